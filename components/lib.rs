@@ -1,0 +1,3 @@
+//! Ready-made components, a folder a domain, one component a file.
+
+pub mod http;

@@ -1,0 +1,2 @@
+//! `spidey`, the web server.
+fn main() {}
