@@ -1,0 +1,145 @@
+//! The chunked transfer coding (RFC 9112 section 7.1), without its trailer section.
+
+use bytes::Bytes;
+
+use super::grammar::is_text;
+use super::input::Input;
+use super::{Limits, Malformed};
+
+/// More digits than any size below 2^64 needs.
+const MAX_DIGITS: u8 = 16;
+
+/// Decodes the chunks of one body.
+///
+/// The framing is read byte by byte, so nothing of it waits in a buffer, and the data is not copied.
+#[derive(Debug)]
+pub(super) struct Chunked {
+    state: State,
+    /// Of the size that is being read, or of the data still to come.
+    size: u64,
+    digits: u8,
+    /// Bytes of the extensions of this chunk.
+    extension: usize,
+    /// Bytes of data in all chunks so far.
+    total: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    /// In the digits.
+    Size,
+    /// In white space before the semicolon of an extension.
+    Space,
+    /// Behind that semicolon.
+    Extension,
+    /// Behind the CR of the line of the size.
+    SizeEnd,
+    /// In the data.
+    Data,
+    /// Behind the data.
+    DataEnd,
+    /// Behind the CR that follows the data.
+    DataLf,
+}
+
+/// What [`Chunked::next`] found.
+pub(super) enum Part {
+    /// Data.
+    Data(Bytes),
+    /// The last chunk: the trailer section follows.
+    Last,
+    /// Nothing: more input is needed.
+    More,
+}
+
+impl Chunked {
+    pub(super) const fn new() -> Self {
+        Self {
+            state: State::Size,
+            size: 0,
+            digits: 0,
+            extension: 0,
+            total: 0,
+        }
+    }
+
+    /// Decodes up to the next part.
+    pub(super) fn next(&mut self, input: &mut Input, limits: &Limits) -> Result<Part, Malformed> {
+        let mut read = 0;
+        while !matches!(self.state, State::Data) {
+            let Some(&byte) = input.as_slice().get(read) else {
+                input.skip(read);
+                return Ok(Part::More);
+            };
+            self.state = self.after(byte, limits)?;
+            read += 1;
+        }
+        input.skip(read);
+        if self.size == 0 {
+            return Ok(Part::Last);
+        }
+        let available = input.as_slice().len();
+        // What is available fits into usize, so the smaller of the two does.
+        let count = usize::try_from(self.size).map_or(available, |size| size.min(available));
+        if count == 0 {
+            return Ok(Part::More);
+        }
+        self.size -= count as u64;
+        if self.size == 0 {
+            self.state = State::DataEnd;
+        }
+        Ok(Part::Data(input.take(count)))
+    }
+
+    /// The state after a byte of framing.
+    fn after(&mut self, byte: u8, limits: &Limits) -> Result<State, Malformed> {
+        let has_digits = self.digits > 0;
+        match (self.state, byte) {
+            (State::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => self.digit(byte),
+            (State::Size, _) if !has_digits => Err(Malformed::ChunkSize),
+            (State::Size | State::Extension, b'\r') => Ok(State::SizeEnd),
+            (State::SizeEnd, b'\n') => self.begin_data(limits),
+            (State::SizeEnd, _) | (State::Size | State::Extension, b'\n') => {
+                Err(Malformed::LineEnd)
+            }
+            (State::Size | State::Space, b';') => self.extend(limits, State::Extension),
+            // "A recipient MUST parse for such bad whitespace" before a semicolon (RFC 9110 section 5.6.3).
+            (State::Size | State::Space, b' ' | b'\t') => self.extend(limits, State::Space),
+            (State::Size | State::Space, _) => Err(Malformed::ChunkSize),
+            (State::Extension, _) if is_text(byte) => self.extend(limits, State::Extension),
+            (State::Extension, _) => Err(Malformed::ChunkExtension),
+            (State::DataEnd, b'\r') => Ok(State::DataLf),
+            (State::DataLf, b'\n') => {
+                (self.size, self.digits, self.extension) = (0, 0, 0);
+                Ok(State::Size)
+            }
+            (State::DataEnd | State::DataLf | State::Data, _) => Err(Malformed::ChunkEnd),
+        }
+    }
+
+    fn digit(&mut self, byte: u8) -> Result<State, Malformed> {
+        if self.digits == MAX_DIGITS {
+            return Err(Malformed::ChunkSize);
+        }
+        let digit = char::from(byte).to_digit(16).ok_or(Malformed::ChunkSize)?;
+        self.digits += 1;
+        self.size = self.size << 4 | u64::from(digit);
+        Ok(State::Size)
+    }
+
+    /// Skips a byte of an extension: "A recipient MUST ignore unrecognized chunk extensions" (section 7.1.1).
+    fn extend(&mut self, limits: &Limits, state: State) -> Result<State, Malformed> {
+        self.extension += 1;
+        if self.extension > limits.chunk_extensions {
+            return Err(Malformed::ChunkExtension);
+        }
+        Ok(state)
+    }
+
+    fn begin_data(&mut self, limits: &Limits) -> Result<State, Malformed> {
+        let total = self.total.checked_add(self.size);
+        let total = total.filter(|&total| total <= limits.body);
+        self.total = total.ok_or(Malformed::BodyTooLarge)?;
+        Ok(State::Data)
+    }
+}

@@ -1,0 +1,268 @@
+//! Decodes requests (RFC 9112): bytes in, events out, no I/O.
+//!
+//! ```text
+//!            feed                                next
+//! bytes ------------> [ input | head | body ] ----------> Head, Chunk ..., End
+//! ```
+//!
+//! Where RFC 9112 leaves a choice between lenient and strict, this decoder is strict: every leniency that
+//! one recipient has and another has not is a way to smuggle a request past the first of them.
+
+mod check;
+#[cfg(test)]
+mod tests;
+
+use bytes::{Buf, Bytes};
+
+#[doc(hidden)]
+pub use check::check_split_invariance;
+
+use super::chunked::{Chunked, Part};
+use super::framing::BodyKind;
+use super::input::Input;
+use super::section::{Progress, read_head, read_trailers};
+use super::{Fields, Limits, Malformed, RequestHead, Target};
+
+/// What a [`RequestDecoder`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The head of a request. With [`BodyKind::None`] the request is complete.
+    Head(RequestHead, BodyKind),
+    /// Some bytes of the body, never none.
+    Chunk(Bytes),
+    /// The end of the body, and the trailer section that followed it.
+    End(Fields),
+}
+
+/// Where in its input a [`RequestDecoder`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Nothing of the next request has come.
+    BetweenRequests,
+    /// The head of a request has begun.
+    InHead,
+    /// The body of a request has begun: an `End` is to come.
+    InBody,
+}
+
+/// Turns the bytes that a client sends into [`Event`]s.
+///
+/// Take events until there are none, then feed the next bytes. Requests that came together come out one
+/// after the other; a body is never collected. The verdict on a request does not depend on how its bytes were cut.
+///
+/// # Examples
+/// ```
+/// use kamea_components::http::{BodyKind, Event, Limits, RequestDecoder};
+///
+/// let mut decoder = RequestDecoder::new(Limits::default());
+/// decoder.feed("POST /form HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel".into());
+/// let Some(Event::Head(head, body)) = decoder.next()? else { unreachable!() };
+/// assert_eq!((head.target.path(), body), ("/form", BodyKind::Sized(5)));
+/// assert_eq!(decoder.next()?, Some(Event::Chunk("hel".into())));
+/// assert_eq!(decoder.next()?, None);
+///
+/// decoder.feed("lo".into());
+/// assert_eq!(decoder.next()?, Some(Event::Chunk("lo".into())));
+/// assert!(matches!(decoder.next()?, Some(Event::End(trailers)) if trailers.is_empty()));
+/// assert_eq!(decoder.finish(), Ok(()));
+/// # Ok::<(), kamea_components::http::Malformed>(())
+/// ```
+#[derive(Debug)]
+pub struct RequestDecoder {
+    limits: Limits,
+    input: Input,
+    state: State,
+    /// How far the head or trailer section has come that is being read.
+    progress: Progress,
+    /// Empty lines skipped before the next request line.
+    empty_lines: usize,
+}
+
+#[derive(Debug)]
+enum State {
+    Head,
+    /// In a body of which that many bytes are to come.
+    Sized(u64),
+    Chunked(Chunked),
+    Trailers,
+    Failed(Malformed),
+}
+
+impl RequestDecoder {
+    /// A decoder at the start of a connection.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        // Leaves room to add the end of a line to a limit without overflow.
+        let no_limit = usize::MAX / 2;
+        Self {
+            limits: Limits {
+                request_line: limits.request_line.min(no_limit),
+                head_bytes: limits.head_bytes.min(no_limit),
+                ..limits
+            },
+            input: Input::default(),
+            state: State::Head,
+            progress: Progress::default(),
+            empty_lines: 0,
+        }
+    }
+
+    /// Adds bytes that have come. They are kept without copying if all earlier ones were decoded.
+    pub fn feed(&mut self, bytes: Bytes) {
+        if !matches!(self.state, State::Failed(_)) {
+            self.input.feed(bytes);
+        }
+    }
+
+    /// The next event, or `None` if more bytes are needed for it.
+    ///
+    /// # Errors
+    /// [`Malformed`] if the input is no request that we could take; the same again on every further call.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "an iterator cannot say that more may come"
+    )]
+    pub fn next(&mut self) -> Result<Option<Event>, Malformed> {
+        let event = match &mut self.state {
+            State::Head => self.next_head(),
+            State::Sized(0) => Ok(Some(self.end(Fields::new()))),
+            State::Sized(left) => Ok(next_sized(left, &mut self.input)),
+            State::Chunked(chunked) => match chunked.next(&mut self.input, &self.limits) {
+                Ok(Part::Data(data)) => Ok(Some(Event::Chunk(data))),
+                Ok(Part::More) => Ok(None),
+                Ok(Part::Last) => {
+                    self.state = State::Trailers;
+                    self.next_trailers()
+                }
+                Err(malformed) => Err(malformed),
+            },
+            State::Trailers => self.next_trailers(),
+            State::Failed(malformed) => Err(*malformed),
+        };
+        if let Err(malformed) = event {
+            self.state = State::Failed(malformed);
+            self.input = Input::default();
+        }
+        event
+    }
+
+    /// Where in its input the decoder is.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        match self.state {
+            State::Head if self.input.is_empty() => Phase::BetweenRequests,
+            State::Head => Phase::InHead,
+            State::Failed(_) => Phase::BetweenRequests,
+            _ => Phase::InBody,
+        }
+    }
+
+    /// Says whether the input may end here. Ask when all events were taken.
+    ///
+    /// # Errors
+    /// [`Malformed::Truncated`] inside a request, or what was wrong before.
+    pub fn finish(&self) -> Result<(), Malformed> {
+        match (&self.state, self.phase()) {
+            (State::Failed(malformed), _) => Err(*malformed),
+            (_, Phase::BetweenRequests) => Ok(()),
+            _ => Err(Malformed::Truncated),
+        }
+    }
+
+    /// Whether there are no unread bytes. An empty decoder holds no memory beyond itself.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.input.is_empty()
+    }
+
+    /// Takes the unread bytes out, for whoever speaks the protocol that follows an upgrade.
+    #[must_use]
+    pub fn rest(&mut self) -> Bytes {
+        let length = self.input.as_slice().len();
+        self.progress = Progress::default();
+        self.input.take(length)
+    }
+
+    fn next_head(&mut self) -> Result<Option<Event>, Malformed> {
+        self.skip_empty_lines()?;
+        let bytes = self.input.as_slice();
+        if matches!(bytes, [] | b"\r") || !self.progress.is_due(bytes) {
+            return Ok(None);
+        }
+        let Some(parts) = read_head(bytes, &self.limits)? else {
+            self.progress.note_incomplete(bytes.len(), &self.limits);
+            return Ok(None);
+        };
+        let state = match parts.body {
+            BodyKind::None => State::Head,
+            BodyKind::Sized(length) if length > self.limits.body => {
+                return Err(Malformed::BodyTooLarge);
+            }
+            BodyKind::Sized(length) => State::Sized(length),
+            BodyKind::Chunked => State::Chunked(Chunked::new()),
+        };
+        let mut head = self.input.take(parts.length);
+        let target = Target::parse(&parts.method, head.slice(parts.target))?;
+        head.truncate(parts.fields.end);
+        head.advance(parts.fields.start);
+        self.state = state;
+        self.progress = Progress::default();
+        self.empty_lines = 0;
+        let head = RequestHead {
+            method: parts.method,
+            target,
+            version: parts.version,
+            fields: Fields::from_checked(head),
+        };
+        Ok(Some(Event::Head(head, parts.body)))
+    }
+
+    /// "a server that is expecting to receive and parse a request-line SHOULD ignore at least one empty
+    /// line (CRLF) received prior to the request-line" (RFC 9112 section 2.2).
+    fn skip_empty_lines(&mut self) -> Result<(), Malformed> {
+        loop {
+            match self.input.as_slice() {
+                [b'\r', b'\n', ..] if self.empty_lines == self.limits.empty_lines => {
+                    return Err(Malformed::EmptyLines);
+                }
+                [b'\r', b'\n', ..] => {
+                    self.empty_lines += 1;
+                    self.input.skip(2);
+                }
+                [b'\n', ..] | [b'\r', _, ..] => return Err(Malformed::LineEnd),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    fn next_trailers(&mut self) -> Result<Option<Event>, Malformed> {
+        let bytes = self.input.as_slice();
+        if bytes.is_empty() || !self.progress.is_due(bytes) {
+            return Ok(None);
+        }
+        let Some(length) = read_trailers(bytes, &self.limits)? else {
+            self.progress.note_incomplete(bytes.len(), &self.limits);
+            return Ok(None);
+        };
+        let mut trailers = self.input.take(length);
+        trailers.truncate(length - 2);
+        Ok(Some(self.end(Fields::from_checked(trailers))))
+    }
+
+    fn end(&mut self, trailers: Fields) -> Event {
+        self.state = State::Head;
+        self.progress = Progress::default();
+        Event::End(trailers)
+    }
+}
+
+fn next_sized(left: &mut u64, input: &mut Input) -> Option<Event> {
+    let available = input.as_slice().len();
+    if available == 0 {
+        return None;
+    }
+    // What is available fits into usize, so the smaller of the two does.
+    let count = usize::try_from(*left).map_or(available, |left| left.min(available));
+    *left -= count as u64;
+    Some(Event::Chunk(input.take(count)))
+}

@@ -1,0 +1,326 @@
+//! Field lines (RFC 9110 section 5), kept as the bytes that travel.
+//!
+//! A message has a dozen fields and most are never looked at, so nothing is indexed: a look-up walks
+//! the lines, a clone counts a reference, and writing a message copies one slice.
+
+use std::fmt;
+
+use bytes::{Bytes, BytesMut};
+use thiserror::Error;
+
+use super::grammar::{is_field_value, is_token, trim};
+
+/// The fields of a message, in the order in which they came: `name: value CRLF`, any number of times.
+///
+/// Names compare without regard to case. Values are bytes: RFC 9110 section 5.5 leaves what lies
+/// beyond ASCII to whoever reads them.
+///
+/// # Examples
+/// ```
+/// use kamea_components::http::Fields;
+///
+/// let mut fields = Fields::new();
+/// fields.push("Content-Type", "text/plain")?;
+/// fields.push("Vary", "Accept, Accept-Encoding")?;
+/// assert_eq!(fields.get("content-type"), Some(&b"text/plain"[..]));
+/// assert!(fields.list_contains("vary", "accept-encoding"));
+/// assert_eq!(fields.as_bytes(), b"Content-Type: text/plain\r\nVary: Accept, Accept-Encoding\r\n");
+/// # Ok::<(), kamea_components::http::InvalidField>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Fields {
+    /// Whole, valid field lines, each ended by CRLF.
+    lines: Bytes,
+    /// Whether a line may be one that [`encode_head`](super::encode_head) writes itself.
+    may_frame: bool,
+}
+
+/// A field that must not be written: its name is no token, or its value would break the line.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidField {
+    /// RFC 9110 section 5.1: a field name is a token.
+    #[error("the field name is not a token")]
+    Name,
+    /// RFC 9110 section 5.5: CR, LF, NUL and other controls are not part of a value.
+    #[error("the field value contains a control character")]
+    Value,
+}
+
+impl Fields {
+    /// No fields.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            lines: Bytes::new(),
+            may_frame: false,
+        }
+    }
+
+    /// Lines that a decoder has checked: each valid, each ended by CRLF.
+    pub(super) fn from_checked(lines: Bytes) -> Self {
+        Self {
+            lines,
+            may_frame: true,
+        }
+    }
+
+    /// The value of the first field of that name, without the white space around it.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.raw_lines()
+            .find_map(|line| value_if_named(line, name.as_bytes()))
+    }
+
+    /// The values of all fields of that name, in order.
+    pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.raw_lines()
+            .filter_map(move |line| value_if_named(line, name.as_bytes()))
+    }
+
+    /// All fields as name and value, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.raw_lines().map(|line| {
+            let colon = line.iter().position(|&b| b == b':').unwrap_or(line.len());
+            let name = str::from_utf8(&line[..colon]).unwrap_or_default();
+            (name, trim(line.get(colon + 1..).unwrap_or_default()))
+        })
+    }
+
+    /// Whether there is a field of that name.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// Whether a field that is a comma-separated list (RFC 9110 section 5.6.1) has this member,
+    /// compared without regard to case.
+    ///
+    /// For lists of tokens, such as `Connection`: a quoted string with a comma in it is not understood.
+    #[must_use]
+    pub fn list_contains(&self, name: &str, token: &str) -> bool {
+        self.get_all(name)
+            .flat_map(|value| value.split(|&b| b == b','))
+            .any(|member| trim(member).eq_ignore_ascii_case(token.as_bytes()))
+    }
+
+    /// Adds a field behind the others.
+    ///
+    /// # Errors
+    /// [`InvalidField`] if the name is not a token or the value holds CR, LF, NUL or another control
+    /// character: a value that came from outside cannot add a field of its own. Nothing is added then.
+    pub fn push(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), InvalidField> {
+        let value = trim(value.as_ref());
+        check(name, value)?;
+        let length = name.len() + value.len() + 4;
+        let lines = std::mem::take(&mut self.lines);
+        let mut lines = lines.try_into_mut().unwrap_or_else(|shared| {
+            let mut own = BytesMut::with_capacity((shared.len() + length).max(128));
+            own.extend_from_slice(&shared);
+            own
+        });
+        for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+            lines.extend_from_slice(part);
+        }
+        self.lines = lines.freeze();
+        self.may_frame |= is_framing(name.as_bytes());
+        Ok(())
+    }
+
+    /// Replaces all fields of that name by one, behind the others.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push); nothing is replaced then.
+    pub fn set(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), InvalidField> {
+        check(name, trim(value.as_ref()))?;
+        self.remove(name);
+        self.push(name, value)
+    }
+
+    /// Removes all fields of that name.
+    pub fn remove(&mut self, name: &str) {
+        if !self.contains(name) {
+            return;
+        }
+        let mut kept = BytesMut::with_capacity(self.lines.len());
+        for line in self.raw_lines() {
+            if value_if_named(line, name.as_bytes()).is_none() {
+                kept.extend_from_slice(line);
+                kept.extend_from_slice(b"\r\n");
+            }
+        }
+        self.lines = kept.freeze();
+    }
+
+    /// These fields and one more, for what is written in the program itself.
+    ///
+    /// # Panics
+    /// If [`push`](Self::push) would refuse the field: use that for anything that comes from outside.
+    ///
+    /// # Examples
+    /// ```
+    /// use kamea_components::http::Fields;
+    ///
+    /// let fields = Fields::new().with("Allow", "GET, HEAD").with("Vary", "Accept");
+    /// assert_eq!(fields.len(), 2);
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn with(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        if let Err(error) = self.push(name, value) {
+            panic!("{name}: {error}");
+        }
+        self
+    }
+
+    /// The field lines as they travel, each ended by CRLF.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.lines
+    }
+
+    /// The number of field lines.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.raw_lines().count()
+    }
+
+    /// Whether there is no field at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// Whether a line may be one that the encoder writes itself; `false` is certain.
+    pub(super) fn may_frame(&self) -> bool {
+        self.may_frame
+    }
+
+    /// The lines, without their CRLF.
+    pub(super) fn raw_lines(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = &self.lines[..];
+        std::iter::from_fn(move || {
+            // LF stands in no line but at its end, behind CR: the decoder and `push` see to that.
+            let end = rest.iter().position(|&b| b == b'\n')?;
+            let line = &rest[..end.saturating_sub(1)];
+            rest = &rest[end + 1..];
+            Some(line)
+        })
+    }
+}
+
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map()
+            .entries(self.iter().map(|(n, v)| (n, String::from_utf8_lossy(v))))
+            .finish()
+    }
+}
+
+impl PartialEq for Fields {
+    fn eq(&self, other: &Self) -> bool {
+        self.lines == other.lines
+    }
+}
+
+impl Eq for Fields {}
+
+/// Whether only the encoder may write that field: it says where the message ends.
+pub(super) fn is_framing(name: &[u8]) -> bool {
+    let reserved: &[u8] = match name.len() {
+        4 => b"date",
+        10 => b"connection",
+        14 => b"content-length",
+        17 => b"transfer-encoding",
+        _ => return false,
+    };
+    name.eq_ignore_ascii_case(reserved)
+}
+
+/// The value of a line, if the line has that name.
+fn value_if_named<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let (start, value) = line.split_at_checked(name.len())?;
+    let value = value.strip_prefix(b":")?;
+    start.eq_ignore_ascii_case(name).then(|| trim(value))
+}
+
+fn check(name: &str, value: &[u8]) -> Result<(), InvalidField> {
+    if !is_token(name.as_bytes()) {
+        Err(InvalidField::Name)
+    } else if !is_field_value(value) {
+        Err(InvalidField::Value)
+    } else {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn received(lines: &'static str) -> Fields {
+        Fields::from_checked(Bytes::from_static(lines.as_bytes()))
+    }
+
+    #[test]
+    fn names_compare_without_case_and_values_lose_white_space() {
+        // "Each field line consists of a case-insensitive field name followed by a colon, optional
+        // leading whitespace, the field line value, and optional trailing whitespace." (RFC 9112, 5)
+        let fields = received("HOST:a\r\nAccept: \t b \t\r\nEmpty:\r\nhost: c\r\n");
+        assert_eq!(fields.get("Host"), Some(&b"a"[..]));
+        assert_eq!(fields.get("accept"), Some(&b"b"[..]));
+        assert_eq!(fields.get("empty"), Some(&b""[..]));
+        assert_eq!(fields.get("hos"), None);
+        assert_eq!(fields.get("Host:a"), None);
+        assert_eq!(fields.get_all("host").collect::<Vec<_>>(), [b"a", b"c"]);
+        assert_eq!(fields.len(), 4);
+        assert_eq!(fields.iter().nth(1), Some(("Accept", &b"b"[..])));
+    }
+
+    #[test]
+    fn lists_span_lines_and_have_empty_members() {
+        let fields = received("Connection: , Keep-Alive ,\r\nConnection: close\r\n");
+        for (token, expected) in [
+            ("close", true),
+            ("keep-alive", true),
+            ("CLOSE", true),
+            ("alive", false),
+        ] {
+            assert_eq!(fields.list_contains("connection", token), expected);
+        }
+    }
+
+    #[test]
+    fn a_field_cannot_bring_another_one_along() {
+        let cases: [(&str, &[u8], InvalidField); 8] = [
+            ("", b"a", InvalidField::Name),
+            ("a b", b"a", InvalidField::Name),
+            ("a:", b"a", InvalidField::Name),
+            ("a\r\nb", b"a", InvalidField::Name),
+            ("\u{e9}", b"a", InvalidField::Name),
+            ("a", b"x\r\nSet-Cookie: y", InvalidField::Value),
+            ("a", b"x\ny", InvalidField::Value),
+            ("a", b"x\0y", InvalidField::Value),
+        ];
+        for (name, value, error) in cases {
+            let mut fields = Fields::new().with("k", "v");
+            assert_eq!(fields.push(name, value), Err(error), "{name:?}");
+            assert_eq!(fields.set(name, value), Err(error), "{name:?}");
+            assert_eq!(fields.as_bytes(), b"k: v\r\n");
+        }
+    }
+
+    #[test]
+    fn changing_a_clone_leaves_the_original_alone() {
+        let original = Fields::new().with("a", "1").with("b", "2").with("A", "3");
+        let mut copy = original.clone();
+        copy.set("a", "4").unwrap();
+        copy.remove("none");
+        assert_eq!(copy.as_bytes(), b"b: 2\r\na: 4\r\n");
+        assert_eq!(original.as_bytes(), b"a: 1\r\nb: 2\r\nA: 3\r\n");
+        copy.remove("b");
+        copy.remove("a");
+        assert!(copy.is_empty());
+        assert_eq!(copy, Fields::new());
+    }
+}

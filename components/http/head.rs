@@ -1,0 +1,129 @@
+//! The heads of messages: what stands before the body.
+
+use http::{Method, StatusCode, Version};
+
+use super::{Fields, Target};
+
+/// The head of a request (RFC 9112 section 3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestHead {
+    /// The method; any token passes the decoder.
+    pub method: Method,
+    /// What the method is applied to.
+    pub target: Target,
+    /// HTTP/1.0 or HTTP/1.1.
+    pub version: Version,
+    /// The field lines.
+    pub fields: Fields,
+}
+
+impl RequestHead {
+    /// Whether the client wants the connection kept for another request (RFC 9112 section 9.3).
+    ///
+    /// # Examples
+    /// ```
+    /// use kamea_components::http::{Event, Limits, RequestDecoder};
+    ///
+    /// let mut decoder = RequestDecoder::new(Limits::default());
+    /// decoder.feed("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n".into());
+    /// let Some(Event::Head(head, _)) = decoder.next()? else { unreachable!() };
+    /// assert!(head.is_persistent());
+    /// # Ok::<(), kamea_components::http::Malformed>(())
+    /// ```
+    #[must_use]
+    pub fn is_persistent(&self) -> bool {
+        if self.version == Version::HTTP_10 {
+            self.fields.list_contains("connection", "keep-alive")
+                && !self.fields.list_contains("connection", "close")
+        } else {
+            !self.fields.list_contains("connection", "close")
+        }
+    }
+
+    /// Whether the client holds the body back until it is told `100 Continue` (RFC 9110 section 10.1.1).
+    ///
+    /// Never so in HTTP/1.0, where the expectation is ignored.
+    #[must_use]
+    pub fn expects_continue(&self) -> bool {
+        self.version != Version::HTTP_10 && self.fields.list_contains("expect", "100-continue")
+    }
+
+    /// The host and port that the request is for: those of the target or else those of `Host`.
+    ///
+    /// RFC 9112 section 3.2.2: an absolute-form target overrides `Host`.
+    #[must_use]
+    pub fn authority(&self) -> Option<&[u8]> {
+        self.target.authority().or_else(|| self.fields.get("host"))
+    }
+}
+
+/// The head of a response (RFC 9112 section 4), without what the encoder adds: framing, `Connection`, `Date`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResponseHead {
+    /// The status code.
+    pub status: StatusCode,
+    /// The field lines.
+    pub fields: Fields,
+}
+
+impl ResponseHead {
+    /// A head without fields.
+    #[must_use]
+    pub const fn new(status: StatusCode) -> Self {
+        Self {
+            status,
+            fields: Fields::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(version: Version, fields: Fields) -> RequestHead {
+        RequestHead {
+            method: Method::GET,
+            target: Target::parse(&Method::GET, "/".into()).unwrap(),
+            version,
+            fields,
+        }
+    }
+
+    #[test]
+    fn persistence() {
+        // RFC 9112, 9.3: "If the close connection option is present [...] the connection will not
+        // persist after the current response; else, If the received protocol is HTTP/1.1 (or later),
+        // the connection will persist [...]; else, If the received protocol is HTTP/1.0, the
+        // keep-alive connection option is present [...], the connection will persist".
+        let cases = [
+            (Version::HTTP_11, "", true),
+            (Version::HTTP_11, "close", false),
+            (Version::HTTP_11, "Upgrade, Close", false),
+            (Version::HTTP_10, "", false),
+            (Version::HTTP_10, "keep-alive", true),
+            (Version::HTTP_10, "keep-alive, close", false),
+        ];
+        for (version, connection, expected) in cases {
+            let head = request(version, Fields::new().with("Connection", connection));
+            assert_eq!(head.is_persistent(), expected, "{version:?} {connection}");
+        }
+    }
+
+    #[test]
+    fn an_expectation_in_http_1_0_is_ignored() {
+        // RFC 9110, 10.1.1: "A server that receives a 100-continue expectation in an HTTP/1.0 request
+        // MUST ignore that expectation."
+        let fields = Fields::new().with("Expect", "100-Continue");
+        assert!(request(Version::HTTP_11, fields.clone()).expects_continue());
+        assert!(!request(Version::HTTP_10, fields).expects_continue());
+    }
+
+    #[test]
+    fn an_absolute_target_overrides_host() {
+        let mut head = request(Version::HTTP_11, Fields::new().with("Host", "a"));
+        assert_eq!(head.authority(), Some(&b"a"[..]));
+        head.target = Target::parse(&Method::GET, "http://b/".into()).unwrap();
+        assert_eq!(head.authority(), Some(&b"b"[..]));
+    }
+}

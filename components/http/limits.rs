@@ -1,0 +1,41 @@
+//! How much of a request is taken in before it is refused.
+
+/// How much of a request is taken in before it is refused.
+///
+/// # Examples
+/// ```
+/// use kamea_components::http::Limits;
+///
+/// let limits = Limits { body: 64 << 20, ..Limits::default() };
+/// assert_eq!(limits.request_line, 8192);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of the request line without its CRLF; beyond it 414. Default 8 KiB: RFC 9112 section 3
+    /// recommends at least 8000.
+    pub request_line: usize,
+    /// Bytes of the head (request line and fields, with every CRLF), and likewise of the trailer section;
+    /// beyond it 431. Default 32 KiB.
+    pub head_bytes: usize,
+    /// Field lines in the head, and likewise in the trailer section; beyond it 431. Default 100.
+    pub fields: usize,
+    /// Bytes of the body, without the framing of chunks; beyond it 413. Default 1 MiB; `u64::MAX` is no limit.
+    pub body: u64,
+    /// Bytes of the extensions of one chunk; beyond it 400. Default 256.
+    pub chunk_extensions: usize,
+    /// Empty lines before a request line; beyond it 400. Default 4.
+    pub empty_lines: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            request_line: 8 << 10,
+            head_bytes: 32 << 10,
+            fields: 100,
+            body: 1 << 20,
+            chunk_extensions: 256,
+            empty_lines: 4,
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! The sections of a message that are made of lines: the head and the trailer section.
+//!
+//! httparse reads the lines; around it stand the limits, the line ends that it is lenient about, and the
+//! promise that the verdict does not depend on how the input was cut: the first mistake in the order of
+//! the bytes counts, whether a section comes whole or byte by byte.
+
+use std::ops::Range;
+
+use http::{Method, Version};
+use httparse::{EMPTY_HEADER, Header, Status};
+
+use super::framing::{BodyKind, FramingFields};
+use super::{Limits, Malformed};
+
+/// Fields read without a second attempt. Most requests have fewer, and the array must be cleared each time.
+const FEW: usize = 24;
+
+/// Where the parts of a complete request head lie.
+pub(super) struct HeadParts {
+    pub(super) method: Method,
+    pub(super) target: Range<usize>,
+    pub(super) version: Version,
+    pub(super) fields: Range<usize>,
+    pub(super) body: BodyKind,
+    /// Bytes of the whole head, with the empty line.
+    pub(super) length: usize,
+}
+
+/// Reads a request head at the start of `bytes`; `None` if it is not complete.
+pub(super) fn read_head(bytes: &[u8], limits: &Limits) -> Result<Option<HeadParts>, Malformed> {
+    let window = window(bytes, limits);
+    let mut few = [EMPTY_HEADER; FEW];
+    let mut many;
+    let mut request = httparse::Request::new(&mut few[..FEW.min(limits.fields)]);
+    let mut outcome = request.parse(window);
+    if outcome == Err(httparse::Error::TooManyHeaders) && limits.fields > FEW {
+        many = vec![EMPTY_HEADER; limits.fields];
+        request = httparse::Request::new(&mut many);
+        outcome = request.parse(window);
+    }
+    match outcome {
+        Ok(Status::Complete(length)) => accept_head(&request, &window[..length], limits).map(Some),
+        Ok(Status::Partial) => refuse_head(None, bytes, limits),
+        Err(error) => refuse_head(Some(error), bytes, limits),
+    }
+}
+
+/// Reads a trailer section at the start of `bytes` and gives its length; `None` if it is not complete.
+pub(super) fn read_trailers(bytes: &[u8], limits: &Limits) -> Result<Option<usize>, Malformed> {
+    if bytes.starts_with(b"\r\n") {
+        return Ok(Some(2));
+    }
+    let window = window(bytes, limits);
+    let mut headers = vec![EMPTY_HEADER; limits.fields];
+    match httparse::parse_headers(window, &mut headers) {
+        Ok(Status::Complete((length, headers))) => {
+            check_line_ends(&window[..length], headers)?;
+            if headers.iter().any(|h| is_forbidden_trailer(h.name)) {
+                return Err(Malformed::Trailer);
+            }
+            Ok(Some(length))
+        }
+        Ok(Status::Partial) if bytes.len() > limits.head_bytes => Err(Malformed::HeadTooLarge),
+        Ok(Status::Partial) => Ok(None),
+        Err(error) => Err(malformed(error, window).unwrap_or(Malformed::FieldName)),
+    }
+}
+
+/// When to look again at a section that was not complete.
+///
+/// Reading it anew for every piece that comes would take time in the square of its length. So it is read
+/// when its end is there, when a limit is passed, and when it has doubled: often enough to see a wrong start early.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// Bytes in which no end was found.
+    scanned: usize,
+    /// Read again when there are that many bytes.
+    due: usize,
+}
+
+impl Progress {
+    /// Whether it is worth while to read the section now.
+    #[inline]
+    pub(super) fn is_due(&mut self, bytes: &[u8]) -> bool {
+        bytes.len() >= self.due || self.finds_end(bytes)
+    }
+
+    /// Takes note that the section was not complete.
+    pub(super) fn note_incomplete(&mut self, length: usize, limits: &Limits) {
+        self.scanned = length;
+        self.due = [limits.request_line + 2, limits.head_bytes + 1]
+            .into_iter()
+            .filter(|&threshold| threshold > length)
+            .fold(length * 2, usize::min);
+    }
+
+    /// Whether an empty line, which ends the section, is among the bytes not yet scanned.
+    fn finds_end(&mut self, bytes: &[u8]) -> bool {
+        let found = (self.scanned..bytes.len()).any(|i| {
+            bytes[i] == b'\n'
+                && matches!(bytes[..i], [] | [b'\r'] | [.., b'\n'] | [.., b'\n', b'\r'])
+        });
+        self.scanned = bytes.len();
+        found
+    }
+}
+
+/// The bytes in which a section must end.
+fn window<'a>(bytes: &'a [u8], limits: &Limits) -> &'a [u8] {
+    &bytes[..bytes.len().min(limits.head_bytes)]
+}
+
+fn accept_head(
+    request: &httparse::Request<'_, '_>,
+    head: &[u8],
+    limits: &Limits,
+) -> Result<HeadParts, Malformed> {
+    // httparse sets all three in a complete request.
+    let (Some(method), Some(path), Some(version)) = (request.method, request.path, request.version)
+    else {
+        return Err(Malformed::RequestLine);
+    };
+    let empty_line = head.len() - 2;
+    let fields = request
+        .headers
+        .first()
+        .map_or(empty_line, |h| offset(head, h.name));
+    if fields >= limits.request_line && !line_ends_within(head, limits) {
+        return Err(Malformed::RequestLineTooLong);
+    }
+    check_line_ends(head, request.headers)?;
+    let version = if version == 0 {
+        Version::HTTP_10
+    } else {
+        Version::HTTP_11
+    };
+    let mut framing = FramingFields::new(version);
+    for header in request.headers.iter() {
+        framing.observe(header.name.as_bytes(), header.value)?;
+    }
+    let start = offset(head, path);
+    Ok(HeadParts {
+        method: Method::from_bytes(method.as_bytes()).map_err(|_| Malformed::RequestLine)?,
+        target: start..start + path.len(),
+        version,
+        fields: fields..empty_line,
+        body: framing.body_kind()?,
+        length: head.len(),
+    })
+}
+
+/// What to say of a head that is wrong or not complete.
+#[cold]
+fn refuse_head(
+    error: Option<httparse::Error>,
+    bytes: &[u8],
+    limits: &Limits,
+) -> Result<Option<HeadParts>, Malformed> {
+    let window = window(bytes, limits);
+    if !line_ends_within(window, limits) {
+        let line = &window[..limits.request_line + 2];
+        let earlier = httparse::Request::new(&mut []).parse(line).err();
+        let earlier = earlier.and_then(|error| malformed(error, line));
+        return Err(earlier.unwrap_or(Malformed::RequestLineTooLong));
+    }
+    match error.and_then(|error| malformed(error, window)) {
+        Some(malformed) => Err(malformed),
+        None if bytes.len() > limits.head_bytes => Err(Malformed::HeadTooLarge),
+        None => Ok(None),
+    }
+}
+
+/// Whether the request line ends within its limit, as far as can be seen.
+fn line_ends_within(head: &[u8], limits: &Limits) -> bool {
+    head.get(..limits.request_line + 2)
+        .is_none_or(|line| line.contains(&b'\n'))
+}
+
+/// Refuses a section in which a line ends in a bare LF.
+///
+/// RFC 9112 section 2.2 lets a recipient take one for a line end; those that do and those that do not
+/// see different messages, which is how requests are smuggled.
+fn check_line_ends(section: &[u8], headers: &[Header<'_>]) -> Result<(), Malformed> {
+    let lines_end_well = headers.iter().all(|header| {
+        let before = &section[..offset(section, header.name)];
+        before.is_empty() || before.ends_with(b"\r\n")
+    });
+    if lines_end_well && section.ends_with(b"\r\n\r\n") {
+        Ok(())
+    } else {
+        Err(Malformed::LineEnd)
+    }
+}
+
+/// Where `part`, a slice of `whole`, starts in it.
+fn offset(whole: &[u8], part: &str) -> usize {
+    part.as_ptr().addr() - whole.as_ptr().addr()
+}
+
+/// Fields that would change where the message ends or whom it is for (RFC 9110 section 6.5.1).
+fn is_forbidden_trailer(name: &str) -> bool {
+    ["content-length", "transfer-encoding", "host"]
+        .iter()
+        .any(|forbidden| name.eq_ignore_ascii_case(forbidden))
+}
+
+/// The words for an error of httparse; `None` if more bytes are needed to tell.
+fn malformed(error: httparse::Error, bytes: &[u8]) -> Option<Malformed> {
+    Some(match error {
+        httparse::Error::HeaderName => Malformed::FieldName,
+        httparse::Error::HeaderValue => Malformed::FieldValue,
+        httparse::Error::NewLine => Malformed::LineEnd,
+        httparse::Error::TooManyHeaders => Malformed::TooManyFields,
+        httparse::Error::Version => return unknown_version(bytes),
+        _ => Malformed::RequestLine,
+    })
+}
+
+/// Tells a version that we do not speak from one that is none; `None` while it may become either.
+fn unknown_version(bytes: &[u8]) -> Option<Malformed> {
+    let mut version = bytes
+        .splitn(3, |&b| b == b' ')
+        .nth(2)
+        .unwrap_or_default()
+        .iter();
+    for expected in b"HTTP/0.0\r" {
+        let byte = version.next()?;
+        if byte != expected && !(*expected == b'0' && byte.is_ascii_digit()) {
+            return Some(Malformed::RequestLine);
+        }
+    }
+    Some(Malformed::Version)
+}

@@ -1,0 +1,348 @@
+//! The request target (RFC 9112 section 3.2) and the path in it.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use bytes::Bytes;
+use http::Method;
+use thiserror::Error;
+
+use super::Malformed;
+use super::grammar::is_host;
+
+/// What a request is for, as it was sent: origin-form, absolute-form, authority-form or asterisk-form.
+///
+/// It holds visible ASCII without `#`: RFC 3986 wants the rest encoded, and a fragment is never sent.
+/// The other characters that a URI has no place for (such as `|` and `"`) are kept, since clients send them.
+///
+/// # Examples
+/// ```
+/// use http::Method;
+/// use kamea_components::http::Target;
+///
+/// let target = Target::parse(&Method::GET, "http://example.org/a%20b?c=d".into())?;
+/// assert_eq!(target.path(), "/a%20b");
+/// assert_eq!(target.query(), Some("c=d"));
+/// assert_eq!(target.authority(), Some(&b"example.org"[..]));
+/// assert_eq!(target.decoded_path().unwrap(), &b"/a b"[..]);
+/// # Ok::<(), kamea_components::http::Malformed>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The whole target: visible ASCII.
+    bytes: Bytes,
+    /// Where the authority starts: behind `scheme://`, or at `path_start` if there is none.
+    authority_start: usize,
+    /// Where the path starts.
+    path_start: usize,
+    /// Where the path ends: at `?` or at the end.
+    path_end: usize,
+}
+
+/// A path that names nothing that could be served.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BadPath {
+    /// RFC 3986 section 2.1: `%` is followed by two hexadecimal digits.
+    #[error("a percent sign is not followed by two hexadecimal digits")]
+    Percent,
+    /// `%00`: a file name would end here.
+    #[error("the path contains NUL")]
+    Nul,
+    /// `%2F`: it is not the same as a slash, and no file name can contain it.
+    #[error("the path contains an encoded slash")]
+    Slash,
+    /// `.` or `..` as a segment, encoded or not.
+    #[error("the path contains a dot segment")]
+    DotSegment,
+}
+
+impl Target {
+    /// Reads the target of a request with that method.
+    ///
+    /// # Errors
+    /// [`Malformed::Target`] if it is none of the four forms, or a form that the method does not have:
+    /// `CONNECT` takes `host:port`, only `OPTIONS` takes `*`, all others a path or an absolute URI
+    /// with the scheme `http` or `https` and no user information.
+    pub fn parse(method: &Method, bytes: Bytes) -> Result<Self, Malformed> {
+        if *method == Method::CONNECT {
+            return Self::parse_authority_form(bytes);
+        }
+        match bytes.first() {
+            Some(b'/') => Self::parse_path(bytes, 0, 0),
+            Some(b'*') if bytes.len() == 1 && *method == Method::OPTIONS => Ok(Self {
+                bytes,
+                authority_start: 0,
+                path_start: 0,
+                path_end: 1,
+            }),
+            _ => Self::parse_absolute_form(bytes),
+        }
+    }
+
+    /// The path, as it was sent; `*` for the asterisk-form, empty for the authority-form.
+    ///
+    /// The empty path of an absolute URI is the path `/` (RFC 9110 section 4.2.3).
+    #[must_use]
+    pub fn path(&self) -> &str {
+        let path = &self.bytes[self.path_start..self.path_end];
+        if path.is_empty() && !self.is_authority_form() {
+            return "/";
+        }
+        ascii(path)
+    }
+
+    /// What stands behind the first `?`, as it was sent.
+    #[must_use]
+    pub fn query(&self) -> Option<&str> {
+        self.bytes.get(self.path_end + 1..).map(ascii)
+    }
+
+    /// The host and port of the absolute-form and the authority-form.
+    #[must_use]
+    pub fn authority(&self) -> Option<&[u8]> {
+        let authority = &self.bytes[self.authority_start..self.path_start];
+        (!authority.is_empty()).then_some(authority)
+    }
+
+    /// Whether this is `*`: the server as a whole.
+    #[must_use]
+    pub fn is_asterisk(&self) -> bool {
+        *self.bytes == *b"*"
+    }
+
+    /// The whole target, as it was sent.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The path with its percent-encoding undone, exactly once.
+    ///
+    /// Doubled slashes stay, for the caller to judge; a backslash is a byte like any other.
+    ///
+    /// # Errors
+    /// [`BadPath`] for an invalid percent sequence, NUL, an encoded slash, and any segment that is `.` or `..`
+    /// once decoded, even if it would stay below the root: clients remove dot segments before they send
+    /// a path (RFC 3986 section 5.2.4), so what still has one tries something.
+    pub fn decoded_path(&self) -> Result<Cow<'_, [u8]>, BadPath> {
+        let raw = self.path().as_bytes();
+        let path = if raw.contains(&b'%') {
+            Cow::Owned(percent_decode(raw)?)
+        } else {
+            Cow::Borrowed(raw)
+        };
+        let has_dots = path.windows(2).any(|pair| pair == b"/.")
+            && path.split(|&b| b == b'/').any(|s| s == b"." || s == b"..");
+        if has_dots {
+            return Err(BadPath::DotSegment);
+        }
+        Ok(path)
+    }
+
+    fn is_authority_form(&self) -> bool {
+        self.path_start == self.bytes.len() && self.authority_start == 0
+    }
+
+    fn parse_path(bytes: Bytes, authority: usize, path: usize) -> Result<Self, Malformed> {
+        let mut query = None;
+        for (i, &byte) in bytes.iter().enumerate().skip(path) {
+            match byte {
+                b'?' if query.is_none() => query = Some(i),
+                b'#' => return Err(Malformed::Target),
+                b'!'..=b'~' => {}
+                _ => return Err(Malformed::Target),
+            }
+        }
+        Ok(Self {
+            path_end: query.unwrap_or(bytes.len()),
+            authority_start: authority,
+            path_start: path,
+            bytes,
+        })
+    }
+
+    fn parse_authority_form(bytes: Bytes) -> Result<Self, Malformed> {
+        // "the host and port number" (RFC 9112 section 3.2.3): here neither may be empty.
+        let has_port = bytes.last().is_some_and(u8::is_ascii_digit)
+            && bytes.contains(&b':')
+            && bytes[0] != b':';
+        if !has_port || !is_host(&bytes) {
+            return Err(Malformed::Target);
+        }
+        Ok(Self {
+            authority_start: 0,
+            path_start: bytes.len(),
+            path_end: bytes.len(),
+            bytes,
+        })
+    }
+
+    fn parse_absolute_form(bytes: Bytes) -> Result<Self, Malformed> {
+        let colon = bytes.iter().position(|&b| b == b':');
+        let (scheme, rest) = bytes.split_at(colon.ok_or(Malformed::Target)?);
+        let known = scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"https");
+        let rest = rest.strip_prefix(b"://").filter(|_| known);
+        let rest = rest.ok_or(Malformed::Target)?;
+        let length = rest
+            .iter()
+            .position(|b| matches!(b, b'/' | b'?' | b'#'))
+            .unwrap_or(rest.len());
+        // "A sender MUST NOT generate an "http" URI with an empty host" (RFC 9110 section 4.2.1). `is_host`
+        // has no room for user information, "its presence [is to be treated] as an error" (section 4.2.4).
+        let authority = &rest[..length];
+        if matches!(authority, [] | [b':', ..]) || !is_host(authority) {
+            return Err(Malformed::Target);
+        }
+        let start = bytes.len() - rest.len();
+        Self::parse_path(bytes, start, start + length)
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(ascii(&self.bytes))
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(ascii(&self.bytes), f)
+    }
+}
+
+/// A part of a target as text: `parse` lets nothing but ASCII in.
+fn ascii(bytes: &[u8]) -> &str {
+    str::from_utf8(bytes).unwrap_or_default()
+}
+
+fn percent_decode(raw: &[u8]) -> Result<Vec<u8>, BadPath> {
+    let mut decoded = Vec::with_capacity(raw.len());
+    let mut rest = raw.iter();
+    while let Some(&byte) = rest.next() {
+        if byte != b'%' {
+            decoded.push(byte);
+            continue;
+        }
+        let (high, low) = (hex_digit(rest.next())?, hex_digit(rest.next())?);
+        match high << 4 | low {
+            0 => return Err(BadPath::Nul),
+            b'/' => return Err(BadPath::Slash),
+            byte => decoded.push(byte),
+        }
+    }
+    Ok(decoded)
+}
+
+fn hex_digit(byte: Option<&u8>) -> Result<u8, BadPath> {
+    let digit = byte.and_then(|&b| char::from(b).to_digit(16));
+    // A digit below 16 fits.
+    digit.map(|d| d as u8).ok_or(BadPath::Percent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(method: &Method, target: &'static str) -> Result<Target, Malformed> {
+        Target::parse(method, Bytes::from_static(target.as_bytes()))
+    }
+
+    #[test]
+    fn forms() {
+        type Row = (
+            Method,
+            &'static str,
+            &'static str,
+            Option<&'static str>,
+            Option<&'static str>,
+        );
+        let rows: [Row; 10] = [
+            (Method::GET, "/", "/", None, None),
+            (Method::GET, "/a/b?c?d", "/a/b", Some("c?d"), None),
+            (Method::GET, "/?", "/", Some(""), None),
+            (Method::GET, "//a", "//a", None, None),
+            (Method::GET, "/|\"<>\\^`{}", "/|\"<>\\^`{}", None, None),
+            (Method::GET, "HTTP://h:1/a?b", "/a", Some("b"), Some("h:1")),
+            (Method::GET, "https://[::1]", "/", None, Some("[::1]")),
+            (Method::GET, "http://h?q", "/", Some("q"), Some("h")),
+            (Method::OPTIONS, "*", "*", None, None),
+            (Method::CONNECT, "h:443", "", None, Some("h:443")),
+        ];
+        for (method, text, path, query, authority) in rows {
+            let target = parse(&method, text).unwrap();
+            assert_eq!(target.path(), path, "{text}");
+            assert_eq!(target.query(), query, "{text}");
+            assert_eq!(target.authority(), authority.map(str::as_bytes), "{text}");
+            assert_eq!(target.as_bytes(), text.as_bytes());
+            assert_eq!(target.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn targets_that_are_none() {
+        let rows = [
+            (Method::GET, "*"),
+            (Method::OPTIONS, "**"),
+            (Method::GET, ""),
+            (Method::GET, "a"),
+            (Method::GET, "?a"),
+            (Method::GET, "/a#b"),
+            (Method::GET, "/a\u{e9}"),
+            (Method::GET, "http:/a"),
+            (Method::GET, "http://"),
+            (Method::GET, "http:///a"),
+            (Method::GET, "http://:80/"),
+            (Method::GET, "http://user@host/"),
+            (Method::GET, "http://h:x/"),
+            (Method::GET, "http://h#f"),
+            (Method::GET, "ftp://h/"),
+            (Method::GET, "h:443"),
+            (Method::CONNECT, "/"),
+            (Method::CONNECT, "h"),
+            (Method::CONNECT, "h:"),
+            (Method::CONNECT, ":443"),
+            (Method::CONNECT, "http://h:443"),
+        ];
+        for (method, text) in rows {
+            assert_eq!(
+                parse(&method, text),
+                Err(Malformed::Target),
+                "{method} {text}"
+            );
+        }
+    }
+
+    #[test]
+    fn paths_are_decoded_exactly_once() {
+        let rows: [(&'static str, Result<&[u8], BadPath>); 22] = [
+            ("/a", Ok(b"/a")),
+            ("/a%20b%C3%A9", Ok("/a b\u{e9}".as_bytes())),
+            ("/%252e", Ok(b"/%2e")),
+            ("/%ff", Ok(b"/\xff")),
+            ("/a+b", Ok(b"/a+b")),
+            ("//a//", Ok(b"//a//")),
+            ("/a\\..\\b%5c", Ok(b"/a\\..\\b\\")),
+            ("/...", Ok(b"/...")),
+            ("/.a/..b/c.", Ok(b"/.a/..b/c.")),
+            ("/%", Err(BadPath::Percent)),
+            ("/%2", Err(BadPath::Percent)),
+            ("/%zz", Err(BadPath::Percent)),
+            ("/%+1", Err(BadPath::Percent)),
+            ("/a%00", Err(BadPath::Nul)),
+            ("/a%2Fb", Err(BadPath::Slash)),
+            ("/..%2f", Err(BadPath::Slash)),
+            ("/.", Err(BadPath::DotSegment)),
+            ("/a/../b", Err(BadPath::DotSegment)),
+            ("/%2e%2E/etc", Err(BadPath::DotSegment)),
+            ("/a/.%2e", Err(BadPath::DotSegment)),
+            ("/a/./b", Err(BadPath::DotSegment)),
+            ("//..", Err(BadPath::DotSegment)),
+        ];
+        for (text, expected) in rows {
+            let target = parse(&Method::GET, text).unwrap();
+            let decoded = target.decoded_path();
+            assert_eq!(decoded.as_deref(), expected.as_ref().map(|e| *e), "{text}");
+        }
+    }
+}
