@@ -1,6 +1,5 @@
 //! The date of a response (RFC 9110 section 5.6.7), written once a second.
 
-use std::io::Write;
 use std::time::{Duration, UNIX_EPOCH};
 
 use httpdate::HttpDate;
@@ -47,9 +46,9 @@ impl DateCache {
 
     fn write(&mut self, second: u64) {
         let date = HttpDate::from(UNIX_EPOCH + Duration::from_secs(second.min(LAST_SECOND)));
-        // Never fails: an IMF-fixdate has 29 bytes.
-        if write!(&mut self.text[..], "{date}").is_ok() {
-            self.second = second;
+        // Always so: an IMF-fixdate has 29 bytes.
+        if let Ok(text) = date.to_string().as_bytes().try_into() {
+            (self.second, self.text) = (second, text);
         }
     }
 }

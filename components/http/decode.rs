@@ -20,7 +20,7 @@ pub use check::check_split_invariance;
 use super::chunked::{Chunked, Part};
 use super::framing::BodyKind;
 use super::input::Input;
-use super::section::{Progress, read_head, read_trailers};
+use super::section::{HeadParts, Progress, read_head, read_trailers};
 use super::{Fields, Limits, Malformed, RequestHead, Target};
 
 /// What a [`RequestDecoder`] found.
@@ -124,7 +124,12 @@ impl RequestDecoder {
     )]
     pub fn next(&mut self) -> Result<Option<Event>, Malformed> {
         let event = match &mut self.state {
-            State::Head => self.next_head(),
+            // Apart from the others, because a head is large: its event is built where it is wanted.
+            State::Head => match self.find_head() {
+                Ok(Some(found)) => return Ok(Some(self.take_head(found))),
+                Ok(None) => Ok(None),
+                Err(malformed) => Err(malformed),
+            },
             State::Sized(0) => Ok(Some(self.end(Fields::new()))),
             State::Sized(left) => Ok(next_sized(left, &mut self.input)),
             State::Chunked(chunked) => match chunked.next(&mut self.input, &self.limits) {
@@ -139,11 +144,10 @@ impl RequestDecoder {
             State::Trailers => self.next_trailers(),
             State::Failed(malformed) => Err(*malformed),
         };
-        if let Err(malformed) = event {
-            self.state = State::Failed(malformed);
+        event.inspect_err(|malformed| {
+            self.state = State::Failed(*malformed);
             self.input = Input::default();
-        }
-        event
+        })
     }
 
     /// Where in its input the decoder is.
@@ -183,38 +187,39 @@ impl RequestDecoder {
         self.input.take(length)
     }
 
-    fn next_head(&mut self) -> Result<Option<Event>, Malformed> {
+    /// Looks for a complete head and checks it.
+    fn find_head(&mut self) -> Result<Option<HeadParts>, Malformed> {
         self.skip_empty_lines()?;
         let bytes = self.input.as_slice();
         if matches!(bytes, [] | b"\r") || !self.progress.is_due(bytes) {
             return Ok(None);
         }
-        let Some(parts) = read_head(bytes, &self.limits)? else {
+        let found = read_head(bytes, &self.limits)?;
+        if found.is_none() {
             self.progress.note_incomplete(bytes.len(), &self.limits);
-            return Ok(None);
-        };
-        let state = match parts.body {
+        }
+        Ok(found)
+    }
+
+    fn take_head(&mut self, parts: HeadParts) -> Event {
+        self.state = match parts.body {
             BodyKind::None => State::Head,
-            BodyKind::Sized(length) if length > self.limits.body => {
-                return Err(Malformed::BodyTooLarge);
-            }
             BodyKind::Sized(length) => State::Sized(length),
             BodyKind::Chunked => State::Chunked(Chunked::new()),
         };
-        let mut head = self.input.take(parts.length);
-        let target = Target::parse(&parts.method, head.slice(parts.target))?;
-        head.truncate(parts.fields.end);
-        head.advance(parts.fields.start);
-        self.state = state;
         self.progress = Progress::default();
         self.empty_lines = 0;
+        let mut lines = self.input.take(parts.length);
+        let target = Target::from_checked(lines.slice(parts.target), parts.path);
+        lines.truncate(parts.fields.end);
+        lines.advance(parts.fields.start);
         let head = RequestHead {
             method: parts.method,
             target,
             version: parts.version,
-            fields: Fields::from_checked(head),
+            fields: Fields::from_checked(lines),
         };
-        Ok(Some(Event::Head(head, parts.body)))
+        Event::Head(head, parts.body)
     }
 
     /// "a server that is expecting to receive and parse a request-line SHOULD ignore at least one empty

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use bytes::{Bytes, BytesMut};
+use memchr::memchr;
 use thiserror::Error;
 
 use super::grammar::{is_field_value, is_token, trim};
@@ -201,7 +202,7 @@ impl Fields {
         let mut rest = &self.lines[..];
         std::iter::from_fn(move || {
             // LF stands in no line but at its end, behind CR: the decoder and `push` see to that.
-            let end = rest.iter().position(|&b| b == b'\n')?;
+            let end = memchr(b'\n', rest)?;
             let line = &rest[..end.saturating_sub(1)];
             rest = &rest[end + 1..];
             Some(line)

@@ -60,8 +60,9 @@ pub(super) fn is_host(bytes: &[u8]) -> bool {
             (is_ip_literal(&rest[..end]), &rest[end + 1..])
         }
         _ => {
-            let end = bytes.iter().position(|&b| b == b':').unwrap_or(bytes.len());
-            (is_reg_name(&bytes[..end]), &bytes[end..])
+            let end = bytes.iter().position(|&b| !REG_NAME[usize::from(b)]);
+            let (name, port) = bytes.split_at(end.unwrap_or(bytes.len()));
+            (percent_signs_are_valid(name), port)
         }
     };
     host_is_valid && (port.is_empty() || port.strip_prefix(b":").is_some_and(is_port))
@@ -72,14 +73,11 @@ fn is_ip_literal(bytes: &[u8]) -> bool {
     str::from_utf8(bytes).is_ok_and(|text| text.parse::<std::net::Ipv6Addr>().is_ok())
 }
 
-fn is_reg_name(bytes: &[u8]) -> bool {
-    bytes.iter().all(|&b| REG_NAME[usize::from(b)])
-        && (!bytes.contains(&b'%') || percent_signs_are_valid(bytes))
-}
-
+/// RFC 3986 section 2.1: each `%` is followed by two hexadecimal digits.
 fn percent_signs_are_valid(bytes: &[u8]) -> bool {
-    bytes.iter().enumerate().all(|(i, &b)| {
-        b != b'%' || matches!(bytes.get(i + 1..i + 3), Some(digits) if digits.iter().all(u8::is_ascii_hexdigit))
+    bytes.split(|&b| b == b'%').skip(1).all(|rest| {
+        rest.get(..2)
+            .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
     })
 }
 

@@ -4,21 +4,25 @@
 //! promise that the verdict does not depend on how the input was cut: the first mistake in the order of
 //! the bytes counts, whether a section comes whole or byte by byte.
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use http::{Method, Version};
 use httparse::{EMPTY_HEADER, Header, Status};
 
 use super::framing::{BodyKind, FramingFields};
+use super::target::find_path;
 use super::{Limits, Malformed};
 
-/// Fields read without a second attempt. Most requests have fewer, and the array must be cleared each time.
-const FEW: usize = 24;
+/// Fields for which there is room on the stack; the default limit.
+const USUAL: usize = 100;
 
 /// Where the parts of a complete request head lie.
 pub(super) struct HeadParts {
     pub(super) method: Method,
     pub(super) target: Range<usize>,
+    /// In the target.
+    pub(super) path: Range<u32>,
     pub(super) version: Version,
     pub(super) fields: Range<usize>,
     pub(super) body: BodyKind,
@@ -29,11 +33,13 @@ pub(super) struct HeadParts {
 /// Reads a request head at the start of `bytes`; `None` if it is not complete.
 pub(super) fn read_head(bytes: &[u8], limits: &Limits) -> Result<Option<HeadParts>, Malformed> {
     let window = window(bytes, limits);
-    let mut few = [EMPTY_HEADER; FEW];
+    // Left uninitialised, because clearing it would take longer than reading most requests.
+    let mut usual = [const { MaybeUninit::uninit() }; USUAL];
     let mut many;
-    let mut request = httparse::Request::new(&mut few[..FEW.min(limits.fields)]);
-    let mut outcome = request.parse(window);
-    if outcome == Err(httparse::Error::TooManyHeaders) && limits.fields > FEW {
+    let mut request = httparse::Request::new(&mut []);
+    let room = &mut usual[..USUAL.min(limits.fields)];
+    let mut outcome = request.parse_with_uninit_headers(window, room);
+    if outcome == Err(httparse::Error::TooManyHeaders) && limits.fields > USUAL {
         many = vec![EMPTY_HEADER; limits.fields];
         request = httparse::Request::new(&mut many);
         outcome = request.parse(window);
@@ -116,7 +122,8 @@ fn accept_head(
     limits: &Limits,
 ) -> Result<HeadParts, Malformed> {
     // httparse sets all three in a complete request.
-    let (Some(method), Some(path), Some(version)) = (request.method, request.path, request.version)
+    let (Some(method), Some(target), Some(version)) =
+        (request.method, request.path, request.version)
     else {
         return Err(Malformed::RequestLine);
     };
@@ -138,13 +145,19 @@ fn accept_head(
     for header in request.headers.iter() {
         framing.observe(header.name.as_bytes(), header.value)?;
     }
-    let start = offset(head, path);
+    let body = framing.body_kind()?;
+    if matches!(body, BodyKind::Sized(length) if length > limits.body) {
+        return Err(Malformed::BodyTooLarge);
+    }
+    let method = Method::from_bytes(method.as_bytes()).map_err(|_| Malformed::RequestLine)?;
+    let start = offset(head, target);
     Ok(HeadParts {
-        method: Method::from_bytes(method.as_bytes()).map_err(|_| Malformed::RequestLine)?,
-        target: start..start + path.len(),
+        path: find_path(&method, target.as_bytes())?,
+        target: start..start + target.len(),
+        method,
         version,
         fields: fields..empty_line,
-        body: framing.body_kind()?,
+        body,
         length: head.len(),
     })
 }

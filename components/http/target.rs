@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use bytes::Bytes;
 use http::Method;
@@ -31,12 +32,11 @@ use super::grammar::is_host;
 pub struct Target {
     /// The whole target: visible ASCII.
     bytes: Bytes,
-    /// Where the authority starts: behind `scheme://`, or at `path_start` if there is none.
-    authority_start: usize,
-    /// Where the path starts.
-    path_start: usize,
+    /// Where the path starts: behind the authority, if there is one. Four bytes, because a head is moved
+    /// more often than its target is read.
+    path_start: u32,
     /// Where the path ends: at `?` or at the end.
-    path_end: usize,
+    path_end: u32,
 }
 
 /// A path that names nothing that could be served.
@@ -65,18 +65,16 @@ impl Target {
     /// `CONNECT` takes `host:port`, only `OPTIONS` takes `*`, all others a path or an absolute URI
     /// with the scheme `http` or `https` and no user information.
     pub fn parse(method: &Method, bytes: Bytes) -> Result<Self, Malformed> {
-        if *method == Method::CONNECT {
-            return Self::parse_authority_form(bytes);
-        }
-        match bytes.first() {
-            Some(b'/') => Self::parse_path(bytes, 0, 0),
-            Some(b'*') if bytes.len() == 1 && *method == Method::OPTIONS => Ok(Self {
-                bytes,
-                authority_start: 0,
-                path_start: 0,
-                path_end: 1,
-            }),
-            _ => Self::parse_absolute_form(bytes),
+        let path = find_path(method, &bytes)?;
+        Ok(Self::from_checked(bytes, path))
+    }
+
+    /// A target in which [`find_path`] found that path.
+    pub(super) fn from_checked(bytes: Bytes, path: Range<u32>) -> Self {
+        Self {
+            bytes,
+            path_start: path.start,
+            path_end: path.end,
         }
     }
 
@@ -85,23 +83,23 @@ impl Target {
     /// The empty path of an absolute URI is the path `/` (RFC 9110 section 4.2.3).
     #[must_use]
     pub fn path(&self) -> &str {
-        let path = &self.bytes[self.path_start..self.path_end];
-        if path.is_empty() && !self.is_authority_form() {
-            return "/";
+        let path = &self.bytes[self.path_start as usize..self.path_end as usize];
+        match path {
+            [] if self.scheme_length() > 0 => "/",
+            path => ascii(path),
         }
-        ascii(path)
     }
 
     /// What stands behind the first `?`, as it was sent.
     #[must_use]
     pub fn query(&self) -> Option<&str> {
-        self.bytes.get(self.path_end + 1..).map(ascii)
+        self.bytes.get(self.path_end as usize + 1..).map(ascii)
     }
 
     /// The host and port of the absolute-form and the authority-form.
     #[must_use]
     pub fn authority(&self) -> Option<&[u8]> {
-        let authority = &self.bytes[self.authority_start..self.path_start];
+        let authority = &self.bytes[self.scheme_length()..self.path_start as usize];
         (!authority.is_empty()).then_some(authority)
     }
 
@@ -140,62 +138,11 @@ impl Target {
         Ok(path)
     }
 
-    fn is_authority_form(&self) -> bool {
-        self.path_start == self.bytes.len() && self.authority_start == 0
-    }
-
-    fn parse_path(bytes: Bytes, authority: usize, path: usize) -> Result<Self, Malformed> {
-        let mut query = None;
-        for (i, &byte) in bytes.iter().enumerate().skip(path) {
-            match byte {
-                b'?' if query.is_none() => query = Some(i),
-                b'#' => return Err(Malformed::Target),
-                b'!'..=b'~' => {}
-                _ => return Err(Malformed::Target),
-            }
-        }
-        Ok(Self {
-            path_end: query.unwrap_or(bytes.len()),
-            authority_start: authority,
-            path_start: path,
-            bytes,
-        })
-    }
-
-    fn parse_authority_form(bytes: Bytes) -> Result<Self, Malformed> {
-        // "the host and port number" (RFC 9112 section 3.2.3): here neither may be empty.
-        let has_port = bytes.last().is_some_and(u8::is_ascii_digit)
-            && bytes.contains(&b':')
-            && bytes[0] != b':';
-        if !has_port || !is_host(&bytes) {
-            return Err(Malformed::Target);
-        }
-        Ok(Self {
-            authority_start: 0,
-            path_start: bytes.len(),
-            path_end: bytes.len(),
-            bytes,
-        })
-    }
-
-    fn parse_absolute_form(bytes: Bytes) -> Result<Self, Malformed> {
-        let colon = bytes.iter().position(|&b| b == b':');
-        let (scheme, rest) = bytes.split_at(colon.ok_or(Malformed::Target)?);
-        let known = scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"https");
-        let rest = rest.strip_prefix(b"://").filter(|_| known);
-        let rest = rest.ok_or(Malformed::Target)?;
-        let length = rest
-            .iter()
-            .position(|b| matches!(b, b'/' | b'?' | b'#'))
-            .unwrap_or(rest.len());
-        // "A sender MUST NOT generate an "http" URI with an empty host" (RFC 9110 section 4.2.1). `is_host`
-        // has no room for user information, "its presence [is to be treated] as an error" (section 4.2.4).
-        let authority = &rest[..length];
-        if matches!(authority, [] | [b':', ..]) || !is_host(authority) {
-            return Err(Malformed::Target);
-        }
-        let start = bytes.len() - rest.len();
-        Self::parse_path(bytes, start, start + length)
+    /// Bytes of `scheme://`, which only the absolute-form has.
+    fn scheme_length(&self) -> usize {
+        let before_path = &self.bytes[..self.path_start as usize];
+        let end = before_path.windows(3).position(|part| part == b"://");
+        end.map_or(0, |end| end + 3)
     }
 }
 
@@ -208,6 +155,67 @@ impl fmt::Display for Target {
 impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(ascii(&self.bytes), f)
+    }
+}
+
+/// Where the path that starts there ends; refuses what is not visible ASCII or a fragment.
+fn path_end(bytes: &[u8], path_start: usize) -> Result<usize, Malformed> {
+    let mut end = bytes.len();
+    for (i, &byte) in bytes.iter().enumerate().skip(path_start) {
+        match byte {
+            b'?' => end = end.min(i),
+            b'#' => return Err(Malformed::Target),
+            b'!'..=b'~' => {}
+            _ => return Err(Malformed::Target),
+        }
+    }
+    Ok(end)
+}
+
+/// Checks `host:port`; the path is empty, at the end.
+fn check_authority_form(bytes: &[u8]) -> Result<usize, Malformed> {
+    // "only the host and port number" (RFC 9112 section 3.2.3): neither may be empty here.
+    let has_both =
+        bytes.last().is_some_and(u8::is_ascii_digit) && bytes.contains(&b':') && bytes[0] != b':';
+    if has_both && is_host(bytes) {
+        Ok(bytes.len())
+    } else {
+        Err(Malformed::Target)
+    }
+}
+
+/// Checks `scheme://authority` and says where the path starts.
+fn check_absolute_form(bytes: &[u8]) -> Result<usize, Malformed> {
+    let colon = bytes.iter().position(|&b| b == b':');
+    let (scheme, rest) = bytes.split_at(colon.ok_or(Malformed::Target)?);
+    let is_known = scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"https");
+    let rest = rest.strip_prefix(b"://").filter(|_| is_known);
+    let rest = rest.ok_or(Malformed::Target)?;
+    let length = rest
+        .iter()
+        .position(|b| matches!(b, b'/' | b'?' | b'#'))
+        .unwrap_or(rest.len());
+    // "A sender MUST NOT generate an "http" URI with an empty host" (RFC 9110 section 4.2.1). There is no
+    // room for user information: "its presence [is to be treated] as an error" (section 4.2.4).
+    let authority = &rest[..length];
+    if matches!(authority, [] | [b':', ..]) || !is_host(authority) {
+        return Err(Malformed::Target);
+    }
+    Ok(bytes.len() - rest.len() + length)
+}
+
+/// Where the path is in the target of a request with that method; refuses what [`Target::parse`] does.
+pub(super) fn find_path(method: &Method, target: &[u8]) -> Result<Range<u32>, Malformed> {
+    let start = match target.first() {
+        _ if *method == Method::CONNECT => check_authority_form(target)?,
+        Some(b'/') => 0,
+        Some(b'*') if target.len() == 1 && *method == Method::OPTIONS => 0,
+        _ => check_absolute_form(target)?,
+    };
+    let end = path_end(target, start)?;
+    match (u32::try_from(start), u32::try_from(end)) {
+        (Ok(start), Ok(end)) => Ok(start..end),
+        _ => Err(Malformed::Target),
     }
 }
 

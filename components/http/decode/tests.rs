@@ -2,7 +2,6 @@
 
 use http::{Method, Version};
 
-
 use super::*;
 
 const HOST: &str = "Host: a\r\n";
