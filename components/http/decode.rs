@@ -164,13 +164,18 @@ impl RequestDecoder {
     /// Says whether the input may end here. Ask when all events were taken.
     ///
     /// # Errors
-    /// [`Malformed::Truncated`] inside a request, or what was wrong before.
+    /// [`Malformed::Truncated`] inside a request, or what else is wrong with it or was wrong before.
     pub fn finish(&self) -> Result<(), Malformed> {
-        match (&self.state, self.phase()) {
-            (State::Failed(malformed), _) => Err(*malformed),
-            (_, Phase::BetweenRequests) => Ok(()),
-            _ => Err(Malformed::Truncated),
+        let unread = self.input.as_slice();
+        match &self.state {
+            State::Head if unread.is_empty() => return Ok(()),
+            // What was not yet due is read after all: the verdict must not depend on how the input was cut.
+            State::Head if unread != b"\r" => drop(read_head(unread, &self.limits)?),
+            State::Trailers => drop(read_trailers(unread, &self.limits)?),
+            State::Failed(malformed) => return Err(*malformed),
+            _ => {}
         }
+        Err(Malformed::Truncated)
     }
 
     /// Whether there are no unread bytes. An empty decoder holds no memory beyond itself.
@@ -196,7 +201,7 @@ impl RequestDecoder {
         }
         let found = read_head(bytes, &self.limits)?;
         if found.is_none() {
-            self.progress.note_incomplete(bytes.len(), &self.limits);
+            self.progress.note_incomplete(bytes, &self.limits);
         }
         Ok(found)
     }
@@ -246,7 +251,7 @@ impl RequestDecoder {
             return Ok(None);
         }
         let Some(length) = read_trailers(bytes, &self.limits)? else {
-            self.progress.note_incomplete(bytes.len(), &self.limits);
+            self.progress.note_incomplete(bytes, &self.limits);
             return Ok(None);
         };
         let mut trailers = self.input.take(length);

@@ -1,5 +1,8 @@
 //! Encodes responses (RFC 9112 sections 4, 6 and 7): appends to a buffer, no I/O.
 
+#[cfg(test)]
+mod tests;
+
 use http::{StatusCode, Version};
 
 use super::fields::is_framing;

@@ -172,3 +172,154 @@ impl Codings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The framing of a request with a host and the fields of these lines.
+    fn framing(version: Version, lines: &str) -> Result<BodyKind, Malformed> {
+        let lines = format!("Host: a\r\n{lines}");
+        request_framing(version, &Fields::from_checked(lines.into()))
+    }
+
+    #[test]
+    fn content_length() {
+        // RFC 9110, 8.6: "Content-Length = 1*DIGIT"; "a recipient MUST anticipate potentially large
+        // decimal numerals and prevent parsing errors due to integer conversion overflows".
+        let rows = [
+            ("0", Ok(BodyKind::None)),
+            ("5", Ok(BodyKind::Sized(5))),
+            ("007", Ok(BodyKind::Sized(7))),
+            ("18446744073709551615", Ok(BodyKind::Sized(u64::MAX))),
+            ("18446744073709551616", Err(Malformed::ContentLength)),
+            ("99999999999999999999999", Err(Malformed::ContentLength)),
+            ("", Err(Malformed::ContentLength)),
+            ("+5", Err(Malformed::ContentLength)),
+            ("-5", Err(Malformed::ContentLength)),
+            ("5 5", Err(Malformed::ContentLength)),
+            ("5,5", Err(Malformed::ContentLength)),
+            ("5, 5", Err(Malformed::ContentLength)),
+            ("0x5", Err(Malformed::ContentLength)),
+            ("5.0", Err(Malformed::ContentLength)),
+            ("abc", Err(Malformed::ContentLength)),
+            ("\u{665}", Err(Malformed::ContentLength)),
+        ];
+        for (value, expected) in rows {
+            let lines = format!("Content-Length: {value}\r\n");
+            assert_eq!(framing(Version::HTTP_11, &lines), expected, "{value:?}");
+            assert_eq!(framing(Version::HTTP_10, &lines), expected, "{value:?}");
+        }
+        for second in ["5", "6"] {
+            let lines = format!("Content-Length: 5\r\ncontent-length: {second}\r\n");
+            let expected = Err(Malformed::RepeatedContentLength);
+            assert_eq!(framing(Version::HTTP_11, &lines), expected);
+        }
+    }
+
+    #[test]
+    fn transfer_encoding() {
+        // RFC 9112, 6.3: "If a Transfer-Encoding header field is present in a request and the chunked
+        // transfer coding is not the final encoding, the message body length cannot be determined
+        // reliably; the server MUST respond with the 400 (Bad Request) status code".
+        // RFC 9112, 6.1: "A sender MUST NOT apply the chunked transfer coding more than once".
+        // RFC 9112, 6.1: "A server that receives a request message with a transfer coding it does not
+        // understand SHOULD respond with 501 (Not Implemented)."
+        // RFC 9112, 7: "The chunked coding does not define any parameters."
+        let rows: [(&[&str], Result<BodyKind, Malformed>); 17] = [
+            (&["chunked"], Ok(BodyKind::Chunked)),
+            (&["Chunked"], Ok(BodyKind::Chunked)),
+            (&[" , chunked ,"], Ok(BodyKind::Chunked)),
+            (&["", "chunked"], Ok(BodyKind::Chunked)),
+            (&[""], Err(Malformed::ChunkedNotLast)),
+            (&[","], Err(Malformed::ChunkedNotLast)),
+            (&["gzip"], Err(Malformed::ChunkedNotLast)),
+            (&["identity"], Err(Malformed::ChunkedNotLast)),
+            (&["chunked, gzip"], Err(Malformed::ChunkedNotLast)),
+            (&["chunked", "gzip"], Err(Malformed::ChunkedNotLast)),
+            (&["chunked, chunked"], Err(Malformed::ChunkedNotLast)),
+            (&["chunked", "chunked"], Err(Malformed::ChunkedNotLast)),
+            (&["chunked;a=b"], Err(Malformed::ChunkedNotLast)),
+            (&["xchunked"], Err(Malformed::ChunkedNotLast)),
+            (&["\"chunked\""], Err(Malformed::ChunkedNotLast)),
+            (&["gzip, chunked"], Err(Malformed::TransferCoding)),
+            (&["identity", "chunked"], Err(Malformed::TransferCoding)),
+        ];
+        for (values, expected) in rows {
+            let lines = values
+                .iter()
+                .map(|value| format!("Transfer-Encoding: {value}\r\n"));
+            let lines: String = lines.collect();
+            assert_eq!(framing(Version::HTTP_11, &lines), expected, "{values:?}");
+            // RFC 9112, 6.1: "A server or client that receives an HTTP/1.0 message containing a
+            // Transfer-Encoding header field MUST treat the message as if the framing is faulty".
+            let expected = Err(Malformed::CodingInHttp10);
+            assert_eq!(framing(Version::HTTP_10, &lines), expected, "{values:?}");
+            // RFC 9112, 6.3: "Such a message might indicate an attempt to perform request smuggling".
+            for both in [
+                format!("Content-Length: 5\r\n{lines}"),
+                format!("{lines}Content-Length: 0\r\n"),
+            ] {
+                let expected = Err(Malformed::LengthAndCoding);
+                assert_eq!(framing(Version::HTTP_11, &both), expected, "{both:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_framing_fields_no_body() {
+        // RFC 9112, 6.3: "If this is a request message and none of the above are true, then the message
+        // body length is zero (no message body is present)."
+        assert_eq!(
+            framing(Version::HTTP_11, "Accept: *\r\n"),
+            Ok(BodyKind::None)
+        );
+        // Fields that look alike frame nothing.
+        let lines =
+            "Content-Lengths: 5\r\nX-Transfer-Encoding: chunked\r\nTransfer_Encoding: chunked\r\n";
+        assert_eq!(framing(Version::HTTP_11, lines), Ok(BodyKind::None));
+    }
+
+    #[test]
+    fn host() {
+        // RFC 9112, 3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1
+        // request message that lacks a Host header field and to any request message that contains more
+        // than one Host header field line or a Host header field with an invalid field value."
+        let check = |version, lines: &'static str| {
+            request_framing(version, &Fields::from_checked(lines.into()))
+        };
+        assert_eq!(check(Version::HTTP_11, ""), Err(Malformed::MissingHost));
+        assert_eq!(check(Version::HTTP_10, ""), Ok(BodyKind::None));
+        assert_eq!(check(Version::HTTP_11, "hOST:\r\n"), Ok(BodyKind::None));
+        for version in [Version::HTTP_10, Version::HTTP_11] {
+            let repeated = check(version, "Host: a\r\nHost: a\r\n");
+            assert_eq!(repeated, Err(Malformed::RepeatedHost));
+            let invalid = check(version, "Host: a/b\r\n");
+            assert_eq!(invalid, Err(Malformed::InvalidHost));
+        }
+    }
+
+    #[test]
+    fn expectations() {
+        // RFC 9110, 10.1.1: "The Expect field value is case-insensitive"; "A server that receives an
+        // Expect field value containing a member other than 100-continue MAY respond with a 417".
+        let rows = [
+            ("100-continue", Ok(BodyKind::None)),
+            ("100-Continue", Ok(BodyKind::None)),
+            ("100-continue, 100-continue", Ok(BodyKind::None)),
+            ("", Ok(BodyKind::None)),
+            ("200-ok", Err(Malformed::Expectation)),
+            ("100-continue, more", Err(Malformed::Expectation)),
+            ("100-continue;a=b", Err(Malformed::Expectation)),
+        ];
+        for (value, expected) in rows {
+            let lines = format!("Expect: {value}\r\n");
+            assert_eq!(framing(Version::HTTP_11, &lines), expected, "{value}");
+            assert_eq!(
+                framing(Version::HTTP_10, &lines),
+                Ok(BodyKind::None),
+                "{value}"
+            );
+        }
+    }
+}

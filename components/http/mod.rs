@@ -17,9 +17,9 @@ mod target;
 
 pub use conditional::{Precondition, evaluate_preconditions};
 pub use date::DateCache;
-pub use decode::{Event, Phase, RequestDecoder};
 #[doc(hidden)]
 pub use decode::check_split_invariance;
+pub use decode::{Event, Phase, RequestDecoder};
 pub use encode::{
     BodyFraming, Connection, encode_chunk, encode_chunk_size, encode_continue, encode_head,
     encode_last_chunk,

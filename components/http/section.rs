@@ -75,11 +75,14 @@ pub(super) fn read_trailers(bytes: &[u8], limits: &Limits) -> Result<Option<usiz
 /// When to look again at a section that was not complete.
 ///
 /// Reading it anew for every piece that comes would take time in the square of its length. So it is read
-/// when its end is there, when a limit is passed, and when it has doubled: often enough to see a wrong start early.
+/// when its first line or its end is there, when a limit is passed, and when it has doubled: often enough to
+/// see a wrong start early.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     /// Bytes in which no end was found.
     scanned: usize,
+    /// Whether there is a line end among them.
+    has_line: bool,
     /// Read again when there are that many bytes.
     due: usize,
 }
@@ -92,20 +95,24 @@ impl Progress {
     }
 
     /// Takes note that the section was not complete.
-    pub(super) fn note_incomplete(&mut self, length: usize, limits: &Limits) {
+    pub(super) fn note_incomplete(&mut self, bytes: &[u8], limits: &Limits) {
+        let length = bytes.len();
         self.scanned = length;
+        self.has_line = self.has_line || bytes.contains(&b'\n');
         self.due = [limits.request_line + 2, limits.head_bytes + 1]
             .into_iter()
             .filter(|&threshold| threshold > length)
             .fold(length * 2, usize::min);
     }
 
-    /// Whether an empty line, which ends the section, is among the bytes not yet scanned.
+    /// Whether the end of the first line, or an empty line, which ends the section, is among the new bytes.
     fn finds_end(&mut self, bytes: &[u8]) -> bool {
-        let found = (self.scanned..bytes.len()).any(|i| {
-            bytes[i] == b'\n'
-                && matches!(bytes[..i], [] | [b'\r'] | [.., b'\n'] | [.., b'\n', b'\r'])
-        });
+        let is_end = |i: usize| {
+            let ends_section =
+                matches!(bytes[..i], [] | [b'\r'] | [.., b'\n'] | [.., b'\n', b'\r']);
+            bytes[i] == b'\n' && (ends_section || !self.has_line)
+        };
+        let found = (self.scanned..bytes.len()).any(is_end);
         self.scanned = bytes.len();
         found
     }

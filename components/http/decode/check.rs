@@ -17,11 +17,9 @@ const LIMITS: Limits = Limits {
 
 /// All that a decoder said of one input, with the chunks of each body joined.
 #[derive(Debug, PartialEq)]
-struct Outcome {
+pub(super) struct Outcome {
     events: Vec<Event>,
     end: Result<(), Malformed>,
-    /// Of the bytes that were fed; counted again at the end of each request.
-    unread: usize,
 }
 
 /// Decodes `data` whole, byte by byte and in odd pieces, and checks that all say the same.
@@ -29,7 +27,7 @@ struct Outcome {
 /// # Panics
 /// If they do not, or if a body exceeds its limit or its announced length.
 pub fn check_split_invariance(data: &[u8]) {
-    let whole = decode([data]);
+    let whole = decode(LIMITS, [data]);
     let mut pattern = data.len() as u64;
     let odd_pieces = data.chunk_by(|_, _| {
         // A linear congruential generator (Knuth's constants): the same input is always cut alike.
@@ -38,15 +36,24 @@ pub fn check_split_invariance(data: &[u8]) {
             .wrapping_add(1);
         pattern >> 61 != 0
     });
-    assert_eq!(decode(data.chunks(1)), whole, "one byte at a time");
-    assert_eq!(decode(data.chunks(7)), whole, "seven bytes at a time");
-    assert_eq!(decode(odd_pieces), whole, "odd pieces");
+    assert_eq!(decode(LIMITS, data.chunks(1)), whole, "one byte at a time");
+    assert_eq!(
+        decode(LIMITS, data.chunks(7)),
+        whole,
+        "seven bytes at a time"
+    );
+    assert_eq!(decode(LIMITS, odd_pieces), whole, "odd pieces");
 }
 
-fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
-    let mut decoder = RequestDecoder::new(LIMITS);
+/// Decodes an input that comes in these pieces.
+pub(super) fn decode<'a>(limits: Limits, pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
+    let mut decoder = RequestDecoder::new(limits);
     let mut events = Vec::new();
-    let mut body = Body::default();
+    let mut body = Body {
+        limit: limits.body,
+        announced: None,
+        length: 0,
+    };
     for piece in pieces {
         decoder.feed(Bytes::copy_from_slice(piece));
         while let Ok(Some(event)) = decoder.next() {
@@ -57,7 +64,6 @@ fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
     Outcome {
         events,
         end: decoder.finish(),
-        unread: decoder.rest().len(),
     }
 }
 
@@ -72,8 +78,8 @@ fn push_joined(events: &mut Vec<Event>, event: Event) {
 }
 
 /// The body that is being decoded.
-#[derive(Default)]
 struct Body {
+    limit: u64,
     announced: Option<BodyKind>,
     length: u64,
 }
@@ -91,7 +97,7 @@ impl Body {
                 assert!(self.announced.is_some(), "data outside a body");
                 assert!(!data.is_empty(), "an empty piece of data");
                 self.length += data.len() as u64;
-                assert!(self.length <= LIMITS.body, "more data than the limit");
+                assert!(self.length <= self.limit, "more data than the limit");
             }
             Event::End(_) => {
                 let announced = self.announced.take().expect("the end of no body");
