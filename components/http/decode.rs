@@ -150,7 +150,7 @@ impl RequestDecoder {
         })
     }
 
-    /// Where in its input the decoder is.
+    /// Where in its input the decoder is; between requests for good once it has failed.
     #[must_use]
     pub fn phase(&self) -> Phase {
         match self.state {
