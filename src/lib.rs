@@ -1,1 +1,46 @@
-//! The kernel.
+//! Programs as graphs of small components that talk only through typed, bounded inboxes and outboxes.
+//!
+//! A component is an async function over a struct of ports; a [`Graph`] links the ports of its components; a
+//! [`Scheduler`] runs graphs over a pool of threads. A component never knows who is at the other end of its links.
+//!
+//! ```text
+//!   source ──▶ pipe ──▶ sink        a link is bounded: a slow component holds up those before it;
+//!                                   it closes when either end goes: a graph drains by itself
+//! ```
+
+// The derive names the kernel `::kamea`, also when the kernel itself derives.
+extern crate self as kamea;
+
+mod blocking;
+mod component;
+mod fault;
+mod flow;
+mod graph;
+mod link;
+mod port;
+mod ports;
+mod scheduler;
+mod sync;
+pub mod testing;
+pub mod time;
+
+pub use blocking::{Blocking, blocking, unblock};
+pub use component::{BoxComponent, Component, Done, End, Started};
+pub use fault::{Cause, Fault, Policy};
+pub use flow::Flow;
+#[doc(hidden)]
+pub use graph::component_name;
+pub use graph::{
+    Composite, FaultsHandle, Graph, GraphError, LinkOptions, LinksTo, Once, Part, PerSeed, Pipeline,
+    PipelineStart, Stage, Template,
+};
+pub use link::DEFAULT_CAPACITY;
+pub use link::across::{Messages, Receiver, Sender, link};
+pub use port::{Closed, Inbox, Message, Outbox, TrySendError};
+pub use ports::{
+    Direction, InboxHandle, OutboxHandle, Outboxes, OutboxesHandle, Pipe, PipeHandles, Port, PortInfo, Ports,
+    Sink, SinkHandles, Source, SourceHandles,
+};
+#[doc(hidden)]
+pub use ports::{ComponentId, Wiring};
+pub use scheduler::{Flows, Running, Scheduler, Workers, is_stopping, spawn, stopping, workers};

@@ -1,0 +1,167 @@
+//! Requests, responses and failures, as the messages that the components of a server exchange.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, StatusCode, Version};
+use kamea::Receiver;
+
+use super::{Fields, RequestHead, ResponseHead};
+
+/// One request and its response: what both must agree on. It travels with the request and comes back with the response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exchange {
+    /// The place of the request in its connection, from 0. Responses leave in this order.
+    pub number: u64,
+    /// The peer's address.
+    pub peer: SocketAddr,
+    /// The version that the peer speaks.
+    pub version: Version,
+    /// Whether the request was HEAD: the response has no content (RFC 9110 section 9.3.2).
+    pub is_head: bool,
+    /// Whether the connection ends after this exchange (RFC 9112 section 9.3).
+    pub closes: bool,
+}
+
+/// A request: its head at once, its content as it comes in.
+#[derive(Debug)]
+pub struct Request {
+    /// What the response must agree with.
+    pub exchange: Exchange,
+    /// The request line and the header fields.
+    pub head: RequestHead,
+    /// The content; `None` if there is none. Dropping it unread discards the rest.
+    pub content: Option<Content>,
+}
+
+impl Request {
+    /// The method.
+    pub fn method(&self) -> &Method {
+        &self.head.method
+    }
+}
+
+/// The content of a request while it comes in; bounded, so that who does not read holds the peer up.
+#[derive(Debug)]
+pub struct Content {
+    parts: Receiver<Part>,
+    trailers: Fields,
+    is_complete: bool,
+}
+
+/// What the parser sends of a request's content.
+#[derive(Debug)]
+pub(crate) enum Part {
+    Chunk(Bytes),
+    End(Fields),
+}
+
+/// The peer went away, or sent nonsense, before the content was complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the content of the request was cut off")]
+pub struct Incomplete;
+
+impl Content {
+    pub(crate) fn new(parts: Receiver<Part>) -> Self {
+        Self { parts, trailers: Fields::new(), is_complete: false }
+    }
+
+    /// The next bytes; `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// [`Incomplete`], if the content ended before its time.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Incomplete> {
+        if self.is_complete {
+            return Ok(None);
+        }
+        match self.parts.next().await {
+            Some(Part::Chunk(bytes)) => Ok(Some(bytes)),
+            Some(Part::End(trailers)) => {
+                self.trailers = trailers;
+                self.is_complete = true;
+                Ok(None)
+            }
+            None => Err(Incomplete),
+        }
+    }
+
+    /// The trailer fields of a chunked request (RFC 9110 section 6.5), once the end has come.
+    pub fn trailers(&self) -> &Fields {
+        &self.trailers
+    }
+}
+
+/// A response.
+#[derive(Debug)]
+pub struct Response {
+    /// Which request it answers.
+    pub exchange: Exchange,
+    /// The status and the header fields. Date, framing and `Connection` are the writer's.
+    pub head: ResponseHead,
+    /// The content. The writer leaves it out, and keeps its length, if the request was HEAD.
+    pub body: Body,
+}
+
+/// The content of a response.
+#[derive(Debug)]
+pub enum Body {
+    /// None.
+    Empty,
+    /// Bytes in memory.
+    Bytes(Bytes),
+    /// Bytes of a file, which never go through memory.
+    File(FileSlice),
+    /// Bytes as they come, of a known or unknown length. A sender that goes before the length is reached cuts the connection.
+    Stream {
+        /// The content.
+        chunks: Receiver<Bytes>,
+        /// Its length in bytes, if it is known.
+        length: Option<u64>,
+    },
+}
+
+/// Consecutive bytes of a file.
+#[derive(Debug, Clone)]
+pub struct FileSlice {
+    /// The file, open for reading.
+    pub file: Arc<File>,
+    /// Where it begins, in bytes.
+    pub offset: u64,
+    /// Its length in bytes.
+    pub length: u64,
+}
+
+/// A request that could not be served, on its way to the error component, which makes the response.
+#[derive(Debug)]
+pub struct Failure {
+    /// Which request failed; `None` where it is not known, which means the one whose response is due.
+    pub exchange: Option<Exchange>,
+    /// The status that tells the peer.
+    pub status: StatusCode,
+    /// What was wrong, in words that the peer may read.
+    pub explanation: Cow<'static, str>,
+    /// Header fields that the response must have, such as `Allow`.
+    pub fields: Fields,
+}
+
+impl Failure {
+    /// The failure of a request.
+    pub fn new(exchange: Exchange, status: StatusCode, explanation: impl Into<Cow<'static, str>>) -> Self {
+        Self { exchange: Some(exchange), status, explanation: explanation.into(), fields: Fields::new() }
+    }
+}
+
+/// The ports of a component that serves requests: the file handler, a method component, a user's own.
+#[derive(Debug, kamea::Ports)]
+pub struct HandlerPorts {
+    /// What is to be served.
+    pub requests: kamea::Inbox<Request>,
+    /// The answers, in any order.
+    pub responses: kamea::Outbox<Response>,
+    /// What could not be served.
+    pub failures: kamea::Outbox<Failure>,
+}

@@ -1,0 +1,163 @@
+//! Components: async functions over their ports.
+
+use std::error::Error;
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::port::Closed;
+use crate::ports::Ports;
+
+/// How a component ends: `Ok(())` when its work is done, [`End`] when it cannot go on.
+pub type Done = Result<(), End>;
+
+/// Why a component cannot go on. Made by `?` from [`Closed`] and from any error.
+///
+/// # Examples
+///
+/// ```
+/// use kamea::{Done, Pipe};
+///
+/// async fn parse(io: &mut Pipe<String, u32>) -> Done {
+///     while let Some(line) = io.inbox.next().await {
+///         let number = line.parse()?;        // not a number: a fault
+///         io.outbox.send(number).await?;     // nobody listens any more: a quiet end
+///     }
+///     Ok(())
+/// }
+/// ```
+#[derive(Debug)]
+pub enum End {
+    /// Downstream is gone: a quiet end, no fault.
+    Closed,
+    /// An error: it becomes a [`Fault`](crate::Fault).
+    Error(Box<dyn Error + Send + Sync>),
+}
+
+impl<T> From<Closed<T>> for End {
+    fn from(_: Closed<T>) -> Self {
+        Self::Closed
+    }
+}
+
+// `Closed` and `End` are no `Error`s themselves, which is what keeps these two conversions apart.
+impl<E: Error + Send + Sync + 'static> From<E> for End {
+    fn from(error: E) -> Self {
+        Self::Error(Box::new(error))
+    }
+}
+
+impl End {
+    /// A fault with a text of its own.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea::{Done, End, Sink};
+    ///
+    /// async fn expect_silence(io: &mut Sink<String>) -> Done {
+    ///     match io.inbox.next().await {
+    ///         Some(line) => Err(End::fault(format!("somebody said {line:?}"))),
+    ///         None => Ok(()),
+    ///     }
+    /// }
+    /// ```
+    pub fn fault(text: impl Into<String>) -> Self {
+        Self::Error(text.into().into())
+    }
+}
+
+/// A component that has been started: it runs when it is polled.
+pub type Started = Pin<Box<dyn Future<Output = Done>>>;
+
+/// What a graph is made of: something that runs over a struct of ports `P` and knows nothing of who is at the other ends.
+///
+/// Implemented by every async function and async closure that takes `&mut P` and returns [`Done`]; nobody else needs to.
+///
+/// # Examples
+///
+/// ```
+/// use kamea::{Component, Done, Pipe};
+///
+/// /// Upper-cases every line.
+/// async fn shout(io: &mut Pipe<String, String>) -> Done {
+///     while let Some(line) = io.inbox.next().await {
+///         io.outbox.send(line.to_uppercase()).await?;
+///     }
+///     Ok(())
+/// }
+///
+/// /// Lets the first `count` messages through.
+/// fn take<T: kamea::Message>(count: usize) -> impl Component<Pipe<T, T>> + Clone {
+///     async move |io: &mut Pipe<T, T>| {
+///         for _ in 0..count {
+///             let Some(message) = io.inbox.next().await else { break };
+///             io.outbox.send(message).await?;
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// fn is_a_component<P: kamea::Ports>(_: impl Component<P>) {}
+/// is_a_component(shout);
+/// is_a_component(take::<u32>(3));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a component over the ports `{P}`",
+    label = "not a component",
+    note = "a component is an async function or async closure that takes `&mut {P}` and returns `kamea::Done`"
+)]
+pub trait Component<P: Ports>: 'static {
+    /// Starts the component over ports that are linked.
+    #[doc(hidden)]
+    fn start(self, ports: P) -> Started;
+}
+
+impl<P, F> Component<P> for F
+where
+    P: Ports,
+    F: AsyncFnMut(&mut P) -> Done + 'static,
+{
+    fn start(mut self, mut ports: P) -> Started {
+        Box::pin(async move { self(&mut ports).await })
+    }
+}
+
+/// A component whose type is erased: for a slot that takes any component with these ports.
+///
+/// # Examples
+///
+/// ```
+/// use kamea::{BoxComponent, Done, Graph, Pipe, Source};
+///
+/// async fn copy(io: &mut Pipe<u8, u8>) -> Done {
+///     while let Some(byte) = io.inbox.next().await {
+///         io.outbox.send(byte).await?;
+///     }
+///     Ok(())
+/// }
+///
+/// let slot: BoxComponent<Pipe<u8, u8>> = BoxComponent::new(copy);
+/// let mut graph = Graph::new("any");
+/// let stage = graph.add("stage", slot);
+/// # let _ = (stage.inbox, stage.outbox);
+/// ```
+pub struct BoxComponent<P: Ports>(Box<dyn FnOnce(P) -> Started + Send>);
+
+impl<P: Ports> BoxComponent<P> {
+    /// Erases the type of a component.
+    pub fn new(component: impl Component<P> + Send) -> Self {
+        Self(Box::new(|ports| component.start(ports)))
+    }
+}
+
+impl<P: Ports> std::fmt::Debug for BoxComponent<P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "BoxComponent<{}>", std::any::type_name::<P>())
+    }
+}
+
+impl<P: Ports> Component<P> for BoxComponent<P> {
+    fn start(self, ports: P) -> Started {
+        (self.0)(ports)
+    }
+}

@@ -1,0 +1,196 @@
+//! Which components of a flow are to be polled.
+//!
+//! Two sets of bits, one bit a component: [`ReadySet`] is set by links inside the flow, on its own thread, without
+//! atomics; [`Woken`] is set by wakers from anywhere (sockets, timers, links across workers) and wakes the flow.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
+
+use crate::sync::{AtomicU64, AtomicWaker, Ordering};
+
+const WORD: usize = u64::BITS as usize;
+
+/// One bit for each component; up to 64 of them without an allocation.
+#[derive(Debug)]
+struct Bits<Word> {
+    first: Word,
+    rest: Box<[Word]>,
+}
+
+impl<Word: Default> Bits<Word> {
+    fn new(components: usize) -> Self {
+        let words = components.div_ceil(WORD).max(1);
+        Self { first: Word::default(), rest: (1..words).map(|_| Word::default()).collect() }
+    }
+
+    fn word(&self, index: usize) -> &Word {
+        if index == 0 { &self.first } else { &self.rest[index - 1] }
+    }
+
+    fn words(&self) -> impl Iterator<Item = &Word> {
+        std::iter::once(&self.first).chain(&self.rest)
+    }
+}
+
+/// The components that have something to do, as the links inside the flow know it.
+#[derive(Debug)]
+pub(crate) struct ReadySet {
+    bits: Bits<Cell<u64>>,
+    /// Whether the flow is being polled: then it looks at the bits itself before it rests.
+    polling: Cell<bool>,
+    woken: Arc<Woken>,
+}
+
+impl ReadySet {
+    pub(crate) fn new(components: usize, woken: Arc<Woken>) -> Self {
+        Self { bits: Bits::new(components), polling: Cell::new(false), woken }
+    }
+
+    pub(crate) fn set_polling(&self, polling: bool) {
+        self.polling.set(polling);
+    }
+
+    pub(crate) fn insert(&self, component: usize) {
+        let word = self.bits.word(component / WORD);
+        word.set(word.get() | 1 << (component % WORD));
+        if !self.polling.get() {
+            // A port was used outside of its flow, by another task of this thread.
+            self.woken.flow.wake();
+        }
+    }
+
+    /// Takes the first component at or after `from` in flow order.
+    pub(crate) fn take_from(&self, from: usize) -> Option<usize> {
+        let mut offset = from % WORD;
+        for index in from / WORD..=self.bits.rest.len() {
+            let word = self.bits.word(index);
+            let candidates = word.get() & (u64::MAX << offset);
+            if candidates != 0 {
+                let bit = candidates.trailing_zeros();
+                word.set(word.get() & !(1 << bit));
+                return Some(index * WORD + bit as usize);
+            }
+            offset = 0;
+        }
+        None
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bits.words().all(|word| word.get() == 0)
+    }
+}
+
+/// The components that were woken from outside, and how to wake the flow.
+#[derive(Debug)]
+pub(crate) struct Woken {
+    bits: Bits<AtomicU64>,
+    flow: AtomicWaker,
+}
+
+impl Woken {
+    pub(crate) fn new(components: usize) -> Self {
+        Self { bits: Bits::new(components), flow: AtomicWaker::new() }
+    }
+
+    /// Has `waker` called at the next wake-up. To be called before [`move_to`](Self::move_to), so that none is missed.
+    pub(crate) fn register(&self, waker: &Waker) {
+        #[cfg(not(loom))]
+        self.flow.register(waker);
+        #[cfg(loom)]
+        self.flow.register_by_ref(waker);
+    }
+
+    /// Moves what was woken since the last time over to `ready`.
+    pub(crate) fn move_to(&self, ready: &ReadySet) {
+        for (woken, ready) in self.bits.words().zip(ready.bits.words()) {
+            if woken.load(Ordering::Acquire) != 0 {
+                ready.set(ready.get() | woken.swap(0, Ordering::AcqRel));
+            }
+        }
+    }
+
+    pub(crate) fn wake(&self, component: usize) {
+        self.bits.word(component / WORD).fetch_or(1 << (component % WORD), Ordering::AcqRel);
+        self.flow.wake();
+    }
+}
+
+/// The waker of one component.
+#[derive(Debug)]
+pub(crate) struct ComponentWaker {
+    pub(crate) woken: Arc<Woken>,
+    pub(crate) component: usize,
+}
+
+impl Wake for ComponentWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.woken.wake(self.component);
+    }
+}
+
+/// The component that is being polled on this thread, so that a link inside its flow can note it by number
+/// instead of cloning its waker. The addresses are compared and never followed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Turn {
+    ready: *const ReadySet,
+    waker: *const (),
+    component: usize,
+}
+
+thread_local! {
+    static TURN: Cell<Turn> = const {
+        Cell::new(Turn { ready: std::ptr::null(), waker: std::ptr::null(), component: 0 })
+    };
+}
+
+impl Turn {
+    pub(crate) fn of(ready: &Rc<ReadySet>, waker: &Waker, component: usize) -> Self {
+        Self { ready: Rc::as_ptr(ready), waker: waker.data(), component }
+    }
+
+    /// Makes this the current turn; gives back the one before, to be entered again afterwards.
+    pub(crate) fn enter(self) -> Self {
+        TURN.replace(self)
+    }
+}
+
+/// Who waits at a link inside a flow.
+#[derive(Debug, Clone)]
+pub(crate) enum Waiter {
+    /// A component of the flow itself.
+    Component(usize),
+    /// Anything else that can wait: a combinator with wakers of its own, another flow, a test.
+    Other(Waker),
+}
+
+impl Waiter {
+    pub(crate) fn of(cx: &Context<'_>, ready: &Rc<ReadySet>) -> Self {
+        let turn = TURN.get();
+        if turn.ready == Rc::as_ptr(ready) && turn.waker == cx.waker().data() {
+            Self::Component(turn.component)
+        } else {
+            Self::Other(cx.waker().clone())
+        }
+    }
+
+    pub(crate) fn wake(self, ready: &ReadySet) {
+        match self {
+            Self::Component(component) => ready.insert(component),
+            Self::Other(waker) => waker.wake(),
+        }
+    }
+
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Component(a), Self::Component(b)) => a == b,
+            (Self::Other(a), Self::Other(b)) => a.will_wake(b),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! What may be wrong with a graph, said before anything runs.
+
+use std::sync::Arc;
+
+use crate::ports::Direction;
+
+/// A mistake in a graph, found before anything runs.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GraphError {
+    /// A port that must be linked is not.
+    #[error("graph `{graph}`: the {direction} `{port}` of component `{component}` is not linked")]
+    Unlinked {
+        /// The graph.
+        graph: Arc<str>,
+        /// The component.
+        component: Arc<str>,
+        /// The port.
+        port: &'static str,
+        /// Which end of a link it is.
+        direction: Direction,
+    },
+    /// Two components have the same name.
+    #[error("graph `{graph}`: two components have the name `{component}`")]
+    DuplicateName {
+        /// The graph.
+        graph: Arc<str>,
+        /// The name.
+        component: Arc<str>,
+    },
+    /// A link uses a handle that another graph made.
+    #[error("graph `{graph}`: a link leads to a component of another graph")]
+    ForeignHandle {
+        /// The graph.
+        graph: Arc<str>,
+    },
+    /// Components feed each other in a circle, so that none of them would ever see its inboxes close.
+    #[error(
+        "graph `{graph}`: the components `{}` feed each other in a circle and would never end: \
+         make the link that leads back a feedback link",
+        components.join("`, `")
+    )]
+    Circle {
+        /// The graph.
+        graph: Arc<str>,
+        /// The components of the circle.
+        components: Vec<String>,
+    },
+}

@@ -1,0 +1,438 @@
+//! Graphs: components and links, under a name.
+
+mod error;
+mod pipeline;
+mod plan;
+mod template;
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub use error::GraphError;
+pub use pipeline::{Pipeline, PipelineStart, Stage, component_name};
+pub(crate) use plan::Plan;
+pub use template::{PerSeed, Template};
+
+use crate::component::{Component, Started};
+use crate::fault::{Fault, Policy, Supervise};
+use crate::flow::Flow;
+use crate::link::across::{AnyEnds, Ends, Receiver, Sender, link};
+use crate::link::{DEFAULT_CAPACITY, LinkKind};
+use crate::port::Message;
+use crate::ports::{ComponentId, InboxHandle, OutboxHandle, PortInfo, PortKey, Ports, Wiring};
+
+/// Components and the links between them, under a name.
+///
+/// A graph that is complete is run by a [`Scheduler`](crate::Scheduler), or started as a [`Flow`] and awaited inside
+/// a component. One that lacks some links is itself a component once it says what its ports are, with
+/// [`expose`](Graph::expose).
+///
+/// # Examples
+///
+/// ```
+/// use kamea::{Done, Graph, Pipe, Sink, Source};
+///
+/// async fn count(io: &mut Source<u32>) -> Done {
+///     for number in 1..=3 {
+///         io.outbox.send(number).await?;
+///     }
+///     Ok(())
+/// }
+///
+/// async fn double(io: &mut Pipe<u32, u32>) -> Done {
+///     while let Some(number) = io.inbox.next().await {
+///         io.outbox.send(2 * number).await?;
+///     }
+///     Ok(())
+/// }
+///
+/// let mut graph = Graph::new("doubling");
+/// let count = graph.add("count", count);
+/// let double = graph.add("double", double);
+/// graph.link(count.outbox, double.inbox).capacity(2);
+/// let doubled = graph.take(double.outbox);
+///
+/// let scheduler = kamea::Scheduler::with_workers(1);
+/// let running = scheduler.run(graph)?;
+/// assert_eq!(doubled.into_iter().collect::<Vec<_>>(), [2, 4, 6]);
+/// running.wait()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Graph<Make = Once> {
+    name: Arc<str>,
+    nodes: Vec<Node<Make>>,
+    links: Vec<Link>,
+    supervise: Supervise,
+}
+
+/// How a component of a [`Graph`] is made: once, from itself.
+pub type Once = Box<dyn FnOnce(&mut Wiring<'_>) -> Started + Send>;
+
+/// A component of a graph that does not run yet.
+struct Node<Make> {
+    id: ComponentId,
+    name: String,
+    ports: &'static [PortInfo],
+    /// Whether it runs on a thread of its own.
+    own_thread: bool,
+    make: Make,
+}
+
+/// A link of a graph that does not run yet.
+struct Link {
+    kind: LinkKind,
+    capacity: usize,
+    from: Vec<Feed>,
+    to: Option<PortKey>,
+    /// The ends of a link that leads out of the graph.
+    premade: Option<Box<dyn AnyEnds>>,
+}
+
+/// What feeds a link.
+struct Feed {
+    outbox: Origin,
+    feedback: bool,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Origin {
+    Port(PortKey),
+    /// The graph itself, which reports its faults.
+    Faults,
+}
+
+impl Graph {
+    /// An empty graph.
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        Self::empty(name.into())
+    }
+
+    /// Adds a component under a name that is unique in the graph; gives its ports for wiring.
+    ///
+    /// `part` is an async function over a struct of ports, a [`blocking`](crate::blocking) component, or a graph with
+    /// [exposed](Graph::expose) ports.
+    pub fn add<P: Ports>(&mut self, name: &str, part: impl Part<P>) -> P::Handles {
+        part.join(self, name)
+    }
+
+    /// Makes a graph that lacks some links a component: `ports` says which of its open ports stand for which of `P`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea::{Composite, Done, Graph, Pipe, PipeHandles};
+    ///
+    /// async fn increment(io: &mut Pipe<u32, u32>) -> Done {
+    ///     while let Some(number) = io.inbox.next().await {
+    ///         io.outbox.send(number + 1).await?;
+    ///     }
+    ///     Ok(())
+    /// }
+    ///
+    /// fn add_two() -> Composite<Pipe<u32, u32>> {
+    ///     let mut graph = Graph::new("add two");
+    ///     let first = graph.add("first", increment);
+    ///     let second = graph.add("second", increment);
+    ///     graph.link(first.outbox, second.inbox);
+    ///     graph.expose(PipeHandles { inbox: first.inbox, outbox: second.outbox })
+    /// }
+    ///
+    /// let mut graph = Graph::new("add four");
+    /// let (a, b) = (graph.add("a", add_two()), graph.add("b", add_two()));
+    /// graph.link(a.outbox, b.inbox);
+    /// let (numbers, sums) = (graph.feed(a.inbox), graph.take(b.outbox));
+    /// # let scheduler = kamea::Scheduler::with_workers(1);
+    /// # let running = scheduler.run(graph)?;
+    /// numbers.send_blocking(38).unwrap();
+    /// drop(numbers);
+    /// assert_eq!(sums.into_iter().collect::<Vec<_>>(), [42]);
+    /// # running.wait()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn expose<P: Ports>(self, ports: P::Handles) -> Composite<P> {
+        Composite { graph: self, ports }
+    }
+
+    /// Links an inbox to code that is no component: gives the end to send into.
+    pub fn feed<T: Message>(&mut self, inbox: InboxHandle<T>) -> Sender<T> {
+        let (sender, receiver) = link(DEFAULT_CAPACITY);
+        let mut outer = Link::new(LinkKind::of::<T>(), Some(inbox.key));
+        outer.premade = Some(Box::new(Ends::receiving(receiver)));
+        self.links.push(outer);
+        sender
+    }
+
+    /// Links an outbox to code that is no component: gives the end to receive from.
+    pub fn take<T: Message>(&mut self, outbox: OutboxHandle<T>) -> Receiver<T> {
+        let (sender, receiver) = link(DEFAULT_CAPACITY);
+        let mut outer = Link::new(LinkKind::of::<T>(), None);
+        outer.from.push(Feed::port(outbox));
+        outer.premade = Some(Box::new(Ends::sending(sender)));
+        self.links.push(outer);
+        receiver
+    }
+
+    /// Checks the graph and starts it on this thread, as a future. For use inside a component; from
+    /// outside, a [`Scheduler`](crate::Scheduler) runs graphs.
+    ///
+    /// # Errors
+    ///
+    /// [`GraphError`] names the mistake; nothing has run.
+    pub fn start(self) -> Result<Flow, GraphError> {
+        Ok(self.check()?.start())
+    }
+
+    pub(crate) fn check(mut self) -> Result<Checked, GraphError> {
+        let (plan, order) = Plan::new(&self)?;
+        let premade = self.links.iter_mut().map(|link| link.premade.take()).collect();
+        let mut nodes: Vec<_> = self.nodes.into_iter().map(|node| Some(node.make)).collect();
+        let makes = order.into_iter().filter_map(|index| nodes[index].take()).collect();
+        Ok(Checked { plan: Arc::new(plan), makes, premade })
+    }
+
+    fn insert<P: Ports>(&mut self, name: &str, own_thread: bool, make: Once) -> P::Handles {
+        let id = self.push(name, P::PORTS, own_thread, make);
+        P::handles(id)
+    }
+}
+
+/// A graph without mistakes, on its way to where it will run.
+pub(crate) struct Checked {
+    plan: Arc<Plan>,
+    makes: Vec<Once>,
+    premade: Vec<Option<Box<dyn AnyEnds>>>,
+}
+
+impl Checked {
+    pub(crate) fn start(self) -> Flow {
+        let mut makes = self.makes.into_iter();
+        Flow::start(self.plan, self.premade, |wiring| {
+            let make = makes.next().expect("there is a component for every node of the plan");
+            make(wiring)
+        })
+    }
+}
+
+/// What [`Graph::add`] takes: a component, or a graph that serves as one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be added to a graph as a component over the ports `{P}`",
+    label = "not a component",
+    note = "a component is an async function or async closure that takes `&mut` of a struct of ports and returns `kamea::Done`"
+)]
+pub trait Part<P: Ports> {
+    #[doc(hidden)]
+    fn join(self, graph: &mut Graph, name: &str) -> P::Handles;
+}
+
+impl<P: Ports, C: Component<P> + Send> Part<P> for C {
+    fn join(self, graph: &mut Graph, name: &str) -> P::Handles {
+        graph.insert::<P>(name, false, Box::new(|wiring| self.start(P::open(wiring))))
+    }
+}
+
+impl<P: Ports, F> Part<P> for crate::blocking::Blocking<F>
+where
+    F: FnOnce(&mut P) -> crate::Done + Send + 'static,
+{
+    fn join(self, graph: &mut Graph, name: &str) -> P::Handles {
+        let thread = format!("{}/{name}", graph.name);
+        let make = |wiring: &mut Wiring<'_>| self.start::<P>(thread, wiring.detach(P::PORTS));
+        graph.insert::<P>(name, true, Box::new(make))
+    }
+}
+
+/// A graph whose open ports stand for the ports `P`, so that it serves as a component. Made by [`Graph::expose`].
+pub struct Composite<P: Ports> {
+    graph: Graph,
+    ports: P::Handles,
+}
+
+impl<P: Ports> fmt::Debug for Composite<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.graph.fmt(f)
+    }
+}
+
+impl<P: Ports> Part<P> for Composite<P> {
+    /// The components of the inner graph become components of the outer one, `outer name/inner name`.
+    fn join(self, graph: &mut Graph, name: &str) -> P::Handles {
+        let inner = self.graph.nodes.into_iter();
+        graph.nodes.extend(inner.map(|node| Node { name: format!("{name}/{}", node.name), ..node }));
+        graph.links.extend(self.graph.links);
+        self.ports
+    }
+}
+
+impl<Make> Graph<Make> {
+    fn empty(name: Arc<str>) -> Self {
+        Self { name, nodes: Vec::new(), links: Vec::new(), supervise: Arc::new(|_| Policy::Stop) }
+    }
+
+    fn push(&mut self, name: &str, ports: &'static [PortInfo], own_thread: bool, make: Make) -> ComponentId {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let id = ComponentId(NEXT.fetch_add(1, Ordering::Relaxed));
+        self.nodes.push(Node { id, name: name.to_owned(), ports, own_thread, make });
+        id
+    }
+
+    /// The graph's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Links an outbox to an inbox of the same message type.
+    pub fn link<O, I>(&mut self, outbox: O, inbox: I) -> LinkOptions<'_, O::Message>
+    where
+        O: LinksTo<I>,
+    {
+        let link = outbox.into_link(inbox).0;
+        self.push_link(link)
+    }
+
+    /// Links several outboxes to one inbox, which stays open until all of them are gone.
+    pub fn merge<T: Message>(
+        &mut self,
+        outboxes: impl IntoIterator<Item = OutboxHandle<T>>,
+        inbox: InboxHandle<T>,
+    ) -> LinkOptions<'_, T> {
+        let mut link = Link::new(LinkKind::of::<T>(), Some(inbox.key));
+        link.from.extend(outboxes.into_iter().map(Feed::port));
+        self.push_link(link)
+    }
+
+    /// Links an outbox to an inbox upstream of it: the link that closes a circle.
+    ///
+    /// Like any link, but no promise that more will come: see [`LinkOptions::feedback`].
+    pub fn feedback<T: Message>(&mut self, outbox: OutboxHandle<T>, inbox: InboxHandle<T>) -> LinkOptions<'_, T> {
+        let link = Link::new(LinkKind::of::<T>(), Some(inbox.key));
+        self.push_link(link).feedback(outbox)
+    }
+
+    fn push_link<T>(&mut self, link: Link) -> LinkOptions<'_, T> {
+        self.links.push(link);
+        let link = self.links.last_mut().expect("just pushed");
+        LinkOptions { link, message: PhantomData }
+    }
+
+    /// The faults of this graph's components, as messages, for a component that wants to know of them. They come
+    /// when the policy is to [carry on](Policy::CarryOn), and end when nobody else is left to fail.
+    pub fn faults(&self) -> FaultsHandle {
+        FaultsHandle(())
+    }
+
+    /// Decides, by the fault, what becomes of the graph. Without it a graph [stops](Policy::Stop) at its first fault.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea::{Graph, Policy};
+    ///
+    /// let mut graph = Graph::new("tolerant");
+    /// graph.supervise(|fault| match fault.component() {
+    ///     "writer" => Policy::Stop,
+    ///     _ => Policy::CarryOn,
+    /// });
+    /// ```
+    pub fn supervise(&mut self, policy: impl Fn(&Fault) -> Policy + Send + Sync + 'static) {
+        self.supervise = Arc::new(policy);
+    }
+}
+
+impl<Make> fmt::Debug for Graph<Make> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let components: Vec<_> = self.nodes.iter().map(|node| &node.name).collect();
+        f.debug_struct("Graph").field("name", &self.name).field("components", &components).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").field("kind", &self.kind).field("capacity", &self.capacity).finish_non_exhaustive()
+    }
+}
+
+impl Link {
+    fn new(kind: LinkKind, to: Option<PortKey>) -> Self {
+        Self { kind, capacity: DEFAULT_CAPACITY, from: Vec::new(), to, premade: None }
+    }
+}
+
+impl Feed {
+    fn port<T>(outbox: OutboxHandle<T>) -> Self {
+        Self { outbox: Origin::Port(outbox.key), feedback: false }
+    }
+}
+
+/// What else may be said of a link that has just been made.
+#[derive(Debug)]
+pub struct LinkOptions<'a, T> {
+    link: &'a mut Link,
+    message: PhantomData<fn(T)>,
+}
+
+impl<T: Message> LinkOptions<'_, T> {
+    /// How many messages the link holds before its senders wait; [`DEFAULT_CAPACITY`](crate::DEFAULT_CAPACITY) otherwise.
+    ///
+    /// # Panics
+    ///
+    /// If `messages` is 0: a link holds at least one message.
+    pub fn capacity(self, messages: usize) -> Self {
+        assert!(messages > 0, "a link holds at least one message");
+        self.link.capacity = messages;
+        self
+    }
+
+    /// Feeds the inbox from a further outbox, one that lies downstream of the inbox or cannot tell when it is done.
+    ///
+    /// Its messages are delivered like all others, but it does not keep the inbox open: the inbox closes when the
+    /// outboxes linked otherwise are gone. So a circle of components drains like a line does.
+    pub fn feedback(self, outbox: OutboxHandle<T>) -> Self {
+        self.link.from.push(Feed { feedback: true, ..Feed::port(outbox) });
+        self
+    }
+}
+
+/// Stands for the faults of a graph while it is wired; made by [`Graph::faults`].
+#[derive(Debug)]
+pub struct FaultsHandle(());
+
+/// What may be linked to what: an outbox to an inbox of the same message type.
+#[diagnostic::on_unimplemented(
+    message = "cannot link `{Self}` to `{I}`",
+    label = "these two ends do not fit",
+    note = "a link leads from an outbox to an inbox of the same message type, in this order: `graph.link(outbox, inbox)`"
+)]
+pub trait LinksTo<I> {
+    /// What travels over the link.
+    type Message: Message;
+
+    #[doc(hidden)]
+    fn into_link(self, inbox: I) -> NewLink;
+}
+
+/// A link that is about to enter its graph.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct NewLink(Link);
+
+impl<T: Message> LinksTo<InboxHandle<T>> for OutboxHandle<T> {
+    type Message = T;
+
+    fn into_link(self, inbox: InboxHandle<T>) -> NewLink {
+        let mut link = Link::new(LinkKind::of::<T>(), Some(inbox.key));
+        link.from.push(Feed::port(self));
+        NewLink(link)
+    }
+}
+
+impl LinksTo<InboxHandle<Fault>> for FaultsHandle {
+    type Message = Fault;
+
+    fn into_link(self, inbox: InboxHandle<Fault>) -> NewLink {
+        let mut link = Link::new(LinkKind::of::<Fault>(), Some(inbox.key));
+        link.from.push(Feed { outbox: Origin::Faults, feedback: false });
+        NewLink(link)
+    }
+}

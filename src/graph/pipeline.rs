@@ -1,0 +1,209 @@
+//! Pipelines: graphs that are a line.
+
+use super::{Graph, Part};
+use crate::port::Message;
+use crate::ports::{
+    InboxHandle, OutboxHandle, Pipe, PipeHandles, Ports, Sink, SinkHandles, Source, SourceHandles,
+};
+
+/// Builds a line of components inside a graph, each linked to the one before it.
+///
+/// `Head` is the open inbox of the line, if it has one; `Tail` its open outbox. The macro
+/// [`pipeline!`](crate::pipeline) is this, written as a line.
+///
+/// # Examples
+///
+/// ```
+/// use kamea::{Done, Graph, Pipe, Pipeline, Sink, Source};
+///
+/// async fn greet(io: &mut Source<String>) -> Done {
+///     Ok(io.outbox.send("hello".to_owned()).await?)
+/// }
+///
+/// async fn shout(io: &mut Pipe<String, String>) -> Done {
+///     while let Some(line) = io.inbox.next().await {
+///         io.outbox.send(line.to_uppercase()).await?;
+///     }
+///     Ok(())
+/// }
+///
+/// let mut graph = Graph::new("greeting");
+/// let line = Pipeline::start(&mut graph, "greet", greet).then("shout", shout).capacity(1);
+/// let (_, outbox) = line.ends();
+/// let shouted = graph.take(outbox);
+/// # let scheduler = kamea::Scheduler::with_workers(1);
+/// # let running = scheduler.run(graph)?;
+/// assert_eq!(shouted.into_iter().collect::<Vec<_>>(), ["HELLO"]);
+/// # running.wait()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Pipeline<'g, Head, Tail> {
+    graph: &'g mut Graph,
+    head: Head,
+    tail: Tail,
+    /// How many components the line has.
+    length: usize,
+}
+
+impl<'g> Pipeline<'g, (), ()> {
+    /// Begins a line with a component that has an outbox: a [`Source`], or a [`Pipe`] whose inbox stays open.
+    pub fn start<P: PipelineStart>(
+        graph: &'g mut Graph,
+        name: &str,
+        part: impl Part<P>,
+    ) -> Pipeline<'g, P::Head, OutboxHandle<P::Out>> {
+        let (head, tail) = P::ends(graph.add(name, part));
+        Pipeline { graph, head, tail, length: 1 }
+    }
+}
+
+impl<'g, Head, T: Message> Pipeline<'g, Head, OutboxHandle<T>> {
+    /// Adds the next component of the line: a [`Pipe`], or the [`Sink`] that ends it.
+    pub fn then<P: Stage<T>>(self, name: &str, part: impl Part<P>) -> Pipeline<'g, Head, P::Tail> {
+        let (inbox, tail) = P::ends(self.graph.add(name, part));
+        self.graph.link(self.tail, inbox);
+        Pipeline { graph: self.graph, head: self.head, tail, length: self.length + 1 }
+    }
+}
+
+impl<Head, Tail> Pipeline<'_, Head, Tail> {
+    /// How many messages the last link made holds.
+    ///
+    /// # Panics
+    ///
+    /// If `messages` is 0, or if the line has no link yet.
+    pub fn capacity(self, messages: usize) -> Self {
+        assert!(messages > 0, "a link holds at least one message");
+        assert!(self.length > 1, "the line has no link yet");
+        self.graph.links.last_mut().expect("the line has a link").capacity = messages;
+        self
+    }
+
+    /// The open ends of the line, to be linked to other components of the graph; `()` where it has none.
+    pub fn ends(self) -> (Head, Tail) {
+        (self.head, self.tail)
+    }
+
+    #[doc(hidden)]
+    pub fn numbered(&self, name: &str) -> String {
+        let clash = self.graph.nodes.iter().any(|node| node.name == name);
+        if clash { format!("{name} {}", self.length + 1) } else { name.to_owned() }
+    }
+}
+
+/// Ports with which a pipeline may begin: those of a [`Source`] or a [`Pipe`].
+#[diagnostic::on_unimplemented(
+    message = "a pipeline cannot begin with a component over the ports `{Self}`",
+    note = "it begins with a `Source<T>`, or with a `Pipe<A, B>` whose inbox is linked elsewhere"
+)]
+pub trait PipelineStart: Ports {
+    /// The open inbox of the line, if it has one.
+    type Head;
+    /// What the line passes on.
+    type Out: Message;
+
+    #[doc(hidden)]
+    fn ends(handles: Self::Handles) -> (Self::Head, OutboxHandle<Self::Out>);
+}
+
+impl<T: Message> PipelineStart for Source<T> {
+    type Head = ();
+    type Out = T;
+
+    fn ends(SourceHandles { outbox }: SourceHandles<T>) -> ((), OutboxHandle<T>) {
+        ((), outbox)
+    }
+}
+
+impl<A: Message, B: Message> PipelineStart for Pipe<A, B> {
+    type Head = InboxHandle<A>;
+    type Out = B;
+
+    fn ends(PipeHandles { inbox, outbox }: PipeHandles<A, B>) -> (InboxHandle<A>, OutboxHandle<B>) {
+        (inbox, outbox)
+    }
+}
+
+/// Ports with which a pipeline may go on after messages of type `T`: those of a [`Pipe`] or a [`Sink`].
+#[diagnostic::on_unimplemented(
+    message = "a component over the ports `{Self}` cannot follow messages of type `{T}` in a pipeline",
+    note = "it takes a `Pipe<{T}, _>`, or a `Sink<{T}>` to end the line"
+)]
+pub trait Stage<T: Message>: Ports {
+    /// The open outbox of the line, if it still has one.
+    type Tail;
+
+    #[doc(hidden)]
+    fn ends(handles: Self::Handles) -> (InboxHandle<T>, Self::Tail);
+}
+
+impl<A: Message, B: Message> Stage<A> for Pipe<A, B> {
+    type Tail = OutboxHandle<B>;
+
+    fn ends(PipeHandles { inbox, outbox }: PipeHandles<A, B>) -> (InboxHandle<A>, OutboxHandle<B>) {
+        (inbox, outbox)
+    }
+}
+
+impl<T: Message> Stage<T> for Sink<T> {
+    type Tail = ();
+
+    fn ends(SinkHandles { inbox }: SinkHandles<T>) -> (InboxHandle<T>, ()) {
+        (inbox, ())
+    }
+}
+
+/// Adds a line of components to a graph: `pipeline!(graph, first => second => third)`; gives its open ends.
+///
+/// Each component is named after the expression that makes it, up to its arguments; a second one of the same name gets its
+/// place in the line behind it.
+///
+/// # Examples
+///
+/// ```
+/// use kamea::{Done, Graph, Pipe, Sink, Source, pipeline};
+///
+/// async fn count(io: &mut Source<u32>) -> Done {
+///     for number in 1..=3 {
+///         io.outbox.send(number).await?;
+///     }
+///     Ok(())
+/// }
+///
+/// async fn double(io: &mut Pipe<u32, u32>) -> Done {
+///     while let Some(number) = io.inbox.next().await {
+///         io.outbox.send(2 * number).await?;
+///     }
+///     Ok(())
+/// }
+///
+/// let mut graph = Graph::new("eightfold");
+/// let (_, eightfold) = pipeline!(graph, count => double => double => double);
+/// let results = graph.take(eightfold);
+/// # let scheduler = kamea::Scheduler::with_workers(1);
+/// # let running = scheduler.run(graph)?;
+/// assert_eq!(results.into_iter().collect::<Vec<_>>(), [8, 16, 24]);
+/// # running.wait()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[macro_export]
+macro_rules! pipeline {
+    ($graph:expr, $first:expr $(=> $next:expr)* $(,)?) => {{
+        let line = $crate::Pipeline::start(&mut $graph, $crate::component_name(stringify!($first)), $first);
+        $(
+            let name = line.numbered($crate::component_name(stringify!($next)));
+            let line = line.then(&name, $next);
+        )*
+        line.ends()
+    }};
+}
+
+/// The name that [`pipeline!`](crate::pipeline) gives a component: the last path segment of its expression, without arguments.
+#[doc(hidden)]
+pub fn component_name(expression: &'static str) -> &'static str {
+    let path = expression.split(['(', '|', '{']).next().unwrap_or(expression);
+    let path = path.split("::<").next().unwrap_or(path);
+    let name = path.rsplit("::").next().unwrap_or(path).trim();
+    if name.is_empty() { "closure" } else { name }
+}

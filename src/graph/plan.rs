@@ -1,0 +1,217 @@
+//! A graph that has been checked: names resolved to numbers, components in flow order, each port told its link.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::{Feed, Graph, GraphError, Link, Node, Origin};
+use crate::fault::Supervise;
+use crate::link::LinkKind;
+use crate::ports::{ComponentId, PortKey, PortLink};
+
+/// What is needed to start a graph any number of times without looking anything up.
+pub(crate) struct Plan {
+    pub(crate) graph: Arc<str>,
+    /// In flow order.
+    pub(crate) components: Box<[PlannedComponent]>,
+    pub(crate) links: Box<[PlannedLink]>,
+    /// The link that the graph's faults go to.
+    pub(crate) faults: Option<PortLink>,
+    pub(crate) supervise: Supervise,
+}
+
+pub(crate) struct PlannedComponent {
+    pub(crate) name: Arc<str>,
+    pub(crate) ports: Box<[Box<[PortLink]>]>,
+    /// Whether no inbox of it is linked: a graceful stop begins with it.
+    pub(crate) is_source: bool,
+    /// Whether it takes the graph's faults: it need not be waited for.
+    pub(crate) takes_faults: bool,
+}
+
+pub(crate) struct PlannedLink {
+    pub(crate) kind: LinkKind,
+    pub(crate) capacity: usize,
+    /// How many outboxes hold it open.
+    pub(crate) holders: usize,
+    /// Whether its ends are on different threads.
+    pub(crate) across: bool,
+}
+
+impl Plan {
+    /// Checks a graph. Gives the plan, and the graph's components in flow order (by their numbers in the graph).
+    pub(super) fn new<Make>(graph: &Graph<Make>) -> Result<(Self, Vec<usize>), GraphError> {
+        let numbers = number_components(graph)?;
+        let order = flow_order(graph, &numbers)?;
+        let mut components: Vec<_> = graph.nodes.iter().map(PlannedComponent::new).collect();
+        let mut branches = Branches::default();
+        let mut faults = None;
+
+        for (index, link) in graph.links.iter().enumerate() {
+            if let Some(inbox) = link.to {
+                let component = &mut components[numbers[&inbox.component]];
+                component.ports[inbox.port] = Box::new([PortLink { link: index, holds: true }]);
+                component.is_source = false;
+            }
+            for feed in &link.from {
+                let at = PortLink { link: index, holds: link.is_held_by(feed) };
+                match feed.outbox {
+                    Origin::Port(outbox) => branches.push(numbers[&outbox.component], outbox, at),
+                    Origin::Faults => {
+                        faults = Some(at);
+                        if let Some(inbox) = link.to {
+                            components[numbers[&inbox.component]].takes_faults = true;
+                        }
+                    }
+                }
+            }
+        }
+        branches.settle(&mut components);
+        all_linked(graph, &components)?;
+
+        let on_own_thread = |key: PortKey| graph.nodes[numbers[&key.component]].own_thread;
+        let links = graph.links.iter().map(|link| PlannedLink::new(link, on_own_thread)).collect();
+        let mut components: Vec<_> = components.into_iter().map(Some).collect();
+        let plan = Self {
+            graph: graph.name.clone(),
+            components: order.iter().filter_map(|&index| components[index].take()).collect(),
+            links,
+            faults,
+            supervise: graph.supervise.clone(),
+        };
+        Ok((plan, order))
+    }
+}
+
+impl PlannedComponent {
+    fn new<Make>(node: &Node<Make>) -> Self {
+        let ports = node.ports.iter().map(|_| Box::default()).collect();
+        Self { name: node.name.as_str().into(), ports, is_source: true, takes_faults: false }
+    }
+}
+
+impl PlannedLink {
+    fn new(link: &Link, on_own_thread: impl Fn(PortKey) -> bool) -> Self {
+        let from_thread = link.from.iter().any(|feed| match feed.outbox {
+            Origin::Port(outbox) => on_own_thread(outbox),
+            Origin::Faults => false,
+        });
+        Self {
+            kind: link.kind,
+            capacity: link.capacity,
+            holders: link.from.iter().filter(|feed| link.is_held_by(feed)).count(),
+            across: link.premade.is_some() || from_thread || link.to.is_some_and(on_own_thread),
+        }
+    }
+}
+
+impl Link {
+    /// A feedback link is held open by its outboxes only where nothing else feeds the inbox.
+    fn is_held_by(&self, feed: &Feed) -> bool {
+        !feed.feedback || self.from.iter().all(|feed| feed.feedback)
+    }
+}
+
+/// The links of outbox ports while they are collected: a port of many outboxes has them in the order of their branches.
+#[derive(Default)]
+struct Branches(Vec<(usize, PortKey, PortLink)>);
+
+impl Branches {
+    fn push(&mut self, component: usize, outbox: PortKey, at: PortLink) {
+        self.0.push((component, outbox, at));
+    }
+
+    fn settle(mut self, components: &mut [PlannedComponent]) {
+        self.0.sort_by_key(|(component, outbox, _)| (*component, outbox.port, outbox.branch));
+        for same_port in self.0.chunk_by(|a, b| (a.0, a.1.port) == (b.0, b.1.port)) {
+            let (component, outbox, _) = same_port[0];
+            components[component].ports[outbox.port] = same_port.iter().map(|(_, _, at)| *at).collect();
+        }
+    }
+}
+
+fn number_components<Make>(graph: &Graph<Make>) -> Result<HashMap<ComponentId, usize>, GraphError> {
+    let mut names = HashSet::new();
+    for node in &graph.nodes {
+        if !names.insert(node.name.as_str()) {
+            let component = node.name.as_str().into();
+            return Err(GraphError::DuplicateName { graph: graph.name.clone(), component });
+        }
+    }
+    let numbers: HashMap<_, _> = graph.nodes.iter().enumerate().map(|(index, node)| (node.id, index)).collect();
+    let foreign = |key: &PortKey| !numbers.contains_key(&key.component);
+    for link in &graph.links {
+        let outboxes = link.from.iter().filter_map(|feed| match &feed.outbox {
+            Origin::Port(key) => Some(key),
+            Origin::Faults => None,
+        });
+        if outboxes.chain(&link.to).any(foreign) {
+            return Err(GraphError::ForeignHandle { graph: graph.name.clone() });
+        }
+    }
+    Ok(numbers)
+}
+
+fn all_linked<Make>(graph: &Graph<Make>, components: &[PlannedComponent]) -> Result<(), GraphError> {
+    for (node, component) in graph.nodes.iter().zip(components) {
+        for (info, links) in node.ports.iter().zip(&component.ports) {
+            if links.is_empty() && !info.optional {
+                return Err(GraphError::Unlinked {
+                    graph: graph.name.clone(),
+                    component: component.name.clone(),
+                    port: info.name,
+                    direction: info.direction,
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The components in the order in which messages flow: each after those that feed it. Among components that
+/// do not feed each other the order is the one in which they were added.
+fn flow_order<Make>(
+    graph: &Graph<Make>,
+    numbers: &HashMap<ComponentId, usize>,
+) -> Result<Vec<usize>, GraphError> {
+    let count = graph.nodes.len();
+    let mut downstream = vec![Vec::new(); count];
+    let mut upstream_left = vec![0_usize; count];
+    for link in &graph.links {
+        let Some(to) = link.to else { continue };
+        for feed in link.from.iter().filter(|feed| !feed.feedback) {
+            if let Origin::Port(from) = feed.outbox {
+                downstream[numbers[&from.component]].push(numbers[&to.component]);
+                upstream_left[numbers[&to.component]] += 1;
+            }
+        }
+    }
+    let mut order = Vec::with_capacity(count);
+    let mut pending: Vec<usize> = (0..count).collect();
+    while let Some(position) = pending.iter().position(|&index| upstream_left[index] == 0) {
+        let index = pending.remove(position);
+        downstream[index].iter().for_each(|&next| upstream_left[next] -= 1);
+        order.push(index);
+    }
+    if pending.is_empty() {
+        return Ok(order);
+    }
+    let circle = circle_among(&pending, &downstream);
+    let components = circle.into_iter().map(|index| graph.nodes[index].name.clone()).collect();
+    Err(GraphError::Circle { graph: graph.name.clone(), components })
+}
+
+/// One circle among components each of which is fed by another of them.
+fn circle_among(pending: &[usize], downstream: &[Vec<usize>]) -> Vec<usize> {
+    let feeder = |of: usize| pending.iter().copied().find(|&index| downstream[index].contains(&of));
+    let mut path = vec![pending[0]];
+    while let Some(next) = feeder(path[path.len() - 1]) {
+        if let Some(start) = path.iter().position(|&index| index == next) {
+            path.drain(..start);
+            break;
+        }
+        path.push(next);
+    }
+    path.reverse();
+    path
+}
+

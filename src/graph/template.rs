@@ -1,0 +1,122 @@
+//! Templates: graphs that are checked once and started many times.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::{Graph, GraphError, Plan};
+use crate::component::{Component, Started};
+use crate::flow::Flow;
+use crate::ports::{Ports, Wiring};
+
+/// How a component of a template is made: each time anew, from a seed `S`.
+pub type PerSeed<S> = Box<dyn Fn(&mut S, &mut Wiring<'_>) -> Started + Send + Sync>;
+
+/// A graph that has been checked and can be started any number of times, at the cost of its components and links alone.
+///
+/// Each start gets a seed `S`: what one instance has and the others have not, a socket for example. A template may
+/// be shared by all workers.
+///
+/// # Examples
+///
+/// ```
+/// use kamea::{Done, Graph, Sink, Source, Template};
+///
+/// fn count_to(last: u32) -> impl kamea::Component<Source<u32>> {
+///     async move |io: &mut Source<u32>| {
+///         for number in 1..=last {
+///             io.outbox.send(number).await?;
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// async fn check(io: &mut Sink<u32>) -> Done {
+///     let mut expected = 0;
+///     while let Some(number) = io.inbox.next().await {
+///         expected += 1;
+///         assert_eq!(number, expected);
+///     }
+///     Ok(())
+/// }
+///
+/// let mut graph = Graph::template("counting");
+/// let count = graph.add_seeded("count", |last: &mut u32| count_to(*last));
+/// let check = graph.add("check", check);
+/// graph.link(count.outbox, check.inbox);
+/// let template: Template<u32> = graph.into_template()?;
+///
+/// async fn run_some(template: Template<u32>) -> Done {
+///     for last in 0..10 {
+///         template.start(last).await?;
+///     }
+///     Ok(())
+/// }
+/// # kamea::testing::block_on(run_some(template)).unwrap();
+/// # Ok::<(), kamea::GraphError>(())
+/// ```
+pub struct Template<S> {
+    plan: Arc<Plan>,
+    makes: Arc<[PerSeed<S>]>,
+}
+
+impl<S> Template<S> {
+    /// Starts an instance on this thread, as a future.
+    pub fn start(&self, mut seed: S) -> Flow {
+        let mut makes = self.makes.iter();
+        Flow::start(self.plan.clone(), Vec::new(), |wiring| {
+            let make = makes.next().expect("there is a component for every node of the plan");
+            make(&mut seed, wiring)
+        })
+    }
+}
+
+impl<S> Clone for Template<S> {
+    fn clone(&self) -> Self {
+        Self { plan: self.plan.clone(), makes: self.makes.clone() }
+    }
+}
+
+impl<S> fmt::Debug for Template<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Template").field("graph", &self.plan.graph).finish_non_exhaustive()
+    }
+}
+
+impl<S: 'static> Graph<PerSeed<S>> {
+    /// An empty graph that is to become a template.
+    pub fn template(name: impl Into<Arc<str>>) -> Self {
+        Self::empty(name.into())
+    }
+
+    /// Adds a component of which every instance gets a clone.
+    pub fn add<P: Ports>(
+        &mut self,
+        name: &str,
+        component: impl Component<P> + Clone + Send + Sync,
+    ) -> P::Handles {
+        self.add_seeded(name, move |_| component.clone())
+    }
+
+    /// Adds a component that is made for every instance from its seed.
+    pub fn add_seeded<P: Ports, C: Component<P>>(
+        &mut self,
+        name: &str,
+        make: impl Fn(&mut S) -> C + Send + Sync + 'static,
+    ) -> P::Handles {
+        let make = move |seed: &mut S, wiring: &mut Wiring<'_>| make(seed).start(P::open(wiring));
+        let id = self.push(name, P::PORTS, false, Box::new(make));
+        P::handles(id)
+    }
+
+    /// Checks the graph.
+    ///
+    /// # Errors
+    ///
+    /// [`GraphError`] names the mistake.
+    pub fn into_template(self) -> Result<Template<S>, GraphError> {
+        let (plan, order) = Plan::new(&self)?;
+        let mut nodes: Vec<_> = self.nodes.into_iter().map(|node| Some(node.make)).collect();
+        let makes = order.into_iter().filter_map(|index| nodes[index].take()).collect();
+        Ok(Template { plan: Arc::new(plan), makes })
+    }
+}

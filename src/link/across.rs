@@ -1,0 +1,248 @@
+//! The link between workers and to threads: a bounded `flume` channel, async and blocking at both ends.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use crate::port::{Closed, Message, TrySendError};
+use crate::ports::Direction;
+use crate::sync::{AtomicBool, Mutex, Ordering};
+
+/// Makes a link that belongs to no graph, with ends that may go to any thread or travel inside a message.
+///
+/// `capacity` is in messages.
+///
+/// # Panics
+///
+/// If `capacity` is 0: a link holds at least one message.
+///
+/// # Examples
+///
+/// ```
+/// let (sender, receiver) = kamea::link::<u32>(4);
+/// std::thread::spawn(move || (1..=10).for_each(|n| sender.send_blocking(n).unwrap()));
+/// assert_eq!(receiver.into_iter().sum::<u32>(), 55);
+/// ```
+pub fn link<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
+    assert!(capacity > 0, "a link holds at least one message");
+    let (sender, receiver) = flume::bounded(capacity);
+    let gone = Arc::new(Gone::default());
+    (Sender { sender, gone: gone.clone() }, Receiver { receiver, gone })
+}
+
+/// The sending end of a link that belongs to no graph. A clone is a further outbox of the same link.
+#[derive(Debug)]
+pub struct Sender<T> {
+    sender: flume::Sender<T>,
+    gone: Arc<Gone>,
+}
+
+impl<T> Clone for Sender<T> {
+    fn clone(&self) -> Self {
+        Self { sender: self.sender.clone(), gone: self.gone.clone() }
+    }
+}
+
+impl<T> Sender<T> {
+    /// Sends a message; waits while the link is full.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] with the message, when the receiving end is gone.
+    pub async fn send(&self, message: T) -> Result<(), Closed<T>> {
+        self.sender.send_async(message).await.map_err(|error| Closed(error.0))
+    }
+
+    /// Sends a message if there is space for it now.
+    ///
+    /// # Errors
+    ///
+    /// [`TrySendError`] with the message, when the link is full or the receiving end is gone.
+    pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
+        self.sender.try_send(message).map_err(|error| match error {
+            flume::TrySendError::Full(message) => TrySendError::Full(message),
+            flume::TrySendError::Disconnected(message) => TrySendError::Closed(message),
+        })
+    }
+
+    /// Sends a message; blocks this thread while the link is full. Not for code that runs on a worker.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] with the message, when the receiving end is gone.
+    pub fn send_blocking(&self, message: T) -> Result<(), Closed<T>> {
+        self.sender.send(message).map_err(|error| Closed(error.0))
+    }
+
+    /// Waits until the receiving end is gone.
+    pub async fn closed(&self) {
+        std::future::poll_fn(|cx| self.poll_closed(cx)).await;
+    }
+
+    pub(crate) fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.gone.poll(cx)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.gone.is_set()
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakSender<T> {
+        WeakSender { sender: self.sender.downgrade(), gone: self.gone.clone() }
+    }
+}
+
+/// A sender that does not hold its link open: the end of a feedback link.
+pub(crate) struct WeakSender<T> {
+    sender: flume::WeakSender<T>,
+    gone: Arc<Gone>,
+}
+
+impl<T> WeakSender<T> {
+    pub(crate) fn upgrade(&self) -> Option<Sender<T>> {
+        Some(Sender { sender: self.sender.upgrade()?, gone: self.gone.clone() })
+    }
+}
+
+/// The receiving end of a link that belongs to no graph.
+#[derive(Debug)]
+pub struct Receiver<T> {
+    receiver: flume::Receiver<T>,
+    gone: Arc<Gone>,
+}
+
+impl<T> Receiver<T> {
+    /// The next message; `None` once every sender is gone and nothing is left.
+    pub async fn next(&mut self) -> Option<T> {
+        self.receiver.recv_async().await.ok()
+    }
+
+    /// The next message, if there is one now.
+    pub fn try_next(&mut self) -> Option<T> {
+        self.receiver.try_recv().ok()
+    }
+
+    /// The next message; blocks this thread until it is there. Not for code that runs on a worker.
+    /// `None` once every sender is gone and nothing is left.
+    pub fn next_blocking(&mut self) -> Option<T> {
+        self.receiver.recv().ok()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.receiver.len()
+    }
+}
+
+impl<T> Drop for Receiver<T> {
+    fn drop(&mut self) {
+        self.gone.set();
+    }
+}
+
+impl<T> IntoIterator for Receiver<T> {
+    type Item = T;
+    type IntoIter = Messages<T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        Messages { receiver: self }
+    }
+}
+
+/// The messages of a [`Receiver`], one after another; blocks the thread that asks. Made by its `into_iter`.
+#[derive(Debug)]
+pub struct Messages<T> {
+    receiver: Receiver<T>,
+}
+
+impl<T> Iterator for Messages<T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        self.receiver.next_blocking()
+    }
+}
+
+/// The fact that a receiving end is gone, and who waits for it. `flume` tells a sender only when it sends.
+#[derive(Debug, Default)]
+pub(crate) struct Gone {
+    is_gone: AtomicBool,
+    waiting: Mutex<Vec<Waker>>,
+}
+
+impl Gone {
+    pub(crate) fn set(&self) {
+        self.is_gone.store(true, Ordering::Release);
+        let waiting = match self.waiting.lock() {
+            Ok(mut waiting) => std::mem::take(&mut *waiting),
+            Err(_) => return,
+        };
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    fn is_set(&self) -> bool {
+        self.is_gone.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.is_set() {
+            return Poll::Ready(());
+        }
+        if let Ok(mut waiting) = self.waiting.lock() {
+            if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+                waiting.push(cx.waker().clone());
+            }
+        }
+        // `set` may have run between the first look and the registration.
+        if self.is_set() { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+/// The ends of a link between two components of a graph, until the components have taken theirs.
+pub(crate) struct Ends<T> {
+    sender: Option<Sender<T>>,
+    receiver: Option<Receiver<T>>,
+}
+
+impl<T> Ends<T> {
+    pub(crate) fn new(capacity: usize) -> Self {
+        let (sender, receiver) = link(capacity);
+        Self { sender: Some(sender), receiver: Some(receiver) }
+    }
+
+    pub(crate) fn receiving(receiver: Receiver<T>) -> Self {
+        Self { sender: None, receiver: Some(receiver) }
+    }
+
+    pub(crate) fn sending(sender: Sender<T>) -> Self {
+        Self { sender: Some(sender), receiver: None }
+    }
+
+    pub(crate) fn sender(&self) -> Option<&Sender<T>> {
+        self.sender.as_ref()
+    }
+
+    pub(crate) fn take_receiver(&mut self) -> Option<Receiver<T>> {
+        self.receiver.take()
+    }
+}
+
+/// [`Ends`] of any message type, on their way to the thread where a component takes one of them.
+pub(crate) trait AnyEnds: Send {
+    /// Splits off what a component on another thread needs: the receiver, or a sender.
+    fn split_off(&mut self, direction: Direction) -> Box<dyn AnyEnds>;
+
+    fn as_any(&mut self) -> &mut dyn Any;
+}
+
+impl<T: Message> AnyEnds for Ends<T> {
+    fn split_off(&mut self, direction: Direction) -> Box<dyn AnyEnds> {
+        Box::new(match direction {
+            Direction::Inbox => Self { sender: None, receiver: self.receiver.take() },
+            Direction::Outbox => Self { sender: self.sender.clone(), receiver: None },
+        })
+    }
+
+    fn as_any(&mut self) -> &mut dyn Any {
+        self
+    }
+}

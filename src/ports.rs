@@ -1,0 +1,392 @@
+//! The ports of a component as a struct, and the handles by which a graph wires them.
+
+use std::any::Any;
+use std::marker::PhantomData;
+use std::rc::Rc;
+use std::slice;
+
+use crate::link::across::{AnyEnds, Ends};
+use crate::link::within::Queue;
+use crate::port::{Inbox, Message, Outbox};
+
+pub use kamea_derive::Ports;
+
+/// The ports of a component: a struct whose fields are inboxes and outboxes.
+///
+/// Derived. The derive also makes a struct of the same name followed by `Handles`, with the same fields, which
+/// [`Graph::add`](crate::Graph::add) returns for wiring. A field is an [`Inbox`], an [`Outbox`], an `Option` of either (it
+/// may be left unlinked), or [`Outboxes`] (as many as are linked).
+///
+/// # Examples
+///
+/// ```
+/// use kamea::{Done, Graph, Inbox, Outbox, Ports};
+///
+/// /// The ports of [`halve`].
+/// #[derive(Ports)]
+/// struct HalvePorts {
+///     /// Whole numbers.
+///     numbers: Inbox<u32>,
+///     /// Half of each even number.
+///     halves: Outbox<u32>,
+///     /// The odd numbers, if anybody wants them.
+///     odd: Option<Outbox<u32>>,
+/// }
+///
+/// async fn halve(io: &mut HalvePorts) -> Done {
+///     while let Some(number) = io.numbers.next().await {
+///         match &io.odd {
+///             Some(odd) if number % 2 == 1 => odd.send(number).await?,
+///             _ => io.halves.send(number / 2).await?,
+///         }
+///     }
+///     Ok(())
+/// }
+///
+/// let mut graph = Graph::new("halving");
+/// let halve = graph.add("halve", halve);
+/// let (numbers, halves) = (graph.feed(halve.numbers), graph.take(halve.halves));
+/// # let scheduler = kamea::Scheduler::with_workers(1);
+/// let running = scheduler.run(graph)?;
+/// numbers.send_blocking(10).unwrap();
+/// drop(numbers);
+/// assert_eq!(halves.into_iter().collect::<Vec<_>>(), [5]);
+/// # running.wait()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a struct of ports",
+    label = "not a struct of ports",
+    note = "put `#[derive(Ports)]` on a struct whose fields are inboxes and outboxes, and let the component take `&mut` of it"
+)]
+pub trait Ports: Sized + 'static {
+    /// The same ports as handles, for wiring.
+    type Handles;
+
+    /// What the ports are, in the order of their fields.
+    const PORTS: &'static [PortInfo];
+
+    #[doc(hidden)]
+    fn handles(component: ComponentId) -> Self::Handles;
+
+    #[doc(hidden)]
+    fn open(wiring: &mut Wiring<'_>) -> Self;
+}
+
+/// One port of a component, as its struct of ports declares it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PortInfo {
+    /// The name of the field.
+    pub name: &'static str,
+    /// Which end of a link it is.
+    pub direction: Direction,
+    /// Whether the graph may leave it unlinked.
+    pub optional: bool,
+}
+
+impl PortInfo {
+    #[doc(hidden)]
+    pub const fn of<P: Port>(name: &'static str) -> Self {
+        Self { name, direction: P::DIRECTION, optional: P::OPTIONAL }
+    }
+}
+
+/// Which end of a link a port is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Messages come in.
+    Inbox,
+    /// Messages go out.
+    Outbox,
+}
+
+impl std::fmt::Display for Direction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Inbox => "inbox",
+            Self::Outbox => "outbox",
+        })
+    }
+}
+
+/// A type that a field of a [`Ports`] struct may have.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a port",
+    label = "not a port",
+    note = "a port is an `Inbox<T>`, an `Outbox<T>`, an `Option` of either, or `Outboxes<T>`"
+)]
+pub trait Port: Sized + 'static {
+    /// What stands for the port while a graph is wired.
+    type Handle;
+    /// Which end of a link it is.
+    const DIRECTION: Direction;
+    /// Whether the graph may leave it unlinked.
+    const OPTIONAL: bool;
+
+    #[doc(hidden)]
+    fn handle(component: ComponentId, port: usize) -> Self::Handle;
+
+    #[doc(hidden)]
+    fn open(wiring: &mut Wiring<'_>) -> Self;
+}
+
+/// Names a component of a graph that is being wired; unique in the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ComponentId(pub(crate) u64);
+
+/// Names a port of a component; `branch` counts the outboxes of an [`Outboxes`] port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PortKey {
+    pub(crate) component: ComponentId,
+    pub(crate) port: usize,
+    pub(crate) branch: usize,
+}
+
+/// Stands for an [`Inbox`] while a graph is wired. Linking consumes it: a port is linked once.
+#[derive(Debug)]
+#[must_use = "an inbox that is not linked is an error of the graph"]
+pub struct InboxHandle<T> {
+    pub(crate) key: PortKey,
+    message: PhantomData<fn(T)>,
+}
+
+/// Stands for an [`Outbox`] while a graph is wired. Linking consumes it: a port is linked once.
+#[derive(Debug)]
+#[must_use = "an outbox that is not linked is an error of the graph"]
+pub struct OutboxHandle<T> {
+    pub(crate) key: PortKey,
+    message: PhantomData<fn() -> T>,
+}
+
+impl<T> OutboxHandle<T> {
+    pub(crate) fn new(key: PortKey) -> Self {
+        Self { key, message: PhantomData }
+    }
+}
+
+/// Stands for an [`Outboxes`] port while a graph is wired; gives a handle for each outbox that is wanted.
+#[derive(Debug)]
+pub struct OutboxesHandle<T> {
+    next: PortKey,
+    message: PhantomData<fn() -> T>,
+}
+
+impl<T> OutboxesHandle<T> {
+    /// One more outbox. The component finds them in the order in which they were asked for.
+    pub fn branch(&mut self) -> OutboxHandle<T> {
+        let key = self.next;
+        self.next.branch += 1;
+        OutboxHandle::new(key)
+    }
+}
+
+impl<T: Message> Port for Inbox<T> {
+    type Handle = InboxHandle<T>;
+    const DIRECTION: Direction = Direction::Inbox;
+    const OPTIONAL: bool = false;
+
+    fn handle(component: ComponentId, port: usize) -> Self::Handle {
+        InboxHandle { key: PortKey { component, port, branch: 0 }, message: PhantomData }
+    }
+
+    fn open(wiring: &mut Wiring<'_>) -> Self {
+        let link = wiring.next_port().first().expect("the graph was checked: an inbox is linked");
+        wiring.inbox(*link)
+    }
+}
+
+impl<T: Message> Port for Outbox<T> {
+    type Handle = OutboxHandle<T>;
+    const DIRECTION: Direction = Direction::Outbox;
+    const OPTIONAL: bool = false;
+
+    fn handle(component: ComponentId, port: usize) -> Self::Handle {
+        OutboxHandle::new(PortKey { component, port, branch: 0 })
+    }
+
+    fn open(wiring: &mut Wiring<'_>) -> Self {
+        let link = wiring.next_port().first().expect("the graph was checked: an outbox is linked");
+        wiring.outbox(*link)
+    }
+}
+
+impl<T: Message> Port for Option<Inbox<T>> {
+    type Handle = InboxHandle<T>;
+    const DIRECTION: Direction = Direction::Inbox;
+    const OPTIONAL: bool = true;
+
+    fn handle(component: ComponentId, port: usize) -> Self::Handle {
+        Inbox::<T>::handle(component, port)
+    }
+
+    fn open(wiring: &mut Wiring<'_>) -> Self {
+        wiring.next_port().first().map(|link| wiring.inbox(*link))
+    }
+}
+
+impl<T: Message> Port for Option<Outbox<T>> {
+    type Handle = OutboxHandle<T>;
+    const DIRECTION: Direction = Direction::Outbox;
+    const OPTIONAL: bool = true;
+
+    fn handle(component: ComponentId, port: usize) -> Self::Handle {
+        Outbox::<T>::handle(component, port)
+    }
+
+    fn open(wiring: &mut Wiring<'_>) -> Self {
+        wiring.next_port().first().map(|link| wiring.outbox(*link))
+    }
+}
+
+/// A port of as many outboxes as the graph links, possibly none: what a router chooses among.
+///
+/// It is a slice of [`Outbox`]es, in the order in which the graph asked for them with [`OutboxesHandle::branch`].
+#[derive(Debug)]
+pub struct Outboxes<T>(Box<[Outbox<T>]>);
+
+impl<T> std::ops::Deref for Outboxes<T> {
+    type Target = [Outbox<T>];
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<T: Message> Port for Outboxes<T> {
+    type Handle = OutboxesHandle<T>;
+    const DIRECTION: Direction = Direction::Outbox;
+    const OPTIONAL: bool = true;
+
+    fn handle(component: ComponentId, port: usize) -> Self::Handle {
+        OutboxesHandle { next: PortKey { component, port, branch: 0 }, message: PhantomData }
+    }
+
+    fn open(wiring: &mut Wiring<'_>) -> Self {
+        Self(wiring.next_port().iter().map(|link| wiring.outbox(*link)).collect())
+    }
+}
+
+/// One link of a graph that is being started, its message type erased.
+pub(crate) enum AnyLink {
+    /// A [`Queue`] of the link's message type.
+    Within(Rc<dyn Any>),
+    /// The [`Ends`] of the link's message type.
+    Across(Box<dyn AnyEnds>),
+}
+
+/// Where the ports of one component find their links while the graph starts.
+#[doc(hidden)]
+pub struct Wiring<'a> {
+    links: &'a mut [AnyLink],
+    ports: slice::Iter<'a, Box<[PortLink]>>,
+}
+
+impl std::fmt::Debug for Wiring<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Wiring({} ports)", self.ports.len())
+    }
+}
+
+/// The link of a port (or of one branch of it), by its number in the graph.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PortLink {
+    pub(crate) link: usize,
+    /// Whether the link stays open for this outbox's sake (false at a feedback link).
+    pub(crate) holds: bool,
+}
+
+impl<'a> Wiring<'a> {
+    pub(crate) fn new(links: &'a mut [AnyLink], ports: &'a [Box<[PortLink]>]) -> Self {
+        Self { links, ports: ports.iter() }
+    }
+
+    /// The ends that this component needs, to be opened on another thread.
+    pub(crate) fn detach(&mut self, ports: &[PortInfo]) -> DetachedWiring {
+        let mut detached = DetachedWiring::default();
+        for info in ports {
+            let here = self.next_port();
+            let there = here.iter().map(|at| {
+                let AnyLink::Across(ends) = &mut self.links[at.link] else {
+                    unreachable!("the plan gives a component on a thread of its own links across threads");
+                };
+                detached.links.push(ends.split_off(info.direction));
+                PortLink { link: detached.links.len() - 1, holds: at.holds }
+            });
+            detached.ports.push(there.collect());
+        }
+        detached
+    }
+
+    /// The links of the port whose turn it is: ports open in the order of their fields.
+    fn next_port(&mut self) -> &'a [PortLink] {
+        self.ports.next().expect("a component has the ports that its struct declares")
+    }
+
+    fn inbox<T: Message>(&mut self, at: PortLink) -> Inbox<T> {
+        match &mut self.links[at.link] {
+            AnyLink::Within(queue) => Inbox::within(downcast(queue)),
+            AnyLink::Across(ends) => {
+                let receiver = ends_of::<T>(&mut **ends).take_receiver();
+                Inbox::from(receiver.expect("the graph was checked: a link leads to one inbox"))
+            }
+        }
+    }
+
+    fn outbox<T: Message>(&mut self, at: PortLink) -> Outbox<T> {
+        match &mut self.links[at.link] {
+            AnyLink::Within(queue) => Outbox::within(downcast(queue), at.holds),
+            AnyLink::Across(ends) => {
+                let sender = ends_of::<T>(&mut **ends).sender();
+                Outbox::across(sender.expect("an outbox opens where its link has its sender"), at.holds)
+            }
+        }
+    }
+}
+
+/// The wiring of a component that opens its ports on a thread of its own.
+#[derive(Default)]
+pub(crate) struct DetachedWiring {
+    links: Vec<Box<dyn AnyEnds>>,
+    ports: Vec<Box<[PortLink]>>,
+}
+
+impl DetachedWiring {
+    pub(crate) fn open<P: Ports>(self) -> P {
+        let mut links: Vec<_> = self.links.into_iter().map(AnyLink::Across).collect();
+        P::open(&mut Wiring::new(&mut links, &self.ports))
+    }
+}
+
+const TYPED: &str = "a link was made for the message type of the handles that it joins";
+
+fn downcast<T: Message>(queue: &Rc<dyn Any>) -> Rc<Queue<T>> {
+    queue.clone().downcast().expect(TYPED)
+}
+
+fn ends_of<T: Message>(ends: &mut dyn AnyEnds) -> &mut Ends<T> {
+    ends.as_any().downcast_mut().expect(TYPED)
+}
+
+/// The ports of a component that takes messages and gives messages: a stage in the middle of a pipeline.
+#[derive(Debug, Ports)]
+pub struct Pipe<A: Message, B: Message> {
+    /// What comes in.
+    pub inbox: Inbox<A>,
+    /// What goes out.
+    pub outbox: Outbox<B>,
+}
+
+/// The ports of a component that only gives messages: the start of a pipeline.
+#[derive(Debug, Ports)]
+pub struct Source<T: Message> {
+    /// What goes out.
+    pub outbox: Outbox<T>,
+}
+
+/// The ports of a component that only takes messages: the end of a pipeline.
+#[derive(Debug, Ports)]
+pub struct Sink<T: Message> {
+    /// What comes in.
+    pub inbox: Inbox<T>,
+}

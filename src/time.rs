@@ -1,0 +1,99 @@
+//! Time, as components know it: it comes from the kernel, so that it can be another time than the world's.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::time::Sleep;
+
+/// The present moment.
+pub fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// The present moment by the calendar.
+pub fn wall_clock() -> SystemTime {
+    SystemTime::now()
+}
+
+/// Waits for `duration`.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use kamea::time::{now, sleep};
+///
+/// # kamea::testing::block_on(async {
+/// let before = now();
+/// sleep(Duration::from_millis(5)).await;
+/// assert!(now() - before >= Duration::from_millis(5));
+/// # });
+/// ```
+pub async fn sleep(duration: Duration) {
+    tokio::time::sleep(duration).await;
+}
+
+/// A deadline that may be moved at next to no cost, as often as there are messages.
+///
+/// The timer of the operating system behind it is moved only when it goes off too early: a deadline that is put off again
+/// and again costs one comparison each time.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use kamea::time::{Timer, now};
+///
+/// # kamea::testing::block_on(async {
+/// let mut timer = Timer::new();
+/// timer.set(now() + Duration::from_secs(3600));
+/// timer.set(now() + Duration::from_millis(5));
+/// timer.expired().await;
+/// # });
+/// ```
+#[derive(Debug, Default)]
+pub struct Timer {
+    deadline: Option<Instant>,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Timer {
+    /// A timer without a deadline: it does not expire.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets or moves the deadline.
+    pub fn set(&mut self, deadline: Instant) {
+        self.deadline = Some(deadline);
+    }
+
+    /// Takes the deadline away.
+    pub fn clear(&mut self) {
+        self.deadline = None;
+    }
+
+    /// Waits until the deadline has passed; for ever if there is none.
+    pub async fn expired(&mut self) {
+        poll_fn(|cx| self.poll_expired(cx)).await;
+    }
+
+    /// Like [`expired`](Self::expired), for use in a future made by hand.
+    pub fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = self.deadline.map(tokio::time::Instant::from_std) else { return Poll::Pending };
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        if deadline < sleep.deadline() {
+            sleep.as_mut().reset(deadline);
+        }
+        while sleep.as_mut().poll(cx).is_ready() {
+            if sleep.deadline() >= deadline {
+                return Poll::Ready(());
+            }
+            sleep.as_mut().reset(deadline);
+        }
+        Poll::Pending
+    }
+}
+
