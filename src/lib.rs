@@ -43,4 +43,4 @@ pub use ports::{
 };
 #[doc(hidden)]
 pub use ports::{ComponentId, Wiring};
-pub use scheduler::{Flows, Running, Scheduler, Workers, is_stopping, spawn, stopping, workers};
+pub use scheduler::{Flows, Placement, Running, Scheduler, Workers, is_stopping, spawn, stopping, workers};

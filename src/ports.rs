@@ -333,7 +333,7 @@ impl<'a> Wiring<'a> {
         }
     }
 
-    fn outbox<T: Message>(&mut self, at: PortLink) -> Outbox<T> {
+    pub(crate) fn outbox<T: Message>(&mut self, at: PortLink) -> Outbox<T> {
         match &mut self.links[at.link] {
             AnyLink::Within(queue) => Outbox::within(downcast(queue), at.holds),
             AnyLink::Across(ends) => {

@@ -15,7 +15,8 @@ pub use pipeline::{Pipeline, PipelineStart, Stage, component_name};
 pub(crate) use plan::Plan;
 pub use template::{PerSeed, Template};
 
-use crate::component::{Component, Started};
+use crate::blocking::Blocking;
+use crate::component::{BoxComponent, Component, Done, Started};
 use crate::fault::{Fault, Policy, Supervise};
 use crate::flow::Flow;
 use crate::link::across::{AnyEnds, Ends, Receiver, Sender, link};
@@ -226,15 +227,21 @@ pub trait Part<P: Ports> {
     fn join(self, graph: &mut Graph, name: &str) -> P::Handles;
 }
 
-impl<P: Ports, C: Component<P> + Send> Part<P> for C {
+impl<P: Ports, F: AsyncFnMut(&mut P) -> Done + Send + 'static> Part<P> for F {
     fn join(self, graph: &mut Graph, name: &str) -> P::Handles {
         graph.insert::<P>(name, false, Box::new(|wiring| self.start(P::open(wiring))))
     }
 }
 
-impl<P: Ports, F> Part<P> for crate::blocking::Blocking<F>
+impl<P: Ports> Part<P> for BoxComponent<P> {
+    fn join(self, graph: &mut Graph, name: &str) -> P::Handles {
+        graph.insert::<P>(name, false, Box::new(|wiring| self.start(P::open(wiring))))
+    }
+}
+
+impl<P: Ports, F> Part<P> for Blocking<F>
 where
-    F: FnOnce(&mut P) -> crate::Done + Send + 'static,
+    F: FnOnce(&mut P) -> Done + Send + 'static,
 {
     fn join(self, graph: &mut Graph, name: &str) -> P::Handles {
         let thread = format!("{}/{name}", graph.name);

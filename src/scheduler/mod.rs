@@ -1,0 +1,264 @@
+//! The scheduler: a pool of workers, and who runs where.
+
+mod flows;
+mod signal;
+mod stop;
+mod worker;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+pub use flows::Flows;
+pub use stop::{is_stopping, stopping};
+pub use worker::{spawn, workers};
+
+use stop::Stop;
+use worker::Job;
+
+use crate::fault::Fault;
+use crate::flow::Flow;
+use crate::graph::{Graph, GraphError};
+
+/// Runs graphs over a pool of threads.
+///
+/// Dropping it stops at once what still runs; [`stop`](Self::stop) lets it drain.
+///
+/// # Examples
+///
+/// ```
+/// use kamea::{Graph, Scheduler, Source};
+///
+/// let mut graph = Graph::new("greeting");
+/// let greet = graph.add("greet", async |io: &mut Source<&str>| Ok(io.outbox.send("hello").await?));
+/// let mut greetings = graph.take(greet.outbox);
+///
+/// let scheduler = Scheduler::with_workers(2);
+/// let running = scheduler.run(graph)?;
+/// assert_eq!(greetings.next_blocking(), Some("hello"));
+/// running.wait()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Scheduler {
+    workers: Workers,
+    threads: Vec<JoinHandle<()>>,
+    /// Disconnected once every worker has ended.
+    ended: flume::Receiver<()>,
+    /// Makes the workers drop what they run.
+    abort: Arc<Stop>,
+}
+
+impl Default for Scheduler {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Scheduler {
+    /// A scheduler with a worker for each core.
+    ///
+    /// # Panics
+    ///
+    /// Like [`with_workers`](Self::with_workers).
+    pub fn new() -> Self {
+        Self::with_workers(thread::available_parallelism().map_or(1, usize::from))
+    }
+
+    /// A scheduler with this many workers.
+    ///
+    /// # Panics
+    ///
+    /// If `count` is 0, or if the system does not let the threads start.
+    pub fn with_workers(count: usize) -> Self {
+        assert!(count > 0, "a scheduler has at least one worker");
+        let (jobs, queues): (Vec<_>, Vec<_>) = (0..count).map(|_| flume::unbounded()).unzip();
+        let workers = Workers(Arc::new(Pool {
+            jobs: jobs.into(),
+            next: AtomicUsize::new(0),
+            graphs: Mutex::default(),
+        }));
+        let abort = Arc::new(Stop::default());
+        let (alive, ended) = flume::bounded(1);
+        let start = |(index, queue)| {
+            let (workers, abort, alive) = (workers.clone(), abort.clone(), alive.clone());
+            let body = move || {
+                worker::run(index, &queue, workers, &abort);
+                drop(alive);
+            };
+            let thread = thread::Builder::new().name(format!("worker {index}")).spawn(body);
+            thread.expect("the system lets a thread start")
+        };
+        let threads = queues.into_iter().enumerate().map(start).collect();
+        Self { workers, threads, ended, abort }
+    }
+
+    /// The workers, for placing graphs from anywhere.
+    pub fn workers(&self) -> &Workers {
+        &self.workers
+    }
+
+    /// Runs a graph on any worker.
+    ///
+    /// # Errors
+    ///
+    /// [`GraphError`] names the mistake in the graph; nothing has run.
+    pub fn run(&self, graph: Graph) -> Result<Running, GraphError> {
+        self.workers.run(Placement::Any, graph)
+    }
+
+    /// Stops gracefully: the sources of every graph end, what was accepted drains, and what has not drained after
+    /// `deadline` is dropped. Gives whether everything drained.
+    pub fn stop(mut self, deadline: Duration) -> bool {
+        self.begin_stop();
+        let drained = matches!(self.ended.recv_timeout(deadline), Err(flume::RecvTimeoutError::Disconnected));
+        self.end();
+        drained
+    }
+
+    fn begin_stop(&self) {
+        self.workers.0.stop_graphs();
+        for jobs in &self.workers.0.jobs {
+            // A worker that is gone has nothing to finish.
+            let _ = jobs.send(Job::Finish);
+        }
+    }
+
+    fn end(&mut self) {
+        self.abort.set();
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                log::error!("a worker panicked");
+            }
+        }
+    }
+}
+
+impl Drop for Scheduler {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Where a graph is to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placement {
+    /// On the worker that asks; on any, if the asking thread is none.
+    Here,
+    /// On this worker, counted from 0, modulo the number of workers.
+    Worker(usize),
+    /// On any: the workers take turns.
+    Any,
+}
+
+/// The workers of a scheduler: a handle that may be cloned and kept anywhere.
+#[derive(Debug, Clone)]
+pub struct Workers(Arc<Pool>);
+
+#[derive(Debug)]
+struct Pool {
+    jobs: Box<[flume::Sender<Job>]>,
+    next: AtomicUsize,
+    /// How to stop each graph that runs.
+    graphs: Mutex<Vec<Weak<Stop>>>,
+}
+
+impl Workers {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.jobs.len()
+    }
+
+    /// Runs a graph.
+    ///
+    /// # Errors
+    ///
+    /// [`GraphError`] names the mistake in the graph; nothing has run.
+    pub fn run(&self, placement: Placement, graph: Graph) -> Result<Running, GraphError> {
+        let checked = graph.check()?;
+        let (ended, outcome) = flume::bounded(1);
+        let stop = Arc::new(Stop::default());
+        self.0.remember(&stop);
+        let running = Running { outcome, stop: stop.clone() };
+        self.submit(placement, move || worker::launch(checked.start(), stop, Some(ended)));
+        Ok(running)
+    }
+
+    /// Spawns a flow on a chosen worker; `start` makes it there.
+    pub fn spawn(&self, placement: Placement, start: impl FnOnce() -> Flow + Send + 'static) {
+        let stop = stop::current();
+        self.submit(placement, move || worker::adopt(start(), stop));
+    }
+
+    fn submit(&self, placement: Placement, job: impl FnOnce() + Send + 'static) {
+        let index = match placement {
+            Placement::Worker(index) => index,
+            Placement::Here => worker::current().unwrap_or_else(|| self.turn()),
+            Placement::Any => self.turn(),
+        };
+        // A scheduler that has stopped runs nothing more; whoever waits for the job sees its end.
+        let _ = self.0.jobs[index % self.count()].send(Job::Run(Box::new(job)));
+    }
+
+    fn turn(&self) -> usize {
+        self.0.next.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+impl Pool {
+    fn remember(&self, stop: &Arc<Stop>) {
+        if let Ok(mut graphs) = self.graphs.lock() {
+            graphs.retain(|known| known.strong_count() > 0);
+            graphs.push(Arc::downgrade(stop));
+        }
+    }
+
+    fn stop_graphs(&self) {
+        if let Ok(graphs) = self.graphs.lock() {
+            graphs.iter().filter_map(Weak::upgrade).for_each(|stop| stop.set());
+        }
+    }
+}
+
+/// A graph that runs.
+#[derive(Debug)]
+pub struct Running {
+    outcome: flume::Receiver<Result<(), Fault>>,
+    stop: Arc<Stop>,
+}
+
+impl Running {
+    /// Blocks this thread until the graph has ended. Not for code that runs on a worker.
+    ///
+    /// # Errors
+    ///
+    /// The [`Fault`] that stopped the graph, if one did.
+    pub fn wait(self) -> Result<(), Fault> {
+        // No outcome: the scheduler was stopped and has dropped the graph.
+        self.outcome.recv().unwrap_or(Ok(()))
+    }
+
+    /// Like [`wait`](Self::wait), but gives up at a moment; `None` then, and the graph runs on.
+    pub fn wait_until(&self, moment: Instant) -> Option<Result<(), Fault>> {
+        match self.outcome.recv_deadline(moment) {
+            Ok(outcome) => Some(outcome),
+            Err(flume::RecvTimeoutError::Disconnected) => Some(Ok(())),
+            Err(flume::RecvTimeoutError::Timeout) => None,
+        }
+    }
+
+    /// Waits until the graph has ended.
+    ///
+    /// # Errors
+    ///
+    /// The [`Fault`] that stopped the graph, if one did.
+    pub async fn finished(self) -> Result<(), Fault> {
+        self.outcome.recv_async().await.unwrap_or(Ok(()))
+    }
+
+    /// Begins a graceful stop: the sources of the graph end, so that it drains.
+    pub fn stop(&self) {
+        self.stop.set();
+    }
+}

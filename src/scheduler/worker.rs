@@ -1,0 +1,165 @@
+//! A worker: a thread that runs flows. The driver (sockets, timers) is a tokio runtime of its own; each flow is one task.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::runtime;
+use tokio::task::{LocalSet, spawn_local};
+
+use super::flows::{Counted, Flows};
+use super::stop::{self, Stop};
+use super::Workers;
+use crate::fault::Fault;
+use crate::flow::Flow;
+
+/// What a worker is told.
+pub(super) enum Job {
+    Run(Box<dyn FnOnce() + Send>),
+    /// Take nothing more; end when all that runs has ended.
+    Finish,
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Run(_) => "Run",
+            Self::Finish => "Finish",
+        })
+    }
+}
+
+/// What a worker knows of itself.
+struct Worker {
+    index: usize,
+    workers: Workers,
+    /// All that it runs.
+    flows: Flows,
+}
+
+thread_local! {
+    static WORKER: RefCell<Option<Worker>> = const { RefCell::new(None) };
+}
+
+pub(super) fn run(index: usize, jobs: &flume::Receiver<Job>, workers: Workers, abort: &Stop) {
+    let flows = Flows::new();
+    WORKER.replace(Some(Worker { index, workers, flows: flows.clone() }));
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return log::error!("worker {index} has no event queue: {error}"),
+    };
+    let tasks = LocalSet::new();
+    tasks.block_on(&runtime, first_of(serve(jobs, flows), abort.wait()));
+    // What is left is dropped here, on the thread where it ran.
+    drop(tasks);
+    WORKER.replace(None);
+}
+
+async fn serve(jobs: &flume::Receiver<Job>, flows: Flows) {
+    while let Ok(Job::Run(job)) = jobs.recv_async().await {
+        job();
+    }
+    flows.finished().await;
+}
+
+async fn first_of(a: impl Future<Output = ()>, b: impl Future<Output = ()>) {
+    let (mut a, mut b) = (pin!(a), pin!(b));
+    poll_fn(|cx| match a.as_mut().poll(cx) {
+        Poll::Ready(()) => Poll::Ready(()),
+        Poll::Pending => b.as_mut().poll(cx),
+    })
+    .await;
+}
+
+/// The number of this worker, if this thread is one.
+pub(super) fn current() -> Option<usize> {
+    WORKER.with_borrow(|worker| worker.as_ref().map(|worker| worker.index))
+}
+
+/// The workers of the scheduler that this component runs under.
+///
+/// # Panics
+///
+/// Outside of a worker.
+pub fn workers() -> Workers {
+    with_worker(|worker| worker.workers.clone())
+}
+
+fn with_worker<T>(then: impl FnOnce(&Worker) -> T) -> T {
+    WORKER.with_borrow(|worker| then(worker.as_ref().expect("called outside of a worker")))
+}
+
+/// Spawns a flow on this worker, as a task of its own. A fault that stops it is logged.
+///
+/// # Panics
+///
+/// Outside of a worker.
+pub fn spawn(flow: Flow) {
+    adopt(flow, stop::current());
+}
+
+/// Spawns a flow that belongs to the group behind `counted`.
+pub(super) fn spawn_counted(flow: Flow, counted: Counted) {
+    let running = with_worker(|worker| worker.flows.enter());
+    spawn_local(Task { flow, stop: stop::current(), _counted: [Some(running), Some(counted)] });
+}
+
+pub(super) fn adopt(flow: Flow, stop: Option<Arc<Stop>>) {
+    let running = with_worker(|worker| worker.flows.enter());
+    spawn_local(Task { flow, stop, _counted: [Some(running), None] });
+}
+
+/// Spawns the flow of a graph that somebody watches, and that can be stopped from outside.
+pub(super) fn launch(mut flow: Flow, stop: Arc<Stop>, ended: Option<flume::Sender<Result<(), Fault>>>) {
+    let running = with_worker(|worker| worker.flows.enter());
+    spawn_local(async move {
+        let _running = running;
+        let outcome = {
+            let mut wish = pin!(stop.wait());
+            let mut is_stopping = false;
+            poll_fn(|cx| {
+                if !is_stopping && wish.as_mut().poll(cx).is_ready() {
+                    is_stopping = true;
+                    flow.stop_sources();
+                }
+                let before = stop::enter(Some(stop.clone()));
+                let outcome = Pin::new(&mut flow).poll(cx);
+                stop::enter(before);
+                outcome
+            })
+            .await
+        };
+        drop(flow);
+        if let Some(Err(unheard)) = ended.map(|ended| ended.send(outcome)) {
+            log_fault(unheard.into_inner());
+        }
+    });
+}
+
+fn log_fault(outcome: Result<(), Fault>) {
+    if let Err(fault) = outcome {
+        log::error!("{fault}");
+    }
+}
+
+/// A flow as a task: it knows which wish to stop concerns it, and counts as running until it is dropped.
+struct Task {
+    flow: Flow,
+    stop: Option<Arc<Stop>>,
+    _counted: [Option<Counted>; 2],
+}
+
+impl Future for Task {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let before = stop::enter(self.stop.take());
+        let outcome = Pin::new(&mut self.flow).poll(cx);
+        self.stop = stop::enter(before);
+        outcome.map(log_fault)
+    }
+}
