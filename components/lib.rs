@@ -1,3 +1,5 @@
 //! Ready-made components, a folder a domain, one component a file.
 
+pub mod file;
 pub mod http;
+pub mod net;

@@ -8,15 +8,26 @@ use syn::{Data, DeriveInput, Error, Field, Fields, parse_macro_input};
 #[proc_macro_derive(Ports)]
 pub fn derive_ports(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    expand(&input).unwrap_or_else(Error::into_compile_error).into()
+    expand(&input)
+        .unwrap_or_else(Error::into_compile_error)
+        .into()
 }
 
 fn expand(input: &DeriveInput) -> Result<TokenStream, Error> {
     let fields: Vec<&Field> = named_fields(input)?;
-    let names: Vec<_> = fields.iter().filter_map(|field| field.ident.as_ref()).collect();
+    let names: Vec<_> = fields
+        .iter()
+        .filter_map(|field| field.ident.as_ref())
+        .collect();
     let types: Vec<_> = fields.iter().map(|field| &field.ty).collect();
     let visibilities = fields.iter().map(|field| &field.vis);
-    let field_docs = fields.iter().map(|field| format!("Stands for the port [`{0}`]({1}::{0}).", names_of(field), input.ident));
+    let field_docs = fields.iter().map(|field| {
+        format!(
+            "Stands for the port [`{0}`]({1}::{0}).",
+            names_of(field),
+            input.ident
+        )
+    });
     let positions = 0..fields.len();
 
     let (ports, visibility, kamea) = (&input.ident, &input.vis, kamea_path());
@@ -54,7 +65,11 @@ fn kamea_path() -> TokenStream {
 }
 
 fn names_of(field: &Field) -> String {
-    field.ident.as_ref().map(ToString::to_string).unwrap_or_default()
+    field
+        .ident
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default()
 }
 
 fn named_fields(input: &DeriveInput) -> Result<Vec<&Field>, Error> {
@@ -66,8 +81,9 @@ fn named_fields(input: &DeriveInput) -> Result<Vec<&Field>, Error> {
                 "a struct of ports has named fields: a graph names each port when it links it",
             )),
         },
-        Data::Enum(_) | Data::Union(_) => {
-            Err(Error::new_spanned(input, "`Ports` can only be derived for a struct whose fields are inboxes and outboxes"))
-        }
+        Data::Enum(_) | Data::Union(_) => Err(Error::new_spanned(
+            input,
+            "`Ports` can only be derived for a struct whose fields are inboxes and outboxes",
+        )),
     }
 }

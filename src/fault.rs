@@ -44,7 +44,11 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "component `{}` of graph `{}` ", self.component, self.graph)?;
+        write!(
+            f,
+            "component `{}` of graph `{}` ",
+            self.component, self.graph
+        )?;
         match &self.cause {
             Cause::Error(error) => write!(f, "failed: {error}"),
             Cause::Panic(message) => write!(f, "panicked: {message}"),

@@ -31,16 +31,18 @@ pub use flow::Flow;
 #[doc(hidden)]
 pub use graph::component_name;
 pub use graph::{
-    Composite, FaultsHandle, Graph, GraphError, LinkOptions, LinksTo, Once, Part, PerSeed, Pipeline,
-    PipelineStart, Stage, Template,
+    Composite, FaultsHandle, Graph, GraphError, LinkOptions, LinksTo, Once, Part, PerSeed,
+    Pipeline, PipelineStart, Stage, Template,
 };
 pub use link::DEFAULT_CAPACITY;
 pub use link::across::{Messages, Receiver, Sender, link};
 pub use port::{Closed, Inbox, Message, Outbox, TrySendError};
-pub use ports::{
-    Direction, InboxHandle, OutboxHandle, Outboxes, OutboxesHandle, Pipe, PipeHandles, Port, PortInfo, Ports,
-    Sink, SinkHandles, Source, SourceHandles,
-};
 #[doc(hidden)]
 pub use ports::{ComponentId, Wiring};
-pub use scheduler::{Flows, Placement, Running, Scheduler, Workers, is_stopping, spawn, stopping, workers};
+pub use ports::{
+    Direction, InboxHandle, OutboxHandle, Outboxes, OutboxesHandle, Pipe, PipeHandles, Port,
+    PortInfo, Ports, Sink, SinkHandles, Source, SourceHandles,
+};
+pub use scheduler::{
+    Flows, Placement, Running, Scheduler, Workers, is_stopping, spawn, stopping, workers,
+};

@@ -93,7 +93,9 @@ impl<T> Inbox<T> {
     /// In a component that runs in a flow, which must not block: use [`next`](Self::next) there.
     pub fn next_blocking(&mut self) -> Option<T> {
         match &mut self.0 {
-            Receiving::Within(_) => panic!("a component of a flow must not block: use `next().await`"),
+            Receiving::Within(_) => {
+                panic!("a component of a flow must not block: use `next().await`")
+            }
             Receiving::Across(receiver) => receiver.next_blocking(),
         }
     }
@@ -154,7 +156,11 @@ impl<T> Outbox<T> {
     }
 
     pub(crate) fn across(sender: &Sender<T>, holds: bool) -> Self {
-        Self(if holds { Sending::Across(sender.clone()) } else { Sending::Feedback(sender.downgrade()) })
+        Self(if holds {
+            Sending::Across(sender.clone())
+        } else {
+            Sending::Feedback(sender.downgrade())
+        })
     }
 
     /// Sends a message; waits while the inbox at the other end is full.
@@ -200,7 +206,9 @@ impl<T> Outbox<T> {
     /// In a component that runs in a flow, which must not block: use [`send`](Self::send) there.
     pub fn send_blocking(&self, message: T) -> Result<(), Closed<T>> {
         match &self.0 {
-            Sending::Within { .. } => panic!("a component of a flow must not block: use `send(..).await`"),
+            Sending::Within { .. } => {
+                panic!("a component of a flow must not block: use `send(..).await`")
+            }
             Sending::Across(sender) => sender.send_blocking(message),
             Sending::Feedback(weak) => match weak.upgrade() {
                 Some(sender) => sender.send_blocking(message),

@@ -88,7 +88,11 @@ pub struct PortInfo {
 impl PortInfo {
     #[doc(hidden)]
     pub const fn of<P: Port>(name: &'static str) -> Self {
-        Self { name, direction: P::DIRECTION, optional: P::OPTIONAL }
+        Self {
+            name,
+            direction: P::DIRECTION,
+            optional: P::OPTIONAL,
+        }
     }
 }
 
@@ -161,7 +165,10 @@ pub struct OutboxHandle<T> {
 
 impl<T> OutboxHandle<T> {
     pub(crate) fn new(key: PortKey) -> Self {
-        Self { key, message: PhantomData }
+        Self {
+            key,
+            message: PhantomData,
+        }
     }
 }
 
@@ -187,11 +194,21 @@ impl<T: Message> Port for Inbox<T> {
     const OPTIONAL: bool = false;
 
     fn handle(component: ComponentId, port: usize) -> Self::Handle {
-        InboxHandle { key: PortKey { component, port, branch: 0 }, message: PhantomData }
+        InboxHandle {
+            key: PortKey {
+                component,
+                port,
+                branch: 0,
+            },
+            message: PhantomData,
+        }
     }
 
     fn open(wiring: &mut Wiring<'_>) -> Self {
-        let link = wiring.next_port().first().expect("the graph was checked: an inbox is linked");
+        let link = wiring
+            .next_port()
+            .first()
+            .expect("the graph was checked: an inbox is linked");
         wiring.inbox(*link)
     }
 }
@@ -202,11 +219,18 @@ impl<T: Message> Port for Outbox<T> {
     const OPTIONAL: bool = false;
 
     fn handle(component: ComponentId, port: usize) -> Self::Handle {
-        OutboxHandle::new(PortKey { component, port, branch: 0 })
+        OutboxHandle::new(PortKey {
+            component,
+            port,
+            branch: 0,
+        })
     }
 
     fn open(wiring: &mut Wiring<'_>) -> Self {
-        let link = wiring.next_port().first().expect("the graph was checked: an outbox is linked");
+        let link = wiring
+            .next_port()
+            .first()
+            .expect("the graph was checked: an outbox is linked");
         wiring.outbox(*link)
     }
 }
@@ -259,11 +283,24 @@ impl<T: Message> Port for Outboxes<T> {
     const OPTIONAL: bool = true;
 
     fn handle(component: ComponentId, port: usize) -> Self::Handle {
-        OutboxesHandle { next: PortKey { component, port, branch: 0 }, message: PhantomData }
+        OutboxesHandle {
+            next: PortKey {
+                component,
+                port,
+                branch: 0,
+            },
+            message: PhantomData,
+        }
     }
 
     fn open(wiring: &mut Wiring<'_>) -> Self {
-        Self(wiring.next_port().iter().map(|link| wiring.outbox(*link)).collect())
+        Self(
+            wiring
+                .next_port()
+                .iter()
+                .map(|link| wiring.outbox(*link))
+                .collect(),
+        )
     }
 }
 
@@ -298,7 +335,10 @@ pub(crate) struct PortLink {
 
 impl<'a> Wiring<'a> {
     pub(crate) fn new(links: &'a mut [AnyLink], ports: &'a [Box<[PortLink]>]) -> Self {
-        Self { links, ports: ports.iter() }
+        Self {
+            links,
+            ports: ports.iter(),
+        }
     }
 
     /// The ends that this component needs, to be opened on another thread.
@@ -308,10 +348,15 @@ impl<'a> Wiring<'a> {
             let here = self.next_port();
             let there = here.iter().map(|at| {
                 let AnyLink::Across(ends) = &mut self.links[at.link] else {
-                    unreachable!("the plan gives a component on a thread of its own links across threads");
+                    unreachable!(
+                        "the plan gives a component on a thread of its own links across threads"
+                    );
                 };
                 detached.links.push(ends.split_off(info.direction));
-                PortLink { link: detached.links.len() - 1, holds: at.holds }
+                PortLink {
+                    link: detached.links.len() - 1,
+                    holds: at.holds,
+                }
             });
             detached.ports.push(there.collect());
         }
@@ -320,7 +365,9 @@ impl<'a> Wiring<'a> {
 
     /// The links of the port whose turn it is: ports open in the order of their fields.
     fn next_port(&mut self) -> &'a [PortLink] {
-        self.ports.next().expect("a component has the ports that its struct declares")
+        self.ports
+            .next()
+            .expect("a component has the ports that its struct declares")
     }
 
     fn inbox<T: Message>(&mut self, at: PortLink) -> Inbox<T> {
@@ -338,7 +385,10 @@ impl<'a> Wiring<'a> {
             AnyLink::Within(queue) => Outbox::within(downcast(queue), at.holds),
             AnyLink::Across(ends) => {
                 let sender = ends_of::<T>(&mut **ends).sender();
-                Outbox::across(sender.expect("an outbox opens where its link has its sender"), at.holds)
+                Outbox::across(
+                    sender.expect("an outbox opens where its link has its sender"),
+                    at.holds,
+                )
             }
         }
     }

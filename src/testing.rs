@@ -8,7 +8,9 @@ use std::future::Future;
 ///
 /// If the system cannot make an event queue.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     let runtime = runtime.expect("the system can make an event queue");
     tokio::task::LocalSet::new().block_on(&runtime, future)
 }

@@ -82,8 +82,12 @@ impl Timer {
 
     /// Like [`expired`](Self::expired), for use in a future made by hand.
     pub fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(deadline) = self.deadline.map(tokio::time::Instant::from_std) else { return Poll::Pending };
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        let Some(deadline) = self.deadline.map(tokio::time::Instant::from_std) else {
+            return Poll::Pending;
+        };
+        let sleep = self
+            .sleep
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         if deadline < sleep.deadline() {
             sleep.as_mut().reset(deadline);
         }
@@ -96,4 +100,3 @@ impl Timer {
         Poll::Pending
     }
 }
-

@@ -37,7 +37,36 @@ pub struct Request {
     pub content: Option<Content>,
 }
 
+impl Exchange {
+    /// The number of whichever exchange's response is due, where a component does not know it.
+    pub(crate) const DUE: u64 = u64::MAX;
+
+    /// The same exchange as the last of its connection.
+    pub fn closing(self) -> Self {
+        Self {
+            closes: true,
+            ..self
+        }
+    }
+}
+
 impl Request {
+    /// Reads the content to its end and keeps nothing, for a handler that has no use for it.
+    ///
+    /// # Errors
+    ///
+    /// The failure to report, if the content is not what it should be: the connection cannot go on.
+    pub async fn discard_content(&mut self) -> Result<(), Failure> {
+        let Some(content) = self.content.take() else {
+            return Ok(());
+        };
+        let exchange = self.exchange.closing();
+        content
+            .discard()
+            .await
+            .map_err(|cut| Failure::new(exchange, cut.status, cut.explanation))
+    }
+
     /// The method.
     pub fn method(&self) -> &Method {
         &self.head.method
@@ -57,16 +86,33 @@ pub struct Content {
 pub(crate) enum Part {
     Chunk(Bytes),
     End(Fields),
+    Cut(Incomplete),
 }
 
-/// The peer went away, or sent nonsense, before the content was complete.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the content of the request was cut off")]
-pub struct Incomplete;
+/// The peer went away, or sent nonsense, before the content was complete. No response but an error can follow.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the content of the request is incomplete: {explanation}")]
+pub struct Incomplete {
+    /// The status that tells the peer, if it still listens.
+    pub status: StatusCode,
+    /// What was wrong.
+    pub explanation: Cow<'static, str>,
+}
+
+impl Incomplete {
+    const GONE: Self = Self {
+        status: StatusCode::BAD_REQUEST,
+        explanation: Cow::Borrowed("it was cut off"),
+    };
+}
 
 impl Content {
     pub(crate) fn new(parts: Receiver<Part>) -> Self {
-        Self { parts, trailers: Fields::new(), is_complete: false }
+        Self {
+            parts,
+            trailers: Fields::new(),
+            is_complete: false,
+        }
     }
 
     /// The next bytes; `None` at the end.
@@ -85,8 +131,19 @@ impl Content {
                 self.is_complete = true;
                 Ok(None)
             }
-            None => Err(Incomplete),
+            Some(Part::Cut(incomplete)) => Err(incomplete),
+            None => Err(Incomplete::GONE),
         }
+    }
+
+    /// Reads to the end and keeps nothing, for a handler that has no use for content.
+    ///
+    /// # Errors
+    ///
+    /// [`Incomplete`], if the content ended before its time.
+    pub async fn discard(mut self) -> Result<(), Incomplete> {
+        while self.next().await?.is_some() {}
+        Ok(())
     }
 
     /// The trailer fields of a chunked request (RFC 9110 section 6.5), once the end has come.
@@ -138,8 +195,8 @@ pub struct FileSlice {
 /// A request that could not be served, on its way to the error component, which makes the response.
 #[derive(Debug)]
 pub struct Failure {
-    /// Which request failed; `None` where it is not known, which means the one whose response is due.
-    pub exchange: Option<Exchange>,
+    /// Which request failed.
+    pub exchange: Exchange,
     /// The status that tells the peer.
     pub status: StatusCode,
     /// What was wrong, in words that the peer may read.
@@ -150,8 +207,17 @@ pub struct Failure {
 
 impl Failure {
     /// The failure of a request.
-    pub fn new(exchange: Exchange, status: StatusCode, explanation: impl Into<Cow<'static, str>>) -> Self {
-        Self { exchange: Some(exchange), status, explanation: explanation.into(), fields: Fields::new() }
+    pub fn new(
+        exchange: Exchange,
+        status: StatusCode,
+        explanation: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self {
+            exchange,
+            status,
+            explanation: explanation.into(),
+            fields: Fields::new(),
+        }
     }
 }
 

@@ -1,10 +1,14 @@
 //! HTTP/1.1 and HTTP/1.0 (RFC 9110, RFC 9112): a sans-IO core, and the components around it.
 
+mod admission;
 mod chunked;
 mod conditional;
+mod connection;
 mod date;
 mod decode;
 mod encode;
+mod errors;
+mod faults;
 mod fields;
 mod framing;
 mod grammar;
@@ -12,10 +16,16 @@ mod head;
 mod input;
 mod limits;
 mod malformed;
+mod message;
+mod parse;
+mod route;
 mod section;
+mod server;
 mod target;
+mod write;
 
 pub use conditional::{Precondition, evaluate_preconditions};
+pub use connection::{NoPorts, NoPortsHandles, Opened, hold_connection};
 pub use date::DateCache;
 #[doc(hidden)]
 pub use decode::check_split_invariance;
@@ -24,9 +34,19 @@ pub use encode::{
     BodyFraming, Connection, encode_chunk, encode_chunk_size, encode_continue, encode_head,
     encode_last_chunk,
 };
+pub use errors::{ErrorPorts, ErrorPortsHandles, answer_errors};
+pub use faults::{FaultPorts, FaultPortsHandles, answer_faults};
 pub use fields::{Fields, InvalidField};
 pub use framing::{BodyKind, request_framing};
 pub use head::{RequestHead, ResponseHead};
 pub use limits::Limits;
 pub use malformed::Malformed;
+pub use message::{
+    Body, Content, Exchange, Failure, FileSlice, HandlerPorts, HandlerPortsHandles, Incomplete,
+    Request, Response,
+};
+pub use parse::{Notice, ParsePorts, ParsePortsHandles, Patience, Written, parse_requests};
+pub use route::{RoutePorts, RoutePortsHandles, route_requests};
+pub use server::{Listening, Site, StartError, WebServer};
 pub use target::{BadPath, Target};
+pub use write::{WritePorts, WritePortsHandles, write_responses};

@@ -41,7 +41,11 @@ pub async fn unblock<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static
         // Whoever asked may have gone away meanwhile.
         let _ = ended.send(catch_unwind(AssertUnwindSafe(job)));
     }));
-    match end.recv_async().await.expect("a job of the pool reports its end") {
+    match end
+        .recv_async()
+        .await
+        .expect("a job of the pool reports its end")
+    {
         Ok(result) => result,
         Err(panic) => resume_unwind(panic),
     }
@@ -58,7 +62,12 @@ struct Pool {
 impl Pool {
     fn new() -> Self {
         let (jobs, queue) = unbounded();
-        Self { jobs, queue, threads: AtomicUsize::new(0), idle: AtomicUsize::new(0) }
+        Self {
+            jobs,
+            queue,
+            threads: AtomicUsize::new(0),
+            idle: AtomicUsize::new(0),
+        }
     }
 
     /// Every job has a component that waits for it, so the queue is as bounded as the components are.
@@ -66,7 +75,9 @@ impl Pool {
         self.jobs.send(job).expect("the pool keeps the other end");
         let spare = self.idle.load(Ordering::SeqCst) >= self.jobs.len();
         if !spare && self.threads.fetch_add(1, Ordering::SeqCst) < THREADS {
-            let spawned = thread::Builder::new().name("blocking".to_owned()).spawn(|| self.serve(IDLE));
+            let spawned = thread::Builder::new()
+                .name("blocking".to_owned())
+                .spawn(|| self.serve(IDLE));
             if spawned.is_ok() {
                 return;
             }
@@ -87,7 +98,9 @@ impl Pool {
                 Err(_) => {
                     self.threads.fetch_sub(1, Ordering::SeqCst);
                     // A job that was queued while this thread still counted would find no other.
-                    let Ok(job) = self.queue.try_recv() else { return };
+                    let Ok(job) = self.queue.try_recv() else {
+                        return;
+                    };
                     self.threads.fetch_add(1, Ordering::SeqCst);
                     job();
                 }

@@ -11,8 +11,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-pub(crate) use ready::{ReadySet, Waiter};
 use ready::{ComponentWaker, Turn, Woken};
+pub(crate) use ready::{ReadySet, Waiter};
 
 use crate::component::{End, Started};
 use crate::fault::{Cause, Fault, Policy};
@@ -66,16 +66,37 @@ impl Flow {
                 None => AnyLink::Within((link.kind.within)(link.capacity, link.holders, &ready)),
             })
             .collect();
-        let components = plan.components.iter().enumerate().map(|(component, planned)| {
-            ready.insert(component);
-            let future = make(&mut Wiring::new(&mut links, &planned.ports));
-            let waker = Waker::from(Arc::new(ComponentWaker { woken: woken.clone(), component }));
-            Some(Running { future, waker })
-        });
+        let components = plan
+            .components
+            .iter()
+            .enumerate()
+            .map(|(component, planned)| {
+                ready.insert(component);
+                let future = make(&mut Wiring::new(&mut links, &planned.ports));
+                let waker = Waker::from(Arc::new(ComponentWaker {
+                    woken: woken.clone(),
+                    component,
+                }));
+                Some(Running { future, waker })
+            });
         let components = components.collect();
-        let faults = plan.faults.map(|at| Wiring::new(&mut links, &[]).outbox(at));
-        let alive_for_faults = plan.components.iter().filter(|component| component.takes_faults).count();
-        Self { components, alive: count, alive_for_faults, faults, ready, woken, plan }
+        let faults = plan
+            .faults
+            .map(|at| Wiring::new(&mut links, &[]).outbox(at));
+        let alive_for_faults = plan
+            .components
+            .iter()
+            .filter(|component| component.takes_faults)
+            .count();
+        Self {
+            components,
+            alive: count,
+            alive_for_faults,
+            faults,
+            ready,
+            woken,
+            plan,
+        }
     }
 
     /// Begins a graceful stop: the components without inboxes are dropped, so that the end travels downstream.
@@ -101,7 +122,9 @@ impl Flow {
     }
 
     fn poll_component(&mut self, component: usize) -> Result<(), Fault> {
-        let Some(running) = &mut self.components[component] else { return Ok(()) };
+        let Some(running) = &mut self.components[component] else {
+            return Ok(());
+        };
         let turn = Turn::of(&self.ready, &running.waker, component).enter();
         let mut cx = Context::from_waker(&running.waker);
         let outcome = catch_unwind(AssertUnwindSafe(|| running.future.as_mut().poll(&mut cx)));
@@ -133,7 +156,11 @@ impl Flow {
 
     fn fault(&mut self, component: usize, cause: Cause) -> Result<(), Fault> {
         let component = self.plan.components[component].name.clone();
-        let fault = Fault { graph: self.plan.graph.clone(), component, cause };
+        let fault = Fault {
+            graph: self.plan.graph.clone(),
+            component,
+            cause,
+        };
         match (self.plan.supervise)(&fault) {
             Policy::Stop => Err(fault),
             Policy::CarryOn => {
@@ -141,7 +168,9 @@ impl Flow {
                 if let Some(faults) = &self.faults
                     && let Err(TrySendError::Full(fault)) = faults.try_send(fault)
                 {
-                    log::error!("{fault}, and the component that takes the faults does not keep up");
+                    log::error!(
+                        "{fault}, and the component that takes the faults does not keep up"
+                    );
                 }
                 Ok(())
             }
@@ -196,6 +225,9 @@ impl Drop for Polling {
 
 impl fmt::Debug for Flow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Flow").field("graph", &self.plan.graph).field("alive", &self.alive).finish_non_exhaustive()
+        f.debug_struct("Flow")
+            .field("graph", &self.plan.graph)
+            .field("alive", &self.alive)
+            .finish_non_exhaustive()
     }
 }

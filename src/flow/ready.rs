@@ -22,11 +22,18 @@ struct Bits<Word> {
 impl<Word: Default> Bits<Word> {
     fn new(components: usize) -> Self {
         let words = components.div_ceil(WORD).max(1);
-        Self { first: Word::default(), rest: (1..words).map(|_| Word::default()).collect() }
+        Self {
+            first: Word::default(),
+            rest: (1..words).map(|_| Word::default()).collect(),
+        }
     }
 
     fn word(&self, index: usize) -> &Word {
-        if index == 0 { &self.first } else { &self.rest[index - 1] }
+        if index == 0 {
+            &self.first
+        } else {
+            &self.rest[index - 1]
+        }
     }
 
     fn words(&self) -> impl Iterator<Item = &Word> {
@@ -45,7 +52,11 @@ pub(crate) struct ReadySet {
 
 impl ReadySet {
     pub(crate) fn new(components: usize, woken: Arc<Woken>) -> Self {
-        Self { bits: Bits::new(components), polling: Cell::new(false), woken }
+        Self {
+            bits: Bits::new(components),
+            polling: Cell::new(false),
+            woken,
+        }
     }
 
     pub(crate) fn set_polling(&self, polling: bool) {
@@ -91,7 +102,10 @@ pub(crate) struct Woken {
 
 impl Woken {
     pub(crate) fn new(components: usize) -> Self {
-        Self { bits: Bits::new(components), flow: AtomicWaker::new() }
+        Self {
+            bits: Bits::new(components),
+            flow: AtomicWaker::new(),
+        }
     }
 
     /// Has `waker` called at the next wake-up. To be called before [`move_to`](Self::move_to), so that none is missed.
@@ -112,7 +126,9 @@ impl Woken {
     }
 
     pub(crate) fn wake(&self, component: usize) {
-        self.bits.word(component / WORD).fetch_or(1 << (component % WORD), Ordering::AcqRel);
+        self.bits
+            .word(component / WORD)
+            .fetch_or(1 << (component % WORD), Ordering::AcqRel);
         self.flow.wake();
     }
 }
@@ -151,7 +167,11 @@ thread_local! {
 
 impl Turn {
     pub(crate) fn of(ready: &Rc<ReadySet>, waker: &Waker, component: usize) -> Self {
-        Self { ready: Rc::as_ptr(ready), waker: waker.data(), component }
+        Self {
+            ready: Rc::as_ptr(ready),
+            waker: waker.data(),
+            component,
+        }
     }
 
     /// Makes this the current turn; gives back the one before, to be entered again afterwards.

@@ -16,7 +16,7 @@ pub(crate) use plan::Plan;
 pub use template::{PerSeed, Template};
 
 use crate::blocking::Blocking;
-use crate::component::{BoxComponent, Component, Done, Started};
+use crate::component::{Component, Done, Started};
 use crate::fault::{Fault, Policy, Supervise};
 use crate::flow::Flow;
 use crate::link::across::{AnyEnds, Ends, Receiver, Sender, link};
@@ -114,7 +114,7 @@ impl Graph {
     ///
     /// `part` is an async function over a struct of ports, a [`blocking`](crate::blocking) component, or a graph with
     /// [exposed](Graph::expose) ports.
-    pub fn add<P: Ports>(&mut self, name: &str, part: impl Part<P>) -> P::Handles {
+    pub fn add<P: Ports, Kind>(&mut self, name: &str, part: impl Part<P, Kind>) -> P::Handles {
         part.join(self, name)
     }
 
@@ -187,10 +187,21 @@ impl Graph {
 
     pub(crate) fn check(mut self) -> Result<Checked, GraphError> {
         let (plan, order) = Plan::new(&self)?;
-        let premade = self.links.iter_mut().map(|link| link.premade.take()).collect();
+        let premade = self
+            .links
+            .iter_mut()
+            .map(|link| link.premade.take())
+            .collect();
         let mut nodes: Vec<_> = self.nodes.into_iter().map(|node| Some(node.make)).collect();
-        let makes = order.into_iter().filter_map(|index| nodes[index].take()).collect();
-        Ok(Checked { plan: Arc::new(plan), makes, premade })
+        let makes = order
+            .into_iter()
+            .filter_map(|index| nodes[index].take())
+            .collect();
+        Ok(Checked {
+            plan: Arc::new(plan),
+            makes,
+            premade,
+        })
     }
 
     fn insert<P: Ports>(&mut self, name: &str, own_thread: bool, make: Once) -> P::Handles {
@@ -210,7 +221,9 @@ impl Checked {
     pub(crate) fn start(self) -> Flow {
         let mut makes = self.makes.into_iter();
         Flow::start(self.plan, self.premade, |wiring| {
-            let make = makes.next().expect("there is a component for every node of the plan");
+            let make = makes
+                .next()
+                .expect("there is a component for every node of the plan");
             make(wiring)
         })
     }
@@ -222,24 +235,32 @@ impl Checked {
     label = "not a component",
     note = "a component is an async function or async closure that takes `&mut` of a struct of ports and returns `kamea::Done`"
 )]
-pub trait Part<P: Ports> {
+pub trait Part<P: Ports, Kind> {
     #[doc(hidden)]
     fn join(self, graph: &mut Graph, name: &str) -> P::Handles;
 }
 
-impl<P: Ports, F: AsyncFnMut(&mut P) -> Done + Send + 'static> Part<P> for F {
+/// The ways in which something can be a [`Part`]; inferred, and never written.
+#[doc(hidden)]
+pub(crate) mod kind {
+    /// It is polled in the flow.
+    #[derive(Debug)]
+    pub struct Async;
+    /// It has a thread of its own.
+    #[derive(Debug)]
+    pub struct Thread;
+    /// It is a graph.
+    #[derive(Debug)]
+    pub struct Inner;
+}
+
+impl<P: Ports, C: Component<P> + Send> Part<P, kind::Async> for C {
     fn join(self, graph: &mut Graph, name: &str) -> P::Handles {
         graph.insert::<P>(name, false, Box::new(|wiring| self.start(P::open(wiring))))
     }
 }
 
-impl<P: Ports> Part<P> for BoxComponent<P> {
-    fn join(self, graph: &mut Graph, name: &str) -> P::Handles {
-        graph.insert::<P>(name, false, Box::new(|wiring| self.start(P::open(wiring))))
-    }
-}
-
-impl<P: Ports, F> Part<P> for Blocking<F>
+impl<P: Ports, F> Part<P, kind::Thread> for Blocking<F>
 where
     F: FnOnce(&mut P) -> Done + Send + 'static,
 {
@@ -262,11 +283,14 @@ impl<P: Ports> fmt::Debug for Composite<P> {
     }
 }
 
-impl<P: Ports> Part<P> for Composite<P> {
+impl<P: Ports> Part<P, kind::Inner> for Composite<P> {
     /// The components of the inner graph become components of the outer one, `outer name/inner name`.
     fn join(self, graph: &mut Graph, name: &str) -> P::Handles {
         let inner = self.graph.nodes.into_iter();
-        graph.nodes.extend(inner.map(|node| Node { name: format!("{name}/{}", node.name), ..node }));
+        graph.nodes.extend(inner.map(|node| Node {
+            name: format!("{name}/{}", node.name),
+            ..node
+        }));
         graph.links.extend(self.graph.links);
         self.ports
     }
@@ -274,13 +298,30 @@ impl<P: Ports> Part<P> for Composite<P> {
 
 impl<Make> Graph<Make> {
     fn empty(name: Arc<str>) -> Self {
-        Self { name, nodes: Vec::new(), links: Vec::new(), supervise: Arc::new(|_| Policy::Stop) }
+        Self {
+            name,
+            nodes: Vec::new(),
+            links: Vec::new(),
+            supervise: Arc::new(|_| Policy::Stop),
+        }
     }
 
-    fn push(&mut self, name: &str, ports: &'static [PortInfo], own_thread: bool, make: Make) -> ComponentId {
+    fn push(
+        &mut self,
+        name: &str,
+        ports: &'static [PortInfo],
+        own_thread: bool,
+        make: Make,
+    ) -> ComponentId {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let id = ComponentId(NEXT.fetch_add(1, Ordering::Relaxed));
-        self.nodes.push(Node { id, name: name.to_owned(), ports, own_thread, make });
+        self.nodes.push(Node {
+            id,
+            name: name.to_owned(),
+            ports,
+            own_thread,
+            make,
+        });
         id
     }
 
@@ -312,7 +353,11 @@ impl<Make> Graph<Make> {
     /// Links an outbox to an inbox upstream of it: the link that closes a circle.
     ///
     /// Like any link, but no promise that more will come: see [`LinkOptions::feedback`].
-    pub fn feedback<T: Message>(&mut self, outbox: OutboxHandle<T>, inbox: InboxHandle<T>) -> LinkOptions<'_, T> {
+    pub fn feedback<T: Message>(
+        &mut self,
+        outbox: OutboxHandle<T>,
+        inbox: InboxHandle<T>,
+    ) -> LinkOptions<'_, T> {
         let link = Link::new(LinkKind::of::<T>(), Some(inbox.key));
         self.push_link(link).feedback(outbox)
     }
@@ -320,7 +365,10 @@ impl<Make> Graph<Make> {
     fn push_link<T>(&mut self, link: Link) -> LinkOptions<'_, T> {
         self.links.push(link);
         let link = self.links.last_mut().expect("just pushed");
-        LinkOptions { link, message: PhantomData }
+        LinkOptions {
+            link,
+            message: PhantomData,
+        }
     }
 
     /// The faults of this graph's components, as messages, for a component that wants to know of them. They come
@@ -350,25 +398,40 @@ impl<Make> Graph<Make> {
 impl<Make> fmt::Debug for Graph<Make> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let components: Vec<_> = self.nodes.iter().map(|node| &node.name).collect();
-        f.debug_struct("Graph").field("name", &self.name).field("components", &components).finish_non_exhaustive()
+        f.debug_struct("Graph")
+            .field("name", &self.name)
+            .field("components", &components)
+            .finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Link").field("kind", &self.kind).field("capacity", &self.capacity).finish_non_exhaustive()
+        f.debug_struct("Link")
+            .field("kind", &self.kind)
+            .field("capacity", &self.capacity)
+            .finish_non_exhaustive()
     }
 }
 
 impl Link {
     fn new(kind: LinkKind, to: Option<PortKey>) -> Self {
-        Self { kind, capacity: DEFAULT_CAPACITY, from: Vec::new(), to, premade: None }
+        Self {
+            kind,
+            capacity: DEFAULT_CAPACITY,
+            from: Vec::new(),
+            to,
+            premade: None,
+        }
     }
 }
 
 impl Feed {
     fn port<T>(outbox: OutboxHandle<T>) -> Self {
-        Self { outbox: Origin::Port(outbox.key), feedback: false }
+        Self {
+            outbox: Origin::Port(outbox.key),
+            feedback: false,
+        }
     }
 }
 
@@ -396,7 +459,10 @@ impl<T: Message> LinkOptions<'_, T> {
     /// Its messages are delivered like all others, but it does not keep the inbox open: the inbox closes when the
     /// outboxes linked otherwise are gone. So a circle of components drains like a line does.
     pub fn feedback(self, outbox: OutboxHandle<T>) -> Self {
-        self.link.from.push(Feed { feedback: true, ..Feed::port(outbox) });
+        self.link.from.push(Feed {
+            feedback: true,
+            ..Feed::port(outbox)
+        });
         self
     }
 }
@@ -439,7 +505,10 @@ impl LinksTo<InboxHandle<Fault>> for FaultsHandle {
 
     fn into_link(self, inbox: InboxHandle<Fault>) -> NewLink {
         let mut link = Link::new(LinkKind::of::<Fault>(), Some(inbox.key));
-        link.from.push(Feed { outbox: Origin::Faults, feedback: false });
+        link.from.push(Feed {
+            outbox: Origin::Faults,
+            feedback: false,
+        });
         NewLink(link)
     }
 }

@@ -48,22 +48,36 @@ pub struct Pipeline<'g, Head, Tail> {
 
 impl<'g> Pipeline<'g, (), ()> {
     /// Begins a line with a component that has an outbox: a [`Source`], or a [`Pipe`] whose inbox stays open.
-    pub fn start<P: PipelineStart>(
+    pub fn start<P: PipelineStart, Kind>(
         graph: &'g mut Graph,
         name: &str,
-        part: impl Part<P>,
+        part: impl Part<P, Kind>,
     ) -> Pipeline<'g, P::Head, OutboxHandle<P::Out>> {
         let (head, tail) = P::ends(graph.add(name, part));
-        Pipeline { graph, head, tail, length: 1 }
+        Pipeline {
+            graph,
+            head,
+            tail,
+            length: 1,
+        }
     }
 }
 
 impl<'g, Head, T: Message> Pipeline<'g, Head, OutboxHandle<T>> {
     /// Adds the next component of the line: a [`Pipe`], or the [`Sink`] that ends it.
-    pub fn then<P: Stage<T>>(self, name: &str, part: impl Part<P>) -> Pipeline<'g, Head, P::Tail> {
+    pub fn then<P: Stage<T>, Kind>(
+        self,
+        name: &str,
+        part: impl Part<P, Kind>,
+    ) -> Pipeline<'g, Head, P::Tail> {
         let (inbox, tail) = P::ends(self.graph.add(name, part));
         self.graph.link(self.tail, inbox);
-        Pipeline { graph: self.graph, head: self.head, tail, length: self.length + 1 }
+        Pipeline {
+            graph: self.graph,
+            head: self.head,
+            tail,
+            length: self.length + 1,
+        }
     }
 }
 
@@ -76,7 +90,11 @@ impl<Head, Tail> Pipeline<'_, Head, Tail> {
     pub fn capacity(self, messages: usize) -> Self {
         assert!(messages > 0, "a link holds at least one message");
         assert!(self.length > 1, "the line has no link yet");
-        self.graph.links.last_mut().expect("the line has a link").capacity = messages;
+        self.graph
+            .links
+            .last_mut()
+            .expect("the line has a link")
+            .capacity = messages;
         self
     }
 
@@ -88,7 +106,11 @@ impl<Head, Tail> Pipeline<'_, Head, Tail> {
     #[doc(hidden)]
     pub fn numbered(&self, name: &str) -> String {
         let clash = self.graph.nodes.iter().any(|node| node.name == name);
-        if clash { format!("{name} {}", self.length + 1) } else { name.to_owned() }
+        if clash {
+            format!("{name} {}", self.length + 1)
+        } else {
+            name.to_owned()
+        }
     }
 }
 
@@ -202,7 +224,10 @@ macro_rules! pipeline {
 /// The name that [`pipeline!`](crate::pipeline) gives a component: the last path segment of its expression, without arguments.
 #[doc(hidden)]
 pub fn component_name(expression: &'static str) -> &'static str {
-    let path = expression.split(['(', '|', '{']).next().unwrap_or(expression);
+    let path = expression
+        .split(['(', '|', '{'])
+        .next()
+        .unwrap_or(expression);
     let path = path.split("::<").next().unwrap_or(path);
     let name = path.rsplit("::").next().unwrap_or(path).trim();
     if name.is_empty() { "closure" } else { name }

@@ -49,11 +49,17 @@ impl Plan {
         for (index, link) in graph.links.iter().enumerate() {
             if let Some(inbox) = link.to {
                 let component = &mut components[numbers[&inbox.component]];
-                component.ports[inbox.port] = Box::new([PortLink { link: index, holds: true }]);
+                component.ports[inbox.port] = Box::new([PortLink {
+                    link: index,
+                    holds: true,
+                }]);
                 component.is_source = false;
             }
             for feed in &link.from {
-                let at = PortLink { link: index, holds: link.is_held_by(feed) };
+                let at = PortLink {
+                    link: index,
+                    holds: link.is_held_by(feed),
+                };
                 match feed.outbox {
                     Origin::Port(outbox) => branches.push(numbers[&outbox.component], outbox, at),
                     Origin::Faults => {
@@ -69,11 +75,18 @@ impl Plan {
         all_linked(graph, &components)?;
 
         let on_own_thread = |key: PortKey| graph.nodes[numbers[&key.component]].own_thread;
-        let links = graph.links.iter().map(|link| PlannedLink::new(link, on_own_thread)).collect();
+        let links = graph
+            .links
+            .iter()
+            .map(|link| PlannedLink::new(link, on_own_thread))
+            .collect();
         let mut components: Vec<_> = components.into_iter().map(Some).collect();
         let plan = Self {
             graph: graph.name.clone(),
-            components: order.iter().filter_map(|&index| components[index].take()).collect(),
+            components: order
+                .iter()
+                .filter_map(|&index| components[index].take())
+                .collect(),
             links,
             faults,
             supervise: graph.supervise.clone(),
@@ -85,7 +98,12 @@ impl Plan {
 impl PlannedComponent {
     fn new<Make>(node: &Node<Make>) -> Self {
         let ports = node.ports.iter().map(|_| Box::default()).collect();
-        Self { name: node.name.as_str().into(), ports, is_source: true, takes_faults: false }
+        Self {
+            name: node.name.as_str().into(),
+            ports,
+            is_source: true,
+            takes_faults: false,
+        }
     }
 }
 
@@ -98,7 +116,11 @@ impl PlannedLink {
         Self {
             kind: link.kind,
             capacity: link.capacity,
-            holders: link.from.iter().filter(|feed| link.is_held_by(feed)).count(),
+            holders: link
+                .from
+                .iter()
+                .filter(|feed| link.is_held_by(feed))
+                .count(),
             across: link.premade.is_some() || from_thread || link.to.is_some_and(on_own_thread),
         }
     }
@@ -121,10 +143,12 @@ impl Branches {
     }
 
     fn settle(mut self, components: &mut [PlannedComponent]) {
-        self.0.sort_by_key(|(component, outbox, _)| (*component, outbox.port, outbox.branch));
+        self.0
+            .sort_by_key(|(component, outbox, _)| (*component, outbox.port, outbox.branch));
         for same_port in self.0.chunk_by(|a, b| (a.0, a.1.port) == (b.0, b.1.port)) {
             let (component, outbox, _) = same_port[0];
-            components[component].ports[outbox.port] = same_port.iter().map(|(_, _, at)| *at).collect();
+            components[component].ports[outbox.port] =
+                same_port.iter().map(|(_, _, at)| *at).collect();
         }
     }
 }
@@ -134,10 +158,18 @@ fn number_components<Make>(graph: &Graph<Make>) -> Result<HashMap<ComponentId, u
     for node in &graph.nodes {
         if !names.insert(node.name.as_str()) {
             let component = node.name.as_str().into();
-            return Err(GraphError::DuplicateName { graph: graph.name.clone(), component });
+            return Err(GraphError::DuplicateName {
+                graph: graph.name.clone(),
+                component,
+            });
         }
     }
-    let numbers: HashMap<_, _> = graph.nodes.iter().enumerate().map(|(index, node)| (node.id, index)).collect();
+    let numbers: HashMap<_, _> = graph
+        .nodes
+        .iter()
+        .enumerate()
+        .map(|(index, node)| (node.id, index))
+        .collect();
     let foreign = |key: &PortKey| !numbers.contains_key(&key.component);
     for link in &graph.links {
         let outboxes = link.from.iter().filter_map(|feed| match &feed.outbox {
@@ -145,13 +177,18 @@ fn number_components<Make>(graph: &Graph<Make>) -> Result<HashMap<ComponentId, u
             Origin::Faults => None,
         });
         if outboxes.chain(&link.to).any(foreign) {
-            return Err(GraphError::ForeignHandle { graph: graph.name.clone() });
+            return Err(GraphError::ForeignHandle {
+                graph: graph.name.clone(),
+            });
         }
     }
     Ok(numbers)
 }
 
-fn all_linked<Make>(graph: &Graph<Make>, components: &[PlannedComponent]) -> Result<(), GraphError> {
+fn all_linked<Make>(
+    graph: &Graph<Make>,
+    components: &[PlannedComponent],
+) -> Result<(), GraphError> {
     for (node, component) in graph.nodes.iter().zip(components) {
         for (info, links) in node.ports.iter().zip(&component.ports) {
             if links.is_empty() && !info.optional {
@@ -189,20 +226,33 @@ fn flow_order<Make>(
     let mut pending: Vec<usize> = (0..count).collect();
     while let Some(position) = pending.iter().position(|&index| upstream_left[index] == 0) {
         let index = pending.remove(position);
-        downstream[index].iter().for_each(|&next| upstream_left[next] -= 1);
+        downstream[index]
+            .iter()
+            .for_each(|&next| upstream_left[next] -= 1);
         order.push(index);
     }
     if pending.is_empty() {
         return Ok(order);
     }
     let circle = circle_among(&pending, &downstream);
-    let components = circle.into_iter().map(|index| graph.nodes[index].name.clone()).collect();
-    Err(GraphError::Circle { graph: graph.name.clone(), components })
+    let components = circle
+        .into_iter()
+        .map(|index| graph.nodes[index].name.clone())
+        .collect();
+    Err(GraphError::Circle {
+        graph: graph.name.clone(),
+        components,
+    })
 }
 
 /// One circle among components each of which is fed by another of them.
 fn circle_among(pending: &[usize], downstream: &[Vec<usize>]) -> Vec<usize> {
-    let feeder = |of: usize| pending.iter().copied().find(|&index| downstream[index].contains(&of));
+    let feeder = |of: usize| {
+        pending
+            .iter()
+            .copied()
+            .find(|&index| downstream[index].contains(&of))
+    };
     let mut path = vec![pending[0]];
     while let Some(next) = feeder(path[path.len() - 1]) {
         if let Some(start) = path.iter().position(|&index| index == next) {
@@ -214,4 +264,3 @@ fn circle_among(pending: &[usize], downstream: &[Vec<usize>]) -> Vec<usize> {
     path.reverse();
     path
 }
-

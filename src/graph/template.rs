@@ -64,7 +64,9 @@ impl<S> Template<S> {
     pub fn start(&self, mut seed: S) -> Flow {
         let mut makes = self.makes.iter();
         Flow::start(self.plan.clone(), Vec::new(), |wiring| {
-            let make = makes.next().expect("there is a component for every node of the plan");
+            let make = makes
+                .next()
+                .expect("there is a component for every node of the plan");
             make(&mut seed, wiring)
         })
     }
@@ -72,13 +74,18 @@ impl<S> Template<S> {
 
 impl<S> Clone for Template<S> {
     fn clone(&self) -> Self {
-        Self { plan: self.plan.clone(), makes: self.makes.clone() }
+        Self {
+            plan: self.plan.clone(),
+            makes: self.makes.clone(),
+        }
     }
 }
 
 impl<S> fmt::Debug for Template<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Template").field("graph", &self.plan.graph).finish_non_exhaustive()
+        f.debug_struct("Template")
+            .field("graph", &self.plan.graph)
+            .finish_non_exhaustive()
     }
 }
 
@@ -116,7 +123,13 @@ impl<S: 'static> Graph<PerSeed<S>> {
     pub fn into_template(self) -> Result<Template<S>, GraphError> {
         let (plan, order) = Plan::new(&self)?;
         let mut nodes: Vec<_> = self.nodes.into_iter().map(|node| Some(node.make)).collect();
-        let makes = order.into_iter().filter_map(|index| nodes[index].take()).collect();
-        Ok(Template { plan: Arc::new(plan), makes })
+        let makes = order
+            .into_iter()
+            .filter_map(|index| nodes[index].take())
+            .collect();
+        Ok(Template {
+            plan: Arc::new(plan),
+            makes,
+        })
     }
 }

@@ -27,7 +27,13 @@ pub fn link<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     assert!(capacity > 0, "a link holds at least one message");
     let (sender, receiver) = flume::bounded(capacity);
     let gone = Arc::new(Gone::default());
-    (Sender { sender, gone: gone.clone() }, Receiver { receiver, gone })
+    (
+        Sender {
+            sender,
+            gone: gone.clone(),
+        },
+        Receiver { receiver, gone },
+    )
 }
 
 /// The sending end of a link that belongs to no graph. A clone is a further outbox of the same link.
@@ -39,7 +45,10 @@ pub struct Sender<T> {
 
 impl<T> Clone for Sender<T> {
     fn clone(&self) -> Self {
-        Self { sender: self.sender.clone(), gone: self.gone.clone() }
+        Self {
+            sender: self.sender.clone(),
+            gone: self.gone.clone(),
+        }
     }
 }
 
@@ -50,7 +59,10 @@ impl<T> Sender<T> {
     ///
     /// [`Closed`] with the message, when the receiving end is gone.
     pub async fn send(&self, message: T) -> Result<(), Closed<T>> {
-        self.sender.send_async(message).await.map_err(|error| Closed(error.0))
+        self.sender
+            .send_async(message)
+            .await
+            .map_err(|error| Closed(error.0))
     }
 
     /// Sends a message if there is space for it now.
@@ -88,7 +100,10 @@ impl<T> Sender<T> {
     }
 
     pub(crate) fn downgrade(&self) -> WeakSender<T> {
-        WeakSender { sender: self.sender.downgrade(), gone: self.gone.clone() }
+        WeakSender {
+            sender: self.sender.downgrade(),
+            gone: self.gone.clone(),
+        }
     }
 }
 
@@ -100,7 +115,10 @@ pub(crate) struct WeakSender<T> {
 
 impl<T> WeakSender<T> {
     pub(crate) fn upgrade(&self) -> Option<Sender<T>> {
-        Some(Sender { sender: self.sender.upgrade()?, gone: self.gone.clone() })
+        Some(Sender {
+            sender: self.sender.upgrade()?,
+            gone: self.gone.clone(),
+        })
     }
 }
 
@@ -193,7 +211,11 @@ impl Gone {
             }
         }
         // `set` may have run between the first look and the registration.
-        if self.is_set() { Poll::Ready(()) } else { Poll::Pending }
+        if self.is_set() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     }
 }
 
@@ -206,15 +228,24 @@ pub(crate) struct Ends<T> {
 impl<T> Ends<T> {
     pub(crate) fn new(capacity: usize) -> Self {
         let (sender, receiver) = link(capacity);
-        Self { sender: Some(sender), receiver: Some(receiver) }
+        Self {
+            sender: Some(sender),
+            receiver: Some(receiver),
+        }
     }
 
     pub(crate) fn receiving(receiver: Receiver<T>) -> Self {
-        Self { sender: None, receiver: Some(receiver) }
+        Self {
+            sender: None,
+            receiver: Some(receiver),
+        }
     }
 
     pub(crate) fn sending(sender: Sender<T>) -> Self {
-        Self { sender: Some(sender), receiver: None }
+        Self {
+            sender: Some(sender),
+            receiver: None,
+        }
     }
 
     pub(crate) fn sender(&self) -> Option<&Sender<T>> {
@@ -237,8 +268,14 @@ pub(crate) trait AnyEnds: Send {
 impl<T: Message> AnyEnds for Ends<T> {
     fn split_off(&mut self, direction: Direction) -> Box<dyn AnyEnds> {
         Box::new(match direction {
-            Direction::Inbox => Self { sender: None, receiver: self.receiver.take() },
-            Direction::Outbox => Self { sender: self.sender.clone(), receiver: None },
+            Direction::Inbox => Self {
+                sender: None,
+                receiver: self.receiver.take(),
+            },
+            Direction::Outbox => Self {
+                sender: self.sender.clone(),
+                receiver: None,
+            },
         })
     }
 

@@ -100,7 +100,11 @@ impl<T> Queue<T> {
     }
 
     pub(crate) fn send(&self, message: T) -> Send<'_, T> {
-        Send { queue: self, message: Some(message), ticket: None }
+        Send {
+            queue: self,
+            message: Some(message),
+            ticket: None,
+        }
     }
 
     pub(crate) fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
@@ -123,7 +127,11 @@ impl<T> Queue<T> {
     pub(crate) fn release(&self) {
         let mut state = self.state.borrow_mut();
         state.holders -= 1;
-        let reader = if state.holders == 0 { state.reader.take() } else { None };
+        let reader = if state.holders == 0 {
+            state.reader.take()
+        } else {
+            None
+        };
         drop(state);
         self.wake(reader);
     }
@@ -138,7 +146,11 @@ impl<T> Queue<T> {
         drop(state);
         // A message may own anything, so it is dropped only now that nothing is borrowed.
         drop(undelivered);
-        for waiter in writers.into_iter().map(|(_, waiter)| waiter).chain(watchers) {
+        for waiter in writers
+            .into_iter()
+            .map(|(_, waiter)| waiter)
+            .chain(watchers)
+        {
             waiter.wake(&self.ready);
         }
     }
@@ -156,7 +168,11 @@ impl<T> State<T> {
 
     /// The next writer in line, if what just happened left space for it.
     fn next_writer_with_space(&self) -> Option<Waiter> {
-        if self.messages.len() < self.capacity { self.first_writer() } else { None }
+        if self.messages.len() < self.capacity {
+            self.first_writer()
+        } else {
+            None
+        }
     }
 }
 

@@ -87,11 +87,18 @@ impl Scheduler {
                 worker::run(index, &queue, workers, &abort);
                 drop(alive);
             };
-            let thread = thread::Builder::new().name(format!("worker {index}")).spawn(body);
+            let thread = thread::Builder::new()
+                .name(format!("worker {index}"))
+                .spawn(body);
             thread.expect("the system lets a thread start")
         };
         let threads = queues.into_iter().enumerate().map(start).collect();
-        Self { workers, threads, ended, abort }
+        Self {
+            workers,
+            threads,
+            ended,
+            abort,
+        }
     }
 
     /// The workers, for placing graphs from anywhere.
@@ -112,7 +119,10 @@ impl Scheduler {
     /// `deadline` is dropped. Gives whether everything drained.
     pub fn stop(mut self, deadline: Duration) -> bool {
         self.begin_stop();
-        let drained = matches!(self.ended.recv_timeout(deadline), Err(flume::RecvTimeoutError::Disconnected));
+        let drained = matches!(
+            self.ended.recv_timeout(deadline),
+            Err(flume::RecvTimeoutError::Disconnected)
+        );
         self.end();
         drained
     }
@@ -180,8 +190,13 @@ impl Workers {
         let (ended, outcome) = flume::bounded(1);
         let stop = Arc::new(Stop::default());
         self.0.remember(&stop);
-        let running = Running { outcome, stop: stop.clone() };
-        self.submit(placement, move || worker::launch(checked.start(), stop, Some(ended)));
+        let running = Running {
+            outcome,
+            stop: stop.clone(),
+        };
+        self.submit(placement, move || {
+            worker::launch(checked.start(), stop, Some(ended))
+        });
         Ok(running)
     }
 
@@ -216,7 +231,10 @@ impl Pool {
 
     fn stop_graphs(&self) {
         if let Ok(graphs) = self.graphs.lock() {
-            graphs.iter().filter_map(Weak::upgrade).for_each(|stop| stop.set());
+            graphs
+                .iter()
+                .filter_map(Weak::upgrade)
+                .for_each(|stop| stop.set());
         }
     }
 }

@@ -20,7 +20,9 @@ impl Scheduler {
     ///
     /// If the system does not let the signals be watched; nothing has been stopped.
     pub fn until_ctrl_c(mut self, deadline: Duration) -> io::Result<()> {
-        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         runtime.block_on(async {
             let mut interrupt = signal(SignalKind::interrupt())?;
             let mut terminate = signal(SignalKind::terminate())?;
@@ -32,7 +34,10 @@ impl Scheduler {
                 .await;
             };
             next().await;
-            log::info!("Stopping: up to {} s for what still runs", deadline.as_secs_f32());
+            log::info!(
+                "Stopping: up to {} s for what still runs",
+                deadline.as_secs_f32()
+            );
             self.begin_stop();
             let mut again = pin!(next());
             let mut drained = pin!(self.ended.recv_async());

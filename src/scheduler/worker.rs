@@ -10,9 +10,9 @@ use std::task::{Context, Poll};
 use tokio::runtime;
 use tokio::task::{LocalSet, spawn_local};
 
+use super::Workers;
 use super::flows::{Counted, Flows};
 use super::stop::{self, Stop};
-use super::Workers;
 use crate::fault::Fault;
 use crate::flow::Flow;
 
@@ -46,7 +46,11 @@ thread_local! {
 
 pub(super) fn run(index: usize, jobs: &flume::Receiver<Job>, workers: Workers, abort: &Stop) {
     let flows = Flows::new();
-    WORKER.replace(Some(Worker { index, workers, flows: flows.clone() }));
+    WORKER.replace(Some(Worker {
+        index,
+        workers,
+        flows: flows.clone(),
+    }));
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
@@ -105,16 +109,28 @@ pub fn spawn(flow: Flow) {
 /// Spawns a flow that belongs to the group behind `counted`.
 pub(super) fn spawn_counted(flow: Flow, counted: Counted) {
     let running = with_worker(|worker| worker.flows.enter());
-    spawn_local(Task { flow, stop: stop::current(), _counted: [Some(running), Some(counted)] });
+    spawn_local(Task {
+        flow,
+        stop: stop::current(),
+        _counted: [Some(running), Some(counted)],
+    });
 }
 
 pub(super) fn adopt(flow: Flow, stop: Option<Arc<Stop>>) {
     let running = with_worker(|worker| worker.flows.enter());
-    spawn_local(Task { flow, stop, _counted: [Some(running), None] });
+    spawn_local(Task {
+        flow,
+        stop,
+        _counted: [Some(running), None],
+    });
 }
 
 /// Spawns the flow of a graph that somebody watches, and that can be stopped from outside.
-pub(super) fn launch(mut flow: Flow, stop: Arc<Stop>, ended: Option<flume::Sender<Result<(), Fault>>>) {
+pub(super) fn launch(
+    mut flow: Flow,
+    stop: Arc<Stop>,
+    ended: Option<flume::Sender<Result<(), Fault>>>,
+) {
     let running = with_worker(|worker| worker.flows.enter());
     spawn_local(async move {
         let _running = running;

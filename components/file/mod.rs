@@ -1,0 +1,10 @@
+//! Files: what of a folder is served, and how.
+
+mod cache;
+mod docroot;
+mod listing;
+mod mime;
+mod serve;
+
+pub use docroot::{Docroot, Found, Refused};
+pub use serve::{FileOptions, Files, serve_files};

@@ -1,0 +1,86 @@
+//! How many connections there may be, in all and of one client.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Counts the connections of a server, over all its workers.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    /// At most this many in all.
+    most: usize,
+    /// At most this many of one address.
+    most_of_one: usize,
+    total: AtomicUsize,
+    clients: Mutex<HashMap<IpAddr, usize>>,
+}
+
+impl Admission {
+    pub(crate) fn new(most: usize, most_of_one: usize) -> Arc<Self> {
+        Arc::new(Self {
+            most,
+            most_of_one,
+            total: AtomicUsize::new(0),
+            clients: Mutex::default(),
+        })
+    }
+
+    /// Admits a connection, if there may be a further one; it counts until the result is dropped.
+    pub(crate) fn admit(self: &Arc<Self>, client: IpAddr) -> Option<Admitted> {
+        let admitted = Admitted {
+            admission: self.clone(),
+            client,
+        };
+        let total = self.total.fetch_add(1, Ordering::Relaxed);
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_one = clients.entry(client).or_default();
+        *of_one += 1;
+        let fits = total < self.most && *of_one <= self.most_of_one;
+        drop(clients);
+        fits.then_some(admitted)
+    }
+}
+
+/// A connection that counts.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    admission: Arc<Admission>,
+    client: IpAddr,
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        self.admission.total.fetch_sub(1, Ordering::Relaxed);
+        let mut clients = self
+            .admission
+            .clients
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = clients.get_mut(&self.client) {
+            *count -= 1;
+            if *count == 0 {
+                clients.remove(&self.client);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_counts_until_it_is_dropped() {
+        let admission = Admission::new(3, 2);
+        let [a, b] = [IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2])];
+        let first = admission.admit(a).unwrap();
+        let _second = admission.admit(a).unwrap();
+        assert!(admission.admit(a).is_none(), "two of one client");
+        let _third = admission.admit(b).unwrap();
+        assert!(admission.admit(b).is_none(), "three in all");
+        drop(first);
+        assert!(admission.admit(b).is_some());
+        assert_eq!(admission.clients.lock().unwrap().len(), 2);
+    }
+}

@@ -1,0 +1,100 @@
+//! A connection over its whole life. Between requests it is no more than a socket that is waited for; its graph is made
+//! when bytes arrive, and folded up again when the peer has nothing more to say for a while.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_lite::future::or;
+use kamea::time::{Timer, now, sleep};
+use kamea::{Component, Ports, Template, stopping};
+
+use crate::file::Files;
+use crate::net::{Finish, Socket, read_some};
+
+/// What one connection has and the others have not: the seed of its graph.
+#[derive(Debug)]
+pub struct Opened {
+    /// The socket.
+    pub socket: Rc<Socket>,
+    /// What has been read of it already.
+    pub first: Bytes,
+    /// The files, as this worker knows them.
+    pub files: Rc<Files>,
+}
+
+/// How long a peer may go on sending after its last response, before its bytes are refused.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// The ports of [`hold_connection`]: it has none, its graph lives inside of it.
+#[derive(Debug, Ports)]
+pub struct NoPorts {}
+
+/// Holds a connection until it ends: runs the graph `template` for it whenever bytes arrive.
+///
+/// `silence` is how long the peer may send nothing between two requests. `guard` is dropped when the connection ends.
+pub fn hold_connection<Guard: 'static>(
+    socket: Rc<Socket>,
+    files: Rc<Files>,
+    template: Template<Opened>,
+    silence: Duration,
+    guard: Guard,
+) -> impl Component<NoPorts> {
+    let mut guard = Some(guard);
+    async move |_: &mut NoPorts| {
+        let _guard = guard.take();
+        log::debug!("{} | Connect", socket.peer());
+        while socket.finished().is_none()
+            && let Some(first) = next_bytes(&socket, silence).await
+        {
+            let connection = Opened {
+                socket: socket.clone(),
+                first,
+                files: files.clone(),
+            };
+            if let Err(fault) = template.start(connection).await {
+                log::error!("{} | {fault}", socket.peer());
+                break;
+            }
+        }
+        end(&socket).await;
+        log::debug!("{} | Finish", socket.peer());
+        Ok(())
+    }
+}
+
+/// The first bytes after a pause; `None` when the connection is to end instead.
+async fn next_bytes(socket: &Socket, silence: Duration) -> Option<Bytes> {
+    let bytes = async {
+        read_some(socket)
+            .await
+            .ok()
+            .filter(|bytes| !bytes.is_empty())
+    };
+    let silent = async {
+        let mut timer = Timer::new();
+        timer.set(now() + silence);
+        timer.expired().await;
+        None
+    };
+    let stopped = async {
+        stopping().await;
+        None
+    };
+    or(bytes, or(silent, stopped)).await
+}
+
+async fn end(socket: &Socket) {
+    match socket.finished() {
+        Some(Finish::Cut) => {}
+        Some(Finish::Close) if !socket.has_input() => {}
+        None => {}
+        // Closing with unread bytes would reset the connection, and the peer could lose its last response.
+        Some(Finish::Close | Finish::Linger) => {
+            socket.shut_down_writing();
+            let drain =
+                async { while read_some(socket).await.is_ok_and(|bytes| !bytes.is_empty()) {} };
+            or(drain, sleep(LINGER)).await;
+        }
+    }
+}

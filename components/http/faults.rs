@@ -1,0 +1,40 @@
+//! What becomes of a request whose component fails: an answer all the same.
+
+use http::{StatusCode, Version};
+use kamea::{Component, Done, Fault, Inbox, Outbox, Ports};
+use std::net::SocketAddr;
+
+use super::message::{Exchange, Failure};
+
+/// The ports of [`answer_faults`].
+#[derive(Debug, Ports)]
+pub struct FaultPorts {
+    /// The faults of the connection's graph.
+    pub faults: Inbox<Fault>,
+    /// The failure of the request that is due: the last of its connection.
+    pub failures: Outbox<Failure>,
+}
+
+/// Turns the fault of a component into the failure of the request whose response is due.
+pub fn answer_faults(peer: SocketAddr) -> impl Component<FaultPorts> {
+    async move |io: &mut FaultPorts| -> Done {
+        while io.faults.next().await.is_some() {
+            let exchange = Exchange {
+                number: Exchange::DUE,
+                peer,
+                version: Version::HTTP_11,
+                is_head: false,
+                closes: true,
+            };
+            let explanation = "a component of the server has failed";
+            io.failures
+                .send(Failure::new(
+                    exchange,
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    explanation,
+                ))
+                .await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,328 @@
+//! The parser: bytes in, requests out.
+//!
+//! ```text
+//!   bytes ──▶ ┌───────────────┐ ──▶ requests    in the order in which they came
+//!             │ parse_requests│ ──▶ failures    what the peer did wrong
+//! written ──▶ └───────────────┘ ──▶ notices     to the writer: go on sending; that was the last
+//! ```
+//!
+//! The protocol itself is in [`RequestDecoder`]; this is the part that waits.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_lite::future::or;
+use http::{Method, StatusCode, Version};
+use kamea::time::{Timer, now};
+use kamea::{Component, Done, End, Inbox, Outbox, Ports, Sender, is_stopping, link};
+
+use crate::net::Finish;
+
+use super::message::{Content, Exchange, Failure, Incomplete, Part, Request};
+use super::{BodyKind, Event, Limits, Phase, RequestDecoder, RequestHead};
+
+/// The ports of [`parse_requests`].
+#[derive(Debug, Ports)]
+pub struct ParsePorts {
+    /// Raw bytes of one connection.
+    pub bytes: Inbox<Bytes>,
+    /// Which responses the writer has written: how many requests may be on their way is bounded.
+    pub written: Inbox<Written>,
+    /// Requests, in the order in which they came.
+    pub requests: Outbox<Request>,
+    /// What the peer did wrong.
+    pub failures: Outbox<Failure>,
+    /// What the writer must know of the connection.
+    pub notices: Outbox<Notice>,
+}
+
+/// The writer has written a response whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written(
+    /// The number of its exchange.
+    pub u64,
+);
+
+/// What the parser tells the writer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice {
+    /// The peer waits to be told that it may send the content of this exchange (RFC 9110 section 10.1.1).
+    Continue(u64),
+    /// No exchange with this number, or a higher one, will come: the connection ends before it.
+    EndsBefore {
+        /// The number.
+        number: u64,
+        /// How.
+        finish: Finish,
+    },
+}
+
+/// How many requests of a connection may be on their way at once.
+pub(crate) const WINDOW: u64 = 64;
+
+/// How many chunks of a request's content may wait for its handler.
+const CONTENT_CAPACITY: usize = 4;
+
+/// How long the parser waits for the peer, each a bound on what a silent or slow peer costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// For the whole of a request's head, from its first byte on.
+    pub head: Duration,
+    /// For the next bytes of a request's content.
+    pub content: Duration,
+    /// For the next request, before the graph of the connection is folded up. The connection itself stays.
+    pub linger: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(20),
+            content: Duration::from_secs(30),
+            linger: Duration::from_millis(100),
+        }
+    }
+}
+
+/// Parses the requests of one connection.
+///
+/// It ends when the peer has finished, after a request that closes the connection, after bad input (which becomes a
+/// failure), or when the peer has been silent between two requests for [`Patience::linger`].
+pub fn parse_requests(
+    peer: SocketAddr,
+    limits: Limits,
+    patience: Patience,
+) -> impl Component<ParsePorts> {
+    async move |io: &mut ParsePorts| {
+        let decoder = RequestDecoder::new(limits);
+        let parser = Parser {
+            io,
+            decoder,
+            peer,
+            patience,
+            timer: Timer::new(),
+            head_began: None,
+            next: 0,
+            written: 0,
+            present: Present::None,
+        };
+        parser.run().await
+    }
+}
+
+struct Parser<'a> {
+    io: &'a mut ParsePorts,
+    decoder: RequestDecoder,
+    peer: SocketAddr,
+    patience: Patience,
+    timer: Timer,
+    /// When the first bytes of the present head came.
+    head_began: Option<Instant>,
+    /// The number of the next exchange.
+    next: u64,
+    /// How many exchanges are over.
+    written: u64,
+    present: Present,
+}
+
+/// The request whose content is coming in.
+enum Present {
+    None,
+    /// The content goes to its handler, as long as that is interested.
+    Content {
+        to: Sender<Part>,
+        closes: bool,
+    },
+}
+
+/// Why the parser has stopped waiting.
+enum Woken {
+    Bytes(Bytes),
+    /// The peer has finished.
+    End,
+    Expired,
+}
+
+impl Parser<'_> {
+    async fn run(mut self) -> Done {
+        loop {
+            match self.decoder.next() {
+                Ok(Some(Event::Head(head, kind))) => {
+                    let closes = self.begin(head, kind).await?;
+                    if closes && kind == BodyKind::None {
+                        return self.end(Finish::Close).await;
+                    }
+                }
+                Ok(Some(Event::Chunk(bytes))) => self.pass_on(Part::Chunk(bytes)).await,
+                Ok(Some(Event::End(trailers))) => {
+                    self.pass_on(Part::End(trailers)).await;
+                    if let Present::Content { closes: true, .. } =
+                        std::mem::replace(&mut self.present, Present::None)
+                    {
+                        return self.end(Finish::Close).await;
+                    }
+                }
+                Ok(None) => match self.wait().await? {
+                    Woken::Bytes(bytes) => self.decoder.feed(bytes),
+                    Woken::End => return self.peer_finished().await,
+                    Woken::Expired => return self.expired().await,
+                },
+                Err(malformed) => {
+                    return self.fail(malformed.status(), malformed.to_string()).await;
+                }
+            }
+        }
+    }
+
+    /// Sends a request on its way; gives whether it is the last of the connection.
+    async fn begin(&mut self, head: RequestHead, kind: BodyKind) -> Result<bool, End> {
+        log::debug!(
+            "{} | Parsing ['{}', '{}', '{:?}']",
+            self.peer,
+            head.method,
+            head.target,
+            head.version
+        );
+        self.head_began = None;
+        while self.next - self.written >= WINDOW {
+            let written = self.io.written.next().await;
+            self.note(written)?;
+        }
+        let closes = !head.is_persistent() || is_stopping();
+        let exchange = Exchange {
+            number: self.next,
+            peer: self.peer,
+            version: head.version,
+            is_head: head.method == Method::HEAD,
+            closes,
+        };
+        self.next += 1;
+        let mut content = None;
+        if kind != BodyKind::None {
+            if head.expects_continue() && self.decoder.is_empty() {
+                self.io
+                    .notices
+                    .send(Notice::Continue(exchange.number))
+                    .await?;
+            }
+            let (to, parts) = link(CONTENT_CAPACITY);
+            self.present = Present::Content { to, closes };
+            content = Some(Content::new(parts));
+        }
+        self.io
+            .requests
+            .send(Request {
+                exchange,
+                head,
+                content,
+            })
+            .await?;
+        Ok(closes)
+    }
+
+    /// Passes a part of the content to its handler. A handler that has lost interest misses it.
+    async fn pass_on(&mut self, part: Part) {
+        if let Present::Content { to, .. } = &self.present {
+            let _ = to.send(part).await;
+        }
+    }
+
+    async fn wait(&mut self) -> Result<Woken, End> {
+        loop {
+            if let Some(bytes) = self.io.bytes.try_next() {
+                return Ok(Woken::Bytes(bytes));
+            }
+            match self.deadline() {
+                Some(deadline) => self.timer.set(deadline),
+                None => self.timer.clear(),
+            }
+            let bytes = async { Ok(self.io.bytes.next().await.map_or(Woken::End, Woken::Bytes)) };
+            let written = async { Err(self.io.written.next().await) };
+            let expired = async {
+                self.timer.expired().await;
+                Ok(Woken::Expired)
+            };
+            match or(bytes, or(written, expired)).await {
+                Ok(woken) => return Ok(woken),
+                Err(written) => self.note(written)?,
+            }
+        }
+    }
+
+    fn note(&mut self, written: Option<Written>) -> Result<(), End> {
+        let Written(number) = written.ok_or(End::Closed)?;
+        self.written = number + 1;
+        Ok(())
+    }
+
+    fn deadline(&mut self) -> Option<Instant> {
+        match self.decoder.phase() {
+            Phase::BetweenRequests if self.next > self.written => None,
+            Phase::BetweenRequests => Some(now() + self.patience.linger),
+            Phase::InHead => Some(*self.head_began.get_or_insert_with(now) + self.patience.head),
+            Phase::InBody => Some(now() + self.patience.content),
+        }
+    }
+
+    async fn peer_finished(self) -> Done {
+        match self.decoder.finish() {
+            Ok(()) => self.end(Finish::Close).await,
+            Err(malformed) => self.fail(malformed.status(), malformed.to_string()).await,
+        }
+    }
+
+    async fn expired(self) -> Done {
+        if self.decoder.phase() == Phase::BetweenRequests {
+            return Ok(());
+        }
+        self.fail(
+            StatusCode::REQUEST_TIMEOUT,
+            "the rest of the request did not come in time",
+        )
+        .await
+    }
+
+    /// Reports what is wrong: by the handler that reads the content, if there is one, else by the error component.
+    async fn fail(mut self, status: StatusCode, explanation: impl Into<Cow<'static, str>>) -> Done {
+        let explanation = explanation.into();
+        match std::mem::replace(&mut self.present, Present::None) {
+            Present::Content { to, .. } => {
+                // A handler that has lost interest has answered, or will.
+                let _ = to
+                    .send(Part::Cut(Incomplete {
+                        status,
+                        explanation,
+                    }))
+                    .await;
+            }
+            Present::None => {
+                let exchange = Exchange {
+                    number: self.next,
+                    peer: self.peer,
+                    version: Version::HTTP_11,
+                    is_head: false,
+                    closes: true,
+                };
+                self.next += 1;
+                self.io
+                    .failures
+                    .send(Failure::new(exchange, status, explanation))
+                    .await?;
+            }
+        }
+        self.end(Finish::Linger).await
+    }
+
+    async fn end(self, finish: Finish) -> Done {
+        Ok(self
+            .io
+            .notices
+            .send(Notice::EndsBefore {
+                number: self.next,
+                finish,
+            })
+            .await?)
+    }
+}

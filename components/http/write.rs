@@ -1,0 +1,377 @@
+//! The writer: responses out, in the order of their requests, as many as are ready in one go.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io;
+use std::rc::Rc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use bytes::Bytes;
+use futures_lite::future::or;
+use kamea::time::{Timer, now, wall_clock};
+use kamea::{Component, Inbox, Outbox, Ports, Receiver};
+
+use crate::net::{Finish, Socket};
+
+use super::message::{Body, Exchange, FileSlice, Response};
+use super::parse::{Notice, WINDOW, Written};
+use super::{
+    BodyFraming, Connection, DateCache, Fields, encode_chunk_size, encode_continue, encode_head,
+    encode_last_chunk,
+};
+
+/// The ports of [`write_responses`].
+#[derive(Debug, Ports)]
+pub struct WritePorts {
+    /// The responses, in any order.
+    pub responses: Inbox<Response>,
+    /// What the parser says of the connection.
+    pub notices: Inbox<Notice>,
+    /// Which responses have been written.
+    pub written: Outbox<Written>,
+}
+
+/// Bodies up to this size, in bytes, are copied behind their heads; larger ones are sent from where they are.
+const COPIED: usize = 16 * 1024;
+
+/// How many bytes gather before they are sent even if more is ready.
+const GATHERED: usize = 64 * 1024;
+
+/// How many bytes of a file one call sends at the most, so that other connections get their turn.
+const FILE_CHUNK: u64 = 1024 * 1024;
+
+thread_local! {
+    /// One date a worker, made once a second.
+    static DATE: RefCell<DateCache> = RefCell::new(DateCache::default());
+}
+
+/// Writes the responses of one connection in the order of their requests. `stall` is how long the peer may read nothing.
+///
+/// It ends when no more responses can come, or when the connection is to end; then the socket says so.
+pub fn write_responses(socket: Rc<Socket>, stall: Duration) -> impl Component<WritePorts> {
+    async move |io: &mut WritePorts| {
+        let out = Output {
+            socket: socket.clone(),
+            stall,
+            timer: Timer::new(),
+            bytes: Vec::new(),
+        };
+        let mut writer = Writer {
+            io,
+            out,
+            due: 0,
+            early: BTreeMap::new(),
+            to_continue: None,
+            ends: None,
+        };
+        match writer.run().await {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                log::debug!("{} | {error}", socket.peer());
+                socket.finish(Finish::Cut);
+                Ok(())
+            }
+        }
+    }
+}
+
+struct Writer<'a> {
+    io: &'a mut WritePorts,
+    out: Output,
+    /// The number of the exchange whose response is next.
+    due: u64,
+    /// Responses that came before their turn.
+    early: BTreeMap<u64, Response>,
+    /// The exchange whose peer waits for 100 (Continue).
+    to_continue: Option<u64>,
+    /// Before which exchange the connection ends, and how.
+    ends: Option<(u64, Finish)>,
+}
+
+/// What the writer has to do next.
+enum Next {
+    /// Write this response: it is its turn.
+    Response(Response),
+    /// Look again.
+    Other,
+    /// No more responses can come.
+    End,
+}
+
+impl Writer<'_> {
+    async fn run(&mut self) -> io::Result<()> {
+        loop {
+            while let Some(notice) = self.io.notices.try_next() {
+                self.note(notice);
+            }
+            if self.to_continue == Some(self.due) {
+                self.to_continue = None;
+                encode_continue(&mut self.out.bytes);
+            }
+            if let Some((number, finish)) = self.ends
+                && self.due >= number
+            {
+                return self.finish(finish).await;
+            }
+            match self.next().await? {
+                Next::Response(response) => {
+                    if self.respond(response).await? {
+                        return self.finish_early().await;
+                    }
+                }
+                Next::Other => {}
+                Next::End => return self.out.flush(false).await,
+            }
+        }
+    }
+
+    fn note(&mut self, notice: Notice) {
+        match notice {
+            Notice::Continue(number) => self.to_continue = Some(number),
+            Notice::EndsBefore { number, finish } => self.ends = Some((number, finish)),
+        }
+    }
+
+    async fn next(&mut self) -> io::Result<Next> {
+        if let Some(response) = self.early.remove(&self.due) {
+            return Ok(Next::Response(response));
+        }
+        if let Some(response) = self.io.responses.try_next() {
+            return Ok(self.in_turn(response));
+        }
+        // Nothing more is ready: what has gathered goes out in one go.
+        self.out.flush(false).await?;
+        let response = async { Ok(self.io.responses.next().await) };
+        let notice = async {
+            match self.io.notices.next().await {
+                Some(notice) => Err(notice),
+                None => std::future::pending().await,
+            }
+        };
+        Ok(match or(response, notice).await {
+            Ok(Some(response)) => self.in_turn(response),
+            Ok(None) => Next::End,
+            Err(notice) => {
+                self.note(notice);
+                Next::Other
+            }
+        })
+    }
+
+    fn in_turn(&mut self, mut response: Response) -> Next {
+        let number = &mut response.exchange.number;
+        if *number == Exchange::DUE {
+            *number = self.due;
+        }
+        match *number {
+            number if number == self.due => return Next::Response(response),
+            // The exchange was answered already: by the failure of a component, perhaps.
+            number if number < self.due => {}
+            number => {
+                debug_assert!(
+                    (self.early.len() as u64) < WINDOW,
+                    "the parser bounds what is on its way"
+                );
+                self.early.insert(number, response);
+            }
+        }
+        Next::Other
+    }
+
+    /// Writes a response; gives whether it is the last of the connection.
+    async fn respond(&mut self, response: Response) -> io::Result<bool> {
+        let Response {
+            exchange,
+            head,
+            body,
+        } = response;
+        let connection = if exchange.closes {
+            Connection::Close
+        } else {
+            Connection::KeepAlive
+        };
+        let framing = framing_of(&body);
+        let seconds = wall_clock()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
+        let (framing, connection) = DATE.with_borrow_mut(|date| {
+            encode_head(
+                &mut self.out.bytes,
+                exchange.version,
+                &head,
+                framing,
+                connection,
+                date.at(seconds),
+            )
+        });
+        if !exchange.is_head && framing != BodyFraming::None {
+            match body {
+                Body::Empty => {}
+                Body::Bytes(bytes) => self.out.put(&bytes).await?,
+                Body::File(slice) => self.out.put_file(&slice).await?,
+                Body::Stream { chunks, .. } => self.out.put_stream(chunks, framing).await?,
+            }
+        }
+        if self.out.bytes.len() >= GATHERED {
+            self.out.flush(true).await?;
+        }
+        self.due += 1;
+        // Full it cannot be, and a parser that is gone does not count any more.
+        let _ = self.io.written.try_send(Written(exchange.number));
+        Ok(connection == Connection::Close)
+    }
+
+    /// Ends the connection behind a response that closes it, in the way the parser wants if it has said so.
+    async fn finish_early(&mut self) -> io::Result<()> {
+        while let Some(notice) = self.io.notices.try_next() {
+            self.note(notice);
+        }
+        self.finish(self.ends.map_or(Finish::Close, |(_, finish)| finish))
+            .await
+    }
+
+    async fn finish(&mut self, finish: Finish) -> io::Result<()> {
+        self.out.flush(false).await?;
+        self.out.socket.finish(finish);
+        Ok(())
+    }
+}
+
+fn framing_of(body: &Body) -> BodyFraming {
+    match body {
+        Body::Empty => BodyFraming::Sized(0),
+        Body::Bytes(bytes) => BodyFraming::Sized(bytes.len() as u64),
+        Body::File(slice) => BodyFraming::Sized(slice.length),
+        Body::Stream {
+            length: Some(length),
+            ..
+        } => BodyFraming::Sized(*length),
+        Body::Stream { length: None, .. } => BodyFraming::Chunked,
+    }
+}
+
+/// What is on its way to the peer.
+struct Output {
+    socket: Rc<Socket>,
+    stall: Duration,
+    timer: Timer,
+    bytes: Vec<u8>,
+}
+
+impl Output {
+    async fn flush(&mut self, more: bool) -> io::Result<()> {
+        let mut sent = 0;
+        while sent < self.bytes.len() {
+            let write = self.socket.write(&self.bytes[sent..], more);
+            sent += in_time(&mut self.timer, self.stall, write).await?;
+        }
+        self.bytes.clear();
+        Ok(())
+    }
+
+    async fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if bytes.len() <= COPIED {
+            self.bytes.extend_from_slice(bytes);
+            return Ok(());
+        }
+        self.flush(true).await?;
+        let mut sent = 0;
+        while sent < bytes.len() {
+            let write = self.socket.write(&bytes[sent..], false);
+            sent += in_time(&mut self.timer, self.stall, write).await?;
+        }
+        Ok(())
+    }
+
+    async fn put_file(&mut self, slice: &FileSlice) -> io::Result<()> {
+        self.flush(true).await?;
+        let (mut offset, end) = (slice.offset, slice.offset + slice.length);
+        while offset < end {
+            let count = (end - offset).min(FILE_CHUNK) as usize;
+            let send = self.socket.send_file(&slice.file, offset, count);
+            match in_time(&mut self.timer, self.stall, send).await? {
+                0 => {
+                    return Err(io::Error::new(
+                        io::ErrorKind::UnexpectedEof,
+                        "the file became shorter while it was sent",
+                    ));
+                }
+                sent => offset += sent as u64,
+            }
+        }
+        Ok(())
+    }
+
+    async fn put_stream(
+        &mut self,
+        mut chunks: Receiver<Bytes>,
+        framing: BodyFraming,
+    ) -> io::Result<()> {
+        let mut left = match framing {
+            BodyFraming::Sized(length) => Some(length),
+            _ => None,
+        };
+        loop {
+            let ready = chunks.try_next();
+            let chunk = match ready {
+                Some(chunk) => chunk,
+                None => {
+                    self.flush(false).await?;
+                    let Some(chunk) = chunks.next().await else {
+                        break;
+                    };
+                    chunk
+                }
+            };
+            if let Some(left) = &mut left {
+                *left = left
+                    .checked_sub(chunk.len() as u64)
+                    .ok_or_else(wrong_length)?;
+            }
+            if chunk.is_empty() {
+                continue;
+            }
+            if framing == BodyFraming::Chunked {
+                encode_chunk_size(&mut self.bytes, chunk.len());
+            }
+            self.put(&chunk).await?;
+            if framing == BodyFraming::Chunked {
+                self.bytes.extend_from_slice(b"\r\n");
+            }
+            if self.bytes.len() >= GATHERED {
+                self.flush(true).await?;
+            }
+        }
+        if left.is_some_and(|left| left > 0) {
+            return Err(wrong_length());
+        }
+        if framing == BodyFraming::Chunked {
+            encode_last_chunk(&mut self.bytes, &Fields::new());
+        }
+        Ok(())
+    }
+}
+
+fn wrong_length() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        "a response has another length than it said",
+    )
+}
+
+/// What a call to the socket gives, unless the peer takes nothing for too long.
+async fn in_time<T>(
+    timer: &mut Timer,
+    stall: Duration,
+    call: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
+    let stalled = async {
+        timer.set(now() + stall);
+        timer.expired().await;
+        Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "the peer reads nothing",
+        ))
+    };
+    or(call, stalled).await
+}

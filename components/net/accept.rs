@@ -1,0 +1,100 @@
+//! The acceptor: new connections of a listening socket.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use kamea::time::sleep;
+use kamea::{Component, Source};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
+use tokio::net::TcpStream;
+
+/// A connection that has just been accepted.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The connection.
+    pub stream: TcpStream,
+    /// The address of the peer.
+    pub peer: SocketAddr,
+}
+
+/// How long the acceptor rests when the system has no descriptors or memory for a further connection.
+const REST: Duration = Duration::from_millis(50);
+
+/// How many connections may wait to be accepted.
+const BACKLOG: i32 = 4096;
+
+/// Makes a listening socket. With `shared`, several may listen at the same address, and the system spreads new connections
+/// over them (SO_REUSEPORT).
+///
+/// # Errors
+///
+/// If the address cannot be had: taken, not of this machine, or not allowed.
+pub fn bind(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
+    let family = if address.is_ipv4() {
+        AddressFamily::INET
+    } else {
+        AddressFamily::INET6
+    };
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    if shared {
+        sockopt::set_socket_reuseport(&socket, true)?;
+    }
+    if address.is_ipv6() {
+        // The two families are listened to apart, so that one may be missing.
+        sockopt::set_ipv6_v6only(&socket, true)?;
+    }
+    // The connections inherit it: no call for each of them.
+    sockopt::set_tcp_nodelay(&socket, true)?;
+    rustix::net::bind(&socket, &address)?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    Ok(TcpListener::from(socket))
+}
+
+/// Accepts connections until nobody takes them any more. They are watched by the worker that accepts them.
+pub fn accept(listener: TcpListener) -> impl Component<Source<Accepted>> + Send {
+    let mut listener = Some(listener);
+    async move |io: &mut Source<Accepted>| {
+        let Some(listener) = listener.take() else {
+            return Ok(());
+        };
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => {
+                    log::debug!("Accepted connection from {peer}");
+                    io.outbox.send(Accepted { stream, peer }).await?;
+                }
+                Err(error) if is_of_one_connection(&error) => {
+                    log::debug!("a connection was lost before it was accepted");
+                }
+                Err(error) => {
+                    log::error!("no connection can be accepted now: {error}");
+                    sleep(REST).await;
+                }
+            }
+        }
+    }
+}
+
+/// Errors that concern the connection that was to be accepted, and none after it (accept(2)).
+fn is_of_one_connection(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    let of_one = [
+        Errno::CONNABORTED,
+        Errno::INTR,
+        Errno::NETDOWN,
+        Errno::PROTO,
+        Errno::NOPROTOOPT,
+        Errno::HOSTDOWN,
+        Errno::NONET,
+        Errno::HOSTUNREACH,
+        Errno::OPNOTSUPP,
+        Errno::NETUNREACH,
+        Errno::PERM,
+    ];
+    errno.is_some_and(|errno| of_one.contains(&errno))
+}
