@@ -205,10 +205,10 @@ impl Gone {
         if self.is_set() {
             return Poll::Ready(());
         }
-        if let Ok(mut waiting) = self.waiting.lock() {
-            if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-                waiting.push(cx.waker().clone());
-            }
+        if let Ok(mut waiting) = self.waiting.lock()
+            && !waiting.iter().any(|waker| waker.will_wake(cx.waker()))
+        {
+            waiting.push(cx.waker().clone());
         }
         // `set` may have run between the first look and the registration.
         if self.is_set() {

@@ -1,0 +1,33 @@
+# The commands of the project. `make run` and `make test` do all their own set-up.
+
+# What the tests need beside a Rust toolchain, as program:package.
+NEEDED = cc:gcc
+
+.PHONY: run test bench docs needed fuzz
+
+run:
+	cargo run --release -- -v -d www
+
+test: needed
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo test --workspace
+
+needed:
+	@missing=""; \
+	for pair in $(NEEDED); do \
+		command -v "$${pair%%:*}" >/dev/null || missing="$$missing $${pair##*:}"; \
+	done; \
+	[ -z "$$missing" ] && exit 0; \
+	echo "The tests need:$$missing. Installing with apt."; \
+	if [ "$$(id -u)" = 0 ]; then sudo=""; elif command -v sudo >/dev/null; then sudo=sudo; else \
+		echo "error: neither root nor sudo: install$$missing yourself" >&2; exit 1; \
+	fi; \
+	$$sudo apt-get update -q && $$sudo apt-get install -y -q $$missing
+
+docs:
+	cargo doc --workspace --no-deps
+	@command -v mdbook >/dev/null && mdbook build docs || echo "mdbook is not installed; the book is readable in docs/src"
+
+fuzz:
+	RUSTC_BOOTSTRAP=1 cargo fuzz run decode -- -max_total_time=120

@@ -1,0 +1,11 @@
+//! The book and the README, so that every code block in them is a test.
+
+#[doc = include_str!("../README.md")]
+#[cfg(doctest)]
+pub mod readme {}
+#[doc = include_str!("src/guide.md")]
+#[cfg(doctest)]
+pub mod guide {}
+#[doc = include_str!("src/server.md")]
+#[cfg(doctest)]
+pub mod server {}
