@@ -1,0 +1,11 @@
+//! The end-to-end tests: raw bytes to the started `spidey`, over real sockets.
+
+mod end_to_end {
+    mod command_line;
+    mod escapes;
+    mod http;
+    mod malformed;
+    mod server;
+    mod slow;
+    mod structure;
+}

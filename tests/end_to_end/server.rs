@@ -1,0 +1,226 @@
+//! A started server, and a client that speaks raw bytes.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+/// Nothing may hang: a read that takes this long fails the test.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// `spidey` with a document root of its own.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) address: SocketAddr,
+    pub(crate) root: TempDir,
+    log: mpsc::Receiver<String>,
+}
+
+impl Server {
+    pub(crate) fn start(options: &[&str]) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("hello.txt"), "hello\n").unwrap();
+        Self::start_in(root, options)
+    }
+
+    pub(crate) fn start_in(root: TempDir, options: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_spidey"))
+            .args(["-p", "0", "-b", "127.0.0.1", "-d"])
+            .arg(root.path())
+            .args(options)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let address = line
+            .trim()
+            .strip_prefix("Listening on ")
+            .unwrap_or_else(|| panic!("{line:?}"));
+        let address = address.parse().unwrap();
+        let (lines, log) = mpsc::channel();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        std::thread::spawn(move || {
+            stderr
+                .lines()
+                .map_while(Result::ok)
+                .try_for_each(|line| lines.send(line))
+        });
+        Self {
+            child,
+            address,
+            root,
+            log,
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.root.path()
+    }
+
+    pub(crate) fn connect(&self) -> Client {
+        Client::connect(self.address)
+    }
+
+    /// One request on a connection of its own.
+    pub(crate) fn ask(&self, request: &str) -> Response {
+        let mut client = self.connect();
+        client.send(request);
+        client.response(request.starts_with("HEAD"))
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Response {
+        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n"))
+    }
+
+    /// The server still answers.
+    pub(crate) fn assert_well(&self) {
+        assert_eq!(self.get("/hello.txt").text(), "hello\n");
+    }
+
+    /// Waits for a line of the log that contains `text`.
+    pub(crate) fn logged(&self, text: &str) -> String {
+        loop {
+            let line = self
+                .log
+                .recv_timeout(PATIENCE)
+                .unwrap_or_else(|_| panic!("no line with {text:?}"));
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-s", name, &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub(crate) struct Client {
+    pub(crate) stream: TcpStream,
+    read: BufReader<TcpStream>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) fields: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Response {
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        self.fields
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub(crate) fn closes(&self) -> bool {
+        self.field("connection") == Some("close")
+    }
+}
+
+impl Client {
+    pub(crate) fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        let read = BufReader::new(stream.try_clone().unwrap());
+        Self { stream, read }
+    }
+
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        // A server that has closed already has answered, and that is what is looked at.
+        let _ = self.stream.write_all(bytes.as_ref());
+    }
+
+    /// Nothing more will be sent.
+    pub(crate) fn finish(&mut self) {
+        let _ = self.stream.shutdown(Shutdown::Write);
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.read.read_line(&mut line).unwrap();
+        line.strip_suffix("\r\n")
+            .unwrap_or_else(|| panic!("a line that does not end: {line:?}"))
+            .to_owned()
+    }
+
+    /// Reads one response, strictly.
+    pub(crate) fn response(&mut self, is_head: bool) -> Response {
+        let status_line = self.line();
+        let status = status_line
+            .strip_prefix("HTTP/1.1 ")
+            .and_then(|rest| rest.get(..3));
+        let status = status
+            .unwrap_or_else(|| panic!("{status_line:?}"))
+            .parse()
+            .unwrap();
+        let mut fields = Vec::new();
+        loop {
+            let line = self.line();
+            if line.is_empty() {
+                break;
+            }
+            let (name, value) = line.split_once(": ").unwrap_or_else(|| panic!("{line:?}"));
+            fields.push((name.to_owned(), value.to_owned()));
+        }
+        let mut response = Response {
+            status,
+            fields,
+            body: Vec::new(),
+        };
+        if !is_head && status >= 200 && status != 204 && status != 304 {
+            let length = response
+                .field("content-length")
+                .expect("a length")
+                .parse()
+                .unwrap();
+            response.body.resize(length, 0);
+            self.read.read_exact(&mut response.body).unwrap();
+        }
+        response
+    }
+
+    /// What comes until the server closes.
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        match self.read.read_to_end(&mut rest) {
+            Ok(_) => rest,
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => rest,
+            Err(error) => panic!("{error} after {:?}", String::from_utf8_lossy(&rest)),
+        }
+    }
+}
