@@ -1,5 +1,7 @@
 //! The end-to-end tests: raw bytes to the started `spidey`, over real sockets.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod end_to_end {
     mod command_line;
     mod escapes;
