@@ -81,7 +81,7 @@ impl Default for Patience {
         Self {
             head: Duration::from_secs(20),
             content: Duration::from_secs(30),
-            linger: Duration::from_millis(100),
+            linger: Duration::from_millis(20),
         }
     }
 }
