@@ -1,0 +1,40 @@
+//! What the floor, the hyper peer and the harness agree on: the body, the canned answer, the line that says where a server listens.
+
+use std::net::SocketAddr;
+
+/// How many bytes the small body has.
+pub const BODY_LEN: usize = 1024;
+
+/// What ends a request without a body.
+pub const REQUEST_END: &[u8] = b"\r\n\r\n";
+
+/// The small body: text that is the same for every server.
+pub fn body() -> Vec<u8> {
+    b"One kibibyte, and each line of it is sixty-four bytes in length\n".repeat(BODY_LEN / 64)
+}
+
+/// A whole answer with the small body, as the floor sends it.
+pub fn canned_response(close: bool) -> Vec<u8> {
+    let connection = if close { "close" } else { "keep-alive" };
+    let mut response = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {BODY_LEN}\r\n\
+         Connection: {connection}\r\n\r\n"
+    )
+    .into_bytes();
+    response.extend(body());
+    response
+}
+
+/// Prints where a server listens, in the shape that the harness waits for.
+#[expect(clippy::print_stdout, reason = "the harness reads it")]
+pub fn announce(address: SocketAddr) {
+    println!("Listening on {address}");
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_body_has_its_length() {
+        assert_eq!(super::body().len(), super::BODY_LEN);
+    }
+}
