@@ -59,6 +59,11 @@ impl ReadySet {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn for_tests() -> Rc<Self> {
+        Rc::new(Self::new(1, Arc::new(Woken::new(1))))
+    }
+
     pub(crate) fn set_polling(&self, polling: bool) {
         self.polling.set(polling);
     }

@@ -4,6 +4,8 @@ mod error;
 mod pipeline;
 mod plan;
 mod template;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::marker::PhantomData;

@@ -4,6 +4,8 @@
 //! queue on one thread, without atomics; [`across`] workers and threads it is a `flume` channel.
 
 pub(crate) mod across;
+#[cfg(test)]
+mod tests;
 pub(crate) mod within;
 
 use std::any::Any;

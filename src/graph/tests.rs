@@ -1,0 +1,334 @@
+//! Graphs from outside: what is refused, in which order components run, and that nothing is lost on the way.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::{Graph, GraphError};
+use crate::{
+    Cause, Done, End, Fault, Inbox, Outbox, Outboxes, Pipe, Policy, Ports, Scheduler, Sink,
+    Source, blocking, testing, unblock,
+};
+
+async fn copy(io: &mut Pipe<u32, u32>) -> Done {
+    while let Some(number) = io.inbox.next().await {
+        io.outbox.send(number).await?;
+    }
+    Ok(())
+}
+
+fn count_to(last: u32) -> impl AsyncFnMut(&mut Source<u32>) -> Done + Send + Clone + 'static {
+    async move |io: &mut Source<u32>| {
+        for number in 0..last {
+            io.outbox.send(number).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn swallow(io: &mut Sink<u32>) -> Done {
+    while io.inbox.next().await.is_some() {}
+    Ok(())
+}
+
+#[test]
+fn an_unlinked_port_is_named() {
+    let mut graph = Graph::new("g");
+    let source = graph.add("source", count_to(1));
+    let copy = graph.add("copy", copy);
+    graph.link(source.outbox, copy.inbox);
+    let error = graph.start().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "graph `g`: the outbox `outbox` of component `copy` is not linked"
+    );
+}
+
+#[test]
+fn a_repeated_name_is_named() {
+    let mut graph = Graph::new("g");
+    let _ = (graph.add("copy", copy), graph.add("copy", copy));
+    assert_eq!(
+        graph.start().unwrap_err().to_string(),
+        "graph `g`: two components have the name `copy`"
+    );
+}
+
+#[test]
+fn a_handle_of_another_graph_is_refused() {
+    let (mut graph, mut other) = (Graph::new("g"), Graph::new("other"));
+    let (source, sink) = (graph.add("source", count_to(1)), other.add("sink", swallow));
+    graph.link(source.outbox, sink.inbox);
+    assert!(matches!(
+        graph.start(),
+        Err(GraphError::ForeignHandle { .. })
+    ));
+}
+
+#[test]
+fn a_circle_needs_a_feedback_link() {
+    let circle = |feedback| {
+        let mut graph = Graph::new("g");
+        let (source, sink) = (
+            graph.add("source", count_to(100)),
+            graph.add("sink", swallow),
+        );
+        let a = graph.add("a", copy);
+        let b = graph.add("b", async |io: &mut Splitter| {
+            while let Some(number) = io.inbox.next().await {
+                io.outboxes[0].send(number).await?;
+                if let Some(less) = number.checked_sub(1) {
+                    // The circle may be full, and must not wait for itself.
+                    let _ = io.outboxes[1].try_send(less);
+                }
+            }
+            Ok(())
+        });
+        let (mut b_outboxes, back) = (b.outboxes, a.inbox);
+        graph.link(a.outbox, b.inbox);
+        graph.link(b_outboxes.branch(), sink.inbox);
+        if feedback {
+            graph
+                .link(source.outbox, back)
+                .feedback(b_outboxes.branch());
+        } else {
+            graph.merge([source.outbox, b_outboxes.branch()], back);
+        }
+        graph.start()
+    };
+    let error = circle(false).unwrap_err();
+    assert!(
+        matches!(&error, GraphError::Circle { components, .. } if components.len() == 2),
+        "{error}"
+    );
+    // With one it drains once the source has ended and the circle has run empty.
+    testing::block_on(circle(true).unwrap()).unwrap();
+}
+
+#[derive(Ports)]
+struct Splitter {
+    inbox: Inbox<u32>,
+    outboxes: Outboxes<u32>,
+}
+
+#[derive(Ports)]
+struct Tolerant {
+    wanted: Inbox<u32>,
+    unwanted: Option<Inbox<u32>>,
+    nowhere: Option<Outbox<u32>>,
+}
+
+#[test]
+fn an_optional_port_may_stay_unlinked() {
+    let mut graph = Graph::new("g");
+    let source = graph.add("source", count_to(3));
+    let tolerant = graph.add("tolerant", async |io: &mut Tolerant| {
+        assert!(io.unwanted.is_none() && io.nowhere.is_none());
+        assert_eq!(io.wanted.next().await, Some(0));
+        Ok(())
+    });
+    graph.link(source.outbox, tolerant.wanted);
+    testing::block_on(graph.start().unwrap()).unwrap();
+}
+
+#[test]
+fn a_fault_stops_the_graph_unless_it_may_carry_on() {
+    let graph = |policy: Policy, panics: bool| {
+        let mut graph = Graph::new("g");
+        let bad = graph.add("bad", async move |_: &mut Source<u32>| {
+            assert!(!panics, "on purpose");
+            Err(End::fault("on purpose"))
+        });
+        let good = graph.add("good", count_to(3));
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let copy_of_heard = heard.clone();
+        let supervisor = graph.add("supervisor", async move |io: &mut Sink<Fault>| {
+            while let Some(fault) = io.inbox.next().await {
+                heard.lock().unwrap().push(fault);
+            }
+            Ok(())
+        });
+        graph.link(graph.faults(), supervisor.inbox);
+        let sink = graph.add("sink", swallow);
+        graph.merge([bad.outbox, good.outbox], sink.inbox);
+        graph.supervise(move |_| policy);
+        (testing::block_on(graph.start().unwrap()), copy_of_heard)
+    };
+    for panics in [false, true] {
+        let (outcome, heard) = graph(Policy::Stop, panics);
+        let fault = outcome.unwrap_err();
+        assert_eq!((fault.graph(), fault.component()), ("g", "bad"));
+        assert_eq!(matches!(fault.cause(), Cause::Panic(_)), panics);
+        assert!(heard.lock().unwrap().is_empty());
+
+        let (outcome, heard) = graph(Policy::CarryOn, panics);
+        assert!(outcome.is_ok());
+        assert_eq!(heard.lock().unwrap().len(), 1);
+        assert!(heard.lock().unwrap()[0].to_string().contains("on purpose"));
+    }
+}
+
+#[test]
+fn a_panic_takes_no_worker_down() {
+    let scheduler = Scheduler::with_workers(1);
+    for _ in 0..3 {
+        let mut graph = Graph::new("g");
+        let bad = graph.add("bad", async |_: &mut Source<u32>| panic!("on purpose"));
+        let sink = graph.add("sink", swallow);
+        graph.link(bad.outbox, sink.inbox);
+        assert!(scheduler.run(graph).unwrap().wait().is_err());
+    }
+    assert_eq!(testing::block_on(unblock(|| 7)), 7);
+}
+
+#[test]
+fn a_graceful_stop_drains_what_was_accepted() {
+    let scheduler = Scheduler::with_workers(2);
+    let mut graph = Graph::new("g");
+    let endless = graph.add("endless", async |io: &mut Source<u32>| {
+        for number in 0.. {
+            io.outbox.send(number).await?;
+        }
+        Ok(())
+    });
+    let copy = graph.add("copy", copy);
+    graph.link(endless.outbox, copy.inbox).capacity(1);
+    let mut received = graph.take(copy.outbox);
+    let running = scheduler.run(graph).unwrap();
+    let first: Vec<_> = (0..100).filter_map(|_| received.next_blocking()).collect();
+    running.stop();
+    let all: Vec<_> = first.into_iter().chain(received).collect();
+    assert!(
+        all.iter().copied().eq(0..all.len() as u32),
+        "in order, without a gap"
+    );
+    running.wait().unwrap();
+    assert!(scheduler.stop(std::time::Duration::from_secs(10)));
+}
+
+/// A stage of a random graph: what it does with what comes in.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Copy,
+    Thread,
+    Split,
+}
+
+/// A layer of a random graph: its components, and the capacity of the links that lead to it.
+fn layers() -> impl Strategy<Value = Vec<(Vec<Kind>, usize)>> {
+    let kind = prop_oneof![3 => Just(Kind::Copy), 1 => Just(Kind::Thread), 2 => Just(Kind::Split)];
+    vec((vec(kind, 1..4), 1..6_usize), 1..5)
+}
+
+type Tagged = (usize, u32);
+
+#[derive(Ports)]
+struct Stage {
+    inbox: Inbox<Tagged>,
+    outboxes: Outboxes<Tagged>,
+}
+
+async fn spread(io: &mut Stage) -> Done {
+    let mut turn = 0;
+    while let Some(message) = io.inbox.next().await {
+        io.outboxes[turn % io.outboxes.len()].send(message).await?;
+        turn += 1;
+    }
+    Ok(())
+}
+
+fn spread_blocking(io: &mut Stage) -> Done {
+    let mut turn = 0;
+    while let Some(message) = io.inbox.next_blocking() {
+        io.outboxes[turn % io.outboxes.len()].send_blocking(message)?;
+        turn += 1;
+    }
+    Ok(())
+}
+
+/// Sources, layers of stages each linked to every stage or to one of the next layer, and one exit.
+fn random_graph(
+    sources: &[u32],
+    layers: &[(Vec<Kind>, usize)],
+) -> (Graph, crate::Receiver<Tagged>) {
+    let mut graph = Graph::new("random");
+    let mut open: Vec<_> = sources
+        .iter()
+        .enumerate()
+        .map(|(source, count)| {
+            let count = *count;
+            let source_ports = graph.add(
+                &format!("source {source}"),
+                async move |io: &mut Source<Tagged>| {
+                    for number in 0..count {
+                        io.outbox.send((source, number)).await?;
+                    }
+                    Ok(())
+                },
+            );
+            source_ports.outbox
+        })
+        .collect();
+    for (depth, (kinds, capacity)) in layers.iter().enumerate() {
+        let mut next = Vec::new();
+        let mut shares: Vec<Vec<_>> = kinds.iter().map(|_| Vec::new()).collect();
+        for (index, outbox) in open.into_iter().enumerate() {
+            shares[index % kinds.len()].push(outbox);
+        }
+        for (index, (kind, share)) in kinds.iter().zip(shares).enumerate() {
+            if share.is_empty() {
+                continue;
+            }
+            let name = format!("stage {depth} {index}");
+            let mut stage = match kind {
+                Kind::Thread => graph.add(&name, blocking(spread_blocking)),
+                Kind::Copy | Kind::Split => graph.add(&name, spread),
+            };
+            graph.merge(share, stage.inbox).capacity(*capacity);
+            let branches = if matches!(kind, Kind::Split) { 2 } else { 1 };
+            next.extend((0..branches).map(|_| stage.outboxes.branch()));
+        }
+        open = next;
+    }
+    let exit = graph.add("exit", async |io: &mut Pipe<Tagged, Tagged>| {
+        while let Some(message) = io.inbox.next().await {
+            io.outbox.send(message).await?;
+        }
+        Ok(())
+    });
+    graph.merge(open, exit.inbox).capacity(1);
+    let received = graph.take(exit.outbox);
+    (graph, received)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_message_arrives_once_and_the_graph_drains(
+        sources in vec(0..60_u32, 1..4),
+        layers in layers(),
+        workers in 1..3_usize,
+    ) {
+        let scheduler = Scheduler::with_workers(workers);
+        let (graph, received) = random_graph(&sources, &layers);
+        let running = scheduler.run(graph).unwrap();
+        let mut by_source: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
+        for (source, number) in received {
+            by_source.entry(source).or_default().push(number);
+        }
+        running.wait().unwrap();
+        let has_split = layers.iter().any(|(kinds, _)| kinds.iter().any(|kind| matches!(kind, Kind::Split)));
+        for (source, count) in sources.iter().enumerate() {
+            let mut numbers = by_source.remove(&source).unwrap_or_default();
+            if has_split {
+                // Only a link keeps order; a message may overtake another on a different way.
+                numbers.sort_unstable();
+            }
+            prop_assert_eq!(numbers, (0..*count).collect::<Vec<_>>());
+        }
+        prop_assert!(by_source.is_empty());
+    }
+}

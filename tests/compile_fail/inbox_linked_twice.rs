@@ -1,0 +1,25 @@
+//! Several outboxes feed one inbox by merge, not by two links.
+
+use kamea::{Done, Graph, Pipe, Sink, Source};
+
+async fn words(io: &mut Source<String>) -> Done {
+    Ok(io.outbox.send(String::new()).await?)
+}
+
+async fn numbers(io: &mut Sink<u32>) -> Done {
+    io.inbox.next().await;
+    Ok(())
+}
+
+async fn shout(io: &mut Pipe<String, String>) -> Done {
+    io.inbox.next().await;
+    Ok(())
+}
+
+fn main() {
+    let mut graph = Graph::new("g");
+    let (a, b) = (graph.add("a", words), graph.add("b", words));
+    let shout = graph.add("shout", shout);
+    graph.link(a.outbox, shout.inbox);
+    graph.link(b.outbox, shout.inbox);
+}

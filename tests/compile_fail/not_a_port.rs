@@ -1,0 +1,9 @@
+//! A field that is no port.
+
+#[derive(kamea::Ports)]
+struct Odd {
+    inbox: kamea::Inbox<u8>,
+    count: u32,
+}
+
+fn main() {}

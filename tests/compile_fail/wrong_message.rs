@@ -1,0 +1,24 @@
+//! An outbox and an inbox of different messages.
+
+use kamea::{Done, Graph, Pipe, Sink, Source};
+
+async fn words(io: &mut Source<String>) -> Done {
+    Ok(io.outbox.send(String::new()).await?)
+}
+
+async fn numbers(io: &mut Sink<u32>) -> Done {
+    io.inbox.next().await;
+    Ok(())
+}
+
+async fn shout(io: &mut Pipe<String, String>) -> Done {
+    io.inbox.next().await;
+    Ok(())
+}
+
+fn main() {
+    let mut graph = Graph::new("g");
+    let words = graph.add("words", words);
+    let numbers = graph.add("numbers", numbers);
+    graph.link(words.outbox, numbers.inbox);
+}
