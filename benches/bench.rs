@@ -1,0 +1,151 @@
+//! The harness: measures everything side by side in one run, and prints a table.
+//!
+//! ```text
+//! bench [--only ROW] [--rounds N] [--seconds N]
+//! ```
+//!
+//! The figures are medians of several rounds in which the contenders take turns; in parentheses, the least and the most.
+//! The table is also written to `target/bench.md`.
+
+mod idle;
+mod large;
+mod load;
+mod process;
+mod requests;
+mod server;
+mod table;
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use large::LARGE_LEN;
+use table::Row;
+
+type Error = Box<dyn std::error::Error>;
+
+/// How everything is measured.
+#[derive(Debug)]
+struct Setting {
+    /// The folder that the servers serve.
+    data: PathBuf,
+    rounds: usize,
+    /// How long a load lasts.
+    seconds: u32,
+    /// The only row that is wanted.
+    only: Option<String>,
+}
+
+type Measure = fn(&Setting) -> Result<Vec<Row>, Error>;
+
+/// The rows, by their names, in the order of the table.
+const ROWS: &[(&str, Measure)] = &[
+    ("keep-alive", requests::keep_alive),
+    ("pipelined", requests::pipelined),
+    ("close", requests::close),
+    ("large", large::large_file),
+    ("idle", idle::idle),
+];
+
+fn main() -> ExitCode {
+    match options().and_then(|setting| run(&setting)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "bench: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn options() -> Result<Setting, Error> {
+    let target = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../target"));
+    fs::create_dir_all(target)?;
+    let mut setting = Setting {
+        data: target.canonicalize()?.join("bench-data"),
+        rounds: 5,
+        seconds: 4,
+        only: None,
+    };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(option) = arguments.next() {
+        let value = arguments
+            .next()
+            .ok_or("usage: bench [--only ROW] [--rounds N] [--seconds N]")?;
+        match option.as_str() {
+            "--only" => setting.only = Some(value),
+            "--rounds" => setting.rounds = value.parse::<usize>()?.max(1),
+            "--seconds" => setting.seconds = value.parse::<u32>()?.max(1),
+            _ => return Err(format!("there is no option {option}").into()),
+        }
+    }
+    if let Some(only) = &setting.only
+        && !ROWS.iter().any(|(name, _)| name == only)
+    {
+        let names: Vec<_> = ROWS.iter().map(|(name, _)| *name).collect();
+        return Err(format!("there is no row {only}; there are {}", names.join(", ")).into());
+    }
+    Ok(setting)
+}
+
+fn run(setting: &Setting) -> Result<(), Error> {
+    check_tools()?;
+    if process::raise_file_limit()?.is_some_and(|files| files < 10_000) {
+        return Err(
+            "the row of idle connections needs 10,000 open files: raise `ulimit -Hn`".into(),
+        );
+    }
+    write_data(&setting.data)?;
+    let mut rows = Vec::new();
+    let mut on_servers_core = true;
+    for (name, measure) in ROWS {
+        if setting.only.as_deref().is_some_and(|only| only != *name) {
+            continue;
+        }
+        if std::mem::take(&mut on_servers_core) {
+            process::leave_the_servers_core()?;
+        }
+        writeln!(io::stderr(), "measuring {name}")?;
+        rows.extend(measure(setting).map_err(|error| format!("{name}: {error}"))?);
+    }
+    let table = table::markdown(&rows);
+    fs::write(setting.data.with_file_name("bench.md"), &table)?;
+    Ok(io::stdout().write_all(table.as_bytes())?)
+}
+
+/// Fails with the name of the package that is missing.
+fn check_tools() -> Result<(), Error> {
+    for (tool, version, package) in [
+        ("wrk", "-v", "wrk"),
+        ("nginx", "-v", "nginx"),
+        ("taskset", "-V", "util-linux"),
+        ("setpriv", "-V", "util-linux"),
+    ] {
+        let mut command = Command::new(tool);
+        let started = command
+            .arg(version)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        started.map_err(|error| format!("{tool}: {error}; apt-get install {package}"))?;
+    }
+    Ok(())
+}
+
+/// Writes the files that the servers serve, if they are not there yet. The large one is data, not a hole.
+fn write_data(data: &Path) -> Result<(), Error> {
+    fs::create_dir_all(data)?;
+    fs::write(data.join("small.txt"), kamea_benches::http::body())?;
+    let large = data.join("large.bin");
+    if fs::metadata(&large).is_ok_and(|metadata| metadata.len() == LARGE_LEN) {
+        return Ok(());
+    }
+    let block: Vec<u8> = (0..1_u32 << 18)
+        .flat_map(|word| word.wrapping_mul(0x9E37_79B9).to_le_bytes())
+        .collect();
+    let mut file = File::create(&large)?;
+    for _ in 0..LARGE_LEN / block.len() as u64 {
+        file.write_all(&block)?;
+    }
+    Ok(file.sync_all()?)
+}

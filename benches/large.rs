@@ -1,0 +1,78 @@
+//! The rows of the large file: 1 GiB to one client, its throughput and the memory that it takes.
+
+use std::io::{Read, Write};
+use std::time::Instant;
+
+use crate::server::{Kind, Server};
+use crate::table::{Figure, Row, Target};
+use crate::{Error, Setting};
+
+/// How many bytes the large file has.
+pub(crate) const LARGE_LEN: u64 = 1 << 30;
+const GIB: f64 = (1_u64 << 30) as f64;
+const MIB: f64 = (1_u64 << 20) as f64;
+const BUFFER_LEN: usize = 1 << 20;
+
+/// The whole file, over and over, to one client.
+pub(crate) fn large_file(setting: &Setting) -> Result<Vec<Row>, Error> {
+    let kinds = [Kind::Kamea, Kind::Nginx];
+    let figures = || {
+        kinds
+            .iter()
+            .map(|kind| Figure::new(kind.name()))
+            .collect::<Vec<_>>()
+    };
+    let (mut throughput, mut growth) = (figures(), figures());
+    for round in 0..=setting.rounds {
+        for (index, kind) in kinds.into_iter().enumerate() {
+            let server = Server::start(kind, &setting.data)?;
+            let before = server.resident()?;
+            let seconds = download(&server)?;
+            // The first round only brings the file into the page cache.
+            if round > 0 {
+                throughput[index]
+                    .rounds
+                    .push(LARGE_LEN as f64 / GIB / seconds);
+                growth[index]
+                    .rounds
+                    .push((server.peak_resident()? - before) / MIB);
+            }
+        }
+    }
+    Ok(vec![
+        Row {
+            what: "1 GiB file, one client",
+            unit: "GiB/s",
+            figures: throughput,
+            targets: vec![Target::LeastOf(1.0, "nginx")],
+        },
+        Row {
+            what: "1 GiB file, growth of resident memory",
+            unit: "MiB",
+            figures: growth,
+            targets: vec![Target::Most(4.0)],
+        },
+    ])
+}
+
+/// Gives how many seconds it took, from the request to the last byte.
+fn download(server: &Server) -> Result<f64, Error> {
+    let mut stream = server.connect()?;
+    let mut buffer = vec![0; BUFFER_LEN];
+    let request = "GET /large.bin HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let start = Instant::now();
+    stream.write_all(request.as_bytes())?;
+    let mut received: u64 = 0;
+    loop {
+        match stream.read(&mut buffer)? {
+            0 => break,
+            count => received += count as u64,
+        }
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    // The file and a head of at most so much.
+    if !(LARGE_LEN..LARGE_LEN + 4096).contains(&received) {
+        return Err(format!("{}: {received} bytes of 1 GiB", server.kind.name()).into());
+    }
+    Ok(seconds)
+}

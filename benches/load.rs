@@ -1,0 +1,98 @@
+//! The load: wrk, with one thread and 64 connections.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::Error;
+
+const CONNECTIONS: &str = "-c64";
+
+/// How the requests come.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Manner {
+    /// One after another on each connection.
+    KeepAlive,
+    /// Sixteen at a time on each connection.
+    Pipelined,
+    /// Each on a new connection.
+    Close,
+}
+
+impl Manner {
+    fn script(self) -> Option<PathBuf> {
+        let name = match self {
+            Self::KeepAlive => return None,
+            Self::Pipelined => "pipeline.lua",
+            Self::Close => "close.lua",
+        };
+        Some(PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/wrk")).join(name))
+    }
+}
+
+/// What wrk did.
+#[derive(Debug)]
+pub(crate) struct Load {
+    pub(crate) requests: f64,
+    pub(crate) per_second: f64,
+}
+
+/// Asks for the small file for so many seconds.
+pub(crate) fn run(address: SocketAddr, manner: Manner, seconds: u32) -> Result<Load, Error> {
+    let mut command = Command::new("wrk");
+    command.args(["-t1", CONNECTIONS, &format!("-d{seconds}s")]);
+    if let Some(script) = manner.script() {
+        command.arg("-s").arg(script);
+    }
+    let output = command
+        .arg(format!("http://{address}/small.txt"))
+        .output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    if !output.status.success() {
+        return Err(format!("wrk: {}", String::from_utf8_lossy(&output.stderr)).into());
+    }
+    parse(&text)
+}
+
+fn parse(text: &str) -> Result<Load, Error> {
+    let trouble = ["Non-2xx", "Socket errors"];
+    if let Some(line) = text
+        .lines()
+        .find(|line| trouble.iter().any(|word| line.contains(word)))
+    {
+        return Err(format!("wrk: {}", line.trim()).into());
+    }
+    let odd = || Error::from(format!("wrk said something unexpected: {text}"));
+    let mut words = text.split_whitespace();
+    let before = text.split(" requests in").next().ok_or_else(odd)?;
+    let requests = before.split_whitespace().last().ok_or_else(odd)?;
+    words
+        .find(|word| *word == "Requests/sec:")
+        .ok_or_else(odd)?;
+    Ok(Load {
+        requests: requests.parse().map_err(|_| odd())?,
+        per_second: words.next().ok_or_else(odd)?.parse()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAID: &str = "Running 2s test @ http://127.0.0.1:1/\n  1 threads and 64 connections\n  \
+        Thread Stats   Avg      Stdev     Max   +/- Stdev\n  217493 requests in 2.00s, 231.27MB read\n\
+        Requests/sec: 108657.16\nTransfer/sec:    115.54MB\n";
+
+    #[test]
+    fn what_wrk_says_is_understood() {
+        let load = parse(SAID).unwrap();
+        assert_eq!((load.requests, load.per_second), (217_493.0, 108_657.16));
+    }
+
+    #[test]
+    fn failed_requests_are_no_requests() {
+        let said = format!("{SAID}  Non-2xx or 3xx responses: 3\n");
+        assert!(parse(&said).unwrap_err().to_string().contains("Non-2xx"));
+        assert!(parse("").is_err());
+    }
+}

@@ -1,0 +1,65 @@
+//! What the system knows of a process: time, memory, limits.
+
+use std::fs::read_to_string;
+use std::process::Child;
+
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+use rustix::thread::{CpuSet, sched_setaffinity};
+
+use crate::Error;
+
+/// `USER_HZ`: the unit of times in /proc, which is fixed on every architecture that Linux still builds for.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// User and system time of all threads of a process until now, in microseconds.
+pub(crate) fn cpu_us(pid: u32) -> Result<f64, Error> {
+    let stat = read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name of the program, in parentheses, may hold anything; the state is the first field behind it.
+    let (_, fields) = stat.rsplit_once(") ").ok_or("an odd /proc/PID/stat")?;
+    let mut times = fields.split(' ').skip(11).map(str::parse::<f64>);
+    let (Some(user), Some(system)) = (times.next(), times.next()) else {
+        return Err("a short /proc/PID/stat".into());
+    };
+    Ok((user? + system?) / TICKS_PER_SECOND * 1e6)
+}
+
+/// A line of /proc/PID/status that is in kB, in bytes.
+pub(crate) fn memory(pid: u32, field: &str) -> Result<f64, Error> {
+    let status = read_to_string(format!("/proc/{pid}/status"))?;
+    let value = status
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .find_map(|(name, value)| (name == field).then_some(value))
+        .ok_or_else(|| format!("no {field} in /proc/{pid}/status"))?;
+    let kilobytes: f64 = value.trim().trim_end_matches(" kB").parse()?;
+    Ok(kilobytes * 1024.0)
+}
+
+/// Asks a child to end.
+pub(crate) fn terminate(child: &Child) {
+    // Until it has been waited for, its number is its own.
+    let _ = kill_process(Pid::from_child(child), Signal::TERM);
+}
+
+/// Raises the number of files that the harness and its children may open to what they are allowed at all.
+pub(crate) fn raise_file_limit() -> Result<Option<u64>, Error> {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        },
+    )?;
+    Ok(limit.maximum)
+}
+
+/// Keeps this thread, and what it starts, off the servers' core.
+pub(crate) fn leave_the_servers_core() -> Result<(), Error> {
+    let cores = std::thread::available_parallelism()?.get();
+    let mut set = CpuSet::new();
+    for core in 1..cores.max(2) {
+        set.set(core);
+    }
+    Ok(sched_setaffinity(None, &set)?)
+}

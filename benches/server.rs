@@ -1,0 +1,254 @@
+//! The servers that are measured: how they are started, checked, and stopped whatever happens.
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use kamea_benches::http::body;
+
+use crate::{Error, process};
+
+/// The core that servers run on; the load comes from the other.
+const CORE: &str = "0";
+const ANSWER_TIME: Duration = Duration::from_secs(10);
+
+/// Which server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// `spidey`, with one worker.
+    Kamea,
+    /// The floor server; it closes after each answer if told so.
+    Floor {
+        /// Whether it closes each connection after its answer.
+        close: bool,
+    },
+    /// hyper, with the body in memory.
+    Hyper,
+    /// nginx, with one worker process.
+    Nginx,
+}
+
+impl Kind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Kamea => "Kamea",
+            Self::Floor { .. } => "floor",
+            Self::Hyper => "hyper",
+            Self::Nginx => "nginx",
+        }
+    }
+}
+
+/// A server that runs; dropping it stops it.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) kind: Kind,
+    pub(crate) address: SocketAddr,
+    child: Child,
+    /// All its processes.
+    pids: Vec<u32>,
+}
+
+impl Server {
+    /// Starts a server over the files of `data`, and checks that it answers.
+    pub(crate) fn start(kind: Kind, data: &Path) -> Result<Self, Error> {
+        let server = match kind {
+            Kind::Nginx => Self::start_nginx(data)?,
+            _ => Self::start_ours(kind, data)?,
+        };
+        server.check()?;
+        Ok(server)
+    }
+
+    fn start_ours(kind: Kind, data: &Path) -> Result<Self, Error> {
+        let mut command = match kind {
+            Kind::Floor { close } => {
+                let mut command = pinned(&program("floor")?);
+                command.args(close.then_some("--close"));
+                command
+            }
+            Kind::Hyper => pinned(&program("hyper-peer")?),
+            Kind::Kamea | Kind::Nginx => {
+                let mut command = pinned(&program("spidey")?);
+                command.args(["-p", "0", "-b", "127.0.0.1", "--workers", "1", "-d"]);
+                command.arg(data);
+                command
+            }
+        };
+        let mut child = command.stdout(Stdio::piped()).spawn()?;
+        let lines = BufReader::new(child.stdout.take().ok_or("a server without stdout")?);
+        let pids = vec![child.id()];
+        let mut server = Self {
+            kind,
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            child,
+            pids,
+        };
+        let (line, lines) = wait_for(lines, kind, "Listening on ")?;
+        drain(lines);
+        server.address = line.parse()?;
+        Ok(server)
+    }
+
+    fn start_nginx(data: &Path) -> Result<Self, Error> {
+        let address = free_address()?;
+        let run = data.with_file_name("nginx");
+        std::fs::create_dir_all(&run)?;
+        let config = run.join("nginx.conf");
+        std::fs::write(&config, nginx_config(&run, data, address))?;
+        let mut command = pinned(Path::new("nginx"));
+        command.arg("-p").arg(&run).arg("-c").arg(&config);
+        let mut child = command
+            .args(["-e", "stderr"])
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let lines = BufReader::new(child.stderr.take().ok_or("a server without stderr")?);
+        let pids = vec![child.id()];
+        let mut server = Self {
+            kind: Kind::Nginx,
+            address,
+            child,
+            pids,
+        };
+        // nginx listens before it starts its worker, and says at level `notice` which process that is.
+        let (worker, lines) = wait_for(lines, server.kind, "start worker process ")?;
+        drain(lines);
+        server.pids.push(worker.parse()?);
+        Ok(server)
+    }
+
+    /// Fails unless the server answers with the body that every server is to answer with.
+    fn check(&self) -> Result<(), Error> {
+        let mut stream = self.connect()?;
+        let request = format!("GET /small.txt HTTP/1.1\r\nHost: {}\r\n\r\n", self.address);
+        io::Write::write_all(&mut stream, request.as_bytes())?;
+        let (mut answer, expected) = (Vec::new(), body());
+        let mut chunk = [0; 4096];
+        while !answer.ends_with(&expected) {
+            let received = stream.read(&mut chunk)?;
+            if received == 0 {
+                let head = String::from_utf8_lossy(&answer).into_owned();
+                return Err(
+                    format!("{}: not the expected answer: {head}", self.kind.name()).into(),
+                );
+            }
+            answer.extend_from_slice(&chunk[..received]);
+        }
+        if !answer.starts_with(b"HTTP/1.1 200 ") {
+            return Err(format!("{}: not a 200", self.kind.name()).into());
+        }
+        Ok(())
+    }
+
+    pub(crate) fn connect(&self) -> Result<TcpStream, Error> {
+        let stream = TcpStream::connect(self.address)?;
+        stream.set_read_timeout(Some(ANSWER_TIME))?;
+        Ok(stream)
+    }
+
+    /// User and system time of all its processes until now, in microseconds.
+    pub(crate) fn cpu_us(&self) -> Result<f64, Error> {
+        self.pids.iter().map(|&pid| process::cpu_us(pid)).sum()
+    }
+
+    /// What of its memory is resident, in bytes.
+    pub(crate) fn resident(&self) -> Result<f64, Error> {
+        self.pids
+            .iter()
+            .map(|&pid| process::memory(pid, "VmRSS"))
+            .sum()
+    }
+
+    /// The most of its memory that ever was resident, in bytes.
+    pub(crate) fn peak_resident(&self) -> Result<f64, Error> {
+        self.pids
+            .iter()
+            .map(|&pid| process::memory(pid, "VmHWM"))
+            .sum()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // SIGTERM, so that nginx ends its worker too; all of these servers end at once on it when told twice.
+        for _ in 0..2 {
+            process::terminate(&self.child);
+        }
+        let _ = self.child.wait();
+    }
+}
+
+/// A command that runs on the servers' core, and gets a SIGTERM when the harness dies.
+fn pinned(program: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "TERM", "taskset", "-c", CORE]);
+    command.arg(program).stdin(Stdio::null());
+    command
+}
+
+/// A program of this workspace, which was built into the folder of the harness.
+fn program(name: &str) -> Result<PathBuf, Error> {
+    let path = std::env::current_exe()?.with_file_name(name);
+    if path.exists() {
+        Ok(path)
+    } else {
+        Err(format!(
+            "{} is missing: cargo build --release --workspace --bins",
+            path.display()
+        )
+        .into())
+    }
+}
+
+/// Reads lines until one says `what`; gives the word after it.
+fn wait_for<R: BufRead>(mut lines: R, kind: Kind, what: &str) -> Result<(String, R), Error> {
+    let mut said = String::new();
+    loop {
+        let mut line = String::new();
+        if lines.read_line(&mut line)? == 0 {
+            return Err(format!("{} did not start: {}", kind.name(), said.trim()).into());
+        }
+        if let Some((_, rest)) = line.split_once(what) {
+            let word = rest.split_whitespace().next().unwrap_or_default();
+            return Ok((word.to_owned(), lines));
+        }
+        said.push_str(&line);
+    }
+}
+
+/// Reads on, so that the server never waits for its log.
+fn drain(mut lines: impl Read + Send + 'static) {
+    std::thread::spawn(move || io::copy(&mut lines, &mut io::sink()));
+}
+
+fn free_address() -> io::Result<SocketAddr> {
+    TcpListener::bind("127.0.0.1:0")?.local_addr()
+}
+
+/// nginx as fast as it goes: sendfile, cached descriptors, no access log.
+fn nginx_config(run: &Path, data: &Path, address: SocketAddr) -> String {
+    // The worker must be able to read the files of whoever runs the harness.
+    let user = if rustix::process::geteuid().is_root() {
+        "user root root;\n"
+    } else {
+        ""
+    };
+    let (run, data) = (run.display(), data.display());
+    format!(
+        "{user}daemon off; worker_processes 1; worker_rlimit_nofile 20000;
+pid {run}/nginx.pid; error_log stderr notice;
+events {{ worker_connections 19000; multi_accept on; use epoll; }}
+http {{
+    sendfile on; sendfile_max_chunk 0; tcp_nopush on; tcp_nodelay on;
+    open_file_cache max=1000; access_log off; server_tokens off;
+    keepalive_requests 1000000000; keepalive_timeout 3600s; reset_timedout_connection on;
+    types {{ text/plain txt; }} default_type application/octet-stream;
+    client_body_temp_path {run}/body; proxy_temp_path {run}/proxy; fastcgi_temp_path {run}/fastcgi;
+    uwsgi_temp_path {run}/uwsgi; scgi_temp_path {run}/scgi;
+    server {{ listen {address} backlog=1024; root {data}; }}
+}}
+"
+    )
+}
