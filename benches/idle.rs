@@ -28,12 +28,12 @@ pub(crate) fn idle(setting: &Setting) -> Result<Vec<Row>, Error> {
     for _ in 0..setting.rounds {
         for (index, kind) in kinds.into_iter().enumerate() {
             let server = Server::start(kind, &setting.data)?;
-            load::run(server.address, Manner::KeepAlive, 1)?;
-            let alone = load::run(server.address, Manner::KeepAlive, setting.seconds)?;
+            load::run(&server, Manner::KeepAlive, 1)?;
+            let alone = load::run(&server, Manner::KeepAlive, setting.seconds)?;
             let before = settled(&server)?;
             let connections = open(&server)?;
             let growth = settled(&server)? - before;
-            let beside = load::run(server.address, Manner::KeepAlive, setting.seconds)?;
+            let beside = load::run(&server, Manner::KeepAlive, setting.seconds)?;
             check_open(&connections)?;
             memory[index]
                 .rounds

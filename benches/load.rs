@@ -1,10 +1,10 @@
 //! The load: wrk, with one thread and 64 connections.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 
 use crate::Error;
+use crate::server::Server;
 
 const CONNECTIONS: &str = "-c64";
 
@@ -38,20 +38,20 @@ pub(crate) struct Load {
 }
 
 /// Asks for the small file for so many seconds.
-pub(crate) fn run(address: SocketAddr, manner: Manner, seconds: u32) -> Result<Load, Error> {
+pub(crate) fn run(server: &Server, manner: Manner, seconds: u32) -> Result<Load, Error> {
     let mut command = Command::new("wrk");
     command.args(["-t1", CONNECTIONS, &format!("-d{seconds}s")]);
     if let Some(script) = manner.script() {
         command.arg("-s").arg(script);
     }
     let output = command
-        .arg(format!("http://{address}/small.txt"))
+        .arg(format!("http://{}/small.txt", server.address))
         .output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() {
         return Err(format!("wrk: {}", String::from_utf8_lossy(&output.stderr)).into());
     }
-    parse(&text)
+    parse(&text).map_err(|error| format!("{} under {manner:?}: {error}", server.kind.name()).into())
 }
 
 fn parse(text: &str) -> Result<Load, Error> {

@@ -45,13 +45,13 @@ fn measure(setting: &Setting, manner: Manner, close: bool) -> Result<Vec<Figure>
         .map(|kind| Server::start(kind, &setting.data))
         .collect::<Result<_, _>>()?;
     for server in &servers {
-        load::run(server.address, manner, 1)?;
+        load::run(server, manner, 1)?;
     }
     let mut figures: Vec<_> = kinds.iter().map(|kind| Figure::new(kind.name())).collect();
     for _ in 0..setting.rounds {
         for (server, figure) in servers.iter().zip(&mut figures) {
             let before = server.cpu_us()?;
-            let load = load::run(server.address, manner, setting.seconds)?;
+            let load = load::run(server, manner, setting.seconds)?;
             figure
                 .rounds
                 .push((server.cpu_us()? - before) / load.requests);
