@@ -3,7 +3,7 @@
 # What the tests need beside a Rust toolchain, as program:package.
 NEEDED = cc:gcc
 
-.PHONY: run test bench docs needed fuzz
+.PHONY: run test docs needed loom fuzz
 
 run:
 	cargo run --release -- -v -d www
@@ -28,6 +28,10 @@ needed:
 docs:
 	cargo doc --workspace --no-deps
 	@command -v mdbook >/dev/null && mdbook build docs || echo "mdbook is not installed; the book is readable in docs/src"
+
+# Every order in which threads may meet, at the two places where the kernel's own code crosses threads.
+loom:
+	RUSTFLAGS="--cfg kamea_loom" cargo test -p kamea --lib --release --target-dir target/loom loom_
 
 fuzz:
 	RUSTC_BOOTSTRAP=1 cargo fuzz run decode -- -max_total_time=120

@@ -1,6 +1,6 @@
 //! The primitives that cross threads, in one place, so that the model checker can put its own in their stead.
 
-#[cfg(loom)]
+#[cfg(kamea_loom)]
 pub(crate) use loom::{
     future::AtomicWaker,
     sync::{
@@ -9,7 +9,7 @@ pub(crate) use loom::{
     },
 };
 
-#[cfg(not(loom))]
+#[cfg(not(kamea_loom))]
 pub(crate) use {
     atomic_waker::AtomicWaker,
     std::sync::{

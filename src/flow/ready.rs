@@ -115,9 +115,9 @@ impl Woken {
 
     /// Has `waker` called at the next wake-up. To be called before [`move_to`](Self::move_to), so that none is missed.
     pub(crate) fn register(&self, waker: &Waker) {
-        #[cfg(not(loom))]
+        #[cfg(not(kamea_loom))]
         self.flow.register(waker);
-        #[cfg(loom)]
+        #[cfg(kamea_loom)]
         self.flow.register_by_ref(waker);
     }
 
@@ -217,5 +217,45 @@ impl Waiter {
             (Self::Other(a), Self::Other(b)) => a.will_wake(b),
             _ => false,
         }
+    }
+}
+
+#[cfg(all(test, kamea_loom))]
+mod tests {
+    use std::future::poll_fn;
+    use std::task::Poll;
+
+    use super::*;
+
+    /// Whatever the order in which two threads wake components and the flow looks, it learns of both and rests not before.
+    #[test]
+    fn loom_no_wake_up_is_lost() {
+        // Three preemptions are enough for every order of two wake-ups and two looks, and keep the search short.
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(3);
+        model.check(|| {
+            let woken = Arc::new(Woken::new(2));
+            let ready = ReadySet::new(2, woken.clone());
+            let threads = [0, 1].map(|component| {
+                let woken = woken.clone();
+                loom::thread::spawn(move || woken.wake(component))
+            });
+            let mut seen = 0;
+            loom::future::block_on(poll_fn(|cx| {
+                woken.register(cx.waker());
+                woken.move_to(&ready);
+                while ready.take_from(0).is_some() {
+                    seen += 1;
+                }
+                if seen == 2 {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
+            }));
+            for thread in threads {
+                thread.join().unwrap();
+            }
+        });
     }
 }

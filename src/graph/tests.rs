@@ -8,8 +8,8 @@ use proptest::prelude::*;
 
 use super::{Graph, GraphError};
 use crate::{
-    Cause, Done, End, Fault, Inbox, Outbox, Outboxes, Pipe, Policy, Ports, Scheduler, Sink,
-    Source, blocking, testing, unblock,
+    Cause, Done, End, Fault, Inbox, Outbox, Outboxes, Pipe, Policy, Ports, Scheduler, Sink, Source,
+    blocking, testing, unblock,
 };
 
 async fn copy(io: &mut Pipe<u32, u32>) -> Done {

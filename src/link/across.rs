@@ -283,3 +283,20 @@ impl<T: Message> AnyEnds for Ends<T> {
         self
     }
 }
+
+#[cfg(all(test, kamea_loom))]
+mod tests {
+    use super::*;
+
+    /// Whoever waits for the end of a receiver hears of it, also if it ends while the wait begins.
+    #[test]
+    fn loom_the_end_is_not_missed() {
+        loom::model(|| {
+            let gone = Arc::new(Gone::default());
+            let setter = gone.clone();
+            let thread = loom::thread::spawn(move || setter.set());
+            loom::future::block_on(std::future::poll_fn(|cx| gone.poll(cx)));
+            thread.join().unwrap();
+        });
+    }
+}
