@@ -9,6 +9,7 @@
 
 mod idle;
 mod large;
+mod links;
 mod load;
 mod process;
 mod requests;
@@ -41,6 +42,9 @@ type Measure = fn(&Setting) -> Result<Vec<Row>, Error>;
 
 /// The rows, by their names, in the order of the table.
 const ROWS: &[(&str, Measure)] = &[
+    ("within", links::within),
+    ("across", links::across),
+    ("template", links::template),
     ("keep-alive", requests::keep_alive),
     ("pipelined", requests::pipelined),
     ("close", requests::close),
@@ -97,12 +101,13 @@ fn run(setting: &Setting) -> Result<(), Error> {
     }
     write_data(&setting.data)?;
     let mut rows = Vec::new();
-    let mut on_servers_core = true;
+    let mut may_use_all_cores = true;
     for (name, measure) in ROWS {
         if setting.only.as_deref().is_some_and(|only| only != *name) {
             continue;
         }
-        if std::mem::take(&mut on_servers_core) {
+        let is_kernel = ["within", "across", "template"].contains(name);
+        if !is_kernel && std::mem::take(&mut may_use_all_cores) {
             process::leave_the_servers_core()?;
         }
         writeln!(io::stderr(), "measuring {name}")?;

@@ -1,0 +1,225 @@
+//! The rows of the kernel alone: a message over a link, and a graph from its template.
+
+use std::thread;
+use std::time::Instant;
+
+use kamea::{Done, Graph, Pipe, Pipeline, Placement, Scheduler, Sink, Source, Template};
+use tokio::sync::mpsc;
+
+use crate::table::{Figure, Row, Target};
+use crate::{Error, Setting};
+
+/// How many messages the links hold, Kamea's and the peers' alike.
+const CAPACITY: usize = 16;
+/// How many links a message takes, one after another.
+const LINKS: u64 = 10;
+const MESSAGES: u64 = 500_000;
+const GRAPHS: u64 = 200_000;
+
+/// One message over one link inside a flow, against tokio's channel.
+pub(crate) fn within(setting: &Setting) -> Result<Vec<Row>, Error> {
+    let contenders: [(_, Measure); 2] = [("Kamea", ten_links), ("tokio mpsc", ten_channels)];
+    Ok(vec![Row {
+        what: "a message over a link inside a flow",
+        unit: "ns",
+        figures: measure(setting, &contenders)?,
+        targets: vec![Target::Most(10.0), Target::MostOf(0.25, "tokio mpsc")],
+    }])
+}
+
+/// One message between workers, against bare flume between threads.
+pub(crate) fn across(setting: &Setting) -> Result<Vec<Row>, Error> {
+    let contenders: [(_, Measure); 2] = [("Kamea", between_workers), ("flume", between_threads)];
+    Ok(vec![Row {
+        what: "a message between workers",
+        unit: "ns",
+        figures: measure(setting, &contenders)?,
+        targets: vec![Target::MostOf(1.15, "flume")],
+    }])
+}
+
+/// Building, running and dropping a graph of six components from its template.
+pub(crate) fn template(setting: &Setting) -> Result<Vec<Row>, Error> {
+    Ok(vec![Row {
+        what: "a six-component graph, built, run and dropped",
+        unit: "ns",
+        figures: measure(setting, &[("Kamea", graphs)])?,
+        targets: vec![Target::Most(1000.0)],
+    }])
+}
+
+/// Measures once, in ns.
+type Measure = fn() -> Result<f64, Error>;
+
+fn measure(
+    setting: &Setting,
+    contenders: &[(&'static str, Measure)],
+) -> Result<Vec<Figure>, Error> {
+    let mut figures: Vec<_> = contenders.iter().map(|(of, _)| Figure::new(of)).collect();
+    for round in 0..=setting.rounds {
+        for ((_, measure), figure) in contenders.iter().zip(&mut figures) {
+            let nanoseconds = measure()?;
+            // The first round only warms up.
+            if round > 0 {
+                figure.rounds.push(nanoseconds);
+            }
+        }
+    }
+    Ok(figures)
+}
+
+/// Nanoseconds of each of `count` since `start`, once the numbers below `MESSAGES` have proved to be all there.
+fn each(start: Instant, count: u64, sum: u64) -> Result<f64, Error> {
+    let elapsed = start.elapsed();
+    if sum != MESSAGES * (MESSAGES - 1) / 2 {
+        return Err("messages were lost".into());
+    }
+    Ok(elapsed.as_nanos() as f64 / count as f64)
+}
+
+async fn send_all(io: &mut Source<u64>) -> Done {
+    for message in 0..MESSAGES {
+        io.outbox.send(message).await?;
+    }
+    Ok(())
+}
+
+async fn pass_on(io: &mut Pipe<u64, u64>) -> Done {
+    while let Some(message) = io.inbox.next().await {
+        io.outbox.send(message).await?;
+    }
+    Ok(())
+}
+
+/// Adds up what comes, and says at the end what it was.
+async fn add_up(io: &mut Pipe<u64, u64>) -> Done {
+    let mut sum = 0;
+    while let Some(message) = io.inbox.next().await {
+        sum += message;
+    }
+    Ok(io.outbox.send(sum).await?)
+}
+
+fn ten_links() -> Result<f64, Error> {
+    let mut graph = Graph::new("ten links");
+    let mut line = Pipeline::start(&mut graph, "send", send_all);
+    for number in 1..LINKS {
+        line = line
+            .then(&format!("pass {number}"), pass_on)
+            .capacity(CAPACITY);
+    }
+    let (_, sum) = line.then("add up", add_up).capacity(CAPACITY).ends();
+    let mut sum = graph.take(sum);
+    let flow = graph.start()?;
+    let start = Instant::now();
+    kamea::testing::block_on(flow)?;
+    each(start, MESSAGES * LINKS, sum.next_blocking().unwrap_or(0))
+}
+
+fn ten_channels() -> Result<f64, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let (first, mut receiver) = mpsc::channel(CAPACITY);
+    for _ in 1..LINKS {
+        let (sender, next) = mpsc::channel(CAPACITY);
+        let mut upstream = std::mem::replace(&mut receiver, next);
+        runtime.spawn(async move {
+            while let Some(message) = upstream.recv().await {
+                if sender.send(message).await.is_err() {
+                    break;
+                }
+            }
+        });
+    }
+    let last = runtime.spawn(async move {
+        let mut sum = 0;
+        while let Some(message) = receiver.recv().await {
+            sum += message;
+        }
+        sum
+    });
+    let start = Instant::now();
+    runtime.spawn(async move {
+        for message in 0..MESSAGES {
+            if first.send(message).await.is_err() {
+                break;
+            }
+        }
+    });
+    let sum = runtime.block_on(last)?;
+    each(start, MESSAGES * LINKS, sum)
+}
+
+fn between_workers() -> Result<f64, Error> {
+    let scheduler = Scheduler::with_workers(2);
+    let (sender, mut receiver) = kamea::link::<u64>(CAPACITY);
+    let mut near = Graph::new("near");
+    let send = near.add("send", async move |io: &mut Source<u64>| {
+        for message in 0..MESSAGES {
+            sender.send(message).await?;
+        }
+        Ok(io.outbox.send(MESSAGES).await?)
+    });
+    let mut sent = near.take(send.outbox);
+    let mut far = Graph::new("far");
+    let add_up = far.add("add up", async move |io: &mut Source<u64>| {
+        let mut sum = 0;
+        while let Some(message) = receiver.next().await {
+            sum += message;
+        }
+        Ok(io.outbox.send(sum).await?)
+    });
+    let mut sum = far.take(add_up.outbox);
+    let start = Instant::now();
+    let far = scheduler.workers().run(Placement::Worker(1), far)?;
+    let near = scheduler.workers().run(Placement::Worker(0), near)?;
+    sent.next_blocking();
+    // The link closes when the component that holds its sender goes.
+    near.wait()?;
+    let figure = each(start, MESSAGES, sum.next_blocking().unwrap_or(0));
+    far.wait()?;
+    figure
+}
+
+fn between_threads() -> Result<f64, Error> {
+    let (sender, receiver) = flume::bounded(CAPACITY);
+    let start = Instant::now();
+    let near = thread::spawn(move || (0..MESSAGES).all(|message| sender.send(message).is_ok()));
+    let far = thread::spawn(move || receiver.into_iter().sum::<u64>());
+    let sum = far.join().map_err(|_| "the receiving thread panicked")?;
+    near.join().map_err(|_| "the sending thread panicked")?;
+    each(start, MESSAGES, sum)
+}
+
+/// One message through each graph, from its first component to its last.
+fn graphs() -> Result<f64, Error> {
+    let template = six_components()?;
+    kamea::testing::block_on(async {
+        let start = Instant::now();
+        for seed in 0..GRAPHS {
+            template.start(seed).await?;
+        }
+        Ok(start.elapsed().as_nanos() as f64 / GRAPHS as f64)
+    })
+}
+
+fn six_components() -> Result<Template<u64>, Error> {
+    let mut graph = Graph::template("six");
+    let first = graph.add_seeded("first", |seed: &mut u64| {
+        let seed = *seed;
+        async move |io: &mut Source<u64>| Ok(io.outbox.send(seed).await?)
+    });
+    let mut outbox = first.outbox;
+    for number in 2..6 {
+        let pass = graph.add(&format!("pass {number}"), pass_on);
+        graph.link(outbox, pass.inbox).capacity(CAPACITY);
+        outbox = pass.outbox;
+    }
+    let last = graph.add("last", async |io: &mut Sink<u64>| {
+        while let Some(message) = io.inbox.next().await {
+            std::hint::black_box(message);
+        }
+        Ok(())
+    });
+    graph.link(outbox, last.inbox).capacity(CAPACITY);
+    Ok(graph.into_template()?)
+}
