@@ -1,9 +1,9 @@
 # The commands of the project. `make run` and `make test` do all their own set-up.
 
-# What the tests need beside a Rust toolchain, as program:package.
+# What is needed beside a Rust toolchain, as program:package.
 NEEDED = cc:gcc
 
-.PHONY: run test docs needed loom fuzz
+.PHONY: run test bench docs needed loom fuzz
 
 run:
 	cargo run --release -- -v -d www
@@ -13,13 +13,18 @@ test: needed
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo test --workspace
 
+bench: NEEDED += wrk:wrk nginx:nginx-light curl:curl
+bench: needed
+	cargo build --release --workspace --bins
+	target/release/bench
+
 needed:
 	@missing=""; \
 	for pair in $(NEEDED); do \
 		command -v "$${pair%%:*}" >/dev/null || missing="$$missing $${pair##*:}"; \
 	done; \
 	[ -z "$$missing" ] && exit 0; \
-	echo "The tests need:$$missing. Installing with apt."; \
+	echo "Missing:$$missing. Installing with apt."; \
 	if [ "$$(id -u)" = 0 ]; then sudo=""; elif command -v sudo >/dev/null; then sudo=sudo; else \
 		echo "error: neither root nor sudo: install$$missing yourself" >&2; exit 1; \
 	fi; \
