@@ -268,7 +268,12 @@ impl WebServer {
         });
 
         let mut responses = vec![files.responses, errors.responses];
-        let mut failures = vec![parser.failures, router.failures, files.failures];
+        let mut failures = vec![
+            parser.failures,
+            router.failures,
+            files.failures,
+            guard.failures,
+        ];
         for (method, slot) in methods.iter().zip(slots) {
             let handler = slot(&mut graph, method.as_str());
             graph.link(router.methods.branch(), handler.requests);
@@ -278,9 +283,7 @@ impl WebServer {
         graph.link(reader.outbox, parser.bytes);
         graph.link(parser.requests, router.requests);
         graph.link(router.files, files.requests);
-        graph
-            .merge(failures, errors.failures)
-            .feedback(guard.failures);
+        graph.merge(failures, errors.failures);
         graph.merge(responses, writer.responses);
         graph.link(parser.notices, writer.notices);
         graph
@@ -405,5 +408,98 @@ impl Listening {
     /// Begins a graceful stop: no new connections, and those that there are end when their requests are answered.
     pub fn stop(&self) {
         self.running.iter().for_each(Running::stop);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    use super::*;
+    use crate::http::{Body, Fields, Response, ResponseHead};
+
+    fn ask(address: SocketAddr, method: &str) -> String {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .unwrap();
+        write!(
+            stream,
+            "{method} / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
+        response
+    }
+
+    #[test]
+    fn a_component_that_panics_costs_its_own_request() {
+        let scheduler = Scheduler::with_workers(1);
+        let server = WebServer::new(Site::new("."))
+            .method("PANIC", async |io: &mut HandlerPorts| {
+                match io.requests.next().await {
+                    Some(request) => panic!("on purpose, with {request:?}"),
+                    None => Ok(()),
+                }
+            })
+            .unwrap();
+        let listening = server
+            .run(&scheduler, &["127.0.0.1:0".parse().unwrap()])
+            .unwrap();
+        for _ in 0..3 {
+            let response = ask(listening.addresses()[0], "PANIC");
+            assert!(
+                response.starts_with("HTTP/1.1 500 ") && response.contains("<svg"),
+                "{response}"
+            );
+            assert!(ask(listening.addresses()[0], "GET").starts_with("HTTP/1.1 200 "));
+        }
+    }
+
+    #[test]
+    fn every_part_can_be_replaced() {
+        let scheduler = Scheduler::with_workers(1);
+        let server = WebServer::new(Site::new("."))
+            .files(async |io: &mut HandlerPorts| {
+                while let Some(request) = io.requests.next().await {
+                    let head = ResponseHead {
+                        status: http::StatusCode::OK,
+                        fields: Fields::new(),
+                    };
+                    let response = Response {
+                        exchange: request.exchange,
+                        head,
+                        body: Body::Bytes("mine".into()),
+                    };
+                    io.responses.send(response).await?;
+                }
+                Ok(())
+            })
+            .errors(async |io: &mut ErrorPorts| {
+                while let Some(failure) = io.failures.next().await {
+                    let head = ResponseHead {
+                        status: failure.status,
+                        fields: failure.fields,
+                    };
+                    let response = Response {
+                        exchange: failure.exchange,
+                        head,
+                        body: Body::Bytes("sorry".into()),
+                    };
+                    io.responses.send(response).await?;
+                }
+                Ok(())
+            });
+        let listening = server
+            .run(&scheduler, &["127.0.0.1:0".parse().unwrap()])
+            .unwrap();
+        assert!(ask(listening.addresses()[0], "GET").ends_with("\r\n\r\nmine"));
+        let refused = ask(listening.addresses()[0], "BREW");
+        assert!(
+            refused.starts_with("HTTP/1.1 501 ") && refused.ends_with("\r\n\r\nsorry"),
+            "{refused}"
+        );
     }
 }

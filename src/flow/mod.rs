@@ -35,7 +35,7 @@ pub struct Flow {
     components: Vec<Option<Running>>,
     /// How many components have not ended.
     alive: usize,
-    /// How many of those are only there for the faults of others.
+    /// How many of those take faults, or are downstream of one that does.
     alive_for_faults: usize,
     faults: Option<Outbox<Fault>>,
     ready: Rc<ReadySet>,
@@ -86,7 +86,7 @@ impl Flow {
         let alive_for_faults = plan
             .components
             .iter()
-            .filter(|component| component.takes_faults)
+            .filter(|component| component.serves_faults)
             .count();
         Self {
             components,
@@ -135,18 +135,17 @@ impl Flow {
             Ok(Poll::Ready(Err(End::Error(error)))) => Some(Cause::Error(error)),
             Err(payload) => Some(Cause::panic(&*payload)),
         };
+        // The fault is on its way before the end of its component is: whoever takes it may answer in its place.
+        let outcome = cause.map_or(Ok(()), |cause| self.fault(component, cause));
         self.retire(component);
-        match cause {
-            Some(cause) => self.fault(component, cause),
-            None => Ok(()),
-        }
+        outcome
     }
 
     /// Drops a component, which closes its ports.
     fn retire(&mut self, component: usize) {
         self.components[component] = None;
         self.alive -= 1;
-        if self.plan.components[component].takes_faults {
+        if self.plan.components[component].serves_faults {
             self.alive_for_faults -= 1;
         }
         if self.alive == self.alive_for_faults {

@@ -374,7 +374,7 @@ impl<Make> Graph<Make> {
     }
 
     /// The faults of this graph's components, as messages, for a component that wants to know of them. They come
-    /// when the policy is to [carry on](Policy::CarryOn), and end when nobody else is left to fail.
+    /// when the policy is to [carry on](Policy::CarryOn), and end when only those are left that take them, or are downstream of one that does.
     pub fn faults(&self) -> FaultsHandle {
         FaultsHandle(())
     }

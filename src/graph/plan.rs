@@ -24,8 +24,9 @@ pub(crate) struct PlannedComponent {
     pub(crate) ports: Box<[Box<[PortLink]>]>,
     /// Whether no inbox of it is linked: a graceful stop begins with it.
     pub(crate) is_source: bool,
-    /// Whether it takes the graph's faults: it need not be waited for.
-    pub(crate) takes_faults: bool,
+    /// Whether it takes the graph's faults, or is downstream of one that does. When no others are left, nobody's faults
+    /// are waited for.
+    pub(crate) serves_faults: bool,
 }
 
 pub(crate) struct PlannedLink {
@@ -64,14 +65,12 @@ impl Plan {
                     Origin::Port(outbox) => branches.push(numbers[&outbox.component], outbox, at),
                     Origin::Faults => {
                         faults = Some(at);
-                        if let Some(inbox) = link.to {
-                            components[numbers[&inbox.component]].takes_faults = true;
-                        }
                     }
                 }
             }
         }
         branches.settle(&mut components);
+        mark_serving_faults(graph, &numbers, &mut components);
         all_linked(graph, &components)?;
 
         let on_own_thread = |key: PortKey| graph.nodes[numbers[&key.component]].own_thread;
@@ -102,7 +101,7 @@ impl PlannedComponent {
             name: node.name.as_str().into(),
             ports,
             is_source: true,
-            takes_faults: false,
+            serves_faults: false,
         }
     }
 }
@@ -202,6 +201,32 @@ fn all_linked<Make>(
         }
     }
     Ok(())
+}
+
+/// Marks what takes the graph's faults, and all that is downstream of it.
+fn mark_serving_faults<Make>(
+    graph: &Graph<Make>,
+    numbers: &HashMap<ComponentId, usize>,
+    components: &mut [PlannedComponent],
+) {
+    let mut has_changed = true;
+    while has_changed {
+        has_changed = false;
+        for link in &graph.links {
+            let Some(to) = link.to.map(|to| numbers[&to.component]) else {
+                continue;
+            };
+            let mut feeds = link.from.iter().filter(|feed| !feed.feedback);
+            let serves = feeds.any(|feed| match feed.outbox {
+                Origin::Faults => true,
+                Origin::Port(from) => components[numbers[&from.component]].serves_faults,
+            });
+            if serves && !components[to].serves_faults {
+                components[to].serves_faults = true;
+                has_changed = true;
+            }
+        }
+    }
 }
 
 /// The components in the order in which messages flow: each after those that feed it. Among components that

@@ -170,6 +170,28 @@ fn a_fault_stops_the_graph_unless_it_may_carry_on() {
     }
 }
 
+/// The last component of a line fails; what takes its fault still reaches the one that both of them feed.
+#[test]
+fn a_component_that_takes_faults_answers_in_its_place() {
+    let mut graph = Graph::new("g");
+    let bad = graph.add("bad", async |_: &mut Source<u32>| {
+        Err(End::fault("on purpose"))
+    });
+    let guard = graph.add("guard", async |io: &mut Pipe<Fault, u32>| {
+        while io.inbox.next().await.is_some() {
+            io.outbox.send(500).await?;
+        }
+        Ok(())
+    });
+    graph.link(graph.faults(), guard.inbox);
+    let last = graph.add("last", copy);
+    graph.merge([bad.outbox, guard.outbox], last.inbox);
+    let received = graph.take(last.outbox);
+    graph.supervise(|_| Policy::CarryOn);
+    testing::block_on(graph.start().unwrap()).unwrap();
+    assert_eq!(received.into_iter().collect::<Vec<_>>(), [500]);
+}
+
 #[test]
 fn a_panic_takes_no_worker_down() {
     let scheduler = Scheduler::with_workers(1);
