@@ -58,7 +58,8 @@ pub(crate) fn raise_file_limit() -> Result<Option<u64>, Error> {
 pub(crate) fn leave_the_servers_core() -> Result<(), Error> {
     let cores = std::thread::available_parallelism()?.get();
     let mut set = CpuSet::new();
-    for core in 1..cores.max(2) {
+    // A machine with a single core has no other to go to.
+    for core in 1.min(cores - 1)..cores {
         set.set(core);
     }
     Ok(sched_setaffinity(None, &set)?)

@@ -172,9 +172,11 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // SIGTERM, so that nginx ends its worker too; all of these servers end at once on it when told twice.
-        for _ in 0..2 {
-            process::terminate(&self.child);
+        match self.kind {
+            // nginx ends its worker only when it is asked; it does so at once.
+            Kind::Nginx => process::terminate(&self.child),
+            // Ours are one process each; killed, they end even if they hang.
+            _ => drop(self.child.kill()),
         }
         let _ = self.child.wait();
     }

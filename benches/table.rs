@@ -17,7 +17,7 @@ impl Figure {
         }
     }
 
-    /// The median of the rounds; of an even number of them, the better-known lower one.
+    /// The median of the rounds; of an even number of them, the lower of the two in the middle.
     pub(crate) fn median(&self) -> f64 {
         let mut sorted = self.rounds.clone();
         sorted.sort_by(f64::total_cmp);
