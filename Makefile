@@ -13,7 +13,7 @@ test: needed
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo test --workspace
 
-bench: NEEDED += wrk:wrk nginx:nginx-light curl:curl
+bench: NEEDED += wrk:wrk nginx:nginx-light setpriv:util-linux
 bench: needed
 	cargo build --release --workspace --bins
 	target/release/bench
