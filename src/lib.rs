@@ -36,7 +36,7 @@ pub use graph::{
 };
 pub use link::DEFAULT_CAPACITY;
 pub use link::across::{Messages, Receiver, Sender, link};
-pub use port::{Closed, Inbox, Message, Outbox, TrySendError};
+pub use port::{Closed, Inbox, Message, NextMessage, Outbox, SendMessage, TrySendError};
 #[doc(hidden)]
 pub use ports::{ComponentId, Wiring};
 pub use ports::{

@@ -132,6 +132,10 @@ pub struct Receiver<T> {
 impl<T> Receiver<T> {
     /// The next message; `None` once every sender is gone and nothing is left.
     pub async fn next(&mut self) -> Option<T> {
+        self.receive().await
+    }
+
+    pub(crate) async fn receive(&self) -> Option<T> {
         self.receiver.recv_async().await.ok()
     }
 

@@ -1,9 +1,8 @@
 //! The link inside a flow: a bounded queue on one thread. No atomics, no locks; waking a component is setting a bit.
 
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
 use std::collections::VecDeque;
-use std::future::Future;
-use std::pin::Pin;
+use std::num::NonZeroU64;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
@@ -18,21 +17,24 @@ pub(crate) struct Queue<T> {
 
 struct State<T> {
     messages: VecDeque<T>,
+    /// 0 once the inbox is gone: there is no space any more.
     capacity: usize,
     /// Open outboxes that hold the link open (feedback links do not).
     holders: usize,
     inbox_open: bool,
     /// The component that waits for a message.
     reader: Option<Waiter>,
-    /// Sends that wait for space, first come first served.
-    writers: VecDeque<(Ticket, Waiter)>,
+    /// Sends that wait for space, first come first served, each with whom to wake, unless that has been done.
+    writers: VecDeque<(Ticket, Option<Waiter>)>,
     next_ticket: Ticket,
     /// Components that wait for the inbox to close.
     watchers: Vec<Waiter>,
 }
 
-type Ticket = u64;
+/// A place among the sends that wait for space.
+pub(crate) type Ticket = NonZeroU64;
 
+// What is done once a message is inlined into the component, and what is done once a wait is not.
 impl<T> Queue<T> {
     pub(crate) fn new(capacity: usize, holders: usize, ready: Rc<ReadySet>) -> Self {
         Self {
@@ -43,27 +45,24 @@ impl<T> Queue<T> {
                 inbox_open: true,
                 reader: None,
                 writers: VecDeque::new(),
-                next_ticket: 0,
+                next_ticket: Ticket::MIN,
                 watchers: Vec::new(),
             }),
             ready,
         }
     }
 
-    fn wake(&self, waiter: Option<Waiter>) {
-        if let Some(waiter) = waiter {
-            waiter.wake(&self.ready);
+    #[inline]
+    pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        match self.try_next() {
+            None => self.poll_empty(cx),
+            message => Poll::Ready(message),
         }
     }
 
-    pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+    #[inline(never)]
+    fn poll_empty(&self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         let mut state = self.state.borrow_mut();
-        if let Some(message) = state.messages.pop_front() {
-            let writer = state.first_writer();
-            drop(state);
-            self.wake(writer);
-            return Poll::Ready(Some(message));
-        }
         if state.holders == 0 {
             return Poll::Ready(None);
         }
@@ -71,40 +70,97 @@ impl<T> Queue<T> {
         Poll::Pending
     }
 
+    #[inline]
     pub(crate) fn try_next(&self) -> Option<T> {
         let mut state = self.state.borrow_mut();
         let message = state.messages.pop_front()?;
-        let writer = state.first_writer();
-        drop(state);
-        self.wake(writer);
+        // It was full. Had it not been, the first that waits would have been woken already.
+        if state.messages.len() + 1 == state.capacity {
+            self.wake_writer(state);
+        }
         Some(message)
+    }
+
+    /// Takes the message, if there is space for it and nobody has waited for longer. It is moved once.
+    #[inline]
+    pub(crate) fn offer(&self, message: &mut Option<T>) {
+        let mut state = self.state.borrow_mut();
+        if state.messages.len() < state.capacity
+            && state.writers.is_empty()
+            && let Some(message) = message.take()
+        {
+            state.messages.push_back(message);
+            self.wake_reader(state);
+        }
+    }
+
+    pub(crate) fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
+        let mut message = Some(message);
+        self.offer(&mut message);
+        match message {
+            None => Ok(()),
+            Some(message) if self.is_closed() => Err(TrySendError::Closed(message)),
+            Some(message) => Err(TrySendError::Full(message)),
+        }
+    }
+
+    /// Takes the message once there is space, first come first served. `ticket` is the place that the send holds meanwhile.
+    #[inline(never)]
+    pub(crate) fn poll_send(
+        &self,
+        message: &mut Option<T>,
+        ticket: &mut Option<Ticket>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Closed<T>>> {
+        let mut state = self.state.borrow_mut();
+        if !state.inbox_open {
+            *ticket = None;
+            drop(state);
+            let message = message.take().expect("polled after it was ready");
+            return Poll::Ready(Err(Closed(message)));
+        }
+        let is_first = state.writers.front().map(|(held, _)| *held) == *ticket;
+        if is_first && state.messages.len() < state.capacity {
+            let message = message.take().expect("polled after it was ready");
+            state.messages.push_back(message);
+            let mut next = None;
+            if ticket.take().is_some() {
+                state.writers.pop_front();
+                next = state.next_writer_with_space();
+            }
+            self.wake_reader(state);
+            self.wake(next);
+            return Poll::Ready(Ok(()));
+        }
+        let waiter = Some(Waiter::of(cx, &self.ready));
+        match *ticket {
+            Some(ticket) => {
+                if let Some(entry) = state.writers.iter_mut().find(|(held, _)| *held == ticket) {
+                    entry.1 = waiter;
+                }
+            }
+            None => {
+                let new = state.next_ticket;
+                state.next_ticket = new.saturating_add(1);
+                state.writers.push_back((new, waiter));
+                *ticket = Some(new);
+            }
+        }
+        Poll::Pending
+    }
+
+    /// A send that waited is given up.
+    #[cold]
+    pub(crate) fn leave(&self, ticket: Ticket) {
+        let mut state = self.state.borrow_mut();
+        state.writers.retain(|(held, _)| *held != ticket);
+        let next = state.next_writer_with_space();
+        drop(state);
+        self.wake(next);
     }
 
     pub(crate) fn len(&self) -> usize {
         self.state.borrow().messages.len()
-    }
-
-    pub(crate) fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
-        let mut state = self.state.borrow_mut();
-        if !state.inbox_open {
-            return Err(TrySendError::Closed(message));
-        }
-        if state.messages.len() >= state.capacity || !state.writers.is_empty() {
-            return Err(TrySendError::Full(message));
-        }
-        state.messages.push_back(message);
-        let reader = state.reader.take();
-        drop(state);
-        self.wake(reader);
-        Ok(())
-    }
-
-    pub(crate) fn send(&self, message: T) -> Send<'_, T> {
-        Send {
-            queue: self,
-            message: Some(message),
-            ticket: None,
-        }
     }
 
     pub(crate) fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
@@ -127,30 +183,45 @@ impl<T> Queue<T> {
     pub(crate) fn release(&self) {
         let mut state = self.state.borrow_mut();
         state.holders -= 1;
-        let reader = if state.holders == 0 {
-            state.reader.take()
-        } else {
-            None
-        };
-        drop(state);
-        self.wake(reader);
+        if state.holders == 0 {
+            self.wake_reader(state);
+        }
     }
 
     /// The inbox is gone: whoever waits to send, or for this to happen, hears of it.
     pub(crate) fn close(&self) {
         let mut state = self.state.borrow_mut();
         state.inbox_open = false;
+        state.capacity = 0;
         let undelivered = std::mem::take(&mut state.messages);
         let writers = std::mem::take(&mut state.writers);
         let watchers = std::mem::take(&mut state.watchers);
         drop(state);
         // A message may own anything, so it is dropped only now that nothing is borrowed.
         drop(undelivered);
-        for waiter in writers
-            .into_iter()
-            .map(|(_, waiter)| waiter)
-            .chain(watchers)
-        {
+        let writers = writers.into_iter().filter_map(|(_, waiter)| waiter);
+        for waiter in writers.chain(watchers) {
+            waiter.wake(&self.ready);
+        }
+    }
+
+    #[inline]
+    fn wake_reader(&self, mut state: RefMut<'_, State<T>>) {
+        if let Some(reader) = state.reader.take() {
+            drop(state);
+            reader.wake(&self.ready);
+        }
+    }
+
+    #[inline(never)]
+    fn wake_writer(&self, mut state: RefMut<'_, State<T>>) {
+        let writer = state.first_writer();
+        drop(state);
+        self.wake(writer);
+    }
+
+    fn wake(&self, waiter: Option<Waiter>) {
+        if let Some(waiter) = waiter {
             waiter.wake(&self.ready);
         }
     }
@@ -158,88 +229,16 @@ impl<T> Queue<T> {
 
 impl<T> State<T> {
     /// Who is to be woken because there is space again. It keeps its place until it has sent.
-    fn first_writer(&self) -> Option<Waiter> {
-        self.writers.front().map(|(_, waiter)| waiter.clone())
-    }
-
-    fn leave(&mut self, ticket: Ticket) {
-        self.writers.retain(|(held, _)| *held != ticket);
+    fn first_writer(&mut self) -> Option<Waiter> {
+        self.writers.front_mut()?.1.take()
     }
 
     /// The next writer in line, if what just happened left space for it.
-    fn next_writer_with_space(&self) -> Option<Waiter> {
+    fn next_writer_with_space(&mut self) -> Option<Waiter> {
         if self.messages.len() < self.capacity {
             self.first_writer()
         } else {
             None
-        }
-    }
-}
-
-/// A message on its way into a queue; it waits while the queue is full.
-pub(crate) struct Send<'a, T> {
-    queue: &'a Queue<T>,
-    message: Option<T>,
-    /// Its place among those that wait.
-    ticket: Option<Ticket>,
-}
-
-// Nothing here is pinned: the message is only ever moved.
-impl<T> Unpin for Send<'_, T> {}
-
-impl<T> Future for Send<'_, T> {
-    type Output = Result<(), Closed<T>>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let queue = self.queue;
-        let mut state = queue.state.borrow_mut();
-        if !state.inbox_open {
-            self.ticket = None;
-            let message = self.message.take().expect("polled after it was ready");
-            return Poll::Ready(Err(Closed(message)));
-        }
-        let first_in_line = state.writers.front().map(|(ticket, _)| *ticket) == self.ticket;
-        if first_in_line && state.messages.len() < state.capacity {
-            let message = self.message.take().expect("polled after it was ready");
-            state.messages.push_back(message);
-            let reader = state.reader.take();
-            let mut next = None;
-            if self.ticket.take().is_some() {
-                state.writers.pop_front();
-                next = state.next_writer_with_space();
-            }
-            drop(state);
-            queue.wake(reader);
-            queue.wake(next);
-            return Poll::Ready(Ok(()));
-        }
-        let waiter = Waiter::of(cx, &queue.ready);
-        match self.ticket {
-            Some(ticket) => {
-                if let Some(entry) = state.writers.iter_mut().find(|(held, _)| *held == ticket) {
-                    entry.1 = waiter;
-                }
-            }
-            None => {
-                let ticket = state.next_ticket;
-                state.next_ticket += 1;
-                state.writers.push_back((ticket, waiter));
-                drop(state);
-                self.ticket = Some(ticket);
-            }
-        }
-        Poll::Pending
-    }
-}
-
-impl<T> Drop for Send<'_, T> {
-    fn drop(&mut self) {
-        if let Some(ticket) = self.ticket {
-            let mut state = self.queue.state.borrow_mut();
-            state.leave(ticket);
-            let next = state.next_writer_with_space();
-            drop(state);
-            self.queue.wake(next);
         }
     }
 }

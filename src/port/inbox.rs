@@ -1,0 +1,128 @@
+//! The inbox: the end of a link where messages come out.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use super::Across;
+use crate::link::across::Receiver;
+use crate::link::within::Queue;
+
+/// The end of a link where a component takes its messages from.
+///
+/// Dropping it, or returning from the component, closes the link: who sends then hears [`Closed`].
+#[derive(Debug)]
+pub struct Inbox<T>(Receiving<T>);
+
+enum Receiving<T> {
+    Within(Rc<Queue<T>>),
+    Across(Receiver<T>),
+}
+
+impl<T> fmt::Debug for Receiving<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Within(_) => "within a flow",
+            Self::Across(_) => "across threads",
+        })
+    }
+}
+
+impl<T> Inbox<T> {
+    pub(crate) fn within(queue: Rc<Queue<T>>) -> Self {
+        Self(Receiving::Within(queue))
+    }
+
+    /// The next message. `None` once upstream has finished and the queue is empty.
+    ///
+    /// Nothing is lost if the wait is given up.
+    #[inline]
+    pub fn next(&mut self) -> NextMessage<'_, T> {
+        NextMessage {
+            inbox: &self.0,
+            across: None,
+        }
+    }
+
+    /// The next message, if there is one now.
+    pub fn try_next(&mut self) -> Option<T> {
+        match &mut self.0 {
+            Receiving::Within(queue) => queue.try_next(),
+            Receiving::Across(receiver) => receiver.try_next(),
+        }
+    }
+
+    /// The next message, for a [`blocking`](crate::blocking) component: blocks its thread until there is one.
+    /// `None` once upstream has finished and the queue is empty.
+    ///
+    /// # Panics
+    ///
+    /// In a component that runs in a flow, which must not block: use [`next`](Self::next) there.
+    pub fn next_blocking(&mut self) -> Option<T> {
+        match &mut self.0 {
+            Receiving::Within(_) => {
+                panic!("a component of a flow must not block: use `next().await`")
+            }
+            Receiving::Across(receiver) => receiver.next_blocking(),
+        }
+    }
+
+    /// How many messages wait.
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Receiving::Within(queue) => queue.len(),
+            Receiving::Across(receiver) => receiver.len(),
+        }
+    }
+
+    /// Whether no message waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<T> From<Receiver<T>> for Inbox<T> {
+    fn from(receiver: Receiver<T>) -> Self {
+        Self(Receiving::Across(receiver))
+    }
+}
+
+impl<T> Drop for Inbox<T> {
+    fn drop(&mut self) {
+        if let Receiving::Within(queue) = &self.0 {
+            queue.close();
+        }
+    }
+}
+
+/// The future of [`Inbox::next`].
+#[must_use = "no message is taken unless it is awaited"]
+pub struct NextMessage<'a, T> {
+    inbox: &'a Receiving<T>,
+    /// The wait for another thread, once it has begun.
+    across: Option<Across<'a, Option<T>>>,
+}
+
+impl<T> Future for NextMessage<'_, T> {
+    type Output = Option<T>;
+
+    #[inline(always)]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        match self.inbox {
+            Receiving::Within(queue) => queue.poll_next(cx),
+            Receiving::Across(receiver) => self
+                .across
+                .get_or_insert_with(|| Box::pin(receiver.receive()))
+                .as_mut()
+                .poll(cx),
+        }
+    }
+}
+
+impl<T> fmt::Debug for NextMessage<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("NextMessage").field(self.inbox).finish()
+    }
+}

@@ -1,0 +1,48 @@
+//! Inboxes and outboxes: the typed ends that a component owns.
+
+mod inbox;
+mod outbox;
+
+use std::future::Future;
+use std::pin::Pin;
+
+pub use inbox::{Inbox, NextMessage};
+pub use outbox::{Outbox, SendMessage};
+
+/// What may travel over a link: any type that may be sent to another thread and borrows nothing.
+///
+/// # Examples
+///
+/// ```
+/// fn is_a_message<T: kamea::Message>() {}
+/// is_a_message::<Vec<String>>();
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a message",
+    label = "not a message",
+    note = "a message is `Send` (a link may cross threads) and `'static` (it borrows nothing)"
+)]
+pub trait Message: Send + 'static {}
+
+impl<T: Send + 'static> Message for T {}
+
+/// The inbox at the other end is gone; the message comes back.
+///
+/// With `?` it ends a component quietly: to have nobody left to talk to is no fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Closed<T>(
+    /// The message that was not delivered.
+    pub T,
+);
+
+/// Why a message was not taken at once; it comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TrySendError<T> {
+    /// The link is full.
+    Full(T),
+    /// The inbox at the other end is gone.
+    Closed(T),
+}
+
+/// A wait at a link across threads: boxed, so that waits inside a flow stay small.
+type Across<'a, Output> = Pin<Box<dyn Future<Output = Output> + 'a>>;

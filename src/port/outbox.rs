@@ -1,0 +1,214 @@
+//! The outbox: the end of a link where messages go in.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use super::{Across, Closed, TrySendError};
+use crate::link::across::{Sender, WeakSender};
+use crate::link::within::{Queue, Ticket};
+
+/// The end of a link that a component sends its messages into.
+///
+/// Dropping it, or returning from the component, ends the messages: the inbox at the other end gives `None` once
+/// all the outboxes that feed it are gone.
+pub struct Outbox<T>(Sending<T>);
+
+enum Sending<T> {
+    Within { queue: Rc<Queue<T>>, holds: bool },
+    Across(Sender<T>),
+    Feedback(WeakSender<T>),
+}
+
+impl<T> fmt::Debug for Outbox<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match &self.0 {
+            Sending::Within { .. } => "Outbox(within a flow)",
+            Sending::Across(_) => "Outbox(across threads)",
+            Sending::Feedback(_) => "Outbox(feedback across threads)",
+        })
+    }
+}
+
+impl<T> Outbox<T> {
+    pub(crate) fn within(queue: Rc<Queue<T>>, holds: bool) -> Self {
+        Self(Sending::Within { queue, holds })
+    }
+
+    pub(crate) fn across(sender: &Sender<T>, holds: bool) -> Self {
+        Self(if holds {
+            Sending::Across(sender.clone())
+        } else {
+            Sending::Feedback(sender.downgrade())
+        })
+    }
+
+    /// Sends a message; waits while the inbox at the other end is full.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] with the message, when the inbox at the other end is gone.
+    #[inline]
+    pub fn send(&self, message: T) -> SendMessage<'_, T> {
+        SendMessage {
+            outbox: &self.0,
+            message: Some(message),
+            ticket: None,
+            across: None,
+        }
+    }
+
+    /// Sends a message if there is space for it now.
+    ///
+    /// # Errors
+    ///
+    /// [`TrySendError`] with the message, when the link is full or the inbox at the other end is gone.
+    pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
+        match &self.0 {
+            Sending::Within { queue, .. } => queue.try_send(message),
+            Sending::Across(sender) => sender.try_send(message),
+            Sending::Feedback(weak) => match weak.upgrade() {
+                Some(sender) => sender.try_send(message),
+                None => Err(TrySendError::Closed(message)),
+            },
+        }
+    }
+
+    /// Sends a message from a [`blocking`](crate::blocking) component: blocks its thread while the link is full.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] with the message, when the inbox at the other end is gone.
+    ///
+    /// # Panics
+    ///
+    /// In a component that runs in a flow, which must not block: use [`send`](Self::send) there.
+    pub fn send_blocking(&self, message: T) -> Result<(), Closed<T>> {
+        match &self.0 {
+            Sending::Within { .. } => {
+                panic!("a component of a flow must not block: use `send(..).await`")
+            }
+            Sending::Across(sender) => sender.send_blocking(message),
+            Sending::Feedback(weak) => match weak.upgrade() {
+                Some(sender) => sender.send_blocking(message),
+                None => Err(Closed(message)),
+            },
+        }
+    }
+
+    /// Waits until the inbox at the other end is gone: for a component that would otherwise learn of it too late,
+    /// because it waits for the world and not for space.
+    pub async fn closed(&self) {
+        poll_fn(|cx| self.poll_closed(cx)).await;
+    }
+
+    /// Whether the inbox at the other end is gone.
+    pub fn is_closed(&self) -> bool {
+        match &self.0 {
+            Sending::Within { queue, .. } => queue.is_closed(),
+            Sending::Across(sender) => sender.is_closed(),
+            Sending::Feedback(weak) => weak.upgrade().is_none_or(|sender| sender.is_closed()),
+        }
+    }
+
+    fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match &self.0 {
+            Sending::Within { queue, .. } => queue.poll_closed(cx),
+            Sending::Across(sender) => sender.poll_closed(cx),
+            Sending::Feedback(weak) => match weak.upgrade() {
+                Some(sender) => sender.poll_closed(cx),
+                None => Poll::Ready(()),
+            },
+        }
+    }
+}
+
+impl<T> From<Sender<T>> for Outbox<T> {
+    fn from(sender: Sender<T>) -> Self {
+        Self(Sending::Across(sender))
+    }
+}
+
+impl<T> Drop for Outbox<T> {
+    fn drop(&mut self) {
+        if let Sending::Within { queue, holds: true } = &self.0 {
+            queue.release();
+        }
+    }
+}
+
+/// The future of [`Outbox::send`].
+#[must_use = "no message is sent unless it is awaited"]
+pub struct SendMessage<'a, T> {
+    outbox: &'a Sending<T>,
+    /// `None` once it has been taken over.
+    message: Option<T>,
+    /// Its place among those that wait for space inside a flow.
+    ticket: Option<Ticket>,
+    /// The wait for another thread, once it has begun.
+    across: Option<Across<'a, Result<(), Closed<T>>>>,
+}
+
+// Nothing here is pinned: the message is only ever moved.
+impl<T> Unpin for SendMessage<'_, T> {}
+
+impl<T> Future for SendMessage<'_, T> {
+    type Output = Result<(), Closed<T>>;
+
+    #[inline(always)]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Sending::Within { queue, .. } = self.outbox
+            && self.ticket.is_none()
+        {
+            queue.offer(&mut self.message);
+            if self.message.is_none() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        self.poll_waiting(cx)
+    }
+}
+
+impl<'a, T> SendMessage<'a, T> {
+    #[inline(never)]
+    fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed<T>>> {
+        if let Sending::Within { queue, .. } = self.outbox {
+            return queue.poll_send(&mut self.message, &mut self.ticket, cx);
+        }
+        if let Some(message) = self.message.take() {
+            self.across = Some(Self::begin_across(self.outbox, message));
+        }
+        let across = self.across.as_mut().expect("polled after it was ready");
+        across.as_mut().poll(cx)
+    }
+
+    fn begin_across(outbox: &'a Sending<T>, message: T) -> Across<'a, Result<(), Closed<T>>> {
+        Box::pin(async move {
+            match outbox {
+                Sending::Within { .. } => Err(Closed(message)),
+                Sending::Across(sender) => sender.send(message).await,
+                Sending::Feedback(weak) => match weak.upgrade() {
+                    Some(sender) => sender.send(message).await,
+                    None => Err(Closed(message)),
+                },
+            }
+        })
+    }
+}
+
+impl<T> Drop for SendMessage<'_, T> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if let (Some(ticket), Sending::Within { queue, .. }) = (self.ticket, self.outbox) {
+            queue.leave(ticket);
+        }
+    }
+}
+
+impl<T> fmt::Debug for SendMessage<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SendMessage").finish_non_exhaustive()
+    }
+}
