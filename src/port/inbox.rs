@@ -38,6 +38,10 @@ impl<T> Inbox<T> {
     /// The next message. `None` once upstream has finished and the queue is empty.
     ///
     /// Nothing is lost if the wait is given up.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "an iterator cannot wait for a message"
+    )]
     #[inline]
     pub fn next(&mut self) -> NextMessage<'_, T> {
         NextMessage {
