@@ -11,10 +11,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use ready::{ComponentWaker, Turn, Woken};
+use ready::Turn;
 pub(crate) use ready::{ReadySet, Waiter};
 
-use crate::component::{End, Started};
+use crate::component::{Done, End, Started};
 use crate::fault::{Cause, Fault, Policy};
 use crate::graph::Plan;
 use crate::link::across::AnyEnds;
@@ -32,19 +32,15 @@ const BUDGET: usize = 256;
 /// Its outcome is the fault that stopped it, if one did.
 pub struct Flow {
     plan: Arc<Plan>,
-    components: Vec<Option<Running>>,
+    components: Box<[Option<Started>]>,
+    /// The waker of each component; none if there is but one component, whose waker is that of the flow.
+    wakers: Box<[Waker]>,
     /// How many components have not ended.
     alive: usize,
     /// How many of those take faults, or are downstream of one that does.
     alive_for_faults: usize,
     faults: Option<Outbox<Fault>>,
     ready: Rc<ReadySet>,
-    woken: Arc<Woken>,
-}
-
-struct Running {
-    future: Started,
-    waker: Waker,
 }
 
 impl Flow {
@@ -54,8 +50,7 @@ impl Flow {
         mut make: impl FnMut(&mut Wiring<'_>) -> Started,
     ) -> Self {
         let count = plan.components.len();
-        let woken = Arc::new(Woken::new(count));
-        let ready = Rc::new(ReadySet::new(count, woken.clone()));
+        let ready = Rc::new(ReadySet::new(count));
         let mut premade = premade.into_iter();
         let mut links: Vec<_> = plan
             .links
@@ -69,17 +64,13 @@ impl Flow {
         let components = plan
             .components
             .iter()
-            .enumerate()
-            .map(|(component, planned)| {
-                ready.insert(component);
-                let future = make(&mut Wiring::new(&mut links, &planned.ports));
-                let waker = Waker::from(Arc::new(ComponentWaker {
-                    woken: woken.clone(),
-                    component,
-                }));
-                Some(Running { future, waker })
-            });
+            .map(|planned| Some(make(&mut Wiring::new(&mut links, &planned.ports))));
         let components = components.collect();
+        let wakers = if count > 1 {
+            (0..count).map(|component| ready.add(component)).collect()
+        } else {
+            Box::default()
+        };
         let faults = plan
             .faults
             .map(|at| Wiring::new(&mut links, &[]).outbox(at));
@@ -90,11 +81,11 @@ impl Flow {
             .count();
         Self {
             components,
+            wakers,
             alive: count,
             alive_for_faults,
             faults,
             ready,
-            woken,
             plan,
         }
     }
@@ -121,14 +112,52 @@ impl Flow {
         Ok(())
     }
 
+    /// Polls what has something to do until nothing has, or the budget is spent.
+    fn poll_all(&mut self, waker: &Waker) -> Poll<Result<(), Fault>> {
+        self.ready.register(waker);
+        let mut budget = BUDGET;
+        loop {
+            if self.alive == 0 {
+                return Poll::Ready(Ok(()));
+            }
+            self.ready.gather_woken();
+            if self.ready.is_empty() {
+                return Poll::Pending;
+            }
+            if budget == 0 {
+                waker.wake_by_ref();
+                return Poll::Pending;
+            }
+            self.pass(&mut budget)?;
+        }
+    }
+
     fn poll_component(&mut self, component: usize) -> Result<(), Fault> {
+        let waker = &self.wakers[component];
         let Some(running) = &mut self.components[component] else {
             return Ok(());
         };
-        let turn = Turn::of(&self.ready, &running.waker, component).enter();
-        let mut cx = Context::from_waker(&running.waker);
-        let outcome = catch_unwind(AssertUnwindSafe(|| running.future.as_mut().poll(&mut cx)));
+        let turn = Turn::of(&self.ready, waker, component).enter();
+        let outcome = poll_caught(running, waker);
         turn.enter();
+        self.settle(component, outcome)
+    }
+
+    /// Polls the only component: there is nothing to be sorted out.
+    fn poll_single(&mut self, waker: &Waker) -> Poll<Result<(), Fault>> {
+        if let [Some(single)] = &mut *self.components {
+            let outcome = poll_caught(single, waker);
+            self.settle(0, outcome)?;
+        }
+        if self.alive == 0 {
+            Poll::Ready(Ok(()))
+        } else {
+            Poll::Pending
+        }
+    }
+
+    /// Sees to a component that has ended.
+    fn settle(&mut self, component: usize, outcome: Outcome) -> Result<(), Fault> {
         let cause = match outcome {
             Ok(Poll::Pending) => return Ok(()),
             Ok(Poll::Ready(Ok(()) | Err(End::Closed))) => None,
@@ -183,27 +212,25 @@ impl Future for Flow {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let flow = &mut *self;
         let _polling = Polling::begin(flow.ready.clone());
-        flow.woken.register(cx.waker());
-        let mut budget = BUDGET;
-        loop {
-            if flow.alive == 0 {
-                return Poll::Ready(Ok(()));
-            }
-            flow.woken.move_to(&flow.ready);
-            if flow.ready.is_empty() {
-                return Poll::Pending;
-            }
-            if budget == 0 {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            if let Err(fault) = flow.pass(&mut budget) {
-                flow.components.clear();
-                flow.alive = 0;
-                return Poll::Ready(Err(fault));
-            }
+        let outcome = if flow.plan.components.len() == 1 {
+            flow.poll_single(cx.waker())
+        } else {
+            flow.poll_all(cx.waker())
+        };
+        if let Poll::Ready(Err(_)) = outcome {
+            flow.components = Box::default();
+            flow.alive = 0;
         }
+        outcome
     }
+}
+
+/// What came of polling a component; the error is what it panicked with.
+type Outcome = std::thread::Result<Poll<Done>>;
+
+fn poll_caught(component: &mut Started, waker: &Waker) -> Outcome {
+    let mut cx = Context::from_waker(waker);
+    catch_unwind(AssertUnwindSafe(|| component.as_mut().poll(&mut cx)))
 }
 
 /// Says of a flow, for as long as it lives, that it is being polled.

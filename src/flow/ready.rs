@@ -5,10 +5,10 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Wake, Waker};
 
-use crate::sync::{AtomicU64, AtomicWaker, Ordering};
+use crate::sync::{AtomicU64, Mutex, Ordering};
 
 const WORD: usize = u64::BITS as usize;
 
@@ -51,17 +51,26 @@ pub(crate) struct ReadySet {
 }
 
 impl ReadySet {
-    pub(crate) fn new(components: usize, woken: Arc<Woken>) -> Self {
+    pub(crate) fn new(components: usize) -> Self {
         Self {
             bits: Bits::new(components),
             polling: Cell::new(false),
-            woken,
+            woken: Arc::new(Woken::new(components)),
         }
+    }
+
+    /// Makes the waker of a component, which has something to do from the start.
+    pub(crate) fn add(&self, component: usize) -> Waker {
+        self.insert(component);
+        Waker::from(Arc::new(ComponentWaker {
+            woken: self.woken.clone(),
+            component,
+        }))
     }
 
     #[cfg(test)]
     pub(crate) fn for_tests() -> Rc<Self> {
-        Rc::new(Self::new(1, Arc::new(Woken::new(1))))
+        Rc::new(Self::new(1))
     }
 
     pub(crate) fn set_polling(&self, polling: bool) {
@@ -93,6 +102,20 @@ impl ReadySet {
         None
     }
 
+    /// Has `waker` called at the next wake-up. To be called before [`gather_woken`](Self::gather_woken), so that none is missed.
+    pub(crate) fn register(&self, waker: &Waker) {
+        self.woken.flow.register(waker);
+    }
+
+    /// Adds what was woken from outside since the last time.
+    pub(crate) fn gather_woken(&self) {
+        for (woken, ready) in self.woken.bits.words().zip(self.bits.words()) {
+            if woken.load(Ordering::Acquire) != 0 {
+                ready.set(ready.get() | woken.swap(0, Ordering::AcqRel));
+            }
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.bits.words().all(|word| word.get() == 0)
     }
@@ -100,37 +123,20 @@ impl ReadySet {
 
 /// The components that were woken from outside, and how to wake the flow.
 #[derive(Debug)]
-pub(crate) struct Woken {
+struct Woken {
     bits: Bits<AtomicU64>,
-    flow: AtomicWaker,
+    flow: FlowWaker,
 }
 
 impl Woken {
-    pub(crate) fn new(components: usize) -> Self {
+    fn new(components: usize) -> Self {
         Self {
             bits: Bits::new(components),
-            flow: AtomicWaker::new(),
+            flow: FlowWaker::default(),
         }
     }
 
-    /// Has `waker` called at the next wake-up. To be called before [`move_to`](Self::move_to), so that none is missed.
-    pub(crate) fn register(&self, waker: &Waker) {
-        #[cfg(not(kamea_loom))]
-        self.flow.register(waker);
-        #[cfg(kamea_loom)]
-        self.flow.register_by_ref(waker);
-    }
-
-    /// Moves what was woken since the last time over to `ready`.
-    pub(crate) fn move_to(&self, ready: &ReadySet) {
-        for (woken, ready) in self.bits.words().zip(ready.bits.words()) {
-            if woken.load(Ordering::Acquire) != 0 {
-                ready.set(ready.get() | woken.swap(0, Ordering::AcqRel));
-            }
-        }
-    }
-
-    pub(crate) fn wake(&self, component: usize) {
+    fn wake(&self, component: usize) {
         self.bits
             .word(component / WORD)
             .fetch_or(1 << (component % WORD), Ordering::AcqRel);
@@ -138,11 +144,33 @@ impl Woken {
     }
 }
 
+/// How to wake the task that a flow runs in. It hardly ever is another task than the last time, and hardly ever do two threads
+/// ask at once, so that a lock costs less than a waker that is handed over anew for every wake-up.
+#[derive(Debug, Default)]
+struct FlowWaker(Mutex<Option<Waker>>);
+
+impl FlowWaker {
+    fn register(&self, waker: &Waker) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *known {
+            Some(known) if known.will_wake(waker) => {}
+            known => *known = Some(waker.clone()),
+        }
+    }
+
+    fn wake(&self) {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(waker) = &*known {
+            waker.wake_by_ref();
+        }
+    }
+}
+
 /// The waker of one component.
 #[derive(Debug)]
-pub(crate) struct ComponentWaker {
-    pub(crate) woken: Arc<Woken>,
-    pub(crate) component: usize,
+struct ComponentWaker {
+    woken: Arc<Woken>,
+    component: usize,
 }
 
 impl Wake for ComponentWaker {
@@ -230,20 +258,16 @@ mod tests {
     /// Whatever the order in which two threads wake components and the flow looks, it learns of both and rests not before.
     #[test]
     fn loom_no_wake_up_is_lost() {
-        // Three preemptions are enough for every order of two wake-ups and two looks, and keep the search short.
-        let mut model = loom::model::Builder::new();
-        model.preemption_bound = Some(3);
-        model.check(|| {
-            let woken = Arc::new(Woken::new(2));
-            let ready = ReadySet::new(2, woken.clone());
+        loom::model(|| {
+            let ready = ReadySet::new(2);
             let threads = [0, 1].map(|component| {
-                let woken = woken.clone();
+                let woken = ready.woken.clone();
                 loom::thread::spawn(move || woken.wake(component))
             });
             let mut seen = 0;
             loom::future::block_on(poll_fn(|cx| {
-                woken.register(cx.waker());
-                woken.move_to(&ready);
+                ready.register(cx.waker());
+                ready.gather_woken();
                 while ready.take_from(0).is_some() {
                     seen += 1;
                 }
