@@ -13,6 +13,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
+use foldhash::fast::RandomState;
 
 use crate::http::Fields;
 
@@ -108,7 +109,7 @@ struct Slot {
 
 /// Entries by path, bounded in bytes; the least recently used go first, more or less (the clock algorithm).
 pub(super) struct Cache {
-    slots: HashMap<Box<[u8]>, Slot>,
+    slots: HashMap<Box<[u8]>, Slot, RandomState>,
     hand: VecDeque<Box<[u8]>>,
     bytes: usize,
     most_bytes: usize,
@@ -117,7 +118,7 @@ pub(super) struct Cache {
 impl Cache {
     pub(super) fn new(most_bytes: usize) -> Self {
         Self {
-            slots: HashMap::new(),
+            slots: HashMap::default(),
             hand: VecDeque::new(),
             bytes: 0,
             most_bytes,

@@ -269,7 +269,7 @@ struct Validated<'a> {
 impl Validated<'_> {
     /// The whole file, or that it has not changed (RFC 9110 section 13).
     fn answer(&self, request: &Request, body: Body) -> Response {
-        let RequestHead { method, fields, .. } = &request.head;
+        let RequestHead { method, fields, .. } = &*request.head;
         let (status, body) = match evaluate_preconditions(
             method,
             fields,

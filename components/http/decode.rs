@@ -222,7 +222,7 @@ impl RequestDecoder {
             method: parts.method,
             target,
             version: parts.version,
-            fields: Fields::from_checked(lines),
+            fields: Fields::from_checked(lines, parts.names),
         };
         Event::Head(head, parts.body)
     }
@@ -250,13 +250,13 @@ impl RequestDecoder {
         if bytes.is_empty() || !self.progress.is_due(bytes) {
             return Ok(None);
         }
-        let Some(length) = read_trailers(bytes, &self.limits)? else {
+        let Some((length, names)) = read_trailers(bytes, &self.limits)? else {
             self.progress.note_incomplete(bytes, &self.limits);
             return Ok(None);
         };
         let mut trailers = self.input.take(length);
         trailers.truncate(length - 2);
-        Ok(Some(self.end(Fields::from_checked(trailers))))
+        Ok(Some(self.end(Fields::from_checked(trailers, names))))
     }
 
     fn end(&mut self, trailers: Fields) -> Event {

@@ -32,8 +32,8 @@ use super::grammar::{is_field_value, is_token, trim};
 pub struct Fields {
     /// Whole, valid field lines, each ended by CRLF.
     lines: Bytes,
-    /// Whether a line may be one that [`encode_head`](super::encode_head) writes itself.
-    may_frame: bool,
+    /// The names on them.
+    names: Names,
 }
 
 /// A field that must not be written: its name is no token, or its value would break the line.
@@ -54,28 +54,43 @@ impl Fields {
     pub const fn new() -> Self {
         Self {
             lines: Bytes::new(),
-            may_frame: false,
+            names: Names(0),
         }
     }
 
-    /// Lines that a decoder has checked: each valid, each ended by CRLF.
-    pub(super) fn from_checked(lines: Bytes) -> Self {
-        Self {
-            lines,
-            may_frame: true,
+    /// Lines that a decoder has checked, each valid, each ended by CRLF, and the names on them.
+    pub(super) fn from_checked(lines: Bytes, names: Names) -> Self {
+        Self { lines, names }
+    }
+
+    /// Lines as a test writes them.
+    #[cfg(test)]
+    pub(super) fn from_lines(lines: impl Into<Bytes>) -> Self {
+        let mut names = Names::default();
+        let fields = Self::from_checked(lines.into(), names);
+        for (name, _) in fields.iter() {
+            names.insert(name.as_bytes());
         }
+        Self { names, ..fields }
     }
 
     /// The value of the first field of that name, without the white space around it.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&[u8]> {
+        if !self.names.may_contain(name.as_bytes()) {
+            return None;
+        }
         self.raw_lines()
             .find_map(|line| value_if_named(line, name.as_bytes()))
     }
 
     /// The values of all fields of that name, in order.
     pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.raw_lines()
+        let lines = self.names.may_contain(name.as_bytes());
+        lines
+            .then(|| self.raw_lines())
+            .into_iter()
+            .flatten()
             .filter_map(move |line| value_if_named(line, name.as_bytes()))
     }
 
@@ -124,7 +139,7 @@ impl Fields {
             lines.extend_from_slice(part);
         }
         self.lines = lines.freeze();
-        self.may_frame |= is_framing(name.as_bytes());
+        self.names.insert(name.as_bytes());
         Ok(())
     }
 
@@ -194,7 +209,7 @@ impl Fields {
 
     /// Whether a line may be one that the encoder writes itself; `false` is certain.
     pub(super) fn may_frame(&self) -> bool {
-        self.may_frame
+        FRAMING.iter().any(|name| self.names.may_contain(name))
     }
 
     /// The lines, without their CRLF.
@@ -226,16 +241,43 @@ impl PartialEq for Fields {
 
 impl Eq for Fields {}
 
-/// Whether only the encoder may write that field: it says where the message ends.
+/// The fields that only the encoder may write: they say where the message ends.
+const FRAMING: [&[u8]; 4] = [
+    b"date",
+    b"connection",
+    b"content-length",
+    b"transfer-encoding",
+];
+
+/// Whether only the encoder may write that field.
 pub(super) fn is_framing(name: &[u8]) -> bool {
-    let reserved: &[u8] = match name.len() {
-        4 => b"date",
-        10 => b"connection",
-        14 => b"content-length",
-        17 => b"transfer-encoding",
-        _ => return false,
-    };
-    name.eq_ignore_ascii_case(reserved)
+    FRAMING
+        .iter()
+        .any(|framing| name.eq_ignore_ascii_case(framing))
+}
+
+/// The names of some fields, forgetful but small: that a name is not there is certain, that it is there is not. Most look-ups
+/// are for fields that a message does not have.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Names(u64);
+
+impl Names {
+    #[inline]
+    pub(super) fn insert(&mut self, name: &[u8]) {
+        self.0 |= Self::bit(name);
+    }
+
+    #[inline]
+    fn may_contain(self, name: &[u8]) -> bool {
+        self.0 & Self::bit(name) != 0
+    }
+
+    /// The length and the first letter tell the usual names apart well enough.
+    #[inline]
+    fn bit(name: &[u8]) -> u64 {
+        let first = name.first().map_or(0, u8::to_ascii_lowercase);
+        1 << ((usize::from(first) * 7 + name.len()) % 64)
+    }
 }
 
 /// The value of a line, if the line has that name.
@@ -260,7 +302,7 @@ mod tests {
     use super::*;
 
     fn received(lines: &'static str) -> Fields {
-        Fields::from_checked(Bytes::from_static(lines.as_bytes()))
+        Fields::from_lines(lines)
     }
 
     #[test]

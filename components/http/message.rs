@@ -31,10 +31,10 @@ pub struct Exchange {
 pub struct Request {
     /// What the response must agree with.
     pub exchange: Exchange,
-    /// The request line and the header fields.
-    pub head: RequestHead,
+    /// The request line and the header fields. Boxed, because a request moves from component to component.
+    pub head: Box<RequestHead>,
     /// The content; `None` if there is none. Dropping it unread discards the rest.
-    pub content: Option<Content>,
+    pub content: Option<Box<Content>>,
 }
 
 impl Exchange {

@@ -150,7 +150,7 @@ impl Parser<'_> {
         loop {
             match self.decoder.next() {
                 Ok(Some(Event::Head(head, kind))) => {
-                    let closes = self.begin(head, kind).await?;
+                    let closes = self.begin(Box::new(head), kind).await?;
                     if closes && kind == BodyKind::None {
                         return self.end(Finish::Close).await;
                     }
@@ -177,7 +177,7 @@ impl Parser<'_> {
     }
 
     /// Sends a request on its way; gives whether it is the last of the connection.
-    async fn begin(&mut self, head: RequestHead, kind: BodyKind) -> Result<bool, End> {
+    async fn begin(&mut self, head: Box<RequestHead>, kind: BodyKind) -> Result<bool, End> {
         log::debug!(
             "{} | Parsing ['{}', '{}', '{:?}']",
             self.peer,
@@ -209,7 +209,7 @@ impl Parser<'_> {
             }
             let (to, parts) = link(CONTENT_CAPACITY);
             self.present = Present::Content { to, closes };
-            content = Some(Content::new(parts));
+            content = Some(Box::new(Content::new(parts)));
         }
         self.io
             .requests
@@ -230,36 +230,55 @@ impl Parser<'_> {
     }
 
     async fn wait(&mut self) -> Result<Woken, End> {
+        // Whether responses are still being written matters only to a parser that would otherwise end: usually the next
+        // request comes sooner, and a wake-up for every response is saved.
+        let mut follows_responses = false;
         loop {
             if let Some(bytes) = self.io.bytes.try_next() {
                 return Ok(Woken::Bytes(bytes));
             }
-            match self.deadline() {
+            match self.deadline(follows_responses) {
                 Some(deadline) => self.timer.set(deadline),
                 None => self.timer.clear(),
             }
             let bytes = async { Ok(self.io.bytes.next().await.map_or(Woken::End, Woken::Bytes)) };
-            let written = async { Err(self.io.written.next().await) };
+            let written = async {
+                if follows_responses {
+                    return Err(self.io.written.next().await);
+                }
+                self.io.notices.closed().await;
+                Err(None)
+            };
             let expired = async {
                 self.timer.expired().await;
                 Ok(Woken::Expired)
             };
             match or(bytes, or(written, expired)).await {
+                Ok(Woken::Expired) if self.has_responses_to_come() => follows_responses = true,
                 Ok(woken) => return Ok(woken),
                 Err(written) => self.note(written)?,
             }
         }
     }
 
+    /// Takes note of a response that has been written; the writer is gone if there is none.
     fn note(&mut self, written: Option<Written>) -> Result<(), End> {
         let Written(number) = written.ok_or(End::Closed)?;
         self.written = number + 1;
         Ok(())
     }
 
-    fn deadline(&mut self) -> Option<Instant> {
+    /// Whether, between two requests, an earlier one has not been answered whole.
+    fn has_responses_to_come(&mut self) -> bool {
+        while let Some(Written(number)) = self.io.written.try_next() {
+            self.written = number + 1;
+        }
+        self.decoder.phase() == Phase::BetweenRequests && self.next > self.written
+    }
+
+    fn deadline(&mut self, follows_responses: bool) -> Option<Instant> {
         match self.decoder.phase() {
-            Phase::BetweenRequests if self.next > self.written => None,
+            Phase::BetweenRequests if follows_responses && self.next > self.written => None,
             Phase::BetweenRequests => Some(now() + self.patience.linger),
             Phase::InHead => Some(*self.head_began.get_or_insert_with(now) + self.patience.head),
             Phase::InBody => Some(now() + self.patience.content),

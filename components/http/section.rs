@@ -10,6 +10,7 @@ use std::ops::Range;
 use http::{Method, Version};
 use httparse::{EMPTY_HEADER, Header, Status};
 
+use super::fields::Names;
 use super::framing::{BodyKind, FramingFields};
 use super::target::find_path;
 use super::{Limits, Malformed};
@@ -25,6 +26,7 @@ pub(super) struct HeadParts {
     pub(super) path: Range<u32>,
     pub(super) version: Version,
     pub(super) fields: Range<usize>,
+    pub(super) names: Names,
     pub(super) body: BodyKind,
     /// Bytes of the whole head, with the empty line.
     pub(super) length: usize,
@@ -51,10 +53,14 @@ pub(super) fn read_head(bytes: &[u8], limits: &Limits) -> Result<Option<HeadPart
     }
 }
 
-/// Reads a trailer section at the start of `bytes` and gives its length; `None` if it is not complete.
-pub(super) fn read_trailers(bytes: &[u8], limits: &Limits) -> Result<Option<usize>, Malformed> {
+/// Reads a trailer section at the start of `bytes` and gives its length and the names in it; `None` if it is not complete.
+pub(super) fn read_trailers(
+    bytes: &[u8],
+    limits: &Limits,
+) -> Result<Option<(usize, Names)>, Malformed> {
+    let mut names = Names::default();
     if bytes.starts_with(b"\r\n") {
-        return Ok(Some(2));
+        return Ok(Some((2, names)));
     }
     let window = window(bytes, limits);
     let mut headers = vec![EMPTY_HEADER; limits.fields];
@@ -64,7 +70,8 @@ pub(super) fn read_trailers(bytes: &[u8], limits: &Limits) -> Result<Option<usiz
             if headers.iter().any(|h| is_forbidden_trailer(h.name)) {
                 return Err(Malformed::Trailer);
             }
-            Ok(Some(length))
+            headers.iter().for_each(|h| names.insert(h.name.as_bytes()));
+            Ok(Some((length, names)))
         }
         Ok(Status::Partial) if bytes.len() > limits.head_bytes => Err(Malformed::HeadTooLarge),
         Ok(Status::Partial) => Ok(None),
@@ -149,7 +156,9 @@ fn accept_head(
         Version::HTTP_11
     };
     let mut framing = FramingFields::new(version);
+    let mut names = Names::default();
     for header in request.headers.iter() {
+        names.insert(header.name.as_bytes());
         framing.observe(header.name.as_bytes(), header.value)?;
     }
     let body = framing.body_kind()?;
@@ -164,6 +173,7 @@ fn accept_head(
         method,
         version,
         fields: fields..empty_line,
+        names,
         body,
         length: head.len(),
     })

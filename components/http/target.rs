@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use http::Method;
+use memchr::memchr;
 use thiserror::Error;
 
 use super::Malformed;
@@ -83,10 +84,13 @@ impl Target {
     /// The empty path of an absolute URI is the path `/` (RFC 9110 section 4.2.3).
     #[must_use]
     pub fn path(&self) -> &str {
-        let path = &self.bytes[self.path_start as usize..self.path_end as usize];
-        match path {
-            [] if self.scheme_length() > 0 => "/",
-            path => ascii(path),
+        ascii(self.raw_path())
+    }
+
+    fn raw_path(&self) -> &[u8] {
+        match &self.bytes[self.path_start as usize..self.path_end as usize] {
+            [] if self.scheme_length() > 0 => b"/",
+            path => path,
         }
     }
 
@@ -124,8 +128,8 @@ impl Target {
     /// once decoded, even if it would stay below the root: clients remove dot segments before they send
     /// a path (RFC 3986 section 5.2.4), so what still has one tries something.
     pub fn decoded_path(&self) -> Result<Cow<'_, [u8]>, BadPath> {
-        let raw = self.path().as_bytes();
-        let path = if raw.contains(&b'%') {
+        let raw = self.raw_path();
+        let path = if memchr(b'%', raw).is_some() {
             Cow::Owned(percent_decode(raw)?)
         } else {
             Cow::Borrowed(raw)

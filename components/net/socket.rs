@@ -5,7 +5,7 @@ use std::fs::File;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use rustix::net::{RecvFlags, SendFlags};
 use tokio::io::Interest;
@@ -59,9 +59,6 @@ impl Socket {
     /// Like [`read`](Self::read), for a future made by hand.
     pub fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         loop {
-            if self.stream.poll_read_ready(cx)?.is_pending() {
-                return Poll::Pending;
-            }
             let mut short = None;
             let read = self.stream.try_io(Interest::READABLE, || {
                 let (count, _) = rustix::net::recv(&self.stream, &mut *buffer, RecvFlags::empty())?;
@@ -74,7 +71,10 @@ impl Socket {
             });
             match (short, read) {
                 (Some(count), _) | (None, Ok(count)) => return Poll::Ready(Ok(count)),
-                (None, Err(error)) if is_passing(&error) => {}
+                // What is not ready is not called at all: tokio knows it from the last call or event.
+                (None, Err(error)) if is_passing(&error) => {
+                    ready!(self.stream.poll_read_ready(cx))?;
+                }
                 (None, Err(error)) => return Poll::Ready(Err(error)),
             }
         }
@@ -119,9 +119,10 @@ impl Socket {
         mut call: impl FnMut() -> rustix::io::Result<usize>,
     ) -> io::Result<usize> {
         loop {
-            poll_fn(|cx| self.stream.poll_write_ready(cx)).await?;
             match self.stream.try_io(Interest::WRITABLE, || Ok(call()?)) {
-                Err(error) if is_passing(&error) => {}
+                Err(error) if is_passing(&error) => {
+                    poll_fn(|cx| self.stream.poll_write_ready(cx)).await?;
+                }
                 outcome => return outcome,
             }
         }

@@ -140,14 +140,19 @@ impl Flow {
         let turn = Turn::of(&self.ready, waker, component).enter();
         let outcome = poll_caught(running, waker);
         turn.enter();
-        self.settle(component, outcome)
+        match outcome {
+            Ok(Poll::Pending) => Ok(()),
+            ended => self.settle(component, ended),
+        }
     }
 
     /// Polls the only component: there is nothing to be sorted out.
     fn poll_single(&mut self, waker: &Waker) -> Poll<Result<(), Fault>> {
         if let [Some(single)] = &mut *self.components {
-            let outcome = poll_caught(single, waker);
-            self.settle(0, outcome)?;
+            match poll_caught(single, waker) {
+                Ok(Poll::Pending) => return Poll::Pending,
+                ended => self.settle(0, ended)?,
+            }
         }
         if self.alive == 0 {
             Poll::Ready(Ok(()))
@@ -157,6 +162,7 @@ impl Flow {
     }
 
     /// Sees to a component that has ended.
+    #[inline(never)]
     fn settle(&mut self, component: usize, outcome: Outcome) -> Result<(), Fault> {
         let cause = match outcome {
             Ok(Poll::Pending) => return Ok(()),
