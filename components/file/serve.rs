@@ -105,15 +105,19 @@ impl Files {
         }
         let path = request.head.target.decoded_path();
         let path = path.map_err(|_| fail(StatusCode::BAD_REQUEST, "the path is not valid"))?;
-        let path = self
-            .relative(&path)
-            .ok_or_else(|| fail(StatusCode::NOT_FOUND, NOTHING))?;
-        let fresh = self.cache.borrow_mut().fresh(path, now());
+        // Only what may be served gets into the cache.
+        let fresh = path
+            .strip_prefix(b"/")
+            .and_then(|path| self.cache.borrow_mut().fresh(path, now()));
         if let Some(entry) = fresh {
             log::debug!("{} | Handle File", request.exchange.peer);
             return Ok(from_memory(request, &entry));
         }
-        self.find(request, path)
+        let path = self
+            .relative(&path)
+            .ok_or_else(|| fail(StatusCode::NOT_FOUND, NOTHING))?;
+        // Boxed, because what is in memory needs none of it.
+        Box::pin(self.find(request, path))
             .await
             .map_err(|refused| match refused {
                 Refused::NotFound => fail(StatusCode::NOT_FOUND, NOTHING),

@@ -61,8 +61,7 @@ impl Request {
             return Ok(());
         };
         let exchange = self.exchange.closing();
-        content
-            .discard()
+        Box::pin(content.discard())
             .await
             .map_err(|cut| Failure::new(exchange, cut.status, cut.explanation))
     }

@@ -97,7 +97,7 @@ pub fn parse_requests(
 ) -> impl Component<ParsePorts> {
     async move |io: &mut ParsePorts| {
         let decoder = RequestDecoder::new(limits);
-        let parser = Parser {
+        let mut parser = Parser {
             io,
             decoder,
             peer,
@@ -146,7 +146,7 @@ enum Woken {
 }
 
 impl Parser<'_> {
-    async fn run(mut self) -> Done {
+    async fn run(&mut self) -> Done {
         loop {
             match self.decoder.next() {
                 Ok(Some(Event::Head(head, kind))) => {
@@ -285,14 +285,14 @@ impl Parser<'_> {
         }
     }
 
-    async fn peer_finished(self) -> Done {
+    async fn peer_finished(&mut self) -> Done {
         match self.decoder.finish() {
             Ok(()) => self.end(Finish::Close).await,
             Err(malformed) => self.fail(malformed.status(), malformed.to_string()).await,
         }
     }
 
-    async fn expired(self) -> Done {
+    async fn expired(&mut self) -> Done {
         if self.decoder.phase() == Phase::BetweenRequests {
             return Ok(());
         }
@@ -304,7 +304,11 @@ impl Parser<'_> {
     }
 
     /// Reports what is wrong: by the handler that reads the content, if there is one, else by the error component.
-    async fn fail(mut self, status: StatusCode, explanation: impl Into<Cow<'static, str>>) -> Done {
+    async fn fail(
+        &mut self,
+        status: StatusCode,
+        explanation: impl Into<Cow<'static, str>>,
+    ) -> Done {
         let explanation = explanation.into();
         match std::mem::replace(&mut self.present, Present::None) {
             Present::Content { to, .. } => {
@@ -334,7 +338,7 @@ impl Parser<'_> {
         self.end(Finish::Linger).await
     }
 
-    async fn end(self, finish: Finish) -> Done {
+    async fn end(&self, finish: Finish) -> Done {
         Ok(self
             .io
             .notices

@@ -44,10 +44,10 @@ pub fn route_requests(methods: Vec<Method>) -> impl Component<RoutePorts> + Clon
             match outbox {
                 Some(outbox) => {
                     if let Err(kamea::Closed(unserved)) = outbox.send(request).await {
-                        serverless(io, unserved).await?;
+                        Box::pin(serverless(io, unserved)).await?;
                     }
                 }
-                None => refuse(io, request, &methods).await?,
+                None => Box::pin(refuse(io, request, &methods)).await?,
             }
         }
         Ok(())

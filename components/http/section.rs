@@ -12,7 +12,7 @@ use httparse::{EMPTY_HEADER, Header, Status};
 
 use super::fields::Names;
 use super::framing::{BodyKind, FramingFields};
-use super::target::find_path;
+use super::target::{PathPart, find_path};
 use super::{Limits, Malformed};
 
 /// Fields for which there is room on the stack; the default limit.
@@ -23,7 +23,7 @@ pub(super) struct HeadParts {
     pub(super) method: Method,
     pub(super) target: Range<usize>,
     /// In the target.
-    pub(super) path: Range<u32>,
+    pub(super) path: PathPart,
     pub(super) version: Version,
     pub(super) fields: Range<usize>,
     pub(super) names: Names,

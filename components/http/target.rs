@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::ops::Range;
 
 use bytes::Bytes;
 use http::Method;
@@ -33,11 +32,18 @@ use super::grammar::is_host;
 pub struct Target {
     /// The whole target: visible ASCII.
     bytes: Bytes,
-    /// Where the path starts: behind the authority, if there is one. Four bytes, because a head is moved
-    /// more often than its target is read.
-    path_start: u32,
-    /// Where the path ends: at `?` or at the end.
-    path_end: u32,
+    path: PathPart,
+}
+
+/// Where the path of a target is. Four bytes each, because a head is moved more often than its target is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PathPart {
+    /// Behind the authority, if there is one.
+    start: u32,
+    /// At `?` or at the end.
+    end: u32,
+    /// Whether nothing in it is encoded, and no segment begins with a dot: it stands for itself.
+    is_plain: bool,
 }
 
 /// A path that names nothing that could be served.
@@ -71,12 +77,8 @@ impl Target {
     }
 
     /// A target in which [`find_path`] found that path.
-    pub(super) fn from_checked(bytes: Bytes, path: Range<u32>) -> Self {
-        Self {
-            bytes,
-            path_start: path.start,
-            path_end: path.end,
-        }
+    pub(super) fn from_checked(bytes: Bytes, path: PathPart) -> Self {
+        Self { bytes, path }
     }
 
     /// The path, as it was sent; `*` for the asterisk-form, empty for the authority-form.
@@ -88,7 +90,7 @@ impl Target {
     }
 
     fn raw_path(&self) -> &[u8] {
-        match &self.bytes[self.path_start as usize..self.path_end as usize] {
+        match &self.bytes[self.path.start as usize..self.path.end as usize] {
             [] if self.scheme_length() > 0 => b"/",
             path => path,
         }
@@ -97,13 +99,13 @@ impl Target {
     /// What stands behind the first `?`, as it was sent.
     #[must_use]
     pub fn query(&self) -> Option<&str> {
-        self.bytes.get(self.path_end as usize + 1..).map(ascii)
+        self.bytes.get(self.path.end as usize + 1..).map(ascii)
     }
 
     /// The host and port of the absolute-form and the authority-form.
     #[must_use]
     pub fn authority(&self) -> Option<&[u8]> {
-        let authority = &self.bytes[self.scheme_length()..self.path_start as usize];
+        let authority = &self.bytes[self.scheme_length()..self.path.start as usize];
         (!authority.is_empty()).then_some(authority)
     }
 
@@ -129,6 +131,9 @@ impl Target {
     /// a path (RFC 3986 section 5.2.4), so what still has one tries something.
     pub fn decoded_path(&self) -> Result<Cow<'_, [u8]>, BadPath> {
         let raw = self.raw_path();
+        if self.path.is_plain {
+            return Ok(Cow::Borrowed(raw));
+        }
         let path = if memchr(b'%', raw).is_some() {
             Cow::Owned(percent_decode(raw)?)
         } else {
@@ -144,7 +149,7 @@ impl Target {
 
     /// Bytes of `scheme://`, which only the absolute-form has.
     fn scheme_length(&self) -> usize {
-        let before_path = &self.bytes[..self.path_start as usize];
+        let before_path = &self.bytes[..self.path.start as usize];
         let end = before_path.windows(3).position(|part| part == b"://");
         end.map_or(0, |end| end + 3)
     }
@@ -162,18 +167,30 @@ impl fmt::Debug for Target {
     }
 }
 
-/// Where the path that starts there ends; refuses what is not visible ASCII or a fragment.
-fn path_end(bytes: &[u8], path_start: usize) -> Result<usize, Malformed> {
+/// Looks at the path that starts there; refuses what is not visible ASCII or a fragment.
+fn read_path(bytes: &[u8], start: usize) -> Result<PathPart, Malformed> {
     let mut end = bytes.len();
-    for (i, &byte) in bytes.iter().enumerate().skip(path_start) {
+    let mut is_plain = true;
+    let mut previous = 0;
+    for (i, &byte) in bytes.iter().enumerate().skip(start) {
         match byte {
             b'?' => end = end.min(i),
             b'#' => return Err(Malformed::Target),
+            b'%' => is_plain = false,
+            b'.' => is_plain &= previous != b'/',
             b'!'..=b'~' => {}
             _ => return Err(Malformed::Target),
         }
+        previous = byte;
     }
-    Ok(end)
+    match (u32::try_from(start), u32::try_from(end)) {
+        (Ok(start), Ok(end)) => Ok(PathPart {
+            start,
+            end,
+            is_plain,
+        }),
+        _ => Err(Malformed::Target),
+    }
 }
 
 /// Checks `host:port`; the path is empty, at the end.
@@ -209,18 +226,14 @@ fn check_absolute_form(bytes: &[u8]) -> Result<usize, Malformed> {
 }
 
 /// Where the path is in the target of a request with that method; refuses what [`Target::parse`] does.
-pub(super) fn find_path(method: &Method, target: &[u8]) -> Result<Range<u32>, Malformed> {
+pub(super) fn find_path(method: &Method, target: &[u8]) -> Result<PathPart, Malformed> {
     let start = match target.first() {
         _ if *method == Method::CONNECT => check_authority_form(target)?,
         Some(b'/') => 0,
         Some(b'*') if target.len() == 1 && *method == Method::OPTIONS => 0,
         _ => check_absolute_form(target)?,
     };
-    let end = path_end(target, start)?;
-    match (u32::try_from(start), u32::try_from(end)) {
-        (Ok(start), Ok(end)) => Ok(start..end),
-        _ => Err(Malformed::Target),
-    }
+    read_path(target, start)
 }
 
 /// A part of a target as text: `parse` lets nothing but ASCII in.

@@ -88,22 +88,10 @@ struct Writer<'a> {
     ends: Option<(u64, Finish)>,
 }
 
-/// What the writer has to do next.
-enum Next {
-    /// Write this response: it is its turn.
-    Response(Response),
-    /// Look again.
-    Other,
-    /// No more responses can come.
-    End,
-}
-
 impl Writer<'_> {
     async fn run(&mut self) -> io::Result<()> {
         loop {
-            while let Some(notice) = self.io.notices.try_next() {
-                self.note(notice);
-            }
+            self.take_notices();
             if self.to_continue == Some(self.due) {
                 self.to_continue = None;
                 encode_continue(&mut self.out.bytes);
@@ -113,15 +101,27 @@ impl Writer<'_> {
             {
                 return self.finish(finish).await;
             }
-            match self.next().await? {
-                Next::Response(response) => {
-                    if self.respond(response).await? {
-                        return self.finish_early().await;
+            let response = match self.ready() {
+                Some(response) => response,
+                // Nothing more is ready: what has gathered goes out in one go.
+                None => {
+                    self.out.flush(false).await?;
+                    match self.wait().await {
+                        Some(Some(response)) => response,
+                        Some(None) => continue,
+                        None => return Ok(()),
                     }
                 }
-                Next::Other => {}
-                Next::End => return self.out.flush(false).await,
+            };
+            if self.respond(response).await? {
+                return self.finish_early().await;
             }
+        }
+    }
+
+    fn take_notices(&mut self) {
+        while let Some(notice) = self.io.notices.try_next() {
+            self.note(notice);
         }
     }
 
@@ -132,15 +132,24 @@ impl Writer<'_> {
         }
     }
 
-    async fn next(&mut self) -> io::Result<Next> {
-        if let Some(response) = self.early.remove(&self.due) {
-            return Ok(Next::Response(response));
+    /// The response whose turn it is, if it has come.
+    fn ready(&mut self) -> Option<Response> {
+        if !self.early.is_empty()
+            && let Some(response) = self.early.remove(&self.due)
+        {
+            return Some(response);
         }
-        if let Some(response) = self.io.responses.try_next() {
-            return Ok(self.in_turn(response));
+        while let Some(response) = self.io.responses.try_next() {
+            let response = self.in_turn(response);
+            if response.is_some() {
+                return response;
+            }
         }
-        // Nothing more is ready: what has gathered goes out in one go.
-        self.out.flush(false).await?;
+        None
+    }
+
+    /// Waits for something to come: the response whose turn it is, or something else. `None` when no responses can come any more.
+    async fn wait(&mut self) -> Option<Option<Response>> {
         let response = async { Ok(self.io.responses.next().await) };
         let notice = async {
             match self.io.notices.next().await {
@@ -148,23 +157,23 @@ impl Writer<'_> {
                 None => std::future::pending().await,
             }
         };
-        Ok(match or(response, notice).await {
-            Ok(Some(response)) => self.in_turn(response),
-            Ok(None) => Next::End,
+        match or(response, notice).await {
+            Ok(response) => response.map(|response| self.in_turn(response)),
             Err(notice) => {
                 self.note(notice);
-                Next::Other
+                Some(None)
             }
-        })
+        }
     }
 
-    fn in_turn(&mut self, mut response: Response) -> Next {
+    /// Gives the response back if it is its turn, and keeps it if that is to come.
+    fn in_turn(&mut self, mut response: Response) -> Option<Response> {
         let number = &mut response.exchange.number;
         if *number == Exchange::DUE {
             *number = self.due;
         }
         match *number {
-            number if number == self.due => return Next::Response(response),
+            number if number == self.due => return Some(response),
             // The exchange was answered already: by the failure of a component, perhaps.
             number if number < self.due => {}
             number => {
@@ -175,41 +184,21 @@ impl Writer<'_> {
                 self.early.insert(number, response);
             }
         }
-        Next::Other
+        None
     }
 
     /// Writes a response; gives whether it is the last of the connection.
     async fn respond(&mut self, response: Response) -> io::Result<bool> {
-        let Response {
-            exchange,
-            head,
-            body,
-        } = response;
-        let connection = if exchange.closes {
-            Connection::Close
-        } else {
-            Connection::KeepAlive
-        };
-        let framing = framing_of(&body);
-        let seconds = wall_clock()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs());
-        let (framing, connection) = DATE.with_borrow_mut(|date| {
-            encode_head(
-                &mut self.out.bytes,
-                exchange.version,
-                &head,
-                framing,
-                connection,
-                date.at(seconds),
-            )
-        });
+        let (framing, connection) = self.out.put_head(&response);
+        let Response { exchange, body, .. } = response;
         if !exchange.is_head && framing != BodyFraming::None {
             match body {
                 Body::Empty => {}
-                Body::Bytes(bytes) => self.out.put(&bytes).await?,
-                Body::File(slice) => self.out.put_file(&slice).await?,
-                Body::Stream { chunks, .. } => self.out.put_stream(chunks, framing).await?,
+                Body::Bytes(bytes) if bytes.len() <= COPIED => {
+                    self.out.bytes.extend_from_slice(&bytes);
+                }
+                // Boxed, so that the writer is small while it only copies.
+                body => Box::pin(self.out.put_body(body, framing)).await?,
             }
         }
         if self.out.bytes.len() >= GATHERED {
@@ -223,9 +212,7 @@ impl Writer<'_> {
 
     /// Ends the connection behind a response that closes it, in the way the parser wants if it has said so.
     async fn finish_early(&mut self) -> io::Result<()> {
-        while let Some(notice) = self.io.notices.try_next() {
-            self.note(notice);
-        }
+        self.take_notices();
         self.finish(self.ends.map_or(Finish::Close, |(_, finish)| finish))
             .await
     }
@@ -267,6 +254,38 @@ impl Output {
         }
         self.bytes.clear();
         Ok(())
+    }
+
+    /// Adds the head of a response; gives what really became of framing and connection.
+    fn put_head(&mut self, response: &Response) -> (BodyFraming, Connection) {
+        let connection = if response.exchange.closes {
+            Connection::Close
+        } else {
+            Connection::KeepAlive
+        };
+        let framing = framing_of(&response.body);
+        let seconds = wall_clock()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
+        DATE.with_borrow_mut(|date| {
+            encode_head(
+                &mut self.bytes,
+                response.exchange.version,
+                &response.head,
+                framing,
+                connection,
+                date.at(seconds),
+            )
+        })
+    }
+
+    async fn put_body(&mut self, body: Body, framing: BodyFraming) -> io::Result<()> {
+        match body {
+            Body::Empty => Ok(()),
+            Body::Bytes(bytes) => self.put(&bytes).await,
+            Body::File(slice) => self.put_file(&slice).await,
+            Body::Stream { chunks, .. } => self.put_stream(chunks, framing).await,
+        }
     }
 
     async fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
