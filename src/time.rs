@@ -1,5 +1,6 @@
 //! Time, as components know it: it comes from the kernel, so that it can be another time than the world's.
 
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -10,6 +11,64 @@ use tokio::time::Sleep;
 /// The present moment.
 pub fn now() -> Instant {
     tokio::time::Instant::now().into_std()
+}
+
+/// The moment at which the present turn of a flow began. It is the same for all that one wake-up does and costs nothing after
+/// the first look: for deadlines and caches, where [`now`] is for measuring. Outside of a flow it is [`now`].
+///
+/// # Examples
+///
+/// ```
+/// use kamea::time::{now, turn};
+///
+/// assert!(turn() <= now());
+/// ```
+pub fn turn() -> Instant {
+    TURN.with(|turn| match (turn.depth.get(), turn.began.get()) {
+        (0, _) => now(),
+        (_, Some(began)) => began,
+        (_, None) => {
+            let began = now();
+            turn.began.set(Some(began));
+            began
+        }
+    })
+}
+
+/// The turn of the flow that is being polled on this thread.
+struct Turn {
+    /// How many flows are being polled, one inside of the other.
+    depth: Cell<usize>,
+    /// When it began, if anybody has asked.
+    began: Cell<Option<Instant>>,
+}
+
+thread_local! {
+    static TURN: Turn = const {
+        Turn { depth: Cell::new(0), began: Cell::new(None) }
+    };
+}
+
+/// The turn of a flow, for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct InTurn(());
+
+impl InTurn {
+    pub(crate) fn begin() -> Self {
+        TURN.with(|turn| turn.depth.set(turn.depth.get() + 1));
+        Self(())
+    }
+}
+
+impl Drop for InTurn {
+    fn drop(&mut self) {
+        TURN.with(|turn| {
+            turn.depth.set(turn.depth.get() - 1);
+            if turn.depth.get() == 0 {
+                turn.began.set(None);
+            }
+        });
+    }
 }
 
 /// The present moment by the calendar.

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
-use kamea::time::{now, wall_clock};
+use kamea::time::{turn, wall_clock};
 use kamea::{Component, unblock};
 
 use super::cache::{Cache, Entry, Identity, LARGEST};
@@ -108,7 +108,7 @@ impl Files {
         // Only what may be served gets into the cache.
         let fresh = path
             .strip_prefix(b"/")
-            .and_then(|path| self.cache.borrow_mut().fresh(path, now()));
+            .and_then(|path| self.cache.borrow_mut().fresh(path, turn()));
         if let Some(entry) = fresh {
             log::debug!("{} | Handle File", request.exchange.peer);
             return Ok(from_memory(request, &entry));
@@ -172,7 +172,7 @@ impl Files {
     ) -> Result<Response, Refused> {
         log::debug!("{} | Handle File", request.exchange.peer);
         let identity = Identity::of(&metadata);
-        let known = self.cache.borrow_mut().confirm(key, identity, now());
+        let known = self.cache.borrow_mut().confirm(key, identity, turn());
         if let Some(entry) = known {
             return Ok(from_memory(request, &entry));
         }
@@ -212,7 +212,7 @@ impl Files {
         ));
         // Shorter than it said: it is changing just now, and not to be kept.
         if entry.content.len() as u64 == length {
-            self.cache.borrow_mut().insert(key, entry.clone(), now());
+            self.cache.borrow_mut().insert(key, entry.clone(), turn());
         }
         Ok(from_memory(request, &entry))
     }

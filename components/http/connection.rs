@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_lite::future::or;
-use kamea::time::{Timer, now, sleep};
+use kamea::time::{Timer, sleep, turn};
 use kamea::{Component, Ports, Template, stopping};
 
 use crate::file::Files;
@@ -73,7 +73,7 @@ async fn next_bytes(socket: &Socket, silence: Duration) -> Option<Bytes> {
     };
     let silent = async {
         let mut timer = Timer::new();
-        timer.set(now() + silence);
+        timer.set(turn() + silence);
         timer.expired().await;
         None
     };

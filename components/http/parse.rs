@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_lite::future::or;
 use http::{Method, StatusCode, Version};
-use kamea::time::{Timer, now};
+use kamea::time::{Timer, turn};
 use kamea::{Component, Done, End, Inbox, Outbox, Ports, Sender, is_stopping, link};
 
 use crate::net::Finish;
@@ -279,9 +279,9 @@ impl Parser<'_> {
     fn deadline(&mut self, follows_responses: bool) -> Option<Instant> {
         match self.decoder.phase() {
             Phase::BetweenRequests if follows_responses && self.next > self.written => None,
-            Phase::BetweenRequests => Some(now() + self.patience.linger),
-            Phase::InHead => Some(*self.head_began.get_or_insert_with(now) + self.patience.head),
-            Phase::InBody => Some(now() + self.patience.content),
+            Phase::BetweenRequests => Some(turn() + self.patience.linger),
+            Phase::InHead => Some(*self.head_began.get_or_insert_with(turn) + self.patience.head),
+            Phase::InBody => Some(turn() + self.patience.content),
         }
     }
 

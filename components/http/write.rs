@@ -4,11 +4,11 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use bytes::Bytes;
 use futures_lite::future::or;
-use kamea::time::{Timer, now, wall_clock};
+use kamea::time::{Timer, turn, wall_clock};
 use kamea::{Component, Inbox, Outbox, Ports, Receiver};
 
 use crate::net::{Finish, Socket};
@@ -41,8 +41,30 @@ const GATHERED: usize = 64 * 1024;
 const FILE_CHUNK: u64 = 1024 * 1024;
 
 thread_local! {
-    /// One date a worker, made once a second.
-    static DATE: RefCell<DateCache> = RefCell::new(DateCache::default());
+    /// One date a worker.
+    static DATE: RefCell<Today> = RefCell::new(Today::default());
+}
+
+/// The date of responses. The calendar is looked at once a second.
+#[derive(Default)]
+struct Today {
+    dates: DateCache,
+    /// Seconds since the epoch.
+    second: u64,
+    /// When the next second begins.
+    ends: Option<Instant>,
+}
+
+impl Today {
+    fn date(&mut self) -> &[u8; 29] {
+        if self.ends.is_none_or(|ends| turn() >= ends) {
+            let since_epoch = wall_clock().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let passed = Duration::from_nanos(since_epoch.subsec_nanos().into());
+            self.second = since_epoch.as_secs();
+            self.ends = Some(turn() + Duration::from_secs(1) - passed);
+        }
+        self.dates.at(self.second)
+    }
 }
 
 /// Writes the responses of one connection in the order of their requests. `stall` is how long the peer may read nothing.
@@ -264,17 +286,14 @@ impl Output {
             Connection::KeepAlive
         };
         let framing = framing_of(&response.body);
-        let seconds = wall_clock()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs());
-        DATE.with_borrow_mut(|date| {
+        DATE.with_borrow_mut(|today| {
             encode_head(
                 &mut self.bytes,
                 response.exchange.version,
                 &response.head,
                 framing,
                 connection,
-                date.at(seconds),
+                today.date(),
             )
         })
     }
@@ -385,7 +404,7 @@ async fn in_time<T>(
     call: impl Future<Output = io::Result<T>>,
 ) -> io::Result<T> {
     let stalled = async {
-        timer.set(now() + stall);
+        timer.set(turn() + stall);
         timer.expired().await;
         Err(io::Error::new(
             io::ErrorKind::TimedOut,

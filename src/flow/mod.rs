@@ -20,6 +20,7 @@ use crate::graph::Plan;
 use crate::link::across::AnyEnds;
 use crate::port::{Outbox, TrySendError};
 use crate::ports::{AnyLink, Wiring};
+use crate::time::InTurn;
 
 /// How many polls of components a flow may spend on one wake-up before others get their turn.
 const BUDGET: usize = 256;
@@ -240,18 +241,24 @@ fn poll_caught(component: &mut Started, waker: &Waker) -> Outcome {
 }
 
 /// Says of a flow, for as long as it lives, that it is being polled.
-struct Polling(Rc<ReadySet>);
+struct Polling {
+    ready: Rc<ReadySet>,
+    _turn: InTurn,
+}
 
 impl Polling {
     fn begin(ready: Rc<ReadySet>) -> Self {
         ready.set_polling(true);
-        Self(ready)
+        Self {
+            ready,
+            _turn: InTurn::begin(),
+        }
     }
 }
 
 impl Drop for Polling {
     fn drop(&mut self) {
-        self.0.set_polling(false);
+        self.ready.set_polling(false);
     }
 }
 

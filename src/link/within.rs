@@ -73,12 +73,20 @@ impl<T> Queue<T> {
     #[inline]
     pub(crate) fn try_next(&self) -> Option<T> {
         let mut state = self.state.borrow_mut();
-        let message = state.messages.pop_front()?;
-        // It was full. Had it not been, the first that waits would have been woken already.
-        if state.messages.len() + 1 == state.capacity {
-            self.wake_writer(state);
+        if state.messages.len() == state.capacity {
+            return self.next_of_full(state);
         }
-        Some(message)
+        state.messages.pop_front()
+    }
+
+    /// Takes a message from a full queue. From any other nobody waits to be woken: the first that waits has been.
+    #[inline(never)]
+    fn next_of_full(&self, mut state: RefMut<'_, State<T>>) -> Option<T> {
+        let message = state.messages.pop_front();
+        let writer = state.first_writer();
+        drop(state);
+        self.wake(writer);
+        message
     }
 
     /// Takes the message, if there is space for it and nobody has waited for longer. It is moved once.
@@ -211,13 +219,6 @@ impl<T> Queue<T> {
             drop(state);
             reader.wake(&self.ready);
         }
-    }
-
-    #[inline(never)]
-    fn wake_writer(&self, mut state: RefMut<'_, State<T>>) {
-        let writer = state.first_writer();
-        drop(state);
-        self.wake(writer);
     }
 
     fn wake(&self, waiter: Option<Waiter>) {
