@@ -80,8 +80,13 @@ impl Files {
 pub fn serve_files(files: Rc<Files>) -> impl Component<HandlerPorts> {
     async move |io: &mut HandlerPorts| {
         while let Some(mut request) = io.requests.next().await {
+            if let Some(response) = files.recall(&request) {
+                io.responses.send(response).await?;
+                continue;
+            }
             let answer = match request.discard_content().await {
-                Ok(()) => files.answer(&request).await,
+                // Boxed, because what is in memory needs none of it.
+                Ok(()) => Box::pin(files.answer(&request)).await,
                 Err(failure) => Err(failure),
             };
             match answer {
@@ -94,9 +99,21 @@ pub fn serve_files(files: Rc<Files>) -> impl Component<HandlerPorts> {
 }
 
 impl Files {
+    /// The answer, if it is in memory: then nothing has to be waited for. Only what may be served gets there.
+    fn recall(&self, request: &Request) -> Option<Response> {
+        if !is_read(request) || request.content.is_some() {
+            return None;
+        }
+        let path = request.head.target.decoded_path().ok()?;
+        let path = path.strip_prefix(b"/")?;
+        let entry = self.cache.borrow_mut().fresh(path, turn())?;
+        log::debug!("{} | Handle File", request.exchange.peer);
+        Some(from_memory(request, &entry))
+    }
+
     async fn answer(&self, request: &Request) -> Result<Response, Failure> {
         let fail = |status, explanation| Failure::new(request.exchange, status, explanation);
-        if *request.method() != Method::GET && *request.method() != Method::HEAD {
+        if !is_read(request) {
             let fields = Fields::new().with("Allow", "GET, HEAD");
             return Err(Failure {
                 fields,
@@ -105,19 +122,10 @@ impl Files {
         }
         let path = request.head.target.decoded_path();
         let path = path.map_err(|_| fail(StatusCode::BAD_REQUEST, "the path is not valid"))?;
-        // Only what may be served gets into the cache.
-        let fresh = path
-            .strip_prefix(b"/")
-            .and_then(|path| self.cache.borrow_mut().fresh(path, turn()));
-        if let Some(entry) = fresh {
-            log::debug!("{} | Handle File", request.exchange.peer);
-            return Ok(from_memory(request, &entry));
-        }
         let path = self
             .relative(&path)
             .ok_or_else(|| fail(StatusCode::NOT_FOUND, NOTHING))?;
-        // Boxed, because what is in memory needs none of it.
-        Box::pin(self.find(request, path))
+        self.find(request, path)
             .await
             .map_err(|refused| match refused {
                 Refused::NotFound => fail(StatusCode::NOT_FOUND, NOTHING),
@@ -250,6 +258,10 @@ impl Files {
             body: Body::Bytes(page.into()),
         })
     }
+}
+
+fn is_read(request: &Request) -> bool {
+    matches!(*request.method(), Method::GET | Method::HEAD)
 }
 
 const NOTHING: &str = "there is nothing at this place";

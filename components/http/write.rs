@@ -123,7 +123,7 @@ impl Writer<'_> {
             {
                 return self.finish(finish).await;
             }
-            let response = match self.ready() {
+            let mut response = match self.ready() {
                 Some(response) => response,
                 // Nothing more is ready: what has gathered goes out in one go.
                 None => {
@@ -135,7 +135,7 @@ impl Writer<'_> {
                     }
                 }
             };
-            if self.respond(response).await? {
+            if self.respond(&mut response).await? {
                 return self.finish_early().await;
             }
         }
@@ -210,14 +210,14 @@ impl Writer<'_> {
     }
 
     /// Writes a response; gives whether it is the last of the connection.
-    async fn respond(&mut self, response: Response) -> io::Result<bool> {
-        let (framing, connection) = self.out.put_head(&response);
-        let Response { exchange, body, .. } = response;
+    async fn respond(&mut self, response: &mut Response) -> io::Result<bool> {
+        let (framing, connection) = self.out.put_head(response);
+        let exchange = &response.exchange;
         if !exchange.is_head && framing != BodyFraming::None {
-            match body {
+            match &mut response.body {
                 Body::Empty => {}
                 Body::Bytes(bytes) if bytes.len() <= COPIED => {
-                    self.out.bytes.extend_from_slice(&bytes);
+                    self.out.bytes.extend_from_slice(bytes);
                 }
                 // Boxed, so that the writer is small while it only copies.
                 body => Box::pin(self.out.put_body(body, framing)).await?,
@@ -298,11 +298,11 @@ impl Output {
         })
     }
 
-    async fn put_body(&mut self, body: Body, framing: BodyFraming) -> io::Result<()> {
+    async fn put_body(&mut self, body: &mut Body, framing: BodyFraming) -> io::Result<()> {
         match body {
             Body::Empty => Ok(()),
-            Body::Bytes(bytes) => self.put(&bytes).await,
-            Body::File(slice) => self.put_file(&slice).await,
+            Body::Bytes(bytes) => self.put(bytes).await,
+            Body::File(slice) => self.put_file(slice).await,
             Body::Stream { chunks, .. } => self.put_stream(chunks, framing).await,
         }
     }
@@ -342,7 +342,7 @@ impl Output {
 
     async fn put_stream(
         &mut self,
-        mut chunks: Receiver<Bytes>,
+        chunks: &mut Receiver<Bytes>,
         framing: BodyFraming,
     ) -> io::Result<()> {
         let mut left = match framing {
