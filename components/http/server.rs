@@ -9,7 +9,7 @@
 //!                 └─failures──┴──────▶ errors ──────┘        (writer ╌╌▶ parser: what is written)
 //! ```
 
-use std::io;
+use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -389,7 +389,7 @@ fn holder(
 fn refuse(accepted: &Accepted) {
     log::debug!("{} | too many connections", accepted.peer);
     // A peer that does not take this at once gets a closed connection instead.
-    let _ = accepted.stream.try_write(&refusal(accepted.peer));
+    let _ = (&accepted.stream).write(&refusal(accepted.peer));
 }
 
 /// A server that runs.

@@ -1,19 +1,20 @@
 //! The acceptor: new connections of a listening socket.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use kamea::time::sleep;
 use kamea::{Component, Source};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
-use tokio::net::TcpStream;
+use tokio::io::Interest;
 
 /// A connection that has just been accepted.
 #[derive(Debug)]
 pub struct Accepted {
-    /// The connection.
+    /// The connection, which does not block. It belongs to no worker yet.
     pub stream: TcpStream,
     /// The address of the peer.
     pub peer: SocketAddr,
@@ -54,20 +55,23 @@ pub fn bind(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     Ok(TcpListener::from(socket))
 }
 
-/// Accepts connections until nobody takes them any more. They are watched by the worker that accepts them.
+/// Accepts connections until nobody takes them any more.
 pub fn accept(listener: TcpListener) -> impl Component<Source<Accepted>> + Send {
     let mut listener = Some(listener);
     async move |io: &mut Source<Accepted>| {
         let Some(listener) = listener.take() else {
             return Ok(());
         };
-        let listener = tokio::net::TcpListener::from_std(listener)?;
+        // To the event queue a socket is a socket; tokio's own listener would watch every connection at once.
+        let listener = tokio::net::TcpStream::from_std(OwnedFd::from(listener).into())?;
         loop {
-            match listener.accept().await {
-                Ok((stream, peer)) => {
-                    log::debug!("Accepted connection from {peer}");
-                    io.outbox.send(Accepted { stream, peer }).await?;
+            listener.readable().await?;
+            match listener.try_io(Interest::READABLE, || accept_one(&listener)) {
+                Ok(accepted) => {
+                    log::debug!("Accepted connection from {}", accepted.peer);
+                    io.outbox.send(accepted).await?;
                 }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if is_of_one_connection(&error) => {
                     log::debug!("a connection was lost before it was accepted");
                 }
@@ -78,6 +82,17 @@ pub fn accept(listener: TcpListener) -> impl Component<Source<Accepted>> + Send 
             }
         }
     }
+}
+
+fn accept_one(listener: &impl AsFd) -> io::Result<Accepted> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let (stream, peer) = rustix::net::acceptfrom_with(listener, flags)?;
+    let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
+    Ok(Accepted {
+        stream: stream.into(),
+        // Whoever is gone already has no address any more.
+        peer: peer.ok_or(io::ErrorKind::ConnectionAborted)?,
+    })
 }
 
 /// Errors that concern the connection that was to be accepted, and none after it (accept(2)).

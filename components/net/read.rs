@@ -6,7 +6,7 @@ use std::io;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use futures_lite::future::or;
+use futures_lite::future::{or, yield_now};
 use kamea::{Component, Source};
 
 use super::Socket;
@@ -25,6 +25,10 @@ pub fn read_bytes(socket: Rc<Socket>, first: Bytes) -> impl Component<Source<Byt
     async move |io: &mut Source<Bytes>| {
         if let Some(first) = first.take() {
             io.outbox.send(first).await?;
+            if !socket.is_watched() {
+                // A connection that ends with its first request need not be watched: downstream has the first look.
+                yield_now().await;
+            }
         }
         loop {
             let read = async { Some(read_some(&socket).await) };
@@ -32,7 +36,7 @@ pub fn read_bytes(socket: Rc<Socket>, first: Bytes) -> impl Component<Source<Byt
                 io.outbox.closed().await;
                 None
             };
-            match or(read, unwanted).await {
+            match or(unwanted, read).await {
                 Some(Ok(bytes)) if !bytes.is_empty() => io.outbox.send(bytes).await?,
                 Some(Ok(_)) | None => return Ok(()),
                 Some(Err(error)) => {

@@ -1,13 +1,15 @@
 //! A connected TCP socket, as the reader and the writer of a connection share it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{self, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::task::{Context, Poll, Waker, ready};
 
-use rustix::net::{RecvFlags, SendFlags};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
@@ -24,20 +26,32 @@ pub enum Finish {
     Cut,
 }
 
-/// A connected socket, registered with the worker that it is on.
+/// A connected socket. It is watched by the worker that it is on only once it has to be waited for: a peer that sends its
+/// request at once and then goes costs no more calls than need be.
 #[derive(Debug)]
 pub struct Socket {
-    stream: TcpStream,
+    stream: RefCell<Stream>,
     peer: SocketAddr,
+    /// Whether the last read took less than it could: nothing was left then.
+    drained: Cell<bool>,
     finished: Cell<Option<Finish>>,
+}
+
+#[derive(Debug)]
+enum Stream {
+    Bare(net::TcpStream),
+    Watched(TcpStream),
+    /// Its registration failed.
+    Lost,
 }
 
 impl Socket {
     /// Takes an accepted connection.
     pub fn new(accepted: Accepted) -> Self {
         Self {
-            stream: accepted.stream,
+            stream: RefCell::new(Stream::Bare(accepted.stream)),
             peer: accepted.peer,
+            drained: Cell::new(false),
             finished: Cell::new(None),
         }
     }
@@ -60,31 +74,40 @@ impl Socket {
     pub fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         loop {
             let mut short = None;
-            let read = self.stream.try_io(Interest::READABLE, || {
-                let (count, _) = rustix::net::recv(&self.stream, &mut *buffer, RecvFlags::empty())?;
-                if count > 0 && count < buffer.len() {
-                    // A short read has emptied the socket: that it would block now needs no second call.
+            let read = self.try_io(Interest::READABLE, |socket| {
+                let (count, _) = rustix::net::recv(socket, &mut *buffer, RecvFlags::empty())?;
+                self.drained.set(count < buffer.len());
+                if self.drained.get() && count > 0 {
+                    // That it would block now needs no second call to be known.
                     short = Some(count);
-                    return Err(io::ErrorKind::WouldBlock.into());
+                    return Err(Errno::AGAIN);
                 }
                 Ok(count)
             });
             match (short, read) {
-                (Some(count), _) | (None, Ok(count)) => return Poll::Ready(Ok(count)),
-                // What is not ready is not called at all: tokio knows it from the last call or event.
-                (None, Err(error)) if is_passing(&error) => {
-                    ready!(self.stream.poll_read_ready(cx))?;
+                (Some(count), _) => return Poll::Ready(Ok(count)),
+                (None, Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(self.poll_ready(cx, Interest::READABLE))?;
                 }
-                (None, Err(error)) => return Poll::Ready(Err(error)),
+                (None, read) => return Poll::Ready(read),
             }
         }
     }
 
     /// Whether unread bytes, or the peer's end, are known to wait. Asks nobody.
     pub fn has_input(&self) -> bool {
-        self.stream
-            .poll_read_ready(&mut Context::from_waker(Waker::noop()))
-            .is_ready()
+        match &*self.stream.borrow() {
+            Stream::Bare(_) => !self.drained.get(),
+            Stream::Watched(stream) => stream
+                .poll_read_ready(&mut Context::from_waker(Waker::noop()))
+                .is_ready(),
+            Stream::Lost => false,
+        }
+    }
+
+    /// Whether the worker watches it.
+    pub fn is_watched(&self) -> bool {
+        matches!(*self.stream.borrow(), Stream::Watched(_))
     }
 
     /// Writes some of `bytes`; gives how many. With `more`, the system may wait for what follows before it sends.
@@ -98,7 +121,7 @@ impl Socket {
         } else {
             SendFlags::NOSIGNAL
         };
-        self.when_writable(|| rustix::net::send(&self.stream, bytes, flags))
+        self.when_writable(|socket| rustix::net::send(socket, bytes, flags))
             .await
     }
 
@@ -108,23 +131,57 @@ impl Socket {
     ///
     /// Whatever the system says of the connection or the file.
     pub async fn send_file(&self, file: &File, offset: u64, count: usize) -> io::Result<usize> {
-        self.when_writable(|| {
-            rustix::fs::sendfile(&self.stream, file, Some(&mut { offset }), count)
+        self.when_writable(|socket| {
+            rustix::fs::sendfile(socket, file, Some(&mut { offset }), count)
         })
         .await
     }
 
     async fn when_writable(
         &self,
-        mut call: impl FnMut() -> rustix::io::Result<usize>,
+        mut call: impl FnMut(BorrowedFd<'_>) -> rustix::io::Result<usize>,
     ) -> io::Result<usize> {
         loop {
-            match self.stream.try_io(Interest::WRITABLE, || Ok(call()?)) {
-                Err(error) if is_passing(&error) => {
-                    poll_fn(|cx| self.stream.poll_write_ready(cx)).await?;
+            match self.try_io(Interest::WRITABLE, &mut call) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    poll_fn(|cx| self.poll_ready(cx, Interest::WRITABLE)).await?;
                 }
                 outcome => return outcome,
             }
+        }
+    }
+
+    /// Makes a call that does not wait. On a socket that is watched and known not to be ready it is not even made.
+    fn try_io(
+        &self,
+        interest: Interest,
+        mut call: impl FnMut(BorrowedFd<'_>) -> rustix::io::Result<usize>,
+    ) -> io::Result<usize> {
+        loop {
+            let outcome = match &*self.stream.borrow() {
+                Stream::Bare(stream) => call(stream.as_fd()).map_err(io::Error::from),
+                Stream::Watched(stream) => stream.try_io(interest, || Ok(call(stream.as_fd())?)),
+                Stream::Lost => Err(io::ErrorKind::NotConnected.into()),
+            };
+            match outcome {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Waits until it is ready, as far as the worker that watches it knows.
+    fn poll_ready(&self, cx: &mut Context<'_>, interest: Interest) -> Poll<io::Result<()>> {
+        let mut stream = self.stream.borrow_mut();
+        if let Stream::Bare(_) = *stream
+            && let Stream::Bare(bare) = std::mem::replace(&mut *stream, Stream::Lost)
+        {
+            *stream = Stream::Watched(TcpStream::from_std(bare)?);
+        }
+        match &*stream {
+            Stream::Watched(stream) if interest.is_readable() => stream.poll_read_ready(cx),
+            Stream::Watched(stream) => stream.poll_write_ready(cx),
+            _ => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
 
@@ -141,14 +198,10 @@ impl Socket {
     /// Tells the peer that nothing more will come, while it may still send.
     pub fn shut_down_writing(&self) {
         // A peer that is gone already needs no telling.
-        let _ = rustix::net::shutdown(&self.stream, rustix::net::Shutdown::Write);
+        let _ = match &*self.stream.borrow() {
+            Stream::Bare(stream) => rustix::net::shutdown(stream, Shutdown::Write),
+            Stream::Watched(stream) => rustix::net::shutdown(stream, Shutdown::Write),
+            Stream::Lost => Ok(()),
+        };
     }
-}
-
-/// Whether to try again: nothing is there, or a signal came.
-fn is_passing(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-    )
 }
