@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use foldhash::fast::RandomState;
+
 /// Counts the connections of a server, over all its workers.
 #[derive(Debug)]
 pub(crate) struct Admission {
@@ -13,7 +15,7 @@ pub(crate) struct Admission {
     /// At most this many of one address.
     most_of_one: usize,
     total: AtomicUsize,
-    clients: Mutex<HashMap<IpAddr, usize>>,
+    clients: Mutex<HashMap<IpAddr, usize, RandomState>>,
 }
 
 impl Admission {

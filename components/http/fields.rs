@@ -86,12 +86,9 @@ impl Fields {
 
     /// The values of all fields of that name, in order.
     pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        let lines = self.names.may_contain(name.as_bytes());
-        lines
-            .then(|| self.raw_lines())
-            .into_iter()
-            .flatten()
-            .filter_map(move |line| value_if_named(line, name.as_bytes()))
+        let has_name = self.names.may_contain(name.as_bytes());
+        let lines = if has_name { &self.lines[..] } else { &[] };
+        split_lines(lines).filter_map(move |line| value_if_named(line, name.as_bytes()))
     }
 
     /// All fields as name and value, in order.
@@ -214,15 +211,18 @@ impl Fields {
 
     /// The lines, without their CRLF.
     pub(super) fn raw_lines(&self) -> impl Iterator<Item = &[u8]> {
-        let mut rest = &self.lines[..];
-        std::iter::from_fn(move || {
-            // LF stands in no line but at its end, behind CR: the decoder and `push` see to that.
-            let end = memchr(b'\n', rest)?;
-            let line = &rest[..end.saturating_sub(1)];
-            rest = &rest[end + 1..];
-            Some(line)
-        })
+        split_lines(&self.lines)
     }
+}
+
+fn split_lines(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        // LF stands in no line but at its end, behind CR: the decoder and `push` see to that.
+        let end = memchr(b'\n', rest)?;
+        let line = &rest[..end.saturating_sub(1)];
+        rest = &rest[end + 1..];
+        Some(line)
+    })
 }
 
 impl fmt::Debug for Fields {
