@@ -59,10 +59,14 @@ impl<T> Sender<T> {
     ///
     /// [`Closed`] with the message, when the receiving end is gone.
     pub async fn send(&self, message: T) -> Result<(), Closed<T>> {
-        self.sender
-            .send_async(message)
-            .await
-            .map_err(|error| Closed(error.0))
+        match self.try_send(message) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Closed(message)) => Err(Closed(message)),
+            Err(TrySendError::Full(message)) => {
+                let sent = self.sender.send_async(message).await;
+                sent.map_err(|error| Closed(error.0))
+            }
+        }
     }
 
     /// Sends a message if there is space for it now.
@@ -136,11 +140,18 @@ impl<T> Receiver<T> {
     }
 
     pub(crate) async fn receive(&self) -> Option<T> {
-        self.receiver.recv_async().await.ok()
+        match self.try_receive() {
+            None => self.receiver.recv_async().await.ok(),
+            message => message,
+        }
     }
 
     /// The next message, if there is one now.
     pub fn try_next(&mut self) -> Option<T> {
+        self.try_receive()
+    }
+
+    pub(crate) fn try_receive(&self) -> Option<T> {
         self.receiver.try_recv().ok()
     }
 

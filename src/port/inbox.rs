@@ -116,12 +116,23 @@ impl<T> Future for NextMessage<'_, T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         match self.inbox {
             Receiving::Within(queue) => queue.poll_next(cx),
-            Receiving::Across(receiver) => self
-                .across
-                .get_or_insert_with(|| Box::pin(receiver.receive()))
-                .as_mut()
-                .poll(cx),
+            Receiving::Across(receiver) => self.poll_across(receiver, cx),
         }
+    }
+}
+
+impl<'a, T> NextMessage<'a, T> {
+    #[inline(never)]
+    fn poll_across(&mut self, receiver: &'a Receiver<T>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        if self.across.is_none()
+            && let Some(message) = receiver.try_receive()
+        {
+            return Poll::Ready(Some(message));
+        }
+        self.across
+            .get_or_insert_with(|| Box::pin(receiver.receive()))
+            .as_mut()
+            .poll(cx)
     }
 }
 

@@ -66,14 +66,7 @@ impl<T> Outbox<T> {
     ///
     /// [`TrySendError`] with the message, when the link is full or the inbox at the other end is gone.
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
-        match &self.0 {
-            Sending::Within { queue, .. } => queue.try_send(message),
-            Sending::Across(sender) => sender.try_send(message),
-            Sending::Feedback(weak) => match weak.upgrade() {
-                Some(sender) => sender.try_send(message),
-                None => Err(TrySendError::Closed(message)),
-            },
-        }
+        self.0.try_send(message)
     }
 
     /// Sends a message from a [`blocking`](crate::blocking) component: blocks its thread while the link is full.
@@ -139,6 +132,33 @@ impl<T> Drop for Outbox<T> {
     }
 }
 
+impl<T> Sending<T> {
+    fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
+        match self {
+            Self::Within { queue, .. } => queue.try_send(message),
+            Self::Across(sender) => sender.try_send(message),
+            Self::Feedback(weak) => match weak.upgrade() {
+                Some(sender) => sender.try_send(message),
+                None => Err(TrySendError::Closed(message)),
+            },
+        }
+    }
+
+    /// Waits for space on the other side.
+    fn send_across(&self, message: T) -> Across<'_, Result<(), Closed<T>>> {
+        Box::pin(async move {
+            match self {
+                Self::Within { .. } => Err(Closed(message)),
+                Self::Across(sender) => sender.send(message).await,
+                Self::Feedback(weak) => match weak.upgrade() {
+                    Some(sender) => sender.send(message).await,
+                    None => Err(Closed(message)),
+                },
+            }
+        })
+    }
+}
+
 /// The future of [`Outbox::send`].
 #[must_use = "no message is sent unless it is awaited"]
 pub struct SendMessage<'a, T> {
@@ -171,30 +191,23 @@ impl<T> Future for SendMessage<'_, T> {
     }
 }
 
-impl<'a, T> SendMessage<'a, T> {
+impl<T> SendMessage<'_, T> {
     #[inline(never)]
     fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed<T>>> {
         if let Sending::Within { queue, .. } = self.outbox {
             return queue.poll_send(&mut self.message, &mut self.ticket, cx);
         }
         if let Some(message) = self.message.take() {
-            self.across = Some(Self::begin_across(self.outbox, message));
+            match self.outbox.try_send(message) {
+                Ok(()) => return Poll::Ready(Ok(())),
+                Err(TrySendError::Closed(message)) => return Poll::Ready(Err(Closed(message))),
+                Err(TrySendError::Full(message)) => {
+                    self.across = Some(self.outbox.send_across(message));
+                }
+            }
         }
         let across = self.across.as_mut().expect("polled after it was ready");
         across.as_mut().poll(cx)
-    }
-
-    fn begin_across(outbox: &'a Sending<T>, message: T) -> Across<'a, Result<(), Closed<T>>> {
-        Box::pin(async move {
-            match outbox {
-                Sending::Within { .. } => Err(Closed(message)),
-                Sending::Across(sender) => sender.send(message).await,
-                Sending::Feedback(weak) => match weak.upgrade() {
-                    Some(sender) => sender.send(message).await,
-                    None => Err(Closed(message)),
-                },
-            }
-        })
     }
 }
 
