@@ -14,6 +14,7 @@ use clap::{Parser, value_parser};
 use kamea::Scheduler;
 use kamea_components::http::{Site, WebServer};
 use log::LevelFilter;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use simplelog::{ConfigBuilder, WriteLogger};
 use time::macros::format_description;
 
@@ -98,6 +99,7 @@ fn main() -> ExitCode {
 }
 
 fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
+    raise_file_limit();
     let cores = || thread::available_parallelism().map_or(1, usize::from);
     let scheduler = Scheduler::with_workers(options.workers.map_or_else(cores, usize::from));
     let listening = WebServer::new(options.site()).run(&scheduler, &options.addresses())?;
@@ -105,6 +107,18 @@ fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
         writeln!(io::stdout(), "Listening on {address}")?;
     }
     Ok(scheduler.until_ctrl_c(DRAIN)?)
+}
+
+/// Lets this process have as many open files as the system allows it at all: a connection is one.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        log::warn!("the number of open files stays at its limit: {error}");
+    }
 }
 
 impl Options {

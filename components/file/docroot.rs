@@ -64,11 +64,20 @@ impl Docroot {
     ///
     /// # Errors
     ///
-    /// If it is missing, no folder, or may not be entered.
+    /// If it is missing, no folder, or may not be entered, or if the system has no openat2(2) (Linux 5.6).
     pub fn open(folder: &Path) -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = openat(CWD, folder, flags, Mode::empty())?;
+        // Without openat2 nothing could be served: better to hear of it now.
+        match openat2(&folder, ".", flags, Mode::empty(), ResolveFlags::BENEATH) {
+            Err(Errno::NOSYS) => {
+                let needed = "the system has no openat2(2), which Linux has had since 5.6";
+                return Err(io::Error::new(io::ErrorKind::Unsupported, needed));
+            }
+            outcome => drop(outcome?),
+        }
         Ok(Self {
-            folder: Arc::new(openat(CWD, folder, flags, Mode::empty())?),
+            folder: Arc::new(folder),
         })
     }
 
@@ -78,29 +87,44 @@ impl Docroot {
     ///
     /// [`Refused`] says why it is not served.
     pub fn find(&self, path: &[u8]) -> Result<Found, Refused> {
-        // NONBLOCK: opening a FIFO must not wait for whoever writes to it.
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-        let path = if path.is_empty() { b"." } else { path };
-        let file = loop {
-            match openat2(
-                &self.folder,
-                OsStr::from_bytes(path),
-                flags,
-                Mode::empty(),
-                resolve,
-            ) {
-                Ok(file) => break File::from(file),
+        loop {
+            match self.resolve(path, ResolveFlags::empty()) {
                 // Something was renamed while the path was resolved (openat2(2)).
                 Err(Errno::AGAIN | Errno::INTR) => {}
-                Err(errno) => return Err(errno.into()),
+                outcome => return Found::new(outcome?),
             }
-        };
+        }
+    }
+
+    /// Like [`find`](Self::find), but does not wait for the disk: `None` if the system does not have all of the path in memory.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] says why it is not served.
+    pub fn find_cached(&self, path: &[u8]) -> Result<Option<Found>, Refused> {
+        match self.resolve(path, ResolveFlags::CACHED) {
+            // INVAL: the system is older than this flag, or the path is one that `find` knows better what to say of.
+            Err(Errno::AGAIN | Errno::INTR | Errno::INVAL) => Ok(None),
+            outcome => Found::new(outcome?).map(Some),
+        }
+    }
+
+    fn resolve(&self, path: &[u8], how: ResolveFlags) -> rustix::io::Result<File> {
+        // NONBLOCK: opening a FIFO must not wait for whoever writes to it.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | how;
+        let path = OsStr::from_bytes(if path.is_empty() { b"." } else { path });
+        openat2(&self.folder, path, flags, Mode::empty(), resolve).map(File::from)
+    }
+}
+
+impl Found {
+    fn new(file: File) -> Result<Self, Refused> {
         let metadata = file.metadata().map_err(Refused::System)?;
         if metadata.is_file() {
-            Ok(Found::File(file, metadata))
+            Ok(Self::File(file, metadata))
         } else if metadata.is_dir() {
-            Ok(Found::Folder(file))
+            Ok(Self::Folder(file))
         } else {
             Err(Refused::NotFound)
         }
@@ -151,9 +175,19 @@ mod tests {
             "file/",
             "file/x",
         ] {
-            let found = docroot.find(path.as_bytes());
-            assert!(matches!(found, Err(Refused::NotFound)), "{path}: {found:?}");
+            for found in [
+                docroot.find(path.as_bytes()).map(Some),
+                docroot.find_cached(path.as_bytes()),
+            ] {
+                let is_refused = matches!(found, Err(Refused::NotFound) | Ok(None));
+                assert!(is_refused, "{path}: {found:?}");
+            }
         }
+        // It has just been opened, so that the system remembers the way.
+        assert!(matches!(
+            docroot.find_cached(b"file"),
+            Ok(Some(Found::File(..)))
+        ));
         assert!(
             matches!(docroot.find(b"inside"), Ok(Found::File(..))),
             "a link that stays inside is followed"

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::fs::{File, Metadata};
-use std::io::{self, Read};
+use std::io::{self, IoSliceMut, Read};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 use kamea::time::{turn, wall_clock};
 use kamea::{Component, unblock};
+use rustix::io::{ReadWriteFlags, preadv2};
 
 use super::cache::{Cache, Entry, Identity, LARGEST};
 use super::listing::listing;
@@ -155,12 +156,9 @@ impl Files {
         (!is_doubled && (self.options.hidden || !has_hidden())).then_some(path)
     }
 
-    /// Looks at the disk, on a thread that may wait for it.
     async fn find(&self, request: &Request, path: &[u8]) -> Result<Response, Refused> {
-        let (docroot, wanted) = (self.docroot.clone(), path.to_vec());
-        let found = unblock(move || docroot.find(&wanted))
-            .await
-            .inspect_err(|_| self.cache.borrow_mut().remove(path))?;
+        let found = self.look_up(path).await;
+        let found = found.inspect_err(|_| self.cache.borrow_mut().remove(path))?;
         match found {
             Found::File(file, metadata) => self.file(request, path, path, file, metadata).await,
             Found::Folder(_) if !path.is_empty() && !path.ends_with(b"/") => {
@@ -168,6 +166,15 @@ impl Files {
             }
             Found::Folder(folder) => self.folder(request, path, folder).await,
         }
+    }
+
+    /// Looks into the docroot; if the disk has to be waited for, on a thread that may.
+    async fn look_up(&self, path: &[u8]) -> Result<Found, Refused> {
+        if let Some(found) = self.docroot.find_cached(path)? {
+            return Ok(found);
+        }
+        let (docroot, path) = (self.docroot.clone(), path.to_vec());
+        unblock(move || docroot.find(&path)).await
     }
 
     async fn file(
@@ -208,9 +215,12 @@ impl Files {
             });
             return Ok(head.answer(request, body));
         }
-        let content = unblock(move || read_whole(file, length))
-            .await
-            .map_err(Refused::System)?;
+        let content = match read_cached(&file, length) {
+            Some(content) => content,
+            None => unblock(move || read_whole(file, length))
+                .await
+                .map_err(Refused::System)?,
+        };
         let entry = Rc::new(Entry::new(
             fields,
             identity,
@@ -233,8 +243,7 @@ impl Files {
     ) -> Result<Response, Refused> {
         for index in &self.options.index {
             let index = [path, index.as_bytes()].concat();
-            let (docroot, wanted) = (self.docroot.clone(), index.clone());
-            match unblock(move || docroot.find(&wanted)).await {
+            match self.look_up(&index).await {
                 Ok(Found::File(file, metadata)) => {
                     return self.file(request, path, &index, file, metadata).await;
                 }
@@ -324,6 +333,14 @@ fn to_the_slash(request: &Request) -> Response {
         head,
         body: Body::Empty,
     }
+}
+
+/// The content of a file, if the system has all of it in memory (`RWF_NOWAIT`, preadv2(2)).
+fn read_cached(file: &File, length: u64) -> Option<Bytes> {
+    let mut content = vec![0; usize::try_from(length).ok()?];
+    let into = &mut [IoSliceMut::new(&mut content)];
+    let read = preadv2(file, into, 0, ReadWriteFlags::NOWAIT).ok()?;
+    (read == content.len()).then(|| content.into())
 }
 
 fn read_whole(mut file: File, length: u64) -> io::Result<Bytes> {

@@ -63,6 +63,27 @@ pub fn hold_connection<Guard: 'static>(
     }
 }
 
+/// Tells the peer of a connection that it is one too many, by the graph `refusal`.
+pub fn refuse_connection(
+    socket: Rc<Socket>,
+    files: Rc<Files>,
+    refusal: Template<Opened>,
+) -> impl Component<NoPorts> {
+    async move |_: &mut NoPorts| {
+        log::debug!("{} | Too many connections", socket.peer());
+        let connection = Opened {
+            socket: socket.clone(),
+            first: Bytes::new(),
+            files: files.clone(),
+        };
+        if let Err(fault) = refusal.start(connection).await {
+            log::error!("{} | {fault}", socket.peer());
+        }
+        end(&socket).await;
+        Ok(())
+    }
+}
+
 /// The first bytes after a pause; `None` when the connection is to end instead.
 async fn next_bytes(socket: &Socket, silence: Duration) -> Option<Bytes> {
     let bytes = async {

@@ -1,15 +1,11 @@
 //! The error component: every failure becomes a response, a page with a drawing.
 
-use std::net::SocketAddr;
-use std::time::UNIX_EPOCH;
-
 use askama::Template;
-use http::{StatusCode, Version};
-use kamea::time::wall_clock;
+use http::StatusCode;
 use kamea::{Component, Done, Inbox, Outbox, Ports};
 
-use super::message::{Body, Exchange, Failure, Response};
-use super::{BodyFraming, Connection, DateCache, Fields, ResponseHead, encode_head};
+use super::message::{Body, Failure, Response};
+use super::{Fields, ResponseHead};
 
 /// The ports of the error component: [`answer_errors`], or a user's own.
 #[derive(Debug, Ports)]
@@ -55,46 +51,6 @@ fn error_response(failure: Failure) -> Result<Response, askama::Error> {
         head: ResponseHead { status, fields },
         body,
     })
-}
-
-/// The whole of what a client is told whose connection is one too many.
-pub(crate) fn refusal(peer: SocketAddr) -> Vec<u8> {
-    let exchange = Exchange {
-        number: 0,
-        peer,
-        version: Version::HTTP_11,
-        is_head: false,
-        closes: true,
-    };
-    let explanation = "there are too many connections; try again in a moment";
-    let fields = Fields::new().with("Retry-After", "1");
-    let failure = Failure {
-        fields,
-        ..Failure::new(exchange, StatusCode::SERVICE_UNAVAILABLE, explanation)
-    };
-    let mut bytes = Vec::new();
-    if let Ok(Response {
-        head,
-        body: Body::Bytes(page),
-        ..
-    }) = error_response(failure)
-    {
-        let mut date = DateCache::default();
-        let date = date.at(wall_clock()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs()));
-        let framing = BodyFraming::Sized(page.len() as u64);
-        encode_head(
-            &mut bytes,
-            Version::HTTP_11,
-            &head,
-            framing,
-            Connection::Close,
-            date,
-        );
-        bytes.extend_from_slice(&page);
-    }
-    bytes
 }
 
 /// The page; its text is escaped by the template engine.

@@ -4,6 +4,7 @@ mod admission;
 mod chunked;
 mod conditional;
 mod connection;
+mod connections;
 mod date;
 mod decode;
 mod encode;
@@ -18,6 +19,7 @@ mod limits;
 mod malformed;
 mod message;
 mod parse;
+mod refuse;
 mod route;
 mod section;
 mod server;
@@ -25,7 +27,7 @@ mod target;
 mod write;
 
 pub use conditional::{Precondition, evaluate_preconditions};
-pub use connection::{NoPorts, NoPortsHandles, Opened, hold_connection};
+pub use connection::{NoPorts, NoPortsHandles, Opened, hold_connection, refuse_connection};
 pub use date::DateCache;
 #[doc(hidden)]
 pub use decode::check_split_invariance;
@@ -46,6 +48,7 @@ pub use message::{
     Request, Response,
 };
 pub use parse::{Notice, ParsePorts, ParsePortsHandles, Patience, Written, parse_requests};
+pub use refuse::{RefusePorts, RefusePortsHandles, refuse_requests};
 pub use route::{RoutePorts, RoutePortsHandles, route_requests};
 pub use server::{Listening, Site, StartError, WebServer};
 pub use target::{BadPath, Target};

@@ -9,30 +9,30 @@
 //!                 └─failures──┴──────▶ errors ──────┘        (writer ╌╌▶ parser: what is written)
 //! ```
 
-use std::io::{self, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
 use kamea::{
-    Component, Flows, Graph, GraphError, PerSeed, Placement, Policy, Running, Scheduler, Sink,
-    Template,
+    Component, Graph, GraphError, PerSeed, Placement, Policy, Running, Scheduler, Template,
 };
 
 use super::Limits;
-use super::admission::{Admission, Admitted};
-use super::connection::{Opened, hold_connection};
-use super::errors::{ErrorPorts, ErrorPortsHandles, answer_errors, refusal};
+use super::admission::Admission;
+use super::connection::Opened;
+use super::connections::{Connections, holder, listeners, refuser, server_graph};
+use super::errors::{ErrorPorts, ErrorPortsHandles, answer_errors};
 use super::faults::answer_faults;
 use super::message::{HandlerPorts, HandlerPortsHandles};
 use super::parse::{Patience, parse_requests};
+use super::refuse::refuse_requests;
 use super::route::route_requests;
 use super::write::write_responses;
 use crate::file::{FileOptions, Files, serve_files};
-use crate::net::{Accepted, Socket, accept, bind, read_bytes};
+use crate::net::read_bytes;
 
 /// What a server serves, and within which bounds.
 #[derive(Debug, Clone)]
@@ -75,8 +75,8 @@ impl Site {
 /// The graph of one connection while it is wired.
 type ConnectionGraph = Graph<PerSeed<Opened>>;
 
-/// Adds a component to the graph of a connection, under the name of its slot.
-type Slot<Handles> = Box<dyn FnOnce(&mut ConnectionGraph, &str) -> Handles>;
+/// Adds a component to a graph of a connection, under the name of its slot.
+type Slot<Handles> = Box<dyn Fn(&mut ConnectionGraph, &str) -> Handles>;
 
 /// A web server, to be configured and then run.
 ///
@@ -214,8 +214,12 @@ impl WebServer {
             error,
         };
         drop(Files::open(&site.docroot, &site.files).map_err(no_docroot)?);
-        let holder = holder(self.into_template()?, site.keep_alive)?;
-        let admission = Admission::new(site.connections, site.connections_per_client);
+        let connections = Connections {
+            refuser: refuser(self.refusal()?)?,
+            holder: holder(self.into_template()?, site.keep_alive)?,
+            admission: Admission::new(site.connections, site.connections_per_client),
+            site,
+        };
         let mut bound = Vec::new();
         for address in addresses {
             let listeners = listeners(*address, workers.count());
@@ -231,11 +235,27 @@ impl WebServer {
         let mut running = Vec::new();
         for worker in 0..workers.count() {
             let listeners = bound.iter_mut().filter_map(Vec::pop);
-            let serve = serve_connections(site.clone(), holder.clone(), admission.clone());
-            let graph = server_graph(listeners, serve);
+            let graph = server_graph(listeners, connections.clone());
             running.push(workers.run(Placement::Worker(worker), graph)?);
         }
         Ok(Listening { addresses, running })
+    }
+
+    /// The graph of a connection that is one too many: all it is for is to say so.
+    fn refusal(&self) -> Result<Template<Opened>, GraphError> {
+        let mut graph = Graph::template("refusal");
+        let refuser = graph.add_seeded("refuser", |connection: &mut Opened| {
+            refuse_requests(connection.socket.peer())
+        });
+        let errors = (self.errors)(&mut graph, "errors");
+        let writer = graph.add_seeded("writer", |connection: &mut Opened| {
+            write_responses(connection.socket.clone(), REFUSAL_STALL)
+        });
+        graph.link(refuser.failures, errors.failures);
+        graph.link(errors.responses, writer.responses);
+        graph.link(refuser.notices, writer.notices);
+        graph.feedback(writer.written, refuser.written);
+        graph.into_template()
     }
 
     /// The graph of one connection.
@@ -300,97 +320,11 @@ impl WebServer {
 }
 
 fn slot<P: kamea::Ports>(component: impl Component<P> + Clone + Send + Sync) -> Slot<P::Handles> {
-    Box::new(move |graph, name| graph.add(name, component))
+    Box::new(move |graph, name| graph.add(name, component.clone()))
 }
 
-/// One listening socket for each worker: the system spreads the connections over them.
-fn listeners(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
-    // Sockets that share an address would silently share it with another server too; one that does not share finds it taken.
-    let address = bind(address, false)?.local_addr()?;
-    (0..count).map(|_| bind(address, true)).collect()
-}
-
-/// What runs on one worker: acceptors, and the connections that they accept.
-fn server_graph(
-    listeners: impl Iterator<Item = TcpListener>,
-    serve: impl AsyncFnMut(&mut Sink<Accepted>) -> kamea::Done + Send + 'static,
-) -> Graph {
-    let mut graph = Graph::new("server");
-    let mut accepted = Vec::new();
-    for listener in listeners {
-        let name = listener
-            .local_addr()
-            .map_or("acceptor".to_owned(), |address| {
-                format!("acceptor {address}")
-            });
-        accepted.push(graph.add(&name, accept(listener)).outbox);
-    }
-    let connections = graph.add("connections", serve);
-    graph.merge(accepted, connections.inbox);
-    graph
-}
-
-/// Holds each accepted connection until it ends; one too many is told so.
-fn serve_connections(
-    site: Arc<Site>,
-    holder: Template<Arrival>,
-    admission: Arc<Admission>,
-) -> impl AsyncFnMut(&mut Sink<Accepted>) -> kamea::Done + Send + 'static {
-    async move |io: &mut Sink<Accepted>| {
-        let files = Rc::new(Files::open(&site.docroot, &site.files)?);
-        let flows = Flows::new();
-        while let Some(accepted) = io.inbox.next().await {
-            let Some(admitted) = admission.admit(accepted.peer.ip()) else {
-                refuse(&accepted);
-                continue;
-            };
-            let (socket, files) = (Rc::new(Socket::new(accepted)), files.clone());
-            flows.spawn(holder.start(Arrival {
-                socket,
-                files,
-                admitted: Some(admitted),
-            }));
-        }
-        flows.finished().await;
-        Ok(())
-    }
-}
-
-/// A connection that has just been admitted: the seed of the component that holds it.
-struct Arrival {
-    socket: Rc<Socket>,
-    files: Rc<Files>,
-    admitted: Option<Admitted>,
-}
-
-fn holder(
-    connection: Template<Opened>,
-    keep_alive: Duration,
-) -> Result<Template<Arrival>, GraphError> {
-    let mut graph = Graph::template("held connection");
-    graph.add_seeded("holder", move |arrival: &mut Arrival| {
-        let Arrival {
-            socket,
-            files,
-            admitted,
-        } = arrival;
-        hold_connection(
-            socket.clone(),
-            files.clone(),
-            connection.clone(),
-            keep_alive,
-            admitted.take(),
-        )
-    });
-    graph.into_template()
-}
-
-/// Tells a client that there are too many connections, as far as that goes without waiting.
-fn refuse(accepted: &Accepted) {
-    log::debug!("{} | too many connections", accepted.peer);
-    // A peer that does not take this at once gets a closed connection instead.
-    let _ = (&accepted.stream).write(&refusal(accepted.peer));
-}
+/// How long a peer may take to read that it is one too many.
+const REFUSAL_STALL: Duration = Duration::from_secs(1);
 
 /// A server that runs.
 #[derive(Debug)]
@@ -412,94 +346,4 @@ impl Listening {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::{Read, Write};
-    use std::net::TcpStream;
-
-    use super::*;
-    use crate::http::{Body, Fields, Response, ResponseHead};
-
-    fn ask(address: SocketAddr, method: &str) -> String {
-        let mut stream = TcpStream::connect(address).unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_secs(10)))
-            .unwrap();
-        write!(
-            stream,
-            "{method} / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
-        )
-        .unwrap();
-        let mut response = String::new();
-        stream.read_to_string(&mut response).unwrap();
-        response
-    }
-
-    #[test]
-    fn a_component_that_panics_costs_its_own_request() {
-        let scheduler = Scheduler::with_workers(1);
-        let server = WebServer::new(Site::new("."))
-            .method("PANIC", async |io: &mut HandlerPorts| {
-                match io.requests.next().await {
-                    Some(request) => panic!("on purpose, with {request:?}"),
-                    None => Ok(()),
-                }
-            })
-            .unwrap();
-        let listening = server
-            .run(&scheduler, &["127.0.0.1:0".parse().unwrap()])
-            .unwrap();
-        for _ in 0..3 {
-            let response = ask(listening.addresses()[0], "PANIC");
-            assert!(
-                response.starts_with("HTTP/1.1 500 ") && response.contains("<svg"),
-                "{response}"
-            );
-            assert!(ask(listening.addresses()[0], "GET").starts_with("HTTP/1.1 200 "));
-        }
-    }
-
-    #[test]
-    fn every_part_can_be_replaced() {
-        let scheduler = Scheduler::with_workers(1);
-        let server = WebServer::new(Site::new("."))
-            .files(async |io: &mut HandlerPorts| {
-                while let Some(request) = io.requests.next().await {
-                    let head = ResponseHead {
-                        status: http::StatusCode::OK,
-                        fields: Fields::new(),
-                    };
-                    let response = Response {
-                        exchange: request.exchange,
-                        head,
-                        body: Body::Bytes("mine".into()),
-                    };
-                    io.responses.send(response).await?;
-                }
-                Ok(())
-            })
-            .errors(async |io: &mut ErrorPorts| {
-                while let Some(failure) = io.failures.next().await {
-                    let head = ResponseHead {
-                        status: failure.status,
-                        fields: failure.fields,
-                    };
-                    let response = Response {
-                        exchange: failure.exchange,
-                        head,
-                        body: Body::Bytes("sorry".into()),
-                    };
-                    io.responses.send(response).await?;
-                }
-                Ok(())
-            });
-        let listening = server
-            .run(&scheduler, &["127.0.0.1:0".parse().unwrap()])
-            .unwrap();
-        assert!(ask(listening.addresses()[0], "GET").ends_with("\r\n\r\nmine"));
-        let refused = ask(listening.addresses()[0], "BREW");
-        assert!(
-            refused.starts_with("HTTP/1.1 501 ") && refused.ends_with("\r\n\r\nsorry"),
-            "{refused}"
-        );
-    }
-}
+mod tests;

@@ -1,0 +1,57 @@
+//! The refuser: in the place of a parser, for a connection that is one too many.
+//!
+//! ```text
+//! written ──▶ ┌─────────────────┐ ──▶ failures    503, whatever the peer may ask
+//!             │ refuse_requests │
+//!             └─────────────────┘ ──▶ notices     to the writer: that was the last
+//! ```
+
+use std::net::SocketAddr;
+
+use http::{StatusCode, Version};
+use kamea::{Component, Inbox, Outbox, Ports};
+
+use super::Fields;
+use super::message::{Exchange, Failure};
+use super::parse::{Notice, Written};
+use crate::net::Finish;
+
+/// The ports of [`refuse_requests`].
+#[derive(Debug, Ports)]
+pub struct RefusePorts {
+    /// That the response has been written.
+    pub written: Inbox<Written>,
+    /// The refusal (RFC 9110 section 15.6.4).
+    pub failures: Outbox<Failure>,
+    /// That the connection ends behind it.
+    pub notices: Outbox<Notice>,
+}
+
+/// Refuses whatever a peer asks, before it has asked.
+pub fn refuse_requests(peer: SocketAddr) -> impl Component<RefusePorts> {
+    async move |io: &mut RefusePorts| {
+        let exchange = Exchange {
+            number: 0,
+            peer,
+            version: Version::HTTP_11,
+            is_head: false,
+            closes: true,
+        };
+        let failure = Failure {
+            fields: Fields::new().with("Retry-After", "1"),
+            ..Failure::new(
+                exchange,
+                StatusCode::SERVICE_UNAVAILABLE,
+                "there are too many connections; try again in a moment",
+            )
+        };
+        io.failures.send(failure).await?;
+        let ends = Notice::EndsBefore {
+            number: 1,
+            finish: Finish::Linger,
+        };
+        io.notices.send(ends).await?;
+        io.written.next().await;
+        Ok(())
+    }
+}

@@ -1,0 +1,114 @@
+//! The server as a whole, with parts put in.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use super::*;
+use crate::http::{Body, Fields, Response, ResponseHead};
+
+fn ask(address: SocketAddr, method: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    write!(
+        stream,
+        "{method} / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    response
+}
+
+#[test]
+fn a_component_that_panics_costs_its_own_request() {
+    let scheduler = Scheduler::with_workers(1);
+    let server = WebServer::new(Site::new("."))
+        .method("PANIC", async |io: &mut HandlerPorts| {
+            match io.requests.next().await {
+                Some(request) => panic!("on purpose, with {request:?}"),
+                None => Ok(()),
+            }
+        })
+        .unwrap();
+    let listening = server
+        .run(&scheduler, &["127.0.0.1:0".parse().unwrap()])
+        .unwrap();
+    for _ in 0..3 {
+        let response = ask(listening.addresses()[0], "PANIC");
+        assert!(
+            response.starts_with("HTTP/1.1 500 ") && response.contains("<svg"),
+            "{response}"
+        );
+        assert!(ask(listening.addresses()[0], "GET").starts_with("HTTP/1.1 200 "));
+    }
+}
+
+/// An error component of a user's own.
+async fn say_sorry(io: &mut ErrorPorts) -> kamea::Done {
+    while let Some(failure) = io.failures.next().await {
+        let head = ResponseHead {
+            status: failure.status,
+            fields: failure.fields,
+        };
+        let response = Response {
+            exchange: failure.exchange,
+            head,
+            body: Body::Bytes("sorry".into()),
+        };
+        io.responses.send(response).await?;
+    }
+    Ok(())
+}
+
+#[test]
+fn every_part_can_be_replaced() {
+    let scheduler = Scheduler::with_workers(1);
+    let server = WebServer::new(Site::new("."))
+        .files(async |io: &mut HandlerPorts| {
+            while let Some(request) = io.requests.next().await {
+                let head = ResponseHead {
+                    status: http::StatusCode::OK,
+                    fields: Fields::new(),
+                };
+                let response = Response {
+                    exchange: request.exchange,
+                    head,
+                    body: Body::Bytes("mine".into()),
+                };
+                io.responses.send(response).await?;
+            }
+            Ok(())
+        })
+        .errors(say_sorry);
+    let listening = server
+        .run(&scheduler, &["127.0.0.1:0".parse().unwrap()])
+        .unwrap();
+    assert!(ask(listening.addresses()[0], "GET").ends_with("\r\n\r\nmine"));
+    let refused = ask(listening.addresses()[0], "BREW");
+    assert!(
+        refused.starts_with("HTTP/1.1 501 ") && refused.ends_with("\r\n\r\nsorry"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn one_too_many_is_told_so_by_the_users_error_component() {
+    let scheduler = Scheduler::with_workers(1);
+    let mut site = Site::new(".");
+    site.connections = 1;
+    let server = WebServer::new(site).errors(say_sorry);
+    let listening = server
+        .run(&scheduler, &["127.0.0.1:0".parse().unwrap()])
+        .unwrap();
+    let mut first = TcpStream::connect(listening.addresses()[0]).unwrap();
+    // It counts once it has been answered.
+    write!(first, "BREW / HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
+    first.read_exact(&mut [0]).unwrap();
+    let refused = ask(listening.addresses()[0], "GET");
+    assert!(
+        refused.starts_with("HTTP/1.1 503 ") && refused.ends_with("\r\n\r\nsorry"),
+        "{refused}"
+    );
+}
