@@ -159,3 +159,68 @@ impl Timer {
         Poll::Pending
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::block_on;
+
+    const STEP: Duration = Duration::from_millis(10);
+
+    #[test]
+    fn a_deadline_can_be_put_off_and_brought_forward() {
+        block_on(async {
+            let mut timer = Timer::new();
+            let start = now();
+            timer.set(start + STEP);
+            let waker = std::task::Waker::noop();
+            assert!(
+                timer
+                    .poll_expired(&mut Context::from_waker(waker))
+                    .is_pending()
+            );
+            timer.set(start + 3 * STEP);
+            timer.expired().await;
+            assert!(
+                now() >= start + 3 * STEP,
+                "it did not go off at the first deadline"
+            );
+
+            timer.set(now() + Duration::from_secs(3600));
+            assert!(
+                timer
+                    .poll_expired(&mut Context::from_waker(waker))
+                    .is_pending()
+            );
+            timer.set(now() + STEP);
+            timer.expired().await;
+        });
+    }
+
+    #[test]
+    fn without_a_deadline_it_never_expires() {
+        block_on(async {
+            let mut timer = Timer::new();
+            timer.set(now());
+            timer.clear();
+            let waker = std::task::Waker::noop();
+            assert!(
+                timer
+                    .poll_expired(&mut Context::from_waker(waker))
+                    .is_pending()
+            );
+        });
+    }
+
+    #[test]
+    fn a_turn_stands_still_and_ends_with_its_poll() {
+        let before = turn();
+        let outer = InTurn::begin();
+        let began = turn();
+        drop(InTurn::begin());
+        assert_eq!(turn(), began, "a flow inside of a flow is the same turn");
+        drop(outer);
+        assert!(before <= began && began <= turn());
+        assert!(TURN.with(|turn| turn.began.get()).is_none());
+    }
+}

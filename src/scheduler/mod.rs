@@ -3,6 +3,8 @@
 mod flows;
 mod signal;
 mod stop;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
