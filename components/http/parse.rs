@@ -349,3 +349,6 @@ impl Parser<'_> {
             .await?)
     }
 }
+
+#[cfg(test)]
+mod tests;

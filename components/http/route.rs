@@ -92,3 +92,6 @@ async fn refuse(io: &RoutePorts, mut request: Request, methods: &[Method]) -> Re
     };
     Ok(io.failures.send(failure).await?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -413,3 +413,6 @@ async fn in_time<T>(
     };
     or(call, stalled).await
 }
+
+#[cfg(test)]
+mod tests;

@@ -60,3 +60,63 @@ pub(crate) async fn read_some(socket: &Socket) -> io::Result<Bytes> {
     })
     .await
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+
+    use futures_lite::future::zip;
+    use kamea::{Graph, Receiver, Sink, link, testing::block_on};
+
+    use super::*;
+    use crate::net::Accepted;
+
+    /// A reader whose bytes come to the receiver, and the client that it reads from.
+    fn reading() -> (kamea::Flow, Receiver<Bytes>, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, peer) = listener.accept().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let (sender, receiver) = link(4);
+        let mut graph = Graph::template("reading");
+        let reader = graph.add_seeded("reader", |socket: &mut Rc<Socket>| {
+            read_bytes(socket.clone(), Bytes::from_static(b"first"))
+        });
+        let taker = graph.add("taker", async move |io: &mut Sink<Bytes>| {
+            while let Some(bytes) = io.inbox.next().await {
+                sender.send(bytes).await?;
+            }
+            Ok(())
+        });
+        graph.link(reader.outbox, taker.inbox);
+        let template = graph.into_template().unwrap();
+        let socket = Rc::new(Socket::new(Accepted { stream, peer }));
+        (template.start(socket), receiver, client)
+    }
+
+    #[test]
+    fn what_arrives_comes_out_and_then_the_end() {
+        block_on(async {
+            let (flow, mut received, mut client) = reading();
+            let script = async {
+                assert_eq!(received.next().await.unwrap(), "first");
+                client.write_all(b"second").unwrap();
+                assert_eq!(received.next().await.unwrap(), "second");
+                client.shutdown(std::net::Shutdown::Write).unwrap();
+                assert!(received.next().await.is_none());
+            };
+            zip(flow, script).await.0.unwrap();
+        });
+    }
+
+    #[test]
+    fn it_ends_when_nobody_takes_its_bytes_though_the_peer_says_nothing() {
+        block_on(async {
+            let (flow, received, client) = reading();
+            drop(received);
+            flow.await.unwrap();
+            drop(client);
+        });
+    }
+}

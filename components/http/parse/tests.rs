@@ -1,0 +1,182 @@
+//! The parser alone: bytes in, requests out.
+
+use futures_lite::future::{yield_now, zip};
+use kamea::{Graph, Receiver, testing::block_on};
+
+use super::*;
+
+/// What is at the other ends of the parser.
+struct Ends {
+    bytes: Sender<Bytes>,
+    written: Sender<Written>,
+    requests: Receiver<Request>,
+    failures: Receiver<Failure>,
+    notices: Receiver<Notice>,
+}
+
+/// Runs the parser beside `script`, until both have ended.
+fn parsing<T>(patience: Patience, script: impl AsyncFnOnce(Ends) -> T) -> T {
+    let mut graph = Graph::new("parsing");
+    let peer = "192.0.2.1:1".parse().unwrap();
+    let parser = graph.add("parser", parse_requests(peer, Limits::default(), patience));
+    let ends = Ends {
+        bytes: graph.feed(parser.bytes),
+        written: graph.feed(parser.written),
+        requests: graph.take(parser.requests),
+        failures: graph.take(parser.failures),
+        notices: graph.take(parser.notices),
+    };
+    let flow = graph.start().unwrap();
+    block_on(async {
+        let (outcome, result) = zip(flow, script(ends)).await;
+        outcome.unwrap();
+        result
+    })
+}
+
+/// No deadline is near.
+fn patient() -> Patience {
+    Patience {
+        linger: Duration::from_secs(60),
+        ..Patience::default()
+    }
+}
+
+/// One deadline is.
+fn impatient(set: impl FnOnce(&mut Patience)) -> Patience {
+    let mut patience = patient();
+    set(&mut patience);
+    patience
+}
+
+const SOON: Duration = Duration::from_millis(10);
+
+#[test]
+fn requests_come_in_order_and_content_as_it_comes_in() {
+    parsing(patient(), async |mut ends: Ends| {
+        for bytes in [
+            "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe",
+            "llo",
+            "GET /b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        ] {
+            ends.bytes.send(bytes.into()).await.unwrap();
+        }
+        let mut first = ends.requests.next().await.unwrap();
+        assert_eq!((first.exchange.number, first.head.target.path()), (0, "/a"));
+        let content = first.content.as_mut().unwrap();
+        let mut text = Vec::new();
+        while let Some(chunk) = content.next().await.unwrap() {
+            text.extend_from_slice(&chunk);
+        }
+        assert_eq!(text, b"hello");
+        let second = ends.requests.next().await.unwrap();
+        assert_eq!(second.exchange.number, 1);
+        assert!(second.exchange.closes && second.content.is_none());
+        let ends_before = Notice::EndsBefore {
+            number: 2,
+            finish: Finish::Close,
+        };
+        assert_eq!(ends.notices.next().await, Some(ends_before));
+        assert!(ends.requests.next().await.is_none(), "it has ended");
+    });
+}
+
+#[test]
+fn who_expects_to_be_told_to_go_on_is() {
+    parsing(patient(), async |mut ends: Ends| {
+        let head = "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n";
+        ends.bytes.send(head.into()).await.unwrap();
+        assert_eq!(ends.notices.next().await, Some(Notice::Continue(0)));
+    });
+}
+
+#[test]
+fn no_more_requests_are_on_their_way_than_the_window_takes() {
+    parsing(patient(), async |mut ends: Ends| {
+        let many = "GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(WINDOW as usize + 2);
+        ends.bytes.send(many.into()).await.unwrap();
+        for number in 0..WINDOW {
+            assert_eq!(ends.requests.next().await.unwrap().exchange.number, number);
+        }
+        // The parser gets its turns, and keeps the next one back.
+        for _ in 0..10 {
+            yield_now().await;
+        }
+        assert!(ends.requests.try_next().is_none());
+        ends.written.send(Written(0)).await.unwrap();
+        assert_eq!(ends.requests.next().await.unwrap().exchange.number, WINDOW);
+    });
+}
+
+#[test]
+fn bad_input_is_a_failure_and_the_end() {
+    parsing(patient(), async |mut ends: Ends| {
+        ends.bytes
+            .send("GET / HTTP/1.1\r\nHost: a\r\n\r\nnonsense\r\n\r\n".into())
+            .await
+            .unwrap();
+        assert!(ends.requests.next().await.is_some());
+        let failure = ends.failures.next().await.unwrap();
+        assert_eq!((failure.exchange.number, failure.status.as_u16()), (1, 400));
+        assert!(failure.exchange.closes);
+        let ends_before = Notice::EndsBefore {
+            number: 2,
+            finish: Finish::Linger,
+        };
+        assert_eq!(ends.notices.next().await, Some(ends_before));
+    });
+}
+
+#[test]
+fn a_head_that_does_not_come_is_408_and_content_that_does_not_is_cut() {
+    parsing(impatient(|p| p.head = SOON), async |mut ends: Ends| {
+        ends.bytes.send("GET / HT".into()).await.unwrap();
+        let failure = ends.failures.next().await.unwrap();
+        assert_eq!(failure.status, StatusCode::REQUEST_TIMEOUT);
+    });
+    parsing(impatient(|p| p.content = SOON), async |mut ends: Ends| {
+        let head = "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\na";
+        ends.bytes.send(head.into()).await.unwrap();
+        let mut content = ends.requests.next().await.unwrap().content.unwrap();
+        assert_eq!(content.next().await.unwrap().unwrap(), "a");
+        let cut = content.next().await.unwrap_err();
+        assert_eq!(cut.status, StatusCode::REQUEST_TIMEOUT);
+    });
+}
+
+#[test]
+fn it_folds_up_in_silence_but_not_before_every_response_is_written() {
+    parsing(impatient(|p| p.linger = SOON), async |mut ends: Ends| {
+        ends.bytes
+            .send("GET / HTTP/1.1\r\nHost: a\r\n\r\n".into())
+            .await
+            .unwrap();
+        assert!(ends.requests.next().await.is_some());
+        let folded = async { ends.requests.next().await.is_none() };
+        let waited = async {
+            kamea::time::sleep(5 * SOON).await;
+            false
+        };
+        assert!(
+            !or(folded, waited).await,
+            "a response is still to be written"
+        );
+        ends.written.send(Written(0)).await.unwrap();
+        assert!(ends.requests.next().await.is_none());
+        assert_eq!(
+            ends.notices.next().await,
+            None,
+            "the connection itself stays"
+        );
+        assert!(ends.failures.next().await.is_none());
+    });
+}
+
+#[test]
+fn without_a_writer_it_ends() {
+    parsing(patient(), async |ends: Ends| {
+        let Ends { bytes, notices, .. } = ends;
+        drop(notices);
+        bytes.closed().await;
+    });
+}

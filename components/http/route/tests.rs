@@ -1,0 +1,109 @@
+//! The router alone: requests in, each to where it belongs.
+
+use http::Version;
+use kamea::{Flow, Graph, Receiver, Sender, testing::block_on};
+
+use super::*;
+use crate::http::{Event, Exchange, Limits, RequestDecoder};
+
+/// A router that serves PROPFIND and PURGE beside files.
+struct Routed {
+    requests: Sender<Request>,
+    files: Receiver<Request>,
+    methods: Vec<Receiver<Request>>,
+    failures: Receiver<Failure>,
+    flow: Flow,
+}
+
+fn routed() -> Routed {
+    let methods = ["PROPFIND", "PURGE"].map(|name| Method::from_bytes(name.as_bytes()).unwrap());
+    let mut graph = Graph::new("routing");
+    let mut router = graph.add("router", route_requests(methods.to_vec()));
+    Routed {
+        requests: graph.feed(router.requests),
+        files: graph.take(router.files),
+        methods: (0..2)
+            .map(|_| graph.take(router.methods.branch()))
+            .collect(),
+        failures: graph.take(router.failures),
+        flow: graph.start().unwrap(),
+    }
+}
+
+fn request(method: &str) -> Request {
+    let mut decoder = RequestDecoder::new(Limits::default());
+    decoder.feed(format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n").into());
+    let Ok(Some(Event::Head(head, _))) = decoder.next() else {
+        panic!("{method} is no request");
+    };
+    Request {
+        exchange: Exchange {
+            number: 0,
+            peer: "192.0.2.1:1".parse().unwrap(),
+            version: Version::HTTP_11,
+            is_head: method == "HEAD",
+            closes: false,
+        },
+        head: Box::new(head),
+        content: None,
+    }
+}
+
+#[test]
+fn each_method_goes_where_it_is_served() {
+    let mut routed = routed();
+    block_on(async {
+        for method in ["GET", "PURGE", "HEAD", "PROPFIND"] {
+            routed.requests.send(request(method)).await.unwrap();
+        }
+        drop(routed.requests);
+        routed.flow.await.unwrap();
+    });
+    let methods = |receiver: &mut Receiver<Request>| {
+        std::iter::from_fn(|| receiver.try_next())
+            .map(|request| request.method().to_string())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(methods(&mut routed.files), ["GET", "HEAD"]);
+    assert_eq!(methods(&mut routed.methods[0]), ["PROPFIND"]);
+    assert_eq!(methods(&mut routed.methods[1]), ["PURGE"]);
+    assert!(routed.failures.try_next().is_none());
+}
+
+#[test]
+fn what_nobody_serves_is_a_failure() {
+    // RFC 9110, 15.5.6: "The origin server MUST generate an Allow header field in a 405 response".
+    // RFC 9110, 9.1: a method that is "unrecognized or not implemented" is answered with 501.
+    for (method, status, allow) in [
+        ("DELETE", 405, Some(&b"GET, HEAD, PROPFIND, PURGE"[..])),
+        ("BREW", 501, None),
+        ("get", 501, None),
+    ] {
+        let mut routed = routed();
+        block_on(async {
+            routed.requests.send(request(method)).await.unwrap();
+            drop(routed.requests);
+            routed.flow.await.unwrap();
+        });
+        let failure = routed.failures.try_next().unwrap();
+        assert_eq!(failure.status.as_u16(), status, "{method}");
+        assert_eq!(failure.fields.get("allow"), allow, "{method}");
+    }
+}
+
+#[test]
+fn a_request_whose_component_is_gone_fails_and_the_others_do_not() {
+    let mut routed = routed();
+    drop(routed.methods.remove(0));
+    block_on(async {
+        for method in ["PROPFIND", "GET"] {
+            routed.requests.send(request(method)).await.unwrap();
+        }
+        drop(routed.requests);
+        routed.flow.await.unwrap();
+    });
+    let failure = routed.failures.try_next().unwrap();
+    assert_eq!(failure.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(failure.exchange.closes);
+    assert!(routed.files.try_next().is_some());
+}

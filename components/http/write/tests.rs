@@ -1,0 +1,245 @@
+//! The writer alone: responses in, bytes of a socket out.
+
+use std::io::Read;
+use std::net::{TcpListener, TcpStream};
+
+use http::{StatusCode, Version};
+use kamea::{Done, Graph, Ports, Sender, link};
+
+use super::*;
+use crate::http::ResponseHead;
+use crate::net::Accepted;
+
+/// The other end of the writer.
+#[derive(Ports)]
+struct DriverPorts {
+    written: Inbox<Written>,
+    responses: Outbox<Response>,
+    notices: Outbox<Notice>,
+}
+
+/// Two ends of a connection: what the server accepted, and the client.
+fn connection() -> (Accepted, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (stream, peer) = listener.accept().unwrap();
+    stream.set_nonblocking(true).unwrap();
+    (Accepted { stream, peer }, client)
+}
+
+/// Runs the writer beside `driver`; gives what the client reads, without dates, and how the connection ended.
+fn written_by(
+    driver: impl AsyncFnMut(&mut DriverPorts) -> Done + Clone + Send + Sync + 'static,
+) -> (String, Option<Finish>) {
+    let (accepted, mut client) = connection();
+    let finish = run(driver, accepted, Duration::from_secs(10));
+    let mut text = String::new();
+    client.read_to_string(&mut text).unwrap();
+    let without_dates = text
+        .split_inclusive("\r\n")
+        .filter(|line| !line.starts_with("Date: "));
+    (without_dates.collect(), finish)
+}
+
+fn run(
+    driver: impl AsyncFnMut(&mut DriverPorts) -> Done + Clone + Send + Sync + 'static,
+    accepted: Accepted,
+    stall: Duration,
+) -> Option<Finish> {
+    let mut graph = Graph::template("writing");
+    let driver = graph.add("driver", driver);
+    let writer = graph.add_seeded("writer", move |socket: &mut Rc<Socket>| {
+        write_responses(socket.clone(), stall)
+    });
+    graph.link(driver.responses, writer.responses);
+    graph.link(driver.notices, writer.notices);
+    graph.feedback(writer.written, driver.written);
+    let template = graph.into_template().unwrap();
+    let socket = Rc::new(Socket::new(accepted));
+    kamea::testing::block_on(template.start(socket.clone())).unwrap();
+    socket.finished()
+}
+
+fn exchange(number: u64) -> Exchange {
+    Exchange {
+        number,
+        peer: "192.0.2.1:1".parse().unwrap(),
+        version: Version::HTTP_11,
+        is_head: false,
+        closes: false,
+    }
+}
+
+fn response(exchange: Exchange, body: impl Into<Body>) -> Response {
+    Response {
+        exchange,
+        head: ResponseHead::new(StatusCode::OK),
+        body: body.into(),
+    }
+}
+
+impl From<&'static str> for Body {
+    fn from(text: &'static str) -> Self {
+        Self::Bytes(text.into())
+    }
+}
+
+fn stream(length: Option<u64>) -> (Sender<Bytes>, Body) {
+    let (sender, chunks) = link(4);
+    (sender, Body::Stream { chunks, length })
+}
+
+#[test]
+fn responses_leave_in_the_order_of_their_requests() {
+    // RFC 9112, 9.3.2: a server "MUST send the corresponding responses in the same order that the requests were received".
+    let (text, finish) = written_by(async |io: &mut DriverPorts| {
+        for number in [2, 0, 1] {
+            let body = ["zero", "one", "two"][number as usize];
+            io.responses.send(response(exchange(number), body)).await?;
+        }
+        for number in 0..3 {
+            assert_eq!(io.written.next().await, Some(Written(number)));
+        }
+        Ok(())
+    });
+    let bodies: Vec<_> = text
+        .split("HTTP/1.1 200 OK\r\nContent-Length: ")
+        .skip(1)
+        .collect();
+    assert_eq!(bodies, ["4\r\n\r\nzero", "3\r\n\r\none", "3\r\n\r\ntwo"]);
+    assert_eq!(finish, None, "nobody has said that the connection ends");
+}
+
+#[test]
+fn a_response_to_head_has_a_length_and_no_content() {
+    let (text, _) = written_by(async |io: &mut DriverPorts| {
+        let head = Exchange {
+            is_head: true,
+            ..exchange(0)
+        };
+        Ok(io.responses.send(response(head, "four")).await?)
+    });
+    assert_eq!(text, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n");
+}
+
+#[test]
+fn nothing_follows_a_response_that_closes() {
+    let (text, finish) = written_by(async |io: &mut DriverPorts| {
+        let closing = exchange(0).closing();
+        io.responses.send(response(exchange(1), "late")).await?;
+        io.responses.send(response(closing, "last")).await?;
+        io.responses.closed().await;
+        Ok(())
+    });
+    let expected = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nlast";
+    assert_eq!((text.as_str(), finish), (expected, Some(Finish::Close)));
+}
+
+#[test]
+fn the_end_that_the_parser_wants_is_the_one_that_comes() {
+    let (text, finish) = written_by(async |io: &mut DriverPorts| {
+        io.notices
+            .send(Notice::EndsBefore {
+                number: 1,
+                finish: Finish::Linger,
+            })
+            .await?;
+        io.responses
+            .send(response(exchange(0).closing(), "last"))
+            .await?;
+        io.responses.closed().await;
+        Ok(())
+    });
+    assert!(text.ends_with("last"), "{text}");
+    assert_eq!(finish, Some(Finish::Linger));
+}
+
+#[test]
+fn content_of_unknown_length_is_chunked_and_in_1_0_ends_with_the_connection() {
+    for (version, expected, ends) in [
+        (
+            Version::HTTP_11,
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n",
+            None,
+        ),
+        (
+            Version::HTTP_10,
+            "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello!",
+            Some(Finish::Close),
+        ),
+    ] {
+        let (text, finish) = written_by(async move |io: &mut DriverPorts| {
+            let (sender, body) = stream(None);
+            let exchange = Exchange {
+                version,
+                ..exchange(0)
+            };
+            io.responses.send(response(exchange, body)).await?;
+            for chunk in ["hello", "", "!"] {
+                sender.send(chunk.into()).await?;
+            }
+            Ok(())
+        });
+        assert_eq!((text.as_str(), finish), (expected, ends));
+    }
+}
+
+#[test]
+fn content_that_breaks_its_promise_cuts_the_connection() {
+    for chunk in ["three", "more than that"] {
+        let (text, finish) = written_by(async move |io: &mut DriverPorts| {
+            let (sender, body) = stream(Some(10));
+            io.responses.send(response(exchange(0), body)).await?;
+            io.responses.send(response(exchange(1), "next")).await?;
+            sender.send(chunk.into()).await?;
+            drop(sender);
+            io.responses.closed().await;
+            Ok(())
+        });
+        assert!(!text.contains("next"), "{text}");
+        assert_eq!(finish, Some(Finish::Cut));
+    }
+}
+
+#[test]
+fn continue_is_said_when_its_exchange_is_due() {
+    let (text, _) = written_by(async |io: &mut DriverPorts| {
+        io.notices.send(Notice::Continue(1)).await?;
+        io.responses.send(response(exchange(0), "a")).await?;
+        io.written.next().await;
+        io.responses.send(response(exchange(1), "b")).await?;
+        Ok(())
+    });
+    let first = text.find("\r\n\r\na").unwrap();
+    let go_on = text.find("HTTP/1.1 100 Continue\r\n\r\n").unwrap();
+    assert!(
+        first < go_on && go_on < text.find("\r\n\r\nb").unwrap(),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_answer_to_a_fault_takes_the_place_that_is_due() {
+    let (text, _) = written_by(async |io: &mut DriverPorts| {
+        io.responses.send(response(exchange(0), "fine")).await?;
+        let due = exchange(Exchange::DUE).closing();
+        io.responses.send(response(due, "failed")).await?;
+        io.responses.closed().await;
+        Ok(())
+    });
+    assert!(text.ends_with("failed") && text.contains("fine"), "{text}");
+}
+
+#[test]
+fn a_peer_that_reads_nothing_is_cut() {
+    let (accepted, _client) = connection();
+    let driver = async |io: &mut DriverPorts| {
+        // More than the buffers of both ends take.
+        let body = Body::Bytes(vec![0; 64 << 20].into());
+        io.responses.send(response(exchange(0), body)).await?;
+        io.responses.closed().await;
+        Ok(())
+    };
+    let finish = run(driver, accepted, Duration::from_millis(50));
+    assert_eq!(finish, Some(Finish::Cut));
+}
