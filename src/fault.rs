@@ -8,6 +8,22 @@ use std::sync::Arc;
 /// A component failed: it returned an error, or it panicked.
 ///
 /// It ends that component alone. The graph's policy decides what becomes of the rest.
+///
+/// # Examples
+///
+/// ```
+/// use kamea::{Cause, Done, End, Graph, Ports, Scheduler};
+///
+/// #[derive(Ports)]
+/// struct NoPorts {}
+///
+/// let mut graph = Graph::new("weather");
+/// graph.add("forecast", async |_: &mut NoPorts| -> Done { Err(End::fault("the sky is gone")) });
+/// let fault = Scheduler::with_workers(1).run(graph)?.wait().unwrap_err();
+/// assert_eq!(fault.to_string(), "component `forecast` of graph `weather` failed: the sky is gone");
+/// assert!(matches!(fault.cause(), Cause::Error(_)));
+/// # Ok::<(), kamea::GraphError>(())
+/// ```
 #[derive(Debug)]
 pub struct Fault {
     pub(crate) graph: Arc<str>,
@@ -74,6 +90,34 @@ impl Cause {
 }
 
 /// What becomes of a graph when one of its components has failed.
+///
+/// # Examples
+///
+/// ```
+/// use kamea::{Graph, Pipe, Policy, Source};
+///
+/// let mut graph = Graph::new("two ways");
+/// let risky = graph.add("risky", async |io: &mut Source<u32>| {
+///     io.outbox.send("not a number".parse()?).await?;
+///     Ok(())
+/// });
+/// let safe = graph.add("safe", async |io: &mut Source<u32>| Ok(io.outbox.send(7).await?));
+/// let join = graph.add("join", async |io: &mut Pipe<u32, u32>| {
+///     while let Some(number) = io.inbox.next().await {
+///         io.outbox.send(number).await?;
+///     }
+///     Ok(())
+/// });
+/// graph.merge([risky.outbox, safe.outbox], join.inbox);
+/// graph.supervise(|fault| match fault.component() {
+///     "risky" => Policy::CarryOn,
+///     _ => Policy::Stop,
+/// });
+/// let numbers = graph.take(join.outbox);
+/// kamea::testing::block_on(graph.start()?)?;
+/// assert_eq!(numbers.into_iter().collect::<Vec<_>>(), [7]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Policy {

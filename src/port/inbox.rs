@@ -13,6 +13,35 @@ use crate::link::within::Queue;
 /// The end of a link where a component takes its messages from.
 ///
 /// Dropping it, or returning from the component, closes the link: who sends then hears [`Closed`].
+///
+/// # Examples
+///
+/// ```
+/// use kamea::{Done, Inbox, Outbox, Ports};
+///
+/// /// The ports of [`interleave`].
+/// #[derive(Ports)]
+/// struct InterleavePorts {
+///     left: Inbox<u32>,
+///     right: Inbox<u32>,
+///     both: Outbox<u32>,
+/// }
+///
+/// /// One from the left, one from the right, until either ends.
+/// async fn interleave(io: &mut InterleavePorts) -> Done {
+///     while let (Some(left), Some(right)) = (io.left.next().await, io.right.next().await) {
+///         io.both.send(left).await?;
+///         io.both.send(right).await?;
+///     }
+///     Ok(())
+/// }
+/// # let mut graph = kamea::Graph::new("test");
+/// # let part = graph.add("interleave", interleave);
+/// # let (left, right, both) = (graph.feed(part.left), graph.feed(part.right), graph.take(part.both));
+/// # left.try_send(1).unwrap(); right.try_send(2).unwrap(); drop((left, right));
+/// # kamea::testing::block_on(graph.start().unwrap()).unwrap();
+/// # assert_eq!(both.into_iter().collect::<Vec<_>>(), [1, 2]);
+/// ```
 #[derive(Debug)]
 pub struct Inbox<T>(Receiving<T>);
 

@@ -29,6 +29,14 @@ impl<T: Send + 'static> Message for T {}
 /// The inbox at the other end is gone; the message comes back.
 ///
 /// With `?` it ends a component quietly: to have nobody left to talk to is no fault.
+///
+/// # Examples
+///
+/// ```
+/// let (sender, receiver) = kamea::link(1);
+/// drop(receiver);
+/// assert_eq!(sender.send_blocking("hello"), Err(kamea::Closed("hello")));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Closed<T>(
     /// The message that was not delivered.
@@ -36,6 +44,18 @@ pub struct Closed<T>(
 );
 
 /// Why a message was not taken at once; it comes back.
+///
+/// # Examples
+///
+/// ```
+/// use kamea::TrySendError;
+///
+/// let (sender, receiver) = kamea::link(1);
+/// assert_eq!(sender.try_send(1), Ok(()));
+/// assert_eq!(sender.try_send(2), Err(TrySendError::Full(2)));
+/// drop(receiver);
+/// assert_eq!(sender.try_send(3), Err(TrySendError::Closed(3)));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TrySendError<T> {
     /// The link is full.

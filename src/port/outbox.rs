@@ -14,6 +14,30 @@ use crate::link::within::{Queue, Ticket};
 ///
 /// Dropping it, or returning from the component, ends the messages: the inbox at the other end gives `None` once
 /// all the outboxes that feed it are gone.
+///
+/// # Examples
+///
+/// ```
+/// use kamea::{Done, Source, TrySendError};
+///
+/// /// Measures as often as anybody can take it, and drops what nobody can.
+/// async fn measure(io: &mut Source<u32>) -> Done {
+///     for reading in 0..100 {
+///         match io.outbox.try_send(reading) {
+///             Ok(()) | Err(TrySendError::Full(_)) => {}
+///             Err(TrySendError::Closed(_)) => return Ok(()),
+///         }
+///     }
+///     io.outbox.send(100).await?; // the last one is waited for
+///     Ok(())
+/// }
+/// # let mut graph = kamea::Graph::new("test");
+/// # let part = graph.add("measure", measure);
+/// # let readings = graph.take(part.outbox);
+/// # let sum = std::thread::spawn(move || readings.into_iter().last());
+/// # kamea::testing::block_on(graph.start().unwrap()).unwrap();
+/// # assert_eq!(sum.join().unwrap(), Some(100));
+/// ```
 pub struct Outbox<T>(Sending<T>);
 
 enum Sending<T> {

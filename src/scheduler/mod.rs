@@ -154,6 +154,22 @@ impl Drop for Scheduler {
 }
 
 /// Where a graph is to run.
+///
+/// # Examples
+///
+/// ```
+/// use kamea::{Graph, Placement, Scheduler, Source};
+///
+/// let scheduler = Scheduler::with_workers(2);
+/// let mut graph = Graph::new("placed");
+/// let tell = graph.add("tell", async |io: &mut Source<Option<String>>| {
+///     Ok(io.outbox.send(std::thread::current().name().map(str::to_owned)).await?)
+/// });
+/// let mut names = graph.take(tell.outbox);
+/// scheduler.workers().run(Placement::Worker(1), graph)?;
+/// assert_eq!(names.next_blocking().flatten().as_deref(), Some("worker 1"));
+/// # Ok::<(), kamea::GraphError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Placement {
     /// On the worker that asks; on any, if the asking thread is none.
@@ -242,6 +258,27 @@ impl Pool {
 }
 
 /// A graph that runs.
+///
+/// # Examples
+///
+/// ```
+/// use kamea::{Graph, Scheduler, Source};
+///
+/// let mut graph = Graph::new("endless");
+/// let count = graph.add("count", async |io: &mut Source<u64>| {
+///     for number in 0.. {
+///         io.outbox.send(number).await?;
+///     }
+///     Ok(())
+/// });
+/// let mut numbers = graph.take(count.outbox);
+/// let scheduler = Scheduler::with_workers(1);
+/// let running = scheduler.run(graph)?;
+/// assert_eq!(numbers.next_blocking(), Some(0));
+/// running.stop(); // the source ends, and the end travels downstream
+/// running.wait()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Running {
     outcome: flume::Receiver<Result<(), Fault>>,
