@@ -13,6 +13,19 @@ use rustix::io::Errno;
 
 /// A folder that is served. Nothing outside of it can be opened through it: each path is resolved by openat2(2) with
 /// RESOLVE_BENEATH, so that neither `..` nor a link leads out.
+///
+/// # Examples
+///
+/// ```
+/// use kamea_components::file::{Docroot, Found, Refused};
+///
+/// let folder = tempfile::tempdir()?;
+/// std::fs::write(folder.path().join("hello.txt"), "hello")?;
+/// let docroot = Docroot::open(folder.path())?;
+/// assert!(matches!(docroot.find(b"hello.txt"), Ok(Found::File(..))));
+/// assert!(matches!(docroot.find(b"../../etc/passwd"), Err(Refused::NotFound)));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Docroot {
     folder: Arc<OwnedFd>,

@@ -4,6 +4,7 @@ mod cache;
 mod docroot;
 mod listing;
 mod mime;
+mod representation;
 mod serve;
 
 pub use docroot::{Docroot, Found, Refused};

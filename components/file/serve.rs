@@ -6,7 +6,6 @@ use std::io::{self, IoSliceMut, Read};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
@@ -17,13 +16,24 @@ use rustix::io::{ReadWriteFlags, preadv2};
 use super::cache::{Cache, Entry, Identity, LARGEST};
 use super::listing::listing;
 use super::mime::content_type;
+use super::representation::Representation;
 use super::{Docroot, Found, Refused};
 use crate::http::{
-    Body, Failure, Fields, FileSlice, HandlerPorts, Precondition, Request, RequestHead, Response,
-    ResponseHead, evaluate_preconditions,
+    Body, Failure, Fields, FileSlice, HandlerPorts, Piece, Request, Response, ResponseHead,
 };
 
 /// How files are served.
+///
+/// # Examples
+///
+/// ```
+/// use kamea_components::http::Site;
+///
+/// let mut site = Site::new("www");
+/// site.files.index = vec!["index.html".into(), "index.htm".into()];
+/// site.files.cache_bytes = 64 << 20;
+/// assert!(!site.files.hidden);
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct FileOptions {
@@ -81,14 +91,13 @@ impl Files {
 pub fn serve_files(files: Rc<Files>) -> impl Component<HandlerPorts> {
     async move |io: &mut HandlerPorts| {
         while let Some(mut request) = io.requests.next().await {
-            if let Some(response) = files.recall(&request) {
-                io.responses.send(response).await?;
-                continue;
-            }
-            let answer = match request.discard_content().await {
-                // Boxed, because what is in memory needs none of it.
-                Ok(()) => Box::pin(files.answer(&request)).await,
-                Err(failure) => Err(failure),
+            let answer = match files.recall(&request) {
+                Some(answer) => answer,
+                None => match request.discard_content().await {
+                    // Boxed, because what is in memory needs none of it.
+                    Ok(()) => Box::pin(files.answer(&request)).await,
+                    Err(failure) => Err(failure),
+                },
             };
             match answer {
                 Ok(response) => io.responses.send(response).await?,
@@ -101,7 +110,7 @@ pub fn serve_files(files: Rc<Files>) -> impl Component<HandlerPorts> {
 
 impl Files {
     /// The answer, if it is in memory: then nothing has to be waited for. Only what may be served gets there.
-    fn recall(&self, request: &Request) -> Option<Response> {
+    fn recall(&self, request: &Request) -> Option<Result<Response, Failure>> {
         if !is_read(request) || request.content.is_some() {
             return None;
         }
@@ -126,23 +135,7 @@ impl Files {
         let path = self
             .relative(&path)
             .ok_or_else(|| fail(StatusCode::NOT_FOUND, NOTHING))?;
-        self.find(request, path)
-            .await
-            .map_err(|refused| match refused {
-                Refused::NotFound => fail(StatusCode::NOT_FOUND, NOTHING),
-                Refused::Forbidden => fail(StatusCode::FORBIDDEN, "this may not be read"),
-                Refused::System(error) => {
-                    log::error!(
-                        "{} | {}: {error}",
-                        request.exchange.peer,
-                        request.head.target
-                    );
-                    fail(
-                        StatusCode::INTERNAL_SERVER_ERROR,
-                        "the file could not be read",
-                    )
-                }
-            })
+        self.find(request, path).await
     }
 
     /// The path relative to the root, if it may be served at all.
@@ -156,10 +149,12 @@ impl Files {
         (!is_doubled && (self.options.hidden || !has_hidden())).then_some(path)
     }
 
-    async fn find(&self, request: &Request, path: &[u8]) -> Result<Response, Refused> {
-        let found = self.look_up(path).await;
-        let found = found.inspect_err(|_| self.cache.borrow_mut().remove(path))?;
-        match found {
+    async fn find(&self, request: &Request, path: &[u8]) -> Result<Response, Failure> {
+        let found = self.look_up(path).await.map_err(|refused| {
+            self.cache.borrow_mut().remove(path);
+            failure(request, refused)
+        });
+        match found? {
             Found::File(file, metadata) => self.file(request, path, path, file, metadata).await,
             Found::Folder(_) if !path.is_empty() && !path.ends_with(b"/") => {
                 Ok(to_the_slash(request))
@@ -184,42 +179,42 @@ impl Files {
         path: &[u8],
         file: File,
         metadata: Metadata,
-    ) -> Result<Response, Refused> {
+    ) -> Result<Response, Failure> {
         log::debug!("{} | Handle File", request.exchange.peer);
         let identity = Identity::of(&metadata);
         let known = self.cache.borrow_mut().confirm(key, identity, turn());
         if let Some(entry) = known {
-            return Ok(from_memory(request, &entry));
+            return from_memory(request, &entry);
         }
-        let modified = metadata
-            .modified()
-            .map_err(Refused::System)?
-            .min(wall_clock());
+        let unreadable = |error| failure(request, Refused::System(error));
+        let modified = metadata.modified().map_err(unreadable)?.min(wall_clock());
         let name = Path::new(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(path));
         let fields = Fields::new()
             .with("Content-Type", content_type(name))
             .with("Last-Modified", httpdate::fmt_http_date(modified))
-            .with("ETag", identity.etag());
+            .with("ETag", identity.etag())
+            .with("Accept-Ranges", "bytes");
         let length = metadata.len();
         if length > LARGEST {
             self.cache.borrow_mut().remove(key);
-            let head = Validated {
-                fields: &fields,
-                etag: &identity.etag(),
-                modified,
-            };
-            let body = Body::File(FileSlice {
+            let slice = FileSlice {
                 file: Arc::new(file),
                 offset: 0,
                 length,
-            });
-            return Ok(head.answer(request, body));
+            };
+            let file = Representation {
+                fields: &fields,
+                etag: &identity.etag(),
+                modified,
+                content: Piece::File(slice),
+            };
+            return file.answer(request);
         }
         let content = match read_cached(&file, length) {
             Some(content) => content,
             None => unblock(move || read_whole(file, length))
                 .await
-                .map_err(Refused::System)?,
+                .map_err(unreadable)?,
         };
         let entry = Rc::new(Entry::new(
             fields,
@@ -232,7 +227,7 @@ impl Files {
         if entry.content.len() as u64 == length {
             self.cache.borrow_mut().insert(key, entry.clone(), turn());
         }
-        Ok(from_memory(request, &entry))
+        from_memory(request, &entry)
     }
 
     async fn folder(
@@ -240,7 +235,7 @@ impl Files {
         request: &Request,
         path: &[u8],
         folder: File,
-    ) -> Result<Response, Refused> {
+    ) -> Result<Response, Failure> {
         for index in &self.options.index {
             let index = [path, index.as_bytes()].concat();
             match self.look_up(&index).await {
@@ -248,14 +243,14 @@ impl Files {
                     return self.file(request, path, &index, file, metadata).await;
                 }
                 Ok(Found::Folder(_)) | Err(Refused::NotFound) => {}
-                Err(refused) => return Err(refused),
+                Err(refused) => return Err(failure(request, refused)),
             }
         }
         log::debug!("{} | Handle Directory", request.exchange.peer);
         let (path, hidden) = (path.to_vec(), self.options.hidden);
         let page = unblock(move || listing(&folder, &path, hidden))
             .await
-            .map_err(Refused::System)?;
+            .map_err(|error| failure(request, Refused::System(error)))?;
         let fields = Fields::new().with("Content-Type", "text/html; charset=utf-8");
         let head = ResponseHead {
             status: StatusCode::OK,
@@ -273,48 +268,31 @@ fn is_read(request: &Request) -> bool {
     matches!(*request.method(), Method::GET | Method::HEAD)
 }
 
+/// What becomes of a request whose file is not served.
+fn failure(request: &Request, refused: Refused) -> Failure {
+    let fail = |status, explanation| Failure::new(request.exchange, status, explanation);
+    match refused {
+        Refused::NotFound => fail(StatusCode::NOT_FOUND, NOTHING),
+        Refused::Forbidden => fail(StatusCode::FORBIDDEN, "this may not be read"),
+        Refused::System(error) => {
+            let (peer, target) = (request.exchange.peer, &request.head.target);
+            log::error!("{peer} | {target}: {error}");
+            let explanation = "the file could not be read";
+            fail(StatusCode::INTERNAL_SERVER_ERROR, explanation)
+        }
+    }
+}
+
 const NOTHING: &str = "there is nothing at this place";
 
-fn from_memory(request: &Request, entry: &Entry) -> Response {
-    let head = Validated {
+fn from_memory(request: &Request, entry: &Entry) -> Result<Response, Failure> {
+    let file = Representation {
         fields: &entry.fields,
         etag: &entry.etag,
         modified: entry.modified,
+        content: Piece::Bytes(entry.content.clone()),
     };
-    head.answer(request, Body::Bytes(entry.content.clone()))
-}
-
-/// What is known of a file before its content is looked at.
-struct Validated<'a> {
-    fields: &'a Fields,
-    etag: &'a str,
-    modified: SystemTime,
-}
-
-impl Validated<'_> {
-    /// The whole file, or that it has not changed (RFC 9110 section 13).
-    fn answer(&self, request: &Request, body: Body) -> Response {
-        let RequestHead { method, fields, .. } = &*request.head;
-        let (status, body) = match evaluate_preconditions(
-            method,
-            fields,
-            Some(self.etag.as_bytes()),
-            Some(self.modified),
-        ) {
-            Precondition::Proceed => (StatusCode::OK, body),
-            Precondition::NotModified => (StatusCode::NOT_MODIFIED, Body::Empty),
-            Precondition::Failed => (StatusCode::PRECONDITION_FAILED, Body::Empty),
-        };
-        let head = ResponseHead {
-            status,
-            fields: self.fields.clone(),
-        };
-        Response {
-            exchange: request.exchange,
-            head,
-            body,
-        }
-    }
+    file.answer(request)
 }
 
 /// A folder is found behind its slash, so that links in its pages lead where they should.

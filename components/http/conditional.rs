@@ -1,4 +1,4 @@
-//! Conditional requests (RFC 9110 section 13): `If-None-Match` and `If-Modified-Since`.
+//! Conditional requests (RFC 9110 section 13). `If-Range` is with the [ranges](super::evaluate_range).
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -41,8 +41,17 @@ pub fn evaluate_preconditions(
     last_modified: Option<SystemTime>,
 ) -> Precondition {
     let is_safe = matches!(*method, Method::GET | Method::HEAD);
+    let exists = etag.is_some() || last_modified.is_some();
+    if fields.contains("if-match") {
+        if !any_match(fields, etag, exists) {
+            return Precondition::Failed;
+        }
+    } else if let (Some(since), Some(modified)) = (fields.get("if-unmodified-since"), last_modified)
+        && is_modified_since(since, modified) == Some(true)
+    {
+        return Precondition::Failed;
+    }
     if fields.contains("if-none-match") {
-        let exists = etag.is_some() || last_modified.is_some();
         return match none_match(fields, etag, exists) {
             true => Precondition::Proceed,
             false if is_safe => Precondition::NotModified,
@@ -50,42 +59,56 @@ pub fn evaluate_preconditions(
         };
     }
     match (fields.get("if-modified-since"), last_modified) {
-        (Some(since), Some(modified)) if is_safe && !modified_since(since, modified) => {
+        (Some(since), Some(modified))
+            if is_safe && is_modified_since(since, modified) == Some(false) =>
+        {
             Precondition::NotModified
         }
         _ => Precondition::Proceed,
     }
 }
 
-/// Whether `If-None-Match` is true (section 13.1.2): no listed tag matches, by weak comparison.
-fn none_match(fields: &Fields, etag: Option<&[u8]>, exists: bool) -> bool {
-    !fields.get_all("if-none-match").any(|value| match etag {
+/// Whether `If-Match` is true (section 13.1.1): a listed tag matches, by strong comparison.
+fn any_match(fields: &Fields, etag: Option<&[u8]>, exists: bool) -> bool {
+    // A weak tag of ours matches nothing; a weak tag of theirs is not even looked at.
+    let etag = etag.filter(|tag| !tag.starts_with(b"W/"));
+    fields.get_all("if-match").any(|value| match etag {
         _ if value == b"*" => exists,
-        Some(etag) => entity_tags(value).any(|tag| tag == opaque(etag)),
+        Some(etag) => entity_tags(value).any(|(tag, is_weak)| tag == etag && !is_weak),
         None => false,
     })
 }
 
-/// Whether `If-Modified-Since` is true (section 13.1.3); so is one that is no date.
-fn modified_since(since: &[u8], modified: SystemTime) -> bool {
-    let since = str::from_utf8(since).ok();
-    let Some(since) = since.and_then(|text| httpdate::parse_http_date(text).ok()) else {
-        return true;
-    };
-    let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    seconds(modified) > seconds(since)
+/// Whether `If-None-Match` is true (section 13.1.2): no listed tag matches, by weak comparison.
+fn none_match(fields: &Fields, etag: Option<&[u8]>, exists: bool) -> bool {
+    !fields.get_all("if-none-match").any(|value| match etag {
+        _ if value == b"*" => exists,
+        Some(etag) => entity_tags(value).any(|(tag, _)| tag == opaque(etag)),
+        None => false,
+    })
 }
 
-/// The opaque tags of a list of entity tags (section 8.8.3), with their quotes; stops where it is malformed.
-fn entity_tags(mut list: &[u8]) -> impl Iterator<Item = &[u8]> {
+/// Whether something was modified after a date of `If-Modified-Since` (section 13.1.3) or `If-Unmodified-Since` (section
+/// 13.1.4); `None` if that is no date: such a field is ignored.
+fn is_modified_since(since: &[u8], modified: SystemTime) -> Option<bool> {
+    let since = str::from_utf8(since).ok()?;
+    let since = httpdate::parse_http_date(since).ok()?;
+    let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    Some(seconds(modified) > seconds(since))
+}
+
+/// The opaque tags of a list of entity tags (section 8.8.3), with their quotes, and whether each is weak; stops where it is
+/// malformed.
+fn entity_tags(mut list: &[u8]) -> impl Iterator<Item = (&[u8], bool)> {
     std::iter::from_fn(move || {
         while let [b' ' | b'\t' | b',', rest @ ..] = list {
             list = rest;
         }
         let tag = opaque(list);
+        let is_weak = tag.len() < list.len();
         let length = tag.strip_prefix(b"\"")?.iter().position(|&b| b == b'"')? + 2;
         list = &tag[length..];
-        Some(&tag[..length])
+        Some((&tag[..length], is_weak))
     })
 }
 
@@ -184,5 +207,67 @@ mod tests {
             .with("If-None-Match", "\"x\"")
             .with("If-Modified-Since", "Sun, 06 Nov 1994 08:49:38 GMT");
         assert_eq!(evaluate(Method::GET, &fields), Precondition::Proceed);
+    }
+
+    #[test]
+    fn if_match() {
+        // RFC 9110, 13.1.1: "An origin server MUST use the strong comparison function when comparing entity tags for
+        // If-Match".
+        let rows = [
+            ("*", true),
+            ("\"a,b\"", true),
+            ("\"x\", \"a,b\"", true),
+            ("W/\"a,b\"", false),
+            ("W/\"a,b\", \"a,b\"", true),
+            ("\"x\"", false),
+            ("a,b", false),
+            ("", false),
+        ];
+        for (value, matches) in rows {
+            let fields = Fields::new().with("If-Match", value);
+            let expected = if matches {
+                Precondition::Proceed
+            } else {
+                Precondition::Failed
+            };
+            for method in [Method::GET, Method::HEAD, Method::PUT] {
+                assert_eq!(evaluate(method, &fields), expected, "{value}");
+            }
+        }
+        let fields = Fields::new().with("If-Match", "*");
+        let absent = evaluate_preconditions(&Method::PUT, &fields, None, None);
+        assert_eq!(absent, Precondition::Failed, "there is nothing to match");
+    }
+
+    #[test]
+    fn if_unmodified_since() {
+        let rows = [
+            ("Sun, 06 Nov 1994 08:49:36 GMT", Precondition::Failed),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Precondition::Proceed),
+            ("Sun, 06 Nov 1994 08:49:38 GMT", Precondition::Proceed),
+            // RFC 9110, 13.1.4: "A recipient MUST ignore the If-Unmodified-Since header field if the received field value
+            // is not a valid HTTP-date".
+            ("yesterday", Precondition::Proceed),
+        ];
+        for (value, expected) in rows {
+            let fields = Fields::new().with("If-Unmodified-Since", value);
+            assert_eq!(evaluate(Method::GET, &fields), expected, "{value}");
+            assert_eq!(evaluate(Method::PUT, &fields), expected, "{value}");
+            // "A recipient MUST ignore If-Unmodified-Since if the request contains an If-Match header field".
+            let fields = fields.with("If-Match", "\"a,b\"");
+            assert_eq!(evaluate(Method::PUT, &fields), Precondition::Proceed);
+        }
+    }
+
+    #[test]
+    fn the_order_is_that_of_section_13_2_2() {
+        let fields = Fields::new()
+            .with("If-Match", "\"x\"")
+            .with("If-None-Match", "\"a,b\"");
+        assert_eq!(evaluate(Method::GET, &fields), Precondition::Failed);
+        let fields = Fields::new()
+            .with("If-Match", "\"a,b\"")
+            .with("If-None-Match", "\"a,b\"");
+        assert_eq!(evaluate(Method::GET, &fields), Precondition::NotModified);
     }
 }

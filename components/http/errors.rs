@@ -17,6 +17,33 @@ pub struct ErrorPorts {
 }
 
 /// Answers each failure with its status and a page that says what was wrong.
+///
+/// # Examples
+///
+/// ```
+/// use http::{StatusCode, Version};
+/// use kamea::Graph;
+/// use kamea_components::http::{Body, Exchange, Failure, answer_errors};
+///
+/// let mut graph = Graph::new("errors alone");
+/// let errors = graph.add("errors", answer_errors());
+/// let (failures, mut responses) = (graph.feed(errors.failures), graph.take(errors.responses));
+/// let exchange = Exchange {
+///     number: 0,
+///     peer: "192.0.2.1:1234".parse()?,
+///     version: Version::HTTP_11,
+///     is_head: false,
+///     closes: false,
+/// };
+/// failures.try_send(Failure::new(exchange, StatusCode::NOT_FOUND, "there is nothing <here>")).unwrap();
+/// drop(failures);
+/// kamea::testing::block_on(graph.start()?)?;
+/// let response = responses.try_next().unwrap();
+/// let Body::Bytes(page) = response.body else { unreachable!() };
+/// let page = String::from_utf8_lossy(&page);
+/// assert!(page.contains("404") && page.contains("nothing &#60;here&#62;") && page.contains("<svg"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn answer_errors() -> impl Component<ErrorPorts> + Clone {
     async |io: &mut ErrorPorts| -> Done {
         while let Some(failure) = io.failures.next().await {

@@ -171,6 +171,8 @@ pub enum Body {
     Bytes(Bytes),
     /// Bytes of a file, which never go through memory.
     File(FileSlice),
+    /// Several of these, one after another.
+    Pieces(Vec<Piece>),
     /// Bytes as they come, of a known or unknown length. A sender that goes before the length is reached cuts the connection.
     Stream {
         /// The content.
@@ -178,6 +180,34 @@ pub enum Body {
         /// Its length in bytes, if it is known.
         length: Option<u64>,
     },
+}
+
+/// One of several pieces of content.
+#[derive(Debug, Clone)]
+pub enum Piece {
+    /// Bytes in memory.
+    Bytes(Bytes),
+    /// Bytes of a file.
+    File(FileSlice),
+}
+
+impl Piece {
+    /// Its length in bytes.
+    pub fn length(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::File(slice) => slice.length,
+        }
+    }
+}
+
+impl From<Piece> for Body {
+    fn from(piece: Piece) -> Self {
+        match piece {
+            Piece::Bytes(bytes) => Self::Bytes(bytes),
+            Piece::File(slice) => Self::File(slice),
+        }
+    }
 }
 
 /// Consecutive bytes of a file.
@@ -221,6 +251,33 @@ impl Failure {
 }
 
 /// The ports of a component that serves requests: the file handler, a method component, a user's own.
+///
+/// # Examples
+///
+/// ```
+/// use http::StatusCode;
+/// use kamea::Done;
+/// use kamea_components::http::{Body, Failure, HandlerPorts, Response, ResponseHead};
+///
+/// /// Greets whoever asks for `/hello`.
+/// async fn greet(io: &mut HandlerPorts) -> Done {
+///     while let Some(mut request) = io.requests.next().await {
+///         if let Err(failure) = request.discard_content().await {
+///             io.failures.send(failure).await?;
+///         } else if request.head.target.path() == "/hello" {
+///             let head = ResponseHead::new(StatusCode::OK);
+///             let body = Body::Bytes("hello\n".into());
+///             io.responses.send(Response { exchange: request.exchange, head, body }).await?;
+///         } else {
+///             let failure = Failure::new(request.exchange, StatusCode::NOT_FOUND, "nobody is here");
+///             io.failures.send(failure).await?;
+///         }
+///     }
+///     Ok(())
+/// }
+/// # fn is_a_handler(_: impl kamea::Component<HandlerPorts>) {}
+/// # is_a_handler(greet);
+/// ```
 #[derive(Debug, kamea::Ports)]
 pub struct HandlerPorts {
     /// What is to be served.

@@ -19,6 +19,7 @@ mod limits;
 mod malformed;
 mod message;
 mod parse;
+mod range;
 mod refuse;
 mod route;
 mod section;
@@ -45,9 +46,10 @@ pub use limits::Limits;
 pub use malformed::Malformed;
 pub use message::{
     Body, Content, Exchange, Failure, FileSlice, HandlerPorts, HandlerPortsHandles, Incomplete,
-    Request, Response,
+    Piece, Request, Response,
 };
 pub use parse::{Notice, ParsePorts, ParsePortsHandles, Patience, Written, parse_requests};
+pub use range::{Ranges, evaluate_range};
 pub use refuse::{RefusePorts, RefusePortsHandles, refuse_requests};
 pub use route::{RoutePorts, RoutePortsHandles, route_requests};
 pub use server::{Listening, Site, StartError, WebServer};

@@ -90,6 +90,26 @@ impl Default for Patience {
 ///
 /// It ends when the peer has finished, after a request that closes the connection, after bad input (which becomes a
 /// failure), or when the peer has been silent between two requests for [`Patience::linger`].
+///
+/// # Examples
+///
+/// ```
+/// use kamea::Graph;
+/// use kamea_components::http::{Limits, Patience, parse_requests};
+///
+/// let mut graph = Graph::new("parser alone");
+/// let parser = parse_requests("192.0.2.1:1234".parse()?, Limits::default(), Patience::default());
+/// let parser = graph.add("parser", parser);
+/// let (bytes, _written) = (graph.feed(parser.bytes), graph.feed(parser.written));
+/// let mut requests = graph.take(parser.requests);
+/// let (_failures, _notices) = (graph.take(parser.failures), graph.take(parser.notices));
+/// bytes.try_send("GET /one HTTP/1.1\r\nHost: a\r\n\r\nGET /two HTTP/1.1\r\nHost: a\r\n\r\n".into()).unwrap();
+/// drop(bytes);
+/// kamea::testing::block_on(graph.start()?)?;
+/// let paths = std::iter::from_fn(|| requests.try_next()).map(|request| request.head.target.path().to_owned());
+/// assert_eq!(paths.collect::<Vec<_>>(), ["/one", "/two"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn parse_requests(
     peer: SocketAddr,
     limits: Limits,

@@ -35,6 +35,18 @@ use crate::file::{FileOptions, Files, serve_files};
 use crate::net::read_bytes;
 
 /// What a server serves, and within which bounds.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use kamea_components::http::Site;
+///
+/// let mut site = Site::new("www");
+/// site.limits.body = 16 << 20; // bytes
+/// site.keep_alive = Duration::from_secs(30);
+/// site.connections_per_client = 100;
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Site {
@@ -327,6 +339,20 @@ fn slot<P: kamea::Ports>(component: impl Component<P> + Clone + Send + Sync) -> 
 const REFUSAL_STALL: Duration = Duration::from_secs(1);
 
 /// A server that runs.
+///
+/// # Examples
+///
+/// ```
+/// use kamea::Scheduler;
+/// use kamea_components::http::{Site, WebServer};
+///
+/// let scheduler = Scheduler::with_workers(1);
+/// let listening = WebServer::new(Site::new(".")).run(&scheduler, &["127.0.0.1:0".parse()?])?;
+/// assert_ne!(listening.addresses()[0].port(), 0);
+/// listening.stop();
+/// assert!(scheduler.stop(std::time::Duration::from_secs(5)), "nothing was left");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Listening {
     addresses: Vec<SocketAddr>,

@@ -7,13 +7,13 @@ use std::rc::Rc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use bytes::Bytes;
-use futures_lite::future::or;
+use futures_lite::future::{or, yield_now};
 use kamea::time::{Timer, turn, wall_clock};
 use kamea::{Component, Inbox, Outbox, Ports, Receiver};
 
 use crate::net::{Finish, Socket};
 
-use super::message::{Body, Exchange, FileSlice, Response};
+use super::message::{Body, Exchange, FileSlice, Piece, Response};
 use super::parse::{Notice, WINDOW, Written};
 use super::{
     BodyFraming, Connection, DateCache, Fields, encode_chunk_size, encode_continue, encode_head,
@@ -38,7 +38,7 @@ const COPIED: usize = 16 * 1024;
 const GATHERED: usize = 64 * 1024;
 
 /// How many bytes of a file one call sends at the most, so that other connections get their turn.
-const FILE_CHUNK: u64 = 1024 * 1024;
+const FILE_CHUNK: u64 = 2 * 1024 * 1024;
 
 thread_local! {
     /// One date a worker.
@@ -251,6 +251,7 @@ fn framing_of(body: &Body) -> BodyFraming {
         Body::Empty => BodyFraming::Sized(0),
         Body::Bytes(bytes) => BodyFraming::Sized(bytes.len() as u64),
         Body::File(slice) => BodyFraming::Sized(slice.length),
+        Body::Pieces(pieces) => BodyFraming::Sized(pieces.iter().map(Piece::length).sum()),
         Body::Stream {
             length: Some(length),
             ..
@@ -303,6 +304,15 @@ impl Output {
             Body::Empty => Ok(()),
             Body::Bytes(bytes) => self.put(bytes).await,
             Body::File(slice) => self.put_file(slice).await,
+            Body::Pieces(pieces) => {
+                for piece in pieces {
+                    match piece {
+                        Piece::Bytes(bytes) => self.put(bytes).await?,
+                        Piece::File(slice) => self.put_file(slice).await?,
+                    }
+                }
+                Ok(())
+            }
             Body::Stream { chunks, .. } => self.put_stream(chunks, framing).await,
         }
     }
@@ -322,6 +332,7 @@ impl Output {
     }
 
     async fn put_file(&mut self, slice: &FileSlice) -> io::Result<()> {
+        self.socket.cork(true);
         self.flush(true).await?;
         let (mut offset, end) = (slice.offset, slice.offset + slice.length);
         while offset < end {
@@ -336,7 +347,10 @@ impl Output {
                 }
                 sent => offset += sent as u64,
             }
+            // A peer that reads as fast as we send would keep the worker to itself.
+            yield_now().await;
         }
+        self.socket.cork(false);
         Ok(())
     }
 

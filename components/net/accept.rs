@@ -32,6 +32,18 @@ const BACKLOG: i32 = 4096;
 /// # Errors
 ///
 /// If the address cannot be had: taken, not of this machine, or not allowed.
+///
+/// # Examples
+///
+/// ```
+/// use std::io::ErrorKind;
+/// use kamea_components::net::bind;
+///
+/// let listener = bind("127.0.0.1:0".parse()?, false)?;
+/// let taken = bind(listener.local_addr()?, false).unwrap_err();
+/// assert_eq!(taken.kind(), ErrorKind::AddrInUse);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn bind(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     let family = if address.is_ipv4() {
         AddressFamily::INET
@@ -56,6 +68,26 @@ pub fn bind(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
 }
 
 /// Accepts connections until nobody takes them any more.
+///
+/// # Examples
+///
+/// ```
+/// use kamea::{Graph, Scheduler};
+/// use kamea_components::net::{accept, bind};
+///
+/// let listener = bind("127.0.0.1:0".parse()?, false)?;
+/// let address = listener.local_addr()?;
+/// let mut graph = Graph::new("acceptor alone");
+/// let acceptor = graph.add("acceptor", accept(listener));
+/// let mut connections = graph.take(acceptor.outbox);
+/// let scheduler = Scheduler::with_workers(1);
+/// scheduler.run(graph)?;
+///
+/// let client = std::net::TcpStream::connect(address)?;
+/// let accepted = connections.next_blocking().unwrap();
+/// assert_eq!(accepted.peer, client.local_addr()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn accept(listener: TcpListener) -> impl Component<Source<Accepted>> + Send {
     let mut listener = Some(listener);
     async move |io: &mut Source<Accepted>| {

@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::task::{Context, Poll, Waker, ready};
 
 use rustix::io::Errno;
+use rustix::net::sockopt::set_tcp_cork;
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -135,6 +136,17 @@ impl Socket {
             rustix::fs::sendfile(socket, file, Some(&mut { offset }), count)
         })
         .await
+    }
+
+    /// Has the system hold back what does not fill a segment, until it is told otherwise (`TCP_CORK`, tcp(7)): for a file
+    /// that goes out in many calls.
+    pub fn cork(&self, is_on: bool) {
+        // Where it fails, all that is lost is some speed.
+        let _ = match &*self.stream.borrow() {
+            Stream::Bare(stream) => set_tcp_cork(stream, is_on),
+            Stream::Watched(stream) => set_tcp_cork(stream, is_on),
+            Stream::Lost => Ok(()),
+        };
     }
 
     async fn when_writable(

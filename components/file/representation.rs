@@ -1,0 +1,112 @@
+//! A representation of a file (RFC 9110 section 8), and what of it a request gets: all, parts, or that it has not changed.
+
+use std::hash::{BuildHasher, RandomState};
+use std::ops::Range;
+use std::time::SystemTime;
+
+use http::StatusCode;
+
+use crate::http::{
+    Body, Failure, Fields, FileSlice, Piece, Precondition, Ranges, Request, RequestHead, Response,
+    ResponseHead, evaluate_preconditions, evaluate_range,
+};
+
+/// The content of a file, with its header fields and validators.
+pub(super) struct Representation<'a> {
+    pub(super) fields: &'a Fields,
+    pub(super) etag: &'a str,
+    pub(super) modified: SystemTime,
+    pub(super) content: Piece,
+}
+
+impl Representation<'_> {
+    /// Answers GET or HEAD (RFC 9110 sections 13.2.2 and 14.2).
+    pub(super) fn answer(self, request: &Request) -> Result<Response, Failure> {
+        let RequestHead { method, fields, .. } = &*request.head;
+        let (etag, modified) = (Some(self.etag.as_bytes()), Some(self.modified));
+        let respond = |status, fields, body| {
+            Ok(Response {
+                exchange: request.exchange,
+                head: ResponseHead { status, fields },
+                body,
+            })
+        };
+        let fail = |status, explanation| Failure::new(request.exchange, status, explanation);
+        match evaluate_preconditions(method, fields, etag, modified) {
+            Precondition::Proceed => {}
+            Precondition::NotModified => {
+                return respond(StatusCode::NOT_MODIFIED, self.fields.clone(), Body::Empty);
+            }
+            Precondition::Failed => {
+                let explanation = "this is no longer the file that you have in mind";
+                return Err(fail(StatusCode::PRECONDITION_FAILED, explanation));
+            }
+        }
+        let length = self.content.length();
+        match evaluate_range(method, fields, length, etag, modified) {
+            Ranges::Whole => respond(StatusCode::OK, self.fields.clone(), self.content.into()),
+            Ranges::Parts(parts) => {
+                let (fields, body) = self.partial(&parts);
+                respond(StatusCode::PARTIAL_CONTENT, fields, body)
+            }
+            Ranges::Unsatisfiable => {
+                let fields = Fields::new().with("Content-Range", format!("bytes */{length}"));
+                let explanation = format!("there are only {length} bytes of this");
+                let status = StatusCode::RANGE_NOT_SATISFIABLE;
+                Err(Failure {
+                    fields,
+                    ..Failure::new(request.exchange, status, explanation)
+                })
+            }
+        }
+    }
+
+    /// The fields and the content of a 206 response (RFC 9110 section 15.3.7).
+    fn partial(&self, parts: &[Range<u64>]) -> (Fields, Body) {
+        let mut fields = self.fields.clone();
+        if let [part] = parts {
+            let range = content_range(part, self.content.length());
+            return (
+                fields.with("Content-Range", range),
+                slice(&self.content, part).into(),
+            );
+        }
+        // A token that nobody knows before, so that no file can contain it on purpose.
+        let random = RandomState::new();
+        let boundary = format!("{:016x}{:016x}", random.hash_one(0), random.hash_one(1));
+        let media_type = fields.get("content-type").unwrap_or_default().to_vec();
+        let mut pieces = Vec::with_capacity(2 * parts.len() + 1);
+        for part in parts {
+            let mut head = format!("\r\n--{boundary}\r\nContent-Type: ").into_bytes();
+            head.extend_from_slice(&media_type);
+            let range = content_range(part, self.content.length());
+            head.extend_from_slice(format!("\r\nContent-Range: {range}\r\n\r\n").as_bytes());
+            pieces.push(Piece::Bytes(head.into()));
+            pieces.push(slice(&self.content, part));
+        }
+        pieces.push(Piece::Bytes(format!("\r\n--{boundary}--\r\n").into()));
+        fields.remove("content-type");
+        let media_type = format!("multipart/byteranges; boundary={boundary}");
+        (
+            fields.with("Content-Type", media_type),
+            Body::Pieces(pieces),
+        )
+    }
+}
+
+fn content_range(part: &Range<u64>, length: u64) -> String {
+    format!("bytes {}-{}/{length}", part.start, part.end - 1)
+}
+
+/// Part of some content, within its length.
+fn slice(content: &Piece, part: &Range<u64>) -> Piece {
+    match content {
+        // What is in memory has a length that fits.
+        Piece::Bytes(bytes) => Piece::Bytes(bytes.slice(part.start as usize..part.end as usize)),
+        Piece::File(file) => Piece::File(FileSlice {
+            file: file.file.clone(),
+            offset: file.offset + part.start,
+            length: part.end - part.start,
+        }),
+    }
+}
