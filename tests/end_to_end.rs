@@ -7,6 +7,7 @@ mod end_to_end {
     mod escapes;
     mod http;
     mod malformed;
+    mod rfc9110;
     mod server;
     mod slow;
     mod structure;
