@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use clap::{Parser, value_parser};
 use kamea::Scheduler;
-use kamea_components::http::{Site, WebServer};
+use kamea_components::http::{Site, WebServer, answer_trace};
 use log::LevelFilter;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use simplelog::{ConfigBuilder, WriteLogger};
@@ -40,6 +40,9 @@ struct Options {
     /// Serve files whose names begin with a dot too
     #[arg(long)]
     hidden: bool,
+    /// Answer TRACE, with what of a request arrives
+    #[arg(long)]
+    trace: bool,
     /// Seconds that the head of a request may take
     #[arg(long, default_value = "20", value_name = "SECONDS", value_parser = seconds)]
     header_timeout: Duration,
@@ -102,7 +105,11 @@ fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
     raise_file_limit();
     let cores = || thread::available_parallelism().map_or(1, usize::from);
     let scheduler = Scheduler::with_workers(options.workers.map_or_else(cores, usize::from));
-    let listening = WebServer::new(options.site()).run(&scheduler, &options.addresses())?;
+    let mut server = WebServer::new(options.site());
+    if options.trace {
+        server = server.method("TRACE", answer_trace())?;
+    }
+    let listening = server.run(&scheduler, &options.addresses())?;
     for address in listening.addresses() {
         writeln!(io::stdout(), "Listening on {address}")?;
     }

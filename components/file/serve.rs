@@ -124,7 +124,7 @@ impl Files {
     async fn answer(&self, request: &Request) -> Result<Response, Failure> {
         let fail = |status, explanation| Failure::new(request.exchange, status, explanation);
         if !is_read(request) {
-            let fields = Fields::new().with("Allow", "GET, HEAD");
+            let fields = Fields::new().with("Allow", "GET, HEAD, OPTIONS");
             return Err(Failure {
                 fields,
                 ..fail(StatusCode::METHOD_NOT_ALLOWED, "this can only be read")

@@ -25,6 +25,7 @@ mod route;
 mod section;
 mod server;
 mod target;
+mod trace;
 mod write;
 
 pub use conditional::{Precondition, evaluate_preconditions};
@@ -54,4 +55,5 @@ pub use refuse::{RefusePorts, RefusePortsHandles, refuse_requests};
 pub use route::{RoutePorts, RoutePortsHandles, route_requests};
 pub use server::{Listening, Site, StartError, WebServer};
 pub use target::{BadPath, Target};
+pub use trace::answer_trace;
 pub use write::{WritePorts, WritePortsHandles, write_responses};

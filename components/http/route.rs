@@ -3,8 +3,8 @@
 use http::{Method, StatusCode};
 use kamea::{Component, Done, End, Inbox, Outbox, Outboxes, Ports};
 
-use super::Fields;
-use super::message::{Failure, Request};
+use super::message::{Body, Failure, Request, Response};
+use super::{Fields, ResponseHead};
 
 /// The ports of [`route_requests`].
 #[derive(Debug, Ports)]
@@ -15,6 +15,8 @@ pub struct RoutePorts {
     pub files: Outbox<Request>,
     /// One outbox for each further method, in the order in which the router was told of them.
     pub methods: Outboxes<Request>,
+    /// Answers to OPTIONS, unless one of `methods` is for it: which methods there are, the router knows.
+    pub responses: Outbox<Response>,
     /// What nobody serves.
     pub failures: Outbox<Failure>,
 }
@@ -26,9 +28,10 @@ const KNOWN: [&str; 11] = [
     "UNLINK",
 ];
 
-/// Sends GET and HEAD to `files`, each of `methods` to its outbox, and reports the rest as failures.
+/// Sends GET and HEAD to `files`, each of `methods` to its outbox, answers OPTIONS (RFC 9110 section 9.3.7), and reports the
+/// rest as failures.
 ///
-/// A method may be any token, GET and HEAD among them.
+/// A method may be any token, GET, HEAD and OPTIONS among them.
 pub fn route_requests(methods: Vec<Method>) -> impl Component<RoutePorts> + Clone {
     async move |io: &mut RoutePorts| {
         while let Some(request) = io.requests.next().await {
@@ -46,6 +49,9 @@ pub fn route_requests(methods: Vec<Method>) -> impl Component<RoutePorts> + Clon
                     if let Err(kamea::Closed(unserved)) = outbox.send(request).await {
                         Box::pin(serverless(io, unserved)).await?;
                     }
+                }
+                None if *method == Method::OPTIONS => {
+                    Box::pin(answer_options(io, request, &methods)).await?;
                 }
                 None => Box::pin(refuse(io, request, &methods)).await?,
             }
@@ -65,15 +71,40 @@ async fn serverless(io: &RoutePorts, request: Request) -> Done {
     Ok(io.failures.send(failure).await?)
 }
 
+/// Tells which methods there are, for a path as for the server as a whole (`*`).
+async fn answer_options(io: &RoutePorts, mut request: Request, methods: &[Method]) -> Done {
+    if let Err(failure) = request.discard_content().await {
+        return Ok(io.failures.send(failure).await?);
+    }
+    log::debug!("{} | Handle Options", request.exchange.peer);
+    let head = ResponseHead {
+        status: StatusCode::NO_CONTENT,
+        fields: Fields::new().with("Allow", allowed(methods)),
+    };
+    let response = Response {
+        exchange: request.exchange,
+        head,
+        body: Body::Empty,
+    };
+    Ok(io.responses.send(response).await?)
+}
+
+/// The value of `Allow` (RFC 9110 section 10.2.1).
+fn allowed(methods: &[Method]) -> String {
+    let built_in = ["GET", "HEAD", "OPTIONS"];
+    let own = methods.iter().map(Method::as_str);
+    let own = own.filter(|method| !built_in.contains(method));
+    let names: Vec<_> = built_in.into_iter().chain(own).collect();
+    names.join(", ")
+}
+
 async fn refuse(io: &RoutePorts, mut request: Request, methods: &[Method]) -> Result<(), End> {
     if let Err(failure) = request.discard_content().await {
         return Ok(io.failures.send(failure).await?);
     }
     let method = request.method().as_str();
     let failure = if KNOWN.contains(&method) {
-        let allowed = methods.iter().map(Method::as_str);
-        let allowed: Vec<_> = ["GET", "HEAD"].into_iter().chain(allowed).collect();
-        let fields = Fields::new().with("Allow", allowed.join(", "));
+        let fields = Fields::new().with("Allow", allowed(methods));
         let explanation = format!("{method} is not for this resource");
         Failure {
             fields,

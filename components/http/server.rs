@@ -299,7 +299,7 @@ impl WebServer {
             write_responses(connection.socket.clone(), write_stall)
         });
 
-        let mut responses = vec![files.responses, errors.responses];
+        let mut responses = vec![files.responses, errors.responses, router.responses];
         let mut failures = vec![
             parser.failures,
             router.failures,

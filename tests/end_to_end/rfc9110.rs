@@ -1,4 +1,4 @@
-//! RFC 9110, HTTP semantics: conditional requests (section 13) and range requests (section 14).
+//! RFC 9110, HTTP semantics: methods (section 9), conditional requests (section 13) and range requests (section 14).
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -254,4 +254,44 @@ fn preconditions_in_their_order() {
             }
         }
     }
+}
+
+#[test]
+fn options_tells_what_there_is() {
+    // 9.3.7: "If the request target is an asterisk ("*"), the OPTIONS request applies to the server in general".
+    for (options, allowed) in [
+        (&[][..], "GET, HEAD, OPTIONS"),
+        (&["--trace"][..], "GET, HEAD, OPTIONS, TRACE"),
+    ] {
+        let server = Server::start(options);
+        let mut client = server.connect();
+        for path in ["*", "/", "/hello.txt", "/missing"] {
+            let response = ask(&mut client, "OPTIONS", path, "");
+            assert_eq!(
+                (response.status, response.field("allow")),
+                (204, Some(allowed)),
+                "{path}"
+            );
+        }
+    }
+}
+
+#[test]
+fn trace_sends_back_what_came_if_it_is_switched_on() {
+    // 9.3.8: "The final recipient of the request SHOULD reflect the message received, excluding some fields described below,
+    // back to the client as the content of a 200 (OK) response."
+    let server = Server::start(&["--trace"]);
+    let mut client = server.connect();
+    let fields = "X-Way: here\r\nCookie: secret\r\nAuthorization: Basic secret\r\n";
+    let response = ask(&mut client, "TRACE", "/a?b", fields);
+    assert_eq!(
+        (response.status, response.field("content-type")),
+        (200, Some("message/http"))
+    );
+    let expected = "TRACE /a?b HTTP/1.1\r\nHost: a\r\nX-Way: here\r\n\r\n";
+    assert_eq!(response.text(), expected);
+
+    let server = Server::start(&[]);
+    let refused = ask(&mut server.connect(), "TRACE", "/", fields);
+    assert_eq!(refused.status, 405);
 }

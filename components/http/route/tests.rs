@@ -11,6 +11,7 @@ struct Routed {
     requests: Sender<Request>,
     files: Receiver<Request>,
     methods: Vec<Receiver<Request>>,
+    responses: Receiver<Response>,
     failures: Receiver<Failure>,
     flow: Flow,
 }
@@ -25,6 +26,7 @@ fn routed() -> Routed {
         methods: (0..2)
             .map(|_| graph.take(router.methods.branch()))
             .collect(),
+        responses: graph.take(router.responses),
         failures: graph.take(router.failures),
         flow: graph.start().unwrap(),
     }
@@ -75,7 +77,11 @@ fn what_nobody_serves_is_a_failure() {
     // RFC 9110, 15.5.6: "The origin server MUST generate an Allow header field in a 405 response".
     // RFC 9110, 9.1: a method that is "unrecognized or not implemented" is answered with 501.
     for (method, status, allow) in [
-        ("DELETE", 405, Some(&b"GET, HEAD, PROPFIND, PURGE"[..])),
+        (
+            "DELETE",
+            405,
+            Some(&b"GET, HEAD, OPTIONS, PROPFIND, PURGE"[..]),
+        ),
         ("BREW", 501, None),
         ("get", 501, None),
     ] {
@@ -106,4 +112,20 @@ fn a_request_whose_component_is_gone_fails_and_the_others_do_not() {
     assert_eq!(failure.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert!(failure.exchange.closes);
     assert!(routed.files.try_next().is_some());
+}
+
+#[test]
+fn options_tells_which_methods_there_are() {
+    // RFC 9110, 9.3.7: "A server generating a successful response to OPTIONS SHOULD send any header that might indicate
+    // optional features implemented by the server and applicable to the target resource (e.g., Allow)".
+    let mut routed = routed();
+    block_on(async {
+        routed.requests.send(request("OPTIONS")).await.unwrap();
+        drop(routed.requests);
+        routed.flow.await.unwrap();
+    });
+    let head = routed.responses.try_next().unwrap().head;
+    assert_eq!(head.status, StatusCode::NO_CONTENT);
+    let allowed = b"GET, HEAD, OPTIONS, PROPFIND, PURGE";
+    assert_eq!(head.fields.get("allow"), Some(&allowed[..]));
 }
