@@ -6,6 +6,7 @@ mod end_to_end {
     mod command_line;
     mod escapes;
     mod http;
+    mod listing;
     mod malformed;
     mod rfc9110;
     mod server;

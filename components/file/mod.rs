@@ -2,6 +2,7 @@
 
 mod cache;
 mod docroot;
+mod folder;
 mod listing;
 mod mime;
 mod representation;

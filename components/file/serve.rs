@@ -8,18 +8,21 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_lite::future::yield_now;
 use http::{Method, StatusCode};
 use kamea::time::{turn, wall_clock};
-use kamea::{Component, unblock};
+use kamea::{Component, Graph, link, spawn, unblock};
 use rustix::io::{ReadWriteFlags, preadv2};
 
 use super::cache::{Cache, Entry, Identity, LARGEST};
-use super::listing::listing;
+use super::folder::{View, read_folder};
+use super::listing::{Listing, MEDIA_TYPES};
 use super::mime::content_type;
 use super::representation::Representation;
 use super::{Docroot, Found, Refused};
 use crate::http::{
-    Body, Failure, Fields, FileSlice, HandlerPorts, Piece, Request, Response, ResponseHead,
+    Body, Failure, Fields, FileSlice, HandlerPorts, NoPorts, Piece, Request, Response,
+    ResponseHead, preferred_type,
 };
 
 /// How files are served.
@@ -247,11 +250,19 @@ impl Files {
             }
         }
         log::debug!("{} | Handle Directory", request.exchange.peer);
+        let media_type = preferred_type(&request.head.fields, &MEDIA_TYPES);
+        let view = View::from_query(request.head.target.query().unwrap_or_default());
         let (path, hidden) = (path.to_vec(), self.options.hidden);
-        let page = unblock(move || listing(&folder, &path, hidden))
-            .await
-            .map_err(|error| failure(request, Refused::System(error)))?;
-        let fields = Fields::new().with("Content-Type", "text/html; charset=utf-8");
+        let listing = unblock(move || {
+            let entries = read_folder(&folder, hidden)?;
+            Ok(Listing::new(&path, view, media_type, entries))
+        });
+        let unreadable = |error| failure(request, Refused::System(error));
+        let listing = listing.await.map_err(unreadable)?;
+        let body = listed(listing).map_err(|error| unreadable(io::Error::other(error)))?;
+        let fields = Fields::new()
+            .with("Content-Type", format!("{media_type}; charset=utf-8"))
+            .with("Vary", "Accept");
         let head = ResponseHead {
             status: StatusCode::OK,
             fields,
@@ -259,10 +270,46 @@ impl Files {
         Ok(Response {
             exchange: request.exchange,
             head,
-            body: Body::Bytes(page.into()),
+            body,
         })
     }
 }
+
+/// A short listing at once, a long one while it is made: by a graph of its own, as fast as the peer takes it.
+fn listed(mut listing: Listing) -> Result<Body, askama::Error> {
+    if listing.is_short() {
+        let mut whole = String::new();
+        while let Some(chunk) = listing.next_chunk()? {
+            whole.push_str(&chunk);
+        }
+        return Ok(Body::Bytes(whole.into()));
+    }
+    let (sender, chunks) = link(LISTING_CAPACITY);
+    let mut graph = Graph::new("listing");
+    let mut listing = Some(listing);
+    graph.add("lister", async move |_: &mut NoPorts| {
+        let Some(mut listing) = listing.take() else {
+            return Ok(());
+        };
+        while let Some(chunk) = listing.next_chunk()? {
+            sender.send(chunk.into()).await?;
+            yield_now().await;
+        }
+        Ok(())
+    });
+    spawn(
+        graph
+            .start()
+            .expect("a graph of one component without ports is right"),
+    );
+    Ok(Body::Stream {
+        chunks,
+        length: None,
+    })
+}
+
+/// How many chunks of a listing wait for the writer.
+const LISTING_CAPACITY: usize = 2;
 
 fn is_read(request: &Request) -> bool {
     matches!(*request.method(), Method::GET | Method::HEAD)

@@ -1,5 +1,6 @@
 //! HTTP/1.1 and HTTP/1.0 (RFC 9110, RFC 9112): a sans-IO core, and the components around it.
 
+mod accept;
 mod admission;
 mod chunked;
 mod conditional;
@@ -28,6 +29,7 @@ mod target;
 mod trace;
 mod write;
 
+pub use accept::preferred_type;
 pub use conditional::{Precondition, evaluate_preconditions};
 pub use connection::{NoPorts, NoPortsHandles, Opened, hold_connection, refuse_connection};
 pub use date::DateCache;

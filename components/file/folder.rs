@@ -1,0 +1,238 @@
+//! What is in a folder, and in which order it is shown.
+
+use std::cmp::Ordering;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, Dir, FileType, statat};
+
+use super::mime::content_type;
+
+/// A file or a folder in a folder.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) name: Vec<u8>,
+    pub(super) is_folder: bool,
+    /// In bytes.
+    pub(super) size: u64,
+    /// In seconds since the epoch.
+    pub(super) modified: i64,
+}
+
+impl Entry {
+    /// The name as far as it is text.
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.name).into_owned()
+    }
+
+    /// The media type, without parameters; none of a folder.
+    pub(super) fn media_type(&self) -> Option<String> {
+        if self.is_folder {
+            return None;
+        }
+        let media_type = content_type(Path::new(OsStr::from_bytes(&self.name)));
+        media_type.split(';').next().map(str::to_owned)
+    }
+}
+
+/// Reads a folder: its files and folders, and links to such. Names that begin with a dot are left out unless `hidden`. Reads the
+/// disk: not for a worker.
+pub(super) fn read_folder(folder: &File, hidden: bool) -> io::Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for entry in Dir::read_from(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if name == b"." || name == b".." || (name.starts_with(b".") && !hidden) {
+            continue;
+        }
+        // Links are shown as what they lead to, if that may be told; a file that goes meanwhile is left out.
+        let Ok(stat) = statat(folder, OsStr::from_bytes(name), AtFlags::empty()) else {
+            continue;
+        };
+        let is_folder = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory => true,
+            FileType::RegularFile => false,
+            _ => continue,
+        };
+        entries.push(Entry {
+            name: name.to_vec(),
+            is_folder,
+            size: u64::try_from(stat.st_size).unwrap_or(0),
+            modified: stat.st_mtime,
+        });
+    }
+    Ok(entries)
+}
+
+/// What a listing is sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Key {
+    Name,
+    Size,
+    Time,
+    Type,
+}
+
+impl Key {
+    pub(super) const ALL: [Self; 4] = [Self::Name, Self::Size, Self::Time, Self::Type];
+
+    /// As it stands in a query.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Size => "size",
+            Self::Time => "time",
+            Self::Type => "type",
+        }
+    }
+}
+
+/// How a listing is sorted, and what is left out of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct View {
+    pub(super) key: Key,
+    pub(super) descending: bool,
+    /// Only names in which this occurs, whatever the case; empty for all.
+    pub(super) filter: String,
+}
+
+impl View {
+    /// Reads `sort`, `order` and `filter` of a query; what is not understood is as if it were not there.
+    pub(super) fn from_query(query: &str) -> Self {
+        let mut view = Self {
+            key: Key::Name,
+            descending: false,
+            filter: String::new(),
+        };
+        for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+            let value = value.replace('+', " ");
+            let value = percent_encoding::percent_decode_str(&value).decode_utf8_lossy();
+            match name {
+                "sort" => {
+                    let key = Key::ALL.into_iter().find(|key| key.name() == value);
+                    view.key = key.unwrap_or(view.key);
+                }
+                "order" => view.descending = value == "desc",
+                "filter" => view.filter = value.into_owned(),
+                _ => {}
+            }
+        }
+        view
+    }
+
+    /// Leaves out what is not wanted, and sorts the rest: folders first, whatever the key.
+    pub(super) fn arrange(&self, entries: &mut Vec<Entry>) {
+        let wanted = self.filter.to_lowercase();
+        if !wanted.is_empty() {
+            entries.retain(|entry| entry.text().to_lowercase().contains(&wanted));
+        }
+        entries.sort_by_cached_key(|entry| {
+            let media_type = match self.key {
+                Key::Type => entry.media_type(),
+                _ => None,
+            };
+            Sorted {
+                is_file: !entry.is_folder,
+                key: self.key,
+                descending: self.descending,
+                number: match self.key {
+                    Key::Size if !entry.is_folder => i128::from(entry.size),
+                    Key::Time => i128::from(entry.modified),
+                    _ => 0,
+                },
+                text: (media_type, entry.text().to_lowercase(), entry.name.clone()),
+            }
+        });
+    }
+}
+
+/// What an entry is compared by.
+#[derive(PartialEq, Eq)]
+struct Sorted {
+    is_file: bool,
+    key: Key,
+    descending: bool,
+    number: i128,
+    /// The media type if that counts, the name in lower case, the name.
+    text: (Option<String>, String, Vec<u8>),
+}
+
+impl Ord for Sorted {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let ascending = self
+            .number
+            .cmp(&other.number)
+            .then_with(|| self.text.cmp(&other.text));
+        let by_key = if self.descending {
+            ascending.reverse()
+        } else {
+            ascending
+        };
+        self.is_file.cmp(&other.is_file).then(by_key)
+    }
+}
+
+impl PartialOrd for Sorted {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(name: &str, is_folder: bool, size: u64, modified: i64) -> Entry {
+        Entry {
+            name: name.into(),
+            is_folder,
+            size,
+            modified,
+        }
+    }
+
+    fn arranged(query: &str) -> Vec<String> {
+        let mut entries = vec![
+            entry("b.txt", false, 3, 30),
+            entry("A.png", false, 1, 20),
+            entry("z", true, 4096, 10),
+            entry("c.png", false, 2, 40),
+            entry("Y", true, 4096, 50),
+        ];
+        View::from_query(query).arrange(&mut entries);
+        entries.iter().map(Entry::text).collect()
+    }
+
+    #[test]
+    fn folders_come_first_whatever_the_order() {
+        let rows = [
+            ("", ["Y", "z", "A.png", "b.txt", "c.png"]),
+            ("order=desc", ["z", "Y", "c.png", "b.txt", "A.png"]),
+            ("sort=size", ["Y", "z", "A.png", "c.png", "b.txt"]),
+            (
+                "sort=size&order=desc",
+                ["z", "Y", "b.txt", "c.png", "A.png"],
+            ),
+            ("sort=time", ["z", "Y", "A.png", "b.txt", "c.png"]),
+            ("sort=type", ["Y", "z", "A.png", "c.png", "b.txt"]),
+            (
+                "sort=nonsense&order=&x",
+                ["Y", "z", "A.png", "b.txt", "c.png"],
+            ),
+        ];
+        for (query, expected) in rows {
+            assert_eq!(arranged(query), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn a_filter_leaves_out_what_it_does_not_name() {
+        assert_eq!(arranged("filter=PNG"), ["A.png", "c.png"]);
+        assert_eq!(arranged("filter=.t%78t"), ["b.txt"]);
+        assert_eq!(arranged("filter=%FF+"), [""; 0]);
+        assert_eq!(arranged("filter=").len(), 5);
+    }
+}
