@@ -4,6 +4,7 @@
 
 mod end_to_end {
     mod command_line;
+    mod errors;
     mod escapes;
     mod http;
     mod listing;

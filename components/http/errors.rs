@@ -4,8 +4,8 @@ use askama::Template;
 use http::StatusCode;
 use kamea::{Component, Done, Inbox, Outbox, Ports};
 
-use super::message::{Body, Failure, Response};
-use super::{Fields, ResponseHead};
+use super::ResponseHead;
+use super::message::{Body, ErrorForm, Failure, Response};
 
 /// The ports of the error component: [`answer_errors`], or a user's own.
 #[derive(Debug, Ports)]
@@ -16,25 +16,19 @@ pub struct ErrorPorts {
     pub responses: Outbox<Response>,
 }
 
-/// Answers each failure with its status and a page that says what was wrong.
+/// Answers each failure with its status and what was wrong: as a page, as JSON or as text, as the peer wants it.
 ///
 /// # Examples
 ///
 /// ```
-/// use http::{StatusCode, Version};
+/// use http::StatusCode;
 /// use kamea::Graph;
 /// use kamea_components::http::{Body, Exchange, Failure, answer_errors};
 ///
 /// let mut graph = Graph::new("errors alone");
 /// let errors = graph.add("errors", answer_errors());
 /// let (failures, mut responses) = (graph.feed(errors.failures), graph.take(errors.responses));
-/// let exchange = Exchange {
-///     number: 0,
-///     peer: "192.0.2.1:1234".parse()?,
-///     version: Version::HTTP_11,
-///     is_head: false,
-///     closes: false,
-/// };
+/// let exchange = Exchange::new(0, "192.0.2.1:1234".parse()?);
 /// failures.try_send(Failure::new(exchange, StatusCode::NOT_FOUND, "there is nothing <here>")).unwrap();
 /// drop(failures);
 /// kamea::testing::block_on(graph.start()?)?;
@@ -65,18 +59,37 @@ fn error_response(failure: Failure) -> Result<Response, askama::Error> {
         explanation,
         fields,
     } = failure;
-    let page = ErrorPage {
-        status: status.as_u16(),
-        reason: status.canonical_reason().unwrap_or("Error"),
-        explanation: &explanation,
-        drawing: drawing_of(status),
+    let reason = status.canonical_reason().unwrap_or("Error");
+    let (media_type, text) = match exchange.error_form {
+        ErrorForm::Page => {
+            let page = ErrorPage {
+                status: status.as_u16(),
+                reason,
+                explanation: &explanation,
+                drawing: drawing_of(status),
+            };
+            ("text/html; charset=utf-8", page.render()?)
+        }
+        ErrorForm::Json => {
+            let object = serde_json::json!({
+                "status": status.as_u16(),
+                "reason": reason,
+                "explanation": explanation,
+            });
+            ("application/json", format!("{object}\n"))
+        }
+        ErrorForm::Text => {
+            let line = format!("{} {reason}: {explanation}\n", status.as_u16());
+            ("text/plain; charset=utf-8", line)
+        }
     };
-    let fields: Fields = fields.with("Content-Type", "text/html; charset=utf-8");
-    let body = Body::Bytes(page.render()?.into());
+    let fields = fields
+        .with("Content-Type", media_type)
+        .with("Vary", "Accept");
     Ok(Response {
         exchange,
         head: ResponseHead { status, fields },
-        body,
+        body: Body::Bytes(text.into()),
     })
 }
 

@@ -1,6 +1,6 @@
 //! What becomes of a request whose component fails: an answer all the same.
 
-use http::{StatusCode, Version};
+use http::StatusCode;
 use kamea::{Component, Done, Fault, Inbox, Outbox, Ports};
 use std::net::SocketAddr;
 
@@ -19,13 +19,7 @@ pub struct FaultPorts {
 pub fn answer_faults(peer: SocketAddr) -> impl Component<FaultPorts> {
     async move |io: &mut FaultPorts| -> Done {
         while io.faults.next().await.is_some() {
-            let exchange = Exchange {
-                number: Exchange::DUE,
-                peer,
-                version: Version::HTTP_11,
-                is_head: false,
-                closes: true,
-            };
+            let exchange = Exchange::new(Exchange::DUE, peer).closing();
             let explanation = "a component of the server has failed";
             io.failures
                 .send(Failure::new(

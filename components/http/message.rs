@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{Method, StatusCode, Version};
 use kamea::Receiver;
 
-use super::{Fields, RequestHead, ResponseHead};
+use super::{Fields, RequestHead, ResponseHead, preferred_type};
 
 /// One request and its response: what both must agree on. It travels with the request and comes back with the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,50 @@ pub struct Exchange {
     pub is_head: bool,
     /// Whether the connection ends after this exchange (RFC 9112 section 9.3).
     pub closes: bool,
+    /// In which form the peer wants to be told of an error.
+    pub error_form: ErrorForm,
+}
+
+/// In which form a peer wants to be told of an error, by its `Accept`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorForm {
+    /// As a page: `text/html`.
+    #[default]
+    Page,
+    /// As an object: `application/json`.
+    Json,
+    /// As a line: `text/plain`.
+    Text,
+}
+
+impl ErrorForm {
+    /// The form that a request with these fields wants.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea_components::http::{ErrorForm, Fields};
+    ///
+    /// assert_eq!(ErrorForm::wanted_by(&Fields::new()), ErrorForm::Page);
+    /// let fields = Fields::new().with("Accept", "application/json");
+    /// assert_eq!(ErrorForm::wanted_by(&fields), ErrorForm::Json);
+    /// ```
+    #[must_use]
+    pub fn wanted_by(fields: &Fields) -> Self {
+        match fields.get("accept") {
+            // What browsers and most programs send needs no closer look.
+            None | Some(b"*/*") => Self::Page,
+            Some(accept) if accept.starts_with(b"text/html,") => Self::Page,
+            Some(_) => match preferred_type(fields, &Self::MEDIA_TYPES) {
+                "application/json" => Self::Json,
+                "text/plain" => Self::Text,
+                _ => Self::Page,
+            },
+        }
+    }
+
+    const MEDIA_TYPES: [&str; 3] = ["text/html", "application/json", "text/plain"];
 }
 
 /// A request: its head at once, its content as it comes in.
@@ -40,6 +84,28 @@ pub struct Request {
 impl Exchange {
     /// The number of whichever exchange's response is due, where a component does not know it.
     pub(crate) const DUE: u64 = u64::MAX;
+
+    /// An exchange with a peer that speaks HTTP/1.1, over a connection that stays.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea_components::http::{ErrorForm, Exchange};
+    ///
+    /// let exchange = Exchange::new(0, "192.0.2.1:1234".parse()?).closing();
+    /// assert!(exchange.closes && exchange.error_form == ErrorForm::Page);
+    /// # Ok::<(), std::net::AddrParseError>(())
+    /// ```
+    pub fn new(number: u64, peer: SocketAddr) -> Self {
+        Self {
+            number,
+            peer,
+            version: Version::HTTP_11,
+            is_head: false,
+            closes: false,
+            error_form: ErrorForm::Page,
+        }
+    }
 
     /// The same exchange as the last of its connection.
     pub fn closing(self) -> Self {

@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_lite::future::or;
-use http::{Method, StatusCode, Version};
+use http::{Method, StatusCode};
 use kamea::time::{Timer, turn};
 use kamea::{Component, Done, End, Inbox, Outbox, Ports, Sender, is_stopping, link};
 
 use crate::net::Finish;
 
-use super::message::{Content, Exchange, Failure, Incomplete, Part, Request};
+use super::message::{Content, ErrorForm, Exchange, Failure, Incomplete, Part, Request};
 use super::{BodyKind, Event, Limits, Phase, RequestDecoder, RequestHead};
 
 /// The ports of [`parse_requests`].
@@ -212,11 +212,11 @@ impl Parser<'_> {
         }
         let closes = !head.is_persistent() || is_stopping();
         let exchange = Exchange {
-            number: self.next,
-            peer: self.peer,
             version: head.version,
             is_head: head.method == Method::HEAD,
             closes,
+            error_form: ErrorForm::wanted_by(&head.fields),
+            ..Exchange::new(self.next, self.peer)
         };
         self.next += 1;
         let mut content = None;
@@ -341,13 +341,7 @@ impl Parser<'_> {
                     .await;
             }
             Present::None => {
-                let exchange = Exchange {
-                    number: self.next,
-                    peer: self.peer,
-                    version: Version::HTTP_11,
-                    is_head: false,
-                    closes: true,
-                };
+                let exchange = Exchange::new(self.next, self.peer).closing();
                 self.next += 1;
                 self.io
                     .failures

@@ -8,7 +8,7 @@
 
 use std::net::SocketAddr;
 
-use http::{StatusCode, Version};
+use http::StatusCode;
 use kamea::{Component, Inbox, Outbox, Ports};
 
 use super::Fields;
@@ -30,13 +30,7 @@ pub struct RefusePorts {
 /// Refuses whatever a peer asks, before it has asked.
 pub fn refuse_requests(peer: SocketAddr) -> impl Component<RefusePorts> {
     async move |io: &mut RefusePorts| {
-        let exchange = Exchange {
-            number: 0,
-            peer,
-            version: Version::HTTP_11,
-            is_head: false,
-            closes: true,
-        };
+        let exchange = Exchange::new(0, peer).closing();
         let failure = Failure {
             fields: Fields::new().with("Retry-After", "1"),
             ..Failure::new(

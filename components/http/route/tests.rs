@@ -1,6 +1,5 @@
 //! The router alone: requests in, each to where it belongs.
 
-use http::Version;
 use kamea::{Flow, Graph, Receiver, Sender, testing::block_on};
 
 use super::*;
@@ -40,11 +39,8 @@ fn request(method: &str) -> Request {
     };
     Request {
         exchange: Exchange {
-            number: 0,
-            peer: "192.0.2.1:1".parse().unwrap(),
-            version: Version::HTTP_11,
             is_head: method == "HEAD",
-            closes: false,
+            ..Exchange::new(0, "192.0.2.1:1".parse().unwrap())
         },
         head: Box::new(head),
         content: None,

@@ -61,13 +61,7 @@ fn run(
 }
 
 fn exchange(number: u64) -> Exchange {
-    Exchange {
-        number,
-        peer: "192.0.2.1:1".parse().unwrap(),
-        version: Version::HTTP_11,
-        is_head: false,
-        closes: false,
-    }
+    Exchange::new(number, "192.0.2.1:1".parse().unwrap())
 }
 
 fn response(exchange: Exchange, body: impl Into<Body>) -> Response {

@@ -1,0 +1,49 @@
+//! How errors are told.
+
+use super::server::Server;
+
+#[test]
+fn an_error_comes_in_the_form_that_is_asked_for() {
+    let server = Server::start(&[]);
+    for (accept, media_type, begin) in [
+        ("", "text/html; charset=utf-8", "<!DOCTYPE html>"),
+        ("*/*", "text/html; charset=utf-8", "<!DOCTYPE html>"),
+        (
+            "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+            "text/html; charset=utf-8",
+            "<!DOCTYPE html>",
+        ),
+        (
+            "application/json",
+            "application/json",
+            "{\"explanation\":\"there is nothing at this place\",\"reason\":\"Not Found\",\"status\":404}\n",
+        ),
+        (
+            "text/html;q=0.1, text/plain",
+            "text/plain; charset=utf-8",
+            "404 Not Found: there is nothing at this place\n",
+        ),
+        ("image/png", "text/html; charset=utf-8", "<!DOCTYPE html>"),
+        (
+            "nonsense,;;q=,",
+            "text/html; charset=utf-8",
+            "<!DOCTYPE html>",
+        ),
+    ] {
+        let ask = format!("GET /missing HTTP/1.1\r\nHost: a\r\nAccept: {accept}\r\n\r\n");
+        let response = server.ask(&ask);
+        assert_eq!(response.status, 404, "{accept}");
+        assert_eq!(response.field("content-type"), Some(media_type), "{accept}");
+        assert_eq!(response.field("vary"), Some("Accept"));
+        assert!(response.text().starts_with(begin), "{}", response.text());
+    }
+}
+
+#[test]
+fn what_a_peer_sent_is_no_markup_in_an_error() {
+    let server = Server::start(&[]);
+    let path = "/%3Cscript%3Ealert(1)%3C/script%3E";
+    let response = server.ask(&format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+    assert_eq!(response.status, 404);
+    assert!(!response.text().contains("<script"));
+}
