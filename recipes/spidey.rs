@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use clap::{Parser, value_parser};
 use kamea::Scheduler;
-use kamea_components::http::{Site, WebServer, answer_trace};
+use kamea_components::file::read_error_pages;
+use kamea_components::http::{Site, WebServer, answer_errors_with, answer_trace};
 use log::LevelFilter;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use simplelog::{ConfigBuilder, WriteLogger};
@@ -40,6 +41,9 @@ struct Options {
     /// Serve files whose names begin with a dot too
     #[arg(long)]
     hidden: bool,
+    /// A folder of error pages, templates named like 404.html
+    #[arg(long, value_name = "FOLDER")]
+    error_pages: Option<PathBuf>,
     /// Answer TRACE, with what of a request arrives
     #[arg(long)]
     trace: bool,
@@ -106,6 +110,16 @@ fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
     let cores = || thread::available_parallelism().map_or(1, usize::from);
     let scheduler = Scheduler::with_workers(options.workers.map_or_else(cores, usize::from));
     let mut server = WebServer::new(options.site());
+    if let Some(folder) = &options.error_pages {
+        let pages = read_error_pages(folder);
+        let wrong = |error| {
+            format!(
+                "cannot use the error pages of {}: {error}",
+                folder.display()
+            )
+        };
+        server = server.errors(answer_errors_with(pages.map_err(wrong)?));
+    }
     if options.trace {
         server = server.method("TRACE", answer_trace())?;
     }

@@ -2,6 +2,7 @@
 
 mod cache;
 mod docroot;
+mod error_pages;
 mod folder;
 mod listing;
 mod mime;
@@ -9,4 +10,5 @@ mod representation;
 mod serve;
 
 pub use docroot::{Docroot, Found, Refused};
+pub use error_pages::read_error_pages;
 pub use serve::{FileOptions, Files, serve_files};

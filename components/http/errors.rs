@@ -4,8 +4,8 @@ use askama::Template;
 use http::StatusCode;
 use kamea::{Component, Done, Inbox, Outbox, Ports};
 
-use super::ResponseHead;
-use super::message::{Body, ErrorForm, Failure, Response};
+use super::message::{Body, ErrorForm, Exchange, Failure, Response};
+use super::{Fields, ResponseHead};
 
 /// The ports of the error component: [`answer_errors`], or a user's own.
 #[derive(Debug, Ports)]
@@ -52,7 +52,7 @@ pub fn answer_errors() -> impl Component<ErrorPorts> + Clone {
     }
 }
 
-fn error_response(failure: Failure) -> Result<Response, askama::Error> {
+pub(super) fn error_response(failure: Failure) -> Result<Response, askama::Error> {
     let Failure {
         exchange,
         status,
@@ -83,14 +83,34 @@ fn error_response(failure: Failure) -> Result<Response, askama::Error> {
             ("text/plain; charset=utf-8", line)
         }
     };
+    Ok(told(exchange, status, fields, media_type, text))
+}
+
+/// A page as the answer to a failure that had these fields.
+pub(super) fn page_response(
+    exchange: Exchange,
+    status: StatusCode,
+    fields: Fields,
+    page: String,
+) -> Response {
+    told(exchange, status, fields, "text/html; charset=utf-8", page)
+}
+
+fn told(
+    exchange: Exchange,
+    status: StatusCode,
+    fields: Fields,
+    media_type: &str,
+    text: String,
+) -> Response {
     let fields = fields
         .with("Content-Type", media_type)
         .with("Vary", "Accept");
-    Ok(Response {
+    Response {
         exchange,
         head: ResponseHead { status, fields },
         body: Body::Bytes(text.into()),
-    })
+    }
 }
 
 /// The page; its text is escaped by the template engine.

@@ -9,6 +9,7 @@ mod connections;
 mod date;
 mod decode;
 mod encode;
+mod error_pages;
 mod errors;
 mod faults;
 mod fields;
@@ -40,6 +41,7 @@ pub use encode::{
     BodyFraming, Connection, encode_chunk, encode_chunk_size, encode_continue, encode_head,
     encode_last_chunk,
 };
+pub use error_pages::{ErrorPages, answer_errors_with};
 pub use errors::{ErrorPorts, ErrorPortsHandles, answer_errors};
 pub use faults::{FaultPorts, FaultPortsHandles, answer_faults};
 pub use fields::{Fields, InvalidField};

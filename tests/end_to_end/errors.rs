@@ -47,3 +47,19 @@ fn what_a_peer_sent_is_no_markup_in_an_error() {
     assert_eq!(response.status, 404);
     assert!(!response.text().contains("<script"));
 }
+
+#[test]
+fn a_users_own_pages() {
+    let pages = tempfile::tempdir().unwrap();
+    let text = "<h1>{{ status }} {{ reason }}</h1><p>{{ explanation }}";
+    std::fs::write(pages.path().join("404.html"), text).unwrap();
+    let folder = pages.path().to_str().unwrap();
+    let server = Server::start(&["--error-pages", folder]);
+    let own = "<h1>404 Not Found</h1><p>there is nothing at this place";
+    assert_eq!(server.get("/missing").text(), own);
+    // Where there is none, and where no page is wanted, ours.
+    let other = server.ask("BREW / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(other.status == 501 && other.text().contains("<svg"));
+    let json = server.ask("GET /x HTTP/1.1\r\nHost: a\r\nAccept: application/json\r\n\r\n");
+    assert!(json.text().starts_with('{'));
+}
