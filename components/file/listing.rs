@@ -1,10 +1,16 @@
 //! The listing of a folder that has no index, as a page, as JSON or as text, in chunks of a bounded size.
 
+mod page;
+
 use askama::Template;
+use futures_lite::future::yield_now;
+use kamea::{Graph, link, spawn};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use time::OffsetDateTime;
 
-use super::folder::{Entry, Key, View};
+use super::folder::{Entry, View};
+use crate::http::{Body, NoPorts};
+use page::{Foot, Head, Rows};
 
 /// What may stand in a path segment as it is (RFC 3986 section 2.3).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
@@ -15,6 +21,9 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
 
 /// How many entries a chunk has at the most.
 const ROWS: usize = 256;
+
+/// How many chunks wait for the writer.
+const CAPACITY: usize = 2;
 
 /// The media types of a listing, in the order of our preference.
 pub(super) const MEDIA_TYPES: [&str; 3] = ["text/html", "application/json", "text/plain"];
@@ -57,8 +66,38 @@ impl Listing {
         }
     }
 
-    /// Whether it fits into a chunk or two.
-    pub(super) fn is_short(&self) -> bool {
+    /// A short listing at once, a long one while it is made: by a graph of its own, as fast as the peer takes it.
+    ///
+    /// # Errors
+    ///
+    /// What the template engine says.
+    pub(super) fn into_body(mut self) -> Result<Body, askama::Error> {
+        if self.is_short() {
+            let mut whole = String::new();
+            while let Some(chunk) = self.next_chunk()? {
+                whole.push_str(&chunk);
+            }
+            return Ok(Body::Bytes(whole.into()));
+        }
+        let (sender, chunks) = link(CAPACITY);
+        let mut graph = Graph::new("listing");
+        graph.add("lister", async move |_: &mut NoPorts| {
+            while let Some(chunk) = self.next_chunk()? {
+                sender.send(chunk.into()).await?;
+                yield_now().await;
+            }
+            Ok(())
+        });
+        let flow = graph.start();
+        spawn(flow.expect("a graph of one component without ports is right"));
+        Ok(Body::Stream {
+            chunks,
+            length: None,
+        })
+    }
+
+    /// Whether it fits into a few chunks.
+    fn is_short(&self) -> bool {
         self.entries.len() <= ROWS
     }
 
@@ -67,7 +106,7 @@ impl Listing {
     /// # Errors
     ///
     /// What the template engine says.
-    pub(super) fn next_chunk(&mut self) -> Result<Option<String>, askama::Error> {
+    fn next_chunk(&mut self) -> Result<Option<String>, askama::Error> {
         match self.state {
             State::Begins => {
                 self.state = State::Lists;
@@ -101,10 +140,7 @@ impl Listing {
     fn rows(&self, start: usize, end: usize) -> Result<String, askama::Error> {
         let entries = &self.entries[start..end];
         match self.media_type {
-            "text/html" => {
-                let rows = entries.iter().map(Row::new).collect();
-                Rows { rows }.render()
-            }
+            "text/html" => Rows::new(entries).render(),
             "application/json" => {
                 let objects: Vec<_> = entries.iter().map(json_object).collect();
                 let comma = if start > 0 { ",\n" } else { "\n" };
@@ -122,155 +158,6 @@ impl Listing {
             "text/html" => Foot::new(&self.entries).render(),
             "application/json" => Ok("\n]}\n".to_owned()),
             _ => Ok(String::new()),
-        }
-    }
-}
-
-#[derive(Template)]
-#[template(path = "file/listing_head.html")]
-struct Head<'a> {
-    title: String,
-    crumbs: Vec<Crumb>,
-    columns: Vec<Column>,
-    view: &'a View,
-    has_parent: bool,
-}
-
-/// A folder on the way to the one that is shown.
-struct Crumb {
-    name: String,
-    href: String,
-}
-
-/// The head of a column: sorts by it, and the other way round if that is done already.
-struct Column {
-    label: &'static str,
-    class: &'static str,
-    href: String,
-    /// The value of `aria-sort`; empty if the listing is sorted by another column.
-    sorted: &'static str,
-}
-
-impl<'a> Head<'a> {
-    fn new(path: &[u8], view: &'a View) -> Self {
-        let segments: Vec<_> = path
-            .split(|&b| b == b'/')
-            .filter(|segment| !segment.is_empty())
-            .collect();
-        let mut crumbs = vec![Crumb {
-            name: "Home".to_owned(),
-            href: "/".to_owned(),
-        }];
-        for segment in &segments {
-            let parent = crumbs.last().map_or("/", |crumb| crumb.href.as_str());
-            crumbs.push(Crumb {
-                href: format!("{parent}{}/", percent_encode(segment, SEGMENT)),
-                name: String::from_utf8_lossy(segment).into_owned(),
-            });
-        }
-        let title = crumbs
-            .last()
-            .map(|crumb| crumb.name.clone())
-            .unwrap_or_default();
-        Self {
-            title,
-            columns: Key::ALL.map(|key| Column::new(key, view)).into(),
-            view,
-            has_parent: !segments.is_empty(),
-            crumbs,
-        }
-    }
-}
-
-impl Column {
-    fn new(key: Key, view: &View) -> Self {
-        let is_sorted = key == view.key;
-        let mut href = format!("?sort={}", key.name());
-        if is_sorted && !view.descending {
-            href.push_str("&order=desc");
-        }
-        if !view.filter.is_empty() {
-            href.push_str("&filter=");
-            href.extend(percent_encode(view.filter.as_bytes(), SEGMENT));
-        }
-        let (label, class) = match key {
-            Key::Name => ("Name", "name"),
-            Key::Size => ("Size", "size"),
-            Key::Time => ("Changed", "time"),
-            Key::Type => ("Type", "type"),
-        };
-        Self {
-            label,
-            class,
-            href,
-            sorted: match (is_sorted, view.descending) {
-                (false, _) => "",
-                (true, false) => "ascending",
-                (true, true) => "descending",
-            },
-        }
-    }
-}
-
-#[derive(Template)]
-#[template(path = "file/listing_rows.html")]
-struct Rows {
-    rows: Vec<Row>,
-}
-
-struct Row {
-    name: String,
-    href: String,
-    size: String,
-    /// As a date in UTC, and as the same without blanks.
-    changed: String,
-    datetime: String,
-    media_type: String,
-    icon: &'static str,
-}
-
-impl Row {
-    fn new(entry: &Entry) -> Self {
-        let media_type = entry.media_type().unwrap_or_else(|| "folder".to_owned());
-        let icon = match media_type.split('/').next() {
-            Some("folder") => "folder",
-            Some("audio") => "audio",
-            Some("image") => "image",
-            Some("video") => "video",
-            _ => "file",
-        };
-        let changed = date_and_time(entry.modified);
-        Self {
-            name: name_of(entry),
-            href: href_of(entry),
-            size: if entry.is_folder {
-                String::new()
-            } else {
-                human_size(entry.size)
-            },
-            datetime: changed.replace(' ', "T") + "Z",
-            changed,
-            media_type,
-            icon,
-        }
-    }
-}
-
-#[derive(Template)]
-#[template(path = "file/listing_foot.html")]
-struct Foot {
-    folders: usize,
-    files: usize,
-    size: String,
-}
-
-impl Foot {
-    fn new(entries: &[Entry]) -> Self {
-        let files = entries.iter().filter(|entry| !entry.is_folder);
-        Self {
-            folders: entries.iter().filter(|entry| entry.is_folder).count(),
-            files: files.clone().count(),
-            size: human_size(files.map(|file| file.size).sum()),
         }
     }
 }
@@ -312,21 +199,6 @@ fn date_and_time(seconds: i64) -> String {
         let (hour, minute) = (at.hour(), at.minute());
         format!("{}-{month:02}-{day:02} {hour:02}:{minute:02}", at.year())
     })
-}
-
-/// A size with at most one decimal, in the units of IEC 80000-13.
-fn human_size(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let (mut size, mut unit) = (bytes as f64, 0);
-    while size >= 1024.0 && unit + 1 < UNITS.len() {
-        size /= 1024.0;
-        unit += 1;
-    }
-    if unit == 0 {
-        format!("{bytes} B")
-    } else {
-        format!("{size:.1} {}", UNITS[unit])
-    }
 }
 
 #[cfg(test)]

@@ -8,10 +8,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_lite::future::yield_now;
 use http::{Method, StatusCode};
 use kamea::time::{turn, wall_clock};
-use kamea::{Component, Graph, link, spawn, unblock};
+use kamea::{Component, unblock};
 use rustix::io::{ReadWriteFlags, preadv2};
 
 use super::cache::{Cache, Entry, Identity, LARGEST};
@@ -21,8 +20,8 @@ use super::mime::content_type;
 use super::representation::Representation;
 use super::{Docroot, Found, Refused};
 use crate::http::{
-    Body, Failure, Fields, FileSlice, HandlerPorts, NoPorts, Piece, Request, Response,
-    ResponseHead, preferred_type,
+    Body, Failure, Fields, FileSlice, HandlerPorts, Piece, Request, Response, ResponseHead,
+    preferred_type,
 };
 
 /// How files are served.
@@ -259,7 +258,8 @@ impl Files {
         });
         let unreadable = |error| failure(request, Refused::System(error));
         let listing = listing.await.map_err(unreadable)?;
-        let body = listed(listing).map_err(|error| unreadable(io::Error::other(error)))?;
+        let body = listing.into_body();
+        let body = body.map_err(|error| unreadable(io::Error::other(error)))?;
         let fields = Fields::new()
             .with("Content-Type", format!("{media_type}; charset=utf-8"))
             .with("Vary", "Accept");
@@ -274,42 +274,6 @@ impl Files {
         })
     }
 }
-
-/// A short listing at once, a long one while it is made: by a graph of its own, as fast as the peer takes it.
-fn listed(mut listing: Listing) -> Result<Body, askama::Error> {
-    if listing.is_short() {
-        let mut whole = String::new();
-        while let Some(chunk) = listing.next_chunk()? {
-            whole.push_str(&chunk);
-        }
-        return Ok(Body::Bytes(whole.into()));
-    }
-    let (sender, chunks) = link(LISTING_CAPACITY);
-    let mut graph = Graph::new("listing");
-    let mut listing = Some(listing);
-    graph.add("lister", async move |_: &mut NoPorts| {
-        let Some(mut listing) = listing.take() else {
-            return Ok(());
-        };
-        while let Some(chunk) = listing.next_chunk()? {
-            sender.send(chunk.into()).await?;
-            yield_now().await;
-        }
-        Ok(())
-    });
-    spawn(
-        graph
-            .start()
-            .expect("a graph of one component without ports is right"),
-    );
-    Ok(Body::Stream {
-        chunks,
-        length: None,
-    })
-}
-
-/// How many chunks of a listing wait for the writer.
-const LISTING_CAPACITY: usize = 2;
 
 fn is_read(request: &Request) -> bool {
     matches!(*request.method(), Method::GET | Method::HEAD)

@@ -1,0 +1,179 @@
+//! The listing as a page.
+
+use askama::Template;
+use percent_encoding::percent_encode;
+
+use super::{SEGMENT, date_and_time, href_of, name_of};
+use crate::file::folder::{Entry, Key, View};
+
+#[derive(Template)]
+#[template(path = "file/listing_head.html")]
+pub(super) struct Head<'a> {
+    title: String,
+    crumbs: Vec<Crumb>,
+    columns: Vec<Column>,
+    view: &'a View,
+    has_parent: bool,
+}
+
+/// A folder on the way to the one that is shown.
+struct Crumb {
+    name: String,
+    href: String,
+}
+
+/// The head of a column: sorts by it, and the other way round if that is done already.
+struct Column {
+    label: &'static str,
+    class: &'static str,
+    href: String,
+    /// The value of `aria-sort`; empty if the listing is sorted by another column.
+    sorted: &'static str,
+}
+
+impl<'a> Head<'a> {
+    pub(super) fn new(path: &[u8], view: &'a View) -> Self {
+        let segments: Vec<_> = path
+            .split(|&b| b == b'/')
+            .filter(|segment| !segment.is_empty())
+            .collect();
+        let mut crumbs = vec![Crumb {
+            name: "Home".to_owned(),
+            href: "/".to_owned(),
+        }];
+        for segment in &segments {
+            let parent = crumbs.last().map_or("/", |crumb| crumb.href.as_str());
+            crumbs.push(Crumb {
+                href: format!("{parent}{}/", percent_encode(segment, SEGMENT)),
+                name: String::from_utf8_lossy(segment).into_owned(),
+            });
+        }
+        let title = crumbs
+            .last()
+            .map(|crumb| crumb.name.clone())
+            .unwrap_or_default();
+        Self {
+            title,
+            columns: Key::ALL.map(|key| Column::new(key, view)).into(),
+            view,
+            has_parent: !segments.is_empty(),
+            crumbs,
+        }
+    }
+}
+
+impl Column {
+    fn new(key: Key, view: &View) -> Self {
+        let is_sorted = key == view.key;
+        let mut href = format!("?sort={}", key.name());
+        if is_sorted && !view.descending {
+            href.push_str("&order=desc");
+        }
+        if !view.filter.is_empty() {
+            href.push_str("&filter=");
+            href.extend(percent_encode(view.filter.as_bytes(), SEGMENT));
+        }
+        let (label, class) = match key {
+            Key::Name => ("Name", "name"),
+            Key::Size => ("Size", "size"),
+            Key::Time => ("Changed", "time"),
+            Key::Type => ("Type", "type"),
+        };
+        Self {
+            label,
+            class,
+            href,
+            sorted: match (is_sorted, view.descending) {
+                (false, _) => "",
+                (true, false) => "ascending",
+                (true, true) => "descending",
+            },
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "file/listing_rows.html")]
+pub(super) struct Rows {
+    rows: Vec<Row>,
+}
+
+struct Row {
+    name: String,
+    href: String,
+    size: String,
+    /// As a date in UTC, and as the same without blanks.
+    changed: String,
+    datetime: String,
+    media_type: String,
+    icon: &'static str,
+}
+
+impl Rows {
+    pub(super) fn new(entries: &[Entry]) -> Self {
+        Self {
+            rows: entries.iter().map(Row::new).collect(),
+        }
+    }
+}
+
+impl Row {
+    fn new(entry: &Entry) -> Self {
+        let media_type = entry.media_type().unwrap_or_else(|| "folder".to_owned());
+        let icon = match media_type.split('/').next() {
+            Some("folder") => "folder",
+            Some("audio") => "audio",
+            Some("image") => "image",
+            Some("video") => "video",
+            _ => "file",
+        };
+        let changed = date_and_time(entry.modified);
+        Self {
+            name: name_of(entry),
+            href: href_of(entry),
+            size: if entry.is_folder {
+                String::new()
+            } else {
+                human_size(entry.size)
+            },
+            datetime: changed.replace(' ', "T") + "Z",
+            changed,
+            media_type,
+            icon,
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "file/listing_foot.html")]
+pub(super) struct Foot {
+    folders: usize,
+    files: usize,
+    size: String,
+}
+
+impl Foot {
+    pub(super) fn new(entries: &[Entry]) -> Self {
+        let files = entries.iter().filter(|entry| !entry.is_folder);
+        Self {
+            folders: entries.iter().filter(|entry| entry.is_folder).count(),
+            files: files.clone().count(),
+            size: human_size(files.map(|file| file.size).sum()),
+        }
+    }
+}
+
+/// A size with at most one decimal, in the units of IEC 80000-13.
+fn human_size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let (mut size, mut unit) = (bytes as f64, 0);
+    while size >= 1024.0 && unit + 1 < UNITS.len() {
+        size /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 {
+        format!("{bytes} B")
+    } else {
+        format!("{size:.1} {}", UNITS[unit])
+    }
+}
