@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use clap::{Parser, value_parser};
 use kamea::Scheduler;
-use kamea_components::file::read_error_pages;
+use kamea_components::file::{CacheRule, read_error_pages};
 use kamea_components::http::{Site, WebServer, answer_errors_with, answer_trace};
 use log::LevelFilter;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -41,6 +41,10 @@ struct Options {
     /// Serve files whose names begin with a dot too
     #[arg(long)]
     hidden: bool,
+    /// How long clients may keep files: Cache-Control by name (*.css), path (/assets/*) or media type (image/*); the first
+    /// rule that matches counts
+    #[arg(long, value_name = "PATTERN=VALUE")]
+    cache_control: Vec<CacheRule>,
     /// A folder of error pages, templates named like 404.html
     #[arg(long, value_name = "FOLDER")]
     error_pages: Option<PathBuf>,
@@ -166,6 +170,7 @@ impl Options {
     fn site(&self) -> Site {
         let mut site = Site::new(&self.docroot);
         site.files.hidden = self.hidden;
+        site.files.cache_rules = self.cache_control.clone();
         site.limits.request_line = self.max_request_line;
         site.limits.head_bytes = self.max_header;
         site.limits.fields = self.max_fields;

@@ -14,6 +14,7 @@ use kamea::{Component, unblock};
 use rustix::io::{ReadWriteFlags, preadv2};
 
 use super::cache::{Cache, Entry, Identity, LARGEST};
+use super::cache_rule::CacheRule;
 use super::folder::{View, read_folder};
 use super::listing::{Listing, MEDIA_TYPES};
 use super::mime::content_type;
@@ -45,6 +46,8 @@ pub struct FileOptions {
     pub index: Vec<String>,
     /// How many bytes of small files each worker keeps in memory.
     pub cache_bytes: usize,
+    /// How long clients may keep files; the first rule that matches counts.
+    pub cache_rules: Vec<CacheRule>,
 }
 
 impl Default for FileOptions {
@@ -53,6 +56,7 @@ impl Default for FileOptions {
             hidden: false,
             index: vec!["index.html".to_owned()],
             cache_bytes: 32 << 20,
+            cache_rules: Vec::new(),
         }
     }
 }
@@ -191,11 +195,15 @@ impl Files {
         let unreadable = |error| failure(request, Refused::System(error));
         let modified = metadata.modified().map_err(unreadable)?.min(wall_clock());
         let name = Path::new(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(path));
-        let fields = Fields::new()
-            .with("Content-Type", content_type(name))
+        let content_type = content_type(name);
+        let mut fields = Fields::new()
+            .with("Content-Type", &content_type)
             .with("Last-Modified", httpdate::fmt_http_date(modified))
             .with("ETag", identity.etag())
             .with("Accept-Ranges", "bytes");
+        if let Some(value) = CacheRule::of(&self.options.cache_rules, path, &content_type) {
+            fields = fields.with("Cache-Control", value);
+        }
         let length = metadata.len();
         if length > LARGEST {
             self.cache.borrow_mut().remove(key);

@@ -295,3 +295,26 @@ fn trace_sends_back_what_came_if_it_is_switched_on() {
     let refused = ask(&mut server.connect(), "TRACE", "/", fields);
     assert_eq!(refused.status, 405);
 }
+
+#[test]
+fn cache_control_by_rules() {
+    let rules = [
+        "--cache-control",
+        "*.txt=max-age=60",
+        "--cache-control",
+        "/*=no-store",
+    ];
+    let server = Server::start(&rules);
+    fs::write(server.path().join("a.css"), "").unwrap();
+    let mut client = server.connect();
+    for (path, expected) in [("/hello.txt", "max-age=60"), ("/a.css", "no-store")] {
+        let whole = ask(&mut client, "GET", path, "");
+        assert_eq!(whole.field("cache-control"), Some(expected));
+        // 15.4.5: "The server generating a 304 response MUST generate any of the following header fields that would have been
+        // sent in a 200 (OK) response to the same request: [...] Cache-Control".
+        let etag = format!("If-None-Match: {}\r\n", whole.field("etag").unwrap());
+        let unchanged = ask(&mut client, "GET", path, &etag);
+        let cache_control = unchanged.field("cache-control");
+        assert_eq!((unchanged.status, cache_control), (304, Some(expected)));
+    }
+}
