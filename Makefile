@@ -40,3 +40,4 @@ loom:
 
 fuzz:
 	RUSTC_BOOTSTRAP=1 cargo fuzz run decode -- -max_total_time=120
+	RUSTC_BOOTSTRAP=1 cargo fuzz run fields -- -max_total_time=60

@@ -180,6 +180,8 @@ fn if_range(fields: &Fields, etag: Option<&[u8]>, last_modified: Option<SystemTi
     reason = "one range of bytes is meant"
 )]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn ask(range: &str, length: u64) -> Ranges {
@@ -305,5 +307,19 @@ mod tests {
             evaluate_range(&Method::GET, &undated, 10, None, None),
             Ranges::Whole
         );
+    }
+
+    proptest! {
+        /// Whatever is asked for: what is sent is in the file, nothing of it twice, and no part is empty.
+        #[test]
+        fn parts_are_disjoint_and_within(
+            range in "bytes=([0-9]{0,6}-[0-9]{0,6},? ?){1,20}|[ -~]{0,40}",
+            length in 0_u64..300_000,
+        ) {
+            let Ranges::Parts(mut parts) = ask(&range, length) else { return Ok(()) };
+            parts.sort_by_key(|part| part.start);
+            prop_assert!(parts.iter().all(|part| part.start < part.end && part.end <= length));
+            prop_assert!(parts.windows(2).all(|pair| pair[0].end + GAP < pair[1].start));
+        }
     }
 }
