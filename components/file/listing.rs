@@ -9,7 +9,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use time::OffsetDateTime;
 
 use super::folder::{Entry, View};
-use crate::http::{Body, NoPorts};
+use crate::http::{Body, Chunk, NoPorts};
 use page::{Foot, Head, Rows};
 
 /// What may stand in a path segment as it is (RFC 3986 section 2.3).
@@ -86,7 +86,7 @@ impl Listing {
                 sender.send(chunk.into()).await?;
                 yield_now().await;
             }
-            Ok(())
+            Ok(sender.send(Chunk::END).await?)
         });
         let flow = graph.start();
         spawn(flow.expect("a graph of one component without ports is right"));

@@ -239,13 +239,34 @@ pub enum Body {
     File(FileSlice),
     /// Several of these, one after another.
     Pieces(Vec<Piece>),
-    /// Bytes as they come, of a known or unknown length. A sender that goes before the length is reached cuts the connection.
+    /// Content as it comes, of a known or unknown length.
     Stream {
-        /// The content.
-        chunks: Receiver<Bytes>,
+        /// The content. If the sender goes before it has sent [`Chunk::End`], the connection is cut, so that the peer does not take
+        /// a part for the whole.
+        chunks: Receiver<Chunk>,
         /// Its length in bytes, if it is known.
         length: Option<u64>,
     },
+}
+
+/// What is sent of a [`Body::Stream`].
+#[derive(Debug, Clone)]
+pub enum Chunk {
+    /// Some bytes.
+    Data(Bytes),
+    /// The end of the content, with the trailer fields (RFC 9110 section 6.5), which are sent where the content is chunked.
+    End(Fields),
+}
+
+impl Chunk {
+    /// The end, without trailer fields.
+    pub const END: Self = Self::End(Fields::new());
+}
+
+impl<B: Into<Bytes>> From<B> for Chunk {
+    fn from(bytes: B) -> Self {
+        Self::Data(bytes.into())
+    }
 }
 
 /// One of several pieces of content.

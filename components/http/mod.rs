@@ -50,8 +50,8 @@ pub use head::{RequestHead, ResponseHead};
 pub use limits::Limits;
 pub use malformed::Malformed;
 pub use message::{
-    Body, Content, ErrorForm, Exchange, Failure, FileSlice, HandlerPorts, HandlerPortsHandles,
-    Incomplete, Piece, Request, Response,
+    Body, Chunk, Content, ErrorForm, Exchange, Failure, FileSlice, HandlerPorts,
+    HandlerPortsHandles, Incomplete, Piece, Request, Response,
 };
 pub use parse::{Notice, ParsePorts, ParsePortsHandles, Patience, Written, parse_requests};
 pub use range::{Ranges, evaluate_range};

@@ -6,17 +6,16 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use bytes::Bytes;
 use futures_lite::future::{or, yield_now};
 use kamea::time::{Timer, turn, wall_clock};
 use kamea::{Component, Inbox, Outbox, Ports, Receiver};
 
 use crate::net::{Finish, Socket};
 
-use super::message::{Body, Exchange, FileSlice, Piece, Response};
+use super::message::{Body, Chunk, Exchange, FileSlice, Piece, Response};
 use super::parse::{Notice, WINDOW, Written};
 use super::{
-    BodyFraming, Connection, DateCache, Fields, encode_chunk_size, encode_continue, encode_head,
+    BodyFraming, Connection, DateCache, encode_chunk_size, encode_continue, encode_head,
     encode_last_chunk,
 };
 
@@ -366,52 +365,61 @@ impl Output {
 
     async fn put_stream(
         &mut self,
-        chunks: &mut Receiver<Bytes>,
+        chunks: &mut Receiver<Chunk>,
         framing: BodyFraming,
     ) -> io::Result<()> {
         let mut left = match framing {
             BodyFraming::Sized(length) => Some(length),
             _ => None,
         };
-        loop {
+        let trailers = loop {
             let ready = chunks.try_next();
             let chunk = match ready {
-                Some(chunk) => chunk,
+                Some(chunk) => Some(chunk),
                 None => {
                     self.flush(false).await?;
-                    let Some(chunk) = chunks.next().await else {
-                        break;
-                    };
-                    chunk
+                    chunks.next().await
                 }
+            };
+            let data = match chunk {
+                Some(Chunk::Data(data)) => data,
+                Some(Chunk::End(trailers)) => break trailers,
+                None => return Err(cut_off()),
             };
             if let Some(left) = &mut left {
                 *left = left
-                    .checked_sub(chunk.len() as u64)
+                    .checked_sub(data.len() as u64)
                     .ok_or_else(wrong_length)?;
             }
-            if chunk.is_empty() {
+            if data.is_empty() {
                 continue;
             }
             if framing == BodyFraming::Chunked {
-                encode_chunk_size(&mut self.bytes, chunk.len());
+                encode_chunk_size(&mut self.bytes, data.len());
             }
-            self.put(&chunk).await?;
+            self.put(&data).await?;
             if framing == BodyFraming::Chunked {
                 self.bytes.extend_from_slice(b"\r\n");
             }
             if self.bytes.len() >= GATHERED {
                 self.flush(true).await?;
             }
-        }
+        };
         if left.is_some_and(|left| left > 0) {
             return Err(wrong_length());
         }
         if framing == BodyFraming::Chunked {
-            encode_last_chunk(&mut self.bytes, &Fields::new());
+            encode_last_chunk(&mut self.bytes, &trailers);
         }
         Ok(())
     }
+}
+
+fn cut_off() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::UnexpectedEof,
+        "whoever made a response has gone before its end",
+    )
 }
 
 fn wrong_length() -> io::Error {

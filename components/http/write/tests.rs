@@ -7,7 +7,7 @@ use http::{StatusCode, Version};
 use kamea::{Done, Graph, Ports, Sender, link};
 
 use super::*;
-use crate::http::ResponseHead;
+use crate::http::{Fields, ResponseHead};
 use crate::net::Accepted;
 
 /// The other end of the writer.
@@ -78,7 +78,7 @@ impl From<&'static str> for Body {
     }
 }
 
-fn stream(length: Option<u64>) -> (Sender<Bytes>, Body) {
+fn stream(length: Option<u64>) -> (Sender<Chunk>, Body) {
     let (sender, chunks) = link(4);
     (sender, Body::Stream { chunks, length })
 }
@@ -172,7 +172,7 @@ fn content_of_unknown_length_is_chunked_and_in_1_0_ends_with_the_connection() {
             for chunk in ["hello", "", "!"] {
                 sender.send(chunk.into()).await?;
             }
-            Ok(())
+            Ok(sender.send(Chunk::END).await?)
         });
         assert_eq!((text.as_str(), finish), (expected, ends));
     }
@@ -186,13 +186,45 @@ fn content_that_breaks_its_promise_cuts_the_connection() {
             io.responses.send(response(exchange(0), body)).await?;
             io.responses.send(response(exchange(1), "next")).await?;
             sender.send(chunk.into()).await?;
-            drop(sender);
+            sender.send(Chunk::END).await?;
             io.responses.closed().await;
             Ok(())
         });
         assert!(!text.contains("next"), "{text}");
         assert_eq!(finish, Some(Finish::Cut));
     }
+}
+
+#[test]
+fn content_whose_maker_goes_before_its_end_is_not_taken_for_the_whole() {
+    for length in [None, Some(4)] {
+        let (text, finish) = written_by(async move |io: &mut DriverPorts| {
+            let (sender, body) = stream(length);
+            io.responses.send(response(exchange(0), body)).await?;
+            sender.send("part".into()).await?;
+            drop(sender);
+            io.responses.closed().await;
+            Ok(())
+        });
+        assert!(
+            text.contains("part") && !text.contains("0\r\n\r\n"),
+            "{text}"
+        );
+        assert_eq!(finish, Some(Finish::Cut));
+    }
+}
+
+#[test]
+fn trailers_follow_the_last_chunk() {
+    // RFC 9110, 6.5: "Fields that are located within a trailer section are referred to as "trailer fields"".
+    let (text, _) = written_by(async |io: &mut DriverPorts| {
+        let (sender, body) = stream(None);
+        io.responses.send(response(exchange(0), body)).await?;
+        sender.send("a".into()).await?;
+        let trailers = Fields::new().with("Digest", "x");
+        Ok(sender.send(Chunk::End(trailers)).await?)
+    });
+    assert!(text.ends_with("1\r\na\r\n0\r\nDigest: x\r\n\r\n"), "{text}");
 }
 
 #[test]
