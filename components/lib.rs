@@ -1,5 +1,7 @@
 //! Ready-made components, a folder a domain, one component a file.
 
+pub mod coding;
 pub mod file;
 pub mod http;
 pub mod net;
+pub mod process;

@@ -24,7 +24,7 @@ mod sync;
 pub mod testing;
 pub mod time;
 
-pub use blocking::{Blocking, blocking, unblock};
+pub use blocking::{Blocking, blocking, compute, unblock};
 pub use component::{BoxComponent, Component, Done, End, Started};
 pub use fault::{Cause, Fault, Policy};
 pub use flow::Flow;

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use foldhash::fast::RandomState;
 
-use crate::http::Fields;
+use super::representation::Description;
 
 /// How long an entry is trusted without a look at the file.
 pub(super) const TRUSTED: Duration = Duration::from_millis(500);
@@ -27,7 +27,7 @@ const SETTLED: Duration = Duration::from_secs(2);
 pub(super) const LARGEST: u64 = 64 * 1024;
 
 /// What tells one state of a file from another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Identity {
     device: u64,
     inode: u64,
@@ -49,8 +49,23 @@ impl Identity {
 
     /// A strong entity tag (RFC 9110 section 8.8.3): another one for every state of the file that its times show.
     pub(super) fn etag(&self) -> String {
+        format!("\"{}\"", self.opaque())
+    }
+
+    /// The strong entity tag of what is made of the file in one way: in a content coding, for example.
+    pub(super) fn etag_of(&self, variant: &str) -> String {
+        format!("\"{}-{variant}\"", self.opaque())
+    }
+
+    /// What stands between the quotes of the entity tag.
+    pub(super) fn opaque(&self) -> String {
         let nanoseconds = i128::from(self.modified.0) * 1_000_000_000 + i128::from(self.modified.1);
-        format!("\"{:x}-{:x}-{nanoseconds:x}\"", self.inode, self.size)
+        format!("{:x}-{:x}-{nanoseconds:x}", self.inode, self.size)
+    }
+
+    /// Whether the file was modified before the other one, by whole seconds.
+    pub(super) fn is_older_than(&self, other: &Self) -> bool {
+        self.modified.0 < other.modified.0
     }
 
     /// Whether the file has been left alone for long enough that its times tell every later change.
@@ -63,56 +78,76 @@ impl Identity {
     }
 }
 
-/// A file in memory, ready to be sent.
+/// What an entry was made of: a file, and the file beside it that holds it in a content coding, if there is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Origin {
+    pub(super) file: Identity,
+    pub(super) coded: Option<Identity>,
+}
+
+impl Origin {
+    pub(super) fn of(file: Identity) -> Self {
+        Self { file, coded: None }
+    }
+
+    fn is_settled(&self, at: SystemTime) -> bool {
+        self.file.is_settled(at) && self.coded.is_none_or(|coded| coded.is_settled(at))
+    }
+}
+
+/// Content in memory, ready to be sent.
 #[derive(Debug)]
 pub(super) struct Entry {
-    pub(super) fields: Fields,
-    pub(super) etag: String,
-    pub(super) modified: SystemTime,
+    pub(super) description: Description,
     pub(super) content: Bytes,
-    identity: Identity,
+    /// Whether it was read whole: it may be kept then.
+    pub(super) is_whole: bool,
+    origin: Origin,
     is_settled: bool,
 }
 
 impl Entry {
     /// An entry that was read at `now`, by the calendar.
     pub(super) fn new(
-        fields: Fields,
-        identity: Identity,
-        modified: SystemTime,
+        description: Description,
         content: Bytes,
+        origin: Origin,
+        is_whole: bool,
         now: SystemTime,
     ) -> Self {
         Self {
-            fields,
-            etag: identity.etag(),
-            modified,
+            description,
             content,
-            identity,
-            is_settled: identity.is_settled(now),
+            is_whole,
+            origin,
+            is_settled: origin.is_settled(now),
         }
     }
 
-    fn cost(&self, path: &[u8]) -> usize {
+    fn cost(&self, key: &[u8]) -> usize {
         // Fields, tag and bookkeeping come to about this much.
         const OVERHEAD: usize = 512;
-        path.len() + self.content.len() + OVERHEAD
+        key.len() + self.content.len() + OVERHEAD
     }
 }
 
 struct Slot {
     entry: Rc<Entry>,
     checked: Instant,
+    /// The generation of the cache in which it was checked.
+    generation: u64,
     /// Asked for since the hand of the clock last came by.
     is_used: bool,
 }
 
-/// Entries by path, bounded in bytes; the least recently used go first, more or less (the clock algorithm).
+/// Entries by key, bounded in bytes; the least recently used go first, more or less (the clock algorithm). The key of a file is its path;
+/// what else is made of it has a key that goes on behind a NUL, which no path contains.
 pub(super) struct Cache {
     slots: HashMap<Box<[u8]>, Slot, RandomState>,
     hand: VecDeque<Box<[u8]>>,
     bytes: usize,
     most_bytes: usize,
+    generation: u64,
 }
 
 impl Cache {
@@ -122,34 +157,38 @@ impl Cache {
             hand: VecDeque::new(),
             bytes: 0,
             most_bytes,
+            generation: 0,
         }
     }
 
-    /// The entry of a path, if it is to be trusted at `now`.
-    pub(super) fn fresh(&mut self, path: &[u8], now: Instant) -> Option<Rc<Entry>> {
-        let slot = self.slots.get_mut(path)?;
-        slot.is_used = true;
-        (now.saturating_duration_since(slot.checked) < TRUSTED).then(|| slot.entry.clone())
+    /// Trusts only what is checked from now on, if `generation` is a new one: files have been changed through this server.
+    pub(super) fn begin_generation(&mut self, generation: u64) {
+        self.generation = generation;
     }
 
-    /// The entry of a path whose file has been looked at: trusted again if the file is still the same.
-    pub(super) fn confirm(
-        &mut self,
-        path: &[u8],
-        found: Identity,
-        now: Instant,
-    ) -> Option<Rc<Entry>> {
-        let slot = self.slots.get_mut(path)?;
-        if slot.entry.identity != found || !slot.entry.is_settled {
+    /// The entry of a key, if it is to be trusted at `now`.
+    pub(super) fn fresh(&mut self, key: &[u8], now: Instant) -> Option<Rc<Entry>> {
+        let slot = self.slots.get_mut(key)?;
+        slot.is_used = true;
+        let is_trusted = slot.generation == self.generation
+            && now.saturating_duration_since(slot.checked) < TRUSTED;
+        is_trusted.then(|| slot.entry.clone())
+    }
+
+    /// The entry of a key whose file has been looked at: trusted again if the file is still the same.
+    pub(super) fn confirm(&mut self, key: &[u8], found: Origin, now: Instant) -> Option<Rc<Entry>> {
+        let slot = self.slots.get_mut(key)?;
+        if slot.entry.origin != found || !slot.entry.is_settled {
             return None;
         }
         slot.checked = now;
+        slot.generation = self.generation;
         Some(slot.entry.clone())
     }
 
-    pub(super) fn insert(&mut self, path: &[u8], entry: Rc<Entry>, now: Instant) {
-        self.remove(path);
-        let cost = entry.cost(path);
+    pub(super) fn insert(&mut self, key: &[u8], entry: Rc<Entry>, now: Instant) {
+        self.remove(key);
+        let cost = entry.cost(key);
         while self.bytes + cost > self.most_bytes {
             let Some(oldest) = self.hand.pop_front() else {
                 return;
@@ -164,27 +203,28 @@ impl Cache {
             }
         }
         self.bytes += cost;
-        self.hand.push_back(path.into());
+        self.hand.push_back(key.into());
         self.slots.insert(
-            path.into(),
+            key.into(),
             Slot {
                 entry,
                 checked: now,
+                generation: self.generation,
                 is_used: false,
             },
         );
     }
 
-    pub(super) fn remove(&mut self, path: &[u8]) {
-        if self.slots.contains_key(path) {
-            self.forget(path);
-            self.hand.retain(|held| **held != *path);
+    pub(super) fn remove(&mut self, key: &[u8]) {
+        if self.slots.contains_key(key) {
+            self.forget(key);
+            self.hand.retain(|held| **held != *key);
         }
     }
 
-    fn forget(&mut self, path: &[u8]) {
-        if let Some(slot) = self.slots.remove(path) {
-            self.bytes -= slot.entry.cost(path);
+    fn forget(&mut self, key: &[u8]) {
+        if let Some(slot) = self.slots.remove(key) {
+            self.bytes -= slot.entry.cost(key);
         }
     }
 }
@@ -192,15 +232,17 @@ impl Cache {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::Fields;
 
-    fn entry(content: &'static [u8], identity: Identity, now: SystemTime) -> Rc<Entry> {
-        Rc::new(Entry::new(
-            Fields::new(),
-            identity,
-            now,
-            Bytes::from_static(content),
-            now,
-        ))
+    fn entry(content: &'static [u8], origin: Origin, now: SystemTime) -> Rc<Entry> {
+        let description = Description {
+            fields: Fields::new(),
+            etag: origin.file.etag(),
+            modified: Some(now),
+            has_codings: false,
+        };
+        let content = Bytes::from_static(content);
+        Rc::new(Entry::new(description, content, origin, true, now))
     }
 
     fn identity(size: u64, modified: i64) -> Identity {
@@ -213,6 +255,10 @@ mod tests {
         }
     }
 
+    fn origin(size: u64, modified: i64) -> Origin {
+        Origin::of(identity(size, modified))
+    }
+
     fn at(seconds: u64) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
     }
@@ -220,7 +266,7 @@ mod tests {
     #[test]
     fn an_entry_is_trusted_for_a_while_and_then_confirmed() {
         let (mut cache, start) = (Cache::new(1 << 20), Instant::now());
-        let known = identity(1, 100);
+        let known = origin(1, 100);
         cache.insert(b"a", entry(b"x", known, at(1000)), start);
         assert!(cache.fresh(b"a", start + TRUSTED / 2).is_some());
         let later = start + TRUSTED;
@@ -229,12 +275,19 @@ mod tests {
             "not without a look at the file"
         );
         assert!(
-            cache.confirm(b"a", identity(2, 100), later).is_none(),
+            cache.confirm(b"a", origin(2, 100), later).is_none(),
             "another size"
         );
         assert!(
-            cache.confirm(b"a", identity(1, 101), later).is_none(),
+            cache.confirm(b"a", origin(1, 101), later).is_none(),
             "another time"
+        );
+        let coded = Some(identity(1, 100));
+        assert!(
+            cache
+                .confirm(b"a", Origin { coded, ..known }, later)
+                .is_none(),
+            "a coded file beside it"
         );
         assert!(cache.confirm(b"a", known, later).is_some());
         assert!(cache.fresh(b"a", later + TRUSTED / 2).is_some());
@@ -243,25 +296,36 @@ mod tests {
     #[test]
     fn a_file_that_has_just_changed_is_read_anew() {
         let (mut cache, start) = (Cache::new(1 << 20), Instant::now());
-        let known = identity(1, 999);
+        let known = origin(1, 999);
         cache.insert(b"a", entry(b"x", known, at(1000)), start);
         assert!(cache.fresh(b"a", start).is_some());
         assert!(cache.confirm(b"a", known, start + TRUSTED).is_none());
     }
 
     #[test]
+    fn what_was_checked_before_files_were_changed_is_not_trusted() {
+        let (mut cache, now) = (Cache::new(1 << 20), Instant::now());
+        let known = origin(1, 100);
+        cache.insert(b"a", entry(b"x", known, at(1000)), now);
+        cache.begin_generation(1);
+        assert!(cache.fresh(b"a", now).is_none());
+        assert!(cache.confirm(b"a", known, now).is_some());
+        assert!(cache.fresh(b"a", now).is_some());
+    }
+
+    #[test]
     fn the_cache_is_bounded_and_keeps_what_is_used() {
         let (mut cache, now) = (Cache::new(4 * 600), Instant::now());
         for name in [b"a", b"b", b"c", b"d"] {
-            cache.insert(name, entry(b"x", identity(1, 1), at(1000)), now);
+            cache.insert(name, entry(b"x", origin(1, 1), at(1000)), now);
         }
         assert!(cache.fresh(b"a", now).is_some());
-        cache.insert(b"e", entry(b"x", identity(1, 1), at(1000)), now);
+        cache.insert(b"e", entry(b"x", origin(1, 1), at(1000)), now);
         assert!(cache.bytes <= 4 * 600);
         assert!(cache.fresh(b"a", now).is_some(), "it was used");
         assert!(cache.fresh(b"b", now).is_none(), "it was not");
         static LARGE: [u8; 4000] = [0; 4000];
-        cache.insert(b"f", entry(&LARGE, identity(1, 1), at(1000)), now);
+        cache.insert(b"f", entry(&LARGE, origin(1, 1), at(1000)), now);
         assert!(
             cache.fresh(b"f", now).is_none(),
             "larger than the whole cache"

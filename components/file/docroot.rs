@@ -6,7 +6,8 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 use rustix::io::Errno;
@@ -29,6 +30,10 @@ use rustix::io::Errno;
 #[derive(Debug, Clone)]
 pub struct Docroot {
     folder: Arc<OwnedFd>,
+    /// How often files have been changed through this server.
+    changes: Arc<AtomicU64>,
+    /// Held while a file is put in its place, or removed.
+    change: Arc<Mutex<()>>,
 }
 
 /// What is found at a path.
@@ -91,7 +96,33 @@ impl Docroot {
         }
         Ok(Self {
             folder: Arc::new(folder),
+            changes: Arc::default(),
+            change: Arc::default(),
         })
+    }
+
+    /// How often files have been changed through this docroot or a clone of it.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    /// Changes files while nobody else does: `change` may look first whether what it is to replace is still the same.
+    pub(super) fn change<T>(&self, change: impl FnOnce() -> T) -> T {
+        let _guard = self.change.lock().unwrap_or_else(PoisonError::into_inner);
+        let outcome = change();
+        self.changes.fetch_add(1, Ordering::Release);
+        outcome
+    }
+
+    /// Opens a folder so that names in it can be changed. May wait for the disk.
+    pub(super) fn open_folder(&self, path: &[u8]) -> rustix::io::Result<OwnedFd> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        loop {
+            match self.open_beneath(path, flags, ResolveFlags::empty()) {
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                outcome => return outcome,
+            }
+        }
     }
 
     /// Opens what is at `path`, which is relative to the root; empty for the root itself. May wait for the disk.
@@ -125,9 +156,18 @@ impl Docroot {
     fn resolve(&self, path: &[u8], how: ResolveFlags) -> rustix::io::Result<File> {
         // NONBLOCK: opening a FIFO must not wait for whoever writes to it.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        self.open_beneath(path, flags, how).map(File::from)
+    }
+
+    fn open_beneath(
+        &self,
+        path: &[u8],
+        flags: OFlags,
+        how: ResolveFlags,
+    ) -> rustix::io::Result<OwnedFd> {
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | how;
         let path = OsStr::from_bytes(if path.is_empty() { b"." } else { path });
-        openat2(&self.folder, path, flags, Mode::empty(), resolve).map(File::from)
+        openat2(&self.folder, path, flags, Mode::empty(), resolve)
     }
 }
 

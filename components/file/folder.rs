@@ -1,6 +1,7 @@
 //! What is in a folder, and in which order it is shown.
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
@@ -9,6 +10,7 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, Dir, FileType, statat};
 
+use super::FileOptions;
 use super::mime::content_type;
 
 /// A file or a folder in a folder.
@@ -20,6 +22,8 @@ pub(super) struct Entry {
     pub(super) size: u64,
     /// In seconds since the epoch.
     pub(super) modified: i64,
+    /// Without parameters; none of a folder.
+    pub(super) media_type: Option<Box<str>>,
 }
 
 impl Entry {
@@ -27,25 +31,21 @@ impl Entry {
     pub(super) fn text(&self) -> String {
         String::from_utf8_lossy(&self.name).into_owned()
     }
-
-    /// The media type, without parameters; none of a folder.
-    pub(super) fn media_type(&self) -> Option<String> {
-        if self.is_folder {
-            return None;
-        }
-        let media_type = content_type(Path::new(OsStr::from_bytes(&self.name)));
-        media_type.split(';').next().map(str::to_owned)
-    }
 }
 
-/// Reads a folder: its files and folders, and links to such. Names that begin with a dot are left out unless `hidden`. Reads the
+fn media_type(name: &[u8], own: &HashMap<String, String>) -> Option<Box<str>> {
+    let media_type = content_type(Path::new(OsStr::from_bytes(name)), own);
+    media_type.split(';').next().map(Box::from)
+}
+
+/// Reads a folder: its files and folders, and links to such; names that begin with a dot only if those are served. Reads the
 /// disk: not for a worker.
-pub(super) fn read_folder(folder: &File, hidden: bool) -> io::Result<Vec<Entry>> {
+pub(super) fn read_folder(folder: &File, options: &FileOptions) -> io::Result<Vec<Entry>> {
     let mut entries = Vec::new();
     for entry in Dir::read_from(folder)? {
         let entry = entry?;
         let name = entry.file_name().to_bytes();
-        if name == b"." || name == b".." || (name.starts_with(b".") && !hidden) {
+        if name == b"." || name == b".." || (name.starts_with(b".") && !options.hidden) {
             continue;
         }
         // Links are shown as what they lead to, if that may be told; a file that goes meanwhile is left out.
@@ -62,6 +62,11 @@ pub(super) fn read_folder(folder: &File, hidden: bool) -> io::Result<Vec<Entry>>
             is_folder,
             size: u64::try_from(stat.st_size).unwrap_or(0),
             modified: stat.st_mtime,
+            media_type: if is_folder {
+                None
+            } else {
+                media_type(name, &options.types)
+            },
         });
     }
     Ok(entries)
@@ -131,7 +136,7 @@ impl View {
         }
         entries.sort_by_cached_key(|entry| {
             let media_type = match self.key {
-                Key::Type => entry.media_type(),
+                Key::Type => entry.media_type.clone(),
                 _ => None,
             };
             Sorted {
@@ -157,7 +162,7 @@ struct Sorted {
     descending: bool,
     number: i128,
     /// The media type if that counts, the name in lower case, the name.
-    text: (Option<String>, String, Vec<u8>),
+    text: (Option<Box<str>>, String, Vec<u8>),
 }
 
 impl Ord for Sorted {
@@ -191,6 +196,11 @@ mod tests {
             is_folder,
             size,
             modified,
+            media_type: if is_folder {
+                None
+            } else {
+                media_type(name.as_bytes(), &HashMap::new())
+            },
         }
     }
 

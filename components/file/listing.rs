@@ -22,6 +22,9 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
 /// How many entries a chunk has at the most.
 const ROWS: usize = 256;
 
+/// How many entries a listing has at the most that is made at once.
+const SHORT: usize = 4096;
+
 /// How many chunks wait for the writer.
 const CAPACITY: usize = 2;
 
@@ -34,6 +37,8 @@ pub(super) struct Listing {
     path: Vec<u8>,
     view: View,
     media_type: &'static str,
+    /// Whether images are shown as thumbnails.
+    thumbnails: bool,
     entries: Vec<Entry>,
     /// How many entries have been listed.
     listed: usize,
@@ -53,6 +58,7 @@ impl Listing {
         path: &[u8],
         view: View,
         media_type: &'static str,
+        thumbnails: bool,
         mut entries: Vec<Entry>,
     ) -> Self {
         view.arrange(&mut entries);
@@ -60,25 +66,31 @@ impl Listing {
             path: path.to_vec(),
             view,
             media_type,
+            thumbnails,
             entries,
             listed: 0,
             state: State::Begins,
         }
     }
 
-    /// A short listing at once, a long one while it is made: by a graph of its own, as fast as the peer takes it.
+    /// A short listing whole, which may take a while; a long one as it was.
     ///
     /// # Errors
     ///
     /// What the template engine says.
-    pub(super) fn into_body(mut self) -> Result<Body, askama::Error> {
-        if self.is_short() {
-            let mut whole = String::new();
-            while let Some(chunk) = self.next_chunk()? {
-                whole.push_str(&chunk);
-            }
-            return Ok(Body::Bytes(whole.into()));
+    pub(super) fn into_whole(mut self) -> Result<Result<String, Self>, askama::Error> {
+        if self.entries.len() > SHORT {
+            return Ok(Err(self));
         }
+        let mut whole = String::new();
+        while let Some(chunk) = self.next_chunk()? {
+            whole.push_str(&chunk);
+        }
+        Ok(Ok(whole))
+    }
+
+    /// A long listing, made while it is sent: by a graph of its own, as fast as the peer takes it.
+    pub(super) fn into_stream(mut self) -> Body {
         let (sender, chunks) = link(CAPACITY);
         let mut graph = Graph::new("listing");
         graph.add("lister", async move |_: &mut NoPorts| {
@@ -90,15 +102,10 @@ impl Listing {
         });
         let flow = graph.start();
         spawn(flow.expect("a graph of one component without ports is right"));
-        Ok(Body::Stream {
+        Body::Stream {
             chunks,
             length: None,
-        })
-    }
-
-    /// Whether it fits into a few chunks.
-    fn is_short(&self) -> bool {
-        self.entries.len() <= ROWS
+        }
     }
 
     /// The next chunk; `None` at the end.
@@ -140,7 +147,7 @@ impl Listing {
     fn rows(&self, start: usize, end: usize) -> Result<String, askama::Error> {
         let entries = &self.entries[start..end];
         match self.media_type {
-            "text/html" => Rows::new(entries).render(),
+            "text/html" => Rows::new(entries, self.thumbnails).render(),
             "application/json" => {
                 let objects: Vec<_> = entries.iter().map(json_object).collect();
                 let comma = if start > 0 { ",\n" } else { "\n" };
@@ -176,13 +183,13 @@ fn href_of(entry: &Entry) -> String {
 fn json_object(entry: &Entry) -> String {
     let (name, href) = (json_string(&entry.text()), json_string(&href_of(entry)));
     let changed = json_string(&(date_and_time(entry.modified).replace(' ', "T") + ":00Z"));
-    match entry.media_type() {
+    match &entry.media_type {
         None => format!(
             "{{\"name\":{name},\"href\":{href},\"type\":\"folder\",\"modified\":{changed}}}"
         ),
         Some(media_type) => format!(
             "{{\"name\":{name},\"href\":{href},\"type\":\"file\",\"media_type\":{},\"size\":{},\"modified\":{changed}}}",
-            json_string(&media_type),
+            json_string(media_type),
             entry.size
         ),
     }
@@ -211,11 +218,12 @@ mod tests {
             is_folder,
             size,
             modified: 784_111_777,
+            media_type: (!is_folder).then(|| "text/plain".into()),
         }
     }
 
     fn whole(media_type: &'static str, path: &[u8], query: &str, entries: Vec<Entry>) -> String {
-        let mut listing = Listing::new(path, View::from_query(query), media_type, entries);
+        let mut listing = Listing::new(path, View::from_query(query), media_type, true, entries);
         std::iter::from_fn(|| listing.next_chunk().unwrap()).collect()
     }
 
@@ -279,12 +287,10 @@ mod tests {
             .map(|i| entry(format!("{i:05}").as_bytes(), false, 0))
             .collect();
         for media_type in MEDIA_TYPES {
-            let mut listing = Listing::new(b"", View::from_query(""), media_type, Vec::new());
-            assert!(listing.is_short());
-            while listing.next_chunk().unwrap().is_some() {}
+            let listing = Listing::new(b"", View::from_query(""), media_type, true, Vec::new());
+            assert!(listing.into_whole().unwrap().is_ok(), "it is short");
         }
-        let mut listing = Listing::new(b"", View::from_query(""), "text/plain", entries);
-        assert!(!listing.is_short());
+        let mut listing = Listing::new(b"", View::from_query(""), "text/plain", true, entries);
         let chunks: Vec<_> = std::iter::from_fn(|| listing.next_chunk().unwrap()).collect();
         assert!(chunks.iter().all(|chunk| chunk.lines().count() <= ROWS));
         let names: Vec<String> = chunks.concat().lines().map(str::to_owned).collect();

@@ -1,16 +1,32 @@
 //! Files: what of a folder is served, and how.
 
+mod access_log;
 mod cache;
 mod cache_rule;
+mod delete;
 mod docroot;
 mod error_pages;
+mod files;
 mod folder;
+mod list;
 mod listing;
 mod mime;
+mod options;
+mod place;
+mod put;
+mod read;
 mod representation;
 mod serve;
+mod thumbnail;
 
+pub use access_log::{LogEntry, LogFormat, LogTarget, write_access_log};
 pub use cache_rule::CacheRule;
+pub use delete::delete_files;
 pub use docroot::{Docroot, Found, Refused};
 pub use error_pages::read_error_pages;
-pub use serve::{FileOptions, Files, serve_files};
+pub use files::Files;
+pub use options::{Compression, FileOptions};
+pub use put::put_files;
+pub use read::read_slice;
+pub use serve::serve_files;
+pub use thumbnail::{THUMBNAIL, Thumbnails, serve_thumbnails};

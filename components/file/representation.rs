@@ -4,18 +4,27 @@ use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 use std::time::SystemTime;
 
-use http::StatusCode;
+use http::{StatusCode, Version};
+use kamea::time::wall_clock;
 
 use crate::http::{
     Body, Failure, Fields, FileSlice, Piece, Precondition, Ranges, Request, RequestHead, Response,
-    ResponseHead, evaluate_preconditions, evaluate_range,
+    ResponseHead, evaluate_preconditions, evaluate_range, freshness_lifetime,
 };
 
-/// The content of a file, with its header fields and validators.
+/// What is said of some content: its header fields and validators.
+#[derive(Debug, Clone)]
+pub(super) struct Description {
+    pub(super) fields: Fields,
+    pub(super) etag: String,
+    pub(super) modified: Option<SystemTime>,
+    /// Whether it is also to be had in content codings.
+    pub(super) has_codings: bool,
+}
+
+/// Content, and what is said of it.
 pub(super) struct Representation<'a> {
-    pub(super) fields: &'a Fields,
-    pub(super) etag: &'a str,
-    pub(super) modified: SystemTime,
+    pub(super) description: &'a Description,
     pub(super) content: Piece,
 }
 
@@ -23,7 +32,8 @@ impl Representation<'_> {
     /// Answers GET or HEAD (RFC 9110 sections 13.2.2 and 14.2).
     pub(super) fn answer(self, request: &Request) -> Result<Response, Failure> {
         let RequestHead { method, fields, .. } = &*request.head;
-        let (etag, modified) = (Some(self.etag.as_bytes()), Some(self.modified));
+        let Description { etag, modified, .. } = self.description;
+        let (etag, modified) = (Some(etag.as_bytes()), *modified);
         let respond = |status, fields, body| {
             Ok(Response {
                 exchange: request.exchange,
@@ -35,7 +45,7 @@ impl Representation<'_> {
         match evaluate_preconditions(method, fields, etag, modified) {
             Precondition::Proceed => {}
             Precondition::NotModified => {
-                return respond(StatusCode::NOT_MODIFIED, self.fields.clone(), Body::Empty);
+                return respond(StatusCode::NOT_MODIFIED, self.fields(request), Body::Empty);
             }
             Precondition::Failed => {
                 let explanation = "this is no longer the file that you have in mind";
@@ -44,9 +54,12 @@ impl Representation<'_> {
         }
         let length = self.content.length();
         match evaluate_range(method, fields, length, etag, modified) {
-            Ranges::Whole => respond(StatusCode::OK, self.fields.clone(), self.content.into()),
+            Ranges::Whole => {
+                let fields = self.fields(request);
+                respond(StatusCode::OK, fields, self.content.into())
+            }
             Ranges::Parts(parts) => {
-                let (fields, body) = self.partial(&parts);
+                let (fields, body) = self.partial(self.fields(request), &parts);
                 respond(StatusCode::PARTIAL_CONTENT, fields, body)
             }
             Ranges::Unsatisfiable => {
@@ -61,9 +74,21 @@ impl Representation<'_> {
         }
     }
 
+    /// The fields, with `Expires` for a peer of HTTP/1.0, which does not know `Cache-Control` (RFC 9111 section 5.3).
+    fn fields(&self, request: &Request) -> Fields {
+        let fields = self.description.fields.clone();
+        if request.exchange.version != Version::HTTP_10 {
+            return fields;
+        }
+        let lifetime = fields.get("cache-control").and_then(freshness_lifetime);
+        match lifetime.and_then(|lifetime| wall_clock().checked_add(lifetime)) {
+            Some(expires) => fields.with("Expires", httpdate::fmt_http_date(expires)),
+            None => fields,
+        }
+    }
+
     /// The fields and the content of a 206 response (RFC 9110 section 15.3.7).
-    fn partial(&self, parts: &[Range<u64>]) -> (Fields, Body) {
-        let mut fields = self.fields.clone();
+    fn partial(&self, mut fields: Fields, parts: &[Range<u64>]) -> (Fields, Body) {
         if let [part] = parts {
             let range = content_range(part, self.content.length());
             return (

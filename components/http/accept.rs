@@ -40,12 +40,7 @@ fn quality_of(fields: &Fields, offer: &str) -> u16 {
     }
     let kind = offer.split('/').next().unwrap_or_default();
     let mut best = (0, 0);
-    for range in fields
-        .get_all("accept")
-        .flat_map(|v| v.split(|&b| b == b','))
-    {
-        let mut parameters = range.split(|&b| b == b';').map(trim);
-        let media = parameters.next().unwrap_or_default();
+    for (media, quality) in list_with_weights(fields, "accept") {
         let specificity = if media.eq_ignore_ascii_case(offer.as_bytes()) {
             3
         } else if media == b"*/*" {
@@ -56,7 +51,7 @@ fn quality_of(fields: &Fields, offer: &str) -> u16 {
                 _ => continue,
             }
         };
-        if let Some(quality) = weight(parameters)
+        if let Some(quality) = quality
             && specificity > best.0
         {
             best = (specificity, quality);
@@ -65,8 +60,22 @@ fn quality_of(fields: &Fields, offer: &str) -> u16 {
     best.1
 }
 
-/// The weight among the parameters of a range (section 12.4.2), in thousandths. `None` if it is malformed, or if the range has
-/// other parameters: it is for something else than what is on offer.
+/// The members of a list whose members have weights (section 12.4.2), with the weight of each in thousandths. The weight is `None` if
+/// it is malformed, or if the member has other parameters: it is for something else than what is on offer.
+pub(crate) fn list_with_weights<'f>(
+    fields: &'f Fields,
+    name: &'f str,
+) -> impl Iterator<Item = (&'f [u8], Option<u16>)> {
+    let members = fields
+        .get_all(name)
+        .flat_map(|value| value.split(|&b| b == b','));
+    members.map(|member| {
+        let mut parameters = member.split(|&b| b == b';').map(trim);
+        (parameters.next().unwrap_or_default(), weight(parameters))
+    })
+}
+
+/// The weight among parameters, if there is none but that.
 fn weight<'a>(mut parameters: impl Iterator<Item = &'a [u8]>) -> Option<u16> {
     let Some(parameter) = parameters.next() else {
         return Some(1000);

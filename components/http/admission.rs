@@ -11,9 +11,9 @@ use foldhash::fast::RandomState;
 #[derive(Debug)]
 pub(crate) struct Admission {
     /// At most this many in all.
-    most: usize,
+    most: AtomicUsize,
     /// At most this many of one address.
-    most_of_one: usize,
+    most_of_one: AtomicUsize,
     total: AtomicUsize,
     clients: Mutex<HashMap<IpAddr, usize, RandomState>>,
 }
@@ -21,11 +21,17 @@ pub(crate) struct Admission {
 impl Admission {
     pub(crate) fn new(most: usize, most_of_one: usize) -> Arc<Self> {
         Arc::new(Self {
-            most,
-            most_of_one,
+            most: most.into(),
+            most_of_one: most_of_one.into(),
             total: AtomicUsize::new(0),
             clients: Mutex::default(),
         })
+    }
+
+    /// Changes the bounds; what has been admitted stays.
+    pub(crate) fn set_bounds(&self, most: usize, most_of_one: usize) {
+        self.most.store(most, Ordering::Relaxed);
+        self.most_of_one.store(most_of_one, Ordering::Relaxed);
     }
 
     /// Admits a connection, if there may be a further one; it counts until the result is dropped.
@@ -38,7 +44,8 @@ impl Admission {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let of_one = clients.entry(client).or_default();
         *of_one += 1;
-        let fits = total < self.most && *of_one <= self.most_of_one;
+        let fits = total < self.most.load(Ordering::Relaxed)
+            && *of_one <= self.most_of_one.load(Ordering::Relaxed);
         drop(clients);
         fits.then_some(admitted)
     }
@@ -83,6 +90,8 @@ mod tests {
         assert!(admission.admit(b).is_none(), "three in all");
         drop(first);
         assert!(admission.admit(b).is_some());
+        admission.set_bounds(2, 1);
+        assert!(admission.admit(b).is_none(), "two in all now");
         assert_eq!(admission.clients.lock().unwrap().len(), 2);
     }
 }

@@ -1,6 +1,7 @@
 //! A connection over its whole life. Between requests it is no more than a socket that is waited for; its graph is made
 //! when bytes arrive, and folded up again when the peer has nothing more to say for a while.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -30,29 +31,44 @@ const LINGER: Duration = Duration::from_secs(2);
 #[derive(Debug, Ports)]
 pub struct NoPorts {}
 
-/// Holds a connection until it ends: runs the graph `template` for it whenever bytes arrive.
-///
-/// `silence` is how long the peer may send nothing between two requests. `guard` is dropped when the connection ends.
+/// With what a connection is served; it may be exchanged while connections are held.
+#[derive(Debug)]
+pub struct Service {
+    /// The files.
+    pub files: Rc<Files>,
+    /// The graph of a connection.
+    pub connection: Template<Opened>,
+    /// The graph of a connection that is one too many.
+    pub refusal: Template<Opened>,
+    /// How long the peer may send nothing between two requests.
+    pub silence: Duration,
+}
+
+/// Holds a connection until it ends: runs a graph for it whenever bytes arrive, the one that `service` has then. `guard` is dropped
+/// when the connection ends.
 pub fn hold_connection<Guard: 'static>(
     socket: Rc<Socket>,
-    files: Rc<Files>,
-    template: Template<Opened>,
-    silence: Duration,
+    service: Rc<RefCell<Service>>,
     guard: Guard,
 ) -> impl Component<NoPorts> {
     let mut guard = Some(guard);
     async move |_: &mut NoPorts| {
         let _guard = guard.take();
         log::debug!("{} | Connect", socket.peer());
-        while socket.finished().is_none()
-            && let Some(first) = next_bytes(&socket, silence).await
-        {
-            let connection = Opened {
-                socket: socket.clone(),
-                first,
-                files: files.clone(),
+        while socket.finished().is_none() {
+            let silence = service.borrow().silence;
+            let Some(first) = next_bytes(&socket, silence).await else {
+                break;
             };
-            if let Err(fault) = template.start(connection).await {
+            let flow = {
+                let service = service.borrow();
+                service.connection.start(Opened {
+                    socket: socket.clone(),
+                    first,
+                    files: service.files.clone(),
+                })
+            };
+            if let Err(fault) = flow.await {
                 log::error!("{} | {fault}", socket.peer());
                 break;
             }
@@ -63,20 +79,22 @@ pub fn hold_connection<Guard: 'static>(
     }
 }
 
-/// Tells the peer of a connection that it is one too many, by the graph `refusal`.
+/// Tells the peer of a connection that it is one too many.
 pub fn refuse_connection(
     socket: Rc<Socket>,
-    files: Rc<Files>,
-    refusal: Template<Opened>,
+    service: Rc<RefCell<Service>>,
 ) -> impl Component<NoPorts> {
     async move |_: &mut NoPorts| {
         log::debug!("{} | Too many connections", socket.peer());
-        let connection = Opened {
-            socket: socket.clone(),
-            first: Bytes::new(),
-            files: files.clone(),
+        let flow = {
+            let service = service.borrow();
+            service.refusal.start(Opened {
+                socket: socket.clone(),
+                first: Bytes::new(),
+                files: service.files.clone(),
+            })
         };
-        if let Err(fault) = refusal.start(connection).await {
+        if let Err(fault) = flow.await {
             log::error!("{} | {fault}", socket.peer());
         }
         end(&socket).await;

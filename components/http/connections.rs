@@ -1,17 +1,18 @@
 //! The connections of one worker: accepted, counted, and held or refused.
 
+use std::cell::RefCell;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
-use kamea::{Done, Flows, Graph, GraphError, Sink, Template};
+use futures_lite::future::or;
+use kamea::{Done, Flows, Graph, GraphError, Inbox, Ports, Sender, Template};
 
 use super::Site;
 use super::admission::{Admission, Admitted};
-use super::connection::{Opened, hold_connection, refuse_connection};
-use crate::file::Files;
+use super::connection::{Opened, Service, hold_connection, refuse_connection};
+use crate::file::{Docroot, Files, Thumbnails};
 use crate::net::{Accepted, Socket, accept, bind};
 
 /// One listening socket for each worker: the system spreads the connections over them.
@@ -21,11 +22,11 @@ pub(super) fn listeners(address: SocketAddr, count: usize) -> io::Result<Vec<Tcp
     (0..count).map(|_| bind(address, true)).collect()
 }
 
-/// What runs on one worker: acceptors, and the connections that they accept.
+/// What runs on one worker: acceptors, and the connections that they accept. Gives where to send a new configuration.
 pub(super) fn server_graph(
     listeners: impl Iterator<Item = TcpListener>,
     connections: Connections,
-) -> Graph {
+) -> (Graph, Sender<Configuration>) {
     let mut graph = Graph::new("server");
     let mut accepted = Vec::new();
     for listener in listeners {
@@ -37,37 +38,103 @@ pub(super) fn server_graph(
         accepted.push(graph.add(&name, accept(listener)).outbox);
     }
     let connections = graph.add("connections", serve_connections(connections));
-    graph.merge(accepted, connections.inbox);
-    graph
+    graph.merge(accepted, connections.accepted);
+    let configurations = graph.feed(connections.configurations);
+    (graph, configurations)
+}
+
+/// With what connections are served.
+#[derive(Clone, Debug)]
+pub(super) struct Configuration {
+    pub(super) site: Arc<Site>,
+    pub(super) docroot: Docroot,
+    pub(super) thumbnails: Thumbnails,
+    pub(super) connection: Template<Opened>,
+    pub(super) refusal: Template<Opened>,
+}
+
+impl Configuration {
+    /// As one worker uses it.
+    fn service(&self) -> Service {
+        let (docroot, thumbnails) = (self.docroot.clone(), self.thumbnails.clone());
+        Service {
+            files: Rc::new(Files::new(docroot, &self.site.files, thumbnails)),
+            connection: self.connection.clone(),
+            refusal: self.refusal.clone(),
+            silence: self.site.keep_alive,
+        }
+    }
 }
 
 /// What the workers need to know to serve connections.
 #[derive(Clone)]
 pub(super) struct Connections {
-    pub(super) site: Arc<Site>,
-    pub(super) admission: Arc<Admission>,
+    admission: Arc<Admission>,
+    configuration: Configuration,
     /// Holds a connection that was admitted.
-    pub(super) holder: Template<Arrival>,
+    holder: Template<Arrival>,
     /// Says to a connection that it is one too many.
-    pub(super) refuser: Template<Arrival>,
+    refuser: Template<Arrival>,
+}
+
+impl Connections {
+    pub(super) fn new(
+        admission: Arc<Admission>,
+        configuration: Configuration,
+    ) -> Result<Self, GraphError> {
+        let mut held = Graph::template("held connection");
+        held.add_seeded("holder", |arrival: &mut Arrival| {
+            let (socket, service) = (arrival.socket.clone(), arrival.service.clone());
+            hold_connection(socket, service, arrival.admitted.take())
+        });
+        let mut refused = Graph::template("refused connection");
+        refused.add_seeded("refuser", |arrival: &mut Arrival| {
+            refuse_connection(arrival.socket.clone(), arrival.service.clone())
+        });
+        Ok(Self {
+            admission,
+            configuration,
+            holder: held.into_template()?,
+            refuser: refused.into_template()?,
+        })
+    }
 }
 
 /// How many connections are told at once, on each worker, that they are too many. The others are closed and told nothing.
 const REFUSALS: usize = 64;
 
+/// The ports of [`serve_connections`].
+#[derive(Debug, Ports)]
+struct ConnectionsPorts {
+    accepted: Inbox<Accepted>,
+    /// What is to be served from now on.
+    configurations: Inbox<Configuration>,
+}
+
+enum News {
+    Accepted(Accepted),
+    Configuration(Configuration),
+}
+
 /// Holds each accepted connection until it ends; one too many is told so.
 fn serve_connections(
     connections: Connections,
-) -> impl AsyncFnMut(&mut Sink<Accepted>) -> Done + Send + 'static {
-    async move |io: &mut Sink<Accepted>| {
-        let site = &connections.site;
-        let files = Rc::new(Files::open(&site.docroot, &site.files)?);
+) -> impl AsyncFnMut(&mut ConnectionsPorts) -> Done + Send + 'static {
+    async move |io: &mut ConnectionsPorts| {
+        let service = Rc::new(RefCell::new(connections.configuration.service()));
         let (held, refused) = (Flows::new(), Flows::new());
-        while let Some(accepted) = io.inbox.next().await {
+        while let Some(news) = next_news(io).await {
+            let accepted = match news {
+                News::Accepted(accepted) => accepted,
+                News::Configuration(configuration) => {
+                    service.replace(configuration.service());
+                    continue;
+                }
+            };
             let arrival = Arrival {
                 admitted: connections.admission.admit(accepted.peer.ip()),
                 socket: Rc::new(Socket::new(accepted)),
-                files: files.clone(),
+                service: service.clone(),
             };
             if arrival.admitted.is_some() {
                 held.spawn(connections.holder.start(arrival));
@@ -81,34 +148,22 @@ fn serve_connections(
     }
 }
 
+/// What comes next; `None` when no connections can come any more.
+async fn next_news(io: &mut ConnectionsPorts) -> Option<News> {
+    let accepted = async { io.accepted.next().await.map(News::Accepted) };
+    let configuration = async {
+        match io.configurations.next().await {
+            Some(configuration) => Some(News::Configuration(configuration)),
+            // Nobody is left who could send one.
+            None => std::future::pending().await,
+        }
+    };
+    or(accepted, configuration).await
+}
+
 /// A connection that has just come: the seed of the component that holds or refuses it.
-pub(super) struct Arrival {
+struct Arrival {
     socket: Rc<Socket>,
-    files: Rc<Files>,
+    service: Rc<RefCell<Service>>,
     admitted: Option<Admitted>,
-}
-
-pub(super) fn holder(
-    connection: Template<Opened>,
-    keep_alive: Duration,
-) -> Result<Template<Arrival>, GraphError> {
-    let mut graph = Graph::template("held connection");
-    graph.add_seeded("holder", move |arrival: &mut Arrival| {
-        let (socket, files) = (arrival.socket.clone(), arrival.files.clone());
-        let admitted = arrival.admitted.take();
-        hold_connection(socket, files, connection.clone(), keep_alive, admitted)
-    });
-    graph.into_template()
-}
-
-pub(super) fn refuser(refusal: Template<Opened>) -> Result<Template<Arrival>, GraphError> {
-    let mut graph = Graph::template("refused connection");
-    graph.add_seeded("refuser", move |arrival: &mut Arrival| {
-        refuse_connection(
-            arrival.socket.clone(),
-            arrival.files.clone(),
-            refusal.clone(),
-        )
-    });
-    graph.into_template()
 }

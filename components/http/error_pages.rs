@@ -1,6 +1,7 @@
 //! Error pages of a user's own: templates, one for each status.
 
 use std::io;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use http::StatusCode;
@@ -8,7 +9,8 @@ use kamea::{Component, Done};
 use minijinja::{Environment, context};
 
 use super::errors::{ErrorPorts, error_response, page_response};
-use super::message::{ErrorForm, Failure};
+use super::message::{Body, ErrorForm, Failure, Response};
+use super::{Fields, ResponseHead};
 
 /// Pages for errors, by status: templates in which `{{ status }}`, `{{ reason }}` and `{{ explanation }}` stand for what happened.
 ///
@@ -24,9 +26,49 @@ use super::message::{ErrorForm, Failure};
 /// # let _ = server;
 /// # Ok::<(), std::io::Error>(())
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct ErrorPages {
     templates: Environment<'static>,
+    redirects: Vec<ErrorRedirect>,
+}
+
+/// Where the failures of a status lead to: written `STATUS=LOCATION`.
+///
+/// # Examples
+///
+/// ```
+/// use kamea_components::http::{ErrorPages, ErrorRedirect};
+///
+/// let pages = ErrorPages::default().redirect("404=/lost.html".parse()?);
+/// assert!("200=/".parse::<ErrorRedirect>().is_err());
+/// # let _ = pages;
+/// # Ok::<(), String>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrorRedirect {
+    status: u16,
+    location: String,
+}
+
+impl FromStr for ErrorRedirect {
+    type Err = String;
+
+    fn from_str(rule: &str) -> Result<Self, String> {
+        let wanted = "a redirect is STATUS=LOCATION, such as 404=/lost.html";
+        let (status, location) = rule.split_once('=').ok_or(wanted)?;
+        let status = status.trim().parse().ok().filter(is_error).ok_or(wanted)?;
+        let location = location.trim().to_owned();
+        let is_valid = Fields::new().push("Location", &location).is_ok();
+        if location.is_empty() || location.contains(' ') || !location.is_ascii() || !is_valid {
+            return Err(wanted.to_owned());
+        }
+        Ok(Self { status, location })
+    }
+}
+
+/// Whether a status is that of an error (RFC 9110 sections 15.5 and 15.6).
+fn is_error(status: &u16) -> bool {
+    (400..600).contains(status)
 }
 
 /// What follows the status in the name of a page.
@@ -42,7 +84,7 @@ impl ErrorPages {
         let mut templates = Environment::new();
         for (name, text) in pages {
             let status = name.strip_suffix(EXTENSION).and_then(|s| s.parse().ok());
-            if !status.is_some_and(|status: u16| (400..600).contains(&status)) {
+            if !status.is_some_and(|status| is_error(&status)) {
                 let wrong = format!("{name}: an error page is named like 404.html");
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, wrong));
             }
@@ -50,7 +92,38 @@ impl ErrorPages {
                 .add_template_owned(name.to_owned(), text.to_owned())
                 .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?;
         }
-        Ok(Self { templates })
+        Ok(Self {
+            templates,
+            redirects: Vec::new(),
+        })
+    }
+
+    /// The same, and failures of a status lead somewhere else, with 302 (RFC 9110 section 15.4.3), in any form. What is there should not
+    /// fail with the same status.
+    #[must_use]
+    pub fn redirect(mut self, redirect: ErrorRedirect) -> Self {
+        self.redirects.push(redirect);
+        self
+    }
+
+    /// Whether there is neither a page nor a redirect.
+    pub fn is_empty(&self) -> bool {
+        self.redirects.is_empty() && self.templates.templates().next().is_none()
+    }
+
+    /// The answer to a failure, if it is to lead somewhere else.
+    fn redirected(&self, failure: &Failure) -> Option<Response> {
+        let status = failure.status.as_u16();
+        let redirect = self.redirects.iter().find(|rule| rule.status == status)?;
+        let head = ResponseHead {
+            status: StatusCode::FOUND,
+            fields: Fields::new().with("Location", &redirect.location),
+        };
+        Some(Response {
+            exchange: failure.exchange,
+            head,
+            body: Body::Empty,
+        })
     }
 
     /// The page of a failure, if there is one for its status.
@@ -73,6 +146,10 @@ pub fn answer_errors_with(pages: ErrorPages) -> impl Component<ErrorPorts> + Clo
     let pages = Arc::new(pages);
     async move |io: &mut ErrorPorts| -> Done {
         while let Some(failure) = io.failures.next().await {
+            if let Some(response) = pages.redirected(&failure) {
+                io.responses.send(response).await?;
+                continue;
+            }
             let own = match failure.exchange.error_form {
                 ErrorForm::Page => pages.render(failure.status, &failure.explanation),
                 _ => None,

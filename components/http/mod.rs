@@ -2,6 +2,7 @@
 
 mod accept;
 mod admission;
+mod choose;
 mod chunked;
 mod conditional;
 mod connection;
@@ -13,26 +14,35 @@ mod error_pages;
 mod errors;
 mod faults;
 mod fields;
+mod filter;
 mod framing;
+mod freshness;
 mod grammar;
 mod head;
 mod input;
 mod limits;
 mod malformed;
 mod message;
+mod note;
 mod parse;
 mod range;
+mod record;
 mod refuse;
 mod route;
 mod section;
 mod server;
+mod site;
 mod target;
 mod trace;
 mod write;
 
+pub(crate) use accept::list_with_weights;
 pub use accept::preferred_type;
+pub use choose::{ChoicePorts, ChoicePortsHandles, choose_errors};
 pub use conditional::{Precondition, evaluate_preconditions};
-pub use connection::{NoPorts, NoPortsHandles, Opened, hold_connection, refuse_connection};
+pub use connection::{
+    NoPorts, NoPortsHandles, Opened, Service, hold_connection, refuse_connection,
+};
 pub use date::DateCache;
 #[doc(hidden)]
 pub use decode::check_split_invariance;
@@ -41,11 +51,15 @@ pub use encode::{
     BodyFraming, Connection, encode_chunk, encode_chunk_size, encode_continue, encode_head,
     encode_last_chunk,
 };
-pub use error_pages::{ErrorPages, answer_errors_with};
+pub use error_pages::{ErrorPages, ErrorRedirect, answer_errors_with};
 pub use errors::{ErrorPorts, ErrorPortsHandles, answer_errors};
 pub use faults::{FaultPorts, FaultPortsHandles, answer_faults};
 pub use fields::{Fields, InvalidField};
+pub use filter::{
+    FilterPorts, FilterPortsHandles, ResponseFilterPorts, ResponseFilterPortsHandles, add_fields,
+};
 pub use framing::{BodyKind, request_framing};
+pub use freshness::freshness_lifetime;
 pub use head::{RequestHead, ResponseHead};
 pub use limits::Limits;
 pub use malformed::Malformed;
@@ -53,11 +67,14 @@ pub use message::{
     Body, Chunk, Content, ErrorForm, Exchange, Failure, FileSlice, HandlerPorts,
     HandlerPortsHandles, Incomplete, Piece, Request, Response,
 };
+pub use note::{Note, NotePorts, NotePortsHandles, note_requests};
 pub use parse::{Notice, ParsePorts, ParsePortsHandles, Patience, Written, parse_requests};
 pub use range::{Ranges, evaluate_range};
+pub use record::{Record, RecordPorts, RecordPortsHandles, record_exchanges};
 pub use refuse::{RefusePorts, RefusePortsHandles, refuse_requests};
-pub use route::{RoutePorts, RoutePortsHandles, route_requests};
-pub use server::{Listening, Site, StartError, WebServer};
+pub use route::{Route, RoutePorts, RoutePortsHandles, route_requests};
+pub use server::{Listening, StartError, WebServer};
+pub use site::Site;
 pub use target::{BadPath, Target};
 pub use trace::answer_trace;
 pub use write::{WritePorts, WritePortsHandles, write_responses};

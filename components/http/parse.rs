@@ -40,10 +40,14 @@ pub struct ParsePorts {
 
 /// The writer has written a response whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Written(
+pub struct Written {
     /// The number of its exchange.
-    pub u64,
-);
+    pub number: u64,
+    /// Its status.
+    pub status: StatusCode,
+    /// How many bytes of content it had.
+    pub content: u64,
+}
 
 /// What the parser tells the writer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -283,14 +287,13 @@ impl Parser<'_> {
 
     /// Takes note of a response that has been written; the writer is gone if there is none.
     fn note(&mut self, written: Option<Written>) -> Result<(), End> {
-        let Written(number) = written.ok_or(End::Closed)?;
-        self.written = number + 1;
+        self.written = written.ok_or(End::Closed)?.number + 1;
         Ok(())
     }
 
     /// Whether, between two requests, an earlier one has not been answered whole.
     fn has_responses_to_come(&mut self) -> bool {
-        while let Some(Written(number)) = self.io.written.try_next() {
+        while let Some(Written { number, .. }) = self.io.written.try_next() {
             self.written = number + 1;
         }
         self.decoder.phase() == Phase::BetweenRequests && self.next > self.written

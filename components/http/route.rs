@@ -1,10 +1,12 @@
 //! The router: each request to the component that serves it.
 
+use http::method::InvalidMethod;
 use http::{Method, StatusCode};
 use kamea::{Component, Done, End, Inbox, Outbox, Outboxes, Ports};
+use wildmatch::WildMatch;
 
 use super::message::{Body, Failure, Request, Response};
-use super::{Fields, ResponseHead};
+use super::{Fields, ResponseHead, Target};
 
 /// The ports of [`route_requests`].
 #[derive(Debug, Ports)]
@@ -13,12 +15,99 @@ pub struct RoutePorts {
     pub requests: Inbox<Request>,
     /// GET and HEAD.
     pub files: Outbox<Request>,
-    /// One outbox for each further method, in the order in which the router was told of them.
-    pub methods: Outboxes<Request>,
-    /// Answers to OPTIONS, unless one of `methods` is for it: which methods there are, the router knows.
+    /// One outbox for each route, in the order in which the router was told of them.
+    pub routes: Outboxes<Request>,
+    /// Answers to OPTIONS, unless a route is for it: which methods there are, the router knows.
     pub responses: Outbox<Response>,
     /// What nobody serves.
     pub failures: Outbox<Failure>,
+}
+
+/// Which requests go to a component: by method, by path, by query.
+///
+/// # Examples
+///
+/// ```
+/// use http::Method;
+/// use kamea_components::http::{Route, Target};
+///
+/// let route = Route::path("/drafts/*").method("PUT")?.method("PROPFIND")?;
+/// let matches = |method, target: &'static str| route.matches(&method, &Target::parse(&method, target.into()).unwrap());
+/// assert!(matches(Method::PUT, "/drafts/a%20letter"));
+/// assert!(!matches(Method::PUT, "/letters/a"));
+/// assert!(!matches(Method::GET, "/drafts/a"));
+/// # Ok::<(), http::method::InvalidMethod>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Route {
+    /// None: any.
+    methods: Vec<Method>,
+    /// `None`: any.
+    path: Option<WildMatch>,
+    /// `None`: any, or none.
+    query: Option<String>,
+}
+
+impl Route {
+    /// Requests of any method whose path, decoded, matches a pattern: `*` stands for any characters, `?` for one.
+    #[must_use]
+    pub fn path(pattern: &str) -> Self {
+        Self {
+            path: Some(WildMatch::new(pattern)),
+            ..Self::default()
+        }
+    }
+
+    /// Requests for any path.
+    #[must_use]
+    pub fn any_path() -> Self {
+        Self::default()
+    }
+
+    /// Requests of this method, and of the others that are named: any token (RFC 9110 section 9.1).
+    ///
+    /// # Errors
+    ///
+    /// If `method` is no token.
+    pub fn method(self, method: &str) -> Result<Self, InvalidMethod> {
+        Ok(self.for_methods([Method::from_bytes(method.as_bytes())?]))
+    }
+
+    pub(super) fn for_methods(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
+        self.methods.extend(methods);
+        self
+    }
+
+    /// Requests whose query is exactly this.
+    #[must_use]
+    pub fn query(self, query: &str) -> Self {
+        Self {
+            query: Some(query.to_owned()),
+            ..self
+        }
+    }
+
+    /// Whether a request goes this way.
+    pub fn matches(&self, method: &Method, target: &Target) -> bool {
+        self.is_for_query(target) && self.is_for_method(method) && self.is_for_path(target)
+    }
+
+    fn is_for_method(&self, method: &Method) -> bool {
+        self.methods.is_empty() || self.methods.contains(method)
+    }
+
+    fn is_for_query(&self, target: &Target) -> bool {
+        self.query
+            .as_deref()
+            .is_none_or(|query| target.query() == Some(query))
+    }
+
+    fn is_for_path(&self, target: &Target) -> bool {
+        self.path.as_ref().is_none_or(|pattern| {
+            let path = target.decoded_path();
+            path.is_ok_and(|path| pattern.matches(&String::from_utf8_lossy(&path)))
+        })
+    }
 }
 
 /// The methods that are known but not served unless a component does: RFC 9110 section 9, RFC 5789, and LINK and UNLINK of
@@ -28,18 +117,16 @@ const KNOWN: [&str; 11] = [
     "UNLINK",
 ];
 
-/// Sends GET and HEAD to `files`, each of `methods` to its outbox, answers OPTIONS (RFC 9110 section 9.3.7), and reports the
-/// rest as failures.
-///
-/// A method may be any token, GET, HEAD and OPTIONS among them.
-pub fn route_requests(methods: Vec<Method>) -> impl Component<RoutePorts> + Clone {
+/// Sends each request to the first of `routes` that it matches, and GET and HEAD otherwise to `files`; answers OPTIONS (RFC 9110
+/// section 9.3.7), and reports the rest as failures.
+pub fn route_requests(routes: Vec<Route>) -> impl Component<RoutePorts> + Clone {
     async move |io: &mut RoutePorts| {
         while let Some(request) = io.requests.next().await {
-            let method = request.method();
-            let own = methods
+            let (method, target) = (request.method(), &request.head.target);
+            let own = routes
                 .iter()
-                .position(|own| own == method)
-                .and_then(|branch| io.methods.get(branch));
+                .position(|route| route.matches(method, target))
+                .and_then(|branch| io.routes.get(branch));
             let outbox = match own {
                 None if *method == Method::GET || *method == Method::HEAD => Some(&io.files),
                 own => own,
@@ -51,9 +138,9 @@ pub fn route_requests(methods: Vec<Method>) -> impl Component<RoutePorts> + Clon
                     }
                 }
                 None if *method == Method::OPTIONS => {
-                    Box::pin(answer_options(io, request, &methods)).await?;
+                    Box::pin(answer_options(io, request, &routes)).await?;
                 }
-                None => Box::pin(refuse(io, request, &methods)).await?,
+                None => Box::pin(refuse(io, request, &routes)).await?,
             }
         }
         Ok(())
@@ -72,14 +159,15 @@ async fn serverless(io: &RoutePorts, request: Request) -> Done {
 }
 
 /// Tells which methods there are, for a path as for the server as a whole (`*`).
-async fn answer_options(io: &RoutePorts, mut request: Request, methods: &[Method]) -> Done {
+async fn answer_options(io: &RoutePorts, mut request: Request, routes: &[Route]) -> Done {
     if let Err(failure) = request.discard_content().await {
         return Ok(io.failures.send(failure).await?);
     }
     log::debug!("{} | Handle Options", request.exchange.peer);
+    let allowed = allowed(routes, &request.head.target);
     let head = ResponseHead {
         status: StatusCode::NO_CONTENT,
-        fields: Fields::new().with("Allow", allowed(methods)),
+        fields: Fields::new().with("Allow", allowed),
     };
     let response = Response {
         exchange: request.exchange,
@@ -89,22 +177,28 @@ async fn answer_options(io: &RoutePorts, mut request: Request, methods: &[Method
     Ok(io.responses.send(response).await?)
 }
 
-/// The value of `Allow` (RFC 9110 section 10.2.1).
-fn allowed(methods: &[Method]) -> String {
-    let built_in = ["GET", "HEAD", "OPTIONS"];
-    let own = methods.iter().map(Method::as_str);
-    let own = own.filter(|method| !built_in.contains(method));
-    let names: Vec<_> = built_in.into_iter().chain(own).collect();
+/// The value of `Allow` (RFC 9110 section 10.2.1) for what a target names.
+fn allowed(routes: &[Route], target: &Target) -> String {
+    let mut names = vec!["GET", "HEAD", "OPTIONS"];
+    let routes = routes.iter().filter(|route| {
+        target.is_asterisk() || (route.is_for_path(target) && route.is_for_query(target))
+    });
+    for method in routes.flat_map(|route| &route.methods) {
+        if !names.contains(&method.as_str()) {
+            names.push(method.as_str());
+        }
+    }
     names.join(", ")
 }
 
-async fn refuse(io: &RoutePorts, mut request: Request, methods: &[Method]) -> Result<(), End> {
+async fn refuse(io: &RoutePorts, mut request: Request, routes: &[Route]) -> Result<(), End> {
     if let Err(failure) = request.discard_content().await {
         return Ok(io.failures.send(failure).await?);
     }
-    let method = request.method().as_str();
-    let failure = if KNOWN.contains(&method) {
-        let fields = Fields::new().with("Allow", allowed(methods));
+    let method = request.method();
+    let is_elsewhere = || routes.iter().any(|route| route.methods.contains(method));
+    let failure = if KNOWN.contains(&method.as_str()) || is_elsewhere() {
+        let fields = Fields::new().with("Allow", allowed(routes, &request.head.target));
         let explanation = format!("{method} is not for this resource");
         Failure {
             fields,

@@ -4,91 +4,39 @@
 //!  on each worker:
 //!    acceptor ──▶ connections ╌╌ makes, for each connection, when bytes arrive ╌╌┐
 //!                                                                                ▼
-//!    reader ──▶ parser ──▶ router ──▶ files ────▶ writer
-//!                 │           ├─────▶ methods ──────▲
-//!                 └─failures──┴──────▶ errors ──────┘        (writer ╌╌▶ parser: what is written)
+//!    reader ──▶ parser ──▶ filters ──▶ router ──▶ files ─────▶ filters ──▶ writer
+//!                 │           │          ├──────▶ thumbnails ────▲
+//!                 │           │          ├──────▶ routes ────────┤       (writer ╌╌▶ parser: what is written)
+//!                 └─failures──┴──────────┴──────▶ errors ────────┘
 //! ```
+
+mod wiring;
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use http::Method;
-use kamea::{
-    Component, Graph, GraphError, PerSeed, Placement, Policy, Running, Scheduler, Template,
-};
+use http::method::InvalidMethod;
+use kamea::{Component, Graph, GraphError, PerSeed, Placement, Running, Scheduler, Sender};
 
-use super::Limits;
+use super::Site;
 use super::admission::Admission;
 use super::connection::Opened;
-use super::connections::{Connections, holder, listeners, refuser, server_graph};
-use super::errors::{ErrorPorts, ErrorPortsHandles, answer_errors};
-use super::faults::answer_faults;
+use super::connections::{Configuration, Connections, listeners, server_graph};
+use super::errors::{ErrorPorts, ErrorPortsHandles};
+use super::filter::{
+    FilterPorts, FilterPortsHandles, ResponseFilterPorts, ResponseFilterPortsHandles,
+};
 use super::message::{HandlerPorts, HandlerPortsHandles};
-use super::parse::{Patience, parse_requests};
-use super::refuse::refuse_requests;
-use super::route::route_requests;
-use super::write::write_responses;
-use crate::file::{FileOptions, Files, serve_files};
-use crate::net::read_bytes;
-
-/// What a server serves, and within which bounds.
-///
-/// # Examples
-///
-/// ```
-/// use std::time::Duration;
-/// use kamea_components::http::Site;
-///
-/// let mut site = Site::new("www");
-/// site.limits.body = 16 << 20; // bytes
-/// site.keep_alive = Duration::from_secs(30);
-/// site.connections_per_client = 100;
-/// ```
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Site {
-    /// The folder that is served.
-    pub docroot: PathBuf,
-    /// How its files are served.
-    pub files: FileOptions,
-    /// How much of a request is taken in.
-    pub limits: Limits,
-    /// How long a request may take to come in.
-    pub patience: Patience,
-    /// How long a connection may be silent between two requests.
-    pub keep_alive: Duration,
-    /// How long a peer may read nothing of its response.
-    pub write_stall: Duration,
-    /// How many connections there may be in all.
-    pub connections: usize,
-    /// How many connections there may be of one client address.
-    pub connections_per_client: usize,
-}
-
-impl Site {
-    /// The files below `docroot`, within the default bounds.
-    pub fn new(docroot: impl Into<PathBuf>) -> Self {
-        Self {
-            docroot: docroot.into(),
-            files: FileOptions::default(),
-            limits: Limits::default(),
-            patience: Patience::default(),
-            keep_alive: Duration::from_secs(75),
-            write_stall: Duration::from_secs(30),
-            connections: 16_384,
-            connections_per_client: 10_000,
-        }
-    }
-}
+use super::route::Route;
+use crate::file::{Docroot, LogEntry, Thumbnails, serve_files};
 
 /// The graph of one connection while it is wired.
 type ConnectionGraph = Graph<PerSeed<Opened>>;
 
 /// Adds a component to a graph of a connection, under the name of its slot.
-type Slot<Handles> = Box<dyn Fn(&mut ConnectionGraph, &str) -> Handles>;
+type Slot<Handles> = Box<dyn Fn(&mut ConnectionGraph, &str) -> Handles + Send + Sync>;
 
 /// A web server, to be configured and then run.
 ///
@@ -124,8 +72,12 @@ type Slot<Handles> = Box<dyn Fn(&mut ConnectionGraph, &str) -> Handles>;
 pub struct WebServer {
     site: Site,
     files: Slot<HandlerPortsHandles>,
-    errors: Slot<ErrorPortsHandles>,
-    methods: Vec<(Method, Slot<HandlerPortsHandles>)>,
+    /// A user's own error component; ours otherwise.
+    errors: Option<Slot<ErrorPortsHandles>>,
+    routes: Vec<(Route, String, Slot<HandlerPortsHandles>)>,
+    filters: Vec<(String, Slot<FilterPortsHandles>)>,
+    response_filters: Vec<(String, Slot<ResponseFilterPortsHandles>)>,
+    records: Option<Sender<LogEntry>>,
 }
 
 impl std::fmt::Debug for WebServer {
@@ -171,8 +123,11 @@ impl WebServer {
                     serve_files(connection.files.clone())
                 })
             }),
-            errors: slot(answer_errors()),
-            methods: Vec::new(),
+            errors: None,
+            routes: Vec::new(),
+            filters: Vec::new(),
+            response_filters: Vec::new(),
+            records: None,
         }
     }
 
@@ -185,28 +140,82 @@ impl WebServer {
         }
     }
 
-    /// Puts another component in the place of the error component.
+    /// Puts another component in the place of the error component. Should it fail, ours answers, and the log tells.
     #[must_use]
     pub fn errors(self, component: impl Component<ErrorPorts> + Clone + Send + Sync) -> Self {
         Self {
-            errors: slot(component),
+            errors: Some(slot(component)),
             ..self
         }
     }
 
-    /// Has a component serve a method: any token (RFC 9110 section 9.1).
+    /// Has a component serve a method, for every path: any token (RFC 9110 section 9.1).
     ///
     /// # Errors
     ///
     /// If `method` is no token.
     pub fn method(
-        mut self,
+        self,
         method: &str,
         component: impl Component<HandlerPorts> + Clone + Send + Sync,
-    ) -> Result<Self, http::method::InvalidMethod> {
-        self.methods
-            .push((Method::from_bytes(method.as_bytes())?, slot(component)));
-        Ok(self)
+    ) -> Result<Self, InvalidMethod> {
+        Ok(self.route(method, Route::any_path().method(method)?, component))
+    }
+
+    /// Has a component serve the requests that go along `route`; `name` is its name in the graph. The first route that a request
+    /// matches counts.
+    #[must_use]
+    pub fn route(
+        mut self,
+        name: &str,
+        route: Route,
+        component: impl Component<HandlerPorts> + Clone + Send + Sync,
+    ) -> Self {
+        self.routes.push((route, name.to_owned(), slot(component)));
+        self
+    }
+
+    /// Puts a component between the parser and the router, behind those that are there already.
+    #[must_use]
+    pub fn filter(
+        mut self,
+        name: &str,
+        component: impl Component<FilterPorts> + Clone + Send + Sync,
+    ) -> Self {
+        self.filters.push((name.to_owned(), slot(component)));
+        self
+    }
+
+    /// Puts a component before the writer, behind those that are there already.
+    #[must_use]
+    pub fn response_filter(
+        mut self,
+        name: &str,
+        component: impl Component<ResponseFilterPorts> + Clone + Send + Sync,
+    ) -> Self {
+        self.response_filters
+            .push((name.to_owned(), slot(component)));
+        self
+    }
+
+    /// Has a record of every exchange sent to a log.
+    #[must_use]
+    pub fn records(self, log: Sender<LogEntry>) -> Self {
+        Self {
+            records: Some(log),
+            ..self
+        }
+    }
+
+    /// Checks that the server could run, apart from its addresses; gives the graph of a connection.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] says what is wrong.
+    pub fn check(self) -> Result<impl std::fmt::Display, StartError> {
+        drop(self.docroot()?);
+        self.wire().into_template()?;
+        Ok(self.wire())
     }
 
     /// Runs the server on every worker of `scheduler`.
@@ -220,18 +229,10 @@ impl WebServer {
         addresses: &[SocketAddr],
     ) -> Result<Listening, StartError> {
         let workers = scheduler.workers();
-        let site = Arc::new(self.site.clone());
-        let no_docroot = |error| StartError::Docroot {
-            docroot: site.docroot.clone(),
-            error,
-        };
-        drop(Files::open(&site.docroot, &site.files).map_err(no_docroot)?);
-        let connections = Connections {
-            refuser: refuser(self.refusal()?)?,
-            holder: holder(self.into_template()?, site.keep_alive)?,
-            admission: Admission::new(site.connections, site.connections_per_client),
-            site,
-        };
+        let configuration = self.into_configuration()?;
+        let site = &configuration.site;
+        let admission = Admission::new(site.connections, site.connections_per_client);
+        let connections = Connections::new(admission.clone(), configuration)?;
         let mut bound = Vec::new();
         for address in addresses {
             let listeners = listeners(*address, workers.count());
@@ -244,99 +245,42 @@ impl WebServer {
             .iter()
             .filter_map(|listeners| listeners[0].local_addr().ok())
             .collect();
-        let mut running = Vec::new();
+        let (mut running, mut configurations) = (Vec::new(), Vec::new());
         for worker in 0..workers.count() {
             let listeners = bound.iter_mut().filter_map(Vec::pop);
-            let graph = server_graph(listeners, connections.clone());
+            let (graph, configuration) = server_graph(listeners, connections.clone());
             running.push(workers.run(Placement::Worker(worker), graph)?);
+            configurations.push(configuration);
         }
-        Ok(Listening { addresses, running })
+        Ok(Listening {
+            addresses,
+            running,
+            admission,
+            configurations,
+        })
     }
 
-    /// The graph of a connection that is one too many: all it is for is to say so.
-    fn refusal(&self) -> Result<Template<Opened>, GraphError> {
-        let mut graph = Graph::template("refusal");
-        let refuser = graph.add_seeded("refuser", |connection: &mut Opened| {
-            refuse_requests(connection.socket.peer())
-        });
-        let errors = (self.errors)(&mut graph, "errors");
-        let writer = graph.add_seeded("writer", |connection: &mut Opened| {
-            write_responses(connection.socket.clone(), REFUSAL_STALL)
-        });
-        graph.link(refuser.failures, errors.failures);
-        graph.link(errors.responses, writer.responses);
-        graph.link(refuser.notices, writer.notices);
-        graph.feedback(writer.written, refuser.written);
-        graph.into_template()
+    fn docroot(&self) -> Result<Docroot, StartError> {
+        Docroot::open(&self.site.docroot).map_err(|error| StartError::Docroot {
+            docroot: self.site.docroot.clone(),
+            error,
+        })
     }
 
-    /// The graph of one connection.
-    fn into_template(self) -> Result<Template<Opened>, GraphError> {
-        let Site {
-            limits,
-            patience,
-            write_stall,
-            ..
-        } = self.site;
-        let mut graph = Graph::template("connection");
-        let reader = graph.add_seeded("reader", |connection: &mut Opened| {
-            read_bytes(
-                connection.socket.clone(),
-                std::mem::take(&mut connection.first),
-            )
-        });
-        let parser = graph.add_seeded("parser", move |connection: &mut Opened| {
-            parse_requests(connection.socket.peer(), limits, patience)
-        });
-        let (methods, slots): (Vec<_>, Vec<_>) = self.methods.into_iter().unzip();
-        let mut router = graph.add("router", route_requests(methods.clone()));
-        let files = (self.files)(&mut graph, "files");
-        let errors = (self.errors)(&mut graph, "errors");
-        let guard = graph.add_seeded("guard", |connection: &mut Opened| {
-            answer_faults(connection.socket.peer())
-        });
-        let writer = graph.add_seeded("writer", move |connection: &mut Opened| {
-            write_responses(connection.socket.clone(), write_stall)
-        });
-
-        let mut responses = vec![files.responses, errors.responses, router.responses];
-        let mut failures = vec![
-            parser.failures,
-            router.failures,
-            files.failures,
-            guard.failures,
-        ];
-        for (method, slot) in methods.iter().zip(slots) {
-            let handler = slot(&mut graph, method.as_str());
-            graph.link(router.methods.branch(), handler.requests);
-            responses.push(handler.responses);
-            failures.push(handler.failures);
-        }
-        graph.link(reader.outbox, parser.bytes);
-        graph.link(parser.requests, router.requests);
-        graph.link(router.files, files.requests);
-        graph.merge(failures, errors.failures);
-        graph.merge(responses, writer.responses);
-        graph.link(parser.notices, writer.notices);
-        graph
-            .feedback(writer.written, parser.written)
-            .capacity(super::parse::WINDOW as usize);
-        graph.link(graph.faults(), guard.faults);
-        graph.supervise(|fault| match fault.component() {
-            // Without these no answer can be given.
-            "reader" | "parser" | "errors" | "guard" | "writer" => Policy::Stop,
-            _ => Policy::CarryOn,
-        });
-        graph.into_template()
+    fn into_configuration(self) -> Result<Configuration, StartError> {
+        Ok(Configuration {
+            docroot: self.docroot()?,
+            thumbnails: Thumbnails::default(),
+            connection: self.wire().into_template()?,
+            refusal: self.wire_refusal().into_template()?,
+            site: Arc::new(self.site),
+        })
     }
 }
 
 fn slot<P: kamea::Ports>(component: impl Component<P> + Clone + Send + Sync) -> Slot<P::Handles> {
     Box::new(move |graph, name| graph.add(name, component.clone()))
 }
-
-/// How long a peer may take to read that it is one too many.
-const REFUSAL_STALL: Duration = Duration::from_secs(1);
 
 /// A server that runs.
 ///
@@ -357,12 +301,33 @@ const REFUSAL_STALL: Duration = Duration::from_secs(1);
 pub struct Listening {
     addresses: Vec<SocketAddr>,
     running: Vec<Running>,
+    admission: Arc<Admission>,
+    /// To the connections of each worker.
+    configurations: Vec<Sender<Configuration>>,
 }
 
 impl Listening {
     /// The addresses, with the ports that the system chose where none was given.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Puts another server in the place of this one, at the same addresses. Connections stay: each takes the new graph once it has been
+    /// silent for a moment ([`Patience::linger`](super::Patience::linger)).
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] says what is wrong with the new one; then this one goes on.
+    pub async fn replace(&self, server: WebServer) -> Result<(), StartError> {
+        let configuration = server.into_configuration()?;
+        let site = &configuration.site;
+        self.admission
+            .set_bounds(site.connections, site.connections_per_client);
+        for worker in &self.configurations {
+            // A worker whose connections are gone is about to end.
+            let _ = worker.send(configuration.clone()).await;
+        }
+        Ok(())
     }
 
     /// Begins a graceful stop: no new connections, and those that there are end when their requests are answered.

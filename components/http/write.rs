@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use futures_lite::future::{or, yield_now};
+use http::StatusCode;
 use kamea::time::{Timer, turn, wall_clock};
 use kamea::{Component, Inbox, Outbox, Ports, Receiver};
 
@@ -80,6 +81,7 @@ pub fn write_responses(socket: Rc<Socket>, stall: Duration) -> impl Component<Wr
             stall,
             timer: Timer::new(),
             bytes: Vec::new(),
+            content: 0,
         };
         let mut writer = Writer {
             io,
@@ -88,15 +90,14 @@ pub fn write_responses(socket: Rc<Socket>, stall: Duration) -> impl Component<Wr
             early: BTreeMap::new(),
             to_continue: None,
             ends: None,
+            present: None,
         };
-        match writer.run().await {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                log::debug!("{} | {error}", socket.peer());
-                socket.finish(Finish::Cut);
-                Ok(())
-            }
+        if let Err(error) = writer.run().await {
+            log::debug!("{} | {error}", socket.peer());
+            writer.tell_written();
+            socket.finish(Finish::Cut);
         }
+        Ok(())
     }
 }
 
@@ -111,6 +112,8 @@ struct Writer<'a> {
     to_continue: Option<u64>,
     /// Before which exchange the connection ends, and how.
     ends: Option<(u64, Finish)>,
+    /// The status of the response that is being written.
+    present: Option<StatusCode>,
 }
 
 impl Writer<'_> {
@@ -215,12 +218,14 @@ impl Writer<'_> {
     /// Writes a response; gives whether it is the last of the connection.
     async fn respond(&mut self, response: &mut Response) -> io::Result<bool> {
         let (framing, connection) = self.out.put_head(response);
-        let exchange = &response.exchange;
-        if !exchange.is_head && framing != BodyFraming::None {
+        self.present = Some(response.head.status);
+        self.out.content = 0;
+        if !response.exchange.is_head && framing != BodyFraming::None {
             match &mut response.body {
                 Body::Empty => {}
                 Body::Bytes(bytes) if bytes.len() <= COPIED => {
                     self.out.bytes.extend_from_slice(bytes);
+                    self.out.content = bytes.len() as u64;
                 }
                 // Boxed, so that the writer is small while it only copies.
                 body => Box::pin(self.out.put_body(body, framing)).await?,
@@ -229,10 +234,22 @@ impl Writer<'_> {
         if self.out.bytes.len() >= GATHERED {
             self.out.flush(true).await?;
         }
+        self.tell_written();
         self.due += 1;
-        // Full it cannot be, and a parser that is gone does not count any more.
-        let _ = self.io.written.try_send(Written(exchange.number));
         Ok(connection == Connection::Close)
+    }
+
+    /// Tells of the present response, if there is one: it has been written, or will never be.
+    fn tell_written(&mut self) {
+        if let Some(status) = self.present.take() {
+            let (number, content) = (self.due, self.out.content);
+            // Full it cannot be, and a parser that is gone does not count any more.
+            let _ = self.io.written.try_send(Written {
+                number,
+                status,
+                content,
+            });
+        }
     }
 
     /// Ends the connection behind a response that closes it, in the way the parser wants if it has said so.
@@ -269,6 +286,8 @@ struct Output {
     stall: Duration,
     timer: Timer,
     bytes: Vec<u8>,
+    /// How many bytes of content of the present response have gone the way of `bytes`, or out.
+    content: u64,
 }
 
 impl Output {
@@ -329,13 +348,16 @@ impl Output {
     async fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
         if bytes.len() <= COPIED {
             self.bytes.extend_from_slice(bytes);
+            self.content += bytes.len() as u64;
             return Ok(());
         }
         self.flush(true).await?;
         let mut sent = 0;
         while sent < bytes.len() {
             let write = self.socket.write(&bytes[sent..], false);
-            sent += in_time(&mut self.timer, self.stall, write).await?;
+            let count = in_time(&mut self.timer, self.stall, write).await?;
+            self.content += count as u64;
+            sent += count;
         }
         Ok(())
     }
@@ -354,7 +376,10 @@ impl Output {
                         "the file became shorter while it was sent",
                     ));
                 }
-                sent => offset += sent as u64,
+                sent => {
+                    offset += sent as u64;
+                    self.content += sent as u64;
+                }
             }
             // A peer that reads as fast as we send would keep the worker to itself.
             yield_now().await;

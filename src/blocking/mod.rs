@@ -1,7 +1,9 @@
-//! Code that blocks: components on threads of their own, and a pool for single jobs.
+//! Code that blocks: whole components on threads of their own, and single jobs on a pool.
 
+mod compute;
 mod pool;
 mod thread;
 
+pub use compute::compute;
 pub use pool::unblock;
 pub use thread::{Blocking, blocking};

@@ -1,5 +1,6 @@
 //! Graphs: components and links, under a name.
 
+mod drawing;
 mod error;
 mod pipeline;
 mod plan;
@@ -56,6 +57,10 @@ use crate::ports::{ComponentId, InboxHandle, OutboxHandle, PortInfo, PortKey, Po
 /// let double = graph.add("double", double);
 /// graph.link(count.outbox, double.inbox).capacity(2);
 /// let doubled = graph.take(double.outbox);
+/// assert_eq!(
+///     graph.to_string(),
+///     "doubling\n  count.outbox  ──▶ double.inbox\n  double.outbox ──▶ (outside)\n",
+/// );
 ///
 /// let scheduler = kamea::Scheduler::with_workers(1);
 /// let running = scheduler.run(graph)?;

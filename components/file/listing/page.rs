@@ -5,6 +5,7 @@ use percent_encoding::percent_encode;
 
 use super::{SEGMENT, date_and_time, href_of, name_of};
 use crate::file::folder::{Entry, Key, View};
+use crate::file::thumbnail::has_thumbnail;
 
 #[derive(Template)]
 #[template(path = "file/listing_head.html")]
@@ -107,19 +108,23 @@ struct Row {
     datetime: String,
     media_type: String,
     icon: &'static str,
+    has_thumbnail: bool,
 }
 
 impl Rows {
-    pub(super) fn new(entries: &[Entry]) -> Self {
+    pub(super) fn new(entries: &[Entry], thumbnails: bool) -> Self {
         Self {
-            rows: entries.iter().map(Row::new).collect(),
+            rows: entries
+                .iter()
+                .map(|entry| Row::new(entry, thumbnails))
+                .collect(),
         }
     }
 }
 
 impl Row {
-    fn new(entry: &Entry) -> Self {
-        let media_type = entry.media_type().unwrap_or_else(|| "folder".to_owned());
+    fn new(entry: &Entry, thumbnails: bool) -> Self {
+        let media_type = entry.media_type.as_deref().unwrap_or("folder").to_owned();
         let icon = match media_type.split('/').next() {
             Some("folder") => "folder",
             Some("audio") => "audio",
@@ -138,6 +143,7 @@ impl Row {
             },
             datetime: changed.replace(' ', "T") + "Z",
             changed,
+            has_thumbnail: thumbnails && has_thumbnail(&media_type),
             media_type,
             icon,
         }

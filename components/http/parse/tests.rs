@@ -51,6 +51,12 @@ fn impatient(set: impl FnOnce(&mut Patience)) -> Patience {
 
 const SOON: Duration = Duration::from_millis(10);
 
+const WRITTEN: Written = Written {
+    number: 0,
+    status: StatusCode::OK,
+    content: 0,
+};
+
 #[test]
 fn requests_come_in_order_and_content_as_it_comes_in() {
     parsing(patient(), async |mut ends: Ends| {
@@ -103,7 +109,7 @@ fn no_more_requests_are_on_their_way_than_the_window_takes() {
             yield_now().await;
         }
         assert!(ends.requests.try_next().is_none());
-        ends.written.send(Written(0)).await.unwrap();
+        ends.written.send(WRITTEN).await.unwrap();
         assert_eq!(ends.requests.next().await.unwrap().exchange.number, WINDOW);
     });
 }
@@ -161,7 +167,7 @@ fn it_folds_up_in_silence_but_not_before_every_response_is_written() {
             !or(folded, waited).await,
             "a response is still to be written"
         );
-        ends.written.send(Written(0)).await.unwrap();
+        ends.written.send(WRITTEN).await.unwrap();
         assert!(ends.requests.next().await.is_none());
         assert_eq!(
             ends.notices.next().await,

@@ -16,15 +16,13 @@ struct Routed {
 }
 
 fn routed() -> Routed {
-    let methods = ["PROPFIND", "PURGE"].map(|name| Method::from_bytes(name.as_bytes()).unwrap());
+    let routes = ["PROPFIND", "PURGE"].map(|name| Route::any_path().method(name).unwrap());
     let mut graph = Graph::new("routing");
-    let mut router = graph.add("router", route_requests(methods.to_vec()));
+    let mut router = graph.add("router", route_requests(routes.to_vec()));
     Routed {
         requests: graph.feed(router.requests),
         files: graph.take(router.files),
-        methods: (0..2)
-            .map(|_| graph.take(router.methods.branch()))
-            .collect(),
+        methods: (0..2).map(|_| graph.take(router.routes.branch())).collect(),
         responses: graph.take(router.responses),
         failures: graph.take(router.failures),
         flow: graph.start().unwrap(),
@@ -124,4 +122,67 @@ fn options_tells_which_methods_there_are() {
     assert_eq!(head.status, StatusCode::NO_CONTENT);
     let allowed = b"GET, HEAD, OPTIONS, PROPFIND, PURGE";
     assert_eq!(head.fields.get("allow"), Some(&allowed[..]));
+}
+
+#[test]
+fn a_route_is_for_methods_paths_and_queries() {
+    let target = |text: &'static str| Target::parse(&Method::GET, text.into()).unwrap();
+    let rows = [
+        (Route::path("/a/*"), "/a/b", true),
+        (Route::path("/a/*"), "/a/", true),
+        (Route::path("/a/*"), "/%61/b", true),
+        (Route::path("/a/*"), "/a", false),
+        (Route::path("/a/*"), "/b/a/", false),
+        (Route::path("/a?"), "/ab", true),
+        (Route::path("/a"), "/a?b", true),
+        (Route::path("/a b"), "/a%20b", true),
+        // What is no valid path goes to nobody but the file handler, which says so.
+        (Route::path("/*"), "/a/%2e%2e/b", false),
+        (Route::any_path(), "/x", true),
+        (Route::any_path().query("thumbnail"), "/x?thumbnail", true),
+        (
+            Route::any_path().query("thumbnail"),
+            "/x?thumbnail=1",
+            false,
+        ),
+        (Route::any_path().query("thumbnail"), "/x", false),
+        (Route::any_path().method("PUT").unwrap(), "/x", false),
+        (
+            Route::any_path()
+                .method("PUT")
+                .unwrap()
+                .method("GET")
+                .unwrap(),
+            "/x",
+            true,
+        ),
+    ];
+    for (route, path, expected) in rows {
+        assert_eq!(
+            route.matches(&Method::GET, &target(path)),
+            expected,
+            "{route:?} {path}"
+        );
+    }
+    assert!(Route::any_path().method("two words").is_err());
+}
+
+#[test]
+fn allow_names_what_is_there_for_this_path() {
+    let routes = [
+        Route::path("/drafts/*").method("PUT").unwrap(),
+        Route::path("/mail").method("POST").unwrap(),
+    ];
+    let allow = |path: &'static str| {
+        let method = if path == "*" {
+            Method::OPTIONS
+        } else {
+            Method::GET
+        };
+        allowed(&routes, &Target::parse(&method, path.into()).unwrap())
+    };
+    assert_eq!(allow("/drafts/a"), "GET, HEAD, OPTIONS, PUT");
+    assert_eq!(allow("/mail"), "GET, HEAD, OPTIONS, POST");
+    assert_eq!(allow("/"), "GET, HEAD, OPTIONS");
+    assert_eq!(allow("*"), "GET, HEAD, OPTIONS, PUT, POST");
 }

@@ -1,0 +1,134 @@
+//! `Accept-Encoding` (RFC 9110 section 12.5.3).
+
+use super::Coding;
+use crate::http::{Fields, list_with_weights};
+
+/// The codings that a request accepts, the one that it wants most first; of those that it wants alike, the one that we prefer.
+///
+/// # Examples
+///
+/// ```
+/// use kamea_components::coding::{AcceptedCodings, Coding};
+/// use kamea_components::http::Fields;
+///
+/// let accepted = |value| AcceptedCodings::of(&Fields::new().with("Accept-Encoding", value));
+/// assert_eq!(accepted("gzip, br;q=0.5").iter().collect::<Vec<_>>(), [Coding::Gzip, Coding::Brotli]);
+/// assert_eq!(accepted("gzip, deflate, br, zstd").first(), Some(Coding::Zstd));
+/// assert_eq!(accepted("identity").first(), None);
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AcceptedCodings([Option<Coding>; 3]);
+
+impl AcceptedCodings {
+    /// What the fields of a request accept: nothing without `Accept-Encoding`.
+    #[must_use]
+    pub fn of(fields: &Fields) -> Self {
+        if !fields.contains("accept-encoding") {
+            return Self::default();
+        }
+        let mut qualities =
+            Coding::ALL.map(|coding| (quality_of(fields, coding.name()), Some(coding)));
+        // Stable: among equals our own order stays.
+        qualities.sort_by_key(|(quality, _)| std::cmp::Reverse(*quality));
+        Self(qualities.map(|(quality, coding)| coding.filter(|_| quality > 0)))
+    }
+
+    /// The one that is wanted most.
+    #[must_use]
+    pub fn first(self) -> Option<Coding> {
+        self.0[0]
+    }
+
+    /// All of them.
+    pub fn iter(self) -> impl Iterator<Item = Coding> {
+        self.0.into_iter().flatten()
+    }
+
+    /// A number that no other order of codings has.
+    pub(crate) fn key(self) -> u8 {
+        self.iter()
+            .fold(0, |key, coding| key * 4 + coding as u8 + 1)
+    }
+}
+
+/// The weight of a coding in thousandths. "If the content coding is not listed, `*` stands for it"; `x-gzip` is `gzip` (section
+/// 8.4.1.3).
+fn quality_of(fields: &Fields, name: &str) -> u16 {
+    let mut by_star = 0;
+    for (coding, quality) in list_with_weights(fields, "accept-encoding") {
+        if coding.eq_ignore_ascii_case(name.as_bytes())
+            || (name == "gzip" && coding.eq_ignore_ascii_case(b"x-gzip"))
+        {
+            return quality.unwrap_or(0);
+        }
+        if coding == b"*" {
+            by_star = quality.unwrap_or(0);
+        }
+    }
+    by_star
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_accepted() {
+        use Coding::{Brotli, Gzip, Zstd};
+        let rows: [(&str, &[Coding]); 19] = [
+            ("gzip", &[Gzip]),
+            ("GZip", &[Gzip]),
+            ("x-gzip", &[Gzip]),
+            ("gzip, deflate, br", &[Brotli, Gzip]),
+            ("gzip, deflate, br, zstd", &[Zstd, Brotli, Gzip]),
+            ("gzip;q=1.0, br;q=0.9, zstd;q=0.1", &[Gzip, Brotli, Zstd]),
+            ("br ; q=0.5 , gzip;Q=0.501", &[Gzip, Brotli]),
+            ("*", &[Zstd, Brotli, Gzip]),
+            ("*;q=0", &[]),
+            ("gzip, *;q=0", &[Gzip]),
+            ("zstd;q=0, *", &[Brotli, Gzip]),
+            ("gzip;q=0", &[]),
+            ("gzip;q=0.000, br;q=0.001", &[Brotli]),
+            ("", &[]),
+            ("identity", &[]),
+            ("identity;q=0", &[]),
+            ("compress, deflate", &[]),
+            // What is malformed is as if it were refused.
+            ("gzip;q=2, br;q=x, zstd;q=", &[]),
+            (",,, ;q=1, gzip;level=9, br", &[Brotli]),
+        ];
+        for (value, expected) in rows {
+            let fields = Fields::new().with("Accept-Encoding", value);
+            let accepted: Vec<_> = AcceptedCodings::of(&fields).iter().collect();
+            assert_eq!(accepted, expected, "{value}");
+        }
+        assert_eq!(AcceptedCodings::of(&Fields::new()).first(), None);
+        let lines = Fields::new()
+            .with("Accept-Encoding", "gzip;q=0.2")
+            .with("Accept-Encoding", "br");
+        assert_eq!(AcceptedCodings::of(&lines).first(), Some(Brotli));
+    }
+
+    #[test]
+    fn each_order_has_a_key_of_its_own() {
+        let mut keys = std::collections::HashSet::new();
+        for value in [
+            "",
+            "gzip",
+            "br",
+            "zstd",
+            "gzip, br",
+            "gzip, br;q=0.5",
+            "gzip, zstd",
+            "gzip, zstd;q=0.5",
+            "br, zstd",
+            "br, zstd;q=0.5",
+            "*",
+            "gzip, *;q=0.5",
+            "br, *;q=0.5",
+        ] {
+            let fields = Fields::new().with("Accept-Encoding", value);
+            assert!(keys.insert(AcceptedCodings::of(&fields).key()), "{value}");
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Content codings (RFC 9110 section 8.4.1): which one a request wants, and the component that encodes.
+
+mod accepted;
+mod encode;
+mod encoder;
+
+pub use accepted::AcceptedCodings;
+pub use encode::{encode, encode_body};
+pub use encoder::Encoder;
+
+/// A content coding that we can make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coding {
+    /// `zstd` (RFC 8878).
+    Zstd,
+    /// `br` (RFC 7932).
+    Brotli,
+    /// `gzip` (RFC 1952).
+    Gzip,
+}
+
+impl Coding {
+    /// All of them, in the order of our preference: the fastest to make first.
+    pub const ALL: [Self; 3] = [Self::Zstd, Self::Brotli, Self::Gzip];
+
+    /// Its name in `Content-Encoding`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Zstd => "zstd",
+            Self::Brotli => "br",
+            Self::Gzip => "gzip",
+        }
+    }
+
+    /// What follows the name of a file that is stored in this coding, with the dot.
+    #[must_use]
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Zstd => ".zst",
+            Self::Brotli => ".br",
+            Self::Gzip => ".gz",
+        }
+    }
+}

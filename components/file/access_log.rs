@@ -1,0 +1,225 @@
+//! The access log: a line for each exchange, in the formats that every tool for web servers reads.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+use http::Version;
+use kamea::{Blocking, Done, Sink, blocking};
+use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+
+use crate::http::Record;
+
+/// How a line of the log looks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// The Common Log Format: `host - - [time] "request line" status bytes`.
+    Common,
+    /// The same with `"referrer" "user agent"` behind it.
+    #[default]
+    Combined,
+}
+
+/// Where the log goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogTarget {
+    /// To a file, behind what it holds already.
+    File(PathBuf),
+    /// To standard output.
+    Stdout,
+}
+
+/// What the log takes.
+#[derive(Debug)]
+pub enum LogEntry {
+    /// An exchange, to be written.
+    Record(Record),
+    /// The file has been moved away: a new one is to be begun.
+    Reopen,
+}
+
+impl From<Record> for LogEntry {
+    fn from(record: Record) -> Self {
+        Self::Record(record)
+    }
+}
+
+impl LogTarget {
+    fn open(&self) -> io::Result<Box<dyn Write + Send>> {
+        Ok(match self {
+            Self::File(path) => {
+                let file: File = OpenOptions::new().append(true).create(true).open(path)?;
+                Box::new(file)
+            }
+            Self::Stdout => Box::new(io::stdout()),
+        })
+    }
+}
+
+/// Writes a line for each record, on a thread of its own. What has gathered goes out whenever nothing more is waiting, and at the end.
+///
+/// A line that cannot be written is lost, and the program's log says so.
+///
+/// # Errors
+///
+/// If the file cannot be opened.
+///
+/// # Examples
+///
+/// ```
+/// use kamea::{Graph, Scheduler};
+/// use kamea_components::file::{LogFormat, LogTarget, write_access_log};
+/// use kamea_components::http::{Site, WebServer};
+///
+/// let folder = tempfile::tempdir()?;
+/// let target = LogTarget::File(folder.path().join("access.log"));
+/// let mut graph = Graph::new("access log");
+/// let log = graph.add("log", write_access_log(target, LogFormat::Combined)?);
+/// let records = graph.feed(log.inbox);
+/// let scheduler = Scheduler::with_workers(1);
+/// let running = scheduler.run(graph)?;
+/// let server = WebServer::new(Site::new(".")).records(records);
+/// # drop(server);
+/// # running.wait()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn write_access_log(
+    target: LogTarget,
+    format: LogFormat,
+) -> io::Result<Blocking<impl FnOnce(&mut Sink<LogEntry>) -> Done + Send>> {
+    let mut out = BufWriter::new(target.open()?);
+    Ok(blocking(move |io: &mut Sink<LogEntry>| {
+        let mut line = Vec::new();
+        let mut is_failing = false;
+        while let Some(entry) = io.inbox.next_blocking() {
+            let outcome = match entry {
+                LogEntry::Record(record) => {
+                    line.clear();
+                    put_line(&mut line, &record, format);
+                    out.write_all(&line)
+                }
+                LogEntry::Reopen => out.flush().and_then(|()| {
+                    out = BufWriter::new(target.open()?);
+                    Ok(())
+                }),
+            };
+            let outcome = match outcome {
+                Ok(()) if io.inbox.is_empty() => out.flush(),
+                outcome => outcome,
+            };
+            match outcome {
+                Err(error) if !is_failing => {
+                    log::error!("the access log cannot be written: {error}");
+                    is_failing = true;
+                }
+                outcome => is_failing = outcome.is_err(),
+            }
+        }
+        Ok(out.flush()?)
+    }))
+}
+
+const TIME: &[BorrowedFormatItem<'_>] =
+    format_description!("[day]/[month repr:short]/[year]:[hour]:[minute]:[second] +0000");
+
+fn put_line(line: &mut Vec<u8>, record: &Record, format: LogFormat) {
+    put(line, format_args!("{} - - [", record.peer.ip()));
+    // A time that no calendar holds cannot come from a clock.
+    let _ = OffsetDateTime::from(record.at).format_into(line, TIME);
+    line.extend_from_slice(b"] \"");
+    match &record.head {
+        Some(head) => {
+            put(line, format_args!("{} ", head.method));
+            put_escaped(line, head.target.as_bytes());
+            let version = match head.version {
+                Version::HTTP_10 => " HTTP/1.0",
+                _ => " HTTP/1.1",
+            };
+            line.extend_from_slice(version.as_bytes());
+        }
+        None => line.push(b'-'),
+    }
+    // 499 is what others write for a client that went away.
+    let status = record.status.map_or(499, |status| status.as_u16());
+    put(line, format_args!("\" {status} {}", record.content));
+    if format == LogFormat::Combined {
+        for name in ["referer", "user-agent"] {
+            let value = record.head.as_ref().and_then(|head| head.fields.get(name));
+            line.extend_from_slice(b" \"");
+            put_escaped(line, value.unwrap_or(b"-"));
+            line.push(b'"');
+        }
+    }
+    line.push(b'\n');
+}
+
+fn put(line: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    // Memory takes anything.
+    let _ = line.write_fmt(text);
+}
+
+/// What a peer sent cannot end the field that it stands in, nor the line.
+fn put_escaped(line: &mut Vec<u8>, bytes: &[u8]) {
+    for &byte in bytes {
+        match byte {
+            b'"' | b'\\' => line.extend_from_slice(&[b'\\', byte]),
+            b' '..=b'~' => line.push(byte),
+            _ => put(line, format_args!("\\x{byte:02x}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use http::StatusCode;
+
+    use super::*;
+    use crate::http::{Event, Limits, RequestDecoder};
+
+    fn record(request: &'static str) -> Record {
+        let mut decoder = RequestDecoder::new(Limits::default());
+        decoder.feed(request.into());
+        let head = match decoder.next() {
+            Ok(Some(Event::Head(head, _))) => Some(Box::new(head)),
+            _ => None,
+        };
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(971_186_136);
+        let peer = "192.0.2.7:4711".parse().unwrap();
+        Record::new(peer, at, head, Some(StatusCode::OK), 2326)
+    }
+
+    fn line(record: &Record, format: LogFormat) -> String {
+        let mut line = Vec::new();
+        put_line(&mut line, record, format);
+        String::from_utf8(line).unwrap()
+    }
+
+    #[test]
+    fn lines() {
+        let ask = "GET /a?b HTTP/1.0\r\nReferer: http://x/\r\nUser-Agent: a \"b\"\\\t\r\n\r\n";
+        let common = "192.0.2.7 - - [10/Oct/2000:13:55:36 +0000] \"GET /a?b HTTP/1.0\" 200 2326";
+        assert_eq!(line(&record(ask), LogFormat::Common), format!("{common}\n"));
+        let combined = format!("{common} \"http://x/\" \"a \\\"b\\\"\\\\\"\n");
+        assert_eq!(line(&record(ask), LogFormat::Combined), combined);
+    }
+
+    #[test]
+    fn what_could_not_be_read_or_was_not_answered_has_a_line_too() {
+        let mut unread = record("nonsense\r\n\r\n");
+        unread.status = None;
+        let line = line(&unread, LogFormat::Combined);
+        assert!(line.ends_with("] \"-\" 499 2326 \"-\" \"-\"\n"), "{line}");
+    }
+
+    #[test]
+    fn nothing_that_a_peer_sends_breaks_a_line() {
+        let ask = "GET /\"%0A|\\ HTTP/1.1\r\nHost: a\r\nUser-Agent: \x01\u{e9}\r\n\r\n";
+        let line = line(&record(ask), LogFormat::Combined);
+        assert_eq!(line.lines().count(), 1);
+        assert!(line.is_ascii(), "{line}");
+    }
+}

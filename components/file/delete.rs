@@ -1,0 +1,50 @@
+//! DELETE (RFC 9110 section 9.3.5) of files.
+
+use std::rc::Rc;
+
+use http::StatusCode;
+use kamea::{Component, unblock};
+use rustix::fs::{AtFlags, unlinkat};
+
+use super::files::Files;
+use super::place::{Place, Unchanged, writable_path};
+use crate::http::{Body, Failure, HandlerPorts, Request, Response, ResponseHead};
+
+/// Serves DELETE: removes a file of the document root, and answers with 204. A folder stays, with 409. Of a link only the link goes.
+pub fn delete_files(files: Rc<Files>) -> impl Component<HandlerPorts> {
+    async move |io: &mut HandlerPorts| {
+        while let Some(mut request) = io.requests.next().await {
+            log::debug!("{} | Handle Delete", request.exchange.peer);
+            let answer = match request.discard_content().await {
+                Ok(()) => delete(&files, &request).await,
+                Err(failure) => Err(failure),
+            };
+            match answer {
+                Ok(response) => io.responses.send(response).await?,
+                Err(failure) => io.failures.send(failure).await?,
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn delete(files: &Files, request: &Request) -> Result<Response, Failure> {
+    let path = writable_path(files, request)?;
+    let (docroot, head) = (files.docroot().clone(), request.head.clone());
+    let deleted = unblock(move || {
+        let place = Place::open(&docroot, &path).map_err(|unchanged| match unchanged.status {
+            StatusCode::CONFLICT if !path.ends_with(b"/") => Unchanged::NOTHING,
+            _ => unchanged,
+        })?;
+        place.change(&head, |current| {
+            current.ok_or(Unchanged::NOTHING)?;
+            Ok(unlinkat(&place.folder, place.name(), AtFlags::empty())?)
+        })
+    });
+    deleted.await.map_err(|unchanged| unchanged.of(request))?;
+    Ok(Response {
+        exchange: request.exchange,
+        head: ResponseHead::new(StatusCode::NO_CONTENT),
+        body: Body::Empty,
+    })
+}

@@ -1,0 +1,210 @@
+//! The files of a site, as one worker knows them: what is at a path, and what of it is in memory.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::fs::{File, Metadata};
+use std::io;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::SystemTime;
+
+use http::StatusCode;
+use kamea::time::turn;
+use kamea::unblock;
+
+use super::cache::{Cache, Entry, Identity, Origin};
+use super::mime::content_type;
+use super::representation::Description;
+use super::{CacheRule, Compression, Docroot, FileOptions, Found, Refused, Thumbnails};
+use crate::coding::{AcceptedCodings, Coding};
+use crate::http::{Failure, Fields, Request};
+
+/// The files of a site, as one worker knows them.
+pub struct Files {
+    docroot: Docroot,
+    options: FileOptions,
+    cache: RefCell<Cache>,
+    thumbnails: Thumbnails,
+}
+
+impl std::fmt::Debug for Files {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Files")
+            .field("docroot", &self.docroot)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Files {
+    /// The files below a document root.
+    pub fn new(docroot: Docroot, options: &FileOptions, thumbnails: Thumbnails) -> Self {
+        Self {
+            docroot,
+            options: options.clone(),
+            cache: RefCell::new(Cache::new(options.cache_bytes)),
+            thumbnails,
+        }
+    }
+
+    pub(super) fn docroot(&self) -> &Docroot {
+        &self.docroot
+    }
+
+    pub(super) fn options(&self) -> &FileOptions {
+        &self.options
+    }
+
+    pub(super) fn thumbnails(&self) -> &Thumbnails {
+        &self.thumbnails
+    }
+
+    /// What is in memory under a key, if it is to be trusted.
+    pub(super) fn recall(&self, key: &[u8]) -> Option<Rc<Entry>> {
+        let mut cache = self.cache.borrow_mut();
+        cache.begin_generation(self.docroot.changes());
+        cache.fresh(key, turn())
+    }
+
+    /// What is in memory under a key, if it was made of what has just been found.
+    pub(super) fn confirm(&self, key: &[u8], found: Origin) -> Option<Rc<Entry>> {
+        self.cache.borrow_mut().confirm(key, found, turn())
+    }
+
+    pub(super) fn remember(&self, key: &[u8], entry: Rc<Entry>) {
+        self.cache.borrow_mut().insert(key, entry, turn());
+    }
+
+    pub(super) fn forget(&self, key: &[u8]) {
+        self.cache.borrow_mut().remove(key);
+    }
+
+    /// The path of a request relative to the root, if it may be served at all.
+    pub(super) fn path<'r>(&self, request: &'r Request) -> Result<Cow<'r, [u8]>, Failure> {
+        let fail = |status, explanation| Failure::new(request.exchange, status, explanation);
+        let path = request.head.target.decoded_path();
+        let path = path.map_err(|_| fail(StatusCode::BAD_REQUEST, "the path is not valid"))?;
+        let relative = match path {
+            Cow::Borrowed(path) => path.strip_prefix(b"/").map(Cow::Borrowed),
+            Cow::Owned(path) => path
+                .strip_prefix(b"/")
+                .map(|path| Cow::Owned(path.to_vec())),
+        };
+        relative
+            .filter(|path| self.may_be_served(path))
+            .ok_or_else(|| fail(StatusCode::NOT_FOUND, NOTHING))
+    }
+
+    fn may_be_served(&self, path: &[u8]) -> bool {
+        let is_doubled = path.starts_with(b"/") || path.windows(2).any(|pair| pair == b"//");
+        let has_hidden = || {
+            path.split(|byte| *byte == b'/')
+                .any(|segment| segment.starts_with(b"."))
+        };
+        !is_doubled && (self.options.hidden || !has_hidden())
+    }
+
+    /// What is at the path of a request.
+    pub(super) async fn find(&self, request: &Request) -> Result<Found, Failure> {
+        let path = self.path(request)?;
+        let found = self.look_up(&path).await;
+        found.map_err(|refused| failure(request, refused))
+    }
+
+    /// Looks into the docroot; if the disk has to be waited for, on a thread that may.
+    pub(super) async fn look_up(&self, path: &[u8]) -> Result<Found, Refused> {
+        if let Some(found) = self.docroot.find_cached(path)? {
+            return Ok(found);
+        }
+        let (docroot, path) = (self.docroot.clone(), path.to_vec());
+        unblock(move || docroot.find(&path)).await
+    }
+
+    /// What is said of the file at a path.
+    pub(super) fn describe(&self, path: &[u8], etag: String, modified: SystemTime) -> Description {
+        let name = Path::new(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(path));
+        let content_type = content_type(name, &self.options.types);
+        let has_codings =
+            self.options.compression != Compression::Off && is_compressible(&content_type);
+        let mut fields = Fields::new()
+            .with("Content-Type", &content_type)
+            .with("Last-Modified", httpdate::fmt_http_date(modified))
+            .with("ETag", &etag)
+            .with("Accept-Ranges", "bytes");
+        if has_codings {
+            fields = fields.with("Vary", "Accept-Encoding");
+        }
+        if let Some(value) = CacheRule::of(&self.options.cache_rules, path, &content_type) {
+            fields = fields.with("Cache-Control", value);
+        }
+        Description {
+            fields,
+            etag,
+            modified: Some(modified),
+            has_codings,
+        }
+    }
+
+    /// The file beside the one at `path` that holds it in a coding that is accepted, the one that is wanted most. One that is older
+    /// than the file itself is out of date, and passed over.
+    pub(super) async fn find_coded(
+        &self,
+        path: &[u8],
+        accepted: AcceptedCodings,
+        file: Identity,
+    ) -> Option<(Coding, File, Metadata)> {
+        for coding in accepted.iter() {
+            let beside = [path, coding.extension().as_bytes()].concat();
+            if let Ok(Found::File(coded, metadata)) = self.look_up(&beside).await
+                && !Identity::of(&metadata).is_older_than(&file)
+            {
+                return Some((coding, coded, metadata));
+            }
+        }
+        None
+    }
+}
+
+/// Whether content of this type becomes smaller by a content coding: text, and what is written like text.
+fn is_compressible(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default();
+    essence.starts_with("text/")
+        || essence.ends_with("+xml")
+        || essence.ends_with("+json")
+        || matches!(
+            essence,
+            "application/javascript"
+                | "application/json"
+                | "application/xml"
+                | "application/wasm"
+                | "application/x-tar"
+                | "application/vnd.ms-fontobject"
+                | "font/ttf"
+                | "font/otf"
+                | "image/bmp"
+                | "image/x-icon"
+                | "image/vnd.microsoft.icon"
+        )
+}
+
+/// What becomes of a request whose file is not served.
+pub(super) fn failure(request: &Request, refused: Refused) -> Failure {
+    let fail = |status, explanation| Failure::new(request.exchange, status, explanation);
+    match refused {
+        Refused::NotFound => fail(StatusCode::NOT_FOUND, NOTHING),
+        Refused::Forbidden => fail(StatusCode::FORBIDDEN, "this may not be read"),
+        Refused::System(error) => {
+            let (peer, target) = (request.exchange.peer, &request.head.target);
+            log::error!("{peer} | {target}: {error}");
+            let explanation = "the file could not be read";
+            fail(StatusCode::INTERNAL_SERVER_ERROR, explanation)
+        }
+    }
+}
+
+/// What becomes of a request during which the system has failed.
+pub(super) fn system_failure(request: &Request) -> impl Fn(io::Error) -> Failure {
+    move |error| failure(request, Refused::System(error))
+}
+
+const NOTHING: &str = "there is nothing at this place";

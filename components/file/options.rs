@@ -1,0 +1,67 @@
+//! How files are served.
+
+use std::collections::HashMap;
+
+use super::CacheRule;
+
+/// How files are served.
+///
+/// # Examples
+///
+/// ```
+/// use kamea_components::file::Compression;
+/// use kamea_components::http::Site;
+///
+/// let mut site = Site::new("www");
+/// site.files.index = vec!["index.html".into(), "index.htm".into()];
+/// site.files.cache_bytes = 64 << 20;
+/// site.files.compression = Compression::Stored;
+/// site.files.types.insert("wasm".into(), "application/wasm".into());
+/// assert!(!site.files.hidden && !site.files.writable);
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct FileOptions {
+    /// Whether names that begin with a dot are served.
+    pub hidden: bool,
+    /// What a folder is answered with, if it has one of these; the first that it has.
+    pub index: Vec<String>,
+    /// How many bytes of small files each worker keeps in memory.
+    pub cache_bytes: usize,
+    /// How long clients may keep files; the first rule that matches counts.
+    pub cache_rules: Vec<CacheRule>,
+    /// Media types by extension, in lower case and without the dot, beside those that are known anyway.
+    pub types: HashMap<String, String>,
+    /// Which content codings files and listings are served in.
+    pub compression: Compression,
+    /// Whether listings show thumbnails of images.
+    pub thumbnails: bool,
+    /// Whether files may be written, by PUT and DELETE.
+    pub writable: bool,
+}
+
+/// Which content codings files are served in, to clients that accept them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// None.
+    Off,
+    /// Those that are stored beside the file: `app.js.br`, `app.js.zst`, `app.js.gz`.
+    Stored,
+    /// Those, and otherwise what is encoded while it is sent.
+    Made,
+}
+
+impl Default for FileOptions {
+    fn default() -> Self {
+        Self {
+            hidden: false,
+            index: vec!["index.html".to_owned()],
+            cache_bytes: 32 << 20,
+            cache_rules: Vec::new(),
+            types: HashMap::new(),
+            compression: Compression::Made,
+            thumbnails: true,
+            writable: false,
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! A place in the document root that is to be changed: a folder, and a name in it.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::SystemTime;
+
+use http::StatusCode;
+use rustix::fs::{AtFlags, FileType, fsync, statat};
+use rustix::io::Errno;
+
+use super::cache::Identity;
+use super::files::Files;
+use super::{Docroot, Found, Refused};
+use crate::coding::Coding;
+use crate::http::{Failure, Fields, Precondition, Request, RequestHead, evaluate_preconditions};
+
+/// A folder of the document root, and a name in it.
+#[derive(Debug)]
+pub(super) struct Place {
+    docroot: Docroot,
+    /// Relative to the root.
+    path: Vec<u8>,
+    pub(super) folder: OwnedFd,
+}
+
+/// Why a place is not changed: the status that tells the peer, and what is wrong.
+#[derive(Debug)]
+pub(super) struct Unchanged {
+    pub(super) status: StatusCode,
+    pub(super) explanation: &'static str,
+}
+
+const fn unchanged(status: StatusCode, explanation: &'static str) -> Unchanged {
+    Unchanged {
+        status,
+        explanation,
+    }
+}
+
+impl Unchanged {
+    pub(super) const NOTHING: Self =
+        unchanged(StatusCode::NOT_FOUND, "there is nothing at this place");
+    pub(super) const FULL: Self = unchanged(
+        StatusCode::INSUFFICIENT_STORAGE,
+        "there is no room left for this",
+    );
+    const CONDITION: Self = unchanged(
+        StatusCode::PRECONDITION_FAILED,
+        "this is no longer the file that you have in mind",
+    );
+    const NO_FOLDER: Self = unchanged(
+        StatusCode::CONFLICT,
+        "the folder that this is to be in does not exist",
+    );
+    const NO_FILE: Self = unchanged(StatusCode::CONFLICT, "this is no file, and stays as it is");
+    const FORBIDDEN: Self = unchanged(StatusCode::FORBIDDEN, "this may not be written");
+    const TOO_LONG: Self = unchanged(StatusCode::BAD_REQUEST, "this name is too long");
+    const FAILED: Self = unchanged(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "the file could not be written",
+    );
+
+    /// As the failure of a request.
+    pub(super) fn of(self, request: &Request) -> Failure {
+        Failure::new(request.exchange, self.status, self.explanation)
+    }
+}
+
+impl From<Errno> for Unchanged {
+    fn from(errno: Errno) -> Self {
+        match errno {
+            Errno::NOSPC | Errno::DQUOT | Errno::FBIG => Self::FULL,
+            Errno::NOENT | Errno::NOTDIR => Self::NO_FOLDER,
+            Errno::ACCESS | Errno::PERM | Errno::ROFS | Errno::XDEV | Errno::LOOP => {
+                Self::FORBIDDEN
+            }
+            Errno::NAMETOOLONG => Self::TOO_LONG,
+            Errno::ISDIR | Errno::NOTEMPTY | Errno::EXIST => Self::NO_FILE,
+            other => {
+                log::error!("a file could not be written: {other}");
+                Self::FAILED
+            }
+        }
+    }
+}
+
+impl From<io::Error> for Unchanged {
+    fn from(error: io::Error) -> Self {
+        Errno::from_io_error(&error).map_or(Self::FAILED, Self::from)
+    }
+}
+
+/// What is at a place before it is changed.
+#[derive(Debug)]
+pub(super) struct Current {
+    pub(super) identity: Identity,
+    pub(super) mode: u32,
+    modified: SystemTime,
+}
+
+impl Place {
+    /// The place that a request is for. May wait for the disk.
+    pub(super) fn open(docroot: &Docroot, path: &[u8]) -> Result<Self, Unchanged> {
+        let (parent, name) = match path.iter().rposition(|&b| b == b'/') {
+            Some(slash) => (&path[..slash], &path[slash + 1..]),
+            None => (&b""[..], path),
+        };
+        if name.is_empty() {
+            return Err(Unchanged::NO_FILE);
+        }
+        Ok(Self {
+            folder: docroot.open_folder(parent)?,
+            docroot: docroot.clone(),
+            path: path.to_vec(),
+        })
+    }
+
+    pub(super) fn name(&self) -> &Path {
+        let name = self.path.rsplit(|&b| b == b'/').next();
+        Path::new(std::ffi::OsStr::from_bytes(name.unwrap_or_default()))
+    }
+
+    /// The file that is there now, if there is one. May wait for the disk.
+    pub(super) fn current(&self) -> Result<Option<Current>, Unchanged> {
+        match statat(&self.folder, self.name(), AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => return Ok(None),
+            Err(error) => return Err(error.into()),
+            Ok(stat) => match FileType::from_raw_mode(stat.st_mode) {
+                FileType::RegularFile | FileType::Symlink => {}
+                _ => return Err(Unchanged::NO_FILE),
+            },
+        }
+        match self.docroot.find(&self.path) {
+            Ok(Found::File(_, metadata)) => Ok(Some(Current {
+                identity: Identity::of(&metadata),
+                mode: std::os::unix::fs::MetadataExt::mode(&metadata),
+                modified: metadata.modified()?,
+            })),
+            Ok(Found::Folder(_)) => Err(Unchanged::NO_FILE),
+            // A link that leads nowhere, or where we do not follow: it is as if nothing were there.
+            Err(Refused::NotFound) => Ok(None),
+            Err(Refused::Forbidden) => Err(Unchanged::FORBIDDEN),
+            Err(Refused::System(error)) => Err(error.into()),
+        }
+    }
+
+    /// What is there now, if the request may change it (RFC 9110 section 13.2.2). May wait for the disk.
+    pub(super) fn permitted(&self, head: &RequestHead) -> Result<Option<Current>, Unchanged> {
+        let current = self.current()?;
+        let etag = current.as_ref().map(|current| current.identity.etag());
+        let modified = current.as_ref().map(|current| current.modified);
+        let fields = without_codings(&head.fields);
+        let etag = etag.as_deref().map(str::as_bytes);
+        match evaluate_preconditions(&head.method, &fields, etag, modified) {
+            Precondition::Proceed => Ok(current),
+            _ => Err(Unchanged::CONDITION),
+        }
+    }
+
+    /// Changes what is there, while nobody else does through this server, if the request still may; and has the disk keep it.
+    pub(super) fn change<T>(
+        &self,
+        head: &RequestHead,
+        change: impl FnOnce(Option<Current>) -> Result<T, Unchanged>,
+    ) -> Result<T, Unchanged> {
+        let outcome = self.docroot.change(|| change(self.permitted(head)?))?;
+        fsync(&self.folder)?;
+        Ok(outcome)
+    }
+}
+
+/// The path of a request that is to change a file.
+pub(super) fn writable_path(files: &Files, request: &Request) -> Result<Vec<u8>, Failure> {
+    match files.path(request) {
+        Ok(path) => Ok(path.into_owned()),
+        Err(failure) if failure.status == StatusCode::NOT_FOUND => {
+            Err(Unchanged::FORBIDDEN.of(request))
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// The fields with the tags of the file itself where they name what was made of it in a content coding: who was sent that, and
+/// nothing else, must be able to change the file.
+fn without_codings(fields: &Fields) -> Fields {
+    let mut plain = fields.clone();
+    for name in ["if-match", "if-none-match"] {
+        if !fields.contains(name) {
+            continue;
+        }
+        let values: Vec<_> = fields.get_all(name).map(String::from_utf8_lossy).collect();
+        let value = values.join(", ");
+        let parts = value.split('"').map(|part| {
+            let mut words = part.splitn(4, '-');
+            let coding = words.nth(3).unwrap_or_default();
+            match Coding::ALL
+                .iter()
+                .find(|known| coding.starts_with(known.name()))
+            {
+                Some(_) => &part[..part.len() - coding.len() - 1],
+                None => part,
+            }
+        });
+        let value = parts.collect::<Vec<_>>().join("\"");
+        // A value that is not valid stays as it was.
+        let _ = plain.set(name, value);
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_507() {
+        for errno in [Errno::NOSPC, Errno::DQUOT, Errno::FBIG] {
+            assert_eq!(Unchanged::from(errno).status.as_u16(), 507);
+            let error = io::Error::from(errno);
+            assert_eq!(Unchanged::from(error).status.as_u16(), 507);
+        }
+    }
+
+    #[test]
+    fn tags_of_codings_stand_for_the_file() {
+        let rows = [
+            ("\"a-b-c-gzip\"", "\"a-b-c\""),
+            ("\"a-b-c-br-d-e-f\", W/\"x\"", "\"a-b-c\", W/\"x\""),
+            ("\"a-b-c\"", "\"a-b-c\""),
+            ("\"a-b-c-other\"", "\"a-b-c-other\""),
+            ("*", "*"),
+        ];
+        for (value, expected) in rows {
+            let fields = without_codings(&Fields::new().with("If-Match", value));
+            assert_eq!(fields.get("if-match"), Some(expected.as_bytes()));
+        }
+    }
+}

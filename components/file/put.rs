@@ -1,0 +1,238 @@
+//! PUT (RFC 9110 section 9.3.4): a file that comes in, put in its place at once or not at all.
+
+use std::fs::{File, Permissions};
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, Write};
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::StatusCode;
+use kamea::{Component, unblock};
+use rustix::fs::{
+    AtFlags, CWD, Mode, OFlags, RenameFlags, fstatvfs, linkat, openat, renameat, renameat_with,
+    unlinkat,
+};
+use rustix::io::Errno;
+
+use super::cache::Identity;
+use super::files::Files;
+use super::place::{Current, Place, Unchanged, writable_path};
+use crate::http::{
+    Body, Content, Failure, Fields, HandlerPorts, Request, RequestHead, Response, ResponseHead,
+};
+
+/// How many bytes of content gather before they are written.
+const GATHERED: usize = 256 * 1024;
+
+/// Content up to this size, in bytes, is read to its end even if it is refused, so that the connection can go on.
+const DISCARDED: u64 = 64 * 1024;
+
+/// Serves PUT: writes the content of a request into the document root. It is answered with 201 if there was no such file, with 204
+/// if one has been replaced.
+///
+/// The file is written under no name, and gets its own only when it is complete and on the disk: a reader sees the old one or the new one,
+/// and an upload that breaks off leaves nothing. Preconditions are evaluated before the content is read, and again when the file is
+/// put in its place, one request at a time.
+pub fn put_files(files: Rc<Files>) -> impl Component<HandlerPorts> {
+    async move |io: &mut HandlerPorts| {
+        while let Some(mut request) = io.requests.next().await {
+            log::debug!("{} | Handle Put", request.exchange.peer);
+            match put(&files, &mut request).await {
+                Ok(response) => io.responses.send(response).await?,
+                Err(failure) => io.failures.send(refuse(request, failure).await).await?,
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn put(files: &Files, request: &mut Request) -> Result<Response, Failure> {
+    let path = writable_path(files, request)?;
+    let fields = &request.head.fields;
+    let fail = |status, explanation| Failure::new(request.exchange, status, explanation);
+    if fields.contains("content-range") {
+        // RFC 9110 section 14.5: a part must not be taken for the whole.
+        let explanation = "parts of files cannot be written";
+        return Err(fail(StatusCode::BAD_REQUEST, explanation));
+    }
+    if fields.contains("content-encoding") {
+        let explanation = "files are written as they are, without a content coding";
+        return Err(fail(StatusCode::UNSUPPORTED_MEDIA_TYPE, explanation));
+    }
+    let (docroot, head, length) = (
+        files.docroot().clone(),
+        request.head.clone(),
+        content_length(request),
+    );
+    let begun = unblock(move || {
+        let place = Place::open(&docroot, &path)?;
+        place.permitted(&head)?;
+        if let Some(length) = length {
+            let disk = fstatvfs(&place.folder)?;
+            if length > disk.f_bavail.saturating_mul(disk.f_frsize) {
+                return Err(Unchanged::FULL);
+            }
+        }
+        Upload::begin(place)
+    });
+    let mut upload = begun.await.map_err(|unchanged| unchanged.of(request))?;
+    if let Some(content) = request.content.take() {
+        upload = receive(upload, *content, request).await?;
+    }
+    let head = request.head.clone();
+    let ended = unblock(move || upload.end(&head)).await;
+    let (status, etag) = ended.map_err(|unchanged| unchanged.of(request))?;
+    Ok(Response {
+        exchange: request.exchange,
+        head: ResponseHead {
+            status,
+            fields: Fields::new().with("ETag", etag),
+        },
+        body: Body::Empty,
+    })
+}
+
+fn content_length(request: &Request) -> Option<u64> {
+    let length = request.head.fields.get("content-length")?;
+    str::from_utf8(length).ok()?.parse().ok()
+}
+
+/// Makes a failure of a request whose content may not have been read: little is read now, much ends the connection.
+async fn refuse(mut request: Request, failure: Failure) -> Failure {
+    match content_length(&request) {
+        Some(length) if length <= DISCARDED => {
+            request.discard_content().await.err().unwrap_or(failure)
+        }
+        _ if request.content.is_none() => failure,
+        _ => Failure {
+            exchange: failure.exchange.closing(),
+            ..failure
+        },
+    }
+}
+
+/// Writes content to the disk as it comes in.
+async fn receive(
+    mut upload: Upload,
+    mut content: Content,
+    request: &Request,
+) -> Result<Upload, Failure> {
+    let closing = request.exchange.closing();
+    let mut is_complete = false;
+    while !is_complete {
+        let (mut gathered, mut bytes) = (Vec::<Bytes>::new(), 0);
+        while bytes < GATHERED && !is_complete {
+            let next = content.next().await;
+            let cut_off =
+                |cut: crate::http::Incomplete| Failure::new(closing, cut.status, cut.explanation);
+            match next.map_err(cut_off)? {
+                Some(chunk) => {
+                    bytes += chunk.len();
+                    gathered.push(chunk);
+                }
+                None => is_complete = true,
+            }
+        }
+        let written = unblock(move || {
+            for chunk in gathered {
+                upload.file.write_all(&chunk)?;
+            }
+            io::Result::Ok(upload)
+        });
+        upload = written.await.map_err(|error| {
+            let failure = Unchanged::from(error).of(request);
+            Failure {
+                exchange: closing,
+                ..failure
+            }
+        })?;
+    }
+    Ok(upload)
+}
+
+/// A file on its way to its place. Dropped before its time, it leaves nothing.
+struct Upload {
+    place: Place,
+    file: File,
+    /// The name that it has for the time being, where the file system does not do without.
+    name: Option<PathBuf>,
+}
+
+impl Upload {
+    fn begin(place: Place) -> Result<Self, Unchanged> {
+        let mode = Mode::from_raw_mode(0o666);
+        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+        let nameless = openat(&place.folder, c".", flags | OFlags::TMPFILE, mode);
+        let (file, name) = match nameless {
+            Ok(file) => (file, None),
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL) => {
+                let name = temporary_name();
+                let flags = flags | OFlags::CREATE | OFlags::EXCL;
+                (openat(&place.folder, &name, flags, mode)?, Some(name))
+            }
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Self {
+            place,
+            file: file.into(),
+            name,
+        })
+    }
+
+    /// Puts the file in its place; gives the status that says what has become of it, and its entity tag.
+    fn end(mut self, head: &RequestHead) -> Result<(StatusCode, String), Unchanged> {
+        self.file.sync_all()?;
+        if self.name.is_none() {
+            let (name, own) = (temporary_name(), descriptor_path(&self.file));
+            linkat(CWD, own, &self.place.folder, &name, AtFlags::SYMLINK_FOLLOW)?;
+            self.name = Some(name);
+        }
+        let status = self.place.change(head, |current| self.replace(current))?;
+        self.name = None;
+        let etag = Identity::of(&self.file.metadata()?).etag();
+        Ok((status, etag))
+    }
+
+    fn replace(&self, current: Option<Current>) -> Result<StatusCode, Unchanged> {
+        let (folder, place) = (&self.place.folder, self.place.name());
+        let name = self.name.as_deref().unwrap_or(Path::new(""));
+        match current {
+            Some(current) => {
+                let permissions = Permissions::from_mode(current.mode & 0o7777);
+                self.file.set_permissions(permissions)?;
+                renameat(folder, name, folder, place)?;
+                Ok(StatusCode::NO_CONTENT)
+            }
+            None => {
+                // Where the file system cannot promise that nothing is replaced, nobody but us is expected to create files.
+                match renameat_with(folder, name, folder, place, RenameFlags::NOREPLACE) {
+                    Err(Errno::INVAL | Errno::EXIST) => renameat(folder, name, folder, place)?,
+                    outcome => outcome?,
+                }
+                Ok(StatusCode::CREATED)
+            }
+        }
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if let Some(name) = &self.name {
+            // What cannot be removed now is at least hidden.
+            let _ = unlinkat(&self.place.folder, name, AtFlags::empty());
+        }
+    }
+}
+
+/// A hidden name that nobody else has.
+fn temporary_name() -> PathBuf {
+    format!(".upload-{:016x}", RandomState::new().hash_one(0)).into()
+}
+
+/// The way to an open file that has no name (linkat(2)).
+fn descriptor_path(file: &File) -> PathBuf {
+    format!("/proc/self/fd/{}", file.as_fd().as_raw_fd()).into()
+}

@@ -1,0 +1,180 @@
+//! Thumbnails: small pictures of the images that a listing shows.
+
+use std::collections::{HashMap, VecDeque};
+use std::fs::File;
+use std::io::{BufReader, Cursor};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http::StatusCode;
+use image::codecs::jpeg::JpegEncoder;
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+use kamea::{Component, compute};
+use tokio::sync::OnceCell;
+
+use super::Found;
+use super::cache::Identity;
+use super::files::Files;
+use super::representation::{Description, Representation};
+use crate::http::{Failure, Fields, HandlerPorts, Piece, Request, Response};
+
+/// The query that asks for the thumbnail of an image instead of the image.
+pub const THUMBNAIL: &str = "thumbnail";
+
+/// How wide and how high a thumbnail is at the most, in pixels: twice as much as it is shown, for fine screens.
+const SIZE: u32 = 96;
+
+/// The quality of a thumbnail as JPEG, of 100.
+const QUALITY: u8 = 80;
+
+/// How many bytes an image file may have of which a thumbnail is made.
+const LARGEST_FILE: u64 = 64 << 20;
+
+/// How wide and how high it may be, in pixels, and how many bytes it may take while it is decoded.
+const LARGEST_SIDE: u32 = 20_000;
+const LARGEST_DECODED: u64 = 256 << 20;
+
+/// How many bytes all the thumbnails of a server take at the most.
+const KEPT: usize = 32 << 20;
+
+/// Whether we can make a thumbnail of a file of this media type.
+pub(super) fn has_thumbnail(media_type: &str) -> bool {
+    matches!(
+        media_type,
+        "image/jpeg" | "image/png" | "image/gif" | "image/webp"
+    )
+}
+
+/// The thumbnails of a server: each is made once, for all workers.
+#[derive(Clone, Debug, Default)]
+pub struct Thumbnails(Arc<Mutex<Kept>>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    by_image: HashMap<Identity, Arc<OnceCell<Option<Thumbnail>>>>,
+    /// In the order in which they came; the first go first.
+    order: VecDeque<(Identity, usize)>,
+    bytes: usize,
+}
+
+#[derive(Debug, Clone)]
+struct Thumbnail {
+    content: Bytes,
+    media_type: &'static str,
+}
+
+impl Thumbnails {
+    /// The thumbnail of an image; `None` if there cannot be one. Whoever comes while it is made waits for it.
+    async fn of(&self, identity: Identity, file: File) -> Option<Thumbnail> {
+        let cell = {
+            let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.by_image.entry(identity).or_default().clone()
+        };
+        let make = async {
+            let thumbnail = compute(move || make(file)).await;
+            let thumbnail = thumbnail
+                .inspect_err(|error| log::debug!("no thumbnail: {error}"))
+                .ok();
+            self.keep(identity, thumbnail.as_ref());
+            thumbnail
+        };
+        cell.get_or_init(|| make).await.clone()
+    }
+
+    /// Counts a thumbnail that has been made; also one that could not be, so that it is not tried again and again.
+    fn keep(&self, identity: Identity, thumbnail: Option<&Thumbnail>) {
+        const OVERHEAD: usize = 256;
+        let cost = thumbnail.map_or(0, |thumbnail| thumbnail.content.len()) + OVERHEAD;
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.bytes += cost;
+        kept.order.push_back((identity, cost));
+        while kept.bytes > KEPT
+            && let Some((oldest, cost)) = kept.order.pop_front()
+        {
+            kept.by_image.remove(&oldest);
+            kept.bytes -= cost;
+        }
+    }
+}
+
+/// Makes the thumbnail of an image, the right way up.
+fn make(file: File) -> Result<Thumbnail, ImageError> {
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(LARGEST_SIDE);
+    limits.max_image_height = Some(LARGEST_SIDE);
+    limits.max_alloc = Some(LARGEST_DECODED);
+    let mut reader = ImageReader::new(BufReader::new(file)).with_guessed_format()?;
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder()?;
+    // A camera that was held upright says so instead of turning the picture.
+    let orientation = decoder.orientation()?;
+    let mut image = DynamicImage::from_decoder(decoder)?.thumbnail(SIZE, SIZE);
+    image.apply_orientation(orientation);
+    let mut content = Cursor::new(Vec::new());
+    let media_type = if image.color().has_alpha() {
+        image.write_to(&mut content, ImageFormat::Png)?;
+        "image/png"
+    } else {
+        let encoder = JpegEncoder::new_with_quality(&mut content, QUALITY);
+        image.into_rgb8().write_with_encoder(encoder)?;
+        "image/jpeg"
+    };
+    Ok(Thumbnail {
+        content: content.into_inner().into(),
+        media_type,
+    })
+}
+
+/// Serves the thumbnails of images: GET and HEAD with the query [`THUMBNAIL`].
+///
+/// What is no image that we can read, or is too large, is answered with 404.
+pub fn serve_thumbnails(files: Rc<Files>) -> impl Component<HandlerPorts> {
+    async move |io: &mut HandlerPorts| {
+        while let Some(mut request) = io.requests.next().await {
+            let answer = match request.discard_content().await {
+                Ok(()) => answer(&files, &request).await,
+                Err(failure) => Err(failure),
+            };
+            match answer {
+                Ok(response) => io.responses.send(response).await?,
+                Err(failure) => io.failures.send(failure).await?,
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn answer(files: &Files, request: &Request) -> Result<Response, Failure> {
+    log::debug!("{} | Handle Thumbnail", request.exchange.peer);
+    let none = || {
+        let explanation = "there is no thumbnail of this";
+        Failure::new(request.exchange, StatusCode::NOT_FOUND, explanation)
+    };
+    let Found::File(file, metadata) = files.find(request).await? else {
+        return Err(none());
+    };
+    if metadata.len() > LARGEST_FILE {
+        return Err(none());
+    }
+    let identity = Identity::of(&metadata);
+    let thumbnail = files.thumbnails().of(identity, file);
+    let thumbnail = thumbnail.await.ok_or_else(none)?;
+    let etag = identity.etag_of("thumbnail");
+    let fields = Fields::new()
+        .with("Content-Type", thumbnail.media_type)
+        .with("ETag", &etag)
+        // The listing asks again, and is told that nothing has changed.
+        .with("Cache-Control", "no-cache");
+    let description = Description {
+        fields,
+        etag,
+        modified: None,
+        has_codings: false,
+    };
+    let representation = Representation {
+        description: &description,
+        content: Piece::Bytes(thumbnail.content),
+    };
+    representation.answer(request)
+}

@@ -1,0 +1,47 @@
+//! The tap of the access log: it notes each request and passes it on.
+
+use std::time::SystemTime;
+
+use kamea::time::wall_clock;
+use kamea::{Component, Inbox, Outbox, Ports};
+
+use super::RequestHead;
+use super::message::Request;
+
+/// The ports of [`note_requests`].
+#[derive(Debug, Ports)]
+pub struct NotePorts {
+    /// The requests.
+    pub requests: Inbox<Request>,
+    /// The same.
+    pub passed: Outbox<Request>,
+    /// What is to be remembered of each, before it is passed on.
+    pub notes: Outbox<Note>,
+}
+
+/// What is remembered of a request until its response has been written.
+#[derive(Debug, Clone)]
+pub struct Note {
+    /// The number of its exchange.
+    pub number: u64,
+    /// When it had come in.
+    pub at: SystemTime,
+    /// Its head. A clone shares the bytes.
+    pub head: Box<RequestHead>,
+}
+
+/// Notes each request and passes it on.
+pub fn note_requests() -> impl Component<NotePorts> + Clone + Send + Sync {
+    async |io: &mut NotePorts| {
+        while let Some(request) = io.requests.next().await {
+            let note = Note {
+                number: request.exchange.number,
+                at: wall_clock(),
+                head: request.head.clone(),
+            };
+            io.notes.send(note).await?;
+            io.passed.send(request).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,254 @@
+//! How the parts of a connection are wired.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use http::Method;
+use kamea::{Component, Fault, Graph, InboxHandle, OutboxHandle, Policy};
+
+use super::{ConnectionGraph, Slot, WebServer, slot};
+use crate::file::{Files, THUMBNAIL, delete_files, put_files, serve_thumbnails};
+use crate::http::choose::choose_errors;
+use crate::http::connection::Opened;
+use crate::http::errors::answer_errors;
+use crate::http::faults::answer_faults;
+use crate::http::filter::add_fields;
+use crate::http::message::{Failure, HandlerPorts, HandlerPortsHandles, Request, Response};
+use crate::http::note::note_requests;
+use crate::http::parse::{WINDOW, Written, parse_requests};
+use crate::http::record::record_exchanges;
+use crate::http::refuse::refuse_requests;
+use crate::http::route::{Route, route_requests};
+use crate::http::write::write_responses;
+use crate::net::read_bytes;
+
+/// How long a peer may take to read that it is one too many.
+const REFUSAL_STALL: Duration = Duration::from_secs(1);
+
+/// The outboxes that lead to the error component and to the writer, while they are collected.
+#[derive(Default)]
+struct Ends {
+    failures: Vec<OutboxHandle<Failure>>,
+    responses: Vec<OutboxHandle<Response>>,
+}
+
+impl WebServer {
+    /// The graph of one connection.
+    pub(super) fn wire(&self) -> ConnectionGraph {
+        let site = &self.site;
+        let (limits, patience, stall) = (site.limits, site.patience, site.write_stall);
+        let mut graph = Graph::template("connection");
+        let mut ends = Ends::default();
+        let reader = graph.add_seeded("reader", |connection: &mut Opened| {
+            read_bytes(
+                connection.socket.clone(),
+                std::mem::take(&mut connection.first),
+            )
+        });
+        let parser = graph.add_seeded("parser", move |connection: &mut Opened| {
+            parse_requests(connection.socket.peer(), limits, patience)
+        });
+        graph.link(reader.outbox, parser.bytes);
+        ends.failures.push(parser.failures);
+        let writer = graph.add_seeded("writer", move |connection: &mut Opened| {
+            write_responses(connection.socket.clone(), stall)
+        });
+        graph.link(parser.notices, writer.notices);
+        let requests = self.wire_records(
+            &mut graph,
+            parser.requests,
+            (writer.written, parser.written),
+        );
+        let requests = self.wire_filters(&mut graph, requests, &mut ends);
+        self.wire_routes(&mut graph, requests, &mut ends);
+
+        self.wire_errors(&mut graph, ends.failures, &mut ends.responses);
+        self.wire_responses(&mut graph, ends.responses, writer.responses);
+        graph
+    }
+
+    /// The graph of a connection that is one too many: all it is for is to say so.
+    pub(super) fn wire_refusal(&self) -> ConnectionGraph {
+        let mut graph = Graph::template("refusal");
+        let refuser = graph.add_seeded("refuser", |connection: &mut Opened| {
+            refuse_requests(connection.socket.peer())
+        });
+        let writer = graph.add_seeded("writer", |connection: &mut Opened| {
+            write_responses(connection.socket.clone(), REFUSAL_STALL)
+        });
+        let mut responses = Vec::new();
+        self.wire_errors(&mut graph, vec![refuser.failures], &mut responses);
+        self.wire_responses(&mut graph, responses, writer.responses);
+        graph.link(refuser.notices, writer.notices);
+        graph.feedback(writer.written, refuser.written);
+        graph
+    }
+
+    /// Puts the tap of the access log behind the parser, and the recorder between writer and parser, if there is a log.
+    fn wire_records(
+        &self,
+        graph: &mut ConnectionGraph,
+        requests: OutboxHandle<Request>,
+        (from_writer, to_parser): (OutboxHandle<Written>, InboxHandle<Written>),
+    ) -> OutboxHandle<Request> {
+        let Some(log) = self.records.clone() else {
+            graph
+                .feedback(from_writer, to_parser)
+                .capacity(WINDOW as usize);
+            return requests;
+        };
+        let notes = graph.add("notes", note_requests());
+        let recorder = graph.add_seeded("recorder", move |connection: &mut Opened| {
+            record_exchanges(connection.socket.peer(), log.clone())
+        });
+        graph.link(requests, notes.requests);
+        graph
+            .link(notes.notes, recorder.notes)
+            .capacity(2 * WINDOW as usize);
+        for (from, to) in [
+            (from_writer, recorder.written),
+            (recorder.passed, to_parser),
+        ] {
+            graph.feedback(from, to).capacity(WINDOW as usize);
+        }
+        notes.passed
+    }
+
+    fn wire_filters(
+        &self,
+        graph: &mut ConnectionGraph,
+        mut requests: OutboxHandle<Request>,
+        ends: &mut Ends,
+    ) -> OutboxHandle<Request> {
+        for (name, add) in &self.filters {
+            let filter = add(graph, name);
+            graph.link(requests, filter.requests);
+            ends.failures.push(filter.failures);
+            ends.responses.push(filter.responses);
+            requests = filter.passed;
+        }
+        requests
+    }
+
+    /// The router, the file handler, and what else serves requests: first what the user has put in.
+    fn wire_routes(
+        &self,
+        graph: &mut ConnectionGraph,
+        requests: OutboxHandle<Request>,
+        ends: &mut Ends,
+    ) {
+        let own = self.routes.iter();
+        let own = own.map(|(route, name, add)| (route.clone(), name.as_str(), add));
+        let built_in = self.built_in_routes();
+        let built_in = built_in
+            .iter()
+            .map(|(route, name, add)| (route.clone(), *name, add));
+        let (mut routes, mut handlers) = (Vec::new(), Vec::new());
+        for (route, name, add) in own.chain(built_in) {
+            routes.push(route);
+            handlers.push(add(graph, name));
+        }
+        let mut router = graph.add("router", route_requests(routes));
+        graph.link(requests, router.requests);
+        ends.failures.push(router.failures);
+        ends.responses.push(router.responses);
+        let files = (self.files)(graph, "files");
+        let mut serve = |outbox, handler: HandlerPortsHandles| {
+            graph.link(outbox, handler.requests);
+            ends.failures.push(handler.failures);
+            ends.responses.push(handler.responses);
+        };
+        serve(router.files, files);
+        for handler in handlers {
+            serve(router.routes.branch(), handler);
+        }
+    }
+
+    /// What the options of the files ask for beside the file handler itself.
+    fn built_in_routes(&self) -> Vec<(Route, &'static str, Slot<HandlerPortsHandles>)> {
+        let files = &self.site.files;
+        let to = Route::any_path;
+        let mut routes: Vec<(_, _, Slot<_>)> = Vec::new();
+        if files.thumbnails {
+            let route = to()
+                .for_methods([Method::GET, Method::HEAD])
+                .query(THUMBNAIL);
+            let add = per_files(serve_thumbnails);
+            routes.push((route, "thumbnails", add));
+        }
+        if files.writable {
+            routes.push((to().for_methods([Method::PUT]), "put", per_files(put_files)));
+            routes.push((
+                to().for_methods([Method::DELETE]),
+                "delete",
+                per_files(delete_files),
+            ));
+        }
+        routes
+    }
+
+    /// The error component, the user's or ours, and the guard that makes failures of faults.
+    fn wire_errors(
+        &self,
+        graph: &mut ConnectionGraph,
+        mut failures: Vec<OutboxHandle<Failure>>,
+        responses: &mut Vec<OutboxHandle<Response>>,
+    ) {
+        let guard = graph.add_seeded("guard", |connection: &mut Opened| {
+            answer_faults(connection.socket.peer())
+        });
+        graph.link(graph.faults(), guard.faults);
+        failures.push(guard.failures);
+        let Some(own) = &self.errors else {
+            let errors = graph.add("errors", answer_errors());
+            graph.merge(failures, errors.failures);
+            responses.push(errors.responses);
+            graph.supervise(|fault| policy(fault, "errors"));
+            return;
+        };
+        let choice = graph.add("choice", choose_errors());
+        let (own, ours) = (own(graph, "errors"), graph.add("fallback", answer_errors()));
+        graph.merge(failures, choice.failures);
+        graph.link(choice.own, own.failures);
+        graph.link(choice.fallback, ours.failures);
+        responses.extend([own.responses, ours.responses]);
+        graph.supervise(|fault| policy(fault, "fallback"));
+    }
+
+    /// The filters of responses, and the writer behind them.
+    fn wire_responses(
+        &self,
+        graph: &mut ConnectionGraph,
+        mut responses: Vec<OutboxHandle<Response>>,
+        writer: InboxHandle<Response>,
+    ) {
+        let fields = (!self.site.fields.is_empty()).then(|| {
+            let add: Slot<_> = slot(add_fields(self.site.fields.clone()));
+            ("fields".to_owned(), add)
+        });
+        for (name, add) in self.response_filters.iter().chain(&fields) {
+            let filter = add(graph, name);
+            graph.merge(responses, filter.responses);
+            responses = vec![filter.passed];
+        }
+        graph.merge(responses, writer);
+    }
+}
+
+/// What a fault means for its connection. Without some components no answer can be given, among them the last resort for errors.
+fn policy(fault: &Fault, last_resort: &str) -> Policy {
+    match fault.component() {
+        "reader" | "parser" | "choice" | "guard" | "writer" => Policy::Stop,
+        name if name == last_resort => Policy::Stop,
+        _ => Policy::CarryOn,
+    }
+}
+
+/// Adds a component that needs to know the files.
+fn per_files<C: Component<HandlerPorts>>(make: fn(Rc<Files>) -> C) -> Slot<HandlerPortsHandles> {
+    Box::new(move |graph, name| {
+        graph.add_seeded(name, move |connection: &mut Opened| {
+            make(connection.files.clone())
+        })
+    })
+}

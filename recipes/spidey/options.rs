@@ -1,0 +1,411 @@
+//! What `spidey` is told: on its command line, and in its configuration file, under the same names.
+
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::num::NonZeroU16;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use kamea_components::file::{CacheRule, Compression, LogFormat};
+use kamea_components::http::{ErrorRedirect, Fields, Site};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+
+/// A web server for the files of a folder, made of small components.
+#[derive(Debug, Clone, Default, Parser, Deserialize)]
+#[command(name = "spidey", version)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Options {
+    /// A file of these options, as TOML: port = 80 [default: spidey.toml, where there is one]
+    #[arg(short, long, value_name = "FILE")]
+    #[serde(skip)]
+    pub(crate) config: Option<PathBuf>,
+    /// Check the options, print the graph of a connection, and serve nothing
+    #[arg(long)]
+    #[serde(skip)]
+    pub(crate) check: bool,
+    /// Say what happens, on stderr
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+    /// The port to listen on; 0 takes a free one [default: 9234]
+    #[arg(short, long)]
+    port: Option<u16>,
+    /// The folder to serve [default: .]
+    #[arg(short, long, value_name = "FOLDER")]
+    docroot: Option<PathBuf>,
+    /// The address to listen on [default: 0.0.0.0 and ::]
+    #[arg(short, long, value_name = "ADDRESS")]
+    bind: Vec<IpAddr>,
+    /// How many threads serve [default: one per core]
+    #[arg(long, value_name = "N")]
+    pub(crate) workers: Option<NonZeroU16>,
+    /// Serve files whose names begin with a dot too
+    #[arg(long)]
+    hidden: bool,
+    /// What a folder is answered with, if it has it [default: index.html]
+    #[arg(long, value_name = "NAME")]
+    index: Vec<String>,
+    /// The media type of an extension, such as wasm=application/wasm
+    #[arg(long = "type", value_name = "EXTENSION=TYPE")]
+    #[serde(rename = "type", deserialize_with = "texts")]
+    types: Vec<MediaType>,
+    /// Let clients write files: PUT and DELETE
+    #[arg(long)]
+    writable: bool,
+    /// Content codings: none, those that lie beside the files (.br, .zst, .gz), or those and what is made on the way
+    /// [default: made]
+    #[arg(long, value_name = "WHICH")]
+    compress: Option<Compress>,
+    /// Show no thumbnails in listings
+    #[arg(long)]
+    no_thumbnails: bool,
+    /// How long clients may keep files: Cache-Control by name (*.css), path (/assets/*) or media type (image/*); the first
+    /// rule that matches counts
+    #[arg(long, value_name = "PATTERN=VALUE")]
+    #[serde(deserialize_with = "texts")]
+    cache_control: Vec<CacheRule>,
+    /// A field that every response has, such as 'X-Frame-Options: DENY'
+    #[arg(long, value_name = "NAME: VALUE")]
+    #[serde(deserialize_with = "texts")]
+    header: Vec<Header>,
+    /// A folder of error pages, templates named like 404.html
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) error_pages: Option<PathBuf>,
+    /// Where an error leads to, such as 404=/lost.html
+    #[arg(long, value_name = "STATUS=LOCATION")]
+    #[serde(deserialize_with = "texts")]
+    pub(crate) error_redirect: Vec<ErrorRedirect>,
+    /// Answer TRACE, with what of a request arrives
+    #[arg(long)]
+    pub(crate) trace: bool,
+    /// Log every request, to a file or to stdout (-); SIGHUP begins a new file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) access_log: Option<PathBuf>,
+    /// How a line of the log looks [default: combined]
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<Format>,
+    /// Seconds that the head of a request may take [default: 20]
+    #[arg(long, value_name = "SECONDS")]
+    header_timeout: Option<Seconds>,
+    /// Seconds without a byte while the content of a request comes in [default: 30]
+    #[arg(long, value_name = "SECONDS")]
+    body_timeout: Option<Seconds>,
+    /// Seconds that a connection may be silent between requests [default: 75]
+    #[arg(long, value_name = "SECONDS")]
+    keep_alive: Option<Seconds>,
+    /// Seconds that a client may read nothing of its response [default: 30]
+    #[arg(long, value_name = "SECONDS")]
+    write_timeout: Option<Seconds>,
+    /// Bytes of a request line [default: 8192]
+    #[arg(long, value_name = "BYTES")]
+    max_request_line: Option<usize>,
+    /// Bytes of the head of a request [default: 32768]
+    #[arg(long, value_name = "BYTES")]
+    max_header: Option<usize>,
+    /// Header fields of a request [default: 100]
+    #[arg(long, value_name = "N")]
+    max_fields: Option<usize>,
+    /// Bytes of the content of a request [default: 1048576; with --writable 1073741824]
+    #[arg(long, value_name = "BYTES")]
+    max_body: Option<u64>,
+    /// Connections in all [default: 16384]
+    #[arg(long, value_name = "N")]
+    connections: Option<usize>,
+    /// Connections of one client address [default: 10000]
+    #[arg(long, value_name = "N")]
+    connections_per_client: Option<usize>,
+}
+
+/// The configuration file that is used if none is named.
+const DEFAULT_FILE: &str = "spidey.toml";
+
+/// How large the content of a request may be where clients may write files, in bytes.
+const LARGEST_UPLOAD: u64 = 1 << 30;
+
+impl Options {
+    /// These options, and those of the configuration file where these say nothing.
+    ///
+    /// # Errors
+    ///
+    /// A line that names the file, the line and the key, and what would be right.
+    pub(crate) fn with_file(self) -> Result<Self, String> {
+        let Some(file) = self.file() else {
+            return Ok(self);
+        };
+        let text = fs::read_to_string(&file)
+            .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+        let mut options: Self =
+            toml::from_str(&text).map_err(|error| place(&file, &text, &error))?;
+        let folder = file.parent().unwrap_or(Path::new(""));
+        let paths = [&mut options.docroot, &mut options.error_pages];
+        for path in paths.into_iter().flatten() {
+            *path = folder.join(&path);
+        }
+        if let Some(log) = options
+            .access_log
+            .as_mut()
+            .filter(|log| *log != Path::new("-"))
+        {
+            *log = folder.join(&log);
+        }
+        Ok(self.over(options))
+    }
+
+    fn file(&self) -> Option<PathBuf> {
+        let default = || {
+            Path::new(DEFAULT_FILE)
+                .exists()
+                .then(|| DEFAULT_FILE.into())
+        };
+        self.config.clone().or_else(default)
+    }
+
+    /// These options, and the others where these say nothing.
+    fn over(self, other: Self) -> Self {
+        Self {
+            config: self.config,
+            check: self.check,
+            verbose: self.verbose || other.verbose,
+            port: self.port.or(other.port),
+            docroot: self.docroot.or(other.docroot),
+            bind: either(self.bind, other.bind),
+            workers: self.workers.or(other.workers),
+            hidden: self.hidden || other.hidden,
+            index: either(self.index, other.index),
+            types: either(self.types, other.types),
+            writable: self.writable || other.writable,
+            compress: self.compress.or(other.compress),
+            no_thumbnails: self.no_thumbnails || other.no_thumbnails,
+            cache_control: either(self.cache_control, other.cache_control),
+            header: either(self.header, other.header),
+            error_pages: self.error_pages.or(other.error_pages),
+            error_redirect: either(self.error_redirect, other.error_redirect),
+            trace: self.trace || other.trace,
+            access_log: self.access_log.or(other.access_log),
+            log_format: self.log_format.or(other.log_format),
+            header_timeout: self.header_timeout.or(other.header_timeout),
+            body_timeout: self.body_timeout.or(other.body_timeout),
+            keep_alive: self.keep_alive.or(other.keep_alive),
+            write_timeout: self.write_timeout.or(other.write_timeout),
+            max_request_line: self.max_request_line.or(other.max_request_line),
+            max_header: self.max_header.or(other.max_header),
+            max_fields: self.max_fields.or(other.max_fields),
+            max_body: self.max_body.or(other.max_body),
+            connections: self.connections.or(other.connections),
+            connections_per_client: self.connections_per_client.or(other.connections_per_client),
+        }
+    }
+
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        let everywhere = || {
+            let mut everywhere = vec![IpAddr::from(Ipv4Addr::UNSPECIFIED)];
+            // A machine may do without IPv6.
+            if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok() {
+                everywhere.push(Ipv6Addr::UNSPECIFIED.into());
+            }
+            everywhere
+        };
+        let addresses = if self.bind.is_empty() {
+            everywhere()
+        } else {
+            self.bind.clone()
+        };
+        let port = self.port.unwrap_or(9234);
+        let addresses = addresses.into_iter();
+        addresses
+            .map(|address| SocketAddr::new(address, port))
+            .collect()
+    }
+
+    pub(crate) fn log_format(&self) -> LogFormat {
+        match self.log_format {
+            Some(Format::Common) => LogFormat::Common,
+            Some(Format::Combined) | None => LogFormat::Combined,
+        }
+    }
+
+    pub(crate) fn site(&self) -> Site {
+        let docroot = self.docroot.clone().unwrap_or_else(|| ".".into());
+        let mut site = Site::new(docroot);
+        let files = &mut site.files;
+        files.hidden = self.hidden;
+        files.writable = self.writable;
+        files.thumbnails = !self.no_thumbnails;
+        files.cache_rules = self.cache_control.clone();
+        files.index = either(self.index.clone(), std::mem::take(&mut files.index));
+        let types = self.types.iter();
+        files.types = types
+            .map(|own| (own.extension.clone(), own.media_type.clone()))
+            .collect();
+        files.compression = match self.compress {
+            Some(Compress::Off) => Compression::Off,
+            Some(Compress::Stored) => Compression::Stored,
+            Some(Compress::Made) | None => Compression::Made,
+        };
+        for header in &self.header {
+            site.fields = site.fields.with(&header.name, &header.value);
+        }
+        let largest_upload = self.writable.then_some(LARGEST_UPLOAD);
+        set(&mut site.limits.body, self.max_body.or(largest_upload));
+        set(&mut site.limits.request_line, self.max_request_line);
+        set(&mut site.limits.head_bytes, self.max_header);
+        set(&mut site.limits.fields, self.max_fields);
+        set(
+            &mut site.patience.head,
+            self.header_timeout.map(Duration::from),
+        );
+        set(
+            &mut site.patience.content,
+            self.body_timeout.map(Duration::from),
+        );
+        set(&mut site.keep_alive, self.keep_alive.map(Duration::from));
+        set(
+            &mut site.write_stall,
+            self.write_timeout.map(Duration::from),
+        );
+        set(&mut site.connections, self.connections);
+        set(
+            &mut site.connections_per_client,
+            self.connections_per_client,
+        );
+        site
+    }
+}
+
+fn set<T>(place: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *place = value;
+    }
+}
+
+fn either<T>(these: Vec<T>, those: Vec<T>) -> Vec<T> {
+    if these.is_empty() { those } else { these }
+}
+
+/// A mistake in a configuration file, in one line: file, line, key, and what is wrong.
+fn place(file: &Path, text: &str, error: &toml::de::Error) -> String {
+    let start = error.span().map_or(0, |span| span.start.min(text.len()));
+    let number = text[..start].matches('\n').count() + 1;
+    let line = text.lines().nth(number - 1).unwrap_or_default();
+    let key = match line.split_once('=') {
+        Some((key, _)) => format!("{}: ", key.trim()),
+        None => String::new(),
+    };
+    let message = error.message().trim().replace('\n', "; ");
+    format!("{}:{number}: {key}{message}", file.display())
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Compress {
+    Off,
+    Stored,
+    Made,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Format {
+    Common,
+    Combined,
+}
+
+/// A number of seconds above 0, at most a day.
+#[derive(Debug, Clone, Copy)]
+struct Seconds(Duration);
+
+impl Seconds {
+    const WANTED: &'static str = "a number of seconds above 0 is wanted, at most 86400";
+
+    fn new(seconds: f64) -> Option<Self> {
+        let seconds = Duration::try_from_secs_f64(seconds).ok()?;
+        let is_right = !seconds.is_zero() && seconds <= Duration::from_secs(86_400);
+        is_right.then_some(Self(seconds))
+    }
+}
+
+impl From<Seconds> for Duration {
+    fn from(seconds: Seconds) -> Self {
+        seconds.0
+    }
+}
+
+impl FromStr for Seconds {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let seconds = text.parse().ok();
+        seconds.and_then(Self::new).ok_or(Self::WANTED)
+    }
+}
+
+impl<'de> Deserialize<'de> for Seconds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(f64::deserialize(deserializer)?).ok_or_else(|| D::Error::custom(Self::WANTED))
+    }
+}
+
+/// A field that every response has.
+#[derive(Debug, Clone)]
+struct Header {
+    name: String,
+    value: String,
+}
+
+impl FromStr for Header {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wanted = "a field is NAME: VALUE, such as X-Frame-Options: DENY";
+        let (name, value) = text.split_once(':').ok_or(wanted)?;
+        let (name, value) = (name.trim().to_owned(), value.trim().to_owned());
+        let framing = ["date", "connection", "content-length", "transfer-encoding"];
+        if framing.contains(&name.to_lowercase().as_str()) {
+            return Err(format!("{name} is the server's own, and cannot be set"));
+        }
+        let checked = Fields::new().push(&name, &value);
+        checked.map_err(|error| format!("{error}; {wanted}"))?;
+        Ok(Self { name, value })
+    }
+}
+
+/// The media type of an extension.
+#[derive(Debug, Clone)]
+struct MediaType {
+    extension: String,
+    media_type: String,
+}
+
+impl FromStr for MediaType {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wanted = "a media type is EXTENSION=TYPE, such as wasm=application/wasm";
+        let (extension, media_type) = text.split_once('=').ok_or(wanted)?;
+        let (extension, media_type) = (extension.trim(), media_type.trim());
+        let is_valid = Fields::new().push("Content-Type", media_type).is_ok();
+        if extension.is_empty() || !media_type.contains('/') || !is_valid {
+            return Err(wanted);
+        }
+        Ok(Self {
+            extension: extension.trim_start_matches('.').to_lowercase(),
+            media_type: media_type.to_owned(),
+        })
+    }
+}
+
+/// A list of texts, each of which is read like an argument of the command line.
+fn texts<'de, T, D>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    T: FromStr<Err: std::fmt::Display>,
+    D: Deserializer<'de>,
+{
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    let read = |text: &String| {
+        let value = text.parse();
+        value.map_err(|error| D::Error::custom(format!("{text:?}: {error}")))
+    };
+    texts.iter().map(read).collect()
+}
