@@ -15,6 +15,7 @@ use kamea::unblock;
 use super::cache::{Cache, Entry, Identity, Origin};
 use super::mime::content_type;
 use super::representation::Description;
+use super::thumbnail::has_thumbnail;
 use super::{CacheRule, Compression, Docroot, FileOptions, Found, Refused, Thumbnails};
 use crate::coding::{AcceptedCodings, Coding};
 use crate::http::{Failure, Fields, Request};
@@ -120,10 +121,20 @@ impl Files {
         unblock(move || docroot.find(&path)).await
     }
 
+    /// Whether a request is for an image of which there may be a thumbnail, by its name.
+    pub(super) fn is_image(&self, request: &Request) -> bool {
+        let path = self.path(request).unwrap_or_default();
+        has_thumbnail(&self.content_type(&path))
+    }
+
+    fn content_type(&self, path: &[u8]) -> String {
+        let name = Path::new(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(path));
+        content_type(name, &self.options.types)
+    }
+
     /// What is said of the file at a path.
     pub(super) fn describe(&self, path: &[u8], etag: String, modified: SystemTime) -> Description {
-        let name = Path::new(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(path));
-        let content_type = content_type(name, &self.options.types);
+        let content_type = self.content_type(path);
         let has_codings =
             self.options.compression != Compression::Off && is_compressible(&content_type);
         let mut fields = Fields::new()

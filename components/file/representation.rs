@@ -9,8 +9,11 @@ use kamea::time::wall_clock;
 
 use crate::http::{
     Body, Failure, Fields, FileSlice, Piece, Precondition, Ranges, Request, RequestHead, Response,
-    ResponseHead, evaluate_preconditions, evaluate_range, freshness_lifetime,
+    ResponseHead, attachment, evaluate_preconditions, evaluate_range, freshness_lifetime,
 };
+
+/// The query that asks for a file to be saved instead of shown.
+const DOWNLOAD: &str = "download";
 
 /// What is said of some content: its header fields and validators.
 #[derive(Debug, Clone)]
@@ -74,9 +77,17 @@ impl Representation<'_> {
         }
     }
 
-    /// The fields, with `Expires` for a peer of HTTP/1.0, which does not know `Cache-Control` (RFC 9111 section 5.3).
+    /// The fields, with the name to save it under if the query is [`DOWNLOAD`], and `Expires` for a peer of HTTP/1.0, which does not know `Cache-Control` (RFC 9111 section 5.3).
     fn fields(&self, request: &Request) -> Fields {
-        let fields = self.description.fields.clone();
+        let mut fields = self.description.fields.clone();
+        let target = &request.head.target;
+        if target.query() == Some(DOWNLOAD)
+            && let Ok(path) = target.decoded_path()
+            && let Some(name) = path.rsplit(|&b| b == b'/').next()
+            && !name.is_empty()
+        {
+            fields = fields.with("Content-Disposition", attachment(name));
+        }
         if request.exchange.version != Version::HTTP_10 {
             return fields;
         }

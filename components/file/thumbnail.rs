@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use http::StatusCode;
 use image::codecs::jpeg::JpegEncoder;
+use image::error::{LimitError, LimitErrorKind};
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 use kamea::{Component, compute};
 use tokio::sync::OnceCell;
@@ -64,6 +65,12 @@ struct Thumbnail {
     media_type: &'static str,
 }
 
+/// What stands for an image of which there cannot be a thumbnail.
+const PLACEHOLDER: Thumbnail = Thumbnail {
+    content: Bytes::from_static(include_bytes!("no_thumbnail.svg")),
+    media_type: "image/svg+xml",
+};
+
 impl Thumbnails {
     /// The thumbnail of an image; `None` if there cannot be one. Whoever comes while it is made waits for it.
     async fn of(&self, identity: Identity, file: File) -> Option<Thumbnail> {
@@ -100,6 +107,10 @@ impl Thumbnails {
 
 /// Makes the thumbnail of an image, the right way up.
 fn make(file: File) -> Result<Thumbnail, ImageError> {
+    if file.metadata()?.len() > LARGEST_FILE {
+        let limit = LimitErrorKind::InsufficientMemory;
+        return Err(ImageError::Limits(LimitError::from_kind(limit)));
+    }
     let mut limits = Limits::default();
     limits.max_image_width = Some(LARGEST_SIDE);
     limits.max_image_height = Some(LARGEST_SIDE);
@@ -128,7 +139,7 @@ fn make(file: File) -> Result<Thumbnail, ImageError> {
 
 /// Serves the thumbnails of images: GET and HEAD with the query [`THUMBNAIL`].
 ///
-/// What is no image that we can read, or is too large, is answered with 404.
+/// An image that we cannot read, or that is too large, is shown as an empty frame; of what is no image there is none: 404.
 pub fn serve_thumbnails(files: Rc<Files>) -> impl Component<HandlerPorts> {
     async move |io: &mut HandlerPorts| {
         while let Some(mut request) = io.requests.next().await {
@@ -147,19 +158,17 @@ pub fn serve_thumbnails(files: Rc<Files>) -> impl Component<HandlerPorts> {
 
 async fn answer(files: &Files, request: &Request) -> Result<Response, Failure> {
     log::debug!("{} | Handle Thumbnail", request.exchange.peer);
-    let none = || {
-        let explanation = "there is no thumbnail of this";
-        Failure::new(request.exchange, StatusCode::NOT_FOUND, explanation)
+    let (file, metadata) = match files.find(request).await? {
+        Found::File(file, metadata) if files.is_image(request) => (file, metadata),
+        _ => {
+            let explanation = "there is no thumbnail of this";
+            let status = StatusCode::NOT_FOUND;
+            return Err(Failure::new(request.exchange, status, explanation));
+        }
     };
-    let Found::File(file, metadata) = files.find(request).await? else {
-        return Err(none());
-    };
-    if metadata.len() > LARGEST_FILE {
-        return Err(none());
-    }
     let identity = Identity::of(&metadata);
-    let thumbnail = files.thumbnails().of(identity, file);
-    let thumbnail = thumbnail.await.ok_or_else(none)?;
+    let thumbnail = files.thumbnails().of(identity, file).await;
+    let thumbnail = thumbnail.unwrap_or(PLACEHOLDER);
     let etag = identity.etag_of("thumbnail");
     let fields = Fields::new()
         .with("Content-Type", thumbnail.media_type)

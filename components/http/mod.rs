@@ -9,6 +9,7 @@ mod connection;
 mod connections;
 mod date;
 mod decode;
+mod disposition;
 mod encode;
 mod error_pages;
 mod errors;
@@ -47,6 +48,7 @@ pub use date::DateCache;
 #[doc(hidden)]
 pub use decode::check_split_invariance;
 pub use decode::{Event, Phase, RequestDecoder};
+pub use disposition::attachment;
 pub use encode::{
     BodyFraming, Connection, encode_chunk, encode_chunk_size, encode_continue, encode_head,
     encode_last_chunk,
