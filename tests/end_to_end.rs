@@ -3,13 +3,20 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod end_to_end {
+    mod access_log;
     mod command_line;
+    mod configuration;
     mod errors;
     mod escapes;
     mod http;
     mod listing;
     mod malformed;
+    mod rfc1945;
+    mod rfc5789;
+    mod rfc6266;
     mod rfc9110;
+    mod rfc9111;
+    mod rfc9112;
     mod server;
     mod slow;
     mod structure;

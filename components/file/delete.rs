@@ -32,9 +32,9 @@ async fn delete(files: &Files, request: &Request) -> Result<Response, Failure> {
     let path = writable_path(files, request)?;
     let (docroot, head) = (files.docroot().clone(), request.head.clone());
     let deleted = unblock(move || {
-        let place = Place::open(&docroot, &path).map_err(|unchanged| match unchanged.status {
-            StatusCode::CONFLICT if !path.ends_with(b"/") => Unchanged::NOTHING,
-            _ => unchanged,
+        let place = Place::open(&docroot, &path).map_err(|unchanged| match unchanged {
+            Unchanged::NO_FOLDER => Unchanged::NOTHING,
+            unchanged => unchanged,
         })?;
         place.change(&head, |current| {
             current.ok_or(Unchanged::NOTHING)?;

@@ -116,7 +116,7 @@ impl Docroot {
 
     /// Opens a folder so that names in it can be changed. May wait for the disk.
     pub(super) fn open_folder(&self, path: &[u8]) -> rustix::io::Result<OwnedFd> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         loop {
             match self.open_beneath(path, flags, ResolveFlags::empty()) {
                 Err(Errno::AGAIN | Errno::INTR) => {}

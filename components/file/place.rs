@@ -26,7 +26,7 @@ pub(super) struct Place {
 }
 
 /// Why a place is not changed: the status that tells the peer, and what is wrong.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unchanged {
     pub(super) status: StatusCode,
     pub(super) explanation: &'static str,
@@ -50,7 +50,7 @@ impl Unchanged {
         StatusCode::PRECONDITION_FAILED,
         "this is no longer the file that you have in mind",
     );
-    const NO_FOLDER: Self = unchanged(
+    pub(super) const NO_FOLDER: Self = unchanged(
         StatusCode::CONFLICT,
         "the folder that this is to be in does not exist",
     );

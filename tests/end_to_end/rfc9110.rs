@@ -1,4 +1,8 @@
-//! RFC 9110, HTTP semantics: methods (section 9), conditional requests (section 13) and range requests (section 14).
+//! RFC 9110, HTTP semantics: methods (section 9), content codings (section 8.4), conditional requests (section 13) and range
+//! requests (section 14).
+
+mod codings;
+mod writing;
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;

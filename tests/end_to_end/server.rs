@@ -99,6 +99,13 @@ impl Server {
         }
     }
 
+    /// One request with fields of its own.
+    pub(crate) fn ask_with(&self, method: &str, path: &str, fields: &str) -> Response {
+        self.ask(&format!(
+            "{method} {path} HTTP/1.1\r\nHost: test\r\n{fields}\r\n"
+        ))
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(
@@ -202,16 +209,31 @@ impl Client {
             fields,
             body: Vec::new(),
         };
-        if !is_head && status >= 200 && status != 204 && status != 304 {
-            let length = response
-                .field("content-length")
-                .expect("a length")
-                .parse()
-                .unwrap();
-            response.body.resize(length, 0);
-            self.read.read_exact(&mut response.body).unwrap();
+        if is_head || status < 200 || status == 204 || status == 304 {
+            return response;
+        }
+        match response.field("content-length") {
+            Some(length) => {
+                let length = length.parse().unwrap();
+                response.body = self.exactly(length);
+            }
+            None if response.field("transfer-encoding") == Some("chunked") => loop {
+                let size = usize::from_str_radix(&self.line(), 16).unwrap();
+                response.body.extend(self.exactly(size));
+                assert_eq!(self.line(), "", "a chunk and its end");
+                if size == 0 {
+                    break;
+                }
+            },
+            None => response.body = self.rest(),
         }
         response
+    }
+
+    fn exactly(&mut self, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        self.read.read_exact(&mut bytes).unwrap();
+        bytes
     }
 
     /// What comes until the server closes.
