@@ -3,6 +3,8 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,6 +24,8 @@ pub struct Opened {
     pub first: Bytes,
     /// The files, as this worker knows them.
     pub files: Rc<Files>,
+    /// Set once the connection is to be served otherwise: its graph ends at the next pause, and another one takes over.
+    pub retiring: Arc<AtomicBool>,
 }
 
 /// How long a peer may go on sending after its last response, before its bytes are refused.
@@ -42,6 +46,20 @@ pub struct Service {
     pub refusal: Template<Opened>,
     /// How long the peer may send nothing between two requests.
     pub silence: Duration,
+    /// Set once another service has taken the place of this one.
+    pub retiring: Arc<AtomicBool>,
+}
+
+impl Service {
+    /// What a graph of a connection is made from.
+    fn open(&self, socket: &Rc<Socket>, first: Bytes) -> Opened {
+        Opened {
+            socket: socket.clone(),
+            first,
+            files: self.files.clone(),
+            retiring: self.retiring.clone(),
+        }
+    }
 }
 
 /// Holds a connection until it ends: runs a graph for it whenever bytes arrive, the one that `service` has then. `guard` is dropped
@@ -62,11 +80,7 @@ pub fn hold_connection<Guard: 'static>(
             };
             let flow = {
                 let service = service.borrow();
-                service.connection.start(Opened {
-                    socket: socket.clone(),
-                    first,
-                    files: service.files.clone(),
-                })
+                service.connection.start(service.open(&socket, first))
             };
             if let Err(fault) = flow.await {
                 log::error!("{} | {fault}", socket.peer());
@@ -88,11 +102,7 @@ pub fn refuse_connection(
         log::debug!("{} | Too many connections", socket.peer());
         let flow = {
             let service = service.borrow();
-            service.refusal.start(Opened {
-                socket: socket.clone(),
-                first: Bytes::new(),
-                files: service.files.clone(),
-            })
+            service.refusal.start(service.open(&socket, Bytes::new()))
         };
         if let Err(fault) = flow.await {
             log::error!("{} | {fault}", socket.peer());

@@ -5,6 +5,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use futures_lite::future::or;
 use kamea::{Done, Flows, Graph, GraphError, Inbox, Ports, Sender, Template};
@@ -62,6 +63,7 @@ impl Configuration {
             connection: self.connection.clone(),
             refusal: self.refusal.clone(),
             silence: self.site.keep_alive,
+            retiring: Arc::default(),
         }
     }
 }
@@ -127,7 +129,8 @@ fn serve_connections(
             let accepted = match news {
                 News::Accepted(accepted) => accepted,
                 News::Configuration(configuration) => {
-                    service.replace(configuration.service());
+                    let old = service.replace(configuration.service());
+                    old.retiring.store(true, Ordering::Relaxed);
                     continue;
                 }
             };

@@ -10,6 +10,8 @@
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -93,16 +95,21 @@ impl Default for Patience {
 /// Parses the requests of one connection.
 ///
 /// It ends when the peer has finished, after a request that closes the connection, after bad input (which becomes a
-/// failure), or when the peer has been silent between two requests for [`Patience::linger`].
+/// failure), or when the peer has been silent between two requests for [`Patience::linger`]. Once `retiring` is set, it ends between
+/// two requests as soon as all before have been answered.
+///
+/// Requests whose methods are safe may be served side by side; any other is served alone (RFC 9112 section 9.3.2).
 ///
 /// # Examples
 ///
 /// ```
+/// use std::sync::Arc;
 /// use kamea::Graph;
 /// use kamea_components::http::{Limits, Patience, parse_requests};
 ///
 /// let mut graph = Graph::new("parser alone");
-/// let parser = parse_requests("192.0.2.1:1234".parse()?, Limits::default(), Patience::default());
+/// let peer = "192.0.2.1:1234".parse()?;
+/// let parser = parse_requests(peer, Limits::default(), Patience::default(), Arc::default());
 /// let parser = graph.add("parser", parser);
 /// let (bytes, _written) = (graph.feed(parser.bytes), graph.feed(parser.written));
 /// let mut requests = graph.take(parser.requests);
@@ -118,6 +125,7 @@ pub fn parse_requests(
     peer: SocketAddr,
     limits: Limits,
     patience: Patience,
+    retiring: Arc<AtomicBool>,
 ) -> impl Component<ParsePorts> {
     async move |io: &mut ParsePorts| {
         let decoder = RequestDecoder::new(limits);
@@ -126,10 +134,12 @@ pub fn parse_requests(
             decoder,
             peer,
             patience,
+            retiring: &retiring,
             timer: Timer::new(),
             head_began: None,
             next: 0,
             written: 0,
+            is_alone: false,
             present: Present::None,
         };
         parser.run().await
@@ -141,6 +151,7 @@ struct Parser<'a> {
     decoder: RequestDecoder,
     peer: SocketAddr,
     patience: Patience,
+    retiring: &'a AtomicBool,
     timer: Timer,
     /// When the first bytes of the present head came.
     head_began: Option<Instant>,
@@ -148,6 +159,8 @@ struct Parser<'a> {
     next: u64,
     /// How many exchanges are over.
     written: u64,
+    /// Whether the last request is to be served alone.
+    is_alone: bool,
     present: Present,
 }
 
@@ -210,7 +223,13 @@ impl Parser<'_> {
             head.version
         );
         self.head_began = None;
-        while self.next - self.written >= WINDOW {
+        let was_alone = std::mem::replace(&mut self.is_alone, !head.method.is_safe());
+        let window = if self.is_alone || was_alone {
+            1
+        } else {
+            WINDOW
+        };
+        while self.next - self.written >= window {
             let written = self.io.written.next().await;
             self.note(written)?;
         }
@@ -260,6 +279,12 @@ impl Parser<'_> {
         loop {
             if let Some(bytes) = self.io.bytes.try_next() {
                 return Ok(Woken::Bytes(bytes));
+            }
+            if self.retiring.load(Ordering::Relaxed) && self.decoder.is_empty() {
+                follows_responses = self.has_responses_to_come();
+                if !follows_responses && self.decoder.phase() == Phase::BetweenRequests {
+                    return Ok(Woken::Expired);
+                }
             }
             match self.deadline(follows_responses) {
                 Some(deadline) => self.timer.set(deadline),

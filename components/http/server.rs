@@ -312,8 +312,8 @@ impl Listening {
         &self.addresses
     }
 
-    /// Puts another server in the place of this one, at the same addresses. Connections stay: each takes the new graph once it has been
-    /// silent for a moment ([`Patience::linger`](super::Patience::linger)).
+    /// Puts another server in the place of this one, at the same addresses. Connections stay: each goes on with the new graph when what it
+    /// has been asked for is answered, at the latest after one further request.
     ///
     /// # Errors
     ///

@@ -28,6 +28,19 @@ impl Server {
         Self::start_in(root, options)
     }
 
+    /// A server with a configuration file, and these files, in its document root.
+    pub(crate) fn configured(configuration: &str, files: &[(&str, &str)]) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let all = [("spidey.toml", configuration), ("hello.txt", "hello\n")];
+        for (name, content) in all.iter().chain(files) {
+            let path = root.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        let file = root.path().join("spidey.toml");
+        Self::start_in(root, &["-c", file.to_str().unwrap()])
+    }
+
     pub(crate) fn start_in(root: TempDir, options: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_spidey"))
             .args(["-p", "0", "-b", "127.0.0.1", "-d"])

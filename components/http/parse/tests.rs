@@ -18,7 +18,10 @@ struct Ends {
 fn parsing<T>(patience: Patience, script: impl AsyncFnOnce(Ends) -> T) -> T {
     let mut graph = Graph::new("parsing");
     let peer = "192.0.2.1:1".parse().unwrap();
-    let parser = graph.add("parser", parse_requests(peer, Limits::default(), patience));
+    let parser = graph.add(
+        "parser",
+        parse_requests(peer, Limits::default(), patience, Arc::default()),
+    );
     let ends = Ends {
         bytes: graph.feed(parser.bytes),
         written: graph.feed(parser.written),

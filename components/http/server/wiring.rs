@@ -46,7 +46,8 @@ impl WebServer {
             )
         });
         let parser = graph.add_seeded("parser", move |connection: &mut Opened| {
-            parse_requests(connection.socket.peer(), limits, patience)
+            let retiring = connection.retiring.clone();
+            parse_requests(connection.socket.peer(), limits, patience, retiring)
         });
         graph.link(reader.outbox, parser.bytes);
         ends.failures.push(parser.failures);
@@ -105,12 +106,13 @@ impl WebServer {
         graph
             .link(notes.notes, recorder.notes)
             .capacity(2 * WINDOW as usize);
-        for (from, to) in [
-            (from_writer, recorder.written),
-            (recorder.passed, to_parser),
-        ] {
-            graph.feedback(from, to).capacity(WINDOW as usize);
-        }
+        // Downstream of the writer, so that it ends with what answers faults.
+        graph
+            .link(from_writer, recorder.written)
+            .capacity(WINDOW as usize);
+        graph
+            .feedback(recorder.passed, to_parser)
+            .capacity(WINDOW as usize);
         notes.passed
     }
 
