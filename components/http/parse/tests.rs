@@ -78,6 +78,12 @@ fn requests_come_in_order_and_content_as_it_comes_in() {
             text.extend_from_slice(&chunk);
         }
         assert_eq!(text, b"hello");
+        // POST is served alone: what follows waits until it has been answered.
+        for _ in 0..10 {
+            yield_now().await;
+        }
+        assert!(ends.requests.try_next().is_none());
+        ends.written.send(WRITTEN).await.unwrap();
         let second = ends.requests.next().await.unwrap();
         assert_eq!(second.exchange.number, 1);
         assert!(second.exchange.closes && second.content.is_none());
