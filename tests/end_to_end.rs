@@ -6,6 +6,7 @@ mod end_to_end {
     mod access_log;
     mod command_line;
     mod configuration;
+    mod cookbook;
     mod errors;
     mod escapes;
     mod http;

@@ -22,8 +22,8 @@ pub struct Opened {
     pub socket: Rc<Socket>,
     /// What has been read of it already.
     pub first: Bytes,
-    /// The files, as this worker knows them.
-    pub files: Rc<Files>,
+    /// The files, as this worker knows them: those of the site, then those of further folders.
+    pub files: Rc<[Rc<Files>]>,
     /// Set once the connection is to be served otherwise: its graph ends at the next pause, and another one takes over.
     pub retiring: Arc<AtomicBool>,
 }
@@ -38,8 +38,8 @@ pub struct NoPorts {}
 /// With what a connection is served; it may be exchanged while connections are held.
 #[derive(Debug)]
 pub struct Service {
-    /// The files.
-    pub files: Rc<Files>,
+    /// The files of the site, then those of further folders.
+    pub files: Rc<[Rc<Files>]>,
     /// The graph of a connection.
     pub connection: Template<Opened>,
     /// The graph of a connection that is one too many.

@@ -13,7 +13,7 @@ use kamea::{Done, Flows, Graph, GraphError, Inbox, Ports, Sender, Template};
 use super::Site;
 use super::admission::{Admission, Admitted};
 use super::connection::{Opened, Service, hold_connection, refuse_connection};
-use crate::file::{Docroot, Files, Thumbnails};
+use crate::file::{Docroot, FileOptions, Files, Thumbnails};
 use crate::net::{Accepted, Socket, accept, bind};
 
 /// One listening socket for each worker: the system spreads the connections over them.
@@ -48,7 +48,8 @@ pub(super) fn server_graph(
 #[derive(Clone, Debug)]
 pub(super) struct Configuration {
     pub(super) site: Arc<Site>,
-    pub(super) docroot: Docroot,
+    /// The site's own folder and the others.
+    pub(super) docroots: Arc<[(Docroot, FileOptions)]>,
     pub(super) thumbnails: Thumbnails,
     pub(super) connection: Template<Opened>,
     pub(super) refusal: Template<Opened>,
@@ -57,9 +58,12 @@ pub(super) struct Configuration {
 impl Configuration {
     /// As one worker uses it.
     fn service(&self) -> Service {
-        let (docroot, thumbnails) = (self.docroot.clone(), self.thumbnails.clone());
+        let files = self.docroots.iter().map(|(docroot, options)| {
+            let (docroot, thumbnails) = (docroot.clone(), self.thumbnails.clone());
+            Rc::new(Files::new(docroot, options, thumbnails))
+        });
         Service {
-            files: Rc::new(Files::new(docroot, &self.site.files, thumbnails)),
+            files: files.collect(),
             connection: self.connection.clone(),
             refusal: self.refusal.clone(),
             silence: self.site.keep_alive,

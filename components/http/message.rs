@@ -146,6 +146,44 @@ pub struct Content {
     is_complete: bool,
 }
 
+/// Where content comes from; made by [`Content::link`]. Dropped before [`end`](Self::end), it leaves the content incomplete.
+#[derive(Debug)]
+pub struct ContentSender(kamea::Sender<Part>);
+
+impl ContentSender {
+    /// Sends some bytes; waits while too many are waiting.
+    ///
+    /// # Errors
+    ///
+    /// If nobody wants the content any more.
+    pub async fn send(&self, bytes: impl Into<Bytes>) -> Result<(), kamea::Closed<()>> {
+        self.part(Part::Chunk(bytes.into())).await
+    }
+
+    /// Ends the content, with its trailer fields.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub async fn end(self, trailers: Fields) -> Result<(), kamea::Closed<()>> {
+        self.part(Part::End(trailers)).await
+    }
+
+    /// Says that the content is incomplete, and why.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub async fn cut(self, why: Incomplete) -> Result<(), kamea::Closed<()>> {
+        self.part(Part::Cut(why)).await
+    }
+
+    async fn part(&self, part: Part) -> Result<(), kamea::Closed<()>> {
+        let sent = self.0.send(part).await;
+        sent.map_err(|_| kamea::Closed(()))
+    }
+}
+
 /// What the parser sends of a request's content.
 #[derive(Debug)]
 pub(crate) enum Part {
@@ -178,6 +216,26 @@ impl Content {
             trailers: Fields::new(),
             is_complete: false,
         }
+    }
+
+    /// Content that a component makes, or passes on: what is sent, comes in here. At most `capacity` chunks wait.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea_components::http::{Content, Fields};
+    ///
+    /// # kamea::testing::block_on(async {
+    /// let (sender, mut content) = Content::link(4);
+    /// sender.send("hello").await.unwrap();
+    /// sender.end(Fields::new()).await.unwrap();
+    /// assert_eq!(content.next().await.unwrap().unwrap(), "hello");
+    /// assert!(content.next().await.unwrap().is_none());
+    /// # });
+    /// ```
+    pub fn link(capacity: usize) -> (ContentSender, Self) {
+        let (sender, parts) = kamea::link(capacity);
+        (ContentSender(sender), Self::new(parts))
     }
 
     /// The next bytes; `None` at the end.

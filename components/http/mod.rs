@@ -66,7 +66,7 @@ pub use head::{RequestHead, ResponseHead};
 pub use limits::Limits;
 pub use malformed::Malformed;
 pub use message::{
-    Body, Chunk, Content, ErrorForm, Exchange, Failure, FileSlice, HandlerPorts,
+    Body, Chunk, Content, ContentSender, ErrorForm, Exchange, Failure, FileSlice, HandlerPorts,
     HandlerPortsHandles, Incomplete, Piece, Request, Response,
 };
 pub use note::{Note, NotePorts, NotePortsHandles, note_requests};

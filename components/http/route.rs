@@ -6,7 +6,7 @@ use kamea::{Component, Done, End, Inbox, Outbox, Outboxes, Ports};
 use wildmatch::WildMatch;
 
 use super::message::{Body, Failure, Request, Response};
-use super::{Fields, ResponseHead, Target};
+use super::{Fields, RequestHead, ResponseHead, Target};
 
 /// The ports of [`route_requests`].
 #[derive(Debug, Ports)]
@@ -23,25 +23,30 @@ pub struct RoutePorts {
     pub failures: Outbox<Failure>,
 }
 
-/// Which requests go to a component: by method, by path, by query.
+/// Which requests go to a component: by method, by host, by path, by query.
 ///
 /// # Examples
 ///
 /// ```
-/// use http::Method;
-/// use kamea_components::http::{Route, Target};
+/// use kamea_components::http::{Event, Limits, RequestDecoder, Route};
 ///
 /// let route = Route::path("/drafts/*").method("PUT")?.method("PROPFIND")?;
-/// let matches = |method, target: &'static str| route.matches(&method, &Target::parse(&method, target.into()).unwrap());
-/// assert!(matches(Method::PUT, "/drafts/a%20letter"));
-/// assert!(!matches(Method::PUT, "/letters/a"));
-/// assert!(!matches(Method::GET, "/drafts/a"));
+/// let matches = |request_line: &str| {
+///     let mut decoder = RequestDecoder::new(Limits::default());
+///     decoder.feed(format!("{request_line} HTTP/1.1\r\nHost: a\r\n\r\n").into());
+///     matches!(decoder.next(), Ok(Some(Event::Head(head, _))) if route.matches(&head))
+/// };
+/// assert!(matches("PUT /drafts/a%20letter"));
+/// assert!(!matches("PUT /letters/a"));
+/// assert!(!matches("GET /drafts/a"));
 /// # Ok::<(), http::method::InvalidMethod>(())
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Route {
     /// None: any.
     methods: Vec<Method>,
+    /// In lower case. `None`: any.
+    host: Option<String>,
     /// `None`: any.
     path: Option<WildMatch>,
     /// `None`: any, or none.
@@ -78,6 +83,15 @@ impl Route {
         self
     }
 
+    /// Requests for this host, whatever the port (RFC 9110 section 7.2).
+    #[must_use]
+    pub fn host(self, host: &str) -> Self {
+        Self {
+            host: Some(host.to_lowercase()),
+            ..self
+        }
+    }
+
     /// Requests whose query is exactly this.
     #[must_use]
     pub fn query(self, query: &str) -> Self {
@@ -88,8 +102,13 @@ impl Route {
     }
 
     /// Whether a request goes this way.
-    pub fn matches(&self, method: &Method, target: &Target) -> bool {
-        self.is_for_query(target) && self.is_for_method(method) && self.is_for_path(target)
+    pub fn matches(&self, head: &RequestHead) -> bool {
+        self.is_for_method(&head.method) && self.is_for_resource(head)
+    }
+
+    /// Whether a request goes this way if its method does.
+    fn is_for_resource(&self, head: &RequestHead) -> bool {
+        self.is_for_query(&head.target) && self.is_for_host(head) && self.is_for_path(&head.target)
     }
 
     fn is_for_method(&self, method: &Method) -> bool {
@@ -100,6 +119,18 @@ impl Route {
         self.query
             .as_deref()
             .is_none_or(|query| target.query() == Some(query))
+    }
+
+    fn is_for_host(&self, head: &RequestHead) -> bool {
+        self.host.as_deref().is_none_or(|own| {
+            let authority = head.authority().unwrap_or_default();
+            let is_port = |port: &[u8]| port.iter().all(u8::is_ascii_digit);
+            let host = match authority.iter().rposition(|&b| b == b':') {
+                Some(colon) if is_port(&authority[colon + 1..]) => &authority[..colon],
+                _ => authority,
+            };
+            host.eq_ignore_ascii_case(own.as_bytes())
+        })
     }
 
     fn is_for_path(&self, target: &Target) -> bool {
@@ -122,10 +153,10 @@ const KNOWN: [&str; 11] = [
 pub fn route_requests(routes: Vec<Route>) -> impl Component<RoutePorts> + Clone {
     async move |io: &mut RoutePorts| {
         while let Some(request) = io.requests.next().await {
-            let (method, target) = (request.method(), &request.head.target);
+            let method = request.method();
             let own = routes
                 .iter()
-                .position(|route| route.matches(method, target))
+                .position(|route| route.matches(&request.head))
                 .and_then(|branch| io.routes.get(branch));
             let outbox = match own {
                 None if *method == Method::GET || *method == Method::HEAD => Some(&io.files),
@@ -164,7 +195,7 @@ async fn answer_options(io: &RoutePorts, mut request: Request, routes: &[Route])
         return Ok(io.failures.send(failure).await?);
     }
     log::debug!("{} | Handle Options", request.exchange.peer);
-    let allowed = allowed(routes, &request.head.target);
+    let allowed = allowed(routes, &request.head);
     let head = ResponseHead {
         status: StatusCode::NO_CONTENT,
         fields: Fields::new().with("Allow", allowed),
@@ -177,12 +208,11 @@ async fn answer_options(io: &RoutePorts, mut request: Request, routes: &[Route])
     Ok(io.responses.send(response).await?)
 }
 
-/// The value of `Allow` (RFC 9110 section 10.2.1) for what a target names.
-fn allowed(routes: &[Route], target: &Target) -> String {
+/// The value of `Allow` (RFC 9110 section 10.2.1) for what a request names.
+fn allowed(routes: &[Route], head: &RequestHead) -> String {
     let mut names = vec!["GET", "HEAD", "OPTIONS"];
-    let routes = routes.iter().filter(|route| {
-        target.is_asterisk() || (route.is_for_path(target) && route.is_for_query(target))
-    });
+    let is_for = |route: &&Route| head.target.is_asterisk() || route.is_for_resource(head);
+    let routes = routes.iter().filter(is_for);
     for method in routes.flat_map(|route| &route.methods) {
         if !names.contains(&method.as_str()) {
             names.push(method.as_str());
@@ -198,7 +228,7 @@ async fn refuse(io: &RoutePorts, mut request: Request, routes: &[Route]) -> Resu
     let method = request.method();
     let is_elsewhere = || routes.iter().any(|route| route.methods.contains(method));
     let failure = if KNOWN.contains(&method.as_str()) || is_elsewhere() {
-        let fields = Fields::new().with("Allow", allowed(routes, &request.head.target));
+        let fields = Fields::new().with("Allow", allowed(routes, &request.head));
         let explanation = format!("{method} is not for this resource");
         Failure {
             fields,

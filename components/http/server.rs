@@ -29,8 +29,8 @@ use super::filter::{
     FilterPorts, FilterPortsHandles, ResponseFilterPorts, ResponseFilterPortsHandles,
 };
 use super::message::{HandlerPorts, HandlerPortsHandles};
-use super::route::Route;
-use crate::file::{Docroot, LogEntry, Thumbnails, serve_files};
+use super::route::{Route, RoutePorts, RoutePortsHandles};
+use crate::file::{Docroot, FileOptions, LogEntry, Thumbnails, serve_files};
 
 /// The graph of one connection while it is wired.
 type ConnectionGraph = Graph<PerSeed<Opened>>;
@@ -74,7 +74,11 @@ pub struct WebServer {
     files: Slot<HandlerPortsHandles>,
     /// A user's own error component; ours otherwise.
     errors: Option<Slot<ErrorPortsHandles>>,
+    /// A user's own router; ours otherwise.
+    router: Option<Slot<RoutePortsHandles>>,
     routes: Vec<(Route, String, Slot<HandlerPortsHandles>)>,
+    /// Further folders of files, for some of the routes.
+    folders: Vec<(PathBuf, FileOptions)>,
     filters: Vec<(String, Slot<FilterPortsHandles>)>,
     response_filters: Vec<(String, Slot<ResponseFilterPortsHandles>)>,
     records: Option<Sender<LogEntry>>,
@@ -120,11 +124,13 @@ impl WebServer {
             site,
             files: Box::new(|graph, name| {
                 graph.add_seeded(name, |connection: &mut Opened| {
-                    serve_files(connection.files.clone())
+                    serve_files(connection.files[0].clone())
                 })
             }),
             errors: None,
+            router: None,
             routes: Vec::new(),
+            folders: Vec::new(),
             filters: Vec::new(),
             response_filters: Vec::new(),
             records: None,
@@ -175,6 +181,42 @@ impl WebServer {
         self
     }
 
+    /// Has the files of a further folder serve the requests that go along `route`, read only and without thumbnails.
+    #[must_use]
+    pub fn folder(
+        mut self,
+        name: &str,
+        route: Route,
+        folder: impl Into<PathBuf>,
+        options: FileOptions,
+    ) -> Self {
+        // The first are the site's own.
+        let index = self.folders.len() + 1;
+        let options = FileOptions {
+            thumbnails: false,
+            ..options
+        };
+        self.folders.push((folder.into(), options));
+        let add: Slot<_> = Box::new(move |graph, name| {
+            graph.add_seeded(name, move |connection: &mut Opened| {
+                serve_files(connection.files[index].clone())
+            })
+        });
+        self.routes.push((route, name.to_owned(), add));
+        self
+    }
+
+    /// Puts another component in the place of the router. Its outboxes `routes` are those of [`route`](Self::route), [`method`](Self::method)
+    /// and [`folder`](Self::folder), in the order in which they were named; then come thumbnails, PUT and DELETE, as far as
+    /// the site has them.
+    #[must_use]
+    pub fn router(self, component: impl Component<RoutePorts> + Clone + Send + Sync) -> Self {
+        Self {
+            router: Some(slot(component)),
+            ..self
+        }
+    }
+
     /// Puts a component between the parser and the router, behind those that are there already.
     #[must_use]
     pub fn filter(
@@ -213,7 +255,7 @@ impl WebServer {
     ///
     /// [`StartError`] says what is wrong.
     pub fn check(self) -> Result<impl std::fmt::Display, StartError> {
-        drop(self.docroot()?);
+        drop(self.docroots()?);
         self.wire().into_template()?;
         Ok(self.wire())
     }
@@ -260,16 +302,26 @@ impl WebServer {
         })
     }
 
-    fn docroot(&self) -> Result<Docroot, StartError> {
-        Docroot::open(&self.site.docroot).map_err(|error| StartError::Docroot {
-            docroot: self.site.docroot.clone(),
-            error,
-        })
+    /// The site's own folder and the others, open.
+    fn docroots(&self) -> Result<Vec<(Docroot, FileOptions)>, StartError> {
+        let own = [(&self.site.docroot, &self.site.files)];
+        let others = self
+            .folders
+            .iter()
+            .map(|(folder, options)| (folder, options));
+        let open = |(folder, options): (&PathBuf, &FileOptions)| {
+            let docroot = Docroot::open(folder).map_err(|error| StartError::Docroot {
+                docroot: folder.clone(),
+                error,
+            })?;
+            Ok((docroot, options.clone()))
+        };
+        own.into_iter().chain(others).map(open).collect()
     }
 
     fn into_configuration(self) -> Result<Configuration, StartError> {
         Ok(Configuration {
-            docroot: self.docroot()?,
+            docroots: self.docroots()?.into(),
             thumbnails: Thumbnails::default(),
             connection: self.wire().into_template()?,
             refusal: self.wire_refusal().into_template()?,

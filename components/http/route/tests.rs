@@ -30,8 +30,12 @@ fn routed() -> Routed {
 }
 
 fn request(method: &str) -> Request {
+    request_for(method, "/")
+}
+
+fn request_for(method: &str, target: &str) -> Request {
     let mut decoder = RequestDecoder::new(Limits::default());
-    decoder.feed(format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n").into());
+    decoder.feed(format!("{method} {target} HTTP/1.1\r\nHost: A.example:80\r\n\r\n").into());
     let Ok(Some(Event::Head(head, _))) = decoder.next() else {
         panic!("{method} is no request");
     };
@@ -126,7 +130,7 @@ fn options_tells_which_methods_there_are() {
 
 #[test]
 fn a_route_is_for_methods_paths_and_queries() {
-    let target = |text: &'static str| Target::parse(&Method::GET, text.into()).unwrap();
+    let head = |path: &str| request_for("GET", path).head;
     let rows = [
         (Route::path("/a/*"), "/a/b", true),
         (Route::path("/a/*"), "/a/", true),
@@ -139,6 +143,14 @@ fn a_route_is_for_methods_paths_and_queries() {
         // What is no valid path goes to nobody but the file handler, which says so.
         (Route::path("/*"), "/a/%2e%2e/b", false),
         (Route::any_path(), "/x", true),
+        (Route::any_path().host("a.Example"), "/x", true),
+        (Route::any_path().host("b.example"), "/x", false),
+        (
+            Route::any_path().host("b.example"),
+            "http://B.example/x",
+            true,
+        ),
+        (Route::any_path().host("[::1]"), "http://[::1]:80/x", true),
         (Route::any_path().query("thumbnail"), "/x?thumbnail", true),
         (
             Route::any_path().query("thumbnail"),
@@ -158,11 +170,7 @@ fn a_route_is_for_methods_paths_and_queries() {
         ),
     ];
     for (route, path, expected) in rows {
-        assert_eq!(
-            route.matches(&Method::GET, &target(path)),
-            expected,
-            "{route:?} {path}"
-        );
+        assert_eq!(route.matches(&head(path)), expected, "{route:?} {path}");
     }
     assert!(Route::any_path().method("two words").is_err());
 }
@@ -173,13 +181,9 @@ fn allow_names_what_is_there_for_this_path() {
         Route::path("/drafts/*").method("PUT").unwrap(),
         Route::path("/mail").method("POST").unwrap(),
     ];
-    let allow = |path: &'static str| {
-        let method = if path == "*" {
-            Method::OPTIONS
-        } else {
-            Method::GET
-        };
-        allowed(&routes, &Target::parse(&method, path.into()).unwrap())
+    let allow = |path: &str| {
+        let method = if path == "*" { "OPTIONS" } else { "GET" };
+        allowed(&routes, &request_for(method, path).head)
     };
     assert_eq!(allow("/drafts/a"), "GET, HEAD, OPTIONS, PUT");
     assert_eq!(allow("/mail"), "GET, HEAD, OPTIONS, POST");

@@ -150,7 +150,10 @@ impl WebServer {
             routes.push(route);
             handlers.push(add(graph, name));
         }
-        let mut router = graph.add("router", route_requests(routes));
+        let mut router = match &self.router {
+            Some(own) => own(graph, "router"),
+            None => graph.add("router", route_requests(routes)),
+        };
         graph.link(requests, router.requests);
         ends.failures.push(router.failures);
         ends.responses.push(router.responses);
@@ -196,7 +199,7 @@ impl WebServer {
         mut failures: Vec<OutboxHandle<Failure>>,
         responses: &mut Vec<OutboxHandle<Response>>,
     ) {
-        let guard = graph.add_seeded("guard", |connection: &mut Opened| {
+        let guard = graph.add_seeded("faults", |connection: &mut Opened| {
             answer_faults(connection.socket.peer())
         });
         graph.link(graph.faults(), guard.faults);
@@ -240,7 +243,7 @@ impl WebServer {
 /// What a fault means for its connection. Without some components no answer can be given, among them the last resort for errors.
 fn policy(fault: &Fault, last_resort: &str) -> Policy {
     match fault.component() {
-        "reader" | "parser" | "choice" | "guard" | "writer" => Policy::Stop,
+        "reader" | "parser" | "choice" | "faults" | "writer" => Policy::Stop,
         name if name == last_resort => Policy::Stop,
         _ => Policy::CarryOn,
     }
@@ -250,7 +253,7 @@ fn policy(fault: &Fault, last_resort: &str) -> Policy {
 fn per_files<C: Component<HandlerPorts>>(make: fn(Rc<Files>) -> C) -> Slot<HandlerPortsHandles> {
     Box::new(move |graph, name| {
         graph.add_seeded(name, move |connection: &mut Opened| {
-            make(connection.files.clone())
+            make(connection.files[0].clone())
         })
     })
 }

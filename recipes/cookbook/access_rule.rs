@@ -1,0 +1,35 @@
+//! An access rule in front of everything: what lies below /songs/ is for those who know the word.
+
+use std::error::Error;
+
+use http::StatusCode;
+use kamea::Done;
+use kamea_components::http::{Failure, Fields, FilterPorts, Request, Site, WebServer};
+use kamea_recipes::serve;
+
+/// Whether a request may go on. The decoded path counts: `/%73ongs/` is `/songs/`.
+fn is_allowed(request: &Request) -> bool {
+    let path = request.head.target.decoded_path();
+    let is_private = path.is_ok_and(|path| path.starts_with(b"/songs/"));
+    !is_private || request.head.fields.get("authorization") == Some(b"Bearer melody")
+}
+
+async fn guard(io: &mut FilterPorts) -> Done {
+    while let Some(mut request) = io.requests.next().await {
+        if is_allowed(&request) {
+            io.passed.send(request).await?;
+        } else if let Err(failure) = request.discard_content().await {
+            io.failures.send(failure).await?;
+        } else {
+            let status = StatusCode::UNAUTHORIZED;
+            let failure = Failure::new(request.exchange, status, "you have to know the word");
+            let fields = Fields::new().with("WWW-Authenticate", "Bearer realm=\"songs\"");
+            io.failures.send(Failure { fields, ..failure }).await?;
+        }
+    }
+    Ok(())
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    serve(WebServer::new(Site::new("www")).filter("guard", guard))
+}

@@ -1,0 +1,17 @@
+//! Cache control: how long browsers and caches may keep what they have been sent, by rules.
+
+use std::error::Error;
+
+use kamea_components::http::{Site, WebServer};
+use kamea_recipes::serve;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut site = Site::new("www");
+    // The first rule that matches counts: a path, a media type, a name.
+    site.files.cache_rules = vec![
+        "/songs/*=public, max-age=31536000, immutable".parse()?,
+        "image/*=public, max-age=86400".parse()?,
+        "*.html=no-cache".parse()?,
+    ];
+    serve(WebServer::new(site))
+}

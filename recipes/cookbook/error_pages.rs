@@ -1,0 +1,16 @@
+//! Error pages of one's own: templates by status, and a place that another status leads to.
+
+use std::error::Error;
+
+use kamea_components::http::{ErrorPages, Site, WebServer, answer_errors_with};
+use kamea_recipes::serve;
+
+const LOST: &str = "<!DOCTYPE html><title>{{ status }}</title>
+<h1>{{ reason }}</h1>
+<p>Sorry: {{ explanation }}.</p>
+";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let pages = ErrorPages::new([("404.html", LOST)])?.redirect("501=/how.html".parse()?);
+    serve(WebServer::new(Site::new("www")).errors(answer_errors_with(pages)))
+}

@@ -1,0 +1,34 @@
+//! An error component of one's own, in the place of ours. It has a mistake: when it fails, ours answers, and the log tells.
+
+use std::error::Error;
+
+use kamea::{Done, End};
+use kamea_components::http::{Body, ErrorPorts, Response, ResponseHead, Site, WebServer};
+use kamea_recipes::serve;
+
+async fn say_it_in_verse(io: &mut ErrorPorts) -> Done {
+    while let Some(failure) = io.failures.next().await {
+        let verse = match failure.status.as_u16() {
+            404 => "I looked for it high, I looked for it low;\nwhere it has gone I do not know.\n",
+            405 => "Of many a method I have heard;\nfor this one here I have no word.\n",
+            status => return Err(End::fault(format!("nothing rhymes with {status}"))),
+        };
+        let head = ResponseHead {
+            status: failure.status,
+            fields: failure.fields.with("Content-Type", "text/plain"),
+        };
+        let body = Body::Bytes(verse.into());
+        io.responses
+            .send(Response {
+                exchange: failure.exchange,
+                head,
+                body,
+            })
+            .await?;
+    }
+    Ok(())
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    serve(WebServer::new(Site::new("www")).errors(say_it_in_verse))
+}

@@ -1,0 +1,49 @@
+//! A method of one's own: COUNT tells how many bytes and lines a request brings.
+
+use std::error::Error;
+
+use http::StatusCode;
+use kamea::Done;
+use kamea_components::http::{
+    Body, Failure, HandlerPorts, Request, Response, ResponseHead, Site, WebServer,
+};
+use kamea_recipes::serve;
+
+async fn count(request: &mut Request) -> Result<String, Failure> {
+    let (mut bytes, mut lines) = (0, 0);
+    let exchange = request.exchange.closing();
+    if let Some(content) = &mut request.content {
+        let cut = |cut: kamea_components::http::Incomplete| {
+            Failure::new(exchange, cut.status, cut.explanation)
+        };
+        while let Some(chunk) = content.next().await.map_err(cut)? {
+            bytes += chunk.len();
+            lines += chunk.iter().filter(|byte| **byte == b'\n').count();
+        }
+    }
+    Ok(format!("{bytes} bytes, {lines} lines\n"))
+}
+
+async fn answer_count(io: &mut HandlerPorts) -> Done {
+    while let Some(mut request) = io.requests.next().await {
+        match count(&mut request).await {
+            Ok(text) => {
+                let head = ResponseHead::new(StatusCode::OK);
+                let body = Body::Bytes(text.into());
+                io.responses
+                    .send(Response {
+                        exchange: request.exchange,
+                        head,
+                        body,
+                    })
+                    .await?;
+            }
+            Err(failure) => io.failures.send(failure).await?,
+        }
+    }
+    Ok(())
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    serve(WebServer::new(Site::new("www")).method("COUNT", answer_count)?)
+}

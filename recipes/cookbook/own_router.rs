@@ -1,0 +1,55 @@
+//! A router of one's own: every other reader of the front page is shown a new one, and the same reader always the same.
+
+use std::error::Error;
+
+use http::StatusCode;
+use kamea::{Component, Done};
+use kamea_components::http::{
+    Body, Fields, HandlerPorts, Response, ResponseHead, Route, RoutePorts, Site, WebServer,
+};
+use kamea_recipes::serve;
+
+/// Sends readers with an even number to the first route, and everything else to the files.
+async fn try_out(io: &mut RoutePorts) -> Done {
+    while let Some(request) = io.requests.next().await {
+        let number = request
+            .head
+            .fields
+            .get("x-reader")
+            .and_then(|value| value.last());
+        let is_even = number.is_some_and(|digit| digit % 2 == 0);
+        match io.routes.get(0) {
+            Some(new) if is_even && request.head.target.path() == "/" => new.send(request).await?,
+            _ => io.files.send(request).await?,
+        }
+    }
+    Ok(())
+}
+
+fn always(text: &'static str) -> impl Component<HandlerPorts> + Clone + Send + Sync {
+    async move |io: &mut HandlerPorts| {
+        while let Some(request) = io.requests.next().await {
+            let fields = Fields::new().with("Content-Type", "text/plain");
+            let head = ResponseHead {
+                status: StatusCode::OK,
+                fields,
+            };
+            let body = Body::Bytes(text.into());
+            io.responses
+                .send(Response {
+                    exchange: request.exchange,
+                    head,
+                    body,
+                })
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let server = WebServer::new(Site::new("www"))
+        .route("new", Route::any_path(), always("the new front page\n"))
+        .router(try_out);
+    serve(server)
+}

@@ -1,0 +1,56 @@
+//! A rate limit: three requests at once of one client, and then one every ten seconds.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+use kamea::Component;
+use kamea::time::now;
+use kamea_components::http::{Failure, Fields, FilterPorts, Site, WebServer};
+use kamea_recipes::serve;
+
+const BURST: u32 = 3;
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// When the last request of each client that has been let through is paid for.
+#[derive(Clone, Default)]
+struct Ledger(Arc<Mutex<HashMap<IpAddr, Instant>>>);
+
+impl Ledger {
+    fn admit(&self, client: IpAddr) -> bool {
+        let (mut paid, now) = (self.0.lock().unwrap_or_else(PoisonError::into_inner), now());
+        paid.retain(|_, until| *until > now);
+        let until = paid.get(&client).copied().unwrap_or(now) + PAUSE;
+        let fits = until <= now + BURST * PAUSE;
+        if fits {
+            paid.insert(client, until);
+        }
+        fits
+    }
+}
+
+/// The clones of this component, one for each connection, share a ledger.
+fn limit_rate(ledger: Ledger) -> impl Component<FilterPorts> + Clone + Send + Sync {
+    async move |io: &mut FilterPorts| {
+        while let Some(mut request) = io.requests.next().await {
+            if ledger.admit(request.exchange.peer.ip()) {
+                io.passed.send(request).await?;
+            } else if let Err(failure) = request.discard_content().await {
+                io.failures.send(failure).await?;
+            } else {
+                let status = StatusCode::TOO_MANY_REQUESTS;
+                let failure = Failure::new(request.exchange, status, "take a breath");
+                let fields = Fields::new().with("Retry-After", PAUSE.as_secs().to_string());
+                io.failures.send(Failure { fields, ..failure }).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    serve(WebServer::new(Site::new("www")).filter("rate", limit_rate(Ledger::default())))
+}

@@ -1,0 +1,14 @@
+//! A static site: the files of a folder, with an index, compressed, with names for media types of its own.
+
+use std::error::Error;
+
+use kamea_components::http::{Fields, Site, WebServer};
+use kamea_recipes::serve;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut site = Site::new("www");
+    site.files.index = vec!["index.html".into()];
+    site.files.types.insert("ogg".into(), "audio/ogg".into());
+    site.fields = Fields::new().with("X-Content-Type-Options", "nosniff");
+    serve(WebServer::new(site))
+}

@@ -1,0 +1,60 @@
+//! A streaming upload: what a client sends is digested as it comes in, however much it is, and the client hears of it meanwhile.
+
+use std::error::Error;
+use std::hash::{DefaultHasher, Hasher};
+
+use http::StatusCode;
+use kamea::{Done, link};
+use kamea_components::http::{
+    Body, Chunk, Content, Fields, HandlerPorts, Response, ResponseHead, Route, Site, WebServer,
+};
+use kamea_recipes::serve;
+
+async fn digest_uploads(io: &mut HandlerPorts) -> Done {
+    while let Some(mut request) = io.requests.next().await {
+        let (report, chunks) = link(4);
+        let fields = Fields::new().with("Content-Type", "text/plain");
+        let head = ResponseHead {
+            status: StatusCode::OK,
+            fields,
+        };
+        let body = Body::Stream {
+            chunks,
+            length: None,
+        };
+        io.responses
+            .send(Response {
+                exchange: request.exchange,
+                head,
+                body,
+            })
+            .await?;
+        if let Some(content) = request.content.take() {
+            digest(*content, &report).await?;
+        }
+        report.send(Chunk::END).await?;
+    }
+    Ok(())
+}
+
+/// Reports each mebibyte, and the digest at the end. If the upload breaks off this fails, and so does the response.
+async fn digest(mut content: Content, report: &kamea::Sender<Chunk>) -> Done {
+    let (mut hasher, mut bytes) = (DefaultHasher::new(), 0);
+    while let Some(chunk) = content.next().await? {
+        hasher.write(&chunk);
+        let before = bytes;
+        bytes += chunk.len();
+        if bytes >> 20 != before >> 20 {
+            report.send(format!("{} MiB\n", bytes >> 20).into()).await?;
+        }
+    }
+    let line = format!("{bytes} bytes, digest {:016x}\n", hasher.finish());
+    Ok(report.send(line.into()).await?)
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut site = Site::new("www");
+    site.limits.body = 1 << 40;
+    let route = Route::path("/upload").method("POST")?;
+    serve(WebServer::new(site).route("upload", route, digest_uploads))
+}

@@ -1,0 +1,40 @@
+//! Virtual hosts: one server, a folder for each name; and a name that is answered by a component.
+
+use std::error::Error;
+
+use http::StatusCode;
+use kamea::Done;
+use kamea_components::file::FileOptions;
+use kamea_components::http::{Body, HandlerPorts, Response, ResponseHead, Route, Site, WebServer};
+use kamea_recipes::serve;
+
+async fn say_hello(io: &mut HandlerPorts) -> Done {
+    while let Some(mut request) = io.requests.next().await {
+        if let Err(failure) = request.discard_content().await {
+            io.failures.send(failure).await?;
+            continue;
+        }
+        let head = ResponseHead::new(StatusCode::OK);
+        let body = Body::Bytes("hello\n".into());
+        io.responses
+            .send(Response {
+                exchange: request.exchange,
+                head,
+                body,
+            })
+            .await?;
+    }
+    Ok(())
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let songs = Route::any_path()
+        .host("songs.example")
+        .method("GET")?
+        .method("HEAD")?;
+    let hello = Route::any_path().host("hello.example");
+    let server = WebServer::new(Site::new("www"))
+        .folder("songs", songs, "www/songs", FileOptions::default())
+        .route("hello", hello, say_hello);
+    serve(server)
+}

@@ -1,0 +1,129 @@
+//! The cookbook: every recipe is started, and the session of its chapter is held with it.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .canonicalize()
+        .unwrap()
+}
+
+/// A recipe that runs in the root of the project.
+struct Recipe {
+    child: Child,
+    address: String,
+}
+
+impl Recipe {
+    fn start(name: &str) -> Self {
+        let spidey = Path::new(env!("CARGO_BIN_EXE_spidey"));
+        let program = spidey.with_file_name("examples").join(name);
+        let mut child = Command::new(program)
+            .arg("127.0.0.1:0")
+            .current_dir(root())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = lines.next().unwrap().unwrap();
+        let address = line.strip_prefix("Listening on ").unwrap().to_owned();
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+        Self { child, address }
+    }
+}
+
+impl Drop for Recipe {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The commands of a chapter's sessions, each with what it is to print.
+fn sessions(chapter: &str) -> Vec<(String, String)> {
+    let blocks = chapter.split("```console\n").skip(1);
+    let mut commands: Vec<(String, String)> = Vec::new();
+    for line in blocks.flat_map(|block| block.split("```").next().unwrap().lines()) {
+        match line.strip_prefix("$ ") {
+            Some(command) => commands.push((command.to_owned(), String::new())),
+            None => {
+                let printed = &mut commands.last_mut().unwrap().1;
+                printed.push_str(line);
+                printed.push('\n');
+            }
+        }
+    }
+    commands
+}
+
+/// Whether a text is what a pattern says, in which `…` stands for anything within a line.
+fn is_like(text: &str, pattern: &str) -> bool {
+    let matches = |(line, pattern): (&str, &str)| {
+        let parts: Vec<_> = pattern.split('…').collect();
+        let [first, middle @ .., last] = &parts[..] else {
+            return line == pattern;
+        };
+        let rest = line
+            .strip_prefix(first)
+            .and_then(|rest| rest.strip_suffix(last));
+        rest.is_some_and(|rest| middle.iter().all(|part| rest.contains(part)))
+    };
+    let (text, pattern) = (text.trim_end(), pattern.trim_end());
+    text.lines().count() == pattern.lines().count()
+        && text
+            .lines()
+            .map(str::trim_end)
+            .zip(pattern.lines().map(str::trim_end))
+            .all(matches)
+}
+
+#[test]
+fn every_recipe_has_a_chapter_whose_session_goes_as_written() {
+    let summary = fs::read_to_string(root().join("docs/src/SUMMARY.md")).unwrap();
+    let mut recipes: Vec<_> = fs::read_dir(root().join("recipes/cookbook"))
+        .unwrap()
+        .map(|entry| {
+            entry
+                .unwrap()
+                .path()
+                .file_stem()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    recipes.sort();
+    assert!(recipes.len() >= 11);
+    for name in recipes {
+        let chapter = format!("docs/src/cookbook/{name}.md");
+        let text = fs::read_to_string(root().join(&chapter)).unwrap();
+        assert!(
+            summary.contains(&format!("(cookbook/{name}.md)")),
+            "{name} is not in the book"
+        );
+        assert!(text.contains(&format!(
+            "{{{{#include ../../../recipes/cookbook/{name}.rs}}}}"
+        )));
+        let recipe = Recipe::start(&name);
+        let sessions = sessions(&text);
+        assert!(!sessions.is_empty(), "{chapter} has no session");
+        for (command, expected) in sessions {
+            let here = |text: &str| text.replace("localhost:8080", &recipe.address);
+            let output = Command::new("bash")
+                .args(["-c", &here(&command)])
+                .output()
+                .unwrap();
+            let printed = String::from_utf8_lossy(&output.stdout);
+            assert!(
+                is_like(&printed, &here(&expected)),
+                "{chapter}: {command}\n{printed}"
+            );
+        }
+    }
+}
