@@ -7,6 +7,7 @@
 //! The figures are medians of several rounds in which the contenders take turns; in parentheses, the least and the most.
 //! The table is also written to `target/bench.md`. A row that cannot be measured costs no other row, but the exit status.
 
+mod files;
 mod idle;
 mod large;
 mod links;
@@ -48,7 +49,11 @@ const ROWS: &[(&str, Measure)] = &[
     ("keep-alive", requests::keep_alive),
     ("pipelined", requests::pipelined),
     ("close", requests::close),
+    ("304", files::not_modified),
+    ("listing", files::listing),
+    ("precompressed", files::precompressed),
     ("large", large::large_file),
+    ("ranges", large::ranges),
     ("idle", idle::idle),
 ];
 
@@ -148,6 +153,7 @@ fn check_tools() -> Result<(), Error> {
 fn write_data(data: &Path) -> Result<(), Error> {
     fs::create_dir_all(data)?;
     fs::write(data.join("small.txt"), kamea_benches::http::body())?;
+    files::write_files(data)?;
     let large = data.join("large.bin");
     if fs::metadata(&large).is_ok_and(|metadata| metadata.len() == LARGE_LEN) {
         return Ok(());

@@ -55,6 +55,59 @@ pub(crate) fn large_file(setting: &Setting) -> Result<Vec<Row>, Error> {
     ])
 }
 
+/// How many bytes each range has.
+const RANGE_LEN: u64 = 16 << 20;
+
+/// The same file, range by range, on one connection.
+pub(crate) fn ranges(setting: &Setting) -> Result<Vec<Row>, Error> {
+    let kinds = [Kind::Kamea, Kind::Nginx];
+    let mut figures = kinds.map(|kind| Figure::new(kind.name()));
+    for round in 0..=setting.rounds {
+        for (figure, kind) in figures.iter_mut().zip(kinds) {
+            let seconds = download_ranges(&Server::start(kind, &setting.data)?)?;
+            if round > 0 {
+                figure.rounds.push(LARGE_LEN as f64 / GIB / seconds);
+            }
+        }
+    }
+    Ok(vec![Row {
+        what: "1 GiB file in ranges of 16 MiB, one client",
+        unit: "GiB/s",
+        figures: figures.into(),
+        targets: vec![Target::LeastOf(1.0, "nginx")],
+    }])
+}
+
+/// Gives how many seconds it took, from the first request to the last byte.
+fn download_ranges(server: &Server) -> Result<f64, Error> {
+    let mut stream = server.connect()?;
+    let mut buffer = vec![0; BUFFER_LEN];
+    let start = Instant::now();
+    for first in (0..LARGE_LEN).step_by(RANGE_LEN as usize) {
+        let last = first + RANGE_LEN - 1;
+        let request =
+            format!("GET /large.bin HTTP/1.1\r\nHost: a\r\nRange: bytes={first}-{last}\r\n\r\n");
+        stream.write_all(request.as_bytes())?;
+        let mut received = stream.read(&mut buffer)?;
+        let head = buffer[..received]
+            .windows(4)
+            .position(|end| end == b"\r\n\r\n");
+        let head = head.ok_or("the head of a part came in pieces")? + 4;
+        if !buffer.starts_with(b"HTTP/1.1 206 ") {
+            return Err(format!("{}: not a 206", server.kind.name()).into());
+        }
+        received -= head;
+        let mut left = RANGE_LEN - received as u64;
+        while left > 0 {
+            match stream.read(&mut buffer)? {
+                0 => return Err(format!("{}: a part breaks off", server.kind.name()).into()),
+                count => left -= count as u64,
+            }
+        }
+    }
+    Ok(start.elapsed().as_secs_f64())
+}
+
 /// Gives how many seconds it took, from the request to the last byte.
 fn download(server: &Server) -> Result<f64, Error> {
     let mut stream = server.connect()?;

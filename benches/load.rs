@@ -37,15 +37,34 @@ pub(crate) struct Load {
     pub(crate) per_second: f64,
 }
 
-/// Asks for the small file for so many seconds.
-pub(crate) fn run(server: &Server, manner: Manner, seconds: u32) -> Result<Load, Error> {
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Ask {
+    pub(crate) path: &'static str,
+    /// A field of the request, `Name: value`.
+    pub(crate) field: Option<String>,
+}
+
+impl Ask {
+    /// The small file.
+    pub(crate) const SMALL: Self = Self {
+        path: "/small.txt",
+        field: None,
+    };
+}
+
+/// Asks for something for so many seconds.
+pub(crate) fn run(server: &Server, ask: &Ask, manner: Manner, seconds: u32) -> Result<Load, Error> {
     let mut command = Command::new("wrk");
     command.args(["-t1", CONNECTIONS, &format!("-d{seconds}s")]);
+    if let Some(field) = &ask.field {
+        command.args(["-H", field]);
+    }
     if let Some(script) = manner.script() {
         command.arg("-s").arg(script);
     }
     let output = command
-        .arg(format!("http://{}/small.txt", server.address))
+        .arg(format!("http://{}{}", server.address, ask.path))
         .output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() {

@@ -1,11 +1,11 @@
 //! The rows of CPU per request: a file of 1 KiB, asked for in three manners.
 
-use crate::load::{self, Manner};
+use crate::load::{self, Ask, Manner};
 use crate::server::{Kind, Server};
 use crate::table::{Figure, Row, Target};
 use crate::{Error, Setting};
 
-const UNIT: &str = "us of CPU per request";
+pub(crate) const UNIT: &str = "us of CPU per request";
 
 /// One request after another on each connection.
 pub(crate) fn keep_alive(setting: &Setting) -> Result<Vec<Row>, Error> {
@@ -37,21 +37,30 @@ fn row(what: &'static str, figures: Vec<Figure>, targets: Vec<Target>) -> Row {
     }
 }
 
-/// All servers run at once and take turns, so that what disturbs the machine disturbs them alike.
+/// All servers ask for the small file.
 fn measure(setting: &Setting, manner: Manner, close: bool) -> Result<Vec<Figure>, Error> {
     let kinds = [Kind::Kamea, Kind::Floor { close }, Kind::Hyper, Kind::Nginx];
-    let servers: Vec<_> = kinds
-        .into_iter()
-        .map(|kind| Server::start(kind, &setting.data))
-        .collect::<Result<_, _>>()?;
-    for server in &servers {
-        load::run(server, manner, 1)?;
+    let contenders = kinds.map(|kind| (kind.name(), kind, Ask::SMALL));
+    cpu_per_request(setting, &contenders, manner)
+}
+
+/// All servers run at once and take turns, so that what disturbs the machine disturbs them alike.
+pub(crate) fn cpu_per_request(
+    setting: &Setting,
+    contenders: &[(&'static str, Kind, Ask)],
+    manner: Manner,
+) -> Result<Vec<Figure>, Error> {
+    let start = |(_, kind, _): &(_, Kind, _)| Server::start(*kind, &setting.data);
+    let servers: Vec<_> = contenders.iter().map(start).collect::<Result<_, _>>()?;
+    for (server, (_, _, ask)) in servers.iter().zip(contenders) {
+        load::run(server, ask, manner, 1)?;
     }
-    let mut figures: Vec<_> = kinds.iter().map(|kind| Figure::new(kind.name())).collect();
+    let names = contenders.iter().map(|(name, ..)| Figure::new(name));
+    let mut figures: Vec<_> = names.collect();
     for _ in 0..setting.rounds {
-        for (server, figure) in servers.iter().zip(&mut figures) {
+        for ((server, (_, _, ask)), figure) in servers.iter().zip(contenders).zip(&mut figures) {
             let before = server.cpu_us()?;
-            let load = load::run(server, manner, setting.seconds)?;
+            let load = load::run(server, ask, manner, setting.seconds)?;
             figure
                 .rounds
                 .push((server.cpu_us()? - before) / load.requests);

@@ -249,6 +249,7 @@ http {{
     types {{ text/plain txt; }} default_type application/octet-stream;
     client_body_temp_path {run}/body; proxy_temp_path {run}/proxy; fastcgi_temp_path {run}/fastcgi;
     uwsgi_temp_path {run}/uwsgi; scgi_temp_path {run}/scgi;
+    autoindex on; gzip_static on;
     server {{ listen {address} backlog=1024; root {data}; }}
 }}
 "

@@ -26,8 +26,7 @@ impl AcceptedCodings {
         if !fields.contains("accept-encoding") {
             return Self::default();
         }
-        let mut qualities =
-            Coding::ALL.map(|coding| (quality_of(fields, coding.name()), Some(coding)));
+        let mut qualities = qualities(fields).map(|(coding, quality)| (quality, Some(coding)));
         // Stable: among equals our own order stays.
         qualities.sort_by_key(|(quality, _)| std::cmp::Reverse(*quality));
         Self(qualities.map(|(quality, coding)| coding.filter(|_| quality > 0)))
@@ -51,21 +50,20 @@ impl AcceptedCodings {
     }
 }
 
-/// The weight of a coding in thousandths. "If the content coding is not listed, `*` stands for it"; `x-gzip` is `gzip` (section
+/// The weight of each coding in thousandths. What is not listed is what `*` says, or else refused; `x-gzip` is `gzip` (section
 /// 8.4.1.3).
-fn quality_of(fields: &Fields, name: &str) -> u16 {
-    let mut by_star = 0;
-    for (coding, quality) in list_with_weights(fields, "accept-encoding") {
-        if coding.eq_ignore_ascii_case(name.as_bytes())
-            || (name == "gzip" && coding.eq_ignore_ascii_case(b"x-gzip"))
-        {
-            return quality.unwrap_or(0);
-        }
-        if coding == b"*" {
-            by_star = quality.unwrap_or(0);
+fn qualities(fields: &Fields) -> [(Coding, u16); 3] {
+    let (mut listed, mut by_star) = ([None; 3], 0);
+    for (name, quality) in list_with_weights(fields, "accept-encoding") {
+        // What is malformed is as if it were refused.
+        let quality = quality.unwrap_or(0);
+        if name == b"*" {
+            by_star = quality;
+        } else if let Some(coding) = Coding::named(name) {
+            listed[coding as usize].get_or_insert(quality);
         }
     }
-    by_star
+    Coding::ALL.map(|coding| (coding, listed[coding as usize].unwrap_or(by_star)))
 }
 
 #[cfg(test)]

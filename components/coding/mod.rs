@@ -33,6 +33,15 @@ impl Coding {
         }
     }
 
+    /// The coding that a client calls so, in any case.
+    fn named(name: &[u8]) -> Option<Self> {
+        if name.eq_ignore_ascii_case(b"x-gzip") {
+            return Some(Self::Gzip);
+        }
+        let is_it = |coding: &Self| name.eq_ignore_ascii_case(coding.name().as_bytes());
+        Self::ALL.into_iter().find(is_it)
+    }
+
     /// What follows the name of a file that is stored in this coding, with the dot.
     #[must_use]
     pub fn extension(self) -> &'static str {
