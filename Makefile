@@ -1,7 +1,9 @@
 # The commands of the project. `make run` and `make test` do all their own set-up.
 
-# What is needed beside a Rust toolchain, as program:package.
+# What is needed beside a Rust toolchain, as program:package. The tests speak with curl, put a real cache in front of the server, and look at
+# its pages in a browser.
 NEEDED = cc:gcc
+test: NEEDED += curl:curl varnishd:varnish chromium:chromium
 
 .PHONY: run test bench docs needed loom fuzz
 
@@ -40,4 +42,6 @@ loom:
 
 fuzz:
 	RUSTC_BOOTSTRAP=1 cargo fuzz run decode -- -max_total_time=120
-	RUSTC_BOOTSTRAP=1 cargo fuzz run fields -- -max_total_time=60
+	for target in range preconditions accept accept_encoding cache_control; do \
+		RUSTC_BOOTSTRAP=1 cargo fuzz run $$target -- -max_total_time=30 || exit 1; \
+	done

@@ -9,6 +9,7 @@ mod end_to_end {
     mod cookbook;
     mod errors;
     mod escapes;
+    mod hostile;
     mod http;
     mod listing;
     mod malformed;
