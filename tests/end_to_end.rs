@@ -4,6 +4,7 @@
 
 mod end_to_end {
     mod access_log;
+    mod browser;
     mod command_line;
     mod configuration;
     mod cookbook;
