@@ -86,6 +86,18 @@ pub(super) struct Origin {
 }
 
 impl Origin {
+    /// Of what is made of no single file, and never confirmed.
+    pub(super) const NONE: Self = Self {
+        file: Identity {
+            device: 0,
+            inode: 0,
+            size: 0,
+            modified: (0, 0),
+            changed: (0, 0),
+        },
+        coded: None,
+    };
+
     pub(super) fn of(file: Identity) -> Self {
         Self { file, coded: None }
     }

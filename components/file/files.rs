@@ -1,7 +1,7 @@
 //! The files of a site, as one worker knows them: what is at a path, and what of it is in memory.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
 use std::fs::{File, Metadata};
 use std::io;
 use std::path::Path;
@@ -11,10 +11,12 @@ use std::time::SystemTime;
 use http::StatusCode;
 use kamea::time::turn;
 use kamea::unblock;
+use tokio::sync::Semaphore;
 
 use super::cache::{Cache, Entry, Identity, Origin};
 use super::mime::content_type;
 use super::representation::Description;
+use super::snapshots::Snapshots;
 use super::thumbnail::has_thumbnail;
 use super::{CacheRule, Compression, Docroot, FileOptions, Found, Refused, Thumbnails};
 use crate::coding::{AcceptedCodings, Coding};
@@ -26,7 +28,13 @@ pub struct Files {
     options: FileOptions,
     cache: RefCell<Cache>,
     thumbnails: Thumbnails,
+    snapshots: RefCell<Snapshots>,
+    /// How many folders may be read at once.
+    listers: Semaphore,
 }
+
+/// How many folders a worker has read at once.
+const LISTERS: usize = 4;
 
 impl std::fmt::Debug for Files {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -45,7 +53,17 @@ impl Files {
             options: options.clone(),
             cache: RefCell::new(Cache::new(options.cache_bytes)),
             thumbnails,
+            snapshots: RefCell::default(),
+            listers: Semaphore::new(LISTERS),
         }
+    }
+
+    pub(super) fn snapshots(&self) -> RefMut<'_, Snapshots> {
+        self.snapshots.borrow_mut()
+    }
+
+    pub(super) fn listers(&self) -> &Semaphore {
+        &self.listers
     }
 
     pub(super) fn docroot(&self) -> &Docroot {

@@ -16,7 +16,7 @@ use super::mime::content_type;
 /// A file or a folder in a folder.
 #[derive(Debug)]
 pub(super) struct Entry {
-    pub(super) name: Vec<u8>,
+    pub(super) name: Box<[u8]>,
     pub(super) is_folder: bool,
     /// In bytes.
     pub(super) size: u64,
@@ -58,7 +58,7 @@ pub(super) fn read_folder(folder: &File, options: &FileOptions) -> io::Result<Ve
             _ => continue,
         };
         entries.push(Entry {
-            name: name.to_vec(),
+            name: name.into(),
             is_folder,
             size: u64::try_from(stat.st_size).unwrap_or(0),
             modified: stat.st_mtime,
@@ -162,7 +162,7 @@ struct Sorted {
     descending: bool,
     number: i128,
     /// The media type if that counts, the name in lower case, the name.
-    text: (Option<Box<str>>, String, Vec<u8>),
+    text: (Option<Box<str>>, String, Box<[u8]>),
 }
 
 impl Ord for Sorted {
@@ -192,7 +192,7 @@ mod tests {
 
     fn entry(name: &str, is_folder: bool, size: u64, modified: i64) -> Entry {
         Entry {
-            name: name.into(),
+            name: name.as_bytes().into(),
             is_folder,
             size,
             modified,

@@ -4,19 +4,19 @@ use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::rc::Rc;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use http::StatusCode;
-use kamea::time::wall_clock;
+use kamea::time::{turn, wall_clock};
 use kamea::{compute, unblock};
 
-use super::Compression;
-use super::cache::{Entry, Identity, Origin};
+use super::cache::{Entry as Kept, Origin};
 use super::files::{Files, system_failure};
-use super::folder::{View, read_folder};
-use super::listing::{Listing, MEDIA_TYPES};
+use super::folder::{Entry, View, read_folder};
+use super::listing::{Listing, MEDIA_TYPES, SHORT};
 use super::representation::Description;
 use super::serve::{accepted_codings, from_memory};
+use super::{Compression, FileOptions};
 use crate::coding::{AcceptedCodings, Encoder, encode_body};
 use crate::http::{Failure, Fields, Request, Response, ResponseHead, preferred_type};
 
@@ -27,6 +27,62 @@ const LONGEST_QUERY: usize = 64;
 const POLICY: &str = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; form-action 'self'; \
     base-uri 'none'; frame-ancestors 'self'";
 
+/// How long a client is to wait, in seconds, when too many read long listings.
+const RETRY_AFTER: &str = "5";
+
+/// What has come of reading a folder.
+enum Made {
+    /// A short listing.
+    Whole(String),
+    /// The entries of a long one.
+    Long(Arc<[Entry]>),
+}
+
+/// Which listing a request wants.
+struct Wanted {
+    path: Vec<u8>,
+    query: String,
+    media_type: &'static str,
+    accepted: AcceptedCodings,
+}
+
+impl Wanted {
+    fn by(request: &Request, path: &[u8], options: &FileOptions) -> Self {
+        Self {
+            path: path.to_vec(),
+            query: request.head.target.query().unwrap_or_default().to_owned(),
+            media_type: preferred_type(&request.head.fields, &MEDIA_TYPES),
+            accepted: match options.compression {
+                Compression::Made => accepted_codings(request),
+                _ => AcceptedCodings::default(),
+            },
+        }
+    }
+
+    /// Under which key its entries are shared.
+    fn entries_key(&self) -> Vec<u8> {
+        [&self.path, &b"\0?"[..], self.query.as_bytes()].concat()
+    }
+
+    /// Under which key it is kept in memory.
+    fn key(&self) -> Vec<u8> {
+        let coding = [0, self.accepted.key()];
+        let kind = [self.media_type.as_bytes(), &coding[..]];
+        [&self.entries_key()[..], &kind.concat()].concat()
+    }
+
+    fn listing(&self, entries: Arc<[Entry]>, options: &FileOptions) -> Listing {
+        let view = View::from_query(&self.query);
+        Listing::new(
+            &self.path,
+            view,
+            self.media_type,
+            options.thumbnails,
+            entries,
+        )
+    }
+}
+
 impl Files {
     /// Lists a folder: a short listing from memory, for as long as it is trusted there, a long one while it is made.
     pub(super) async fn list(
@@ -36,82 +92,137 @@ impl Files {
         folder: File,
     ) -> Result<Response, Failure> {
         log::debug!("{} | Handle Directory", request.exchange.peer);
-        let media_type = preferred_type(&request.head.fields, &MEDIA_TYPES);
-        let query = request.head.target.query().unwrap_or_default();
-        let accepted = match self.options().compression {
-            Compression::Made => accepted_codings(request),
-            _ => AcceptedCodings::default(),
-        };
-        let kind = format!("\0{media_type}?{query}").into_bytes();
-        let key = [path, &kind, &[0, accepted.key()]].concat();
-        if let Some(entry) = self.recall(&key) {
+        let wanted = Wanted::by(request, path, self.options());
+        if let Some(entry) = self.recall(&wanted.key()) {
             return from_memory(request, &entry);
         }
-        let failed = system_failure(request);
-        let metadata = folder.metadata().map_err(&failed)?;
-        let origin = Origin::of(Identity::of(&metadata));
-        let made = {
-            let (path, view) = (path.to_vec(), View::from_query(query));
-            let options = self.options().clone();
-            unblock(move || {
-                let entries = read_folder(&folder, &options)?;
-                let listing = Listing::new(&path, view, media_type, options.thumbnails, entries);
-                listing.into_whole().map_err(io::Error::other)
-            })
-        };
-        let mut description = describe(media_type);
-        let listing = match made.await.map_err(&failed)? {
-            Ok(whole) => {
-                let content = match accepted.first() {
-                    Some(coding) => {
-                        let content =
-                            compute(move || Encoder::encode_whole(coding, whole.as_bytes()));
-                        content.await.map_err(&failed)?
-                    }
-                    None => whole.into(),
-                };
-                static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-                let etag = format!("W/\"{:016x}\"", HASHER.hash_one(&content));
-                description.fields = description.fields.with("ETag", &etag);
-                description.etag = etag;
-                if let Some(coding) = accepted.first() {
-                    description.fields = description.fields.with("Content-Encoding", coding.name());
-                }
-                let entry = Rc::new(Entry::new(description, content, origin, true, wall_clock()));
-                if query.len() <= LONGEST_QUERY {
-                    self.remember(&key, entry.clone());
-                }
-                return from_memory(request, &entry);
-            }
-            Err(long) => long,
-        };
-        let mut body = listing.into_stream();
-        if let Some(coding) = accepted.first() {
-            description.fields = description.fields.with("Content-Encoding", coding.name());
-            body = encode_body(body, coding).await.map_err(&failed)?;
+        // Few at a time; who has waited finds what another one has made meanwhile.
+        let permit = self.listers().acquire().await.expect("nobody closes it");
+        if let Some(entry) = self.recall(&wanted.key()) {
+            return from_memory(request, &entry);
         }
-        let head = ResponseHead {
-            status: StatusCode::OK,
-            fields: description.fields,
+        let entries_key = wanted.entries_key();
+        let shared = self.snapshots().find(&entries_key, turn());
+        let entries = match shared {
+            Some(entries) => entries,
+            None => match self.read(request, &wanted, folder).await? {
+                Made::Whole(whole) => return self.short(request, &wanted, whole).await,
+                Made::Long(entries) => {
+                    let mut snapshots = self.snapshots();
+                    if snapshots.is_full() {
+                        return Err(too_many(request));
+                    }
+                    snapshots.add(&entries_key, &entries, turn());
+                    entries
+                }
+            },
         };
-        Ok(Response {
-            exchange: request.exchange,
-            head,
-            body,
-        })
+        drop(permit);
+        let listing = wanted.listing(entries, self.options());
+        long(request, &wanted, listing).await
+    }
+
+    /// Reads and arranges a folder, and makes its listing if that is short.
+    async fn read(
+        &self,
+        request: &Request,
+        wanted: &Wanted,
+        folder: File,
+    ) -> Result<Made, Failure> {
+        let options = self.options().clone();
+        let view = View::from_query(&wanted.query);
+        let (path, media_type) = (wanted.path.clone(), wanted.media_type);
+        let made = unblock(move || {
+            let mut entries = read_folder(&folder, &options)?;
+            view.arrange(&mut entries);
+            let entries: Arc<[Entry]> = entries.into();
+            if entries.len() > SHORT {
+                return Ok(Made::Long(entries));
+            }
+            let listing = Listing::new(&path, view, media_type, options.thumbnails, entries);
+            listing
+                .into_whole()
+                .map(Made::Whole)
+                .map_err(io::Error::other)
+        });
+        made.await.map_err(system_failure(request))
+    }
+
+    /// Answers with a short listing, and remembers it.
+    async fn short(
+        &self,
+        request: &Request,
+        wanted: &Wanted,
+        whole: String,
+    ) -> Result<Response, Failure> {
+        static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        let content = match wanted.accepted.first() {
+            Some(coding) => {
+                let content = compute(move || Encoder::encode_whole(coding, whole.as_bytes()));
+                content.await.map_err(system_failure(request))?
+            }
+            None => whole.into(),
+        };
+        let etag = format!("W/\"{:016x}\"", HASHER.hash_one(&content));
+        let description = Description {
+            fields: fields(wanted).with("ETag", &etag),
+            etag,
+            modified: None,
+            has_codings: false,
+        };
+        let entry = Rc::new(Kept::new(
+            description,
+            content,
+            Origin::NONE,
+            true,
+            wall_clock(),
+        ));
+        if wanted.query.len() <= LONGEST_QUERY {
+            self.remember(&wanted.key(), entry.clone());
+        }
+        from_memory(request, &entry)
     }
 }
 
-fn describe(media_type: &str) -> Description {
+/// Answers with a long listing, which is made while it is sent.
+async fn long(request: &Request, wanted: &Wanted, listing: Listing) -> Result<Response, Failure> {
+    let mut body = listing.into_stream();
+    if let Some(coding) = wanted.accepted.first() {
+        let encoded = encode_body(body, coding).await;
+        body = encoded.map_err(system_failure(request))?;
+    }
+    let head = ResponseHead {
+        status: StatusCode::OK,
+        fields: fields(wanted),
+    };
+    Ok(Response {
+        exchange: request.exchange,
+        head,
+        body,
+    })
+}
+
+fn too_many(request: &Request) -> Failure {
+    let explanation = "too many are reading long listings; try again in a moment";
+    Failure {
+        fields: Fields::new().with("Retry-After", RETRY_AFTER),
+        ..Failure::new(
+            request.exchange,
+            StatusCode::SERVICE_UNAVAILABLE,
+            explanation,
+        )
+    }
+}
+
+fn fields(wanted: &Wanted) -> Fields {
+    let media_type = wanted.media_type;
     let fields = Fields::new()
         .with("Content-Type", format!("{media_type}; charset=utf-8"))
         .with("Vary", "Accept, Accept-Encoding")
         .with("Cache-Control", "no-cache")
         .with("Content-Security-Policy", POLICY);
-    Description {
-        fields,
-        etag: String::new(),
-        modified: None,
-        has_codings: false,
+    match wanted.accepted.first() {
+        Some(coding) => fields.with("Content-Encoding", coding.name()),
+        None => fields,
     }
 }

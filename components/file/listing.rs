@@ -2,6 +2,8 @@
 
 mod page;
 
+use std::sync::Arc;
+
 use askama::Template;
 use futures_lite::future::yield_now;
 use kamea::{Graph, link, spawn};
@@ -23,7 +25,7 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
 const ROWS: usize = 256;
 
 /// How many entries a listing has at the most that is made at once.
-const SHORT: usize = 4096;
+pub(super) const SHORT: usize = 4096;
 
 /// How many chunks wait for the writer.
 const CAPACITY: usize = 2;
@@ -39,7 +41,7 @@ pub(super) struct Listing {
     media_type: &'static str,
     /// Whether images are shown as thumbnails.
     thumbnails: bool,
-    entries: Vec<Entry>,
+    entries: Arc<[Entry]>,
     /// How many entries have been listed.
     listed: usize,
     state: State,
@@ -53,15 +55,14 @@ enum State {
 }
 
 impl Listing {
-    /// The listing of these entries of the folder at `path`, as one of [`MEDIA_TYPES`].
+    /// The listing of these entries, arranged already, of the folder at `path`, as one of [`MEDIA_TYPES`].
     pub(super) fn new(
         path: &[u8],
         view: View,
         media_type: &'static str,
         thumbnails: bool,
-        mut entries: Vec<Entry>,
+        entries: Arc<[Entry]>,
     ) -> Self {
-        view.arrange(&mut entries);
         Self {
             path: path.to_vec(),
             view,
@@ -73,23 +74,20 @@ impl Listing {
         }
     }
 
-    /// A short listing whole, which may take a while; a long one as it was.
+    /// The listing whole, which may take a while.
     ///
     /// # Errors
     ///
     /// What the template engine says.
-    pub(super) fn into_whole(mut self) -> Result<Result<String, Self>, askama::Error> {
-        if self.entries.len() > SHORT {
-            return Ok(Err(self));
-        }
+    pub(super) fn into_whole(mut self) -> Result<String, askama::Error> {
         let mut whole = String::new();
         while let Some(chunk) = self.next_chunk()? {
             whole.push_str(&chunk);
         }
-        Ok(Ok(whole))
+        Ok(whole)
     }
 
-    /// A long listing, made while it is sent: by a graph of its own, as fast as the peer takes it.
+    /// The listing, made while it is sent: by a graph of its own, as fast as the peer takes it.
     pub(super) fn into_stream(mut self) -> Body {
         let (sender, chunks) = link(CAPACITY);
         let mut graph = Graph::new("listing");
@@ -214,7 +212,7 @@ mod tests {
 
     fn entry(name: &[u8], is_folder: bool, size: u64) -> Entry {
         Entry {
-            name: name.to_vec(),
+            name: name.into(),
             is_folder,
             size,
             modified: 784_111_777,
@@ -223,8 +221,10 @@ mod tests {
     }
 
     fn whole(media_type: &'static str, path: &[u8], query: &str, entries: Vec<Entry>) -> String {
-        let mut listing = Listing::new(path, View::from_query(query), media_type, true, entries);
-        std::iter::from_fn(|| listing.next_chunk().unwrap()).collect()
+        let (view, mut entries) = (View::from_query(query), entries);
+        view.arrange(&mut entries);
+        let listing = Listing::new(path, view, media_type, true, entries.into());
+        listing.into_whole().unwrap()
     }
 
     fn odd_names() -> Vec<Entry> {
@@ -283,14 +283,11 @@ mod tests {
 
     #[test]
     fn chunks_are_bounded_and_lose_nothing() {
-        let entries = (0..ROWS * 3 + 1)
+        let entries: Vec<_> = (0..ROWS * 3 + 1)
             .map(|i| entry(format!("{i:05}").as_bytes(), false, 0))
             .collect();
-        for media_type in MEDIA_TYPES {
-            let listing = Listing::new(b"", View::from_query(""), media_type, true, Vec::new());
-            assert!(listing.into_whole().unwrap().is_ok(), "it is short");
-        }
-        let mut listing = Listing::new(b"", View::from_query(""), "text/plain", true, entries);
+        let view = View::from_query("");
+        let mut listing = Listing::new(b"", view, "text/plain", true, entries.into());
         let chunks: Vec<_> = std::iter::from_fn(|| listing.next_chunk().unwrap()).collect();
         assert!(chunks.iter().all(|chunk| chunk.lines().count() <= ROWS));
         let names: Vec<String> = chunks.concat().lines().map(str::to_owned).collect();

@@ -17,6 +17,7 @@ mod put;
 mod read;
 mod representation;
 mod serve;
+mod snapshots;
 mod thumbnail;
 
 pub use access_log::{LogEntry, LogFormat, LogTarget, write_access_log};

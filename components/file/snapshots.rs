@@ -1,0 +1,79 @@
+//! The entries of the long folders that are being listed: each is in memory once, however many clients read its listing.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+use super::cache::TRUSTED;
+use super::folder::Entry;
+
+/// How many of them there may be, each of another folder, view or moment.
+const MOST: usize = 16;
+
+/// The entries of folders as they were at some moment, as long as somebody reads them.
+#[derive(Debug, Default)]
+pub(super) struct Snapshots(HashMap<Vec<u8>, Vec<(Instant, Weak<[Entry]>)>>);
+
+impl Snapshots {
+    /// The entries under a key, if they are to be trusted at `now`, or if there is no room for newer ones.
+    pub(super) fn find(&mut self, key: &[u8], now: Instant) -> Option<Arc<[Entry]>> {
+        self.prune();
+        let is_full = self.is_full();
+        let (made, entries) = self.0.get(key)?.last()?;
+        let is_trusted = now.saturating_duration_since(*made) < TRUSTED;
+        entries.upgrade().filter(|_| is_trusted || is_full)
+    }
+
+    /// Whether there is no room for further ones.
+    pub(super) fn is_full(&self) -> bool {
+        self.0.values().map(Vec::len).sum::<usize>() >= MOST
+    }
+
+    pub(super) fn add(&mut self, key: &[u8], entries: &Arc<[Entry]>, now: Instant) {
+        let made = (now, Arc::downgrade(entries));
+        self.0.entry(key.to_vec()).or_default().push(made);
+    }
+
+    /// Forgets those that nobody reads any more.
+    fn prune(&mut self) {
+        self.0.retain(|_, made| {
+            made.retain(|(_, entries)| entries.strong_count() > 0);
+            !made.is_empty()
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entries() -> Arc<[Entry]> {
+        Vec::new().into()
+    }
+
+    #[test]
+    fn entries_are_shared_while_they_are_read_and_new() {
+        let (mut snapshots, now) = (Snapshots::default(), Instant::now());
+        let first = entries();
+        snapshots.add(b"a", &first, now);
+        assert!(Arc::ptr_eq(&snapshots.find(b"a", now).unwrap(), &first));
+        assert!(snapshots.find(b"b", now).is_none());
+        assert!(snapshots.find(b"a", now + TRUSTED).is_none(), "too old");
+        drop(first);
+        assert!(snapshots.find(b"a", now).is_none(), "nobody reads it");
+        assert!(snapshots.0.is_empty());
+    }
+
+    #[test]
+    fn what_is_there_must_do_when_there_is_no_room() {
+        let (mut snapshots, now) = (Snapshots::default(), Instant::now());
+        let held: Vec<_> = (0..MOST).map(|_| entries()).collect();
+        for entries in &held {
+            snapshots.add(b"a", entries, now);
+        }
+        assert!(snapshots.is_full());
+        let old = snapshots.find(b"a", now + TRUSTED).unwrap();
+        assert!(Arc::ptr_eq(&old, held.last().unwrap()), "the newest");
+        assert!(snapshots.find(b"b", now).is_none());
+    }
+}
