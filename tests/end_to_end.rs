@@ -23,4 +23,5 @@ mod end_to_end {
     mod server;
     mod slow;
     mod structure;
+    mod thumbnails;
 }

@@ -80,9 +80,13 @@ impl Thumbnails {
         };
         let make = async {
             let thumbnail = compute(move || make(file)).await;
-            let thumbnail = thumbnail
-                .inspect_err(|error| log::debug!("no thumbnail: {error}"))
-                .ok();
+            match &thumbnail {
+                Ok(thumbnail) => {
+                    log::debug!("Made a thumbnail of {} bytes", thumbnail.content.len())
+                }
+                Err(error) => log::debug!("Made no thumbnail: {error}"),
+            }
+            let thumbnail = thumbnail.ok();
             self.keep(identity, thumbnail.as_ref());
             thumbnail
         };

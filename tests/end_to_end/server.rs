@@ -101,15 +101,18 @@ impl Server {
 
     /// Waits for a line of the log that contains `text`.
     pub(crate) fn logged(&self, text: &str) -> String {
-        loop {
-            let line = self
-                .log
-                .recv_timeout(PATIENCE)
-                .unwrap_or_else(|_| panic!("no line with {text:?}"));
-            if line.contains(text) {
-                return line;
-            }
+        let mut lines = self.log_until(text);
+        lines.pop().unwrap()
+    }
+
+    /// The lines of the log up to one that contains `text`.
+    pub(crate) fn log_until(&self, text: &str) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        while !lines.last().is_some_and(|line| line.contains(text)) {
+            let line = self.log.recv_timeout(PATIENCE);
+            lines.push(line.unwrap_or_else(|_| panic!("no line with {text:?}")));
         }
+        lines
     }
 
     /// One request with fields of its own.

@@ -95,6 +95,36 @@ fn every_part_can_be_replaced() {
 }
 
 #[test]
+fn an_error_component_that_fails_is_stood_in_for() {
+    let scheduler = Scheduler::with_workers(1);
+    let server = WebServer::new(Site::new(".")).errors(async |io: &mut ErrorPorts| {
+        match io.failures.next().await {
+            Some(failure) => panic!("on purpose, with {failure:?}"),
+            None => Ok(()),
+        }
+    });
+    let listening = server
+        .run(&scheduler, &["127.0.0.1:0".parse().unwrap()])
+        .unwrap();
+    for _ in 0..3 {
+        let response = ask(listening.addresses()[0], "BREW");
+        assert!(
+            response.starts_with("HTTP/1.1 500 ") && response.contains("<svg"),
+            "{response}"
+        );
+        assert!(ask(listening.addresses()[0], "GET").starts_with("HTTP/1.1 200 "));
+    }
+}
+
+#[test]
+fn a_name_that_the_graph_has_already_is_told() {
+    let server = WebServer::new(Site::new(".")).method("TRACE", crate::http::answer_trace());
+    let server = server.unwrap().method("TRACE", crate::http::answer_trace());
+    let error = server.unwrap().check().err().unwrap();
+    assert!(error.to_string().contains("TRACE"), "{error}");
+}
+
+#[test]
 fn one_too_many_is_told_so_by_the_users_error_component() {
     let scheduler = Scheduler::with_workers(1);
     let mut site = Site::new(".");
