@@ -4,10 +4,9 @@
 //! file, or a stream ──▶ chunks ──▶ encode ──▶ the body of the response
 //! ```
 
-use std::io;
-
 use bytes::Bytes;
-use kamea::{Component, End, Graph, Outbox, Pipe, Receiver, Source, compute, spawn};
+use kamea::{Component, Done, End, Graph, Outbox, Pipe, Receiver, Source, compute, spawn};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{Coding, Encoder};
 use crate::file::read_slice;
@@ -33,7 +32,9 @@ use crate::http::{Body, Chunk};
 /// assert!(matches!(packed[..], [Chunk::Data(_), .., Chunk::End(_)]));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn encode(coding: Coding) -> impl Component<Pipe<Chunk, Chunk>> + Clone + Send + Sync {
+pub fn encode(
+    coding: Coding,
+) -> impl AsyncFnMut(&mut Pipe<Chunk, Chunk>) -> Done + Clone + Send + Sync + 'static {
     async move |io: &mut Pipe<Chunk, Chunk>| {
         let mut encoder = Encoder::new(coding)?;
         while let Some(chunk) = io.inbox.next().await {
@@ -64,35 +65,60 @@ async fn send(outbox: &Outbox<Chunk>, encoded: Bytes) -> Result<(), End> {
     Ok(())
 }
 
-/// The same body, encoded: one in memory at once, one from a file or a stream while it is sent. Other bodies stay as they are.
-///
-/// # Errors
-///
-/// If there is no memory.
-pub async fn encode_body(body: Body, coding: Coding) -> io::Result<Body> {
-    Ok(match body {
-        Body::Bytes(content) => {
-            let encoded = compute(move || Encoder::encode_whole(coding, &content)).await;
-            Body::Bytes(encoded?)
-        }
-        Body::File(slice) => streamed(read_slice(slice), coding),
-        Body::Stream { chunks, .. } => streamed(pass_on(chunks), coding),
-        Body::Empty | Body::Pieces(_) => body,
-    })
+/// How many bodies are encoded while they are sent, at once: each has an encoder in memory, of a few mebibytes, for as long as its peer
+/// takes.
+const MOST: usize = 64;
+
+static ENCODINGS: Semaphore = Semaphore::const_new(MOST);
+
+/// The right to encode a body while it is sent.
+#[derive(Debug)]
+pub struct Encoding {
+    coding: Coding,
+    permit: SemaphorePermit<'static>,
 }
 
-/// The body that a graph of its own makes, as fast as the peer takes it.
-fn streamed(source: impl Component<Source<Chunk>> + Send, coding: Coding) -> Body {
-    let mut graph = Graph::new("encoded body");
-    let source = graph.add("source", source);
-    let encoder = graph.add("encoder", encode(coding));
-    graph.link(source.outbox, encoder.inbox).capacity(2);
-    let chunks = graph.take(encoder.outbox);
-    let flow = graph.start();
-    spawn(flow.expect("both ports of both components are linked"));
-    Body::Stream {
-        chunks,
-        length: None,
+impl Encoding {
+    /// The right, if there is one left: at most 64 bodies are encoded at once. A body may always be sent as it is instead.
+    #[must_use]
+    pub fn begin(coding: Coding) -> Option<Self> {
+        let permit = ENCODINGS.try_acquire().ok()?;
+        Some(Self { coding, permit })
+    }
+
+    /// The coding.
+    #[must_use]
+    pub fn coding(&self) -> Coding {
+        self.coding
+    }
+
+    /// The content of a file or a stream, encoded by a graph of its own, as fast as the peer takes it. Other bodies stay as they are.
+    #[must_use]
+    pub fn apply(self, body: Body) -> Body {
+        match body {
+            Body::File(slice) => self.run(read_slice(slice)),
+            Body::Stream { chunks, .. } => self.run(pass_on(chunks)),
+            body => body,
+        }
+    }
+
+    fn run(self, source: impl Component<Source<Chunk>> + Send) -> Body {
+        let mut graph = Graph::new("encoded body");
+        let source = graph.add("source", source);
+        let mut encode = encode(self.coding);
+        let permit = self.permit;
+        let encoder = graph.add("encoder", async move |io: &mut Pipe<Chunk, Chunk>| {
+            let _permit = &permit;
+            encode(io).await
+        });
+        graph.link(source.outbox, encoder.inbox).capacity(2);
+        let chunks = graph.take(encoder.outbox);
+        let flow = graph.start();
+        spawn(flow.expect("both ports of both components are linked"));
+        Body::Stream {
+            chunks,
+            length: None,
+        }
     }
 }
 

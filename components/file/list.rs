@@ -17,7 +17,7 @@ use super::listing::{Listing, MEDIA_TYPES, SHORT};
 use super::representation::Description;
 use super::serve::{accepted_codings, from_memory};
 use super::{Compression, FileOptions};
-use crate::coding::{AcceptedCodings, Encoder, encode_body};
+use crate::coding::{AcceptedCodings, Coding, Encoder, Encoding};
 use crate::http::{Failure, Fields, Request, Response, ResponseHead, preferred_type};
 
 /// The longest query, in bytes, with which a listing is kept in memory.
@@ -119,7 +119,7 @@ impl Files {
         };
         drop(permit);
         let listing = wanted.listing(entries, self.options());
-        long(request, &wanted, listing).await
+        Ok(long(request, &wanted, listing))
     }
 
     /// Reads and arranges a folder, and makes its listing if that is short.
@@ -165,7 +165,7 @@ impl Files {
         };
         let etag = format!("W/\"{:016x}\"", HASHER.hash_one(&content));
         let description = Description {
-            fields: fields(wanted).with("ETag", &etag),
+            fields: fields(wanted.media_type, wanted.accepted.first()).with("ETag", &etag),
             etag,
             modified: None,
             has_codings: false,
@@ -185,21 +185,21 @@ impl Files {
 }
 
 /// Answers with a long listing, which is made while it is sent.
-async fn long(request: &Request, wanted: &Wanted, listing: Listing) -> Result<Response, Failure> {
-    let mut body = listing.into_stream();
-    if let Some(coding) = wanted.accepted.first() {
-        let encoded = encode_body(body, coding).await;
-        body = encoded.map_err(system_failure(request))?;
-    }
-    let head = ResponseHead {
-        status: StatusCode::OK,
-        fields: fields(wanted),
-    };
-    Ok(Response {
+fn long(request: &Request, wanted: &Wanted, listing: Listing) -> Response {
+    let encoding = wanted.accepted.first().and_then(Encoding::begin);
+    let fields = fields(wanted.media_type, encoding.as_ref().map(Encoding::coding));
+    let body = listing.into_stream();
+    Response {
         exchange: request.exchange,
-        head,
-        body,
-    })
+        head: ResponseHead {
+            status: StatusCode::OK,
+            fields,
+        },
+        body: match encoding {
+            Some(encoding) => encoding.apply(body),
+            None => body,
+        },
+    }
 }
 
 fn too_many(request: &Request) -> Failure {
@@ -214,14 +214,13 @@ fn too_many(request: &Request) -> Failure {
     }
 }
 
-fn fields(wanted: &Wanted) -> Fields {
-    let media_type = wanted.media_type;
+fn fields(media_type: &str, coding: Option<Coding>) -> Fields {
     let fields = Fields::new()
         .with("Content-Type", format!("{media_type}; charset=utf-8"))
         .with("Vary", "Accept, Accept-Encoding")
         .with("Cache-Control", "no-cache")
         .with("Content-Security-Policy", POLICY);
-    match wanted.accepted.first() {
+    match coding {
         Some(coding) => fields.with("Content-Encoding", coding.name()),
         None => fields,
     }

@@ -16,7 +16,7 @@ use super::cache::{Entry, Identity, LARGEST, Origin};
 use super::files::{Files, failure, system_failure};
 use super::representation::{Description, Representation};
 use super::{Compression, Found, Refused};
-use crate::coding::{AcceptedCodings, Coding, Encoder, encode_body};
+use crate::coding::{AcceptedCodings, Coding, Encoder, Encoding};
 use crate::http::{
     Body, Failure, Fields, FileSlice, HandlerPorts, Piece, Request, Response, ResponseHead,
 };
@@ -137,7 +137,7 @@ impl Files {
         }
         if found.length > LARGEST {
             self.forget(&key);
-            return found.stream(request).await;
+            return found.stream(request);
         }
         let entry = found.load().await.map_err(system_failure(request))?;
         let entry = Rc::new(entry);
@@ -172,8 +172,10 @@ impl Selected {
     }
 
     /// A large file: as it is from the disk, or encoded while it is sent.
-    async fn stream(mut self, request: &Request) -> Result<Response, Failure> {
-        if let Some(coding) = self.encode {
+    fn stream(mut self, request: &Request) -> Result<Response, Failure> {
+        let encoding = self.encode.and_then(Encoding::begin);
+        if let Some(encoding) = &encoding {
+            let coding = encoding.coding();
             let etag = self.origin.file.etag_of(coding.name());
             self.description.encode(coding, etag);
         }
@@ -187,7 +189,7 @@ impl Selected {
             content: Piece::File(slice),
         };
         let mut response = representation.answer(request)?;
-        if let Some(coding) = self.encode
+        if let Some(encoding) = encoding
             && response.head.status == StatusCode::OK
         {
             response.body = if request.exchange.is_head {
@@ -197,8 +199,7 @@ impl Selected {
                     length: None,
                 }
             } else {
-                let body = encode_body(response.body, coding).await;
-                body.map_err(system_failure(request))?
+                encoding.apply(response.body)
             };
         }
         Ok(response)

@@ -12,16 +12,22 @@ const MOST: usize = 16;
 
 /// The entries of folders as they were at some moment, as long as somebody reads them.
 #[derive(Debug, Default)]
-pub(super) struct Snapshots(HashMap<Vec<u8>, Vec<(Instant, Weak<[Entry]>)>>);
+pub(super) struct Snapshots(HashMap<Vec<u8>, Vec<Snapshot>>);
+
+#[derive(Debug)]
+struct Snapshot {
+    made: Instant,
+    entries: Weak<[Entry]>,
+}
 
 impl Snapshots {
     /// The entries under a key, if they are to be trusted at `now`, or if there is no room for newer ones.
     pub(super) fn find(&mut self, key: &[u8], now: Instant) -> Option<Arc<[Entry]>> {
         self.prune();
         let is_full = self.is_full();
-        let (made, entries) = self.0.get(key)?.last()?;
-        let is_trusted = now.saturating_duration_since(*made) < TRUSTED;
-        entries.upgrade().filter(|_| is_trusted || is_full)
+        let newest = self.0.get(key)?.last()?;
+        let is_trusted = now.saturating_duration_since(newest.made) < TRUSTED;
+        newest.entries.upgrade().filter(|_| is_trusted || is_full)
     }
 
     /// Whether there is no room for further ones.
@@ -30,15 +36,17 @@ impl Snapshots {
     }
 
     pub(super) fn add(&mut self, key: &[u8], entries: &Arc<[Entry]>, now: Instant) {
-        let made = (now, Arc::downgrade(entries));
-        self.0.entry(key.to_vec()).or_default().push(made);
+        self.0.entry(key.to_vec()).or_default().push(Snapshot {
+            made: now,
+            entries: Arc::downgrade(entries),
+        });
     }
 
     /// Forgets those that nobody reads any more.
     fn prune(&mut self) {
-        self.0.retain(|_, made| {
-            made.retain(|(_, entries)| entries.strong_count() > 0);
-            !made.is_empty()
+        self.0.retain(|_, snapshots| {
+            snapshots.retain(|snapshot| snapshot.entries.strong_count() > 0);
+            !snapshots.is_empty()
         });
     }
 }

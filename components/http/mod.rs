@@ -7,6 +7,7 @@ mod chunked;
 mod conditional;
 mod connection;
 mod connections;
+mod content;
 mod date;
 mod decode;
 mod disposition;
@@ -44,6 +45,7 @@ pub use conditional::{Precondition, evaluate_preconditions};
 pub use connection::{
     NoPorts, NoPortsHandles, Opened, Service, hold_connection, refuse_connection,
 };
+pub use content::{Content, ContentSender, Incomplete};
 pub use date::DateCache;
 #[doc(hidden)]
 pub use decode::check_split_invariance;
@@ -66,8 +68,8 @@ pub use head::{RequestHead, ResponseHead};
 pub use limits::Limits;
 pub use malformed::Malformed;
 pub use message::{
-    Body, Chunk, Content, ContentSender, ErrorForm, Exchange, Failure, FileSlice, HandlerPorts,
-    HandlerPortsHandles, Incomplete, Piece, Request, Response,
+    Body, Chunk, ErrorForm, Exchange, Failure, FileSlice, HandlerPorts, HandlerPortsHandles, Piece,
+    Request, Response,
 };
 pub use note::{Note, NotePorts, NotePortsHandles, note_requests};
 pub use parse::{Notice, ParsePorts, ParsePortsHandles, Patience, Written, parse_requests};

@@ -22,7 +22,8 @@ use kamea::{Component, Done, End, Inbox, Outbox, Ports, Sender, is_stopping, lin
 
 use crate::net::Finish;
 
-use super::message::{Content, ErrorForm, Exchange, Failure, Incomplete, Part, Request};
+use super::content::{Content, Incomplete, Part};
+use super::message::{ErrorForm, Exchange, Failure, Request};
 use super::{BodyKind, Event, Limits, Phase, RequestDecoder, RequestHead};
 
 /// The ports of [`parse_requests`].

@@ -211,28 +211,8 @@ impl Client {
 
     /// Reads one response, strictly.
     pub(crate) fn response(&mut self, is_head: bool) -> Response {
-        let status_line = self.line();
-        let status = status_line
-            .strip_prefix("HTTP/1.1 ")
-            .and_then(|rest| rest.get(..3));
-        let status = status
-            .unwrap_or_else(|| panic!("{status_line:?}"))
-            .parse()
-            .unwrap();
-        let mut fields = Vec::new();
-        loop {
-            let line = self.line();
-            if line.is_empty() {
-                break;
-            }
-            let (name, value) = line.split_once(": ").unwrap_or_else(|| panic!("{line:?}"));
-            fields.push((name.to_owned(), value.to_owned()));
-        }
-        let mut response = Response {
-            status,
-            fields,
-            body: Vec::new(),
-        };
+        let mut response = self.head();
+        let status = response.status;
         if is_head || status < 200 || status == 204 || status == 304 {
             return response;
         }
@@ -252,6 +232,32 @@ impl Client {
             None => response.body = self.rest(),
         }
         response
+    }
+
+    /// Reads the head of a response, strictly.
+    pub(crate) fn head(&mut self) -> Response {
+        let status_line = self.line();
+        let status = status_line
+            .strip_prefix("HTTP/1.1 ")
+            .and_then(|rest| rest.get(..3));
+        let status = status
+            .unwrap_or_else(|| panic!("{status_line:?}"))
+            .parse()
+            .unwrap();
+        let mut fields = Vec::new();
+        loop {
+            let line = self.line();
+            if line.is_empty() {
+                break;
+            }
+            let (name, value) = line.split_once(": ").unwrap_or_else(|| panic!("{line:?}"));
+            fields.push((name.to_owned(), value.to_owned()));
+        }
+        Response {
+            status,
+            fields,
+            body: Vec::new(),
+        }
     }
 
     fn exactly(&mut self, length: usize) -> Vec<u8> {

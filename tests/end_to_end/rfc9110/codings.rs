@@ -249,3 +249,31 @@ fn a_client_that_leaves_a_large_coded_file_harms_nobody() {
     }
     server.assert_well();
 }
+
+#[test]
+fn only_so_many_are_encoded_at_once_and_the_others_are_served_all_the_same() {
+    let server = server(&[]);
+    // What does not shrink, so that the buffers of the system do not take it all.
+    let mut state = 1_u32;
+    let noise: Vec<u8> = (0..20_000_000)
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        })
+        .collect();
+    fs::write(server.path().join("noise.txt"), &noise).unwrap();
+    let mut slow: Vec<_> = (0..64).map(|_| server.connect()).collect();
+    for client in &mut slow {
+        client.send("GET /noise.txt HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n");
+        assert_eq!(client.head().field("content-encoding"), Some("gzip"));
+    }
+    let response = get(&server, "/noise.txt", "gzip");
+    assert_eq!(response.field("content-encoding"), None);
+    assert!(response.body == noise);
+    drop(slow);
+    // Small ones come from memory, and take no place.
+    assert_eq!(
+        get(&server, "/small.html", "gzip").field("content-encoding"),
+        Some("gzip")
+    );
+}

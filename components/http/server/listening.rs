@@ -1,0 +1,64 @@
+//! A server that runs.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use kamea::{Running, Sender};
+
+use super::{StartError, WebServer};
+use crate::http::admission::Admission;
+use crate::http::connections::Configuration;
+
+/// A server that runs.
+///
+/// # Examples
+///
+/// ```
+/// use kamea::Scheduler;
+/// use kamea_components::http::{Site, WebServer};
+///
+/// let scheduler = Scheduler::with_workers(1);
+/// let listening = WebServer::new(Site::new(".")).run(&scheduler, &["127.0.0.1:0".parse()?])?;
+/// assert_ne!(listening.addresses()[0].port(), 0);
+/// listening.stop();
+/// assert!(scheduler.stop(std::time::Duration::from_secs(5)), "nothing was left");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Listening {
+    pub(super) addresses: Vec<SocketAddr>,
+    pub(super) running: Vec<Running>,
+    pub(super) admission: Arc<Admission>,
+    /// To the connections of each worker.
+    pub(super) configurations: Vec<Sender<Configuration>>,
+}
+
+impl Listening {
+    /// The addresses, with the ports that the system chose where none was given.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Puts another server in the place of this one, at the same addresses. Connections stay: each goes on with the new graph when what it
+    /// has been asked for is answered, at the latest after one further request.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] says what is wrong with the new one; then this one goes on.
+    pub async fn replace(&self, server: WebServer) -> Result<(), StartError> {
+        let configuration = server.into_configuration()?;
+        let site = &configuration.site;
+        self.admission
+            .set_bounds(site.connections, site.connections_per_client);
+        for worker in &self.configurations {
+            // A worker whose connections are gone is about to end.
+            let _ = worker.send(configuration.clone()).await;
+        }
+        Ok(())
+    }
+
+    /// Begins a graceful stop: no new connections, and those that there are end when their requests are answered.
+    pub fn stop(&self) {
+        self.running.iter().for_each(Running::stop);
+    }
+}
