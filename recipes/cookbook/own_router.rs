@@ -18,7 +18,7 @@ async fn try_out(io: &mut RoutePorts) -> Done {
             .get("x-reader")
             .and_then(|value| value.last());
         let is_even = number.is_some_and(|digit| digit % 2 == 0);
-        match io.routes.get(0) {
+        match io.routes.first() {
             Some(new) if is_even && request.head.target.path() == "/" => new.send(request).await?,
             _ => io.files.send(request).await?,
         }
