@@ -9,7 +9,7 @@ use kamea::time::wall_clock;
 
 use crate::http::{
     Body, Failure, Fields, FileSlice, Piece, Precondition, Ranges, Request, RequestHead, Response,
-    ResponseHead, attachment, evaluate_preconditions, evaluate_range, freshness_lifetime,
+    ResponseHead, Target, attachment, evaluate_preconditions, evaluate_range, freshness_lifetime,
 };
 
 /// The query that asks for a file to be saved instead of shown.
@@ -79,22 +79,21 @@ impl Representation<'_> {
 
     /// The fields, with the name to save it under if the query is [`DOWNLOAD`], and `Expires` for a peer of HTTP/1.0, which does not know `Cache-Control` (RFC 9111 section 5.3).
     fn fields(&self, request: &Request) -> Fields {
-        let mut fields = self.description.fields.clone();
-        let target = &request.head.target;
-        if target.query() == Some(DOWNLOAD)
-            && let Ok(path) = target.decoded_path()
-            && let Some(name) = path.rsplit(|&b| b == b'/').next()
-            && !name.is_empty()
-        {
-            fields = fields.with("Content-Disposition", attachment(name));
-        }
-        if request.exchange.version != Version::HTTP_10 {
+        let fields = self.description.fields.clone();
+        let (target, version) = (&request.head.target, request.exchange.version);
+        if target.query().is_none() && version != Version::HTTP_10 {
             return fields;
         }
+        let fields = match download_name(target) {
+            Some(name) => fields.with("Content-Disposition", attachment(&name)),
+            None => fields,
+        };
         let lifetime = fields.get("cache-control").and_then(freshness_lifetime);
         match lifetime.and_then(|lifetime| wall_clock().checked_add(lifetime)) {
-            Some(expires) => fields.with("Expires", httpdate::fmt_http_date(expires)),
-            None => fields,
+            Some(expires) if version == Version::HTTP_10 => {
+                fields.with("Expires", httpdate::fmt_http_date(expires))
+            }
+            _ => fields,
         }
     }
 
@@ -128,6 +127,16 @@ impl Representation<'_> {
             Body::Pieces(pieces),
         )
     }
+}
+
+/// Under which name it is to be saved, if it is.
+fn download_name(target: &Target) -> Option<Vec<u8>> {
+    if target.query() != Some(DOWNLOAD) {
+        return None;
+    }
+    let path = target.decoded_path().ok()?;
+    let name = path.rsplit(|&b| b == b'/').next()?;
+    (!name.is_empty()).then(|| name.to_vec())
 }
 
 fn content_range(part: &Range<u64>, length: u64) -> String {

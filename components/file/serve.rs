@@ -18,7 +18,7 @@ use super::representation::{Description, Representation};
 use super::{Compression, Found, Refused};
 use crate::coding::{AcceptedCodings, Coding, Encoder, Encoding};
 use crate::http::{
-    Body, Failure, Fields, FileSlice, HandlerPorts, Piece, Request, Response, ResponseHead,
+    Body, Failure, Fields, FileSlice, HandlerPorts, Names, Piece, Request, Response, ResponseHead,
 };
 
 /// Files smaller than this, in bytes, are not worth encoding.
@@ -53,7 +53,11 @@ impl Files {
         }
         let path = request.head.target.decoded_path().ok()?;
         let path = path.strip_prefix(b"/")?;
-        let entry = self.recall(&key(path, accepted_codings(request)))?;
+        let accepted = accepted_codings(request);
+        let entry = match accepted.first() {
+            None => self.recall(path)?,
+            Some(_) => self.recall(&key(path, accepted))?,
+        };
         log::debug!("{} | Handle File", request.exchange.peer);
         Some(from_memory(request, &entry))
     }
@@ -254,8 +258,9 @@ fn is_read(request: &Request) -> bool {
 
 /// The codings that a request accepts. None if it asks for a part: that is a part of the file as it is.
 pub(super) fn accepted_codings(request: &Request) -> AcceptedCodings {
+    const ACCEPT_ENCODING: Names = Names::of(&[b"accept-encoding"]);
     let fields = &request.head.fields;
-    if fields.contains("range") {
+    if !fields.may_contain_any(ACCEPT_ENCODING) || fields.contains("range") {
         return AcceptedCodings::default();
     }
     AcceptedCodings::of(fields)

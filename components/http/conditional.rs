@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use http::Method;
 
 use super::Fields;
+use super::fields::Names;
 
 /// What the preconditions of a request come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +18,13 @@ pub enum Precondition {
     /// Answer 412: the method must not be performed.
     Failed,
 }
+
+const CONDITIONS: Names = Names::of(&[
+    b"if-match",
+    b"if-none-match",
+    b"if-modified-since",
+    b"if-unmodified-since",
+]);
 
 /// Evaluates the preconditions of a request, in the order of RFC 9110 section 13.2.2.
 ///
@@ -34,12 +42,16 @@ pub enum Precondition {
 /// assert_eq!(verdict, Precondition::NotModified);
 /// ```
 #[must_use]
+#[inline]
 pub fn evaluate_preconditions(
     method: &Method,
     fields: &Fields,
     etag: Option<&[u8]>,
     last_modified: Option<SystemTime>,
 ) -> Precondition {
+    if !fields.may_contain_any(CONDITIONS) {
+        return Precondition::Proceed;
+    }
     let is_safe = matches!(*method, Method::GET | Method::HEAD);
     let exists = etag.is_some() || last_modified.is_some();
     if fields.contains("if-match") {

@@ -206,7 +206,13 @@ impl Fields {
 
     /// Whether a line may be one that the encoder writes itself; `false` is certain.
     pub(super) fn may_frame(&self) -> bool {
-        FRAMING.iter().any(|name| self.names.may_contain(name))
+        self.may_contain_any(FRAMING_NAMES)
+    }
+
+    /// Whether there may be a field of one of these names; `false` is certain, and most requests have none.
+    #[inline]
+    pub(crate) fn may_contain_any(&self, names: Names) -> bool {
+        self.names.0 & names.0 != 0
     }
 
     /// The lines, without their CRLF.
@@ -249,6 +255,8 @@ const FRAMING: [&[u8]; 4] = [
     b"transfer-encoding",
 ];
 
+const FRAMING_NAMES: Names = Names::of(&FRAMING);
+
 /// Whether only the encoder may write that field.
 pub(super) fn is_framing(name: &[u8]) -> bool {
     FRAMING
@@ -259,9 +267,18 @@ pub(super) fn is_framing(name: &[u8]) -> bool {
 /// The names of some fields, forgetful but small: that a name is not there is certain, that it is there is not. Most look-ups
 /// are for fields that a message does not have.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Names(u64);
+pub(crate) struct Names(u64);
 
 impl Names {
+    pub(crate) const fn of(names: &[&[u8]]) -> Self {
+        let (mut bits, mut i) = (0, 0);
+        while i < names.len() {
+            bits |= Self::bit(names[i]);
+            i += 1;
+        }
+        Self(bits)
+    }
+
     #[inline]
     pub(super) fn insert(&mut self, name: &[u8]) {
         self.0 |= Self::bit(name);
@@ -274,9 +291,12 @@ impl Names {
 
     /// The length and the first letter tell the usual names apart well enough.
     #[inline]
-    fn bit(name: &[u8]) -> u64 {
-        let first = name.first().map_or(0, u8::to_ascii_lowercase);
-        1 << ((usize::from(first) * 7 + name.len()) % 64)
+    const fn bit(name: &[u8]) -> u64 {
+        let first = match name {
+            [first, ..] => first.to_ascii_lowercase(),
+            [] => 0,
+        };
+        1 << ((first as usize * 7 + name.len()) % 64)
     }
 }
 

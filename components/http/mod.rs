@@ -58,6 +58,7 @@ pub use encode::{
 pub use error_pages::{ErrorPages, ErrorRedirect, answer_errors_with};
 pub use errors::{ErrorPorts, ErrorPortsHandles, answer_errors};
 pub use faults::{FaultPorts, FaultPortsHandles, answer_faults};
+pub(crate) use fields::Names;
 pub use fields::{Fields, InvalidField};
 pub use filter::{
     FilterPorts, FilterPortsHandles, ResponseFilterPorts, ResponseFilterPortsHandles, add_fields,
