@@ -9,6 +9,7 @@ use futures_lite::future::yield_now;
 use kamea::{Graph, link, spawn};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::folder::{Entry, View};
 use crate::http::{Body, Chunk, NoPorts};
@@ -180,7 +181,7 @@ fn href_of(entry: &Entry) -> String {
 
 fn json_object(entry: &Entry) -> String {
     let (name, href) = (json_string(&entry.text()), json_string(&href_of(entry)));
-    let changed = json_string(&(date_and_time(entry.modified).replace(' ', "T") + ":00Z"));
+    let changed = json_string(&timestamp(entry.modified));
     match &entry.media_type {
         None => format!(
             "{{\"name\":{name},\"href\":{href},\"type\":\"folder\",\"modified\":{changed}}}"
@@ -195,6 +196,14 @@ fn json_object(entry: &Entry) -> String {
 
 fn json_string(text: &str) -> String {
     serde_json::Value::from(text).to_string()
+}
+
+/// `2026-11-21T09:42:31Z` (RFC 3339); empty for what no calendar holds.
+fn timestamp(seconds: i64) -> String {
+    let at = OffsetDateTime::from_unix_timestamp(seconds);
+    at.ok()
+        .and_then(|at| at.format(&Rfc3339).ok())
+        .unwrap_or_default()
 }
 
 /// `2026-11-21 09:42`, in UTC; empty for what no calendar holds.
@@ -268,7 +277,7 @@ mod tests {
         assert_eq!(value["entries"][1]["name"], "a <b>&\"c");
         assert_eq!(value["entries"][1]["size"], 5);
         assert_eq!(value["entries"][2]["href"], "%FF%3F%23%25");
-        assert_eq!(value["entries"][2]["modified"], "1994-11-06T08:49:00Z");
+        assert_eq!(value["entries"][2]["modified"], "1994-11-06T08:49:37Z");
         let empty = whole("application/json", b"", "", Vec::new());
         assert!(serde_json::from_str::<serde_json::Value>(&empty).is_ok());
     }
