@@ -61,6 +61,16 @@ pub(crate) async fn read_some(socket: &Socket) -> io::Result<Bytes> {
     .await
 }
 
+/// Reads into the buffer of this worker; gives what was read, in as much memory as it needs.
+pub(crate) fn read_into_buffer(
+    read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+) -> io::Result<Bytes> {
+    BUFFER.with_borrow_mut(|buffer| {
+        let count = read(buffer)?;
+        Ok(Bytes::copy_from_slice(&buffer[..count]))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write;

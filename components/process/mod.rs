@@ -1,5 +1,17 @@
-//! Processes: for now what reaches our own, its signals.
+//! Processes: programs of the system as components, and what reaches our own process, its signals.
 
+mod command;
 mod hangups;
+mod pipe;
+mod started;
+mod unix_process;
 
+pub use command::{Command, Stdio};
 pub use hangups::{Hangup, hangups};
+pub use pipe::{PipeReader, PipeWriter};
+/// A resource of a process that may be limited; see setrlimit(2).
+pub use rustix::process::Resource;
+/// A signal; see signal(7).
+pub use rustix::process::Signal;
+pub use started::Process;
+pub use unix_process::{ProcessError, ProcessPorts, ProcessPortsHandles, unix_process};

@@ -16,9 +16,10 @@ const IDLE: Duration = Duration::from_secs(10);
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Runs a job that blocks on a thread of the pool and waits for its result, while the worker does other things.
+/// Runs a job that blocks on a thread of the pool, from now on; gives its result to whoever waits for it, while the worker does other
+/// things.
 ///
-/// A job whose result nobody waits for any more still runs to its end. Jobs queue once 32 of them run.
+/// A job whose result nobody waits for still runs to its end. Jobs queue once 32 of them run.
 ///
 /// # Panics
 ///
@@ -34,20 +35,21 @@ type Job = Box<dyn FnOnce() + Send>;
 /// # }
 /// # kamea::testing::block_on(example()).unwrap();
 /// ```
-pub async fn unblock<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> T {
+pub fn unblock<T: Send + 'static>(
+    job: impl FnOnce() -> T + Send + 'static,
+) -> impl Future<Output = T> + Send {
     static POOL: LazyLock<Pool> = LazyLock::new(Pool::new);
     let (ended, end) = flume::bounded(1);
     POOL.run(Box::new(move || {
         // Whoever asked may have gone away meanwhile.
         let _ = ended.send(catch_unwind(AssertUnwindSafe(job)));
     }));
-    match end
-        .recv_async()
-        .await
-        .expect("a job of the pool reports its end")
-    {
-        Ok(result) => result,
-        Err(panic) => resume_unwind(panic),
+    async move {
+        let outcome = end.recv_async().await;
+        match outcome.expect("a job of the pool reports its end") {
+            Ok(result) => result,
+            Err(panic) => resume_unwind(panic),
+        }
     }
 }
 

@@ -1,0 +1,163 @@
+//! A process that was started: the leader of a group of its own.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ExitStatus};
+
+use kamea::unblock;
+use rustix::process::{
+    Pid, PidfdFlags, Rlimit, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process_group,
+    pidfd_open, prlimit, waitid,
+};
+use tokio::net::unix::pipe;
+
+use super::{Command, PipeReader, PipeWriter};
+
+/// A process that was started, the leader of a process group of its own. Dropping it kills the whole group.
+///
+/// # Examples
+///
+/// ```
+/// use kamea_components::process::{Command, Process};
+///
+/// # kamea::testing::block_on(async {
+/// let mut process = Process::start(&Command::new("tr").args(["a-z", "A-Z"])).await?;
+/// let (mut stdin, mut stdout) = (process.stdin.take().unwrap(), process.stdout.take().unwrap());
+/// stdin.write_all(b"hello").await?;
+/// drop(stdin);
+/// assert_eq!(stdout.read().await?, "HELLO");
+/// assert!(stdout.read().await?.is_empty());
+/// assert!(process.exited().await?.success());
+/// # std::io::Result::Ok(())
+/// # }).unwrap();
+/// ```
+#[derive(Debug)]
+pub struct Process {
+    /// Its standard input, if that is a pipe.
+    pub stdin: Option<PipeWriter>,
+    /// Its standard output, if that is a pipe.
+    pub stdout: Option<PipeReader>,
+    /// Its standard error, if that is a pipe.
+    pub stderr: Option<PipeReader>,
+    /// Becomes readable when the process ends (pidfd_open(2)); the event queue does not ask what kind of descriptor it is.
+    exit: pipe::Receiver,
+    group: Group,
+}
+
+impl Process {
+    /// Starts a process. The program is loaded on a thread of the pool, not on the worker.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the system says: the program is missing or may not be executed, its interpreter is missing, there are too many
+    /// processes.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a worker.
+    pub async fn start(command: &Command) -> io::Result<Self> {
+        let command = command.clone();
+        let (mut group, exit) = unblock(move || Group::start(&command)).await?;
+        let child = group.leader()?;
+        let stdin = child.stdin.take().map(PipeWriter::new).transpose()?;
+        let stdout = child.stdout.take().map(PipeReader::new).transpose()?;
+        let stderr = child.stderr.take().map(PipeReader::new).transpose()?;
+        Ok(Self {
+            stdin,
+            stdout,
+            stderr,
+            exit: pipe::Receiver::from_owned_fd_unchecked(exit)?,
+            group,
+        })
+    }
+
+    /// Its number, which is its group's as well.
+    pub fn id(&self) -> u32 {
+        self.group.id.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// Waits until it has ended; gives how. Its descendants may still run.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the system says.
+    pub async fn exited(&self) -> io::Result<ExitStatus> {
+        loop {
+            if let Some(status) = self.group.status()? {
+                return Ok(status);
+            }
+            self.exit.readable().await?;
+        }
+    }
+
+    /// Sends a signal to the whole group.
+    pub fn signal(&self, signal: Signal) {
+        // Nobody may be left who could get it.
+        let _ = kill_process_group(self.group.id, signal);
+    }
+}
+
+/// A process group whose leader has not been waited for, so that its number is not given to another one.
+#[derive(Debug)]
+struct Group {
+    leader: Option<Child>,
+    id: Pid,
+}
+
+impl Group {
+    /// Starts the leader of a new group. Blocks until the program has been loaded.
+    fn start(command: &Command) -> io::Result<(Self, OwnedFd)> {
+        let child = command.to_std()?.spawn()?;
+        let group = Self {
+            id: Pid::from_child(&child),
+            leader: Some(child),
+        };
+        for &(resource, limit) in &command.limits {
+            let limit = Some(limit);
+            let limit = Rlimit {
+                current: limit,
+                maximum: limit,
+            };
+            match prlimit(Some(group.id), resource, limit) {
+                // It has ended already.
+                Ok(_) | Err(rustix::io::Errno::SRCH) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        let exit = pidfd_open(group.id, PidfdFlags::NONBLOCK)?;
+        Ok((group, exit))
+    }
+
+    fn leader(&mut self) -> io::Result<&mut Child> {
+        self.leader
+            .as_mut()
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    /// How the leader has ended, if it has; it stays to be waited for.
+    fn status(&self) -> io::Result<Option<ExitStatus>> {
+        let how = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let status = waitid(WaitId::Pid(self.id), how)?;
+        Ok(status.as_ref().map(exit_status))
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let _ = kill_process_group(self.id, Signal::KILL);
+        let Some(mut leader) = self.leader.take() else {
+            return;
+        };
+        if !matches!(leader.try_wait(), Ok(Some(_))) {
+            // It may take the system a moment to take a large process apart.
+            drop(unblock(move || leader.wait()));
+        }
+    }
+}
+
+fn exit_status(status: &WaitIdStatus) -> ExitStatus {
+    let code = status.exit_status().map(|code| code << 8);
+    let raw = code.or(status.terminating_signal()).unwrap_or_default();
+    ExitStatus::from_raw(raw)
+}
