@@ -2,6 +2,7 @@
 
 pub mod coding;
 pub mod file;
+pub mod gateway;
 pub mod http;
 pub mod net;
 pub mod process;

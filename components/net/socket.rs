@@ -62,6 +62,19 @@ impl Socket {
         self.peer
     }
 
+    /// The address of this end.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the system says of the connection.
+    pub fn local(&self) -> io::Result<SocketAddr> {
+        match &*self.stream.borrow() {
+            Stream::Bare(stream) => stream.local_addr(),
+            Stream::Watched(stream) => stream.local_addr(),
+            Stream::Lost => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
     /// Reads what has arrived, at least one byte; 0 at the end of what the peer sends.
     ///
     /// # Errors

@@ -1,0 +1,109 @@
+//! Where in the space of paths, and on which address, a program is served.
+
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::Variables;
+
+/// Where in the space of paths, and on which address, a program is served: what the [`Variables`] of all its requests have in common.
+///
+/// # Examples
+///
+/// ```
+/// use kamea_components::gateway::Mount;
+///
+/// let mount = Mount::new("192.0.2.1:8080".parse()?).script_name("/app").document_root("/srv/www");
+/// assert_eq!(mount.path_info(b"/app/a"), Some(&b"/a"[..]));
+/// assert_eq!(mount.path_info(b"/app"), Some(&b""[..]));
+/// assert_eq!(mount.path_info(b"/apple"), None);
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Mount {
+    local: SocketAddr,
+    script_name: String,
+    document_root: Option<PathBuf>,
+    passes_authorization: bool,
+    /// What is the same in all requests, ready to be copied.
+    pub(super) constant: Variables,
+}
+
+impl Mount {
+    /// At the root of the paths of a server whose end of the connection is `local`.
+    #[must_use]
+    pub fn new(local: SocketAddr) -> Self {
+        // A client of IPv4 that came through a socket of IPv6 is still one of IPv4.
+        let local = SocketAddr::new(local.ip().to_canonical(), local.port());
+        let mut constant = Variables::default();
+        constant.push("GATEWAY_INTERFACE", b"CGI/1.1");
+        constant.push("SERVER_SOFTWARE", SOFTWARE);
+        constant.push("REQUEST_SCHEME", b"http");
+        constant.push_text("SERVER_ADDR", format_args!("{}", local.ip()));
+        constant.push_text("SERVER_PORT", format_args!("{}", local.port()));
+        Self {
+            local,
+            script_name: String::new(),
+            document_root: None,
+            passes_authorization: false,
+            constant,
+        }
+    }
+
+    /// Below this path: what `SCRIPT_NAME` will be (RFC 3875 section 4.1.13). It is not percent-encoded; a slash at its end does not count.
+    #[must_use]
+    pub fn script_name(self, path: &str) -> Self {
+        Self {
+            script_name: path.trim_end_matches('/').to_owned(),
+            ..self
+        }
+    }
+
+    /// Beside the files of this folder: what `DOCUMENT_ROOT` will be, and `PATH_TRANSLATED` begins with (RFC 3875 section 4.1.6).
+    #[must_use]
+    pub fn document_root(mut self, folder: impl Into<PathBuf>) -> Self {
+        let folder = folder.into();
+        self.constant
+            .set("DOCUMENT_ROOT", folder.as_os_str().as_bytes());
+        Self {
+            document_root: Some(folder),
+            ..self
+        }
+    }
+
+    /// Also passes `Authorization` on, for a program that checks passwords itself. RFC 3875 section 4.1.18 lets a server keep it back, so
+    /// that a program does not learn passwords that it has no use for.
+    #[must_use]
+    pub fn pass_authorization(self) -> Self {
+        Self {
+            passes_authorization: true,
+            ..self
+        }
+    }
+
+    /// What remains of a decoded path behind the script name; `None` if it is not below that.
+    #[must_use]
+    pub fn path_info<'a>(&self, path: &'a [u8]) -> Option<&'a [u8]> {
+        let rest = path.strip_prefix(self.script_name.as_bytes())?;
+        matches!(rest, [] | [b'/', ..]).then_some(rest)
+    }
+
+    pub(super) fn script(&self) -> &[u8] {
+        self.script_name.as_bytes()
+    }
+
+    pub(super) fn address(&self) -> IpAddr {
+        self.local.ip()
+    }
+
+    pub(super) fn docroot(&self) -> Option<&Path> {
+        self.document_root.as_deref()
+    }
+
+    pub(super) fn passes_authorization(&self) -> bool {
+        self.passes_authorization
+    }
+}
+
+/// The name of the server to the programs behind it (RFC 3875 section 4.1.17).
+const SOFTWARE: &[u8] = concat!("Kamea/", env!("CARGO_PKG_VERSION")).as_bytes();
