@@ -1,5 +1,6 @@
 //! Ready-made components, a folder a domain, one component a file.
 
+pub mod cgi;
 pub mod coding;
 pub mod file;
 pub mod gateway;

@@ -3,9 +3,9 @@
 use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -43,6 +43,40 @@ pub enum Found {
     File(File, Metadata),
     /// A folder, open for listing.
     Folder(File),
+}
+
+/// What is at a path, without being opened.
+#[derive(Debug)]
+pub struct Located(File, Metadata);
+
+/// How something is opened that is only to be located.
+const LOCATING: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
+
+impl Located {
+    fn new(descriptor: OwnedFd) -> Result<Self, Refused> {
+        let file = File::from(descriptor);
+        let metadata = file.metadata().map_err(Refused::System)?;
+        Ok(Self(file, metadata))
+    }
+
+    /// What the system knows of it.
+    pub fn metadata(&self) -> &Metadata {
+        &self.1
+    }
+
+    /// Its absolute path, without links.
+    ///
+    /// # Errors
+    ///
+    /// If the system does not say.
+    pub fn path(&self) -> io::Result<PathBuf> {
+        path_of(&self.0)
+    }
+}
+
+/// The path of what a descriptor is open for (proc(5)).
+fn path_of(file: &impl AsRawFd) -> io::Result<PathBuf> {
+    std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
 /// Why a path is not served.
@@ -151,6 +185,41 @@ impl Docroot {
             Err(Errno::AGAIN | Errno::INTR | Errno::INVAL) => Ok(None),
             outcome => Found::new(outcome?).map(Some),
         }
+    }
+
+    /// Locates what is at `path`, relative to the root, whether it may be read or not. May wait for the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] says why it is not there.
+    pub fn locate(&self, path: &[u8]) -> Result<Located, Refused> {
+        loop {
+            match self.open_beneath(path, LOCATING, ResolveFlags::empty()) {
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                outcome => return Located::new(outcome?),
+            }
+        }
+    }
+
+    /// Like [`locate`](Self::locate), but does not wait for the disk: `None` if the system does not have all of the path in memory.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] says why it is not there.
+    pub fn locate_cached(&self, path: &[u8]) -> Result<Option<Located>, Refused> {
+        match self.open_beneath(path, LOCATING, ResolveFlags::CACHED) {
+            Err(Errno::AGAIN | Errno::INTR | Errno::INVAL) => Ok(None),
+            outcome => Located::new(outcome?).map(Some),
+        }
+    }
+
+    /// The absolute path of the root, without links.
+    ///
+    /// # Errors
+    ///
+    /// If the system does not say.
+    pub fn path(&self) -> io::Result<PathBuf> {
+        path_of(&*self.folder)
     }
 
     fn resolve(&self, path: &[u8], how: ResolveFlags) -> rustix::io::Result<File> {

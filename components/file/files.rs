@@ -66,11 +66,11 @@ impl Files {
         &self.listers
     }
 
-    pub(super) fn docroot(&self) -> &Docroot {
+    pub(crate) fn docroot(&self) -> &Docroot {
         &self.docroot
     }
 
-    pub(super) fn options(&self) -> &FileOptions {
+    pub(crate) fn options(&self) -> &FileOptions {
         &self.options
     }
 
@@ -99,7 +99,7 @@ impl Files {
     }
 
     /// The path of a request relative to the root, if it may be served at all.
-    pub(super) fn path<'r>(&self, request: &'r Request) -> Result<Cow<'r, [u8]>, Failure> {
+    pub(crate) fn path<'r>(&self, request: &'r Request) -> Result<Cow<'r, [u8]>, Failure> {
         let fail = |status, explanation| Failure::new(request.exchange, status, explanation);
         let path = request.head.target.decoded_path();
         let path = path.map_err(|_| fail(StatusCode::BAD_REQUEST, "the path is not valid"))?;

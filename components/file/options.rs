@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::CacheRule;
+use super::{CacheRule, Programs};
 
 /// How files are served.
 ///
@@ -38,6 +38,8 @@ pub struct FileOptions {
     pub thumbnails: bool,
     /// Whether files may be written, by PUT and DELETE.
     pub writable: bool,
+    /// Which files are programs, and not sent.
+    pub programs: Programs,
 }
 
 /// Which content codings files are served in, to clients that accept them.
@@ -62,6 +64,7 @@ impl Default for FileOptions {
             compression: Compression::Made,
             thumbnails: true,
             writable: false,
+            programs: Programs::default(),
         }
     }
 }

@@ -174,6 +174,9 @@ impl Place {
 /// The path of a request that is to change a file.
 pub(super) fn writable_path(files: &Files, request: &Request) -> Result<Vec<u8>, Failure> {
     match files.path(request) {
+        Ok(path) if files.options().programs.is_kept_back(&path, 0) => {
+            Err(Unchanged::FORBIDDEN.of(request))
+        }
         Ok(path) => Ok(path.into_owned()),
         Err(failure) if failure.status == StatusCode::NOT_FOUND => {
             Err(Unchanged::FORBIDDEN.of(request))

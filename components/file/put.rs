@@ -201,7 +201,8 @@ impl Upload {
         let name = self.name.as_deref().unwrap_or(Path::new(""));
         match current {
             Some(current) => {
-                let permissions = Permissions::from_mode(current.mode & 0o7777);
+                // What a client has written is not executed.
+                let permissions = Permissions::from_mode(current.mode & 0o666);
                 self.file.set_permissions(permissions)?;
                 renameat(folder, name, folder, place)?;
                 Ok(StatusCode::NO_CONTENT)

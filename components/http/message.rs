@@ -169,6 +169,9 @@ pub enum Body {
         /// Its length in bytes, if it is known.
         length: Option<u64>,
     },
+    /// A whole response, head and all, which goes out as it is; the connection ends with it. The head beside it only tells the log
+    /// of its status.
+    Verbatim(Receiver<Chunk>),
 }
 
 /// What is sent of a [`Body::Stream`].

@@ -33,6 +33,7 @@ use super::filter::{
 };
 use super::message::{HandlerPorts, HandlerPortsHandles};
 use super::route::{Route, RoutePorts, RoutePortsHandles};
+use crate::cgi::{Cgi, CgiOptions};
 use crate::file::{Docroot, FileOptions, LogEntry, Thumbnails, serve_files};
 
 /// The graph of one connection while it is wired.
@@ -85,6 +86,8 @@ pub struct WebServer {
     filters: Vec<(String, Slot<FilterPortsHandles>)>,
     response_filters: Vec<(String, Slot<ResponseFilterPortsHandles>)>,
     records: Option<Sender<LogEntry>>,
+    /// How programs are run, if they are.
+    cgi: Option<Cgi>,
 }
 
 impl std::fmt::Debug for WebServer {
@@ -137,6 +140,7 @@ impl WebServer {
             filters: Vec::new(),
             response_filters: Vec::new(),
             records: None,
+            cgi: None,
         }
     }
 
@@ -248,6 +252,16 @@ impl WebServer {
     pub fn records(self, log: Sender<LogEntry>) -> Self {
         Self {
             records: Some(log),
+            ..self
+        }
+    }
+
+    /// Has programs below the document root answer requests, as CGI/1.1 has it. Which files are programs, the options of the
+    /// [`Site`]'s files say.
+    #[must_use]
+    pub fn cgi(self, options: CgiOptions) -> Self {
+        Self {
+            cgi: Some(Cgi::new(options)),
             ..self
         }
     }

@@ -217,9 +217,15 @@ impl Writer<'_> {
 
     /// Writes a response; gives whether it is the last of the connection.
     async fn respond(&mut self, response: &mut Response) -> io::Result<bool> {
-        let (framing, connection) = self.out.put_head(response);
         self.present = Some(response.head.status);
         self.out.content = 0;
+        if let Body::Verbatim(chunks) = &mut response.body {
+            Box::pin(self.out.put_stream(chunks, BodyFraming::None)).await?;
+            self.tell_written();
+            self.due += 1;
+            return Ok(true);
+        }
+        let (framing, connection) = self.out.put_head(response);
         if !response.exchange.is_head && framing != BodyFraming::None {
             match &mut response.body {
                 Body::Empty => {}
@@ -277,6 +283,7 @@ fn framing_of(body: &Body) -> BodyFraming {
             ..
         } => BodyFraming::Sized(*length),
         Body::Stream { length: None, .. } => BodyFraming::Chunked,
+        Body::Verbatim(_) => BodyFraming::None,
     }
 }
 
@@ -341,7 +348,9 @@ impl Output {
                 }
                 Ok(())
             }
-            Body::Stream { chunks, .. } => self.put_stream(chunks, framing).await,
+            Body::Stream { chunks, .. } | Body::Verbatim(chunks) => {
+                self.put_stream(chunks, framing).await
+            }
         }
     }
 

@@ -2,12 +2,14 @@
 
 mod command;
 mod hangups;
+mod log_lines;
 mod pipe;
 mod started;
 mod unix_process;
 
 pub use command::{Command, Stdio};
 pub use hangups::{Hangup, hangups};
+pub use log_lines::log_lines;
 pub use pipe::{PipeReader, PipeWriter};
 /// A resource of a process that may be limited; see setrlimit(2).
 pub use rustix::process::Resource;

@@ -2,6 +2,7 @@
 //!
 //! `cargo run --release -- -v -d www` serves `www/` at <http://localhost:9234/>.
 
+mod cgi;
 mod options;
 mod program_log;
 mod reload;
@@ -101,6 +102,9 @@ fn server(options: &Options, log: Option<Sender<LogEntry>>) -> Result<WebServer,
     }
     if !pages.is_empty() {
         server = server.errors(answer_errors_with(pages));
+    }
+    if let Some(cgi) = cgi::cgi(options) {
+        server = server.cgi(cgi);
     }
     if options.trace {
         server = server.method("TRACE", answer_trace())?;

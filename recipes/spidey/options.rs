@@ -8,10 +8,13 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use kamea_components::file::{CacheRule, Compression, LogFormat};
+use kamea_components::cgi::Setting;
+use kamea_components::file::{CacheRule, Compression, Interpreter, LogFormat};
 use kamea_components::http::{ErrorRedirect, Fields, Site};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
+
+use super::cgi::{Limit, Unmeasured, Which, programs};
 
 /// A web server for the files of a folder, made of small components.
 #[derive(Debug, Clone, Default, Parser, Deserialize)]
@@ -77,6 +80,36 @@ pub(crate) struct Options {
     #[arg(long, value_name = "STATUS=LOCATION")]
     #[serde(deserialize_with = "texts")]
     pub(crate) error_redirect: Vec<ErrorRedirect>,
+    /// Which files are programs that answer requests, as CGI/1.1 has it [default: cgi-bin]
+    #[arg(long, value_name = "WHICH")]
+    pub(crate) cgi: Option<Which>,
+    /// A program that runs files by name (*.py) or path (/apps/*), such as '*.py=python3'
+    #[arg(long, value_name = "PATTERN=PROGRAM")]
+    #[serde(deserialize_with = "texts")]
+    pub(crate) cgi_interpreter: Vec<Interpreter>,
+    /// A variable for programs by name or path, such as '*.py: PYTHONUTF8=1'
+    #[arg(long, value_name = "PATTERN: NAME=VALUE")]
+    #[serde(deserialize_with = "texts")]
+    pub(crate) cgi_env: Vec<Setting>,
+    /// Seconds that a program may write nothing [default: 60]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) cgi_timeout: Option<Seconds>,
+    /// How many programs may run at once [default: 32]
+    #[arg(long, value_name = "N")]
+    pub(crate) cgi_processes: Option<NonZeroU16>,
+    /// How many requests may wait for their turn [default: 256]
+    #[arg(long, value_name = "N")]
+    pub(crate) cgi_queue: Option<usize>,
+    /// What becomes of content that does not say its length: gather it first, or refuse it by 411 [default: gather]
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) cgi_chunked: Option<Unmeasured>,
+    /// Pass credentials on to programs (HTTP_AUTHORIZATION)
+    #[arg(long)]
+    pub(crate) cgi_authorization: bool,
+    /// What a program may use, such as cpu-seconds=10 or memory-mib=512
+    #[arg(long, value_name = "RESOURCE=N")]
+    #[serde(deserialize_with = "texts")]
+    pub(crate) cgi_limit: Vec<Limit>,
     /// Answer TRACE, with what of a request arrives
     #[arg(long)]
     pub(crate) trace: bool,
@@ -182,6 +215,15 @@ impl Options {
             header: either(self.header, other.header),
             error_pages: self.error_pages.or(other.error_pages),
             error_redirect: either(self.error_redirect, other.error_redirect),
+            cgi: self.cgi.or(other.cgi),
+            cgi_interpreter: either(self.cgi_interpreter, other.cgi_interpreter),
+            cgi_env: either(self.cgi_env, other.cgi_env),
+            cgi_timeout: self.cgi_timeout.or(other.cgi_timeout),
+            cgi_processes: self.cgi_processes.or(other.cgi_processes),
+            cgi_queue: self.cgi_queue.or(other.cgi_queue),
+            cgi_chunked: self.cgi_chunked.or(other.cgi_chunked),
+            cgi_authorization: self.cgi_authorization || other.cgi_authorization,
+            cgi_limit: either(self.cgi_limit, other.cgi_limit),
             trace: self.trace || other.trace,
             access_log: self.access_log.or(other.access_log),
             log_format: self.log_format.or(other.log_format),
@@ -232,6 +274,7 @@ impl Options {
         let files = &mut site.files;
         files.hidden = self.hidden;
         files.writable = self.writable;
+        files.programs = programs(self);
         files.thumbnails = !self.no_thumbnails;
         files.cache_rules = self.cache_control.clone();
         files.index = either(self.index.clone(), std::mem::take(&mut files.index));
@@ -274,7 +317,7 @@ impl Options {
     }
 }
 
-fn set<T>(place: &mut T, value: Option<T>) {
+pub(crate) fn set<T>(place: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *place = value;
     }
@@ -314,7 +357,7 @@ enum Format {
 
 /// A number of seconds above 0, at most a day.
 #[derive(Debug, Clone, Copy)]
-struct Seconds(Duration);
+pub(crate) struct Seconds(Duration);
 
 impl Seconds {
     const WANTED: &'static str = "a number of seconds above 0 is wanted, at most 86400";

@@ -7,6 +7,7 @@ use http::Method;
 use kamea::{Component, Fault, Graph, InboxHandle, OutboxHandle, Policy};
 
 use super::{ConnectionGraph, Slot, WebServer, slot};
+use crate::cgi::{candidates, serve_cgi};
 use crate::file::{Files, THUMBNAIL, delete_files, put_files, serve_thumbnails};
 use crate::http::choose::choose_errors;
 use crate::http::connection::Opened;
@@ -30,6 +31,12 @@ const REFUSAL_STALL: Duration = Duration::from_secs(1);
 struct Ends {
     failures: Vec<OutboxHandle<Failure>>,
     responses: Vec<OutboxHandle<Response>>,
+}
+
+/// The ports of the CGI handler that are still to be linked.
+struct Programmed {
+    requests: InboxHandle<Request>,
+    passed: OutboxHandle<Request>,
 }
 
 impl WebServer {
@@ -139,6 +146,7 @@ impl WebServer {
         requests: OutboxHandle<Request>,
         ends: &mut Ends,
     ) {
+        let (cgi, cgi_route) = self.wire_cgi(graph, ends);
         let own = self.routes.iter();
         let own = own.map(|(route, name, add)| (route.clone(), name.as_str(), add));
         let built_in = self.built_in_routes();
@@ -150,23 +158,76 @@ impl WebServer {
             routes.push(route);
             handlers.push(add(graph, name));
         }
+        handlers.push((self.files)(graph, "files"));
+
+        // Where any request may be for a program, programs come first; else the router sends them theirs, and what they redirect goes
+        // through a router again.
+        let mut ways = Vec::new();
+        match (cgi, cgi_route) {
+            (Some(cgi), None) => {
+                graph.link(requests, cgi.requests);
+                ways.push(self.wire_router(graph, "router", routes, cgi.passed, ends));
+            }
+            (Some(cgi), Some(route)) => {
+                let with_programs = [&routes[..], &[route]].concat();
+                let mut first = self.wire_router(graph, "router", with_programs, requests, ends);
+                graph.link(first.remove(routes.len()), cgi.requests);
+                ways.push(first);
+                ways.push(self.wire_router(graph, "redirects", routes, cgi.passed, ends));
+            }
+            (None, _) => ways.push(self.wire_router(graph, "router", routes, requests, ends)),
+        }
+        let mut ways: Vec<_> = ways.into_iter().map(Vec::into_iter).collect();
+        for handler in handlers {
+            let outboxes: Vec<_> = ways.iter_mut().filter_map(Iterator::next).collect();
+            graph.merge(outboxes, handler.requests);
+            ends.failures.push(handler.failures);
+            ends.responses.push(handler.responses);
+        }
+    }
+
+    /// A router; gives its outboxes for each of `routes`, and then that for files.
+    fn wire_router(
+        &self,
+        graph: &mut ConnectionGraph,
+        name: &str,
+        routes: Vec<Route>,
+        requests: OutboxHandle<Request>,
+        ends: &mut Ends,
+    ) -> Vec<OutboxHandle<Request>> {
+        let count = routes.len();
         let mut router = match &self.router {
-            Some(own) => own(graph, "router"),
-            None => graph.add("router", route_requests(routes)),
+            Some(own) => own(graph, name),
+            None => graph.add(name, route_requests(routes)),
         };
         graph.link(requests, router.requests);
         ends.failures.push(router.failures);
         ends.responses.push(router.responses);
-        let files = (self.files)(graph, "files");
-        let mut serve = |outbox, handler: HandlerPortsHandles| {
-            graph.link(outbox, handler.requests);
-            ends.failures.push(handler.failures);
-            ends.responses.push(handler.responses);
+        let mut outboxes: Vec<_> = (0..count).map(|_| router.routes.branch()).collect();
+        outboxes.push(router.files);
+        outboxes
+    }
+
+    /// The CGI handler, if there is to be one, and which requests are for it, if not any may be.
+    fn wire_cgi(
+        &self,
+        graph: &mut ConnectionGraph,
+        ends: &mut Ends,
+    ) -> (Option<Programmed>, Option<Route>) {
+        let Some(cgi) = self.cgi.clone() else {
+            return (None, None);
         };
-        serve(router.files, files);
-        for handler in handlers {
-            serve(router.routes.branch(), handler);
-        }
+        let handles = graph.add_seeded("cgi", move |connection: &mut Opened| {
+            let files = connection.files[0].clone();
+            serve_cgi(files, cgi.clone(), connection.socket.clone())
+        });
+        ends.failures.push(handles.failures);
+        ends.responses.push(handles.responses);
+        let programmed = Programmed {
+            requests: handles.requests,
+            passed: handles.passed,
+        };
+        (Some(programmed), candidates(&self.site.files.programs))
     }
 
     /// What the options of the files ask for beside the file handler itself.

@@ -1,0 +1,335 @@
+//! A response of what a program writes.
+//!
+//! ```text
+//!  output ──▶ ┌────────┐
+//!             │ answer │ ──▶ answers    one, whose document is streamed
+//!  status ──▶ └────────┘
+//! ```
+
+use std::ops::ControlFlow;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_lite::future::or;
+use http::StatusCode;
+use kamea::time::sleep;
+use kamea::{Component, Done, End, Inbox, Outbox, Ports, Sender, link};
+
+use super::reply::{BadReply, Reply, ReplyDecoder};
+use crate::http::{Body, Chunk, Exchange, Failure, Response, ResponseHead};
+
+/// The ports of [`answer`].
+#[derive(Debug, Ports)]
+pub(super) struct AnswerPorts {
+    /// What the program writes.
+    pub(super) output: Inbox<Bytes>,
+    /// How it has ended.
+    pub(super) status: Inbox<ExitStatus>,
+    /// What is to be answered.
+    pub(super) answers: Outbox<Answer>,
+}
+
+/// What comes of a request.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Response(Response),
+    Failure(Failure),
+    /// What is at this path, of this server, is to be sent instead.
+    Redirect(String),
+}
+
+/// How an answer is made.
+#[derive(Debug, Clone)]
+pub(super) struct Manner {
+    pub(super) exchange: Exchange,
+    /// The program, as the log names it.
+    pub(super) name: String,
+    /// How long the program may write nothing.
+    pub(super) silence: Duration,
+    /// In bytes.
+    pub(super) largest_header: usize,
+    /// Whether the program speaks to the client itself (RFC 3875 section 5).
+    pub(super) is_verbatim: bool,
+}
+
+/// How long a document may take to be complete if it is to be sent with its true length; how long it may be, in bytes.
+const WHOLE: (Duration, usize) = (Duration::from_millis(5), 64 * 1024);
+
+/// How many pieces of a document may wait for the client.
+const WAITING: usize = 4;
+
+/// How long a program may take to end once it has written everything, before what it wrote is taken as whole. One that dies does so at once.
+const ENDING: Duration = Duration::from_millis(100);
+
+/// Makes a response of what a program writes.
+///
+/// A document that is complete at once is sent with its true length, whatever the program said. Any other is streamed: with the length
+/// that the program said, what is more than that being dropped; or in chunks. A program that dies, falls silent or writes less than it said
+/// leaves the response without its end, so that the connection is cut.
+pub(super) fn answer(manner: Manner) -> impl Component<AnswerPorts> + Send {
+    async move |io: &mut AnswerPorts| {
+        let mut answering = Answering {
+            io,
+            manner: &manner,
+        };
+        if manner.is_verbatim {
+            return answering.pass_verbatim().await;
+        }
+        match answering.header().await? {
+            ControlFlow::Continue((reply, document)) => answering.reply(reply, document).await,
+            ControlFlow::Break(status) => {
+                let explanation = match status {
+                    StatusCode::GATEWAY_TIMEOUT => "the program did not answer in time",
+                    _ => "the program did not answer as it should",
+                };
+                answering.fail(status, explanation).await
+            }
+        }
+    }
+}
+
+struct Answering<'a> {
+    io: &'a mut AnswerPorts,
+    manner: &'a Manner,
+}
+
+/// What comes of waiting for a program.
+enum Next {
+    Bytes(Bytes),
+    End,
+    Silent,
+}
+
+impl Answering<'_> {
+    async fn next(&mut self) -> Next {
+        let silence = self.manner.silence;
+        let bytes = async { self.io.output.next().await.map_or(Next::End, Next::Bytes) };
+        let silent = async {
+            sleep(silence).await;
+            Next::Silent
+        };
+        or(bytes, silent).await
+    }
+
+    /// The header, and what of the document has come with it; or the status that says why there is none.
+    async fn header(&mut self) -> Result<ControlFlow<StatusCode, (Reply, Bytes)>, End> {
+        let mut decoder = ReplyDecoder::new(self.manner.largest_header);
+        loop {
+            let decoded = match self.next().await {
+                Next::Bytes(bytes) => decoder.feed(&bytes),
+                Next::End => {
+                    let status = self.io.status.next().await;
+                    // No status: it could not be started, which is a fault of its own.
+                    let status = status.ok_or(End::Closed)?;
+                    self.complain(format_args!("{} ({status})", decoder.finish()));
+                    return Ok(ControlFlow::Break(StatusCode::BAD_GATEWAY));
+                }
+                Next::Silent => {
+                    self.complain_of_silence();
+                    return Ok(ControlFlow::Break(StatusCode::GATEWAY_TIMEOUT));
+                }
+            };
+            match decoded {
+                Ok(Some(decoded)) => return Ok(ControlFlow::Continue(decoded)),
+                Ok(None) => {}
+                Err(bad) => {
+                    self.complain(format_args!("{bad}"));
+                    return Ok(ControlFlow::Break(StatusCode::BAD_GATEWAY));
+                }
+            }
+        }
+    }
+
+    async fn reply(&mut self, reply: Reply, document: Bytes) -> Done {
+        let (head, length) = match reply {
+            Reply::Document { head, length } => (head, length),
+            Reply::LocalRedirect(path) => {
+                self.io.answers.send(Answer::Redirect(path)).await?;
+                return self.read_on().await;
+            }
+        };
+        let has_none = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&head.status);
+        if has_none || self.manner.exchange.is_head {
+            let body = if has_none {
+                Body::Empty
+            } else {
+                // Nobody takes it: it only says which length there would be.
+                let (_, chunks) = link(1);
+                Body::Stream { chunks, length }
+            };
+            self.respond(head, body).await?;
+            return self.read_on().await;
+        }
+        match self.whole(document).await {
+            Ok(document) => match self.io.status.next().await {
+                Some(status) if status.code().is_none() => {
+                    self.complain(format_args!("it died ({status})"));
+                    let explanation = "the program did not answer as it should";
+                    self.fail(StatusCode::BAD_GATEWAY, explanation).await
+                }
+                _ => self.respond(head, Body::Bytes(document)).await,
+            },
+            Err(begun) => self.stream(head, length, begun).await,
+        }
+    }
+
+    /// The whole document, if it comes at once; else what has come of it.
+    async fn whole(&mut self, begun: Bytes) -> Result<Bytes, Bytes> {
+        let mut document = BytesMut::from(begun);
+        let gathering = async {
+            while document.len() < WHOLE.1 {
+                match self.io.output.next().await {
+                    Some(bytes) => document.extend_from_slice(&bytes),
+                    None => return true,
+                }
+            }
+            false
+        };
+        let late = async {
+            sleep(WHOLE.0).await;
+            false
+        };
+        match or(gathering, late).await {
+            true => Ok(document.freeze()),
+            false => Err(document.freeze()),
+        }
+    }
+
+    async fn stream(&mut self, head: ResponseHead, length: Option<u64>, begun: Bytes) -> Done {
+        let (to, chunks) = link(WAITING);
+        self.respond(head, Body::Stream { chunks, length }).await?;
+        let (mut bytes, mut written) = (begun, 0);
+        loop {
+            let room = length.map_or(u64::MAX, |length| length.saturating_sub(written));
+            let passed =
+                bytes.split_to(usize::try_from(room).unwrap_or(usize::MAX).min(bytes.len()));
+            written += (passed.len() + bytes.len()) as u64;
+            if !passed.is_empty() {
+                to.send(Chunk::Data(passed)).await?;
+            }
+            bytes = match self.next().await {
+                Next::Bytes(bytes) => bytes,
+                Next::End => break,
+                Next::Silent => {
+                    self.complain_of_silence();
+                    return Ok(());
+                }
+            };
+        }
+        if let Some(length) = length
+            && length != written
+        {
+            self.complain(format_args!(
+                "it said that its document has {length} bytes, and wrote {written}"
+            ));
+        }
+        let is_short = length.is_some_and(|length| written < length);
+        if !is_short && !self.has_died().await {
+            to.send(Chunk::END).await?;
+        }
+        drop(to);
+        self.read_on().await
+    }
+
+    /// Whether the program has been killed, by others or by its own fault.
+    async fn has_died(&mut self) -> bool {
+        let status = async { self.io.status.next().await };
+        let later = async {
+            sleep(ENDING).await;
+            None
+        };
+        match or(status, later).await {
+            Some(status) if status.code().is_none() => {
+                self.complain(format_args!("it died ({status})"));
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Passes on everything as it is.
+    async fn pass_verbatim(&mut self) -> Done {
+        let first = match self.next().await {
+            Next::Bytes(bytes) => bytes,
+            Next::End => {
+                self.io.status.next().await.ok_or(End::Closed)?;
+                self.complain(format_args!("{}", BadReply::Nothing));
+                let explanation = "the program did not answer";
+                return self.fail(StatusCode::BAD_GATEWAY, explanation).await;
+            }
+            Next::Silent => {
+                self.complain_of_silence();
+                let explanation = "the program did not answer in time";
+                return self.fail(StatusCode::GATEWAY_TIMEOUT, explanation).await;
+            }
+        };
+        let (to, chunks) = link(WAITING);
+        let head = ResponseHead::new(status_of(&first).unwrap_or(StatusCode::OK));
+        self.respond(head, Body::Verbatim(chunks)).await?;
+        self.pass_on(&to, first).await
+    }
+
+    async fn pass_on(&mut self, to: &Sender<Chunk>, first: Bytes) -> Done {
+        let mut bytes = first;
+        loop {
+            to.send(Chunk::Data(bytes)).await?;
+            bytes = match self.next().await {
+                Next::Bytes(bytes) => bytes,
+                Next::End => return Ok(to.send(Chunk::END).await?),
+                Next::Silent => {
+                    self.complain_of_silence();
+                    return Ok(());
+                }
+            };
+        }
+    }
+
+    /// Lets the program come to its end, though nothing that it writes is wanted any more.
+    async fn read_on(&mut self) -> Done {
+        loop {
+            match self.next().await {
+                Next::Bytes(_) => {}
+                Next::End => break,
+                Next::Silent => {
+                    self.complain_of_silence();
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn respond(&self, head: ResponseHead, body: Body) -> Done {
+        let exchange = self.manner.exchange;
+        let response = Response {
+            exchange,
+            head,
+            body,
+        };
+        Ok(self.io.answers.send(Answer::Response(response)).await?)
+    }
+
+    async fn fail(&self, status: StatusCode, explanation: &'static str) -> Done {
+        let failure = Failure::new(self.manner.exchange, status, explanation);
+        Ok(self.io.answers.send(Answer::Failure(failure)).await?)
+    }
+
+    fn complain_of_silence(&self) {
+        let seconds = self.manner.silence.as_secs_f64();
+        self.complain(format_args!(
+            "it was killed: it wrote nothing for {seconds} s"
+        ));
+    }
+
+    fn complain(&self, what: std::fmt::Arguments<'_>) {
+        let (peer, name) = (self.manner.exchange.peer, &self.manner.name);
+        log::error!("{peer} | {name}: {what}");
+    }
+}
+
+/// The status of a response that is passed on as it is: for the access log.
+fn status_of(response: &[u8]) -> Option<StatusCode> {
+    let code = response.strip_prefix(b"HTTP/1.")?.get(2..5)?;
+    StatusCode::from_bytes(code).ok()
+}

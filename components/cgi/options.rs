@@ -1,0 +1,98 @@
+//! How programs are run.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::file::FilePattern;
+use crate::process::Resource;
+
+/// How programs are run. Which files are programs is said by [`Programs`](crate::file::Programs).
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use kamea_components::cgi::CgiOptions;
+/// use kamea_components::http::{Site, WebServer};
+///
+/// let mut site = Site::new("www");
+/// site.files.programs.interpreters.push("*.py=python3".parse()?);
+/// let mut cgi = CgiOptions::default();
+/// cgi.silence = Duration::from_secs(10);
+/// cgi.settings.push("*.py: PYTHONUTF8=1".parse()?);
+/// let server = WebServer::new(site).cgi(cgi);
+/// # let _ = server;
+/// # Ok::<(), String>(())
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct CgiOptions {
+    /// How many programs may run at once.
+    pub at_once: usize,
+    /// How many requests may wait for their turn; what comes on top is answered by 503.
+    pub waiting: usize,
+    /// How long a program may write nothing. One that has not answered then is answered for by 504; a response that has begun is cut.
+    pub silence: Duration,
+    /// How large the header of a program's output may be, in bytes.
+    pub largest_header: usize,
+    /// What becomes of content whose length is not known before its end.
+    pub chunked: Chunked,
+    /// Whether programs get the credentials of a request, `HTTP_AUTHORIZATION`.
+    pub passes_authorization: bool,
+    /// Variables of the environment, beside those of the request, and `PATH`.
+    pub settings: Vec<Setting>,
+    /// Limits of what each program, and each of its descendants, may use, in the units of setrlimit(2).
+    pub limits: Vec<(Resource, u64)>,
+}
+
+impl Default for CgiOptions {
+    fn default() -> Self {
+        Self {
+            at_once: 32,
+            waiting: 256,
+            silence: Duration::from_secs(60),
+            largest_header: 64 * 1024,
+            chunked: Chunked::default(),
+            passes_authorization: false,
+            settings: Vec::new(),
+            limits: Vec::new(),
+        }
+    }
+}
+
+/// What becomes of content whose length is not known before its end (RFC 3875 section 4.1.2 wants `CONTENT_LENGTH` to be right).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Chunked {
+    /// It is gathered in a file without a name, and the program is started once all of it is there.
+    #[default]
+    Gathered,
+    /// It is refused, by 411.
+    Refused,
+}
+
+/// A variable that programs of a kind find in their environment. Written `PATTERN: NAME=VALUE`, such as `*.py: PYTHONUTF8=1`.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    pub(super) files: FilePattern,
+    pub(super) name: String,
+    pub(super) value: String,
+}
+
+impl FromStr for Setting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wanted = "a variable is PATTERN: NAME=VALUE, such as *.py: PYTHONUTF8=1";
+        let (files, variable) = text.split_once(':').ok_or(wanted)?;
+        let (name, value) = variable.split_once('=').ok_or(wanted)?;
+        let name = name.trim();
+        if name.is_empty() || text.contains('\0') {
+            return Err(wanted.to_owned());
+        }
+        Ok(Self {
+            files: files.trim().parse()?,
+            name: name.to_owned(),
+            value: value.trim().to_owned(),
+        })
+    }
+}

@@ -1,0 +1,365 @@
+//! What a program writes before its document: the header of RFC 3875 section 6. Bytes in, a reply out.
+
+use bytes::Bytes;
+use http::StatusCode;
+
+use crate::http::{Fields, ResponseHead};
+
+/// What the header of a program says (RFC 3875 section 6.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// A document follows, or none: a document response, or a redirect of the client.
+    Document {
+        /// The status, and the fields without those that are CGI's own or the connection's.
+        head: ResponseHead,
+        /// How long the program says that its document is, in bytes.
+        length: Option<u64>,
+    },
+    /// What is at this path, of this server, is to be sent (RFC 3875 section 6.2.2).
+    LocalRedirect(String),
+}
+
+/// What is wrong with the header of a program.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadReply {
+    /// It is longer than is taken.
+    #[error("its header is longer than {0} bytes")]
+    TooLarge(usize),
+    /// There is none.
+    #[error("it wrote nothing")]
+    Nothing,
+    /// It ended in the midst of it.
+    #[error("it ended before the blank line behind its header")]
+    Incomplete,
+    /// It begins with a blank line.
+    #[error(
+        "its output begins with a blank line, and not with a header field such as Content-Type"
+    )]
+    Empty,
+    /// A line is no field.
+    #[error("a line of its header is no field: {0:?}")]
+    Field(String),
+    /// A field that may be there once is there twice.
+    #[error("{0} is there twice in its header")]
+    Twice(&'static str),
+    /// A status that is none, or that is not a program's to give.
+    #[error("{0:?} is not the status of a response")]
+    Status(String),
+    /// A length that is none.
+    #[error("{0:?} is not a length")]
+    Length(String),
+}
+
+/// Decodes the header of a program's output, however it is cut into pieces.
+///
+/// # Examples
+///
+/// ```
+/// use kamea_components::cgi::{Reply, ReplyDecoder};
+///
+/// let mut decoder = ReplyDecoder::new(8192);
+/// assert!(decoder.feed(b"Status: 404 Not here\nContent-Type: text/plain\n")?.is_none());
+/// let (reply, document) = decoder.feed(b"\nnothing").unwrap().unwrap();
+/// assert!(matches!(reply, Reply::Document { head, .. } if head.status == 404));
+/// assert_eq!(document, "nothing");
+/// # Ok::<(), kamea_components::cgi::BadReply>(())
+/// ```
+#[derive(Debug)]
+pub struct ReplyDecoder {
+    bytes: Vec<u8>,
+    /// In bytes.
+    largest: usize,
+}
+
+impl ReplyDecoder {
+    /// A decoder that takes a header of at most `largest` bytes.
+    #[must_use]
+    pub fn new(largest: usize) -> Self {
+        Self {
+            bytes: Vec::new(),
+            largest,
+        }
+    }
+
+    /// Takes the next piece of the output. Once the header is complete, gives what it says, and what of the document has come with it.
+    ///
+    /// # Errors
+    ///
+    /// [`BadReply`] says what is wrong with the header.
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<Option<(Reply, Bytes)>, BadReply> {
+        // A line end may have been cut in two.
+        let seen = self.bytes.len().saturating_sub(3);
+        self.bytes.extend_from_slice(bytes);
+        let Some((header, document)) = header_end(&self.bytes, seen) else {
+            return if self.bytes.len() > self.largest + 2 {
+                Err(BadReply::TooLarge(self.largest))
+            } else {
+                Ok(None)
+            };
+        };
+        if header > self.largest {
+            return Err(BadReply::TooLarge(self.largest));
+        }
+        let reply = Reply::parse(&self.bytes[..header])?;
+        let document = Bytes::from(std::mem::take(&mut self.bytes)).split_off(document);
+        Ok(Some((reply, document)))
+    }
+
+    /// What is wrong if the output ends here.
+    #[must_use]
+    pub fn finish(&self) -> BadReply {
+        if self.bytes.is_empty() {
+            BadReply::Nothing
+        } else {
+            BadReply::Incomplete
+        }
+    }
+}
+
+/// Where the header ends, and where the document begins: RFC 3875 section 6.3 lets lines end in LF and in CRLF.
+fn header_end(bytes: &[u8], from: usize) -> Option<(usize, usize)> {
+    let mut start = from;
+    loop {
+        let feed = start + memchr::memchr(b'\n', &bytes[start..])?;
+        let is_blank = |line: &[u8]| matches!(line, [] | [b'\r']);
+        let begin = bytes[..feed].iter().rposition(|&byte| byte == b'\n');
+        let begin = begin.map_or(0, |before| before + 1);
+        if is_blank(&bytes[begin..feed]) {
+            return Some((begin, feed + 1));
+        }
+        start = feed + 1;
+    }
+}
+
+impl Reply {
+    fn parse(header: &[u8]) -> Result<Self, BadReply> {
+        let mut fields = Fields::new();
+        let (mut status, mut location, mut length) = (None, None, None);
+        for line in header.split(|byte| *byte == b'\n') {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if line.is_empty() {
+                continue;
+            }
+            let bad = || BadReply::Field(shown(line));
+            let colon = line.iter().position(|byte| *byte == b':').ok_or_else(bad)?;
+            let name = str::from_utf8(&line[..colon]).map_err(|_| bad())?;
+            let value = line[colon + 1..].trim_ascii();
+            let once = |place: &mut Option<Vec<u8>>, name| match place.replace(value.to_vec()) {
+                Some(_) => Err(BadReply::Twice(name)),
+                None => Ok(()),
+            };
+            match name.to_ascii_lowercase().as_str() {
+                "status" => once(&mut status, "Status")?,
+                "location" => once(&mut location, "Location")?,
+                "content-length" => once(&mut length, "Content-Length")?,
+                // The connection's, and the date, which the server gives.
+                "connection" | "keep-alive" | "proxy-connection" | "transfer-encoding"
+                | "upgrade" | "te" | "trailer" | "date" => {}
+                "content-type" if fields.contains(name) => {
+                    return Err(BadReply::Twice("Content-Type"));
+                }
+                _ => fields.push(name, value).map_err(|_| bad())?,
+            }
+        }
+        let is_bare = fields.is_empty() && length.is_none();
+        if is_bare && status.is_none() && location.is_none() {
+            return Err(BadReply::Empty);
+        }
+        let given = status.as_deref().map(parse_status).transpose()?;
+        if let (Some(path), None) = (&location, given)
+            && path.starts_with(b"/")
+        {
+            let path = str::from_utf8(path).map_err(|_| BadReply::Field(shown(path)))?;
+            return Ok(Self::LocalRedirect(path.to_owned()));
+        }
+        let otherwise = match location {
+            Some(_) => StatusCode::FOUND,
+            None => StatusCode::OK,
+        };
+        if let Some(location) = location {
+            let pushed = fields.push("Location", &location);
+            pushed.map_err(|_| BadReply::Field(shown(&location)))?;
+        }
+        let head = ResponseHead {
+            status: given.unwrap_or(otherwise),
+            fields,
+        };
+        let length = length.as_deref().map(parse_length).transpose()?;
+        Ok(Self::Document { head, length })
+    }
+}
+
+/// `Status = "Status:" status-code SP reason-phrase NL` (RFC 3875 section 6.3.3); the phrase is often left out.
+fn parse_status(value: &[u8]) -> Result<StatusCode, BadReply> {
+    let code = value.split(|byte| *byte == b' ').next().unwrap_or_default();
+    let status = StatusCode::from_bytes(code).ok();
+    status
+        .filter(|status| !status.is_informational())
+        .ok_or_else(|| BadReply::Status(shown(value)))
+}
+
+fn parse_length(value: &[u8]) -> Result<u64, BadReply> {
+    let digits = str::from_utf8(value).ok();
+    let digits = digits.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    digits
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(|| BadReply::Length(shown(value)))
+}
+
+/// As much of a line as belongs into a log.
+fn shown(line: &[u8]) -> String {
+    String::from_utf8_lossy(&line[..line.len().min(80)]).into_owned()
+}
+
+/// Checks that the decoder finds the same however the output is cut into pieces: for the fuzz target.
+#[doc(hidden)]
+pub fn check_split_invariance(output: &[u8]) {
+    let whole = ReplyDecoder::new(1024).feed(output);
+    let mut decoder = ReplyDecoder::new(1024);
+    let mut pieces = Ok(None);
+    for (at, byte) in output.iter().enumerate() {
+        pieces = decoder.feed(std::slice::from_ref(byte));
+        if let Ok(Some((reply, document))) = pieces {
+            let rest = [&document[..], &output[at + 1..]].concat();
+            assert_eq!(whole, Ok(Some((reply, rest.into()))));
+            return;
+        }
+        if pieces.is_err() {
+            break;
+        }
+    }
+    assert_eq!(whole, pieces);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(output: &str) -> Result<Option<(Reply, Bytes)>, BadReply> {
+        ReplyDecoder::new(1024).feed(output.as_bytes())
+    }
+
+    #[test]
+    fn headers_and_what_they_say() {
+        // Output; status, fields, length.
+        let rows = [
+            // RFC 3875, 6.2.1: "A document response".
+            (
+                "Content-Type: text/html\n\nx",
+                200,
+                "Content-Type: text/html",
+                None,
+            ),
+            (
+                "Content-Type:text/html\r\n\r\nx",
+                200,
+                "Content-Type: text/html",
+                None,
+            ),
+            (
+                "Status: 404 Not found\nContent-Type: a/b\n\nx",
+                404,
+                "Content-Type: a/b",
+                None,
+            ),
+            ("Status: 299\n\nx", 299, "", None),
+            ("status:201 \nX-A: b: c\n\nx", 201, "X-A: b: c", None),
+            // RFC 3875, 6.2.3: "The CGI script can return an absolute URI path in a Location header field, to indicate to the client
+            // that it should reprocess the request using the URI specified."
+            (
+                "Location: http://a/b\n\nx",
+                302,
+                "Location: http://a/b",
+                None,
+            ),
+            // 6.2.4: with a status of its own, and a document.
+            (
+                "Status: 303 See other\nLocation: /done\nContent-Type: a/b\n\nx",
+                303,
+                "Content-Type: a/b\nLocation: /done",
+                None,
+            ),
+            ("Content-Length: 1\n\nx", 200, "", Some(1)),
+            // 6.3.4: what is the server's own is not the program's to set.
+            (
+                "X: y\nConnection: close\nTransfer-Encoding: chunked\nDate: now\nKeep-Alive: 1\n\nx",
+                200,
+                "X: y",
+                None,
+            ),
+            (
+                "Set-Cookie: a=b\nSet-Cookie: c=d\n\nx",
+                200,
+                "Set-Cookie: a=b\nSet-Cookie: c=d",
+                None,
+            ),
+        ];
+        for (output, status, fields, length) in rows {
+            let (reply, document) = decoded(output).unwrap().unwrap();
+            assert_eq!(document, "x", "{output:?}");
+            let Reply::Document {
+                head,
+                length: found,
+            } = reply
+            else {
+                panic!("{output:?}: {reply:?}");
+            };
+            let text = |(name, value): (&str, &[u8])| {
+                format!("{name}: {}", String::from_utf8_lossy(value))
+            };
+            let found_fields: Vec<_> = head.fields.iter().map(text).collect();
+            assert_eq!(head.status, status, "{output:?}");
+            assert_eq!(found_fields.join("\n"), fields, "{output:?}");
+            assert_eq!(found, length, "{output:?}");
+            check_split_invariance(output.as_bytes());
+        }
+        // RFC 3875, 6.2.2: "The CGI script can return a URI path and query-string ('local-pathquery') for a local resource in a
+        // Location header field."
+        let local = Reply::LocalRedirect("/a?b".to_owned());
+        assert_eq!(
+            decoded("Location: /a?b\n\n"),
+            Ok(Some((local, Bytes::new())))
+        );
+    }
+
+    #[test]
+    fn bad_headers_are_told_apart() {
+        let long = format!("X: {}\n\n", "y".repeat(2000));
+        let rows = [
+            ("\nx", BadReply::Empty),
+            ("\r\nx", BadReply::Empty),
+            ("hello\n\n", BadReply::Field("hello".into())),
+            ("<html>\n\n", BadReply::Field("<html>".into())),
+            ("A B: c\n\n", BadReply::Field("A B: c".into())),
+            ("A: b\n continued\n\n", BadReply::Field(" continued".into())),
+            ("A: \0\n\n", BadReply::Field("A: \0".into())),
+            ("\u{e9}: b\n\n", BadReply::Field("\u{e9}: b".into())),
+            ("Status: OK\n\n", BadReply::Status("OK".into())),
+            (
+                "Status: 100 Continue\n\n",
+                BadReply::Status("100 Continue".into()),
+            ),
+            ("Status: 99\n\n", BadReply::Status("99".into())),
+            ("Status: 2000\n\n", BadReply::Status("2000".into())),
+            ("Status: 200\nStatus: 200\n\n", BadReply::Twice("Status")),
+            (
+                "Content-Type: a/b\ncontent-type: c/d\n\n",
+                BadReply::Twice("Content-Type"),
+            ),
+            ("Location: /\nLocation: /\n\n", BadReply::Twice("Location")),
+            ("Content-Length: -1\n\n", BadReply::Length("-1".into())),
+            ("Content-Length: 1 1\n\n", BadReply::Length("1 1".into())),
+            ("Content-Length: \n\n", BadReply::Length(String::new())),
+            (&long, BadReply::TooLarge(1024)),
+        ];
+        for (output, expected) in rows {
+            assert_eq!(decoded(output), Err(expected), "{output:?}");
+            check_split_invariance(output.as_bytes());
+        }
+        assert_eq!(ReplyDecoder::new(9).finish(), BadReply::Nothing);
+        let mut decoder = ReplyDecoder::new(99);
+        assert_eq!(decoder.feed(b"Content-Type: text/plain\nhello"), Ok(None));
+        assert_eq!(decoder.finish(), BadReply::Incomplete);
+    }
+}

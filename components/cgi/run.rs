@@ -1,0 +1,206 @@
+//! One request, answered by one program: a graph that lasts as long as it does.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_lite::future::or;
+use http::StatusCode;
+use kamea::{Graph, GraphError, Sender};
+
+use super::answer::{Answer, Manner, answer};
+use super::find::Program;
+use super::gather::gather;
+use super::options::{CgiOptions, Chunked};
+use crate::gateway::{Mount, Variables};
+use crate::http::{Content, Failure, Incomplete, Request, RequestHead};
+use crate::process::{Command, Stdio, log_lines, unix_process};
+
+/// Where a program's environment has its `PATH` from if ours has none.
+const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// What a request brings to its program.
+pub(super) enum Input {
+    None,
+    /// Content whose length the program knows from `CONTENT_LENGTH`.
+    Streamed(Box<Content>),
+    /// Content that had to be gathered first; its length in bytes.
+    Gathered(Stdio, u64),
+}
+
+impl Input {
+    /// Takes the content of a request, and gathers it if its length is not known.
+    pub(super) async fn of(request: &mut Request, options: &CgiOptions) -> Result<Self, Failure> {
+        let Some(content) = request.content.take() else {
+            return Ok(Self::None);
+        };
+        if request.head.fields.contains("content-length") {
+            return Ok(Self::Streamed(content));
+        }
+        if options.chunked == Chunked::Refused {
+            request.content = Some(content);
+            request.discard_content().await?;
+            let explanation = "the length of the content must be known";
+            let status = StatusCode::LENGTH_REQUIRED;
+            return Err(Failure::new(request.exchange, status, explanation));
+        }
+        let gathered = Box::pin(gather(*content)).await;
+        let (file, length) = gathered.map_err(|cut| cut_off(request, cut))?;
+        Ok(Self::Gathered(Stdio::Fd(Arc::new(file.into())), length))
+    }
+}
+
+fn cut_off(request: &Request, cut: Incomplete) -> Failure {
+    Failure::new(request.exchange.closing(), cut.status, cut.explanation)
+}
+
+/// The command that answers a request.
+pub(super) fn command(
+    request: &Request,
+    program: &Program,
+    input: &Input,
+    options: &CgiOptions,
+    mount: &Mount,
+) -> Command {
+    let script_name = [b"/", &program.name[..]].concat();
+    let head = &request.head;
+    let mut variables = Variables::of_script(
+        head,
+        &request.exchange,
+        mount,
+        &script_name,
+        &program.path_info,
+    );
+    variables.set(
+        "SCRIPT_FILENAME",
+        program.path.as_os_str().as_encoded_bytes(),
+    );
+    let stdin = match input {
+        Input::None => Stdio::Null,
+        Input::Streamed(_) => Stdio::Piped,
+        Input::Gathered(file, length) => {
+            variables.set_content_length(*length);
+            file.clone()
+        }
+    };
+    let mut command = match program.interpreter.split_first() {
+        None => Command::new(&program.path),
+        Some((interpreter, arguments)) => {
+            Command::new(interpreter).args(arguments).arg(&program.path)
+        }
+    };
+    command = command.args(search_words(head)).clear_env().stdin(stdin);
+    if let Some(folder) = program.path.parent() {
+        command = command.folder(folder);
+    }
+    let path = std::env::var_os("PATH").unwrap_or_else(|| PATH.into());
+    command = command.env("PATH", path);
+    for (name, value) in variables.iter() {
+        command = command.env(name, os_string(value));
+    }
+    for setting in &options.settings {
+        if setting.files.matches(&program.name) {
+            command = command.env(&setting.name, &setting.value);
+        }
+    }
+    for (resource, limit) in &options.limits {
+        command = command.limit(*resource, *limit);
+    }
+    command
+}
+
+fn os_string(bytes: &[u8]) -> std::ffi::OsString {
+    std::os::unix::ffi::OsStringExt::from_vec(bytes.to_vec())
+}
+
+/// The words of an indexed query, which are arguments of the program (RFC 3875 section 4.4): of GET and HEAD, if the query has no `=`.
+/// None if one of them could be taken for an option.
+fn search_words(head: &RequestHead) -> Vec<std::ffi::OsString> {
+    let query = head.target.query().unwrap_or_default();
+    if !head.method.is_safe() || query.is_empty() || query.contains('=') {
+        return Vec::new();
+    }
+    let words: Vec<Vec<u8>> = query
+        .split('+')
+        .map(|word| percent_encoding::percent_decode_str(word).collect())
+        .collect();
+    let is_plain = |word: &Vec<u8>| !word.starts_with(b"-") && !word.contains(&0);
+    if !words.iter().all(is_plain) {
+        return Vec::new();
+    }
+    words.iter().map(|word| os_string(word)).collect()
+}
+
+/// Runs a program for a request. What comes of it goes to `tell` as soon as there is something; the program may still be writing then.
+pub(super) async fn run(
+    command: Command,
+    input: Input,
+    manner: Manner,
+    mut tell: impl AsyncFnMut(Answer),
+) -> Result<(), GraphError> {
+    let (exchange, name) = (manner.exchange, manner.name.clone());
+    let mut graph = Graph::new("cgi");
+    let script = graph.add("script", unix_process(command));
+    let log = log_lines(format!("{} | {name}", exchange.peer));
+    let log = graph.add("log", log);
+    let answer = graph.add("answer", answer(manner));
+    graph.link(script.stdout, answer.output);
+    graph.link(script.status, answer.status);
+    graph.link(script.stderr, log.inbox);
+    let mut answers = graph.take(answer.answers);
+    let stdin = matches!(input, Input::Streamed(_)).then(|| graph.feed(script.stdin));
+    let flow = graph.start()?;
+
+    let mut is_answered = false;
+    let ended = {
+        let answering = async {
+            while let Some(answer) = answers.next().await {
+                is_answered = true;
+                tell(answer).await;
+            }
+            std::future::pending().await
+        };
+        let feeding = async {
+            match feed(input, stdin).await {
+                Ok(()) => std::future::pending().await,
+                Err(cut) => Some(cut),
+            }
+        };
+        let running = async {
+            if let Err(fault) = flow.await {
+                log::error!("{} | {fault}", exchange.peer);
+            }
+            None
+        };
+        or(running, or(answering, feeding)).await
+    };
+    while let Some(answer) = answers.try_next() {
+        is_answered = true;
+        tell(answer).await;
+    }
+    if !is_answered {
+        let failure = match ended {
+            Some(cut) => Failure::new(exchange.closing(), cut.status, cut.explanation),
+            None => Failure::new(
+                exchange,
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the program could not be run",
+            ),
+        };
+        tell(Answer::Failure(failure)).await;
+    }
+    Ok(())
+}
+
+/// Feeds the content of a request to its program, as fast as that reads.
+async fn feed(input: Input, stdin: Option<Sender<Bytes>>) -> Result<(), Incomplete> {
+    let (Input::Streamed(mut content), Some(stdin)) = (input, stdin) else {
+        return Ok(());
+    };
+    while let Some(bytes) = content.next().await? {
+        if stdin.send(bytes).await.is_err() {
+            // The program has gone. What is left of the content is of no use to anybody.
+            break;
+        }
+    }
+    Ok(())
+}

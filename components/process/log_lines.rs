@@ -1,0 +1,113 @@
+//! What a process says, as lines of the log.
+
+use bytes::Bytes;
+use kamea::{Component, Sink};
+
+/// How much of a line is logged, in bytes.
+const LONGEST: usize = 4096;
+
+/// Logs each line of what comes in, as a warning, behind a prefix. Control characters are escaped, and of a very long line only the beginning is
+/// logged.
+///
+/// # Examples
+///
+/// ```
+/// use kamea::Graph;
+/// use kamea_components::process::{Command, log_lines, unix_process};
+///
+/// let mut graph = Graph::new("complaining");
+/// let process = graph.add("process", unix_process(Command::new("ls").arg("/missing")));
+/// let log = graph.add("log", log_lines("ls".to_owned()));
+/// graph.link(process.stderr, log.inbox);
+/// let listing = graph.take(process.stdout);
+/// # let scheduler = kamea::Scheduler::with_workers(1);
+/// # let running = scheduler.run(graph)?;
+/// assert_eq!(listing.into_iter().count(), 0);
+/// # running.wait()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn log_lines(prefix: String) -> impl Component<Sink<Bytes>> + Send {
+    async move |io: &mut Sink<Bytes>| {
+        let mut lines = Lines::default();
+        while let Some(bytes) = io.inbox.next().await {
+            lines.feed(&bytes, |line| log::warn!("{prefix} | {line}"));
+        }
+        lines.finish(|line| log::warn!("{prefix} | {line}"));
+        Ok(())
+    }
+}
+
+/// Finds the lines in what comes in pieces.
+#[derive(Debug, Default)]
+struct Lines {
+    /// The beginning of the present line.
+    line: Vec<u8>,
+}
+
+impl Lines {
+    fn feed(&mut self, bytes: &[u8], mut log: impl FnMut(&str)) {
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let (text, ends) = match piece.split_last() {
+                Some((b'\n', text)) => (text, true),
+                _ => (piece, false),
+            };
+            let room = LONGEST - self.line.len();
+            self.line.extend_from_slice(&text[..text.len().min(room)]);
+            if ends {
+                self.finish(&mut log);
+            }
+        }
+    }
+
+    /// Ends the present line, if there is one.
+    fn finish(&mut self, mut log: impl FnMut(&str)) {
+        let line = std::mem::take(&mut self.line);
+        let line = line.strip_suffix(b"\r").unwrap_or(&line);
+        if !line.is_empty() {
+            log(&escaped(line));
+        }
+    }
+}
+
+fn escaped(line: &[u8]) -> String {
+    let mut text = String::with_capacity(line.len());
+    for character in String::from_utf8_lossy(line).chars() {
+        if character.is_control() && character != '\t' {
+            text.extend(character.escape_default());
+        } else {
+            text.push(character);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_found_however_they_are_cut() {
+        let long = [b"x".repeat(LONGEST + 10), b"\nnext\n".to_vec()].concat();
+        let rows: [(&[u8], Vec<String>); 6] = [
+            (b"one\ntwo\n", vec!["one".into(), "two".into()]),
+            (b"one\r\n\n\nno end", vec!["one".into(), "no end".into()]),
+            (
+                b"\x1b[31mred\0\x7f\ttab",
+                vec!["\\u{1b}[31mred\\u{0}\\u{7f}\ttab".into()],
+            ),
+            ("caf\u{e9}\n".as_bytes(), vec!["caf\u{e9}".into()]),
+            (b"\xff\n", vec!["\u{fffd}".into()]),
+            (&long, vec!["x".repeat(LONGEST), "next".into()]),
+        ];
+        for (bytes, expected) in rows {
+            for size in [1, 2, 3, bytes.len()] {
+                let (mut lines, mut found) = (Lines::default(), Vec::new());
+                for piece in bytes.chunks(size) {
+                    lines.feed(piece, |line| found.push(line.to_owned()));
+                }
+                lines.finish(|line| found.push(line.to_owned()));
+                assert_eq!(found, expected, "in pieces of {size}");
+            }
+        }
+    }
+}
