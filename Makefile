@@ -3,7 +3,7 @@
 # What is needed beside a Rust toolchain, as program:package. The tests speak with curl, put a real cache in front of the server, and look at
 # its pages in a browser.
 NEEDED = cc:gcc
-test: NEEDED += curl:curl varnishd:varnish chromium:chromium
+test: NEEDED += python3:python3 curl:curl varnishd:varnish chromium:chromium
 
 .PHONY: run test bench docs needed loom fuzz
 

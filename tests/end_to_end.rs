@@ -5,6 +5,7 @@
 mod end_to_end {
     mod access_log;
     mod browser;
+    mod cgi_faults;
     mod command_line;
     mod configuration;
     mod cookbook;
@@ -14,7 +15,10 @@ mod end_to_end {
     mod http;
     mod listing;
     mod malformed;
+    mod programs;
+    mod programs_of_www;
     mod rfc1945;
+    mod rfc3875;
     mod rfc5789;
     mod rfc6266;
     mod rfc9110;

@@ -134,6 +134,9 @@ fn header_end(bytes: &[u8], from: usize) -> Option<(usize, usize)> {
 
 impl Reply {
     fn parse(header: &[u8]) -> Result<Self, BadReply> {
+        if header.is_empty() {
+            return Err(BadReply::Empty);
+        }
         let mut fields = Fields::new();
         let (mut status, mut location, mut length) = (None, None, None);
         for line in header.split(|byte| *byte == b'\n') {
@@ -161,10 +164,6 @@ impl Reply {
                 }
                 _ => fields.push(name, value).map_err(|_| bad())?,
             }
-        }
-        let is_bare = fields.is_empty() && length.is_none();
-        if is_bare && status.is_none() && location.is_none() {
-            return Err(BadReply::Empty);
         }
         let given = status.as_deref().map(parse_status).transpose()?;
         if let (Some(path), None) = (&location, given)

@@ -1,6 +1,7 @@
 //! One request, answered by one program: a graph that lasts as long as it does.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_lite::future::or;
@@ -17,6 +18,9 @@ use crate::process::{Command, Stdio, log_lines, unix_process};
 
 /// Where a program's environment has its `PATH` from if ours has none.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// How long descendants of a program may hold its output open once it has ended.
+const LINGER: Duration = Duration::from_millis(500);
 
 /// What a request brings to its program.
 pub(super) enum Input {
@@ -92,6 +96,7 @@ pub(super) fn command(
     if let Some(folder) = program.path.parent() {
         command = command.folder(folder);
     }
+    command = command.linger(LINGER.min(options.silence / 2));
     let path = std::env::var_os("PATH").unwrap_or_else(|| PATH.into());
     command = command.env("PATH", path);
     for (name, value) in variables.iter() {

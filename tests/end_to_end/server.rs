@@ -266,6 +266,13 @@ impl Client {
         bytes
     }
 
+    /// A line of content that has no framing.
+    pub(crate) fn line_of_rest(&mut self) -> String {
+        let mut line = String::new();
+        self.read.read_line(&mut line).unwrap();
+        line
+    }
+
     /// What comes until the server closes.
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
