@@ -1,7 +1,9 @@
 //! Programs that misbehave, each in its own way: what the client gets, what the log says, and that the server is well.
 
+use std::time::{Duration, Instant};
+
 use super::programs::{Outcome, assert_gone};
-use super::server::Server;
+use super::server::{PATIENCE, Server};
 
 /// What a client is to get.
 enum Expected {
@@ -484,4 +486,56 @@ fn so_many_run_at_once_so_many_wait_and_the_others_are_told_when_to_come_again()
 fn rustix_mkfifo(path: &std::path::Path) {
     let made = std::process::Command::new("mkfifo").arg(path).status();
     assert!(made.unwrap().success());
+}
+
+#[test]
+fn ten_thousand_requests_leave_no_descriptor_and_no_process() {
+    let programs = [
+        ("quick", WHOLE),
+        (
+            "reads",
+            "cat >/dev/null; printf 'Content-Type: text/plain\\n\\n'",
+        ),
+        ("dies", "kill -KILL $$"),
+    ];
+    let server = Server::with_programs(&[], &programs);
+    server.assert_well();
+    let before = server.descriptors();
+    let clients: Vec<_> = (0..8)
+        .map(|number: usize| {
+            let mut client = server.connect();
+            std::thread::spawn(move || {
+                for request in 0..1250 {
+                    let (bytes, status) = match (number + request) % 50 {
+                        0 => ("GET /cgi-bin/dies HTTP/1.1\r\nHost: a\r\n\r\n", 502),
+                        1 => (
+                            "POST /cgi-bin/reads HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+                            200,
+                        ),
+                        2 => (
+                            "POST /cgi-bin/reads HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc",
+                            200,
+                        ),
+                        _ => ("GET /cgi-bin/quick HTTP/1.1\r\nHost: a\r\n\r\n", 200),
+                    };
+                    client.send(bytes);
+                    assert_eq!(client.response(false).status, status);
+                }
+            })
+        })
+        .collect();
+    clients
+        .into_iter()
+        .for_each(|client| client.join().unwrap());
+    server.assert_well();
+    // Connections that have just been closed may be open for another moment.
+    let until = Instant::now() + PATIENCE;
+    while server.descriptors() > before || server.has_children() {
+        assert!(
+            Instant::now() < until,
+            "{} descriptors, {before} before",
+            server.descriptors()
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }

@@ -141,6 +141,22 @@ impl Server {
         kilobytes.parse::<u64>().unwrap() * 1024
     }
 
+    /// How many descriptors the process has open.
+    pub(crate) fn descriptors(&self) -> usize {
+        let folder = format!("/proc/{}/fd", self.child.id());
+        fs::read_dir(folder).unwrap().count()
+    }
+
+    /// Whether the process has children, be they zombies.
+    pub(crate) fn has_children(&self) -> bool {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let mut tasks = tasks.map_while(Result::ok);
+        tasks.any(|task| {
+            let children = fs::read_to_string(task.path().join("children"));
+            children.is_ok_and(|children| !children.is_empty())
+        })
+    }
+
     pub(crate) fn wait(&mut self) -> ExitStatus {
         self.child.wait().unwrap()
     }
