@@ -2,6 +2,7 @@
 
 pub mod cgi;
 pub mod coding;
+pub mod console;
 pub mod file;
 pub mod gateway;
 pub mod http;
