@@ -15,6 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let mut graph = Graph::new("sorting");
     pipeline!(graph, read_file(file) => unix_process(sorted) => unix_process(counted) => console_echoer());
-    let running = Scheduler::new().run(graph)?;
+    let scheduler = Scheduler::new();
+    let running = scheduler.run(graph)?;
     Ok(running.wait().map_err(|fault| fault.to_string())?)
 }
