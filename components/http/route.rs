@@ -3,6 +3,8 @@
 use http::method::InvalidMethod;
 use http::{Method, StatusCode};
 use kamea::{Component, Done, End, Inbox, Outbox, Outboxes, Ports};
+use memchr::memchr;
+use memchr::memmem::Finder;
 use wildmatch::WildMatch;
 
 use super::message::{Body, Failure, Request, Response};
@@ -48,7 +50,7 @@ pub struct Route {
     /// In lower case. `None`: any.
     host: Option<String>,
     /// `None`: any.
-    path: Option<WildMatch>,
+    path: Option<PathPattern>,
     /// `None`: any, or none.
     query: Option<String>,
 }
@@ -58,7 +60,7 @@ impl Route {
     #[must_use]
     pub fn path(pattern: &str) -> Self {
         Self {
-            path: Some(WildMatch::new(pattern)),
+            path: Some(PathPattern::new(pattern)),
             ..Self::default()
         }
     }
@@ -134,10 +136,37 @@ impl Route {
     }
 
     fn is_for_path(&self, target: &Target) -> bool {
-        self.path.as_ref().is_none_or(|pattern| {
-            let path = target.decoded_path();
-            path.is_ok_and(|path| pattern.matches(&String::from_utf8_lossy(&path)))
-        })
+        self.path
+            .as_ref()
+            .is_none_or(|pattern| pattern.matches(target))
+    }
+}
+
+/// A pattern of paths.
+#[derive(Debug, Clone)]
+struct PathPattern {
+    pattern: WildMatch,
+    /// What every path has that matches: most requests are told apart by that alone.
+    literal: Finder<'static>,
+}
+
+impl PathPattern {
+    fn new(pattern: &str) -> Self {
+        let literals = pattern.split(['*', '?']);
+        let longest = literals.max_by_key(|literal| literal.len());
+        Self {
+            pattern: WildMatch::new(pattern),
+            literal: Finder::new(longest.unwrap_or_default()).into_owned(),
+        }
+    }
+
+    fn matches(&self, target: &Target) -> bool {
+        let path = target.path().as_bytes();
+        if self.literal.find(path).is_none() && memchr(b'%', path).is_none() {
+            return false;
+        }
+        let path = target.decoded_path();
+        path.is_ok_and(|path| self.pattern.matches(&String::from_utf8_lossy(&path)))
     }
 }
 
