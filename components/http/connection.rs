@@ -12,6 +12,7 @@ use futures_lite::future::or;
 use kamea::time::{Timer, sleep, turn};
 use kamea::{Component, Ports, Template, stopping};
 
+use super::Handover;
 use crate::file::Files;
 use crate::net::{Finish, Socket, read_some};
 
@@ -44,6 +45,8 @@ pub struct Service {
     pub connection: Template<Opened>,
     /// The graph of a connection that is one too many.
     pub refusal: Template<Opened>,
+    /// How a process is to serve it, if one is.
+    pub handover: Option<Handover>,
     /// How long the peer may send nothing between two requests.
     pub silence: Duration,
     /// Set once another service has taken the place of this one.
@@ -100,16 +103,21 @@ pub fn refuse_connection(
 ) -> impl Component<NoPorts> {
     async move |_: &mut NoPorts| {
         log::debug!("{} | Too many connections", socket.peer());
-        let flow = {
-            let service = service.borrow();
-            service.refusal.start(service.open(&socket, Bytes::new()))
-        };
-        if let Err(fault) = flow.await {
-            log::error!("{} | {fault}", socket.peer());
-        }
-        end(&socket).await;
+        refuse(&socket, &service).await;
         Ok(())
     }
+}
+
+/// Tells a peer that the server is at its limit, and ends the connection.
+pub(super) async fn refuse(socket: &Rc<Socket>, service: &RefCell<Service>) {
+    let flow = {
+        let service = service.borrow();
+        service.refusal.start(service.open(socket, Bytes::new()))
+    };
+    if let Err(fault) = flow.await {
+        log::error!("{} | {fault}", socket.peer());
+    }
+    end(socket).await;
 }
 
 /// The first bytes after a pause; `None` when the connection is to end instead.

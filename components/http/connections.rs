@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use futures_lite::future::or;
-use kamea::{Done, Flows, Graph, GraphError, Inbox, Ports, Sender, Template};
+use kamea::{Done, Flows, Graph, GraphError, Inbox, Outbox, Ports, Sender, Template};
 
-use super::Site;
 use super::admission::{Admission, Admitted};
 use super::connection::{Opened, Service, hold_connection, refuse_connection};
+use super::hand_over::hand_over_connection;
+use super::{Mode, Site};
 use crate::file::{Docroot, FileOptions, Files, Thumbnails};
-use crate::net::{Accepted, Socket, accept, bind};
+use crate::net::{Accepted, Socket, Turn, accept, accept_in_turn, bind};
 
 /// One listening socket for each worker: the system spreads the connections over them.
 pub(super) fn listeners(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
@@ -25,29 +26,48 @@ pub(super) fn listeners(address: SocketAddr, count: usize) -> io::Result<Vec<Tcp
 
 /// What runs on one worker: acceptors, and the connections that they accept. Gives where to send a new configuration.
 pub(super) fn server_graph(
-    listeners: impl Iterator<Item = TcpListener>,
+    listeners: Vec<TcpListener>,
     connections: Connections,
 ) -> (Graph, Sender<Configuration>) {
     let mut graph = Graph::new("server");
-    let mut accepted = Vec::new();
-    for listener in listeners {
-        let name = listener
-            .local_addr()
-            .map_or("acceptor".to_owned(), |address| {
-                format!("acceptor {address}")
-            });
-        accepted.push(graph.add(&name, accept(listener)).outbox);
-    }
+    let is_single = matches!(connections.configuration.mode, Mode::Single);
     let connections = graph.add("connections", serve_connections(connections));
-    graph.merge(accepted, connections.accepted);
+    if is_single {
+        let acceptor = graph.add("acceptor", accept_in_turn(listeners));
+        graph.link(acceptor.accepted, connections.accepted);
+        graph.feedback(connections.turns, acceptor.turns);
+    } else {
+        let mut accepted = Vec::new();
+        for listener in listeners {
+            let name = listener
+                .local_addr()
+                .map_or("acceptor".to_owned(), |address| {
+                    format!("acceptor {address}")
+                });
+            accepted.push(graph.add(&name, accept(listener)).outbox);
+        }
+        graph.merge(accepted, connections.accepted);
+    }
     let configurations = graph.feed(connections.configurations);
     (graph, configurations)
+}
+
+/// What serves a connection that was accepted elsewhere.
+pub(super) fn connection_graph(accepted: Accepted, connections: Connections) -> Graph {
+    let mut graph = Graph::new("server");
+    let connections = graph.add("connections", serve_connections(connections));
+    // Nobody else sends anything: both ends are dropped with this function.
+    graph.feed(connections.configurations);
+    // A new link has space.
+    let _ = graph.feed(connections.accepted).try_send(accepted);
+    graph
 }
 
 /// With what connections are served.
 #[derive(Clone, Debug)]
 pub(super) struct Configuration {
     pub(super) site: Arc<Site>,
+    pub(super) mode: Mode,
     /// The site's own folder and the others.
     pub(super) docroots: Arc<[(Docroot, FileOptions)]>,
     pub(super) thumbnails: Thumbnails,
@@ -66,6 +86,10 @@ impl Configuration {
             files: files.collect(),
             connection: self.connection.clone(),
             refusal: self.refusal.clone(),
+            handover: match &self.mode {
+                Mode::Forking(handover) => Some(handover.clone()),
+                Mode::Pool | Mode::Single => None,
+            },
             silence: self.site.keep_alive,
             retiring: Arc::default(),
         }
@@ -89,10 +113,20 @@ impl Connections {
         configuration: Configuration,
     ) -> Result<Self, GraphError> {
         let mut held = Graph::template("held connection");
-        held.add_seeded("holder", |arrival: &mut Arrival| {
+        let parts = |arrival: &mut Arrival| {
             let (socket, service) = (arrival.socket.clone(), arrival.service.clone());
-            hold_connection(socket, service, arrival.admitted.take())
-        });
+            (socket, service, arrival.admitted.take())
+        };
+        match configuration.mode {
+            Mode::Pool | Mode::Single => held.add_seeded("holder", move |arrival| {
+                let (socket, service, admitted) = parts(arrival);
+                hold_connection(socket, service, admitted)
+            }),
+            Mode::Forking(_) => held.add_seeded("process", move |arrival| {
+                let (socket, service, admitted) = parts(arrival);
+                hand_over_connection(socket, service, admitted)
+            }),
+        };
         let mut refused = Graph::template("refused connection");
         refused.add_seeded("refuser", |arrival: &mut Arrival| {
             refuse_connection(arrival.socket.clone(), arrival.service.clone())
@@ -115,11 +149,15 @@ struct ConnectionsPorts {
     accepted: Inbox<Accepted>,
     /// What is to be served from now on.
     configurations: Inbox<Configuration>,
+    /// To an acceptor that waits for each connection to end before it accepts another one.
+    turns: Option<Outbox<Turn>>,
 }
 
 enum News {
     Accepted(Accepted),
     Configuration(Configuration),
+    /// The acceptor waits for its turn, and no connection is left.
+    Free,
 }
 
 /// Holds each accepted connection until it ends; one too many is told so.
@@ -129,15 +167,24 @@ fn serve_connections(
     async move |io: &mut ConnectionsPorts| {
         let service = Rc::new(RefCell::new(connections.configuration.service()));
         let (held, refused) = (Flows::new(), Flows::new());
-        while let Some(news) = next_news(io).await {
+        let mut owes_turn = io.turns.is_some();
+        while let Some(news) = next_news(io, owes_turn.then_some([&held, &refused])).await {
             let accepted = match news {
                 News::Accepted(accepted) => accepted,
+                News::Free => {
+                    if let Some(turns) = &io.turns {
+                        turns.send(Turn).await?;
+                    }
+                    owes_turn = false;
+                    continue;
+                }
                 News::Configuration(configuration) => {
                     let old = service.replace(configuration.service());
                     old.retiring.store(true, Ordering::Relaxed);
                     continue;
                 }
             };
+            owes_turn = io.turns.is_some();
             let arrival = Arrival {
                 admitted: connections.admission.admit(accepted.peer.ip()),
                 socket: Rc::new(Socket::new(accepted)),
@@ -155,8 +202,8 @@ fn serve_connections(
     }
 }
 
-/// What comes next; `None` when no connections can come any more.
-async fn next_news(io: &mut ConnectionsPorts) -> Option<News> {
+/// What comes next; `None` when no connections can come any more. `before` is what has to end before there is a turn.
+async fn next_news(io: &mut ConnectionsPorts, before: Option<[&Flows; 2]>) -> Option<News> {
     let accepted = async { io.accepted.next().await.map(News::Accepted) };
     let configuration = async {
         match io.configurations.next().await {
@@ -165,7 +212,15 @@ async fn next_news(io: &mut ConnectionsPorts) -> Option<News> {
             None => std::future::pending().await,
         }
     };
-    or(accepted, configuration).await
+    let free = async {
+        let Some([held, refused]) = before else {
+            return std::future::pending().await;
+        };
+        held.finished().await;
+        refused.finished().await;
+        Some(News::Free)
+    };
+    or(accepted, or(configuration, free)).await
 }
 
 /// A connection that has just come: the seed of the component that holds or refuses it.

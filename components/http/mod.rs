@@ -20,11 +20,13 @@ mod filter;
 mod framing;
 mod freshness;
 mod grammar;
+mod hand_over;
 mod head;
 mod input;
 mod limits;
 mod malformed;
 mod message;
+mod mode;
 mod note;
 mod parse;
 mod range;
@@ -65,6 +67,7 @@ pub use filter::{
 };
 pub use framing::{BodyKind, request_framing};
 pub use freshness::freshness_lifetime;
+pub use hand_over::{Handover, hand_over_connection};
 pub use head::{RequestHead, ResponseHead};
 pub use limits::Limits;
 pub use malformed::Malformed;
@@ -72,6 +75,7 @@ pub use message::{
     Body, Chunk, ErrorForm, Exchange, Failure, FileSlice, HandlerPorts, HandlerPortsHandles, Piece,
     Request, Response,
 };
+pub use mode::Mode;
 pub use note::{Note, NotePorts, NotePortsHandles, note_requests};
 pub use parse::{Notice, ParsePorts, ParsePortsHandles, Patience, Written, parse_requests};
 pub use range::{Ranges, evaluate_range};

@@ -14,19 +14,19 @@ mod listening;
 mod wiring;
 
 use std::io;
+use std::mem::discriminant;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use http::method::InvalidMethod;
-use kamea::{Component, Graph, GraphError, PerSeed, Placement, Scheduler, Sender};
+use kamea::{Component, Graph, GraphError, PerSeed, Placement, Running, Scheduler, Sender};
 
 pub use listening::Listening;
 
-use super::Site;
 use super::admission::Admission;
 use super::connection::Opened;
-use super::connections::{Configuration, Connections, listeners, server_graph};
+use super::connections::{Configuration, Connections, connection_graph, listeners, server_graph};
 use super::errors::{ErrorPorts, ErrorPortsHandles};
 use super::filter::{
     FilterPorts, FilterPortsHandles, ResponseFilterPorts, ResponseFilterPortsHandles,
@@ -34,7 +34,9 @@ use super::filter::{
 use super::message::{HandlerPorts, HandlerPortsHandles};
 use super::route::{Route, RoutePorts, RoutePortsHandles};
 use crate::cgi::{Cgi, CgiOptions};
+use super::{Mode, Site};
 use crate::file::{Docroot, FileOptions, LogEntry, Thumbnails, serve_files};
+use crate::net::Accepted;
 
 /// The graph of one connection while it is wired.
 type ConnectionGraph = Graph<PerSeed<Opened>>;
@@ -75,6 +77,7 @@ type Slot<Handles> = Box<dyn Fn(&mut ConnectionGraph, &str) -> Handles + Send + 
 /// ```
 pub struct WebServer {
     site: Site,
+    mode: Mode,
     files: Slot<HandlerPortsHandles>,
     /// A user's own error component; ours otherwise.
     errors: Option<Slot<ErrorPortsHandles>>,
@@ -118,6 +121,9 @@ pub enum StartError {
         /// Why.
         error: io::Error,
     },
+    /// A server that runs cannot go over to another mode.
+    #[error("the mode cannot change while the server runs: start it anew")]
+    Mode,
     /// A component that was put in does not fit.
     #[error(transparent)]
     Graph(#[from] GraphError),
@@ -128,6 +134,7 @@ impl WebServer {
     pub fn new(site: Site) -> Self {
         Self {
             site,
+            mode: Mode::default(),
             files: Box::new(|graph, name| {
                 graph.add_seeded(name, |connection: &mut Opened| {
                     serve_files(connection.files[0].clone())
@@ -142,6 +149,12 @@ impl WebServer {
             records: None,
             cgi: None,
         }
+    }
+
+    /// Says where connections run; side by side on every worker otherwise.
+    #[must_use]
+    pub fn mode(self, mode: Mode) -> Self {
+        Self { mode, ..self }
     }
 
     /// Puts another component in the place of the file handler.
@@ -277,7 +290,7 @@ impl WebServer {
         Ok(self.wire())
     }
 
-    /// Runs the server on every worker of `scheduler`.
+    /// Runs the server on every worker of `scheduler`, or on one of them if its [`Mode`] wants no more.
     ///
     /// # Errors
     ///
@@ -289,12 +302,17 @@ impl WebServer {
     ) -> Result<Listening, StartError> {
         let workers = scheduler.workers();
         let configuration = self.into_configuration()?;
+        let mode = discriminant(&configuration.mode);
+        let count = match configuration.mode {
+            Mode::Single => 1,
+            _ => workers.count(),
+        };
         let site = &configuration.site;
         let admission = Admission::new(site.connections, site.connections_per_client);
         let connections = Connections::new(admission.clone(), configuration)?;
         let mut bound = Vec::new();
         for address in addresses {
-            let listeners = listeners(*address, workers.count());
+            let listeners = listeners(*address, count);
             bound.push(listeners.map_err(|error| StartError::Bind {
                 address: *address,
                 error,
@@ -305,18 +323,54 @@ impl WebServer {
             .filter_map(|listeners| listeners[0].local_addr().ok())
             .collect();
         let (mut running, mut configurations) = (Vec::new(), Vec::new());
-        for worker in 0..workers.count() {
-            let listeners = bound.iter_mut().filter_map(Vec::pop);
+        for worker in 0..count {
+            let listeners = bound.iter_mut().filter_map(Vec::pop).collect();
             let (graph, configuration) = server_graph(listeners, connections.clone());
             running.push(workers.run(Placement::Worker(worker), graph)?);
             configurations.push(configuration);
         }
         Ok(Listening {
             addresses,
+            mode,
             running,
             admission,
             configurations,
         })
+    }
+
+    /// Serves one connection, which was accepted elsewhere, on any worker of `scheduler`, and then ends. The [`Mode`] does not matter.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] says what cannot be had; nothing is served then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::{Read, Write};
+    /// use std::net::{TcpListener, TcpStream};
+    /// use kamea::Scheduler;
+    /// use kamea_components::http::{Site, WebServer};
+    /// use kamea_components::net::Accepted;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let mut client = TcpStream::connect(listener.local_addr()?)?;
+    /// let (stream, peer) = listener.accept()?;
+    /// stream.set_nonblocking(true)?;
+    ///
+    /// let scheduler = Scheduler::with_workers(1);
+    /// let serving = WebServer::new(Site::new(".")).serve(&scheduler, Accepted { stream, peer })?;
+    /// client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")?;
+    /// let mut response = String::new();
+    /// client.read_to_string(&mut response)?;
+    /// assert!(response.starts_with("HTTP/1.1 200 OK\r\n"));
+    /// serving.wait()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn serve(self, scheduler: &Scheduler, accepted: Accepted) -> Result<Running, StartError> {
+        let configuration = self.mode(Mode::Pool).into_configuration()?;
+        let connections = Connections::new(Admission::new(1, 1), configuration)?;
+        Ok(scheduler.run(connection_graph(accepted, connections))?)
     }
 
     /// The site's own folder and the others, open.
@@ -342,6 +396,7 @@ impl WebServer {
             thumbnails: Thumbnails::default(),
             connection: self.wire().into_template()?,
             refusal: self.wire_refusal().into_template()?,
+            mode: self.mode,
             site: Arc::new(self.site),
         })
     }

@@ -94,23 +94,39 @@ pub fn accept(listener: TcpListener) -> impl Component<Source<Accepted>> + Send 
         let Some(listener) = listener.take() else {
             return Ok(());
         };
-        // To the event queue a socket is a socket; tokio's own listener would watch every connection at once.
-        let listener = tokio::net::TcpStream::from_std(OwnedFd::from(listener).into())?;
+        let listener = watch(listener)?;
         loop {
-            listener.readable().await?;
-            match listener.try_io(Interest::READABLE, || accept_one(&listener)) {
-                Ok(accepted) => {
-                    log::debug!("Accepted connection from {}", accepted.peer);
-                    io.outbox.send(accepted).await?;
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) if is_of_one_connection(&error) => {
-                    log::debug!("a connection was lost before it was accepted");
-                }
-                Err(error) => {
-                    log::error!("no connection can be accepted now: {error}");
-                    sleep(REST).await;
-                }
+            io.outbox.send(next_accepted(&listener).await?).await?;
+        }
+    }
+}
+
+/// Has the worker watch a listening socket.
+pub(super) fn watch(listener: TcpListener) -> io::Result<tokio::net::TcpStream> {
+    // To the event queue a socket is a socket; tokio's own listener would watch every connection at once.
+    tokio::net::TcpStream::from_std(OwnedFd::from(listener).into())
+}
+
+/// The next connection. If the wait is given up, none is lost.
+///
+/// # Errors
+///
+/// If the socket is not watched any more, because the worker ends.
+pub(super) async fn next_accepted(listener: &tokio::net::TcpStream) -> io::Result<Accepted> {
+    loop {
+        listener.readable().await?;
+        match listener.try_io(Interest::READABLE, || accept_one(listener)) {
+            Ok(accepted) => {
+                log::debug!("Accepted connection from {}", accepted.peer);
+                return Ok(accepted);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) if is_of_one_connection(&error) => {
+                log::debug!("a connection was lost before it was accepted");
+            }
+            Err(error) => {
+                log::error!("no connection can be accepted now: {error}");
+                sleep(REST).await;
             }
         }
     }

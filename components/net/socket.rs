@@ -5,7 +5,7 @@ use std::fs::File;
 use std::future::poll_fn;
 use std::io;
 use std::net::{self, SocketAddr};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::task::{Context, Poll, Waker, ready};
 
 use rustix::io::Errno;
@@ -14,7 +14,7 @@ use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-use super::Accepted;
+use super::{Accepted, Tether, hand_over};
 
 /// How a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +54,19 @@ impl Socket {
             peer: accepted.peer,
             drained: Cell::new(false),
             finished: Cell::new(None),
+        }
+    }
+
+    /// Prepares to hand the connection over to another process: see [`hand_over`].
+    ///
+    /// # Errors
+    ///
+    /// Like [`hand_over`].
+    pub fn hand_over(&self, text: &[u8]) -> io::Result<(Tether, OwnedFd)> {
+        match &*self.stream.borrow() {
+            Stream::Bare(stream) => hand_over(stream, text),
+            Stream::Watched(stream) => hand_over(stream, text),
+            Stream::Lost => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 

@@ -3,6 +3,9 @@
 //! `cargo run --release -- -v -d www` serves `www/` at <http://localhost:9234/>.
 
 mod cgi;
+mod access_log;
+mod connection;
+mod mode;
 mod options;
 mod program_log;
 mod reload;
@@ -10,7 +13,6 @@ mod reload;
 use std::error::Error;
 use std::io::{self, Write as _};
 use std::num::NonZeroU16;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
@@ -18,16 +20,21 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use kamea::{Graph, Scheduler, Sender};
-use kamea_components::file::{LogEntry, LogTarget, read_error_pages, write_access_log};
+use kamea_components::file::{LogEntry, read_error_pages};
 use kamea_components::http::{ErrorPages, WebServer, answer_errors_with, answer_trace};
 use kamea_components::process::hangups;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use access_log::AccessLog;
+use mode::Placement;
 use options::Options;
 use reload::{Reload, reload_on_hangup};
 
 /// How long connections may go on after a signal to stop.
 const DRAIN: Duration = Duration::from_secs(5);
+
+/// How much longer the processes of connections may take to end than the connections.
+const REAP: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let arguments = match Options::try_parse() {
@@ -45,28 +52,30 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Options) -> Result<(), Box<dyn Error>> {
+    if arguments.connection {
+        return connection::serve_connection(arguments);
+    }
     let options = arguments.clone().with_file()?;
     if options.check {
         let graph = server(&options, None)?.check()?;
-        return Ok(write!(io::stdout(), "{graph}")?);
+        let mode = options.mode()?;
+        return Ok(write!(io::stdout(), "{graph}mode {mode}\n")?);
     }
     program_log::write_to_stderr(options.verbose)?;
     raise_file_limit();
-    // The log has a scheduler of its own, which stops last: nothing is lost.
-    let log_scheduler = Scheduler::with_workers(1);
-    let log = start_access_log(&options, &log_scheduler)?;
+    let log = AccessLog::start(&options)?;
 
     let cores = || thread::available_parallelism().map_or(1, usize::from);
     let workers = options.workers.map(NonZeroU16::get);
     let scheduler = Scheduler::with_workers(workers.map_or_else(cores, usize::from));
-    let server = server(&options, log.clone())?;
+    let server = server(&options, log.entries())?;
     let listening = Arc::new(server.run(&scheduler, &options.addresses())?);
     let mut graph = Graph::new("configuration");
     let hangups = graph.add("hangups", hangups());
     let reload = reload_on_hangup(Reload {
         arguments,
         listening: listening.clone(),
-        log,
+        log: log.entries(),
     });
     let reload = graph.add("reload", reload);
     graph.link(hangups.outbox, reload.inbox);
@@ -75,16 +84,18 @@ fn run(arguments: Options) -> Result<(), Box<dyn Error>> {
         writeln!(io::stdout(), "Listening on {address}")?;
     }
     drop(listening);
-    scheduler.until_ctrl_c(DRAIN)?;
-    if !log_scheduler.stop(DRAIN) {
-        log::error!("the access log could not be written to its end");
-    }
+    let deadline = match options.placement() {
+        Placement::Forking => DRAIN + REAP,
+        Placement::Pool | Placement::Single => DRAIN,
+    };
+    scheduler.until_ctrl_c(deadline)?;
+    log.finish();
     Ok(())
 }
 
 /// The server that the options describe.
 fn server(options: &Options, log: Option<Sender<LogEntry>>) -> Result<WebServer, Box<dyn Error>> {
-    let mut server = WebServer::new(options.site());
+    let mut server = WebServer::new(options.site()).mode(options.mode()?);
     let mut pages = match &options.error_pages {
         None => ErrorPages::default(),
         Some(folder) => {
@@ -94,7 +105,14 @@ fn server(options: &Options, log: Option<Sender<LogEntry>>) -> Result<WebServer,
                     folder.display()
                 )
             };
-            read_error_pages(folder).map_err(wrong)?
+            match read_error_pages(folder).map_err(wrong) {
+                // They have changed since the server has read them, and this is the process of but one connection.
+                Err(error) if options.connection => {
+                    log::error!("{error}");
+                    ErrorPages::default()
+                }
+                pages => pages?,
+            }
         }
     };
     for redirect in &options.error_redirect {
@@ -113,27 +131,6 @@ fn server(options: &Options, log: Option<Sender<LogEntry>>) -> Result<WebServer,
         server = server.records(log);
     }
     Ok(server)
-}
-
-/// Starts the access log, if there is to be one; gives where to send its entries.
-fn start_access_log(
-    options: &Options,
-    scheduler: &Scheduler,
-) -> Result<Option<Sender<LogEntry>>, Box<dyn Error>> {
-    let Some(path) = &options.access_log else {
-        return Ok(None);
-    };
-    let target = match path {
-        path if path == Path::new("-") => LogTarget::Stdout,
-        path => LogTarget::File(path.clone()),
-    };
-    let log = write_access_log(target, options.log_format());
-    let log = log.map_err(|error| format!("cannot write {}: {error}", path.display()))?;
-    let mut graph = Graph::new("access log");
-    let log = graph.add("log", log);
-    let entries = graph.feed(log.inbox);
-    scheduler.run(graph)?;
-    Ok(Some(entries))
 }
 
 /// Lets this process have as many open files as the system allows it at all: a connection is one.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::mode::Placement;
 use clap::{Parser, ValueEnum};
 use kamea_components::cgi::Setting;
 use kamea_components::file::{CacheRule, Compression, Interpreter, LogFormat};
@@ -29,6 +30,14 @@ pub(crate) struct Options {
     #[arg(long)]
     #[serde(skip)]
     pub(crate) check: bool,
+    /// Serve the connection that a server in mode forking hands over
+    #[arg(long, hide = true)]
+    #[serde(skip)]
+    pub(crate) connection: bool,
+    /// What the configuration file says
+    #[arg(skip)]
+    #[serde(skip)]
+    pub(crate) text: String,
     /// Say what happens, on stderr
     #[arg(short, long)]
     pub(crate) verbose: bool,
@@ -41,7 +50,14 @@ pub(crate) struct Options {
     /// The address to listen on [default: 0.0.0.0 and ::]
     #[arg(short, long, value_name = "ADDRESS")]
     bind: Vec<IpAddr>,
-    /// How many threads serve [default: one per core]
+    /// Where connections run [default: pool]
+    #[arg(long, value_name = "MODE")]
+    pub(crate) mode: Option<Placement>,
+    /// The same as --mode forking
+    #[arg(short)]
+    #[serde(skip)]
+    forking: bool,
+    /// How many threads serve; in mode single it is one [default: one per core]
     #[arg(long, value_name = "N")]
     pub(crate) workers: Option<NonZeroU16>,
     /// Serve files whose names begin with a dot too
@@ -125,7 +141,7 @@ pub(crate) struct Options {
     /// Seconds without a byte while the content of a request comes in [default: 30]
     #[arg(long, value_name = "SECONDS")]
     body_timeout: Option<Seconds>,
-    /// Seconds that a connection may be silent between requests [default: 75]
+    /// Seconds that a connection may be silent between requests [default: 75; in mode single 5]
     #[arg(long, value_name = "SECONDS")]
     keep_alive: Option<Seconds>,
     /// Seconds that a client may read nothing of its response [default: 30]
@@ -157,6 +173,9 @@ const DEFAULT_FILE: &str = "spidey.toml";
 /// How large the content of a request may be where clients may write files, in bytes.
 const LARGEST_UPLOAD: u64 = 1 << 30;
 
+/// How long a connection may be silent in mode single: all others wait for it, and browsers open several at once.
+const SINGLE_KEEP_ALIVE: Duration = Duration::from_secs(5);
+
 impl Options {
     /// These options, and those of the configuration file where these say nothing.
     ///
@@ -164,11 +183,30 @@ impl Options {
     ///
     /// A line that names the file, the line and the key, and what would be right.
     pub(crate) fn with_file(self) -> Result<Self, String> {
-        let Some(file) = self.file() else {
-            return Ok(self);
+        let text = match self.file() {
+            None => String::new(),
+            Some(file) => fs::read_to_string(&file)
+                .map_err(|error| format!("cannot read {}: {error}", file.display()))?,
         };
-        let text = fs::read_to_string(&file)
-            .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+        self.with_text(text)
+    }
+
+    /// The same, with what was read from the file before.
+    ///
+    /// # Errors
+    ///
+    /// As above.
+    pub(crate) fn with_text(mut self, text: String) -> Result<Self, String> {
+        if self.forking {
+            self.mode = match self.mode {
+                None | Some(Placement::Forking) => Some(Placement::Forking),
+                Some(other) => {
+                    let wrong = format!("-f is --mode forking, which contradicts --mode {other}");
+                    return Err(wrong);
+                }
+            };
+        }
+        let file = self.config.clone().unwrap_or_else(|| DEFAULT_FILE.into());
         let mut options: Self =
             toml::from_str(&text).map_err(|error| place(&file, &text, &error))?;
         let folder = file.parent().unwrap_or(Path::new(""));
@@ -183,6 +221,7 @@ impl Options {
         {
             *log = folder.join(&log);
         }
+        options.text = text;
         Ok(self.over(options))
     }
 
@@ -200,10 +239,14 @@ impl Options {
         Self {
             config: self.config,
             check: self.check,
+            connection: self.connection,
+            text: other.text,
             verbose: self.verbose || other.verbose,
             port: self.port.or(other.port),
             docroot: self.docroot.or(other.docroot),
             bind: either(self.bind, other.bind),
+            mode: self.mode.or(other.mode),
+            forking: self.forking,
             workers: self.workers.or(other.workers),
             hidden: self.hidden || other.hidden,
             index: either(self.index, other.index),
@@ -261,6 +304,10 @@ impl Options {
             .collect()
     }
 
+    pub(crate) fn placement(&self) -> Placement {
+        self.mode.unwrap_or_default()
+    }
+
     pub(crate) fn log_format(&self) -> LogFormat {
         match self.log_format {
             Some(Format::Common) => LogFormat::Common,
@@ -303,7 +350,9 @@ impl Options {
             &mut site.patience.content,
             self.body_timeout.map(Duration::from),
         );
-        set(&mut site.keep_alive, self.keep_alive.map(Duration::from));
+        let shortest = (self.placement() == Placement::Single).then_some(SINGLE_KEEP_ALIVE);
+        let keep_alive = self.keep_alive.map(Duration::from);
+        set(&mut site.keep_alive, keep_alive.or(shortest));
         set(
             &mut site.write_stall,
             self.write_timeout.map(Duration::from),

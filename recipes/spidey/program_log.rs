@@ -1,6 +1,6 @@
 //! What `spidey` says of itself, on stderr.
 
-use std::io;
+use std::io::{self, LineWriter};
 
 use log::LevelFilter;
 use simplelog::{ConfigBuilder, WriteLogger};
@@ -24,5 +24,6 @@ pub(crate) fn write_to_stderr(verbose: bool) -> Result<(), log::SetLoggerError> 
         ));
     // Where the local time is not to be had, it stays UTC.
     let _ = config.set_time_offset_to_local();
-    WriteLogger::init(level, config.build(), io::stderr())
+    // Whole lines, because several processes may write there.
+    WriteLogger::init(level, config.build(), LineWriter::new(io::stderr()))
 }

@@ -1,6 +1,6 @@
 //! Signals: ctrl-c and SIGTERM stop a scheduler gracefully.
 
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::process;
@@ -19,7 +19,36 @@ impl Scheduler {
     /// # Errors
     ///
     /// If the system does not let the signals be watched; nothing has been stopped.
-    pub fn until_ctrl_c(mut self, deadline: Duration) -> io::Result<()> {
+    pub fn until_ctrl_c(self, deadline: Duration) -> io::Result<()> {
+        self.until_ctrl_c_or(pending(), deadline)
+    }
+
+    /// Like [`until_ctrl_c`](Self::until_ctrl_c), but stops as well when `event` is there.
+    ///
+    /// # Errors
+    ///
+    /// Like [`until_ctrl_c`](Self::until_ctrl_c).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use kamea::{Graph, Scheduler, Source};
+    ///
+    /// let mut graph = Graph::new("greeting");
+    /// let greet = graph.add("greet", async |io: &mut Source<&str>| Ok(io.outbox.send("hello").await?));
+    /// let mut greetings = graph.take(greet.outbox);
+    /// let scheduler = Scheduler::with_workers(1);
+    /// scheduler.run(graph)?;
+    /// let greeted = async move { assert_eq!(greetings.next().await, Some("hello")) };
+    /// scheduler.until_ctrl_c_or(greeted, Duration::from_secs(5))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn until_ctrl_c_or(
+        mut self,
+        event: impl Future<Output = ()>,
+        deadline: Duration,
+    ) -> io::Result<()> {
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -33,11 +62,20 @@ impl Scheduler {
                 })
                 .await;
             };
-            next().await;
-            log::info!(
-                "Stopping: up to {} s for what still runs",
-                deadline.as_secs_f32()
-            );
+            let signalled = {
+                let (mut signal, mut event) = (pin!(next()), pin!(event));
+                poll_fn(|cx| match signal.as_mut().poll(cx) {
+                    Poll::Ready(()) => Poll::Ready(true),
+                    Poll::Pending => event.as_mut().poll(cx).map(|()| false),
+                })
+                .await
+            };
+            if signalled {
+                log::info!(
+                    "Stopping: up to {} s for what still runs",
+                    deadline.as_secs_f32()
+                );
+            }
             self.begin_stop();
             let mut again = pin!(next());
             let mut drained = pin!(self.ended.recv_async());

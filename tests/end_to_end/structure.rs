@@ -91,6 +91,7 @@ fn protocol_files_do_no_io() {
         "server.rs",
         "connection.rs",
         "connections.rs",
+        "hand_over.rs",
         "write.rs",
         "message.rs",
     ]

@@ -1,11 +1,13 @@
 //! A server that runs.
 
+use std::mem::{Discriminant, discriminant};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use kamea::{Running, Sender};
 
 use super::{StartError, WebServer};
+use crate::http::Mode;
 use crate::http::admission::Admission;
 use crate::http::connections::Configuration;
 
@@ -27,6 +29,8 @@ use crate::http::connections::Configuration;
 #[derive(Debug)]
 pub struct Listening {
     pub(super) addresses: Vec<SocketAddr>,
+    /// Where connections run; that cannot change.
+    pub(super) mode: Discriminant<Mode>,
     pub(super) running: Vec<Running>,
     pub(super) admission: Arc<Admission>,
     /// To the connections of each worker.
@@ -47,6 +51,9 @@ impl Listening {
     /// [`StartError`] says what is wrong with the new one; then this one goes on.
     pub async fn replace(&self, server: WebServer) -> Result<(), StartError> {
         let configuration = server.into_configuration()?;
+        if discriminant(&configuration.mode) != self.mode {
+            return Err(StartError::Mode);
+        }
         let site = &configuration.site;
         self.admission
             .set_bounds(site.connections, site.connections_per_client);

@@ -1,0 +1,87 @@
+//! The holder of a connection that is served by a process of its own: it starts the process, hands the connection over, and waits
+//! for its end. What happens to the process happens to nobody else.
+
+use std::cell::RefCell;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use futures_lite::future::or;
+use kamea::{Component, stopping};
+
+use super::connection::{NoPorts, Service, refuse};
+use crate::net::{Socket, Tether};
+use crate::process::{Command, Process, Stdio};
+
+/// How to have a process serve a connection.
+///
+/// The process finds the connection at its standard input, by [`take_over`](crate::net::take_over), and serves it with
+/// [`WebServer::serve`](super::WebServer::serve).
+#[derive(Debug, Clone)]
+pub struct Handover {
+    /// The program; its standard input is set by the server.
+    pub command: Command,
+    /// What goes with the connection: how it is to be served. At most [`LARGEST_TEXT`](crate::net::LARGEST_TEXT) bytes.
+    pub text: Arc<[u8]>,
+}
+
+/// Has a process of its own serve a connection, and waits until it has ended. If no process can be started the peer is told that the
+/// server is at its limit. `guard` is dropped when the connection ends.
+pub fn hand_over_connection<Guard: 'static>(
+    socket: Rc<Socket>,
+    service: Rc<RefCell<Service>>,
+    guard: Guard,
+) -> impl Component<NoPorts> {
+    let mut parts = Some((socket, guard));
+    async move |_: &mut NoPorts| {
+        let Some((socket, _guard)) = parts.take() else {
+            return Ok(());
+        };
+        let peer = socket.peer();
+        let handover = service.borrow().handover.clone();
+        match start(&socket, handover).await {
+            Ok((process, tether)) => {
+                // The connection is the process's alone from now on: it ends when that closes it.
+                drop(socket);
+                let status = end(&process, &tether).await?;
+                log::debug!("{peer} | Process {}: {status}", process.id());
+                if let Some(wrong) = what_went_wrong(status) {
+                    log::error!("{peer} | the process of this connection {wrong}");
+                }
+            }
+            Err(error) => {
+                log::error!("{peer} | no process can be started for this connection: {error}");
+                refuse(&socket, &service).await;
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn start(socket: &Socket, handover: Option<Handover>) -> io::Result<(Process, Tether)> {
+    let handover = handover.ok_or(io::ErrorKind::NotFound)?;
+    let (tether, stdin) = socket.hand_over(&handover.text)?;
+    let command = handover.command.stdin(Stdio::Fd(Arc::new(stdin)));
+    Ok((Process::start(&command).await?, tether))
+}
+
+/// Waits until the process has ended; asks it to, when the server is to stop.
+async fn end(process: &Process, tether: &Tether) -> io::Result<ExitStatus> {
+    let stopped = async {
+        stopping().await;
+        tether.stop();
+        std::future::pending().await
+    };
+    or(process.exited(), stopped).await
+}
+
+fn what_went_wrong(status: ExitStatus) -> Option<String> {
+    match (status.code(), status.signal()) {
+        (Some(0), _) => None,
+        (Some(code), _) => Some(format!("failed with status {code}")),
+        (None, Some(signal)) => Some(format!("was ended by signal {signal}")),
+        (None, None) => Some("ended in an unknown way".to_owned()),
+    }
+}

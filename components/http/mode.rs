@@ -1,0 +1,42 @@
+//! Where the connections of a server run. The graph of a connection is the same everywhere.
+
+use std::fmt;
+
+use super::Handover;
+
+/// Where the connections of a server run: what [`WebServer::mode`](super::WebServer::mode) takes.
+///
+/// # Examples
+///
+/// ```
+/// use kamea::Scheduler;
+/// use kamea_components::http::{Mode, Site, WebServer};
+///
+/// let scheduler = Scheduler::with_workers(1);
+/// let server = WebServer::new(Site::new(".")).mode(Mode::Single);
+/// server.run(&scheduler, &["127.0.0.1:0".parse()?])?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub enum Mode {
+    /// Side by side, on every worker.
+    #[default]
+    Pool,
+    /// One after another, on one worker. The next connection is accepted when the one before has ended; others wait in the backlog
+    /// of the system. A peer that says nothing holds up all others for as long as [`Site::keep_alive`](super::Site::keep_alive) allows.
+    Single,
+    /// Each in a process of its own. The connections are accepted and counted here; what serves them is the server that the process
+    /// makes, by [`WebServer::serve`](super::WebServer::serve).
+    Forking(Handover),
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pool => "pool: connections side by side, on every worker",
+            Self::Single => "single: one connection at a time, on one worker",
+            Self::Forking(_) => "forking: a process for each connection",
+        })
+    }
+}

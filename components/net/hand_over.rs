@@ -1,0 +1,207 @@
+//! A connection goes to another process, with a text that says how to serve it.
+//!
+//! ```text
+//!  the server                                   the process
+//!  hand_over ──▶ Tether ══ a Unix socket ══ standard input ──▶ take_over
+//! ```
+//!
+//! The socket between the two stays for as long as both run: over it the server says when to stop, and its end is the end of the
+//! server, however that came. Unlike a signal neither can come too early, or to a process of another server.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::net::TcpStream;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
+    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, send,
+    sendmsg, socketpair,
+};
+
+use super::Accepted;
+
+/// How long the text may be that goes with a connection, in bytes: both go in one message, which must fit what a socket holds.
+pub const LARGEST_TEXT: usize = 64 * 1024;
+
+/// The first byte of the message that has the connection; without it an empty text would look like the end.
+const CONNECTION: &[u8] = b"c";
+
+/// The message that asks the process to stop.
+const STOP: &[u8] = b"s";
+
+/// What joins a server to the process that it has handed a connection to. Dropping it tells the process that the server has gone.
+#[derive(Debug)]
+pub struct Tether(OwnedFd);
+
+impl Tether {
+    /// Asks the process to end its connection gracefully.
+    pub fn stop(&self) {
+        // A process that has ended needs no telling.
+        let _ = send(&self.0, STOP, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+    }
+}
+
+/// What a process has been handed.
+#[derive(Debug)]
+pub struct TakenOver {
+    /// The connection.
+    pub accepted: Accepted,
+    /// How to serve it.
+    pub text: Vec<u8>,
+    /// What joins this process to its server.
+    pub leash: Leash,
+}
+
+/// The other end of a [`Tether`].
+#[derive(Debug)]
+pub struct Leash(OwnedFd);
+
+impl Leash {
+    /// Blocks until the server says something: `true` if it wants this process to stop, `false` once it has gone.
+    pub fn wants_stop(&self) -> bool {
+        rustix::io::retry_on_intr(|| rustix::io::read(&self.0, &mut [0; 1])) == Ok(1)
+    }
+}
+
+/// Prepares to hand a connection over: gives what is to be the standard input of the process that shall serve it. The connection is
+/// ours still, and stays open until we have closed it too.
+///
+/// # Errors
+///
+/// If `text` is longer than [`LARGEST_TEXT`], or the system is short of descriptors.
+///
+/// # Examples
+///
+/// ```
+/// use std::net::{TcpListener, TcpStream};
+/// use kamea_components::net::{hand_over, take_over};
+///
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let client = TcpStream::connect(listener.local_addr()?)?;
+/// let (connection, peer) = listener.accept()?;
+///
+/// let (tether, stdin) = hand_over(&connection, b"politely")?;
+/// let taken = take_over(stdin)?; // in the other process
+/// assert_eq!((taken.accepted.peer, &taken.text[..]), (peer, &b"politely"[..]));
+/// tether.stop();
+/// assert!(taken.leash.wants_stop());
+/// drop(tether);
+/// assert!(!taken.leash.wants_stop());
+/// # drop(client);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn hand_over(connection: impl AsFd, text: &[u8]) -> io::Result<(Tether, OwnedFd)> {
+    if text.len() > LARGEST_TEXT {
+        let wrong = format!("{} bytes are too many to hand over", text.len());
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, wrong));
+    }
+    let (ours, theirs) = socketpair(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    )?;
+    let connection = [connection.as_fd()];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut rights = SendAncillaryBuffer::new(&mut space);
+    rights.push(SendAncillaryMessage::ScmRights(&connection));
+    let message = [IoSlice::new(CONNECTION), IoSlice::new(text)];
+    let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+    sendmsg(&ours, &message, &mut rights, flags)?;
+    Ok((Tether(ours), theirs))
+}
+
+/// Takes the connection that [`hand_over`] has sent. Blocks until it is there.
+///
+/// # Errors
+///
+/// If nothing has been handed over, or the peer of the connection has gone meanwhile.
+pub fn take_over(stdin: OwnedFd) -> io::Result<TakenOver> {
+    let mut text = vec![0; CONNECTION.len() + LARGEST_TEXT];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut rights = RecvAncillaryBuffer::new(&mut space);
+    let received = recvmsg(
+        &stdin,
+        &mut [IoSliceMut::new(&mut text)],
+        &mut rights,
+        RecvFlags::CMSG_CLOEXEC,
+    )?;
+    let connection = rights.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
+        _ => None,
+    });
+    let is_whole = !received.flags.contains(ReturnFlags::TRUNC);
+    text.truncate(received.bytes);
+    let text = text.strip_prefix(CONNECTION).filter(|_| is_whole);
+    let (Some(connection), Some(text)) = (connection, text) else {
+        let wrong = "standard input is no server that hands a connection over";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, wrong));
+    };
+    let stream = TcpStream::from(connection);
+    stream.set_nonblocking(true)?;
+    Ok(TakenOver {
+        accepted: Accepted {
+            peer: stream.peer_addr()?,
+            stream,
+        },
+        text: text.to_vec(),
+        leash: Leash(stdin),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    fn connection() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (client, listener.accept().unwrap().0)
+    }
+
+    #[test]
+    fn any_text_up_to_the_bound_arrives_whole() {
+        let (_client, connection) = connection();
+        for length in [0, 1, 4096, LARGEST_TEXT] {
+            let text: Vec<u8> = (0..length).map(|index| (index % 251) as u8).collect();
+            let (_tether, stdin) = hand_over(&connection, &text).unwrap();
+            assert_eq!(take_over(stdin).unwrap().text, text, "{length}");
+        }
+        let error = hand_over(&connection, &vec![0; LARGEST_TEXT + 1]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn a_connection_closes_when_both_have_closed_it() {
+        let (mut client, connection) = connection();
+        let (tether, stdin) = hand_over(&connection, b"").unwrap();
+        drop(connection);
+        let taken = take_over(stdin).unwrap();
+        // Stopping is told before the end, also where both have happened.
+        tether.stop();
+        drop(tether);
+        assert!(taken.leash.wants_stop());
+        assert!(!taken.leash.wants_stop());
+        drop(taken);
+        assert_eq!(io::Read::read(&mut client, &mut [0]).unwrap(), 0);
+    }
+
+    #[test]
+    fn what_is_no_server_hands_nothing_over() {
+        let null = std::fs::File::open("/dev/null").unwrap();
+        assert!(take_over(null.into()).is_err());
+        let (ours, theirs) = socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
+            None,
+        )
+        .unwrap();
+        send(&ours, b"c text", SendFlags::empty()).unwrap();
+        let error = take_over(theirs).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    }
+}

@@ -1,0 +1,90 @@
+//! The process of one connection, in mode forking: it takes the connection over from the server that has started it, serves it, and
+//! ends with it.
+
+use std::error::Error;
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::os::fd::AsFd as _;
+use std::process;
+use std::thread;
+
+use kamea::{Component, Graph, GraphError, Receiver, Scheduler, Sender, Sink, link};
+use kamea_components::file::LogEntry;
+use kamea_components::net::{Leash, TakenOver, take_over};
+use kamea_components::process::{Hangup, hangups};
+
+use super::options::Options;
+use super::{AccessLog, DRAIN, program_log, server};
+
+/// Serves the connection that standard input leads to.
+pub(crate) fn serve_connection(arguments: Options) -> Result<(), Box<dyn Error>> {
+    // It was started as /proc/self/exe; where it has another name only lists of processes differ.
+    let _ = rustix::thread::set_name(c"spidey");
+    let TakenOver {
+        accepted,
+        text,
+        leash,
+    } = match take_stdin() {
+        Err(error) if error.kind() == ErrorKind::NotConnected => return Ok(()),
+        taken => taken?,
+    };
+    let options = arguments.with_text(String::from_utf8(text)?)?;
+    program_log::write_to_stderr(options.verbose)?;
+    let log = AccessLog::start(&options)?;
+    let scheduler = Scheduler::with_workers(1);
+    scheduler.run(hangup_graph(log.entries())?)?;
+    let serving = server(&options, log.entries())?.serve(&scheduler, accepted)?;
+    let mut wishes = heed(leash)?;
+    let served = async {
+        if let Err(fault) = serving.finished().await {
+            log::error!("{fault}");
+        }
+    };
+    let stopped = async {
+        wishes.next().await;
+    };
+    scheduler.until_ctrl_c_or(futures_lite::future::or(served, stopped), DRAIN)?;
+    log.finish();
+    Ok(())
+}
+
+/// What the server has handed over; programs that are started from here find nothing of it.
+fn take_stdin() -> io::Result<TakenOver> {
+    let stdin = io::stdin().as_fd().try_clone_to_owned()?;
+    rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
+    take_over(stdin)
+}
+
+/// Hears what the server wants: a message when it wants this process to stop. When it has gone, so has this process.
+fn heed(leash: Leash) -> io::Result<Receiver<()>> {
+    let (stop, wishes) = link(1);
+    let heed = move || {
+        while leash.wants_stop() {
+            // One that has not been heard yet is enough.
+            let _ = stop.try_send(());
+        }
+        process::exit(1)
+    };
+    thread::Builder::new().name("leash".into()).spawn(heed)?;
+    Ok(wishes)
+}
+
+/// SIGHUP begins a new file of the access log; the configuration stays.
+fn hangup_graph(log: Option<Sender<LogEntry>>) -> Result<Graph, GraphError> {
+    let mut graph = Graph::new("hangups");
+    let hangups = graph.add("hangups", hangups());
+    let reopen = graph.add("reopen", reopen_on_hangup(log));
+    graph.link(hangups.outbox, reopen.inbox);
+    Ok(graph)
+}
+
+fn reopen_on_hangup(log: Option<Sender<LogEntry>>) -> impl Component<Sink<Hangup>> + Send {
+    async move |io: &mut Sink<Hangup>| {
+        while io.inbox.next().await.is_some() {
+            if let Some(log) = &log {
+                log.send(LogEntry::Reopen).await?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,69 @@
+//! Where the connections of `spidey` run.
+
+use std::env;
+use std::fmt;
+
+use clap::ValueEnum;
+use kamea_components::http::{Handover, Mode};
+use kamea_components::net::LARGEST_TEXT;
+use kamea_components::process::{Command, Stdio};
+use serde::Deserialize;
+
+use super::options::Options;
+
+/// What `--mode` names.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Placement {
+    /// Side by side, on a pool of threads
+    #[default]
+    Pool,
+    /// One connection at a time
+    Single,
+    /// A process for each connection
+    Forking,
+}
+
+impl fmt::Display for Placement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pool => "pool",
+            Self::Single => "single",
+            Self::Forking => "forking",
+        })
+    }
+}
+
+impl Options {
+    /// How the server is to place its connections.
+    ///
+    /// # Errors
+    ///
+    /// A line that says what is wrong.
+    pub(crate) fn mode(&self) -> Result<Mode, String> {
+        Ok(match self.placement() {
+            Placement::Pool => Mode::Pool,
+            Placement::Single => Mode::Single,
+            Placement::Forking => Mode::Forking(self.handover()?),
+        })
+    }
+
+    /// This program again, with the same command line; the configuration file goes with each connection, as it was when it was read.
+    fn handover(&self) -> Result<Handover, String> {
+        let text = self.text.as_bytes();
+        if text.len() > LARGEST_TEXT {
+            return Err(format!(
+                "the configuration file has {} bytes, and in mode forking it may have {LARGEST_TEXT}: it goes to each process",
+                text.len()
+            ));
+        }
+        // The same program even if another one has its name by now.
+        let command = Command::new("/proc/self/exe")
+            .arg("--connection")
+            .args(env::args_os().skip(1))
+            .stdout(Stdio::Inherited)
+            .stderr(Stdio::Inherited);
+        let text = text.into();
+        Ok(Handover { command, text })
+    }
+}
