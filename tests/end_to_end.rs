@@ -17,6 +17,7 @@ mod end_to_end {
     mod malformed;
     mod programs;
     mod programs_of_www;
+    mod modes;
     mod rfc1945;
     mod rfc3875;
     mod rfc5789;

@@ -75,6 +75,10 @@ impl Server {
         }
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.root.path()
     }
