@@ -46,14 +46,17 @@ impl From<Record> for LogEntry {
     }
 }
 
+/// What goes into a pipe in one piece, in bytes, although other processes write into it too (pipe(7)).
+const PIPE_BUF: usize = 4096;
+
 impl LogTarget {
-    fn open(&self) -> io::Result<Box<dyn Write + Send>> {
+    fn open(&self) -> io::Result<BufWriter<Box<dyn Write + Send>>> {
         Ok(match self {
             Self::File(path) => {
                 let file: File = OpenOptions::new().append(true).create(true).open(path)?;
-                Box::new(file)
+                BufWriter::new(Box::new(file))
             }
-            Self::Stdout => Box::new(io::stdout()),
+            Self::Stdout => BufWriter::with_capacity(PIPE_BUF, Box::new(io::stdout())),
         })
     }
 }
@@ -89,7 +92,7 @@ pub fn write_access_log(
     target: LogTarget,
     format: LogFormat,
 ) -> io::Result<Blocking<impl FnOnce(&mut Sink<LogEntry>) -> Done + Send>> {
-    let mut out = BufWriter::new(target.open()?);
+    let mut out = target.open()?;
     Ok(blocking(move |io: &mut Sink<LogEntry>| {
         let mut line = Vec::new();
         let mut is_failing = false;
@@ -101,7 +104,7 @@ pub fn write_access_log(
                     out.write_all(&line)
                 }
                 LogEntry::Reopen => out.flush().and_then(|()| {
-                    out = BufWriter::new(target.open()?);
+                    out = target.open()?;
                     Ok(())
                 }),
             };

@@ -46,7 +46,7 @@ pub struct Service {
     /// The graph of a connection that is one too many.
     pub refusal: Template<Opened>,
     /// How a process is to serve it, if one is.
-    pub handover: Option<Handover>,
+    pub handover: Option<Arc<Handover>>,
     /// How long the peer may send nothing between two requests.
     pub silence: Duration,
     /// Set once another service has taken the place of this one.

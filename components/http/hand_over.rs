@@ -24,7 +24,7 @@ pub struct Handover {
     /// The program; its standard input is set by the server.
     pub command: Command,
     /// What goes with the connection: how it is to be served. At most [`LARGEST_TEXT`](crate::net::LARGEST_TEXT) bytes.
-    pub text: Arc<[u8]>,
+    pub text: Vec<u8>,
 }
 
 /// Has a process of its own serve a connection, and waits until it has ended. If no process can be started the peer is told that the
@@ -45,7 +45,7 @@ pub fn hand_over_connection<Guard: 'static>(
             Ok((process, tether)) => {
                 // The connection is the process's alone from now on: it ends when that closes it.
                 drop(socket);
-                let status = end(&process, &tether).await?;
+                let status = end(&process, tether).await?;
                 log::debug!("{peer} | Process {}: {status}", process.id());
                 if let Some(wrong) = what_went_wrong(status) {
                     log::error!("{peer} | the process of this connection {wrong}");
@@ -60,18 +60,18 @@ pub fn hand_over_connection<Guard: 'static>(
     }
 }
 
-async fn start(socket: &Socket, handover: Option<Handover>) -> io::Result<(Process, Tether)> {
+async fn start(socket: &Socket, handover: Option<Arc<Handover>>) -> io::Result<(Process, Tether)> {
     let handover = handover.ok_or(io::ErrorKind::NotFound)?;
     let (tether, stdin) = socket.hand_over(&handover.text)?;
-    let command = handover.command.stdin(Stdio::Fd(Arc::new(stdin)));
+    let command = handover.command.clone().stdin(Stdio::Fd(Arc::new(stdin)));
     Ok((Process::start(&command).await?, tether))
 }
 
 /// Waits until the process has ended; asks it to, when the server is to stop.
-async fn end(process: &Process, tether: &Tether) -> io::Result<ExitStatus> {
+async fn end(process: &Process, tether: Tether) -> io::Result<ExitStatus> {
     let stopped = async {
         stopping().await;
-        tether.stop();
+        drop(tether);
         std::future::pending().await
     };
     or(process.exited(), stopped).await

@@ -1,6 +1,7 @@
 //! Where the connections of a server run. The graph of a connection is the same everywhere.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::Handover;
 
@@ -28,7 +29,7 @@ pub enum Mode {
     Single,
     /// Each in a process of its own. The connections are accepted and counted here; what serves them is the server that the process
     /// makes, by [`WebServer::serve`](super::WebServer::serve).
-    Forking(Handover),
+    Forking(Arc<Handover>),
 }
 
 impl fmt::Display for Mode {

@@ -20,13 +20,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use http::method::InvalidMethod;
-use kamea::{Component, Graph, GraphError, PerSeed, Placement, Running, Scheduler, Sender};
+use kamea::{Component, Graph, GraphError, PerSeed, Placement, Scheduler, Sender};
 
 pub use listening::Listening;
 
 use super::admission::Admission;
 use super::connection::Opened;
-use super::connections::{Configuration, Connections, connection_graph, listeners, server_graph};
+use super::connections::{Configuration, Connections, listeners, server_graph};
 use super::errors::{ErrorPorts, ErrorPortsHandles};
 use super::filter::{
     FilterPorts, FilterPortsHandles, ResponseFilterPorts, ResponseFilterPortsHandles,
@@ -36,7 +36,6 @@ use super::route::{Route, RoutePorts, RoutePortsHandles};
 use crate::cgi::{Cgi, CgiOptions};
 use super::{Mode, Site};
 use crate::file::{Docroot, FileOptions, LogEntry, Thumbnails, serve_files};
-use crate::net::Accepted;
 
 /// The graph of one connection while it is wired.
 type ConnectionGraph = Graph<PerSeed<Opened>>;
@@ -336,41 +335,6 @@ impl WebServer {
             admission,
             configurations,
         })
-    }
-
-    /// Serves one connection, which was accepted elsewhere, on any worker of `scheduler`, and then ends. The [`Mode`] does not matter.
-    ///
-    /// # Errors
-    ///
-    /// [`StartError`] says what cannot be had; nothing is served then.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::io::{Read, Write};
-    /// use std::net::{TcpListener, TcpStream};
-    /// use kamea::Scheduler;
-    /// use kamea_components::http::{Site, WebServer};
-    /// use kamea_components::net::Accepted;
-    ///
-    /// let listener = TcpListener::bind("127.0.0.1:0")?;
-    /// let mut client = TcpStream::connect(listener.local_addr()?)?;
-    /// let (stream, peer) = listener.accept()?;
-    /// stream.set_nonblocking(true)?;
-    ///
-    /// let scheduler = Scheduler::with_workers(1);
-    /// let serving = WebServer::new(Site::new(".")).serve(&scheduler, Accepted { stream, peer })?;
-    /// client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")?;
-    /// let mut response = String::new();
-    /// client.read_to_string(&mut response)?;
-    /// assert!(response.starts_with("HTTP/1.1 200 OK\r\n"));
-    /// serving.wait()?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn serve(self, scheduler: &Scheduler, accepted: Accepted) -> Result<Running, StartError> {
-        let configuration = self.mode(Mode::Pool).into_configuration()?;
-        let connections = Connections::new(Admission::new(1, 1), configuration)?;
-        Ok(scheduler.run(connection_graph(accepted, connections))?)
     }
 
     /// The site's own folder and the others, open.

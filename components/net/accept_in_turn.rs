@@ -7,7 +7,7 @@
 //!        └────────────────┘
 //! ```
 
-use std::future::{Future, poll_fn};
+use std::future::{Future as _, poll_fn};
 use std::io;
 use std::net::TcpListener;
 use std::task::Poll;
@@ -91,4 +91,65 @@ async fn next_of(listeners: &[TcpStream]) -> io::Result<Accepted> {
         polls.find(Poll::is_ready).unwrap_or(Poll::Pending)
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{SocketAddr, TcpStream};
+    use std::time::Duration;
+
+    use kamea::{Graph, Receiver, Scheduler, Sender};
+
+    use super::*;
+    use crate::net::bind;
+
+    fn acceptor(count: usize) -> (Scheduler, Vec<SocketAddr>, Sender<Turn>, Receiver<Accepted>) {
+        let any = "127.0.0.1:0".parse().unwrap();
+        let listeners: Vec<_> = (0..count).map(|_| bind(any, false).unwrap()).collect();
+        let addresses = listeners.iter().map(|one| one.local_addr().unwrap());
+        let addresses = addresses.collect();
+        let mut graph = Graph::new("acceptor alone");
+        let acceptor = graph.add("acceptor", accept_in_turn(listeners));
+        let (turns, accepted) = (graph.feed(acceptor.turns), graph.take(acceptor.accepted));
+        let scheduler = Scheduler::with_workers(1);
+        scheduler.run(graph).unwrap();
+        (scheduler, addresses, turns, accepted)
+    }
+
+    #[test]
+    fn no_address_is_left_waiting_for_the_others() {
+        let (_scheduler, addresses, turns, mut accepted) = acceptor(3);
+        let clients = addresses.iter().flat_map(|address| [address; 4]);
+        let _clients: Vec<_> = clients
+            .map(|one| TcpStream::connect(one).unwrap())
+            .collect();
+        let mut round = || {
+            let mut served: Vec<_> = (0..3)
+                .map(|_| {
+                    turns.send_blocking(Turn).unwrap();
+                    let accepted = accepted.next_blocking().unwrap();
+                    accepted.stream.local_addr().unwrap()
+                })
+                .collect();
+            served.sort();
+            served
+        };
+        let mut each = addresses.clone();
+        each.sort();
+        for _ in 0..4 {
+            assert_eq!(round(), each, "one of each address in three turns");
+        }
+    }
+
+    #[test]
+    fn it_ends_when_the_graph_is_to_stop_whether_or_not_it_has_its_turn() {
+        for has_turn in [false, true] {
+            let (scheduler, _, turns, accepted) = acceptor(1);
+            if has_turn {
+                turns.send_blocking(Turn).unwrap();
+            }
+            assert!(scheduler.stop(Duration::from_secs(10)), "{has_turn}");
+            assert_eq!(accepted.into_iter().count(), 0);
+        }
+    }
 }

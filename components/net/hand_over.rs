@@ -5,8 +5,8 @@
 //!  hand_over ──▶ Tether ══ a Unix socket ══ standard input ──▶ take_over
 //! ```
 //!
-//! The socket between the two stays for as long as both run: over it the server says when to stop, and its end is the end of the
-//! server, however that came. Unlike a signal neither can come too early, or to a process of another server.
+//! The socket between the two stays for as long as the server wants the process to run. Its end is the wish that the process come
+//! to its end too. Unlike a signal that cannot come too early, and it comes as well when the server is killed.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -15,7 +15,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
-    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, send,
+    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg,
     sendmsg, socketpair,
 };
 
@@ -27,20 +27,10 @@ pub const LARGEST_TEXT: usize = 64 * 1024;
 /// The first byte of the message that has the connection; without it an empty text would look like the end.
 const CONNECTION: &[u8] = b"c";
 
-/// The message that asks the process to stop.
-const STOP: &[u8] = b"s";
-
-/// What joins a server to the process that it has handed a connection to. Dropping it tells the process that the server has gone.
+/// What joins a server to the process that it has handed a connection to. Dropping it asks the process to end.
 #[derive(Debug)]
-pub struct Tether(OwnedFd);
-
-impl Tether {
-    /// Asks the process to end its connection gracefully.
-    pub fn stop(&self) {
-        // A process that has ended needs no telling.
-        let _ = send(&self.0, STOP, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
-    }
-}
+#[must_use]
+pub struct Tether(#[expect(dead_code, reason = "it is held open")] OwnedFd);
 
 /// What a process has been handed.
 #[derive(Debug)]
@@ -58,9 +48,10 @@ pub struct TakenOver {
 pub struct Leash(OwnedFd);
 
 impl Leash {
-    /// Blocks until the server says something: `true` if it wants this process to stop, `false` once it has gone.
-    pub fn wants_stop(&self) -> bool {
-        rustix::io::retry_on_intr(|| rustix::io::read(&self.0, &mut [0; 1])) == Ok(1)
+    /// Blocks until the server wants this process to end, or has ended itself.
+    pub fn wait(&self) {
+        // Nothing more is sent: whatever this gives, it is the end.
+        let _ = rustix::io::retry_on_intr(|| rustix::io::read(&self.0, &mut [0; 1]));
     }
 }
 
@@ -84,10 +75,8 @@ impl Leash {
 /// let (tether, stdin) = hand_over(&connection, b"politely")?;
 /// let taken = take_over(stdin)?; // in the other process
 /// assert_eq!((taken.accepted.peer, &taken.text[..]), (peer, &b"politely"[..]));
-/// tether.stop();
-/// assert!(taken.leash.wants_stop());
 /// drop(tether);
-/// assert!(!taken.leash.wants_stop());
+/// taken.leash.wait();
 /// # drop(client);
 /// # Ok::<(), std::io::Error>(())
 /// ```
@@ -180,11 +169,8 @@ mod tests {
         let (tether, stdin) = hand_over(&connection, b"").unwrap();
         drop(connection);
         let taken = take_over(stdin).unwrap();
-        // Stopping is told before the end, also where both have happened.
-        tether.stop();
         drop(tether);
-        assert!(taken.leash.wants_stop());
-        assert!(!taken.leash.wants_stop());
+        taken.leash.wait();
         drop(taken);
         assert_eq!(io::Read::read(&mut client, &mut [0]).unwrap(), 0);
     }
@@ -200,7 +186,7 @@ mod tests {
             None,
         )
         .unwrap();
-        send(&ours, b"c text", SendFlags::empty()).unwrap();
+        rustix::net::send(&ours, b"c text", SendFlags::empty()).unwrap();
         let error = take_over(theirs).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
     }

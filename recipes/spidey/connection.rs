@@ -5,12 +5,11 @@ use std::error::Error;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd as _;
-use std::process;
-use std::thread;
 
-use kamea::{Component, Graph, GraphError, Receiver, Scheduler, Sender, Sink, link};
+use futures_lite::future::or;
+use kamea::{Component, Graph, GraphError, Scheduler, Sender, Sink, unblock};
 use kamea_components::file::LogEntry;
-use kamea_components::net::{Leash, TakenOver, take_over};
+use kamea_components::net::{TakenOver, take_over};
 use kamea_components::process::{Hangup, hangups};
 
 use super::options::Options;
@@ -34,16 +33,13 @@ pub(crate) fn serve_connection(arguments: Options) -> Result<(), Box<dyn Error>>
     let scheduler = Scheduler::with_workers(1);
     scheduler.run(hangup_graph(log.entries())?)?;
     let serving = server(&options, log.entries())?.serve(&scheduler, accepted)?;
-    let mut wishes = heed(leash)?;
     let served = async {
         if let Err(fault) = serving.finished().await {
             log::error!("{fault}");
         }
     };
-    let stopped = async {
-        wishes.next().await;
-    };
-    scheduler.until_ctrl_c_or(futures_lite::future::or(served, stopped), DRAIN)?;
+    let unwanted = unblock(move || leash.wait());
+    scheduler.until_ctrl_c_or(or(served, unwanted), DRAIN)?;
     log.finish();
     Ok(())
 }
@@ -53,20 +49,6 @@ fn take_stdin() -> io::Result<TakenOver> {
     let stdin = io::stdin().as_fd().try_clone_to_owned()?;
     rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
     take_over(stdin)
-}
-
-/// Hears what the server wants: a message when it wants this process to stop. When it has gone, so has this process.
-fn heed(leash: Leash) -> io::Result<Receiver<()>> {
-    let (stop, wishes) = link(1);
-    let heed = move || {
-        while leash.wants_stop() {
-            // One that has not been heard yet is enough.
-            let _ = stop.try_send(());
-        }
-        process::exit(1)
-    };
-    thread::Builder::new().name("leash".into()).spawn(heed)?;
-    Ok(wishes)
 }
 
 /// SIGHUP begins a new file of the access log; the configuration stays.

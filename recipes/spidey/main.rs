@@ -59,7 +59,7 @@ fn run(arguments: Options) -> Result<(), Box<dyn Error>> {
     if options.check {
         let graph = server(&options, None)?.check()?;
         let mode = options.mode()?;
-        return Ok(write!(io::stdout(), "{graph}mode {mode}\n")?);
+        return Ok(writeln!(io::stdout(), "{graph}mode {mode}")?);
     }
     program_log::write_to_stderr(options.verbose)?;
     raise_file_limit();

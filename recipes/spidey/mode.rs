@@ -44,17 +44,16 @@ impl Options {
         Ok(match self.placement() {
             Placement::Pool => Mode::Pool,
             Placement::Single => Mode::Single,
-            Placement::Forking => Mode::Forking(self.handover()?),
+            Placement::Forking => Mode::Forking(self.handover()?.into()),
         })
     }
 
     /// This program again, with the same command line; the configuration file goes with each connection, as it was when it was read.
     fn handover(&self) -> Result<Handover, String> {
-        let text = self.text.as_bytes();
-        if text.len() > LARGEST_TEXT {
+        if self.text.len() > LARGEST_TEXT {
             return Err(format!(
                 "the configuration file has {} bytes, and in mode forking it may have {LARGEST_TEXT}: it goes to each process",
-                text.len()
+                self.text.len()
             ));
         }
         // The same program even if another one has its name by now.
@@ -63,7 +62,9 @@ impl Options {
             .args(env::args_os().skip(1))
             .stdout(Stdio::Inherited)
             .stderr(Stdio::Inherited);
-        let text = text.into();
-        Ok(Handover { command, text })
+        Ok(Handover {
+            command,
+            text: self.text.clone().into(),
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! The three modes: the same server, placed differently.
 
 use std::fs;
+use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -401,6 +402,29 @@ fn what_processes_log_is_in_whole_lines() {
         let is_whole = line.starts_with('[') && line.matches("] ").count() <= 1;
         assert!(is_whole || line.contains("Parsing"), "{line:?}");
     }
+}
+
+#[test]
+fn processes_write_whole_lines_into_a_pipe() {
+    let mut server = Server::start(&["-f", "--access-log", "-"]);
+    let address = server.address;
+    let client = std::thread::spawn(move || {
+        let mut clients = [(); 3].map(|()| Client::connect(address));
+        for client in &mut clients {
+            client.send(GET.repeat(500));
+        }
+        for client in &mut clients {
+            (0..500).for_each(|_| assert_eq!(client.response(false).status, 200));
+        }
+    });
+    for _ in 0..1500 {
+        let mut line = String::new();
+        server.stdout.read_line(&mut line).unwrap();
+        assert!(line.starts_with("127.0.0.1 - - ["), "{line}");
+        let rest = &line["127.0.0.1 - - [21/Nov/2026:15:12:01 +0000]".len()..];
+        assert_eq!(rest, " \"GET /hello.txt HTTP/1.1\" 200 6 \"-\" \"-\"\n");
+    }
+    client.join().unwrap();
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) root: TempDir,
     log: mpsc::Receiver<String>,
+    pub(crate) stdout: BufReader<ChildStdout>,
 }
 
 impl Server {
@@ -51,9 +52,8 @@ impl Server {
             .spawn()
             .unwrap();
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        stdout.read_line(&mut line).unwrap();
         let address = line
             .trim()
             .strip_prefix("Listening on ")
@@ -72,6 +72,7 @@ impl Server {
             address,
             root,
             log,
+            stdout,
         }
     }
 

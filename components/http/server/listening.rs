@@ -4,12 +4,13 @@ use std::mem::{Discriminant, discriminant};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use kamea::{Running, Sender};
+use kamea::{Running, Scheduler, Sender};
 
 use super::{StartError, WebServer};
 use crate::http::Mode;
 use crate::http::admission::Admission;
-use crate::http::connections::Configuration;
+use crate::http::connections::{Configuration, Connections, connection_graph};
+use crate::net::Accepted;
 
 /// A server that runs.
 ///
@@ -67,5 +68,42 @@ impl Listening {
     /// Begins a graceful stop: no new connections, and those that there are end when their requests are answered.
     pub fn stop(&self) {
         self.running.iter().for_each(Running::stop);
+    }
+}
+
+impl WebServer {
+    /// Serves one connection, which was accepted elsewhere, on any worker of `scheduler`, and then ends. The [`Mode`] does not matter.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] says what cannot be had; nothing is served then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::{Read, Write};
+    /// use std::net::{TcpListener, TcpStream};
+    /// use kamea::Scheduler;
+    /// use kamea_components::http::{Site, WebServer};
+    /// use kamea_components::net::Accepted;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let mut client = TcpStream::connect(listener.local_addr()?)?;
+    /// let (stream, peer) = listener.accept()?;
+    /// stream.set_nonblocking(true)?;
+    ///
+    /// let scheduler = Scheduler::with_workers(1);
+    /// let serving = WebServer::new(Site::new(".")).serve(&scheduler, Accepted { stream, peer })?;
+    /// client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")?;
+    /// let mut response = String::new();
+    /// client.read_to_string(&mut response)?;
+    /// assert!(response.starts_with("HTTP/1.1 200 OK\r\n"));
+    /// serving.wait()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn serve(self, scheduler: &Scheduler, accepted: Accepted) -> Result<Running, StartError> {
+        let configuration = self.mode(Mode::Pool).into_configuration()?;
+        let connections = Connections::new(Admission::new(1, 1), configuration)?;
+        Ok(scheduler.run(connection_graph(accepted, connections))?)
     }
 }
