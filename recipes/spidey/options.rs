@@ -26,7 +26,7 @@ pub(crate) struct Options {
     #[arg(short, long, value_name = "FILE")]
     #[serde(skip)]
     pub(crate) config: Option<PathBuf>,
-    /// Check the options, print the graph of a connection, and serve nothing
+    /// Check the options, print the graph of a connection and the mode, and serve nothing
     #[arg(long)]
     #[serde(skip)]
     pub(crate) check: bool,
