@@ -33,8 +33,8 @@ use super::filter::{
 };
 use super::message::{HandlerPorts, HandlerPortsHandles};
 use super::route::{Route, RoutePorts, RoutePortsHandles};
-use crate::cgi::{Cgi, CgiOptions};
 use super::{Mode, Site};
+use crate::cgi::{Cgi, CgiOptions};
 use crate::file::{Docroot, FileOptions, LogEntry, Thumbnails, serve_files};
 
 /// The graph of one connection while it is wired.

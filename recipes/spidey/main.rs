@@ -2,8 +2,8 @@
 //!
 //! `cargo run --release -- -v -d www` serves `www/` at <http://localhost:9234/>.
 
-mod cgi;
 mod access_log;
+mod cgi;
 mod connection;
 mod mode;
 mod options;

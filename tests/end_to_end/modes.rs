@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::BufRead;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -63,6 +64,15 @@ fn connect_often(server: &Server, count: usize) {
     });
 }
 
+/// Puts a program for CGI into the document root.
+fn program(server: &Server, lines: &str) {
+    let folder = server.path().join("cgi-bin");
+    fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("program");
+    fs::write(&path, format!("#!/bin/sh\n{lines}")).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
 /// A file that no socket takes in whole.
 fn large_file(server: &Server) -> usize {
     let size = 64 << 20;
@@ -91,6 +101,10 @@ fn each_mode_serves_the_same() {
         let log = logs.path().join("access.log");
         let path = log.to_str().unwrap();
         let mut server = Server::start(&["--mode", mode, "--writable", "--access-log", path]);
+        program(
+            &server,
+            "printf 'Content-Type: text/plain\\n\\n%s' $REMOTE_ADDR",
+        );
         let closing = |method: &str, path: &str, fields: &str| {
             let response = server.ask_with(method, path, &format!("{fields}Connection: close\r\n"));
             (response.status, response.text(), response)
@@ -105,6 +119,7 @@ fn each_mode_serves_the_same() {
             ("GET", "/hello.txt", &tag, 304, ""),
             ("OPTIONS", "/hello.txt", "", 204, ""),
             ("GET", "/?x", "Accept: text/plain\r\n", 200, "hello.txt"),
+            ("GET", "/cgi-bin/program", "", 200, "127.0.0.1"),
             ("GET", "/missing", "Accept: text/plain\r\n", 404, "nothing"),
             (
                 "BREW",
@@ -137,7 +152,7 @@ fn each_mode_serves_the_same() {
         drop(client);
 
         let count = || fs::read_to_string(&log).unwrap().lines().count();
-        until("a line for each exchange", || count() == 1014);
+        until("a line for each exchange", || count() == 1015);
         fs::rename(&log, logs.path().join("old.log")).unwrap();
         server.signal("HUP");
         server.logged("Reloaded");
@@ -247,13 +262,22 @@ fn the_end_of_the_server_is_the_end_of_its_processes() {
     large_file(&server);
     let (_stuck, process) = in_the_middle(&server);
     let _idle = server.connect();
+    program(&server, "echo $$ > script\nexec sleep 60\n");
+    let mut waiting = server.connect();
+    waiting.send("GET /cgi-bin/program HTTP/1.1\r\nHost: a\r\n\r\n");
+    let script = server.path().join("cgi-bin/script");
+    let script = || fs::read_to_string(&script).unwrap_or_default();
+    until("the script runs", || script().ends_with('\n'));
+    let script: u32 = script().trim().parse().unwrap();
     server.signal("KILL");
     server.wait();
-    // Whoever adopts it may be slow to reap it.
-    until("it ends", || {
-        let stat = fs::read_to_string(format!("/proc/{process}/stat"));
-        stat.map_or(true, |stat| stat.contains(") Z "))
-    });
+    for process in [process, script] {
+        // Whoever adopts it may be slow to reap it.
+        until("it ends", || {
+            let stat = fs::read_to_string(format!("/proc/{process}/stat"));
+            stat.map_or(true, |stat| stat.contains(") Z "))
+        });
+    }
 }
 
 #[test]
