@@ -141,7 +141,7 @@ pub(crate) struct Options {
     /// Seconds without a byte while the content of a request comes in [default: 30]
     #[arg(long, value_name = "SECONDS")]
     body_timeout: Option<Seconds>,
-    /// Seconds that a connection may be silent between requests [default: 75; in mode single 5]
+    /// Seconds that a connection may be silent between requests [default: 75; in mode single 2]
     #[arg(long, value_name = "SECONDS")]
     keep_alive: Option<Seconds>,
     /// Seconds that a client may read nothing of its response [default: 30]
@@ -174,7 +174,7 @@ const DEFAULT_FILE: &str = "spidey.toml";
 const LARGEST_UPLOAD: u64 = 1 << 30;
 
 /// How long a connection may be silent in mode single: all others wait for it, and browsers open several at once.
-const SINGLE_KEEP_ALIVE: Duration = Duration::from_secs(5);
+const SINGLE_KEEP_ALIVE: Duration = Duration::from_secs(2);
 
 impl Options {
     /// These options, and those of the configuration file where these say nothing.
