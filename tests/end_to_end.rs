@@ -15,9 +15,9 @@ mod end_to_end {
     mod http;
     mod listing;
     mod malformed;
+    mod modes;
     mod programs;
     mod programs_of_www;
-    mod modes;
     mod rfc1945;
     mod rfc3875;
     mod rfc5789;
