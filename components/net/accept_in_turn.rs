@@ -49,8 +49,8 @@ pub struct TurnPorts {
 /// scheduler.run(graph)?;
 ///
 /// let clients = [(); 3].map(|()| std::net::TcpStream::connect(address));
-/// turns.send_blocking(Turn)?;
-/// turns.send_blocking(Turn)?;
+/// turns.send_blocking(Turn).unwrap();
+/// turns.send_blocking(Turn).unwrap();
 /// drop(turns);
 /// assert_eq!(connections.into_iter().count(), 2); // the third waits in the backlog
 /// # drop(clients);
