@@ -1,0 +1,217 @@
+//! A graph for each request: the chassis that makes it, feeds it the content, and makes a response of what comes out.
+//!
+//! ```text
+//! requests ──▶ ┌ serve_graphs ──────────────────────────────┐ ──▶ responses
+//!              │   content ──▶ the request's graph ──▶ parts │ ──▶ failures
+//!              └────────────────────────────────────────────┘
+//! ```
+
+use std::borrow::Cow;
+use std::error::Error;
+
+use bytes::Bytes;
+use futures_lite::future::{or, try_zip};
+use futures_lite::{Stream, stream};
+use http::StatusCode;
+use kamea::{Component, Done, Graph, Inbox, Outbox, Part, Ports, Receiver, Sender};
+
+use super::respond::{Broken, Responder};
+use crate::http::{Content, Failure, HandlerPorts, Incomplete, Request, ResponseHead};
+
+/// The ports of a graph, or a component, that serves one request.
+#[derive(Debug, Ports)]
+pub struct RequestPorts {
+    /// The content of the request, as it comes in. Its end is that of the content: if that breaks off, the graph is dropped.
+    pub content: Inbox<Bytes>,
+    /// The response: a head, then its content.
+    pub response: Outbox<ResponsePart>,
+}
+
+/// What the graph of a request sends, one after another.
+#[derive(Debug)]
+pub enum ResponsePart {
+    /// The head, first and once. If it has a `Content-Length`, the content must be as long.
+    Head(ResponseHead),
+    /// Some content.
+    Data(Bytes),
+    /// Instead of a head: why there is none. Behind a head the connection is cut.
+    Failure {
+        /// The status that tells the peer.
+        status: StatusCode,
+        /// What was wrong, in words that the peer may read.
+        explanation: Cow<'static, str>,
+    },
+}
+
+/// Serves each request by a graph, or a single component, that `make` makes for it.
+///
+/// The content goes into the graph as it comes, and the response goes out as it is made, both at the same time and each as fast as it is
+/// taken. The response ends when the outbox `response` closes; the next request of the connection comes when the whole graph has ended. A response
+/// that is made at once has a known length; one that takes time is sent as it comes.
+///
+/// The graph runs inside of the graph of the connection. It is dropped, with everything in it, when nobody wants its response any
+/// more: the connection has ended, or the request was HEAD and the head has been sent. If one of its components fails, or the
+/// content breaks off, the request is answered with an error; behind a head the connection is cut, so that nobody takes a part for the whole.
+///
+/// A function that gives a single component says that it keeps nothing of the request: `fn make(_: &Request) -> impl
+/// Component<RequestPorts> + Send + use<>`.
+///
+/// # Examples
+///
+/// ```
+/// use http::StatusCode;
+/// use kamea::{Composite, Done, Graph, Pipe};
+/// use kamea_components::gateway::{RequestPorts, RequestPortsHandles, ResponsePart, serve_graphs};
+/// use kamea_components::http::{Request, ResponseHead, Route, Site, WebServer};
+///
+/// async fn shout(io: &mut Pipe<bytes::Bytes, bytes::Bytes>) -> Done {
+///     while let Some(bytes) = io.inbox.next().await {
+///         io.outbox.send(bytes.to_ascii_uppercase().into()).await?;
+///     }
+///     Ok(())
+/// }
+///
+/// async fn respond(io: &mut Pipe<bytes::Bytes, ResponsePart>) -> Done {
+///     io.outbox.send(ResponsePart::Head(ResponseHead::new(StatusCode::OK))).await?;
+///     while let Some(bytes) = io.inbox.next().await {
+///         io.outbox.send(ResponsePart::Data(bytes)).await?;
+///     }
+///     Ok(())
+/// }
+///
+/// /// Gives the content back in capitals, while it comes in.
+/// fn capitals(_: &Request) -> Composite<RequestPorts> {
+///     let mut graph = Graph::new("capitals");
+///     let (shout, respond) = (graph.add("shout", shout), graph.add("respond", respond));
+///     graph.link(shout.outbox, respond.inbox);
+///     graph.expose(RequestPortsHandles { content: shout.inbox, response: respond.outbox })
+/// }
+///
+/// let route = Route::path("/capitals").method("POST")?;
+/// let server = WebServer::new(Site::new(".")).route("capitals", route, serve_graphs(capitals));
+/// # server.check().unwrap();
+/// # Ok::<(), http::method::InvalidMethod>(())
+/// ```
+pub fn serve_graphs<P, Kind>(
+    make: impl Fn(&Request) -> P + Clone + Send + Sync + 'static,
+) -> impl Component<HandlerPorts> + Clone + Send + Sync
+where
+    P: Part<RequestPorts, Kind> + 'static,
+    Kind: 'static,
+{
+    async move |io: &mut HandlerPorts| {
+        while let Some(request) = io.requests.next().await {
+            let graph = make(&request);
+            // Boxed, so that a connection that is not served this way does not carry its size.
+            Box::pin(serve(io, request, graph)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Why the graph of a request was stopped.
+enum Stop {
+    /// Nobody wants its response any more.
+    Unwanted,
+    /// The content of the request broke off.
+    Incomplete(Incomplete),
+    /// It said so.
+    Failure(StatusCode, Cow<'static, str>),
+    /// It failed.
+    Fault(Box<dyn Error>),
+}
+
+async fn serve<Kind>(
+    io: &HandlerPorts,
+    request: Request,
+    part: impl Part<RequestPorts, Kind>,
+) -> Done {
+    let exchange = request.exchange;
+    let responder = Responder::new(io, exchange);
+    match run(&responder, request.content, part).await {
+        Ok(()) | Err(Stop::Unwanted) => Ok(()),
+        Err(Stop::Incomplete(cut)) => {
+            let failure = Failure::new(exchange.closing(), cut.status, cut.explanation);
+            responder.fail(failure).await
+        }
+        Err(Stop::Failure(status, explanation)) => {
+            responder
+                .fail(Failure::new(exchange, status, explanation))
+                .await
+        }
+        Err(Stop::Fault(cause)) => responder.fault(cause).await,
+    }
+}
+
+async fn run<Kind>(
+    responder: &Responder<'_>,
+    content: Option<Box<Content>>,
+    part: impl Part<RequestPorts, Kind>,
+) -> Result<(), Stop> {
+    let mut graph = Graph::new("request");
+    let ports = graph.add("handler", part);
+    let (to_graph, parts) = (graph.feed(ports.content), graph.take(ports.response));
+    let flow = graph.start().map_err(|error| Stop::Fault(error.into()))?;
+    let flow = async { flow.await.map_err(|fault| Stop::Fault(fault.into())) };
+    let served = async { try_zip(flow, respond(responder, parts)).await.map(drop) };
+    let gone = async {
+        responder.closed().await;
+        Err(Stop::Unwanted)
+    };
+    or(feed(content, to_graph), or(served, gone)).await
+}
+
+/// Feeds the content to the graph, as long as that is interested. Ends only if the content breaks off.
+async fn feed(content: Option<Box<Content>>, to_graph: Sender<Bytes>) -> Result<(), Stop> {
+    if let Some(mut content) = content {
+        while let Some(bytes) = content.next().await.map_err(Stop::Incomplete)? {
+            if to_graph.send(bytes).await.is_err() {
+                break;
+            }
+        }
+    }
+    drop(to_graph);
+    std::future::pending().await
+}
+
+/// Makes a response of its parts.
+async fn respond(responder: &Responder<'_>, mut parts: Receiver<ResponsePart>) -> Result<(), Stop> {
+    let head = match parts.next().await {
+        Some(ResponsePart::Head(head)) => head,
+        Some(ResponsePart::Data(_)) => return Err(wrong("it sent content before a head")),
+        Some(ResponsePart::Failure {
+            status,
+            explanation,
+        }) => {
+            return Err(Stop::Failure(status, explanation));
+        }
+        None => return Err(wrong("it ended without a response")),
+    };
+    let responded = responder.respond(head, content_of(parts)).await;
+    responded.map_err(|broken| match broken {
+        Broken::Unwanted => Stop::Unwanted,
+        Broken::Head(what) => wrong(what),
+        Broken::Content(stop) => stop,
+    })
+}
+
+fn content_of(parts: Receiver<ResponsePart>) -> impl Stream<Item = Result<Bytes, Stop>> {
+    stream::unfold(parts, async |mut parts| {
+        let data = match parts.next().await? {
+            ResponsePart::Data(bytes) => Ok(bytes),
+            ResponsePart::Head(_) => Err(wrong("it sent a second head")),
+            ResponsePart::Failure {
+                status,
+                explanation,
+            } => Err(Stop::Failure(status, explanation)),
+        };
+        Some((data, parts))
+    })
+}
+
+fn wrong(what: &str) -> Stop {
+    Stop::Fault(format!("the graph of a request is wrong: {what}").into())
+}
+
+#[cfg(test)]
+mod tests;
