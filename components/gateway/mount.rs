@@ -88,6 +88,28 @@ impl Mount {
         matches!(rest, [] | [b'/', ..]).then_some(rest)
     }
 
+    /// With the variables that the gateway interface has beside those of CGI.
+    pub(super) fn for_gateway(mut self) -> Self {
+        for (name, value) in [
+            ("gateway.version", "1.0"),
+            ("gateway.url_scheme", "http"),
+            ("gateway.multithread", "true"),
+            ("gateway.multiprocess", "false"),
+            ("gateway.run_once", "false"),
+        ] {
+            self.constant.set(name, value);
+        }
+        self
+    }
+
+    /// What the log calls a program that is mounted here.
+    pub(super) fn name(&self) -> &str {
+        match &*self.script_name {
+            "" => "/",
+            name => name,
+        }
+    }
+
     pub(super) fn script(&self) -> &[u8] {
         self.script_name.as_bytes()
     }

@@ -3,15 +3,18 @@
 use std::cell::Cell;
 use std::pin::pin;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_lite::future::{or, poll_once};
-use futures_lite::{Stream, StreamExt};
+use futures_lite::{Stream, StreamExt, stream};
 use http::StatusCode;
 use kamea::{Done, link};
 
-use crate::http::{Body, Chunk, Exchange, Failure, HandlerPorts, Response, ResponseHead};
+use super::BoxError;
+use crate::http::{
+    Body, Chunk, Exchange, Failure, HandlerPorts, Incomplete, Response, ResponseHead,
+};
 
-/// How many bytes of content gather, as long as they are there at once, before the response begins.
+/// How many bytes of content gather, from several chunks that are there at once, before the response begins.
 const GATHERED: usize = 16 * 1024;
 
 /// How many chunks wait for the writer.
@@ -52,51 +55,37 @@ impl<'a> Responder<'a> {
     ) -> Result<(), Broken<E>> {
         let declared = declared_length(&head).map_err(Broken::Head)?;
         let mut content = pin!(content);
-        let mut gathered = BytesMut::new();
-        let is_complete = loop {
-            if gathered.len() > GATHERED {
-                break false;
-            }
-            match poll_once(content.next()).await {
-                Some(Some(Ok(bytes))) => gathered.extend_from_slice(&bytes),
-                Some(Some(Err(error))) => return Err(Broken::Content(error)),
-                Some(None) => break true,
-                None => break false,
-            }
-        };
-        let gathered = gathered.freeze();
+        let gathered = gather(&mut content).await.map_err(Broken::Content)?;
         // The length of what HEAD leaves out is not known.
-        if is_complete && !self.exchange.is_head {
-            if declared.is_some_and(|length| length != gathered.len() as u64) {
+        if gathered.is_all && !self.exchange.is_head {
+            let bytes = gathered.into_bytes();
+            if declared.is_some_and(|length| length != bytes.len() as u64) {
                 return Err(Broken::Head(
                     "its Content-Length is not that of its content",
                 ));
             }
-            return self.begin(head, Body::Bytes(gathered)).await;
+            return self.begin(head, Body::Bytes(bytes)).await;
         }
         let (sender, chunks) = link(CAPACITY);
         let length = declared;
         self.begin(head, Body::Stream { chunks, length }).await?;
-        let mut next = (!gathered.is_empty()).then_some(gathered);
+        let mut content = stream::iter(gathered.chunks.into_iter().map(Ok)).chain(content);
         loop {
-            if let Some(bytes) = next {
-                let sent = sender.send(Chunk::Data(bytes)).await;
-                sent.map_err(|_| Broken::Unwanted)?;
-            }
             let unwanted = async {
                 sender.closed().await;
                 Some(Err(Broken::Unwanted))
             };
-            let following = async {
+            let next = async {
                 content
                     .next()
                     .await
                     .map(|next| next.map_err(Broken::Content))
             };
-            match or(following, unwanted).await {
-                Some(bytes) => next = Some(bytes?),
-                None => break,
-            }
+            let Some(bytes) = or(next, unwanted).await else {
+                break;
+            };
+            let sent = sender.send(Chunk::Data(bytes?)).await;
+            sent.map_err(|_| Broken::Unwanted)?;
         }
         sender.send(Chunk::END).await.map_err(|_| Broken::Unwanted)
     }
@@ -107,6 +96,30 @@ impl<'a> Responder<'a> {
             self.io.failures.send(failure).await?;
         }
         Ok(())
+    }
+
+    /// Waits until a program has served its request or nobody wants its response any more, and answers for it if it fails.
+    pub(super) async fn conclude(
+        &self,
+        name: &str,
+        served: impl Future<Output = Result<(), Broken<BoxError>>>,
+    ) -> Done {
+        let gone = async {
+            self.closed().await;
+            Err(Broken::Unwanted)
+        };
+        match or(served, gone).await {
+            Ok(()) | Err(Broken::Unwanted) => Ok(()),
+            Err(Broken::Head(what)) => self.fault(format_args!("{name}: {what}")).await,
+            Err(Broken::Content(error)) => match error.downcast::<Incomplete>() {
+                Ok(cut) => {
+                    let exchange = self.exchange.closing();
+                    let failure = Failure::new(exchange, cut.status, cut.explanation);
+                    self.fail(failure).await
+                }
+                Err(error) => self.fault(format_args!("{name}: {error}")).await,
+            },
+        }
     }
 
     /// Answers with a failure of the server, whose cause only the log tells.
@@ -133,6 +146,43 @@ impl<'a> Responder<'a> {
         };
         let sent = self.io.responses.send(response).await;
         sent.map_err(|_| Broken::Unwanted)
+    }
+}
+
+/// The content that is there at once: a chunk, or not many bytes.
+struct Gathered {
+    chunks: Vec<Bytes>,
+    is_all: bool,
+}
+
+async fn gather<E>(
+    mut content: impl Stream<Item = Result<Bytes, E>> + Unpin,
+) -> Result<Gathered, E> {
+    let (mut chunks, mut length) = (Vec::new(), 0);
+    let is_all = loop {
+        match poll_once(content.next()).await {
+            Some(Some(chunk)) => {
+                let chunk = chunk?;
+                length += chunk.len();
+                chunks.push(chunk);
+                if chunks.len() > 1 && length > GATHERED {
+                    break false;
+                }
+            }
+            Some(None) => break true,
+            None => break false,
+        }
+    };
+    Ok(Gathered { chunks, is_all })
+}
+
+impl Gathered {
+    fn into_bytes(mut self) -> Bytes {
+        match &mut *self.chunks {
+            [] => Bytes::new(),
+            [whole] => std::mem::take(whole),
+            chunks => chunks.concat().into(),
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures_lite::{Stream, stream};
 use http::StatusCode;
 use kamea::{Closed, Receiver, Sender};
 
@@ -62,7 +63,7 @@ pub(crate) enum Part {
     Cut(Incomplete),
 }
 
-/// The peer went away, or sent nonsense, before the content was complete. No response but an error can follow.
+/// The peer went away, or sent nonsense, or more than is taken, before the content was complete. No response but an error can follow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the content of the request is incomplete: {explanation}")]
 pub struct Incomplete {
@@ -137,6 +138,39 @@ impl Content {
     pub async fn discard(mut self) -> Result<(), Incomplete> {
         while self.next().await?.is_some() {}
         Ok(())
+    }
+
+    /// All that is still to come, if that is not more than `limit` bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Incomplete`], if the content ended before its time, or with 413 (Content Too Large) if there is more.
+    pub async fn read_to_end(&mut self, limit: usize) -> Result<Bytes, Incomplete> {
+        let Some(first) = self.next().await? else {
+            return Ok(Bytes::new());
+        };
+        let mut all = BytesMut::from(first);
+        while all.len() <= limit {
+            match self.next().await? {
+                Some(bytes) => all.extend_from_slice(&bytes),
+                None => return Ok(all.freeze()),
+            }
+        }
+        Err(Incomplete {
+            status: StatusCode::PAYLOAD_TOO_LARGE,
+            explanation: format!("more than {limit} bytes of content are not taken here").into(),
+        })
+    }
+
+    /// The content as a stream, which ends behind the first error.
+    pub fn into_stream(self) -> impl Stream<Item = Result<Bytes, Incomplete>> + Send {
+        stream::unfold(Some(self), async |content| {
+            let mut content = content?;
+            match content.next().await {
+                Ok(bytes) => Some((Ok(bytes?), Some(content))),
+                Err(incomplete) => Some((Err(incomplete), None)),
+            }
+        })
     }
 
     /// The trailer fields of a chunked request (RFC 9110 section 6.5), once the end has come.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{Method, StatusCode, Version};
 use kamea::Receiver;
 
-use super::content::Content;
+use super::content::{Content, Incomplete};
 use super::{Fields, RequestHead, ResponseHead, preferred_type};
 
 /// One request and its response: what both must agree on. It travels with the request and comes back with the response.
@@ -131,6 +131,18 @@ impl Request {
         Box::pin(content.discard())
             .await
             .map_err(|cut| Failure::new(exchange, cut.status, cut.explanation))
+    }
+
+    /// All of the content, none if there is none, if that is not more than `limit` bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Content::read_to_end`]. The connection cannot go on.
+    pub async fn read_content(&mut self, limit: usize) -> Result<Bytes, Incomplete> {
+        match &mut self.content {
+            Some(content) => content.read_to_end(limit).await,
+            None => Ok(Bytes::new()),
+        }
     }
 
     /// The method.

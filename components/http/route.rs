@@ -50,7 +50,7 @@ pub struct Route {
     /// In lower case. `None`: any.
     host: Option<String>,
     /// `None`: any.
-    path: Option<PathPattern>,
+    path: Option<PathRule>,
     /// `None`: any, or none.
     query: Option<String>,
 }
@@ -60,7 +60,17 @@ impl Route {
     #[must_use]
     pub fn path(pattern: &str) -> Self {
         Self {
-            path: Some(PathPattern::new(pattern)),
+            path: Some(PathRule::Pattern(PathPattern::new(pattern))),
+            ..Self::default()
+        }
+    }
+
+    /// Requests of any method for this path, decoded, and for those below it: `/app` and `/app/a`, but not `/apple`.
+    #[must_use]
+    pub fn below(path: &str) -> Self {
+        let folder = path.trim_end_matches('/').to_owned();
+        Self {
+            path: Some(PathRule::Below(folder)),
             ..Self::default()
         }
     }
@@ -138,7 +148,27 @@ impl Route {
     fn is_for_path(&self, target: &Target) -> bool {
         self.path
             .as_ref()
-            .is_none_or(|pattern| pattern.matches(target))
+            .is_none_or(|rule| rule.matches(target))
+    }
+}
+
+/// Which paths, decoded, go along a route.
+#[derive(Debug, Clone)]
+enum PathRule {
+    Pattern(PathPattern),
+    /// This one, without a slash at its end, and those below it.
+    Below(String),
+}
+
+impl PathRule {
+    fn matches(&self, target: &Target) -> bool {
+        match self {
+            Self::Pattern(pattern) => pattern.matches(target),
+            Self::Below(folder) => target.decoded_path().is_ok_and(|path| {
+                let rest = path.strip_prefix(folder.as_bytes());
+                path.starts_with(b"/") && matches!(rest, Some([] | [b'/', ..]))
+            }),
+        }
     }
 }
 

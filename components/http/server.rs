@@ -200,6 +200,19 @@ impl WebServer {
         self
     }
 
+    /// Like [`route`](Self::route), for a component that is made for each connection.
+    #[must_use]
+    pub(crate) fn route_seeded<C: Component<HandlerPorts>>(
+        mut self,
+        name: &str,
+        route: Route,
+        make: impl Fn(&mut Opened) -> C + Clone + Send + Sync + 'static,
+    ) -> Self {
+        let add: Slot<_> = Box::new(move |graph, name| graph.add_seeded(name, make.clone()));
+        self.routes.push((route, name.to_owned(), add));
+        self
+    }
+
     /// Has the files of a further folder serve the requests that go along `route`, read only and without thumbnails.
     #[must_use]
     pub fn folder(
@@ -216,13 +229,9 @@ impl WebServer {
             ..options
         };
         self.folders.push((folder.into(), options));
-        let add: Slot<_> = Box::new(move |graph, name| {
-            graph.add_seeded(name, move |connection: &mut Opened| {
-                serve_files(connection.files[index].clone())
-            })
-        });
-        self.routes.push((route, name.to_owned(), add));
-        self
+        self.route_seeded(name, route, move |connection| {
+            serve_files(connection.files[index].clone())
+        })
     }
 
     /// Puts another component in the place of the router. Its outboxes `routes` are those of [`route`](Self::route), [`method`](Self::method)

@@ -1,0 +1,148 @@
+//! Applications: what PEP 3333 calls so, in Rust.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use futures_lite::{StreamExt, stream};
+use http::StatusCode;
+use kamea::{Component, Done};
+
+use super::respond::{Broken, Responder};
+use super::{BoxError, Chunks, Environ, Errors, Input, Mount, StartResponse, Variables};
+use crate::http::{Failure, HandlerPorts, Request};
+
+/// A program that answers requests, and knows nothing of the server: what PEP 3333 calls an application.
+///
+/// It gets an [`Environ`] and a [`StartResponse`], which it calls before it gives its first chunk. Implemented by async functions and
+/// closures `(Environ, StartResponse) -> Result<impl Into<Chunks>, impl Into<BoxError>>`; a struct of one's own implements it to hold
+/// state, or another application: then it is a middleware. One value serves all workers, so what it changes is behind a lock or an atomic.
+///
+/// # Examples
+///
+/// ```
+/// use kamea_components::gateway::{Application, BoxError, Chunks, Environ, StartResponse};
+/// use kamea_components::http::{Site, WebServer};
+///
+/// async fn hello(environ: Environ, start_response: StartResponse) -> Result<String, BoxError> {
+///     start_response.ok([("Content-Type", "text/plain")])?;
+///     Ok(format!("hello, {}\n", environ.text("PATH_INFO")))
+/// }
+///
+/// /// Says who wants to be greeted.
+/// struct Noting<A>(A);
+///
+/// impl<A: Application> Application for Noting<A> {
+///     async fn call(&self, environ: Environ, start_response: StartResponse) -> Result<Chunks, BoxError> {
+///         log::info!("a greeting for {}", environ.text("REMOTE_ADDR"));
+///         self.0.call(environ, start_response).await
+///     }
+/// }
+///
+/// let server = WebServer::new(Site::new(".")).mount("/hello", Noting(hello));
+/// # server.check().unwrap();
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an application of the gateway interface",
+    label = "not an application",
+    note = "an application is an async function `(Environ, StartResponse) -> Result<impl Into<Chunks>, impl Into<BoxError>>`, or a struct that implements `Application`"
+)]
+pub trait Application: 'static {
+    /// Answers a request.
+    ///
+    /// An error before the head has been sent becomes a 500, whose cause only the log tells; an [`Incomplete`](crate::http::Incomplete)
+    /// of the request's content is answered with its own status.
+    fn call(
+        &self,
+        environ: Environ,
+        start_response: StartResponse,
+    ) -> impl Future<Output = Result<Chunks, BoxError>>;
+}
+
+impl<F, C, E> Application for F
+where
+    F: AsyncFn(Environ, StartResponse) -> Result<C, E> + 'static,
+    C: Into<Chunks>,
+    E: Into<BoxError>,
+{
+    async fn call(
+        &self,
+        environ: Environ,
+        start_response: StartResponse,
+    ) -> Result<Chunks, BoxError> {
+        let chunks = self(environ, start_response).await;
+        chunks.map(Into::into).map_err(Into::into)
+    }
+}
+
+/// Serves requests by an application, one after another on each connection.
+///
+/// A slow client holds the chunks up; when it is gone, or has asked for the head only, they are dropped.
+/// [`WebServer::mount`](crate::http::WebServer::mount) puts it behind a route.
+pub fn serve_application(
+    application: impl Application + Send + Sync,
+    mount: Mount,
+) -> impl Component<HandlerPorts> + Clone + Send + Sync {
+    serve_shared(Arc::new(application), mount)
+}
+
+pub(super) fn serve_shared(
+    application: Arc<impl Application + Send + Sync>,
+    mount: Mount,
+) -> impl Component<HandlerPorts> + Clone + Send + Sync {
+    let mount = Arc::new(mount.for_gateway());
+    async move |io: &mut HandlerPorts| {
+        while let Some(request) = io.requests.next().await {
+            // Boxed, so that a connection that is not served this way does not carry its size.
+            Box::pin(serve(io, &*application, &mount, request)).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn serve(
+    io: &HandlerPorts,
+    application: &impl Application,
+    mount: &Mount,
+    request: Request,
+) -> Done {
+    let exchange = request.exchange;
+    let responder = Responder::new(io, exchange);
+    let variables = match Variables::of(&request.head, &exchange, mount) {
+        Ok(variables) => variables,
+        Err(bad) => {
+            let failure = Failure::new(exchange, StatusCode::NOT_FOUND, bad.to_string());
+            return responder.fail(failure).await;
+        }
+    };
+    let environ = Environ {
+        variables,
+        input: Input::from(request.content),
+        errors: Errors::new(mount.name()),
+    };
+    let served = respond(&responder, application, environ);
+    responder.conclude(mount.name(), served).await
+}
+
+/// Calls the application, and responds once there is a chunk that is not empty, or none.
+async fn respond(
+    responder: &Responder<'_>,
+    application: &impl Application,
+    environ: Environ,
+) -> Result<(), Broken<BoxError>> {
+    let start_response = StartResponse::new();
+    let called = application.call(environ, start_response.clone()).await;
+    let mut chunks = called.map_err(Broken::Content)?;
+    let first = loop {
+        match chunks.next().await.transpose().map_err(Broken::Content)? {
+            Some(bytes) if bytes.is_empty() => {}
+            first => break first,
+        }
+    };
+    let unstarted = Broken::Head("`start_response` was not called before the first chunk");
+    let head = start_response.take().ok_or(unstarted)?;
+    let content = stream::iter(first.map(Ok)).chain(chunks);
+    responder.respond(head, content).await
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! Handlers: `async fn(Request) -> Reply`, for who needs no more.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use kamea::{Component, Done};
+
+use super::reply::ReplyContent;
+use super::respond::{Broken, Responder};
+use super::{BoxError, Reply};
+use crate::http::{Failure, HandlerPorts, Request, ResponseHead};
+
+/// What answers a request with a [`Reply`].
+///
+/// Implemented by async functions and closures from a [`Request`] to anything that a reply can be made of, or to a `Result` of that: text, bytes, a status, a
+/// status with either. A struct of one's own implements it to hold state. One value serves all workers, so what it changes is behind a lock or an
+/// atomic; a closure shares its state with others by an `Arc`.
+///
+/// An error becomes a 500, whose cause only the log tells; an [`Incomplete`](crate::http::Incomplete) of the request's content is answered with its own status.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use http::StatusCode;
+/// use kamea_components::gateway::{BoxError, Handler, Reply};
+/// use kamea_components::http::{Incomplete, Request, Route, Site, WebServer};
+///
+/// /// A function.
+/// async fn shout(mut request: Request) -> Result<String, Incomplete> {
+///     let content = request.read_content(64 * 1024).await?;
+///     Ok(String::from_utf8_lossy(&content).to_uppercase())
+/// }
+///
+/// /// A struct with state.
+/// #[derive(Default)]
+/// struct Count(AtomicU64);
+///
+/// impl Handler for Count {
+///     async fn handle(&self, _: Request) -> Result<Reply, BoxError> {
+///         Ok(Reply::text(format!("{}\n", self.0.fetch_add(1, Ordering::Relaxed) + 1)))
+///     }
+/// }
+///
+/// let server = WebServer::new(Site::new("."))
+///     .handle("shout", Route::path("/shout").method("POST")?, shout)
+///     .handle("count", Route::path("/count"), Count::default())
+///     .handle("tea", Route::path("/tea"), async |_: Request| (StatusCode::IM_A_TEAPOT, "short and stout\n"));
+/// # server.check().unwrap();
+/// # Ok::<(), http::method::InvalidMethod>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a handler of requests",
+    label = "not a handler",
+    note = "a handler is an async function from a `Request` to what a `Reply` can be made of (text, bytes, a status, or a `Result` of one), or a struct that implements `Handler`"
+)]
+pub trait Handler: 'static {
+    /// Answers a request. Content that is not read is discarded.
+    fn handle(&self, request: Request) -> impl Future<Output = Result<Reply, BoxError>>;
+}
+
+impl<F, R> Handler for F
+where
+    F: AsyncFn(Request) -> R + 'static,
+    R: IntoReply,
+{
+    async fn handle(&self, request: Request) -> Result<Reply, BoxError> {
+        self(request).await.into_reply()
+    }
+}
+
+/// What an async function may give to be a [`Handler`].
+#[diagnostic::on_unimplemented(
+    message = "no reply can be made of `{Self}`",
+    label = "not a reply",
+    note = "a handler gives a `Reply`, text, bytes, a status, a status with one of these, or a `Result` of any of them"
+)]
+pub trait IntoReply {
+    /// The reply, or why there is none.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the handler failed with.
+    fn into_reply(self) -> Result<Reply, BoxError>;
+}
+
+impl<R: Into<Reply>> IntoReply for R {
+    fn into_reply(self) -> Result<Reply, BoxError> {
+        Ok(self.into())
+    }
+}
+
+impl<R: Into<Reply>, E: Into<BoxError>> IntoReply for Result<R, E> {
+    fn into_reply(self) -> Result<Reply, BoxError> {
+        self.map(Into::into).map_err(Into::into)
+    }
+}
+
+/// Serves requests by a handler, one after another on each connection; `name` is what the log calls it.
+///
+/// A slow client holds the content up; when it is gone, or has asked for the head only, the content is dropped.
+/// [`WebServer::handle`](crate::http::WebServer::handle) puts it behind a route.
+pub fn serve_handler(
+    name: &str,
+    handler: impl Handler + Send + Sync,
+) -> impl Component<HandlerPorts> + Clone + Send + Sync {
+    let (name, handler) = (Arc::<str>::from(name), Arc::new(handler));
+    async move |io: &mut HandlerPorts| {
+        while let Some(request) = io.requests.next().await {
+            // Boxed, so that a connection that is not served this way does not carry its size.
+            Box::pin(serve(io, &name, &*handler, request)).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn serve(io: &HandlerPorts, name: &str, handler: &impl Handler, request: Request) -> Done {
+    let exchange = request.exchange;
+    let responder = Responder::new(io, exchange);
+    let served = async {
+        let replied = handler.handle(request).await;
+        let reply = replied.map_err(Broken::Content)?;
+        let (status, fields) = (reply.status, reply.fields);
+        match reply.content {
+            ReplyContent::Chunks(chunks) => {
+                let head = ResponseHead { status, fields };
+                responder.respond(head, chunks).await
+            }
+            ReplyContent::Failure(explanation) => {
+                let failure = Failure::new(exchange, status, explanation);
+                let failed = responder.fail(Failure { fields, ..failure }).await;
+                failed.map_err(|_| Broken::Unwanted)
+            }
+        }
+    };
+    responder.conclude(name, served).await
+}
+
+#[cfg(test)]
+mod tests;

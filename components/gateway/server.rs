@@ -1,0 +1,61 @@
+//! Putting programs into a web server.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use super::application::serve_shared;
+use super::{Application, Handler, Mount, serve_handler};
+use crate::http::{Route, WebServer};
+
+impl WebServer {
+    /// Has an application serve a path and all below it: `/app` and `/app/...`, but not `/apple`. The path becomes `SCRIPT_NAME`, what stands
+    /// behind it `PATH_INFO`.
+    ///
+    /// It is a [route](Self::route) under the name of its path, so among several that match the first counts.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea_components::gateway::{BoxError, Environ, StartResponse};
+    /// use kamea_components::http::{Site, WebServer};
+    ///
+    /// async fn hello(_: Environ, start_response: StartResponse) -> Result<&'static str, BoxError> {
+    ///     start_response.ok([("Content-Type", "text/plain")])?;
+    ///     Ok("hello\n")
+    /// }
+    ///
+    /// let server = WebServer::new(Site::new(".")).mount("/hello", hello);
+    /// # server.check().unwrap();
+    /// ```
+    #[must_use]
+    pub fn mount(self, path: &str, application: impl Application + Send + Sync) -> Self {
+        let application = Arc::new(application);
+        let script_name = path.to_owned();
+        self.route_seeded(path, Route::below(path), move |connection| {
+            // If the socket is lost, nobody will read the response.
+            let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+            let local = connection.socket.local().unwrap_or(nowhere);
+            let mount = Mount::new(local).script_name(&script_name);
+            serve_shared(application.clone(), mount.pass_authorization())
+        })
+    }
+
+    /// Has a handler serve the requests that go along `route`; `name` is its name in the graph.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea_components::http::{Request, Route, Site, WebServer};
+    ///
+    /// async fn hello(request: Request) -> String {
+    ///     format!("hello, {}\n", request.exchange.peer)
+    /// }
+    ///
+    /// let server = WebServer::new(Site::new(".")).handle("hello", Route::path("/hello"), hello);
+    /// # server.check().unwrap();
+    /// ```
+    #[must_use]
+    pub fn handle(self, name: &str, route: Route, handler: impl Handler + Send + Sync) -> Self {
+        self.route(name, route, serve_handler(name, handler))
+    }
+}
