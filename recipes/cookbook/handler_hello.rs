@@ -1,0 +1,35 @@
+//! Handlers: plain async functions, closures, and structs with state.
+
+use std::error::Error;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::StatusCode;
+use kamea_components::gateway::{BoxError, Handler, Reply};
+use kamea_components::http::{Incomplete, Request, Route, Site, WebServer};
+use kamea_recipes::serve;
+
+/// A function, of a request that it reads.
+async fn shout(mut request: Request) -> Result<String, Incomplete> {
+    let content = request.read_content(64 * 1024).await?;
+    Ok(String::from_utf8_lossy(&content).to_uppercase())
+}
+
+/// A struct: one for all workers, so what changes is an atomic.
+#[derive(Default)]
+struct Visits(AtomicU64);
+
+impl Handler for Visits {
+    async fn handle(&self, _: Request) -> Result<Reply, BoxError> {
+        let visits = self.0.fetch_add(1, Ordering::Relaxed) + 1;
+        Ok(Reply::html(format!("<p>visit {visits}</p>\n")).field("Cache-Control", "no-store"))
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let gone = async |_: Request| Reply::failure(StatusCode::GONE, "this has moved on");
+    let server = WebServer::new(Site::new("www"))
+        .handle("shout", Route::path("/shout").method("POST")?, shout)
+        .handle("visits", Route::path("/visits"), Visits::default())
+        .handle("gone", Route::path("/old/*"), gone);
+    serve(server)
+}

@@ -1,0 +1,67 @@
+//! A form that sends files: they are counted as they come in, however large they are.
+
+use std::error::Error;
+use std::fmt::Write;
+
+use http::StatusCode;
+use kamea_components::gateway::{Input, Reply};
+use kamea_components::http::{Request, Route, Site, WebServer};
+use kamea_recipes::serve;
+use multer::{Constraints, Multipart, SizeLimit, parse_boundary};
+
+const FORM: &str = r#"<!DOCTYPE html>
+<title>Upload</title>
+<form method="post" enctype="multipart/form-data">
+  <p><label>Your name <input name="name"></label>
+  <p><label>Files <input name="files" type="file" multiple></label>
+  <p><button>Send</button>
+</form>
+"#;
+
+/// Bytes of one field, or one file.
+const LARGEST: u64 = 1 << 30;
+
+async fn count_fields(mut form: Multipart<'_>) -> Result<String, multer::Error> {
+    let mut report = String::new();
+    while let Some(mut field) = form.next_field().await? {
+        let mut bytes = 0;
+        while let Some(chunk) = field.chunk().await? {
+            bytes += chunk.len();
+        }
+        let name = field.name().unwrap_or_default();
+        // Quoted as Rust does it: a name may hold anything.
+        let _ = match field.file_name() {
+            Some(file) => writeln!(report, "{name:?}: file {file:?}, {bytes} bytes"),
+            None => writeln!(report, "{name:?}: {bytes} bytes"),
+        };
+    }
+    Ok(report)
+}
+
+async fn receive(request: Request) -> Reply {
+    let media_type = request.head.fields.get("content-type").unwrap_or_default();
+    let Ok(boundary) = parse_boundary(String::from_utf8_lossy(media_type)) else {
+        let explanation = "what is wanted is a form, as multipart/form-data";
+        return Reply::failure(StatusCode::UNSUPPORTED_MEDIA_TYPE, explanation);
+    };
+    let content = Input::from(request.content).into_stream();
+    let limits = Constraints::new().size_limit(SizeLimit::new().per_field(LARGEST));
+    match count_fields(Multipart::with_constraints(content, boundary, limits)).await {
+        Ok(report) => Reply::text(report),
+        Err(multer::Error::FieldSizeExceeded { .. }) => {
+            Reply::failure(StatusCode::PAYLOAD_TOO_LARGE, "a file is too large")
+        }
+        Err(error) => Reply::failure(StatusCode::BAD_REQUEST, error.to_string()),
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut site = Site::new("www");
+    site.limits.body = 1 << 32;
+    let route = || Route::path("/upload");
+    let form = async |_: Request| Reply::html(FORM);
+    let server = WebServer::new(site)
+        .handle("form", route().method("GET")?.method("HEAD")?, form)
+        .handle("upload", route().method("POST")?, receive);
+    serve(server)
+}
