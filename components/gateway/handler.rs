@@ -84,6 +84,7 @@ pub trait IntoReply {
     fn into_reply(self) -> Result<Reply, BoxError>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<R: Into<Reply>> IntoReply for R {
     fn into_reply(self) -> Result<Reply, BoxError> {
         Ok(self.into())

@@ -30,8 +30,9 @@ impl WebServer {
     #[must_use]
     pub fn mount(self, path: &str, application: impl Application + Send + Sync) -> Self {
         let application = Arc::new(application);
-        let script_name = path.to_owned();
-        self.route_seeded(path, Route::below(path), move |connection| {
+        let path = format!("/{}", path.trim_matches('/'));
+        let script_name = path.clone();
+        self.route_seeded(&path, Route::below(&path), move |connection| {
             // If the socket is lost, nobody will read the response.
             let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
             let local = connection.socket.local().unwrap_or(nowhere);
