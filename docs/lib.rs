@@ -9,3 +9,6 @@ pub mod guide {}
 #[doc = include_str!("src/server.md")]
 #[cfg(doctest)]
 pub mod server {}
+#[doc = include_str!("src/gateway.md")]
+#[cfg(doctest)]
+pub mod gateway {}
