@@ -106,6 +106,7 @@ async fn serve(
     request: Request,
 ) -> Done {
     let exchange = request.exchange;
+    log::debug!("{} | Handle Application", exchange.peer);
     let responder = Responder::new(io, exchange);
     let variables = match Variables::of(&request.head, &exchange, mount) {
         Ok(variables) => variables,

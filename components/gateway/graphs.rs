@@ -127,6 +127,7 @@ async fn serve<Kind>(
     part: impl Part<RequestPorts, Kind>,
 ) -> Done {
     let exchange = request.exchange;
+    log::debug!("{} | Handle Graph", exchange.peer);
     let responder = Responder::new(io, exchange);
     match run(&responder, request.content, part).await {
         Ok(()) | Err(Stop::Unwanted) => Ok(()),

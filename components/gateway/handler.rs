@@ -117,6 +117,7 @@ pub fn serve_handler(
 
 async fn serve(io: &HandlerPorts, name: &str, handler: &impl Handler, request: Request) -> Done {
     let exchange = request.exchange;
+    log::debug!("{} | Handle Request", exchange.peer);
     let responder = Responder::new(io, exchange);
     let served = async {
         let replied = handler.handle(request).await;

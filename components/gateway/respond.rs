@@ -47,7 +47,7 @@ impl<'a> Responder<'a> {
         }
     }
 
-    /// Sends a response. Content that is there at once, and not much, becomes a body of known length.
+    /// Sends a response. Content that is there at once, in one chunk or not much, becomes a body of known length.
     pub(super) async fn respond<E>(
         &self,
         head: ResponseHead,
@@ -59,7 +59,9 @@ impl<'a> Responder<'a> {
         // The length of what HEAD leaves out is not known.
         if gathered.is_all && !self.exchange.is_head {
             let bytes = gathered.into_bytes();
-            if declared.is_some_and(|length| length != bytes.len() as u64) {
+            // "A server MAY send a Content-Length header field in a 304 (Not Modified) response" (RFC 9110 section 8.6): that of 200.
+            let is_bound = head.status != StatusCode::NOT_MODIFIED;
+            if is_bound && declared.is_some_and(|length| length != bytes.len() as u64) {
                 return Err(Broken::Head(
                     "its Content-Length is not that of its content",
                 ));

@@ -49,6 +49,7 @@ fn by_path(request: &Request) -> impl Component<RequestPorts> + Send + use<> {
             "/early" => vec![head(103, Fields::new())],
             "/204" => vec![head(204, Fields::new()), data("lost")],
             "/304" => vec![head(304, Fields::new().with("ETag", "\"a\""))],
+            "/304-sized" => vec![head(304, Fields::new().with("Content-Length", "9"))],
             "/failure" => vec![ResponsePart::Failure {
                 status: StatusCode::CONFLICT,
                 explanation: "no two of them".into(),
@@ -91,6 +92,7 @@ fn parts_become_a_response() {
         ("HEAD /small", "200", "Transfer-Encoding: chunked\r\n", ""),
         ("GET /204", "204", "", ""),
         ("GET /304", "304", "ETag: \"a\"\r\n", ""),
+        ("GET /304-sized", "304", "", ""),
     ];
     for (request, status, fields, content) in rows {
         let close = format!("{request} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
