@@ -60,7 +60,7 @@ impl Route {
     #[must_use]
     pub fn path(pattern: &str) -> Self {
         Self {
-            path: Some(PathRule::Pattern(PathPattern::new(pattern))),
+            path: Some(PathRule::Pattern(Box::new(PathPattern::new(pattern)))),
             ..Self::default()
         }
     }
@@ -146,16 +146,15 @@ impl Route {
     }
 
     fn is_for_path(&self, target: &Target) -> bool {
-        self.path
-            .as_ref()
-            .is_none_or(|rule| rule.matches(target))
+        self.path.as_ref().is_none_or(|rule| rule.matches(target))
     }
 }
 
 /// Which paths, decoded, go along a route.
 #[derive(Debug, Clone)]
 enum PathRule {
-    Pattern(PathPattern),
+    /// Boxed, because it is large and the other is not.
+    Pattern(Box<PathPattern>),
     /// This one, without a slash at its end, and those below it.
     Below(String),
 }
