@@ -96,13 +96,15 @@ impl Files {
         if let Some(entry) = self.recall(&wanted.key()) {
             return from_memory(request, &entry);
         }
-        // Few at a time; who has waited finds what another one has made meanwhile.
+        // One at a time for each folder, and few in all; who has waited finds what another one has made meanwhile.
+        let (entries_key, asked) = (wanted.entries_key(), turn());
+        let reading = self.snapshots().reading(&entries_key);
+        let _turn = reading.acquire().await.expect("nobody closes it");
         let permit = self.listers().acquire().await.expect("nobody closes it");
         if let Some(entry) = self.recall(&wanted.key()) {
             return from_memory(request, &entry);
         }
-        let entries_key = wanted.entries_key();
-        let shared = self.snapshots().find(&entries_key, turn());
+        let shared = self.snapshots().find(&entries_key, asked);
         let entries = match shared {
             Some(entries) => entries,
             None => match self.read(request, &wanted, folder).await? {

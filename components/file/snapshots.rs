@@ -1,8 +1,11 @@
 //! The entries of the long folders that are being listed: each is in memory once, however many clients read its listing.
 
 use std::collections::HashMap;
+use std::rc::{self, Rc};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
+
+use tokio::sync::Semaphore;
 
 use super::cache::TRUSTED;
 use super::folder::Entry;
@@ -12,7 +15,11 @@ const MOST: usize = 16;
 
 /// The entries of folders as they were at some moment, as long as somebody reads them.
 #[derive(Debug, Default)]
-pub(super) struct Snapshots(HashMap<Vec<u8>, Vec<Snapshot>>);
+pub(super) struct Snapshots {
+    made: HashMap<Vec<u8>, Vec<Snapshot>>,
+    /// Who reads a folder holds this, as long as somebody waits for it.
+    readings: HashMap<Vec<u8>, rc::Weak<Semaphore>>,
+}
 
 #[derive(Debug)]
 struct Snapshot {
@@ -21,22 +28,34 @@ struct Snapshot {
 }
 
 impl Snapshots {
-    /// The entries under a key, if they are to be trusted at `now`, or if there is no room for newer ones.
+    /// What whoever reads the folder under a key has to acquire, so that one does at a time.
+    pub(super) fn reading(&mut self, key: &[u8]) -> Rc<Semaphore> {
+        self.readings
+            .retain(|_, reading| reading.strong_count() > 0);
+        if let Some(reading) = self.readings.get(key).and_then(rc::Weak::upgrade) {
+            return reading;
+        }
+        let reading = Rc::new(Semaphore::new(1));
+        self.readings.insert(key.to_vec(), Rc::downgrade(&reading));
+        reading
+    }
+
+    /// The entries under a key, if they are to be trusted by who has asked for them at `now`, or if there is no room for newer ones.
     pub(super) fn find(&mut self, key: &[u8], now: Instant) -> Option<Arc<[Entry]>> {
         self.prune();
         let is_full = self.is_full();
-        let newest = self.0.get(key)?.last()?;
+        let newest = self.made.get(key)?.last()?;
         let is_trusted = now.saturating_duration_since(newest.made) < TRUSTED;
         newest.entries.upgrade().filter(|_| is_trusted || is_full)
     }
 
     /// Whether there is no room for further ones.
     pub(super) fn is_full(&self) -> bool {
-        self.0.values().map(Vec::len).sum::<usize>() >= MOST
+        self.made.values().map(Vec::len).sum::<usize>() >= MOST
     }
 
     pub(super) fn add(&mut self, key: &[u8], entries: &Arc<[Entry]>, now: Instant) {
-        self.0.entry(key.to_vec()).or_default().push(Snapshot {
+        self.made.entry(key.to_vec()).or_default().push(Snapshot {
             made: now,
             entries: Arc::downgrade(entries),
         });
@@ -44,7 +63,7 @@ impl Snapshots {
 
     /// Forgets those that nobody reads any more.
     fn prune(&mut self) {
-        self.0.retain(|_, snapshots| {
+        self.made.retain(|_, snapshots| {
             snapshots.retain(|snapshot| snapshot.entries.strong_count() > 0);
             !snapshots.is_empty()
         });
@@ -69,7 +88,7 @@ mod tests {
         assert!(snapshots.find(b"a", now + TRUSTED).is_none(), "too old");
         drop(first);
         assert!(snapshots.find(b"a", now).is_none(), "nobody reads it");
-        assert!(snapshots.0.is_empty());
+        assert!(snapshots.made.is_empty());
     }
 
     #[test]
