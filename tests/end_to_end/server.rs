@@ -1,5 +1,6 @@
 //! A started server, and a client that speaks raw bytes.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -146,10 +147,12 @@ impl Server {
         kilobytes.parse::<u64>().unwrap() * 1024
     }
 
-    /// How many descriptors the process has open.
-    pub(crate) fn descriptors(&self) -> usize {
-        let folder = format!("/proc/{}/fd", self.child.id());
-        fs::read_dir(folder).unwrap().count()
+    /// What the process has open, apart from what its workers have, which may still be starting: event queues, and copies.
+    pub(crate) fn descriptors(&self) -> HashSet<String> {
+        let folder = fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
+        let links = folder.map_while(|entry| fs::read_link(entry.unwrap().path()).ok());
+        let links = links.map(|link| link.display().to_string());
+        links.filter(|link| !link.contains("[event")).collect()
     }
 
     /// Whether the process has children, be they zombies.
