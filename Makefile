@@ -5,18 +5,18 @@
 NEEDED = cc:gcc
 test: NEEDED += python3:python3 curl:curl varnishd:varnish chromium:chromium
 
-.PHONY: run test bench docs needed loom fuzz
+.PHONY: run test bench docs needed python-venv loom fuzz
 
 run:
 	cargo run --release -- -v -d www
 
-test: needed
+test: needed python-venv
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo test --workspace
 
-bench: NEEDED += wrk:wrk nginx:nginx-light setpriv:util-linux
-bench: needed
+bench: NEEDED += python3:python3 wrk:wrk nginx:nginx-light setpriv:util-linux
+bench: needed python-venv
 	cargo build --release --workspace --bins
 	target/release/bench
 
@@ -32,6 +32,10 @@ needed:
 	fi; \
 	$$sudo apt-get update -q && $$sudo apt-get install -y -q $$missing
 
+# Flask, gunicorn and Granian are installed from PyPI, into virtual environments below target/. What makes these is a package of its own on some systems.
+python-venv: needed
+	@python3 -c 'import ensurepip, venv' 2>/dev/null || $(MAKE) --no-print-directory needed NEEDED=no-such-program:python3-venv
+
 docs:
 	cargo doc --workspace --no-deps
 	@command -v mdbook >/dev/null && mdbook build docs || echo "mdbook is not installed; the book is readable in docs/src"
@@ -42,6 +46,6 @@ loom:
 
 fuzz:
 	RUSTC_BOOTSTRAP=1 cargo fuzz run decode -- -max_total_time=120
-	for target in range preconditions accept accept_encoding cache_control cgi_reply; do \
+	for target in range preconditions accept accept_encoding cache_control cgi_reply wsgi_frame; do \
 		RUSTC_BOOTSTRAP=1 cargo fuzz run $$target -- -max_total_time=30 || exit 1; \
 	done

@@ -16,6 +16,7 @@ mod process;
 mod requests;
 mod server;
 mod table;
+mod wsgi;
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -54,6 +55,7 @@ const ROWS: &[(&str, Measure)] = &[
     ("precompressed", files::precompressed),
     ("large", large::large_file),
     ("ranges", large::ranges),
+    ("wsgi", wsgi::wsgi),
     ("idle", idle::idle),
 ];
 

@@ -1,17 +1,20 @@
 //! The servers that are measured: how they are started, checked, and stopped whatever happens.
 
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kamea_benches::http::body;
 
-use crate::{Error, process};
+use crate::{Error, process, wsgi};
 
 /// The core that servers run on; the load comes from the other.
 const CORE: &str = "0";
+/// What the servers of Python applications serve.
+const APPLICATION: &str = "bench_application:app";
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 
 /// Which server.
@@ -28,12 +31,20 @@ pub(crate) enum Kind {
     Hyper,
     /// nginx, with one worker process.
     Nginx,
+    /// `spidey` before a Python application.
+    KameaWsgi,
+    /// gunicorn, with one sync worker.
+    Gunicorn,
+    /// Granian, with one worker.
+    Granian,
 }
 
 impl Kind {
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::Kamea => "Kamea",
+            Self::Kamea | Self::KameaWsgi => "Kamea",
+            Self::Gunicorn => "gunicorn",
+            Self::Granian => "Granian",
             Self::Floor { .. } => "floor",
             Self::Hyper => "hyper",
             Self::Nginx => "nginx",
@@ -56,6 +67,7 @@ impl Server {
     pub(crate) fn start(kind: Kind, data: &Path) -> Result<Self, Error> {
         let server = match kind {
             Kind::Nginx => Self::start_nginx(data)?,
+            Kind::Gunicorn | Kind::Granian => Self::start_python(kind, data)?,
             _ => Self::start_ours(kind, data)?,
         };
         server.check()?;
@@ -70,10 +82,15 @@ impl Server {
                 command
             }
             Kind::Hyper => pinned(&program("hyper-peer")?),
-            Kind::Kamea | Kind::Nginx => {
+            _ => {
                 let mut command = pinned(&program("spidey")?);
                 command.args(["-p", "0", "-b", "127.0.0.1", "--workers", "1", "-d"]);
                 command.arg(data);
+                if kind == Kind::KameaWsgi {
+                    command.args(["--wsgi", APPLICATION, "--wsgi-workers", "1"]);
+                    command.arg("--venv").arg(wsgi::environment(data));
+                    command.current_dir(data);
+                }
                 command
             }
         };
@@ -116,6 +133,43 @@ impl Server {
         let (worker, lines) = wait_for(lines, server.kind, "start worker process ")?;
         drain(lines);
         server.pids.push(worker.parse()?);
+        Ok(server)
+    }
+
+    fn start_python(kind: Kind, data: &Path) -> Result<Self, Error> {
+        let address = free_address()?;
+        let programs = wsgi::environment(data).join("bin");
+        let mut command = if kind == Kind::Gunicorn {
+            let mut command = pinned(&programs.join("gunicorn"));
+            command.args(["--workers", "1", "--bind", &address.to_string()]);
+            command
+        } else {
+            let mut command = pinned(&programs.join("granian"));
+            command.args(["--interface", "wsgi", "--workers", "1", "--no-access-log"]);
+            command.args(["--port", &address.port().to_string()]);
+            command
+        };
+        let log = || File::create(data.with_file_name("bench-python.log"));
+        let child = command
+            .arg(APPLICATION)
+            .current_dir(data)
+            .stdout(log()?)
+            .stderr(log()?)
+            .spawn()?;
+        let pids = vec![child.id()];
+        let server = Self {
+            kind,
+            address,
+            child,
+            pids,
+        };
+        let until = Instant::now() + ANSWER_TIME;
+        while TcpStream::connect(address).is_err() {
+            if Instant::now() > until {
+                return Err(format!("{} did not start", kind.name()).into());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
         Ok(server)
     }
 
@@ -173,8 +227,8 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         match self.kind {
-            // nginx ends its worker only when it is asked; it does so at once.
-            Kind::Nginx => process::terminate(&self.child),
+            // Those end their workers only when they are asked; they do so at once.
+            Kind::Nginx | Kind::Gunicorn | Kind::Granian => process::terminate(&self.child),
             // Ours are one process each; killed, they end even if they hang.
             _ => drop(self.child.kill()),
         }

@@ -8,3 +8,4 @@ pub mod gateway;
 pub mod http;
 pub mod net;
 pub mod process;
+pub mod wsgi;

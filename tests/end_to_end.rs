@@ -29,4 +29,5 @@ mod end_to_end {
     mod slow;
     mod structure;
     mod thumbnails;
+    mod wsgi;
 }

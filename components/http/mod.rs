@@ -77,6 +77,7 @@ pub use message::{
 };
 pub use mode::Mode;
 pub use note::{Note, NotePorts, NotePortsHandles, note_requests};
+pub(crate) use parse::WINDOW;
 pub use parse::{Notice, ParsePorts, ParsePortsHandles, Patience, Written, parse_requests};
 pub use range::{Ranges, evaluate_range};
 pub use record::{Record, RecordPorts, RecordPortsHandles, record_exchanges};

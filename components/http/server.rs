@@ -36,6 +36,8 @@ use super::route::{Route, RoutePorts, RoutePortsHandles};
 use super::{Mode, Site};
 use crate::cgi::{Cgi, CgiOptions};
 use crate::file::{Docroot, FileOptions, LogEntry, Thumbnails, serve_files};
+use crate::gateway::Mount;
+use crate::wsgi::{WsgiPool, serve_wsgi};
 
 /// The graph of one connection while it is wired.
 type ConnectionGraph = Graph<PerSeed<Opened>>;
@@ -232,6 +234,25 @@ impl WebServer {
         self.route_seeded(name, route, move |connection| {
             serve_files(connection.files[index].clone())
         })
+    }
+
+    /// Has a WSGI application serve all requests below `path`, of any method; `/` for all.
+    #[must_use]
+    pub fn wsgi(mut self, path: &str, pool: WsgiPool) -> Self {
+        let prefix = path.trim_end_matches('/').to_owned();
+        let route = Route::below(&prefix);
+        let add: Slot<_> = Box::new(move |graph, name| {
+            let (pool, prefix) = (pool.clone(), prefix.clone());
+            graph.add_seeded(name, move |connection: &mut Opened| {
+                // A connection that is gone has no address, and needs none any more.
+                let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+                let local = connection.socket.local().unwrap_or(nowhere);
+                let mount = Mount::new(local).script_name(&prefix).pass_authorization();
+                serve_wsgi(pool.clone(), mount)
+            })
+        });
+        self.routes.push((route, "wsgi".to_owned(), add));
+        self
     }
 
     /// Puts another component in the place of the router. Its outboxes `routes` are those of [`route`](Self::route), [`method`](Self::method)

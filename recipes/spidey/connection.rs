@@ -13,7 +13,7 @@ use kamea_components::net::{TakenOver, take_over};
 use kamea_components::process::{Hangup, hangups};
 
 use super::options::Options;
-use super::{AccessLog, DRAIN, program_log, server};
+use super::{AccessLog, DRAIN, program_log, server, wsgi};
 
 /// Serves the connection that standard input leads to.
 pub(crate) fn serve_connection(arguments: Options) -> Result<(), Box<dyn Error>> {
@@ -32,7 +32,8 @@ pub(crate) fn serve_connection(arguments: Options) -> Result<(), Box<dyn Error>>
     let log = AccessLog::start(&options)?;
     let scheduler = Scheduler::with_workers(1);
     scheduler.run(hangup_graph(log.entries())?)?;
-    let serving = server(&options, log.entries())?.serve(&scheduler, accepted)?;
+    let wsgi = wsgi::load(&options, &scheduler)?;
+    let serving = server(&options, log.entries(), wsgi)?.serve(&scheduler, accepted)?;
     let served = async {
         if let Err(fault) = serving.finished().await {
             log::error!("{fault}");

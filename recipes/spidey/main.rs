@@ -9,6 +9,7 @@ mod mode;
 mod options;
 mod program_log;
 mod reload;
+mod wsgi;
 
 use std::error::Error;
 use std::io::{self, Write as _};
@@ -23,6 +24,7 @@ use kamea::{Graph, Scheduler, Sender};
 use kamea_components::file::{LogEntry, read_error_pages};
 use kamea_components::http::{ErrorPages, WebServer, answer_errors_with, answer_trace};
 use kamea_components::process::hangups;
+use kamea_components::wsgi::{NotLoaded, WsgiPool};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use access_log::AccessLog;
@@ -47,6 +49,11 @@ fn main() -> ExitCode {
     };
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
+        // The options are right, the application is not.
+        Err(error) if error.is::<NotLoaded>() => {
+            let _ = writeln!(io::stderr(), "error: {error}");
+            ExitCode::FAILURE
+        }
         Err(error) => wrong_usage(&format!("error: {error}")),
     }
 }
@@ -57,7 +64,8 @@ fn run(arguments: Options) -> Result<(), Box<dyn Error>> {
     }
     let options = arguments.clone().with_file()?;
     if options.check {
-        let graph = server(&options, None)?.check()?;
+        let unloaded = wsgi::wsgi(&options).map(WsgiPool::unloaded);
+        let graph = server(&options, None, unloaded)?.check()?;
         let mode = options.mode()?;
         return Ok(writeln!(io::stdout(), "{graph}mode {mode}")?);
     }
@@ -68,7 +76,8 @@ fn run(arguments: Options) -> Result<(), Box<dyn Error>> {
     let cores = || thread::available_parallelism().map_or(1, usize::from);
     let workers = options.workers.map(NonZeroU16::get);
     let scheduler = Scheduler::with_workers(workers.map_or_else(cores, usize::from));
-    let server = server(&options, log.entries())?;
+    let wsgi = wsgi::load(&options, &scheduler)?;
+    let server = server(&options, log.entries(), wsgi.clone())?;
     let listening = Arc::new(server.run(&scheduler, &options.addresses())?);
     let mut graph = Graph::new("configuration");
     let hangups = graph.add("hangups", hangups());
@@ -76,6 +85,7 @@ fn run(arguments: Options) -> Result<(), Box<dyn Error>> {
         arguments,
         listening: listening.clone(),
         log: log.entries(),
+        wsgi,
     });
     let reload = graph.add("reload", reload);
     graph.link(hangups.outbox, reload.inbox);
@@ -94,7 +104,11 @@ fn run(arguments: Options) -> Result<(), Box<dyn Error>> {
 }
 
 /// The server that the options describe.
-fn server(options: &Options, log: Option<Sender<LogEntry>>) -> Result<WebServer, Box<dyn Error>> {
+fn server(
+    options: &Options,
+    log: Option<Sender<LogEntry>>,
+    wsgi: Option<WsgiPool>,
+) -> Result<WebServer, Box<dyn Error>> {
     let mut server = WebServer::new(options.site()).mode(options.mode()?);
     let mut pages = match &options.error_pages {
         None => ErrorPages::default(),
@@ -126,6 +140,9 @@ fn server(options: &Options, log: Option<Sender<LogEntry>>) -> Result<WebServer,
     }
     if options.trace {
         server = server.method("TRACE", answer_trace())?;
+    }
+    if let Some(wsgi) = wsgi {
+        server = server.wsgi(wsgi::mount(options), wsgi);
     }
     if let Some(log) = log {
         server = server.records(log);

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU64};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -16,6 +16,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use super::cgi::{Limit, Unmeasured, Which, programs};
+use super::wsgi::{MountPath, WsgiName};
 
 /// A web server for the files of a folder, made of small components.
 #[derive(Debug, Clone, Default, Parser, Deserialize)]
@@ -126,6 +127,33 @@ pub(crate) struct Options {
     #[arg(long, value_name = "RESOURCE=N")]
     #[serde(deserialize_with = "texts")]
     pub(crate) cgi_limit: Vec<Limit>,
+    /// Serve a Python application, such as package.module:app
+    #[arg(long, value_name = "MODULE:NAME")]
+    pub(crate) wsgi: Option<WsgiName>,
+    /// Below which path it is served [default: /]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) wsgi_mount: Option<MountPath>,
+    /// How many processes run it [default: one per core]
+    #[arg(long, value_name = "N")]
+    pub(crate) wsgi_workers: Option<NonZeroU16>,
+    /// How many requests each of them serves at once; more than 1 is for applications that are thread-safe [default: 1]
+    #[arg(long, value_name = "N")]
+    pub(crate) wsgi_threads: Option<NonZeroU16>,
+    /// Where its modules are [default: .]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) wsgi_path: Option<PathBuf>,
+    /// The virtual environment whose Python runs it
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) venv: Option<PathBuf>,
+    /// Seconds that it may take to answer, and that a request may wait for it [default: 30]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) wsgi_timeout: Option<Seconds>,
+    /// After how many requests a process of it is replaced [default: never]
+    #[arg(long, value_name = "N")]
+    pub(crate) wsgi_requests: Option<NonZeroU64>,
+    /// Load it anew when its source has changed
+    #[arg(long)]
+    pub(crate) reload: bool,
     /// Answer TRACE, with what of a request arrives
     #[arg(long)]
     pub(crate) trace: bool,
@@ -210,7 +238,12 @@ impl Options {
         let mut options: Self =
             toml::from_str(&text).map_err(|error| place(&file, &text, &error))?;
         let folder = file.parent().unwrap_or(Path::new(""));
-        let paths = [&mut options.docroot, &mut options.error_pages];
+        let paths = [
+            &mut options.docroot,
+            &mut options.error_pages,
+            &mut options.wsgi_path,
+            &mut options.venv,
+        ];
         for path in paths.into_iter().flatten() {
             *path = folder.join(&path);
         }
@@ -267,6 +300,15 @@ impl Options {
             cgi_chunked: self.cgi_chunked.or(other.cgi_chunked),
             cgi_authorization: self.cgi_authorization || other.cgi_authorization,
             cgi_limit: either(self.cgi_limit, other.cgi_limit),
+            wsgi: self.wsgi.or(other.wsgi),
+            wsgi_mount: self.wsgi_mount.or(other.wsgi_mount),
+            wsgi_workers: self.wsgi_workers.or(other.wsgi_workers),
+            wsgi_threads: self.wsgi_threads.or(other.wsgi_threads),
+            wsgi_path: self.wsgi_path.or(other.wsgi_path),
+            venv: self.venv.or(other.venv),
+            wsgi_timeout: self.wsgi_timeout.or(other.wsgi_timeout),
+            wsgi_requests: self.wsgi_requests.or(other.wsgi_requests),
+            reload: self.reload || other.reload,
             trace: self.trace || other.trace,
             access_log: self.access_log.or(other.access_log),
             log_format: self.log_format.or(other.log_format),
@@ -486,6 +528,16 @@ impl FromStr for MediaType {
             media_type: media_type.to_owned(),
         })
     }
+}
+
+/// A text, which is read like an argument of the command line.
+pub(crate) fn text<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: FromStr<Err: std::fmt::Display>,
+    D: Deserializer<'de>,
+{
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(D::Error::custom)
 }
 
 /// A list of texts, each of which is read like an argument of the command line.

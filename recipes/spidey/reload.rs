@@ -6,6 +6,7 @@ use kamea::{Component, Sender, Sink, unblock};
 use kamea_components::file::LogEntry;
 use kamea_components::http::Listening;
 use kamea_components::process::Hangup;
+use kamea_components::wsgi::WsgiPool;
 
 use super::options::Options;
 use super::server;
@@ -17,6 +18,8 @@ pub(crate) struct Reload {
     pub(crate) arguments: Options,
     pub(crate) listening: Arc<Listening>,
     pub(crate) log: Option<Sender<LogEntry>>,
+    /// It stays as it is.
+    pub(crate) wsgi: Option<WsgiPool>,
 }
 
 /// Puts what the configuration file says by now in the place of what it said before. If there is a mistake in it, all stays as it
@@ -40,10 +43,10 @@ pub(crate) fn reload_on_hangup(reload: Reload) -> impl Component<Sink<Hangup>> +
 
 impl Reload {
     async fn apply(&self) -> Result<(), String> {
-        let (arguments, log) = (self.arguments.clone(), self.log.clone());
+        let (arguments, log, wsgi) = (self.arguments.clone(), self.log.clone(), self.wsgi.clone());
         let new = unblock(move || {
             let options = arguments.with_file()?;
-            server(&options, log).map_err(|error| error.to_string())
+            server(&options, log, wsgi).map_err(|error| error.to_string())
         });
         let replaced = self.listening.replace(new.await?).await;
         replaced.map_err(|error| error.to_string())

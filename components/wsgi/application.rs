@@ -1,0 +1,149 @@
+//! Which application, and how it is run.
+
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::process::{Command, Stdio};
+
+/// A WSGI application, and how it is run. Its name is that of a module, a colon, and that of an attribute.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use kamea_components::wsgi::WsgiApplication;
+///
+/// let mut application: WsgiApplication = "package.module:app".parse()?;
+/// application.workers = 2;
+/// application.threads = 8;
+/// application.timeout = Duration::from_secs(10);
+/// assert!("package/module.py".parse::<WsgiApplication>().is_err());
+/// # Ok::<(), kamea_components::wsgi::BadName>(())
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct WsgiApplication {
+    /// `package.module:attribute`.
+    pub name: String,
+    /// How many processes run it.
+    pub workers: usize,
+    /// How many requests a process serves at once. With 1, the application need not be thread-safe.
+    pub threads: usize,
+    /// Where its modules are looked for first.
+    pub folder: PathBuf,
+    /// The interpreter; looked for along `PATH` if it has no slash.
+    pub python: PathBuf,
+    /// How long a process may say nothing while it serves a request, and how long a request may wait for a process.
+    pub timeout: Duration,
+    /// After how many requests a process is replaced; `None`: never.
+    pub requests: Option<u64>,
+    /// Whether processes are replaced when the source of their modules changes.
+    pub reload: bool,
+    /// How many requests may wait for a process; further ones are answered with 503.
+    pub waiting: usize,
+}
+
+/// What is no name of an application.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} names no WSGI application: MODULE:ATTRIBUTE is wanted, such as package.module:app")]
+pub struct BadName(String);
+
+impl FromStr for WsgiApplication {
+    type Err = BadName;
+
+    fn from_str(name: &str) -> Result<Self, BadName> {
+        let is_path = |path: &str| path.split('.').all(is_identifier);
+        let is_name = |(module, attribute)| is_path(module) && is_path(attribute);
+        if !name.split_once(':').is_some_and(is_name) {
+            return Err(BadName(name.to_owned()));
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            workers: 1,
+            threads: 1,
+            folder: PathBuf::from("."),
+            python: PathBuf::from("python3"),
+            timeout: Duration::from_secs(30),
+            requests: None,
+            reload: false,
+            waiting: 1024,
+        })
+    }
+}
+
+fn is_identifier(name: &str) -> bool {
+    let mut letters = name.chars();
+    let is_first = |letter: char| letter.is_alphabetic() || letter == '_';
+    letters.next().is_some_and(is_first)
+        && letters.all(|letter| letter.is_alphanumeric() || letter == '_')
+}
+
+/// The program that runs in each process.
+const WORKER: &str = include_str!("worker.py");
+
+/// The variable by which it gets there: on the command line it would fill the lists of processes.
+const VARIABLE: &str = "KAMEA_WSGI_WORKER";
+
+/// What Python runs first.
+const START: &str = "import os; exec(compile(os.environ.pop('KAMEA_WSGI_WORKER'), '<WSGI worker>', 'exec'), {'__name__': '<WSGI worker>'})";
+
+impl WsgiApplication {
+    /// What starts a process whose end of the control socket is `control`.
+    pub(super) fn command(&self, control: OwnedFd) -> Command {
+        let folder = std::path::absolute(&self.folder);
+        let folder = folder.unwrap_or_else(|_| self.folder.clone());
+        let watch = if self.reload { "reload" } else { "" };
+        Command::new(&self.python)
+            .args(["-c", START])
+            .arg(&self.name)
+            .arg(self.threads.to_string())
+            .arg(folder)
+            .arg(watch)
+            .env(VARIABLE, WORKER)
+            .stdin(Stdio::Fd(Arc::new(control)))
+    }
+
+    /// After how many requests the first process of a slot is replaced: not all of them at the same time.
+    pub(super) fn first_limit(&self, slot: usize) -> Option<u64> {
+        let workers = self.workers.max(1) as u64;
+        let early = |most: u64| most - most * (slot as u64 % workers) / (2 * workers);
+        self.requests.map(|most| early(most).max(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_a_module_and_an_attribute() {
+        for (name, is_right) in [
+            ("app:app", true),
+            ("package.module:factory.app", true),
+            ("_m\u{f6}dule:a1", true),
+            ("app", false),
+            ("app:", false),
+            (":app", false),
+            ("app:app:app", false),
+            ("app.py:app()", false),
+            ("../app:app", false),
+            ("a..b:app", false),
+            ("1a:app", false),
+        ] {
+            assert_eq!(name.parse::<WsgiApplication>().is_ok(), is_right, "{name}");
+        }
+        assert!(START.contains(VARIABLE));
+    }
+
+    #[test]
+    fn first_processes_are_replaced_one_after_another() {
+        let mut application: WsgiApplication = "a:a".parse().unwrap();
+        assert_eq!(application.first_limit(0), None);
+        (application.workers, application.requests) = (4, Some(1000));
+        let limits: Vec<_> = (0..4).map(|slot| application.first_limit(slot)).collect();
+        assert_eq!(limits, [1000, 875, 750, 625].map(Some));
+    }
+}

@@ -1,0 +1,122 @@
+//! The control socket of a worker: what a process says of itself, and the sockets that it hands over.
+
+use std::io::{self, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net;
+
+use rustix::io::Errno;
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, recvmsg, send};
+use tokio::io::Interest;
+use tokio::net::UnixStream;
+
+use super::print::printable;
+
+/// What a process says of itself.
+#[derive(Debug)]
+pub(super) enum Told {
+    /// Where its requests go; what it lives by; where it notes which requests it has begun.
+    Queue {
+        queue: OwnedFd,
+        lifeline: OwnedFd,
+        ledger: OwnedFd,
+    },
+    /// The channel of a thread, in the place of one by which a response was to come that nobody wanted any more: to request `last`, or none.
+    Channel { socket: OwnedFd, last: u64 },
+    /// It has loaded the application.
+    Ready,
+    /// It could not load the application.
+    NotLoaded(String),
+    /// Its source has changed.
+    Changed,
+    /// It has forgotten all requests after this one; none if it is 0.
+    GivenBack(u64),
+}
+
+/// The longest message, in bytes.
+const LONGEST: usize = 8 * 1024;
+
+/// Our end of the control socket.
+#[derive(Debug)]
+pub(super) struct Control(UnixStream);
+
+impl Control {
+    pub(super) fn new(socket: OwnedFd) -> io::Result<Self> {
+        // To the event queue a socket is a socket, though the messages of this one come whole.
+        let socket = net::UnixStream::from(socket);
+        socket.set_nonblocking(true)?;
+        Ok(Self(UnixStream::from_std(socket)?))
+    }
+
+    /// What the process says next; nothing at the end.
+    ///
+    /// # Errors
+    ///
+    /// If it says what makes no sense.
+    pub(super) async fn hear(&self) -> io::Result<Option<Told>> {
+        loop {
+            self.0.readable().await?;
+            let received = self.0.try_io(Interest::READABLE, || Ok(receive(&self.0)?));
+            match received {
+                Ok((message, _)) if message.is_empty() => return Ok(None),
+                Ok((message, handed)) => {
+                    let nonsense = || {
+                        io::Error::new(io::ErrorKind::InvalidData, "it says what makes no sense")
+                    };
+                    return read(&message, handed).map(Some).ok_or_else(nonsense);
+                }
+                // Killed, it leaves what it was told unread.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Tells the process what to do. It reads all that it is told, sooner or later.
+    pub(super) fn say(&self, what: u8) -> io::Result<()> {
+        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        match send(&self.0, &[what], flags) {
+            // It hears enough, or nothing any more.
+            Ok(_) | Err(Errno::AGAIN | Errno::PIPE | Errno::CONNRESET) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+}
+
+fn receive(control: impl AsFd) -> rustix::io::Result<(Vec<u8>, Vec<OwnedFd>)> {
+    let mut message = vec![0; LONGEST];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let parts = &mut [IoSliceMut::new(&mut message)];
+    let received = recvmsg(control, parts, &mut ancillary, RecvFlags::CMSG_CLOEXEC)?;
+    let handed = ancillary.drain().filter_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(handed) => Some(handed),
+        _ => None,
+    });
+    let handed = handed.flatten().collect();
+    message.truncate(received.bytes);
+    Ok((message, handed))
+}
+
+fn read(message: &[u8], handed: Vec<OwnedFd>) -> Option<Told> {
+    let (kind, rest) = message.split_first()?;
+    let number = || Some(u64::from_be_bytes(rest.try_into().ok()?));
+    let mut handed = handed.into_iter();
+    Some(match kind {
+        b'Q' => Told::Queue {
+            queue: handed.next()?,
+            lifeline: handed.next()?,
+            ledger: handed.next()?,
+        },
+        b'C' => Told::Channel {
+            socket: handed.next()?,
+            last: number()?,
+        },
+        b'R' => Told::Ready,
+        b'L' => Told::NotLoaded(printable(rest)),
+        b'M' => Told::Changed,
+        b'B' => Told::GivenBack(number()?),
+        _ => return None,
+    })
+}

@@ -1,0 +1,411 @@
+//! What travels between the server and a worker: requests, responses and content, as frames. Bytes in, frames out.
+//!
+//! A frame is its kind (a letter), its length (4 bytes, the most significant one first), and so many bytes:
+//!
+//! | to the worker | | |
+//! |---|---|---|
+//! | `R`, `P` | NUL, then names and values, NUL between them | a request without content, and one with content |
+//! | `D` | bytes | content |
+//! | `E` | | its end |
+//! | `X` | | the rest of it will not come |
+//!
+//! | from the worker | | |
+//! |---|---|---|
+//! | `A` | number, head, NUL, bytes | a response, complete |
+//! | `H` | number, head, NUL, bytes | a response, and the first of its content |
+//! | `D` | bytes | content |
+//! | `E` | | its end |
+//! | `C` | text | the application has failed: the rest will not come |
+//! | `F` | number, text | the application has failed before there was a response |
+//! | `W` | number | the content of the request is wanted |
+//!
+//! The number (8 bytes) says which request is meant: they count from 1 in each process. A head is its status and then names and values,
+//! LF between them.
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use http::StatusCode;
+
+use crate::gateway::Variables;
+use crate::http::{Fields, ResponseHead};
+
+/// How many bytes of content one frame has at the most.
+pub(super) const CHUNK: usize = 64 * 1024;
+
+/// The longest frame that a worker sends: a head and a chunk, with room to spare.
+const LONGEST: usize = 512 * 1024;
+
+/// What stands before each frame, in bytes.
+const PREFIX: usize = 5;
+
+/// A request as a frame.
+pub(super) fn encode_request(variables: &Variables, has_content: bool) -> Bytes {
+    let mut frame = BytesMut::with_capacity(1024);
+    frame.put_u8(if has_content { b'P' } else { b'R' });
+    frame.put_u32(0);
+    for (name, value) in variables.iter() {
+        for text in [name.as_bytes(), value] {
+            frame.put_u8(0);
+            frame.put_slice(text);
+        }
+    }
+    let length = u32::try_from(frame.len() - PREFIX).expect("a head is bounded far below 4 GiB");
+    frame[1..PREFIX].copy_from_slice(&length.to_be_bytes());
+    frame.freeze()
+}
+
+/// Adds content, whatever its length.
+pub(super) fn encode_content(out: &mut BytesMut, content: &[u8]) {
+    for chunk in content.chunks(CHUNK) {
+        out.put_u8(b'D');
+        out.put_u32(u32::try_from(chunk.len()).expect("a chunk is short"));
+        out.put_slice(chunk);
+    }
+}
+
+/// Adds the end of content; whether all of it came.
+pub(super) fn encode_end(out: &mut BytesMut, is_complete: bool) {
+    out.put_u8(if is_complete { b'E' } else { b'X' });
+    out.put_u32(0);
+}
+
+/// What a worker says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Frame {
+    /// A response, complete.
+    Answer(u64, Result<AnswerHead, BadHead>, Bytes),
+    /// A response, and the first of its content.
+    Head(u64, Result<AnswerHead, BadHead>, Bytes),
+    /// Content.
+    Data(Bytes),
+    /// The end of the content.
+    End,
+    /// The application has failed, and the content ends before its time.
+    Cut(String),
+    /// The application has failed before there was a response.
+    Failed(u64, String),
+    /// The content of the request is wanted.
+    Wanted(u64),
+}
+
+/// The head of a response, as the application meant it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct AnswerHead {
+    pub(super) head: ResponseHead,
+    /// Its `Content-Length`.
+    pub(super) length: Option<u64>,
+}
+
+/// What a worker says makes no sense: no frame can be found any more.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a frame of an unknown kind, or of a wrong length")]
+pub(super) struct BadFrame;
+
+/// What is wrong with the head of a response, which is the application's fault.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum BadHead {
+    /// PEP 3333: "a string of the form "999 Message here"".
+    #[error("the status {0:?} is not of the form \"200 OK\", from 200 to 999")]
+    Status(String),
+    /// It would not be a field.
+    #[error("the field {name:?} cannot be sent: {error}")]
+    Field {
+        name: String,
+        error: crate::http::InvalidField,
+    },
+    /// `Content-Length` is no number, or there are two that differ.
+    #[error("the Content-Length {0:?} is not a number of bytes")]
+    Length(String),
+}
+
+/// Takes apart what comes from a worker, however it is cut.
+#[derive(Debug, Default)]
+pub(super) struct FrameDecoder {
+    /// What has come and was not a whole frame yet.
+    bytes: BytesMut,
+    /// What has come and has not been looked at.
+    fresh: Bytes,
+}
+
+impl FrameDecoder {
+    pub(super) fn feed(&mut self, bytes: Bytes) {
+        if self.bytes.is_empty() && self.fresh.is_empty() {
+            // Usually whole frames come, which are then slices of what has come.
+            self.fresh = bytes;
+        } else {
+            self.bytes.extend_from_slice(&self.fresh);
+            self.bytes.extend_from_slice(&bytes);
+            self.fresh = Bytes::new();
+        }
+    }
+
+    /// The next frame, if it has come whole.
+    ///
+    /// # Errors
+    ///
+    /// [`BadFrame`], and nothing after it.
+    pub(super) fn next(&mut self) -> Result<Option<Frame>, BadFrame> {
+        let waiting: &[u8] = if self.fresh.is_empty() {
+            &self.bytes
+        } else {
+            &self.fresh
+        };
+        let Some((&[kind, a, b, c, d], _)) = waiting.split_first_chunk::<PREFIX>() else {
+            return Ok(None);
+        };
+        let length = u32::from_be_bytes([a, b, c, d]) as usize;
+        if length > LONGEST {
+            return Err(BadFrame);
+        }
+        let whole = PREFIX + length;
+        if waiting.len() < whole {
+            return Ok(None);
+        }
+        let mut frame = if self.fresh.is_empty() {
+            self.bytes.split_to(whole).freeze()
+        } else {
+            self.fresh.split_to(whole)
+        };
+        frame.advance(PREFIX);
+        decode(kind, frame).map(Some)
+    }
+}
+
+fn decode(kind: u8, mut bytes: Bytes) -> Result<Frame, BadFrame> {
+    let numbered = |bytes: &mut Bytes| bytes.try_get_u64().map_err(|_| BadFrame);
+    let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
+    Ok(match kind {
+        b'A' | b'H' => {
+            let number = numbered(&mut bytes)?;
+            let end = memchr::memchr(0, &bytes).ok_or(BadFrame)?;
+            let head = decode_head(&bytes.split_to(end));
+            bytes.advance(1);
+            match kind {
+                b'A' => Frame::Answer(number, head, bytes),
+                _ => Frame::Head(number, head, bytes),
+            }
+        }
+        b'D' => Frame::Data(bytes),
+        b'E' if bytes.is_empty() => Frame::End,
+        b'C' => Frame::Cut(text(&bytes)),
+        b'F' => Frame::Failed(numbered(&mut bytes)?, text(&bytes)),
+        b'W' if bytes.len() == 8 => Frame::Wanted(numbered(&mut bytes)?),
+        _ => return Err(BadFrame),
+    })
+}
+
+/// Fields of the connection (RFC 9110 section 7.6.1), which the server has with the client, not the application.
+const OF_THE_CONNECTION: [&str; 6] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// The head of a response, without the fields of the connection.
+fn decode_head(bytes: &[u8]) -> Result<AnswerHead, BadHead> {
+    let mut parts = bytes.split(|&byte| byte == b'\n');
+    let line = parts.next().unwrap_or_default();
+    let status = decode_status(line).ok_or_else(|| BadHead::Status(lossy(line)))?;
+    let (mut fields, mut length) = (Fields::new(), None);
+    while let (Some(name), Some(value)) = (parts.next(), parts.next()) {
+        let name = str::from_utf8(name).unwrap_or_default();
+        if name.eq_ignore_ascii_case("content-length") {
+            let number = decode_length(value).filter(|new| length.is_none_or(|old| old == *new));
+            length = Some(number.ok_or_else(|| BadHead::Length(lossy(value)))?);
+        } else if OF_THE_CONNECTION
+            .iter()
+            .any(|other| name.eq_ignore_ascii_case(other))
+        {
+            log::debug!("{name} is not the application's to set");
+        } else {
+            let pushed = fields.push(name, value);
+            pushed.map_err(|error| BadHead::Field {
+                name: name.to_owned(),
+                error,
+            })?;
+        }
+    }
+    let head = ResponseHead { status, fields };
+    Ok(AnswerHead { head, length })
+}
+
+/// The code of a status such as `200 OK`. Its words are not sent.
+fn decode_status(line: &[u8]) -> Option<StatusCode> {
+    let (code, rest) = line.split_at_checked(3)?;
+    let status = StatusCode::from_bytes(code).ok()?;
+    let is_final = !status.is_informational();
+    (is_final && matches!(rest, [] | [b' ', ..])).then_some(status)
+}
+
+fn decode_length(value: &[u8]) -> Option<u64> {
+    let value = value.trim_ascii();
+    let is_number = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+    let number = str::from_utf8(value).ok().filter(|_| is_number)?;
+    number.parse().ok()
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// For the fuzzer: whatever comes, and however it is cut, the decoder says the same and ends.
+///
+/// # Panics
+///
+/// If it does not.
+#[doc(hidden)]
+pub fn check_frames(data: &[u8]) {
+    let whole = frames([Bytes::copy_from_slice(data)]);
+    let bytewise = frames(data.chunks(1).map(Bytes::copy_from_slice));
+    assert_eq!(whole, bytewise);
+    let thirds = frames(data.chunks(data.len() / 3 + 1).map(Bytes::copy_from_slice));
+    assert_eq!(whole, thirds);
+}
+
+fn frames(parts: impl IntoIterator<Item = Bytes>) -> Vec<Result<Frame, BadFrame>> {
+    let (mut decoder, mut found) = (FrameDecoder::default(), Vec::new());
+    for part in parts {
+        decoder.feed(part);
+        loop {
+            match decoder.next() {
+                Ok(None) => break,
+                Ok(Some(frame)) => found.push(Ok(frame)),
+                Err(bad) => {
+                    found.push(Err(bad));
+                    return found;
+                }
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(kind: u8, parts: &[&[u8]]) -> Vec<u8> {
+        let body = parts.concat();
+        let length = u32::try_from(body.len()).unwrap().to_be_bytes();
+        [&[kind][..], &length, &body].concat()
+    }
+
+    const SEVEN: &[u8] = &[0, 0, 0, 0, 0, 0, 0, 7];
+
+    fn head_of(status: u16, fields: Fields, length: Option<u64>) -> AnswerHead {
+        let status = StatusCode::from_u16(status).unwrap();
+        AnswerHead {
+            head: ResponseHead { status, fields },
+            length,
+        }
+    }
+
+    #[test]
+    fn frames_are_understood_however_they_are_cut() {
+        let all = [
+            frame(b'A', &[SEVEN, b"200 OK\nX-A\n\nX-A\nb\0hello"]),
+            frame(b'W', &[SEVEN]),
+            frame(b'H', &[SEVEN, b"404 Nothing here\nContent-Length\n3\0"]),
+            frame(b'D', &[b"abc"]),
+            frame(b'E', &[]),
+            frame(b'F', &[SEVEN, b"ValueError: no"]),
+            frame(b'C', &[b"KeyError: 1"]),
+        ]
+        .concat();
+        let fields = Fields::new().with("X-A", "").with("X-A", "b");
+        let expected = [
+            Frame::Answer(7, Ok(head_of(200, fields, None)), "hello".into()),
+            Frame::Wanted(7),
+            Frame::Head(7, Ok(head_of(404, Fields::new(), Some(3))), Bytes::new()),
+            Frame::Data("abc".into()),
+            Frame::End,
+            Frame::Failed(7, "ValueError: no".to_owned()),
+            Frame::Cut("KeyError: 1".to_owned()),
+        ];
+        let found: Result<Vec<_>, _> = frames([Bytes::from(all.clone())]).into_iter().collect();
+        assert_eq!(found.unwrap(), expected);
+        check_frames(&all);
+    }
+
+    #[test]
+    fn what_is_no_frame_is_refused() {
+        let long = u32::try_from(LONGEST + 1).unwrap().to_be_bytes();
+        for bytes in [
+            frame(b'Z', &[]),
+            frame(b'A', &[b"short"]),
+            frame(b'A', &[SEVEN, b"200 OK"]),
+            frame(b'E', &[b"more"]),
+            frame(b'W', &[SEVEN, b"more"]),
+            [&b"D"[..], &long].concat(),
+        ] {
+            let mut decoder = FrameDecoder::default();
+            decoder.feed(bytes.clone().into());
+            assert_eq!(decoder.next(), Err(BadFrame), "{bytes:?}");
+            check_frames(&bytes);
+        }
+    }
+
+    #[test]
+    fn a_head_is_checked() {
+        let right: [(&[u8], u16, Option<u64>); 4] = [
+            (b"200", 200, None),
+            (b"299 \xe9t\xe9", 299, None),
+            (
+                b"200 OK\nContent-Length\n 5 \ncontent-length\n5",
+                200,
+                Some(5),
+            ),
+            // PEP 3333: "applications ... are forbidden from using HTTP/1.1 "hop-by-hop" features or headers".
+            (
+                b"200 OK\nConnection\nclose\nTransfer-Encoding\nchunked\nKeep-Alive\n1",
+                200,
+                None,
+            ),
+        ];
+        for (head, status, length) in right {
+            assert_eq!(
+                decode_head(head),
+                Ok(head_of(status, Fields::new(), length))
+            );
+        }
+        for head in [
+            &b""[..],
+            b"OK",
+            b"20",
+            b"2000",
+            b"200OK",
+            b"100 Continue",
+            b"200 OK\nContent-Length\nmany",
+            b"200 OK\nContent-Length\n-1",
+            b"200 OK\nContent-Length\n+1",
+            b"200 OK\nContent-Length\n1\nContent-Length\n2",
+            b"200 OK\nX Y\n1",
+            b"200 OK\n\n1",
+            b"200 OK\nX\na\rSet-Cookie: b",
+            b"200 OK\nX\xe9\nb",
+        ] {
+            assert!(decode_head(head).is_err(), "{:?}", lossy(head));
+        }
+    }
+
+    #[test]
+    fn requests_and_content_are_written() {
+        let mut variables = Variables::default();
+        variables.set("A", "1");
+        variables.set("B", "");
+        assert_eq!(
+            encode_request(&variables, false),
+            "R\0\0\0\x07\0A\x001\0B\0"
+        );
+        assert_eq!(encode_request(&variables, true)[0], b'P');
+        let mut out = BytesMut::new();
+        encode_content(&mut out, &vec![b'x'; CHUNK + 1]);
+        encode_end(&mut out, true);
+        encode_end(&mut out, false);
+        assert_eq!(out.len(), CHUNK + 1 + 4 * PREFIX);
+        assert!(out.starts_with(b"D\0\x01\0\0xx"));
+        assert!(out.ends_with(b"D\0\0\0\x01xE\0\0\0\0X\0\0\0\0"));
+    }
+}

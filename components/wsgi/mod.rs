@@ -1,0 +1,100 @@
+//! WSGI (PEP 3333): Python applications behind the server, in processes of their own.
+//!
+//! ```text
+//!  requests ──▶ serve_wsgi ╌╌▶ pool ╌╌ frames ╌╌▶ worker process (Python) ╌╌ frames ╌╌▶ relay, one for each thread
+//!                   ▲                                                                     ╎
+//!                   └╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌ responses and failures ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┘
+//! ```
+//!
+//! A keeper for each process starts it, watches it, and replaces it. The processes have no listening socket and no file: all sockets are pairs.
+
+mod application;
+mod control;
+mod frame;
+mod keep;
+mod pool;
+mod print;
+mod relay;
+mod serve;
+
+use std::sync::Arc;
+
+use kamea::{Graph, GraphError, Workers};
+
+pub use application::{BadName, WsgiApplication};
+#[doc(hidden)]
+pub use frame::check_frames;
+pub use serve::serve_wsgi;
+
+use keep::keep_workers;
+use pool::{Job, Pool};
+
+/// The worker processes of an application. They run as long as a clone of this exists.
+///
+/// # Examples
+///
+/// ```no_run
+/// use kamea::Scheduler;
+/// use kamea_components::http::{Site, WebServer};
+/// use kamea_components::wsgi::{WsgiApplication, WsgiPool};
+///
+/// let scheduler = Scheduler::new();
+/// let mut application: WsgiApplication = "shop.web:app".parse()?;
+/// application.workers = 4;
+/// let pool = WsgiPool::run(application, scheduler.workers())?;
+/// pool.wait_until_loaded()?;
+/// let server = WebServer::new(Site::new(".")).wsgi("/shop", pool);
+/// server.run(&scheduler, &["127.0.0.1:8000".parse()?])?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct WsgiPool(Arc<User>);
+
+/// Somebody who may send requests to the pool.
+#[derive(Debug)]
+struct User(Arc<Pool>);
+
+impl Drop for User {
+    fn drop(&mut self) {
+        self.0.desert();
+    }
+}
+
+impl WsgiPool {
+    /// Starts the worker processes, and runs what sees to them.
+    ///
+    /// # Errors
+    ///
+    /// None but a mistake in the graph.
+    pub fn run(application: WsgiApplication, workers: &Workers) -> Result<Self, GraphError> {
+        let pool = Arc::new(Pool::new(application));
+        let mut graph = Graph::new("wsgi");
+        graph.add("keepers", keep_workers(pool.clone()));
+        workers.run(kamea::Placement::Any, graph)?;
+        Ok(Self(Arc::new(User(pool))))
+    }
+
+    /// A pool without processes, to check a server with.
+    #[must_use]
+    pub fn unloaded(application: WsgiApplication) -> Self {
+        Self(Arc::new(User(Arc::new(Pool::new(application)))))
+    }
+
+    /// Blocks this thread until all processes have loaded the application. Not for code that runs on a worker.
+    ///
+    /// # Errors
+    ///
+    /// Why one of them could not, in a line: Python is missing, or what Python says of the application.
+    pub fn wait_until_loaded(&self) -> Result<(), NotLoaded> {
+        self.0.0.wait_until_loaded().map_err(NotLoaded)
+    }
+
+    fn submit(&self, job: Job) {
+        self.0.0.submit(job);
+    }
+}
+
+/// Why an application could not be loaded.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct NotLoaded(String);

@@ -1,0 +1,570 @@
+//! The pool: which worker processes there are, what each of them has to do, and what waits for any of them.
+//!
+//! Requests are sent to a process in the order in which it takes them, some more than it has threads, so that it need not wait for the next. That
+//! costs nobody anything: what a process has not begun when it is lost, or when it is held up, goes to another one.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use bytes::{Bytes, BytesMut};
+use http::StatusCode;
+use kamea::Sender;
+use kamea::time::now;
+use rustix::io::Errno;
+use rustix::net::{SendFlags, send};
+use tokio::sync::Notify;
+
+use super::WsgiApplication;
+use crate::http::{Content, Exchange, Failure, Fields, Response};
+
+/// How many requests a process gets beside those that its threads are busy with.
+const AHEAD: usize = 16;
+
+/// With so many bytes that could not be sent yet, a process gets no further requests.
+const UNSENT: usize = 64 * 1024;
+
+/// What comes of a request.
+pub(super) type Outcome = Result<Response, Failure>;
+
+/// A request on its way to a process.
+#[derive(Debug)]
+pub(super) struct Job {
+    /// The request, as a process reads it.
+    pub(super) frame: Bytes,
+    pub(super) exchange: Exchange,
+    pub(super) content: Option<Box<Content>>,
+    /// Where its outcome goes.
+    pub(super) outcomes: Sender<Outcome>,
+    /// When it came.
+    pub(super) since: Instant,
+}
+
+impl Job {
+    /// Tells its client that it has failed.
+    pub(super) fn fail(&self, status: StatusCode, explanation: &'static str) {
+        let failure = Failure::new(self.exchange, status, explanation);
+        self.conclude(Err(failure));
+    }
+
+    /// Tells its client that there is no capacity, and when there may be.
+    fn refuse(&self, explanation: &'static str) {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        self.conclude(Err(Failure {
+            fields: Fields::new().with("Retry-After", "1"),
+            ..Failure::new(self.exchange, status, explanation)
+        }));
+    }
+
+    /// Sends its outcome; gives whether anybody wants it.
+    pub(super) fn conclude(&self, outcome: Outcome) -> bool {
+        // There is room for the outcomes of all requests that a connection may have on their way.
+        self.outcomes.try_send(outcome).is_ok()
+    }
+}
+
+/// The worker processes of one application, shared by all who send requests to them.
+#[derive(Debug)]
+pub(super) struct Pool {
+    pub(super) application: WsgiApplication,
+    state: Mutex<State>,
+    /// Somebody waits for the first processes.
+    settled: Condvar,
+    /// Nobody can send requests any more.
+    is_deserted: AtomicBool,
+    deserted: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    slots: Vec<Slot>,
+    processes: Vec<Process>,
+    waiting: VecDeque<Job>,
+    /// How many processes there have been.
+    count: u64,
+    /// Whether every slot has had a process that could load the application.
+    was_loaded: bool,
+}
+
+/// What is known of the process, or the successive processes, of one keeper.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Slot {
+    Starting,
+    Ready,
+    Failed(String),
+}
+
+/// A process that has loaded the application.
+#[derive(Debug)]
+struct Process {
+    key: Key,
+    slot: usize,
+    /// Where its requests go.
+    queue: OwnedFd,
+    /// What of them has not been sent yet: several go out at once.
+    unsent: BytesMut,
+    /// The number of the last request that it was sent.
+    last: u64,
+    /// What it has not finished, in the order of the numbers.
+    live: VecDeque<Entry>,
+    /// How many requests it has finished.
+    finished: u64,
+    /// It gets no further requests, because it is about to end.
+    is_retiring: bool,
+    /// It gets no further requests until it has said which it gives back.
+    is_giving_back: bool,
+    /// How often it has begun or finished a request.
+    progress: u64,
+    monitor: Arc<Notify>,
+    /// Whether the monitor sleeps until there is something to do.
+    is_idle: bool,
+}
+
+/// Names a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key(u64);
+
+#[derive(Debug)]
+struct Entry {
+    number: u64,
+    /// Since when the process can be at work on it.
+    since: Instant,
+    work: Work,
+}
+
+#[derive(Debug)]
+enum Work {
+    /// Nothing has been heard of it yet.
+    Sent(Job),
+    /// A channel sees to it.
+    Begun,
+    /// Nobody wants it any more, but its thread has not come back.
+    Unwanted,
+}
+
+/// How a process stands, for its monitor.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Standing {
+    /// What it has not finished.
+    pub(super) live: usize,
+    /// Changes whenever it begins or finishes a request.
+    pub(super) progress: u64,
+    pub(super) finished: u64,
+    pub(super) is_retiring: bool,
+    /// Whether another process has nothing to do.
+    pub(super) others_are_free: bool,
+}
+
+impl Pool {
+    pub(super) fn new(application: WsgiApplication) -> Self {
+        let state = State {
+            slots: vec![Slot::Starting; application.workers],
+            processes: Vec::new(),
+            waiting: VecDeque::new(),
+            count: 0,
+            was_loaded: false,
+        };
+        Self {
+            application,
+            state: Mutex::new(state),
+            settled: Condvar::new(),
+            is_deserted: AtomicBool::new(false),
+            deserted: Notify::new(),
+        }
+    }
+
+    /// Nobody will send requests any more: the processes end.
+    pub(super) fn desert(&self) {
+        self.is_deserted.store(true, Ordering::Release);
+        self.deserted.notify_waiters();
+    }
+
+    pub(super) fn is_deserted(&self) -> bool {
+        self.is_deserted.load(Ordering::Acquire)
+    }
+
+    /// Waits until nobody can send requests any more.
+    pub(super) async fn deserted(&self) {
+        // Made before the look: what happens between the two is not missed.
+        let notified = self.deserted.notified();
+        if !self.is_deserted() {
+            notified.await;
+        }
+    }
+
+    /// Nothing that is done under the lock can leave it half done.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn threads(&self) -> usize {
+        self.application.threads
+    }
+
+    /// Blocks until every process has loaded the application.
+    pub(super) fn wait_until_loaded(&self) -> Result<(), String> {
+        let mut state = self.lock();
+        loop {
+            for slot in &state.slots {
+                if let Slot::Failed(error) = slot {
+                    return Err(error.clone());
+                }
+            }
+            if state.slots.iter().all(|slot| *slot == Slot::Ready) {
+                state.was_loaded = true;
+                return Ok(());
+            }
+            let waited = self.settled.wait(state);
+            state = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// A name for a process that is about to be started.
+    pub(super) fn name(&self) -> Key {
+        let mut state = self.lock();
+        state.count += 1;
+        Key(state.count)
+    }
+
+    /// A process could not load the application.
+    pub(super) fn failed(&self, slot: usize, error: String) {
+        let mut state = self.lock();
+        // Who waits for the first processes will tell why there are none.
+        if state.was_loaded {
+            log::error!("WSGI: {error}");
+        }
+        state.slots[slot] = Slot::Failed(error);
+        if state.is_out_of_order() {
+            for job in std::mem::take(&mut state.waiting) {
+                job.fail(StatusCode::SERVICE_UNAVAILABLE, OUT_OF_ORDER);
+            }
+        }
+        self.settled.notify_all();
+    }
+
+    /// A process has loaded the application; it takes the place of the one before it.
+    pub(super) fn ready(&self, key: Key, slot: usize, queue: OwnedFd, monitor: Arc<Notify>) {
+        let mut state = self.lock();
+        state.slots[slot] = Slot::Ready;
+        for old in &mut state.processes {
+            if old.slot == slot {
+                old.is_retiring = true;
+                old.monitor.notify_one();
+            }
+        }
+        state.processes.push(Process {
+            key,
+            slot,
+            queue,
+            unsent: BytesMut::new(),
+            last: 0,
+            live: VecDeque::new(),
+            finished: 0,
+            is_retiring: false,
+            is_giving_back: false,
+            progress: 0,
+            monitor,
+            is_idle: false,
+        });
+        state.send_waiting(self.threads());
+        state.processes.iter_mut().for_each(Process::flush);
+        self.settled.notify_all();
+    }
+
+    /// Sends a request to the process that has the least to do, as soon as one has room for it.
+    pub(super) fn submit(&self, job: Job) {
+        let mut state = self.lock();
+        if state.is_out_of_order() {
+            return job.fail(StatusCode::SERVICE_UNAVAILABLE, OUT_OF_ORDER);
+        }
+        if !state.waiting.is_empty() {
+            if state.waiting.len() >= self.application.waiting {
+                return job.refuse("too many requests wait for the application");
+            }
+            return state.waiting.push_back(job);
+        }
+        match state.send(job, self.threads()) {
+            Ok(process) => process.flush(),
+            Err(job) => state.waiting.push_back(job),
+        }
+    }
+
+    /// A process has begun a request; gives it to the channel that heard of it.
+    pub(super) fn begin(&self, key: Key, number: u64) -> Option<Job> {
+        let mut state = self.lock();
+        let process = state.process(key)?;
+        process.progress += 1;
+        let entry = process
+            .live
+            .iter_mut()
+            .find(|entry| entry.number == number)?;
+        match std::mem::replace(&mut entry.work, Work::Begun) {
+            Work::Sent(job) => Some(job),
+            Work::Begun | Work::Unwanted => None,
+        }
+    }
+
+    /// A process has finished a request; gives it, if no channel has it. What the process gets instead goes out by [`flush`](Self::flush).
+    pub(super) fn finish(&self, key: Key, number: u64) -> Option<Job> {
+        let (threads, mut state) = (self.threads(), self.lock());
+        let process = state.process(key)?;
+        let work = process.remove(number, threads)?;
+        process.finished += 1;
+        process.progress += 1;
+        if !state.waiting.is_empty() {
+            state.send_waiting(threads);
+            let others = state.processes.iter_mut().filter(|other| other.key != key);
+            others.for_each(Process::flush);
+        }
+        match work {
+            Work::Sent(job) => Some(job),
+            Work::Begun | Work::Unwanted => None,
+        }
+    }
+
+    /// Sends a process what it is to be sent.
+    pub(super) fn flush(&self, key: Key) {
+        if let Some(process) = self.lock().process(key) {
+            process.flush();
+        }
+    }
+
+    /// Nobody wants the response to a request any more: its thread will be told when it next says something.
+    pub(super) fn abandon(&self, key: Key, number: u64) {
+        let mut state = self.lock();
+        if let Some(process) = state.process(key)
+            && let Some(entry) = process.live.iter_mut().find(|entry| entry.number == number)
+        {
+            (entry.work, entry.since) = (Work::Unwanted, now());
+        }
+    }
+
+    /// A process gets no further requests.
+    pub(super) fn retire(&self, key: Key) {
+        let mut state = self.lock();
+        if let Some(process) = state.process(key) {
+            process.is_retiring = true;
+            process.monitor.notify_one();
+        }
+    }
+
+    /// A process is asked to give back what it has not begun; gives whether it may be asked.
+    pub(super) fn ask_back(&self, key: Key) -> bool {
+        let mut state = self.lock();
+        let Some(process) = state.process(key) else {
+            return false;
+        };
+        process.flush();
+        let may = process.unsent.is_empty() && !process.is_giving_back;
+        process.is_giving_back |= may;
+        may
+    }
+
+    /// A process has given back all requests after `last`; none if that is 0.
+    pub(super) fn give_back(&self, key: Key, last: u64) {
+        let mut state = self.lock();
+        let Some(process) = state.process(key) else {
+            return;
+        };
+        process.is_giving_back = false;
+        if last > 0 {
+            let jobs = process.take_after(last);
+            process.last = last;
+            state.put_back(jobs);
+        }
+        state.send_waiting(self.threads());
+        state.processes.iter_mut().for_each(Process::flush);
+    }
+
+    /// A process is gone. What it has not begun (`begun` is the number of the last request that it has) goes to others.
+    pub(super) fn lost(&self, key: Key, begun: u64) {
+        let mut state = self.lock();
+        let Some(at) = state.processes.iter().position(|known| known.key == key) else {
+            return;
+        };
+        let mut process = state.processes.remove(at);
+        let jobs = process.take_after(begun);
+        state.put_back(jobs);
+        let slot = process.slot;
+        if !state.processes.iter().any(|other| other.slot == slot)
+            && state.slots[slot] == Slot::Ready
+        {
+            state.slots[slot] = Slot::Starting;
+        }
+        for entry in process.live {
+            if let Work::Sent(job) = entry.work {
+                job.fail(
+                    StatusCode::BAD_GATEWAY,
+                    "the application ended before it answered",
+                );
+            }
+        }
+        state.send_waiting(self.threads());
+        state.processes.iter_mut().for_each(Process::flush);
+    }
+
+    /// Answers what has waited for too long; gives whether a request has taken the process too long.
+    pub(super) fn expire(&self, key: Option<Key>) -> bool {
+        let (threads, timeout) = (self.threads(), self.application.timeout);
+        let mut state = self.lock();
+        let is_late = |since: Instant| now().saturating_duration_since(since) > timeout;
+        while state.waiting.front().is_some_and(|job| is_late(job.since)) {
+            if let Some(job) = state.waiting.pop_front() {
+                job.refuse("the application is too busy");
+            }
+        }
+        let Some(process) = key.and_then(|key| state.process(key)) else {
+            return false;
+        };
+        process.flush();
+        let running = process.live.iter().take(threads);
+        let late =
+            running.filter(|entry| !matches!(entry.work, Work::Begun) && is_late(entry.since));
+        let late: Vec<_> = late.map(|entry| entry.number).collect();
+        for &number in &late {
+            if let Some(Work::Sent(job)) = process.remove(number, threads) {
+                job.fail(
+                    StatusCode::GATEWAY_TIMEOUT,
+                    "the application did not answer in time",
+                );
+            }
+        }
+        !late.is_empty()
+    }
+
+    /// How a process stands; nothing if it is none of the pool.
+    pub(super) fn standing(&self, key: Key) -> Option<Standing> {
+        let threads = self.threads();
+        let mut state = self.lock();
+        let is_free =
+            |other: &Process| other.key != key && !other.is_retiring && other.live.len() < threads;
+        let others_are_free = state.processes.iter().any(is_free);
+        let process = state.process(key)?;
+        Some(Standing {
+            live: process.live.len(),
+            progress: process.progress,
+            finished: process.finished,
+            is_retiring: process.is_retiring,
+            others_are_free,
+        })
+    }
+
+    /// The monitor of a process is about to sleep until it is notified; gives whether it may, because there is nothing to do.
+    pub(super) fn rest(&self, key: Key) -> bool {
+        let mut state = self.lock();
+        let is_idle = state.waiting.is_empty();
+        state.process(key).is_some_and(|process| {
+            process.is_idle = is_idle && process.live.is_empty() && !process.is_retiring;
+            process.is_idle
+        })
+    }
+}
+
+const OUT_OF_ORDER: &str = "the application could not be loaded";
+
+impl State {
+    fn process(&mut self, key: Key) -> Option<&mut Process> {
+        self.processes.iter_mut().find(|process| process.key == key)
+    }
+
+    /// Whether nobody can serve a request until the application has changed.
+    fn is_out_of_order(&self) -> bool {
+        self.processes.iter().all(|process| process.is_retiring)
+            && self
+                .slots
+                .iter()
+                .all(|slot| matches!(slot, Slot::Failed(_)))
+    }
+
+    /// Has the process that has the least to do get a request; gives it back if none has room.
+    fn send(&mut self, job: Job, threads: usize) -> Result<&mut Process, Job> {
+        let most = threads + AHEAD;
+        let may = |process: &&mut Process| {
+            let is_open = !process.is_retiring && !process.is_giving_back;
+            is_open && process.live.len() < most && process.unsent.len() < UNSENT
+        };
+        let open = self.processes.iter_mut().filter(may);
+        match open.min_by_key(|process| process.live.len()) {
+            Some(process) => {
+                process.send(job);
+                Ok(process)
+            }
+            None => Err(job),
+        }
+    }
+
+    fn send_waiting(&mut self, threads: usize) {
+        while let Some(job) = self.waiting.pop_front() {
+            if let Err(job) = self.send(job, threads) {
+                return self.waiting.push_front(job);
+            }
+        }
+    }
+
+    /// Requests that came before those that wait.
+    fn put_back(&mut self, jobs: Vec<Job>) {
+        for job in jobs.into_iter().rev() {
+            self.waiting.push_front(job);
+        }
+    }
+}
+
+impl Process {
+    fn send(&mut self, job: Job) {
+        self.last += 1;
+        self.unsent.extend_from_slice(&job.frame);
+        self.live.push_back(Entry {
+            number: self.last,
+            since: now(),
+            work: Work::Sent(job),
+        });
+        if std::mem::take(&mut self.is_idle) {
+            self.monitor.notify_one();
+        }
+    }
+
+    /// Sends as much as there is room for.
+    fn flush(&mut self) {
+        while !self.unsent.is_empty() {
+            let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+            match send(&self.queue, &self.unsent, flags) {
+                Ok(count) => drop(self.unsent.split_to(count)),
+                Err(Errno::INTR) => {}
+                // When there is no room, a later look will find some; when the process is gone, its keeper sees that.
+                Err(errno) => {
+                    if errno != Errno::AGAIN {
+                        log::debug!("a request was not sent: {}", io::Error::from(errno));
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Takes a request out. Another one can be begun then.
+    fn remove(&mut self, number: u64, threads: usize) -> Option<Work> {
+        let at = self.live.iter().position(|entry| entry.number == number)?;
+        let entry = self.live.remove(at)?;
+        if at < threads
+            && let Some(next) = self.live.get_mut(threads - 1)
+            && matches!(next.work, Work::Sent(_))
+        {
+            next.since = now();
+        }
+        Some(entry.work)
+    }
+
+    /// Takes out the requests after one.
+    fn take_after(&mut self, last: u64) -> Vec<Job> {
+        let first = self.live.partition_point(|entry| entry.number <= last);
+        let taken = self.live.drain(first..);
+        let jobs = taken.filter_map(|entry| match entry.work {
+            Work::Sent(job) => Some(job),
+            Work::Begun | Work::Unwanted => None,
+        });
+        jobs.collect()
+    }
+}

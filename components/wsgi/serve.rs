@@ -1,0 +1,70 @@
+//! The handler that has a WSGI application serve requests.
+
+use futures_lite::future::or;
+use http::StatusCode;
+use kamea::time::turn;
+use kamea::{Component, link};
+
+use super::WsgiPool;
+use super::frame::encode_request;
+use super::pool::{Job, Outcome};
+use crate::gateway::{Mount, Variables};
+use crate::http::{Failure, HandlerPorts, Request, WINDOW};
+
+/// Has the application behind `pool` serve requests. The variables of its environ are those of `mount`.
+///
+/// It waits for several responses at once, and passes each on when it comes.
+pub fn serve_wsgi(pool: WsgiPool, mount: Mount) -> impl Component<HandlerPorts> {
+    async move |io: &mut HandlerPorts| {
+        let (sender, mut outcomes) = link::<Outcome>(WINDOW as usize);
+        let mut awaited = 0_u64;
+        let mut are_more = true;
+        while are_more || awaited > 0 {
+            let outcome = match outcomes.try_next() {
+                Some(outcome) => Ok(Some(outcome)),
+                None => {
+                    let request = async {
+                        if !are_more {
+                            std::future::pending::<()>().await;
+                        }
+                        Err(io.requests.next().await)
+                    };
+                    or(request, async { Ok(outcomes.next().await) }).await
+                }
+            };
+            match outcome {
+                Ok(Some(outcome)) => {
+                    awaited -= 1;
+                    match outcome {
+                        Ok(response) => io.responses.send(response).await?,
+                        Err(failure) => io.failures.send(failure).await?,
+                    }
+                }
+                Err(Some(request)) => {
+                    log::debug!("{} | Handle WSGI", request.exchange.peer);
+                    match variables(&request, &mount) {
+                        Ok(variables) => {
+                            awaited += 1;
+                            pool.submit(Job {
+                                frame: encode_request(&variables, request.content.is_some()),
+                                exchange: request.exchange,
+                                content: request.content,
+                                outcomes: sender.clone(),
+                                since: turn(),
+                            });
+                        }
+                        Err(failure) => io.failures.send(failure).await?,
+                    }
+                }
+                Ok(None) | Err(None) => are_more = false,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The CGI variables of a request (PEP 3333, "environ Variables").
+fn variables(request: &Request, mount: &Mount) -> Result<Variables, Failure> {
+    Variables::of(&request.head, &request.exchange, mount)
+        .map_err(|bad| Failure::new(request.exchange, StatusCode::BAD_REQUEST, bad.to_string()))
+}
