@@ -4,7 +4,7 @@
 //!
 //! | to the worker | | |
 //! |---|---|---|
-//! | `R`, `P` | NUL, then names and values, NUL between them | a request without content, and one with content |
+//! | `R`, `P` | length of the names (4 bytes), names, values, NUL between them | a request without content, and one with content |
 //! | `D` | bytes | content |
 //! | `E` | | its end |
 //! | `X` | | the rest of it will not come |
@@ -37,20 +37,38 @@ const LONGEST: usize = 512 * 1024;
 /// What stands before each frame, in bytes.
 const PREFIX: usize = 5;
 
-/// A request as a frame.
+/// A request as a frame. The names come before the values, because requests of one client have mostly the same ones: the worker keeps
+/// what it has made of them.
 pub(super) fn encode_request(variables: &Variables, has_content: bool) -> Bytes {
+    const HEAD: usize = PREFIX + 4;
     let mut frame = BytesMut::with_capacity(1024);
     frame.put_u8(if has_content { b'P' } else { b'R' });
-    frame.put_u32(0);
-    for (name, value) in variables.iter() {
-        for text in [name.as_bytes(), value] {
-            frame.put_u8(0);
-            frame.put_slice(text);
-        }
-    }
-    let length = u32::try_from(frame.len() - PREFIX).expect("a head is bounded far below 4 GiB");
-    frame[1..PREFIX].copy_from_slice(&length.to_be_bytes());
+    frame.put_bytes(0, HEAD - 1);
+    put_all(
+        &mut frame,
+        variables.iter().map(|(name, _)| name.as_bytes()),
+    );
+    let names = length(frame.len() - HEAD);
+    put_all(&mut frame, variables.iter().map(|(_, value)| value));
+    let all = length(frame.len() - PREFIX);
+    frame[1..PREFIX].copy_from_slice(&all);
+    frame[PREFIX..HEAD].copy_from_slice(&names);
     frame.freeze()
+}
+
+/// Adds texts, NUL between them.
+fn put_all<'a>(frame: &mut BytesMut, texts: impl Iterator<Item = &'a [u8]>) {
+    for (at, text) in texts.enumerate() {
+        if at > 0 {
+            frame.put_u8(0);
+        }
+        frame.put_slice(text);
+    }
+}
+
+fn length(bytes: usize) -> [u8; 4] {
+    let bytes = u32::try_from(bytes).expect("a head is bounded far below 4 GiB");
+    bytes.to_be_bytes()
 }
 
 /// Adds content, whatever its length.
@@ -395,10 +413,8 @@ mod tests {
         let mut variables = Variables::default();
         variables.set("A", "1");
         variables.set("B", "");
-        assert_eq!(
-            encode_request(&variables, false),
-            "R\0\0\0\x07\0A\x001\0B\0"
-        );
+        let frame = encode_request(&variables, false);
+        assert_eq!(frame, "R\0\0\0\x09\0\0\0\x03A\0B1\0");
         assert_eq!(encode_request(&variables, true)[0], b'P');
         let mut out = BytesMut::new();
         encode_content(&mut out, &vec![b'x'; CHUNK + 1]);

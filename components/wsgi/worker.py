@@ -24,11 +24,14 @@ import struct
 import sys
 import threading
 from collections import deque
+from itertools import chain
 
 # A frame of content is as long as this at the most.
 CHUNK = 64 * 1024
 # The head of a response is no longer than this.
 HEAD = 256 * 1024
+# So many sets of names of variables are kept.
+KNOWN = 256
 # A text for our side is no longer than this.
 LINE = 4096
 # Seconds between two looks at the source files.
@@ -280,13 +283,11 @@ class Exchange:
             raise AssertionError("the application has not called start_response")
         status, headers = self.head
         parts = [status]
-        for name, value in headers:
-            parts.append(name)
-            parts.append(value)
+        parts.extend(chain.from_iterable(headers))
         head = "\n".join(parts)
         # What stands between the parts stands in none of them: no part of the head can pass for another one.
-        if head.count("\n") != len(parts) - 1 or "\0" in head:
-            raise ValueError("a status or a header field has a line break or NUL in it")
+        if head.count("\n") != 2 * len(headers) or "\0" in head:
+            raise ValueError("a header is no pair, or has a line break or NUL in it")
         if len(head) > HEAD:
             raise ValueError(f"the head of the response is longer than {HEAD} bytes")
         return head.encode("latin-1")
@@ -382,6 +383,8 @@ class Threads:
         self.queue = queue
         # Held by the thread that waits at the queue.
         self.turn = threading.Lock()
+        # Names of variables, as they came and taken apart.
+        self.known = {}
         # Threads that sleep until they are needed.
         self.asleep = 0
         self.needed = threading.Semaphore(0)
@@ -416,6 +419,13 @@ class Threads:
             self.turn.release()
         self.control.send(b"B" + number.to_bytes(8, "big"))
 
+    def learn(self, names):
+        """The names of variables, which are mostly those of an earlier request."""
+        if len(self.known) >= KNOWN:
+            self.known.clear()
+        self.known[names] = tuple(map(sys.intern, names.decode("latin-1").split("\0")))
+        return self.known[names]
+
     def run(self):
         try:
             # Woken, it does not push aside the server, which is about to send more: on a busy core it then takes several requests at
@@ -426,7 +436,7 @@ class Threads:
             pass
         channel = Channel(self.control)
         turn, take = self.turn, self.queue.take
-        base, application = self.base, self.application
+        base, known, application = self.base, self.known, self.application
         while True:
             if not turn.acquire(False):
                 # Another thread waits already.
@@ -440,10 +450,10 @@ class Threads:
             exchange = Exchange(channel, number)
             content = None
             try:
-                # What stands before the first NUL belongs to the frame.
-                values = str(request, "latin-1").split("\0")
+                end = 9 + int.from_bytes(request[5:9], "big")
+                names = known.get(request[9:end]) or self.learn(request[9:end])
                 environ = base.copy()
-                environ.update(zip(values[1::2], values[2::2]))
+                environ.update(zip(names, str(request[end:], "latin-1").split("\0")))
                 if request[:1] == b"P":
                     content = environ["wsgi.input"] = Input(exchange)
                 if environ["REQUEST_METHOD"] == "HEAD":
