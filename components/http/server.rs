@@ -240,7 +240,11 @@ impl WebServer {
     #[must_use]
     pub fn wsgi(mut self, path: &str, pool: WsgiPool) -> Self {
         let prefix = path.trim_end_matches('/').to_owned();
-        let route = Route::below(&prefix);
+        let route = match prefix.as_str() {
+            // Nothing has to be decoded to know that it is below the root.
+            "" => Route::any_path(),
+            prefix => Route::below(prefix),
+        };
         let add: Slot<_> = Box::new(move |graph, name| {
             let (pool, prefix) = (pool.clone(), prefix.clone());
             graph.add_seeded(name, move |connection: &mut Opened| {

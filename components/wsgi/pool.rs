@@ -3,8 +3,9 @@
 //! Requests are sent to a process in the order in which it takes them, some more than it has threads, so that it need not wait for the next. That
 //! costs nobody anything: what a process has not begun when it is lost, or when it is held up, goes to another one.
 
+mod process;
+
 use std::collections::VecDeque;
-use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -14,12 +15,11 @@ use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use kamea::Sender;
 use kamea::time::now;
-use rustix::io::Errno;
-use rustix::net::{SendFlags, send};
 use tokio::sync::Notify;
 
 use super::WsgiApplication;
 use crate::http::{Content, Exchange, Failure, Fields, Response};
+use process::{Process, Work};
 
 /// How many requests a process gets beside those that its threads are busy with.
 const AHEAD: usize = 16;
@@ -97,53 +97,9 @@ enum Slot {
     Failed(String),
 }
 
-/// A process that has loaded the application.
-#[derive(Debug)]
-struct Process {
-    key: Key,
-    slot: usize,
-    /// Where its requests go.
-    queue: OwnedFd,
-    /// What of them has not been sent yet: several go out at once.
-    unsent: BytesMut,
-    /// The number of the last request that it was sent.
-    last: u64,
-    /// What it has not finished, in the order of the numbers.
-    live: VecDeque<Entry>,
-    /// How many requests it has finished.
-    finished: u64,
-    /// It gets no further requests, because it is about to end.
-    is_retiring: bool,
-    /// It gets no further requests until it has said which it gives back.
-    is_giving_back: bool,
-    /// How often it has begun or finished a request.
-    progress: u64,
-    monitor: Arc<Notify>,
-    /// Whether the monitor sleeps until there is something to do.
-    is_idle: bool,
-}
-
 /// Names a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key(u64);
-
-#[derive(Debug)]
-struct Entry {
-    number: u64,
-    /// Since when the process can be at work on it.
-    since: Instant,
-    work: Work,
-}
-
-#[derive(Debug)]
-enum Work {
-    /// Nothing has been heard of it yet.
-    Sent(Job),
-    /// A channel sees to it.
-    Begun,
-    /// Nobody wants it any more, but its thread has not come back.
-    Unwanted,
-}
 
 /// How a process stands, for its monitor.
 #[derive(Debug, Clone, Copy)]
@@ -509,62 +465,5 @@ impl State {
         for job in jobs.into_iter().rev() {
             self.waiting.push_front(job);
         }
-    }
-}
-
-impl Process {
-    fn send(&mut self, job: Job) {
-        self.last += 1;
-        self.unsent.extend_from_slice(&job.frame);
-        self.live.push_back(Entry {
-            number: self.last,
-            since: now(),
-            work: Work::Sent(job),
-        });
-        if std::mem::take(&mut self.is_idle) {
-            self.monitor.notify_one();
-        }
-    }
-
-    /// Sends as much as there is room for.
-    fn flush(&mut self) {
-        while !self.unsent.is_empty() {
-            let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-            match send(&self.queue, &self.unsent, flags) {
-                Ok(count) => drop(self.unsent.split_to(count)),
-                Err(Errno::INTR) => {}
-                // When there is no room, a later look will find some; when the process is gone, its keeper sees that.
-                Err(errno) => {
-                    if errno != Errno::AGAIN {
-                        log::debug!("a request was not sent: {}", io::Error::from(errno));
-                    }
-                    return;
-                }
-            }
-        }
-    }
-
-    /// Takes a request out. Another one can be begun then.
-    fn remove(&mut self, number: u64, threads: usize) -> Option<Work> {
-        let at = self.live.iter().position(|entry| entry.number == number)?;
-        let entry = self.live.remove(at)?;
-        if at < threads
-            && let Some(next) = self.live.get_mut(threads - 1)
-            && matches!(next.work, Work::Sent(_))
-        {
-            next.since = now();
-        }
-        Some(entry.work)
-    }
-
-    /// Takes out the requests after one.
-    fn take_after(&mut self, last: u64) -> Vec<Job> {
-        let first = self.live.partition_point(|entry| entry.number <= last);
-        let taken = self.live.drain(first..);
-        let jobs = taken.filter_map(|entry| match entry.work {
-            Work::Sent(job) => Some(job),
-            Work::Begun | Work::Unwanted => None,
-        });
-        jobs.collect()
     }
 }

@@ -6,33 +6,33 @@
 //!                      └──────────────────┘ ◀── content     of the request, from its parser
 //! ```
 
-use std::cell::Cell;
+mod answer;
+mod download;
+mod upload;
+
 use std::future::{pending, poll_fn};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::task::Poll;
 
-use bytes::{Bytes, BytesMut};
 use futures_lite::future::or;
-use http::StatusCode;
-use kamea::time::{Timer, now, sleep};
-use kamea::{Component, Sender, link};
+use kamea::Component;
+use kamea::time::{Timer, sleep};
 use rustix::net::{Shutdown, shutdown};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::UnixStream;
 use tokio::net::unix::{ReadHalf, WriteHalf};
-use tokio::sync::Notify;
 
-use super::frame::{AnswerHead, BadHead, Frame, FrameDecoder, encode_content, encode_end};
+use super::frame::{Frame, FrameDecoder};
 use super::pool::{Job, Key, Pool};
-use super::print::printable;
-use crate::http::{Body, Chunk, Content, Exchange, NoPorts, Response};
+use crate::http::{Content, NoPorts};
 use crate::net::read_into_buffer;
 
-/// How many chunks of a response may wait for the client.
-const CHUNKS: usize = 4;
+use answer::{answer, fail};
+use download::Download;
+use upload::Upload;
 
 /// How much of a response that nobody wants is read, in bytes, to find its end.
 const UNWANTED: usize = 256 * 1024;
@@ -214,17 +214,17 @@ impl Frames<'_> {
                 let bytes = read_into_buffer(|buffer| {
                     let mut buffer = ReadBuf::new(buffer);
                     match Pin::new(&mut *read).poll_read(cx, &mut buffer) {
-                        std::task::Poll::Ready(done) => done.map(|()| buffer.filled().len()),
-                        std::task::Poll::Pending => {
+                        Poll::Ready(done) => done.map(|()| buffer.filled().len()),
+                        Poll::Pending => {
                             pending = true;
                             Ok(0)
                         }
                     }
                 });
                 if pending {
-                    return std::task::Poll::Pending;
+                    return Poll::Pending;
                 }
-                std::task::Poll::Ready(bytes)
+                Poll::Ready(bytes)
             })
             .await;
             match bytes {
@@ -235,308 +235,6 @@ impl Frames<'_> {
             }
         }
     }
-}
-
-/// The response of an exchange, on its way to the client.
-struct Download<'a, 'b> {
-    job: &'a Job,
-    frames: &'a mut Frames<'b>,
-    upload: &'a Upload,
-    timer: Timer,
-    timeout: std::time::Duration,
-    /// Where its content goes, once its head has gone.
-    chunks: Option<Sender<Chunk>>,
-    /// How many bytes of content are to come, if that is known.
-    left: Option<u64>,
-}
-
-/// Why the wait for a frame has ended.
-enum Woken {
-    Frame(Frame),
-    /// The channel is closed.
-    Gone,
-    /// Nobody wants the response any more.
-    Unwanted,
-    Late,
-}
-
-impl Download<'_, '_> {
-    async fn run(&mut self, first: Frame) -> io::Result<Ended> {
-        let mut woken = Woken::Frame(first);
-        loop {
-            match woken {
-                Woken::Frame(Frame::Wanted(_)) => self.upload.wanted.notify_one(),
-                Woken::Frame(Frame::Answer(_, head, data)) => {
-                    answer(self.job, head, data);
-                    return Ok(Ended::Done);
-                }
-                Woken::Frame(Frame::Failed(_, error)) => {
-                    fail(self.job, &error);
-                    return Ok(Ended::Done);
-                }
-                Woken::Frame(Frame::Head(_, head, data)) => {
-                    if !self.begin(head) || !self.pass_on(data).await {
-                        return Ok(Ended::Unwanted);
-                    }
-                }
-                Woken::Frame(Frame::Data(data)) => {
-                    if !self.pass_on(data).await {
-                        return Ok(Ended::Unwanted);
-                    }
-                }
-                Woken::Frame(Frame::End) => {
-                    if self.left.is_some_and(|left| left > 0) && !self.job.exchange.is_head {
-                        log::warn!("WSGI: the application sends less than its Content-Length says");
-                    } else if let Some(chunks) = &self.chunks {
-                        // Its client may have gone.
-                        let _ = chunks.send(Chunk::END).await;
-                    }
-                    return Ok(Ended::Done);
-                }
-                // Without an end, the writer cuts the connection.
-                Woken::Frame(Frame::Cut(_)) => return Ok(Ended::Done),
-                Woken::Unwanted => return Ok(Ended::Unwanted),
-                Woken::Gone => {
-                    self.fail(
-                        StatusCode::BAD_GATEWAY,
-                        "the application ended before it answered",
-                    );
-                    return Ok(Ended::Lost);
-                }
-                Woken::Late => {
-                    self.fail(
-                        StatusCode::GATEWAY_TIMEOUT,
-                        "the application did not answer in time",
-                    );
-                    return Ok(Ended::Lost);
-                }
-            }
-            woken = self.wait().await?;
-        }
-    }
-
-    fn fail(&self, status: StatusCode, explanation: &'static str) {
-        if self.chunks.is_none() {
-            self.job.fail(status, explanation);
-        }
-    }
-
-    /// Sends the head of the response; gives whether anybody wants its content.
-    fn begin(&mut self, head: Result<AnswerHead, BadHead>) -> bool {
-        let AnswerHead { head, length } = match head {
-            Ok(head) => head,
-            Err(bad) => {
-                fail(self.job, &bad.to_string());
-                return false;
-            }
-        };
-        let exchange = self.job.exchange;
-        let (sender, chunks) = link(CHUNKS);
-        let has_content = has_content(&head.status) && !exchange.is_head;
-        let body = match has_content {
-            false if !exchange.is_head => Body::Empty,
-            _ => Body::Stream { chunks, length },
-        };
-        self.left = length;
-        self.chunks = Some(sender);
-        self.job.conclude(Ok(Response {
-            exchange,
-            head,
-            body,
-        })) && has_content
-    }
-
-    /// Passes content on, as much as there may be; gives whether anybody wants it.
-    async fn pass_on(&mut self, mut data: Bytes) -> bool {
-        if let Some(left) = &mut self.left {
-            if data.len() as u64 > *left {
-                log::warn!("WSGI: the application sends more than its Content-Length says");
-                data.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
-            }
-            *left -= data.len() as u64;
-        }
-        match &self.chunks {
-            Some(chunks) if !data.is_empty() => chunks.send(Chunk::Data(data)).await.is_ok(),
-            _ => true,
-        }
-    }
-
-    async fn wait(&mut self) -> io::Result<Woken> {
-        let heard = now();
-        loop {
-            let since = heard.max(self.upload.progress.get().unwrap_or(heard));
-            let deadline = if self.upload.waits_for_client.get() {
-                now()
-            } else {
-                since
-            };
-            self.timer.set(deadline + self.timeout);
-            let (frames, timer) = (&mut *self.frames, &mut self.timer);
-            let frame = async {
-                let frame = frames.next().await?;
-                Ok(frame.map_or(Woken::Gone, Woken::Frame))
-            };
-            let unwanted = async {
-                match &self.chunks {
-                    Some(chunks) => chunks.closed().await,
-                    None => self.job.outcomes.closed().await,
-                }
-                Ok(Woken::Unwanted)
-            };
-            let late = async {
-                timer.expired().await;
-                Ok(Woken::Late)
-            };
-            match or(frame, or(unwanted, late)).await {
-                Ok(Woken::Late)
-                    if self.upload.waits_for_client.get()
-                        || self.upload.progress.get() > Some(since) => {}
-                woken => return woken,
-            }
-        }
-    }
-}
-
-/// The content of a request, on its way to the worker.
-#[derive(Default)]
-struct Upload {
-    /// The application reads.
-    wanted: Notify,
-    has_begun: Cell<bool>,
-    has_ended: Cell<bool>,
-    waits_for_client: Cell<bool>,
-    /// When the worker last took something.
-    progress: Cell<Option<Instant>>,
-    /// What is to be written before anything else.
-    out: std::cell::RefCell<BytesMut>,
-}
-
-impl Upload {
-    /// Sends all content and its end.
-    async fn send(&self, content: Option<Box<Content>>, write: &WriteHalf<'_>) -> io::Result<()> {
-        self.has_begun.set(true);
-        let mut content = content;
-        loop {
-            self.waits_for_client.set(true);
-            let chunk = match &mut content {
-                Some(content) => content.next().await,
-                None => Ok(None),
-            };
-            self.waits_for_client.set(false);
-            self.progress.set(Some(now()));
-            match chunk {
-                Ok(Some(chunk)) => {
-                    encode_content(&mut self.out.borrow_mut(), &chunk);
-                    self.flush(write).await?;
-                }
-                end => {
-                    if let Err(incomplete) = &end {
-                        log::debug!("WSGI: {incomplete}");
-                    }
-                    encode_end(&mut self.out.borrow_mut(), end.is_ok());
-                    self.has_ended.set(true);
-                    return self.flush(write).await;
-                }
-            }
-        }
-    }
-
-    /// Ends the content, of which there may be more, for a thread that does not want it any more.
-    async fn end(&self, write: &WriteHalf<'_>) -> io::Result<()> {
-        if !self.has_ended.replace(true) {
-            encode_end(&mut self.out.borrow_mut(), false);
-        }
-        self.flush(write).await
-    }
-
-    async fn flush(&self, write: &WriteHalf<'_>) -> io::Result<()> {
-        loop {
-            let written = {
-                let mut out = self.out.borrow_mut();
-                if out.is_empty() {
-                    return Ok(());
-                }
-                write.try_write(&out).map(|count| {
-                    drop(out.split_to(count));
-                })
-            };
-            match written {
-                Ok(()) => self.progress.set(Some(now())),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => write.writable().await?,
-                // Whoever reads the responses sees that the worker is gone.
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                    self.out.borrow_mut().clear();
-                    return Ok(());
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-}
-
-/// Answers with a response that has come whole.
-fn answer(job: &Job, head: Result<AnswerHead, BadHead>, data: Bytes) {
-    match head {
-        Ok(head) => {
-            job.conclude(Ok(complete(job.exchange, head, data)));
-        }
-        Err(bad) => fail(job, &bad.to_string()),
-    }
-}
-
-/// The application has failed. Its words are for the log, not for the client.
-fn fail(job: &Job, error: &str) {
-    log::error!(
-        "{} | WSGI: {}",
-        job.exchange.peer,
-        printable(error.as_bytes())
-    );
-    job.fail(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "the application has failed",
-    );
-}
-
-fn complete(exchange: Exchange, answer: AnswerHead, mut data: Bytes) -> Response {
-    let AnswerHead { head, length } = answer;
-    let body = if exchange.is_head || !has_content(&head.status) {
-        // The length is what GET would have had (RFC 9110 section 9.3.2).
-        let (_, chunks) = link(1);
-        match exchange.is_head {
-            true => Body::Stream { chunks, length },
-            false => Body::Empty,
-        }
-    } else {
-        let here = data.len() as u64;
-        match length {
-            Some(length) if length > here => {
-                log::warn!("WSGI: the application sends less than its Content-Length says");
-                let (sender, chunks) = link(1);
-                // The sender goes without an end, so that the connection is cut.
-                let _ = sender.try_send(Chunk::Data(data));
-                Body::Stream {
-                    chunks,
-                    length: Some(length),
-                }
-            }
-            Some(length) if length < here => {
-                log::warn!("WSGI: the application sends more than its Content-Length says");
-                data.truncate(usize::try_from(length).unwrap_or(usize::MAX));
-                Body::Bytes(data)
-            }
-            _ => Body::Bytes(data),
-        }
-    };
-    Response {
-        exchange,
-        head,
-        body,
-    }
-}
-
-/// Whether a response with this status has content at all (RFC 9110 sections 15.3.5 and 15.4.5).
-fn has_content(status: &StatusCode) -> bool {
-    !matches!(*status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
 fn nonsense(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {

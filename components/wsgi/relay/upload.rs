@@ -1,0 +1,94 @@
+//! The content of a request, on its way to the worker.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::time::Instant;
+
+use bytes::BytesMut;
+use kamea::time::now;
+use tokio::net::unix::WriteHalf;
+use tokio::sync::Notify;
+
+use crate::http::Content;
+use crate::wsgi::frame::{encode_content, encode_end};
+
+/// The content of a request, on its way to the worker.
+#[derive(Default)]
+pub(super) struct Upload {
+    /// The application reads.
+    pub(super) wanted: Notify,
+    pub(super) has_begun: Cell<bool>,
+    has_ended: Cell<bool>,
+    pub(super) waits_for_client: Cell<bool>,
+    /// When the worker last took something.
+    pub(super) progress: Cell<Option<Instant>>,
+    /// What is to be written before anything else.
+    out: RefCell<BytesMut>,
+}
+
+impl Upload {
+    /// Sends all content and its end.
+    pub(super) async fn send(
+        &self,
+        content: Option<Box<Content>>,
+        write: &WriteHalf<'_>,
+    ) -> io::Result<()> {
+        self.has_begun.set(true);
+        let mut content = content;
+        loop {
+            self.waits_for_client.set(true);
+            let chunk = match &mut content {
+                Some(content) => content.next().await,
+                None => Ok(None),
+            };
+            self.waits_for_client.set(false);
+            self.progress.set(Some(now()));
+            match chunk {
+                Ok(Some(chunk)) => {
+                    encode_content(&mut self.out.borrow_mut(), &chunk);
+                    self.flush(write).await?;
+                }
+                end => {
+                    if let Err(incomplete) = &end {
+                        log::debug!("WSGI: {incomplete}");
+                    }
+                    encode_end(&mut self.out.borrow_mut(), end.is_ok());
+                    self.has_ended.set(true);
+                    return self.flush(write).await;
+                }
+            }
+        }
+    }
+
+    /// Ends the content, of which there may be more, for a thread that does not want it any more.
+    pub(super) async fn end(&self, write: &WriteHalf<'_>) -> io::Result<()> {
+        if !self.has_ended.replace(true) {
+            encode_end(&mut self.out.borrow_mut(), false);
+        }
+        self.flush(write).await
+    }
+
+    async fn flush(&self, write: &WriteHalf<'_>) -> io::Result<()> {
+        loop {
+            let written = {
+                let mut out = self.out.borrow_mut();
+                if out.is_empty() {
+                    return Ok(());
+                }
+                write.try_write(&out).map(|count| {
+                    drop(out.split_to(count));
+                })
+            };
+            match written {
+                Ok(()) => self.progress.set(Some(now())),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => write.writable().await?,
+                // Whoever reads the responses sees that the worker is gone.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                    self.out.borrow_mut().clear();
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
