@@ -145,7 +145,7 @@ pub(super) async fn run(
     let (exchange, name) = (manner.exchange, manner.name.clone());
     let mut graph = Graph::new("cgi");
     let script = graph.add("script", unix_process(command));
-    let log = log_lines(format!("{} | {name}", exchange.peer));
+    let log = log_lines(format!("{} | {name}", exchange.peer), log::Level::Warn);
     let log = graph.add("log", log);
     let answer = graph.add("answer", answer(manner));
     graph.link(script.stdout, answer.output);

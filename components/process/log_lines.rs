@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use kamea::{Component, Sink};
+use log::Level;
 
 /// How much of a line is logged, in bytes.
 const LONGEST: usize = 4096;
 
-/// Logs each line of what comes in, as a warning, behind a prefix. Control characters are escaped, and of a very long line only the beginning is
+/// Logs each line of what comes in, behind a prefix. Control characters are escaped, and of a very long line only the beginning is
 /// logged.
 ///
 /// # Examples
@@ -17,7 +18,7 @@ const LONGEST: usize = 4096;
 ///
 /// let mut graph = Graph::new("complaining");
 /// let process = graph.add("process", unix_process(Command::new("ls").arg("/missing")));
-/// let log = graph.add("log", log_lines("ls".to_owned()));
+/// let log = graph.add("log", log_lines("ls".to_owned(), log::Level::Warn));
 /// graph.link(process.stderr, log.inbox);
 /// let listing = graph.take(process.stdout);
 /// # let scheduler = kamea::Scheduler::with_workers(1);
@@ -26,13 +27,13 @@ const LONGEST: usize = 4096;
 /// # running.wait()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn log_lines(prefix: String) -> impl Component<Sink<Bytes>> + Send {
+pub fn log_lines(prefix: String, level: Level) -> impl Component<Sink<Bytes>> + Send {
     async move |io: &mut Sink<Bytes>| {
         let mut lines = Lines::default();
         while let Some(bytes) = io.inbox.next().await {
-            lines.feed(&bytes, |line| log::warn!("{prefix} | {line}"));
+            lines.feed(&bytes, |line| log::log!(level, "{prefix} | {line}"));
         }
-        lines.finish(|line| log::warn!("{prefix} | {line}"));
+        lines.finish(|line| log::log!(level, "{prefix} | {line}"));
         Ok(())
     }
 }
@@ -64,12 +65,13 @@ impl Lines {
         let line = std::mem::take(&mut self.line);
         let line = line.strip_suffix(b"\r").unwrap_or(&line);
         if !line.is_empty() {
-            log(&escaped(line));
+            log(&printable(line));
         }
     }
 }
 
-fn escaped(line: &[u8]) -> String {
+/// Text that cannot do anything to a terminal.
+pub(crate) fn printable(line: &[u8]) -> String {
     let mut text = String::with_capacity(line.len());
     for character in String::from_utf8_lossy(line).chars() {
         if character.is_control() && character != '\t' {

@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::task::{Poll, ready};
 
 use bytes::Bytes;
+use kamea::{Component, Source};
 use tokio::net::unix::pipe;
 
 use crate::net::read_into_buffer;
@@ -36,6 +37,23 @@ impl PipeReader {
             }
         })
         .await
+    }
+}
+
+/// Passes on what has been written to a pipe, until all who could write have closed it.
+pub fn read_pipe(pipe: PipeReader) -> impl Component<Source<Bytes>> + Send {
+    let mut pipe = Some(pipe);
+    async move |io: &mut Source<Bytes>| {
+        let Some(mut pipe) = pipe.take() else {
+            return Ok(());
+        };
+        loop {
+            let bytes = pipe.read().await?;
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            io.outbox.send(bytes).await?;
+        }
     }
 }
 

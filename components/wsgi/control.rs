@@ -10,7 +10,7 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlag
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 
-use super::print::printable;
+use crate::process::printable;
 
 /// What a process says of itself.
 #[derive(Debug)]

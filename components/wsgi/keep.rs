@@ -17,9 +17,8 @@ use kamea::{Component, Done, Flows, Graph, GraphError, Sender, link};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use super::pool::Pool;
-use super::print::log_lines;
 use crate::http::NoPorts;
-use crate::process::Process;
+use crate::process::{PipeReader, Process, log_lines, read_pipe};
 use life::Life;
 
 /// How long the keeper waits before it replaces a process that ended at once: at first, and at the most.
@@ -70,6 +69,15 @@ fn flow(
     graph.start()
 }
 
+/// What a worker prints goes to our log, line by line.
+fn log_output(output: PipeReader, id: u32, level: log::Level) -> Result<kamea::Flow, GraphError> {
+    let mut graph = Graph::new("wsgi output");
+    let output = graph.add("output", read_pipe(output));
+    let log = graph.add("log", log_lines(format!("WSGI {id}"), level));
+    graph.link(output.outbox, log.inbox);
+    graph.start()
+}
+
 /// Starts a process and sees to it until its end. It is to end after `most` requests.
 fn run_process(
     slot: usize,
@@ -103,7 +111,7 @@ fn run_process(
         ];
         for (output, level) in outputs {
             if let Some(output) = output {
-                printed.spawn(flow("wsgi output", "logger", log_lines(output, id, level))?);
+                printed.spawn(log_output(output, id, level)?);
             }
         }
         let mut life = Life::new(slot, most, &pool, &follow, ours)?;

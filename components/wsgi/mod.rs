@@ -13,7 +13,6 @@ mod control;
 mod frame;
 mod keep;
 mod pool;
-mod print;
 mod relay;
 mod serve;
 

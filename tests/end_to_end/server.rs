@@ -150,7 +150,8 @@ impl Server {
     /// What the process has open, apart from what its workers have, which may still be starting: event queues, and copies.
     pub(crate) fn descriptors(&self) -> HashSet<String> {
         let folder = fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
-        let links = folder.map_while(|entry| fs::read_link(entry.unwrap().path()).ok());
+        // One that is closed meanwhile has no link any more.
+        let links = folder.filter_map(|entry| fs::read_link(entry.unwrap().path()).ok());
         let links = links.map(|link| link.display().to_string());
         links.filter(|link| !link.contains("[event")).collect()
     }

@@ -5,9 +5,9 @@ use http::StatusCode;
 use kamea::link;
 
 use crate::http::{Body, Chunk, Exchange, Response};
+use crate::process::printable;
 use crate::wsgi::frame::{AnswerHead, BadHead};
 use crate::wsgi::pool::Job;
-use crate::wsgi::print::printable;
 
 /// Answers with a response that has come whole.
 pub(super) fn answer(job: &Job, head: Result<AnswerHead, BadHead>, data: Bytes) {
