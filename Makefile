@@ -15,7 +15,7 @@ test: needed python-venv
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo test --workspace
 
-bench: NEEDED += python3:python3 wrk:wrk nginx:nginx-light setpriv:util-linux
+bench: NEEDED += python3:python3 wrk:wrk nginx:nginx-light setpriv:util-linux apache2:apache2-bin lighttpd:lighttpd fcgiwrap:fcgiwrap
 bench: needed python-venv
 	cargo build --release --workspace --bins
 	target/release/bench

@@ -7,6 +7,7 @@
 //! The figures are medians of several rounds in which the contenders take turns; in parentheses, the least and the most.
 //! The table is also written to `target/bench.md`. A row that cannot be measured costs no other row, but the exit status.
 
+mod cgi;
 mod files;
 mod idle;
 mod large;
@@ -57,6 +58,9 @@ const ROWS: &[(&str, Measure)] = &[
     ("ranges", large::ranges),
     ("wsgi", wsgi::wsgi),
     ("idle", idle::idle),
+    ("cgi", cgi::hello),
+    ("cgi-storm", cgi::storm),
+    ("cgi-large", cgi::large),
 ];
 
 fn main() -> ExitCode {
@@ -139,6 +143,10 @@ fn check_tools() -> Result<(), Error> {
         ("nginx", "-v", "nginx"),
         ("taskset", "-V", "util-linux"),
         ("setpriv", "-V", "util-linux"),
+        ("cc", "--version", "gcc"),
+        ("apache2", "-v", "apache2-bin"),
+        ("lighttpd", "-v", "lighttpd"),
+        ("fcgiwrap", "-h", "fcgiwrap"),
     ] {
         let mut command = Command::new(tool);
         let started = command
@@ -156,6 +164,7 @@ fn write_data(data: &Path) -> Result<(), Error> {
     fs::create_dir_all(data)?;
     fs::write(data.join("small.txt"), kamea_benches::http::body())?;
     files::write_files(data)?;
+    cgi::build_programs(data)?;
     let large = data.join("large.bin");
     if fs::metadata(&large).is_ok_and(|metadata| metadata.len() == LARGE_LEN) {
         return Ok(());

@@ -63,7 +63,7 @@ fn etag_of_small(server: &Server) -> Result<String, Error> {
 pub(crate) fn listing(setting: &Setting) -> Result<Vec<Row>, Error> {
     let ask = Ask {
         path: "/listed/",
-        field: None,
+        ..Ask::SMALL
     };
     let contenders = [Kind::Kamea, Kind::Nginx].map(|kind| (kind.name(), kind, ask.clone()));
     Ok(vec![Row {
@@ -79,6 +79,7 @@ pub(crate) fn precompressed(setting: &Setting) -> Result<Vec<Row>, Error> {
     let coded = Ask {
         path: "/page.txt",
         field: Some("Accept-Encoding: gzip".to_owned()),
+        ..Ask::SMALL
     };
     let contenders = [
         ("Kamea", Kind::Kamea, coded.clone()),

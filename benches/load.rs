@@ -1,12 +1,10 @@
-//! The load: wrk, with one thread and 64 connections.
+//! The load: wrk, with one thread.
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use crate::Error;
 use crate::server::Server;
-
-const CONNECTIONS: &str = "-c64";
 
 /// How the requests come.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +41,8 @@ pub(crate) struct Ask {
     pub(crate) path: &'static str,
     /// A field of the request, `Name: value`.
     pub(crate) field: Option<String>,
+    /// How many connections ask at once.
+    pub(crate) connections: u32,
 }
 
 impl Ask {
@@ -50,13 +50,15 @@ impl Ask {
     pub(crate) const SMALL: Self = Self {
         path: "/small.txt",
         field: None,
+        connections: 64,
     };
 }
 
 /// Asks for something for so many seconds.
 pub(crate) fn run(server: &Server, ask: &Ask, manner: Manner, seconds: u32) -> Result<Load, Error> {
     let mut command = Command::new("wrk");
-    command.args(["-t1", CONNECTIONS, &format!("-d{seconds}s")]);
+    let connections = format!("-c{}", ask.connections);
+    command.args(["-t1", &connections, &format!("-d{seconds}s")]);
     if let Some(field) = &ask.field {
         command.args(["-H", field]);
     }

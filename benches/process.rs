@@ -3,7 +3,7 @@
 use std::fs::read_to_string;
 use std::process::Child;
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process_group, setrlimit};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::Error;
@@ -11,16 +11,29 @@ use crate::Error;
 /// `USER_HZ`: the unit of times in /proc, which is fixed on every architecture that Linux still builds for.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// User and system time of all threads of a process until now, in microseconds.
+/// User and system time of all threads of a process until now, and of those children that it has waited for, in microseconds.
 pub(crate) fn cpu_us(pid: u32) -> Result<f64, Error> {
     let stat = read_to_string(format!("/proc/{pid}/stat"))?;
     // The name of the program, in parentheses, may hold anything; the state is the first field behind it.
     let (_, fields) = stat.rsplit_once(") ").ok_or("an odd /proc/PID/stat")?;
     let mut times = fields.split(' ').skip(11).map(str::parse::<f64>);
-    let (Some(user), Some(system)) = (times.next(), times.next()) else {
-        return Err("a short /proc/PID/stat".into());
-    };
-    Ok((user? + system?) / TICKS_PER_SECOND * 1e6)
+    let mut ticks = 0.0;
+    for _ in ["utime", "stime", "cutime", "cstime"] {
+        ticks += times.next().ok_or("a short /proc/PID/stat")??;
+    }
+    Ok(ticks / TICKS_PER_SECOND * 1e6)
+}
+
+/// A process, and all that descend from it now.
+pub(crate) fn family(pid: u32) -> Result<Vec<u32>, Error> {
+    let mut family = vec![pid];
+    for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
+        let children = read_to_string(task?.path().join("children"))?;
+        for child in children.split_whitespace() {
+            family.extend(self::family(child.parse()?)?);
+        }
+    }
+    Ok(family)
 }
 
 /// A line of /proc/PID/status that is in kB, in bytes.
@@ -35,10 +48,10 @@ pub(crate) fn memory(pid: u32, field: &str) -> Result<f64, Error> {
     Ok(kilobytes * 1024.0)
 }
 
-/// Asks a child to end.
+/// Asks a child, the leader of its process group, to end with its group.
 pub(crate) fn terminate(child: &Child) {
     // Until it has been waited for, its number is its own.
-    let _ = kill_process(Pid::from_child(child), Signal::TERM);
+    let _ = kill_process_group(Pid::from_child(child), Signal::TERM);
 }
 
 /// Raises the number of files that the harness and its children may open to what they are allowed at all.

@@ -1,8 +1,11 @@
 //! The servers that are measured: how they are started, checked, and stopped whatever happens.
 
+mod cgi_peers;
+
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -37,6 +40,12 @@ pub(crate) enum Kind {
     Gunicorn,
     /// Granian, with one worker.
     Granian,
+    /// The same, with fcgiwrap to run programs.
+    Fcgiwrap,
+    /// Apache's event MPM, with one process for requests and `mod_cgid` to run programs.
+    Apache,
+    /// lighttpd, with `mod_cgi` to run programs.
+    Lighttpd,
 }
 
 impl Kind {
@@ -48,6 +57,9 @@ impl Kind {
             Self::Floor { .. } => "floor",
             Self::Hyper => "hyper",
             Self::Nginx => "nginx",
+            Self::Fcgiwrap => "nginx+fcgiwrap",
+            Self::Apache => "Apache",
+            Self::Lighttpd => "lighttpd",
         }
     }
 }
@@ -57,7 +69,8 @@ impl Kind {
 pub(crate) struct Server {
     pub(crate) kind: Kind,
     pub(crate) address: SocketAddr,
-    child: Child,
+    /// Those of its processes that the harness has started.
+    children: Vec<Child>,
     /// All its processes.
     pids: Vec<u32>,
 }
@@ -65,12 +78,18 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server over the files of `data`, and checks that it answers.
     pub(crate) fn start(kind: Kind, data: &Path) -> Result<Self, Error> {
-        let server = match kind {
+        let mut server = match kind {
             Kind::Nginx => Self::start_nginx(data)?,
             Kind::Gunicorn | Kind::Granian => Self::start_python(kind, data)?,
+            Kind::Fcgiwrap => cgi_peers::start_fcgiwrap(data)?,
+            Kind::Apache => cgi_peers::start_apache(data)?,
+            Kind::Lighttpd => cgi_peers::start_lighttpd(data)?,
             _ => Self::start_ours(kind, data)?,
         };
         server.check()?;
+        for child in &server.children {
+            server.pids.extend(process::family(child.id())?);
+        }
         Ok(server)
     }
 
@@ -96,13 +115,8 @@ impl Server {
         };
         let mut child = command.stdout(Stdio::piped()).spawn()?;
         let lines = BufReader::new(child.stdout.take().ok_or("a server without stdout")?);
-        let pids = vec![child.id()];
-        let mut server = Self {
-            kind,
-            address: SocketAddr::from(([127, 0, 0, 1], 0)),
-            child,
-            pids,
-        };
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut server = Self::new(kind, nowhere, vec![child]);
         let (line, lines) = wait_for(lines, kind, "Listening on ")?;
         drain(lines);
         server.address = line.parse()?;
@@ -110,29 +124,39 @@ impl Server {
     }
 
     fn start_nginx(data: &Path) -> Result<Self, Error> {
-        let address = free_address()?;
-        let run = data.with_file_name("nginx");
-        std::fs::create_dir_all(&run)?;
+        let (address, run) = (free_address()?, run_folder(data, "nginx")?);
         let config = run.join("nginx.conf");
-        std::fs::write(&config, nginx_config(&run, data, address))?;
+        std::fs::write(&config, nginx_config(&run, data, address, ""))?;
+        Self::start_with_nginx(Kind::Nginx, address, &config, Vec::new())
+    }
+
+    /// nginx, and the children that it needs.
+    fn start_with_nginx(
+        kind: Kind,
+        address: SocketAddr,
+        config: &Path,
+        others: Vec<Child>,
+    ) -> Result<Self, Error> {
         let mut command = pinned(Path::new("nginx"));
-        command.arg("-p").arg(&run).arg("-c").arg(&config);
-        let mut child = command
-            .args(["-e", "stderr"])
-            .stderr(Stdio::piped())
-            .spawn()?;
+        command.args(["-e", "stderr", "-c"]).arg(config);
+        // nginx listens before it starts its worker, and says at level `notice` when it does that.
+        Self::start_peer(kind, address, command, "start worker process ", others)
+    }
+
+    /// A peer that says `ready` on its standard error; and the children that it needs.
+    fn start_peer(
+        kind: Kind,
+        address: SocketAddr,
+        mut command: Command,
+        ready: &str,
+        others: Vec<Child>,
+    ) -> Result<Self, Error> {
+        let mut server = Self::new(kind, address, others);
+        let mut child = command.stderr(Stdio::piped()).spawn()?;
         let lines = BufReader::new(child.stderr.take().ok_or("a server without stderr")?);
-        let pids = vec![child.id()];
-        let mut server = Self {
-            kind: Kind::Nginx,
-            address,
-            child,
-            pids,
-        };
-        // nginx listens before it starts its worker, and says at level `notice` which process that is.
-        let (worker, lines) = wait_for(lines, server.kind, "start worker process ")?;
+        server.children.push(child);
+        let (_, lines) = wait_for(lines, kind, ready)?;
         drain(lines);
-        server.pids.push(worker.parse()?);
         Ok(server)
     }
 
@@ -156,13 +180,7 @@ impl Server {
             .stdout(log()?)
             .stderr(log()?)
             .spawn()?;
-        let pids = vec![child.id()];
-        let server = Self {
-            kind,
-            address,
-            child,
-            pids,
-        };
+        let server = Self::new(kind, address, vec![child]);
         let until = Instant::now() + ANSWER_TIME;
         while TcpStream::connect(address).is_err() {
             if Instant::now() > until {
@@ -171,6 +189,16 @@ impl Server {
             std::thread::sleep(Duration::from_millis(20));
         }
         Ok(server)
+    }
+
+    /// Its processes are known once it has been checked.
+    fn new(kind: Kind, address: SocketAddr, children: Vec<Child>) -> Self {
+        Self {
+            kind,
+            address,
+            children,
+            pids: Vec::new(),
+        }
     }
 
     /// Fails unless the server answers with the body that every server is to answer with.
@@ -226,21 +254,27 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        match self.kind {
-            // Those end their workers only when they are asked; they do so at once.
-            Kind::Nginx | Kind::Gunicorn | Kind::Granian => process::terminate(&self.child),
-            // Ours are one process each; killed, they end even if they hang.
-            _ => drop(self.child.kill()),
+        for child in &mut self.children {
+            match self.kind {
+                // Ours are one process each; killed, they end even if they hang.
+                Kind::Kamea | Kind::KameaWsgi | Kind::Floor { .. } | Kind::Hyper => {
+                    drop(child.kill());
+                }
+                // fcgiwrap leaves its processes behind, the others end theirs if they are asked; they do so at once.
+                _ => process::terminate(child),
+            }
         }
-        let _ = self.child.wait();
+        for child in &mut self.children {
+            let _ = child.wait();
+        }
     }
 }
 
-/// A command that runs on the servers' core, and gets a SIGTERM when the harness dies.
+/// A command that runs on the servers' core, in a process group of its own, and gets a SIGTERM when the harness dies.
 fn pinned(program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "TERM", "taskset", "-c", CORE]);
-    command.arg(program).stdin(Stdio::null());
+    command.arg(program).stdin(Stdio::null()).process_group(0);
     command
 }
 
@@ -279,12 +313,19 @@ fn drain(mut lines: impl Read + Send + 'static) {
     std::thread::spawn(move || io::copy(&mut lines, &mut io::sink()));
 }
 
+/// The folder for what a peer needs beside the data.
+fn run_folder(data: &Path, name: &str) -> io::Result<PathBuf> {
+    let run = data.with_file_name(name);
+    std::fs::create_dir_all(&run)?;
+    Ok(run)
+}
+
 fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind("127.0.0.1:0")?.local_addr()
 }
 
-/// nginx as fast as it goes: sendfile, cached descriptors, no access log.
-fn nginx_config(run: &Path, data: &Path, address: SocketAddr) -> String {
+/// nginx as fast as it goes: sendfile, cached descriptors, no access log. `more` is what is different for some paths.
+fn nginx_config(run: &Path, data: &Path, address: SocketAddr, more: &str) -> String {
     // The worker must be able to read the files of whoever runs the harness.
     let user = if rustix::process::geteuid().is_root() {
         "user root root;\n"
@@ -304,7 +345,7 @@ http {{
     client_body_temp_path {run}/body; proxy_temp_path {run}/proxy; fastcgi_temp_path {run}/fastcgi;
     uwsgi_temp_path {run}/uwsgi; scgi_temp_path {run}/scgi;
     autoindex on; gzip_static on;
-    server {{ listen {address} backlog=1024; root {data}; }}
+    server {{ listen {address} backlog=1024; root {data}; {more} }}
 }}
 "
     )

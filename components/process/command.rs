@@ -9,6 +9,7 @@ use std::process;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::fs::{Access, access};
 use rustix::process::Resource;
 
 /// A program that is to be started, and how. It is started by [`Process::start`](super::Process::start) or as the component
@@ -33,7 +34,8 @@ pub struct Command {
     arguments: Vec<OsString>,
     /// Whether it gets only the environment that is named here.
     is_env_clear: bool,
-    env: Vec<(OsString, OsString)>,
+    /// Shared by its clones, of which each start makes some.
+    env: Arc<Vec<(OsString, OsString)>>,
     folder: Option<PathBuf>,
     pub(super) limits: Vec<(Resource, u64)>,
     pub(super) deadline: Option<Duration>,
@@ -68,7 +70,7 @@ impl Command {
             program: program.into(),
             arguments: Vec::new(),
             is_env_clear: false,
-            env: Vec::new(),
+            env: Arc::default(),
             folder: None,
             limits: Vec::new(),
             deadline: None,
@@ -98,7 +100,7 @@ impl Command {
 
     /// Sets a variable of its environment, which otherwise is ours.
     pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
-        self.env.push((name.into(), value.into()));
+        Arc::make_mut(&mut self.env).push((name.into(), value.into()));
         self
     }
 
@@ -156,7 +158,9 @@ impl Command {
 
     /// The same for the standard library, which starts it by `posix_spawn`: nothing here may make it fork instead.
     pub(super) fn to_std(&self) -> io::Result<process::Command> {
-        let mut command = process::Command::new(&self.program);
+        let program = self.along_path();
+        let mut command = process::Command::new(program.as_ref().unwrap_or(&self.program));
+        command.arg0(&self.program);
         command.args(&self.arguments).process_group(0);
         if self.is_env_clear {
             command.env_clear();
@@ -170,6 +174,18 @@ impl Command {
             .stdout(self.stdout.to_std()?)
             .stderr(self.stderr.to_std()?);
         Ok(command)
+    }
+
+    /// Where the program is, if it is looked for along a `PATH` that is not ours: for that the standard library would fork.
+    fn along_path(&self) -> Option<OsString> {
+        let set = self.env.iter().rfind(|(name, _)| name == "PATH");
+        let (_, path) = set?;
+        if self.program.as_encoded_bytes().contains(&b'/') {
+            return None;
+        }
+        let mut places = std::env::split_paths(path).map(|folder| folder.join(&self.program));
+        let place = places.find(|place| place.is_file() && access(place, Access::EXEC_OK).is_ok());
+        place.map(PathBuf::into_os_string)
     }
 }
 

@@ -4,6 +4,8 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitStatus};
+use std::sync::LazyLock;
+use std::thread;
 
 use kamea::unblock;
 use rustix::process::{
@@ -11,6 +13,7 @@ use rustix::process::{
     pidfd_open, prlimit, waitid,
 };
 use tokio::net::unix::pipe;
+use tokio::sync::Semaphore;
 
 use super::{Command, PipeReader, PipeWriter};
 
@@ -45,8 +48,16 @@ pub struct Process {
     group: Group,
 }
 
+/// How many processes are being started at once. A program that is loaded keeps a core busy, and those that wait for one stand in the way of everything
+/// else that runs there, our own workers before all; one more than there are cores, so that the next one is at hand when one has been loaded.
+static STARTS: LazyLock<Semaphore> = LazyLock::new(|| {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    Semaphore::new(cores + 1)
+});
+
 impl Process {
-    /// Starts a process. The program is loaded on a thread of the pool, not on the worker.
+    /// Starts a process. The program is loaded on a thread of the pool, not on the worker, and no more of them at once than there are cores, and one: the others
+    /// wait, in the order in which they came.
     ///
     /// # Errors
     ///
@@ -58,7 +69,12 @@ impl Process {
     /// Outside of a worker.
     pub async fn start(command: &Command) -> io::Result<Self> {
         let command = command.clone();
-        let (mut group, exit) = unblock(move || Group::start(&command)).await?;
+        let turn = STARTS.acquire().await.expect("nobody closes it");
+        let start = move || {
+            let _turn = turn;
+            Group::start(&command)
+        };
+        let (mut group, exit) = unblock(start).await?;
         let child = group.leader()?;
         let stdin = child.stdin.take().map(PipeWriter::new).transpose()?;
         let stdout = child.stdout.take().map(PipeReader::new).transpose()?;

@@ -1,5 +1,6 @@
 use std::collections::HashSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::time::Instant;
@@ -64,6 +65,9 @@ fn shell(line: &str) -> Command {
 fn a_process_says_what_it_has_to_say_and_how_it_ended() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().canonicalize().unwrap();
+    let sh = folder.join("sh");
+    fs::write(&sh, "#!/bin/sh\necho ${0##*/} $PATH $*\n").unwrap();
+    fs::set_permissions(&sh, fs::Permissions::from_mode(0o755)).unwrap();
     let rows: Vec<(Command, String, &str, i32)> = vec![
         (Command::new("true"), String::new(), "", 0),
         (
@@ -83,6 +87,16 @@ fn a_process_says_what_it_has_to_say_and_how_it_ended() {
         (
             Command::new("/usr/bin/env").clear_env().env("A", "1"),
             "A=1\n".into(),
+            "",
+            0,
+        ),
+        // It is looked for along the PATH that it gets, and not along ours.
+        (
+            Command::new("sh")
+                .clear_env()
+                .env("PATH", &folder)
+                .args(["-c", "x"]),
+            format!("sh {} -c x\n", folder.display()),
             "",
             0,
         ),
