@@ -9,6 +9,7 @@ mod mode;
 mod options;
 mod program_log;
 mod reload;
+mod values;
 mod wsgi;
 
 use std::error::Error;

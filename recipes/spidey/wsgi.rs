@@ -10,7 +10,8 @@ use kamea_components::wsgi::{BadName, WsgiApplication, WsgiPool};
 use serde::{Deserialize, Deserializer};
 
 use super::mode::Placement;
-use super::options::{Options, text};
+use super::options::Options;
+use super::values::text;
 
 /// The Python application, if there is one.
 pub(crate) fn wsgi(options: &Options) -> Option<WsgiApplication> {

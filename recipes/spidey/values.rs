@@ -1,0 +1,134 @@
+//! Values of options: how they are read from the command line, and in the same way from the configuration file.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use kamea_components::http::Fields;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+
+/// Which content codings files are served in.
+#[derive(Debug, Clone, Copy, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Compress {
+    Off,
+    Stored,
+    Made,
+}
+
+/// How a line of the access log looks.
+#[derive(Debug, Clone, Copy, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Format {
+    Common,
+    Combined,
+}
+
+/// A number of seconds above 0, at most a day.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seconds(Duration);
+
+impl Seconds {
+    const WANTED: &'static str = "a number of seconds above 0 is wanted, at most 86400";
+
+    fn new(seconds: f64) -> Option<Self> {
+        let seconds = Duration::try_from_secs_f64(seconds).ok()?;
+        let is_right = !seconds.is_zero() && seconds <= Duration::from_secs(86_400);
+        is_right.then_some(Self(seconds))
+    }
+}
+
+impl From<Seconds> for Duration {
+    fn from(seconds: Seconds) -> Self {
+        seconds.0
+    }
+}
+
+impl FromStr for Seconds {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let seconds = text.parse().ok();
+        seconds.and_then(Self::new).ok_or(Self::WANTED)
+    }
+}
+
+impl<'de> Deserialize<'de> for Seconds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(f64::deserialize(deserializer)?).ok_or_else(|| D::Error::custom(Self::WANTED))
+    }
+}
+
+/// A field that every response has.
+#[derive(Debug, Clone)]
+pub(crate) struct Header {
+    pub(crate) name: String,
+    pub(crate) value: String,
+}
+
+impl FromStr for Header {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wanted = "a field is NAME: VALUE, such as X-Frame-Options: DENY";
+        let (name, value) = text.split_once(':').ok_or(wanted)?;
+        let (name, value) = (name.trim().to_owned(), value.trim().to_owned());
+        let framing = ["date", "connection", "content-length", "transfer-encoding"];
+        if framing.contains(&name.to_lowercase().as_str()) {
+            return Err(format!("{name} is the server's own, and cannot be set"));
+        }
+        let checked = Fields::new().push(&name, &value);
+        checked.map_err(|error| format!("{error}; {wanted}"))?;
+        Ok(Self { name, value })
+    }
+}
+
+/// The media type of an extension.
+#[derive(Debug, Clone)]
+pub(crate) struct MediaType {
+    pub(crate) extension: String,
+    pub(crate) media_type: String,
+}
+
+impl FromStr for MediaType {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wanted = "a media type is EXTENSION=TYPE, such as wasm=application/wasm";
+        let (extension, media_type) = text.split_once('=').ok_or(wanted)?;
+        let (extension, media_type) = (extension.trim(), media_type.trim());
+        let is_valid = Fields::new().push("Content-Type", media_type).is_ok();
+        if extension.is_empty() || !media_type.contains('/') || !is_valid {
+            return Err(wanted);
+        }
+        Ok(Self {
+            extension: extension.trim_start_matches('.').to_lowercase(),
+            media_type: media_type.to_owned(),
+        })
+    }
+}
+
+/// A text, which is read like an argument of the command line.
+pub(crate) fn text<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: FromStr<Err: std::fmt::Display>,
+    D: Deserializer<'de>,
+{
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(D::Error::custom)
+}
+
+/// A list of texts, each of which is read like an argument of the command line.
+pub(crate) fn texts<'de, T, D>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    T: FromStr<Err: std::fmt::Display>,
+    D: Deserializer<'de>,
+{
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    let read = |text: &String| {
+        let value = text.parse();
+        value.map_err(|error| D::Error::custom(format!("{text:?}: {error}")))
+    };
+    texts.iter().map(read).collect()
+}
