@@ -4,9 +4,10 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::process::{Command, Stdio};
+use kamea::time::now;
 
 /// A WSGI application, and how it is run. Its name is that of a module, a colon, and that of an attribute.
 ///
@@ -104,6 +105,11 @@ impl WsgiApplication {
             .arg(watch)
             .env(VARIABLE, WORKER)
             .stdin(Stdio::Fd(Arc::new(control)))
+    }
+
+    /// Whether what has waited, or has been at work, since then has taken too long.
+    pub(super) fn is_late(&self, since: Instant) -> bool {
+        now().saturating_duration_since(since) > self.timeout
     }
 
     /// After how many requests the first process of a slot is replaced: not all of them at the same time.

@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 
 use super::WsgiApplication;
 use crate::http::{Content, Exchange, Failure, Fields, Response};
-use process::{Process, Work};
+use process::{Entry, Process, Work};
 
 /// How many requests a process gets beside those that its threads are busy with.
 const AHEAD: usize = 16;
@@ -225,7 +225,7 @@ impl Pool {
             monitor,
             is_idle: false,
         });
-        state.send_waiting(self.threads());
+        state.send_waiting(&self.application);
         state.processes.iter_mut().for_each(Process::flush);
         self.settled.notify_all();
     }
@@ -265,13 +265,13 @@ impl Pool {
 
     /// A process has finished a request; gives it, if no channel has it. What the process gets instead goes out by [`flush`](Self::flush).
     pub(super) fn finish(&self, key: Key, number: u64) -> Option<Job> {
-        let (threads, mut state) = (self.threads(), self.lock());
+        let mut state = self.lock();
         let process = state.process(key)?;
-        let work = process.remove(number, threads)?;
+        let work = process.remove(number, self.threads())?;
         process.finished += 1;
         process.progress += 1;
         if !state.waiting.is_empty() {
-            state.send_waiting(threads);
+            state.send_waiting(&self.application);
             let others = state.processes.iter_mut().filter(|other| other.key != key);
             others.for_each(Process::flush);
         }
@@ -331,7 +331,7 @@ impl Pool {
             process.last = last;
             state.put_back(jobs);
         }
-        state.send_waiting(self.threads());
+        state.send_waiting(&self.application);
         state.processes.iter_mut().for_each(Process::flush);
     }
 
@@ -358,27 +358,23 @@ impl Pool {
                 );
             }
         }
-        state.send_waiting(self.threads());
+        state.send_waiting(&self.application);
         state.processes.iter_mut().for_each(Process::flush);
     }
 
     /// Answers what has waited for too long; gives whether a request has taken the process too long.
     pub(super) fn expire(&self, key: Option<Key>) -> bool {
-        let (threads, timeout) = (self.threads(), self.application.timeout);
+        let threads = self.threads();
         let mut state = self.lock();
-        let is_late = |since: Instant| now().saturating_duration_since(since) > timeout;
-        while state.waiting.front().is_some_and(|job| is_late(job.since)) {
-            if let Some(job) = state.waiting.pop_front() {
-                job.refuse("the application is too busy");
-            }
-        }
+        state.refuse_late(&self.application);
         let Some(process) = key.and_then(|key| state.process(key)) else {
             return false;
         };
         process.flush();
-        let running = process.live.iter().take(threads);
-        let late =
-            running.filter(|entry| !matches!(entry.work, Work::Begun) && is_late(entry.since));
+        let is_late = |entry: &&Entry| {
+            !matches!(entry.work, Work::Begun) && self.application.is_late(entry.since)
+        };
+        let late = process.live.iter().take(threads).filter(is_late);
         let late: Vec<_> = late.map(|entry| entry.number).collect();
         for &number in &late {
             if let Some(Work::Sent(job)) = process.remove(number, threads) {
@@ -452,11 +448,20 @@ impl State {
         }
     }
 
-    fn send_waiting(&mut self, threads: usize) {
+    fn send_waiting(&mut self, application: &WsgiApplication) {
+        self.refuse_late(application);
         while let Some(job) = self.waiting.pop_front() {
-            if let Err(job) = self.send(job, threads) {
+            if let Err(job) = self.send(job, application.threads) {
                 return self.waiting.push_front(job);
             }
+        }
+    }
+
+    /// Answers what has waited for too long.
+    fn refuse_late(&mut self, application: &WsgiApplication) {
+        let is_late = |job: &mut Job| application.is_late(job.since);
+        while let Some(job) = self.waiting.pop_front_if(is_late) {
+            job.refuse("the application is too busy");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Programs that misbehave, each in its own way: what the client gets, what the log says, and that the server is well.
 
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use super::programs::{Outcome, assert_gone};
@@ -429,63 +430,36 @@ fn a_server_that_stops_leaves_no_program_behind() {
 #[test]
 fn so_many_run_at_once_so_many_wait_and_the_others_are_told_when_to_come_again() {
     let folder = tempfile::tempdir().unwrap();
-    let gate = folder.path().join("gate");
-    rustix_mkfifo(&gate);
-    // Each waits until the gate is opened, which takes somebody at each side.
-    let waits = format!("read word < {}; {WHOLE}", gate.display());
+    let path = folder.path().join("gate");
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    assert!(made.unwrap().success());
+    // Open for both, so that neither side ever waits for the other to open it.
+    let mut gate = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(&path)
+        .unwrap();
+    // Each ends when it has got a line of its own.
+    let waits = format!("read word < {}; {WHOLE}", path.display());
     let options = ["--cgi-processes", "2", "--cgi-queue", "3"];
     let server = Server::with_programs(&options, &[("waits", &waits)]);
-    let mut clients: Vec<_> = (0..8)
-        .map(|_| {
-            let mut client = server.connect();
-            client.send("GET /cgi-bin/waits HTTP/1.1\r\nHost: a\r\n\r\n");
-            client
-        })
-        .collect();
     // Three are one too many: those know at once.
-    let (sender, refused) = std::sync::mpsc::channel();
-    let readers: Vec<_> = clients
-        .drain(..)
-        .map(|mut client| {
-            let sender = sender.clone();
-            std::thread::spawn(move || {
-                let response = client.response(false);
-                let again = response.field("retry-after").map(str::to_owned);
-                sender.send(response.status).unwrap();
-                (response.status, again)
-            })
-        })
-        .collect();
-    for _ in 0..3 {
-        assert_eq!(refused.recv().unwrap(), 503);
+    let (sender, responses) = std::sync::mpsc::channel();
+    for _ in 0..8 {
+        let (sender, mut client) = (sender.clone(), server.connect());
+        client.send("GET /cgi-bin/waits HTTP/1.1\r\nHost: a\r\n\r\n");
+        std::thread::spawn(move || sender.send(client.response(false)));
+    }
+    let next = || responses.recv_timeout(PATIENCE).unwrap();
+    for response in [(); 3].map(|()| next()) {
+        assert_eq!(response.status, 503);
+        assert_eq!(response.field("retry-after"), Some("5"));
     }
     server.assert_well();
-    let opener = std::thread::spawn(move || {
-        for _ in 0..5 {
-            std::fs::write(&gate, "go\n").unwrap();
-            assert_eq!(refused.recv().unwrap(), 200);
-        }
-    });
-    let outcomes: Vec<_> = readers
-        .into_iter()
-        .map(|reader| reader.join().unwrap())
-        .collect();
-    opener.join().unwrap();
-    let refusals: Vec<_> = outcomes
-        .iter()
-        .filter(|(status, _)| *status == 503)
-        .collect();
-    assert_eq!(refusals.len(), 3);
-    assert!(
-        refusals
-            .iter()
-            .all(|(_, again)| again.as_deref() == Some("5"))
-    );
-}
-
-fn rustix_mkfifo(path: &std::path::Path) {
-    let made = std::process::Command::new("mkfifo").arg(path).status();
-    assert!(made.unwrap().success());
+    for _ in 0..5 {
+        gate.write_all(b"go\n").unwrap();
+        assert_eq!(next().status, 200);
+    }
 }
 
 #[test]

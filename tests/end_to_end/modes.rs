@@ -338,14 +338,17 @@ fn what_cannot_be_started_is_told() {
         };
         prlimit(id, Resource::Nofile, limit).unwrap()
     };
-    // The connection itself has space, what is needed to hand it over has not.
-    let before = limit(descriptors(server.id()).len() as u64 + 1);
-    let refused = server.get("/hello.txt");
-    assert_eq!(refused.status, 503);
-    assert!(refused.closes());
-    assert!(refused.field("retry-after").is_some());
+    // The connection itself has space, what is needed to hand it over has not: as soon as nothing is left of the connection before.
+    until("it is refused", || {
+        let before = limit(descriptors(server.id()).len() as u64 + 1);
+        let response = server.get("/hello.txt");
+        limit(before.current.unwrap());
+        let is_refused = response.status == 503;
+        assert_eq!(response.closes(), is_refused);
+        assert_eq!(response.field("retry-after").is_some(), is_refused);
+        is_refused
+    });
     server.logged("no process can be started for this connection");
-    limit(before.current.unwrap());
     server.assert_well();
 }
 
