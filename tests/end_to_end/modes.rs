@@ -252,7 +252,7 @@ fn a_client_that_does_not_read_holds_no_stop_up() {
     let begun = Instant::now();
     server.signal("TERM");
     assert!(server.wait().success());
-    assert!(begun.elapsed() < Duration::from_secs(8));
+    assert!(begun.elapsed() < Duration::from_secs(20));
     assert!(!Path::new(&format!("/proc/{process}")).exists());
 }
 

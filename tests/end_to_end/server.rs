@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Nothing may hang: a read that takes this long fails the test.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// `spidey` with a document root of its own.
 pub(crate) struct Server {
@@ -59,7 +59,7 @@ impl Server {
             stdout.read_line(&mut line).unwrap();
             started.send((line, stdout))
         });
-        let (line, stdout) = starts.recv_timeout(3 * PATIENCE).unwrap();
+        let (line, stdout) = starts.recv_timeout(PATIENCE).unwrap();
         let address = line
             .trim()
             .strip_prefix("Listening on ")
@@ -173,7 +173,7 @@ impl Server {
 
     /// Waits for its end.
     pub(crate) fn wait(&mut self) -> ExitStatus {
-        let until = Instant::now() + 3 * PATIENCE;
+        let until = Instant::now() + 2 * PATIENCE;
         loop {
             match self.child.try_wait().unwrap() {
                 Some(status) => return status,

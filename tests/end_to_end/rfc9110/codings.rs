@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Read;
 
-use super::super::server::{Response, Server};
+use super::super::server::{PATIENCE, Response, Server};
 
 const TEXT: &str = "All work and no play makes Jack a dull boy. ";
 
@@ -119,7 +119,7 @@ fn a_file_that_is_stored_in_a_coding_is_taken_as_it_is() {
         .unwrap();
     file.set_modified(std::time::SystemTime::UNIX_EPOCH)
         .unwrap();
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(2);
+    let deadline = std::time::Instant::now() + PATIENCE;
     while get(&server, "/app.js", "gzip").text() == "stored gz" {
         assert!(std::time::Instant::now() < deadline, "it is not noticed");
         std::thread::yield_now();
