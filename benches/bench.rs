@@ -11,9 +11,11 @@ mod cgi;
 mod files;
 mod idle;
 mod large;
+mod lines;
 mod links;
 mod load;
 mod process;
+mod python;
 mod requests;
 mod server;
 mod table;
@@ -48,6 +50,7 @@ const ROWS: &[(&str, Measure)] = &[
     ("within", links::within),
     ("across", links::across),
     ("template", links::template),
+    ("lines", lines::lines),
     ("keep-alive", requests::keep_alive),
     ("pipelined", requests::pipelined),
     ("close", requests::close),
@@ -73,11 +76,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn options() -> Result<Setting, Error> {
+/// The folder that the servers serve.
+fn data() -> Result<PathBuf, Error> {
     let target = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../target"));
     fs::create_dir_all(target)?;
+    Ok(target.canonicalize()?.join("bench-data"))
+}
+
+fn options() -> Result<Setting, Error> {
     let mut setting = Setting {
-        data: target.canonicalize()?.join("bench-data"),
+        data: data()?,
         rounds: 5,
         seconds: 4,
         only: None,

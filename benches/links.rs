@@ -11,7 +11,7 @@ use crate::table::{Figure, Row, Target};
 use crate::{Error, Setting};
 
 /// How many messages the links hold, Kamea's and the peers' alike.
-const CAPACITY: usize = 16;
+pub(crate) const CAPACITY: usize = 16;
 /// How many links a message takes, one after another.
 const LINKS: u64 = 10;
 const MESSAGES: u64 = 500_000;
@@ -44,7 +44,7 @@ pub(crate) fn template(setting: &Setting) -> Result<Vec<Row>, Error> {
     Ok(vec![Row {
         what: "a six-component graph, built, run and dropped",
         unit: "ns",
-        figures: measure(setting, &[("Kamea", graphs)])?,
+        figures: measure(setting, &[("Kamea", graphs as Measure)])?,
         targets: vec![Target::Most(1000.0)],
     }])
 }
@@ -52,9 +52,10 @@ pub(crate) fn template(setting: &Setting) -> Result<Vec<Row>, Error> {
 /// Measures once, in ns.
 type Measure = fn() -> Result<f64, Error>;
 
-fn measure(
+/// Has the contenders measured in turn.
+pub(crate) fn measure(
     setting: &Setting,
-    contenders: &[(&'static str, Measure)],
+    contenders: &[(&'static str, impl Fn() -> Result<f64, Error>)],
 ) -> Result<Vec<Figure>, Error> {
     let mut figures: Vec<_> = contenders.iter().map(|(of, _)| Figure::new(of)).collect();
     for round in 0..=setting.rounds {
@@ -70,7 +71,7 @@ fn measure(
 }
 
 /// Nanoseconds of each of `count` since `start`, once `sum` has proved the numbers below `sent` to be all there.
-fn each(start: Instant, count: u64, sum: u64, sent: u64) -> Result<f64, Error> {
+pub(crate) fn each(start: Instant, count: u64, sum: u64, sent: u64) -> Result<f64, Error> {
     let elapsed = start.elapsed();
     if sum != sent * (sent - 1) / 2 {
         return Err("messages were lost".into());

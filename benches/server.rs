@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use kamea_benches::http::body;
 
-use crate::{Error, process, wsgi};
+use crate::{Error, process, python};
 
 /// The core that servers run on; the load comes from the other.
 const CORE: &str = "0";
@@ -107,7 +107,7 @@ impl Server {
                 command.arg(data);
                 if kind == Kind::KameaWsgi {
                     command.args(["--wsgi", APPLICATION, "--wsgi-workers", "1"]);
-                    command.arg("--venv").arg(wsgi::environment(data));
+                    command.arg("--venv").arg(python::environment(data));
                     command.current_dir(data);
                 }
                 command
@@ -162,7 +162,7 @@ impl Server {
 
     fn start_python(kind: Kind, data: &Path) -> Result<Self, Error> {
         let address = free_address()?;
-        let programs = wsgi::environment(data).join("bin");
+        let programs = python::environment(data).join("bin");
         let mut command = if kind == Kind::Gunicorn {
             let mut command = pinned(&programs.join("gunicorn"));
             command.args(["--workers", "1", "--bind", &address.to_string()]);

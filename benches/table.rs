@@ -49,6 +49,8 @@ pub(crate) enum Target {
     MostOf(f64, &'static str),
     /// So many times the figure of this peer at least.
     LeastOf(f64, &'static str),
+    /// At most so many times the least of the peers.
+    MostOfLeast(f64),
 }
 
 /// A row: the first figure is Kamea's, the others are its peers'.
@@ -79,6 +81,18 @@ impl Row {
                 format!("at most {limit} of {peer}"),
                 ratio(peer) <= limit,
             ),
+            Target::MostOfLeast(limit) => {
+                let (peer, ratio) = self.figures[1..]
+                    .iter()
+                    .map(|figure| (figure.of, kamea / figure.median()))
+                    .max_by(|a, b| a.1.total_cmp(&b.1))
+                    .unwrap_or(("nobody", f64::NAN));
+                (
+                    format!("{ratio:.2} of {peer}"),
+                    format!("at most {limit:.2} of the least"),
+                    ratio <= limit,
+                )
+            }
             Target::LeastOf(limit, peer) => (
                 format!("{:.2} of {peer}", ratio(peer)),
                 format!("at least {limit} of {peer}"),
@@ -171,6 +185,7 @@ mod tests {
             (Target::MostOf(1.5, "nginx"), 3.0, 3.1),
             (Target::LeastOf(1.5, "nginx"), 3.0, 2.9),
             (Target::MostOf(1.5, "nobody"), f64::NAN, 1.0),
+            (Target::MostOfLeast(1.5), 3.0, 3.1),
         ] {
             let verdict = |kamea| row(kamea, Vec::new()).verdict(target).2;
             assert_eq!(verdict(reached), !reached.is_nan(), "{target:?}");

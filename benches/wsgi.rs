@@ -1,10 +1,9 @@
 //! The row of WSGI: an application that answers at once, behind Kamea, gunicorn's sync worker and Granian, each with one Python process.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use crate::load::{self, Ask, Manner};
+use crate::python::{environment, make_environment};
 use crate::server::{Kind, Server};
 use crate::table::{Figure, Row, Target};
 use crate::{Error, Setting};
@@ -20,9 +19,6 @@ def app(environ, start_response):
     start_response('200 OK', list(HEADERS))
     return [BODY]
 ";
-
-/// The peers, which come from PyPI.
-const PACKAGES: [&str; 2] = ["gunicorn", "granian"];
 
 /// Requests per second, one after another on each connection; gunicorn's sync worker has a connection for each.
 pub(crate) fn wsgi(setting: &Setting) -> Result<Vec<Row>, Error> {
@@ -50,35 +46,4 @@ pub(crate) fn wsgi(setting: &Setting) -> Result<Vec<Row>, Error> {
             Target::LeastOf(0.8, Kind::Granian.name()),
         ],
     }])
-}
-
-/// Where the peers are installed.
-pub(crate) fn environment(data: &Path) -> PathBuf {
-    data.with_file_name("bench-venv")
-}
-
-/// Installs the peers, unless they are there.
-fn make_environment(folder: &Path) -> Result<(), Error> {
-    if PACKAGES
-        .iter()
-        .all(|name| folder.join("bin").join(name).exists())
-    {
-        return Ok(());
-    }
-    run(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
-    run(Command::new(folder.join("bin/pip"))
-        .args(["install", "-q"])
-        .args(PACKAGES))
-}
-
-fn run(command: &mut Command) -> Result<(), Error> {
-    let output = command.output()?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(format!(
-        "{command:?}: {}",
-        String::from_utf8_lossy(&output.stderr).trim()
-    )
-    .into())
 }
