@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use http::Version;
 
 use super::Mount;
-use crate::http::{BadPath, Exchange, RequestHead};
+use crate::http::{BadPath, Exchange, REDACTED, RequestHead};
 
 /// The meta-variables of a request (RFC 3875 section 4.1): names, and values that are bytes.
 ///
@@ -291,6 +291,13 @@ const NEVER: [&str; 9] = [
     "upgrade",
 ];
 
+/// The variables of fields that are not shown.
+const SECRETS: [&str; 3] = [
+    "HTTP_AUTHORIZATION",
+    "HTTP_PROXY_AUTHORIZATION",
+    "HTTP_COOKIE",
+];
+
 /// The host of `host:port`; an address of IPv6 keeps its brackets.
 fn host(authority: &[u8]) -> &[u8] {
     let is_digits = |port: &[u8]| port.iter().all(u8::is_ascii_digit);
@@ -302,9 +309,15 @@ fn host(authority: &[u8]) -> &[u8] {
 
 impl fmt::Debug for Variables {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map()
-            .entries(self.iter().map(|(n, v)| (n, String::from_utf8_lossy(v))))
-            .finish()
+        let shown = |(name, value)| {
+            let value = if SECRETS.contains(&name) {
+                REDACTED.into()
+            } else {
+                String::from_utf8_lossy(value)
+            };
+            (name, value)
+        };
+        f.debug_map().entries(self.iter().map(shown)).finish()
     }
 }
 

@@ -231,11 +231,18 @@ fn split_lines(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// Messages are shown to who taps a link, so fields that prove who somebody is are shown without their values.
 impl fmt::Debug for Fields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map()
-            .entries(self.iter().map(|(n, v)| (n, String::from_utf8_lossy(v))))
-            .finish()
+        let shown = |(name, value)| {
+            let value = if is_secret(name) {
+                REDACTED.into()
+            } else {
+                String::from_utf8_lossy(value)
+            };
+            (name, value)
+        };
+        f.debug_map().entries(self.iter().map(shown)).finish()
     }
 }
 
@@ -256,6 +263,24 @@ const FRAMING: [&[u8]; 4] = [
 ];
 
 const FRAMING_NAMES: Names = Names::of(&FRAMING);
+
+/// Stands for a value that is not shown.
+pub(crate) const REDACTED: &str = "(redacted)";
+
+/// Fields whose values are secrets between the peer and an application: credentials (RFC 9110 section 11) and cookies
+/// (RFC 6265 section 8.3).
+pub(crate) const SECRETS: [&str; 4] = [
+    "authorization",
+    "proxy-authorization",
+    "cookie",
+    "set-cookie",
+];
+
+fn is_secret(name: &str) -> bool {
+    SECRETS
+        .iter()
+        .any(|secret| name.eq_ignore_ascii_case(secret))
+}
 
 /// Whether only the encoder may write that field.
 pub(super) fn is_framing(name: &[u8]) -> bool {
@@ -371,6 +396,18 @@ mod tests {
             assert_eq!(fields.set(name, value), Err(error), "{name:?}");
             assert_eq!(fields.as_bytes(), b"k: v\r\n");
         }
+    }
+
+    #[test]
+    fn what_is_secret_is_not_shown() {
+        let fields = received(
+            "Host: a\r\nauthorization: Basic s3cret\r\nProxy-Authorization: s3cret\r\nCOOKIE: s3cret\r\n\
+             Set-Cookie: s3cret\r\nX-Cookie: b\r\n",
+        );
+        let shown = format!("{fields:?}");
+        assert!(!shown.contains("s3cret"), "{shown}");
+        assert!(shown.contains("\"COOKIE\": \"(redacted)\""), "{shown}");
+        assert!(shown.contains("\"X-Cookie\": \"b\""), "{shown}");
     }
 
     #[test]

@@ -31,6 +31,7 @@ mod note;
 mod parse;
 mod range;
 mod record;
+mod redact;
 mod refuse;
 mod route;
 mod section;
@@ -60,8 +61,8 @@ pub use encode::{
 pub use error_pages::{ErrorPages, ErrorRedirect, answer_errors_with};
 pub use errors::{ErrorPorts, ErrorPortsHandles, answer_errors};
 pub use faults::{FaultPorts, FaultPortsHandles, answer_faults};
-pub(crate) use fields::Names;
 pub use fields::{Fields, InvalidField};
+pub(crate) use fields::{Names, REDACTED};
 pub use filter::{
     FilterPorts, FilterPortsHandles, ResponseFilterPorts, ResponseFilterPortsHandles, add_fields,
 };
@@ -81,6 +82,7 @@ pub(crate) use parse::WINDOW;
 pub use parse::{Notice, ParsePorts, ParsePortsHandles, Patience, Written, parse_requests};
 pub use range::{Ranges, evaluate_range};
 pub use record::{Record, RecordPorts, RecordPortsHandles, record_exchanges};
+pub use redact::redact;
 pub use refuse::{RefusePorts, RefusePortsHandles, refuse_requests};
 pub use route::{Route, RoutePorts, RoutePortsHandles, route_requests};
 pub use server::{Listening, StartError, WebServer};

@@ -3,12 +3,9 @@
 use http::{StatusCode, Version};
 use kamea::Component;
 
+use super::fields::SECRETS;
 use super::message::{Body, HandlerPorts, Request, Response};
 use super::{Fields, ResponseHead};
-
-/// Fields that are not sent back: "the final recipient of the request SHOULD exclude any request fields that are likely to
-/// contain sensitive data" (RFC 9110 section 9.3.8).
-const SENSITIVE: [&str; 3] = ["authorization", "proxy-authorization", "cookie"];
 
 /// Answers TRACE with the request itself, as `message/http`, without the fields that may be secrets.
 ///
@@ -56,7 +53,9 @@ fn as_received(request: &Request) -> Vec<u8> {
     };
     let mut text = format!("{} {} {version}\r\n", head.method, head.target).into_bytes();
     let mut fields = head.fields.clone();
-    SENSITIVE.iter().for_each(|name| fields.remove(name));
+    // "the final recipient of the request SHOULD exclude any request fields that are likely to contain sensitive data"
+    // (RFC 9110 section 9.3.8).
+    SECRETS.iter().for_each(|name| fields.remove(name));
     text.extend_from_slice(fields.as_bytes());
     text.extend_from_slice(b"\r\n");
     text

@@ -3,13 +3,16 @@
 mod inbox;
 mod outbox;
 
+use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
 
 pub use inbox::{Inbox, NextMessage};
 pub use outbox::{Outbox, SendMessage};
 
-/// What may travel over a link: any type that may be sent to another thread and borrows nothing.
+/// What may travel over a link: any type that may be sent to another thread, borrows nothing and can be shown.
+///
+/// It is shown by its `Debug` to who taps the link; a type that holds secrets keeps them out of that.
 ///
 /// # Examples
 ///
@@ -20,11 +23,11 @@ pub use outbox::{Outbox, SendMessage};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a message",
     label = "not a message",
-    note = "a message is `Send` (a link may cross threads) and `'static` (it borrows nothing)"
+    note = "a message is `Send` (a link may cross threads), `'static` (it borrows nothing) and `Debug` (a link may be tapped)"
 )]
-pub trait Message: Send + 'static {}
+pub trait Message: Debug + Send + 'static {}
 
-impl<T: Send + 'static> Message for T {}
+impl<T: Debug + Send + 'static> Message for T {}
 
 /// The inbox at the other end is gone; the message comes back.
 ///

@@ -257,6 +257,10 @@ fn fields_that_deceive_or_belong_to_the_connection_stay_behind() {
     let exchange = Exchange::new(0, "192.0.2.7:1".parse().unwrap());
     let variables = Variables::of(&head, &exchange, &mount().pass_authorization()).unwrap();
     check(&variables, &[("HTTP_AUTHORIZATION", Some("Basic eDp5"))]);
+    assert!(
+        !format!("{variables:?}").contains("eDp5"),
+        "it is not shown"
+    );
 }
 
 #[test]
