@@ -10,6 +10,7 @@ mod tests;
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -82,6 +83,10 @@ pub type Once = Box<dyn FnOnce(&mut Wiring<'_>) -> Started + Send>;
 struct Node<Make> {
     id: ComponentId,
     name: String,
+    /// The function that it is.
+    kind: &'static str,
+    /// Where it was added.
+    location: &'static Location<'static>,
     ports: &'static [PortInfo],
     /// Whether it runs on a thread of its own.
     own_thread: bool,
@@ -121,6 +126,7 @@ impl Graph {
     ///
     /// `part` is an async function over a struct of ports, a [`blocking`](crate::blocking) component, or a graph with
     /// [exposed](Graph::expose) ports.
+    #[track_caller]
     pub fn add<P: Ports, Kind>(&mut self, name: &str, part: impl Part<P, Kind>) -> P::Handles {
         part.join(self, name)
     }
@@ -211,8 +217,9 @@ impl Graph {
         })
     }
 
-    fn insert<P: Ports>(&mut self, name: &str, own_thread: bool, make: Once) -> P::Handles {
-        let id = self.push(name, P::PORTS, own_thread, make);
+    #[track_caller]
+    fn insert<P: Ports, C>(&mut self, name: &str, own_thread: bool, make: Once) -> P::Handles {
+        let id = self.push::<C>(name, P::PORTS, own_thread, make);
         P::handles(id)
     }
 }
@@ -244,6 +251,7 @@ impl Checked {
 )]
 pub trait Part<P: Ports, Kind> {
     #[doc(hidden)]
+    #[track_caller]
     fn join(self, graph: &mut Graph, name: &str) -> P::Handles;
 }
 
@@ -262,8 +270,9 @@ pub(crate) mod kind {
 }
 
 impl<P: Ports, C: Component<P> + Send> Part<P, kind::Async> for C {
+    #[track_caller]
     fn join(self, graph: &mut Graph, name: &str) -> P::Handles {
-        graph.insert::<P>(name, false, Box::new(|wiring| self.start(P::open(wiring))))
+        graph.insert::<P, C>(name, false, Box::new(|wiring| self.start(P::open(wiring))))
     }
 }
 
@@ -271,10 +280,11 @@ impl<P: Ports, F> Part<P, kind::Thread> for Blocking<F>
 where
     F: FnOnce(&mut P) -> Done + Send + 'static,
 {
+    #[track_caller]
     fn join(self, graph: &mut Graph, name: &str) -> P::Handles {
         let thread = format!("{}/{name}", graph.name);
         let make = |wiring: &mut Wiring<'_>| self.start::<P>(thread, wiring.detach(P::PORTS));
-        graph.insert::<P>(name, true, Box::new(make))
+        graph.insert::<P, F>(name, true, Box::new(make))
     }
 }
 
@@ -313,7 +323,8 @@ impl<Make> Graph<Make> {
         }
     }
 
-    fn push(
+    #[track_caller]
+    fn push<C>(
         &mut self,
         name: &str,
         ports: &'static [PortInfo],
@@ -325,6 +336,8 @@ impl<Make> Graph<Make> {
         self.nodes.push(Node {
             id,
             name: name.to_owned(),
+            kind: function_name::<C>(),
+            location: Location::caller(),
             ports,
             own_thread,
             make,
@@ -400,6 +413,15 @@ impl<Make> Graph<Make> {
     pub fn supervise(&mut self, policy: impl Fn(&Fault) -> Policy + Send + Sync + 'static) {
         self.supervise = Arc::new(policy);
     }
+}
+
+/// The path of the function that a component is, or in which it is a closure.
+fn function_name<C>() -> &'static str {
+    let mut name = std::any::type_name::<C>();
+    while let Some(outer) = name.strip_suffix("::{{closure}}") {
+        name = outer;
+    }
+    name
 }
 
 impl<Make> fmt::Debug for Graph<Make> {

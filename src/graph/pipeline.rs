@@ -48,6 +48,7 @@ pub struct Pipeline<'g, Head, Tail> {
 
 impl<'g> Pipeline<'g, (), ()> {
     /// Begins a line with a component that has an outbox: a [`Source`], or a [`Pipe`] whose inbox stays open.
+    #[track_caller]
     pub fn start<P: PipelineStart, Kind>(
         graph: &'g mut Graph,
         name: &str,
@@ -65,6 +66,7 @@ impl<'g> Pipeline<'g, (), ()> {
 
 impl<'g, Head, T: Message> Pipeline<'g, Head, OutboxHandle<T>> {
     /// Adds the next component of the line: a [`Pipe`], or the [`Sink`] that ends it.
+    #[track_caller]
     pub fn then<P: Stage<T>, Kind>(
         self,
         name: &str,

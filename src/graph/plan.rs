@@ -1,6 +1,7 @@
 //! A graph that has been checked: names resolved to numbers, components in flow order, each port told its link.
 
 use std::collections::{HashMap, HashSet};
+use std::panic::Location;
 use std::sync::Arc;
 
 use super::{Feed, Graph, GraphError, Link, Node, Origin};
@@ -21,6 +22,10 @@ pub(crate) struct Plan {
 
 pub(crate) struct PlannedComponent {
     pub(crate) name: Arc<str>,
+    /// The function that it is.
+    pub(crate) kind: &'static str,
+    /// Where it was added to its graph.
+    pub(crate) location: &'static Location<'static>,
     pub(crate) ports: Box<[Box<[PortLink]>]>,
     /// Whether no inbox of it is linked: a graceful stop begins with it.
     pub(crate) is_source: bool,
@@ -99,6 +104,8 @@ impl PlannedComponent {
         let ports = node.ports.iter().map(|_| Box::default()).collect();
         Self {
             name: node.name.as_str().into(),
+            kind: node.kind,
+            location: node.location,
             ports,
             is_source: true,
             serves_faults: false,

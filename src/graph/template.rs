@@ -96,6 +96,7 @@ impl<S: 'static> Graph<PerSeed<S>> {
     }
 
     /// Adds a component of which every instance gets a clone.
+    #[track_caller]
     pub fn add<P: Ports>(
         &mut self,
         name: &str,
@@ -105,13 +106,14 @@ impl<S: 'static> Graph<PerSeed<S>> {
     }
 
     /// Adds a component that is made for every instance from its seed.
+    #[track_caller]
     pub fn add_seeded<P: Ports, C: Component<P>>(
         &mut self,
         name: &str,
         make: impl Fn(&mut S) -> C + Send + Sync + 'static,
     ) -> P::Handles {
         let make = move |seed: &mut S, wiring: &mut Wiring<'_>| make(seed).start(P::open(wiring));
-        let id = self.push(name, P::PORTS, false, Box::new(make));
+        let id = self.push::<C>(name, P::PORTS, false, Box::new(make));
         P::handles(id)
     }
 

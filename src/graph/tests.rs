@@ -354,3 +354,39 @@ proptest! {
         prop_assert!(by_source.is_empty());
     }
 }
+
+#[test]
+fn a_component_knows_its_function_and_the_line_that_added_it() {
+    fn stage() -> impl crate::Component<Pipe<u32, u32>> + Clone + Send + Sync {
+        async |_: &mut Pipe<u32, u32>| Ok(())
+    }
+    let mut graph = Graph::new("located");
+    let (head, tail) = crate::pipeline!(graph, copy => stage());
+    let line = line!() - 1;
+    let last = graph.add("last", crate::blocking(|_: &mut Sink<u32>| Ok(())));
+    graph.link(tail, last.inbox);
+    let _head = graph.feed(head);
+    let plan = graph.check().unwrap().plan;
+    let known: Vec<_> = plan
+        .components
+        .iter()
+        .map(|c| (&*c.name, c.kind, c.location.file(), c.location.line()))
+        .collect();
+    let here = "kamea::graph::tests";
+    let kinds = [
+        "copy",
+        "a_component_knows_its_function_and_the_line_that_added_it::stage",
+        "a_component_knows_its_function_and_the_line_that_added_it",
+    ];
+    let lines = [line, line, line + 2];
+    for ((known, kind), line) in known.iter().zip(kinds).zip(lines) {
+        assert_eq!(known.1, format!("{here}::{kind}"));
+        assert_eq!((known.2, known.3), (file!(), line));
+    }
+
+    let mut graph = Graph::template("seeded");
+    let add = |graph: &mut Graph<crate::PerSeed<u32>>| graph.add("copy", copy);
+    let line = line!() - 1;
+    let _ = add(&mut graph);
+    assert_eq!(graph.nodes[0].location.line(), line);
+}
