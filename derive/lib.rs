@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
-use syn::{Data, DeriveInput, Error, Field, Fields, parse_macro_input};
+use syn::{Data, DeriveInput, Error, Expr, Field, Fields, Lit, Meta, parse_macro_input};
 
 /// Implements `Ports` for a struct whose fields are ports, and makes its struct of handles.
 #[proc_macro_derive(Ports)]
@@ -28,6 +28,7 @@ fn expand(input: &DeriveInput) -> Result<TokenStream, Error> {
             input.ident
         )
     });
+    let comments = fields.iter().map(|field| comment(field));
     let positions = 0..fields.len();
 
     let (ports, visibility, kamea) = (&input.ident, &input.vis, kamea_path());
@@ -46,10 +47,14 @@ fn expand(input: &DeriveInput) -> Result<TokenStream, Error> {
             type Handles = #handles #type_generics;
 
             const PORTS: &'static [#kamea::PortInfo] =
-                &[#(#kamea::PortInfo::of::<#types>(stringify!(#names)),)*];
+                &[#(#kamea::PortInfo::of::<#types>(stringify!(#names), #comments),)*];
 
             fn handles(component: #kamea::ComponentId) -> Self::Handles {
                 #handles { #(#names: <#types as #kamea::Port>::handle(component, #positions),)* }
+            }
+
+            fn erase(handles: Self::Handles) -> ::std::vec::Vec<#kamea::AnyPort> {
+                ::std::vec![#(<#types as #kamea::Port>::erase(handles.#names),)*]
             }
 
             fn open(wiring: &mut #kamea::Wiring<'_>) -> Self {
@@ -70,6 +75,21 @@ fn names_of(field: &Field) -> String {
         .as_ref()
         .map(ToString::to_string)
         .unwrap_or_default()
+}
+
+/// The comment on a field, in one line.
+fn comment(field: &Field) -> String {
+    let mut lines = Vec::new();
+    for attribute in &field.attrs {
+        if attribute.path().is_ident("doc")
+            && let Meta::NameValue(doc) = &attribute.meta
+            && let Expr::Lit(text) = &doc.value
+            && let Lit::Str(text) = &text.lit
+        {
+            lines.push(text.value().trim().to_owned());
+        }
+    }
+    lines.join(" ")
 }
 
 fn named_fields(input: &DeriveInput) -> Result<Vec<&Field>, Error> {

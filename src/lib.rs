@@ -37,12 +37,13 @@ pub use graph::{
 pub use link::DEFAULT_CAPACITY;
 pub use link::across::{Messages, Receiver, Sender, link};
 pub use port::{Closed, Inbox, Message, NextMessage, Outbox, SendMessage, TrySendError};
+pub use ports::{
+    AnyInbox, AnyOutbox, AnyOutboxes, AnyPort, Direction, InboxHandle, MessageType, OutboxHandle,
+    Outboxes, OutboxesHandle, Pipe, PipeHandles, Port, PortInfo, Ports, Sink, SinkHandles, Source,
+    SourceHandles, WrongMessage,
+};
 #[doc(hidden)]
 pub use ports::{ComponentId, Wiring};
-pub use ports::{
-    Direction, InboxHandle, OutboxHandle, Outboxes, OutboxesHandle, Pipe, PipeHandles, Port,
-    PortInfo, Ports, Sink, SinkHandles, Source, SourceHandles,
-};
 pub use scheduler::{
     Flows, Placement, Running, Scheduler, Workers, is_stopping, spawn, stopping, workers,
 };

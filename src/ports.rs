@@ -9,6 +9,10 @@ use crate::link::across::{AnyEnds, Ends};
 use crate::link::within::Queue;
 use crate::port::{Inbox, Message, Outbox};
 
+mod erased;
+
+pub use erased::{AnyInbox, AnyOutbox, AnyOutboxes, AnyPort, MessageType, WrongMessage};
+
 pub use kamea_derive::Ports;
 
 /// The ports of a component: a struct whose fields are inboxes and outboxes.
@@ -69,6 +73,10 @@ pub trait Ports: Sized + 'static {
     #[doc(hidden)]
     fn handles(component: ComponentId) -> Self::Handles;
 
+    /// The handles, their message types erased, in the order of [`PORTS`](Self::PORTS).
+    #[doc(hidden)]
+    fn erase(handles: Self::Handles) -> Vec<AnyPort>;
+
     #[doc(hidden)]
     fn open(wiring: &mut Wiring<'_>) -> Self;
 }
@@ -83,15 +91,21 @@ pub struct PortInfo {
     pub direction: Direction,
     /// Whether the graph may leave it unlinked.
     pub optional: bool,
+    /// What travels through it.
+    pub message: MessageType,
+    /// What the comment on the field says.
+    pub doc: &'static str,
 }
 
 impl PortInfo {
     #[doc(hidden)]
-    pub const fn of<P: Port>(name: &'static str) -> Self {
+    pub const fn of<P: Port>(name: &'static str, doc: &'static str) -> Self {
         Self {
             name,
             direction: P::DIRECTION,
             optional: P::OPTIONAL,
+            message: MessageType::of::<P::Message>(),
+            doc,
         }
     }
 }
@@ -121,6 +135,8 @@ impl std::fmt::Display for Direction {
     note = "a port is an `Inbox<T>`, an `Outbox<T>`, an `Option` of either, or `Outboxes<T>`"
 )]
 pub trait Port: Sized + 'static {
+    /// What travels through the port.
+    type Message: Message;
     /// What stands for the port while a graph is wired.
     type Handle;
     /// Which end of a link it is.
@@ -130,6 +146,9 @@ pub trait Port: Sized + 'static {
 
     #[doc(hidden)]
     fn handle(component: ComponentId, port: usize) -> Self::Handle;
+
+    #[doc(hidden)]
+    fn erase(handle: Self::Handle) -> AnyPort;
 
     #[doc(hidden)]
     fn open(wiring: &mut Wiring<'_>) -> Self;
@@ -163,6 +182,15 @@ pub struct OutboxHandle<T> {
     message: PhantomData<fn() -> T>,
 }
 
+impl<T> InboxHandle<T> {
+    pub(crate) fn new(key: PortKey) -> Self {
+        Self {
+            key,
+            message: PhantomData,
+        }
+    }
+}
+
 impl<T> OutboxHandle<T> {
     pub(crate) fn new(key: PortKey) -> Self {
         Self {
@@ -175,7 +203,7 @@ impl<T> OutboxHandle<T> {
 /// Stands for an [`Outboxes`] port while a graph is wired; gives a handle for each outbox that is wanted.
 #[derive(Debug)]
 pub struct OutboxesHandle<T> {
-    next: PortKey,
+    pub(crate) next: PortKey,
     message: PhantomData<fn() -> T>,
 }
 
@@ -189,19 +217,21 @@ impl<T> OutboxesHandle<T> {
 }
 
 impl<T: Message> Port for Inbox<T> {
+    type Message = T;
     type Handle = InboxHandle<T>;
     const DIRECTION: Direction = Direction::Inbox;
     const OPTIONAL: bool = false;
 
     fn handle(component: ComponentId, port: usize) -> Self::Handle {
-        InboxHandle {
-            key: PortKey {
-                component,
-                port,
-                branch: 0,
-            },
-            message: PhantomData,
-        }
+        InboxHandle::new(PortKey {
+            component,
+            port,
+            branch: 0,
+        })
+    }
+
+    fn erase(handle: Self::Handle) -> AnyPort {
+        AnyPort::Inbox(handle.into())
     }
 
     fn open(wiring: &mut Wiring<'_>) -> Self {
@@ -214,6 +244,7 @@ impl<T: Message> Port for Inbox<T> {
 }
 
 impl<T: Message> Port for Outbox<T> {
+    type Message = T;
     type Handle = OutboxHandle<T>;
     const DIRECTION: Direction = Direction::Outbox;
     const OPTIONAL: bool = false;
@@ -226,6 +257,10 @@ impl<T: Message> Port for Outbox<T> {
         })
     }
 
+    fn erase(handle: Self::Handle) -> AnyPort {
+        AnyPort::Outbox(handle.into())
+    }
+
     fn open(wiring: &mut Wiring<'_>) -> Self {
         let link = wiring
             .next_port()
@@ -236,6 +271,7 @@ impl<T: Message> Port for Outbox<T> {
 }
 
 impl<T: Message> Port for Option<Inbox<T>> {
+    type Message = T;
     type Handle = InboxHandle<T>;
     const DIRECTION: Direction = Direction::Inbox;
     const OPTIONAL: bool = true;
@@ -244,18 +280,27 @@ impl<T: Message> Port for Option<Inbox<T>> {
         Inbox::<T>::handle(component, port)
     }
 
+    fn erase(handle: Self::Handle) -> AnyPort {
+        AnyPort::Inbox(handle.into())
+    }
+
     fn open(wiring: &mut Wiring<'_>) -> Self {
         wiring.next_port().first().map(|link| wiring.inbox(*link))
     }
 }
 
 impl<T: Message> Port for Option<Outbox<T>> {
+    type Message = T;
     type Handle = OutboxHandle<T>;
     const DIRECTION: Direction = Direction::Outbox;
     const OPTIONAL: bool = true;
 
     fn handle(component: ComponentId, port: usize) -> Self::Handle {
         Outbox::<T>::handle(component, port)
+    }
+
+    fn erase(handle: Self::Handle) -> AnyPort {
+        AnyPort::Outbox(handle.into())
     }
 
     fn open(wiring: &mut Wiring<'_>) -> Self {
@@ -278,6 +323,7 @@ impl<T> std::ops::Deref for Outboxes<T> {
 }
 
 impl<T: Message> Port for Outboxes<T> {
+    type Message = T;
     type Handle = OutboxesHandle<T>;
     const DIRECTION: Direction = Direction::Outbox;
     const OPTIONAL: bool = true;
@@ -291,6 +337,10 @@ impl<T: Message> Port for Outboxes<T> {
             },
             message: PhantomData,
         }
+    }
+
+    fn erase(handle: Self::Handle) -> AnyPort {
+        AnyPort::Outboxes(handle.into())
     }
 
     fn open(wiring: &mut Wiring<'_>) -> Self {

@@ -26,7 +26,10 @@ use crate::flow::Flow;
 use crate::link::across::{AnyEnds, Ends, Receiver, Sender, link};
 use crate::link::{DEFAULT_CAPACITY, LinkKind};
 use crate::port::Message;
-use crate::ports::{ComponentId, InboxHandle, OutboxHandle, PortInfo, PortKey, Ports, Wiring};
+use crate::ports::{
+    AnyInbox, AnyOutbox, ComponentId, InboxHandle, OutboxHandle, PortInfo, PortKey, Ports, Wiring,
+    WrongMessage,
+};
 
 /// Components and the links between them, under a name.
 ///
@@ -382,6 +385,51 @@ impl<Make> Graph<Make> {
         self.push_link(link).feedback(outbox)
     }
 
+    /// Links outboxes to an inbox, all of whose message types are only known now.
+    ///
+    /// # Errors
+    ///
+    /// [`WrongMessage`] if an outbox gives something else than the inbox takes; nothing is linked then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea::{AnyPort, Done, Graph, Pipe, PipeHandles, Ports};
+    ///
+    /// async fn length(io: &mut Pipe<String, usize>) -> Done {
+    ///     while let Some(text) = io.inbox.next().await {
+    ///         io.outbox.send(text.len()).await?;
+    ///     }
+    ///     Ok(())
+    /// }
+    ///
+    /// /// The ports of a component, as a program that reads its graph from a file would keep them.
+    /// fn ports(handles: PipeHandles<String, usize>) -> [AnyPort; 2] {
+    ///     Pipe::erase(handles).try_into().unwrap()
+    /// }
+    ///
+    /// let mut graph = Graph::new("wrong");
+    /// let [_, AnyPort::Outbox(lengths)] = ports(graph.add("first", length)) else { panic!() };
+    /// let [AnyPort::Inbox(texts), _] = ports(graph.add("second", length)) else { panic!() };
+    /// let wrong = graph.link_any([lengths], texts).unwrap_err();
+    /// assert_eq!(wrong.to_string(), "an outbox gives `usize`, the inbox that it is linked to takes `alloc::string::String`");
+    /// ```
+    pub fn link_any(
+        &mut self,
+        outboxes: impl IntoIterator<Item = AnyOutbox>,
+        inbox: AnyInbox,
+    ) -> Result<LinkOptions<'_, AnyInbox>, WrongMessage> {
+        let mut link = Link::new(inbox.kind, Some(inbox.key));
+        for outbox in outboxes {
+            inbox.message.expect(outbox.message)?;
+            link.from.push(Feed {
+                outbox: Origin::Port(outbox.key),
+                feedback: outbox.feedback,
+            });
+        }
+        Ok(self.push_link(link))
+    }
+
     fn push_link<T>(&mut self, link: Link) -> LinkOptions<'_, T> {
         self.links.push(link);
         let link = self.links.last_mut().expect("just pushed");
@@ -471,7 +519,7 @@ pub struct LinkOptions<'a, T> {
     message: PhantomData<fn(T)>,
 }
 
-impl<T: Message> LinkOptions<'_, T> {
+impl<T> LinkOptions<'_, T> {
     /// How many messages the link holds before its senders wait; [`DEFAULT_CAPACITY`](crate::DEFAULT_CAPACITY) otherwise.
     ///
     /// # Panics
@@ -482,7 +530,9 @@ impl<T: Message> LinkOptions<'_, T> {
         self.link.capacity = messages;
         self
     }
+}
 
+impl<T: Message> LinkOptions<'_, T> {
     /// Feeds the inbox from a further outbox, one that lies downstream of the inbox or cannot tell when it is done.
     ///
     /// Its messages are delivered like all others, but it does not keep the inbox open: the inbox closes when the
