@@ -19,6 +19,7 @@ mod graph;
 mod link;
 mod port;
 mod ports;
+pub mod random;
 mod scheduler;
 mod sync;
 pub mod testing;

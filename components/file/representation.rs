@@ -1,10 +1,10 @@
 //! A representation of a file (RFC 9110 section 8), and what of it a request gets: all, parts, or that it has not changed.
 
-use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 use std::time::SystemTime;
 
 use http::{StatusCode, Version};
+use kamea::random::token;
 use kamea::time::wall_clock;
 
 use crate::http::{
@@ -107,8 +107,7 @@ impl Representation<'_> {
             );
         }
         // A token that nobody knows before, so that no file can contain it on purpose.
-        let random = RandomState::new();
-        let boundary = format!("{:016x}{:016x}", random.hash_one(0), random.hash_one(1));
+        let boundary = format!("{:032x}", token());
         let media_type = fields.get("content-type").unwrap_or_default().to_vec();
         let mut pieces = Vec::with_capacity(2 * parts.len() + 1);
         for part in parts {
