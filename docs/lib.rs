@@ -15,3 +15,21 @@ pub mod server {}
 #[doc = include_str!("src/gateway.md")]
 #[cfg(doctest)]
 pub mod gateway {}
+#[doc = include_str!("src/kamaelia.md")]
+#[cfg(doctest)]
+pub mod kamaelia {}
+#[cfg(doctest)]
+pub mod mini_axon {
+    #[doc = include_str!("src/tutorial/mini_axon_1.md")]
+    pub mod microprocess {}
+    #[doc = include_str!("src/tutorial/mini_axon_2.md")]
+    pub mod scheduler {}
+    #[doc = include_str!("src/tutorial/mini_axon_3.md")]
+    pub mod component {}
+    #[doc = include_str!("src/tutorial/mini_axon_4.md")]
+    pub mod postman {}
+    #[doc = include_str!("src/tutorial/mini_axon_5.md")]
+    pub mod using_them {}
+    #[doc = include_str!("src/tutorial/mini_axon_6.md")]
+    pub mod small_program {}
+}
