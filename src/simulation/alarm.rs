@@ -1,0 +1,58 @@
+//! Waits for a moment of virtual time.
+
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use super::world::{AlarmKey, now, with};
+
+/// A wait that goes off at a moment of the simulation's time.
+#[derive(Debug)]
+pub(crate) struct Alarm {
+    deadline: Instant,
+    /// What it is known by, once somebody waits.
+    key: Option<AlarmKey>,
+}
+
+impl Alarm {
+    pub(crate) fn new(deadline: Instant) -> Self {
+        Self {
+            deadline,
+            key: None,
+        }
+    }
+
+    pub(crate) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    pub(crate) fn reset(&mut self, deadline: Instant) {
+        self.remove();
+        self.deadline = deadline;
+    }
+
+    pub(crate) fn poll(&mut self, cx: &Context<'_>) -> Poll<()> {
+        if now().is_none_or(|now| now >= self.deadline) {
+            self.remove();
+            return Poll::Ready(());
+        }
+        with(|world| {
+            let key = self
+                .key
+                .get_or_insert_with(|| (self.deadline, world.number_alarm()));
+            world.set_alarm(*key, cx.waker());
+        });
+        Poll::Pending
+    }
+
+    fn remove(&mut self) {
+        if let Some(key) = self.key.take() {
+            with(|world| world.remove_alarm(key));
+        }
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}

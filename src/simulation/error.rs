@@ -1,0 +1,52 @@
+//! What can go wrong in a simulation.
+
+use std::time::Duration;
+
+use crate::fault::Fault;
+use crate::graph::GraphError;
+
+/// Why a simulation has failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SimulationError {
+    /// The graph has a mistake; nothing has run.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// A fault stopped the graph.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// Something beside the graph panicked.
+    #[error("`{name}` {panic}")]
+    Panicked {
+        /// Its name.
+        name: String,
+        /// What it said.
+        panic: String,
+    },
+    /// Nothing can happen any more, and not everything has ended: a wake-up was lost, or some wait for each other.
+    #[error("nothing can happen any more, and these wait for ever: {}", waiting.join(", "))]
+    Stalled {
+        /// Who waits, each as graph/component.
+        waiting: Vec<String>,
+    },
+    /// The time was up before everything had ended.
+    #[error("not at its end after {} s; still there: {}", after.as_secs_f64(), waiting.join(", "))]
+    TimedOut {
+        /// How much virtual time there was.
+        after: Duration,
+        /// Who is left, each as graph/component.
+        waiting: Vec<String>,
+    },
+    /// So many polls that something seems to spin.
+    #[error("not at its end after {polls} polls: something spins, or `Simulation::polls` should allow for more")]
+    Spinning {
+        /// How many.
+        polls: u64,
+    },
+    /// A component that has a thread of its own, whose steps cannot be ordered.
+    #[error("component `{component}` cannot be simulated, because it has a thread of its own (`blocking`): put a simulated one in its place")]
+    OwnThread {
+        /// Its name, as graph/component.
+        component: String,
+    },
+}

@@ -1,0 +1,402 @@
+//! What stands in for the world while a simulation runs: one thread, a clock that moves only when it is told to, and a generator that
+//! draws what happens next.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use fastrand::Rng;
+
+use super::trace::Trace;
+use super::{Limits, SimulationError};
+use crate::fault::{Cause, Fault};
+use crate::scheduler::Worker;
+
+/// When every simulation begins: 1 January 2026, 00:00 UTC, in seconds since the epoch.
+const FIRST_SECOND: u64 = 1_767_225_600;
+
+/// How long a poll takes at the most, in nanoseconds: time passes also for what never waits.
+const LONGEST_POLL: u64 = 2_000;
+
+/// How long a job on the pool of threads takes at the most, until it is seen that it has ended.
+const LONGEST_JOB: Duration = Duration::from_millis(10);
+
+thread_local! {
+    /// The present moment, if this thread is simulating.
+    static NOW: Cell<Option<Instant>> = const { Cell::new(None) };
+    static WORLD: RefCell<Option<Rc<World>>> = const { RefCell::new(None) };
+}
+
+/// The present moment of the simulation that this thread runs, if it does.
+#[inline]
+pub(crate) fn now() -> Option<Instant> {
+    NOW.get()
+}
+
+/// Whether this thread runs a simulation.
+#[inline]
+pub(crate) fn is_on() -> bool {
+    now().is_some()
+}
+
+/// Hands over the world of the simulation that this thread runs, if it does.
+pub(super) fn with<T>(then: impl FnOnce(&World) -> T) -> Option<T> {
+    // Cloned, so that what is done may drop components, which look for the world themselves.
+    let world = WORLD.with_borrow(Clone::clone)?;
+    Some(then(&world))
+}
+
+/// The world of one simulation.
+pub(super) struct World {
+    began: Instant,
+    limits: Limits,
+    /// Draws the order of things. What components draw comes from elsewhere, so that a change of theirs leaves the order alone.
+    generator: RefCell<Rng>,
+    /// Whether what has nothing to do is polled at times.
+    is_spurious: bool,
+    /// How many components a flow polls at the most, before others get their turn.
+    largest_budget: usize,
+    tasks: RefCell<Vec<Option<Task>>>,
+    /// How many tasks there are, apart from those that only serve others.
+    working: Cell<usize>,
+    /// The tasks that have something to do.
+    ready: Arc<Ready>,
+    alarms: RefCell<BTreeMap<AlarmKey, Waker>>,
+    next_alarm: Cell<u64>,
+    workers: RefCell<Vec<Worker>>,
+    pub(super) cores: Arc<tokio::sync::Semaphore>,
+    pub(super) trace: RefCell<Trace>,
+    faults: RefCell<Vec<Fault>>,
+    /// What makes it pointless to go on.
+    failure: RefCell<Option<SimulationError>>,
+    /// Whether those that wait are being asked for their names.
+    is_roll_call: Cell<bool>,
+    waiting: RefCell<Vec<String>>,
+}
+
+/// A future that the simulation polls.
+struct Task {
+    name: Rc<str>,
+    future: Pin<Box<dyn Future<Output = ()>>>,
+    waker: Arc<TaskWaker>,
+    /// The number of the worker that it is on; jobs of the pool are on none.
+    worker: Option<usize>,
+    /// Whether it only serves others: nobody waits for its end.
+    serves: bool,
+}
+
+#[derive(Default)]
+struct Ready(Mutex<Vec<usize>>);
+
+impl Ready {
+    fn with<T>(&self, then: impl FnOnce(&mut Vec<usize>) -> T) -> T {
+        then(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn insert(&self, task: usize) {
+        self.with(|ready| {
+            if !ready.contains(&task) {
+                ready.push(task);
+            }
+        });
+    }
+}
+
+struct TaskWaker {
+    task: usize,
+    ready: Arc<Ready>,
+}
+
+impl Wake for TaskWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.ready.insert(self.task);
+    }
+}
+
+/// When an alarm goes off, and a number that sets it apart from others.
+pub(super) type AlarmKey = (Instant, u64);
+
+impl World {
+    pub(super) fn new(seed: u64, limits: Limits, trace: Trace) -> Rc<Self> {
+        let mut generator = Rng::with_seed(seed);
+        Rc::new(Self {
+            began: Instant::now(),
+            limits,
+            // A missing wake-up is not noticed where everything is polled anyhow, so most seeds do without.
+            is_spurious: generator.u8(..4) == 0,
+            largest_budget: [1, 4, 16, 256][generator.usize(..4)],
+            generator: RefCell::new(generator),
+            tasks: RefCell::default(),
+            working: Cell::new(0),
+            ready: Arc::default(),
+            alarms: RefCell::default(),
+            next_alarm: Cell::new(0),
+            workers: RefCell::default(),
+            cores: Arc::new(tokio::sync::Semaphore::new(limits.workers)),
+            trace: RefCell::new(trace),
+            faults: RefCell::default(),
+            failure: RefCell::default(),
+            is_roll_call: Cell::new(false),
+            waiting: RefCell::default(),
+        })
+    }
+
+    /// Makes this the world of the thread, until the result is dropped.
+    pub(super) fn enter(self: &Rc<Self>) -> Entered {
+        NOW.set(Some(self.began));
+        WORLD.set(Some(self.clone()));
+        Entered(())
+    }
+
+    pub(super) fn elapsed(&self) -> Duration {
+        now().map_or(Duration::ZERO, |now| now - self.began)
+    }
+
+    pub(super) fn wall_clock(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(FIRST_SECOND) + self.elapsed()
+    }
+
+    /// A number below `limit`.
+    pub(super) fn draw(&self, limit: usize) -> usize {
+        self.generator.borrow_mut().usize(..limit)
+    }
+
+    pub(super) fn draw_budget(&self) -> usize {
+        1 + self.draw(self.largest_budget)
+    }
+
+    pub(super) fn draws_spurious(&self) -> bool {
+        self.is_spurious && self.draw(8) == 0
+    }
+
+    pub(super) fn draw_job_time(&self) -> Duration {
+        LONGEST_JOB.mul_f64(self.generator.borrow_mut().f64())
+    }
+
+    pub(super) fn add_worker(&self, worker: Worker) {
+        self.workers.borrow_mut().push(worker);
+    }
+
+    /// Has a future run as a task of the present worker.
+    pub(super) fn spawn(&self, name: &str, future: impl Future<Output = ()> + 'static) {
+        self.add_task(name, crate::scheduler::current_worker(), false, future);
+    }
+
+    pub(super) fn add_task(
+        &self,
+        name: &str,
+        worker: Option<usize>,
+        serves: bool,
+        future: impl Future<Output = ()> + 'static,
+    ) {
+        let mut tasks = self.tasks.borrow_mut();
+        let task = tasks.len();
+        let waker = TaskWaker {
+            task,
+            ready: self.ready.clone(),
+        };
+        tasks.push(Some(Task {
+            name: name.into(),
+            future: Box::pin(future),
+            waker: Arc::new(waker),
+            worker,
+            serves,
+        }));
+        self.working.set(self.working.get() + usize::from(!serves));
+        self.ready.insert(task);
+    }
+
+    /// Polls tasks until none is left but those that serve others.
+    pub(super) fn run(&self) -> Result<(), SimulationError> {
+        let mut polls = 0_u64;
+        loop {
+            self.ring_alarms();
+            let Some(task) = self.draw_task() else {
+                if self.working.get() == 0 {
+                    return Ok(());
+                }
+                let next = self.alarms.borrow().keys().next().copied();
+                let Some((moment, _)) = next else {
+                    return Err(SimulationError::Stalled {
+                        waiting: self.call_roll(),
+                    });
+                };
+                NOW.set(Some(moment));
+                continue;
+            };
+            self.poll(task);
+            let passed = self.generator.borrow_mut().u64(1..=LONGEST_POLL);
+            NOW.set(now().map(|now| now + Duration::from_nanos(passed)));
+            polls += 1;
+            if let Some(failure) = self.failure.take() {
+                return Err(failure);
+            }
+            if self.elapsed() > self.limits.time {
+                return Err(SimulationError::TimedOut {
+                    after: self.limits.time,
+                    waiting: self.call_roll(),
+                });
+            }
+            if polls == self.limits.polls {
+                return Err(SimulationError::Spinning { polls });
+            }
+        }
+    }
+
+    fn draw_task(&self) -> Option<usize> {
+        self.ready.with(|ready| {
+            if ready.is_empty() {
+                return None;
+            }
+            let any = self.draw(self.tasks.borrow().len());
+            if self.draws_spurious() {
+                return Some(any);
+            }
+            Some(ready.swap_remove(self.draw(ready.len())))
+        })
+    }
+
+    fn poll(&self, index: usize) {
+        let Some(mut task) = self.tasks.borrow_mut()[index].take() else {
+            return;
+        };
+        let worker = task
+            .worker
+            .map(|worker| self.workers.borrow()[worker].clone());
+        let before = Worker::enter(worker);
+        self.note(&task.name, "");
+        let waker = Waker::from(task.waker.clone());
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            task.future.as_mut().poll(&mut Context::from_waker(&waker))
+        }));
+        match outcome {
+            Ok(Poll::Pending) => self.tasks.borrow_mut()[index] = Some(task),
+            ended => {
+                if let Err(payload) = ended {
+                    self.fail(SimulationError::Panicked {
+                        name: task.name.to_string(),
+                        panic: Cause::panic(&*payload).to_string(),
+                    });
+                }
+                self.working
+                    .set(self.working.get() - usize::from(!task.serves));
+                drop(task);
+            }
+        }
+        Worker::enter(before);
+    }
+
+    /// Drops all that is left, in a certain order.
+    pub(super) fn clear(&self) {
+        for index in 0.. {
+            // Dropping a task may spawn another.
+            let task = match self.tasks.borrow_mut().get_mut(index) {
+                Some(task) => task.take(),
+                None => break,
+            };
+            drop(task);
+        }
+        self.workers.borrow_mut().clear();
+    }
+
+    fn ring_alarms(&self) {
+        let now = now();
+        loop {
+            let mut alarms = self.alarms.borrow_mut();
+            let Some(first) = alarms.first_entry() else {
+                return;
+            };
+            if Some(first.key().0) > now {
+                return;
+            }
+            let waker = first.remove();
+            drop(alarms);
+            waker.wake();
+        }
+    }
+
+    /// A number for an alarm that nobody else has.
+    pub(super) fn number_alarm(&self) -> u64 {
+        self.next_alarm.replace(self.next_alarm.get() + 1)
+    }
+
+    pub(super) fn set_alarm(&self, key: AlarmKey, waker: &Waker) {
+        let known = self.alarms.borrow_mut().insert(key, waker.clone());
+        drop(known);
+    }
+
+    pub(super) fn remove_alarm(&self, key: AlarmKey) {
+        let known = self.alarms.borrow_mut().remove(&key);
+        drop(known);
+    }
+
+    /// Adds to the trace that a component is being polled, or a task if `component` is empty.
+    pub(super) fn note(&self, graph: &str, component: &str) {
+        if self.is_roll_call.get() && !component.is_empty() {
+            let name = format!("{graph}/{component}");
+            self.waiting.borrow_mut().push(name);
+        }
+        let worker = crate::scheduler::current_worker();
+        let mut trace = self.trace.borrow_mut();
+        trace.note(self.elapsed(), worker, graph, component);
+    }
+
+    /// The names of those that wait, found out by polling them once more.
+    fn call_roll(&self) -> Vec<String> {
+        self.is_roll_call.set(true);
+        let count = self.tasks.borrow().len();
+        for index in 0..count {
+            let name = match &self.tasks.borrow()[index] {
+                Some(task) if !task.serves => task.name.clone(),
+                _ => continue,
+            };
+            let known = self.waiting.borrow().len();
+            self.poll(index);
+            if self.waiting.borrow().len() == known {
+                self.waiting.borrow_mut().push(name.to_string());
+            }
+        }
+        self.is_roll_call.set(false);
+        self.waiting.take()
+    }
+
+    pub(super) fn is_roll_call(&self) -> bool {
+        self.is_roll_call.get()
+    }
+
+    /// Has the simulation end with this failure, if there is none before it.
+    pub(super) fn fail(&self, failure: SimulationError) {
+        self.failure.borrow_mut().get_or_insert(failure);
+    }
+
+    pub(super) fn add_fault(&self, fault: Fault) {
+        self.faults.borrow_mut().push(fault);
+    }
+
+    pub(super) fn take_faults(&self) -> Vec<Fault> {
+        self.faults.take()
+    }
+}
+
+/// That a world is the one of this thread, for as long as it lives.
+pub(super) struct Entered(());
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        if let Some(world) = WORLD.with_borrow(Clone::clone) {
+            world.clear();
+        }
+        WORLD.set(None);
+        NOW.set(None);
+    }
+}
