@@ -21,6 +21,7 @@ mod port;
 mod ports;
 pub mod random;
 mod scheduler;
+mod simulation;
 mod sync;
 pub mod testing;
 pub mod time;
@@ -48,3 +49,4 @@ pub use ports::{ComponentId, Wiring};
 pub use scheduler::{
     Flows, Placement, Running, Scheduler, Workers, is_stopping, spawn, stopping, workers,
 };
+pub use simulation::{FailedSeed, Report, Seeds, Simulation, SimulationError};

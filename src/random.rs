@@ -1,4 +1,4 @@
-//! Chance, as components know it: it comes from the kernel, so that a simulation can draw it from a seed.
+//! Chance, as components know it: it comes from the kernel, so that a [simulation](crate::Simulation) can draw it from a seed.
 //!
 //! Nothing here is fit for secrets but [`token`].
 
@@ -21,7 +21,6 @@ pub(crate) struct Chance {
     is_simulated: bool,
 }
 
-#[cfg_attr(not(test), allow(dead_code, reason = "the simulation comes next"))]
 impl Chance {
     fn of_the_world() -> Self {
         Self {

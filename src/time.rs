@@ -8,9 +8,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::time::Sleep;
 
+use crate::simulation;
+
 /// The present moment.
 pub fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
+    simulation::now().unwrap_or_else(Instant::now)
 }
 
 /// The moment at which the present turn of a flow began. It is the same for all that one wake-up does and costs nothing after
@@ -73,7 +75,7 @@ impl Drop for InTurn {
 
 /// The present moment by the calendar.
 pub fn wall_clock() -> SystemTime {
-    SystemTime::now()
+    simulation::wall_clock().unwrap_or_else(SystemTime::now)
 }
 
 /// Waits for `duration`.
@@ -91,8 +93,16 @@ pub fn wall_clock() -> SystemTime {
 /// # });
 /// ```
 pub async fn sleep(duration: Duration) {
-    tokio::time::sleep(duration).await;
+    if let Some(now) = simulation::now() {
+        let mut alarm = simulation::Alarm::new(now.checked_add(duration).unwrap_or(now + AGES));
+        poll_fn(|cx| alarm.poll(cx)).await;
+    } else {
+        tokio::time::sleep(duration).await;
+    }
 }
+
+/// Longer than anybody waits.
+const AGES: Duration = Duration::from_secs(u32::MAX as u64);
 
 /// A deadline that may be moved at next to no cost, as often as there are messages.
 ///
@@ -115,7 +125,7 @@ pub async fn sleep(duration: Duration) {
 #[derive(Debug, Default)]
 pub struct Timer {
     deadline: Option<Instant>,
-    sleep: Option<Pin<Box<Sleep>>>,
+    alarm: Option<Alarm>,
 }
 
 impl Timer {
@@ -141,22 +151,58 @@ impl Timer {
 
     /// Like [`expired`](Self::expired), for use in a future made by hand.
     pub fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(deadline) = self.deadline.map(tokio::time::Instant::from_std) else {
+        let Some(deadline) = self.deadline else {
             return Poll::Pending;
         };
-        let sleep = self
-            .sleep
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        if deadline < sleep.deadline() {
-            sleep.as_mut().reset(deadline);
+        let alarm = self.alarm.get_or_insert_with(|| Alarm::new(deadline));
+        if deadline < alarm.deadline() {
+            alarm.reset(deadline);
         }
-        while sleep.as_mut().poll(cx).is_ready() {
-            if sleep.deadline() >= deadline {
+        while alarm.poll(cx).is_ready() {
+            if alarm.deadline() >= deadline {
                 return Poll::Ready(());
             }
-            sleep.as_mut().reset(deadline);
+            alarm.reset(deadline);
         }
         Poll::Pending
+    }
+}
+
+/// A wait for a moment: of the world's time, or of a simulation's.
+#[derive(Debug)]
+enum Alarm {
+    World(Pin<Box<Sleep>>),
+    Simulated(simulation::Alarm),
+}
+
+impl Alarm {
+    fn new(deadline: Instant) -> Self {
+        if simulation::is_on() {
+            Self::Simulated(simulation::Alarm::new(deadline))
+        } else {
+            Self::World(Box::pin(tokio::time::sleep_until(deadline.into())))
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        match self {
+            Self::World(sleep) => sleep.deadline().into_std(),
+            Self::Simulated(alarm) => alarm.deadline(),
+        }
+    }
+
+    fn reset(&mut self, deadline: Instant) {
+        match self {
+            Self::World(sleep) => sleep.as_mut().reset(deadline.into()),
+            Self::Simulated(alarm) => alarm.reset(deadline),
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::World(sleep) => sleep.as_mut().poll(cx),
+            Self::Simulated(alarm) => alarm.poll(cx),
+        }
     }
 }
 

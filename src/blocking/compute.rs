@@ -1,11 +1,12 @@
 //! Jobs that keep a core busy: no more of them at once than there are cores.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::thread;
 
 use tokio::sync::Semaphore;
 
 use super::unblock;
+use crate::simulation;
 
 /// Runs a job that computes for long on a thread of the pool, like [`unblock`], but no more such jobs at once than the machine has
 /// cores: the others wait, in the order in which they came, so that the workers keep their share of the machine.
@@ -24,9 +25,15 @@ use super::unblock;
 /// # kamea::testing::block_on(example());
 /// ```
 pub async fn compute<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> T {
-    static CORES: LazyLock<Semaphore> =
-        LazyLock::new(|| Semaphore::new(thread::available_parallelism().map_or(1, usize::from)));
-    let permit = CORES.acquire().await.expect("nobody closes it");
+    static CORES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        Arc::new(Semaphore::new(cores))
+    });
+    let permit = match simulation::cores() {
+        Some(cores) => cores.acquire_owned().await,
+        None => CORES.clone().acquire_owned().await,
+    };
+    let permit = permit.expect("nobody closes it");
     // The job keeps the permit: it runs to its end even if nobody waits for it any more.
     unblock(move || {
         let _permit = permit;

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
+use crate::simulation;
+
 /// How many threads the pool has at the most.
 const THREADS: usize = 32;
 
@@ -40,10 +42,15 @@ pub fn unblock<T: Send + 'static>(
 ) -> impl Future<Output = T> + Send {
     static POOL: LazyLock<Pool> = LazyLock::new(Pool::new);
     let (ended, end) = flume::bounded(1);
-    POOL.run(Box::new(move || {
+    let job = Box::new(move || {
         // Whoever asked may have gone away meanwhile.
         let _ = ended.send(catch_unwind(AssertUnwindSafe(job)));
-    }));
+    });
+    if simulation::is_on() {
+        simulation::run_job(job);
+    } else {
+        POOL.run(job);
+    }
     async move {
         let outcome = end.recv_async().await;
         match outcome.expect("a job of the pool reports its end") {

@@ -5,6 +5,7 @@ use std::thread;
 
 use crate::component::{Done, Started};
 use crate::ports::{DetachedWiring, Ports};
+use crate::simulation;
 
 /// A component that blocks. Made by [`blocking`].
 #[derive(Debug, Clone)]
@@ -51,6 +52,10 @@ impl<F> Blocking<F> {
         P: Ports,
         F: FnOnce(&mut P) -> Done + Send + 'static,
     {
+        if simulation::is_on() {
+            simulation::refuse_thread(&name);
+            return Box::pin(std::future::pending());
+        }
         let (ended, end) = flume::bounded(1);
         let body = move || {
             let outcome = catch_unwind(AssertUnwindSafe(|| (self.0)(&mut wiring.open())));

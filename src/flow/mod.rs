@@ -1,6 +1,7 @@
 //! A flow: one running graph on one worker. It is one task; its components are polled in the order in which
 //! messages flow, until nothing moves.
 
+mod drawn;
 mod ready;
 
 use std::fmt;
@@ -20,6 +21,7 @@ use crate::graph::Plan;
 use crate::link::across::AnyEnds;
 use crate::port::{Outbox, TrySendError};
 use crate::ports::{AnyLink, Wiring};
+use crate::simulation;
 use crate::time::InTurn;
 
 /// How many polls of components a flow may spend on one wake-up before others get their turn.
@@ -102,6 +104,9 @@ impl Flow {
 
     /// Polls, in flow order, each component that has something to do.
     fn pass(&mut self, budget: &mut usize) -> Result<(), Fault> {
+        if simulation::is_on() {
+            return self.pass_drawn(budget);
+        }
         let mut from = 0;
         while *budget > 0
             && let Some(component) = self.ready.take_from(from)
@@ -116,7 +121,7 @@ impl Flow {
     /// Polls what has something to do until nothing has, or the budget is spent.
     fn poll_all(&mut self, waker: &Waker) -> Poll<Result<(), Fault>> {
         self.ready.register(waker);
-        let mut budget = BUDGET;
+        let mut budget = simulation::draw_budget().unwrap_or(BUDGET);
         loop {
             if self.alive == 0 {
                 return Poll::Ready(Ok(()));
@@ -149,6 +154,9 @@ impl Flow {
 
     /// Polls the only component: there is nothing to be sorted out.
     fn poll_single(&mut self, waker: &Waker) -> Poll<Result<(), Fault>> {
+        if simulation::is_on() {
+            self.note_poll(0);
+        }
         if let [Some(single)] = &mut *self.components {
             match poll_caught(single, waker) {
                 Ok(Poll::Pending) => return Poll::Pending,
@@ -219,7 +227,9 @@ impl Future for Flow {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let flow = &mut *self;
         let _polling = Polling::begin(flow.ready.clone());
-        let outcome = if flow.plan.components.len() == 1 {
+        let outcome = if simulation::is_roll_call() {
+            flow.answer_roll_call(cx.waker())
+        } else if flow.plan.components.len() == 1 {
             flow.poll_single(cx.waker())
         } else {
             flow.poll_all(cx.waker())

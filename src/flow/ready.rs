@@ -102,6 +102,10 @@ impl ReadySet {
         None
     }
 
+    pub(crate) fn contains(&self, component: usize) -> bool {
+        self.bits.word(component / WORD).get() & 1 << (component % WORD) != 0
+    }
+
     /// Has `waker` called at the next wake-up. To be called before [`gather_woken`](Self::gather_woken), so that none is missed.
     pub(crate) fn register(&self, waker: &Waker) {
         self.woken.flow.register(waker);

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use crate::port::{Closed, Message, TrySendError};
 use crate::ports::Direction;
+use crate::simulation;
 use crate::sync::{AtomicBool, Mutex, Ordering};
 
 /// Makes a link that belongs to no graph, with ends that may go to any thread or travel inside a message.
@@ -87,7 +88,14 @@ impl<T> Sender<T> {
     ///
     /// [`Closed`] with the message, when the receiving end is gone.
     pub fn send_blocking(&self, message: T) -> Result<(), Closed<T>> {
-        self.sender.send(message).map_err(|error| Closed(error.0))
+        match self.try_send(message) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Closed(message)) => Err(Closed(message)),
+            Err(TrySendError::Full(message)) => {
+                simulation::refuse_to_block("send_blocking");
+                self.sender.send(message).map_err(|error| Closed(error.0))
+            }
+        }
     }
 
     /// Waits until the receiving end is gone.
@@ -158,7 +166,12 @@ impl<T> Receiver<T> {
     /// The next message; blocks this thread until it is there. Not for code that runs on a worker.
     /// `None` once every sender is gone and nothing is left.
     pub fn next_blocking(&mut self) -> Option<T> {
-        self.receiver.recv().ok()
+        self.try_receive().or_else(|| {
+            if !self.receiver.is_disconnected() {
+                simulation::refuse_to_block("next_blocking");
+            }
+            self.receiver.recv().ok()
+        })
     }
 
     pub(crate) fn len(&self) -> usize {

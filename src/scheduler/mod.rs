@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 pub use flows::Flows;
 pub use stop::{is_stopping, stopping};
+pub(crate) use worker::{Worker, current as current_worker};
 pub use worker::{spawn, workers};
 
 use stop::Stop;
@@ -22,6 +23,7 @@ use worker::Job;
 use crate::fault::Fault;
 use crate::flow::Flow;
 use crate::graph::{Graph, GraphError};
+use crate::simulation;
 
 /// Runs graphs over a pool of threads.
 ///
@@ -75,12 +77,7 @@ impl Scheduler {
     /// If `count` is 0, or if the system does not let the threads start.
     pub fn with_workers(count: usize) -> Self {
         assert!(count > 0, "a scheduler has at least one worker");
-        let (jobs, queues): (Vec<_>, Vec<_>) = (0..count).map(|_| flume::unbounded()).unzip();
-        let workers = Workers(Arc::new(Pool {
-            jobs: jobs.into(),
-            next: AtomicUsize::new(0),
-            graphs: Mutex::default(),
-        }));
+        let (workers, queues) = Workers::new(count);
         let abort = Arc::new(Stop::default());
         let (alive, ended) = flume::bounded(1);
         let start = |(index, queue)| {
@@ -130,7 +127,7 @@ impl Scheduler {
     }
 
     fn begin_stop(&self) {
-        self.workers.0.stop_graphs();
+        self.workers.stop_graphs();
         for jobs in &self.workers.0.jobs {
             // A worker that is gone has nothing to finish.
             let _ = jobs.send(Job::Finish);
@@ -193,6 +190,17 @@ struct Pool {
 }
 
 impl Workers {
+    /// So many workers, and what each of them is to do.
+    fn new(count: usize) -> (Self, Vec<flume::Receiver<Job>>) {
+        let (jobs, queues): (Vec<_>, _) = (0..count).map(|_| flume::unbounded()).unzip();
+        let pool = Pool {
+            jobs: jobs.into(),
+            next: AtomicUsize::new(0),
+            graphs: Mutex::default(),
+        };
+        (Self(Arc::new(pool)), queues)
+    }
+
     /// How many there are.
     pub fn count(&self) -> usize {
         self.0.jobs.len()
@@ -237,6 +245,16 @@ impl Workers {
     fn turn(&self) -> usize {
         self.0.next.fetch_add(1, Ordering::Relaxed)
     }
+
+    /// Has every graph come to its end.
+    pub(crate) fn stop_graphs(&self) {
+        if let Ok(graphs) = self.0.graphs.lock() {
+            graphs
+                .iter()
+                .filter_map(Weak::upgrade)
+                .for_each(|stop| stop.set());
+        }
+    }
 }
 
 impl Pool {
@@ -244,15 +262,6 @@ impl Pool {
         if let Ok(mut graphs) = self.graphs.lock() {
             graphs.retain(|known| known.strong_count() > 0);
             graphs.push(Arc::downgrade(stop));
-        }
-    }
-
-    fn stop_graphs(&self) {
-        if let Ok(graphs) = self.graphs.lock() {
-            graphs
-                .iter()
-                .filter_map(Weak::upgrade)
-                .for_each(|stop| stop.set());
         }
     }
 }
@@ -292,17 +301,24 @@ impl Running {
     ///
     /// The [`Fault`] that stopped the graph, if one did.
     pub fn wait(self) -> Result<(), Fault> {
+        simulation::refuse_to_block("wait");
         // No outcome: the scheduler was stopped and has dropped the graph.
         self.outcome.recv().unwrap_or(Ok(()))
     }
 
     /// Like [`wait`](Self::wait), but gives up at a moment; `None` then, and the graph runs on.
     pub fn wait_until(&self, moment: Instant) -> Option<Result<(), Fault>> {
+        simulation::refuse_to_block("wait_until");
         match self.outcome.recv_deadline(moment) {
             Ok(outcome) => Some(outcome),
             Err(flume::RecvTimeoutError::Disconnected) => Some(Ok(())),
             Err(flume::RecvTimeoutError::Timeout) => None,
         }
+    }
+
+    /// How the graph has ended; as if it had not failed, if it has not ended.
+    pub(crate) fn try_outcome(&self) -> Result<(), Fault> {
+        self.outcome.try_recv().unwrap_or(Ok(()))
     }
 
     /// Waits until the graph has ended.

@@ -15,6 +15,7 @@ use super::flows::{Counted, Flows};
 use super::stop::{self, Stop};
 use crate::fault::Fault;
 use crate::flow::Flow;
+use crate::simulation;
 
 /// What a worker is told.
 pub(super) enum Job {
@@ -33,7 +34,8 @@ impl fmt::Debug for Job {
 }
 
 /// What a worker knows of itself.
-struct Worker {
+#[derive(Debug, Clone)]
+pub(crate) struct Worker {
     index: usize,
     workers: Workers,
     /// All that it runs.
@@ -44,13 +46,43 @@ thread_local! {
     static WORKER: RefCell<Option<Worker>> = const { RefCell::new(None) };
 }
 
+impl Worker {
+    /// Makes workers that have no threads of their own: gives each, and what serves it, to `run`.
+    pub(crate) fn simulate(
+        count: usize,
+        mut run: impl FnMut(Self, Pin<Box<dyn Future<Output = ()>>>),
+    ) -> Workers {
+        let (workers, queues) = Workers::new(count);
+        for (index, jobs) in queues.into_iter().enumerate() {
+            let worker = Self::new(index, workers.clone());
+            let flows = worker.flows.clone();
+            run(worker, Box::pin(async move { serve(&jobs, flows).await }));
+        }
+        workers
+    }
+
+    fn new(index: usize, workers: Workers) -> Self {
+        Self {
+            index,
+            workers,
+            flows: Flows::new(),
+        }
+    }
+
+    pub(crate) fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Makes `worker` the one that runs on this thread; gives back the one before.
+    pub(crate) fn enter(worker: Option<Self>) -> Option<Self> {
+        WORKER.replace(worker)
+    }
+}
+
 pub(super) fn run(index: usize, jobs: &flume::Receiver<Job>, workers: Workers, abort: &Stop) {
-    let flows = Flows::new();
-    WORKER.replace(Some(Worker {
-        index,
-        workers,
-        flows: flows.clone(),
-    }));
+    let worker = Worker::new(index, workers);
+    let flows = worker.flows.clone();
+    Worker::enter(Some(worker));
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
@@ -60,7 +92,7 @@ pub(super) fn run(index: usize, jobs: &flume::Receiver<Job>, workers: Workers, a
     tasks.block_on(&runtime, first_of(serve(jobs, flows), abort.wait()));
     // What is left is dropped here, on the thread where it ran.
     drop(tasks);
-    WORKER.replace(None);
+    Worker::enter(None);
 }
 
 async fn serve(jobs: &flume::Receiver<Job>, flows: Flows) {
@@ -80,7 +112,7 @@ async fn first_of(a: impl Future<Output = ()>, b: impl Future<Output = ()>) {
 }
 
 /// The number of this worker, if this thread is one.
-pub(super) fn current() -> Option<usize> {
+pub(crate) fn current() -> Option<usize> {
     WORKER.with_borrow(|worker| worker.as_ref().map(|worker| worker.index))
 }
 
@@ -109,7 +141,7 @@ pub fn spawn(flow: Flow) {
 /// Spawns a flow that belongs to the group behind `counted`.
 pub(super) fn spawn_counted(flow: Flow, counted: Counted) {
     let running = with_worker(|worker| worker.flows.enter());
-    spawn_local(Task {
+    spawn_task(Task {
         flow,
         stop: stop::current(),
         _counted: [Some(running), Some(counted)],
@@ -118,7 +150,7 @@ pub(super) fn spawn_counted(flow: Flow, counted: Counted) {
 
 pub(super) fn adopt(flow: Flow, stop: Option<Arc<Stop>>) {
     let running = with_worker(|worker| worker.flows.enter());
-    spawn_local(Task {
+    spawn_task(Task {
         flow,
         stop,
         _counted: [Some(running), None],
@@ -132,7 +164,7 @@ pub(super) fn launch(
     ended: Option<flume::Sender<Result<(), Fault>>>,
 ) {
     let running = with_worker(|worker| worker.flows.enter());
-    spawn_local(async move {
+    spawn_task(async move {
         let _running = running;
         let outcome = {
             let mut wish = pin!(stop.wait());
@@ -156,9 +188,18 @@ pub(super) fn launch(
     });
 }
 
+fn spawn_task(task: impl Future<Output = ()> + 'static) {
+    if simulation::is_on() {
+        simulation::spawn("flow", task);
+    } else {
+        spawn_local(task);
+    }
+}
+
 fn log_fault(outcome: Result<(), Fault>) {
     if let Err(fault) = outcome {
         log::error!("{fault}");
+        simulation::add_fault(fault);
     }
 }
 

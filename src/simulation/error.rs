@@ -1,8 +1,9 @@
 //! What can go wrong in a simulation.
 
+use std::any::Any;
 use std::time::Duration;
 
-use crate::fault::Fault;
+use crate::fault::{Cause, Fault};
 use crate::graph::GraphError;
 
 /// Why a simulation has failed.
@@ -16,7 +17,7 @@ pub enum SimulationError {
     #[error(transparent)]
     Fault(#[from] Fault),
     /// Something beside the graph panicked.
-    #[error("`{name}` {panic}")]
+    #[error("{name} panicked: {panic}")]
     Panicked {
         /// Its name.
         name: String,
@@ -38,15 +39,32 @@ pub enum SimulationError {
         waiting: Vec<String>,
     },
     /// So many polls that something seems to spin.
-    #[error("not at its end after {polls} polls: something spins, or `Simulation::polls` should allow for more")]
+    #[error(
+        "not at its end after {polls} polls: something spins, or `Simulation::polls` should allow for more"
+    )]
     Spinning {
         /// How many.
         polls: u64,
     },
     /// A component that has a thread of its own, whose steps cannot be ordered.
-    #[error("component `{component}` cannot be simulated, because it has a thread of its own (`blocking`): put a simulated one in its place")]
+    #[error(
+        "component `{component}` cannot be simulated, because it has a thread of its own (`blocking`): put a simulated one in its place"
+    )]
     OwnThread {
         /// Its name, as graph/component.
         component: String,
     },
+}
+
+impl SimulationError {
+    pub(super) fn panicked(name: &str, payload: &(dyn Any + Send)) -> Self {
+        let panic = match Cause::panic(payload) {
+            Cause::Panic(text) => text,
+            Cause::Error(error) => error.to_string(),
+        };
+        Self::Panicked {
+            name: name.to_owned(),
+            panic,
+        }
+    }
 }

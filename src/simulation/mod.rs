@@ -29,13 +29,13 @@ pub(crate) use world::{is_on, now};
 use crate::fault::Fault;
 use crate::graph::Graph;
 use crate::random::Chance;
-use crate::scheduler::{Placement, Worker, Workers};
+use crate::scheduler::{Placement, Worker};
 use trace::Trace;
 use world::World;
 
 /// Runs a graph in a world of its own: on one thread, in virtual time, in an order drawn from a seed.
 ///
-/// An hour of waiting passes in no time. [`spawn`](crate::spawn), [`Flows`](crate::Flows) and [`Workers`] do what they always do, for
+/// An hour of waiting passes in no time. [`spawn`](crate::spawn), [`Flows`](crate::Flows) and [`Workers`](crate::Workers) do what they always do, for
 /// as many workers as are asked for; jobs of [`unblock`](crate::unblock) and [`compute`](crate::compute) run in turn, and
 /// it takes a time drawn from the seed until they are seen to have ended. A [`blocking`](crate::blocking) component cannot be simulated, and neither can sockets and
 /// processes of the system: simulated ones take their place.

@@ -5,8 +5,7 @@ use std::fmt::{self, Display};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::Simulation;
-use crate::fault::Cause;
+use super::{Simulation, SimulationError};
 use crate::random::Chance;
 
 /// The variable of the environment that names the one seed to run.
@@ -93,7 +92,7 @@ impl Seeds {
             let failure = match outcome {
                 Ok(Ok(_)) => return None,
                 Ok(Err(error)) => error.to_string(),
-                Err(payload) => Cause::panic(&*payload).to_string(),
+                Err(payload) => SimulationError::panicked("the check", &*payload).to_string(),
             };
             Some(FailedSeed { seed, failure })
         })

@@ -15,7 +15,7 @@ use fastrand::Rng;
 
 use super::trace::Trace;
 use super::{Limits, SimulationError};
-use crate::fault::{Cause, Fault};
+use crate::fault::Fault;
 use crate::scheduler::Worker;
 
 /// When every simulation begins: 1 January 2026, 00:00 UTC, in seconds since the epoch.
@@ -283,10 +283,7 @@ impl World {
             Ok(Poll::Pending) => self.tasks.borrow_mut()[index] = Some(task),
             ended => {
                 if let Err(payload) = ended {
-                    self.fail(SimulationError::Panicked {
-                        name: task.name.to_string(),
-                        panic: Cause::panic(&*payload).to_string(),
-                    });
+                    self.fail(SimulationError::panicked(&task.name, &*payload));
                 }
                 self.working
                     .set(self.working.get() - usize::from(!task.serves));

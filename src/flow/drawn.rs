@@ -1,0 +1,55 @@
+//! How a flow is polled in a simulation: in an order that is drawn from the seed, and not in flow order.
+
+use std::task::{Poll, Waker};
+
+use super::Flow;
+use crate::fault::Fault;
+use crate::simulation;
+
+impl Flow {
+    /// Polls, in an order drawn from the seed, components that have something to do; at times one that has nothing to do.
+    #[cold]
+    pub(super) fn pass_drawn(&mut self, budget: &mut usize) -> Result<(), Fault> {
+        while *budget > 0
+            && let Some(component) = self.take_drawn()
+        {
+            *budget -= 1;
+            self.note_poll(component);
+            self.poll_component(component)?;
+            if simulation::draws_spurious() {
+                self.ready.insert(simulation::draw(self.components.len()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes one of the components that have something to do, each as likely as the others.
+    fn take_drawn(&self) -> Option<usize> {
+        let ready =
+            || (0..self.components.len()).filter(|&component| self.ready.contains(component));
+        let count = ready().count();
+        let drawn = ready().nth(simulation::draw(count.max(1)))?;
+        self.ready.take_from(drawn)
+    }
+
+    /// Adds the poll of a component to the trace of the simulation.
+    #[cold]
+    pub(super) fn note_poll(&self, component: usize) {
+        if self.components[component].is_some() {
+            simulation::note(&self.plan.graph, &self.plan.components[component].name);
+        }
+    }
+
+    /// Names the components that are left, and those of flows inside of them, by polling each once more.
+    #[cold]
+    pub(super) fn answer_roll_call(&mut self, waker: &Waker) -> Poll<Result<(), Fault>> {
+        if self.components.len() == 1 {
+            return self.poll_single(waker);
+        }
+        for component in 0..self.components.len() {
+            self.note_poll(component);
+            self.poll_component(component)?;
+        }
+        Poll::Pending
+    }
+}
