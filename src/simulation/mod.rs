@@ -61,12 +61,12 @@ use world::World;
 ///     let (numbers, mut doubled) = (graph.feed(ponder.inbox), graph.take(ponder.outbox));
 ///     Simulation::seed(seed)
 ///         .beside("asker", async move || {
-///             for number in 0..100 {
+///             for number in 0..10 {
 ///                 numbers.send(number).await.unwrap();
 ///             }
 ///         })
 ///         .beside("listener", async move || {
-///             for number in 0..100 {
+///             for number in 0..10 {
 ///                 assert_eq!(doubled.next().await, Some(2 * number));
 ///             }
 ///         })
