@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use crate::port::Closed;
-use crate::ports::Ports;
+use crate::ports::{Ports, Wiring};
 
 /// How a component ends: `Ok(())` when its work is done, [`End`] when it cannot go on.
 pub type Done = Result<(), End>;
@@ -107,9 +107,22 @@ pub type Started = Pin<Box<dyn Future<Output = Done>>>;
     note = "a component is an async function or async closure that takes `&mut {P}` and returns `kamea::Done`"
 )]
 pub trait Component<P: Ports>: 'static {
+    /// Whether it is a function of each message, which a graph may fuse into the inbox that it feeds.
+    #[doc(hidden)]
+    const IS_FUNCTION: bool = false;
+
     /// Starts the component over ports that are linked.
     #[doc(hidden)]
     fn start(self, ports: P) -> Started;
+
+    /// Opens its ports and starts it over them.
+    #[doc(hidden)]
+    fn start_in(self, wiring: &mut Wiring<'_>) -> Started
+    where
+        Self: Sized,
+    {
+        self.start(wiring.open())
+    }
 }
 
 impl<P, F> Component<P> for F

@@ -15,6 +15,7 @@ mod blocking;
 mod component;
 mod fault;
 mod flow;
+mod fuse;
 mod graph;
 mod link;
 mod port;
@@ -30,6 +31,9 @@ pub use blocking::{Blocking, blocking, compute, unblock};
 pub use component::{BoxComponent, Component, Done, End, Started};
 pub use fault::{Cause, Fault, Policy};
 pub use flow::Flow;
+#[doc(hidden)]
+pub use fuse::{Filter, FilterMap, Inspect, Map, Scan, Step};
+pub use fuse::{Function, filter, filter_map, inspect, map, scan};
 #[doc(hidden)]
 pub use graph::component_name;
 pub use graph::{

@@ -4,7 +4,10 @@ use std::any::Any;
 use std::marker::PhantomData;
 use std::rc::Rc;
 use std::slice;
+use std::sync::Arc;
 
+use crate::fuse::Fused;
+use crate::graph::PlannedComponent;
 use crate::link::across::{AnyEnds, Ends};
 use crate::link::within::Queue;
 use crate::port::{Inbox, Message, Outbox};
@@ -360,6 +363,8 @@ pub(crate) enum AnyLink {
     Within(Rc<dyn Any>),
     /// The [`Ends`] of the link's message type.
     Across(Box<dyn AnyEnds>),
+    /// An inbox behind a function, an `Option<Inbox>` of the link's message type, once the function has been fused.
+    Fused(Box<dyn Any>),
 }
 
 /// Where the ports of one component find their links while the graph starts.
@@ -367,6 +372,8 @@ pub(crate) enum AnyLink {
 pub struct Wiring<'a> {
     links: &'a mut [AnyLink],
     ports: slice::Iter<'a, Box<[PortLink]>>,
+    /// The name of a function that is to be fused into the inbox that it feeds.
+    fuses: Option<&'a Arc<str>>,
 }
 
 impl std::fmt::Debug for Wiring<'_> {
@@ -388,6 +395,35 @@ impl<'a> Wiring<'a> {
         Self {
             links,
             ports: ports.iter(),
+            fuses: None,
+        }
+    }
+
+    /// The wiring of a function that is to be fused.
+    pub(crate) fn fusing(links: &'a mut [AnyLink], function: &'a PlannedComponent) -> Self {
+        Self {
+            fuses: Some(&function.name),
+            ..Self::new(links, &function.ports)
+        }
+    }
+
+    pub(crate) fn fuses(&self) -> Option<Arc<str>> {
+        self.fuses.cloned()
+    }
+
+    pub(crate) fn open<P: Ports>(&mut self) -> P {
+        P::open(self)
+    }
+
+    /// Puts a function, whose ports are those of a [`Pipe`], into the place of the link that it feeds.
+    pub(crate) fn fuse<A: Message, B: Message, F: Fused<B> + 'static>(
+        &mut self,
+        function: impl FnOnce(Inbox<A>) -> F,
+    ) {
+        let upstream = Inbox::<A>::open(self);
+        let behind = Inbox::<B>::fused(Box::new(function(upstream)));
+        if let Some(at) = self.next_port().first() {
+            self.links[at.link] = AnyLink::Fused(Box::new(Some(behind)));
         }
     }
 
@@ -427,6 +463,11 @@ impl<'a> Wiring<'a> {
                 let receiver = ends_of::<T>(&mut **ends).take_receiver();
                 Inbox::from(receiver.expect("the graph was checked: a link leads to one inbox"))
             }
+            AnyLink::Fused(behind) => {
+                let inbox = behind.downcast_mut::<Option<Inbox<T>>>();
+                let inbox = inbox.and_then(Option::take);
+                inbox.expect("a function starts before the component that it is fused with")
+            }
         }
     }
 
@@ -439,6 +480,9 @@ impl<'a> Wiring<'a> {
                     sender.expect("an outbox opens where its link has its sender"),
                     at.holds,
                 )
+            }
+            AnyLink::Fused(_) => {
+                unreachable!("only a function feeds the inbox that it is fused into")
             }
         }
     }

@@ -17,6 +17,7 @@ pub(crate) use ready::{ReadySet, Waiter};
 
 use crate::component::{Done, End, Started};
 use crate::fault::{Cause, Fault, Policy};
+use crate::fuse;
 use crate::graph::Plan;
 use crate::link::across::AnyEnds;
 use crate::port::{Outbox, TrySendError};
@@ -60,10 +61,15 @@ impl Flow {
             .iter()
             .map(|link| match premade.next().flatten() {
                 Some(ends) => AnyLink::Across(ends),
+                None if link.fused => AnyLink::Fused(Box::new(())),
                 None if link.across => AnyLink::Across((link.kind.across)(link.capacity)),
                 None => AnyLink::Within((link.kind.within)(link.capacity, link.holders, &ready)),
             })
             .collect();
+        for function in &plan.functions {
+            // It is in the inbox behind it now, and nothing is left to be polled.
+            let _ = make(&mut Wiring::fusing(&mut links, function));
+        }
         let components = plan
             .components
             .iter()
@@ -198,7 +204,12 @@ impl Flow {
     }
 
     fn fault(&mut self, component: usize, cause: Cause) -> Result<(), Fault> {
-        let component = self.plan.components[component].name.clone();
+        let component = match &cause {
+            // A function panics where the component behind it is polled.
+            Cause::Panic(_) => fuse::culprit(),
+            Cause::Error(_) => None,
+        }
+        .unwrap_or_else(|| self.plan.components[component].name.clone());
         let fault = Fault {
             graph: self.plan.graph.clone(),
             component,

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use error::GraphError;
 pub use pipeline::{Pipeline, PipelineStart, Stage, component_name};
-pub(crate) use plan::Plan;
+pub(crate) use plan::{Plan, PlannedComponent};
 pub use template::{PerSeed, Template};
 
 use crate::blocking::Blocking;
@@ -93,6 +93,8 @@ struct Node<Make> {
     ports: &'static [PortInfo],
     /// Whether it runs on a thread of its own.
     own_thread: bool,
+    /// Whether it is a function of each message, which may be fused into the inbox that it feeds.
+    is_function: bool,
     make: Make,
 }
 
@@ -275,7 +277,9 @@ pub(crate) mod kind {
 impl<P: Ports, C: Component<P> + Send> Part<P, kind::Async> for C {
     #[track_caller]
     fn join(self, graph: &mut Graph, name: &str) -> P::Handles {
-        graph.insert::<P, C>(name, false, Box::new(|wiring| self.start(P::open(wiring))))
+        let handles = graph.insert::<P, C>(name, false, Box::new(|wiring| self.start_in(wiring)));
+        graph.mark_function(C::IS_FUNCTION);
+        handles
     }
 }
 
@@ -343,9 +347,17 @@ impl<Make> Graph<Make> {
             location: Location::caller(),
             ports,
             own_thread,
+            is_function: false,
             make,
         });
         id
+    }
+
+    /// Says of the component added last whether it is a function.
+    fn mark_function(&mut self, is_function: bool) {
+        if let Some(node) = self.nodes.last_mut() {
+            node.is_function = is_function;
+        }
     }
 
     /// The graph's name.

@@ -232,5 +232,8 @@ pub fn component_name(expression: &'static str) -> &'static str {
         .unwrap_or(expression);
     let path = path.split("::<").next().unwrap_or(path);
     let name = path.rsplit("::").next().unwrap_or(path).trim();
-    if name.is_empty() { "closure" } else { name }
+    match name {
+        "" | "async" | "move" | "async move" => "closure",
+        name => name,
+    }
 }

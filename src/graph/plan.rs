@@ -12,7 +12,9 @@ use crate::ports::{ComponentId, PortKey, PortLink};
 /// What is needed to start a graph any number of times without looking anything up.
 pub(crate) struct Plan {
     pub(crate) graph: Arc<str>,
-    /// In flow order.
+    /// The functions that are fused into the inboxes that they feed, in flow order.
+    pub(crate) functions: Box<[PlannedComponent]>,
+    /// All others, in flow order.
     pub(crate) components: Box<[PlannedComponent]>,
     pub(crate) links: Box<[PlannedLink]>,
     /// The link that the graph's faults go to.
@@ -41,11 +43,14 @@ pub(crate) struct PlannedLink {
     pub(crate) holders: usize,
     /// Whether its ends are on different threads.
     pub(crate) across: bool,
+    /// Whether a function stands in its place.
+    pub(crate) fused: bool,
 }
 
 impl Plan {
-    /// Checks a graph. Gives the plan, and the graph's components in flow order (by their numbers in the graph).
-    pub(super) fn new<Make>(graph: &Graph<Make>) -> Result<(Self, Vec<usize>), GraphError> {
+    /// Checks a graph. Gives the plan, and the graph's components by their numbers in the graph: its functions in flow order, then
+    /// its components in flow order.
+    pub(crate) fn new<Make>(graph: &Graph<Make>) -> Result<(Self, Vec<usize>), GraphError> {
         let numbers = number_components(graph)?;
         let order = flow_order(graph, &numbers)?;
         let mut components: Vec<_> = graph.nodes.iter().map(PlannedComponent::new).collect();
@@ -78,24 +83,42 @@ impl Plan {
         mark_serving_faults(graph, &numbers, &mut components);
         all_linked(graph, &components)?;
 
-        let on_own_thread = |key: PortKey| graph.nodes[numbers[&key.component]].own_thread;
-        let links = graph
+        let node = |key: PortKey| numbers[&key.component];
+        let on_own_thread = |key: PortKey| graph.nodes[node(key)].own_thread;
+        let is_function = |key: PortKey| graph.nodes[node(key)].is_function;
+        let links: Box<[_]> = graph
             .links
             .iter()
-            .map(|link| PlannedLink::new(link, on_own_thread))
+            .map(|link| PlannedLink::new(link, on_own_thread, is_function))
             .collect();
+        let fused = graph
+            .links
+            .iter()
+            .zip(&links)
+            .filter(|(_, link)| link.fused);
+        let fused: HashSet<_> = fused
+            .filter_map(|(link, _)| link.only_outbox())
+            .map(node)
+            .collect();
+        let (functions, others) = order
+            .into_iter()
+            .partition::<Vec<_>, _>(|index| fused.contains(index));
         let mut components: Vec<_> = components.into_iter().map(Some).collect();
-        let plan = Self {
-            graph: graph.name.clone(),
-            components: order
+        let mut take = |order: &[usize]| -> Box<[_]> {
+            order
                 .iter()
                 .filter_map(|&index| components[index].take())
-                .collect(),
+                .collect()
+        };
+        let plan = Self {
+            graph: graph.name.clone(),
+            functions: take(&functions),
+            components: take(&others),
             links,
             faults,
             supervise: graph.supervise.clone(),
         };
-        Ok((plan, order))
+        Ok((plan, [functions, others].concat()))
     }
 }
 
@@ -114,11 +137,16 @@ impl PlannedComponent {
 }
 
 impl PlannedLink {
-    fn new(link: &Link, on_own_thread: impl Fn(PortKey) -> bool) -> Self {
+    fn new(
+        link: &Link,
+        on_own_thread: impl Fn(PortKey) -> bool,
+        is_function: impl Fn(PortKey) -> bool,
+    ) -> Self {
         let from_thread = link.from.iter().any(|feed| match feed.outbox {
             Origin::Port(outbox) => on_own_thread(outbox),
             Origin::Faults => false,
         });
+        let across = link.premade.is_some() || from_thread || link.to.is_some_and(on_own_thread);
         Self {
             kind: link.kind,
             capacity: link.capacity,
@@ -127,12 +155,26 @@ impl PlannedLink {
                 .iter()
                 .filter(|feed| link.is_held_by(feed))
                 .count(),
-            across: link.premade.is_some() || from_thread || link.to.is_some_and(on_own_thread),
+            across,
+            fused: !across && link.only_outbox().is_some_and(is_function),
         }
     }
 }
 
 impl Link {
+    /// What feeds the inbox, if that is a single outbox upstream of it.
+    fn only_outbox(&self) -> Option<PortKey> {
+        match &self.from[..] {
+            [
+                Feed {
+                    outbox: Origin::Port(outbox),
+                    feedback: false,
+                },
+            ] => Some(*outbox),
+            _ => None,
+        }
+    }
+
     /// A feedback link is held open by its outboxes only where nothing else feeds the inbox.
     fn is_held_by(&self, feed: &Feed) -> bool {
         !feed.feedback || self.from.iter().all(|feed| feed.feedback)

@@ -112,8 +112,9 @@ impl<S: 'static> Graph<PerSeed<S>> {
         name: &str,
         make: impl Fn(&mut S) -> C + Send + Sync + 'static,
     ) -> P::Handles {
-        let make = move |seed: &mut S, wiring: &mut Wiring<'_>| make(seed).start(P::open(wiring));
+        let make = move |seed: &mut S, wiring: &mut Wiring<'_>| make(seed).start_in(wiring);
         let id = self.push::<C>(name, P::PORTS, false, Box::new(make));
+        self.mark_function(C::IS_FUNCTION);
         P::handles(id)
     }
 

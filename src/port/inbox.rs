@@ -1,12 +1,14 @@
 //! The inbox: the end of a link where messages come out.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use super::Across;
+use crate::fuse::Fused;
 use crate::link::across::Receiver;
 use crate::link::within::Queue;
 
@@ -48,6 +50,8 @@ pub struct Inbox<T>(Receiving<T>);
 enum Receiving<T> {
     Within(Rc<Queue<T>>),
     Across(Receiver<T>),
+    /// Behind functions.
+    Fused(Box<dyn Fused<T>>),
 }
 
 impl<T> fmt::Debug for Receiving<T> {
@@ -55,6 +59,7 @@ impl<T> fmt::Debug for Receiving<T> {
         f.write_str(match self {
             Self::Within(_) => "within a flow",
             Self::Across(_) => "across threads",
+            Self::Fused(_) => "behind a function",
         })
     }
 }
@@ -62,6 +67,10 @@ impl<T> fmt::Debug for Receiving<T> {
 impl<T> Inbox<T> {
     pub(crate) fn within(queue: Rc<Queue<T>>) -> Self {
         Self(Receiving::Within(queue))
+    }
+
+    pub(crate) fn fused(fused: Box<dyn Fused<T>>) -> Self {
+        Self(Receiving::Fused(fused))
     }
 
     /// The next message. `None` once upstream has finished and the queue is empty.
@@ -81,9 +90,14 @@ impl<T> Inbox<T> {
 
     /// The next message, if there is one now.
     pub fn try_next(&mut self) -> Option<T> {
-        match &mut self.0 {
+        self.try_take()
+    }
+
+    pub(crate) fn try_take(&self) -> Option<T> {
+        match &self.0 {
             Receiving::Within(queue) => queue.try_next(),
-            Receiving::Across(receiver) => receiver.try_next(),
+            Receiving::Across(receiver) => receiver.try_receive(),
+            Receiving::Fused(fused) => fused.try_next(),
         }
     }
 
@@ -95,24 +109,60 @@ impl<T> Inbox<T> {
     /// In a component that runs in a flow, which must not block: use [`next`](Self::next) there.
     pub fn next_blocking(&mut self) -> Option<T> {
         match &mut self.0 {
-            Receiving::Within(_) => {
+            Receiving::Within(_) | Receiving::Fused(_) => {
                 panic!("a component of a flow must not block: use `next().await`")
             }
             Receiving::Across(receiver) => receiver.next_blocking(),
         }
     }
 
-    /// How many messages wait.
+    /// How many messages wait. Behind a [`filter`](crate::filter) some of them may never arrive.
     pub fn len(&self) -> usize {
         match &self.0 {
             Receiving::Within(queue) => queue.len(),
             Receiving::Across(receiver) => receiver.len(),
+            Receiving::Fused(fused) => fused.len(),
         }
     }
 
     /// Whether no message waits.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+impl<T: 'static> Inbox<T> {
+    /// Polls it for a function behind it, which keeps the wait for another thread, once it has begun, in `waiting`.
+    pub(crate) fn poll_fused(
+        self: &Rc<Self>,
+        cx: &mut Context<'_>,
+        waiting: &RefCell<Option<Across<'static, Option<T>>>>,
+    ) -> Poll<Option<T>> {
+        let receiver = match &self.0 {
+            Receiving::Within(queue) => return queue.poll_next(cx),
+            Receiving::Fused(fused) => return fused.poll_next(cx),
+            Receiving::Across(receiver) => receiver,
+        };
+        let mut waiting = waiting.borrow_mut();
+        if waiting.is_none()
+            && let Some(message) = receiver.try_receive()
+        {
+            return Poll::Ready(Some(message));
+        }
+        let wait = waiting.get_or_insert_with(|| {
+            let inbox = self.clone();
+            Box::pin(async move { inbox.receive_across().await })
+        });
+        let message = ready!(wait.as_mut().poll(cx));
+        *waiting = None;
+        Poll::Ready(message)
+    }
+
+    async fn receive_across(&self) -> Option<T> {
+        match &self.0 {
+            Receiving::Across(receiver) => receiver.receive().await,
+            Receiving::Within(_) | Receiving::Fused(_) => None,
+        }
     }
 }
 
@@ -146,6 +196,7 @@ impl<T> Future for NextMessage<'_, T> {
         match self.inbox {
             Receiving::Within(queue) => queue.poll_next(cx),
             Receiving::Across(receiver) => self.poll_across(receiver, cx),
+            Receiving::Fused(fused) => fused.poll_next(cx),
         }
     }
 }

@@ -68,4 +68,4 @@ pub enum TrySendError<T> {
 }
 
 /// A wait at a link across threads: boxed, so that waits inside a flow stay small.
-type Across<'a, Output> = Pin<Box<dyn Future<Output = Output> + 'a>>;
+pub(crate) type Across<'a, Output> = Pin<Box<dyn Future<Output = Output> + 'a>>;
