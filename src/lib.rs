@@ -12,6 +12,7 @@
 extern crate self as kamea;
 
 mod blocking;
+mod census;
 mod component;
 mod fault;
 mod flow;
@@ -28,6 +29,10 @@ pub mod testing;
 pub mod time;
 
 pub use blocking::{Blocking, blocking, compute, unblock};
+pub use census::{
+    Because, Census, ComponentCensus, FeedCensus, GraphCensus, InstanceCensus, LinkCensus, Place,
+    State, StateCount, WorkerCensus,
+};
 pub use component::{BoxComponent, Component, Done, End, Started};
 pub use fault::{Cause, Fault, Policy};
 pub use flow::Flow;
