@@ -6,6 +6,7 @@ pub mod console;
 pub mod file;
 pub mod gateway;
 pub mod http;
+pub mod inspect;
 pub mod net;
 pub mod process;
 pub mod wsgi;

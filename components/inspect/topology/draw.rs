@@ -1,0 +1,172 @@
+//! The topology protocol on one connection: lines in, answers out, and what has come of it to whoever shows it.
+//!
+//! ```text
+//! bytes ──▶ draw_topology ──▶ answers
+//!                ╌╌▶ sketches    to the gatherer, which is another graph
+//! ```
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kamea::{Component, Done, Pipe, Sender};
+use memchr::memchr;
+
+use super::sketch::{Sketch, refusal};
+
+/// How long a line may be, in bytes.
+const LONGEST_LINE: usize = 4096;
+
+/// What a program looks like now.
+#[derive(Debug, Clone)]
+pub struct Sketched {
+    /// Which program.
+    pub program: u64,
+    /// What it is called: its address.
+    pub name: String,
+    /// What it has drawn.
+    pub sketch: Arc<Sketch>,
+    /// Whether more may come.
+    pub is_connected: bool,
+}
+
+/// Obeys the topology commands of one program, a line each, and sends what has come of all that have arrived to `sketches`.
+///
+/// # Examples
+///
+/// ```
+/// use bytes::Bytes;
+/// use kamea::Graph;
+/// use kamea_components::inspect::draw_topology;
+///
+/// let (sketches, mut drawn) = kamea::link(16);
+/// let mut graph = Graph::new("topology");
+/// let draw = graph.add("draw", draw_topology(1, "a program", sketches));
+/// let (lines, mut answers) = (graph.feed(draw.inbox), graph.take(draw.outbox));
+/// lines.try_send(Bytes::from("ADD NODE 1 one auto -\r\nADD NODE 2 two auto -\nADD LI")).unwrap();
+/// lines.try_send(Bytes::from("NK 1 2\nADD LINK 1 3\n")).unwrap();
+/// drop(lines);
+/// kamea::testing::block_on(graph.start()?)?;
+/// assert_eq!(answers.try_next().unwrap(), "ERROR \"there is no node 3\"\n");
+/// let last = std::iter::from_fn(|| drawn.try_next()).last().unwrap();
+/// assert_eq!(last.sketch.to_json()["links"][0]["to"], "2");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn draw_topology(
+    program: u64,
+    name: impl Into<String>,
+    sketches: Sender<Sketched>,
+) -> impl Component<Pipe<Bytes, Bytes>> + Send {
+    let name = name.into();
+    async move |io: &mut Pipe<Bytes, Bytes>| {
+        let mut drawing = Drawing::default();
+        let sketched = |sketch: &Sketch, is_connected| Sketched {
+            program,
+            name: name.clone(),
+            sketch: Arc::new(sketch.clone()),
+            is_connected,
+        };
+        let drawn = async {
+            while let Some(bytes) = io.inbox.next().await {
+                let mut answers = String::new();
+                drawing.feed(&bytes, &mut answers);
+                // What has come already counts before it is shown.
+                while let Some(bytes) = io.inbox.try_next() {
+                    drawing.feed(&bytes, &mut answers);
+                }
+                sketches.send(sketched(&drawing.sketch, true)).await?;
+                if !answers.is_empty() {
+                    io.outbox.send(answers.into()).await?;
+                }
+            }
+            Done::Ok(())
+        };
+        let drawn = drawn.await;
+        sketches.send(sketched(&drawing.sketch, false)).await?;
+        drawn
+    }
+}
+
+/// A sketch, and the line that is coming in.
+#[derive(Default)]
+struct Drawing {
+    sketch: Sketch,
+    line: Vec<u8>,
+    /// Whether the line is too long, and so not kept.
+    is_too_long: bool,
+}
+
+impl Drawing {
+    fn feed(&mut self, mut bytes: &[u8], answers: &mut String) {
+        while let Some(end) = memchr(b'\n', bytes) {
+            self.gather(&bytes[..end]);
+            self.end_line(answers);
+            bytes = &bytes[end + 1..];
+        }
+        self.gather(bytes);
+    }
+
+    fn gather(&mut self, bytes: &[u8]) {
+        self.is_too_long |= self.line.len() + bytes.len() > LONGEST_LINE;
+        if self.is_too_long {
+            self.line.clear();
+        } else {
+            self.line.extend_from_slice(bytes);
+        }
+    }
+
+    fn end_line(&mut self, answers: &mut String) {
+        let line = String::from_utf8_lossy(&self.line).replace('\r', "");
+        if std::mem::take(&mut self.is_too_long) {
+            answers.push_str(&refusal(&format!("a line may have {LONGEST_LINE} bytes")));
+        } else if !line.trim().is_empty() {
+            answers.push_str(&self.sketch.command(&line));
+        }
+        self.line.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answers(parts: &[&[u8]]) -> String {
+        let (mut drawing, mut answers) = (Drawing::default(), String::new());
+        for part in parts {
+            drawing.feed(part, &mut answers);
+            assert!(drawing.line.len() <= LONGEST_LINE);
+        }
+        answers
+    }
+
+    #[test]
+    fn lines_come_in_any_pieces() {
+        let text = b"ADD NODE 1 a auto -\r\n\n  \nGET_NAME NODE 1\n";
+        let whole = answers(&[text]);
+        assert_eq!(whole, "UPDATE_NAME NODE 1 a\n");
+        let bytes: Vec<&[u8]> = text.chunks(1).collect();
+        assert_eq!(answers(&bytes), whole);
+    }
+
+    #[test]
+    fn a_line_too_long_is_refused_and_the_next_is_obeyed() {
+        let long = vec![b'x'; LONGEST_LINE];
+        let fits = answers(&[&long, b"\n"]);
+        assert!(fits.starts_with("ERROR \"the commands are"), "{fits}");
+        let told = answers(&[
+            &long,
+            b"x",
+            &long,
+            b"\nADD NODE 1 a auto -\nGET_NAME NODE 1\n",
+        ]);
+        assert_eq!(
+            told,
+            "ERROR \"a line may have 4096 bytes\"\nUPDATE_NAME NODE 1 a\n"
+        );
+    }
+
+    #[test]
+    fn what_is_no_text_is_still_a_line() {
+        let told = answers(&[b"ADD NODE 1 \xff\xfe auto -\nGET_NAME NODE 1\n"]);
+        assert_eq!(told, "UPDATE_NAME NODE 1 \u{fffd}\u{fffd}\n");
+    }
+}
