@@ -198,3 +198,34 @@ fn a_file_that_changes_while_it_is_sent() {
         server.assert_well();
     }
 }
+
+/// What the server has had of the processor, in hundredths of a second.
+fn processor_time(server: &Server) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", server.id())).unwrap();
+    let fields = stat.rsplit(')').next().unwrap().split_whitespace();
+    // Fields 14 and 15 of proc_pid_stat(5); the third is the first behind the name.
+    fields
+        .skip(11)
+        .take(2)
+        .map(|ticks| ticks.parse::<u64>().unwrap())
+        .sum()
+}
+
+/// Connections that have been served, and that nobody says anything on. (A single one kept Axon busy for most of a core.)
+#[test]
+fn idle_connections_cost_nothing() {
+    let server = Server::start(&[]);
+    let mut idle: Vec<_> = (0..50).map(|_| server.connect()).collect();
+    for client in &mut idle {
+        client.send(GET);
+        assert_eq!(client.response(false).text(), "hello\n");
+    }
+    let before = processor_time(&server);
+    std::thread::sleep(Duration::from_secs(2));
+    let spent = processor_time(&server) - before;
+    assert!(spent <= 10, "{spent} hundredths of a second in 2 s");
+    for client in &mut idle {
+        client.send(GET);
+        assert_eq!(client.response(false).text(), "hello\n");
+    }
+}
