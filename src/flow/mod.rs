@@ -68,7 +68,7 @@ impl Flow {
             .collect();
         for function in &plan.functions {
             // It is in the inbox behind it now, and nothing is left to be polled.
-            let _ = make(&mut Wiring::fusing(&mut links, function));
+            drop(make(&mut Wiring::fusing(&mut links, function)));
         }
         let components = plan
             .components
