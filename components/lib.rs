@@ -9,4 +9,5 @@ pub mod http;
 pub mod inspect;
 pub mod net;
 pub mod process;
+pub mod stream;
 pub mod wsgi;

@@ -1,0 +1,49 @@
+//! The first messages, and no more.
+
+use kamea::{Component, Message, Pipe};
+
+/// Passes on the first `count` messages, and ends; so does what is upstream, when it sends the next one.
+///
+/// # Examples
+///
+/// ```
+/// use kamea::{Graph, pipeline};
+/// use kamea_components::stream::{data_source, first_only};
+///
+/// let mut graph = Graph::new("beginning");
+/// let (_, first) = pipeline!(graph, data_source(1_u64..) => first_only(2));
+/// let first = graph.take(first);
+/// # let scheduler = kamea::Scheduler::with_workers(1);
+/// # let running = scheduler.run(graph)?;
+/// assert_eq!(first.into_iter().collect::<Vec<_>>(), [1, 2]);
+/// # running.wait()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn first_only<T: Message>(count: usize) -> impl Component<Pipe<T, T>> + Clone + Send + Sync {
+    async move |io: &mut Pipe<T, T>| {
+        for _ in 0..count {
+            let Some(message) = io.inbox.next().await else {
+                break;
+            };
+            io.outbox.send(message).await?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::testing::run;
+
+    #[test]
+    fn so_many_pass_and_upstream_hears_that_it_is_over() {
+        for (count, passed) in [(0, 0), (1, 1), (3, 3), (9, 5)] {
+            let (first, outcome) = run(first_only(count), 0..5);
+            outcome.unwrap();
+            assert!(first.into_iter().eq(0..passed));
+        }
+        // Without that this would not end.
+        assert_eq!(run(first_only(2), 0_u64..).0, [0, 1]);
+    }
+}

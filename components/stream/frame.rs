@@ -1,0 +1,90 @@
+//! Frames: messages of known length in a stream of bytes. [`unframe`](super::unframe) is the other half.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use kamea::{Component, Pipe};
+
+/// What is wrong with a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FrameError {
+    /// It is longer than allowed.
+    #[error("a frame of {length} bytes is too long: {longest} bytes are allowed")]
+    TooLong {
+        /// How long it is, or says that it is, in bytes.
+        length: usize,
+        /// How long it may be, in bytes.
+        longest: u32,
+    },
+    /// The stream ended inside of it.
+    #[error("the stream ended inside of a frame, after {received} bytes of it")]
+    Truncated {
+        /// How much of it had come, in bytes, with its length.
+        received: usize,
+    },
+}
+
+/// Puts each message into a frame: its length in bytes, as 4 bytes, the most significant first, and then the message.
+///
+/// # Faults
+///
+/// [`FrameError::TooLong`], if a message has more than `longest` bytes.
+///
+/// # Examples
+///
+/// ```
+/// use bytes::Bytes;
+/// use kamea::{Graph, pipeline};
+/// use kamea_components::stream::{data_source, frame, unframe};
+///
+/// let mut graph = Graph::new("there and back");
+/// let messages = ["one", "", "three"].map(Bytes::from);
+/// let (_, back) = pipeline!(graph, data_source(messages.clone()) => frame(1024) => unframe(1024));
+/// let back = graph.take(back);
+/// # let scheduler = kamea::Scheduler::with_workers(1);
+/// # let running = scheduler.run(graph)?;
+/// assert_eq!(back.into_iter().collect::<Vec<_>>(), messages);
+/// # running.wait()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn frame(longest: u32) -> impl Component<Pipe<Bytes, Bytes>> + Clone + Send + Sync {
+    async move |io: &mut Pipe<Bytes, Bytes>| {
+        while let Some(message) = io.inbox.next().await {
+            let length = message.len();
+            let Some(prefix) = u32::try_from(length).ok().filter(|it| *it <= longest) else {
+                return Err(FrameError::TooLong { length, longest }.into());
+            };
+            let mut framed = BytesMut::with_capacity(4 + length);
+            framed.put_u32(prefix);
+            framed.extend_from_slice(&message);
+            io.outbox.send(framed.freeze()).await?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::testing::run;
+
+    #[test]
+    fn the_length_stands_before_the_message() {
+        let rows: [(&[u8], &[u8]); 3] = [
+            (b"", b"\0\0\0\0"),
+            (b"abc", b"\0\0\0\x03abc"),
+            (&[7; 258], &[&b"\0\0\x01\x02"[..], &[7; 258]].concat()),
+        ];
+        for (message, expected) in rows {
+            let (framed, outcome) = run(frame(258), [Bytes::copy_from_slice(message)]);
+            outcome.unwrap();
+            assert_eq!(framed, [expected]);
+        }
+        let (framed, outcome) = run(frame(2), [Bytes::from_static(b"abc")]);
+        assert!(framed.is_empty());
+        let fault = outcome.unwrap_err().to_string();
+        assert!(
+            fault.ends_with("a frame of 3 bytes is too long: 2 bytes are allowed"),
+            "{fault}"
+        );
+    }
+}

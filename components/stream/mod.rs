@@ -1,0 +1,48 @@
+//! Components over plain messages: they know nothing of what the messages are, or no more than that they are bytes.
+
+mod batch;
+mod chunkify;
+mod collate;
+mod counter;
+mod data_source;
+mod echo;
+mod first_only;
+mod frame;
+mod lines;
+mod lossy_connector;
+mod measure_rate;
+mod null_sink;
+mod one_shot;
+mod prompted_turnstile;
+mod rate_limit;
+mod tag_with_sequence_number;
+#[cfg(test)]
+mod testing;
+mod ticker;
+mod unframe;
+mod unreliable;
+mod unseen_only;
+mod zip;
+
+pub use batch::batch;
+pub use chunkify::chunkify;
+pub use collate::{TooMany, collate};
+pub use counter::counter;
+pub use data_source::data_source;
+pub use echo::echo;
+pub use first_only::first_only;
+pub use frame::{FrameError, frame};
+pub(crate) use lines::LineSplitter;
+pub use lines::{LONGEST_LINE, LineTooLong, lines};
+pub use lossy_connector::lossy_connector;
+pub use measure_rate::measure_rate;
+pub use null_sink::null_sink;
+pub use one_shot::one_shot;
+pub use prompted_turnstile::{TurnstilePorts, TurnstilePortsHandles, prompted_turnstile};
+pub use rate_limit::rate_limit;
+pub use tag_with_sequence_number::tag_with_sequence_number;
+pub use ticker::ticker;
+pub use unframe::unframe;
+pub use unreliable::{Unreliability, unreliable};
+pub use unseen_only::unseen_only;
+pub use zip::{ZipPorts, ZipPortsHandles, zip};

@@ -1,0 +1,86 @@
+//! Messages that pass when they are asked for.
+//!
+//! ```text
+//! messages ──▶ ┌────────────────────┐ ──▶ passed    one for each prompt
+//!  prompts ──▶ │ prompted_turnstile │
+//!              └────────────────────┘
+//! ```
+
+use kamea::{Done, Inbox, Message, Outbox, Ports};
+
+/// The ports of [`prompted_turnstile`].
+#[derive(Debug, Ports)]
+pub struct TurnstilePorts<T: Message, P: Message> {
+    /// What is to pass.
+    pub messages: Inbox<T>,
+    /// Each lets one message pass, whatever it says.
+    pub prompts: Inbox<P>,
+    /// What has passed, in order.
+    pub passed: Outbox<T>,
+}
+
+/// Passes on one message for each prompt; ends with the messages, or with the prompts.
+///
+/// The pace may be set by a [`ticker`](super::ticker), or by whoever takes the messages, which is pacing on demand. What comes from
+/// downstream is linked with [`feedback`](kamea::Graph::feedback). Beside that link there has to be another one that keeps `prompts` open: a first
+/// prompt to begin with, for example.
+///
+/// # Examples
+///
+/// ```
+/// use kamea::Graph;
+/// use kamea_components::stream::{data_source, prompted_turnstile};
+///
+/// let mut graph = Graph::new("pages");
+/// let pages = graph.add("pages", data_source(["first", "second", "third"]));
+/// let turnstile = graph.add("turnstile", prompted_turnstile);
+/// graph.link(pages.outbox, turnstile.messages);
+/// let (prompts, passed) = (graph.feed(turnstile.prompts), graph.take(turnstile.passed));
+/// # let scheduler = kamea::Scheduler::with_workers(1);
+/// # let running = scheduler.run(graph)?;
+/// prompts.send_blocking("next, please").unwrap();
+/// prompts.send_blocking("and the next").unwrap();
+/// drop(prompts);
+/// assert_eq!(passed.into_iter().collect::<Vec<_>>(), ["first", "second"]);
+/// # running.wait()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub async fn prompted_turnstile<T: Message, P: Message>(io: &mut TurnstilePorts<T, P>) -> Done {
+    // The message first: so the end of the messages is noticed though nobody asks.
+    while let Some(message) = io.messages.next().await {
+        if io.prompts.next().await.is_none() {
+            break;
+        }
+        io.passed.send(message).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use kamea::Graph;
+    use kamea::testing::block_on;
+
+    use super::*;
+
+    #[test]
+    fn as_many_pass_as_are_asked_for() {
+        for (messages, prompts, passed) in [(3, 2, 2), (2, 3, 2), (0, 2, 0), (2, 0, 0)] {
+            let mut graph = Graph::new("turnstile");
+            let part = graph.add("turnstile", prompted_turnstile);
+            let (sender, prompter) = (graph.feed(part.messages), graph.feed(part.prompts));
+            let received = graph.take(part.passed);
+            (0..messages).for_each(|number| sender.try_send(number).unwrap());
+            (0..prompts).for_each(|_| prompter.try_send(()).unwrap());
+            if messages < prompts {
+                // The end of either is enough.
+                drop(sender);
+                block_on(graph.start().unwrap()).unwrap();
+            } else {
+                drop(prompter);
+                block_on(graph.start().unwrap()).unwrap();
+            }
+            assert!(received.into_iter().eq(0..passed));
+        }
+    }
+}

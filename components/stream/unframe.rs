@@ -1,0 +1,118 @@
+//! The messages in the frames of a stream of bytes. [`frame`](super::frame) is the other half.
+
+use bytes::{Buf, Bytes, BytesMut};
+use kamea::{Component, Pipe};
+
+use super::FrameError;
+
+/// How many bytes the length of a frame has.
+const PREFIX: usize = 4;
+
+/// Takes messages out of their frames, however the bytes come. At most one frame, and what came with its end, is kept.
+///
+/// # Faults
+///
+/// [`FrameError`]: a frame says that it has more than `longest` bytes, of which none is waited for, or the stream ends inside of one.
+///
+/// # Examples
+///
+/// ```
+/// use bytes::Bytes;
+/// use kamea::{Graph, pipeline};
+/// use kamea_components::stream::{data_source, unframe};
+///
+/// let mut graph = Graph::new("unframing");
+/// let received = [&b"\0\0\0\x05he"[..], b"llo\0\0", b"\0\x01!"].map(Bytes::from);
+/// let (_, messages) = pipeline!(graph, data_source(received) => unframe(1024));
+/// let messages = graph.take(messages);
+/// # let scheduler = kamea::Scheduler::with_workers(1);
+/// # let running = scheduler.run(graph)?;
+/// assert_eq!(messages.into_iter().collect::<Vec<_>>(), ["hello", "!"]);
+/// # running.wait()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn unframe(longest: u32) -> impl Component<Pipe<Bytes, Bytes>> + Clone + Send + Sync {
+    async move |io: &mut Pipe<Bytes, Bytes>| {
+        let mut received = BytesMut::new();
+        while let Some(bytes) = io.inbox.next().await {
+            received.extend_from_slice(&bytes);
+            while let Some(message) = take_message(&mut received, longest)? {
+                io.outbox.send(message).await?;
+            }
+        }
+        match received.len() {
+            0 => Ok(()),
+            received => Err(FrameError::Truncated { received }.into()),
+        }
+    }
+}
+
+/// The message of the first frame, if all of it is there.
+fn take_message(received: &mut BytesMut, longest: u32) -> Result<Option<Bytes>, FrameError> {
+    let Some(prefix) = received.first_chunk::<PREFIX>() else {
+        return Ok(None);
+    };
+    let length = u32::from_be_bytes(*prefix);
+    // Where a length does not fit, no frame of it would either.
+    let size = usize::try_from(length).unwrap_or(usize::MAX);
+    if length > longest {
+        return Err(FrameError::TooLong {
+            length: size,
+            longest,
+        });
+    }
+    if received.len() - PREFIX < size {
+        return Ok(None);
+    }
+    received.advance(PREFIX);
+    Ok(Some(received.split_to(size).freeze()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::testing::{pieces, run, stuck};
+
+    #[test]
+    fn frames_are_found_however_they_are_cut() {
+        let bytes = b"\0\0\0\x03one\0\0\0\0\0\0\0\x05three";
+        for size in 1..=bytes.len() {
+            let (messages, outcome) = run(unframe(5), pieces(bytes, size));
+            outcome.unwrap();
+            assert_eq!(messages, ["one", "", "three"], "in pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn bad_frames_are_faults_that_say_what_is_wrong() {
+        let rows: [(&[u8], &str); 4] = [
+            (
+                b"\0\0\0\x06",
+                "a frame of 6 bytes is too long: 5 bytes are allowed",
+            ),
+            (
+                b"\xff\xff\xff\xff",
+                "a frame of 4294967295 bytes is too long: 5 bytes are allowed",
+            ),
+            (
+                b"\0\0\0\x01a\0\0",
+                "the stream ended inside of a frame, after 2 bytes of it",
+            ),
+            (
+                b"\0\0\0\x02a",
+                "the stream ended inside of a frame, after 5 bytes of it",
+            ),
+        ];
+        for (bytes, expected) in rows {
+            let (_, outcome) = run(unframe(5), pieces(bytes, 3));
+            let fault = outcome.unwrap_err().to_string();
+            assert!(fault.ends_with(expected), "{fault}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_sent_on_is_not_taken_and_not_lost() {
+        let (accepted, messages) = stuck(unframe(5), |_| Bytes::from_static(b"\0\0\0\x01a"));
+        assert_eq!(messages.len(), accepted as usize);
+    }
+}

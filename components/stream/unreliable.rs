@@ -1,0 +1,230 @@
+//! A network that is broken on purpose.
+
+use std::collections::BTreeMap;
+use std::future::pending;
+use std::time::{Duration, Instant};
+
+use futures_lite::future::or;
+use kamea::random::{chance, duration};
+use kamea::time::{Timer, now};
+use kamea::{Component, Message, Pipe};
+
+/// How many messages are on their way at once; upstream waits meanwhile.
+const ON_THE_WAY: usize = 1024;
+
+/// What goes wrong, and how often. Without anything else nothing does.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use kamea_components::stream::Unreliability;
+///
+/// let mobile = Unreliability {
+///     loss: 0.02,
+///     delay: Duration::from_millis(80),
+///     jitter: Duration::from_millis(300),
+///     ..Unreliability::default()
+/// };
+/// # let _ = mobile;
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Unreliability {
+    /// How likely a message is lost, from 0 to 1.
+    pub loss: f64,
+    /// How likely a message comes twice, from 0 to 1; each copy is delayed on its own.
+    pub duplication: f64,
+    /// How likely a message may overtake others, from 0 to 1. It does if its own delay ends sooner: there is no disorder without `jitter`.
+    pub disorder: f64,
+    /// How long every message is on its way at the least.
+    pub delay: Duration,
+    /// How much longer it may be on its way; any length up to that is as likely as any other.
+    pub jitter: Duration,
+}
+
+/// Passes messages on as a bad network would: loses, duplicates, delays and reorders them, to try out what stands behind it.
+///
+/// Chance is the kernel's ([`kamea::random`]): under a simulation the same seed breaks the same messages. At most 1,024 messages are on
+/// their way. When upstream ends, those still arrive.
+///
+/// # Examples
+///
+/// ```
+/// use kamea::{Graph, pipeline};
+/// use kamea_components::stream::{Unreliability, data_source, unreliable};
+///
+/// let half = Unreliability { loss: 0.5, ..Unreliability::default() };
+/// let mut graph = Graph::new("bad line");
+/// let (_, arrived) = pipeline!(graph, data_source(0..1000) => unreliable(half));
+/// let arrived = graph.take(arrived);
+/// # let scheduler = kamea::Scheduler::with_workers(1);
+/// # let running = scheduler.run(graph)?;
+/// assert!((300..700).contains(&arrived.into_iter().count()));
+/// # running.wait()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn unreliable<T: Message + Clone>(
+    unreliability: Unreliability,
+) -> impl Component<Pipe<T, T>> + Clone + Send + Sync {
+    async move |io: &mut Pipe<T, T>| {
+        let (mut network, mut timer) = (Network::new(unreliability), Timer::new());
+        let mut is_open = true;
+        loop {
+            while let Some(message) = network.arrived(now()) {
+                io.outbox.send(message).await?;
+            }
+            if !is_open && network.on_the_way.is_empty() {
+                return Ok(());
+            }
+            match network.next_arrival() {
+                Some(moment) => timer.set(moment),
+                None => timer.clear(),
+            }
+            let takes = is_open && network.on_the_way.len() < ON_THE_WAY;
+            let sent = async {
+                match takes {
+                    true => Some(io.inbox.next().await),
+                    false => pending().await,
+                }
+            };
+            let arrival = async {
+                timer.expired().await;
+                None
+            };
+            match or(arrival, sent).await {
+                Some(Some(message)) => network.send(message),
+                Some(None) => is_open = false,
+                None => {}
+            }
+        }
+    }
+}
+
+/// The messages that are on their way.
+struct Network<T> {
+    unreliability: Unreliability,
+    /// By the moment at which they arrive, then by the order in which they were sent.
+    on_the_way: BTreeMap<(Instant, u64), T>,
+    sent: u64,
+    /// When the last one arrives that must not be overtaken.
+    last: Option<Instant>,
+}
+
+impl<T: Clone> Network<T> {
+    fn new(unreliability: Unreliability) -> Self {
+        Self {
+            unreliability,
+            on_the_way: BTreeMap::new(),
+            sent: 0,
+            last: None,
+        }
+    }
+
+    fn send(&mut self, message: T) {
+        if chance(self.unreliability.loss) {
+            return;
+        }
+        if chance(self.unreliability.duplication) {
+            self.put_on_its_way(message.clone());
+        }
+        self.put_on_its_way(message);
+    }
+
+    fn put_on_its_way(&mut self, message: T) {
+        let mut arrival = now() + self.unreliability.delay + duration(self.unreliability.jitter);
+        if !chance(self.unreliability.disorder) {
+            arrival = self.last.map_or(arrival, |last| last.max(arrival));
+            self.last = Some(arrival);
+        }
+        self.on_the_way.insert((arrival, self.sent), message);
+        self.sent += 1;
+    }
+
+    fn next_arrival(&self) -> Option<Instant> {
+        Some(self.on_the_way.first_key_value()?.0.0)
+    }
+
+    fn arrived(&mut self, now: Instant) -> Option<T> {
+        let first = self.on_the_way.first_entry()?;
+        (first.key().0 <= now).then(|| first.remove())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::testing::{run, stuck};
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn broken(unreliability: Unreliability, count: u32) -> Vec<u32> {
+        let (arrived, outcome) = run(unreliable(unreliability), 0..count);
+        outcome.unwrap();
+        arrived
+    }
+
+    #[test]
+    fn nothing_goes_wrong_by_itself_and_delay_alone_keeps_the_order() {
+        let sound = Unreliability::default();
+        assert!(broken(sound, 3000).into_iter().eq(0..3000));
+        let begin = now();
+        let slow = Unreliability {
+            delay: 5 * MS,
+            jitter: 5 * MS,
+            ..sound
+        };
+        assert!(broken(slow, 3000).into_iter().eq(0..3000));
+        assert!(now() - begin >= 5 * MS);
+    }
+
+    #[test]
+    fn each_thing_goes_wrong_as_often_as_it_is_told_to() {
+        // A chance of a half, a thousand times: outside of this once in 10^30.
+        let about_half = 300..700;
+        let half = Unreliability {
+            loss: 0.5,
+            ..Default::default()
+        };
+        let arrived = broken(half, 1000);
+        assert!(about_half.contains(&arrived.len()));
+        assert!(arrived.is_sorted_by(|a, b| a < b));
+
+        let twice = Unreliability {
+            duplication: 0.5,
+            ..Default::default()
+        };
+        let mut arrived = broken(twice, 1000);
+        assert!(about_half.contains(&(arrived.len() - 1000)));
+        arrived.dedup();
+        assert!(arrived.into_iter().eq(0..1000));
+
+        let mixed = Unreliability {
+            disorder: 1.0,
+            jitter: 5 * MS,
+            ..Default::default()
+        };
+        let mut arrived = broken(mixed, 1000);
+        assert!(!arrived.is_sorted());
+        arrived.sort();
+        assert!(arrived.into_iter().eq(0..1000), "none is lost");
+
+        let gone = Unreliability {
+            loss: 1.0,
+            ..Default::default()
+        };
+        assert!(broken(gone, 1000).is_empty());
+    }
+
+    #[test]
+    fn what_is_on_its_way_is_bounded_and_not_lost() {
+        let (accepted, arrived) = stuck(unreliable(Unreliability::default()), |number| number);
+        assert!(arrived.into_iter().eq(0..accepted));
+        let slow = Unreliability {
+            delay: 50 * MS,
+            ..Default::default()
+        };
+        let (accepted, arrived) = stuck(unreliable(slow), |number| number);
+        assert!((ON_THE_WAY as u32..2 * ON_THE_WAY as u32).contains(&accepted));
+        assert!(arrived.into_iter().eq(0..accepted));
+    }
+}
