@@ -9,5 +9,6 @@ pub mod http;
 pub mod inspect;
 pub mod net;
 pub mod process;
+pub mod simulated;
 pub mod stream;
 pub mod wsgi;

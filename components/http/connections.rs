@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use futures_lite::future::or;
-use kamea::{Done, Flows, Graph, GraphError, Inbox, Outbox, Ports, Sender, Template};
+use kamea::{
+    Component, Done, Flows, Graph, GraphError, Inbox, Outbox, Ports, Sender, Source, Template,
+};
 
 use super::admission::{Admission, Admitted};
 use super::connection::{Opened, Service, hold_connection, refuse_connection};
@@ -50,6 +52,20 @@ pub(super) fn server_graph(
     }
     let configurations = graph.feed(connections.configurations);
     (graph, configurations)
+}
+
+/// What serves the connections that `acceptor` gives.
+pub(super) fn graph_over(
+    acceptor: impl Component<Source<Accepted>> + Send,
+    connections: Connections,
+) -> Graph {
+    let mut graph = Graph::new("server");
+    let connections = graph.add("connections", serve_connections(connections));
+    let acceptor = graph.add("acceptor", acceptor);
+    // Nobody else sends anything: this end is dropped with this function.
+    graph.feed(connections.configurations);
+    graph.link(acceptor.outbox, connections.accepted);
+    graph
 }
 
 /// What serves a connection that was accepted elsewhere.

@@ -11,13 +11,37 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use tokio::io::Interest;
 
+use crate::simulated::Endpoint;
+
 /// A connection that has just been accepted.
 #[derive(Debug)]
 pub struct Accepted {
     /// The connection, which does not block. It belongs to no worker yet.
-    pub stream: TcpStream,
+    pub stream: Transport,
     /// The address of the peer.
     pub peer: SocketAddr,
+}
+
+/// What carries the bytes of a connection.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Transport {
+    /// TCP.
+    Tcp(TcpStream),
+    /// A connection of a [simulated network](crate::simulated::Network).
+    Simulated(Endpoint),
+}
+
+impl From<TcpStream> for Transport {
+    fn from(stream: TcpStream) -> Self {
+        Self::Tcp(stream)
+    }
+}
+
+impl From<Endpoint> for Transport {
+    fn from(endpoint: Endpoint) -> Self {
+        Self::Simulated(endpoint)
+    }
 }
 
 /// How long the acceptor rests when the system has no descriptors or memory for a further connection.
@@ -137,7 +161,7 @@ fn accept_one(listener: &impl AsFd) -> io::Result<Accepted> {
     let (stream, peer) = rustix::net::acceptfrom_with(listener, flags)?;
     let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
     Ok(Accepted {
-        stream: stream.into(),
+        stream: TcpStream::from(stream).into(),
         // Whoever is gone already has no address any more.
         peer: peer.ok_or(io::ErrorKind::ConnectionAborted)?,
     })

@@ -101,7 +101,7 @@ mod tests {
     use kamea::{Graph, Receiver, Scheduler, Sender};
 
     use super::*;
-    use crate::net::bind;
+    use crate::net::{Socket, bind};
 
     fn acceptor(count: usize) -> (Scheduler, Vec<SocketAddr>, Sender<Turn>, Receiver<Accepted>) {
         let any = "127.0.0.1:0".parse().unwrap();
@@ -128,7 +128,7 @@ mod tests {
                 .map(|_| {
                     turns.send_blocking(Turn).unwrap();
                     let accepted = accepted.next_blocking().unwrap();
-                    accepted.stream.local_addr().unwrap()
+                    Socket::new(accepted).local().unwrap()
                 })
                 .collect();
             served.sort();

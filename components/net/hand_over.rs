@@ -132,7 +132,7 @@ pub fn take_over(stdin: OwnedFd) -> io::Result<TakenOver> {
     Ok(TakenOver {
         accepted: Accepted {
             peer: stream.peer_addr()?,
-            stream,
+            stream: stream.into(),
         },
         text: text.to_vec(),
         leash: Leash(stdin),

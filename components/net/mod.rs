@@ -6,7 +6,7 @@ mod hand_over;
 mod read;
 mod socket;
 
-pub use accept::{Accepted, accept, bind};
+pub use accept::{Accepted, Transport, accept, bind};
 pub use accept_in_turn::{Turn, TurnPorts, TurnPortsHandles, accept_in_turn};
 pub use hand_over::{LARGEST_TEXT, Leash, TakenOver, Tether, hand_over, take_over};
 pub use read::read_bytes;

@@ -101,7 +101,10 @@ mod tests {
         });
         graph.link(reader.outbox, taker.inbox);
         let template = graph.into_template().unwrap();
-        let socket = Rc::new(Socket::new(Accepted { stream, peer }));
+        let socket = Rc::new(Socket::new(Accepted {
+            stream: stream.into(),
+            peer,
+        }));
         (template.start(socket), receiver, client)
     }
 

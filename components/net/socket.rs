@@ -8,13 +8,15 @@ use std::net::{self, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::task::{Context, Poll, Waker, ready};
 
+use rustix::fs::sendfile;
 use rustix::io::Errno;
 use rustix::net::sockopt::set_tcp_cork;
-use rustix::net::{RecvFlags, SendFlags, Shutdown};
+use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-use super::{Accepted, Tether, hand_over};
+use super::{Accepted, Tether, Transport, hand_over};
+use crate::simulated::Endpoint;
 
 /// How a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,13 +46,23 @@ enum Stream {
     Watched(TcpStream),
     /// Its registration failed.
     Lost,
+    Simulated(Endpoint),
+}
+
+/// What a call reads or writes.
+enum End<'a> {
+    System(BorrowedFd<'a>),
+    Simulated(&'a Endpoint),
 }
 
 impl Socket {
     /// Takes an accepted connection.
     pub fn new(accepted: Accepted) -> Self {
         Self {
-            stream: RefCell::new(Stream::Bare(accepted.stream)),
+            stream: RefCell::new(match accepted.stream {
+                Transport::Tcp(stream) => Stream::Bare(stream),
+                Transport::Simulated(endpoint) => Stream::Simulated(endpoint),
+            }),
             peer: accepted.peer,
             drained: Cell::new(false),
             finished: Cell::new(None),
@@ -66,6 +78,7 @@ impl Socket {
         match &*self.stream.borrow() {
             Stream::Bare(stream) => hand_over(stream, text),
             Stream::Watched(stream) => hand_over(stream, text),
+            Stream::Simulated(_) => Err(io::ErrorKind::Unsupported.into()),
             Stream::Lost => Err(io::ErrorKind::NotConnected.into()),
         }
     }
@@ -84,6 +97,7 @@ impl Socket {
         match &*self.stream.borrow() {
             Stream::Bare(stream) => stream.local_addr(),
             Stream::Watched(stream) => stream.local_addr(),
+            Stream::Simulated(endpoint) => Ok(endpoint.local()),
             Stream::Lost => Err(io::ErrorKind::NotConnected.into()),
         }
     }
@@ -101,8 +115,11 @@ impl Socket {
     pub fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         loop {
             let mut short = None;
-            let read = self.try_io(Interest::READABLE, |socket| {
-                let (count, _) = rustix::net::recv(socket, &mut *buffer, RecvFlags::empty())?;
+            let read = self.try_io(Interest::READABLE, |end| {
+                let count = match end {
+                    End::System(socket) => recv(socket, &mut *buffer, RecvFlags::empty())?.0,
+                    End::Simulated(endpoint) => endpoint.read(buffer)?,
+                };
                 self.drained.set(count < buffer.len());
                 if self.drained.get() && count > 0 {
                     // That it would block now needs no second call to be known.
@@ -128,6 +145,7 @@ impl Socket {
             Stream::Watched(stream) => stream
                 .poll_read_ready(&mut Context::from_waker(Waker::noop()))
                 .is_ready(),
+            Stream::Simulated(endpoint) => endpoint.has_input(),
             Stream::Lost => false,
         }
     }
@@ -148,8 +166,11 @@ impl Socket {
         } else {
             SendFlags::NOSIGNAL
         };
-        self.when_writable(|socket| rustix::net::send(socket, bytes, flags))
-            .await
+        self.when_writable(|end| match end {
+            End::System(socket) => send(socket, bytes, flags),
+            End::Simulated(endpoint) => endpoint.write(bytes),
+        })
+        .await
     }
 
     /// Sends up to `count` bytes of `file` from `offset` without reading them; gives how many, 0 if the file has no more.
@@ -158,8 +179,9 @@ impl Socket {
     ///
     /// Whatever the system says of the connection or the file.
     pub async fn send_file(&self, file: &File, offset: u64, count: usize) -> io::Result<usize> {
-        self.when_writable(|socket| {
-            rustix::fs::sendfile(socket, file, Some(&mut { offset }), count)
+        self.when_writable(|end| match end {
+            End::System(socket) => sendfile(socket, file, Some(&mut { offset }), count),
+            End::Simulated(endpoint) => endpoint.send_file(file, offset, count),
         })
         .await
     }
@@ -171,13 +193,13 @@ impl Socket {
         let _ = match &*self.stream.borrow() {
             Stream::Bare(stream) => set_tcp_cork(stream, is_on),
             Stream::Watched(stream) => set_tcp_cork(stream, is_on),
-            Stream::Lost => Ok(()),
+            Stream::Simulated(_) | Stream::Lost => Ok(()),
         };
     }
 
     async fn when_writable(
         &self,
-        mut call: impl FnMut(BorrowedFd<'_>) -> rustix::io::Result<usize>,
+        mut call: impl FnMut(End<'_>) -> rustix::io::Result<usize>,
     ) -> io::Result<usize> {
         loop {
             match self.try_io(Interest::WRITABLE, &mut call) {
@@ -193,12 +215,15 @@ impl Socket {
     fn try_io(
         &self,
         interest: Interest,
-        mut call: impl FnMut(BorrowedFd<'_>) -> rustix::io::Result<usize>,
+        mut call: impl FnMut(End<'_>) -> rustix::io::Result<usize>,
     ) -> io::Result<usize> {
         loop {
             let outcome = match &*self.stream.borrow() {
-                Stream::Bare(stream) => call(stream.as_fd()).map_err(io::Error::from),
-                Stream::Watched(stream) => stream.try_io(interest, || Ok(call(stream.as_fd())?)),
+                Stream::Bare(stream) => call(End::System(stream.as_fd())).map_err(io::Error::from),
+                Stream::Watched(stream) => {
+                    stream.try_io(interest, || Ok(call(End::System(stream.as_fd()))?))
+                }
+                Stream::Simulated(endpoint) => Ok(call(End::Simulated(endpoint))?),
                 Stream::Lost => Err(io::ErrorKind::NotConnected.into()),
             };
             match outcome {
@@ -219,6 +244,10 @@ impl Socket {
         match &*stream {
             Stream::Watched(stream) if interest.is_readable() => stream.poll_read_ready(cx),
             Stream::Watched(stream) => stream.poll_write_ready(cx),
+            Stream::Simulated(endpoint) if interest.is_readable() => {
+                endpoint.poll_readable(cx).map(Ok)
+            }
+            Stream::Simulated(endpoint) => endpoint.poll_writable(cx).map(Ok),
             _ => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
@@ -239,6 +268,10 @@ impl Socket {
         let _ = match &*self.stream.borrow() {
             Stream::Bare(stream) => rustix::net::shutdown(stream, Shutdown::Write),
             Stream::Watched(stream) => rustix::net::shutdown(stream, Shutdown::Write),
+            Stream::Simulated(endpoint) => {
+                endpoint.shut_down_writing();
+                Ok(())
+            }
             Stream::Lost => Ok(()),
         };
     }

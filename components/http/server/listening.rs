@@ -4,12 +4,12 @@ use std::mem::{Discriminant, discriminant};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use kamea::{Running, Scheduler, Sender};
+use kamea::{Component, Graph, Running, Scheduler, Sender, Source};
 
 use super::{StartError, WebServer};
 use crate::http::Mode;
 use crate::http::admission::Admission;
-use crate::http::connections::{Configuration, Connections, connection_graph};
+use crate::http::connections::{Configuration, Connections, connection_graph, graph_over};
 use crate::net::Accepted;
 
 /// A server that runs.
@@ -93,7 +93,7 @@ impl WebServer {
     /// stream.set_nonblocking(true)?;
     ///
     /// let scheduler = Scheduler::with_workers(1);
-    /// let serving = WebServer::new(Site::new(".")).serve(&scheduler, Accepted { stream, peer })?;
+    /// let serving = WebServer::new(Site::new(".")).serve(&scheduler, Accepted { stream: stream.into(), peer })?;
     /// client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")?;
     /// let mut response = String::new();
     /// client.read_to_string(&mut response)?;
@@ -105,5 +105,49 @@ impl WebServer {
         let configuration = self.mode(Mode::Pool).into_configuration()?;
         let connections = Connections::new(Admission::new(1, 1), configuration)?;
         Ok(scheduler.run(connection_graph(accepted, connections))?)
+    }
+
+    /// The server as a graph over connections from elsewhere: those of a simulated network, for example.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] says what cannot be had.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea::Simulation;
+    /// use kamea_components::http::{Site, WebServer};
+    /// use kamea_components::simulated::{Conditions, Network};
+    ///
+    /// Simulation::seeds(0..5).check(|simulation| {
+    ///     let network = Network::new(Conditions::drawn);
+    ///     let address = "192.0.2.1:80".parse()?;
+    ///     let server = WebServer::new(Site::new(".")).over(network.accept(address))?;
+    ///     let client = async move || {
+    ///         let socket = network.connect(address).await.unwrap();
+    ///         let mut request = &b"GET /nothing HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"[..];
+    ///         while !request.is_empty() {
+    ///             request = &request[socket.write(request, false).await.unwrap()..];
+    ///         }
+    ///         let (mut response, mut buffer) = (Vec::new(), [0; 1024]);
+    ///         while let count @ 1.. = socket.read(&mut buffer).await.unwrap() {
+    ///             response.extend_from_slice(&buffer[..count]);
+    ///         }
+    ///         assert!(response.starts_with(b"HTTP/1.1 404 Not Found\r\n"));
+    ///     };
+    ///     simulation.beside("client", client).run(server)?;
+    ///     Ok::<(), Box<dyn std::error::Error>>(())
+    /// });
+    /// ```
+    pub fn over(
+        self,
+        acceptor: impl Component<Source<Accepted>> + Send,
+    ) -> Result<Graph, StartError> {
+        let configuration = self.mode(Mode::Pool).into_configuration()?;
+        let site = &configuration.site;
+        let admission = Admission::new(site.connections, site.connections_per_client);
+        let connections = Connections::new(admission, configuration)?;
+        Ok(graph_over(acceptor, connections))
     }
 }

@@ -24,7 +24,13 @@ fn connection() -> (Accepted, TcpStream) {
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (stream, peer) = listener.accept().unwrap();
     stream.set_nonblocking(true).unwrap();
-    (Accepted { stream, peer }, client)
+    (
+        Accepted {
+            stream: stream.into(),
+            peer,
+        },
+        client,
+    )
 }
 
 /// Runs the writer beside `driver`; gives what the client reads, without dates, and how the connection ended.

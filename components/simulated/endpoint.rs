@@ -1,0 +1,380 @@
+//! One end of a simulated connection: what TCP would do, and all that it may do at its worst.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use kamea::random;
+use kamea::time::{Timer, now};
+use rustix::io::Errno;
+
+use super::Conditions;
+
+/// How much of a file is sent at once, in bytes.
+const SEGMENT: usize = 16 * 1024;
+
+/// One end of a simulated connection. Inside of a [`Socket`](crate::net::Socket) it is used like a connection of the system.
+#[derive(Debug)]
+pub struct Endpoint {
+    connection: Arc<Mutex<Connection>>,
+    /// Which of the two ends it is.
+    side: Side,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Side {
+    Client,
+    Server,
+}
+
+impl Side {
+    fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Connection {
+    conditions: Conditions,
+    /// From when on nothing arrives any more.
+    silent_from: Option<Instant>,
+    client: End,
+    server: End,
+}
+
+/// What one end knows: what is on its way to it, and who waits there.
+#[derive(Debug)]
+struct End {
+    address: SocketAddr,
+    /// What is on its way, with the moment at which it arrives.
+    arriving: VecDeque<(Instant, Vec<u8>)>,
+    /// What has arrived and has not been read.
+    unread: VecDeque<u8>,
+    /// How many bytes both are.
+    length: usize,
+    /// When the last of it arrives: nothing overtakes it.
+    last: Instant,
+    /// When the end of what the other end says arrives.
+    end: Option<Instant>,
+    /// When the connection is reset, as seen from here.
+    reset: Option<Instant>,
+    /// Whether nobody reads any more.
+    is_closed: bool,
+    /// Whether it has said that it will write no more.
+    is_finished: bool,
+    reader: Wait,
+    writer: Wait,
+}
+
+/// Somebody who waits for bytes or for space, and for the next moment at which something happens.
+#[derive(Debug, Default)]
+struct Wait {
+    waker: Option<Waker>,
+    timer: Timer,
+}
+
+impl Wait {
+    /// Waits until it is woken, or until `moment`; ready if that has come.
+    fn poll(&mut self, moment: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
+        self.waker = Some(cx.waker().clone());
+        match moment {
+            Some(moment) => self.timer.set(moment),
+            None => self.timer.clear(),
+        }
+        self.timer.poll_expired(cx)
+    }
+
+    fn wake(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
+impl End {
+    fn new(address: SocketAddr) -> Self {
+        Self {
+            address,
+            arriving: VecDeque::new(),
+            unread: VecDeque::new(),
+            length: 0,
+            last: now(),
+            end: None,
+            reset: None,
+            is_closed: false,
+            is_finished: false,
+            reader: Wait::default(),
+            writer: Wait::default(),
+        }
+    }
+
+    /// Takes what has arrived by now.
+    fn gather(&mut self) {
+        while let Some((moment, _)) = self.arriving.front()
+            && *moment <= now()
+            && let Some((_, bytes)) = self.arriving.pop_front()
+        {
+            self.unread.extend(bytes);
+        }
+    }
+
+    fn is_reset(&mut self) -> bool {
+        let is_reset = has_come(self.reset);
+        if is_reset {
+            // "the reset packet might erase the client's unacknowledged input buffers" (RFC 9112 section 9.6)
+            self.arriving.clear();
+            self.unread.clear();
+        }
+        is_reset
+    }
+
+    fn wake(&mut self) {
+        self.reader.wake();
+        self.writer.wake();
+    }
+}
+
+fn has_come(moment: Option<Instant>) -> bool {
+    moment.is_some_and(|moment| moment <= now())
+}
+
+impl Connection {
+    fn new(conditions: Conditions, client: SocketAddr, server: SocketAddr) -> Self {
+        let (mut client, mut server) = (End::new(client), End::new(server));
+        let mut silent_from = None;
+        if random::chance(conditions.loss) {
+            let moment = Some(now() + random::duration(conditions.lifetime));
+            if random::chance(0.5) {
+                silent_from = moment;
+            } else {
+                (client.reset, server.reset) = (moment, moment);
+            }
+        }
+        Self {
+            conditions,
+            silent_from,
+            client,
+            server,
+        }
+    }
+
+    fn end(&mut self, side: Side) -> &mut End {
+        match side {
+            Side::Client => &mut self.client,
+            Side::Server => &mut self.server,
+        }
+    }
+
+    fn is_silent(&self) -> bool {
+        has_come(self.silent_from)
+    }
+
+    fn draw_latency(&self) -> Duration {
+        random::duration(self.conditions.latency)
+    }
+
+    /// When what is sent now arrives at `side`: not before what was sent earlier.
+    fn draw_arrival(&mut self, side: Side) -> Instant {
+        let moment = now() + self.draw_latency();
+        let end = self.end(side);
+        end.last = end.last.max(moment);
+        end.last
+    }
+
+    /// How many more bytes may be on their way to `side`.
+    fn space(&mut self, side: Side) -> usize {
+        let window = self.conditions.window;
+        window.saturating_sub(self.end(side).length)
+    }
+
+    /// How many of so many bytes move at once.
+    fn draw_part(&self, most: usize) -> usize {
+        if most > 1 && random::chance(self.conditions.fragmentation) {
+            random::usize(1..=most)
+        } else {
+            most
+        }
+    }
+
+    /// Has `side` learn that the connection has been reset, because something came to the other end when that was closed already.
+    fn reset(&mut self, side: Side, sent: Instant) {
+        if self.is_silent() {
+            return;
+        }
+        let moment = sent + self.draw_latency();
+        let end = self.end(side);
+        end.reset = Some(end.reset.map_or(moment, |known| known.min(moment)));
+        end.wake();
+    }
+
+    fn send_end(&mut self, from: Side) {
+        if std::mem::replace(&mut self.end(from).is_finished, true) || self.is_silent() {
+            return;
+        }
+        let moment = self.draw_arrival(from.other());
+        let end = self.end(from.other());
+        end.end = Some(moment);
+        end.reader.wake();
+    }
+}
+
+impl Endpoint {
+    /// Both ends of a new connection: the client's and the server's.
+    pub(super) fn pair(
+        conditions: Conditions,
+        client: SocketAddr,
+        server: SocketAddr,
+    ) -> (Self, Self) {
+        let connection = Connection::new(conditions, client, server);
+        let connection = Arc::new(Mutex::new(connection));
+        let end = |side| Self {
+            connection: connection.clone(),
+            side,
+        };
+        (end(Side::Client), end(Side::Server))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        self.connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The address of this end.
+    pub(crate) fn local(&self) -> SocketAddr {
+        self.lock().end(self.side).address
+    }
+
+    /// Reads some of what has arrived, like recv(2) of a socket that does not block; 0 at the end of what the other end sends.
+    pub(crate) fn read(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
+        let mut connection = self.lock();
+        let end = connection.end(self.side);
+        if end.is_reset() {
+            return Err(Errno::CONNRESET);
+        }
+        end.gather();
+        let most = end.unread.len().min(buffer.len());
+        if most == 0 {
+            let is_end = end.arriving.is_empty() && has_come(end.end);
+            return if is_end { Ok(0) } else { Err(Errno::AGAIN) };
+        }
+        let count = connection.draw_part(most);
+        let end = connection.end(self.side);
+        for (place, byte) in buffer.iter_mut().zip(end.unread.drain(..count)) {
+            *place = byte;
+        }
+        end.length -= count;
+        connection.end(self.side.other()).writer.wake();
+        Ok(count)
+    }
+
+    /// Waits until there is something to be read.
+    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut connection = self.lock();
+        let end = connection.end(self.side);
+        end.gather();
+        if !end.unread.is_empty() {
+            return Poll::Ready(());
+        }
+        let bytes = end.arriving.front().map(|(moment, _)| *moment);
+        let next = bytes.or(end.end).into_iter().chain(end.reset).min();
+        end.reader.poll(next, cx)
+    }
+
+    /// Whether bytes, or the end of them, have arrived.
+    pub(crate) fn has_input(&self) -> bool {
+        let mut connection = self.lock();
+        let end = connection.end(self.side);
+        end.gather();
+        !end.unread.is_empty() || end.is_reset() || end.arriving.is_empty() && has_come(end.end)
+    }
+
+    /// Writes some of `bytes`, like send(2) on a socket that does not block.
+    pub(crate) fn write(&self, bytes: &[u8]) -> Result<usize, Errno> {
+        let mut connection = self.lock();
+        let end = connection.end(self.side);
+        if end.is_reset() {
+            return Err(Errno::CONNRESET);
+        }
+        if end.is_finished {
+            return Err(Errno::PIPE);
+        }
+        match connection.space(self.side.other()) {
+            0 if !bytes.is_empty() => Err(Errno::AGAIN),
+            space => {
+                let count = connection.draw_part(space.min(bytes.len()));
+                self.send(&mut connection, &bytes[..count]);
+                Ok(count)
+            }
+        }
+    }
+
+    /// Writes some bytes of a file, like sendfile(2).
+    pub(crate) fn send_file(&self, file: &File, offset: u64, count: usize) -> Result<usize, Errno> {
+        let mut bytes = vec![0; count.min(SEGMENT)];
+        let read = rustix::io::pread(file, &mut bytes, offset)?;
+        self.write(&bytes[..read])
+    }
+
+    /// Waits until there is space for something to be written.
+    pub(crate) fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut connection = self.lock();
+        if connection.space(self.side.other()) > 0 {
+            return Poll::Ready(());
+        }
+        let end = connection.end(self.side);
+        let reset = end.reset;
+        end.writer.poll(reset, cx)
+    }
+
+    fn send(&self, connection: &mut Connection, bytes: &[u8]) {
+        let other = self.side.other();
+        let is_silent = connection.is_silent();
+        let moment = connection.draw_arrival(other);
+        let end = connection.end(other);
+        if end.is_closed {
+            connection.reset(self.side, moment);
+            return;
+        }
+        end.length += bytes.len();
+        if !is_silent {
+            end.arriving.push_back((moment, bytes.to_vec()));
+            end.reader.wake();
+        }
+    }
+
+    /// Tells the other end that nothing more will come.
+    pub(crate) fn shut_down_writing(&self) {
+        self.lock().send_end(self.side);
+    }
+}
+
+impl Drop for Endpoint {
+    /// Closes it: what has not been read, or still comes, is answered with a reset.
+    fn drop(&mut self) {
+        let mut connection = self.lock();
+        let end = connection.end(self.side);
+        end.gather();
+        end.is_closed = true;
+        let refused = match end.arriving.front() {
+            _ if !end.unread.is_empty() => Some(now()),
+            Some((moment, _)) => Some(*moment),
+            None => None,
+        };
+        end.arriving.clear();
+        end.unread.clear();
+        end.length = 0;
+        connection.send_end(self.side);
+        let other = self.side.other();
+        connection.end(other).writer.wake();
+        if let Some(moment) = refused {
+            connection.reset(other, moment);
+        }
+    }
+}

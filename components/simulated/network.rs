@@ -1,0 +1,135 @@
+//! A network without sockets: it takes the place of that of the system in a simulation.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_lite::future::or;
+use kamea::time::sleep;
+use kamea::{Component, Sender, Source, link, random};
+
+use super::{Conditions, Endpoint};
+use crate::net::{Accepted, Socket};
+
+/// How many connections may wait to be accepted.
+const BACKLOG: usize = 128;
+
+/// A network: whoever has a clone of it is connected to it.
+///
+/// What goes wrong in it is what [`Conditions`] say, which each connection has of its own.
+///
+/// # Examples
+///
+/// ```
+/// use kamea::{Graph, Simulation, Sink};
+/// use kamea_components::net::{Accepted, Socket};
+/// use kamea_components::simulated::{Conditions, Network};
+///
+/// Simulation::seeds(0..20).check(|simulation| {
+///     let network = Network::new(Conditions::drawn);
+///     let address = "192.0.2.1:80".parse().unwrap();
+///     let mut graph = Graph::new("one greeting");
+///     let acceptor = graph.add("acceptor", network.accept(address)); // in the place of net::accept
+///     let greeter = graph.add("greeter", async |io: &mut Sink<Accepted>| {
+///         while let Some(accepted) = io.inbox.next().await {
+///             let socket = Socket::new(accepted);
+///             let mut left = &b"hello"[..];
+///             while !left.is_empty() {
+///                 left = &left[socket.write(left, false).await?..];
+///             }
+///         }
+///         Ok(())
+///     });
+///     graph.link(acceptor.outbox, greeter.inbox);
+///     simulation
+///         .beside("client", async move || {
+///             let socket = network.connect(address).await.unwrap();
+///             let (mut heard, mut buffer) = (Vec::new(), [0; 100]);
+///             while let count @ 1.. = socket.read(&mut buffer).await.unwrap() {
+///                 heard.extend_from_slice(&buffer[..count]);
+///             }
+///             assert_eq!(heard, b"hello");
+///         })
+///         .run(graph)
+/// });
+/// ```
+#[derive(Clone)]
+pub struct Network(Arc<Shared>);
+
+struct Shared {
+    conditions: Box<dyn Fn() -> Conditions + Send + Sync>,
+    listeners: Mutex<HashMap<SocketAddr, Sender<Accepted>>>,
+    /// The port of the next client.
+    next_port: AtomicU16,
+}
+
+impl Network {
+    /// A network; `conditions` are those of each connection, drawn when it is made.
+    pub fn new(conditions: impl Fn() -> Conditions + Send + Sync + 'static) -> Self {
+        Self(Arc::new(Shared {
+            conditions: Box::new(conditions),
+            listeners: Mutex::default(),
+            next_port: AtomicU16::new(1024),
+        }))
+    }
+
+    /// Accepts the connections to `address`, from now on, until nobody takes them any more; in the place of [`net::accept`](crate::net::accept). It
+    /// ends also when nobody is left on the network who could connect.
+    pub fn accept(&self, address: SocketAddr) -> impl Component<Source<Accepted>> + Send + use<> {
+        let (connections, mut queue) = link(BACKLOG);
+        self.listeners(|listeners| listeners.insert(address, connections));
+        async move |io: &mut Source<Accepted>| {
+            let unwanted = async {
+                io.outbox.closed().await;
+                None
+            };
+            let mut unwanted = std::pin::pin!(unwanted);
+            while let Some(accepted) = or(unwanted.as_mut(), queue.next()).await {
+                io.outbox.send(accepted).await?;
+            }
+            Ok(())
+        }
+    }
+
+    /// Connects to `address`, from an address of its own.
+    ///
+    /// # Errors
+    ///
+    /// If nobody listens there.
+    pub async fn connect(&self, address: SocketAddr) -> io::Result<Socket> {
+        let conditions = (self.0.conditions)();
+        sleep(random::duration(conditions.latency)).await;
+        let port = self.0.next_port.fetch_add(1, Ordering::Relaxed);
+        let peer = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1)), port);
+        let (client, server) = Endpoint::pair(conditions, peer, address);
+        let accepted = Accepted {
+            stream: server.into(),
+            peer,
+        };
+        let listener = self.listeners(|listeners| listeners.get(&address).cloned());
+        let listener = listener.ok_or(io::ErrorKind::ConnectionRefused)?;
+        let sent = listener.send(accepted).await;
+        sent.map_err(|_| io::ErrorKind::ConnectionRefused)?;
+        Ok(Socket::new(Accepted {
+            stream: client.into(),
+            peer: address,
+        }))
+    }
+
+    fn listeners<T>(
+        &self,
+        then: impl FnOnce(&mut HashMap<SocketAddr, Sender<Accepted>>) -> T,
+    ) -> T {
+        let listeners = self.0.listeners.lock();
+        then(&mut listeners.unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Network")
+    }
+}
