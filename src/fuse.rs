@@ -247,15 +247,16 @@ impl<A: Message, B: Message, S: Step<A, B>> Component<Pipe<A, B>> for Function<A
     const IS_FUNCTION: bool = true;
 
     /// Where it cannot be fused.
-    fn start(mut self, mut io: Pipe<A, B>) -> Started {
-        Box::pin(async move {
+    fn start(mut self, ports: Pipe<A, B>) -> Started {
+        let run = async move |io: &mut Pipe<A, B>| {
             while let Some(message) = io.inbox.next().await {
                 if let Some(message) = self.step.apply(message) {
                     io.outbox.send(message).await?;
                 }
             }
             Ok(())
-        })
+        };
+        run.start(ports)
     }
 
     fn start_in(self, wiring: &mut Wiring<'_>) -> Started {

@@ -18,6 +18,7 @@ mod fault;
 mod flow;
 mod fuse;
 mod graph;
+mod handle;
 mod link;
 mod port;
 mod ports;
@@ -42,11 +43,12 @@ pub use fuse::{Function, filter, filter_map, inspect, map, scan};
 #[doc(hidden)]
 pub use graph::component_name;
 pub use graph::{
-    Composite, FaultsHandle, Graph, GraphError, LinkOptions, LinksTo, Once, Part, PerSeed,
-    Pipeline, PipelineStart, Stage, Template,
+    Composite, FaultsHandle, Graph, GraphError, LinkOptions, LinksTo, Once, OpenEnds, Part,
+    PerSeed, Pipeline, PipelineStart, Stage, Template,
 };
+pub use handle::Handle;
 pub use link::DEFAULT_CAPACITY;
-pub use link::across::{Messages, Receiver, Sender, link};
+pub use link::across::{Leftovers, Messages, Receiver, Sender, link};
 pub use port::{Closed, Inbox, Message, NextMessage, Outbox, SendMessage, TrySendError};
 pub use ports::{
     AnyInbox, AnyOutbox, AnyOutboxes, AnyPort, Direction, InboxHandle, MessageType, OutboxHandle,
@@ -56,6 +58,6 @@ pub use ports::{
 #[doc(hidden)]
 pub use ports::{ComponentId, Wiring};
 pub use scheduler::{
-    Flows, Placement, Running, Scheduler, Workers, is_stopping, spawn, stopping, workers,
+    Children, Flows, Placement, Running, Scheduler, Workers, is_stopping, spawn, stopping, workers,
 };
 pub use simulation::{FailedSeed, Report, Seeds, Simulation, SimulationError};

@@ -1,6 +1,6 @@
 //! Pipelines: graphs that are a line.
 
-use super::{Graph, Part};
+use super::{Composite, Graph, Part};
 use crate::port::Message;
 use crate::ports::{
     InboxHandle, OutboxHandle, Pipe, PipeHandles, Ports, Sink, SinkHandles, Source, SourceHandles,
@@ -178,7 +178,51 @@ impl<T: Message> Stage<T> for Sink<T> {
     }
 }
 
+/// The open ends of a line of components, and what a graph that is but this line may serve as.
+#[doc(hidden)]
+pub trait OpenEnds {
+    type Part;
+
+    fn of(self, graph: Graph) -> Self::Part;
+}
+
+impl OpenEnds for ((), ()) {
+    type Part = Graph;
+
+    fn of(self, graph: Graph) -> Graph {
+        graph
+    }
+}
+
+impl<T: Message> OpenEnds for ((), OutboxHandle<T>) {
+    type Part = Composite<Source<T>>;
+
+    fn of(self, graph: Graph) -> Self::Part {
+        graph.expose(SourceHandles { outbox: self.1 })
+    }
+}
+
+impl<T: Message> OpenEnds for (InboxHandle<T>, ()) {
+    type Part = Composite<Sink<T>>;
+
+    fn of(self, graph: Graph) -> Self::Part {
+        graph.expose(SinkHandles { inbox: self.0 })
+    }
+}
+
+impl<A: Message, B: Message> OpenEnds for (InboxHandle<A>, OutboxHandle<B>) {
+    type Part = Composite<Pipe<A, B>>;
+
+    fn of(self, graph: Graph) -> Self::Part {
+        let (inbox, outbox) = self;
+        graph.expose(PipeHandles { inbox, outbox })
+    }
+}
+
 /// Adds a line of components to a graph: `pipeline!(graph, first => second => third)`; gives its open ends.
+///
+/// Without a graph, `pipeline!(first => second => third)`, it makes one: a whole [`Graph`](crate::Graph) if the line has no open ends, otherwise a
+/// [`Composite`](crate::Composite) that serves as a component over the ports that are open, those of a [`Source`], a [`Sink`] or a [`Pipe`].
 ///
 /// Each component is named after the expression that makes it, up to its arguments; a second one of the same name gets its
 /// place in the line behind it.
@@ -209,10 +253,22 @@ impl<T: Message> Stage<T> for Sink<T> {
 /// # let running = scheduler.run(graph)?;
 /// assert_eq!(results.into_iter().collect::<Vec<_>>(), [8, 16, 24]);
 /// # running.wait()?;
+///
+/// let fourfold = pipeline!(double => double); // a component over a `Pipe<u32, u32>`
+/// let check = async |io: &mut Sink<u32>| {
+///     assert_eq!(io.inbox.next().await, Some(4));
+///     Ok(())
+/// };
+/// scheduler.run(pipeline!(count => fourfold => check))?.wait()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[macro_export]
 macro_rules! pipeline {
+    ($first:expr $(=> $next:expr)* $(,)?) => {{
+        let mut graph = $crate::Graph::new("pipeline");
+        let ends = $crate::pipeline!(graph, $first $(=> $next)*);
+        $crate::OpenEnds::of(ends, graph)
+    }};
     ($graph:expr, $first:expr $(=> $next:expr)* $(,)?) => {{
         let line = $crate::Pipeline::start(&mut $graph, $crate::component_name(stringify!($first)), $first);
         $(

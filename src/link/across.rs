@@ -179,6 +179,38 @@ impl<T> Receiver<T> {
     }
 }
 
+impl<T> Receiver<T> {
+    /// Keeps what is left in the link when this end goes.
+    ///
+    /// Meanwhile a sender that waits for space does not hear that this end has gone: it has to wait for
+    /// [`Sender::closed`] as well.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (sender, mut receiver) = kamea::link(4);
+    /// let leftovers = receiver.leftovers();
+    /// [1, 2, 3].map(|n| sender.try_send(n).unwrap());
+    /// assert_eq!(receiver.try_next(), Some(1));
+    /// drop(receiver);
+    /// assert_eq!(leftovers.take().collect::<Vec<_>>(), [2, 3]);
+    /// ```
+    pub fn leftovers(&self) -> Leftovers<T> {
+        Leftovers(self.receiver.clone())
+    }
+}
+
+/// What is left in a link when its receiving end goes. Made by [`Receiver::leftovers`].
+#[derive(Debug)]
+pub struct Leftovers<T>(flume::Receiver<T>);
+
+impl<T> Leftovers<T> {
+    /// Takes it out, with what is being sent. To be called when the receiving end has gone: until then its messages are its own.
+    pub fn take(&self) -> impl Iterator<Item = T> {
+        self.0.try_iter()
+    }
+}
+
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
         self.gone.set();

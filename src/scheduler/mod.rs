@@ -1,5 +1,6 @@
 //! The scheduler: a pool of workers, and who runs where.
 
+mod children;
 mod flows;
 mod signal;
 mod stop;
@@ -12,6 +13,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+pub use children::Children;
 pub use flows::Flows;
 pub use stop::{is_stopping, stopping};
 pub(crate) use worker::{Worker, current as current_worker};
@@ -150,6 +152,12 @@ impl Drop for Scheduler {
     }
 }
 
+impl AsRef<Workers> for Scheduler {
+    fn as_ref(&self) -> &Workers {
+        &self.workers
+    }
+}
+
 /// Where a graph is to run.
 ///
 /// # Examples
@@ -254,6 +262,12 @@ impl Workers {
                 .filter_map(Weak::upgrade)
                 .for_each(|stop| stop.set());
         }
+    }
+}
+
+impl AsRef<Self> for Workers {
+    fn as_ref(&self) -> &Self {
+        self
     }
 }
 

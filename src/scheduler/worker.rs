@@ -10,9 +10,9 @@ use std::task::{Context, Poll};
 use tokio::runtime;
 use tokio::task::{LocalSet, spawn_local};
 
-use super::Workers;
 use super::flows::{Counted, Flows};
 use super::stop::{self, Stop};
+use super::{Placement, Workers};
 use crate::fault::Fault;
 use crate::flow::Flow;
 use crate::simulation;
@@ -193,6 +193,24 @@ fn spawn_task(task: impl Future<Output = ()> + 'static) {
         simulation::spawn("flow", task);
     } else {
         spawn_local(task);
+    }
+}
+
+/// Spawns a task, for as long as which this worker, if it is one, has something to do.
+pub(super) fn spawn_child(task: impl Future<Output = ()> + 'static) {
+    let running = WORKER.with_borrow(|worker| worker.as_ref().map(|worker| worker.flows.enter()));
+    spawn_task(async move {
+        let _running = running;
+        task.await;
+    });
+}
+
+/// Does something on a worker; here, if this thread is none.
+pub(super) fn submit(placement: Placement, job: impl FnOnce() + Send + 'static) {
+    let workers = WORKER.with_borrow(|worker| worker.as_ref().map(|worker| worker.workers.clone()));
+    match workers {
+        Some(workers) => workers.submit(placement, job),
+        None => job(),
     }
 }
 

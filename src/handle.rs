@@ -1,0 +1,214 @@
+//! How code that is no component uses one.
+
+use std::fmt;
+
+use crate::fault::Fault;
+use crate::graph::{Graph, GraphError, Part};
+use crate::link::across::{Receiver, Sender};
+use crate::port::{Closed, Message, TrySendError};
+use crate::ports::Pipe;
+use crate::scheduler::{Placement, Running, Workers};
+
+/// A component (or a pipeline, or a graph that serves as one) that runs, and both its ends in hand: for code that is
+/// no component, blocking or async.
+///
+/// # Examples
+///
+/// ```
+/// use kamea::{Done, Handle, Pipe, Scheduler, map, pipeline};
+///
+/// async fn shout(io: &mut Pipe<String, String>) -> Done {
+///     while let Some(line) = io.inbox.next().await {
+///         io.outbox.send(line.to_uppercase()).await?;
+///     }
+///     Ok(())
+/// }
+///
+/// let scheduler = Scheduler::with_workers(1);
+/// let mut shouting = Handle::run(&scheduler, pipeline!(shout => map(|line| line + "!")))?;
+/// shouting.send_blocking("hello".to_owned()).unwrap();
+/// assert_eq!(shouting.next_blocking().as_deref(), Some("HELLO!"));
+/// shouting.wait()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// The same from async code, also of another runtime:
+///
+/// ```
+/// # use kamea::{Handle, Scheduler, map};
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let scheduler = Scheduler::with_workers(1);
+/// let mut doubling = Handle::run(&scheduler, map(|n: u32| 2 * n))?;
+/// for number in [1, 2, 3] {
+///     doubling.send(number).await.map_err(|_| "it has ended")?;
+/// }
+/// doubling.close(); // no more will come
+/// let mut results = Vec::new();
+/// while let Some(result) = doubling.next().await {
+///     results.push(result);
+/// }
+/// assert_eq!(results, [2, 4, 6]);
+/// doubling.finished().await?;
+/// # Ok(())
+/// # }
+/// # kamea::testing::block_on(example()).unwrap();
+/// ```
+pub struct Handle<A: Message, B: Message> {
+    /// `None` once it has been closed.
+    inbox: Option<Sender<A>>,
+    outbox: Receiver<B>,
+    running: Running,
+}
+
+impl<A: Message, B: Message> Handle<A, B> {
+    /// Runs a component on any of the workers: of a [`Scheduler`](crate::Scheduler), or given as [`Workers`].
+    ///
+    /// # Errors
+    ///
+    /// [`GraphError`] names the mistake, if it is a graph and has one; nothing has run.
+    pub fn run<Kind>(
+        workers: &impl AsRef<Workers>,
+        part: impl Part<Pipe<A, B>, Kind>,
+    ) -> Result<Self, GraphError> {
+        let mut graph = Graph::new("handle");
+        let ports = graph.add("component", part);
+        let inbox = Some(graph.feed(ports.inbox));
+        let outbox = graph.take(ports.outbox);
+        let running = workers.as_ref().run(Placement::Any, graph)?;
+        Ok(Self {
+            inbox,
+            outbox,
+            running,
+        })
+    }
+
+    /// Sends a message in; waits while there is no space.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] with the message, when the component has ended or [`close`](Self::close) was called.
+    pub async fn send(&self, message: A) -> Result<(), Closed<A>> {
+        match &self.inbox {
+            Some(inbox) => inbox.send(message).await,
+            None => Err(Closed(message)),
+        }
+    }
+
+    /// Sends a message in; blocks this thread while there is no space. Not for code that runs on a worker.
+    ///
+    /// # Errors
+    ///
+    /// Like [`send`](Self::send).
+    pub fn send_blocking(&self, message: A) -> Result<(), Closed<A>> {
+        match &self.inbox {
+            Some(inbox) => inbox.send_blocking(message),
+            None => Err(Closed(message)),
+        }
+    }
+
+    /// Sends a message in, if there is space for it now.
+    ///
+    /// # Errors
+    ///
+    /// [`TrySendError`] with the message.
+    pub fn try_send(&self, message: A) -> Result<(), TrySendError<A>> {
+        match &self.inbox {
+            Some(inbox) => inbox.try_send(message),
+            None => Err(TrySendError::Closed(message)),
+        }
+    }
+
+    /// The next message that comes out; `None` once the component has ended and nothing is left.
+    pub async fn next(&mut self) -> Option<B> {
+        self.outbox.next().await
+    }
+
+    /// Like [`next`](Self::next), but blocks this thread. Not for code that runs on a worker.
+    pub fn next_blocking(&mut self) -> Option<B> {
+        self.outbox.next_blocking()
+    }
+
+    /// The next message that comes out, if there is one now.
+    pub fn try_next(&mut self) -> Option<B> {
+        self.outbox.try_next()
+    }
+
+    /// Says that no more will be sent: the end travels through the component.
+    pub fn close(&mut self) {
+        self.inbox = None;
+    }
+
+    /// Closes it, drops what still comes out, and waits for its end.
+    ///
+    /// # Errors
+    ///
+    /// The [`Fault`] that stopped it, if one did.
+    pub async fn finished(mut self) -> Result<(), Fault> {
+        self.close();
+        while self.next().await.is_some() {}
+        self.running.finished().await
+    }
+
+    /// Like [`finished`](Self::finished), but blocks this thread. Not for code that runs on a worker.
+    ///
+    /// # Errors
+    ///
+    /// The [`Fault`] that stopped it, if one did.
+    pub fn wait(mut self) -> Result<(), Fault> {
+        self.close();
+        while self.next_blocking().is_some() {}
+        self.running.wait()
+    }
+
+    /// Its parts, for several threads: what it is fed by (`None` if it was closed), what comes out, and its run.
+    pub fn split(self) -> (Option<Sender<A>>, Receiver<B>, Running) {
+        (self.inbox, self.outbox, self.running)
+    }
+}
+
+impl<A: Message, B: Message> fmt::Debug for Handle<A, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle")
+            .field("is_closed", &self.inbox.is_none())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Scheduler, map};
+
+    #[test]
+    fn nothing_that_was_sent_in_is_lost_by_waiting() {
+        let (tell, told) = flume::unbounded();
+        let tell = map(move |n: u32| tell.send(n).unwrap());
+        let scheduler = Scheduler::with_workers(1);
+        let handle = Handle::run(&scheduler, tell).unwrap();
+        (0..10).for_each(|n| handle.send_blocking(n).unwrap());
+        handle.wait().unwrap();
+        assert!(told.into_iter().eq(0..10));
+    }
+
+    #[test]
+    fn what_is_closed_takes_nothing() {
+        let scheduler = Scheduler::with_workers(1);
+        let mut handle = Handle::run(scheduler.workers(), map(|n: u32| n)).unwrap();
+        handle.close();
+        assert_eq!(handle.send_blocking(1), Err(Closed(1)));
+        assert_eq!(handle.try_send(1), Err(TrySendError::Closed(1)));
+        assert_eq!(handle.next_blocking(), None);
+    }
+
+    #[test]
+    fn a_fault_is_what_comes_of_waiting() {
+        let scheduler = Scheduler::with_workers(1);
+        let mut handle = Handle::run(&scheduler, map(|n: u32| 1 / n)).unwrap();
+        handle.send_blocking(0).unwrap();
+        assert_eq!(handle.next_blocking(), None);
+        assert_eq!(
+            handle.wait().unwrap_err().to_string(),
+            "component `component` of graph `handle` panicked: attempt to divide by zero"
+        );
+    }
+}
