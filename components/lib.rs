@@ -1,6 +1,7 @@
 //! Ready-made components, a folder a domain, one component a file.
 
 pub mod cgi;
+pub mod chassis;
 pub mod coding;
 pub mod console;
 pub mod file;

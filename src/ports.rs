@@ -179,6 +179,7 @@ pub struct InboxHandle<T> {
 
 /// Stands for an [`Outbox`] while a graph is wired. Linking consumes it: a port is linked once.
 #[derive(Debug)]
+#[must_use = "an outbox that is not linked is an error of the graph"]
 pub struct OutboxHandle<T> {
     pub(crate) key: PortKey,
     message: PhantomData<fn() -> T>,

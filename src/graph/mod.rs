@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use error::GraphError;
-pub use pipeline::{OpenEnds, Pipeline, PipelineStart, Stage, component_name};
+pub use pipeline::{EndHandle, OpenEnds, Pipeline, PipelineStart, Stage, component_name};
 pub(crate) use plan::{Plan, PlannedComponent};
 pub use template::{PerSeed, Template};
 

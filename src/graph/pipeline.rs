@@ -1,5 +1,7 @@
 //! Pipelines: graphs that are a line.
 
+use std::convert::Infallible;
+
 use super::{Composite, Graph, Part};
 use crate::port::Message;
 use crate::ports::{
@@ -83,6 +85,23 @@ impl<'g, Head, T: Message> Pipeline<'g, Head, OutboxHandle<T>> {
     }
 }
 
+impl<'g, Head> Pipeline<'g, Head, EndHandle> {
+    /// Adds a component that takes nothing but the end of the line before it.
+    pub fn then<P: Stage<Infallible>, Kind>(
+        self,
+        name: &str,
+        part: impl Part<P, Kind>,
+    ) -> Pipeline<'g, Head, P::Tail> {
+        let line = Pipeline {
+            graph: self.graph,
+            head: self.head,
+            tail: self.tail.0,
+            length: self.length,
+        };
+        line.then(name, part)
+    }
+}
+
 impl<Head, Tail> Pipeline<'_, Head, Tail> {
     /// How many messages the last link made holds.
     ///
@@ -149,6 +168,12 @@ impl<A: Message, B: Message> PipelineStart for Pipe<A, B> {
     }
 }
 
+/// Stands for an outbox that gives nothing but its end: a line may end with it or go on.
+///
+/// It is the [`Stage::Tail`] of a component that ends a line but whose end another one may follow.
+#[derive(Debug)]
+pub struct EndHandle(pub OutboxHandle<Infallible>);
+
 /// Ports with which a pipeline may go on after messages of type `T`: those of a [`Pipe`] or a [`Sink`].
 #[diagnostic::on_unimplemented(
     message = "a component over the ports `{Self}` cannot follow messages of type `{T}` in a pipeline",
@@ -191,6 +216,22 @@ impl OpenEnds for ((), ()) {
 
     fn of(self, graph: Graph) -> Graph {
         graph
+    }
+}
+
+impl OpenEnds for ((), EndHandle) {
+    type Part = Graph;
+
+    fn of(self, graph: Graph) -> Graph {
+        graph
+    }
+}
+
+impl<T: Message> OpenEnds for (InboxHandle<T>, EndHandle) {
+    type Part = Composite<Sink<T>>;
+
+    fn of(self, graph: Graph) -> Self::Part {
+        graph.expose(SinkHandles { inbox: self.0 })
     }
 }
 

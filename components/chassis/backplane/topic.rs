@@ -1,0 +1,441 @@
+//! One topic: a ring of messages that all its subscribers read, each from its own place.
+//!
+//! ```text
+//!                    first                    end
+//!   (forgotten)  ──── │ 7 │ 8 │ 9 │ 10 │ 11 │ ──── what is published next
+//!                         ▲ a slow one      ▲ the others
+//! ```
+//!
+//! A message is put in once, whatever the number of subscribers, and each of them takes many at a time. Who has read everything
+//! leaves its waker; a publisher wakes them all at once.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use kamea::Closed;
+
+use super::Slow;
+
+/// How many messages a subscriber takes at a time.
+const BATCH: usize = 16;
+
+#[derive(Debug)]
+pub(super) struct Topic<T>(Mutex<State<T>>);
+
+#[derive(Debug)]
+struct State<T> {
+    slots: VecDeque<Slot<T>>,
+    /// How many messages the ring holds at the most.
+    capacity: usize,
+    /// The number of the first message in the ring; they are counted from 0.
+    first: u64,
+    subscribers: usize,
+    /// How many of them hold publishers up.
+    holding: usize,
+    /// Subscribers that have read everything.
+    waiting: Vec<Waker>,
+    /// Counts how often those were woken: who has left its waker since then need not do so again.
+    round: u64,
+    /// Publishers for which there is no space.
+    publishers: Vec<Waker>,
+    is_closed: bool,
+}
+
+#[derive(Debug)]
+struct Slot<T> {
+    message: T,
+    /// How many subscribers have not read it.
+    unread: usize,
+    /// How many of those hold publishers up.
+    held: usize,
+}
+
+/// Where a subscriber is in a topic.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// The number of the message that it reads next.
+    next: u64,
+    slow: Slow,
+    /// The round in which it left its waker, and at which place.
+    left: Option<(u64, usize)>,
+}
+
+/// What a subscriber has found.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// Messages, before which so many were dropped.
+    Some {
+        /// How many it was too slow for.
+        lost: u64,
+    },
+    /// The end.
+    End,
+    /// It was too slow, by so many messages, and is to go.
+    TooSlow(u64),
+}
+
+impl<T> Topic<T> {
+    pub(super) fn new(capacity: usize) -> Self {
+        Self(Mutex::new(State {
+            slots: VecDeque::new(),
+            capacity,
+            first: 0,
+            subscribers: 0,
+            holding: 0,
+            waiting: Vec::new(),
+            round: 0,
+            publishers: Vec::new(),
+            is_closed: false,
+        }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a message in, once there is space for it. What nobody has subscribed to is dropped.
+    pub(super) fn poll_publish(
+        &self,
+        message: &mut Option<T>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Closed<T>>> {
+        let mut state = self.state();
+        if !state.is_closed && state.is_held_up() {
+            let known = state
+                .publishers
+                .iter()
+                .any(|waker| waker.will_wake(cx.waker()));
+            if !known {
+                state.publishers.push(cx.waker().clone());
+            }
+            return Poll::Pending;
+        }
+        let message = message.take().expect("polled after it was ready");
+        if state.is_closed {
+            return Poll::Ready(Err(Closed(message)));
+        }
+        // Messages may own anything, so they are dropped only when nothing is locked.
+        let dropped = state.push(message);
+        let waiting = state.end_round();
+        drop(state);
+        drop(dropped);
+        waiting.into_iter().for_each(Waker::wake);
+        Poll::Ready(Ok(()))
+    }
+
+    pub(super) fn subscribe(&self, slow: Slow) -> Place {
+        let mut state = self.state();
+        state.subscribers += 1;
+        state.holding += usize::from(slow.holds());
+        Place {
+            next: state.end(),
+            slow,
+            left: None,
+        }
+    }
+
+    pub(super) fn unsubscribe(&self, place: &Place) {
+        let mut state = self.state();
+        state.subscribers -= 1;
+        state.holding -= usize::from(place.slow.holds());
+        let from = state.index_of(place.next);
+        for slot in state.slots.range_mut(from..) {
+            slot.read_by(place.slow);
+        }
+        let unwanted = state
+            .slots
+            .iter()
+            .take_while(|slot| slot.unread == 0)
+            .count();
+        state.first += unwanted as u64;
+        let unwanted: Vec<_> = state.slots.drain(..unwanted).collect();
+        let publishers = state.publishers_with_space();
+        drop(state);
+        drop(unwanted);
+        publishers.into_iter().for_each(Waker::wake);
+    }
+
+    pub(super) fn close(&self) {
+        let mut state = self.state();
+        state.is_closed = true;
+        let mut all = state.end_round();
+        all.append(&mut state.publishers);
+        drop(state);
+        all.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl<T: Clone> Topic<T> {
+    /// Takes the next messages, as many as are there but no more than a batch.
+    pub(super) fn poll_read(
+        &self,
+        place: &mut Place,
+        batch: &mut VecDeque<T>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Found> {
+        let mut state = self.state();
+        let lost = state.first.saturating_sub(place.next);
+        if lost > 0 && place.slow == Slow::DropSubscriber {
+            return Poll::Ready(Found::TooSlow(lost));
+        }
+        place.next += lost;
+        if place.next == state.end() {
+            if state.is_closed {
+                return Poll::Ready(Found::End);
+            }
+            state.wait(place, cx.waker());
+            return Poll::Pending;
+        }
+        let count = BATCH.min((state.end() - place.next) as usize);
+        for _ in 0..count {
+            batch.extend(state.read(place));
+        }
+        let publishers = state.publishers_with_space();
+        drop(state);
+        publishers.into_iter().for_each(Waker::wake);
+        Poll::Ready(Found::Some { lost })
+    }
+}
+
+impl<T> State<T> {
+    fn end(&self) -> u64 {
+        self.first + self.slots.len() as u64
+    }
+
+    /// Where in the ring a message is; the first for one that has been dropped.
+    fn index_of(&self, number: u64) -> usize {
+        number.saturating_sub(self.first) as usize
+    }
+
+    /// Whether there is no space, for the sake of a subscriber that wants everything.
+    fn is_held_up(&self) -> bool {
+        self.slots.len() == self.capacity && self.slots.front().is_some_and(|slot| slot.held > 0)
+    }
+
+    /// Gives what had to make room.
+    fn push(&mut self, message: T) -> Option<T> {
+        if self.subscribers == 0 {
+            return Some(message);
+        }
+        let mut dropped = None;
+        if self.slots.len() == self.capacity {
+            dropped = self.slots.pop_front().map(|slot| slot.message);
+            self.first += 1;
+        }
+        self.slots.push_back(Slot {
+            message,
+            unread: self.subscribers,
+            held: self.holding,
+        });
+        dropped
+    }
+
+    fn wait(&mut self, place: &mut Place, waker: &Waker) {
+        match place.left {
+            Some((round, at)) if round == self.round => {
+                if !self.waiting[at].will_wake(waker) {
+                    self.waiting[at] = waker.clone();
+                }
+            }
+            _ => {
+                place.left = Some((self.round, self.waiting.len()));
+                self.waiting.push(waker.clone());
+            }
+        }
+    }
+
+    fn end_round(&mut self) -> Vec<Waker> {
+        self.round += 1;
+        let room = self.waiting.len();
+        std::mem::replace(&mut self.waiting, Vec::with_capacity(room))
+    }
+
+    /// All of them: one that has been given up would waste a wake-up that another needs.
+    fn publishers_with_space(&mut self) -> Vec<Waker> {
+        if self.is_held_up() {
+            return Vec::new();
+        }
+        std::mem::take(&mut self.publishers)
+    }
+}
+
+impl<T: Clone> State<T> {
+    /// Reads a message. The last who reads it has it without a copy, which is always the first message: who has not read
+    /// that one has read none of the others.
+    fn read(&mut self, place: &mut Place) -> Option<T> {
+        let index = self.index_of(place.next);
+        let slot = self.slots.get_mut(index)?;
+        slot.read_by(place.slow);
+        place.next += 1;
+        if slot.unread > 0 {
+            return Some(slot.message.clone());
+        }
+        self.first += 1;
+        self.slots.pop_front().map(|slot| slot.message)
+    }
+}
+
+impl<T> Slot<T> {
+    fn read_by(&mut self, slow: Slow) {
+        self.unread -= 1;
+        self.held -= usize::from(slow.holds());
+    }
+}
+
+impl Slow {
+    fn holds(self) -> bool {
+        self == Self::Wait
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn publish(topic: &Topic<u32>, number: u32) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        topic.poll_publish(&mut Some(number), &mut cx).is_ready()
+    }
+
+    fn read(topic: &Topic<u32>, place: &mut Place) -> (Option<Found>, Vec<u32>) {
+        let mut batch = VecDeque::new();
+        let mut cx = Context::from_waker(Waker::noop());
+        match topic.poll_read(place, &mut batch, &mut cx) {
+            Poll::Ready(found) => (Some(found), batch.into()),
+            Poll::Pending => (None, batch.into()),
+        }
+    }
+
+    #[test]
+    fn what_becomes_of_a_slow_subscriber_is_its_own_choice() {
+        let rows = [
+            (Slow::Wait, 2, Some(Found::Some { lost: 0 }), vec![0, 1]),
+            (
+                Slow::DropOldest,
+                5,
+                Some(Found::Some { lost: 3 }),
+                vec![3, 4],
+            ),
+            (Slow::DropSubscriber, 5, Some(Found::TooSlow(3)), vec![]),
+        ];
+        for (slow, taken, found, messages) in rows {
+            let topic = Topic::new(2);
+            let (mut place, mut quick) = (topic.subscribe(slow), topic.subscribe(Slow::DropOldest));
+            let published = (0..5).take_while(|n| publish(&topic, *n)).count();
+            assert_eq!(published, taken, "{slow:?}");
+            read(&topic, &mut quick);
+            assert_eq!(read(&topic, &mut place), (found, messages), "{slow:?}");
+        }
+    }
+
+    #[test]
+    fn who_is_gone_holds_nobody_up() {
+        let topic = Topic::new(2);
+        let (gone, mut stays) = (topic.subscribe(Slow::Wait), topic.subscribe(Slow::Wait));
+        assert!(publish(&topic, 0) && publish(&topic, 1) && !publish(&topic, 2));
+        assert_eq!(read(&topic, &mut stays).1, [0, 1]);
+        assert!(!publish(&topic, 2), "one has not read it");
+        topic.unsubscribe(&gone);
+        assert!(
+            topic.state().slots.is_empty(),
+            "nothing is kept that nobody will read"
+        );
+        assert!(publish(&topic, 2));
+        assert_eq!(read(&topic, &mut stays).1, [2]);
+    }
+
+    #[test]
+    fn what_was_published_before_the_end_is_read() {
+        let topic = Topic::new(4);
+        let mut place = topic.subscribe(Slow::Wait);
+        assert!(publish(&topic, 0));
+        topic.close();
+        let mut cx = Context::from_waker(Waker::noop());
+        let refused = topic.poll_publish(&mut Some(1), &mut cx);
+        assert_eq!(refused, Poll::Ready(Err(Closed(1))));
+        assert_eq!(read(&topic, &mut place).1, [0]);
+        assert_eq!(read(&topic, &mut place).0, Some(Found::End));
+    }
+
+    #[derive(Debug, Clone)]
+    enum Act {
+        Publish,
+        Subscribe(Slow),
+        Read(usize),
+        Leave(usize),
+    }
+
+    fn acts() -> impl Strategy<Value = Vec<Act>> {
+        let slow = prop_oneof![
+            Just(Slow::Wait),
+            Just(Slow::DropOldest),
+            Just(Slow::DropSubscriber)
+        ];
+        vec(
+            prop_oneof![
+                4 => Just(Act::Publish),
+                1 => slow.prop_map(Act::Subscribe),
+                2 => (0..8_usize).prop_map(Act::Read),
+                1 => (0..8_usize).prop_map(Act::Leave),
+            ],
+            0..200,
+        )
+    }
+
+    proptest! {
+        /// Each subscriber reads, in their order, all messages since it came, but those that it was told of as lost.
+        #[test]
+        fn nobody_misses_what_it_was_not_told_of(capacity in 1..40_usize, acts in acts()) {
+            let topic = Topic::new(capacity);
+            let mut subscribers: Vec<(Place, u32)> = Vec::new();
+            let mut published = 0;
+            for act in acts {
+                let count = subscribers.len().max(1);
+                match act {
+                    Act::Publish => {
+                        if publish(&topic, published) {
+                            published += 1;
+                        } else {
+                            let slow = |(place, next): &(Place, u32)| {
+                                place.slow == Slow::Wait && (published - next) as usize >= capacity
+                            };
+                            prop_assert!(subscribers.iter().any(slow), "nobody holds it up");
+                        }
+                    }
+                    Act::Subscribe(slow) => subscribers.push((topic.subscribe(slow), published)),
+                    Act::Read(which) => {
+                        let Some((place, next)) = subscribers.get_mut(which % count) else { continue };
+                        match read(&topic, place) {
+                            (Some(Found::Some { lost }), messages) => {
+                                prop_assert!(lost == 0 || place.slow == Slow::DropOldest);
+                                *next += lost as u32;
+                                for message in messages {
+                                    prop_assert_eq!(message, *next);
+                                    *next += 1;
+                                }
+                            }
+                            (Some(Found::TooSlow(lost)), _) => {
+                                prop_assert!(lost > 0 && place.slow == Slow::DropSubscriber);
+                                topic.unsubscribe(&subscribers.swap_remove(which % count).0);
+                            }
+                            (None, _) => prop_assert_eq!(*next, published),
+                            (Some(Found::End), _) => unreachable!("nobody closes it"),
+                        }
+                    }
+                    Act::Leave(which) => {
+                        if which < subscribers.len() {
+                            topic.unsubscribe(&subscribers.swap_remove(which).0);
+                        }
+                    }
+                }
+                prop_assert!(topic.state().slots.len() <= capacity);
+            }
+            subscribers.iter().for_each(|(place, _)| topic.unsubscribe(place));
+            prop_assert!(topic.state().slots.is_empty());
+        }
+    }
+}

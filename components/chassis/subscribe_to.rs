@@ -1,0 +1,94 @@
+//! Gets what is published to a topic of a backplane.
+
+use std::convert::Infallible;
+
+use futures_lite::future::or;
+use kamea::{
+    Component, Inbox, InboxHandle, Message, Outbox, OutboxHandle, PipelineStart, Ports, Stage,
+};
+
+use super::Backplane;
+
+/// The ports of [`subscribe_to`].
+#[derive(Debug, Ports)]
+pub struct SubscribePorts<T: Message> {
+    /// Nothing but the end: if it is linked, the subscription ends with it, behind what had been published by then.
+    pub end: Option<Inbox<Infallible>>,
+    /// What is published.
+    pub outbox: Outbox<T>,
+}
+
+/// Gets what is published to a topic, from the moment at which this is called: nothing is missed that is published before its graph
+/// runs. What becomes of it if it is slow was said by [`Backplane::slow`].
+///
+/// It may begin a line, or follow a [`publish_to`](super::publish_to), whose end is its own.
+///
+/// # Examples
+///
+/// ```
+/// use kamea::{Graph, Scheduler, map, pipeline};
+/// use kamea_components::chassis::{Backplane, Slow, subscribe_to};
+///
+/// let plane = Backplane::new();
+/// let mut graph = Graph::new("latest");
+/// let latest = plane.slow(Slow::DropOldest);
+/// let (_, shouted) = pipeline!(graph, subscribe_to(&latest, "news") => map(|news: &str| news.to_uppercase()));
+/// # drop(latest);
+/// let mut shouted = graph.take(shouted);
+/// # let scheduler = Scheduler::with_workers(1);
+/// # let running = scheduler.run(graph)?;
+/// # kamea::testing::block_on(async {
+/// plane.publisher("news").publish("hello").await.unwrap();
+/// # });
+/// plane.close();
+/// assert_eq!(shouted.next_blocking().as_deref(), Some("HELLO"));
+/// # running.wait()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn subscribe_to<T: Message + Clone>(
+    plane: &Backplane<T>,
+    topic: &str,
+) -> impl Component<SubscribePorts<T>> + Send + use<T> {
+    let mut subscription = plane.subscribe(topic);
+    async move |io: &mut SubscribePorts<T>| {
+        loop {
+            // What has been published comes before the end.
+            let end = or(io.outbox.closed(), ended(io.end.as_mut()));
+            let next = or(subscription.next(), async {
+                end.await;
+                None
+            });
+            let Some(message) = next.await else {
+                return Ok(());
+            };
+            io.outbox.send(message).await?;
+        }
+    }
+}
+
+/// Waits for the end of what has no messages; for ever if it is not linked.
+async fn ended(inbox: Option<&mut Inbox<Infallible>>) {
+    match inbox {
+        Some(inbox) => {
+            inbox.next().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+impl<T: Message> PipelineStart for SubscribePorts<T> {
+    type Head = ();
+    type Out = T;
+
+    fn ends(handles: SubscribePortsHandles<T>) -> ((), OutboxHandle<T>) {
+        ((), handles.outbox)
+    }
+}
+
+impl<T: Message> Stage<Infallible> for SubscribePorts<T> {
+    type Tail = OutboxHandle<T>;
+
+    fn ends(handles: SubscribePortsHandles<T>) -> (InboxHandle<Infallible>, OutboxHandle<T>) {
+        (handles.end, handles.outbox)
+    }
+}
