@@ -21,6 +21,7 @@ mod representation;
 mod serve;
 mod snapshots;
 mod thumbnail;
+mod write_file;
 
 pub use access_log::{LogEntry, LogFormat, LogTarget, write_access_log};
 pub use cache_rule::CacheRule;
@@ -36,3 +37,4 @@ pub use read::read_slice;
 pub use read_file::read_file;
 pub use serve::serve_files;
 pub use thumbnail::{THUMBNAIL, Thumbnails, serve_thumbnails};
+pub use write_file::{Existing, write_file};
