@@ -26,6 +26,7 @@ pub mod random;
 mod scheduler;
 mod simulation;
 mod sync;
+mod tap;
 pub mod testing;
 pub mod time;
 
@@ -61,3 +62,4 @@ pub use scheduler::{
     Children, Flows, Placement, Running, Scheduler, Workers, is_stopping, spawn, stopping, workers,
 };
 pub use simulation::{FailedSeed, Report, Seeds, Simulation, SimulationError};
+pub use tap::{Sample, Tap, TapOptions};

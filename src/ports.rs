@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::fuse::Fused;
 use crate::graph::PlannedComponent;
 use crate::link::across::{AnyEnds, Ends};
-use crate::link::within::Queue;
+use crate::link::within::{AnyQueue, Queue};
 use crate::port::{Inbox, Message, Outbox};
 
 mod erased;
@@ -360,7 +360,7 @@ impl<T: Message> Port for Outboxes<T> {
 /// One link of a graph that is being started, its message type erased.
 pub(crate) enum AnyLink {
     /// A [`Queue`] of the link's message type.
-    Within(Rc<dyn Any>),
+    Within(Rc<dyn AnyQueue>),
     /// The [`Ends`] of the link's message type.
     Across(Box<dyn AnyEnds>),
     /// An inbox behind a function, an `Option<Inbox>` of the link's message type, once the function has been fused.
@@ -388,6 +388,8 @@ pub(crate) struct PortLink {
     pub(crate) link: usize,
     /// Whether the link stays open for this outbox's sake (false at a feedback link).
     pub(crate) holds: bool,
+    /// The number of this outbox among those that feed the link.
+    pub(crate) feed: usize,
 }
 
 impl<'a> Wiring<'a> {
@@ -441,7 +443,7 @@ impl<'a> Wiring<'a> {
                 detached.links.push(ends.split_off(info.direction));
                 PortLink {
                     link: detached.links.len() - 1,
-                    holds: at.holds,
+                    ..*at
                 }
             });
             detached.ports.push(there.collect());
@@ -473,12 +475,13 @@ impl<'a> Wiring<'a> {
 
     pub(crate) fn outbox<T: Message>(&mut self, at: PortLink) -> Outbox<T> {
         match &mut self.links[at.link] {
-            AnyLink::Within(queue) => Outbox::within(downcast(queue), at.holds),
+            AnyLink::Within(queue) => Outbox::within(downcast(queue), at.holds, at.feed),
             AnyLink::Across(ends) => {
                 let sender = ends_of::<T>(&mut **ends).sender();
                 Outbox::across(
                     sender.expect("an outbox opens where its link has its sender"),
                     at.holds,
+                    at.feed,
                 )
             }
             AnyLink::Fused(_) => {
@@ -504,8 +507,9 @@ impl DetachedWiring {
 
 const TYPED: &str = "a link was made for the message type of the handles that it joins";
 
-fn downcast<T: Message>(queue: &Rc<dyn Any>) -> Rc<Queue<T>> {
-    queue.clone().downcast().expect(TYPED)
+fn downcast<T: Message>(queue: &Rc<dyn AnyQueue>) -> Rc<Queue<T>> {
+    let queue: Rc<dyn Any> = queue.clone();
+    queue.downcast().expect(TYPED)
 }
 
 fn ends_of<T: Message>(ends: &mut dyn AnyEnds) -> &mut Ends<T> {

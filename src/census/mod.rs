@@ -4,9 +4,19 @@
 //! looks at. A census is a job that each worker does for itself between two turns, so nothing is stopped and nothing shared.
 //! Instances of one template, and graphs of the same name and shape, are summed up; the worst few are singled out.
 
+mod at;
+mod look;
+mod record;
+mod registry;
+mod report;
+mod take;
+
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use at::At;
+pub(crate) use record::Recorded;
+pub(crate) use registry::Registry;
 use serde::{Serialize, Serializer};
 
 /// What runs under a scheduler at one moment.
@@ -62,8 +72,8 @@ pub struct GraphCensus {
     /// Tells apart graphs of the same name that have different components or links: 16 hexadecimal digits, the same in every run of a
     /// program.
     pub shape: String,
-    /// The component that it runs inside of, if it does: where the first of them was started.
-    pub inside: Option<Place>,
+    /// The component that started the first of them: it runs it, or has spawned it.
+    pub started_by: Option<Place>,
     /// The workers that run some of them.
     pub workers: Vec<usize>,
     /// How many run.
@@ -75,7 +85,7 @@ pub struct GraphCensus {
     /// The age of the oldest that runs.
     #[serde(rename = "oldest_seconds", serialize_with = "seconds")]
     pub oldest: Duration,
-    /// In flow order.
+    /// In flow order, then the functions that are fused into others.
     pub components: Vec<ComponentCensus>,
     /// In the order in which they were made.
     pub links: Vec<LinkCensus>,
@@ -97,6 +107,9 @@ pub struct ComponentCensus {
     pub line: u32,
     /// Whether it has a thread of its own. What it does there is not among its polls and busy time.
     pub own_thread: bool,
+    /// Whether it is a function that the component behind it does when it takes a message, so that it has no states, polls and time of its
+    /// own. These come last among the components.
+    pub is_fused: bool,
     /// How many instances are in which state, most first.
     pub states: Vec<StateCount>,
     /// How often it was polled.
@@ -168,6 +181,8 @@ pub struct LinkCensus {
     pub message: &'static str,
     /// Whether it crosses threads.
     pub across: bool,
+    /// Whether it leads from a function that is fused into what it leads to: then it is no queue, and counts nothing.
+    pub is_fused: bool,
     /// How many messages each instance holds at the most.
     pub capacity: usize,
     /// How many messages went in.
@@ -217,7 +232,7 @@ pub struct InstanceCensus {
     /// How long its components were busy: an estimate.
     #[serde(rename = "busy_seconds", serialize_with = "seconds")]
     pub busy: Duration,
-    /// The state of each component, in the order of [`GraphCensus::components`].
+    /// The state of each component, in the order of [`GraphCensus::components`], without the functions.
     pub states: Vec<State>,
     /// How many messages wait in each link, in the order of [`GraphCensus::links`].
     pub depths: Vec<u64>,
@@ -236,6 +251,15 @@ pub enum Because {
     MostBusy,
     /// It has been there for longest.
     Oldest,
+}
+
+impl Because {
+    const ALL: [Self; 4] = [
+        Self::MostQueued,
+        Self::LongestBlocked,
+        Self::MostBusy,
+        Self::Oldest,
+    ];
 }
 
 impl Census {

@@ -13,8 +13,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use ready::Turn;
-pub(crate) use ready::{ReadySet, Waiter};
+pub(crate) use ready::{ReadySet, Waiter, polls_of};
 
+use crate::census::Recorded;
 use crate::component::{Done, End, Started};
 use crate::fault::{Cause, Fault, Policy};
 use crate::fuse;
@@ -45,6 +46,8 @@ pub struct Flow {
     alive_for_faults: usize,
     faults: Option<Outbox<Fault>>,
     ready: Rc<ReadySet>,
+    /// What the census knows of it. The last to be dropped: what the components count as they end is in it.
+    record: Recorded,
 }
 
 impl Flow {
@@ -62,8 +65,8 @@ impl Flow {
             .map(|link| match premade.next().flatten() {
                 Some(ends) => AnyLink::Across(ends),
                 None if link.fused => AnyLink::Fused(Box::new(())),
-                None if link.across => AnyLink::Across((link.kind.across)(link.capacity)),
-                None => AnyLink::Within((link.kind.within)(link.capacity, link.holders, &ready)),
+                None if link.across => AnyLink::Across((link.kind.across)(&link.terms)),
+                None => AnyLink::Within((link.kind.within)(&link.terms, &ready)),
             })
             .collect();
         for function in &plan.functions {
@@ -88,6 +91,7 @@ impl Flow {
             .iter()
             .filter(|component| component.serves_faults)
             .count();
+        let record = Recorded::begin(&plan, links, &ready);
         Self {
             components,
             wakers,
@@ -96,6 +100,7 @@ impl Flow {
             faults,
             ready,
             plan,
+            record,
         }
     }
 
@@ -149,9 +154,11 @@ impl Flow {
         let Some(running) = &mut self.components[component] else {
             return Ok(());
         };
-        let turn = Turn::of(&self.ready, waker, component).enter();
+        let polls = self.record.begin_poll(component);
+        let turn = Turn::of(&self.ready, waker, component, polls).enter();
         let outcome = poll_caught(running, waker);
         turn.enter();
+        self.record.end_poll(component);
         match outcome {
             Ok(Poll::Pending) => Ok(()),
             ended => self.settle(component, ended),
@@ -164,7 +171,10 @@ impl Flow {
             self.note_poll(0);
         }
         if let [Some(single)] = &mut *self.components {
-            match poll_caught(single, waker) {
+            self.record.begin_poll(0);
+            let outcome = poll_caught(single, waker);
+            self.record.end_poll(0);
+            match outcome {
                 Ok(Poll::Pending) => return Poll::Pending,
                 ended => self.settle(0, ended)?,
             }
@@ -194,6 +204,7 @@ impl Flow {
     /// Drops a component, which closes its ports.
     fn retire(&mut self, component: usize) {
         self.components[component] = None;
+        self.record.end(component);
         self.alive -= 1;
         if self.plan.components[component].serves_faults {
             self.alive_for_faults -= 1;
@@ -204,6 +215,7 @@ impl Flow {
     }
 
     fn fault(&mut self, component: usize, cause: Cause) -> Result<(), Fault> {
+        self.record.fault(component);
         let component = match &cause {
             // A function panics where the component behind it is polled.
             Cause::Panic(_) => fuse::culprit(),
@@ -238,6 +250,7 @@ impl Future for Flow {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let flow = &mut *self;
         let _polling = Polling::begin(flow.ready.clone());
+        let before = flow.record.begin_turn();
         let outcome = if simulation::is_roll_call() {
             flow.answer_roll_call(cx.waker())
         } else if flow.plan.components.len() == 1 {
@@ -245,7 +258,9 @@ impl Future for Flow {
         } else {
             flow.poll_all(cx.waker())
         };
+        flow.record.end_turn(before);
         if let Poll::Ready(Err(_)) = outcome {
+            flow.record.fail();
             flow.components = Box::default();
             flow.alive = 0;
         }

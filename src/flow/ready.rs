@@ -120,6 +120,13 @@ impl ReadySet {
         }
     }
 
+    /// Whether a component is about to be polled, or was woken from outside.
+    pub(crate) fn will_poll(&self, component: usize) -> bool {
+        let woken = self.woken.bits.word(component / WORD);
+        let is_woken = woken.load(Ordering::Acquire) & 1 << (component % WORD) != 0;
+        is_woken || self.contains(component)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.bits.words().all(|word| word.get() == 0)
     }
@@ -194,26 +201,39 @@ pub(crate) struct Turn {
     ready: *const ReadySet,
     waker: *const (),
     component: usize,
+    /// How often that component has been polled.
+    polls: u64,
 }
 
 thread_local! {
     static TURN: Cell<Turn> = const {
-        Cell::new(Turn { ready: std::ptr::null(), waker: std::ptr::null(), component: 0 })
+        Cell::new(Turn { ready: std::ptr::null(), waker: std::ptr::null(), component: 0, polls: 0 })
     };
 }
 
 impl Turn {
-    pub(crate) fn of(ready: &Rc<ReadySet>, waker: &Waker, component: usize) -> Self {
+    pub(crate) fn of(ready: &Rc<ReadySet>, waker: &Waker, component: usize, polls: u64) -> Self {
         Self {
             ready: Rc::as_ptr(ready),
             waker: waker.data(),
             component,
+            polls,
         }
     }
 
     /// Makes this the current turn; gives back the one before, to be entered again afterwards.
     pub(crate) fn enter(self) -> Self {
         TURN.replace(self)
+    }
+}
+
+/// How often the component of this flow that is being polled has been; 0 outside of the flow.
+pub(crate) fn polls_of(ready: &Rc<ReadySet>) -> u64 {
+    let turn = TURN.get();
+    if turn.ready == Rc::as_ptr(ready) {
+        turn.polls
+    } else {
+        0
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Feed, Graph, Link, Origin};
+use super::{Feed, Graph, Link, Origin, Plan};
 use crate::ports::PortKey;
 
 /// The graph's name, then each link as `component.outbox ──▶ component.inbox`, in the order in which they were made; a feedback link
@@ -29,14 +29,14 @@ impl<Make> fmt::Display for Graph<Make> {
 
 impl<Make> Graph<Make> {
     fn lines(&self, link: &Link) -> Vec<(String, &'static str, String)> {
-        let to = link.to.map_or(OUTSIDE.to_owned(), |to| self.port(to));
+        let to = link.to.map_or(Plan::OUTSIDE.to_owned(), |to| self.port(to));
         if link.from.is_empty() {
-            return vec![(OUTSIDE.to_owned(), "──▶", to)];
+            return vec![(Plan::OUTSIDE.to_owned(), "──▶", to)];
         }
         let line = |feed: &Feed| {
             let from = match feed.outbox {
                 Origin::Port(key) => self.port(key),
-                Origin::Faults => "(faults)".to_owned(),
+                Origin::Faults => Plan::FAULTS.to_owned(),
             };
             (
                 from,
@@ -53,10 +53,8 @@ impl<Make> Graph<Make> {
 
     fn port(&self, key: PortKey) -> String {
         let node = self.nodes.iter().find(|node| node.id == key.component);
-        node.map_or(OUTSIDE.to_owned(), |node| {
+        node.map_or(Plan::OUTSIDE.to_owned(), |node| {
             format!("{}.{}", node.name, node.ports[key.port].name)
         })
     }
 }
-
-const OUTSIDE: &str = "(outside)";

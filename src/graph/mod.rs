@@ -2,6 +2,7 @@
 
 mod drawing;
 mod error;
+mod names;
 mod pipeline;
 mod plan;
 mod template;
@@ -16,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use error::GraphError;
 pub use pipeline::{EndHandle, OpenEnds, Pipeline, PipelineStart, Stage, component_name};
-pub(crate) use plan::{Plan, PlannedComponent};
+pub(crate) use plan::{Plan, PlannedComponent, PlannedLink, PlannedPort};
 pub use template::{PerSeed, Template};
 
 use crate::blocking::Blocking;
@@ -24,7 +25,7 @@ use crate::component::{Component, Done, Started};
 use crate::fault::{Fault, Policy, Supervise};
 use crate::flow::Flow;
 use crate::link::across::{AnyEnds, Ends, Receiver, Sender, link};
-use crate::link::{DEFAULT_CAPACITY, LinkKind};
+use crate::link::{AnyMeasure, DEFAULT_CAPACITY, LinkKind, Measure};
 use crate::port::Message;
 use crate::ports::{
     AnyInbox, AnyOutbox, ComponentId, InboxHandle, OutboxHandle, PortInfo, PortKey, Ports, Wiring,
@@ -102,6 +103,7 @@ struct Node<Make> {
 struct Link {
     kind: LinkKind,
     capacity: usize,
+    measure: Option<AnyMeasure>,
     from: Vec<Feed>,
     to: Option<PortKey>,
     /// The ends of a link that leads out of the graph.
@@ -536,6 +538,7 @@ impl Link {
         Self {
             kind,
             capacity: DEFAULT_CAPACITY,
+            measure: None,
             from: Vec::new(),
             to,
             premade: None,
@@ -573,6 +576,31 @@ impl<T> LinkOptions<'_, T> {
 }
 
 impl<T: Message> LinkOptions<'_, T> {
+    /// Has the [census](crate::Census) count the bytes of the link's messages, each as long as `measure` says.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea::{Graph, Sink, Source};
+    ///
+    /// let mut graph = Graph::new("measured");
+    /// let greet = graph.add("greet", async |io: &mut Source<&str>| Ok(io.outbox.send("kia ora").await?));
+    /// let listen = graph.add("listen", async |io: &mut Sink<&str>| {
+    ///     io.inbox.next().await;
+    ///     Ok(())
+    /// });
+    /// graph.link(greet.outbox, listen.inbox).measure(|text| text.len());
+    ///
+    /// let scheduler = kamea::Scheduler::with_workers(1);
+    /// scheduler.run(graph)?.wait()?;
+    /// assert_eq!(scheduler.census().graphs[0].links[0].bytes, Some(7));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn measure(self, measure: fn(&T) -> usize) -> Self {
+        self.link.measure = Some(Arc::new(measure as Measure<T>));
+        self
+    }
+
     /// Feeds the inbox from a further outbox, one that lies downstream of the inbox or cannot tell when it is done.
     ///
     /// Its messages are delivered like all others, but it does not keep the inbox open: the inbox closes when the

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use super::{Feed, Graph, GraphError, Link, Node, Origin};
 use crate::fault::Supervise;
-use crate::link::LinkKind;
-use crate::ports::{ComponentId, PortKey, PortLink};
+use crate::link::{LinkKind, Terms};
+use crate::ports::{ComponentId, PortInfo, PortKey, PortLink};
 
 /// What is needed to start a graph any number of times without looking anything up.
 pub(crate) struct Plan {
     pub(crate) graph: Arc<str>,
+    /// The same for graphs of the same name, components and links, in every run of a program.
+    pub(crate) shape: u64,
     /// The functions that are fused into the inboxes that they feed, in flow order.
     pub(crate) functions: Box<[PlannedComponent]>,
     /// All others, in flow order.
@@ -28,6 +30,8 @@ pub(crate) struct PlannedComponent {
     pub(crate) kind: &'static str,
     /// Where it was added to its graph.
     pub(crate) location: &'static Location<'static>,
+    pub(crate) own_thread: bool,
+    pub(crate) port_infos: &'static [PortInfo],
     pub(crate) ports: Box<[Box<[PortLink]>]>,
     /// Whether no inbox of it is linked: a graceful stop begins with it.
     pub(crate) is_source: bool,
@@ -38,13 +42,34 @@ pub(crate) struct PlannedComponent {
 
 pub(crate) struct PlannedLink {
     pub(crate) kind: LinkKind,
-    pub(crate) capacity: usize,
-    /// How many outboxes hold it open.
-    pub(crate) holders: usize,
+    pub(crate) terms: Terms,
+    pub(crate) from: Box<[PlannedFeed]>,
+    pub(crate) to: Option<PlannedPort>,
+    /// The inbox that takes from it: that of a component behind `to`, if that is a fused function.
+    pub(crate) taker: Option<PlannedPort>,
     /// Whether its ends are on different threads.
     pub(crate) across: bool,
     /// Whether a function stands in its place.
     pub(crate) fused: bool,
+}
+
+/// What feeds a link.
+#[derive(Hash)]
+pub(crate) struct PlannedFeed {
+    /// `None` for the graph itself, which reports its faults.
+    pub(crate) outbox: Option<PlannedPort>,
+    pub(crate) feedback: bool,
+}
+
+/// A port, by numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct PlannedPort {
+    /// Among the components of the plan, behind which the functions are counted.
+    pub(crate) component: usize,
+    /// In the order of the fields.
+    pub(crate) port: usize,
+    /// Among the outboxes of a port of several.
+    pub(crate) branch: usize,
 }
 
 impl Plan {
@@ -63,13 +88,15 @@ impl Plan {
                 component.ports[inbox.port] = Box::new([PortLink {
                     link: index,
                     holds: true,
+                    feed: 0,
                 }]);
                 component.is_source = false;
             }
-            for feed in &link.from {
+            for (number, feed) in link.from.iter().enumerate() {
                 let at = PortLink {
                     link: index,
                     holds: link.is_held_by(feed),
+                    feed: number,
                 };
                 match feed.outbox {
                     Origin::Port(outbox) => branches.push(numbers[&outbox.component], outbox, at),
@@ -86,7 +113,7 @@ impl Plan {
         let node = |key: PortKey| numbers[&key.component];
         let on_own_thread = |key: PortKey| graph.nodes[node(key)].own_thread;
         let is_function = |key: PortKey| graph.nodes[node(key)].is_function;
-        let links: Box<[_]> = graph
+        let mut links: Box<[_]> = graph
             .links
             .iter()
             .map(|link| PlannedLink::new(link, on_own_thread, is_function))
@@ -110,14 +137,30 @@ impl Plan {
                 .filter_map(|&index| components[index].take())
                 .collect()
         };
-        let plan = Self {
+        let mut positions = vec![0; graph.nodes.len()];
+        for (position, &index) in others.iter().chain(&functions).enumerate() {
+            positions[index] = position;
+        }
+        let port = |key: PortKey| PlannedPort {
+            component: positions[node(key)],
+            port: key.port,
+            branch: key.branch,
+        };
+        for (planned, link) in links.iter_mut().zip(&graph.links) {
+            planned.from = link.from.iter().map(|feed| feed.planned(port)).collect();
+            planned.to = link.to.map(port);
+        }
+        let mut plan = Self {
             graph: graph.name.clone(),
+            shape: 0,
             functions: take(&functions),
             components: take(&others),
             links,
             faults,
             supervise: graph.supervise.clone(),
         };
+        plan.find_takers();
+        plan.shape = plan.shape();
         Ok((plan, [functions, others].concat()))
     }
 }
@@ -129,6 +172,8 @@ impl PlannedComponent {
             name: node.name.as_str().into(),
             kind: node.kind,
             location: node.location,
+            own_thread: node.own_thread,
+            port_infos: node.ports,
             ports,
             is_source: true,
             serves_faults: false,
@@ -149,12 +194,19 @@ impl PlannedLink {
         let across = link.premade.is_some() || from_thread || link.to.is_some_and(on_own_thread);
         Self {
             kind: link.kind,
-            capacity: link.capacity,
-            holders: link
-                .from
-                .iter()
-                .filter(|feed| link.is_held_by(feed))
-                .count(),
+            terms: Terms {
+                capacity: link.capacity,
+                holders: link
+                    .from
+                    .iter()
+                    .filter(|feed| link.is_held_by(feed))
+                    .count(),
+                feeds: link.from.len(),
+                measure: link.measure.clone(),
+            },
+            from: Box::default(),
+            to: None,
+            taker: None,
             across,
             fused: !across && link.only_outbox().is_some_and(is_function),
         }
@@ -178,6 +230,18 @@ impl Link {
     /// A feedback link is held open by its outboxes only where nothing else feeds the inbox.
     fn is_held_by(&self, feed: &Feed) -> bool {
         !feed.feedback || self.from.iter().all(|feed| feed.feedback)
+    }
+}
+
+impl Feed {
+    fn planned(&self, port: impl Fn(PortKey) -> PlannedPort) -> PlannedFeed {
+        PlannedFeed {
+            outbox: match self.outbox {
+                Origin::Port(outbox) => Some(port(outbox)),
+                Origin::Faults => None,
+            },
+            feedback: self.feedback,
+        }
     }
 }
 

@@ -4,6 +4,8 @@ use std::any::Any;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use super::shared::Shared;
+use super::{Counted, Measure, Terms};
 use crate::port::{Closed, Message, TrySendError};
 use crate::ports::Direction;
 use crate::simulation;
@@ -26,14 +28,23 @@ use crate::sync::{AtomicBool, Mutex, Ordering};
 /// ```
 pub fn link<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     assert!(capacity > 0, "a link holds at least one message");
+    link_of(capacity, 1, None)
+}
+
+fn link_of<T>(
+    capacity: usize,
+    feeds: usize,
+    measure: Option<Measure<T>>,
+) -> (Sender<T>, Receiver<T>) {
     let (sender, receiver) = flume::bounded(capacity);
-    let gone = Arc::new(Gone::default());
+    let shared = Arc::new(Shared::new(capacity, feeds, measure));
     (
         Sender {
             sender,
-            gone: gone.clone(),
+            shared: shared.clone(),
+            feed: 0,
         },
-        Receiver { receiver, gone },
+        Receiver { receiver, shared },
     )
 }
 
@@ -41,14 +52,17 @@ pub fn link<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
 #[derive(Debug)]
 pub struct Sender<T> {
     sender: flume::Sender<T>,
-    gone: Arc<Gone>,
+    shared: Arc<Shared<T>>,
+    /// Its number among the outboxes that feed the link.
+    feed: usize,
 }
 
 impl<T> Clone for Sender<T> {
     fn clone(&self) -> Self {
         Self {
             sender: self.sender.clone(),
-            gone: self.gone.clone(),
+            shared: self.shared.clone(),
+            feed: self.feed,
         }
     }
 }
@@ -64,8 +78,15 @@ impl<T> Sender<T> {
             Ok(()) => Ok(()),
             Err(TrySendError::Closed(message)) => Err(Closed(message)),
             Err(TrySendError::Full(message)) => {
+                let bytes = self.shared.weigh(&message);
+                let _waiting = self.shared.writer_waits(self.feed);
+                if self.shared.is_tapped() {
+                    self.shared.show(&message, self.feed);
+                }
                 let sent = self.sender.send_async(message).await;
-                sent.map_err(|error| Closed(error.0))
+                sent.map_err(|error| Closed(error.0))?;
+                self.shared.count_sent(self.feed, bytes);
+                Ok(())
             }
         }
     }
@@ -76,10 +97,19 @@ impl<T> Sender<T> {
     ///
     /// [`TrySendError`] with the message, when the link is full or the receiving end is gone.
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
-        self.sender.try_send(message).map_err(|error| match error {
-            flume::TrySendError::Full(message) => TrySendError::Full(message),
-            flume::TrySendError::Disconnected(message) => TrySendError::Closed(message),
-        })
+        let bytes = self.shared.weigh(&message);
+        // At a full link nothing is shown: who sends there shows it when it waits.
+        if self.shared.is_tapped() && !self.sender.is_full() {
+            self.shared.show(&message, self.feed);
+        }
+        match self.sender.try_send(message) {
+            Ok(()) => {
+                self.shared.count_sent(self.feed, bytes);
+                Ok(())
+            }
+            Err(flume::TrySendError::Full(message)) => Err(TrySendError::Full(message)),
+            Err(flume::TrySendError::Disconnected(message)) => Err(TrySendError::Closed(message)),
+        }
     }
 
     /// Sends a message; blocks this thread while the link is full. Not for code that runs on a worker.
@@ -93,7 +123,15 @@ impl<T> Sender<T> {
             Err(TrySendError::Closed(message)) => Err(Closed(message)),
             Err(TrySendError::Full(message)) => {
                 simulation::refuse_to_block("send_blocking");
-                self.sender.send(message).map_err(|error| Closed(error.0))
+                let bytes = self.shared.weigh(&message);
+                let _waiting = self.shared.writer_waits(self.feed);
+                if self.shared.is_tapped() {
+                    self.shared.show(&message, self.feed);
+                }
+                let sent = self.sender.send(message);
+                sent.map_err(|error| Closed(error.0))?;
+                self.shared.count_sent(self.feed, bytes);
+                Ok(())
             }
         }
     }
@@ -104,17 +142,26 @@ impl<T> Sender<T> {
     }
 
     pub(crate) fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.gone.poll(cx)
+        self.shared.gone.poll(cx)
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.gone.is_set()
+        self.shared.gone.is_set()
     }
 
     pub(crate) fn downgrade(&self) -> WeakSender<T> {
         WeakSender {
             sender: self.sender.downgrade(),
-            gone: self.gone.clone(),
+            shared: self.shared.clone(),
+            feed: self.feed,
+        }
+    }
+
+    /// The same link, for another of its outboxes.
+    pub(crate) fn for_feed(&self, feed: usize) -> Self {
+        Self {
+            feed,
+            ..self.clone()
         }
     }
 }
@@ -122,14 +169,16 @@ impl<T> Sender<T> {
 /// A sender that does not hold its link open: the end of a feedback link.
 pub(crate) struct WeakSender<T> {
     sender: flume::WeakSender<T>,
-    gone: Arc<Gone>,
+    shared: Arc<Shared<T>>,
+    feed: usize,
 }
 
 impl<T> WeakSender<T> {
     pub(crate) fn upgrade(&self) -> Option<Sender<T>> {
         Some(Sender {
             sender: self.sender.upgrade()?,
-            gone: self.gone.clone(),
+            shared: self.shared.clone(),
+            feed: self.feed,
         })
     }
 }
@@ -138,7 +187,7 @@ impl<T> WeakSender<T> {
 #[derive(Debug)]
 pub struct Receiver<T> {
     receiver: flume::Receiver<T>,
-    gone: Arc<Gone>,
+    shared: Arc<Shared<T>>,
 }
 
 impl<T> Receiver<T> {
@@ -149,7 +198,10 @@ impl<T> Receiver<T> {
 
     pub(crate) async fn receive(&self) -> Option<T> {
         match self.try_receive() {
-            None => self.receiver.recv_async().await.ok(),
+            None => {
+                let _waiting = self.shared.reader_waits();
+                self.counted(self.receiver.recv_async().await.ok())
+            }
             message => message,
         }
     }
@@ -160,7 +212,7 @@ impl<T> Receiver<T> {
     }
 
     pub(crate) fn try_receive(&self) -> Option<T> {
-        self.receiver.try_recv().ok()
+        self.counted(self.receiver.try_recv().ok())
     }
 
     /// The next message; blocks this thread until it is there. Not for code that runs on a worker.
@@ -170,8 +222,16 @@ impl<T> Receiver<T> {
             if !self.receiver.is_disconnected() {
                 simulation::refuse_to_block("next_blocking");
             }
-            self.receiver.recv().ok()
+            let _waiting = self.shared.reader_waits();
+            self.counted(self.receiver.recv().ok())
         })
+    }
+
+    fn counted(&self, message: Option<T>) -> Option<T> {
+        if message.is_some() {
+            self.shared.count_received();
+        }
+        message
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -213,7 +273,7 @@ impl<T> Leftovers<T> {
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        self.gone.set();
+        self.shared.gone.set();
     }
 }
 
@@ -257,7 +317,7 @@ impl Gone {
         waiting.into_iter().for_each(Waker::wake);
     }
 
-    fn is_set(&self) -> bool {
+    pub(super) fn is_set(&self) -> bool {
         self.is_gone.load(Ordering::Acquire)
     }
 
@@ -286,8 +346,11 @@ pub(crate) struct Ends<T> {
 }
 
 impl<T> Ends<T> {
-    pub(crate) fn new(capacity: usize) -> Self {
-        let (sender, receiver) = link(capacity);
+    pub(crate) fn of(terms: &Terms) -> Self
+    where
+        T: Message,
+    {
+        let (sender, receiver) = link_of(terms.capacity, terms.feeds, terms.measure());
         Self {
             sender: Some(sender),
             receiver: Some(receiver),
@@ -308,6 +371,11 @@ impl<T> Ends<T> {
         }
     }
 
+    fn shared(&self) -> Option<&Arc<Shared<T>>> {
+        let sender = self.sender.as_ref().map(|sender| &sender.shared);
+        sender.or(self.receiver.as_ref().map(|receiver| &receiver.shared))
+    }
+
     pub(crate) fn sender(&self) -> Option<&Sender<T>> {
         self.sender.as_ref()
     }
@@ -321,6 +389,9 @@ impl<T> Ends<T> {
 pub(crate) trait AnyEnds: Send {
     /// Splits off what a component on another thread needs: the receiver, or a sender.
     fn split_off(&mut self, direction: Direction) -> Box<dyn AnyEnds>;
+
+    /// The counters of the link.
+    fn counted(&self) -> Option<Arc<dyn Counted>>;
 
     fn as_any(&mut self) -> &mut dyn Any;
 }
@@ -337,6 +408,10 @@ impl<T: Message> AnyEnds for Ends<T> {
                 receiver: None,
             },
         })
+    }
+
+    fn counted(&self) -> Option<Arc<dyn Counted>> {
+        Some(self.shared()?.clone())
     }
 
     fn as_any(&mut self) -> &mut dyn Any {

@@ -4,12 +4,19 @@
 //! queue on one thread, without atomics; [`across`] workers and threads it is a `flume` channel.
 
 pub(crate) mod across;
+mod count;
+mod shared;
 #[cfg(test)]
 mod tests;
+mod watch;
 pub(crate) mod within;
 
 use std::any::Any;
 use std::rc::Rc;
+use std::sync::Arc;
+
+pub(crate) use count::{Counted, LinkCounts};
+pub(crate) use watch::{Tapping, Watch};
 
 use crate::flow::ReadySet;
 use crate::port::Message;
@@ -20,18 +27,39 @@ pub const DEFAULT_CAPACITY: usize = 16;
 /// Makes links of one message type; a graph keeps it for each of its links once the type is erased.
 #[derive(Clone, Copy)]
 pub(crate) struct LinkKind {
-    pub(crate) within: fn(capacity: usize, holders: usize, ready: &Rc<ReadySet>) -> Rc<dyn Any>,
-    pub(crate) across: fn(capacity: usize) -> Box<dyn across::AnyEnds>,
+    pub(crate) within: fn(&Terms, &Rc<ReadySet>) -> Rc<dyn within::AnyQueue>,
+    pub(crate) across: fn(&Terms) -> Box<dyn across::AnyEnds>,
     pub(crate) message: fn() -> &'static str,
+}
+
+/// What a link of a graph is made by.
+pub(crate) struct Terms {
+    /// How many messages it holds.
+    pub(crate) capacity: usize,
+    /// How many outboxes hold it open.
+    pub(crate) holders: usize,
+    /// How many outboxes feed it.
+    pub(crate) feeds: usize,
+    pub(crate) measure: Option<AnyMeasure>,
+}
+
+/// How many bytes a message is.
+pub(crate) type Measure<T> = fn(&T) -> usize;
+
+/// A [`Measure`] of the link's message type.
+pub(crate) type AnyMeasure = Arc<dyn Any + Send + Sync>;
+
+impl Terms {
+    fn measure<T: Message>(&self) -> Option<Measure<T>> {
+        self.measure.as_ref()?.downcast_ref().copied()
+    }
 }
 
 impl LinkKind {
     pub(crate) fn of<T: Message>() -> Self {
         Self {
-            within: |capacity, holders, ready| {
-                Rc::new(within::Queue::<T>::new(capacity, holders, ready.clone()))
-            },
-            across: |capacity| Box::new(across::Ends::<T>::new(capacity)),
+            within: |terms, ready| Rc::new(within::Queue::<T>::of(terms, ready.clone())),
+            across: |terms| Box::new(across::Ends::<T>::of(terms)),
             message: std::any::type_name::<T>,
         }
     }

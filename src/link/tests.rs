@@ -5,15 +5,22 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use super::Terms;
 use super::within::Queue;
 use crate::flow::ReadySet;
 use crate::port::{Closed, Inbox, Outbox, TrySendError};
 
 fn link(capacity: usize, holders: usize) -> (Vec<Outbox<u32>>, Inbox<u32>) {
-    let queue = Rc::new(Queue::new(capacity, holders, ReadySet::for_tests()));
+    let terms = Terms {
+        capacity,
+        holders,
+        feeds: holders,
+        measure: None,
+    };
+    let queue = Rc::new(Queue::of(&terms, ReadySet::for_tests()));
     (
         (0..holders)
-            .map(|_| Outbox::within(queue.clone(), true))
+            .map(|feed| Outbox::within(queue.clone(), true, feed))
             .collect(),
         Inbox::within(queue),
     )

@@ -1,13 +1,19 @@
 //! The link inside a flow: a bounded queue on one thread. No atomics, no locks; waking a component is setting a bit.
 
+use std::any::Any;
 use std::cell::{RefCell, RefMut};
 use std::collections::VecDeque;
 use std::num::NonZeroU64;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
-use crate::flow::{ReadySet, Waiter};
-use crate::port::{Closed, TrySendError};
+use super::{Counted, LinkCounts, Tapping, Terms, Watch};
+use crate::flow::{ReadySet, Waiter, polls_of};
+use crate::port::{Closed, Message, TrySendError};
+use crate::tap::TapPoint;
+use crate::time::turn;
 
 /// The queue behind one inbox and the outboxes that feed it.
 pub(crate) struct Queue<T> {
@@ -24,11 +30,30 @@ struct State<T> {
     inbox_open: bool,
     /// The component that waits for a message.
     reader: Option<Waiter>,
-    /// Sends that wait for space, first come first served, each with whom to wake, unless that has been done.
-    writers: VecDeque<(Ticket, Option<Waiter>)>,
+    /// How often that component had been polled when it began to wait.
+    reader_polls: u64,
+    /// Sends that wait for space, first come first served.
+    writers: VecDeque<Writer>,
     next_ticket: Ticket,
     /// Components that wait for the inbox to close.
     watchers: Vec<Waiter>,
+    /// How many messages the first outbox has sent.
+    sent: u64,
+    /// How many the others have, if the link has several.
+    sent_by_others: Box<[u64]>,
+    /// The most messages that ever waited.
+    high_water: usize,
+    watch: Option<Box<Watch<T>>>,
+}
+
+/// A send that waits for space.
+struct Writer {
+    ticket: Ticket,
+    /// Whom to wake, unless that has been done.
+    waiter: Option<Waiter>,
+    /// Which of the outboxes.
+    feed: usize,
+    since: Instant,
 }
 
 /// A place among the sends that wait for space.
@@ -36,17 +61,26 @@ pub(crate) type Ticket = NonZeroU64;
 
 // What is done once a message is inlined into the component, and what is done once a wait is not.
 impl<T> Queue<T> {
-    pub(crate) fn new(capacity: usize, holders: usize, ready: Rc<ReadySet>) -> Self {
+    pub(crate) fn of(terms: &Terms, ready: Rc<ReadySet>) -> Self
+    where
+        T: Message,
+    {
+        let measure = terms.measure();
         Self {
             state: RefCell::new(State {
                 messages: VecDeque::new(),
-                capacity,
-                holders,
+                capacity: terms.capacity,
+                holders: terms.holders,
                 inbox_open: true,
                 reader: None,
+                reader_polls: 0,
                 writers: VecDeque::new(),
                 next_ticket: Ticket::MIN,
                 watchers: Vec::new(),
+                sent: 0,
+                sent_by_others: vec![0; terms.feeds.saturating_sub(1)].into(),
+                high_water: 0,
+                watch: measure.map(|_| Box::new(Watch::measuring(measure))),
             }),
             ready,
         }
@@ -67,6 +101,7 @@ impl<T> Queue<T> {
             return Poll::Ready(None);
         }
         state.reader = Some(Waiter::of(cx, &self.ready));
+        state.reader_polls = polls_of(&self.ready);
         Poll::Pending
     }
 
@@ -89,22 +124,22 @@ impl<T> Queue<T> {
         message
     }
 
-    /// Takes the message, if there is space for it and nobody has waited for longer. It is moved once.
+    /// Takes the message of an outbox, if there is space for it and nobody has waited for longer. It is moved once.
     #[inline]
-    pub(crate) fn offer(&self, message: &mut Option<T>) {
+    pub(crate) fn offer(&self, message: &mut Option<T>, feed: usize) {
         let mut state = self.state.borrow_mut();
         if state.messages.len() < state.capacity
             && state.writers.is_empty()
             && let Some(message) = message.take()
         {
-            state.messages.push_back(message);
+            state.accept(message, feed);
             self.wake_reader(state);
         }
     }
 
-    pub(crate) fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
+    pub(crate) fn try_send(&self, message: T, feed: usize) -> Result<(), TrySendError<T>> {
         let mut message = Some(message);
-        self.offer(&mut message);
+        self.offer(&mut message, feed);
         match message {
             None => Ok(()),
             Some(message) if self.is_closed() => Err(TrySendError::Closed(message)),
@@ -117,6 +152,7 @@ impl<T> Queue<T> {
     pub(crate) fn poll_send(
         &self,
         message: &mut Option<T>,
+        feed: usize,
         ticket: &mut Option<Ticket>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Closed<T>>> {
@@ -127,10 +163,10 @@ impl<T> Queue<T> {
             let message = message.take().expect("polled after it was ready");
             return Poll::Ready(Err(Closed(message)));
         }
-        let is_first = state.writers.front().map(|(held, _)| *held) == *ticket;
+        let is_first = state.writers.front().map(|writer| writer.ticket) == *ticket;
         if is_first && state.messages.len() < state.capacity {
             let message = message.take().expect("polled after it was ready");
-            state.messages.push_back(message);
+            state.accept(message, feed);
             let mut next = None;
             if ticket.take().is_some() {
                 state.writers.pop_front();
@@ -143,14 +179,20 @@ impl<T> Queue<T> {
         let waiter = Some(Waiter::of(cx, &self.ready));
         match *ticket {
             Some(ticket) => {
-                if let Some(entry) = state.writers.iter_mut().find(|(held, _)| *held == ticket) {
-                    entry.1 = waiter;
+                let mut writers = state.writers.iter_mut();
+                if let Some(writer) = writers.find(|writer| writer.ticket == ticket) {
+                    writer.waiter = waiter;
                 }
             }
             None => {
                 let new = state.next_ticket;
                 state.next_ticket = new.saturating_add(1);
-                state.writers.push_back((new, waiter));
+                state.writers.push_back(Writer {
+                    ticket: new,
+                    waiter,
+                    feed,
+                    since: turn(),
+                });
                 *ticket = Some(new);
             }
         }
@@ -161,7 +203,7 @@ impl<T> Queue<T> {
     #[cold]
     pub(crate) fn leave(&self, ticket: Ticket) {
         let mut state = self.state.borrow_mut();
-        state.writers.retain(|(held, _)| *held != ticket);
+        state.writers.retain(|writer| writer.ticket != ticket);
         let next = state.next_writer_with_space();
         drop(state);
         self.wake(next);
@@ -207,7 +249,7 @@ impl<T> Queue<T> {
         drop(state);
         // A message may own anything, so it is dropped only now that nothing is borrowed.
         drop(undelivered);
-        let writers = writers.into_iter().filter_map(|(_, waiter)| waiter);
+        let writers = writers.into_iter().filter_map(|writer| writer.waiter);
         for waiter in writers.chain(watchers) {
             waiter.wake(&self.ready);
         }
@@ -229,9 +271,23 @@ impl<T> Queue<T> {
 }
 
 impl<T> State<T> {
+    /// Puts a message into the queue, and counts it.
+    #[inline]
+    fn accept(&mut self, message: T, feed: usize) {
+        if let Some(watch) = &mut self.watch {
+            watch.see(&message, feed);
+        }
+        self.messages.push_back(message);
+        self.high_water = self.high_water.max(self.messages.len());
+        match feed.checked_sub(1) {
+            None => self.sent += 1,
+            Some(other) => self.sent_by_others[other] += 1,
+        }
+    }
+
     /// Who is to be woken because there is space again. It keeps its place until it has sent.
     fn first_writer(&mut self) -> Option<Waiter> {
-        self.writers.front_mut()?.1.take()
+        self.writers.front_mut()?.waiter.take()
     }
 
     /// The next writer in line, if what just happened left space for it.
@@ -240,6 +296,65 @@ impl<T> State<T> {
             self.first_writer()
         } else {
             None
+        }
+    }
+}
+
+/// A [`Queue`] of any message type.
+pub(crate) trait AnyQueue: Any + Counted {}
+
+impl<T: Message> AnyQueue for Queue<T> {}
+
+impl<T: Message> Counted for Queue<T> {
+    fn counts(&self) -> LinkCounts {
+        let state = self.state.borrow();
+        LinkCounts {
+            messages: state.sent + state.sent_by_others.iter().sum::<u64>(),
+            bytes: state.watch.as_ref().map_or(0, |watch| watch.bytes),
+            queued: state.messages.len() as u64,
+            high_water: state.high_water as u64,
+        }
+    }
+
+    fn sent(&self, feed: usize) -> u64 {
+        let state = self.state.borrow();
+        match feed.checked_sub(1) {
+            None => state.sent,
+            Some(other) => state.sent_by_others.get(other).copied().unwrap_or(0),
+        }
+    }
+
+    fn reader_waits(&self, polls: u64) -> bool {
+        let state = self.state.borrow();
+        // If it was polled again and did not look here, it waits for something else by now.
+        state.reader.is_some() && state.reader_polls == polls
+    }
+
+    fn each_writer(&self, then: &mut dyn FnMut(usize, Instant)) {
+        let state = self.state.borrow();
+        // Who was woken is about to send.
+        let waiting = state
+            .writers
+            .iter()
+            .filter(|writer| writer.waiter.is_some());
+        waiting.for_each(|writer| then(writer.feed, writer.since));
+    }
+
+    fn tap(&self, feed: Option<usize>, point: &Arc<TapPoint>) {
+        let mut state = self.state.borrow_mut();
+        let watch = state
+            .watch
+            .get_or_insert_with(|| Box::new(Watch::measuring(None)));
+        watch.taps.push(Tapping::new(feed, point));
+    }
+
+    fn untap(&self, point: &Arc<TapPoint>) {
+        let mut state = self.state.borrow_mut();
+        if let Some(watch) = &mut state.watch {
+            watch.taps.retain(|tap| !tap.is_at(point));
+            if watch.taps.is_empty() && watch.measure.is_none() {
+                state.watch = None;
+            }
         }
     }
 }

@@ -41,7 +41,12 @@ use crate::link::within::{Queue, Ticket};
 pub struct Outbox<T>(Sending<T>);
 
 enum Sending<T> {
-    Within { queue: Rc<Queue<T>>, holds: bool },
+    Within {
+        queue: Rc<Queue<T>>,
+        holds: bool,
+        /// Its number among the outboxes that feed the link.
+        feed: usize,
+    },
     Across(Sender<T>),
     Feedback(WeakSender<T>),
 }
@@ -57,13 +62,14 @@ impl<T> fmt::Debug for Outbox<T> {
 }
 
 impl<T> Outbox<T> {
-    pub(crate) fn within(queue: Rc<Queue<T>>, holds: bool) -> Self {
-        Self(Sending::Within { queue, holds })
+    pub(crate) fn within(queue: Rc<Queue<T>>, holds: bool, feed: usize) -> Self {
+        Self(Sending::Within { queue, holds, feed })
     }
 
-    pub(crate) fn across(sender: &Sender<T>, holds: bool) -> Self {
+    pub(crate) fn across(sender: &Sender<T>, holds: bool, feed: usize) -> Self {
+        let sender = sender.for_feed(feed);
         Self(if holds {
-            Sending::Across(sender.clone())
+            Sending::Across(sender)
         } else {
             Sending::Feedback(sender.downgrade())
         })
@@ -150,7 +156,10 @@ impl<T> From<Sender<T>> for Outbox<T> {
 
 impl<T> Drop for Outbox<T> {
     fn drop(&mut self) {
-        if let Sending::Within { queue, holds: true } = &self.0 {
+        if let Sending::Within {
+            queue, holds: true, ..
+        } = &self.0
+        {
             queue.release();
         }
     }
@@ -159,7 +168,7 @@ impl<T> Drop for Outbox<T> {
 impl<T> Sending<T> {
     fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
         match self {
-            Self::Within { queue, .. } => queue.try_send(message),
+            Self::Within { queue, feed, .. } => queue.try_send(message, *feed),
             Self::Across(sender) => sender.try_send(message),
             Self::Feedback(weak) => match weak.upgrade() {
                 Some(sender) => sender.try_send(message),
@@ -203,10 +212,10 @@ impl<T> Future for SendMessage<'_, T> {
 
     #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Sending::Within { queue, .. } = self.outbox
+        if let Sending::Within { queue, feed, .. } = self.outbox
             && self.ticket.is_none()
         {
-            queue.offer(&mut self.message);
+            queue.offer(&mut self.message, *feed);
             if self.message.is_none() {
                 return Poll::Ready(Ok(()));
             }
@@ -218,8 +227,8 @@ impl<T> Future for SendMessage<'_, T> {
 impl<T> SendMessage<'_, T> {
     #[inline(never)]
     fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed<T>>> {
-        if let Sending::Within { queue, .. } = self.outbox {
-            return queue.poll_send(&mut self.message, &mut self.ticket, cx);
+        if let Sending::Within { queue, feed, .. } = self.outbox {
+            return queue.poll_send(&mut self.message, *feed, &mut self.ticket, cx);
         }
         if let Some(message) = self.message.take() {
             match self.outbox.try_send(message) {

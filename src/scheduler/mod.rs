@@ -16,16 +16,18 @@ use std::time::{Duration, Instant};
 pub use children::Children;
 pub use flows::Flows;
 pub use stop::{is_stopping, stopping};
-pub(crate) use worker::{Worker, current as current_worker};
+pub(crate) use worker::{Worker, current as current_worker, current_registry};
 pub use worker::{spawn, workers};
 
 use stop::Stop;
 use worker::Job;
 
+use crate::census::{At, Registry};
 use crate::fault::Fault;
 use crate::flow::Flow;
 use crate::graph::{Graph, GraphError};
 use crate::simulation;
+use crate::time::now;
 
 /// Runs graphs over a pool of threads.
 ///
@@ -195,6 +197,9 @@ struct Pool {
     next: AtomicUsize,
     /// How to stop each graph that runs.
     graphs: Mutex<Vec<Weak<Stop>>>,
+    /// What each worker is at.
+    at: Box<[Arc<At>]>,
+    began: Instant,
 }
 
 impl Workers {
@@ -205,6 +210,8 @@ impl Workers {
             jobs: jobs.into(),
             next: AtomicUsize::new(0),
             graphs: Mutex::default(),
+            at: (0..count).map(|_| Arc::default()).collect(),
+            began: now(),
         };
         (Self(Arc::new(pool)), queues)
     }
@@ -248,6 +255,23 @@ impl Workers {
         };
         // A scheduler that has stopped runs nothing more; whoever waits for the job sees its end.
         let _ = self.0.jobs[index % self.count()].send(Job::Run(Box::new(job)));
+    }
+
+    /// Has each worker look at what it runs, when it comes to it; `look` gets its number.
+    pub(crate) fn look(&self, look: impl Fn(usize, &Registry) + Clone + Send + 'static) {
+        for (index, jobs) in self.0.jobs.iter().enumerate() {
+            let look = look.clone();
+            // A worker that is gone runs nothing.
+            let _ = jobs.send(Job::Look(Box::new(move |registry| look(index, registry))));
+        }
+    }
+
+    pub(crate) fn at(&self, worker: usize) -> &Arc<At> {
+        &self.0.at[worker]
+    }
+
+    pub(crate) fn began(&self) -> Instant {
+        self.0.began
     }
 
     fn turn(&self) -> usize {

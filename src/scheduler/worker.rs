@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -13,6 +14,7 @@ use tokio::task::{LocalSet, spawn_local};
 use super::flows::{Counted, Flows};
 use super::stop::{self, Stop};
 use super::{Placement, Workers};
+use crate::census::Registry;
 use crate::fault::Fault;
 use crate::flow::Flow;
 use crate::simulation;
@@ -20,6 +22,8 @@ use crate::simulation;
 /// What a worker is told.
 pub(super) enum Job {
     Run(Box<dyn FnOnce() + Send>),
+    /// Do this, which runs nothing, also while what runs is to end.
+    Look(Box<dyn FnOnce(&Registry) + Send>),
     /// Take nothing more; end when all that runs has ended.
     Finish,
 }
@@ -28,6 +32,7 @@ impl fmt::Debug for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Run(_) => "Run",
+            Self::Look(_) => "Look",
             Self::Finish => "Finish",
         })
     }
@@ -40,6 +45,7 @@ pub(crate) struct Worker {
     workers: Workers,
     /// All that it runs.
     flows: Flows,
+    registry: Rc<Registry>,
 }
 
 thread_local! {
@@ -55,17 +61,20 @@ impl Worker {
         let (workers, queues) = Workers::new(count);
         for (index, jobs) in queues.into_iter().enumerate() {
             let worker = Self::new(index, workers.clone());
-            let flows = worker.flows.clone();
-            run(worker, Box::pin(async move { serve(&jobs, flows).await }));
+            let (flows, registry) = (worker.flows.clone(), worker.registry.clone());
+            let serve = async move { serve(&jobs, flows, &registry).await };
+            run(worker, Box::pin(serve));
         }
         workers
     }
 
     fn new(index: usize, workers: Workers) -> Self {
+        let registry = Registry::new(workers.at(index).clone());
         Self {
             index,
             workers,
             flows: Flows::new(),
+            registry,
         }
     }
 
@@ -81,7 +90,7 @@ impl Worker {
 
 pub(super) fn run(index: usize, jobs: &flume::Receiver<Job>, workers: Workers, abort: &Stop) {
     let worker = Worker::new(index, workers);
-    let flows = worker.flows.clone();
+    let (flows, registry) = (worker.flows.clone(), worker.registry.clone());
     Worker::enter(Some(worker));
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
@@ -89,17 +98,31 @@ pub(super) fn run(index: usize, jobs: &flume::Receiver<Job>, workers: Workers, a
         Err(error) => return log::error!("worker {index} has no event queue: {error}"),
     };
     let tasks = LocalSet::new();
-    tasks.block_on(&runtime, first_of(serve(jobs, flows), abort.wait()));
+    tasks.block_on(
+        &runtime,
+        first_of(serve(jobs, flows, &registry), abort.wait()),
+    );
     // What is left is dropped here, on the thread where it ran.
     drop(tasks);
     Worker::enter(None);
 }
 
-async fn serve(jobs: &flume::Receiver<Job>, flows: Flows) {
-    while let Ok(Job::Run(job)) = jobs.recv_async().await {
-        job();
+async fn serve(jobs: &flume::Receiver<Job>, flows: Flows, registry: &Registry) {
+    while let Ok(job) = jobs.recv_async().await {
+        match job {
+            Job::Run(job) => job(),
+            Job::Look(look) => look(registry),
+            Job::Finish => break,
+        }
     }
-    flows.finished().await;
+    let looks = async {
+        while let Ok(job) = jobs.recv_async().await {
+            if let Job::Look(look) = job {
+                look(registry);
+            }
+        }
+    };
+    first_of(flows.finished(), looks).await;
 }
 
 async fn first_of(a: impl Future<Output = ()>, b: impl Future<Output = ()>) {
@@ -114,6 +137,11 @@ async fn first_of(a: impl Future<Output = ()>, b: impl Future<Output = ()>) {
 /// The number of this worker, if this thread is one.
 pub(crate) fn current() -> Option<usize> {
     WORKER.with_borrow(|worker| worker.as_ref().map(|worker| worker.index))
+}
+
+/// What this worker runs, if this thread is one.
+pub(crate) fn current_registry() -> Option<Rc<Registry>> {
+    WORKER.with_borrow(|worker| worker.as_ref().map(|worker| worker.registry.clone()))
 }
 
 /// The workers of the scheduler that this component runs under.

@@ -1,0 +1,72 @@
+//! What a thread is at, for other threads to see: which component it polls, and what the numbers of its graphs mean.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::Place;
+use crate::graph::Plan;
+
+/// One relaxed store for each component that is polled; read by a census that gets no answer.
+#[derive(Default)]
+pub(crate) struct At {
+    /// 0: at nothing. Else the graph's number in the upper half, and the component's in the lower.
+    now: AtomicU64,
+    /// By number, less one.
+    graphs: Mutex<Vec<Option<Arc<Plan>>>>,
+}
+
+impl At {
+    #[inline]
+    pub(super) fn set(&self, graph: u32, component: usize) {
+        self.now
+            .store(u64::from(graph) << 32 | component as u64, Relaxed);
+    }
+
+    #[inline]
+    pub(super) fn now(&self) -> u64 {
+        self.now.load(Relaxed)
+    }
+
+    #[inline]
+    pub(super) fn restore(&self, before: u64) {
+        self.now.store(before, Relaxed);
+    }
+
+    pub(crate) fn place(&self) -> Option<Place> {
+        let now = self.now();
+        let graph = (now >> 32).checked_sub(1)?;
+        let graphs = self.graphs();
+        let plan = graphs.get(graph as usize)?.as_ref()?;
+        let component = plan.components.get((now & u64::from(u32::MAX)) as usize)?;
+        Some(Place {
+            graph: plan.graph.clone(),
+            component: component.name.clone(),
+        })
+    }
+
+    /// Gives a graph a number.
+    pub(super) fn add(&self, plan: &Arc<Plan>) -> u32 {
+        let mut graphs = self.graphs();
+        let free = graphs.iter().position(Option::is_none);
+        let index = free.unwrap_or_else(|| {
+            graphs.push(None);
+            graphs.len() - 1
+        });
+        graphs[index] = Some(plan.clone());
+        index as u32 + 1
+    }
+
+    pub(super) fn remove(&self, number: u32) {
+        self.graphs()[number as usize - 1] = None;
+    }
+
+    fn graphs(&self) -> MutexGuard<'_, Vec<Option<Arc<Plan>>>> {
+        self.graphs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for At {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("At").field(&self.place()).finish()
+    }
+}

@@ -1,0 +1,220 @@
+//! What is counted of one flow, in plain cells.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::registry::{LinkTotals, Registry, Shape};
+use crate::flow::ReadySet;
+use crate::graph::Plan;
+use crate::link::Counted;
+use crate::link::within::AnyQueue;
+use crate::ports::AnyLink;
+use crate::tap::TapPoint;
+use crate::time::{now, turn};
+
+/// What its thread knows of a flow that runs.
+pub(crate) struct Record {
+    pub(super) number: u64,
+    pub(super) began: Instant,
+    pub(super) components: Box<[ComponentCounts]>,
+    pub(super) links: Box<[LinkRecord]>,
+    pub(super) ready: Rc<ReadySet>,
+    shape: Rc<Shape>,
+    registry: Rc<Registry>,
+    /// Its place in the list of the shape.
+    pub(super) slot: Cell<usize>,
+    /// While a turn is measured: when the component before was done.
+    clock: Cell<Option<Instant>>,
+}
+
+/// What is counted of one component.
+#[derive(Debug, Default)]
+pub(crate) struct ComponentCounts {
+    pub(super) polls: Cell<u64>,
+    /// How many of the polls were measured, and how long those took.
+    pub(super) measured: Cell<u64>,
+    pub(super) nanos: Cell<u64>,
+    pub(super) faults: Cell<u64>,
+    pub(super) restarts: Cell<u64>,
+    pub(super) has_ended: Cell<bool>,
+}
+
+/// A link of a flow that runs.
+pub(super) enum LinkRecord {
+    Within(Rc<dyn AnyQueue>),
+    Across(Arc<dyn Counted>),
+    /// There is none: a function stands in its place, or its ends were elsewhere.
+    Gone,
+}
+
+/// The [`Record`] of a flow, which ends with it.
+pub(crate) struct Recorded(Rc<Record>);
+
+impl Recorded {
+    /// Lists a flow.
+    pub(crate) fn begin(plan: &Arc<Plan>, links: Vec<AnyLink>, ready: &Rc<ReadySet>) -> Self {
+        let registry = Registry::here();
+        let shape = registry.shape_of(plan);
+        registry.running.set(registry.running.get() + 1);
+        let record = Rc::new(Record {
+            number: registry.next_number(),
+            began: turn(),
+            components: ComponentCounts::of(plan),
+            links: links.into_iter().map(LinkRecord::of).collect(),
+            ready: ready.clone(),
+            shape: shape.clone(),
+            registry,
+            slot: Cell::new(0),
+            clock: Cell::new(None),
+        });
+        shape.enter(record.clone());
+        Self(record)
+    }
+
+    /// A turn of the flow begins; to be given back what this gives when it ends.
+    #[inline]
+    pub(crate) fn begin_turn(&self) -> u64 {
+        if self.0.registry.begin_turn() {
+            self.0.clock.set(Some(now()));
+        }
+        self.0.registry.at.now()
+    }
+
+    #[inline]
+    pub(crate) fn end_turn(&self, before: u64) {
+        self.0.clock.set(None);
+        self.0.registry.at.restore(before);
+    }
+
+    /// A component is about to be polled; gives for the how-manieth time.
+    #[inline]
+    pub(crate) fn begin_poll(&self, component: usize) -> u64 {
+        let counts = &self.0.components[component];
+        let polls = counts.polls.get() + 1;
+        counts.polls.set(polls);
+        self.0.registry.at.set(self.0.shape.number, component);
+        polls
+    }
+
+    /// A component has been polled.
+    #[inline]
+    pub(crate) fn end_poll(&self, component: usize) {
+        if let Some(began) = self.0.clock.get() {
+            self.measure(component, began);
+        }
+    }
+
+    #[cold]
+    fn measure(&self, component: usize, began: Instant) {
+        let ended = now();
+        self.0.clock.set(Some(ended));
+        let counts = &self.0.components[component];
+        let took = ended.saturating_duration_since(began).as_nanos();
+        increase(&counts.nanos, u64::try_from(took).unwrap_or(u64::MAX));
+        increase(&counts.measured, 1);
+    }
+
+    /// A component has failed.
+    pub(crate) fn fault(&self, component: usize) {
+        increase(&self.0.components[component].faults, 1);
+    }
+
+    /// A component has been started again.
+    #[expect(dead_code, reason = "restarts are to come")]
+    pub(crate) fn restart(&self, component: usize) {
+        increase(&self.0.components[component].restarts, 1);
+    }
+
+    /// A component has ended.
+    pub(crate) fn end(&self, component: usize) {
+        self.0.components[component].has_ended.set(true);
+    }
+
+    /// A fault has stopped the flow.
+    pub(crate) fn fail(&self) {
+        increase(&self.0.shape.failed, 1);
+    }
+}
+
+impl Drop for Recorded {
+    fn drop(&mut self) {
+        let Record {
+            registry, shape, ..
+        } = &*self.0;
+        registry.running.set(registry.running.get() - 1);
+        shape.leave(&self.0);
+    }
+}
+
+impl Record {
+    pub(super) fn tap(&self, link: usize, feed: Option<usize>, point: &Arc<TapPoint>) {
+        if let Some(link) = self.links[link].counted() {
+            link.tap(feed, point);
+        }
+    }
+
+    pub(super) fn untap(&self, point: &Arc<TapPoint>) {
+        let links = self.links.iter().filter_map(LinkRecord::counted);
+        links.for_each(|link| link.untap(point));
+    }
+}
+
+impl ComponentCounts {
+    pub(super) fn of(plan: &Plan) -> Box<[Self]> {
+        plan.components.iter().map(|_| Self::default()).collect()
+    }
+
+    pub(super) fn add(&self, other: &Self) {
+        increase(&self.polls, other.polls.get());
+        increase(&self.measured, other.measured.get());
+        increase(&self.nanos, other.nanos.get());
+        increase(&self.faults, other.faults.get());
+        increase(&self.restarts, other.restarts.get());
+    }
+
+    /// How long it was busy, as the polls that were measured tell.
+    pub(super) fn busy(&self) -> Duration {
+        let (polls, measured) = (self.polls.get(), self.measured.get());
+        if measured == 0 {
+            return Duration::ZERO;
+        }
+        let each = self.nanos.get() as f64 / measured as f64;
+        Duration::from_nanos((each * polls as f64) as u64)
+    }
+}
+
+fn increase(counter: &Cell<u64>, by: u64) {
+    counter.set(counter.get() + by);
+}
+
+impl LinkRecord {
+    fn of(link: AnyLink) -> Self {
+        match link {
+            AnyLink::Within(queue) => Self::Within(queue),
+            AnyLink::Fused(_) => Self::Gone,
+            AnyLink::Across(ends) => ends.counted().map_or(Self::Gone, Self::Across),
+        }
+    }
+
+    pub(super) fn counted(&self) -> Option<&dyn Counted> {
+        match self {
+            Self::Within(queue) => Some(&**queue),
+            Self::Across(shared) => Some(&**shared),
+            Self::Gone => None,
+        }
+    }
+
+    /// Adds what it has counted.
+    pub(super) fn add_to(&self, total: &mut LinkTotals) {
+        let Some(link) = self.counted() else { return };
+        let counts = link.counts();
+        total.counts.messages += counts.messages;
+        total.counts.bytes += counts.bytes;
+        total.counts.high_water = total.counts.high_water.max(counts.high_water);
+        for (feed, sent) in total.sent.iter_mut().enumerate() {
+            *sent += link.sent(feed);
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! What a thread knows of the flows that it runs: where they are listed while they run, and what they leave behind.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::Place;
+use super::at::At;
+use super::record::{ComponentCounts, Record};
+use crate::graph::Plan;
+use crate::link::LinkCounts;
+use crate::scheduler::current_registry;
+use crate::tap::{TapPoint, TapRequest};
+
+/// How many kinds of graphs are remembered once none of them runs. A program that gives each graph a name of its own has more.
+const REMEMBERED: usize = 1024;
+
+/// On average one turn in so many is measured with the clock.
+const MEASURED: u32 = 32;
+
+/// All flows of this thread, and the sums of those that have ended.
+pub(crate) struct Registry {
+    /// What this thread is at, for other threads to see.
+    pub(super) at: Arc<At>,
+    pub(super) shapes: RefCell<HashMap<u64, Rc<Shape>, BuildHasherDefault<ShapeHasher>>>,
+    /// The shape that was asked for last: most flows are of the same template.
+    last: RefCell<Option<Rc<Shape>>>,
+    next_number: Cell<u64>,
+    pub(super) running: Cell<u64>,
+    pub(super) turns: Cell<u64>,
+    /// In how many turns the next one is measured.
+    until_measured: Cell<u32>,
+    dice: Cell<u32>,
+    taps: RefCell<Vec<TapRequest>>,
+}
+
+/// The graphs of one name and shape.
+pub(crate) struct Shape {
+    /// What the thread is [`at`](At) while it polls one of them.
+    pub(super) number: u32,
+    pub(super) plan: Arc<Plan>,
+    pub(super) started_by: Option<Place>,
+    /// Those that run.
+    pub(super) flows: RefCell<Vec<Rc<Record>>>,
+    pub(super) started: Cell<u64>,
+    pub(super) failed: Cell<u64>,
+    /// What those that have ended have counted.
+    pub(super) components: Box<[ComponentCounts]>,
+    pub(super) links: RefCell<Box<[LinkTotals]>>,
+    /// Where new ones are to be tapped.
+    taps: RefCell<Vec<(usize, Option<usize>, Arc<TapPoint>)>>,
+}
+
+/// What the links of flows that have ended have counted.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LinkTotals {
+    pub(super) counts: LinkCounts,
+    pub(super) sent: Box<[u64]>,
+}
+
+impl LinkTotals {
+    pub(super) fn add(&mut self, other: &Self) {
+        self.counts.messages += other.counts.messages;
+        self.counts.bytes += other.counts.bytes;
+        self.counts.queued += other.counts.queued;
+        self.counts.high_water = self.counts.high_water.max(other.counts.high_water);
+        for (sum, sent) in self.sent.iter_mut().zip(&other.sent) {
+            *sum += sent;
+        }
+    }
+}
+
+thread_local! {
+    /// That of a thread that is no worker.
+    static REGISTRY: RefCell<Option<Rc<Registry>>> = const { RefCell::new(None) };
+}
+
+impl Registry {
+    /// That of this worker, or else of this thread.
+    pub(crate) fn here() -> Rc<Self> {
+        current_registry().unwrap_or_else(|| {
+            let new = || Self::new(Arc::default());
+            REGISTRY.with_borrow_mut(|known| known.get_or_insert_with(new).clone())
+        })
+    }
+
+    pub(crate) fn new(at: Arc<At>) -> Rc<Self> {
+        Rc::new(Self {
+            at,
+            shapes: RefCell::default(),
+            last: RefCell::default(),
+            next_number: Cell::new(1),
+            running: Cell::new(0),
+            turns: Cell::new(0),
+            until_measured: Cell::new(1),
+            dice: Cell::new(1),
+            taps: RefCell::default(),
+        })
+    }
+
+    /// The shape of a plan.
+    pub(super) fn shape_of(&self, plan: &Arc<Plan>) -> Rc<Shape> {
+        if let Some(last) = &*self.last.borrow()
+            && last.plan.shape == plan.shape
+        {
+            return last.clone();
+        }
+        let mut shapes = self.shapes.borrow_mut();
+        let shape = match shapes.get(&plan.shape) {
+            Some(known) => known.clone(),
+            None => {
+                if shapes.len() >= REMEMBERED {
+                    self.forget(&mut shapes);
+                }
+                let shape = Rc::new(self.new_shape(plan));
+                shapes.insert(plan.shape, shape.clone());
+                shape
+            }
+        };
+        self.last.replace(Some(shape.clone()));
+        shape
+    }
+
+    fn new_shape(&self, plan: &Arc<Plan>) -> Shape {
+        let taps = self.taps.borrow();
+        let taps = taps.iter().flat_map(|request| {
+            let links = request.matches(plan).into_iter();
+            links.map(|(link, feed)| (link, feed, request.point.clone()))
+        });
+        let totals = plan.links.iter().map(|link| LinkTotals {
+            counts: LinkCounts::default(),
+            sent: vec![0; link.from.len()].into(),
+        });
+        Shape {
+            number: self.at.add(plan),
+            plan: plan.clone(),
+            started_by: self.at.place(),
+            flows: RefCell::default(),
+            started: Cell::new(0),
+            failed: Cell::new(0),
+            components: ComponentCounts::of(plan),
+            links: RefCell::new(totals.collect()),
+            taps: RefCell::new(taps.collect()),
+        }
+    }
+
+    /// Makes room: forgets half of those of which none runs.
+    fn forget(&self, shapes: &mut HashMap<u64, Rc<Shape>, BuildHasherDefault<ShapeHasher>>) {
+        self.last.replace(None);
+        let mut keep = false;
+        shapes.retain(|_, shape| {
+            if !shape.flows.borrow().is_empty() {
+                return true;
+            }
+            keep = !keep;
+            if !keep {
+                self.at.remove(shape.number);
+            }
+            keep
+        });
+    }
+
+    pub(super) fn next_number(&self) -> u64 {
+        let number = self.next_number.get();
+        self.next_number.set(number + 1);
+        number
+    }
+
+    /// Counts a turn; says whether it is to be measured. The distance between two that are is random, so that they do not keep
+    /// pace with anything that comes in turns.
+    #[inline]
+    pub(super) fn begin_turn(&self) -> bool {
+        self.turns.set(self.turns.get() + 1);
+        let left = self.until_measured.get() - 1;
+        self.until_measured.set(left);
+        if left > 0 {
+            return false;
+        }
+        let dice = self
+            .dice
+            .get()
+            .wrapping_mul(1_664_525)
+            .wrapping_add(1_013_904_223);
+        self.dice.set(dice);
+        self.until_measured
+            .set(1 + (dice >> 16) % (2 * MEASURED - 1));
+        true
+    }
+
+    /// Puts a tap into what runs and what will.
+    pub(crate) fn tap(&self, request: TapRequest) {
+        for shape in self.shapes.borrow().values() {
+            for (link, feed) in request.matches(&shape.plan) {
+                for flow in &*shape.flows.borrow() {
+                    flow.tap(link, feed, &request.point);
+                }
+                let tap = (link, feed, request.point.clone());
+                shape.taps.borrow_mut().push(tap);
+            }
+        }
+        self.taps.borrow_mut().push(request);
+    }
+
+    /// Takes a tap out.
+    pub(crate) fn untap(&self, point: &Arc<TapPoint>) {
+        self.taps
+            .borrow_mut()
+            .retain(|request| !Arc::ptr_eq(&request.point, point));
+        for shape in self.shapes.borrow().values() {
+            let mut taps = shape.taps.borrow_mut();
+            let all = taps.len();
+            taps.retain(|(.., known)| !Arc::ptr_eq(known, point));
+            if taps.len() < all {
+                shape
+                    .flows
+                    .borrow()
+                    .iter()
+                    .for_each(|flow| flow.untap(point));
+            }
+        }
+    }
+}
+
+impl Shape {
+    /// A flow begins.
+    pub(super) fn enter(&self, flow: Rc<Record>) {
+        for (link, feed, point) in &*self.taps.borrow() {
+            flow.tap(*link, *feed, point);
+        }
+        self.started.set(self.started.get() + 1);
+        let mut flows = self.flows.borrow_mut();
+        flow.slot.set(flows.len());
+        flows.push(flow);
+    }
+
+    /// A flow has ended, and leaves its counts.
+    pub(super) fn leave(&self, flow: &Record) {
+        for (total, counts) in self.components.iter().zip(&flow.components) {
+            total.add(counts);
+        }
+        let mut totals = self.links.borrow_mut();
+        for (total, link) in totals.iter_mut().zip(&flow.links) {
+            link.add_to(total);
+        }
+        let mut flows = self.flows.borrow_mut();
+        flows.swap_remove(flow.slot.get());
+        if let Some(moved) = flows.get(flow.slot.get()) {
+            moved.slot.set(flow.slot.get());
+        }
+    }
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registry")
+            .field("running", &self.running)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The key is a hash already.
+#[derive(Default)]
+pub(crate) struct ShapeHasher(u64);
+
+impl Hasher for ShapeHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("the key is a u64");
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}

@@ -1,0 +1,78 @@
+//! The names in a plan, for who looks at it from outside.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::plan::{Plan, PlannedComponent, PlannedFeed, PlannedLink, PlannedPort};
+
+impl Plan {
+    /// Stands for an end of a link that is not in the graph.
+    pub(crate) const OUTSIDE: &str = "(outside)";
+
+    /// Stands for the graph itself, which reports its faults.
+    pub(crate) const FAULTS: &str = "(faults)";
+
+    /// A component or, behind those, a function that is fused.
+    pub(crate) fn component(&self, number: usize) -> &PlannedComponent {
+        let behind = number.checked_sub(self.components.len());
+        behind.map_or_else(|| &self.components[number], |at| &self.functions[at])
+    }
+
+    /// The name of a port; with the branch, if the port has several.
+    pub(crate) fn port_label(&self, at: PlannedPort) -> String {
+        let component = self.component(at.component);
+        let name = component.port_infos[at.port].name;
+        if component.ports[at.port].len() > 1 {
+            format!("{name}[{}]", at.branch)
+        } else {
+            name.to_owned()
+        }
+    }
+
+    /// What feeds a link, as `component.outbox`.
+    pub(crate) fn outbox_label(&self, feed: &PlannedFeed) -> String {
+        let label = |outbox| self.label(outbox);
+        feed.outbox.map_or(Self::FAULTS.to_owned(), label)
+    }
+
+    /// Where a link leads, as `component.inbox`.
+    pub(crate) fn inbox_label(&self, link: &PlannedLink) -> String {
+        let label = |inbox| self.label(inbox);
+        link.to.map_or(Self::OUTSIDE.to_owned(), label)
+    }
+
+    fn label(&self, at: PlannedPort) -> String {
+        let component = self.component(at.component);
+        format!("{}.{}", component.name, self.port_label(at))
+    }
+
+    /// Finds the inbox that takes from each link: that behind the functions that are fused into it.
+    pub(super) fn find_takers(&mut self) {
+        for link in 0..self.links.len() {
+            let mut taker = self.links[link].to;
+            while let Some(inbox) = taker
+                && inbox.component >= self.components.len()
+            {
+                let is_fed = |link: &&PlannedLink| {
+                    let outbox = link.from.first().and_then(|feed| feed.outbox);
+                    outbox.is_some_and(|outbox| outbox.component == inbox.component)
+                };
+                taker = self.links.iter().find(is_fed).and_then(|link| link.to);
+            }
+            self.links[link].taker = taker;
+        }
+    }
+
+    /// A number by which graphs of the same name, components and links are known as such.
+    pub(super) fn shape(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.graph.hash(&mut hasher);
+        for component in self.components.iter().chain(&self.functions) {
+            (&component.name, component.kind).hash(&mut hasher);
+        }
+        for link in &self.links {
+            let capacity = link.terms.capacity;
+            (&link.from, link.to, capacity, link.across).hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+}

@@ -1,0 +1,175 @@
+//! What the two ends of a link across threads know of each other beside the messages: counters, who waits, that the
+//! receiving end is gone.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::across::Gone;
+use super::{Counted, LinkCounts, Measure, Tapping};
+use crate::port::Message;
+use crate::tap::TapPoint;
+use crate::time::turn;
+
+/// Counters are relaxed atomics: nothing is decided by them.
+#[derive(Debug)]
+pub(crate) struct Shared<T> {
+    pub(super) gone: Gone,
+    /// By the outboxes that feed the link.
+    sent: Box<[AtomicU64]>,
+    received: AtomicU64,
+    bytes: AtomicU64,
+    high_water: AtomicU64,
+    capacity: u64,
+    measure: Option<Measure<T>>,
+    reader_waits: AtomicBool,
+    /// The outboxes that wait for space, and since when.
+    writers: Mutex<Vec<(usize, Instant)>>,
+    /// Whether there are any taps: what each message looks at.
+    is_tapped: AtomicBool,
+    taps: Mutex<Vec<Tapping<T>>>,
+}
+
+impl<T> Shared<T> {
+    pub(super) fn new(capacity: usize, feeds: usize, measure: Option<Measure<T>>) -> Self {
+        Self {
+            gone: Gone::default(),
+            sent: (0..feeds.max(1)).map(|_| AtomicU64::new(0)).collect(),
+            received: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            high_water: AtomicU64::new(0),
+            capacity: capacity as u64,
+            measure,
+            reader_waits: AtomicBool::new(false),
+            writers: Mutex::default(),
+            is_tapped: AtomicBool::new(false),
+            taps: Mutex::default(),
+        }
+    }
+
+    /// Looks at a message that is about to be sent; gives its bytes.
+    pub(super) fn weigh(&self, message: &T) -> u64 {
+        self.measure.map_or(0, |measure| measure(message) as u64)
+    }
+
+    pub(super) fn is_tapped(&self) -> bool {
+        self.is_tapped.load(Relaxed)
+    }
+
+    /// Shows a message that is about to be sent to the taps.
+    #[cold]
+    pub(super) fn show(&self, message: &T, feed: usize) {
+        lock(&self.taps)
+            .iter()
+            .for_each(|tap| tap.see(message, feed));
+    }
+
+    /// A message has gone in.
+    pub(super) fn count_sent(&self, feed: usize, bytes: u64) {
+        self.sent[feed].fetch_add(1, Relaxed);
+        if bytes > 0 {
+            self.bytes.fetch_add(bytes, Relaxed);
+        }
+        let queued = self.queued();
+        if queued > self.high_water.load(Relaxed) {
+            self.high_water.fetch_max(queued, Relaxed);
+        }
+    }
+
+    pub(super) fn count_received(&self) {
+        self.received.fetch_add(1, Relaxed);
+    }
+
+    fn messages(&self) -> u64 {
+        self.sent.iter().map(|sent| sent.load(Relaxed)).sum()
+    }
+
+    /// The two ends count one after the other, so this may be off by those that are on their way.
+    fn queued(&self) -> u64 {
+        if self.gone.is_set() {
+            return 0;
+        }
+        let received = self.received.load(Relaxed);
+        self.messages().saturating_sub(received).min(self.capacity)
+    }
+
+    /// Says, for as long as it lives, that an outbox waits for space.
+    pub(super) fn writer_waits(&self, feed: usize) -> WriterWaits<'_, T> {
+        self.high_water.fetch_max(self.capacity, Relaxed);
+        let since = turn();
+        lock(&self.writers).push((feed, since));
+        WriterWaits {
+            shared: self,
+            entry: (feed, since),
+        }
+    }
+
+    /// Says, for as long as it lives, that the inbox waits for a message.
+    pub(super) fn reader_waits(&self) -> ReaderWaits<'_> {
+        self.reader_waits.store(true, Relaxed);
+        ReaderWaits(&self.reader_waits)
+    }
+}
+
+pub(super) struct WriterWaits<'a, T> {
+    shared: &'a Shared<T>,
+    entry: (usize, Instant),
+}
+
+impl<T> Drop for WriterWaits<'_, T> {
+    fn drop(&mut self) {
+        let mut writers = lock(&self.shared.writers);
+        if let Some(at) = writers.iter().position(|entry| *entry == self.entry) {
+            writers.swap_remove(at);
+        }
+    }
+}
+
+pub(super) struct ReaderWaits<'a>(&'a AtomicBool);
+
+impl Drop for ReaderWaits<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Relaxed);
+    }
+}
+
+impl<T: Message> Counted for Shared<T> {
+    fn counts(&self) -> LinkCounts {
+        LinkCounts {
+            messages: self.messages(),
+            bytes: self.bytes.load(Relaxed),
+            queued: self.queued(),
+            high_water: self.high_water.load(Relaxed),
+        }
+    }
+
+    fn sent(&self, feed: usize) -> u64 {
+        self.sent.get(feed).map_or(0, |sent| sent.load(Relaxed))
+    }
+
+    fn reader_waits(&self, _: u64) -> bool {
+        self.reader_waits.load(Relaxed)
+    }
+
+    fn each_writer(&self, then: &mut dyn FnMut(usize, Instant)) {
+        lock(&self.writers)
+            .iter()
+            .for_each(|(feed, since)| then(*feed, *since));
+    }
+
+    fn tap(&self, feed: Option<usize>, point: &Arc<TapPoint>) {
+        lock(&self.taps).push(Tapping::new(feed, point));
+        self.is_tapped.store(true, Relaxed);
+    }
+
+    fn untap(&self, point: &Arc<TapPoint>) {
+        let mut taps = lock(&self.taps);
+        taps.retain(|tap| !tap.is_at(point));
+        self.is_tapped.store(!taps.is_empty(), Relaxed);
+    }
+}
+
+/// What is behind these locks is whole at any moment.
+fn lock<V>(mutex: &Mutex<V>) -> MutexGuard<'_, V> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
