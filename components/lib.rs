@@ -9,6 +9,7 @@ pub mod gateway;
 pub mod http;
 pub mod inspect;
 pub mod net;
+pub mod notation;
 pub mod process;
 pub mod simulated;
 pub mod stream;

@@ -94,6 +94,8 @@ pub struct PortInfo {
     pub direction: Direction,
     /// Whether the graph may leave it unlinked.
     pub optional: bool,
+    /// Whether it is as many outboxes as the graph wants.
+    pub many: bool,
     /// What travels through it.
     pub message: MessageType,
     /// What the comment on the field says.
@@ -107,6 +109,7 @@ impl PortInfo {
             name,
             direction: P::DIRECTION,
             optional: P::OPTIONAL,
+            many: P::MANY,
             message: MessageType::of::<P::Message>(),
             doc,
         }
@@ -146,6 +149,8 @@ pub trait Port: Sized + 'static {
     const DIRECTION: Direction;
     /// Whether the graph may leave it unlinked.
     const OPTIONAL: bool;
+    /// Whether it is as many ends as the graph wants.
+    const MANY: bool = false;
 
     #[doc(hidden)]
     fn handle(component: ComponentId, port: usize) -> Self::Handle;
@@ -330,6 +335,7 @@ impl<T: Message> Port for Outboxes<T> {
     type Handle = OutboxesHandle<T>;
     const DIRECTION: Direction = Direction::Outbox;
     const OPTIONAL: bool = true;
+    const MANY: bool = true;
 
     fn handle(component: ComponentId, port: usize) -> Self::Handle {
         OutboxesHandle {

@@ -1,0 +1,218 @@
+//! The types: for each component one of its forms, so that what every outbox gives is what its inbox takes.
+//!
+//! A component that is made for several types of messages begins with all its forms. Each link takes away those that fit nothing at its
+//! other end, until no link takes away any more. What is undecided then may be decided at will: the first form is taken.
+
+use kamea::{Direction, MessageType};
+
+use super::catalogue::{Catalogue, Form};
+use super::draft::{Draft, End, Node};
+use super::mistake::Mistake;
+use super::parameter::Ends;
+
+/// The forms that each component may still have, by their numbers.
+type Possible = Vec<Vec<usize>>;
+
+impl Draft {
+    /// Chooses forms that fit, and finds what is not linked. With `ends` it is a line in parentheses, whose ends are open.
+    pub(super) fn fit(mut self, ends: Option<Ends>) -> Result<Self, Mistake> {
+        let mut possible: Possible = self.nodes.iter().map(possible_forms).collect();
+        self.fit_ends(&mut possible, ends)?;
+        loop {
+            while self.narrow(&mut possible)? {}
+            match possible.iter_mut().find(|forms| forms.len() > 1) {
+                Some(undecided) => undecided.truncate(1),
+                None => break,
+            }
+        }
+        for (node, forms) in self.nodes.iter_mut().zip(possible) {
+            node.form = forms[0];
+            let lines = node.form().parameters.iter().zip(&node.given);
+            for (parameter, given) in lines.filter(|(parameter, _)| parameter.ends.is_some()) {
+                (parameter.check)(given)?;
+            }
+        }
+        super::links::check(&self, ends)?;
+        Ok(self)
+    }
+
+    /// Takes away the forms that do not fit along each link; says whether there were any.
+    fn narrow(&self, possible: &mut Possible) -> Result<bool, Mistake> {
+        let before: usize = possible.iter().map(Vec::len).sum();
+        for link in &self.links {
+            for from in &link.from {
+                let given = self.types(possible, from, Direction::Outbox)?;
+                let taken = self.types(possible, &link.to, Direction::Inbox)?;
+                let fits = |known: &[(usize, MessageType)], message| {
+                    known.iter().any(|(_, other)| *other == message)
+                };
+                let keep = |these: &[(usize, MessageType)], those: &[_]| {
+                    let kept = these.iter().filter(|(_, message)| fits(those, *message));
+                    kept.map(|(form, _)| *form).collect::<Vec<_>>()
+                };
+                let (givers, takers) = (keep(&given, &taken), keep(&taken, &given));
+                if givers.is_empty() {
+                    return Err(self.mismatch(from, &given, &link.to, &taken));
+                }
+                possible[from.node] = givers;
+                possible[link.to.node] = takers;
+            }
+        }
+        Ok(possible.iter().map(Vec::len).sum::<usize>() < before)
+    }
+
+    /// What a port may give or take, by the forms that its component may have.
+    fn types(
+        &self,
+        possible: &Possible,
+        end: &End,
+        direction: Direction,
+    ) -> Result<Vec<(usize, MessageType)>, Mistake> {
+        let node = &self.nodes[end.node];
+        let forms = possible[end.node].iter();
+        let types: Vec<_> = forms
+            .filter_map(|index| {
+                let form = &node.entry.forms[*index];
+                Some((*index, form.ports[end.find(form, direction)?].message))
+            })
+            .collect();
+        if types.is_empty() {
+            return Err(no_port(node, end, direction));
+        }
+        Ok(types)
+    }
+
+    /// Leaves only forms that fit what is outside of the parentheses.
+    fn fit_ends(&self, possible: &mut Possible, ends: Option<Ends>) -> Result<(), Mistake> {
+        let Some(ends) = ends else { return Ok(()) };
+        let last = self.nodes.len() - 1;
+        for (index, direction, wanted) in [
+            (0, Direction::Inbox, ends.inbox),
+            (last, Direction::Outbox, ends.outbox),
+        ] {
+            let Some(wanted) = wanted else { continue };
+            let node = &self.nodes[index];
+            let first = |form: usize| Some(node.entry.forms[form].first(direction)?.message);
+            let all: Vec<_> = possible[index]
+                .iter()
+                .filter_map(|form| first(*form))
+                .collect();
+            possible[index].retain(|form| first(*form) == Some(wanted));
+            if possible[index].is_empty() {
+                let (name, wanted) = (&node.entry.name, wanted.short_name());
+                let text = match (direction, all.is_empty()) {
+                    (Direction::Inbox, true) => {
+                        format!("the line must take {wanted} here, and `{name}` takes nothing")
+                    }
+                    (Direction::Inbox, false) => format!(
+                        "the line must take {wanted} here, and `{name}` takes {}",
+                        names(&all)
+                    ),
+                    (Direction::Outbox, true) => {
+                        format!("the line must give {wanted} here, and `{name}` gives nothing")
+                    }
+                    (Direction::Outbox, false) => format!(
+                        "the line must give {wanted} here, and `{name}` gives {}",
+                        names(&all)
+                    ),
+                };
+                return Err(Mistake::new(&node.span, text));
+            }
+        }
+        Ok(())
+    }
+
+    fn mismatch(
+        &self,
+        from: &End,
+        given: &[(usize, MessageType)],
+        to: &End,
+        taken: &[(usize, MessageType)],
+    ) -> Mistake {
+        let name = |end: &End| match &end.port {
+            None => format!("`{}`", self.nodes[end.node].name),
+            Some(port) => format!("`{}.{port}`", self.nodes[end.node].name),
+        };
+        let messages = |types: &[(usize, MessageType)]| {
+            types
+                .iter()
+                .map(|(_, message)| *message)
+                .collect::<Vec<_>>()
+        };
+        let (given, taken) = (messages(given), messages(taken));
+        let text = format!(
+            "{} gives {}, {} takes {}",
+            name(from),
+            names(&given),
+            name(to),
+            names(&taken)
+        );
+        let catalogue = Catalogue::shipped();
+        let mut between: Vec<_> = given
+            .iter()
+            .flat_map(|given| {
+                taken
+                    .iter()
+                    .map(|taken| catalogue.between(Some(*given), Some(*taken)))
+            })
+            .filter(|names| !names.is_empty())
+            .collect();
+        between.dedup();
+        let note = match between.is_empty() {
+            true => String::new(),
+            false => format!("between them could stand: {}", between.join(", ")),
+        };
+        Mistake::new(&to.span, text).note(note)
+    }
+}
+
+/// All forms of a component whose lines in parentheses fit; all forms, if none does, so that what is wrong can be said later.
+fn possible_forms(node: &Node) -> Vec<usize> {
+    let all = 0..node.entry.forms.len();
+    let fits = |form: &Form| {
+        let mut lines = form.parameters.iter().zip(&node.given);
+        lines.all(|(parameter, given)| parameter.ends.is_none() || (parameter.check)(given).is_ok())
+    };
+    let fitting: Vec<_> = all
+        .clone()
+        .filter(|form| fits(&node.entry.forms[*form]))
+        .collect();
+    if fitting.is_empty() {
+        all.collect()
+    } else {
+        fitting
+    }
+}
+
+fn no_port(node: &Node, end: &End, direction: Direction) -> Mistake {
+    let name = &node.name;
+    let Some(port) = &end.port else {
+        let (verb, place) = match direction {
+            Direction::Inbox => ("takes", "it can only begin a line"),
+            Direction::Outbox => ("gives", "it can only end a line"),
+        };
+        return Mistake::new(&end.span, format!("`{name}` {verb} nothing: {place}"));
+    };
+    let ports = node.entry.forms.iter().flat_map(|form| form.ports);
+    let mut names: Vec<_> = ports
+        .filter(|port| port.direction == direction)
+        .map(|port| port.name)
+        .collect();
+    names.dedup();
+    let plural = match direction {
+        Direction::Inbox => "inboxes",
+        Direction::Outbox => "outboxes",
+    };
+    let note = match names.is_empty() {
+        true => format!("it has no {plural}"),
+        false => format!("its {plural}: {}", names.join(", ")),
+    };
+    Mistake::new(&end.span, format!("`{name}` has no {direction} `{port}`")).note(note)
+}
+
+/// `Bytes or String`
+fn names(types: &[MessageType]) -> String {
+    let mut names: Vec<_> = types.iter().map(|message| message.short_name()).collect();
+    names.dedup();
+    names.join(" or ")
+}

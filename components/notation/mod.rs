@@ -1,0 +1,30 @@
+//! Graphs as text: a notation for graphs, and a catalogue of the components that it may name.
+//!
+//! ```text
+//! text ─▶ lex ─▶ parse ─▶ draft: components, options, links ─▶ fit: types ─▶ links ─▶ build ─▶ Graph
+//!                           ▲                                    ▲
+//!                           └──────────── catalogue ─────────────┘
+//! ```
+//!
+//! Nothing is made before all of a text has been checked. The grammar is in the book, in the chapter on the notation.
+
+mod build;
+mod catalogue;
+mod draft;
+mod draw;
+mod entries;
+mod fit;
+mod lex;
+mod links;
+mod mistake;
+mod options;
+mod parameter;
+mod parse;
+mod picture;
+mod source;
+mod syntax;
+mod value;
+
+pub use catalogue::{Catalogue, Entry};
+pub use draft::Draft;
+pub use mistake::Mistake;

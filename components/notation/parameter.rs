@@ -1,0 +1,272 @@
+//! Options of components: how what a text gives becomes what a function takes.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use kamea::{
+    AnyInbox, AnyOutbox, Composite, Message, MessageType, Pipe, PipeHandles, Ports, Sink,
+    SinkHandles, Source, SourceHandles, WrongMessage,
+};
+
+use super::draft::Draft;
+use super::mistake::Mistake;
+use super::syntax::{Span, Spanned};
+use super::value::Value;
+
+/// What a text gives for an option.
+#[derive(Debug, Clone)]
+pub(super) enum Given {
+    /// Nothing, and there is no default.
+    Nothing,
+    /// A value, or several.
+    Texts(Vec<Text>),
+    /// A line in parentheses.
+    Line(Arc<Draft>),
+}
+
+/// A word or a text in quotes, and where it stands.
+#[derive(Debug, Clone)]
+pub(super) struct Text(pub(super) Spanned<String>);
+
+/// What an option of a component may be: a [`Value`], an `Option` of one, several of them (`Vec`), or a [`LineOf`] components.
+pub(super) trait Parameter: Sized {
+    const COUNT: Count;
+    const KIND: &'static str;
+    const WANTED: &'static str;
+
+    /// The ends that a line must have, if it is one.
+    fn ends() -> Option<Ends> {
+        None
+    }
+
+    /// Reads what was given.
+    ///
+    /// # Errors
+    ///
+    /// A [`Mistake`] that says what would be right.
+    fn from_given(given: &Given) -> Result<Self, Mistake>;
+}
+
+/// How many values an option takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Count {
+    One,
+    AtMostOne,
+    Many,
+    Line,
+}
+
+/// What a line takes and gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ends {
+    pub(super) inbox: Option<MessageType>,
+    pub(super) outbox: Option<MessageType>,
+}
+
+fn read<T: Value>(text: &Spanned<String>) -> Result<T, Mistake> {
+    let Spanned { node, span } = text;
+    T::read(node)
+        .ok_or_else(|| Mistake::new(span, format!("{} is wanted, found `{node}`", T::WANTED)))
+}
+
+/// What cannot be, because the options have been counted.
+fn uncounted(wanted: &str) -> Mistake {
+    Mistake::new(&(0..0), format!("{wanted} is wanted"))
+}
+
+impl<T: Value> Parameter for T {
+    const COUNT: Count = Count::One;
+    const KIND: &'static str = T::KIND;
+    const WANTED: &'static str = T::WANTED;
+
+    fn from_given(given: &Given) -> Result<Self, Mistake> {
+        Option::from_given(given)?.ok_or_else(|| uncounted(T::WANTED))
+    }
+}
+
+impl<T: Value> Parameter for Option<T> {
+    const COUNT: Count = Count::AtMostOne;
+    const KIND: &'static str = T::KIND;
+    const WANTED: &'static str = T::WANTED;
+
+    fn from_given(given: &Given) -> Result<Self, Mistake> {
+        match given {
+            Given::Texts(texts) => texts.first().map(|text| read(&text.0)).transpose(),
+            Given::Nothing | Given::Line(_) => Ok(None),
+        }
+    }
+}
+
+impl<T: Value> Parameter for Vec<T> {
+    const COUNT: Count = Count::Many;
+    const KIND: &'static str = T::KIND;
+    const WANTED: &'static str = T::WANTED;
+
+    fn from_given(given: &Given) -> Result<Self, Mistake> {
+        match given {
+            Given::Texts(texts) => texts.iter().map(|text| read(&text.0)).collect(),
+            Given::Nothing | Given::Line(_) => Ok(Self::new()),
+        }
+    }
+}
+
+/// A line of components, of which a chassis runs as many as it needs.
+pub(super) struct LineOf<P> {
+    draft: Arc<Draft>,
+    ports: PhantomData<fn(P)>,
+}
+
+impl<P: LinePorts> LineOf<P> {
+    /// The line, made anew.
+    ///
+    /// # Errors
+    ///
+    /// What keeps one of its components from being made.
+    pub(super) fn make(&self) -> Result<Composite<P>, Mistake> {
+        self.draft.composite()
+    }
+}
+
+impl<P> Clone for LineOf<P> {
+    fn clone(&self) -> Self {
+        Self {
+            draft: self.draft.clone(),
+            ports: PhantomData,
+        }
+    }
+}
+
+impl<P> fmt::Debug for LineOf<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.draft.fmt(f)
+    }
+}
+
+impl<P: LinePorts> Parameter for LineOf<P> {
+    const COUNT: Count = Count::Line;
+    const KIND: &'static str = "line";
+    const WANTED: &'static str = "a line of components";
+
+    fn ends() -> Option<Ends> {
+        Some(P::ENDS)
+    }
+
+    fn from_given(given: &Given) -> Result<Self, Mistake> {
+        let Given::Line(draft) = given else {
+            return Err(uncounted(Self::WANTED));
+        };
+        Ok(Self {
+            draft: Arc::new(draft.as_ref().clone().fit(Some(P::ENDS))?),
+            ports: PhantomData,
+        })
+    }
+}
+
+/// Ports that a line as a whole may have.
+pub(super) trait LinePorts: Ports {
+    const ENDS: Ends;
+
+    fn handles_of(
+        inbox: Option<AnyInbox>,
+        outbox: Option<AnyOutbox>,
+    ) -> Result<Option<Self::Handles>, WrongMessage>;
+}
+
+impl<A: Message, B: Message> LinePorts for Pipe<A, B> {
+    const ENDS: Ends = Ends {
+        inbox: Some(MessageType::of::<A>()),
+        outbox: Some(MessageType::of::<B>()),
+    };
+
+    fn handles_of(
+        inbox: Option<AnyInbox>,
+        outbox: Option<AnyOutbox>,
+    ) -> Result<Option<Self::Handles>, WrongMessage> {
+        let (Some(inbox), Some(outbox)) = (inbox, outbox) else {
+            return Ok(None);
+        };
+        let (inbox, outbox) = (inbox.typed()?, outbox.typed()?);
+        Ok(Some(PipeHandles { inbox, outbox }))
+    }
+}
+
+impl<A: Message> LinePorts for Sink<A> {
+    const ENDS: Ends = Ends {
+        inbox: Some(MessageType::of::<A>()),
+        outbox: None,
+    };
+
+    fn handles_of(
+        inbox: Option<AnyInbox>,
+        _: Option<AnyOutbox>,
+    ) -> Result<Option<Self::Handles>, WrongMessage> {
+        let inbox = inbox.map(AnyInbox::typed).transpose()?;
+        Ok(inbox.map(|inbox| SinkHandles { inbox }))
+    }
+}
+
+impl<A: Message> LinePorts for Source<A> {
+    const ENDS: Ends = Ends {
+        inbox: None,
+        outbox: Some(MessageType::of::<A>()),
+    };
+
+    fn handles_of(
+        _: Option<AnyInbox>,
+        outbox: Option<AnyOutbox>,
+    ) -> Result<Option<Self::Handles>, WrongMessage> {
+        let outbox = outbox.map(AnyOutbox::typed).transpose()?;
+        Ok(outbox.map(|outbox| SourceHandles { outbox }))
+    }
+}
+
+/// What is known of an option before it is given.
+#[derive(Debug, Clone)]
+pub(super) struct ParameterInfo {
+    pub(super) name: &'static str,
+    pub(super) doc: String,
+    pub(super) kind: &'static str,
+    pub(super) wanted: &'static str,
+    pub(super) count: Count,
+    pub(super) default: Option<&'static str>,
+    pub(super) ends: Option<Ends>,
+    /// Whether what was given can be read.
+    pub(super) check: fn(&Given) -> Result<(), Mistake>,
+}
+
+impl ParameterInfo {
+    pub(super) fn of<T: Parameter>(
+        name: &'static str,
+        doc: &'static str,
+        default: Option<&'static str>,
+    ) -> Self {
+        Self {
+            // Names that Rust keeps for itself have a line behind them.
+            name: name.trim_end_matches('_'),
+            doc: doc.trim().to_owned(),
+            kind: T::KIND,
+            wanted: T::WANTED,
+            count: T::COUNT,
+            default,
+            ends: T::ends(),
+            check: |given| T::from_given(given).map(drop),
+        }
+    }
+
+    /// Whether a text must give it.
+    pub(super) fn is_required(&self) -> bool {
+        matches!(self.count, Count::One | Count::Line) && self.default.is_none()
+    }
+
+    /// What it is without being given.
+    pub(super) fn unset(&self) -> Given {
+        match self.default {
+            None => Given::Nothing,
+            Some(default) => Given::Texts(vec![Text(Spanned {
+                node: default.to_owned(),
+                span: Span::default(),
+            })]),
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! A graph as a picture: boxes in layers from left to right, and links that bend around them.
+//!
+//! A component stands in the layer behind all that feed it. A link over several layers has a place in each of them, like a box without
+//! width, so that it runs beside the boxes. The order in a layer follows the neighbours in the next one, a few times back and forth.
+
+use std::fmt::Write as _;
+
+/// What is drawn: boxes with texts, and the links between them, each of which has a text.
+#[derive(Debug, Default)]
+pub(super) struct Picture {
+    pub(super) boxes: Vec<String>,
+    pub(super) links: Vec<Link>,
+}
+
+/// An arrow from one box to another.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) from: usize,
+    pub(super) to: usize,
+    pub(super) text: String,
+    /// Whether it leads back: it is drawn dashed, below everything.
+    pub(super) back: bool,
+}
+
+/// Lengths in pixels. The width of a letter is that of a monospaced font of 12 pixels.
+const LETTER: f64 = 7.3;
+const BOX_HEIGHT: f64 = 28.0;
+const GAP: f64 = 26.0;
+const MARGIN: f64 = 16.0;
+
+/// How often the order in the layers, and the places in them, are improved.
+const SWEEPS: usize = 8;
+
+/// Something in a layer: a box, or the place where a link passes.
+struct Place {
+    layer: usize,
+    /// 0 where a link passes.
+    width: f64,
+    x: f64,
+    y: f64,
+}
+
+struct Layout {
+    /// The boxes, then where links pass.
+    places: Vec<Place>,
+    layers: Vec<Vec<usize>>,
+    /// For each link the places that it goes through, its two boxes among them.
+    paths: Vec<Vec<usize>>,
+}
+
+impl Picture {
+    /// The picture as SVG; it follows the light or dark colours of who looks at it.
+    pub(super) fn to_svg(&self) -> String {
+        let mut layout = Layout::new(self);
+        layout.order();
+        layout.place(self);
+        let right = layout.places.iter().map(|place| place.x + place.width);
+        let bottom = layout.places.iter().map(|place| place.y + BOX_HEIGHT / 2.0);
+        let (width, bottom) = (right.fold(0.0, f64::max), bottom.fold(0.0, f64::max));
+        let backs = self.links.iter().filter(|link| link.back).count();
+        let (width, height) = (width + MARGIN, bottom + GAP * backs as f64 + MARGIN);
+        let mut svg = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\">\n{STYLE}"
+        );
+        let (mut texts, mut depth) = (String::new(), bottom);
+        for (link, path) in self.links.iter().zip(&layout.paths) {
+            let (curve, x, y) = if link.back {
+                depth += GAP;
+                layout.curve_back(link, depth - GAP / 2.0)
+            } else {
+                layout.curve(path)
+            };
+            let class = if link.back { " class=\"back\"" } else { "" };
+            // Writing to a text cannot fail.
+            let _ = writeln!(
+                svg,
+                "<path{class} d=\"{curve}\" marker-end=\"url(#arrow)\"/>"
+            );
+            let _ = writeln!(
+                texts,
+                "<text class=\"link\" x=\"{x:.0}\" y=\"{y:.0}\">{}</text>",
+                escaped(&link.text)
+            );
+        }
+        svg.push_str(&texts);
+        for (text, place) in self.boxes.iter().zip(&layout.places) {
+            let (x, y, width) = (place.x, place.y - BOX_HEIGHT / 2.0, place.width);
+            let _ = writeln!(
+                svg,
+                "<rect x=\"{x:.0}\" y=\"{y:.0}\" width=\"{width:.0}\" height=\"{BOX_HEIGHT}\" rx=\"6\"/>\n\
+                 <text x=\"{:.0}\" y=\"{:.0}\">{}</text>",
+                x + width / 2.0,
+                place.y + 4.0,
+                escaped(text),
+            );
+        }
+        svg + "</svg>\n"
+    }
+
+    /// The layer of each box: one behind the last of those that feed it.
+    fn layers(&self) -> Vec<usize> {
+        let mut layers = vec![0; self.boxes.len()];
+        // Without circles, the longest way has fewer links than there are boxes.
+        for _ in 0..self.boxes.len() {
+            for link in self.links.iter().filter(|link| !link.back) {
+                layers[link.to] = layers[link.to].max(layers[link.from] + 1);
+            }
+        }
+        layers
+    }
+}
+
+impl Layout {
+    fn new(picture: &Picture) -> Self {
+        let layers = picture.layers();
+        let place = |(text, layer): (&String, &usize)| Place {
+            layer: *layer,
+            width: text.chars().count() as f64 * LETTER + 20.0,
+            x: 0.0,
+            y: 0.0,
+        };
+        let mut places: Vec<_> = picture.boxes.iter().zip(&layers).map(place).collect();
+        let mut paths = Vec::new();
+        for link in &picture.links {
+            let mut path = vec![link.from];
+            if !link.back {
+                for layer in layers[link.from] + 1..layers[link.to] {
+                    path.push(places.len());
+                    places.push(Place {
+                        layer,
+                        width: 0.0,
+                        x: 0.0,
+                        y: 0.0,
+                    });
+                }
+            }
+            path.push(link.to);
+            paths.push(path);
+        }
+        let count = places.iter().map(|place| place.layer + 1).max();
+        let mut layers = vec![Vec::new(); count.unwrap_or(0)];
+        for (index, place) in places.iter().enumerate() {
+            layers[place.layer].push(index);
+        }
+        Self {
+            places,
+            layers,
+            paths,
+        }
+    }
+
+    /// The mean of what `value` gives for the neighbours of a place in an adjoining layer, if it has any.
+    fn mean(&self, place: usize, layer: usize, value: impl Fn(usize) -> f64) -> Option<f64> {
+        let (mut sum, mut count) = (0.0, 0.0);
+        for step in self.paths.iter().flat_map(|path| path.windows(2)) {
+            for (one, other) in [(step[0], step[1]), (step[1], step[0])] {
+                if one == place && self.places[other].layer == layer {
+                    sum += value(other);
+                    count += 1.0;
+                }
+            }
+        }
+        (count > 0.0).then(|| sum / count)
+    }
+
+    /// Pairs of a layer and the one beside it that it is to follow: forwards, backwards, and again.
+    fn sweeps(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let count = self.layers.len();
+        let forwards = (1..count).map(|layer| (layer, layer - 1));
+        let backwards = (1..count).rev().map(|layer| (layer - 1, layer));
+        let both: Vec<_> = forwards.chain(backwards).collect();
+        (0..SWEEPS).flat_map(move |_| both.clone())
+    }
+
+    fn order(&mut self) {
+        for (layer, beside) in self.sweeps() {
+            let rank = |place: usize| {
+                let rank = self.layers[beside].iter().position(|other| *other == place);
+                rank.unwrap_or_default() as f64
+            };
+            let mut ranked: Vec<_> = self.layers[layer]
+                .iter()
+                .enumerate()
+                .map(|(old, place)| {
+                    let mean = self.mean(*place, beside, rank);
+                    (mean.unwrap_or(old as f64), *place)
+                })
+                .collect();
+            ranked.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+            self.layers[layer] = ranked.into_iter().map(|(_, place)| place).collect();
+        }
+    }
+
+    fn place(&mut self, picture: &Picture) {
+        let mut x = MARGIN;
+        for (number, layer) in self.layers.iter().enumerate() {
+            let widest = layer.iter().map(|place| self.places[*place].width);
+            let widest = widest.fold(0.0, f64::max);
+            for place in layer {
+                let place = &mut self.places[*place];
+                place.x = x + (widest - place.width) / 2.0;
+            }
+            let texts = picture.links.iter().zip(&self.paths);
+            let leaving =
+                texts.filter(|(link, path)| !link.back && self.places[path[0]].layer == number);
+            let longest = leaving.map(|(link, _)| link.text.chars().count()).max();
+            x += widest + longest.unwrap_or(0) as f64 * LETTER + 44.0;
+        }
+        for layer in self.layers.clone() {
+            self.stack(&layer, |_| 0.0);
+        }
+        for (layer, beside) in self.sweeps() {
+            let wanted: Vec<_> = self.layers[layer]
+                .iter()
+                .map(|place| {
+                    let mean = self.mean(*place, beside, |other| self.places[other].y);
+                    mean.unwrap_or(self.places[*place].y)
+                })
+                .collect();
+            let layer = self.layers[layer].clone();
+            self.stack(&layer, |rank| wanted[rank]);
+        }
+        let top = self
+            .places
+            .iter()
+            .map(|place| place.y)
+            .fold(f64::MAX, f64::min);
+        for place in &mut self.places {
+            place.y += MARGIN + BOX_HEIGHT / 2.0 - top;
+        }
+    }
+
+    /// Puts the places of a layer where they are wanted, as far as each needs room of its own.
+    fn stack(&mut self, layer: &[usize], wanted: impl Fn(usize) -> f64) {
+        let (mut lowest, mut error) = (f64::MIN, 0.0);
+        for (rank, place) in layer.iter().enumerate() {
+            let y = wanted(rank).max(lowest);
+            self.places[*place].y = y;
+            error += y - wanted(rank);
+            lowest = y + BOX_HEIGHT + GAP;
+        }
+        for place in layer {
+            self.places[*place].y -= error / layer.len() as f64;
+        }
+    }
+
+    /// A link forwards, and where its text stands.
+    fn curve(&self, path: &[usize]) -> (String, f64, f64) {
+        let (first, second) = (&self.places[path[0]], &self.places[path[1]]);
+        let (mut x, mut y) = (first.x + first.width, first.y);
+        let text = ((x + second.x) / 2.0 - 4.0, (y + second.y) / 2.0 - 6.0);
+        let mut curve = format!("M {x:.0} {y:.0}");
+        for place in path[1..].iter().map(|place| &self.places[*place]) {
+            let middle = (x + place.x) / 2.0;
+            let _ = write!(
+                curve,
+                " C {middle:.0} {y:.0} {middle:.0} {1:.0} {0:.0} {1:.0}",
+                place.x, place.y
+            );
+            (x, y) = (place.x, place.y);
+        }
+        (curve, text.0, text.1)
+    }
+
+    /// A link backwards, below everything.
+    fn curve_back(&self, link: &Link, y: f64) -> (String, f64, f64) {
+        let middle = |place: &Place| (place.x + place.width / 2.0, place.y + BOX_HEIGHT / 2.0);
+        let (from, from_y) = middle(&self.places[link.from]);
+        let (to, to_y) = middle(&self.places[link.to]);
+        // The two ends of a link from a box to itself are apart.
+        let (from, to) = if link.from == link.to {
+            (from + 12.0, to - 12.0)
+        } else {
+            (from, to)
+        };
+        let curve = format!(
+            "M {from:.0} {from_y:.0} C {from:.0} {y:.0} {from:.0} {y:.0} {:.0} {y:.0} L {:.0} {y:.0} C {to:.0} {y:.0} {to:.0} {y:.0} {to:.0} {to_y:.0}",
+            from - 12.0,
+            to + 12.0
+        );
+        (curve, (from + to) / 2.0, y - 4.0)
+    }
+}
+
+const STYLE: &str = "\
+<style>
+  svg { --paper: #fff; --box: #f3f3f2; color: #1b1f24; background: var(--paper) }
+  @media (prefers-color-scheme: dark) { svg { --paper: #16191d; --box: #24282e; color: #e6e8eb } }
+  path, rect { stroke: currentColor; fill: none }
+  rect { fill: var(--box) }
+  .back { stroke-dasharray: 5 4 }
+  text { font: 12px monospace; text-anchor: middle; fill: currentColor }
+  .link { font-size: 11px; paint-order: stroke; stroke: var(--paper); stroke-width: 3px }
+</style>
+<marker id=\"arrow\" viewBox=\"0 0 8 8\" refX=\"8\" refY=\"4\" markerWidth=\"8\" markerHeight=\"8\" orient=\"auto\"><path d=\"M 0 0 L 8 4 L 0 8 z\" style=\"fill: currentColor; stroke: none\"/></marker>
+";
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link(from: usize, to: usize) -> Link {
+        Link {
+            from,
+            to,
+            text: String::new(),
+            back: to <= from,
+        }
+    }
+
+    /// Boxes that do not lie on each other, and links that all lead to the right, whatever is linked to what.
+    #[test]
+    fn boxes_have_room_and_links_lead_to_the_right() {
+        let mut seed = 7_u64;
+        let mut random = |below: usize| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (seed >> 33) as usize % below
+        };
+        for _ in 0..300 {
+            let count = 1 + random(12);
+            let picture = Picture {
+                boxes: (0..count)
+                    .map(|number| format!("box {number} <&>"))
+                    .collect(),
+                links: (0..random(20))
+                    .map(|_| link(random(count), random(count)))
+                    .collect(),
+            };
+            let mut layout = Layout::new(&picture);
+            layout.order();
+            layout.place(&picture);
+            for layer in &layout.layers {
+                for pair in layer.windows(2) {
+                    let (one, other) = (&layout.places[pair[0]], &layout.places[pair[1]]);
+                    assert!(other.y - one.y >= BOX_HEIGHT + GAP - 0.1, "{picture:?}");
+                }
+            }
+            for path in layout
+                .paths
+                .iter()
+                .zip(&picture.links)
+                .filter(|(_, link)| !link.back)
+            {
+                for step in path.0.windows(2) {
+                    let (one, other) = (&layout.places[step[0]], &layout.places[step[1]]);
+                    assert!(one.x + one.width < other.x, "{picture:?}");
+                }
+            }
+            let svg = picture.to_svg();
+            assert_eq!(svg.matches("<rect").count(), count);
+            assert!(!svg.contains("NaN") && !svg.contains("<&>"));
+        }
+    }
+}

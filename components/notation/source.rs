@@ -1,0 +1,98 @@
+//! What the comment on a function says, for `kamea show`: rustdoc has it from the same place.
+
+/// A function, and the file that it is in.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) function: &'static str,
+    /// Below `components/`.
+    pub(super) file: &'static str,
+    /// What the file says.
+    pub(super) text: &'static str,
+}
+
+impl Source {
+    /// The comment on the function, up to its first section.
+    pub(super) fn doc(&self) -> String {
+        let lines: Vec<_> = self.text.lines().collect();
+        let is_it = |line: &&str| is_function(line, self.function);
+        let Some(at) = lines.iter().position(is_it) else {
+            return String::new();
+        };
+        let above = lines[..at].iter().rev();
+        let mut comment: Vec<_> = above
+            .take_while(|line| line.starts_with("///") || line.starts_with("#["))
+            .filter_map(|line| line.strip_prefix("///"))
+            .map(str::trim_start)
+            .collect();
+        comment.reverse();
+        let summary = comment.iter().take_while(|line| !line.starts_with("# "));
+        plain(&summary.copied().collect::<Vec<_>>().join("\n"))
+    }
+}
+
+/// Whether a line declares a function.
+fn is_function(line: &str, name: &str) -> bool {
+    let rest = line.strip_prefix("pub ").unwrap_or(line);
+    let rest = rest.strip_prefix("async ").unwrap_or(rest);
+    let rest = rest
+        .strip_prefix("fn ")
+        .and_then(|rest| rest.strip_prefix(name));
+    rest.is_some_and(|rest| rest.starts_with(['(', '<']))
+}
+
+/// A comment without its links: ``[`Graph`](kamea::Graph)`` becomes `` `Graph` ``.
+pub(super) fn plain(comment: &str) -> String {
+    let (mut text, mut rest) = (String::new(), comment);
+    while let Some((before, link)) = rest.split_once("[`") {
+        text.push_str(before);
+        text.push('`');
+        let Some((name, behind)) = link.split_once("`]") else {
+            text.push_str(link);
+            return text.trim().to_owned();
+        };
+        text.push_str(name);
+        text.push('`');
+        rest = match behind
+            .strip_prefix('(')
+            .and_then(|target| target.split_once(')'))
+        {
+            Some((_, behind)) => behind,
+            None => behind,
+        };
+    }
+    text.push_str(rest);
+    text.trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comment_is_found_and_its_links_are_not_shown() {
+        let text = "\
+/// Another one.
+pub fn reads() {}
+
+/// Reads [`Lines`](super::Lines) of [`Bytes`], as
+/// they come.
+///
+/// Fast.
+///
+/// # Examples
+#[must_use]
+pub fn read<T>() {}
+";
+        let source = |function| Source {
+            function,
+            file: "",
+            text,
+        };
+        assert_eq!(source("reads").doc(), "Another one.");
+        assert_eq!(
+            source("read").doc(),
+            "Reads `Lines` of `Bytes`, as\nthey come.\n\nFast."
+        );
+        assert_eq!(source("rea").doc(), "");
+    }
+}

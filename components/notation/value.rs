@@ -1,0 +1,204 @@
+//! Values of options: what a text must look like to be one.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What an option of a component may be: read from a word or a text in quotes.
+pub(super) trait Value: Sized + 'static {
+    /// What it is called in the description of a component.
+    const KIND: &'static str;
+    /// What would be right, behind an article.
+    const WANTED: &'static str;
+
+    /// The value that a text stands for, if it does.
+    fn read(text: &str) -> Option<Self>;
+}
+
+/// A number of bytes: `512`, `64KiB`, `10MB`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Size(
+    /// In bytes.
+    pub(super) usize,
+);
+
+/// An address to listen at: `127.0.0.1:9000`, `[::1]:9000`, or `:9000`, which is every address of the machine (IPv4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Listen(
+    /// The address.
+    pub(super) SocketAddr,
+);
+
+impl Value for String {
+    const KIND: &'static str = "text";
+    const WANTED: &'static str = "a text";
+
+    fn read(text: &str) -> Option<Self> {
+        Some(text.to_owned())
+    }
+}
+
+impl Value for PathBuf {
+    const KIND: &'static str = "path";
+    const WANTED: &'static str = "the path of a file or folder";
+
+    fn read(text: &str) -> Option<Self> {
+        (!text.is_empty()).then(|| text.into())
+    }
+}
+
+impl Value for bool {
+    const KIND: &'static str = "yes or no";
+    const WANTED: &'static str = "yes or no";
+
+    fn read(text: &str) -> Option<Self> {
+        match text {
+            "yes" | "true" => Some(true),
+            "no" | "false" => Some(false),
+            _ => None,
+        }
+    }
+}
+
+impl Value for Duration {
+    const KIND: &'static str = "duration";
+    const WANTED: &'static str = "a duration, such as 200ms, 5s or 1.5h";
+
+    fn read(text: &str) -> Option<Self> {
+        let (number, unit) = split_unit(text)?;
+        let seconds = match unit {
+            "ns" => 1e-9,
+            "us" | "µs" => 1e-6,
+            "ms" => 1e-3,
+            "s" => 1.0,
+            "min" => 60.0,
+            "h" => 3600.0,
+            "d" => 86400.0,
+            _ => return None,
+        };
+        Self::try_from_secs_f64(number * seconds).ok()
+    }
+}
+
+impl Value for Size {
+    const KIND: &'static str = "size";
+    const WANTED: &'static str = "a number of bytes, such as 512, 64KiB or 10MB";
+
+    fn read(text: &str) -> Option<Self> {
+        let (number, unit) = split_unit(text)?;
+        let factor: u64 = match unit {
+            "" | "B" => 1,
+            "kB" | "KB" => 1000,
+            "MB" => 1_000_000,
+            "GB" => 1_000_000_000,
+            "KiB" => 1 << 10,
+            "MiB" => 1 << 20,
+            "GiB" => 1 << 30,
+            _ => return None,
+        };
+        let bytes = number * factor as f64;
+        // Above 2^53 not every number is one that a float can be.
+        (bytes.fract() == 0.0 && bytes < (1_u64 << 53) as f64).then_some(Self(bytes as usize))
+    }
+}
+
+impl Value for Listen {
+    const KIND: &'static str = "address";
+    const WANTED: &'static str = "an address to listen at, such as :9000 or 127.0.0.1:9000";
+
+    fn read(text: &str) -> Option<Self> {
+        let address = match text.strip_prefix(':') {
+            Some(port) => SocketAddr::from(([0, 0, 0, 0], port.parse().ok()?)),
+            None => text.parse().ok()?,
+        };
+        Some(Self(address))
+    }
+}
+
+macro_rules! numbers {
+    ($($type:ty: $wanted:literal),*) => {$(
+        impl Value for $type {
+            const KIND: &'static str = "number";
+            const WANTED: &'static str = $wanted;
+
+            fn read(text: &str) -> Option<Self> {
+                text.parse().ok()
+            }
+        }
+    )*};
+}
+
+numbers! {
+    usize: "a whole number",
+    u64: "a whole number",
+    u32: "a whole number up to 4294967295",
+    u16: "a whole number up to 65535",
+    i64: "a whole number, which may be negative",
+    std::num::NonZeroUsize: "a whole number above 0"
+}
+
+impl Value for f64 {
+    const KIND: &'static str = "number";
+    const WANTED: &'static str = "a number, such as 0.5";
+
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok().filter(|number: &Self| number.is_finite())
+    }
+}
+
+/// `1.5` and `h` of `1.5h`.
+fn split_unit(text: &str) -> Option<(f64, &str)> {
+    let unit = text.find(|c: char| !c.is_ascii_digit() && c != '.');
+    let (number, unit) = text.split_at(unit.unwrap_or(text.len()));
+    Some((number.parse().ok()?, unit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reads<T: Value + PartialEq + std::fmt::Debug>(rows: &[(&str, Option<T>)]) {
+        for (text, expected) in rows {
+            assert_eq!(T::read(text), *expected, "{text:?} as {}", T::KIND);
+        }
+    }
+
+    #[test]
+    fn texts_stand_for_values() {
+        let ms = |ms| Some(Duration::from_millis(ms));
+        reads(&[
+            ("200ms", ms(200)),
+            ("5s", ms(5000)),
+            ("1.5h", ms(5_400_000)),
+            ("2min", ms(120_000)),
+            ("0s", ms(0)),
+            ("5", None),
+            ("5 s", None),
+            ("-1s", None),
+            ("s", None),
+            ("1..5s", None),
+            ("99999999999999999999d", None),
+        ]);
+        reads(&[
+            ("0", Some(Size(0))),
+            ("64KiB", Some(Size(65536))),
+            ("1.5MiB", Some(Size(1_572_864))),
+            ("10MB", Some(Size(10_000_000))),
+            ("1.5", None),
+            ("64kib", None),
+            ("99999999GiB", None),
+        ]);
+        let listen = |text: &str| Some(Listen(text.parse().unwrap()));
+        reads(&[
+            (":9000", listen("0.0.0.0:9000")),
+            ("[::1]:80", listen("[::1]:80")),
+            ("127.0.0.1:0", listen("127.0.0.1:0")),
+            (":http", None),
+            (":70000", None),
+            ("9000", None),
+        ]);
+        reads(&[("yes", Some(true)), ("false", Some(false)), ("1", None)]);
+        reads(&[("0.25", Some(0.25)), ("inf", None), ("x", None)]);
+        reads(&[("65535", Some(65535_u16)), ("65536", None), ("-1", None)]);
+    }
+}

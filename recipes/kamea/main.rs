@@ -1,0 +1,149 @@
+//! `kamea`, which runs graphs that are written as text.
+//!
+//! `cargo run --bin kamea -- 'read_file /etc/hosts => console_echoer'`
+
+mod options;
+
+use std::io::{self, ErrorKind, Write as _};
+use std::num::NonZeroU16;
+use std::process::ExitCode;
+use std::time::Duration;
+use std::{panic, thread};
+
+use clap::Parser as _;
+use kamea::Scheduler;
+use kamea_components::notation::{Catalogue, Draft};
+use log::LevelFilter;
+use simplelog::{ConfigBuilder, WriteLogger};
+
+use options::{Command, Format, Options, Run, Text};
+
+/// How long what was accepted may take to drain after a signal to stop.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Why it did not work.
+enum Failure {
+    /// What it was told is wrong.
+    Usage(String),
+    /// What it was told failed.
+    Run(String),
+}
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Run(format!("error: {error}"))
+    }
+}
+
+fn main() -> ExitCode {
+    let options = match Options::try_parse() {
+        Ok(options) => options,
+        Err(error) if !error.use_stderr() => error.exit(),
+        Err(error) => {
+            let text = error.to_string();
+            let line = text.lines().next().unwrap_or("error: wrong usage");
+            return fail(line, 2);
+        }
+    };
+    match execute(options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Usage(text)) => fail(&text, 2),
+        Err(Failure::Run(text)) => fail(&text, 1),
+    }
+}
+
+fn fail(text: &str, status: u8) -> ExitCode {
+    let _ = writeln!(io::stderr(), "{text}");
+    ExitCode::from(status)
+}
+
+fn execute(options: Options) -> Result<(), Failure> {
+    match options.command {
+        None => run(&options.run),
+        Some(Command::Run(options)) => run(&options),
+        Some(Command::List) => list(),
+        Some(Command::Show { name }) => show(&name),
+        Some(Command::Draw { text, format }) => {
+            let (draft, _) = draft(&text)?;
+            match format {
+                Format::Svg => say(&draft.to_svg()),
+                Format::Dot => say(&draft.to_dot()),
+            }
+        }
+    }
+}
+
+/// The graph that a text describes, and its name.
+fn draft(text: &Text) -> Result<(Draft, String), Failure> {
+    let (text, origin) = text
+        .read()
+        .map_err(|line| Failure::Usage(format!("error: {line}")))?;
+    let draft = Catalogue::shipped().read(&text);
+    let draft = draft.map_err(|mistake| Failure::Usage(mistake.show(&origin, &text)))?;
+    let name = if origin.is_empty() { "kamea" } else { &origin };
+    Ok((draft, name.to_owned()))
+}
+
+fn run(options: &Run) -> Result<(), Failure> {
+    let (draft, name) = draft(&options.text)?;
+    if options.check {
+        return say(&draft.to_string());
+    }
+    log_to_stderr(options.verbose)?;
+    let graph = draft.graph(&name)?;
+    let cores = || thread::available_parallelism().map_or(1, usize::from);
+    let workers = options.workers.map(NonZeroU16::get);
+    let scheduler = Scheduler::with_workers(workers.map_or_else(cores, usize::from));
+    let running = scheduler.run(graph)?;
+    let mut outcome = Ok(());
+    let finished = async { outcome = running.finished().await };
+    scheduler.until_ctrl_c_or(finished, DRAIN)?;
+    Ok(outcome?)
+}
+
+fn list() -> Result<(), Failure> {
+    let entries = || Catalogue::shipped().iter();
+    let width = entries().map(|entry| entry.name().len()).max().unwrap_or(0);
+    let line = |entry: &kamea_components::notation::Entry| {
+        format!("{:width$}  {}\n", entry.name(), entry.summary())
+    };
+    say(&entries().map(line).collect::<String>())
+}
+
+fn show(name: &str) -> Result<(), Failure> {
+    let catalogue = Catalogue::shipped();
+    if let Some(entry) = catalogue.find(name) {
+        return say(&entry.to_string());
+    }
+    let near = match &catalogue.near(name)[..] {
+        [] => "kamea list has all of them".to_owned(),
+        near => format!("near it: {}", near.join(", ")),
+    };
+    let unknown = format!("error: there is no component `{name}`; {near}");
+    Err(Failure::Usage(unknown))
+}
+
+/// Writes to the standard output, which nobody has to read to its end.
+fn say(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
+    }
+}
+
+fn log_to_stderr(verbose: bool) -> Result<(), Failure> {
+    let level = if verbose {
+        LevelFilter::Debug
+    } else {
+        LevelFilter::Warn
+    };
+    let config = ConfigBuilder::new().build();
+    WriteLogger::init(level, config, io::stderr())?;
+    // A panic is a fault, and reported as one; where it happened is for who wants to know more.
+    panic::set_hook(Box::new(|panic| log::debug!("{panic}")));
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! What `kamea` is told on its command line.
+
+use std::fs;
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Runs a graph of components that a text describes: kamea 'read_file access.log => lines => filter POST => console_echoer'
+#[derive(Debug, Parser)]
+#[command(name = "kamea", version, args_conflicts_with_subcommands = true)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) run: Run,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a graph; what kamea does without a command
+    Run(Run),
+    /// List the components
+    List,
+    /// Show a component: how it is written, its options, its ports and their types
+    Show {
+        /// Its name, such as read_file
+        name: String,
+    },
+    /// Draw a graph
+    Draw {
+        #[command(flatten)]
+        text: Text,
+        /// As what
+        #[arg(long = "as", value_name = "FORMAT", default_value = "svg")]
+        format: Format,
+    },
+}
+
+/// How a graph is run.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) text: Text,
+    /// Check the graph, print its links, and run nothing
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Say what happens, on stderr
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+    /// How many threads run components [default: one per core]
+    #[arg(long, value_name = "N")]
+    pub(crate) workers: Option<NonZeroU16>,
+}
+
+/// The text that describes a graph.
+#[derive(Debug, Args)]
+#[group(required = false, multiple = false)]
+pub(crate) struct Text {
+    /// The graph, such as 'read_file access.log => lines => counter => console_echoer'
+    #[arg(value_name = "GRAPH")]
+    text: Option<String>,
+    /// A file that describes the graph
+    #[arg(short, long, value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+/// As what a graph is drawn.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Format {
+    /// A picture for browsers
+    Svg,
+    /// A text for Graphviz
+    Dot,
+}
+
+impl Text {
+    /// The text, and the file that it is from: none, if it is from the command line.
+    ///
+    /// # Errors
+    ///
+    /// A line that says what is missing or cannot be read.
+    pub(crate) fn read(&self) -> Result<(String, String), String> {
+        match (&self.text, &self.file) {
+            (Some(text), _) => Ok((text.clone(), String::new())),
+            (None, Some(file)) => {
+                let origin = file.display().to_string();
+                let text = fs::read_to_string(file);
+                let text = text.map_err(|error| format!("cannot read {origin}: {error}"))?;
+                Ok((text, origin))
+            }
+            (None, None) => Err(
+                "there is no graph: name it, as in kamea 'read_file access.log => console_echoer', or a file of it (-f)".to_owned(),
+            ),
+        }
+    }
+}
