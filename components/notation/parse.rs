@@ -48,10 +48,10 @@ impl Parser {
                 _ => Ok(Statement::Definition { name, stage }),
             };
         }
-        let is_link = |token: &Spanned<Token>| matches!(token.node, Token::Link | Token::Feedback);
         let rest = self.tokens[self.next..].iter();
-        let mut statement = rest.take_while(|token| token.node != Token::End);
-        if statement.any(is_link) {
+        let mut rest = rest.skip_while(|token| matches!(token.node, Token::Word(_) | Token::Comma));
+        if matches!(rest.next(), Some(arrow) if matches!(arrow.node, Token::Link | Token::Feedback))
+        {
             return self.link().map(Statement::Link);
         }
         self.line("a component").map(Statement::Line)
@@ -260,3 +260,6 @@ impl Parser {
         Mistake::new(span, format!("{wanted} is wanted, found {found}"))
     }
 }
+
+#[cfg(test)]
+mod tests;
