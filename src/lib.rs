@@ -44,8 +44,8 @@ pub use fuse::{Function, filter, filter_map, inspect, map, scan};
 #[doc(hidden)]
 pub use graph::component_name;
 pub use graph::{
-    Composite, EndHandle, FaultsHandle, Graph, GraphError, LinkOptions, LinksTo, Once, OpenEnds,
-    Part, PerSeed, Pipeline, PipelineStart, Stage, Template,
+    Composite, EndHandle, FaultsHandle, Graph, GraphError, LinkEnds, LinkOptions, LinksTo, Once,
+    OpenEnds, Part, PerSeed, Pipeline, PipelineStart, Stage, Template,
 };
 pub use handle::Handle;
 pub use link::DEFAULT_CAPACITY;

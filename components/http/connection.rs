@@ -13,6 +13,7 @@ use kamea::time::{Timer, sleep, turn};
 use kamea::{Component, Ports, Template, stopping};
 
 use super::Handover;
+use super::explain::Errand;
 use crate::file::Files;
 use crate::net::{Finish, Socket, read_some};
 
@@ -27,6 +28,29 @@ pub struct Opened {
     pub files: Rc<[Rc<Files>]>,
     /// Set once the connection is to be served otherwise: its graph ends at the next pause, and another one takes over.
     pub retiring: Arc<AtomicBool>,
+    /// The request that it is for, if it is for one that is explained.
+    pub(super) errand: Option<Errand>,
+}
+
+impl Opened {
+    /// The same connection, for one request that is to be explained.
+    pub(super) fn on(&self, errand: Errand) -> Self {
+        Self {
+            errand: Some(errand),
+            ..self.without_errand()
+        }
+    }
+
+    /// The same connection, for whatever comes of it.
+    pub(super) fn without_errand(&self) -> Self {
+        Self {
+            socket: self.socket.clone(),
+            first: Bytes::new(),
+            files: self.files.clone(),
+            retiring: self.retiring.clone(),
+            errand: None,
+        }
+    }
 }
 
 /// How long a peer may go on sending after its last response, before its bytes are refused.
@@ -61,6 +85,7 @@ impl Service {
             first,
             files: self.files.clone(),
             retiring: self.retiring.clone(),
+            errand: None,
         }
     }
 }

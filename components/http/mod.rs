@@ -14,6 +14,7 @@ mod disposition;
 mod encode;
 mod error_pages;
 mod errors;
+mod explain;
 mod faults;
 mod fields;
 mod filter;
@@ -60,6 +61,7 @@ pub use encode::{
 };
 pub use error_pages::{ErrorPages, ErrorRedirect, answer_errors_with};
 pub use errors::{ErrorPorts, ErrorPortsHandles, answer_errors};
+pub use explain::{ExplainedHop, Explanation, Explanations, Picked};
 pub use faults::{FaultPorts, FaultPortsHandles, answer_faults};
 pub use fields::{Fields, InvalidField};
 pub(crate) use fields::{Names, REDACTED};

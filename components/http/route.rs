@@ -1,5 +1,7 @@
 //! The router: each request to the component that serves it.
 
+use std::fmt;
+
 use http::method::InvalidMethod;
 use http::{Method, StatusCode};
 use kamea::{Component, Done, End, Inbox, Outbox, Outboxes, Ports};
@@ -118,6 +120,18 @@ impl Route {
         self.is_for_method(&head.method) && self.is_for_resource(head)
     }
 
+    /// Why a request does not go this way, if it does not.
+    pub(super) fn mismatch(&self, head: &RequestHead) -> Option<&'static str> {
+        [
+            (self.is_for_method(&head.method), "another method"),
+            (self.is_for_query(&head.target), "another query"),
+            (self.is_for_host(head), "another host"),
+            (self.is_for_path(&head.target), "another path"),
+        ]
+        .into_iter()
+        .find_map(|(matches, mismatch)| (!matches).then_some(mismatch))
+    }
+
     /// Whether a request goes this way if its method does.
     fn is_for_resource(&self, head: &RequestHead) -> bool {
         self.is_for_query(&head.target) && self.is_for_host(head) && self.is_for_path(&head.target)
@@ -147,6 +161,27 @@ impl Route {
 
     fn is_for_path(&self, target: &Target) -> bool {
         self.path.as_ref().is_none_or(|rule| rule.matches(target))
+    }
+}
+
+/// What it is for, in words: `GET, HEAD of /songs/* with ?thumbnail at songs.example`.
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let methods: Vec<_> = self.methods.iter().map(Method::as_str).collect();
+        f.write_str(if methods.is_empty() { "any method" } else { "" })?;
+        write!(f, "{} of ", methods.join(", "))?;
+        match &self.path {
+            None => f.write_str("any path")?,
+            Some(PathRule::Pattern(pattern)) => write!(f, "{}", pattern.pattern)?,
+            Some(PathRule::Below(folder)) => write!(f, "{folder}/ and below")?,
+        }
+        if let Some(query) = &self.query {
+            write!(f, " with ?{query}")?;
+        }
+        match &self.host {
+            Some(host) => write!(f, " at {host}"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -33,7 +33,7 @@ use super::filter::{
 };
 use super::message::{HandlerPorts, HandlerPortsHandles};
 use super::route::{Route, RoutePorts, RoutePortsHandles};
-use super::{Mode, Site};
+use super::{Explanations, Mode, Site};
 use crate::cgi::{Cgi, CgiOptions};
 use crate::file::{Docroot, FileOptions, LogEntry, Thumbnails, serve_files};
 use crate::gateway::Mount;
@@ -90,6 +90,8 @@ pub struct WebServer {
     filters: Vec<(String, Slot<FilterPortsHandles>)>,
     response_filters: Vec<(String, Slot<ResponseFilterPortsHandles>)>,
     records: Option<Sender<LogEntry>>,
+    /// Which requests are explained, if any may be.
+    explanations: Option<Explanations>,
     /// How programs are run, if they are.
     cgi: Option<Cgi>,
 }
@@ -148,6 +150,7 @@ impl WebServer {
             filters: Vec::new(),
             response_filters: Vec::new(),
             records: None,
+            explanations: None,
             cgi: None,
         }
     }
@@ -302,6 +305,16 @@ impl WebServer {
         }
     }
 
+    /// Has requests explained: where they go, what each component says to them, how long each takes. Which ones, `explanations` say: those of clients on this machine that
+    /// ask for it by `Kamea-Explain: 1`, which get the explanation as JSON in the place of the response, and those that somebody picks.
+    #[must_use]
+    pub fn explain(self, explanations: Explanations) -> Self {
+        Self {
+            explanations: Some(explanations),
+            ..self
+        }
+    }
+
     /// Has programs below the document root answer requests, as CGI/1.1 has it. Which files are programs, the options of the
     /// [`Site`]'s files say.
     #[must_use]
@@ -319,8 +332,8 @@ impl WebServer {
     /// [`StartError`] says what is wrong.
     pub fn check(self) -> Result<impl std::fmt::Display, StartError> {
         drop(self.docroots()?);
-        self.wire().into_template()?;
-        Ok(self.wire())
+        self.wire()?.into_template()?;
+        Ok(self.wire()?)
     }
 
     /// Runs the server on every worker of `scheduler`, or on one of them if its [`Mode`] wants no more.
@@ -392,7 +405,7 @@ impl WebServer {
         Ok(Configuration {
             docroots: self.docroots()?.into(),
             thumbnails: Thumbnails::default(),
-            connection: self.wire().into_template()?,
+            connection: self.wire()?.into_template()?,
             refusal: self.wire_refusal().into_template()?,
             mode: self.mode,
             site: Arc::new(self.site),

@@ -51,7 +51,7 @@ impl<Make> Graph<Make> {
         link.from.iter().map(line).collect()
     }
 
-    fn port(&self, key: PortKey) -> String {
+    pub(super) fn port(&self, key: PortKey) -> String {
         let node = self.nodes.iter().find(|node| node.id == key.component);
         node.map_or(Plan::OUTSIDE.to_owned(), |node| {
             format!("{}.{}", node.name, node.ports[key.port].name)

@@ -2,6 +2,7 @@
 
 mod drawing;
 mod error;
+mod interpose;
 mod names;
 mod pipeline;
 mod plan;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use error::GraphError;
+pub use interpose::LinkEnds;
 pub use pipeline::{EndHandle, OpenEnds, Pipeline, PipelineStart, Stage, component_name};
 pub(crate) use plan::{Plan, PlannedComponent, PlannedLink, PlannedPort};
 pub use template::{PerSeed, Template};
@@ -111,6 +113,7 @@ struct Link {
 }
 
 /// What feeds a link.
+#[derive(Clone, Copy)]
 struct Feed {
     outbox: Origin,
     feedback: bool,

@@ -1,10 +1,11 @@
 //! How the parts of a connection are wired.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
-use kamea::{Component, Fault, Graph, InboxHandle, OutboxHandle, Policy};
+use kamea::{Component, Fault, Graph, GraphError, InboxHandle, OutboxHandle, Policy};
 
 use super::{ConnectionGraph, Slot, WebServer, slot};
 use crate::cgi::{candidates, serve_cgi};
@@ -12,6 +13,7 @@ use crate::file::{Files, THUMBNAIL, delete_files, put_files, serve_thumbnails};
 use crate::http::choose::choose_errors;
 use crate::http::connection::Opened;
 use crate::http::errors::answer_errors;
+use crate::http::explain::{self, explain_requests};
 use crate::http::faults::answer_faults;
 use crate::http::filter::add_fields;
 use crate::http::message::{Failure, HandlerPorts, HandlerPortsHandles, Request, Response};
@@ -41,7 +43,7 @@ struct Programmed {
 
 impl WebServer {
     /// The graph of one connection.
-    pub(super) fn wire(&self) -> ConnectionGraph {
+    pub(super) fn wire(&self) -> Result<ConnectionGraph, GraphError> {
         let site = &self.site;
         let (limits, patience, stall) = (site.limits, site.patience, site.write_stall);
         let mut graph = Graph::template("connection");
@@ -67,12 +69,66 @@ impl WebServer {
             parser.requests,
             (writer.written, parser.written),
         );
+        let requests = self.wire_explain(&mut graph, requests, &mut ends)?;
         let requests = self.wire_filters(&mut graph, requests, &mut ends);
         self.wire_routes(&mut graph, requests, &mut ends);
 
         self.wire_errors(&mut graph, ends.failures, &mut ends.responses);
         self.wire_responses(&mut graph, ends.responses, writer.responses);
+        Ok(graph)
+    }
+
+    /// Puts what explains requests before everything that they go through, if they are explained.
+    fn wire_explain(
+        &self,
+        graph: &mut ConnectionGraph,
+        requests: OutboxHandle<Request>,
+        ends: &mut Ends,
+    ) -> Result<OutboxHandle<Request>, GraphError> {
+        let Some(explanations) = self.explanations.clone() else {
+            return Ok(requests);
+        };
+        let explaining = self.wire_explaining().into_template()?;
+        let explain = graph.add_seeded("explain", move |connection: &mut Opened| {
+            let (explanations, explaining) = (explanations.clone(), explaining.clone());
+            explain_requests(explanations, explaining, connection.without_errand())
+        });
+        graph.link(requests, explain.requests);
+        ends.failures.push(explain.failures);
+        ends.responses.push(explain.responses);
+        Ok(explain.passed)
+    }
+
+    /// The graph of one request that is explained: what it would go through otherwise, between a beginning and an end of its own.
+    fn wire_explaining(&self) -> ConnectionGraph {
+        let mut graph = Graph::template("explanation");
+        let mut ends = Ends::default();
+        let requests = explain::add_beginning(&mut graph);
+        let requests = self.wire_filters(&mut graph, requests, &mut ends);
+        self.wire_routes(&mut graph, requests, &mut ends);
+        self.wire_errors(&mut graph, ends.failures, &mut ends.responses);
+        let wire = |graph: &mut ConnectionGraph, writer| {
+            self.wire_responses(graph, ends.responses, writer);
+        };
+        explain::add_end(&mut graph, wire, self.rules());
         graph
+    }
+
+    /// The routes of the router and what each leads to, in the order in which it tries them, unless it is the user's.
+    fn rules(&self) -> Option<Arc<[(String, Route)]>> {
+        let own = self.routes.iter();
+        let own = own.map(|(route, name, _)| (name.clone(), route.clone()));
+        let built_in = self.built_in_routes().into_iter();
+        let built_in = built_in.map(|(route, name, _)| (name.to_owned(), route));
+        let programs = self
+            .cgi
+            .is_some()
+            .then(|| candidates(&self.site.files.programs));
+        let programs = programs.flatten().map(|route| ("cgi".to_owned(), route));
+        let files = Route::any_path().for_methods([Method::GET, Method::HEAD]);
+        let files = ("files".to_owned(), files);
+        let rules = own.chain(built_in).chain(programs).chain([files]);
+        self.router.is_none().then(|| rules.collect())
     }
 
     /// The graph of a connection that is one too many: all it is for is to say so.

@@ -1,0 +1,180 @@
+//! The explanation of a request, made of the hops of its messages.
+
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::stamp::{Hop, What};
+use crate::http::message::{Exchange, Piece, Request};
+use crate::http::route::Route;
+use crate::http::{Body, RequestHead, Response};
+
+/// The way of one request through the components of its connection.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Explanation {
+    /// The request, up to where its response began.
+    pub request: Box<RequestHead>,
+    /// The exchange, which tells the peer.
+    pub exchange: Exchange,
+    /// Where it went, in order.
+    pub hops: Vec<ExplainedHop>,
+    /// The status of the response.
+    pub status: StatusCode,
+    /// How many bytes of content the response has, if that is known.
+    pub length: Option<u64>,
+    /// How long it took, from the parser to the writer.
+    pub took: Duration,
+}
+
+/// What one component did with a request, or with what had come of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ExplainedHop {
+    /// The component.
+    pub component: String,
+    /// Its outbox, as `component.port`.
+    pub from: String,
+    /// The inbox that it went to.
+    pub to: String,
+    /// What it did, in words.
+    pub verdict: String,
+    /// The rules that it tried, and what came of each, if it is the router.
+    pub rules: Vec<(String, String)>,
+    /// How long it had it, the time in its inbox included.
+    pub took: Duration,
+}
+
+impl Explanation {
+    /// As JSON, with times in seconds:
+    /// `{"request": {"method", "target", "peer"}, "hops": [{"component", "from", "to", "verdict", "rules", "seconds"}], "response": {"status", "reason", "length"}, "seconds"}`.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let rule = |(rule, verdict): &(String, String)| json!({"rule": rule, "verdict": verdict});
+        let hop = |hop: &ExplainedHop| {
+            json!({
+                "component": hop.component,
+                "from": hop.from,
+                "to": hop.to,
+                "verdict": hop.verdict,
+                "rules": hop.rules.iter().map(rule).collect::<Vec<_>>(),
+                "seconds": hop.took.as_secs_f64(),
+            })
+        };
+        json!({
+            "request": {
+                "method": self.request.method.as_str(),
+                "target": self.request.target.to_string(),
+                "peer": self.exchange.peer.to_string(),
+            },
+            "hops": self.hops.iter().map(hop).collect::<Vec<_>>(),
+            "response": {
+                "status": self.status.as_u16(),
+                "reason": self.status.canonical_reason().unwrap_or_default(),
+                "length": self.length,
+            },
+            "seconds": self.took.as_secs_f64(),
+        })
+    }
+}
+
+/// What is known so far of a request that is to be explained.
+#[derive(Debug)]
+pub(super) struct Account {
+    request: Box<RequestHead>,
+    exchange: Exchange,
+    began: Instant,
+    hops: Vec<Hop>,
+}
+
+impl Account {
+    pub(super) fn of(request: &Request, began: Instant) -> Self {
+        Self {
+            request: request.head.clone(),
+            exchange: request.exchange,
+            began,
+            hops: Vec::new(),
+        }
+    }
+
+    pub(super) fn exchange(&self) -> Exchange {
+        self.exchange
+    }
+
+    pub(super) fn note(&mut self, hop: Hop) {
+        self.hops.push(hop);
+    }
+
+    /// `routes` are those of the router.
+    pub(super) fn explain(
+        self,
+        response: &Response,
+        routes: Option<&[(String, Route)]>,
+    ) -> Explanation {
+        let (mut hops, mut before, mut has_answer, mut has_failed) =
+            (Vec::new(), self.began, false, false);
+        for Hop { link, what, at } in self.hops {
+            let component = component_of(&link.from).to_owned();
+            let next = component_of(&link.to);
+            let verdict = match &what {
+                What::Request => format!("passes it on to {next}"),
+                What::Failure(status, why) if !has_failed => format!("refuses it: {status}, {why}"),
+                What::Failure(..) => format!("passes the failure on to {next}"),
+                What::Response(status) if !has_answer => format!("answers {status}"),
+                What::Response(status) => format!("passes the answer on, {status}"),
+            };
+            has_failed |= matches!(what, What::Failure(..));
+            has_answer |= matches!(what, What::Response(_));
+            let is_router = matches!(&component[..], "router" | "redirects");
+            hops.push(ExplainedHop {
+                rules: routes
+                    .filter(|_| is_router)
+                    .map_or(Vec::new(), |routes| tried(routes, &self.request)),
+                took: at.saturating_duration_since(before),
+                component,
+                from: link.from,
+                to: link.to,
+                verdict,
+            });
+            before = at;
+        }
+        Explanation {
+            request: self.request,
+            exchange: self.exchange,
+            hops,
+            status: response.head.status,
+            length: length_of(&response.body),
+            took: before.saturating_duration_since(self.began),
+        }
+    }
+}
+
+/// The routes up to the one that a request goes, each with why not.
+fn tried(routes: &[(String, Route)], request: &RequestHead) -> Vec<(String, String)> {
+    let mut tried = Vec::new();
+    for (name, route) in routes {
+        let rule = format!("{name}: {route}");
+        let Some(mismatch) = route.mismatch(request) else {
+            tried.push((rule, "matches".to_owned()));
+            return tried;
+        };
+        tried.push((rule, format!("no: {mismatch}")));
+    }
+    tried
+}
+
+fn component_of(end: &str) -> &str {
+    end.rsplit_once('.').map_or(end, |(component, _)| component)
+}
+
+fn length_of(body: &Body) -> Option<u64> {
+    match body {
+        Body::Empty => Some(0),
+        Body::Bytes(bytes) => Some(bytes.len() as u64),
+        Body::File(slice) => Some(slice.length),
+        Body::Pieces(pieces) => Some(pieces.iter().map(Piece::length).sum()),
+        Body::Stream { length, .. } => *length,
+        Body::Verbatim(_) => None,
+    }
+}

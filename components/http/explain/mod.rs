@@ -1,0 +1,210 @@
+//! Explaining a request: where it goes, what each component says to it, and how long each takes.
+//!
+//! ```text
+//! requests ──▶ ┌ explain_requests ─────────────────────────────────────────────────────────────┐ ──▶ passed
+//!              │   parser ──▶ (stamp) ──▶ the components of a connection ──▶ (stamp) ──▶ writer │ ──▶ responses
+//!              └────────────────────╌╌╌ hops ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌▲──────────────┘ ──▶ failures
+//! ```
+//!
+//! A request that nobody wants explained passes. One that is wanted goes through a graph of its own: the same components, with a stamp on every link that tells the
+//! end of the line what has passed, and when.
+
+mod explanation;
+mod explanations;
+mod stamp;
+
+use std::sync::Arc;
+
+use futures_lite::future::{or, try_zip};
+use http::StatusCode;
+use kamea::time::now;
+use kamea::{Component, Done, End, Graph, Inbox, PerSeed, Ports, Sender, Source, Template, link};
+
+pub use explanation::{ExplainedHop, Explanation};
+pub(super) use explanations::Asked;
+pub use explanations::{Explanations, Picked};
+
+use super::connection::Opened;
+use super::filter::FilterPorts;
+use super::message::{Exchange, Failure, Request, Response};
+use super::route::Route;
+use explanation::Account;
+use stamp::{Hop, Stamped, stamp};
+
+/// A request that is to be explained, on its way through the graph that is made for it.
+#[derive(Debug)]
+pub(super) struct Errand {
+    request: Option<Request>,
+    account: Option<Account>,
+    asked: Option<Asked>,
+    told: Sender<Response>,
+}
+
+/// Passes requests on, except those that are to be explained: they go through a graph of their own, made from `explaining`.
+pub(super) fn explain_requests(
+    explanations: Explanations,
+    explaining: Template<Opened>,
+    opened: Opened,
+) -> impl Component<FilterPorts> {
+    async move |io: &mut FilterPorts| {
+        while let Some(request) = io.requests.next().await {
+            match explanations.wanted(&request) {
+                None => io.passed.send(request).await?,
+                Some(asked) => {
+                    Box::pin(explain(io, &explaining, &opened, request, asked)).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn explain(
+    io: &FilterPorts,
+    explaining: &Template<Opened>,
+    opened: &Opened,
+    request: Request,
+    asked: Asked,
+) -> Done {
+    let exchange = request.exchange;
+    let (told, mut responses) = link(1);
+    let errand = Errand {
+        account: Some(Account::of(&request, now())),
+        request: Some(request),
+        asked: Some(asked),
+        told,
+    };
+    let flow = explaining.start(opened.on(errand));
+    let flow = async {
+        flow.await
+            .map_err(|fault| log::error!("{} | {fault}", exchange.peer))
+    };
+    let mut is_answered = false;
+    let passed = async {
+        while let Some(response) = responses.next().await {
+            is_answered = true;
+            io.responses.send(response).await.map_err(drop)?;
+        }
+        Ok(())
+    };
+    let served = async { Ok::<_, End>(try_zip(flow, passed).await.is_ok()) };
+    let gone = async {
+        io.responses.closed().await;
+        Err(End::Closed)
+    };
+    or(served, gone).await?;
+    if !is_answered {
+        let explanation = "what serves this has failed";
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        io.failures
+            .send(Failure::new(exchange, status, explanation))
+            .await?;
+    }
+    Ok(())
+}
+
+/// Adds the beginning of the line, which stands for the parser.
+pub(super) fn add_beginning(graph: &mut Graph<PerSeed<Opened>>) -> kamea::OutboxHandle<Request> {
+    let parser = graph.add_seeded("parser", |opened: &mut Opened| {
+        let mut request = opened
+            .errand
+            .as_mut()
+            .and_then(|errand| errand.request.take());
+        async move |io: &mut Source<Request>| {
+            if let Some(request) = request.take() {
+                io.outbox.send(request).await?;
+            }
+            Ok(())
+        }
+    });
+    parser.outbox
+}
+
+/// Adds the end of the line, which stands for the writer, and a stamp to every link before it. `routes` are those of the router, if it is ours.
+pub(super) fn add_end(
+    graph: &mut Graph<PerSeed<Opened>>,
+    wire: impl FnOnce(&mut Graph<PerSeed<Opened>>, kamea::InboxHandle<Response>),
+    routes: Option<Arc<[(String, Route)]>>,
+) {
+    let writer = graph.add_seeded("writer", move |opened: &mut Opened| {
+        tell(opened.errand.take(), routes.clone())
+    });
+    wire(graph, writer.responses);
+    let mut hops = Vec::new();
+    put_stamps::<Request>(graph, &mut hops);
+    put_stamps::<Failure>(graph, &mut hops);
+    put_stamps::<Response>(graph, &mut hops);
+    graph.merge(hops, writer.hops);
+}
+
+fn put_stamps<T: Stamped>(
+    graph: &mut Graph<PerSeed<Opened>>,
+    hops: &mut Vec<kamea::OutboxHandle<Hop>>,
+) {
+    graph.interpose(|graph, link| {
+        let name = format!("{} ─ {}", link.from, link.to);
+        let stamp = graph.add(&name, stamp::<T>(link));
+        hops.push(stamp.hops);
+        (stamp.messages, stamp.passed)
+    });
+}
+
+/// The ports of [`tell`].
+#[derive(Debug, Ports)]
+struct TellPorts {
+    /// What the request has come to.
+    responses: Inbox<Response>,
+    /// The way there.
+    hops: Inbox<Hop>,
+}
+
+/// Gives the response back, or the explanation in its place.
+fn tell(
+    errand: Option<Errand>,
+    routes: Option<Arc<[(String, Route)]>>,
+) -> impl Component<TellPorts> {
+    let mut errand = errand;
+    async move |io: &mut TellPorts| {
+        let Some(mut errand) = errand.take() else {
+            return Ok(());
+        };
+        loop {
+            let hop = async {
+                match io.hops.next().await {
+                    Some(hop) => Ok(hop),
+                    None => std::future::pending().await,
+                }
+            };
+            let response = async { Err(io.responses.next().await) };
+            match or(hop, response).await {
+                Ok(hop) => {
+                    if let Some(account) = &mut errand.account {
+                        account.note(hop);
+                    }
+                }
+                Err(Some(response)) => {
+                    if let (Some(account), Some(asked)) =
+                        (errand.account.take(), errand.asked.take())
+                    {
+                        let response = due(response, account.exchange());
+                        let explanation = account.explain(&response, routes.as_deref());
+                        let told = asked.tell(explanation, response);
+                        errand.told.send(told).await?;
+                    }
+                }
+                Err(None) => return Ok(()),
+            }
+        }
+    }
+}
+
+/// The response to this exchange: what answers faults does not know which one that is.
+fn due(mut response: Response, exchange: Exchange) -> Response {
+    if response.exchange.number == Exchange::DUE {
+        response.exchange = exchange;
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests;

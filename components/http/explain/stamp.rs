@@ -1,0 +1,79 @@
+//! The stamp: passes on what goes through a link, and tells that and when it did.
+
+use std::borrow::Cow;
+use std::time::Instant;
+
+use http::StatusCode;
+use kamea::time::now;
+use kamea::{Component, Inbox, LinkEnds, Message, Outbox, Ports};
+
+use crate::http::message::{Failure, Request, Response};
+
+/// The ports of [`stamp`].
+#[derive(Debug, Ports)]
+pub(super) struct StampPorts<T: Message> {
+    /// What goes through the link.
+    pub(super) messages: Inbox<T>,
+    /// The same.
+    pub(super) passed: Outbox<T>,
+    /// What has passed.
+    pub(super) hops: Outbox<Hop>,
+}
+
+/// Something has gone through a link.
+#[derive(Debug)]
+pub(super) struct Hop {
+    pub(super) link: LinkEnds,
+    pub(super) what: What,
+    pub(super) at: Instant,
+}
+
+/// What has gone through a link.
+#[derive(Debug)]
+pub(super) enum What {
+    Request,
+    Failure(StatusCode, Cow<'static, str>),
+    Response(StatusCode),
+}
+
+/// A message that is told of.
+pub(super) trait Stamped: Message {
+    fn what(&self) -> What;
+}
+
+impl Stamped for Request {
+    fn what(&self) -> What {
+        What::Request
+    }
+}
+
+impl Stamped for Failure {
+    fn what(&self) -> What {
+        What::Failure(self.status, self.explanation.clone())
+    }
+}
+
+impl Stamped for Response {
+    fn what(&self) -> What {
+        What::Response(self.head.status)
+    }
+}
+
+/// Passes on what goes through a link, and tells of it.
+pub(super) fn stamp<T: Stamped>(
+    link: LinkEnds,
+) -> impl Component<StampPorts<T>> + Clone + Send + Sync {
+    async move |io: &mut StampPorts<T>| {
+        while let Some(message) = io.messages.next().await {
+            let hop = Hop {
+                link: link.clone(),
+                what: message.what(),
+                at: now(),
+            };
+            // Before the message: what it comes to must not come first.
+            io.hops.send(hop).await?;
+            io.passed.send(message).await?;
+        }
+        Ok(())
+    }
+}

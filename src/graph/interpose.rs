@@ -1,0 +1,143 @@
+//! A component put into each link of one type of messages, after the graph has been wired.
+
+use super::{Feed, Graph, Link, Origin};
+use crate::link::LinkKind;
+use crate::port::Message;
+use crate::ports::{InboxHandle, MessageType, OutboxHandle};
+
+/// The two ends of a link, as words: `component.port`.
+///
+/// # Examples
+///
+/// See [`Graph::interpose`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkEnds {
+    /// The outbox that feeds it, such as `parser.requests`.
+    pub from: String,
+    /// The inbox that it feeds, such as `router.requests`.
+    pub to: String,
+}
+
+impl<Make> Graph<Make> {
+    /// Puts a component into each link between two components of this graph that messages `T` take, one for each outbox that feeds it. `put` adds it, and gives
+    /// the inbox that takes the place of the old one, and the outbox that feeds that.
+    ///
+    /// This is how a graph is watched, recorded or disturbed by components without wiring it another way.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea::{Graph, Pipe, Sink, Source, pipeline};
+    ///
+    /// let mut graph = Graph::new("adding");
+    /// let count = async |io: &mut Source<u32>| Ok(io.outbox.send(1).await?);
+    /// let check = async |io: &mut Sink<u32>| Ok(assert_eq!(io.inbox.next().await, Some(11)));
+    /// pipeline!(graph, count => check);
+    /// let mut ends = Vec::new();
+    /// graph.interpose(|graph, link| {
+    ///     let add_ten = async |io: &mut Pipe<u32, u32>| {
+    ///         while let Some(number) = io.inbox.next().await {
+    ///             io.outbox.send(number + 10).await?;
+    ///         }
+    ///         Ok(())
+    ///     };
+    ///     let part = graph.add(&format!("behind {}", link.from), add_ten);
+    ///     ends.push(link);
+    ///     (part.inbox, part.outbox)
+    /// });
+    /// assert_eq!((&ends[0].from[..], &ends[0].to[..]), ("count.outbox", "check.inbox"));
+    /// # kamea::testing::block_on(graph.start()?)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn interpose<T: Message>(
+        &mut self,
+        mut put: impl FnMut(&mut Self, LinkEnds) -> (InboxHandle<T>, OutboxHandle<T>),
+    ) {
+        for index in 0..self.links.len() {
+            let Some(to) = self.links[index].to.filter(|&to| {
+                let node = self.nodes.iter().find(|node| node.id == to.component);
+                node.is_some_and(|node| node.ports[to.port].message == MessageType::of::<T>())
+            }) else {
+                continue;
+            };
+            for feed in 0..self.links[index].from.len() {
+                let Feed { outbox, feedback } = self.links[index].from[feed];
+                let Origin::Port(from) = outbox else { continue };
+                let ends = LinkEnds {
+                    from: self.port(from),
+                    to: self.port(to),
+                };
+                let (inbox, passed) = put(self, ends);
+                let mut before = Link::new(LinkKind::of::<T>(), Some(inbox.key));
+                before.capacity = self.links[index].capacity;
+                before.from.push(Feed {
+                    outbox,
+                    feedback: false,
+                });
+                self.links.push(before);
+                self.links[index].from[feed] = Feed {
+                    feedback,
+                    ..Feed::port(passed)
+                };
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::block_on;
+    use crate::{Graph, Inbox, Outbox, Pipe, Ports};
+
+    #[derive(Ports)]
+    struct LoopPorts {
+        numbers: Inbox<u32>,
+        returned: Inbox<u32>,
+        texts: Outbox<String>,
+        sums: Outbox<u32>,
+    }
+
+    #[test]
+    fn every_outbox_of_a_merged_link_and_of_a_circle_gets_its_own_and_other_types_get_none() {
+        let mut graph = Graph::new("test");
+        let add = async |io: &mut LoopPorts| {
+            while let Some(number) = io.numbers.next().await {
+                io.sums.send(number).await?;
+                let back = io.returned.next().await;
+                io.texts.send(format!("{back:?}")).await?;
+            }
+            Ok(())
+        };
+        let twice = async |io: &mut Pipe<u32, u32>| {
+            while let Some(number) = io.inbox.next().await {
+                io.outbox.send(2 * number).await?;
+            }
+            Ok(())
+        };
+        let (add, twice) = (graph.add("add", add), graph.add("twice", twice));
+        let numbers = graph.feed(add.numbers);
+        let mut texts = graph.take(add.texts);
+        graph.link(add.sums, twice.inbox);
+        graph.feedback(twice.outbox, add.returned);
+        let mut names = Vec::new();
+        graph.interpose(|graph, link| {
+            let name = format!("{} to {}", link.from, link.to);
+            let part = graph.add(&name, async |io: &mut Pipe<u32, u32>| {
+                while let Some(number) = io.inbox.next().await {
+                    io.outbox.send(number + 1).await?;
+                }
+                Ok(())
+            });
+            names.push(name);
+            (part.inbox, part.outbox)
+        });
+        assert_eq!(
+            names,
+            ["add.sums to twice.inbox", "twice.outbox to add.returned"]
+        );
+        numbers.try_send(10).unwrap();
+        drop(numbers);
+        block_on(graph.start().unwrap()).unwrap();
+        assert_eq!(texts.try_next().as_deref(), Some("Some(23)"));
+    }
+}
