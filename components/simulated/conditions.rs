@@ -45,10 +45,18 @@ impl Default for Conditions {
 impl Conditions {
     /// Any conditions, good or bad, drawn from the seed; but the connection is not lost.
     pub fn drawn() -> Self {
+        // Over a connection that is both slow and narrow no request would come in time.
+        let (latency, window) = match random::usize(..40) {
+            0 => (1_000, 1),
+            _ => (
+                [0, 100, 10_000, 500_000][random::usize(..4)],
+                [64, 1024, 64 * 1024][random::usize(..3)],
+            ),
+        };
         Self {
-            latency: Duration::from_micros([0, 100, 10_000, 1_000_000][random::usize(..4)]),
+            latency: Duration::from_micros(latency),
+            window,
             fragmentation: [0.0, 0.5, 1.0][random::usize(..3)],
-            window: [1, 64, 1024, 64 * 1024][random::usize(..4)],
             ..Self::default()
         }
     }

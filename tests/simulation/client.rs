@@ -1,0 +1,245 @@
+//! A client in all its manners, which checks what it is told.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures_lite::future::{or, zip};
+use kamea::random;
+use kamea::time::sleep;
+use kamea_components::net::Socket;
+use kamea_components::simulated::Network;
+
+use crate::exchange::Exchange;
+
+/// How a client behaves.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Manner {
+    /// Sends what it has, in parts, and reads all that comes; at the end it waits for the server's end.
+    Patient,
+    /// The same, but says that it has sent everything.
+    HalfClosing,
+    /// The same, but takes longer than it may between the parts.
+    TooSlow,
+    /// Goes away at some moment.
+    Vanishing,
+    /// Reads nothing.
+    Deaf,
+}
+
+impl Manner {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Patient,
+        Self::HalfClosing,
+        Self::TooSlow,
+        Self::Vanishing,
+        Self::Deaf,
+    ];
+
+    /// Whether it does all that is needed for all its requests to be answered.
+    pub(crate) fn is_good(self) -> bool {
+        matches!(self, Self::Patient | Self::HalfClosing)
+    }
+}
+
+/// What a client has seen of its connection.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Seen {
+    pub(crate) bytes: Vec<u8>,
+    /// How it ended; `None` if the client did not wait for it.
+    pub(crate) end: Option<Result<(), io::ErrorKind>>,
+}
+
+/// Has the exchanges over a connection of its own; gives what it has seen.
+pub(crate) async fn converse(
+    network: Network,
+    address: SocketAddr,
+    manner: Manner,
+    exchanges: &[Exchange],
+) -> Seen {
+    sleep(random::duration(Duration::from_secs(1))).await;
+    let mut seen = Seen {
+        bytes: Vec::new(),
+        end: None,
+    };
+    let socket = match network.connect(address).await {
+        Ok(socket) => socket,
+        Err(error) => {
+            seen.end = Some(Err(error.kind()));
+            return seen;
+        }
+    };
+    // Who holds the network could connect again.
+    drop(network);
+    let requests: Vec<u8> = exchanges
+        .iter()
+        .flat_map(|exchange| exchange.request.clone())
+        .collect();
+    let talk = async {
+        let write = async {
+            // What cannot be sent any more is no use to anybody.
+            let _ = send(&socket, &requests, manner).await;
+            if manner == Manner::HalfClosing {
+                socket.shut_down_writing();
+            }
+        };
+        let read = async {
+            if manner == Manner::Deaf {
+                sleep(Duration::from_secs(1000)).await;
+            } else {
+                seen.end = Some(receive(&socket, &mut seen.bytes).await);
+            }
+        };
+        zip(write, read).await;
+    };
+    let vanish = async {
+        match manner {
+            Manner::Vanishing => sleep(random::duration(Duration::from_secs(3))).await,
+            // By then every bound of the server is passed.
+            _ => sleep(Duration::from_secs(1000)).await,
+        }
+    };
+    or(talk, vanish).await;
+    seen
+}
+
+async fn send(socket: &Socket, mut bytes: &[u8], manner: Manner) -> io::Result<()> {
+    let breaks = [0.0, 0.02, 0.2][random::usize(..3)];
+    while !bytes.is_empty() {
+        let most = match random::chance(breaks) {
+            true => random::usize(1..=bytes.len().min(50)),
+            false => bytes.len(),
+        };
+        let count = socket.write(&bytes[..most], false).await?;
+        bytes = &bytes[count..];
+        if random::chance(breaks) {
+            let longest = if manner == Manner::TooSlow {
+                100_000
+            } else {
+                100
+            };
+            sleep(random::duration(Duration::from_millis(longest))).await;
+        }
+    }
+    Ok(())
+}
+
+async fn receive(socket: &Socket, bytes: &mut Vec<u8>) -> Result<(), io::ErrorKind> {
+    let mut buffer = vec![0; [16, 100, 4096][random::usize(..3)]];
+    let pause = random::chance(0.3);
+    loop {
+        match socket.read(&mut buffer).await {
+            Ok(0) => return Ok(()),
+            Ok(count) => bytes.extend_from_slice(&buffer[..count]),
+            Err(error) => return Err(error.kind()),
+        }
+        if pause && random::chance(0.1) {
+            sleep(random::duration(Duration::from_millis(500))).await;
+        }
+    }
+}
+
+/// How the answers of a connection ended.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Answers {
+    /// How many requests were answered whole.
+    pub(crate) whole: usize,
+    /// Whether bytes came behind these that are not a whole response.
+    pub(crate) is_cut: bool,
+    /// Whether the last of them said that the connection ends, or is an error.
+    pub(crate) closes: bool,
+}
+
+/// Checks that the responses are those of the exchanges, each once and in order.
+pub(crate) fn check(seen: &Seen, exchanges: &[Exchange]) -> Answers {
+    let mut left = &seen.bytes[..];
+    let mut answers = Answers {
+        whole: 0,
+        is_cut: false,
+        closes: false,
+    };
+    while !left.is_empty() {
+        assert!(
+            !answers.closes,
+            "something follows the last response: {}",
+            left.escape_ascii()
+        );
+        let Some(exchange) = exchanges.get(answers.whole) else {
+            // A request that the server gave up waiting for: it may be one more than were whole.
+            panic!("nobody has asked for this: {}", left.escape_ascii());
+        };
+        let Some(response) = parse(left, exchange.is_head) else {
+            answers.is_cut = true;
+            return answers;
+        };
+        answers.closes = response.closes;
+        left = &left[response.length..];
+        if response.status == 408 {
+            assert!(left.is_empty() && response.closes, "not the last: {}", left.escape_ascii());
+            return answers;
+        }
+        assert_eq!(response.status, 200);
+        if !exchange.is_head {
+            assert!(
+                response.content == exchange.content,
+                "{} instead of {}",
+                response.content.escape_ascii(),
+                exchange.content.escape_ascii()
+            );
+        }
+        answers.whole += 1;
+    }
+    answers
+}
+
+struct Parsed {
+    status: u16,
+    closes: bool,
+    content: Vec<u8>,
+    /// Of all of it, in bytes.
+    length: usize,
+}
+
+/// The response at the beginning of `bytes`, if it is whole.
+fn parse(bytes: &[u8], is_head: bool) -> Option<Parsed> {
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+    let head = std::str::from_utf8(&bytes[..end])
+        .unwrap()
+        .to_ascii_lowercase();
+    let status = head
+        .strip_prefix("http/1.1 ")
+        .unwrap_or_else(|| panic!("no response: {head}"));
+    let status: u16 = status[..3].parse().unwrap();
+    let field = |name: &str| {
+        let line = head.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|line| line.strip_prefix(':')).map(str::trim)
+    };
+    let (mut length, mut content) = (end, Vec::new());
+    // A request that did not come whole is not known to be HEAD.
+    if is_head && status == 200 {
+    } else if field("transfer-encoding") == Some("chunked") {
+        loop {
+            let line = bytes[length..].windows(2).position(|two| two == b"\r\n")?;
+            let digits = std::str::from_utf8(&bytes[length..length + line]).unwrap();
+            let size = usize::from_str_radix(digits, 16).unwrap();
+            length += line + 2;
+            content.extend(bytes.get(length..length + size)?);
+            let terminator = bytes.get(length + size..length + size + 2)?;
+            assert_eq!(terminator, b"\r\n");
+            length += size + 2;
+            if size == 0 {
+                break;
+            }
+        }
+    } else {
+        let size: usize = field("content-length").expect("a length").parse().unwrap();
+        content.extend(bytes.get(end..end + size)?);
+        length += size;
+    }
+    Some(Parsed {
+        status,
+        closes: field("connection") == Some("close"),
+        content,
+        length,
+    })
+}

@@ -1,0 +1,135 @@
+//! The server under many seeds.
+
+use std::error::Error;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use kamea::{Report, Simulation, random};
+use kamea_components::http::{Site, WebServer};
+use kamea_components::simulated::{Conditions, Network};
+
+use crate::client::{Manner, Seen, check, converse};
+use crate::exchange::Exchange;
+use crate::handler::answer_in_any_order;
+
+/// What happened in a simulation.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) report: Report,
+    /// Whether connections may have been lost.
+    is_lossy: bool,
+    /// Whether the server was stopped at some moment.
+    is_stopped: bool,
+    pub(crate) clients: Vec<Client>,
+}
+
+/// A client: what it asked and what it saw.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Client {
+    manner: Manner,
+    exchanges: Vec<Exchange>,
+    seen: Seen,
+}
+
+/// Runs a server and some clients until everything has ended.
+pub(crate) fn serve(mut simulation: Simulation) -> Result<Outcome, Box<dyn Error>> {
+    let is_lossy = random::chance(0.3);
+    let network = Network::new(move || match is_lossy {
+        true => Conditions::drawn().and_lost(),
+        false => Conditions::drawn(),
+    });
+    let address = "192.0.2.1:80".parse()?;
+    let server = WebServer::new(Site::new("."))
+        .files(answer_in_any_order)
+        .method("POST", answer_in_any_order)?;
+    let server = server.over(network.accept(address))?;
+    let clients = Arc::new(Mutex::new(Vec::new()));
+    for index in 0..1 + random::usize(..3) {
+        let manner = match random::chance(0.6) {
+            true => Manner::Patient,
+            false => Manner::ALL[random::usize(..Manner::ALL.len())],
+        };
+        let exchanges = Exchange::draw_some(index);
+        let (network, clients) = (network.clone(), clients.clone());
+        simulation = simulation.beside("client", async move || {
+            let seen = converse(network, address, manner, &exchanges).await;
+            clients.lock().unwrap().push(Client {
+                manner,
+                exchanges,
+                seen,
+            });
+        });
+    }
+    // The acceptor ends once nobody is left who could connect.
+    drop(network);
+    let is_stopped = random::chance(0.1);
+    if is_stopped {
+        simulation = simulation.stop_after(random::duration(Duration::from_secs(2)));
+    }
+    let report = simulation.time_out(Duration::from_secs(3600)).run(server)?;
+    let clients = std::mem::take(&mut *clients.lock().unwrap());
+    Ok(Outcome {
+        report,
+        is_lossy,
+        is_stopped,
+        clients,
+    })
+}
+
+/// Every request is answered exactly once and in order, or its connection is closed; it is not closed without a reason.
+fn check_outcome(outcome: &Outcome) {
+    assert!(
+        outcome.report.faults().is_empty(),
+        "{:?}",
+        outcome.report.faults()
+    );
+    for client in &outcome.clients {
+        let answers = check(&client.seen, &client.exchanges);
+        if !client.manner.is_good() || outcome.is_lossy {
+            continue;
+        }
+        assert!(!answers.is_cut, "a response was cut: {client:?}");
+        if !outcome.is_stopped {
+            assert_eq!(answers.whole, client.exchanges.len(), "{client:?}");
+            assert_eq!(client.seen.end, Some(Ok(())), "{client:?}");
+        }
+    }
+}
+
+pub(crate) fn serve_and_check(simulation: Simulation) -> Result<(), Box<dyn Error>> {
+    check_outcome(&serve(simulation)?);
+    Ok(())
+}
+
+#[test]
+fn every_request_is_answered_once_and_in_order_or_its_connection_is_closed() {
+    let began = std::time::Instant::now();
+    let mut polls = 0;
+    Simulation::seeds(0..2_000).check(|simulation| {
+        let o = serve(simulation)?;
+        check_outcome(&o);
+        polls += o.report.polls();
+        Ok::<_, Box<dyn Error>>(())
+    });
+    eprintln!("{polls} polls, {:?}", began.elapsed());
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes() {
+    let run = |seed| {
+        let mut outcome = None;
+        Simulation::seeds(seed..seed + 1).check(|simulation| {
+            outcome = Some(serve(simulation.traced())?);
+            Ok::<_, Box<dyn Error>>(())
+        });
+        outcome.unwrap()
+    };
+    for seed in 0..50 {
+        let (first, second) = (run(seed), run(seed));
+        assert!(
+            first.report.trace() == second.report.trace(),
+            "the traces of seed {seed} differ"
+        );
+        assert_eq!(first.clients, second.clients);
+    }
+}
