@@ -20,6 +20,7 @@ mod fuse;
 mod graph;
 mod handle;
 mod link;
+mod mutation;
 mod port;
 mod ports;
 pub mod random;
@@ -50,6 +51,8 @@ pub use graph::{
 pub use handle::Handle;
 pub use link::DEFAULT_CAPACITY;
 pub use link::across::{Leftovers, Messages, Receiver, Sender, link};
+#[doc(hidden)]
+pub use mutation::mutated;
 pub use port::{Closed, Inbox, Message, NextMessage, Outbox, SendMessage, TrySendError};
 pub use ports::{
     AnyInbox, AnyOutbox, AnyOutboxes, AnyPort, Direction, InboxHandle, MessageType, OutboxHandle,

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Wake, Waker};
 
+use crate::mutation::mutated;
 use crate::sync::{AtomicU64, Mutex, Ordering};
 
 const WORD: usize = u64::BITS as usize;
@@ -115,7 +116,12 @@ impl ReadySet {
     pub(crate) fn gather_woken(&self) {
         for (woken, ready) in self.woken.bits.words().zip(self.bits.words()) {
             if woken.load(Ordering::Acquire) != 0 {
-                ready.set(ready.get() | woken.swap(0, Ordering::AcqRel));
+                let known = if mutated("who is woken from outside replaces who is ready") {
+                    0
+                } else {
+                    ready.get()
+                };
+                ready.set(known | woken.swap(0, Ordering::AcqRel));
             }
         }
     }

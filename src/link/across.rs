@@ -6,6 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::shared::Shared;
 use super::{Counted, Measure, Terms};
+use crate::mutation::mutated;
 use crate::port::{Closed, Message, TrySendError};
 use crate::ports::Direction;
 use crate::simulation;
@@ -310,6 +311,9 @@ pub(crate) struct Gone {
 impl Gone {
     pub(crate) fn set(&self) {
         self.is_gone.store(true, Ordering::Release);
+        if mutated("the end of a receiver wakes nobody") {
+            return;
+        }
         let waiting = match self.waiting.lock() {
             Ok(mut waiting) => std::mem::take(&mut *waiting),
             Err(_) => return,

@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use super::{Counted, LinkCounts, Tapping, Terms, Watch};
 use crate::flow::{ReadySet, Waiter, polls_of};
+use crate::mutation::mutated;
 use crate::port::{Closed, Message, TrySendError};
 use crate::tap::TapPoint;
 use crate::time::turn;
@@ -88,6 +89,9 @@ impl<T> Queue<T> {
 
     #[inline]
     pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        if mutated("the end overtakes messages") && self.state.borrow().holders == 0 {
+            return Poll::Ready(None);
+        }
         match self.try_next() {
             None => self.poll_empty(cx),
             message => Poll::Ready(message),
@@ -120,7 +124,9 @@ impl<T> Queue<T> {
         let message = state.messages.pop_front();
         let writer = state.first_writer();
         drop(state);
-        self.wake(writer);
+        if !mutated("who waits for space is not woken") {
+            self.wake(writer);
+        }
         message
     }
 
@@ -128,8 +134,9 @@ impl<T> Queue<T> {
     #[inline]
     pub(crate) fn offer(&self, message: &mut Option<T>, feed: usize) {
         let mut state = self.state.borrow_mut();
-        if state.messages.len() < state.capacity
-            && state.writers.is_empty()
+        let capacity = state.capacity + usize::from(mutated("a link holds one too many"));
+        if state.messages.len() < capacity
+            && (state.writers.is_empty() || mutated("a send overtakes one that waits"))
             && let Some(message) = message.take()
         {
             state.accept(message, feed);
@@ -233,7 +240,7 @@ impl<T> Queue<T> {
     pub(crate) fn release(&self) {
         let mut state = self.state.borrow_mut();
         state.holders -= 1;
-        if state.holders == 0 {
+        if state.holders == 0 && !mutated("the end wakes nobody") {
             self.wake_reader(state);
         }
     }

@@ -87,6 +87,9 @@ pub struct Simulation {
     is_traced: bool,
     /// Whether the trace is to be printed.
     is_replay: bool,
+    /// What goes wrong on purpose.
+    #[cfg(feature = "mutations")]
+    mistake: Option<&'static str>,
 }
 
 /// Makes the future of something beside the graph, on the thread where it will run.
@@ -114,6 +117,8 @@ impl Simulation {
             beside: Vec::new(),
             is_traced: false,
             is_replay: false,
+            #[cfg(feature = "mutations")]
+            mistake: None,
         }
     }
 
@@ -154,6 +159,14 @@ impl Simulation {
         self
     }
 
+    /// Has the kernel and the components make a mistake.
+    #[cfg(feature = "mutations")]
+    #[doc(hidden)]
+    pub fn mistake(mut self, mistake: &'static str) -> Self {
+        self.mistake = Some(mistake);
+        self
+    }
+
     /// Keeps a line for each poll: [`Report::trace`].
     pub fn traced(mut self) -> Self {
         self.is_traced = true;
@@ -179,6 +192,8 @@ impl Simulation {
     }
 
     fn run_here(self, graph: Graph) -> Result<Report, SimulationError> {
+        #[cfg(feature = "mutations")]
+        crate::mutation::mutate(self.mistake);
         Chance::of_seed(!self.seed).enter();
         let trace = Trace::new(self.is_traced || self.is_replay);
         let world = World::new(self.seed, self.limits, trace);

@@ -1,9 +1,12 @@
-//! Many seeds, one after another, until one fails.
+//! Many seeds, on all cores, until one fails.
 
 use std::env;
 use std::fmt::{self, Display};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 use super::{Simulation, SimulationError};
 use crate::random::Chance;
@@ -65,7 +68,7 @@ impl Seeds {
     /// # Panics
     ///
     /// If `check` gives an error, or panics, for any of them; the seed is named.
-    pub fn check<T, E: Display>(self, check: impl FnMut(Simulation) -> Result<T, E>) {
+    pub fn check<T, E: Display>(self, check: impl Fn(Simulation) -> Result<T, E> + Sync) {
         if let Some(failed) = self.first_failure(check) {
             panic!("{failed}");
         }
@@ -74,27 +77,56 @@ impl Seeds {
     /// Like [`check`](Self::check), but gives the first seed that fails, if any does: for tests which want one to.
     pub fn first_failure<T, E: Display>(
         self,
-        mut check: impl FnMut(Simulation) -> Result<T, E>,
+        check: impl Fn(Simulation) -> Result<T, E> + Sync,
     ) -> Option<FailedSeed> {
         let replay = env::var(REPLAY).ok().map(|seed| {
             let number = seed.parse::<u64>();
             number.unwrap_or_else(|error| panic!("{REPLAY}={seed} is not a seed: {error}"))
         });
         let seeds = replay.map_or(self.0, |seed| seed..seed + 1);
-        seeds.into_iter().find_map(|seed| {
-            let simulation = Simulation {
-                is_replay: replay.is_some(),
-                ..Simulation::seed(seed)
-            };
-            let before = Chance::of_seed(seed).enter();
-            let outcome = catch_unwind(AssertUnwindSafe(|| check(simulation)));
-            before.enter();
-            let failure = match outcome {
-                Ok(Ok(_)) => return None,
-                Ok(Err(error)) => error.to_string(),
-                Err(payload) => SimulationError::panicked("the check", &*payload).to_string(),
-            };
-            Some(FailedSeed { seed, failure })
-        })
+        let next = AtomicU64::new(seeds.start);
+        let first = Mutex::new(None::<FailedSeed>);
+        // The cores take seeds in turn. Whatever comes before a seed that fails has been begun, and will be heard of.
+        let work = || {
+            loop {
+                let seed = next.fetch_add(1, Ordering::Relaxed);
+                if seed >= seeds.end {
+                    return;
+                }
+                if let Some(failure) = failure_of(seed, replay.is_some(), &check) {
+                    next.store(seeds.end, Ordering::Relaxed);
+                    let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
+                    if first.as_ref().is_none_or(|first| seed < first.seed) {
+                        *first = Some(FailedSeed { seed, failure });
+                    }
+                }
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+                scope.spawn(work);
+            }
+        });
+        first.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What goes wrong with a seed, if anything does.
+fn failure_of<T, E: Display>(
+    seed: u64,
+    is_replay: bool,
+    check: impl Fn(Simulation) -> Result<T, E>,
+) -> Option<String> {
+    let simulation = Simulation {
+        is_replay,
+        ..Simulation::seed(seed)
+    };
+    let before = Chance::of_seed(seed).enter();
+    let outcome = catch_unwind(AssertUnwindSafe(|| check(simulation)));
+    before.enter();
+    match outcome {
+        Ok(Ok(_)) => None,
+        Ok(Err(error)) => Some(error.to_string()),
+        Err(payload) => Some(SimulationError::panicked("the check", &*payload).to_string()),
     }
 }

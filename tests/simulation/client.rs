@@ -175,7 +175,11 @@ pub(crate) fn check(seen: &Seen, exchanges: &[Exchange]) -> Answers {
         answers.closes = response.closes;
         left = &left[response.length..];
         if response.status == 408 {
-            assert!(left.is_empty() && response.closes, "not the last: {}", left.escape_ascii());
+            assert!(
+                left.is_empty() && response.closes,
+                "not the last: {}",
+                left.escape_ascii()
+            );
             return answers;
         }
         assert_eq!(response.status, 200);

@@ -4,4 +4,7 @@
 mod client;
 mod exchange;
 mod handler;
+mod kernel;
+#[cfg(feature = "mutations")]
+mod mutations;
 mod server;

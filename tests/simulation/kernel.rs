@@ -1,0 +1,146 @@
+//! What the kernel promises of links, timers and flows, in one graph.
+//!
+//! ```text
+//!   source 0 ─┐
+//!   source 1 ─┼─▶ relay ──▶ sink       watcher ──▶ (outside)
+//!   source 2 ─┘
+//! ```
+
+use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use kamea::time::{Timer, now, sleep};
+use kamea::{
+    Component, Done, Flows, Graph, Inbox, Outbox, Pipe, Ports, Simulation, Sink, Source, random,
+};
+
+/// How many messages each source sends.
+const EACH: u64 = 8;
+
+const SOURCES: u64 = 3;
+
+#[derive(Ports)]
+struct NoPorts {}
+
+/// Sends messages which say when they were to be sent, seen by all sources.
+fn count(order: Arc<AtomicU64>) -> impl Component<Source<u64>> + Send {
+    async move |io: &mut Source<u64>| {
+        for _ in 0..EACH {
+            if random::chance(0.2) {
+                sleep(random::duration(Duration::from_millis(2))).await;
+            }
+            io.outbox
+                .send(order.fetch_add(1, Ordering::Relaxed))
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+/// The ports of a relay.
+#[derive(Ports)]
+struct RelayPorts {
+    numbers: Inbox<u64>,
+    passed: Outbox<u64>,
+}
+
+/// Passes on what comes in the order in which it was sent, and no more at once than `capacity`.
+fn relay(capacity: usize) -> impl Component<RelayPorts> + Send {
+    async move |io: &mut RelayPorts| {
+        for expected in 0..SOURCES * EACH {
+            assert!(
+                io.numbers.len() <= capacity,
+                "{} messages wait",
+                io.numbers.len()
+            );
+            let number = io.numbers.next().await.ok_or_else(|| {
+                kamea::End::fault(format!("the end came before message {expected}"))
+            })?;
+            assert_eq!(number, expected, "who waits longest sends first");
+            if random::chance(0.2) {
+                put_off().await;
+            }
+            io.passed.send(number).await?;
+        }
+        assert_eq!(io.numbers.next().await, None);
+        Ok(())
+    }
+}
+
+/// Waits for a deadline that is put off.
+async fn put_off() {
+    let mut timer = Timer::new();
+    timer.set(now() + random::duration(Duration::from_millis(5)));
+    futures_lite::future::or(timer.expired(), sleep(Duration::from_micros(1))).await;
+    let deadline = now() + random::duration(Duration::from_millis(10));
+    timer.set(deadline);
+    timer.expired().await;
+    assert!(now() >= deadline, "it went off too early");
+}
+
+/// Runs a graph for each message, and waits for all of them.
+async fn run_each(io: &mut Sink<u64>) -> Done {
+    let flows = Flows::new();
+    let mut count = 0;
+    while let Some(_number) = io.inbox.next().await {
+        count += 1;
+        let mut inner = Graph::new("inner");
+        let first = inner.add("first", async |io: &mut Source<u64>| {
+            Ok(io.outbox.send(1).await?)
+        });
+        let second = inner.add("second", async |io: &mut Pipe<u64, u64>| {
+            while let Some(number) = io.inbox.next().await {
+                sleep(random::duration(Duration::from_millis(1))).await;
+                io.outbox.send(number).await?;
+            }
+            Ok(())
+        });
+        let third = inner.add("third", async |io: &mut Sink<u64>| {
+            while io.inbox.next().await.is_some() {}
+            Ok(())
+        });
+        inner.link(first.outbox, second.inbox);
+        inner.link(second.outbox, third.inbox);
+        flows.spawn(inner.start()?);
+    }
+    flows.finished().await;
+    assert_eq!(count, SOURCES * EACH, "every message has come");
+    Ok(())
+}
+
+pub(crate) fn relay_and_check(simulation: Simulation) -> Result<(), Box<dyn Error>> {
+    let capacity = 1 + random::usize(..3);
+    let mut graph = Graph::new("relaying");
+    let order = Arc::new(AtomicU64::new(0));
+    let sources = (0..SOURCES).map(|index| {
+        graph
+            .add(&format!("source {index}"), count(order.clone()))
+            .outbox
+    });
+    let sources: Vec<_> = sources.collect();
+    let relay = graph.add("relay", relay(capacity));
+    let sink = graph.add("sink", run_each);
+    graph.merge(sources, relay.numbers).capacity(capacity);
+    graph.link(relay.passed, sink.inbox).capacity(1);
+    let watcher = graph.add("watcher", async |io: &mut Source<u64>| {
+        io.outbox.closed().await;
+        Ok(())
+    });
+    let unwatched = graph.take(watcher.outbox);
+    graph.add("idler", async |_: &mut NoPorts| {
+        Ok(sleep(random::duration(Duration::from_secs(1))).await)
+    });
+    let simulation = simulation.beside("outside", async move || {
+        sleep(random::duration(Duration::from_millis(3))).await;
+        drop(unwatched);
+    });
+    simulation.run(graph)?;
+    Ok(())
+}
+
+#[test]
+fn links_timers_and_flows_keep_their_promises() {
+    Simulation::seeds(0..1_000).check(relay_and_check);
+}
