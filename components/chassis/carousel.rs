@@ -1,0 +1,229 @@
+//! Runs one part at a time, made anew from each configuration.
+//!
+//! ```text
+//!     next ──▶ ┌──────────────────────────┐ ──▶ outbox
+//!    inbox ──▶ │ carousel: one part of     │ ──▶ requests    "next", when the part has ended
+//!              │ the last configuration    │ ──▶ faults
+//!              └──────────────────────────┘
+//! ```
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::pending;
+use std::marker::PhantomData;
+
+use futures_lite::future::or;
+use kamea::{
+    Component, Done, End, Fault, Inbox, InboxHandle, Message, Outbox, OutboxHandle, Part,
+    PipelineStart, Ports, Stage, Started, stopping,
+};
+
+use super::child::{Child, Head};
+use super::chooser::Choice;
+
+/// The ports of [`carousel`]. In a pipeline, `next` and `outbox` are the ends that count.
+#[derive(Debug, Ports)]
+pub struct CarouselPorts<C: Message, A: Message, B: Message> {
+    /// The configurations: each replaces the part that runs.
+    pub next: Inbox<C>,
+    /// What goes into the part that runs.
+    pub inbox: Option<Inbox<A>>,
+    /// What comes out of it.
+    pub outbox: Outbox<B>,
+    /// Asks for the next configuration, for a [`chooser`](super::chooser) by a feedback link.
+    pub requests: Option<Outbox<Choice>>,
+    /// The faults of parts. If it is not linked, they are faults of the carousel.
+    pub faults: Option<Outbox<Fault>>,
+}
+
+/// Runs one part at a time: a component, pipeline or graph that `make` makes of a configuration.
+///
+/// A configuration replaces the part that runs: that is closed (its inbox ends, and so do its sources), what it still gives
+/// is passed on, and when it has ended the next begins. A part that ends by itself is asked to be replaced: `requests` says
+/// [`Choice::Next`]. What a part has left unread goes to the one after it.
+///
+/// It ends when the part that runs has ended and no configuration can come any more, or nothing more comes in for parts that
+/// take something.
+///
+/// # Faults
+///
+/// The faults of its parts, if `faults` is not linked.
+///
+/// # Examples
+///
+/// One file after another:
+///
+/// ```
+/// use kamea::{Graph, Scheduler};
+/// use kamea_components::chassis::{carousel, forward_chooser};
+/// use kamea_components::file::read_file;
+///
+/// let mut graph = Graph::new("player");
+/// let files = graph.add("files", forward_chooser(["/etc/hostname", "/etc/hosts"]));
+/// let player = graph.add("player", carousel(|path| read_file(path)));
+/// graph.link(files.outbox, player.next);
+/// graph.feedback(player.requests, files.inbox);
+/// let bytes = graph.take(player.outbox);
+/// let scheduler = Scheduler::with_workers(1);
+/// let running = scheduler.run(graph)?;
+/// let played = bytes.into_iter().collect::<Vec<_>>().concat();
+/// assert_eq!(played, [std::fs::read("/etc/hostname")?, std::fs::read("/etc/hosts")?].concat());
+/// running.wait()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn carousel<C, M, P, Kind, Make>(make: Make) -> Carousel<C, P, Kind, Make>
+where
+    Make: FnMut(C) -> M,
+    M: Part<P, Kind>,
+    P: PipelineStart,
+{
+    Carousel {
+        make,
+        requests_first: false,
+        types: PhantomData,
+    }
+}
+
+/// A component that runs one part at a time. Made by [`carousel`].
+pub struct Carousel<C, P, Kind, Make> {
+    make: Make,
+    requests_first: bool,
+    types: PhantomData<fn(C, Kind) -> P>,
+}
+
+impl<C, P, Kind, Make> Carousel<C, P, Kind, Make> {
+    /// Asks for a configuration at the beginning, too: for a chooser that does not send its first by itself.
+    #[must_use]
+    pub fn request_first(mut self) -> Self {
+        self.requests_first = true;
+        self
+    }
+}
+
+impl<C, P, Kind, Make: Clone> Clone for Carousel<C, P, Kind, Make> {
+    fn clone(&self) -> Self {
+        Self {
+            make: self.make.clone(),
+            ..*self
+        }
+    }
+}
+
+impl<C, P, Kind, Make> fmt::Debug for Carousel<C, P, Kind, Make> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Carousel")
+            .field("requests_first", &self.requests_first)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<C, M, P, Kind, Make> Component<CarouselPorts<C, <P::Head as Head>::Message, P::Out>>
+    for Carousel<C, P, Kind, Make>
+where
+    C: Message,
+    Make: FnMut(C) -> M + 'static,
+    M: Part<P, Kind>,
+    P: PipelineStart<Head: Head>,
+    Kind: 'static,
+{
+    fn start(mut self, io: CarouselPorts<C, <P::Head as Head>::Message, P::Out>) -> Started {
+        let mut left = VecDeque::new();
+        let turn = async move |io: &mut CarouselPorts<_, _, _>| {
+            let first = std::mem::take(&mut self.requests_first);
+            turn(
+                io,
+                |config| Child::new((self.make)(config)),
+                first,
+                &mut left,
+            )
+            .await
+        };
+        turn.start(io)
+    }
+}
+
+async fn turn<C: Message, A: Message, B: Message>(
+    io: &mut CarouselPorts<C, A, B>,
+    mut make: impl FnMut(C) -> Child<A, B>,
+    requests_first: bool,
+    left: &mut VecDeque<A>,
+) -> Done {
+    if requests_first {
+        request(io).await;
+    }
+    let mut next = io.next().await?;
+    while let Some(config) = next {
+        let replaced = async {
+            let next = async {
+                match io.next.next().await {
+                    None => pending().await,
+                    config => config,
+                }
+            };
+            or(next, stopped()).await
+        };
+        let child = make(config);
+        let ended = child
+            .run(io.inbox.as_mut(), &io.outbox, left, replaced)
+            .await?;
+        if let Err(fault) = ended.outcome {
+            match &io.faults {
+                Some(faults) => faults.send(fault).await?,
+                None => return Err(fault.into()),
+            }
+        }
+        next = match ended.replacement {
+            Some(next) => next,
+            None if ended.was_fed => None,
+            None => {
+                request(io).await;
+                io.next().await?
+            }
+        };
+    }
+    Ok(())
+}
+
+impl<C: Message, A: Message, B: Message> CarouselPorts<C, A, B> {
+    async fn next(&mut self) -> Result<Option<C>, End> {
+        let unwanted = async {
+            self.outbox.closed().await;
+            Err(End::Closed)
+        };
+        let next = async { Ok(or(self.next.next(), stopped()).await) };
+        or(next, unwanted).await
+    }
+}
+
+/// Asks for a configuration; that nobody may be there to be asked is no reason to end.
+async fn request<C: Message, A: Message, B: Message>(io: &CarouselPorts<C, A, B>) {
+    if let Some(requests) = &io.requests {
+        let _ = requests.send(Choice::Next).await;
+    }
+}
+
+/// Nothing more is to be begun: a carousel and its chooser keep each other going, and neither of them is a source.
+async fn stopped<T>() -> Option<T> {
+    stopping().await;
+    None
+}
+
+impl<C: Message, A: Message, B: Message> Stage<C> for CarouselPorts<C, A, B> {
+    type Tail = OutboxHandle<B>;
+
+    fn ends(handles: CarouselPortsHandles<C, A, B>) -> (InboxHandle<C>, OutboxHandle<B>) {
+        (handles.next, handles.outbox)
+    }
+}
+
+impl<C: Message, A: Message, B: Message> PipelineStart for CarouselPorts<C, A, B> {
+    type Head = InboxHandle<C>;
+    type Out = B;
+
+    fn ends(handles: CarouselPortsHandles<C, A, B>) -> (InboxHandle<C>, OutboxHandle<B>) {
+        (handles.next, handles.outbox)
+    }
+}
+
+#[cfg(test)]
+mod tests;

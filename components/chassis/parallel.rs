@@ -1,0 +1,316 @@
+//! A stage that keeps several cores busy.
+//!
+//! ```text
+//!            ┌ parallel ────────────────────────┐
+//!            │        ┌▶ copy 0, on a worker ─┐  │
+//!  inbox ──▶ │ deal ──┼▶ copy 1, on another  ─┼▶ │ ──▶ outbox
+//!            │        └▶ ...                 ─┘  │
+//!            └──────────────────────────────────┘
+//! ```
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::pending;
+use std::marker::PhantomData;
+
+use futures_lite::future::{or, yield_now};
+use kamea::{
+    Children, Component, Done, End, Graph, Message, Pipe, Placement, Receiver, Sender, Started,
+    link,
+};
+
+/// How many messages a copy has at once: one that it works on, and those that wait for it, so that it need not wait for them.
+const DEPTH: usize = 3;
+
+/// Applies a function that keeps a core busy to each message, in so many copies, spread over the workers. The results come as they are
+/// ready; in the order of the messages if it is [`ordered`](Parallel::ordered).
+///
+/// The messages should be large: each goes to another thread and back, which takes microseconds. A clone of `function` is in each
+/// copy, and may keep something from one message to the next. A copy shares its worker with everything else there, which waits while a
+/// message is worked on: that should not take longer than some milliseconds. As many copies as workers keep all of them busy.
+///
+/// No more than three messages for each copy are under way, those included whose turn to go on has not come.
+///
+/// # Faults
+///
+/// If the function panics; that ends all copies.
+///
+/// # Panics
+///
+/// If `copies` is 0.
+///
+/// # Examples
+///
+/// ```
+/// use kamea::{Graph, Scheduler, pipeline};
+/// use kamea_components::chassis::parallel;
+///
+/// fn count_words(text: String) -> usize {
+///     text.split_whitespace().count()
+/// }
+///
+/// let mut graph = Graph::new("counting");
+/// let (texts, counts) = pipeline!(graph, parallel(2, count_words).ordered());
+/// let (texts, counts) = (graph.feed(texts), graph.take(counts));
+/// let scheduler = Scheduler::with_workers(2);
+/// let running = scheduler.run(graph)?;
+/// ["one", "two words", ""].map(|text| texts.send_blocking(text.to_owned()).unwrap());
+/// drop(texts);
+/// assert_eq!(counts.into_iter().collect::<Vec<_>>(), [1, 2, 0]);
+/// running.wait()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn parallel<A, B, F>(copies: usize, function: F) -> Parallel<A, B, F>
+where
+    F: FnMut(A) -> B + Clone,
+{
+    assert!(copies > 0, "there is at least one copy");
+    Parallel {
+        function,
+        copies,
+        ordered: false,
+        messages: PhantomData,
+    }
+}
+
+/// A stage that keeps several cores busy. Made by [`parallel`].
+pub struct Parallel<A, B, F> {
+    function: F,
+    copies: usize,
+    ordered: bool,
+    messages: PhantomData<fn(A) -> B>,
+}
+
+impl<A, B, F> Parallel<A, B, F> {
+    /// Keeps the order: a result goes on when those of all messages before it have.
+    #[must_use]
+    pub fn ordered(mut self) -> Self {
+        self.ordered = true;
+        self
+    }
+}
+
+impl<A, B, F: Clone> Clone for Parallel<A, B, F> {
+    fn clone(&self) -> Self {
+        Self {
+            function: self.function.clone(),
+            ..*self
+        }
+    }
+}
+
+impl<A, B, F> fmt::Debug for Parallel<A, B, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parallel")
+            .field("copies", &self.copies)
+            .field("ordered", &self.ordered)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<A, B, F> Component<Pipe<A, B>> for Parallel<A, B, F>
+where
+    A: Message,
+    B: Message,
+    F: FnMut(A) -> B + Clone + Send + 'static,
+{
+    fn start(self, io: Pipe<A, B>) -> Started {
+        let run = async move |io: &mut Pipe<A, B>| {
+            let copies = Copies::start(self.copies, &self.function)?;
+            copies.run(io, self.ordered).await
+        };
+        run.start(io)
+    }
+}
+
+/// A message on its way to a copy.
+#[derive(Debug)]
+struct Job<A> {
+    number: u64,
+    message: A,
+}
+
+/// What a copy has made of it.
+#[derive(Debug)]
+struct Finished<B> {
+    copy: usize,
+    number: u64,
+    result: B,
+}
+
+struct Copies<A, B> {
+    children: Children,
+    to: Vec<Sender<Job<A>>>,
+    /// How many messages each of them has.
+    busy: Vec<usize>,
+    finished: Receiver<Finished<B>>,
+}
+
+impl<A: Message, B: Message> Copies<A, B> {
+    fn start<F>(count: usize, function: &F) -> Result<Self, End>
+    where
+        F: FnMut(A) -> B + Clone + Send + 'static,
+    {
+        let mut children = Children::new();
+        let (results, finished) = link(count * DEPTH);
+        let mut to = Vec::with_capacity(count);
+        for copy in 0..count {
+            let mut graph = Graph::new("parallel");
+            let ports = graph.add(&format!("copy {copy}"), work(copy, function.clone()));
+            let (jobs, messages) = link(DEPTH);
+            graph.feed_from(messages, ports.inbox);
+            graph.take_into(ports.outbox, results.clone());
+            children.start(Placement::Any, graph)?;
+            to.push(jobs);
+        }
+        Ok(Self {
+            children,
+            to,
+            busy: vec![0; count],
+            finished,
+        })
+    }
+
+    async fn run(mut self, io: &mut Pipe<A, B>, ordered: bool) -> Done {
+        let mut results = Results::new(ordered);
+        let mut has_ended = false;
+        while !has_ended || results.under_way() > 0 {
+            let has_place = !has_ended && results.under_way() < self.to.len() * DEPTH;
+            match self.next(io, has_place).await? {
+                Happened::Message(None) => has_ended = true,
+                Happened::Message(Some(message)) => {
+                    let number = results.begin();
+                    self.deal(Job { number, message });
+                }
+                Happened::Finished(finished) => {
+                    self.busy[finished.copy] -= 1;
+                    results.finish(finished.number, finished.result);
+                    while let Some(result) = results.next() {
+                        io.outbox.send(result).await?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn next(&mut self, io: &mut Pipe<A, B>, has_place: bool) -> Result<Happened<A, B>, End> {
+        let message = async {
+            match has_place {
+                true => Ok(Happened::Message(io.inbox.next().await)),
+                false => pending().await,
+            }
+        };
+        let finished = async {
+            match self.finished.next().await {
+                Some(finished) => Ok(Happened::Finished(finished)),
+                None => pending().await,
+            }
+        };
+        let unwanted = async {
+            io.outbox.closed().await;
+            Err(End::Closed)
+        };
+        let broken = async {
+            match self.children.next_end().await {
+                Some(Err(fault)) => Err(fault.into()),
+                // The workers are being stopped.
+                Some(Ok(())) | None => Err(End::Closed),
+            }
+        };
+        or(or(message, finished), or(broken, unwanted)).await
+    }
+
+    /// To the copy that has the least to do; it has space, because no more are under way than all of them have space for.
+    fn deal(&mut self, job: Job<A>) {
+        let idlest = (0..self.to.len()).min_by_key(|copy| self.busy[*copy]);
+        if let Some(copy) = idlest {
+            self.busy[copy] += 1;
+            // A copy that has failed takes nothing, and its fault is on its way.
+            let _ = self.to[copy].try_send(job);
+        }
+    }
+}
+
+/// What is to be done next.
+enum Happened<A, B> {
+    Message(Option<A>),
+    Finished(Finished<B>),
+}
+
+fn work<A, B, F>(copy: usize, mut function: F) -> impl Component<Pipe<Job<A>, Finished<B>>> + Send
+where
+    A: Message,
+    B: Message,
+    F: FnMut(A) -> B + Send + 'static,
+{
+    async move |io: &mut Pipe<Job<A>, Finished<B>>| {
+        while let Some(Job { number, message }) = io.inbox.next().await {
+            let result = function(message);
+            let finished = Finished {
+                copy,
+                number,
+                result,
+            };
+            io.outbox.send(finished).await?;
+            // Others on this worker have waited long enough, among them whoever deals out the messages.
+            yield_now().await;
+        }
+        Ok(())
+    }
+}
+
+/// The results that may go on, and those that wait for their turn.
+struct Results<B> {
+    ordered: bool,
+    /// Those from the first that has not gone on; nothing for one that is being worked on.
+    pending: VecDeque<Option<B>>,
+    /// The number of the first of them.
+    first: u64,
+    /// How many messages are under way, if the order does not matter.
+    count: usize,
+}
+
+impl<B> Results<B> {
+    fn new(ordered: bool) -> Self {
+        Self {
+            ordered,
+            pending: VecDeque::new(),
+            first: 0,
+            count: 0,
+        }
+    }
+
+    fn under_way(&self) -> usize {
+        self.count
+    }
+
+    /// Gives the number of a message that is dealt out.
+    fn begin(&mut self) -> u64 {
+        self.count += 1;
+        if !self.ordered {
+            return 0;
+        }
+        self.pending.push_back(None);
+        self.first + self.pending.len() as u64 - 1
+    }
+
+    fn finish(&mut self, number: u64, result: B) {
+        if !self.ordered {
+            self.pending.push_back(Some(result));
+        } else if let Some(pending) = self.pending.get_mut((number - self.first) as usize) {
+            *pending = Some(result);
+        }
+    }
+
+    /// The next result that may go on.
+    fn next(&mut self) -> Option<B> {
+        let result = self.pending.pop_front_if(|next| next.is_some())??;
+        self.first += 1;
+        self.count -= 1;
+        Some(result)
+    }
+}
+
+#[cfg(test)]
+mod tests;
