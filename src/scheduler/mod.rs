@@ -9,7 +9,7 @@ mod tests;
 mod worker;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -132,6 +132,9 @@ impl Scheduler {
 
     fn begin_stop(&self) {
         self.workers.stop_graphs();
+        // No job of a component comes after the last: it would not be done.
+        let mut is_finishing = self.workers.0.is_finishing();
+        *is_finishing = true;
         for jobs in &self.workers.0.jobs {
             // A worker that is gone has nothing to finish.
             let _ = jobs.send(Job::Finish);
@@ -197,6 +200,8 @@ struct Pool {
     next: AtomicUsize,
     /// How to stop each graph that runs.
     graphs: Mutex<Vec<Weak<Stop>>>,
+    /// Whether the workers have been told to take nothing more.
+    is_finishing: Mutex<bool>,
     /// What each worker is at.
     at: Box<[Arc<At>]>,
     began: Instant,
@@ -210,6 +215,7 @@ impl Workers {
             jobs: jobs.into(),
             next: AtomicUsize::new(0),
             graphs: Mutex::default(),
+            is_finishing: Mutex::new(false),
             at: (0..count).map(|_| Arc::default()).collect(),
             began: now(),
         };
@@ -257,6 +263,18 @@ impl Workers {
         let _ = self.0.jobs[index % self.count()].send(Job::Run(Box::new(job)));
     }
 
+    /// Does something for a component: here, if the workers take nothing more, because the component may have to finish what
+    /// was accepted.
+    fn submit_for_component(&self, placement: Placement, job: impl FnOnce() + Send + 'static) {
+        let is_finishing = self.0.is_finishing();
+        if placement == Placement::Here || *is_finishing {
+            drop(is_finishing);
+            job();
+        } else {
+            self.submit(placement, job);
+        }
+    }
+
     /// Has each worker look at what it runs, when it comes to it; `look` gets its number.
     pub(crate) fn look(&self, look: impl Fn(usize, &Registry) + Clone + Send + 'static) {
         for (index, jobs) in self.0.jobs.iter().enumerate() {
@@ -296,6 +314,12 @@ impl AsRef<Self> for Workers {
 }
 
 impl Pool {
+    fn is_finishing(&self) -> MutexGuard<'_, bool> {
+        self.is_finishing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn remember(&self, stop: &Arc<Stop>) {
         if let Ok(mut graphs) = self.graphs.lock() {
             graphs.retain(|known| known.strong_count() > 0);

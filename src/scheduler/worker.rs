@@ -224,7 +224,7 @@ fn spawn_task(task: impl Future<Output = ()> + 'static) {
     }
 }
 
-/// Spawns a task, for as long as which this worker, if it is one, has something to do.
+/// Spawns what a component runs beside itself; a worker, if this is one, does not end before it.
 pub(super) fn spawn_child(task: impl Future<Output = ()> + 'static) {
     let running = WORKER.with_borrow(|worker| worker.as_ref().map(|worker| worker.flows.enter()));
     spawn_task(async move {
@@ -237,7 +237,7 @@ pub(super) fn spawn_child(task: impl Future<Output = ()> + 'static) {
 pub(super) fn submit(placement: Placement, job: impl FnOnce() + Send + 'static) {
     let workers = WORKER.with_borrow(|worker| worker.as_ref().map(|worker| worker.workers.clone()));
     match workers {
-        Some(workers) => workers.submit(placement, job),
+        Some(workers) => workers.submit_for_component(placement, job),
         None => job(),
     }
 }

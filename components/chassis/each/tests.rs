@@ -111,7 +111,9 @@ fn a_fault_of_one_harms_no_other_if_somebody_wants_to_know() {
     let parts = graph.add("parts", each(divide).at_most(1));
     let numbers = graph.feed(parts.inbox);
     let (results, faults) = (graph.take(parts.outbox), graph.take(parts.faults));
-    [2, 0, 3].into_iter().for_each(|number| numbers.try_send(number).unwrap());
+    [2, 0, 3]
+        .into_iter()
+        .for_each(|number| numbers.try_send(number).unwrap());
     drop(numbers);
     kamea::testing::block_on(graph.start().unwrap()).unwrap();
     assert_eq!(results.into_iter().collect::<Vec<_>>(), [30, 20]);
@@ -172,6 +174,30 @@ fn a_graceful_stop_lets_those_that_run_finish_and_they_hear_of_it() {
     assert!((0..2).all(|_| told.recv_timeout(patience).is_ok()));
     assert!(scheduler.stop(patience), "it drains");
     assert_eq!(results.into_iter().sum::<u32>(), 3);
+}
+
+#[test]
+fn what_was_accepted_before_a_graceful_stop_is_run_though_the_workers_take_nothing_more() {
+    let (tell, told) = std::sync::mpsc::channel();
+    let wait = move |number: u32| {
+        let tell = tell.clone();
+        async move |io: &mut Source<u32>| {
+            let _ = tell.send(());
+            stopping().await;
+            Ok(io.outbox.send(number).await?)
+        }
+    };
+    let scheduler = Scheduler::with_workers(2);
+    let mut graph = Graph::new("g");
+    let (numbers, results) = pipeline!(graph, each(wait).at_most(1).spread());
+    let (numbers, results) = (graph.feed(numbers), graph.take(results));
+    scheduler.run(graph).unwrap();
+    (0..10).for_each(|number| numbers.send_blocking(number).unwrap());
+    drop(numbers);
+    let patience = Duration::from_secs(20);
+    assert!(told.recv_timeout(patience).is_ok(), "one runs, nine wait");
+    assert!(scheduler.stop(patience), "it drains");
+    assert!(results.into_iter().eq(0..10));
 }
 
 #[test]

@@ -53,7 +53,9 @@ fn copies_work_at_the_same_time() {
         number
     };
     let mut handle = Handle::run(&scheduler, parallel(2, meet)).unwrap();
-    [1, 2].into_iter().for_each(|number| handle.send_blocking(number).unwrap());
+    [1, 2]
+        .into_iter()
+        .for_each(|number| handle.send_blocking(number).unwrap());
     let both = [handle.next_blocking(), handle.next_blocking()];
     assert_eq!(both.iter().flatten().sum::<u32>(), 3);
     handle.wait().unwrap();
@@ -100,7 +102,9 @@ fn send_within(handle: &Handle<u32, u32>, number: u32, patience: Duration) -> bo
 fn a_panic_in_a_copy_is_a_fault() {
     let scheduler = Scheduler::with_workers(2);
     let mut handle = Handle::run(&scheduler, parallel(2, |n: u32| 60 / n)).unwrap();
-    [1, 2, 0, 3].into_iter().for_each(|number| handle.send_blocking(number).unwrap());
+    [1, 2, 0, 3]
+        .into_iter()
+        .for_each(|number| handle.send_blocking(number).unwrap());
     while handle.next_blocking().is_some() {}
     let fault = handle.wait().unwrap_err().to_string();
     assert!(
