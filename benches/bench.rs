@@ -8,6 +8,7 @@
 //! The table is also written to `target/bench.md`. A row that cannot be measured costs no other row, but the exit status.
 
 mod cgi;
+mod chassis;
 mod files;
 mod idle;
 mod large;
@@ -51,6 +52,8 @@ const ROWS: &[(&str, Measure)] = &[
     ("across", links::across),
     ("template", links::template),
     ("lines", lines::lines),
+    ("words", chassis::words),
+    ("backplane", chassis::backplane),
     ("keep-alive", requests::keep_alive),
     ("pipelined", requests::pipelined),
     ("close", requests::close),

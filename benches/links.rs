@@ -50,7 +50,7 @@ pub(crate) fn template(setting: &Setting) -> Result<Vec<Row>, Error> {
 }
 
 /// Measures once, in ns.
-type Measure = fn() -> Result<f64, Error>;
+pub(crate) type Measure = fn() -> Result<f64, Error>;
 
 /// Has the contenders measured in turn.
 pub(crate) fn measure(
