@@ -60,6 +60,12 @@ fn expand(input: &DeriveInput) -> Result<TokenStream, Error> {
             fn open(wiring: &mut #kamea::Wiring<'_>) -> Self {
                 Self { #(#names: <#types as #kamea::Port>::open(wiring),)* }
             }
+
+            fn dead_letters(&self) -> ::std::vec::Vec<#kamea::Letter<'_>> {
+                let letters: ::std::vec::Vec<::std::option::Option<_>> =
+                    ::std::vec![#(#kamea::Port::dead_letter(&self.#names),)*];
+                letters.into_iter().flatten().collect()
+            }
         }
     })
 }

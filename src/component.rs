@@ -6,6 +6,7 @@ use std::pin::Pin;
 
 use crate::port::Closed;
 use crate::ports::{Ports, Wiring};
+use crate::supervision::{Ended, attempt};
 
 /// How a component ends: `Ok(())` when its work is done, [`End`] when it cannot go on.
 pub type Done = Result<(), End>;
@@ -67,7 +68,7 @@ impl End {
 }
 
 /// A component that has been started: it runs when it is polled.
-pub type Started = Pin<Box<dyn Future<Output = Done>>>;
+pub type Started = Pin<Box<dyn Future<Output = Ended>>>;
 
 /// What a graph is made of: something that runs over a struct of ports `P` and knows nothing of who is at the other ends.
 ///
@@ -130,8 +131,8 @@ where
     P: Ports,
     F: AsyncFnMut(&mut P) -> Done + 'static,
 {
-    fn start(mut self, mut ports: P) -> Started {
-        Box::pin(async move { self(&mut ports).await })
+    fn start(self, ports: P) -> Started {
+        Box::pin(attempt(self, ports))
     }
 }
 

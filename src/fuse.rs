@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use crate::component::{Component, Started};
-use crate::port::{Across, Inbox, Message};
+use crate::port::{Across, Inbox, Letter, Message};
 use crate::ports::{Pipe, Wiring};
 
 /// Passes on what `function` makes of each message.
@@ -279,8 +279,14 @@ impl<A: Message, B: Message, S: Step<A, B>> Component<Pipe<A, B>> for Function<A
 pub(crate) trait Fused<T> {
     fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<T>>;
     fn try_next(&self) -> Option<T>;
+    fn next_blocking(&self) -> Option<T>;
     /// How many messages wait before the function.
     fn len(&self) -> usize;
+
+    /// The message in hand, if it is kept.
+    fn dead_letter(&self) -> Option<Letter<'_>> {
+        None
+    }
 }
 
 /// A function that has been fused into the inbox behind it.
@@ -318,6 +324,10 @@ impl<A: Message, B, S: Step<A, B>> Fused<B> for Applied<A, S> {
 
     fn try_next(&self) -> Option<B> {
         std::iter::from_fn(|| self.upstream.try_take()).find_map(|message| self.apply(message))
+    }
+
+    fn next_blocking(&self) -> Option<B> {
+        std::iter::from_fn(|| self.upstream.take_blocking()).find_map(|message| self.apply(message))
     }
 
     fn len(&self) -> usize {

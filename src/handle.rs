@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use crate::fault::Fault;
 use crate::graph::{Graph, GraphError, Part};
 use crate::link::across::{Receiver, Sender};
 use crate::port::{Closed, Message, TrySendError};
 use crate::ports::Pipe;
 use crate::scheduler::{Placement, Running, Workers};
+use crate::supervision::Fault;
 
 /// A component (or a pipeline, or a graph that serves as one) that runs, and both its ends in hand: for code that is
 /// no component, blocking or async.

@@ -14,7 +14,6 @@ extern crate self as kamea;
 mod blocking;
 mod census;
 mod component;
-mod fault;
 mod flow;
 mod fuse;
 mod graph;
@@ -26,6 +25,7 @@ mod ports;
 pub mod random;
 mod scheduler;
 mod simulation;
+mod supervision;
 mod sync;
 mod tap;
 pub mod testing;
@@ -37,7 +37,6 @@ pub use census::{
     State, StateCount, WorkerCensus,
 };
 pub use component::{BoxComponent, Component, Done, End, Started};
-pub use fault::{Cause, Fault, Policy};
 pub use flow::Flow;
 #[doc(hidden)]
 pub use fuse::{Filter, FilterMap, Inspect, Map, Scan, Step};
@@ -53,6 +52,8 @@ pub use link::DEFAULT_CAPACITY;
 pub use link::across::{Leftovers, Messages, Receiver, Sender, link};
 #[doc(hidden)]
 pub use mutation::mutated;
+#[doc(hidden)]
+pub use port::Letter;
 pub use port::{Closed, Inbox, Message, NextMessage, Outbox, SendMessage, TrySendError};
 pub use ports::{
     AnyInbox, AnyOutbox, AnyOutboxes, AnyPort, Direction, InboxHandle, MessageType, OutboxHandle,
@@ -65,4 +66,7 @@ pub use scheduler::{
     Children, Flows, Placement, Running, Scheduler, Workers, is_stopping, spawn, stopping, workers,
 };
 pub use simulation::{FailedSeed, Report, Seeds, Simulation, SimulationError};
+pub use supervision::{Cause, Fault, Policy, Restart};
+#[doc(hidden)]
+pub use supervision::{Ended, Failed};
 pub use tap::{Sample, Tap, TapOptions};

@@ -10,7 +10,7 @@ use crate::fuse::Fused;
 use crate::graph::PlannedComponent;
 use crate::link::across::{AnyEnds, Ends};
 use crate::link::within::{AnyQueue, Queue};
-use crate::port::{Inbox, Message, Outbox};
+use crate::port::{Inbox, Kept, Letter, Message, Outbox};
 
 mod erased;
 
@@ -82,6 +82,10 @@ pub trait Ports: Sized + 'static {
 
     #[doc(hidden)]
     fn open(wiring: &mut Wiring<'_>) -> Self;
+
+    /// The messages in hand, on their way to where the graph wants them when the component has failed.
+    #[doc(hidden)]
+    fn dead_letters(&self) -> Vec<Letter<'_>>;
 }
 
 /// One port of a component, as its struct of ports declares it.
@@ -160,6 +164,11 @@ pub trait Port: Sized + 'static {
 
     #[doc(hidden)]
     fn open(wiring: &mut Wiring<'_>) -> Self;
+
+    #[doc(hidden)]
+    fn dead_letter(&self) -> Option<Letter<'_>> {
+        None
+    }
 }
 
 /// Names a component of a graph that is being wired; unique in the program.
@@ -249,6 +258,10 @@ impl<T: Message> Port for Inbox<T> {
             .expect("the graph was checked: an inbox is linked");
         wiring.inbox(*link)
     }
+
+    fn dead_letter(&self) -> Option<Letter<'_>> {
+        self.dead_letter()
+    }
 }
 
 impl<T: Message> Port for Outbox<T> {
@@ -294,6 +307,10 @@ impl<T: Message> Port for Option<Inbox<T>> {
 
     fn open(wiring: &mut Wiring<'_>) -> Self {
         wiring.next_port().first().map(|link| wiring.inbox(*link))
+    }
+
+    fn dead_letter(&self) -> Option<Letter<'_>> {
+        self.as_ref()?.dead_letter()
     }
 }
 
@@ -380,6 +397,9 @@ pub struct Wiring<'a> {
     ports: slice::Iter<'a, Box<[PortLink]>>,
     /// The name of a function that is to be fused into the inbox that it feeds.
     fuses: Option<&'a Arc<str>>,
+    /// How many ports have been opened.
+    opened: usize,
+    letters: &'a [LettersLink],
 }
 
 impl std::fmt::Debug for Wiring<'_> {
@@ -398,12 +418,37 @@ pub(crate) struct PortLink {
     pub(crate) feed: usize,
 }
 
+/// Where the messages in hand of an inbox go if its component fails.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LettersLink {
+    /// The number of the inbox among the ports of its component.
+    pub(crate) port: usize,
+    pub(crate) at: PortLink,
+    pub(crate) clone: CloneMessage,
+}
+
+/// A `fn(&T) -> T` for the message type `T` of an inbox.
+pub(crate) type CloneMessage = &'static (dyn Any + Send + Sync);
+
+/// How messages of type `T` are cloned, once the type is erased.
+pub(crate) struct Cloning<T>(PhantomData<T>);
+
+impl<T: Message + Clone> Cloning<T> {
+    pub(crate) const FUNCTION: CloneMessage = &(T::clone as fn(&T) -> T);
+}
+
 impl<'a> Wiring<'a> {
-    pub(crate) fn new(links: &'a mut [AnyLink], ports: &'a [Box<[PortLink]>]) -> Self {
+    pub(crate) fn new(
+        links: &'a mut [AnyLink],
+        ports: &'a [Box<[PortLink]>],
+        letters: &'a [LettersLink],
+    ) -> Self {
         Self {
             links,
             ports: ports.iter(),
             fuses: None,
+            opened: 0,
+            letters,
         }
     }
 
@@ -411,7 +456,7 @@ impl<'a> Wiring<'a> {
     pub(crate) fn fusing(links: &'a mut [AnyLink], function: &'a PlannedComponent) -> Self {
         Self {
             fuses: Some(&function.name),
-            ..Self::new(links, &function.ports)
+            ..Self::new(links, &function.ports, &[])
         }
     }
 
@@ -439,32 +484,61 @@ impl<'a> Wiring<'a> {
     pub(crate) fn detach(&mut self, ports: &[PortInfo]) -> DetachedWiring {
         let mut detached = DetachedWiring::default();
         for info in ports {
-            let here = self.next_port();
-            let there = here.iter().map(|at| {
-                let AnyLink::Across(ends) = &mut self.links[at.link] else {
-                    unreachable!(
-                        "the plan gives a component on a thread of its own links across threads"
-                    );
-                };
-                detached.links.push(ends.split_off(info.direction));
-                PortLink {
-                    link: detached.links.len() - 1,
-                    ..*at
-                }
-            });
-            detached.ports.push(there.collect());
+            let here = self.next_port().iter();
+            let there = here.map(|at| self.detach_link(*at, info.direction, &mut detached));
+            let there = there.collect();
+            detached.ports.push(there);
+        }
+        for letters in self.letters {
+            let at = self.detach_link(letters.at, Direction::Outbox, &mut detached);
+            detached.letters.push(LettersLink { at, ..*letters });
         }
         detached
     }
 
+    fn detach_link(
+        &mut self,
+        at: PortLink,
+        direction: Direction,
+        detached: &mut DetachedWiring,
+    ) -> PortLink {
+        let AnyLink::Across(ends) = &mut self.links[at.link] else {
+            unreachable!("the plan gives a component on a thread of its own links across threads");
+        };
+        if at.holds && direction == Direction::Outbox {
+            detached.held.push(ends.split_off(direction));
+        }
+        detached.links.push(ends.split_off(direction));
+        PortLink {
+            link: detached.links.len() - 1,
+            holds: false,
+            ..at
+        }
+    }
+
     /// The links of the port whose turn it is: ports open in the order of their fields.
     fn next_port(&mut self) -> &'a [PortLink] {
+        self.opened += 1;
         self.ports
             .next()
             .expect("a component has the ports that its struct declares")
     }
 
+    /// The inbox at the end of a link, for the port whose turn it was.
     fn inbox<T: Message>(&mut self, at: PortLink) -> Inbox<T> {
+        let inbox = self.bare_inbox(at);
+        let port = self.opened - 1;
+        match self.letters.iter().find(|letters| letters.port == port) {
+            None => inbox,
+            Some(letters) => {
+                let clone = letters.clone.downcast_ref().expect(TYPED);
+                let letters = self.outbox(letters.at);
+                Inbox::fused(Box::new(Kept::new(inbox, *clone, letters)))
+            }
+        }
+    }
+
+    fn bare_inbox<T: Message>(&mut self, at: PortLink) -> Inbox<T> {
         match &mut self.links[at.link] {
             AnyLink::Within(queue) => Inbox::within(downcast(queue)),
             AnyLink::Across(ends) => {
@@ -502,12 +576,15 @@ impl<'a> Wiring<'a> {
 pub(crate) struct DetachedWiring {
     links: Vec<Box<dyn AnyEnds>>,
     ports: Vec<Box<[PortLink]>>,
+    letters: Vec<LettersLink>,
+    /// What holds the links open for its outboxes. It stays with the flow: a thread cannot be ended from outside, but its links can.
+    pub(crate) held: Vec<Box<dyn AnyEnds>>,
 }
 
 impl DetachedWiring {
     pub(crate) fn open<P: Ports>(self) -> P {
         let mut links: Vec<_> = self.links.into_iter().map(AnyLink::Across).collect();
-        P::open(&mut Wiring::new(&mut links, &self.ports))
+        P::open(&mut Wiring::new(&mut links, &self.ports, &self.letters))
     }
 }
 

@@ -25,7 +25,7 @@ use kamea::{Blocking, Done, Message, Sink, blocking};
 /// ```
 #[must_use]
 pub fn console_echoer<T: Message + AsRef<[u8]>>()
--> Blocking<impl FnOnce(&mut Sink<T>) -> Done + Send + 'static> {
+-> Blocking<impl FnMut(&mut Sink<T>) -> Done + Send + 'static> {
     blocking(|io: &mut Sink<T>| {
         let mut stdout = io::stdout().lock();
         while let Some(message) = io.inbox.next_blocking() {

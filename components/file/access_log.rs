@@ -91,7 +91,7 @@ impl LogTarget {
 pub fn write_access_log(
     target: LogTarget,
     format: LogFormat,
-) -> io::Result<Blocking<impl FnOnce(&mut Sink<LogEntry>) -> Done + Send>> {
+) -> io::Result<Blocking<impl FnMut(&mut Sink<LogEntry>) -> Done + Send>> {
     let mut out = target.open()?;
     Ok(blocking(move |io: &mut Sink<LogEntry>| {
         let mut line = Vec::new();

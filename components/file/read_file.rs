@@ -42,7 +42,7 @@ struct Unreadable {
 #[must_use]
 pub fn read_file(
     path: impl AsRef<Path>,
-) -> Blocking<impl FnOnce(&mut Source<Bytes>) -> Done + Send + 'static> {
+) -> Blocking<impl FnMut(&mut Source<Bytes>) -> Done + Send + 'static> {
     let path = path.as_ref().to_owned();
     blocking(move |io: &mut Source<Bytes>| {
         let unreadable = |error| Unreadable {

@@ -63,7 +63,7 @@ struct Unwritable {
 pub fn write_file<T: Message + AsRef<[u8]>>(
     path: impl AsRef<Path>,
     mut existing: Existing,
-) -> Blocking<impl FnOnce(&mut Sink<T>) -> Done + Send + 'static> {
+) -> Blocking<impl FnMut(&mut Sink<T>) -> Done + Send + 'static> {
     let path = path.as_ref().to_owned();
     blocking(move |io: &mut Sink<T>| {
         let unwritable = |error| Unwritable {

@@ -1,11 +1,17 @@
 //! A component that blocks, on a thread of its own.
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
 use crate::component::{Done, Started};
+use crate::link::across::AnyEnds;
 use crate::ports::{DetachedWiring, Ports};
 use crate::simulation;
+use crate::supervision::{Cause, Ended, Failed};
 
 /// A component that blocks. Made by [`blocking`].
 #[derive(Debug, Clone)]
@@ -40,35 +46,94 @@ pub struct Blocking<F>(F);
 pub fn blocking<P, F>(function: F) -> Blocking<F>
 where
     P: Ports,
-    F: FnOnce(&mut P) -> Done + Send + 'static,
+    F: FnMut(&mut P) -> Done + Send + 'static,
 {
     Blocking(function)
 }
 
 impl<F> Blocking<F> {
     /// Starts the thread; what stands for it in the flow waits for its end.
-    pub(crate) fn start<P>(self, name: String, wiring: DetachedWiring) -> Started
+    pub(crate) fn start<P>(self, name: String, mut wiring: DetachedWiring) -> Started
     where
         P: Ports,
-        F: FnOnce(&mut P) -> Done + Send + 'static,
+        F: FnMut(&mut P) -> Done + Send + 'static,
     {
         if simulation::is_on() {
             simulation::refuse_thread(&name);
             return Box::pin(std::future::pending());
         }
+        let held = std::mem::take(&mut wiring.held);
         let (ended, end) = flume::bounded(1);
+        let (again, started_again) = flume::bounded::<()>(1);
         let body = move || {
-            let outcome = catch_unwind(AssertUnwindSafe(|| (self.0)(&mut wiring.open())));
-            // Nobody waits for the end of a thread whose graph has been dropped.
-            let _ = ended.send(outcome);
+            let (mut function, mut ports) = (self.0, wiring.open());
+            loop {
+                let outcome = catch_unwind(AssertUnwindSafe(|| function(&mut ports)));
+                let Some(cause) = Cause::of(outcome) else {
+                    break;
+                };
+                ports.dead_letters().into_iter().for_each(block_on);
+                // The ports stay open until it is decided what becomes of them. A flow that is gone starts nothing again.
+                if ended.send(cause).is_err() || started_again.recv().is_err() {
+                    break;
+                }
+            }
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop((function, ports)))) {
+                // Nobody waits for the end of a thread whose graph has been dropped.
+                let _ = ended.send(Cause::panic(&*payload));
+            }
         };
         let spawned = thread::Builder::new().name(name).spawn(body);
+        let thread = Thread {
+            end,
+            again,
+            _held: held,
+        };
         Box::pin(async move {
-            spawned?;
-            match end.recv_async().await? {
-                Ok(done) => done,
-                Err(panic) => resume_unwind(panic),
+            match spawned {
+                Ok(_) => thread.ended().await,
+                Err(error) => Err(Box::new(Failed::for_good(Cause::Error(error.into())))),
             }
         })
+    }
+}
+
+/// A thread, as its flow knows it. Dropping it closes the thread's outboxes.
+struct Thread {
+    /// What it fails of; closed once it has ended.
+    end: flume::Receiver<Cause>,
+    again: flume::Sender<()>,
+    /// What holds its outboxes open.
+    _held: Vec<Box<dyn AnyEnds>>,
+}
+
+impl Thread {
+    async fn ended(self) -> Ended {
+        let Ok(cause) = self.end.recv_async().await else {
+            return Ok(());
+        };
+        Err(Box::new(Failed::new(cause, move || {
+            // A thread that is gone has ended, which is heard of in its turn.
+            let _ = self.again.send(());
+            Box::pin(self.ended())
+        })))
+    }
+}
+
+/// Waits for a future on this thread.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(thread::Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return output;
+        }
+        thread::park();
     }
 }

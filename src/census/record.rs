@@ -122,7 +122,6 @@ impl Recorded {
     }
 
     /// A component has been started again.
-    #[expect(dead_code, reason = "restarts are to come")]
     pub(crate) fn restart(&self, component: usize) {
         increase(&self.0.components[component].restarts, 1);
     }

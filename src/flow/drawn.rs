@@ -3,8 +3,8 @@
 use std::task::{Poll, Waker};
 
 use super::Flow;
-use crate::fault::Fault;
 use crate::simulation;
+use crate::supervision::Fault;
 
 impl Flow {
     /// Polls, in an order drawn from the seed, components that have something to do; at times one that has nothing to do.

@@ -2,29 +2,29 @@
 //! messages flow, until nothing moves.
 
 mod drawn;
+mod last_sends;
 mod ready;
 
 use std::fmt;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+pub(crate) use last_sends::{go_on, is_stopping_source};
 use ready::Turn;
-pub(crate) use ready::{ReadySet, Waiter, polls_of};
+pub(crate) use ready::{ReadySet, Waiter, polls_of, wake_caught};
 
 use crate::census::Recorded;
-use crate::component::{Done, End, Started};
-use crate::fault::{Cause, Fault, Policy};
-use crate::fuse;
+use crate::component::Started;
 use crate::graph::Plan;
 use crate::link::across::AnyEnds;
 use crate::port::{Outbox, TrySendError};
 use crate::ports::{AnyLink, Wiring};
 use crate::simulation;
-use crate::time::InTurn;
+use crate::supervision::{Ended, Failed, Fault, Policy, Restarts, after, drop_caught};
+use crate::time::{InTurn, now};
 
 /// How many polls of components a flow may spend on one wake-up before others get their turn.
 const BUDGET: usize = 256;
@@ -45,6 +45,7 @@ pub struct Flow {
     /// How many of those take faults, or are downstream of one that does.
     alive_for_faults: usize,
     faults: Option<Outbox<Fault>>,
+    restarts: Restarts,
     ready: Rc<ReadySet>,
     /// What the census knows of it. The last to be dropped: what the components count as they end is in it.
     record: Recorded,
@@ -73,10 +74,10 @@ impl Flow {
             // It is in the inbox behind it now, and nothing is left to be polled.
             drop(make(&mut Wiring::fusing(&mut links, function)));
         }
-        let components = plan
-            .components
-            .iter()
-            .map(|planned| Some(make(&mut Wiring::new(&mut links, &planned.ports))));
+        let components = plan.components.iter().map(|planned| {
+            let (ports, letters) = (&planned.ports, &planned.dead_letters);
+            Some(make(&mut Wiring::new(&mut links, ports, letters)))
+        });
         let components = components.collect();
         let wakers = if count > 1 {
             (0..count).map(|component| ready.add(component)).collect()
@@ -85,7 +86,7 @@ impl Flow {
         };
         let faults = plan
             .faults
-            .map(|at| Wiring::new(&mut links, &[]).outbox(at));
+            .map(|at| Wiring::new(&mut links, &[], &[]).outbox(at));
         let alive_for_faults = plan
             .components
             .iter()
@@ -98,17 +99,28 @@ impl Flow {
             alive: count,
             alive_for_faults,
             faults,
+            restarts: Restarts::default(),
             ready,
             plan,
             record,
         }
     }
 
-    /// Begins a graceful stop: the components without inboxes are dropped, so that the end travels downstream.
+    /// Begins a graceful stop: the components without inboxes are dropped, so that the end travels downstream, behind what they
+    /// were sending.
     pub(crate) fn stop_sources(&mut self) {
         for component in 0..self.components.len() {
-            if self.plan.components[component].is_source && self.components[component].is_some() {
-                self.retire(component);
+            let planned = &self.plan.components[component];
+            if !planned.is_source || self.components[component].is_none() {
+                continue;
+            }
+            let running = self.components[component].take();
+            match last_sends::stop_source(|| drop_caught(&planned.name, running)) {
+                None => self.retire(component),
+                Some(sends) => {
+                    self.components[component] = Some(sends);
+                    self.ready.insert(component);
+                }
             }
         }
     }
@@ -156,12 +168,12 @@ impl Flow {
         };
         let polls = self.record.begin_poll(component);
         let turn = Turn::of(&self.ready, waker, component, polls).enter();
-        let outcome = poll_caught(running, waker);
+        let outcome = running.as_mut().poll(&mut Context::from_waker(waker));
         turn.enter();
         self.record.end_poll(component);
         match outcome {
-            Ok(Poll::Pending) => Ok(()),
-            ended => self.settle(component, ended),
+            Poll::Pending => Ok(()),
+            Poll::Ready(ended) => self.settle(component, ended),
         }
     }
 
@@ -172,38 +184,116 @@ impl Flow {
         }
         if let [Some(single)] = &mut *self.components {
             self.record.begin_poll(0);
-            let outcome = poll_caught(single, waker);
+            let outcome = single.as_mut().poll(&mut Context::from_waker(waker));
             self.record.end_poll(0);
             match outcome {
-                Ok(Poll::Pending) => return Poll::Pending,
-                ended => self.settle(0, ended)?,
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(ended) => self.settle(0, ended)?,
             }
         }
         if self.alive == 0 {
-            Poll::Ready(Ok(()))
-        } else {
-            Poll::Pending
+            return Poll::Ready(Ok(()));
         }
+        // It has been started again.
+        waker.wake_by_ref();
+        Poll::Pending
     }
 
     /// Sees to a component that has ended.
     #[inline(never)]
-    fn settle(&mut self, component: usize, outcome: Outcome) -> Result<(), Fault> {
-        let cause = match outcome {
-            Ok(Poll::Pending) => return Ok(()),
-            Ok(Poll::Ready(Ok(()) | Err(End::Closed))) => None,
-            Ok(Poll::Ready(Err(End::Error(error)))) => Some(Cause::Error(error)),
-            Err(payload) => Some(Cause::panic(&*payload)),
+    fn settle(&mut self, component: usize, ended: Ended) -> Result<(), Fault> {
+        match ended {
+            Ok(()) => {
+                self.retire(component);
+                Ok(())
+            }
+            Err(failed) => self.supervise(component, *failed),
+        }
+    }
+
+    /// Does about a fault what the policy says.
+    fn supervise(&mut self, component: usize, failed: Failed) -> Result<(), Fault> {
+        let Failed {
+            cause,
+            culprit,
+            again,
+        } = failed;
+        self.record.fault(component);
+        let mut functions = self.plan.functions.iter();
+        let planned = culprit
+            .and_then(|culprit| functions.find(|function| function.name == culprit))
+            .unwrap_or(&self.plan.components[component]);
+        let mut fault = Fault {
+            graph: self.plan.graph.clone(),
+            component: planned.name.clone(),
+            prefix: 0,
+            cause,
+            restarts: self.restarts.count(component),
+            restarts_in: None,
         };
+        let mut policy = match &planned.supervisor {
+            Some(supervisor) => supervisor.decide(&mut fault),
+            None => Policy::Stop,
+        };
+        if let Policy::Restart(limit) = policy {
+            let is_possible = again.is_some();
+            fault.restarts_in = is_possible
+                .then(|| self.restarts.permit(component, &limit, now()))
+                .flatten();
+            if fault.restarts_in.is_none() {
+                policy = limit.otherwise();
+            }
+        }
+        let pause = fault.restarts_in;
         // The fault is on its way before the end of its component is: whoever takes it may answer in its place.
-        let outcome = cause.map_or(Ok(()), |cause| self.fault(component, cause));
-        self.retire(component);
+        let outcome = match policy {
+            Policy::Stop => Err(fault),
+            Policy::CarryOn | Policy::Restart(_) => {
+                self.tell(fault);
+                Ok(())
+            }
+        };
+        match (pause, again) {
+            (Some(pause), Some(again)) => {
+                self.components[component] = Some(after(pause, again));
+                self.record.restart(component);
+                self.ready.insert(component);
+            }
+            (_, again) => {
+                drop_caught(&self.plan.components[component].name, again);
+                self.retire(component);
+            }
+        }
         outcome
+    }
+
+    /// Tells of a fault that the graph survives.
+    fn tell(&self, fault: Fault) {
+        fault.log();
+        let Some(faults) = &self.faults else { return };
+        match faults.try_send(fault) {
+            Ok(()) => {}
+            Err(TrySendError::Full(fault)) => log::error!(
+                "what takes the faults of graph `{}` does not keep up: it does not hear of one of `{}`",
+                self.plan.graph,
+                fault.component(),
+            ),
+            Err(TrySendError::Closed(fault)) => drop_caught(&fault.component.clone(), fault),
+        }
+    }
+
+    /// Drops all components, each by itself: one that panics then keeps no other from being dropped.
+    fn drop_components(&mut self) {
+        for (running, planned) in self.components.iter_mut().zip(&self.plan.components) {
+            drop_caught(&planned.name, running.take());
+        }
+        self.alive = 0;
     }
 
     /// Drops a component, which closes its ports.
     fn retire(&mut self, component: usize) {
-        self.components[component] = None;
+        let running = self.components[component].take();
+        drop_caught(&self.plan.components[component].name, running);
         self.record.end(component);
         self.alive -= 1;
         if self.plan.components[component].serves_faults {
@@ -211,35 +301,6 @@ impl Flow {
         }
         if self.alive == self.alive_for_faults {
             self.faults = None;
-        }
-    }
-
-    fn fault(&mut self, component: usize, cause: Cause) -> Result<(), Fault> {
-        self.record.fault(component);
-        let component = match &cause {
-            // A function panics where the component behind it is polled.
-            Cause::Panic(_) => fuse::culprit(),
-            Cause::Error(_) => None,
-        }
-        .unwrap_or_else(|| self.plan.components[component].name.clone());
-        let fault = Fault {
-            graph: self.plan.graph.clone(),
-            component,
-            cause,
-        };
-        match (self.plan.supervise)(&fault) {
-            Policy::Stop => Err(fault),
-            Policy::CarryOn => {
-                log::error!("{fault}");
-                if let Some(faults) = &self.faults
-                    && let Err(TrySendError::Full(fault)) = faults.try_send(fault)
-                {
-                    log::error!(
-                        "{fault}, and the component that takes the faults does not keep up"
-                    );
-                }
-                Ok(())
-            }
         }
     }
 }
@@ -261,19 +322,16 @@ impl Future for Flow {
         flow.record.end_turn(before);
         if let Poll::Ready(Err(_)) = outcome {
             flow.record.fail();
-            flow.components = Box::default();
-            flow.alive = 0;
+            flow.drop_components();
         }
         outcome
     }
 }
 
-/// What came of polling a component; the error is what it panicked with.
-type Outcome = std::thread::Result<Poll<Done>>;
-
-fn poll_caught(component: &mut Started, waker: &Waker) -> Outcome {
-    let mut cx = Context::from_waker(waker);
-    catch_unwind(AssertUnwindSafe(|| component.as_mut().poll(&mut cx)))
+impl Drop for Flow {
+    fn drop(&mut self) {
+        self.drop_components();
+    }
 }
 
 /// Says of a flow, for as long as it lives, that it is being polled.

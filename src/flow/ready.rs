@@ -4,11 +4,13 @@
 //! atomics; [`Woken`] is set by wakers from anywhere (sockets, timers, links across workers) and wakes the flow.
 
 use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Wake, Waker};
 
 use crate::mutation::mutated;
+use crate::supervision::Cause;
 use crate::sync::{AtomicU64, Mutex, Ordering};
 
 const WORD: usize = u64::BITS as usize;
@@ -265,7 +267,7 @@ impl Waiter {
     pub(crate) fn wake(self, ready: &ReadySet) {
         match self {
             Self::Component(component) => ready.insert(component),
-            Self::Other(waker) => waker.wake(),
+            Self::Other(waker) => wake_caught(waker),
         }
     }
 
@@ -275,6 +277,13 @@ impl Waiter {
             (Self::Other(a), Self::Other(b)) => a.will_wake(b),
             _ => false,
         }
+    }
+}
+
+/// Wakes who may have a waker of its own making. If that panics, it is no fault of the component that wakes it.
+pub(crate) fn wake_caught(waker: Waker) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+        log::error!("a waker {}", Cause::panic(&*payload));
     }
 }
 

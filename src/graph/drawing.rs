@@ -35,6 +35,9 @@ impl<Make> Graph<Make> {
         }
         let line = |feed: &Feed| {
             let from = match feed.outbox {
+                Origin::Port(key) if self.cloning(key).is_some() => {
+                    format!("{} (dead letters)", self.port(key))
+                }
                 Origin::Port(key) => self.port(key),
                 Origin::Faults => Plan::FAULTS.to_owned(),
             };

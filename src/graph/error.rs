@@ -34,6 +34,14 @@ pub enum GraphError {
         /// The graph.
         graph: Arc<str>,
     },
+    /// The faults of the graph, or the dead letters of an inbox, are linked to two inboxes.
+    #[error("graph `{graph}`: {what} can be linked to one inbox only")]
+    LinkedTwice {
+        /// The graph.
+        graph: Arc<str>,
+        /// What is linked twice.
+        what: String,
+    },
     /// Components feed each other in a circle, so that none of them would ever see its inboxes close.
     #[error(
         "graph `{graph}`: the components `{}` feed each other in a circle and would never end: \

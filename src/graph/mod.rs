@@ -24,15 +24,15 @@ pub use template::{PerSeed, Template};
 
 use crate::blocking::Blocking;
 use crate::component::{Component, Done, Started};
-use crate::fault::{Fault, Policy, Supervise};
 use crate::flow::Flow;
 use crate::link::across::{AnyEnds, Ends, Receiver, Sender, link};
 use crate::link::{AnyMeasure, DEFAULT_CAPACITY, LinkKind, Measure};
 use crate::port::Message;
 use crate::ports::{
-    AnyInbox, AnyOutbox, ComponentId, InboxHandle, OutboxHandle, PortInfo, PortKey, Ports, Wiring,
-    WrongMessage,
+    AnyInbox, AnyOutbox, CloneMessage, Cloning, ComponentId, InboxHandle, OutboxHandle, PortInfo,
+    PortKey, Ports, Wiring, WrongMessage,
 };
+use crate::supervision::{Fault, Policy, Supervise, Supervisor};
 
 /// Components and the links between them, under a name.
 ///
@@ -79,7 +79,8 @@ pub struct Graph<Make = Once> {
     name: Arc<str>,
     nodes: Vec<Node<Make>>,
     links: Vec<Link>,
-    supervise: Supervise,
+    dead_letters: Vec<DeadLetters>,
+    supervise: Option<Supervise>,
 }
 
 /// How a component of a [`Graph`] is made: once, from itself.
@@ -98,7 +99,15 @@ struct Node<Make> {
     own_thread: bool,
     /// Whether it is a function of each message, which may be fused into the inbox that it feeds.
     is_function: bool,
+    /// Who decides about its faults, if the graph that it came with has a policy.
+    supervisor: Option<Supervisor>,
     make: Make,
+}
+
+/// An inbox whose messages in hand are wanted when its component fails. As an outbox they have the inbox's own key.
+struct DeadLetters {
+    inbox: PortKey,
+    clone: CloneMessage,
 }
 
 /// A link of a graph that does not run yet.
@@ -318,7 +327,7 @@ impl<P: Ports, C: Component<P> + Send> Part<P, kind::Async> for C {
 
 impl<P: Ports, F> Part<P, kind::Thread> for Blocking<F>
 where
-    F: FnOnce(&mut P) -> Done + Send + 'static,
+    F: FnMut(&mut P) -> Done + Send + 'static,
 {
     #[track_caller]
     fn join(self, graph: &mut Graph, name: &str) -> P::Handles {
@@ -341,14 +350,23 @@ impl<P: Ports> fmt::Debug for Composite<P> {
 }
 
 impl<P: Ports> Part<P, kind::Inner> for Composite<P> {
-    /// The components of the inner graph become components of the outer one, `outer name/inner name`.
+    /// The components of the inner graph become components of the outer one, `outer name/inner name`. The policy of the inner graph, if
+    /// it has one, still decides about them.
     fn join(self, graph: &mut Graph, name: &str) -> P::Handles {
+        let prefix = name.len() + 1;
         let inner = self.graph.nodes.into_iter();
-        graph.nodes.extend(inner.map(|node| Node {
-            name: format!("{name}/{}", node.name),
-            ..node
+        graph.nodes.extend(inner.map(|node| {
+            let supervisor = node
+                .supervisor
+                .map_or_else(|| Supervisor::of(self.graph.supervise.as_ref()), Some);
+            Node {
+                name: format!("{name}/{}", node.name),
+                supervisor: supervisor.map(|supervisor| supervisor.within(prefix)),
+                ..node
+            }
         }));
         graph.links.extend(self.graph.links);
+        graph.dead_letters.extend(self.graph.dead_letters);
         self.ports
     }
 }
@@ -359,7 +377,8 @@ impl<Make> Graph<Make> {
             name,
             nodes: Vec::new(),
             links: Vec::new(),
-            supervise: Arc::new(|_| Policy::Stop),
+            dead_letters: Vec::new(),
+            supervise: None,
         }
     }
 
@@ -381,6 +400,7 @@ impl<Make> Graph<Make> {
             ports,
             own_thread,
             is_function: false,
+            supervisor: None,
             make,
         });
         id
@@ -484,13 +504,54 @@ impl<Make> Graph<Make> {
         }
     }
 
-    /// The faults of this graph's components, as messages, for a component that wants to know of them. They come
-    /// when the policy is to [carry on](Policy::CarryOn), and end when only those are left that take them, or are downstream of one that does.
+    /// The faults of this graph's components, as messages, for a component that wants to know of them. They come when the policy
+    /// is to [carry on](Policy::CarryOn) or to [restart](Policy::Restart), and end when only those are left that take them, or are
+    /// downstream of one that does.
     pub fn faults(&self) -> FaultsHandle {
         FaultsHandle(())
     }
 
-    /// Decides, by the fault, what becomes of the graph. Without it a graph [stops](Policy::Stop) at its first fault.
+    /// The messages that the component of this inbox has in hand when it fails: the last that it has taken, unless it has asked for the
+    /// next since. To be linked to whoever sees to them; that one has to have space for such a message before the fault goes on.
+    ///
+    /// Only an inbox that is asked for them copies its messages.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea::{Graph, Pipe, Policy};
+    ///
+    /// let mut graph = Graph::new("numbers");
+    /// let parse = graph.add("parse", async |io: &mut Pipe<String, u32>| {
+    ///     while let Some(text) = io.inbox.next().await {
+    ///         io.outbox.send(text.parse()?).await?;
+    ///     }
+    ///     Ok(())
+    /// });
+    /// graph.supervise(|_| Policy::CarryOn);
+    /// let letters = graph.dead_letters(&parse.inbox);
+    /// let (texts, letters, numbers) = (graph.feed(parse.inbox), graph.take(letters), graph.take(parse.outbox));
+    /// for text in ["1", "two", "3"] {
+    ///     texts.try_send(text.to_owned()).unwrap();
+    /// }
+    /// kamea::testing::block_on(graph.start()?)?;
+    /// assert_eq!(numbers.into_iter().collect::<Vec<_>>(), [1]);
+    /// assert_eq!(letters.into_iter().collect::<Vec<_>>(), ["two"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn dead_letters<T: Message + Clone>(&mut self, inbox: &InboxHandle<T>) -> OutboxHandle<T> {
+        self.dead_letters.push(DeadLetters {
+            inbox: inbox.key,
+            clone: Cloning::<T>::FUNCTION,
+        });
+        OutboxHandle::new(inbox.key)
+    }
+
+    /// Decides, by the fault, what becomes of the component and of the graph. Without it a graph [stops](Policy::Stop) at its
+    /// first fault. If the function panics, the graph stops.
+    ///
+    /// A graph that is a component of another one keeps its policy, which may still stop them both; if it has none, that of the
+    /// outer graph decides.
     ///
     /// # Examples
     ///
@@ -504,7 +565,7 @@ impl<Make> Graph<Make> {
     /// });
     /// ```
     pub fn supervise(&mut self, policy: impl Fn(&Fault) -> Policy + Send + Sync + 'static) {
-        self.supervise = Arc::new(policy);
+        self.supervise = Some(Arc::new(policy));
     }
 }
 

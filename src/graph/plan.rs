@@ -5,9 +5,9 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use super::{Feed, Graph, GraphError, Link, Node, Origin};
-use crate::fault::Supervise;
 use crate::link::{LinkKind, Terms};
-use crate::ports::{ComponentId, PortInfo, PortKey, PortLink};
+use crate::ports::{CloneMessage, ComponentId, LettersLink, PortInfo, PortKey, PortLink};
+use crate::supervision::Supervisor;
 
 /// What is needed to start a graph any number of times without looking anything up.
 pub(crate) struct Plan {
@@ -21,7 +21,6 @@ pub(crate) struct Plan {
     pub(crate) links: Box<[PlannedLink]>,
     /// The link that the graph's faults go to.
     pub(crate) faults: Option<PortLink>,
-    pub(crate) supervise: Supervise,
 }
 
 pub(crate) struct PlannedComponent {
@@ -33,6 +32,10 @@ pub(crate) struct PlannedComponent {
     pub(crate) own_thread: bool,
     pub(crate) port_infos: &'static [PortInfo],
     pub(crate) ports: Box<[Box<[PortLink]>]>,
+    /// Where the messages in hand go if it fails.
+    pub(crate) dead_letters: Vec<LettersLink>,
+    /// Who decides about its faults; they stop the graph if nobody does.
+    pub(crate) supervisor: Option<Supervisor>,
     /// Whether no inbox of it is linked: a graceful stop begins with it.
     pub(crate) is_source: bool,
     /// Whether it takes the graph's faults, or is downstream of one that does. When no others are left, nobody's faults
@@ -77,8 +80,13 @@ impl Plan {
     /// its components in flow order.
     pub(crate) fn new<Make>(graph: &Graph<Make>) -> Result<(Self, Vec<usize>), GraphError> {
         let numbers = number_components(graph)?;
+        all_linked_once(graph, &numbers)?;
         let order = flow_order(graph, &numbers)?;
-        let mut components: Vec<_> = graph.nodes.iter().map(PlannedComponent::new).collect();
+        let mut components: Vec<_> = graph
+            .nodes
+            .iter()
+            .map(|node| PlannedComponent::new(node, graph))
+            .collect();
         let mut branches = Branches::default();
         let mut faults = None;
 
@@ -99,10 +107,18 @@ impl Plan {
                     feed: number,
                 };
                 match feed.outbox {
-                    Origin::Port(outbox) => branches.push(numbers[&outbox.component], outbox, at),
-                    Origin::Faults => {
-                        faults = Some(at);
+                    Origin::Port(outbox) => {
+                        let component = numbers[&outbox.component];
+                        match graph.cloning(outbox) {
+                            None => branches.push(component, outbox, at),
+                            Some(clone) => components[component].dead_letters.push(LettersLink {
+                                port: outbox.port,
+                                at,
+                                clone,
+                            }),
+                        }
                     }
+                    Origin::Faults => faults = Some(at),
                 }
             }
         }
@@ -112,7 +128,12 @@ impl Plan {
 
         let node = |key: PortKey| numbers[&key.component];
         let on_own_thread = |key: PortKey| graph.nodes[node(key)].own_thread;
-        let is_function = |key: PortKey| graph.nodes[node(key)].is_function;
+        let has_letters = |component| {
+            let mut letters = graph.dead_letters.iter();
+            letters.any(|letters| letters.inbox.component == component)
+        };
+        let is_function =
+            |key: PortKey| graph.nodes[node(key)].is_function && !has_letters(key.component);
         let mut links: Box<[_]> = graph
             .links
             .iter()
@@ -157,7 +178,6 @@ impl Plan {
             components: take(&others),
             links,
             faults,
-            supervise: graph.supervise.clone(),
         };
         plan.find_takers();
         plan.shape = plan.shape();
@@ -166,8 +186,9 @@ impl Plan {
 }
 
 impl PlannedComponent {
-    fn new<Make>(node: &Node<Make>) -> Self {
+    fn new<Make>(node: &Node<Make>, graph: &Graph<Make>) -> Self {
         let ports = node.ports.iter().map(|_| Box::default()).collect();
+        let own = node.supervisor.clone();
         Self {
             name: node.name.as_str().into(),
             kind: node.kind,
@@ -175,6 +196,8 @@ impl PlannedComponent {
             own_thread: node.own_thread,
             port_infos: node.ports,
             ports,
+            dead_letters: Vec::new(),
+            supervisor: own.or_else(|| Supervisor::of(graph.supervise.as_ref())),
             is_source: true,
             serves_faults: false,
         }
@@ -297,6 +320,31 @@ fn number_components<Make>(graph: &Graph<Make>) -> Result<HashMap<ComponentId, u
     Ok(numbers)
 }
 
+/// Faults and dead letters have no handle that linking would consume.
+fn all_linked_once<Make>(
+    graph: &Graph<Make>,
+    numbers: &HashMap<ComponentId, usize>,
+) -> Result<(), GraphError> {
+    let mut known = Vec::new();
+    for feed in graph.links.iter().flat_map(|link| &link.from) {
+        let what = match feed.outbox {
+            Origin::Faults => "its faults".to_owned(),
+            Origin::Port(key) if graph.cloning(key).is_some() => {
+                let node = &graph.nodes[numbers[&key.component]];
+                let port = node.ports[key.port].name;
+                format!("the dead letters of `{}.{port}`", node.name)
+            }
+            Origin::Port(_) => continue,
+        };
+        if known.contains(&what) {
+            let graph = graph.name.clone();
+            return Err(GraphError::LinkedTwice { graph, what });
+        }
+        known.push(what);
+    }
+    Ok(())
+}
+
 fn all_linked<Make>(
     graph: &Graph<Make>,
     components: &[PlannedComponent],
@@ -314,6 +362,15 @@ fn all_linked<Make>(
         }
     }
     Ok(())
+}
+
+impl<Make> Graph<Make> {
+    /// How the messages of an outbox are cloned, if they are the dead letters of an inbox.
+    pub(super) fn cloning(&self, outbox: PortKey) -> Option<CloneMessage> {
+        let mut letters = self.dead_letters.iter();
+        let letters = letters.find(|letters| letters.inbox == outbox)?;
+        Some(letters.clone)
+    }
 }
 
 /// Marks what takes the graph's faults, and all that is downstream of it.

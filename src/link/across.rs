@@ -6,6 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::shared::Shared;
 use super::{Counted, Measure, Terms};
+use crate::flow::wake_caught;
 use crate::mutation::mutated;
 use crate::port::{Closed, Message, TrySendError};
 use crate::ports::Direction;
@@ -219,6 +220,10 @@ impl<T> Receiver<T> {
     /// The next message; blocks this thread until it is there. Not for code that runs on a worker.
     /// `None` once every sender is gone and nothing is left.
     pub fn next_blocking(&mut self) -> Option<T> {
+        self.receive_blocking()
+    }
+
+    pub(crate) fn receive_blocking(&self) -> Option<T> {
         self.try_receive().or_else(|| {
             if !self.receiver.is_disconnected() {
                 simulation::refuse_to_block("next_blocking");
@@ -318,7 +323,7 @@ impl Gone {
             Ok(mut waiting) => std::mem::take(&mut *waiting),
             Err(_) => return,
         };
-        waiting.into_iter().for_each(Waker::wake);
+        waiting.into_iter().for_each(wake_caught);
     }
 
     pub(super) fn is_set(&self) -> bool {

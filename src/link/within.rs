@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use super::{Counted, LinkCounts, Tapping, Terms, Watch};
-use crate::flow::{ReadySet, Waiter, polls_of};
+use crate::flow::{ReadySet, Waiter, is_stopping_source, polls_of};
 use crate::mutation::mutated;
 use crate::port::{Closed, Message, TrySendError};
 use crate::tap::TapPoint;
@@ -206,11 +206,22 @@ impl<T> Queue<T> {
         Poll::Pending
     }
 
-    /// A send that waited is given up.
+    /// A send that waited is given up; that of a source that is stopped leaves its message, for which the queue grows by one.
     #[cold]
-    pub(crate) fn leave(&self, ticket: Ticket) {
+    pub(crate) fn leave(&self, ticket: Ticket, message: &mut Option<T>) {
         let mut state = self.state.borrow_mut();
-        state.writers.retain(|writer| writer.ticket != ticket);
+        if let Some(at) = state
+            .writers
+            .iter()
+            .position(|writer| writer.ticket == ticket)
+            && let Some(writer) = state.writers.remove(at)
+            && state.inbox_open
+            && is_stopping_source()
+            && let Some(message) = message.take()
+        {
+            state.accept(message, writer.feed);
+            return self.wake_reader(state);
+        }
         let next = state.next_writer_with_space();
         drop(state);
         self.wake(next);
@@ -254,12 +265,12 @@ impl<T> Queue<T> {
         let writers = std::mem::take(&mut state.writers);
         let watchers = std::mem::take(&mut state.watchers);
         drop(state);
-        // A message may own anything, so it is dropped only now that nothing is borrowed.
-        drop(undelivered);
         let writers = writers.into_iter().filter_map(|writer| writer.waiter);
         for waiter in writers.chain(watchers) {
             waiter.wake(&self.ready);
         }
+        // A message may own anything, and may panic: it is dropped when nothing is borrowed and all have been told.
+        drop(undelivered);
     }
 
     #[inline]

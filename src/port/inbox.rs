@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use super::Across;
+use super::{Across, Letter};
 use crate::fuse::Fused;
 use crate::link::across::Receiver;
 use crate::link::within::Queue;
@@ -50,7 +50,7 @@ pub struct Inbox<T>(Receiving<T>);
 enum Receiving<T> {
     Within(Rc<Queue<T>>),
     Across(Receiver<T>),
-    /// Behind functions.
+    /// Behind functions, or where its messages are kept in hand.
     Fused(Box<dyn Fused<T>>),
 }
 
@@ -71,6 +71,14 @@ impl<T> Inbox<T> {
 
     pub(crate) fn fused(fused: Box<dyn Fused<T>>) -> Self {
         Self(Receiving::Fused(fused))
+    }
+
+    /// Sends the message in hand to the dead letters, if that is asked for.
+    pub(crate) fn dead_letter(&self) -> Option<Letter<'_>> {
+        match &self.0 {
+            Receiving::Fused(fused) => fused.dead_letter(),
+            Receiving::Within(_) | Receiving::Across(_) => None,
+        }
     }
 
     /// The next message. `None` once upstream has finished and the queue is empty.
@@ -108,11 +116,16 @@ impl<T> Inbox<T> {
     ///
     /// In a component that runs in a flow, which must not block: use [`next`](Self::next) there.
     pub fn next_blocking(&mut self) -> Option<T> {
-        match &mut self.0 {
-            Receiving::Within(_) | Receiving::Fused(_) => {
+        self.take_blocking()
+    }
+
+    pub(crate) fn take_blocking(&self) -> Option<T> {
+        match &self.0 {
+            Receiving::Within(_) => {
                 panic!("a component of a flow must not block: use `next().await`")
             }
-            Receiving::Across(receiver) => receiver.next_blocking(),
+            Receiving::Across(receiver) => receiver.receive_blocking(),
+            Receiving::Fused(fused) => fused.next_blocking(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Inboxes and outboxes: the typed ends that a component owns.
 
 mod inbox;
+mod kept;
 mod outbox;
 
 use std::fmt::Debug;
@@ -8,6 +9,8 @@ use std::future::Future;
 use std::pin::Pin;
 
 pub use inbox::{Inbox, NextMessage};
+pub(crate) use kept::Kept;
+pub use kept::Letter;
 pub use outbox::{Outbox, SendMessage};
 
 /// What may travel over a link: any type that may be sent to another thread, borrows nothing and can be shown.

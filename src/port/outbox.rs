@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use super::{Across, Closed, TrySendError};
+use crate::flow::{go_on, is_stopping_source};
 use crate::link::across::{Sender, WeakSender};
 use crate::link::within::{Queue, Ticket};
 
@@ -48,7 +49,8 @@ enum Sending<T> {
         feed: usize,
     },
     Across(Sender<T>),
-    Feedback(WeakSender<T>),
+    /// Does not hold the link open: a feedback link, or one that the flow holds for a thread.
+    Weak(WeakSender<T>),
 }
 
 impl<T> fmt::Debug for Outbox<T> {
@@ -56,12 +58,12 @@ impl<T> fmt::Debug for Outbox<T> {
         f.write_str(match &self.0 {
             Sending::Within { .. } => "Outbox(within a flow)",
             Sending::Across(_) => "Outbox(across threads)",
-            Sending::Feedback(_) => "Outbox(feedback across threads)",
+            Sending::Weak(_) => "Outbox(across threads, held elsewhere)",
         })
     }
 }
 
-impl<T> Outbox<T> {
+impl<T: 'static> Outbox<T> {
     pub(crate) fn within(queue: Rc<Queue<T>>, holds: bool, feed: usize) -> Self {
         Self(Sending::Within { queue, holds, feed })
     }
@@ -71,7 +73,7 @@ impl<T> Outbox<T> {
         Self(if holds {
             Sending::Across(sender)
         } else {
-            Sending::Feedback(sender.downgrade())
+            Sending::Weak(sender.downgrade())
         })
     }
 
@@ -114,7 +116,7 @@ impl<T> Outbox<T> {
                 panic!("a component of a flow must not block: use `send(..).await`")
             }
             Sending::Across(sender) => sender.send_blocking(message),
-            Sending::Feedback(weak) => match weak.upgrade() {
+            Sending::Weak(weak) => match weak.upgrade() {
                 Some(sender) => sender.send_blocking(message),
                 None => Err(Closed(message)),
             },
@@ -132,7 +134,7 @@ impl<T> Outbox<T> {
         match &self.0 {
             Sending::Within { queue, .. } => queue.is_closed(),
             Sending::Across(sender) => sender.is_closed(),
-            Sending::Feedback(weak) => weak.upgrade().is_none_or(|sender| sender.is_closed()),
+            Sending::Weak(weak) => weak.upgrade().is_none_or(|sender| sender.is_closed()),
         }
     }
 
@@ -140,7 +142,7 @@ impl<T> Outbox<T> {
         match &self.0 {
             Sending::Within { queue, .. } => queue.poll_closed(cx),
             Sending::Across(sender) => sender.poll_closed(cx),
-            Sending::Feedback(weak) => match weak.upgrade() {
+            Sending::Weak(weak) => match weak.upgrade() {
                 Some(sender) => sender.poll_closed(cx),
                 None => Poll::Ready(()),
             },
@@ -165,28 +167,29 @@ impl<T> Drop for Outbox<T> {
     }
 }
 
-impl<T> Sending<T> {
+impl<T: 'static> Sending<T> {
     fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
         match self {
             Self::Within { queue, feed, .. } => queue.try_send(message, *feed),
             Self::Across(sender) => sender.try_send(message),
-            Self::Feedback(weak) => match weak.upgrade() {
+            Self::Weak(weak) => match weak.upgrade() {
                 Some(sender) => sender.try_send(message),
                 None => Err(TrySendError::Closed(message)),
             },
         }
     }
 
-    /// Waits for space on the other side.
-    fn send_across(&self, message: T) -> Across<'_, Result<(), Closed<T>>> {
+    /// Waits for space on the other side. It borrows nothing, since it may outlive its component.
+    fn send_across(&self, message: T) -> Across<'static, Result<(), Closed<T>>> {
+        let sender = match self {
+            Self::Within { .. } => None,
+            Self::Across(sender) => Some(sender.clone()),
+            Self::Weak(weak) => weak.upgrade(),
+        };
         Box::pin(async move {
-            match self {
-                Self::Within { .. } => Err(Closed(message)),
-                Self::Across(sender) => sender.send(message).await,
-                Self::Feedback(weak) => match weak.upgrade() {
-                    Some(sender) => sender.send(message).await,
-                    None => Err(Closed(message)),
-                },
+            match sender {
+                Some(sender) => sender.send(message).await,
+                None => Err(Closed(message)),
             }
         })
     }
@@ -194,20 +197,20 @@ impl<T> Sending<T> {
 
 /// The future of [`Outbox::send`].
 #[must_use = "no message is sent unless it is awaited"]
-pub struct SendMessage<'a, T> {
+pub struct SendMessage<'a, T: 'static> {
     outbox: &'a Sending<T>,
     /// `None` once it has been taken over.
     message: Option<T>,
     /// Its place among those that wait for space inside a flow.
     ticket: Option<Ticket>,
     /// The wait for another thread, once it has begun.
-    across: Option<Across<'a, Result<(), Closed<T>>>>,
+    across: Option<Across<'static, Result<(), Closed<T>>>>,
 }
 
 // Nothing here is pinned: the message is only ever moved.
 impl<T> Unpin for SendMessage<'_, T> {}
 
-impl<T> Future for SendMessage<'_, T> {
+impl<T: 'static> Future for SendMessage<'_, T> {
     type Output = Result<(), Closed<T>>;
 
     #[inline(always)]
@@ -224,7 +227,7 @@ impl<T> Future for SendMessage<'_, T> {
     }
 }
 
-impl<T> SendMessage<'_, T> {
+impl<T: 'static> SendMessage<'_, T> {
     #[inline(never)]
     fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed<T>>> {
         if let Sending::Within { queue, feed, .. } = self.outbox {
@@ -240,15 +243,33 @@ impl<T> SendMessage<'_, T> {
             }
         }
         let across = self.across.as_mut().expect("polled after it was ready");
-        across.as_mut().poll(cx)
+        let sent = across.as_mut().poll(cx);
+        if sent.is_ready() {
+            self.across = None;
+        }
+        sent
+    }
+
+    #[cold]
+    fn give_up(&mut self) {
+        match (self.outbox, self.ticket, self.across.take()) {
+            (Sending::Within { queue, .. }, Some(ticket), _) => {
+                queue.leave(ticket, &mut self.message);
+            }
+            (_, _, Some(across)) if is_stopping_source() => go_on(Box::pin(async move {
+                // Nobody is left who could do anything about a receiver that has gone.
+                let _ = across.await;
+            })),
+            _ => {}
+        }
     }
 }
 
 impl<T> Drop for SendMessage<'_, T> {
     #[inline(always)]
     fn drop(&mut self) {
-        if let (Some(ticket), Sending::Within { queue, .. }) = (self.ticket, self.outbox) {
-            queue.leave(ticket);
+        if self.ticket.is_some() || self.across.is_some() {
+            self.give_up();
         }
     }
 }

@@ -7,9 +7,9 @@ use std::task::Poll;
 
 use super::stop::{self, Stop};
 use super::{Placement, worker};
-use crate::fault::Fault;
 use crate::flow::Flow;
 use crate::graph::{Graph, GraphError};
+use crate::supervision::Fault;
 
 /// Graphs that a component runs beside itself, on its own worker or on others: what a chassis is made of.
 ///

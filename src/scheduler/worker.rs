@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,9 +16,9 @@ use super::flows::{Counted, Flows};
 use super::stop::{self, Stop};
 use super::{Placement, Workers};
 use crate::census::Registry;
-use crate::fault::Fault;
 use crate::flow::Flow;
 use crate::simulation;
+use crate::supervision::{Cause, Fault};
 
 /// What a worker is told.
 pub(super) enum Job {
@@ -110,7 +111,7 @@ pub(super) fn run(index: usize, jobs: &flume::Receiver<Job>, workers: Workers, a
 async fn serve(jobs: &flume::Receiver<Job>, flows: Flows, registry: &Registry) {
     while let Ok(job) = jobs.recv_async().await {
         match job {
-            Job::Run(job) => job(),
+            Job::Run(job) => run_job(job),
             Job::Look(look) => look(registry),
             Job::Finish => break,
         }
@@ -123,6 +124,14 @@ async fn serve(jobs: &flume::Receiver<Job>, flows: Flows, registry: &Registry) {
         }
     };
     first_of(flows.finished(), looks).await;
+}
+
+/// What starts a flow may run the user's code.
+fn run_job(job: Box<dyn FnOnce() + Send>) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(job)) {
+        let cause = Cause::panic(&*payload);
+        log::error!("a graph could not be started: it {cause}");
+    }
 }
 
 async fn first_of(a: impl Future<Output = ()>, b: impl Future<Output = ()>) {
@@ -189,18 +198,22 @@ pub(super) fn adopt(flow: Flow, stop: Option<Arc<Stop>>) {
 pub(super) fn launch(
     mut flow: Flow,
     stop: Arc<Stop>,
+    abort: Arc<Stop>,
     ended: Option<flume::Sender<Result<(), Fault>>>,
 ) {
     let running = with_worker(|worker| worker.flows.enter());
     spawn_task(async move {
         let _running = running;
         let outcome = {
-            let mut wish = pin!(stop.wait());
+            let (mut wish, mut late) = (pin!(stop.wait()), pin!(abort.wait()));
             let mut is_stopping = false;
             poll_fn(|cx| {
                 if !is_stopping && wish.as_mut().poll(cx).is_ready() {
                     is_stopping = true;
                     flow.stop_sources();
+                }
+                if is_stopping && late.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Ok(()));
                 }
                 let before = stop::enter(Some(stop.clone()));
                 let outcome = Pin::new(&mut flow).poll(cx);
@@ -244,7 +257,7 @@ pub(super) fn submit(placement: Placement, job: impl FnOnce() + Send + 'static) 
 
 fn log_fault(outcome: Result<(), Fault>) {
     if let Err(fault) = outcome {
-        log::error!("{fault}");
+        fault.log();
         simulation::add_fault(fault);
     }
 }

@@ -3,8 +3,8 @@
 use std::any::Any;
 use std::time::Duration;
 
-use crate::fault::{Cause, Fault};
 use crate::graph::GraphError;
+use crate::supervision::{Cause, Fault};
 
 /// Why a simulation has failed.
 #[derive(Debug, thiserror::Error)]

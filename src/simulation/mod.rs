@@ -26,10 +26,10 @@ pub use seeds::{FailedSeed, Seeds};
 pub(crate) use alarm::Alarm;
 pub(crate) use world::{is_on, now};
 
-use crate::fault::Fault;
 use crate::graph::Graph;
 use crate::random::Chance;
 use crate::scheduler::{Placement, Worker};
+use crate::supervision::Fault;
 use trace::Trace;
 use world::World;
 

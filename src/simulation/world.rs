@@ -15,8 +15,8 @@ use fastrand::Rng;
 
 use super::trace::Trace;
 use super::{Limits, SimulationError};
-use crate::fault::Fault;
 use crate::scheduler::Worker;
+use crate::supervision::Fault;
 
 /// When every simulation begins: 1 January 2026, 00:00 UTC, in seconds since the epoch.
 const FIRST_SECOND: u64 = 1_767_225_600;

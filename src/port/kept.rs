@@ -1,0 +1,72 @@
+//! An inbox that keeps a copy of the message in hand, so that it is not lost with a component that fails.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use super::{Across, Inbox, Outbox};
+use crate::fuse::Fused;
+use crate::port::Message;
+
+/// An inbox, and where the message goes that its component had in hand when it failed: the last that it had taken, unless it
+/// had asked for the next since.
+pub(crate) struct Kept<T> {
+    upstream: Rc<Inbox<T>>,
+    /// A wait for another thread, once it has begun.
+    waiting: RefCell<Option<Across<'static, Option<T>>>>,
+    in_hand: Cell<Option<T>>,
+    clone: fn(&T) -> T,
+    letters: Outbox<T>,
+}
+
+/// A message on its way to the dead letters. It waits for space there.
+pub type Letter<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+
+impl<T> Kept<T> {
+    pub(crate) fn new(upstream: Inbox<T>, clone: fn(&T) -> T, letters: Outbox<T>) -> Self {
+        Self {
+            upstream: Rc::new(upstream),
+            waiting: RefCell::default(),
+            in_hand: Cell::new(None),
+            clone,
+            letters,
+        }
+    }
+
+    fn keep(&self, message: Option<T>) -> Option<T> {
+        self.in_hand.set(message.as_ref().map(self.clone));
+        message
+    }
+}
+
+impl<T: Message> Fused<T> for Kept<T> {
+    fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        self.in_hand.set(None);
+        let message = ready!(self.upstream.poll_fused(cx, &self.waiting));
+        Poll::Ready(self.keep(message))
+    }
+
+    fn try_next(&self) -> Option<T> {
+        self.in_hand.set(None);
+        self.keep(self.upstream.try_take())
+    }
+
+    fn next_blocking(&self) -> Option<T> {
+        self.in_hand.set(None);
+        self.keep(self.upstream.take_blocking())
+    }
+
+    fn len(&self) -> usize {
+        self.upstream.len()
+    }
+
+    fn dead_letter(&self) -> Option<Letter<'_>> {
+        let message = self.in_hand.take()?;
+        Some(Box::pin(async move {
+            // Who no longer takes dead letters does not want this one either.
+            let _ = self.letters.send(message).await;
+        }))
+    }
+}

@@ -1,0 +1,121 @@
+//! One attempt of a component at its work. Whatever panics in it is caught here, and a fault gives back what a restart needs.
+
+use std::any::Any;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::thread;
+
+use super::Cause;
+use crate::component::{Component, Done, End, Started};
+use crate::fuse;
+use crate::ports::Ports;
+
+/// How an attempt ended: quietly, or by a fault.
+pub type Ended = Result<(), Box<Failed>>;
+
+/// A component that has failed, with its ports still open.
+pub struct Failed {
+    pub(crate) cause: Cause,
+    /// The function that panicked, if one did that is fused into an inbox of the component.
+    pub(crate) culprit: Option<Arc<str>>,
+    /// Starts it again over the same ports. Dropping it closes them.
+    pub(crate) again: Option<Again>,
+}
+
+type Again = Box<dyn FnOnce() -> Started>;
+
+impl fmt::Debug for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Failed").field(&self.cause).finish()
+    }
+}
+
+impl Failed {
+    pub(crate) fn new(cause: Cause, again: impl FnOnce() -> Started + 'static) -> Self {
+        Self {
+            again: Some(Box::new(again)),
+            ..Self::for_good(cause)
+        }
+    }
+
+    /// A failure that leaves nothing to start again.
+    pub(crate) fn for_good(cause: Cause) -> Self {
+        Self {
+            cause,
+            culprit: None,
+            again: None,
+        }
+    }
+}
+
+/// What a component that is an async function does when it is polled.
+pub(crate) async fn attempt<P, F>(mut function: F, mut ports: P) -> Ended
+where
+    P: Ports,
+    F: AsyncFnMut(&mut P) -> Done + 'static,
+{
+    let outcome = caught(function(&mut ports)).await;
+    let Some(cause) = Cause::of(outcome) else {
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop((function, ports))));
+        return dropped.map_err(|payload| Box::new(Failed::for_good(Cause::panic(&*payload))));
+    };
+    // A function panics where the component behind it is polled.
+    let is_panic = matches!(cause, Cause::Panic(_));
+    let culprit = is_panic.then(fuse::culprit).flatten();
+    for letter in ports.dead_letters() {
+        letter.await;
+    }
+    Err(Box::new(Failed {
+        culprit,
+        ..Failed::new(cause, || function.start(ports))
+    }))
+}
+
+/// Runs a future that may panic while it is polled, or dropped.
+async fn caught<T>(future: impl Future<Output = T>) -> thread::Result<T> {
+    let mut future = pin!(Some(future));
+    let outcome = poll_fn(|cx| {
+        let Some(running) = future.as_mut().as_pin_mut() else {
+            return Poll::Pending;
+        };
+        match catch_unwind(AssertUnwindSafe(|| running.poll(cx))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+            Err(payload) => Poll::Ready(Err(payload)),
+        }
+    })
+    .await;
+    match catch_unwind(AssertUnwindSafe(|| future.set(None))) {
+        Ok(()) => outcome,
+        Err(payload) => outcome.and(Err(payload)),
+    }
+}
+
+/// Drops what a component leaves behind when nobody waits for its outcome any more.
+pub(crate) fn drop_caught<T>(component: &str, left: T) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(left))) {
+        let cause = Cause::panic(&*payload);
+        log::error!("component `{component}` panicked while it was dropped: {cause}");
+    }
+}
+
+impl Cause {
+    /// The cause of a fault, if it was one.
+    pub(crate) fn of(outcome: thread::Result<Done>) -> Option<Self> {
+        match outcome {
+            Ok(Ok(()) | Err(End::Closed)) => None,
+            Ok(Err(End::Error(error))) => Some(Self::Error(error)),
+            Err(payload) => Some(Self::panic(&*payload)),
+        }
+    }
+
+    pub(crate) fn panic(payload: &(dyn Any + Send)) -> Self {
+        let text = payload.downcast_ref::<&str>().map(ToString::to_string);
+        let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+        Self::Panic(text.unwrap_or_else(|| "(no message)".to_owned()))
+    }
+}

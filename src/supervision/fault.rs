@@ -1,0 +1,118 @@
+//! A component's failure, as a message.
+
+use std::error::Error;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A component failed: it returned an error, or it panicked.
+///
+/// It ends that component alone. The graph's [policy](crate::Policy) decides what becomes of it and of the rest.
+///
+/// # Examples
+///
+/// ```
+/// use kamea::{Cause, Done, End, Graph, Ports, Scheduler};
+///
+/// #[derive(Ports)]
+/// struct NoPorts {}
+///
+/// let mut graph = Graph::new("weather");
+/// graph.add("forecast", async |_: &mut NoPorts| -> Done { Err(End::fault("the sky is gone")) });
+/// let fault = Scheduler::with_workers(1).run(graph)?.wait().unwrap_err();
+/// assert_eq!(fault.to_string(), "component `forecast` of graph `weather` failed: the sky is gone");
+/// assert!(matches!(fault.cause(), Cause::Error(_)));
+/// # Ok::<(), kamea::GraphError>(())
+/// ```
+#[derive(Debug)]
+pub struct Fault {
+    pub(crate) graph: Arc<str>,
+    pub(crate) component: Arc<str>,
+    /// How much of the component's name is that of the graphs around the one whose policy is asked.
+    pub(crate) prefix: usize,
+    pub(crate) cause: Cause,
+    pub(crate) restarts: u32,
+    pub(crate) restarts_in: Option<Duration>,
+}
+
+/// What made a component fail.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Cause {
+    /// It returned an error.
+    Error(Box<dyn Error + Send + Sync>),
+    /// It panicked, with this message.
+    Panic(String),
+}
+
+impl Fault {
+    /// The name of the graph.
+    pub fn graph(&self) -> &str {
+        &self.graph
+    }
+
+    /// The name of the component in its graph. A graph that is a component of another one is told the names that it knows.
+    pub fn component(&self) -> &str {
+        &self.component[self.prefix..]
+    }
+
+    /// What made it fail.
+    pub fn cause(&self) -> &Cause {
+        &self.cause
+    }
+
+    /// How often the component had been restarted before.
+    pub fn restarts(&self) -> u32 {
+        self.restarts
+    }
+
+    /// The pause after which the component is started again; `None` if it is not, or if that is still to be decided.
+    pub fn restarts_in(&self) -> Option<Duration> {
+        self.restarts_in
+    }
+
+    /// Writes it into the log. What shows an error is the user's code, which may panic too.
+    pub(crate) fn log(&self) {
+        let shown = catch_unwind(AssertUnwindSafe(|| self.to_string()));
+        let shown = shown.unwrap_or_else(|_| {
+            format!(
+                "component `{}` of graph `{}` failed, and so does what shows its error",
+                self.component, self.graph
+            )
+        });
+        match self.restarts_in {
+            Some(pause) => log::warn!("{shown}; it is started again in {pause:?}"),
+            None => log::error!("{shown}"),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "component `{}` of graph `{}` ",
+            self.component, self.graph
+        )?;
+        self.cause.fmt(f)
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Error(error) => write!(f, "failed: {error}"),
+            Self::Panic(message) => write!(f, "panicked: {message}"),
+        }
+    }
+}
+
+impl Error for Fault {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.cause {
+            Cause::Error(error) => Some(&**error),
+            Cause::Panic(_) => None,
+        }
+    }
+}
