@@ -122,8 +122,9 @@ fn components_of_templates_are_restarted_too() {
         Ok(())
     });
     let pass = graph.add("pass", pass(Failing::Panic));
-    let collect = |of: fn(&(Sender<u32>, Sender<u32>)) -> &Sender<u32>| {
-        move |ends: &mut (Sender<u32>, Sender<u32>)| {
+    type Ends = (Sender<u32>, Sender<u32>);
+    let collect = |of: fn(&Ends) -> &Sender<u32>| {
+        move |ends: &mut Ends| {
             let end = of(ends).clone();
             async move |io: &mut Sink<u32>| {
                 while let Some(number) = io.inbox.next().await {
