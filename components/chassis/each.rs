@@ -287,7 +287,7 @@ enum Happened<A, B> {
     Unwanted,
 }
 
-async fn unwanted<A, B>(outbox: Option<&Outbox<B>>) -> Happened<A, B> {
+async fn unwanted<A, B: Message>(outbox: Option<&Outbox<B>>) -> Happened<A, B> {
     match outbox {
         Some(outbox) => outbox.closed().await,
         None => pending().await,
@@ -295,7 +295,7 @@ async fn unwanted<A, B>(outbox: Option<&Outbox<B>>) -> Happened<A, B> {
     Happened::Unwanted
 }
 
-async fn pass_on<B>(outbox: Option<&Outbox<B>>, result: B) -> Done {
+async fn pass_on<B: Message>(outbox: Option<&Outbox<B>>, result: B) -> Done {
     if let Some(outbox) = outbox {
         outbox.send(result).await?;
     }
