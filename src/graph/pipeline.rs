@@ -1,5 +1,7 @@
 //! Pipelines: graphs that are a line.
 
+use std::iter;
+
 use std::convert::Infallible;
 
 use super::{Composite, Graph, Part};
@@ -125,13 +127,26 @@ impl<Head, Tail> Pipeline<'_, Head, Tail> {
     }
 
     #[doc(hidden)]
-    pub fn numbered(&self, name: &str) -> String {
-        let clash = self.graph.nodes.iter().any(|node| node.name == name);
-        if clash {
-            format!("{name} {}", self.length + 1)
-        } else {
-            name.to_owned()
-        }
+    pub fn free_name(&self, name: &str) -> String {
+        self.graph.free_name(name)
+    }
+}
+
+impl Graph {
+    /// This name, with a number behind it if a component or part of the graph has it.
+    #[doc(hidden)]
+    pub fn free_name(&self, name: &str) -> String {
+        let is_free = |name: &String| {
+            !self.nodes.iter().any(|node| {
+                let rest = node.name.strip_prefix(name.as_str());
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            })
+        };
+        let numbered = (2..).map(|number| format!("{name} {number}"));
+        iter::once(name.to_owned())
+            .chain(numbered)
+            .find(is_free)
+            .expect("a graph has fewer components than there are numbers")
     }
 }
 
@@ -265,8 +280,8 @@ impl<A: Message, B: Message> OpenEnds for (InboxHandle<A>, OutboxHandle<B>) {
 /// Without a graph, `pipeline!(first => second => third)`, it makes one: a whole [`Graph`](crate::Graph) if the line has no open ends, otherwise a
 /// [`Composite`](crate::Composite) that serves as a component over the ports that are open, those of a [`Source`], a [`Sink`] or a [`Pipe`].
 ///
-/// Each component is named after the expression that makes it, up to its arguments; a second one of the same name gets its
-/// place in the line behind it.
+/// Each component is named after the expression that makes it, up to its arguments; a second one of the same name in the graph gets a
+/// number behind it.
 ///
 /// # Examples
 ///
@@ -311,9 +326,10 @@ macro_rules! pipeline {
         $crate::OpenEnds::of(ends, graph)
     }};
     ($graph:expr, $first:expr $(=> $next:expr)* $(,)?) => {{
-        let line = $crate::Pipeline::start(&mut $graph, $crate::component_name(stringify!($first)), $first);
+        let name = $graph.free_name($crate::component_name(stringify!($first)));
+        let line = $crate::Pipeline::start(&mut $graph, &name, $first);
         $(
-            let name = line.numbered($crate::component_name(stringify!($next)));
+            let name = line.free_name($crate::component_name(stringify!($next)));
             let line = line.then(&name, $next);
         )*
         line.ends()

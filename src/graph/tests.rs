@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::{Graph, GraphError};
 use crate::{
     Cause, Done, End, Fault, Inbox, Outbox, Outboxes, Pipe, Policy, Ports, Scheduler, Sink, Source,
-    blocking, testing, unblock,
+    blocking, pipeline, testing, unblock,
 };
 
 async fn copy(io: &mut Pipe<u32, u32>) -> Done {
@@ -54,6 +54,30 @@ fn a_repeated_name_is_named() {
         graph.start().unwrap_err().to_string(),
         "graph `g`: two components have the name `copy`"
     );
+}
+
+#[test]
+fn pipelines_find_names_that_are_free() {
+    let copy_twice = || pipeline!(copy => copy);
+    let mut graph = Graph::new("g");
+    let (first, _) = pipeline!(graph, copy => copy_twice() => copy_twice() => swallow);
+    let (second, _) = pipeline!(graph, copy => swallow);
+    let (_, _) = (graph.feed(first), graph.feed(second));
+    let names: Vec<_> = graph.nodes.iter().map(|node| node.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "copy",
+            "copy_twice/copy",
+            "copy_twice/copy 2",
+            "copy_twice 2/copy",
+            "copy_twice 2/copy 2",
+            "swallow",
+            "copy 2",
+            "swallow 2"
+        ]
+    );
+    graph.start().unwrap();
 }
 
 #[test]
