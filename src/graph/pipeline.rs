@@ -133,6 +133,12 @@ impl<Head, Tail> Pipeline<'_, Head, Tail> {
 }
 
 impl Graph {
+    /// So that `pipeline!` takes a graph and a reference to one alike.
+    #[doc(hidden)]
+    pub fn itself(&mut self) -> &mut Self {
+        self
+    }
+
     /// This name, with a number behind it if a component or part of the graph has it.
     #[doc(hidden)]
     pub fn free_name(&self, name: &str) -> String {
@@ -327,7 +333,7 @@ macro_rules! pipeline {
     }};
     ($graph:expr, $first:expr $(=> $next:expr)* $(,)?) => {{
         let name = $graph.free_name($crate::component_name(stringify!($first)));
-        let line = $crate::Pipeline::start(&mut $graph, &name, $first);
+        let line = $crate::Pipeline::start($graph.itself(), &name, $first);
         $(
             let name = line.free_name($crate::component_name(stringify!($next)));
             let line = line.then(&name, $next);

@@ -61,7 +61,8 @@ fn pipelines_find_names_that_are_free() {
     let copy_twice = || pipeline!(copy => copy);
     let mut graph = Graph::new("g");
     let (first, _) = pipeline!(graph, copy => copy_twice() => copy_twice() => swallow);
-    let (second, _) = pipeline!(graph, copy => swallow);
+    let by_reference = &mut graph;
+    let (second, _) = pipeline!(by_reference, copy => swallow);
     let (_, _) = (graph.feed(first), graph.feed(second));
     let names: Vec<_> = graph.nodes.iter().map(|node| node.name.as_str()).collect();
     assert_eq!(
