@@ -12,12 +12,11 @@ use kamea::{
     Component, Done, Flows, Graph, GraphError, Inbox, Outbox, Ports, Sender, Source, Template,
 };
 
-use super::admission::{Admission, Admitted};
 use super::connection::{Opened, Service, hold_connection, refuse_connection};
 use super::hand_over::hand_over_connection;
 use super::{Mode, Site};
 use crate::file::{Docroot, FileOptions, Files, Thumbnails};
-use crate::net::{Accepted, Socket, Turn, accept, accept_in_turn, bind};
+use crate::net::{Accepted, Admission, Admitted, Socket, Turn, accept, accept_in_turn, bind};
 
 /// One listening socket for each worker: the system spreads the connections over them.
 pub(super) fn listeners(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {

@@ -24,7 +24,6 @@ use kamea::{Component, Graph, GraphError, PerSeed, Placement, Scheduler, Sender}
 
 pub use listening::Listening;
 
-use super::admission::Admission;
 use super::connection::Opened;
 use super::connections::{Configuration, Connections, listeners, server_graph};
 use super::errors::{ErrorPorts, ErrorPortsHandles};
@@ -37,6 +36,7 @@ use super::{Explanations, Mode, Site};
 use crate::cgi::{Cgi, CgiOptions};
 use crate::file::{Docroot, FileOptions, LogEntry, Thumbnails, serve_files};
 use crate::gateway::Mount;
+use crate::net::Admission;
 use crate::wsgi::{WsgiPool, serve_wsgi};
 
 /// The graph of one connection while it is wired.

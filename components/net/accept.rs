@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use kamea::time::sleep;
@@ -126,9 +126,9 @@ pub fn accept(listener: TcpListener) -> impl Component<Source<Accepted>> + Send 
 }
 
 /// Has the worker watch a listening socket.
-pub(super) fn watch(listener: TcpListener) -> io::Result<tokio::net::TcpStream> {
+pub(super) fn watch(listener: impl Into<OwnedFd>) -> io::Result<tokio::net::TcpStream> {
     // To the event queue a socket is a socket; tokio's own listener would watch every connection at once.
-    tokio::net::TcpStream::from_std(OwnedFd::from(listener).into())
+    tokio::net::TcpStream::from_std(listener.into().into())
 }
 
 /// The next connection. If the wait is given up, none is lost.
@@ -137,13 +137,20 @@ pub(super) fn watch(listener: TcpListener) -> io::Result<tokio::net::TcpStream> 
 ///
 /// If the socket is not watched any more, because the worker ends.
 pub(super) async fn next_accepted(listener: &tokio::net::TcpStream) -> io::Result<Accepted> {
+    let accepted = next_by(listener, accept_one).await?;
+    log::debug!("Accepted connection from {}", accepted.peer);
+    Ok(accepted)
+}
+
+/// What `accept` makes of the next connection of a socket of any family; see [`next_accepted`].
+pub(super) async fn next_by<T>(
+    listener: &tokio::net::TcpStream,
+    accept: impl Fn(&tokio::net::TcpStream) -> io::Result<T>,
+) -> io::Result<T> {
     loop {
         listener.readable().await?;
-        match listener.try_io(Interest::READABLE, || accept_one(listener)) {
-            Ok(accepted) => {
-                log::debug!("Accepted connection from {}", accepted.peer);
-                return Ok(accepted);
-            }
+        match listener.try_io(Interest::READABLE, || accept(listener)) {
+            Ok(accepted) => return Ok(accepted),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) if is_of_one_connection(&error) => {
                 log::debug!("a connection was lost before it was accepted");
@@ -156,7 +163,7 @@ pub(super) async fn next_accepted(listener: &tokio::net::TcpStream) -> io::Resul
     }
 }
 
-fn accept_one(listener: &impl AsFd) -> io::Result<Accepted> {
+fn accept_one(listener: &tokio::net::TcpStream) -> io::Result<Accepted> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let (stream, peer) = rustix::net::acceptfrom_with(listener, flags)?;
     let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());

@@ -21,9 +21,8 @@ pub struct TurnstilePorts<T: Message, P: Message> {
 
 /// Passes on one message for each prompt; ends with the messages, or with the prompts.
 ///
-/// The pace may be set by a [`ticker`](super::ticker), or by whoever takes the messages, which is pacing on demand. What comes from
-/// downstream is linked with [`feedback`](kamea::Graph::feedback). Beside that link there has to be another one that keeps `prompts` open: a first
-/// prompt to begin with, for example.
+/// The pace may be set by a [`ticker`](super::ticker), or by whoever takes the messages, who asks for the first one too and whose prompts
+/// are linked by [`feedback`](kamea::Graph::feedback): that is pacing on demand.
 ///
 /// # Examples
 ///

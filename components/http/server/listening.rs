@@ -8,9 +8,8 @@ use kamea::{Component, Graph, Running, Scheduler, Sender, Source};
 
 use super::{StartError, WebServer};
 use crate::http::Mode;
-use crate::http::admission::Admission;
 use crate::http::connections::{Configuration, Connections, connection_graph, graph_over};
-use crate::net::Accepted;
+use crate::net::{Accepted, Admission};
 
 /// A server that runs.
 ///

@@ -1,0 +1,203 @@
+//! A connection that is a stream of bytes each way, of any family. Its reader and its writer share it, and may be handed to any worker
+//! before they begin.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use futures_lite::future::or;
+use kamea::time::{Timer, now};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, recv, sendmsg, shutdown};
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+
+use super::{Transport, read_into_buffer};
+use crate::simulated::Endpoint;
+
+/// How many messages go out in one call at the most.
+const GATHERED: usize = 64;
+
+#[derive(Debug, Clone)]
+pub(super) struct Connection(Arc<Stream>);
+
+#[derive(Debug)]
+enum Stream {
+    System {
+        /// Until a worker watches it.
+        bare: Mutex<Option<OwnedFd>>,
+        /// To the event queue a socket is a socket, whatever its family.
+        watched: OnceLock<TcpStream>,
+    },
+    Simulated(Endpoint),
+}
+
+impl From<OwnedFd> for Connection {
+    /// Takes a connected socket that does not block.
+    fn from(socket: OwnedFd) -> Self {
+        Self(Arc::new(Stream::System {
+            bare: Mutex::new(Some(socket)),
+            watched: OnceLock::new(),
+        }))
+    }
+}
+
+impl From<Transport> for Connection {
+    fn from(transport: Transport) -> Self {
+        match transport {
+            Transport::Tcp(stream) => OwnedFd::from(stream).into(),
+            Transport::Simulated(endpoint) => Self(Arc::new(Stream::Simulated(endpoint))),
+        }
+    }
+}
+
+impl Connection {
+    /// What has arrived, at least one byte; nothing at the end of what the peer sends.
+    pub(super) async fn read(&self) -> io::Result<Bytes> {
+        poll_fn(|cx| self.poll_read(cx)).await
+    }
+
+    fn poll_read(&self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        loop {
+            let read = read_into_buffer(|buffer| match &*self.0 {
+                Stream::System { .. } => {
+                    let socket = self.watched()?;
+                    socket.try_io(Interest::READABLE, || {
+                        Ok(recv(socket, &mut *buffer, RecvFlags::empty())?.0)
+                    })
+                }
+                Stream::Simulated(endpoint) => Ok(endpoint.read(buffer)?),
+            });
+            match read {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => match &*self.0 {
+                    Stream::System { .. } => ready!(self.watched()?.poll_read_ready(cx))?,
+                    Stream::Simulated(endpoint) => ready!(endpoint.poll_readable(cx)),
+                },
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => return Poll::Ready(read),
+            }
+        }
+    }
+
+    /// Writes `first` and what else `more` gives now, in as few calls as may be.
+    ///
+    /// # Errors
+    ///
+    /// `TimedOut` if the peer takes nothing for as long as `stall`, or whatever the system says of the connection.
+    pub(super) async fn write(
+        &self,
+        first: Bytes,
+        mut more: impl FnMut() -> Option<Bytes>,
+        stall: Duration,
+    ) -> io::Result<()> {
+        let (mut pieces, mut timer) = (VecDeque::from([first]), Timer::new());
+        loop {
+            while pieces.len() < GATHERED
+                && let Some(piece) = more()
+            {
+                pieces.push_back(piece);
+            }
+            pieces.retain(|piece| !piece.is_empty());
+            if pieces.is_empty() {
+                return Ok(());
+            }
+            if let Some(deadline) = now().checked_add(stall) {
+                timer.set(deadline);
+            }
+            let late = async {
+                timer.expired().await;
+                Err(io::ErrorKind::TimedOut.into())
+            };
+            let written = or(poll_fn(|cx| self.poll_write(cx, &pieces)), late).await?;
+            take_off(&mut pieces, written);
+        }
+    }
+
+    fn poll_write(
+        &self,
+        cx: &mut Context<'_>,
+        pieces: &VecDeque<Bytes>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            let written = match &*self.0 {
+                Stream::System { .. } => {
+                    let socket = self.watched()?;
+                    let slices: Vec<_> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+                    let mut nothing = SendAncillaryBuffer::default();
+                    socket.try_io(Interest::WRITABLE, || {
+                        Ok(sendmsg(socket, &slices, &mut nothing, SendFlags::NOSIGNAL)?)
+                    })
+                }
+                Stream::Simulated(endpoint) => Ok(endpoint.write(&pieces[0])?),
+            };
+            match written {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => match &*self.0 {
+                    Stream::System { .. } => ready!(self.watched()?.poll_write_ready(cx))?,
+                    Stream::Simulated(endpoint) => ready!(endpoint.poll_writable(cx)),
+                },
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                written => return Poll::Ready(written),
+            }
+        }
+    }
+
+    /// Tells the peer that nothing more will come, while it may still send.
+    pub(super) fn shut_down_writing(&self) {
+        match &*self.0 {
+            Stream::System { .. } => {
+                if let Ok(socket) = self.watched() {
+                    // A peer that is gone already needs no telling.
+                    let _ = shutdown(socket, Shutdown::Write);
+                }
+            }
+            Stream::Simulated(endpoint) => endpoint.shut_down_writing(),
+        }
+    }
+
+    /// The socket, watched by the worker that asks first.
+    fn watched(&self) -> io::Result<&TcpStream> {
+        let Stream::System { bare, watched } = &*self.0 else {
+            return Err(Errno::NOTSOCK.into());
+        };
+        if watched.get().is_none()
+            && let Some(bare) = bare.lock().unwrap_or_else(PoisonError::into_inner).take()
+        {
+            let _ = watched.set(TcpStream::from_std(bare.into())?);
+        }
+        watched.get().ok_or(io::ErrorKind::NotConnected.into())
+    }
+}
+
+/// Takes off what has been written.
+fn take_off(pieces: &mut VecDeque<Bytes>, mut count: usize) {
+    while let Some(piece) = pieces.front_mut() {
+        if count < piece.len() {
+            piece.advance(count);
+            break;
+        }
+        count -= piece.len();
+        pieces.pop_front();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_been_written_is_taken_off_wherever_it_ends() {
+        let all = b"onetwothree";
+        for count in 0..=all.len() {
+            let mut pieces: VecDeque<_> = ["one", "two", "three"].map(Bytes::from).into();
+            take_off(&mut pieces, count);
+            let left: Vec<_> = pieces.iter().flatten().copied().collect();
+            assert_eq!(left, &all[count..]);
+            assert!(pieces.iter().all(|piece| !piece.is_empty()));
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Where a server listens, and what it bears.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use kamea::{Message, Outbox, Ports};
+
+/// Where a server listens, and how much it bears. An address alone stands for one that bears what is written here.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use kamea_components::net::{Listen, tcp_server};
+/// use kamea_components::stream::echo;
+///
+/// let small = Listen::at("localhost:7")
+///     .connections(100)
+///     .connections_per_client(5)
+///     .stall(Duration::from_secs(5));
+/// let server = tcp_server(small, || echo);
+/// # let _ = server;
+/// ```
+#[derive(Debug, Clone)]
+pub struct Listen<Address> {
+    pub(super) address: Address,
+    pub(super) limits: Limits,
+    pub(super) mode: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) connections: usize,
+    pub(super) connections_per_client: usize,
+    pub(super) stall: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 1024,
+            connections_per_client: 256,
+            stall: Duration::from_secs(30),
+        }
+    }
+}
+
+impl<Address> Listen<Address> {
+    /// Listens at this address: `host:port` for TCP (port 0: the system chooses), a path for sockets of the Unix family.
+    pub fn at(address: impl Into<Address>) -> Self {
+        Self {
+            address: address.into(),
+            limits: Limits::default(),
+            mode: 0o600,
+        }
+    }
+
+    /// How many connections there may be at once, 1,024 otherwise; one too many is closed.
+    #[must_use]
+    pub fn connections(mut self, most: usize) -> Self {
+        self.limits.connections = most;
+        self
+    }
+
+    /// How many of them may be of one address, 256 otherwise. Clients over a socket of the Unix family have none, and are all one.
+    #[must_use]
+    pub fn connections_per_client(mut self, most: usize) -> Self {
+        self.limits.connections_per_client = most;
+        self
+    }
+
+    /// How long a client may take nothing of what is there for it before its connection is closed, 30 s otherwise.
+    #[must_use]
+    pub fn stall(mut self, longest: Duration) -> Self {
+        self.limits.stall = longest;
+        self
+    }
+}
+
+impl Listen<PathBuf> {
+    /// Who may connect, as permissions of the socket's file (chmod(2)); 0600 otherwise, which is the user alone. The umask of the process
+    /// counts too.
+    #[must_use]
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.mode = mode;
+        self
+    }
+}
+
+impl From<&str> for Listen<String> {
+    fn from(address: &str) -> Self {
+        Self::at(address)
+    }
+}
+
+impl From<String> for Listen<String> {
+    fn from(address: String) -> Self {
+        Self::at(address)
+    }
+}
+
+impl From<SocketAddr> for Listen<String> {
+    fn from(address: SocketAddr) -> Self {
+        Self::at(address.to_string())
+    }
+}
+
+impl From<&str> for Listen<PathBuf> {
+    fn from(path: &str) -> Self {
+        Self::at(path)
+    }
+}
+
+impl From<&Path> for Listen<PathBuf> {
+    fn from(path: &Path) -> Self {
+        Self::at(path)
+    }
+}
+
+impl From<PathBuf> for Listen<PathBuf> {
+    fn from(path: PathBuf) -> Self {
+        Self::at(path)
+    }
+}
+
+/// The ports of a server.
+#[derive(Debug, Ports)]
+pub struct ServerPorts<Address: Message> {
+    /// Where it listens, as soon as it does; with the port that the system chose if none was given.
+    pub addresses: Option<Outbox<Address>>,
+}

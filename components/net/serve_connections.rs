@@ -1,0 +1,229 @@
+//! A component for each connection: what every server is made of.
+//!
+//! ```text
+//! connections ──▶ serve_connections        for each:  reader ──▶ protocol ──▶ writer
+//! ```
+
+use std::fmt;
+use std::future::pending;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_lite::future::or;
+use kamea::time::sleep;
+use kamea::{
+    Children, Component, Fault, Graph, Message, Part, Pipe, Pipeline, Placement, Policy, Sink,
+    Source,
+};
+
+use super::connection::Connection;
+use super::listen::Limits;
+use super::{Accepted, Admission, Admitted};
+
+/// How long the peer may go on sending after nobody takes its bytes any more, before they are refused.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Serves each connection by a component of its own, made anew by `protocol`: what the client sends comes in, what comes out is sent to
+/// it. The protocol may be a component, a line of components (`|| pipeline!(..)`), or one that blocks.
+///
+/// This is [`tcp_server`](super::tcp_server) behind its acceptor, for connections that come from elsewhere: a simulated network, for
+/// example. It bears as much as [`Listen`](super::Listen) says otherwise, and ends when no more connections come and those that there are have ended.
+///
+/// # Examples
+///
+/// ```
+/// use std::io::{Read, Write};
+/// use std::net::{Shutdown, TcpStream};
+/// use kamea::{Scheduler, pipeline};
+/// use kamea_components::net::{accept, bind, serve_connections};
+/// use kamea_components::stream::echo;
+///
+/// let listener = bind("127.0.0.1:0".parse()?, false)?;
+/// let address = listener.local_addr()?;
+/// let scheduler = Scheduler::with_workers(1);
+/// scheduler.run(pipeline!(accept(listener) => serve_connections(|| echo)))?;
+///
+/// let mut client = TcpStream::connect(address)?;
+/// client.write_all(b"hello")?;
+/// client.shutdown(Shutdown::Write)?;
+/// let mut heard = String::new();
+/// client.read_to_string(&mut heard)?;
+/// assert_eq!(heard, "hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn serve_connections<C, Kind>(
+    protocol: impl Fn() -> C + Send + 'static,
+) -> impl Component<Sink<Accepted>> + Send
+where
+    C: Part<Pipe<Bytes, Bytes>, Kind> + 'static,
+    Kind: 'static,
+{
+    serve_each(Limits::default(), protocol)
+}
+
+/// A connection, and whose it is.
+#[derive(Debug)]
+pub(super) struct Arrival {
+    connection: Connection,
+    peer: Peer,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Peer {
+    Address(SocketAddr),
+    Local,
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Local => f.write_str("a local client"),
+        }
+    }
+}
+
+impl From<Accepted> for Arrival {
+    fn from(accepted: Accepted) -> Self {
+        Self {
+            connection: accepted.stream.into(),
+            peer: Peer::Address(accepted.peer),
+        }
+    }
+}
+
+/// One over a socket of the Unix family.
+impl From<OwnedFd> for Arrival {
+    fn from(socket: OwnedFd) -> Self {
+        Self {
+            connection: socket.into(),
+            peer: Peer::Local,
+        }
+    }
+}
+
+enum News<M> {
+    Arrived(Option<M>),
+    Ended(Result<(), Fault>),
+}
+
+pub(super) fn serve_each<M, C, Kind>(
+    limits: Limits,
+    protocol: impl Fn() -> C + Send + 'static,
+) -> impl Component<Sink<M>> + Send
+where
+    M: Message + Into<Arrival>,
+    C: Part<Pipe<Bytes, Bytes>, Kind> + 'static,
+    Kind: 'static,
+{
+    let admission = Admission::new(limits.connections, limits.connections_per_client);
+    async move |io: &mut Sink<M>| {
+        let mut connections = Children::new();
+        loop {
+            let arrived = async { News::Arrived(io.inbox.next().await) };
+            let ended = async {
+                match connections.next_end().await {
+                    Some(outcome) => News::Ended(outcome),
+                    None => pending().await,
+                }
+            };
+            let arrival: Arrival = match or(ended, arrived).await {
+                // A fault has been reported by the policy of its graph.
+                News::Ended(_) => continue,
+                News::Arrived(None) => break,
+                News::Arrived(Some(message)) => message.into(),
+            };
+            let client = match arrival.peer {
+                Peer::Address(address) => address.ip(),
+                Peer::Local => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            };
+            match admission.admit(client) {
+                Some(admitted) => {
+                    let graph = connection_graph(arrival, admitted, protocol(), limits.stall);
+                    connections.start(Placement::Any, graph)?;
+                }
+                None => log::debug!("{} | Too many connections", arrival.peer),
+            }
+        }
+        connections.stop();
+        while connections.next_end().await.is_some() {}
+        Ok(())
+    }
+}
+
+fn connection_graph<C, Kind>(
+    arrival: Arrival,
+    admitted: Admitted,
+    protocol: C,
+    stall: Duration,
+) -> Graph
+where
+    C: Part<Pipe<Bytes, Bytes>, Kind>,
+{
+    let Arrival { connection, peer } = arrival;
+    let mut graph = Graph::new("connection");
+    graph.supervise(move |fault| {
+        log::error!("{peer} | {fault}");
+        Policy::Stop
+    });
+    Pipeline::start(&mut graph, "reader", read(connection.clone(), peer))
+        .then("protocol", protocol)
+        .then("writer", write(connection, peer, stall, admitted));
+    graph
+}
+
+/// Reads until the peer has finished, or nobody takes its bytes any more.
+fn read(connection: Connection, peer: Peer) -> impl Component<Source<Bytes>> + Send {
+    async move |io: &mut Source<Bytes>| {
+        loop {
+            let read = async { Some(connection.read().await) };
+            let unwanted = async {
+                io.outbox.closed().await;
+                None
+            };
+            match or(unwanted, read).await {
+                Some(Ok(bytes)) if bytes.is_empty() => return Ok(()),
+                Some(Ok(bytes)) => {
+                    // If nobody wants it, the next round notices.
+                    let _ = io.outbox.send(bytes).await;
+                }
+                Some(Err(error)) => {
+                    // A peer that resets its connection has finished, in its way.
+                    log::debug!("{peer} | {error}");
+                    return Ok(());
+                }
+                None => break,
+            }
+        }
+        // Closing with unread bytes would reset the connection, and the peer could lose the last that was sent to it.
+        let drain = async { while connection.read().await.is_ok_and(|bytes| !bytes.is_empty()) {} };
+        or(drain, sleep(LINGER)).await;
+        Ok(())
+    }
+}
+
+/// Writes until nothing more comes, or the peer takes nothing any more. `admitted` counts until it ends.
+fn write(
+    connection: Connection,
+    peer: Peer,
+    stall: Duration,
+    admitted: Admitted,
+) -> impl Component<Sink<Bytes>> + Send {
+    async move |io: &mut Sink<Bytes>| {
+        let _ = &admitted;
+        while let Some(bytes) = io.inbox.next().await {
+            let more = || io.inbox.try_next();
+            if let Err(error) = connection.write(bytes, more, stall).await {
+                log::debug!("{peer} | {error}");
+                return Ok(());
+            }
+        }
+        connection.shut_down_writing();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

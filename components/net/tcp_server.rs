@@ -1,0 +1,123 @@
+//! A TCP server: a protocol, and an address.
+//!
+//! ```text
+//! ┌──────────────────────────────────┐
+//! │ acceptor ──▶ connections         │──▶ addresses    where it listens
+//! │   each: reader ▶ protocol ▶ writer│
+//! └──────────────────────────────────┘
+//! ```
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+
+use bytes::Bytes;
+use kamea::{Component, Composite, Graph, Outbox, Part, Pipe, Ports, unblock};
+
+use super::accept::{next_accepted, watch};
+use super::serve_connections::serve_each;
+use super::{Accepted, Listen, ServerPorts, ServerPortsHandles, bind};
+
+/// Serves each connection by a component of its own, made anew by `protocol`: what the client sends comes in, what comes out is sent to
+/// it. The protocol may be a component, a line of components (`|| pipeline!(..)`), or one that blocks; it need not know that there are
+/// sockets.
+///
+/// A connection runs on any worker, and its error or panic ends it alone. A client that has finished sending gets what is still on its way
+/// (half-close), and one that does not read holds up its own protocol and nobody else's, until it has [stalled](Listen::stall) for too
+/// long. When the graph is to stop, no more connections are accepted, protocols hear that their clients have finished, and what
+/// they still have to say is sent.
+///
+/// How long a client may be silent is the protocol's affair.
+///
+/// # Faults
+///
+/// If the address cannot be had; the fault names it.
+///
+/// # Examples
+///
+/// ```
+/// use std::io::{Read, Write};
+/// use std::net::{Shutdown, TcpStream};
+/// use kamea::{Graph, Scheduler};
+/// use kamea_components::net::tcp_server;
+/// use kamea_components::stream::echo;
+///
+/// let mut graph = Graph::new("echoes");
+/// let server = graph.add("server", tcp_server("127.0.0.1:0", || echo));
+/// let mut addresses = graph.take(server.addresses);
+/// let scheduler = Scheduler::with_workers(1);
+/// scheduler.run(graph)?;
+///
+/// let mut client = TcpStream::connect(addresses.next_blocking().unwrap())?;
+/// client.write_all(b"hello")?;
+/// client.shutdown(Shutdown::Write)?;
+/// let mut heard = String::new();
+/// client.read_to_string(&mut heard)?;
+/// assert_eq!(heard, "hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn tcp_server<C, Kind>(
+    listen: impl Into<Listen<String>>,
+    protocol: impl Fn() -> C + Send + 'static,
+) -> Composite<ServerPorts<SocketAddr>>
+where
+    C: Part<Pipe<Bytes, Bytes>, Kind> + 'static,
+    Kind: 'static,
+{
+    let Listen {
+        address, limits, ..
+    } = listen.into();
+    let mut graph = Graph::new("tcp_server");
+    let acceptor = graph.add("acceptor", accept_at(address));
+    let connections = graph.add("connections", serve_each(limits, protocol));
+    graph.link(acceptor.accepted, connections.inbox);
+    graph.expose(ServerPortsHandles {
+        addresses: acceptor.addresses,
+    })
+}
+
+/// Why nobody can connect.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {error}")]
+struct ListenError {
+    address: String,
+    error: io::Error,
+}
+
+#[derive(Debug, Ports)]
+struct AcceptorPorts {
+    accepted: Outbox<Accepted>,
+    addresses: Option<Outbox<SocketAddr>>,
+}
+
+fn accept_at(address: String) -> impl Component<AcceptorPorts> + Send {
+    async move |io: &mut AcceptorPorts| {
+        let listener = listen_at(address.clone()).await;
+        let listener = listener.map_err(|error| ListenError {
+            address: address.clone(),
+            error,
+        })?;
+        if let Some(addresses) = &io.addresses {
+            // Whoever wanted to know may have gone.
+            let _ = addresses.send(listener.local_addr()?).await;
+        }
+        let listener = watch(listener)?;
+        loop {
+            io.accepted.send(next_accepted(&listener).await?).await?;
+        }
+    }
+}
+
+async fn listen_at(address: String) -> io::Result<TcpListener> {
+    // The look-up of a name may take its time.
+    unblock(move || {
+        let mut outcome = Err(io::ErrorKind::AddrNotAvailable.into());
+        for address in address.to_socket_addrs()? {
+            outcome = bind(address, false);
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome
+    })
+    .await
+}
