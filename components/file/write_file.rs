@@ -70,19 +70,21 @@ pub fn write_file<T: Message + AsRef<[u8]>>(
             path: path.clone(),
             error,
         };
-        let file = open(&path, existing).map_err(unwritable)?;
-        existing = Existing::Append;
+        let file = open(&path, &mut existing).map_err(unwritable)?;
         Ok(write(file, io).map_err(unwritable)?)
     })
 }
 
-fn open(path: &Path, existing: Existing) -> io::Result<File> {
+/// Opens the file; if that is done again, it goes on.
+fn open(path: &Path, existing: &mut Existing) -> io::Result<File> {
     let mut options = OpenOptions::new();
     match existing {
         Existing::Append => options.append(true),
         Existing::Replace => options.write(true).truncate(true),
     };
-    options.create(true).open(path)
+    let file = options.create(true).open(path)?;
+    *existing = Existing::Append;
+    Ok(file)
 }
 
 fn write<T: Message + AsRef<[u8]>>(file: File, io: &mut Sink<T>) -> io::Result<()> {

@@ -1,7 +1,8 @@
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener};
+use std::net::{Shutdown, SocketAddr, TcpListener};
 
 use kamea::{Graph, Receiver, Running, Scheduler, Sender};
+use rustix::net::{AddressFamily, SocketType, socket};
 
 use super::*;
 
@@ -78,6 +79,14 @@ fn it_ends_when_nobody_takes_what_the_server_sends() {
     assert_eq!(server.read(&mut [0; 1]).unwrap(), 0);
 }
 
+fn bind_with_backlog(backlog: i32) -> TcpListener {
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    rustix::net::bind(&socket, &any).unwrap();
+    rustix::net::listen(&socket, backlog).unwrap();
+    socket.into()
+}
+
 #[test]
 fn what_goes_wrong_is_a_fault_that_names_the_server() {
     // Nobody listens at a port that has just been let go.
@@ -86,10 +95,15 @@ fn what_goes_wrong_is_a_fault_that_names_the_server() {
         .local_addr()
         .unwrap()
         .to_string();
+    // One that does not accept, and has no place for more that wait, lets everybody wait.
+    let deaf = bind_with_backlog(0);
+    let full = deaf.local_addr().unwrap();
+    let connect = || std::net::TcpStream::connect_timeout(&full, Duration::from_millis(100));
+    let _waiting: Vec<_> = std::iter::from_fn(|| connect().ok()).take(100).collect();
     let rows = [
         (free, PATIENCE, "Connection refused"),
         ("no-port".to_owned(), PATIENCE, "invalid socket address"),
-        ("192.0.2.1:9".to_owned(), Duration::ZERO, "timed out"),
+        (full.to_string(), Duration::from_millis(50), "timed out"),
     ];
     for (server, within, expected) in rows {
         let client = Client::of(server.clone(), within);
