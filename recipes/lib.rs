@@ -1,11 +1,56 @@
-//! What the recipes have in common: they run a server until ctrl-c.
+//! What the recipes have in common: they run a server, or a graph, and `--inspect ADDRESS` shows it on a page.
 
 use std::error::Error;
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use kamea::Scheduler;
-use kamea_components::http::WebServer;
+use clap::Parser;
+use kamea::{Graph, Scheduler};
+use kamea_components::http::{Explanations, WebServer};
+use kamea_components::inspect::{InspectError, Inspecting, Inspector};
+
+/// What every recipe understands.
+#[derive(Parser)]
+struct Options {
+    /// What the recipe is to work on
+    arguments: Vec<String>,
+    /// Show what runs on a page, such as 127.0.0.1:9235
+    #[arg(long, value_name = "ADDRESS")]
+    inspect: Option<SocketAddr>,
+    /// What whoever looks must give as password; without it the page is for this machine alone
+    #[arg(long, value_name = "TOKEN")]
+    inspect_token: Option<String>,
+    /// Show other programs on that page too, which send topology lines there, such as 127.0.0.1:1500
+    #[arg(long, value_name = "ADDRESS")]
+    inspect_topologies: Option<SocketAddr>,
+}
+
+impl Options {
+    fn inspect(
+        &self,
+        scheduler: &Scheduler,
+        explanations: Option<Explanations>,
+    ) -> Result<Option<Inspecting>, InspectError> {
+        let token = self.inspect_token.as_deref();
+        let inspect = |address| {
+            inspect(
+                scheduler,
+                address,
+                token,
+                self.inspect_topologies,
+                explanations,
+            )
+        };
+        self.inspect.map(inspect).transpose()
+    }
+}
+
+/// The arguments of a recipe, without its options.
+#[must_use]
+pub fn arguments() -> Vec<String> {
+    Options::parse().arguments
+}
 
 /// Runs a server at the address that the command line names, `127.0.0.1:8080` otherwise, until ctrl-c.
 ///
@@ -13,10 +58,58 @@ use kamea_components::http::WebServer;
 ///
 /// If the address is none, or is taken, or the server cannot start.
 pub fn serve(server: WebServer) -> Result<(), Box<dyn Error>> {
-    let address = std::env::args().nth(1);
-    let address = address.as_deref().unwrap_or("127.0.0.1:8080").parse()?;
+    let options = Options::parse();
+    let address = options.arguments.first();
+    let address = address.map_or("127.0.0.1:8080", String::as_str).parse()?;
+    let explanations = options.inspect.map(|_| Explanations::new());
+    let server = match &explanations {
+        Some(explanations) => server.explain(explanations.clone()),
+        None => server,
+    };
     let scheduler = Scheduler::new();
+    let _inspecting = options.inspect(&scheduler, explanations)?;
     let listening = server.run(&scheduler, &[address])?;
     writeln!(io::stdout(), "Listening on {}", listening.addresses()[0])?;
     Ok(scheduler.until_ctrl_c(Duration::from_secs(5))?)
+}
+
+/// Runs a graph until it has ended.
+///
+/// # Errors
+///
+/// If the graph has a mistake, or a fault has stopped it.
+pub fn run(graph: Graph) -> Result<(), Box<dyn Error>> {
+    let scheduler = Scheduler::new();
+    let _inspecting = Options::parse().inspect(&scheduler, None)?;
+    let running = scheduler.run(graph)?;
+    Ok(running.wait().map_err(|fault| fault.to_string())?)
+}
+
+/// Shows what runs under a scheduler on a page, for as long as what this gives is kept, and says where that is on stderr.
+///
+/// # Errors
+///
+/// If the address is for others than this machine and there is no token, or if it cannot be had.
+pub fn inspect(
+    scheduler: &Scheduler,
+    address: SocketAddr,
+    token: Option<&str>,
+    topologies: Option<SocketAddr>,
+    explanations: Option<Explanations>,
+) -> Result<Inspecting, InspectError> {
+    let mut inspector = Inspector::new(address, token)?;
+    if let Some(address) = topologies {
+        inspector = inspector.topologies(address)?;
+    }
+    if let Some(explanations) = explanations {
+        inspector = inspector.explanations(explanations);
+    }
+    let inspecting = inspector.run(scheduler.workers())?;
+    // Who cannot read it has the address already.
+    let mut stderr = io::stderr().lock();
+    let _ = writeln!(stderr, "Inspect at http://{}/", inspecting.address());
+    if let Some(address) = inspecting.topologies() {
+        let _ = writeln!(stderr, "Topology lines at {address}");
+    }
+    Ok(inspecting)
 }

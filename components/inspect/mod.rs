@@ -1,9 +1,13 @@
-//! The live view: a page that draws what runs.
+//! The live view: a page that draws what runs, and whatever other program says what it looks like.
 
 mod access;
+mod events;
+mod page;
+mod server;
 mod topology;
 
 pub use access::{Access, AccessError, guard_inspector};
+pub use server::{InspectError, Inspecting, Inspector};
 pub use topology::{
     Command, CommandError, Sketch, Sketched, Sketches, draw_topology, gather_sketches,
 };

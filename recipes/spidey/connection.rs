@@ -33,7 +33,8 @@ pub(crate) fn serve_connection(arguments: Options) -> Result<(), Box<dyn Error>>
     let scheduler = Scheduler::with_workers(1);
     scheduler.run(hangup_graph(log.entries())?)?;
     let wsgi = wsgi::load(&options, &scheduler)?;
-    let serving = server(&options, log.entries(), wsgi)?.serve(&scheduler, accepted)?;
+    let server = server(&options, log.entries(), wsgi, options.explanations())?;
+    let serving = server.serve(&scheduler, accepted)?;
     let served = async {
         if let Err(fault) = serving.finished().await {
             log::error!("{fault}");

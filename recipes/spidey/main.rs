@@ -5,6 +5,7 @@
 mod access_log;
 mod cgi;
 mod connection;
+mod inspect;
 mod mode;
 mod options;
 mod program_log;
@@ -23,7 +24,9 @@ use std::time::Duration;
 use clap::Parser as _;
 use kamea::{Graph, Scheduler, Sender};
 use kamea_components::file::{LogEntry, read_error_pages};
-use kamea_components::http::{ErrorPages, WebServer, answer_errors_with, answer_trace};
+use kamea_components::http::{
+    ErrorPages, Explanations, WebServer, answer_errors_with, answer_trace,
+};
 use kamea_components::process::hangups;
 use kamea_components::wsgi::{NotLoaded, WsgiPool};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -66,7 +69,8 @@ fn run(arguments: Options) -> Result<(), Box<dyn Error>> {
     let options = arguments.clone().with_file()?;
     if options.check {
         let unloaded = wsgi::wsgi(&options).map(WsgiPool::unloaded);
-        let graph = server(&options, None, unloaded)?.check()?;
+        let explanations = options.explanations();
+        let graph = server(&options, None, unloaded, explanations)?.check()?;
         let mode = options.mode()?;
         return Ok(writeln!(io::stdout(), "{graph}mode {mode}")?);
     }
@@ -78,8 +82,10 @@ fn run(arguments: Options) -> Result<(), Box<dyn Error>> {
     let workers = options.workers.map(NonZeroU16::get);
     let scheduler = Scheduler::with_workers(workers.map_or_else(cores, usize::from));
     let wsgi = wsgi::load(&options, &scheduler)?;
-    let server = server(&options, log.entries(), wsgi.clone())?;
+    let explanations = options.explanations();
+    let server = server(&options, log.entries(), wsgi.clone(), explanations.clone())?;
     let listening = Arc::new(server.run(&scheduler, &options.addresses())?);
+    let _inspecting = options.inspect(&scheduler, explanations.clone())?;
     let mut graph = Graph::new("configuration");
     let hangups = graph.add("hangups", hangups());
     let reload = reload_on_hangup(Reload {
@@ -87,6 +93,7 @@ fn run(arguments: Options) -> Result<(), Box<dyn Error>> {
         listening: listening.clone(),
         log: log.entries(),
         wsgi,
+        explanations,
     });
     let reload = graph.add("reload", reload);
     graph.link(hangups.outbox, reload.inbox);
@@ -109,6 +116,7 @@ fn server(
     options: &Options,
     log: Option<Sender<LogEntry>>,
     wsgi: Option<WsgiPool>,
+    explanations: Option<Explanations>,
 ) -> Result<WebServer, Box<dyn Error>> {
     let mut server = WebServer::new(options.site()).mode(options.mode()?);
     let mut pages = match &options.error_pages {
@@ -144,6 +152,9 @@ fn server(
     }
     if let Some(wsgi) = wsgi {
         server = server.wsgi(wsgi::mount(options), wsgi);
+    }
+    if let Some(explanations) = explanations {
+        server = server.explain(explanations);
     }
     if let Some(log) = log {
         server = server.records(log);

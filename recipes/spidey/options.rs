@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::cgi::{Limit, Unmeasured, Which, programs};
 use super::mode::Placement;
-use super::values::{Compress, Format, Header, MediaType, Seconds, texts};
+use super::values::{Compress, Format, Header, MediaType, Seconds, Secret, texts};
 use super::wsgi::{MountPath, WsgiName};
 
 /// A web server for the files of a folder, made of small components.
@@ -156,6 +156,15 @@ pub(crate) struct Options {
     /// Answer TRACE, with what of a request arrives
     #[arg(long)]
     pub(crate) trace: bool,
+    /// Show what runs on a page, such as 127.0.0.1:9235
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) inspect: Option<SocketAddr>,
+    /// What whoever looks must give as password; without it the page is for this machine alone
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) inspect_token: Option<Secret>,
+    /// Show other programs on that page too, which send topology lines there, such as 127.0.0.1:1500
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) inspect_topologies: Option<SocketAddr>,
     /// Log every request, to a file or to stdout (-); SIGHUP begins a new file
     #[arg(long, value_name = "FILE")]
     pub(crate) access_log: Option<PathBuf>,
@@ -309,6 +318,9 @@ impl Options {
             wsgi_requests: self.wsgi_requests.or(other.wsgi_requests),
             reload: self.reload || other.reload,
             trace: self.trace || other.trace,
+            inspect: self.inspect.or(other.inspect),
+            inspect_token: self.inspect_token.or(other.inspect_token),
+            inspect_topologies: self.inspect_topologies.or(other.inspect_topologies),
             access_log: self.access_log.or(other.access_log),
             log_format: self.log_format.or(other.log_format),
             header_timeout: self.header_timeout.or(other.header_timeout),

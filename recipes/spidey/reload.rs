@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kamea::{Component, Sender, Sink, unblock};
 use kamea_components::file::LogEntry;
-use kamea_components::http::Listening;
+use kamea_components::http::{Explanations, Listening};
 use kamea_components::process::Hangup;
 use kamea_components::wsgi::WsgiPool;
 
@@ -20,6 +20,8 @@ pub(crate) struct Reload {
     pub(crate) log: Option<Sender<LogEntry>>,
     /// It stays as it is.
     pub(crate) wsgi: Option<WsgiPool>,
+    /// The inspector has the same.
+    pub(crate) explanations: Option<Explanations>,
 }
 
 /// Puts what the configuration file says by now in the place of what it said before. If there is a mistake in it, all stays as it
@@ -44,9 +46,10 @@ pub(crate) fn reload_on_hangup(reload: Reload) -> impl Component<Sink<Hangup>> +
 impl Reload {
     async fn apply(&self) -> Result<(), String> {
         let (arguments, log, wsgi) = (self.arguments.clone(), self.log.clone(), self.wsgi.clone());
+        let explanations = self.explanations.clone();
         let new = unblock(move || {
             let options = arguments.with_file()?;
-            server(&options, log, wsgi).map_err(|error| error.to_string())
+            server(&options, log, wsgi, explanations).map_err(|error| error.to_string())
         });
         let replaced = self.listening.replace(new.await?).await;
         replaced.map_err(|error| error.to_string())

@@ -1,5 +1,7 @@
 //! Values of options: how they are read from the command line, and in the same way from the configuration file.
 
+use std::convert::Infallible;
+use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -23,6 +25,30 @@ pub(crate) enum Compress {
 pub(crate) enum Format {
     Common,
     Combined,
+}
+
+/// What is not shown.
+#[derive(Clone, Deserialize)]
+pub(crate) struct Secret(String);
+
+impl Secret {
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+impl FromStr for Secret {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.to_owned()))
+    }
 }
 
 /// A number of seconds above 0, at most a day.

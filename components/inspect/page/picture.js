@@ -3,11 +3,11 @@
 import { Graph, layout } from "/dagre.js";
 import { make, pressure, short, states } from "/rates.js";
 
-const HEIGHT = 44, LETTER = 7.6, LABEL = { width: 58, height: 26 };
+const HEIGHT = 44, LETTER = 7.6;
 
 /** The parts of a graph as nodes and edges; ends that are outside become small circles. */
 function outline(graph) {
-  const nodes = graph.components.map(({ name }) => ({ id: name, name, width: Math.max(112, name.length * LETTER + 22), height: HEIGHT }));
+  const nodes = graph.components.map(({ name }) => ({ id: name, name, width: Math.max(98, name.length * LETTER + 18), height: HEIGHT }));
   const edges = [];
   const end = (id, name) => {
     if (!nodes.some((node) => node.id === id)) nodes.push({ id, name, width: 14 + name.length * 6, height: 26, isEnd: true });
@@ -24,31 +24,32 @@ function outline(graph) {
   return { nodes, edges };
 }
 
+/** Where everything goes. What leads back is not laid out: it would turn the flow round. */
 function arrange({ nodes, edges }, isNarrow) {
   const graph = new Graph({ multigraph: true });
-  graph.setGraph({ rankdir: isNarrow ? "TB" : "LR", ranksep: isNarrow ? 26 : 34, nodesep: isNarrow ? 18 : 22, edgesep: 12, marginx: 8, marginy: 8 });
-  graph.setDefaultEdgeLabel(() => ({}));
+  graph.setGraph({ rankdir: isNarrow ? "TB" : "LR", ranksep: isNarrow ? 34 : 46, nodesep: isNarrow ? 18 : 24, edgesep: 13 });
   for (const node of nodes) graph.setNode(node.id, { ...node });
-  for (const edge of edges) {
-    // What leads back is laid out the other way round, so that it does not turn the flow.
-    const [from, to] = edge.feedback ? [edge.to, edge.from] : [edge.from, edge.to];
-    graph.setEdge(from, to, { ...LABEL, labelpos: "c", weight: edge.feedback ? 0 : 1 }, edge.id);
-  }
+  for (const edge of edges) if (!edge.feedback) graph.setEdge(edge.from, edge.to, {}, edge.id);
   layout(graph);
   return graph;
 }
 
-/** A smooth line through points, and the direction in which it ends. */
-function curve(points) {
-  const [first, ...rest] = points;
-  let path = `M${first.x} ${first.y}`;
-  rest.forEach((point, i) => {
+/** The points of a link that leads back: round the picture. */
+function back(from, to, edge, isNarrow) {
+  if (isNarrow) {
+    const x = edge + 46;
+    return `M${from.x + from.width / 2} ${from.y}C${x} ${from.y} ${x} ${to.y} ${to.x + to.width / 2} ${to.y}`;
+  }
+  const y = edge + 60;
+  return `M${from.x} ${from.y + from.height / 2}C${from.x} ${y} ${to.x} ${y} ${to.x} ${to.y + to.height / 2}`;
+}
+
+/** A smooth line through points. */
+function curve([first, ...rest]) {
+  return rest.reduce((path, point, i) => {
     const next = rest[i + 1];
-    if (!next) path += `L${point.x} ${point.y}`;
-    else path += `Q${point.x} ${point.y} ${(point.x + next.x) / 2} ${(point.y + next.y) / 2}`;
-  });
-  const last = points[points.length - 1], before = points[points.length - 2];
-  return { path, angle: (Math.atan2(last.y - before.y, last.x - before.x) * 180) / Math.PI, last };
+    return next ? `${path}Q${point.x} ${point.y} ${(point.x + next.x) / 2} ${(point.y + next.y) / 2}` : `${path}L${point.x} ${point.y}`;
+  }, `M${first.x} ${first.y}`);
 }
 
 /** Draws `graph` into `stage`. `choose(kind, what)` is called when the reader picks a part. */
@@ -58,19 +59,18 @@ export function draw(stage, graph, choose, isNarrow) {
   const svg = make("svg", { role: "group", "aria-label": `graph ${graph.name}` });
   const act = (action) => ({ click: action, keydown: (event) => { if (event.key === "Enter") action(); } });
   const edges = new Map(), parts = new Map();
+  const places = plan.nodes().map((id) => plan.node(id));
+  const last = Math.max(...places.map((node) => (isNarrow ? node.x + node.width / 2 : node.y + node.height / 2)));
   for (const edge of shape.edges) {
-    const [from, to] = edge.feedback ? [edge.to, edge.from] : [edge.from, edge.to];
-    const laid = plan.edge(from, to, edge.id);
-    const points = edge.feedback ? [...laid.points].reverse() : laid.points;
-    const { path, angle, last } = curve(points);
-    const line = make("path", { class: "link fill0", d: path, "stroke-width": 1.6 }), label = make("text"), title = make("title");
+    const d = edge.feedback ? back(plan.node(edge.from), plan.node(edge.to), last, isNarrow) : curve(plan.edge(edge.from, edge.to, edge.id).points);
+    const line = make("path", { class: "link fill0", d, "stroke-width": 1.6 }), label = make("text"), title = make("title");
     const head = make("path", { class: "head fill0", d: "M1 0L-9 -5L-9 5Z" });
     const g = make("g", { class: "edge", tabindex: 0, role: "button", ...act(() => choose("link", edge)) },
-      title, make("path", { class: "target", d: path }), line, head, label);
-    edges.set(edge.id, { ...edge, g, line, head, label, title, x: laid.x, y: laid.y, turn: `translate(${last.x} ${last.y}) rotate(${angle})` });
+      title, make("path", { class: "target", d }), line, head, label);
+    edges.set(edge.id, { ...edge, g, line, head, label, title });
     svg.append(g);
   }
-  for (const node of plan.nodes().map((id) => plan.node(id))) {
+  for (const node of places) {
     if (node.isEnd) {
       svg.append(make("g", {}, make("circle", { class: "end", cx: node.x, cy: node.y - 5, r: 4 }),
         make("text", { class: "end-name", x: node.x, y: node.y + 12 }, node.name)));
@@ -85,8 +85,19 @@ export function draw(stage, graph, choose, isNarrow) {
     svg.append(g);
   }
   stage.replaceChildren(svg);
+  for (const edge of edges.values()) along(edge);
   fit(svg);
   return { svg, edges, parts };
+}
+
+/** Finds the middle of a link, for its label, and puts its head at its end. */
+function along(edge) {
+  const length = edge.line.getTotalLength(), at = (far) => edge.line.getPointAtLength(far);
+  const middle = at(length / 2), end = at(length), before = at(length - 9);
+  edge.x = middle.x;
+  edge.y = middle.y;
+  edge.turn = `translate(${end.x} ${end.y}) rotate(${(Math.atan2(end.y - before.y, end.x - before.x) * 180) / Math.PI})`;
+  edge.head.setAttribute("transform", edge.turn);
 }
 
 /** Gives a picture the size of what is in it; a wide one shrinks to what fits, as far as it can be read then. */
@@ -116,7 +127,9 @@ export function colour(picture, graph) {
   for (const edge of picture.edges.values()) {
     const link = graph.links[edge.link];
     const rate = link.from[edge.feed]?.rate ?? link.rate;
-    const level = link.fill === 0 ? 0 : Math.min(4, 1 + Math.floor(link.fill * 4 - 1e-9));
+    // What leads back is looked at only when it is needed: a full queue means nothing there, unless somebody waits for it.
+    const isJam = !edge.feedback || held.has(edge.from);
+    const level = link.fill === 0 ? 0 : Math.min(isJam ? 4 : 1, 1 + Math.floor(link.fill * 4 - 1e-9));
     const thickness = rate > 0 ? Math.min(edge.feedback ? 3 : 8, 1.6 + Math.log10(1 + rate) * 1.2) : 1.3;
     edge.line.setAttribute("class", `link fill${level}${edge.feedback ? " feedback" : ""}`);
     edge.line.setAttribute("stroke-width", thickness.toFixed(1));
@@ -125,8 +138,8 @@ export function colour(picture, graph) {
     edge.g.classList.toggle("still", link.messages === 0);
     // What several outboxes feed is one queue: it is counted where most comes from.
     const isMain = link.from.every((feed) => feed.messages <= (link.from[edge.feed]?.messages ?? 0));
-    const lines = [rate > 0 ? `${short(rate)}/s` : "", link.queued && isMain ? `${short(link.queued)} queued` : ""].filter(Boolean);
-    edge.label.replaceChildren(...lines.map((line, i) => make("tspan", { x: edge.x, y: edge.y + 4 + 12 * (i - (lines.length - 1) / 2) }, line)));
+    const lines = [rate > 0 ? `${short(rate)}/s` : "", link.queued && isMain && isJam ? `${short(link.queued)} wait` : ""].filter(Boolean);
+    edge.label.replaceChildren(...lines.map((line, i) => make("tspan", { x: edge.x, y: edge.y - thickness / 2 - 3 - 12 * (lines.length - 1 - i) }, line)));
     edge.title.textContent = `${link.message}\n${short(rate)} messages/s, ${link.queued} queued, fullest ${link.fullest} of ${link.capacity}`;
   }
 }
@@ -134,7 +147,7 @@ export function colour(picture, graph) {
 function noteOf(component, blocked, culprit) {
   if (culprit) return `holds up ${culprit.names.length > 1 ? short(culprit.count) : culprit.names[0]}`;
   if (blocked) return `held up by ${blocked.culprit ?? blocked.blocked_by ?? "outside"}`;
-  if (component.busy >= 0.005) return `${(component.busy * 100).toFixed(component.busy < 0.1 ? 1 : 0)} % of a core`;
+  if (component.busy >= 0.005) return `${(component.busy * 100).toFixed(component.busy < 0.1 ? 1 : 0)} % busy`;
   const most = component.states[0]?.state;
   return { waiting_for_message: "waits", waiting_for_world: "waits (world)", ready: "ready", running: "runs", ended: "ended" }[most] ?? "";
 }

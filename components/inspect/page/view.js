@@ -17,7 +17,8 @@ let events = null, before, census = null, sketches = [], chosen = null, path = n
 function connect() {
   events = new EventSource("/events");
   events.addEventListener("hello", ({ data }) => {
-    const { program, pid } = JSON.parse(data);
+    const { program, pid, explains } = JSON.parse(data);
+    find("explain").hidden = !explains;
     find("program").textContent = `${program} `;
     find("program").append(make("small", {}, `process ${pid}`));
     document.title = `${program}: what runs`;
@@ -72,13 +73,16 @@ function openWanted() {
   wanted = "";
 }
 
-/** Graphs that others run inside of come first; those that do not run, last. */
+/** Families of graphs, the largest first, each in the order in which they start each other; then what does not run. */
 function inOrder(graphs) {
-  const depth = (graph, left = 8) => {
-    const outer = left && graph.inside ? graphs.find((each) => each.name === graph.inside.graph && each !== graph) : null;
-    return outer ? 1 + depth(outer, left - 1) : 0;
-  };
-  return [...graphs].sort((a, b) => Number(b.running > 0) - Number(a.running > 0) || depth(a) - depth(b) || b.components.length - a.components.length);
+  const starter = (graph) => graphs.find((each) => each !== graph && each.name === graph.started_by?.graph);
+  const line = (graph, left = 8) => { const first = left ? starter(graph) : null; return first ? [...line(first, left - 1), graph] : [graph]; };
+  const lines = new Map(graphs.map((graph) => [graph, line(graph)]));
+  const size = (root) => graphs.filter((graph) => lines.get(graph)[0] === root && graph.running).reduce((sum, graph) => sum + graph.components.length, 0);
+  const rank = (graph) => [graph.running ? 0 : 1, -size(lines.get(graph)[0]), lines.get(graph).length, -graph.components.length];
+  const ranks = new Map(graphs.map((graph) => [graph, rank(graph)]));
+  const compare = (a, b) => a.map((one, i) => one - b[i]).find((difference) => difference) ?? 0;
+  return [...graphs].sort((a, b) => compare(ranks.get(a), ranks.get(b)));
 }
 
 /** A program that has drawn itself, in the shape of a graph of the census. */
@@ -91,7 +95,7 @@ function sketched({ program, name, is_connected, sketch }) {
     names.set(node.id, unique);
   }
   return {
-    name: `${name}`, shape: `sketch ${program} ${JSON.stringify(sketch)}`, isSketch: true, isConnected: is_connected, running: 1, started: 1, failed: 0, worst: [], inside: null,
+    name: `${name}`, shape: `sketch ${program} ${JSON.stringify(sketch)}`, isSketch: true, isConnected: is_connected, running: 1, started: 1, failed: 0, worst: [], started_by: null,
     components: sketch.nodes.map((node) => ({ name: names.get(node.id), kind: node.kind, states: [{ state: "running", count: 0 }], faults: 0, busy: 0, note: node.kind })),
     links: sketch.links.map(({ from, to }) => ({ from: [{ component: names.get(from), outbox: "", messages: 0, rate: 0 }], to: names.get(to), inbox: "", message: "", queued: 0, fullest: 0, capacity: 1, rate: 0, fill: 0, messages: 0 })),
   };
@@ -112,7 +116,7 @@ function refresh(panel) {
   const facts = graph.isSketch
     ? [`drawn by the program itself${graph.isConnected ? "" : ", which has gone"}`]
     : [`${graph.running.toLocaleString("en")} running`, `${graph.started.toLocaleString("en")} started${graph.startRate > 0 ? ` (${short(graph.startRate)}/s)` : ""}`];
-  if (graph.inside) facts.push(`inside of ${graph.inside.component} of ${graph.inside.graph}`);
+  if (graph.started_by) facts.push(`by ${graph.started_by.component} of ${graph.started_by.graph}`);
   const worst = graph.worst.length ? make("button", { class: "worst", type: "button", click: (event) => { event.preventDefault(); choose("worst", panel); } }, "The worst") : null;
   const focused = panel.title.contains(document.activeElement) && document.activeElement.className === "worst";
   panel.title.replaceChildren(make("b", {}, graph.name), ...facts.map((fact) => make("span", {}, fact)),
@@ -121,6 +125,7 @@ function refresh(panel) {
   if (!root.open) return;
   if (!panel.picture || panel.isNarrow !== narrow.matches) {
     panel.isNarrow = narrow.matches;
+    root.classList.toggle("small", graph.components.length < 4);
     panel.picture = draw(panel.stage, graph, (kind, what) => choose(kind, panel, what), panel.isNarrow);
   }
   if (panel.room !== panel.stage.clientWidth) fit(panel.picture.svg);
@@ -136,7 +141,7 @@ function mark(panel) {
   for (const [id, edge] of panel.picture.edges) {
     edge.g.classList.toggle("chosen", is("link", id));
     const { from, to } = details.ends(panel.graph, edge);
-    edge.g.classList.toggle("path", panel.graph.name === "connection" && path.has(`${from} ${to}`));
+    edge.g.classList.toggle("path", panel.graph.name === "connection" && path.has(`${from.replace(/\[\d+\]$/, "")} ${to}`));
   }
 }
 
@@ -222,7 +227,8 @@ find("pause").addEventListener("click", ({ currentTarget: button }) => {
 function openExplain() {
   chosen = null;
   const showPath = (hops) => {
-    path = new Set(hops.map(({ from, to }) => `${from} ${to}`));
+    // A request that is explained comes by a way round: in the picture it is one like any other.
+    path = new Set(["reader.outbox parser.bytes", "parser.requests explain.requests", `explain.passed ${hops[0]?.to}`, ...hops.map(({ from, to }) => `${from} ${to}`)]);
     for (const panel of panels.values()) if (panel.picture) mark(panel);
   };
   details.open(find("details"), "Explain a request", () => { path.clear(); show(); }, ...details.explain(showPath));

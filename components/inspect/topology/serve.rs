@@ -9,7 +9,7 @@ use std::net::TcpListener;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use kamea::{Component, Flows, Graph, GraphError, Sender, Sink};
+use kamea::{Component, Flows, Graph, Sender, Sink};
 use tokio::sync::watch;
 
 use super::draw::{Sketched, draw_topology};
@@ -22,13 +22,12 @@ pub(in crate::inspect) fn add_topologies(
     graph: &mut Graph,
     listener: TcpListener,
     shown: watch::Sender<Sketches>,
-) -> Result<(), GraphError> {
+) {
     let acceptor = graph.add("programs' acceptor", accept(listener));
     let gather = graph.add("sketches", gather_sketches(shown));
     let sketches = graph.feed(gather.inbox);
     let programs = graph.add("programs", serve_programs(sketches));
     graph.link(acceptor.outbox, programs.inbox);
-    Ok(())
 }
 
 /// Serves each program that connects; one too many is told so.

@@ -1,0 +1,117 @@
+//! What the page is told while it is open, as server-sent events. Each stream ends, and its work with it, when the page is closed.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use futures_lite::{Stream, StreamExt, stream};
+use http::StatusCode;
+use kamea::time::sleep;
+use kamea::{TapOptions, Workers};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::topology::{Sketched, Sketches};
+use crate::gateway::Reply;
+use crate::http::{Explanations, Request, redact};
+
+/// How often a page gets a census.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// What a page watches.
+#[derive(Clone)]
+pub(super) struct Watched {
+    pub(super) workers: Workers,
+    pub(super) sketches: watch::Receiver<Sketches>,
+    pub(super) explanations: Option<Explanations>,
+}
+
+/// A census a second, and what programs have drawn of themselves whenever that has changed.
+pub(super) async fn watch(watched: Watched) -> Reply {
+    let program = std::env::args_os().next().unwrap_or_default();
+    let program = std::path::Path::new(&program)
+        .file_name()
+        .unwrap_or_default();
+    let hello = json!({
+        "program": program.to_string_lossy(),
+        "pid": std::process::id(),
+        "explains": watched.explanations.is_some(),
+    });
+    let mut sketches = watched.sketches;
+    sketches.mark_changed();
+    let changes = stream::unfold((sketches, watched.workers, false), async |state| {
+        let (mut sketches, workers, has_begun) = state;
+        if sketches.has_changed().unwrap_or(false) {
+            let shown: Value = sketches.borrow_and_update().iter().map(shown).collect();
+            return Some((
+                event("sketches", &shown.to_string()),
+                (sketches, workers, has_begun),
+            ));
+        }
+        if has_begun {
+            sleep(PERIOD).await;
+        }
+        let census = workers.census().await.to_json();
+        Some((event("census", &census), (sketches, workers, true)))
+    });
+    reply(stream::once(event("hello", &hello.to_string())).chain(changes))
+}
+
+fn shown(sketched: &Sketched) -> Value {
+    json!({
+        "program": sketched.program,
+        "name": sketched.name,
+        "is_connected": sketched.is_connected,
+        "sketch": sketched.sketch.to_json(),
+    })
+}
+
+/// Samples of what travels over the link that the query names: `graph`, `from`, `to`.
+pub(super) async fn tap(workers: Workers, request: &Request) -> Reply {
+    let [Some(graph), Some(from), Some(to)] =
+        ["graph", "from", "to"].map(|name| query(request, name))
+    else {
+        return Reply::failure(StatusCode::BAD_REQUEST, "a tap needs graph, from and to");
+    };
+    let options = TapOptions::default();
+    let tap = workers.tap(&graph, &from, &to, options);
+    reply(stream::unfold(tap, move |mut tap| async move {
+        let sample = tap.next().await?;
+        let sample = json!({
+            "number": sample.number,
+            "worker": sample.worker,
+            "text": redact(&sample.text),
+            "is_cut": sample.is_cut,
+            "per_second": options.per_second,
+        });
+        Some((event("sample", &sample.to_string()), tap))
+    }))
+}
+
+/// The explanation of the next request whose path matches the query's `path`.
+pub(super) async fn explain(explanations: Option<Explanations>, request: &Request) -> Reply {
+    let path = query(request, "path").unwrap_or_else(|| "*".to_owned());
+    let Some(picked) = explanations.and_then(|explanations| explanations.pick(&path)) else {
+        let why = "no more explanations can be waited for here";
+        return reply(stream::once(event("refused", why)));
+    };
+    reply(stream::unfold(picked, async |mut picked| {
+        let explanation = picked.explanation().await?.to_json();
+        Some((event("explanation", &explanation.to_string()), picked))
+    }))
+}
+
+/// A value of the query.
+fn query(request: &Request, name: &str) -> Option<String> {
+    let query = request.head.target.query().unwrap_or_default();
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    pairs.find_map(|(key, value)| (key == name).then(|| value.into_owned()))
+}
+
+/// A server-sent event; `data` is one line.
+fn event(name: &str, data: &str) -> String {
+    format!("event: {name}\ndata: {data}\n\n")
+}
+
+fn reply(events: impl Stream<Item = String> + 'static) -> Reply {
+    Reply::stream(events.map(Ok::<_, Infallible>)).field("Content-Type", "text/event-stream")
+}

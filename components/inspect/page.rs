@@ -1,0 +1,49 @@
+//! The page: its parts are in the program.
+
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+
+use crate::gateway::Reply;
+use crate::http::{Fields, Request};
+
+const HTML: &str = "text/html; charset=utf-8";
+const STYLE: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// Path, media type, content.
+const PARTS: [(&str, &str, &str); 8] = [
+    ("/", HTML, include_str!("page/page.html")),
+    ("/view.css", STYLE, include_str!("page/view.css")),
+    ("/view.js", SCRIPT, include_str!("page/view.js")),
+    ("/rates.js", SCRIPT, include_str!("page/rates.js")),
+    ("/picture.js", SCRIPT, include_str!("page/picture.js")),
+    ("/details.js", SCRIPT, include_str!("page/details.js")),
+    ("/dagre.js", SCRIPT, include_str!("vendor/dagre.js")),
+    (
+        "/dagre.LICENSE",
+        "text/plain; charset=utf-8",
+        include_str!("vendor/dagre.LICENSE"),
+    ),
+];
+
+/// Gives the part of the page that a request names.
+pub(super) async fn page(request: Request) -> Reply {
+    let path = request.head.target.path();
+    match PARTS.iter().find(|(name, ..)| *name == path) {
+        Some((_, media_type, content)) => Reply::new(StatusCode::OK)
+            .field(CONTENT_TYPE.as_str(), media_type)
+            .content(*content),
+        None => Reply::failure(StatusCode::NOT_FOUND, "the inspector has nothing here"),
+    }
+}
+
+/// What every response says: nothing comes from elsewhere, nothing is written into the page, and no other site may have it.
+pub(super) fn fields() -> Fields {
+    const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    Fields::new()
+        .with("Content-Security-Policy", POLICY)
+        .with("Cross-Origin-Resource-Policy", "same-origin")
+        .with("Referrer-Policy", "no-referrer")
+        .with("X-Content-Type-Options", "nosniff")
+        .with("Cache-Control", "no-store")
+}

@@ -1,0 +1,213 @@
+//! The inspector: a server of its own, on a worker of its own, so that it answers even when those that it shows do not.
+//!
+//! ```text
+//!   browser ◀──▶ web server: access ──▶ router ──▶ page, events, tap, explain, census
+//!  programs ───▶ acceptor ──▶ programs ╌╌ sketches ──▶ gather ╌╌▶ events
+//! ```
+
+use std::io;
+use std::net::SocketAddr;
+
+use http::StatusCode;
+use http::method::InvalidMethod;
+use kamea::{Graph, GraphError, Scheduler, Workers};
+use tokio::sync::watch;
+
+use super::access::{Access, AccessError, guard_inspector};
+use super::events::{self, Watched};
+use super::page;
+use super::topology::{Sketches, add_topologies};
+use crate::gateway::{Reply, serve_handler};
+use crate::http::{Explanations, Listening, Request, Route, Site, StartError, WebServer};
+use crate::net::bind;
+
+/// How many connections to the inspector there may be.
+const CONNECTIONS: usize = 64;
+
+/// Shows what runs under a scheduler, on a page.
+///
+/// # Examples
+///
+/// ```
+/// use kamea::Scheduler;
+/// use kamea_components::inspect::Inspector;
+///
+/// let scheduler = Scheduler::with_workers(1);
+/// let inspecting = Inspector::new("127.0.0.1:0".parse()?, None)?.run(scheduler.workers())?;
+/// println!("Inspect at http://{}/", inspecting.address());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Inspector {
+    address: SocketAddr,
+    access: Access,
+    topologies: Option<SocketAddr>,
+    explanations: Option<Explanations>,
+}
+
+/// Why nothing can be inspected.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InspectError {
+    /// Too many could look.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// Topology lines know no token.
+    #[error(
+        "anybody could draw at {0}: take topology lines at a loopback address such as 127.0.0.1:1500"
+    )]
+    PublicTopologies(SocketAddr),
+    /// The address for topology lines cannot be listened to.
+    #[error("cannot listen on {address} for topology lines: {error}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
+    /// The page cannot be served.
+    #[error(transparent)]
+    Start(#[from] StartError),
+}
+
+impl From<GraphError> for InspectError {
+    fn from(error: GraphError) -> Self {
+        Self::Start(error.into())
+    }
+}
+
+impl Inspector {
+    /// At an address of this machine's own, or at any with a token.
+    ///
+    /// # Errors
+    ///
+    /// As [`Access::new`].
+    pub fn new(address: SocketAddr, token: Option<&str>) -> Result<Self, AccessError> {
+        Ok(Self {
+            address,
+            access: Access::new(address, token)?,
+            topologies: None,
+            explanations: None,
+        })
+    }
+
+    /// Takes topology lines at a loopback address, from programs that draw themselves.
+    ///
+    /// # Errors
+    ///
+    /// If it is another address: the protocol knows no token.
+    pub fn topologies(self, address: SocketAddr) -> Result<Self, InspectError> {
+        if !address.ip().to_canonical().is_loopback() {
+            return Err(InspectError::PublicTopologies(address));
+        }
+        Ok(Self {
+            topologies: Some(address),
+            ..self
+        })
+    }
+
+    /// Lets requests be picked that are to be explained: those of servers with the same [`Explanations`].
+    #[must_use]
+    pub fn explanations(self, explanations: Explanations) -> Self {
+        Self {
+            explanations: Some(explanations),
+            ..self
+        }
+    }
+
+    /// Runs the inspector on a thread of its own; `observed` is what it shows.
+    ///
+    /// # Errors
+    ///
+    /// [`InspectError`] says which address cannot be had.
+    pub fn run(self, observed: &Workers) -> Result<Inspecting, InspectError> {
+        let scheduler = Scheduler::with_workers(1);
+        let (shown, sketches) = watch::channel(Sketches::default());
+        let mut topologies = None;
+        if let Some(address) = self.topologies {
+            let refused = |error| InspectError::Bind { address, error };
+            let listener = bind(address, false).map_err(refused)?;
+            topologies = Some(listener.local_addr().map_err(refused)?);
+            let mut graph = Graph::new("topologies");
+            add_topologies(&mut graph, listener, shown);
+            scheduler.run(graph)?;
+        }
+        let watched = Watched {
+            workers: observed.clone(),
+            sketches,
+            explanations: self.explanations,
+        };
+        let server = server(self.access, watched).expect("GET is a method");
+        let listening = server.run(&scheduler, &[self.address])?;
+        Ok(Inspecting {
+            listening,
+            topologies,
+            _scheduler: scheduler,
+        })
+    }
+}
+
+fn server(access: Access, watched: Watched) -> Result<WebServer, InvalidMethod> {
+    // Nothing of it is served.
+    let mut site = Site::new("/");
+    site.files.thumbnails = false;
+    site.limits.body = 0;
+    site.connections = CONNECTIONS;
+    site.fields = page::fields();
+    let workers = || watched.workers.clone();
+    let get = |path| Route::path(path).method("GET");
+    let (tapped, counted) = (workers(), workers());
+    let explanations = watched.explanations.clone();
+    Ok(WebServer::new(site)
+        .filter("access", guard_inspector(access))
+        .handle("events", get("/events")?, async move |_: Request| {
+            events::watch(watched.clone()).await
+        })
+        .handle("tap", get("/tap")?, async move |request: Request| {
+            events::tap(tapped.clone(), &request).await
+        })
+        .handle(
+            "explain",
+            get("/explain")?,
+            async move |request: Request| events::explain(explanations.clone(), &request).await,
+        )
+        .handle("census", get("/census*")?, async move |request: Request| {
+            census(&counted, &request).await
+        })
+        .files(serve_handler("page", page::page)))
+}
+
+/// The census in the form that the path asks for.
+async fn census(workers: &Workers, request: &Request) -> Reply {
+    let typed = |media_type: &str, text: String| {
+        Reply::new(StatusCode::OK)
+            .field("Content-Type", media_type)
+            .content(text)
+    };
+    match request.head.target.path() {
+        "/census" => typed("application/json", workers.census().await.to_json()),
+        _ => Reply::failure(StatusCode::NOT_FOUND, "the inspector has nothing here"),
+    }
+}
+
+/// An inspector that runs, until it is dropped.
+#[derive(Debug)]
+pub struct Inspecting {
+    listening: Listening,
+    topologies: Option<SocketAddr>,
+    _scheduler: Scheduler,
+}
+
+impl Inspecting {
+    /// Where the page is.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.listening.addresses()[0]
+    }
+
+    /// Where topology lines are taken, if they are.
+    #[must_use]
+    pub fn topologies(&self) -> Option<SocketAddr> {
+        self.topologies
+    }
+}
