@@ -9,10 +9,13 @@ mod end_to_end {
     mod command_line;
     mod configuration;
     mod cookbook;
+    mod devtools;
     mod errors;
     mod escapes;
     mod hostile;
     mod http;
+    mod inspect;
+    mod inspect_page;
     mod listing;
     mod malformed;
     mod modes;

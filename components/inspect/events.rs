@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use futures_lite::future::or;
 use futures_lite::{Stream, StreamExt, stream};
 use http::StatusCode;
 use kamea::time::sleep;
@@ -112,6 +113,15 @@ fn event(name: &str, data: &str) -> String {
     format!("event: {name}\ndata: {data}\n\n")
 }
 
+/// The events, and an empty line whenever there are none for a while: only who writes notices that the page has been closed.
 fn reply(events: impl Stream<Item = String> + 'static) -> Reply {
-    Reply::stream(events.map(Ok::<_, Infallible>)).field("Content-Type", "text/event-stream")
+    let lines = stream::unfold(Box::pin(events), async |mut events| {
+        let quiet = async {
+            sleep(PERIOD).await;
+            Some("\n".to_owned())
+        };
+        let line = or(events.next(), quiet).await?;
+        Some((Ok::<_, Infallible>(line), events))
+    });
+    Reply::stream(lines).field("Content-Type", "text/event-stream")
 }

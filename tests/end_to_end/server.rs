@@ -126,6 +126,11 @@ impl Server {
         lines
     }
 
+    /// What is left of the log of a server that has ended.
+    pub(crate) fn rest_of_log(&self) -> Vec<String> {
+        self.log.iter().collect()
+    }
+
     /// One request with fields of its own.
     pub(crate) fn ask_with(&self, method: &str, path: &str, fields: &str) -> Response {
         self.ask(&format!(

@@ -1,0 +1,176 @@
+//! The page of the live view in a real browser: what is drawn, in light and dark, on a desktop and on a phone, and what it says when somebody picks something.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use image::{Rgb, RgbImage};
+
+use super::devtools::Browser;
+use super::inspect::inspected;
+use super::server::{Client, PATIENCE, Server};
+
+/// Whether a picture has a good many pixels of this colour.
+fn has(picture: &RgbImage, colour: [u8; 3]) -> bool {
+    let is_near = |a: u8, b: u8| a.abs_diff(b) < 8;
+    let same = |Rgb(p): &Rgb<u8>| (0..3).all(|i| is_near(p[i], colour[i]));
+    picture.pixels().filter(|pixel| same(pixel)).count() > 100
+}
+
+/// How much of a picture differs from the colour of its lower right corner: what has been drawn.
+fn drawn(picture: &RgbImage) -> f64 {
+    let background = *picture.get_pixel(picture.width() - 1, picture.height() - 1);
+    let other = picture
+        .pixels()
+        .filter(|&&pixel| pixel != background)
+        .count();
+    other as f64 / f64::from(picture.width() * picture.height())
+}
+
+/// The boxes of the graph of a connection, and its links.
+const BOXES: &str = "document.querySelectorAll('[aria-label=\"graph connection\"] .part').length";
+
+/// Asks for a file again and again while `look` looks.
+fn under_load<T>(server: &Server, look: impl FnOnce() -> T) -> T {
+    let (address, is_done) = (server.address, AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut client = Client::connect(address);
+            while !is_done.load(Ordering::Relaxed) {
+                client.send("GET /hello.txt HTTP/1.1\r\nHost: a\r\n\r\n".repeat(16));
+                (0..16).for_each(|_| assert_eq!(client.response(false).status, 200));
+            }
+        });
+        let looked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(look));
+        is_done.store(true, Ordering::Relaxed);
+        looked.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+#[test]
+fn the_graph_is_drawn_in_light_and_dark_on_a_desktop_and_on_a_phone() {
+    let (server, inspector) = inspected(&[]);
+    under_load(&server, || {
+        for (is_dark, is_phone) in [(false, false), (true, false), (true, true)] {
+            let mut browser = Browser::open((1280, 900));
+            if is_dark {
+                browser.prefer_dark();
+            }
+            if is_phone {
+                browser.be_phone();
+            }
+            browser.go(&format!("http://{inspector}/"));
+            browser.wait_for(&format!("{BOXES} >= 7"));
+            // Rates need two censuses.
+            let rates = "[...document.querySelectorAll('.edge text')].some((text) => /\\d\\/s/.test(text.textContent))";
+            browser.wait_for(rates);
+            browser.wait_for("document.querySelector('[stroke-width=\"1.3\"]') && [...document.querySelectorAll('.edge .link')].some((link) => link.getAttribute('stroke-width') > 3)");
+            let wide = "document.documentElement.scrollWidth <= innerWidth";
+            assert_eq!(
+                browser.value(wide),
+                true,
+                "the page is as wide as the window"
+            );
+            let picture = browser.picture();
+            // Boxes have the colour of the paper on cards, and the bars of those that wait one of their own.
+            let (card, waiting) = if is_dark {
+                ([0x22, 0x1e, 0x29], [0x58, 0xa6, 0xe0])
+            } else {
+                ([255, 255, 255], [0x3f, 0x7f, 0xb5])
+            };
+            assert!(
+                has(&picture, card) && has(&picture, waiting),
+                "dark {is_dark}, phone {is_phone}"
+            );
+            assert!(drawn(&picture) > 0.1, "{}", drawn(&picture));
+            browser.assert_content();
+        }
+    });
+}
+
+#[test]
+fn what_is_picked_is_told_of_tapped_and_explained() {
+    let (server, inspector) = inspected(&[]);
+    under_load(&server, || {
+        let mut browser = Browser::open((1280, 900));
+        browser.go(&format!("http://{inspector}/"));
+        browser.wait_for(&format!("{BOXES} >= 7"));
+        let click = |name: &str| {
+            format!("[...document.querySelectorAll('[aria-label=\"graph connection\"] {name}')]")
+        };
+        let press = ".dispatchEvent(new MouseEvent('click', {bubbles: true}))";
+        let router = format!(
+            "{}.find((part) => part.ariaLabel === 'router'){press}",
+            click(".part")
+        );
+        browser.value(&router);
+        browser.wait_for("document.querySelector('#details h2')?.textContent === 'router'");
+        let details = "document.querySelector('#details').innerText";
+        let told = browser.value(details);
+        let told = told.as_str().unwrap();
+        assert!(
+            told.contains("route_requests") && told.contains("components/http/server/wiring.rs:"),
+            "{told}"
+        );
+
+        let link = format!(
+            "{}.find((edge) => edge.textContent.includes('Request')){press}",
+            click(".edge")
+        );
+        browser.value(&link);
+        browser.wait_for("document.querySelector('#details dl')?.innerText.includes('::Request')");
+        browser.value(&format!("[...document.querySelectorAll('#details button')].find((button) => button.textContent === 'Tap'){press}"));
+        browser
+            .wait_for("document.querySelector('.samples li')?.textContent.includes('hello.txt')");
+        browser.wait_for("document.querySelectorAll('.samples li').length > 3");
+
+        browser.value(&format!("document.querySelector('#explain'){press}"));
+        browser.value("document.querySelector('#details form').requestSubmit()");
+        browser.wait_for("document.querySelectorAll('.hops > li').length === 3");
+        browser.wait_for("document.querySelectorAll('.edge.path').length >= 3");
+        browser.assert_content();
+    });
+}
+
+#[test]
+fn it_can_be_searched_and_paused() {
+    let (server, inspector) = inspected(&[]);
+    under_load(&server, || {
+        let mut browser = Browser::open((1280, 900));
+        browser.go(&format!("http://{inspector}/"));
+        browser.wait_for(&format!("{BOXES} >= 7"));
+        browser.value("{ const box = document.querySelector('#search'); box.value = 'router'; box.dispatchEvent(new Event('input')); }");
+        let clear =
+            "document.querySelectorAll('[aria-label=\"graph connection\"] .part:not(.dim)').length";
+        assert_eq!(browser.value(clear), 1);
+        let uptime = "document.querySelector('#uptime').textContent";
+        browser.wait_for(&format!("{uptime} !== (window.before ??= {uptime})"));
+        browser.value("document.querySelector('#pause').click()");
+        let (paused, again) = (
+            browser.value(uptime),
+            "performance.now() > (window.later ??= performance.now() + 2500)",
+        );
+        browser.wait_for(again);
+        assert_eq!(browser.value(uptime), paused, "what is paused stands still");
+        browser.value("document.querySelector('#pause').click()");
+        browser.wait_for(&format!("{uptime} !== {paused}"));
+        browser.assert_content();
+    });
+}
+
+#[test]
+fn another_program_is_on_the_same_page() {
+    let (server, inspector) = inspected(&["--inspect-topologies", "127.0.0.1:0"]);
+    let line = server.logged("Topology lines at ");
+    let mut program = TcpStream::connect(line.rsplit_once(' ').unwrap().1).unwrap();
+    program.set_write_timeout(Some(PATIENCE)).unwrap();
+    program
+        .write_all(b"ADD NODE 1 \"<b>camera</b>\" auto -\nADD NODE 2 disk auto -\nADD LINK 1 2\n")
+        .unwrap();
+    let mut browser = Browser::open((1280, 900));
+    browser.go(&format!("http://{inspector}/"));
+    browser.wait_for("[...document.querySelectorAll('.part .name')].some((name) => name.textContent === '<b>camera</b>')");
+    program.write_all(b"DEL NODE 1\n").unwrap();
+    browser.wait_for("![...document.querySelectorAll('.part .name')].some((name) => name.textContent.includes('camera'))");
+    browser.assert_content();
+}
