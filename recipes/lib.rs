@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Parser;
-use kamea::{Graph, Scheduler};
+use kamea::{Graph, OutboxHandle, Scheduler, map, pipeline};
+use kamea_components::console::console_echoer;
 use kamea_components::http::{Explanations, WebServer};
 use kamea_components::inspect::{InspectError, Inspecting, Inspector};
 
@@ -83,6 +84,13 @@ pub fn run(graph: Graph) -> Result<(), Box<dyn Error>> {
     let _inspecting = Options::parse().inspect(&scheduler, None)?;
     let running = scheduler.run(graph)?;
     Ok(running.wait().map_err(|fault| fault.to_string())?)
+}
+
+/// Has a graph say where a server in it listens, as soon as it does.
+pub fn announce(graph: &mut Graph, addresses: OutboxHandle<SocketAddr>) {
+    let line = map(|address| format!("Listening on {address}\n"));
+    let (inbox, ()) = pipeline!(graph, line => console_echoer());
+    graph.link(addresses, inbox);
 }
 
 /// Shows what runs under a scheduler on a page, for as long as what this gives is kept, and says where that is on stderr.

@@ -5,6 +5,7 @@
 mod end_to_end {
     mod access_log;
     mod browser;
+    mod bulletin_board;
     mod cgi_faults;
     mod command_line;
     mod configuration;

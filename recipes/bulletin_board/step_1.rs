@@ -1,0 +1,26 @@
+//! The bulletin board, step 1: what a client sends comes back.
+
+use std::error::Error;
+
+use bytes::Bytes;
+use kamea::{Done, Graph, Pipe};
+use kamea_components::net::tcp_server;
+use kamea_recipes::{announce, arguments, run};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let [address] = &arguments()[..] else {
+        return Err("usage: bulletin_board_1 ADDRESS".into());
+    };
+    let mut graph = Graph::new("bulletin board");
+    let server = graph.add("server", tcp_server(address.as_str(), || echo));
+    announce(&mut graph, server.addresses);
+    run(graph)
+}
+
+/// Sends back what comes.
+async fn echo(io: &mut Pipe<Bytes, Bytes>) -> Done {
+    while let Some(bytes) = io.inbox.next().await {
+        io.outbox.send(bytes).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,30 @@
+//! The bulletin board, step 2: it speaks first, and in lines.
+
+use std::error::Error;
+
+use bytes::Bytes;
+use kamea::{Done, Graph, Pipe, map, pipeline};
+use kamea_components::net::tcp_server;
+use kamea_components::stream::lines;
+use kamea_recipes::{announce, arguments, run};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let [address] = &arguments()[..] else {
+        return Err("usage: bulletin_board_2 ADDRESS".into());
+    };
+    let mut graph = Graph::new("bulletin board");
+    let protocol = || pipeline!(lines(512) => greet => map(Bytes::from));
+    let server = graph.add("server", tcp_server(address.as_str(), protocol));
+    announce(&mut graph, server.addresses);
+    run(graph)
+}
+
+/// Greets, and repeats each line.
+async fn greet(user: &mut Pipe<String, String>) -> Done {
+    let greeting = "Welcome to the bulletin board.\r\n";
+    user.outbox.send(greeting.to_owned()).await?;
+    while let Some(line) = user.inbox.next().await {
+        user.outbox.send(format!("You said: {line}\r\n")).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,34 @@
+//! The bulletin board, step 3: users have names.
+
+use std::error::Error;
+
+use bytes::Bytes;
+use kamea::{Done, Graph, map, pipeline};
+use kamea_components::net::tcp_server;
+use kamea_components::stream::lines;
+use kamea_recipes::{announce, arguments, run};
+
+mod conversation;
+
+use conversation::{User, login, say};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let [address] = &arguments()[..] else {
+        return Err("usage: bulletin_board_3 ADDRESS".into());
+    };
+    let mut graph = Graph::new("bulletin board");
+    let protocol = || pipeline!(lines(512) => converse => map(Bytes::from));
+    let server = graph.add("server", tcp_server(address.as_str(), protocol));
+    announce(&mut graph, server.addresses);
+    run(graph)
+}
+
+/// One conversation, from the greeting to the goodbye.
+async fn converse(user: &mut User) -> Done {
+    say(user, "Welcome to the bulletin board.").await?;
+    let Some(nick) = login(user).await else {
+        return Ok(());
+    };
+    say(user, &format!("Hello, {nick}.")).await?;
+    Ok(say(user, "Goodbye.").await?)
+}

@@ -1,0 +1,47 @@
+//! The bulletin board, step 4: a menu.
+
+use std::error::Error;
+
+use bytes::Bytes;
+use kamea::{Done, Graph, map, pipeline};
+use kamea_components::net::tcp_server;
+use kamea_components::stream::lines;
+use kamea_recipes::{announce, arguments, run};
+
+mod conversation;
+
+use conversation::{User, ask, login, say};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let [address] = &arguments()[..] else {
+        return Err("usage: bulletin_board_4 ADDRESS".into());
+    };
+    let mut graph = Graph::new("bulletin board");
+    let protocol = || pipeline!(lines(512) => converse => map(Bytes::from));
+    let server = graph.add("server", tcp_server(address.as_str(), protocol));
+    announce(&mut graph, server.addresses);
+    run(graph)
+}
+
+/// One conversation, from the greeting to the goodbye: its parts one after another.
+async fn converse(user: &mut User) -> Done {
+    say(user, "Welcome to the bulletin board.").await?;
+    let Some(nick) = login(user).await else {
+        return Ok(());
+    };
+    say(user, &format!("Hello, {nick}. h is for help.")).await?;
+    menu(user).await?;
+    Ok(say(user, "Goodbye.").await?)
+}
+
+/// Does what the user chooses, until that is to leave.
+async fn menu(user: &mut User) -> Done {
+    while let Some(choice) = ask(user, "> ").await {
+        match choice.as_str() {
+            "h" => say(user, "h  this help\r\nq  leave").await?,
+            "q" => break,
+            _ => say(user, "There is no such choice; h is for help.").await?,
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,47 @@
+//! The bulletin board, step 7: who is there hears of what is new.
+
+use std::error::Error;
+
+use bytes::Bytes;
+use kamea::{Composite, Graph, Pipe, PipeHandles, Sender, map, pipeline};
+use kamea_components::chassis::{Backplane, Slow, publish_to, subscribe_to};
+use kamea_components::net::tcp_server;
+use kamea_components::stream::lines;
+use kamea_recipes::{announce, arguments, run};
+
+mod board;
+mod conversation;
+mod menu;
+
+use board::{Ask, keep_board};
+use menu::converse;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let [address, file] = &arguments()[..] else {
+        return Err("usage: bulletin_board_7 ADDRESS FILE".into());
+    };
+    // A client that does not read misses news, and holds nobody up.
+    let plane = Backplane::new().slow(Slow::DropOldest);
+    let mut graph = Graph::new("bulletin board");
+    let board = graph.add("board", keep_board(file.into()));
+    let publish = graph.add("publish", publish_to(&plane, "news"));
+    graph.link(board.news, publish.inbox);
+    let asks = graph.feed(board.asks);
+    let protocol = move || protocol(asks.clone(), &plane);
+    let server = graph.add("server", tcp_server(address.as_str(), protocol));
+    announce(&mut graph, server.addresses);
+    run(graph)
+}
+
+/// The graph of a connection: what is said in the conversation and what is new both go to the user.
+fn protocol(board: Sender<Ask>, plane: &Backplane<String>) -> Composite<Pipe<Bytes, Bytes>> {
+    let mut graph = Graph::new("client");
+    let (inbox, said) = pipeline!(graph, lines(512) => converse(board));
+    let news = map(|news| format!("\r\n* {news}\r\n"));
+    let (_, told) = pipeline!(graph, subscribe_to(plane, "news") => news);
+    let encode = graph.add("encode", map(Bytes::from));
+    // The connection ends with the conversation: news do not keep it open.
+    graph.link(said, encode.inbox).feedback(told);
+    let outbox = encode.outbox;
+    graph.expose(PipeHandles { inbox, outbox })
+}
