@@ -33,3 +33,6 @@ pub mod mini_axon {
     #[doc = include_str!("src/tutorial/mini_axon_6.md")]
     pub mod small_program {}
 }
+#[doc = include_str!("src/tutorial/pipelines.md")]
+#[cfg(doctest)]
+pub mod pipelines {}
