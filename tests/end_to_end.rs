@@ -17,6 +17,7 @@ mod end_to_end {
     mod http;
     mod inspect;
     mod inspect_page;
+    mod kamaelia;
     mod listing;
     mod malformed;
     mod modes;
