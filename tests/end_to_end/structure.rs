@@ -118,3 +118,29 @@ fn no_file_is_pulled_in_from_elsewhere_and_nothing_is_unsafe() {
         none_mentions(&sources(folder), &["#[path", "unsafe "]);
     }
 }
+
+/// A component that nobody can find is written again.
+#[test]
+fn the_guide_names_every_component_over_messages() {
+    let guide = fs::read_to_string(root().join("docs/src/guide.md")).unwrap();
+    let mut count = 0;
+    for module in ["stream", "chassis"] {
+        let list = root().join(format!("components/{module}/mod.rs"));
+        let list = fs::read_to_string(list).unwrap();
+        let exports = list.lines().filter(|line| line.starts_with("pub use "));
+        for export in exports {
+            let names = export.split("::").nth(1).unwrap();
+            let words = names.split(|c: char| !c.is_alphanumeric() && c != '_');
+            let is_function = |word: &&str| word.starts_with(|c: char| c.is_lowercase());
+            for name in words.filter(is_function) {
+                let shown = format!("`{name}`");
+                assert!(
+                    guide.contains(&shown),
+                    "docs/src/guide.md lacks {shown} of {module}"
+                );
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 30, "{count}");
+}
