@@ -33,8 +33,8 @@ pub mod time;
 
 pub use blocking::{Blocking, blocking, compute, unblock};
 pub use census::{
-    Because, Census, ComponentCensus, FeedCensus, GraphCensus, InstanceCensus, LinkCensus, Place,
-    State, StateCount, WorkerCensus,
+    Because, Census, ComponentCensus, FaultCensus, FeedCensus, GraphCensus, InstanceCensus,
+    LinkCensus, Place, State, StateCount, WorkerCensus,
 };
 pub use component::{BoxComponent, Component, Done, End, Started};
 pub use flow::Flow;

@@ -5,11 +5,15 @@
 //! Instances of one template, and graphs of the same name and shape, are summed up; the worst few are singled out.
 
 mod at;
+mod dot;
 mod look;
+mod prometheus;
 mod record;
 mod registry;
 mod report;
 mod take;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +22,8 @@ pub(crate) use at::At;
 pub(crate) use record::Recorded;
 pub(crate) use registry::Registry;
 use serde::{Serialize, Serializer};
+
+use crate::graph::Plan;
 
 /// What runs under a scheduler at one moment.
 ///
@@ -33,6 +39,24 @@ pub struct Census {
     pub workers: Vec<WorkerCensus>,
     /// The graphs that run or have run, by name; graphs of the same name and shape are one.
     pub graphs: Vec<GraphCensus>,
+    /// The latest faults, in the order in which they came: up to 64.
+    pub faults: Vec<FaultCensus>,
+}
+
+/// A fault.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct FaultCensus {
+    /// How long the scheduler had been there.
+    #[serde(rename = "at_seconds", serialize_with = "seconds")]
+    pub at: Duration,
+    /// The graph and the component.
+    #[serde(flatten)]
+    pub place: Place,
+    /// What became of the graph: the name of the [`Policy`](crate::Policy) (`stop`, `carry_on`).
+    pub policy: &'static str,
+    /// What was wrong, up to 512 bytes.
+    pub text: String,
 }
 
 /// One worker.
@@ -266,6 +290,38 @@ impl Census {
     /// The census as JSON. Durations are seconds, as in `"busy_seconds": 0.25`.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("there is nothing in a census that JSON cannot say")
+    }
+}
+
+impl LinkCensus {
+    /// What feeds it, as `component.outbox`, several with a `+` between them; `(outside)` if nothing of its graph does.
+    pub fn from_label(&self) -> String {
+        match &self.from[..] {
+            [] => Plan::OUTSIDE.to_owned(),
+            feeds => feeds
+                .iter()
+                .map(FeedCensus::label)
+                .collect::<Vec<_>>()
+                .join("+"),
+        }
+    }
+
+    /// Where it leads, as `component.inbox`; `(outside)` if that is not in its graph.
+    pub fn to_label(&self) -> String {
+        match (&self.to, self.inbox) {
+            (Some(component), Some(inbox)) => format!("{component}.{inbox}"),
+            _ => Plan::OUTSIDE.to_owned(),
+        }
+    }
+}
+
+impl FeedCensus {
+    /// As `component.outbox`; `(faults)` for those of the graph itself.
+    pub fn label(&self) -> String {
+        match &self.component {
+            Some(component) => format!("{component}.{}", self.outbox),
+            None => Plan::FAULTS.to_owned(),
+        }
     }
 }
 

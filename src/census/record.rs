@@ -11,6 +11,7 @@ use crate::graph::Plan;
 use crate::link::Counted;
 use crate::link::within::AnyQueue;
 use crate::ports::AnyLink;
+use crate::supervision::{Fault, Policy};
 use crate::tap::TapPoint;
 use crate::time::{now, turn};
 
@@ -45,8 +46,8 @@ pub(crate) struct ComponentCounts {
 pub(super) enum LinkRecord {
     Within(Rc<dyn AnyQueue>),
     Across(Arc<dyn Counted>),
-    /// There is none: a function stands in its place, or its ends were elsewhere.
-    Gone,
+    /// A function stands in its place.
+    Fused,
 }
 
 /// The [`Record`] of a flow, which ends with it.
@@ -116,9 +117,10 @@ impl Recorded {
         increase(&counts.measured, 1);
     }
 
-    /// A component has failed.
-    pub(crate) fn fault(&self, component: usize) {
+    /// A component has failed, and `policy` is what becomes of its graph.
+    pub(crate) fn fault(&self, component: usize, fault: &Fault, policy: Policy) {
         increase(&self.0.components[component].faults, 1);
+        self.0.registry.note_fault(fault, policy);
     }
 
     /// A component has been started again.
@@ -192,8 +194,8 @@ impl LinkRecord {
     fn of(link: AnyLink) -> Self {
         match link {
             AnyLink::Within(queue) => Self::Within(queue),
-            AnyLink::Fused(_) => Self::Gone,
-            AnyLink::Across(ends) => ends.counted().map_or(Self::Gone, Self::Across),
+            AnyLink::Across(ends) => Self::Across(ends.counted()),
+            AnyLink::Fused(_) => Self::Fused,
         }
     }
 
@@ -201,7 +203,7 @@ impl LinkRecord {
         match self {
             Self::Within(queue) => Some(&**queue),
             Self::Across(shared) => Some(&**shared),
-            Self::Gone => None,
+            Self::Fused => None,
         }
     }
 

@@ -1,10 +1,11 @@
 //! What a thread knows of the flows that it runs: where they are listed while they run, and what they leave behind.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::Place;
 use super::at::At;
@@ -12,10 +13,16 @@ use super::record::{ComponentCounts, Record};
 use crate::graph::Plan;
 use crate::link::LinkCounts;
 use crate::scheduler::current_registry;
-use crate::tap::{TapPoint, TapRequest};
+use crate::supervision::{Fault, Policy};
+use crate::tap::{TapPoint, TapRequest, bounded};
+use crate::time::turn;
 
 /// How many kinds of graphs are remembered once none of them runs. A program that gives each graph a name of its own has more.
 const REMEMBERED: usize = 1024;
+
+/// How many faults are remembered, and how many bytes of what each says.
+pub(super) const FAULTS: usize = 64;
+const FAULT_LENGTH: usize = 512;
 
 /// On average one turn in so many is measured with the clock.
 const MEASURED: u32 = 32;
@@ -34,6 +41,17 @@ pub(crate) struct Registry {
     until_measured: Cell<u32>,
     dice: Cell<u32>,
     taps: RefCell<Vec<TapRequest>>,
+    /// The latest ones.
+    pub(super) faults: RefCell<VecDeque<FaultRecord>>,
+}
+
+/// A fault, as it is remembered.
+#[derive(Debug, Clone)]
+pub(super) struct FaultRecord {
+    pub(super) at: Instant,
+    pub(super) place: Place,
+    pub(super) policy: &'static str,
+    pub(super) text: String,
 }
 
 /// The graphs of one name and shape.
@@ -97,7 +115,25 @@ impl Registry {
             until_measured: Cell::new(1),
             dice: Cell::new(1),
             taps: RefCell::default(),
+            faults: RefCell::default(),
         })
+    }
+
+    pub(super) fn note_fault(&self, fault: &Fault, policy: Policy) {
+        let mut faults = self.faults.borrow_mut();
+        if faults.len() == FAULTS {
+            faults.pop_front();
+        }
+        let (text, _) = bounded(format_args!("{}", fault.cause), FAULT_LENGTH);
+        faults.push_back(FaultRecord {
+            at: turn(),
+            place: Place {
+                graph: fault.graph.clone(),
+                component: fault.component.clone(),
+            },
+            policy: policy.name(),
+            text,
+        });
     }
 
     /// The shape of a plan.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::look::{Doing, Look};
 use super::record::{ComponentCounts, Record};
-use super::registry::{LinkTotals, Registry, Shape};
+use super::registry::{FaultRecord, LinkTotals, Registry, Shape};
 use super::{Because, Place};
 use crate::graph::Plan;
 use crate::time::now;
@@ -20,6 +20,7 @@ pub(crate) struct Report {
     pub(super) running: u64,
     pub(super) turns: u64,
     pub(super) shapes: Vec<ShapeReport>,
+    pub(super) faults: Vec<FaultRecord>,
 }
 
 /// The graphs of one name and shape on one worker.
@@ -72,6 +73,7 @@ impl Registry {
             running: self.running.get(),
             turns: self.turns.get(),
             shapes: shapes.values().map(|shape| shape.report(now())).collect(),
+            faults: self.faults.borrow().iter().cloned().collect(),
         }
     }
 }

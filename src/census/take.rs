@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use super::look::Doing;
 use super::record::ComponentCounts;
+use super::registry::{FAULTS, FaultRecord};
 use super::report::{
     ComponentReport, InstanceReport, LinkReport, Report, ShapeReport, Standing, worst_by,
 };
 use super::{
-    Because, Census, ComponentCensus, FeedCensus, GraphCensus, InstanceCensus, LinkCensus, State,
-    StateCount, WorkerCensus,
+    Because, Census, ComponentCensus, FaultCensus, FeedCensus, GraphCensus, InstanceCensus,
+    LinkCensus, State, StateCount, WorkerCensus,
 };
 use crate::graph::{Plan, PlannedComponent, PlannedLink};
 use crate::time::{Timer, now};
@@ -86,7 +87,7 @@ impl Workers {
     fn sum_up(&self, reports: Vec<Option<Report>>) -> Census {
         let uptime = now().saturating_duration_since(self.began());
         let mut sums = Sums::default();
-        let mut workers = Vec::new();
+        let (mut workers, mut faults) = (Vec::new(), Vec::new());
         for (index, report) in reports.into_iter().enumerate() {
             let answers = report.is_some();
             workers.push(WorkerCensus {
@@ -100,15 +101,26 @@ impl Workers {
                 running: report.as_ref().map_or(0, |report| report.running),
                 turns: report.as_ref().map_or(0, |report| report.turns),
             });
-            let shapes = report.into_iter().flat_map(|report| report.shapes);
+            let Some(report) = report else { continue };
+            faults.extend(report.faults);
+            let shapes = report.shapes.into_iter();
             shapes.for_each(|shape| sums.add(index, shape));
         }
+        faults.sort_by_key(|fault| fault.at);
+        faults.drain(..faults.len().saturating_sub(FAULTS));
+        let fault = |fault: FaultRecord| FaultCensus {
+            at: fault.at.saturating_duration_since(self.began()),
+            place: fault.place,
+            policy: fault.policy,
+            text: fault.text,
+        };
         let mut graphs: Vec<_> = sums.0.into_values().map(Sum::named).collect();
         graphs.sort_by(|a, b| (&a.name, &a.shape).cmp(&(&b.name, &b.shape)));
         Census {
             uptime,
             workers,
             graphs,
+            faults: faults.into_iter().map(fault).collect(),
         }
     }
 }

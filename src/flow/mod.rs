@@ -218,7 +218,6 @@ impl Flow {
             culprit,
             again,
         } = failed;
-        self.record.fault(component);
         let mut functions = self.plan.functions.iter();
         let planned = culprit
             .and_then(|culprit| functions.find(|function| function.name == culprit))
@@ -244,6 +243,7 @@ impl Flow {
                 policy = limit.otherwise();
             }
         }
+        self.record.fault(component, &fault, policy);
         let pause = fault.restarts_in;
         // The fault is on its way before the end of its component is: whoever takes it may answer in its place.
         let outcome = match policy {

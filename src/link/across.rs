@@ -350,6 +350,7 @@ impl Gone {
 
 /// The ends of a link between two components of a graph, until the components have taken theirs.
 pub(crate) struct Ends<T> {
+    shared: Arc<Shared<T>>,
     sender: Option<Sender<T>>,
     receiver: Option<Receiver<T>>,
 }
@@ -361,6 +362,7 @@ impl<T> Ends<T> {
     {
         let (sender, receiver) = link_of(terms.capacity, terms.feeds, terms.measure());
         Self {
+            shared: sender.shared.clone(),
             sender: Some(sender),
             receiver: Some(receiver),
         }
@@ -368,6 +370,7 @@ impl<T> Ends<T> {
 
     pub(crate) fn receiving(receiver: Receiver<T>) -> Self {
         Self {
+            shared: receiver.shared.clone(),
             sender: None,
             receiver: Some(receiver),
         }
@@ -375,14 +378,10 @@ impl<T> Ends<T> {
 
     pub(crate) fn sending(sender: Sender<T>) -> Self {
         Self {
+            shared: sender.shared.clone(),
             sender: Some(sender),
             receiver: None,
         }
-    }
-
-    fn shared(&self) -> Option<&Arc<Shared<T>>> {
-        let sender = self.sender.as_ref().map(|sender| &sender.shared);
-        sender.or(self.receiver.as_ref().map(|receiver| &receiver.shared))
     }
 
     pub(crate) fn sender(&self) -> Option<&Sender<T>> {
@@ -400,7 +399,7 @@ pub(crate) trait AnyEnds: Send {
     fn split_off(&mut self, direction: Direction) -> Box<dyn AnyEnds>;
 
     /// The counters of the link.
-    fn counted(&self) -> Option<Arc<dyn Counted>>;
+    fn counted(&self) -> Arc<dyn Counted>;
 
     fn as_any(&mut self) -> &mut dyn Any;
 }
@@ -409,18 +408,20 @@ impl<T: Message> AnyEnds for Ends<T> {
     fn split_off(&mut self, direction: Direction) -> Box<dyn AnyEnds> {
         Box::new(match direction {
             Direction::Inbox => Self {
+                shared: self.shared.clone(),
                 sender: None,
                 receiver: self.receiver.take(),
             },
             Direction::Outbox => Self {
+                shared: self.shared.clone(),
                 sender: self.sender.clone(),
                 receiver: None,
             },
         })
     }
 
-    fn counted(&self) -> Option<Arc<dyn Counted>> {
-        Some(self.shared()?.clone())
+    fn counted(&self) -> Arc<dyn Counted> {
+        self.shared.clone()
     }
 
     fn as_any(&mut self) -> &mut dyn Any {

@@ -106,6 +106,8 @@ pub(super) fn run(index: usize, jobs: &flume::Receiver<Job>, workers: Workers, a
     // What is left is dropped here, on the thread where it ran.
     drop(tasks);
     Worker::enter(None);
+    // Whoever waits for a job that comes too late sees its end.
+    jobs.drain().for_each(drop);
 }
 
 async fn serve(jobs: &flume::Receiver<Job>, flows: Flows, registry: &Registry) {

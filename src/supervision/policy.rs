@@ -47,6 +47,17 @@ pub enum Policy {
     Restart(Restart),
 }
 
+impl Policy {
+    /// Its name, in a census.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::CarryOn => "carry_on",
+            Self::Restart(_) => "restart",
+        }
+    }
+}
+
 /// How often, and after which pauses, a component that fails is started again.
 ///
 /// At most `times` within any stretch of time `within`, not counting the pauses. The first restart of such a stretch comes after

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-pub(crate) use point::{TapPoint, TapRequest};
+pub(crate) use point::{TapPoint, TapRequest, bounded};
 
 use crate::Workers;
 

@@ -102,16 +102,20 @@ impl Debug for TapPoint {
 
 /// A message as text of so many bytes at the most, and whether it was longer.
 fn shown(message: &dyn Debug, length: usize) -> (String, bool) {
+    // It is the program's code, and its faults are not the component's.
+    let shown = AssertUnwindSafe(|| bounded(format_args!("{message:?}"), length));
+    catch_unwind(shown).unwrap_or_else(|_| ("(its Debug panicked)".to_owned(), false))
+}
+
+/// So many bytes of a text at the most, and whether it was longer.
+pub(crate) fn bounded(text: fmt::Arguments<'_>, length: usize) -> (String, bool) {
     let mut bounded = Bounded {
         text: String::new(),
         left: length,
         is_cut: false,
     };
-    // It is the program's code, and its faults are not the component's.
-    let shown = catch_unwind(AssertUnwindSafe(|| write!(bounded, "{message:?}")));
-    if shown.is_err() {
-        bounded.text = "(its Debug panicked)".to_owned();
-    }
+    // An error: it is cut, or says itself that it cannot be shown.
+    let _ = bounded.write_fmt(text);
     (bounded.text, bounded.is_cut)
 }
 
