@@ -313,3 +313,53 @@ impl Hasher for ShapeHasher {
         self.0 = hash;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Graph, Ports};
+
+    #[derive(Ports)]
+    struct NoPorts {}
+
+    /// Runs a graph of that name on this thread.
+    fn run(name: &str) {
+        let mut graph = Graph::new(name);
+        graph.add("end", async |_: &mut NoPorts| Ok(()));
+        crate::testing::block_on(graph.start().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn about_one_turn_in_thirty_two_is_measured_in_no_regular_order() {
+        let registry = Registry::new(Arc::default());
+        let measured: Vec<_> = (0..320_000).filter(|_| registry.begin_turn()).collect();
+        assert!(
+            (9_500..10_500).contains(&measured.len()),
+            "{}",
+            measured.len()
+        );
+        let odd = measured.iter().filter(|turn| *turn % 2 == 1).count();
+        assert!(
+            (4_500..5_500).contains(&odd),
+            "{odd}: a request of two turns has both measured"
+        );
+        assert_eq!(registry.turns.get(), 320_000);
+    }
+
+    #[test]
+    fn graphs_with_names_of_their_own_do_not_fill_the_memory() {
+        let mut kept = Graph::new("kept");
+        kept.add("end", async |_: &mut NoPorts| Ok(()));
+        let kept = kept.start().unwrap();
+        for number in 0..5 * REMEMBERED {
+            run(&format!("number {number}"));
+        }
+        let registry = Registry::here();
+        let shapes = registry.shapes.borrow();
+        assert!(shapes.len() <= REMEMBERED, "{}", shapes.len());
+        let is_kept = |shape: &Rc<Shape>| &*shape.plan.graph == "kept";
+        assert!(shapes.values().any(is_kept), "what runs is not forgotten");
+        drop(kept);
+        assert_eq!(registry.running.get(), 0);
+    }
+}

@@ -4,6 +4,8 @@
 //! there is none. What it sees is counted; what it samples is turned into text where it travels, up to a bound.
 
 mod point;
+#[cfg(test)]
+mod tests;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
