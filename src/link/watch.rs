@@ -7,7 +7,7 @@ use super::Measure;
 use crate::port::Message;
 use crate::tap::TapPoint;
 
-/// What looks at the messages of a link inside a flow. Most links have none.
+/// What looks at the messages of a link inside a flow.
 pub(crate) struct Watch<T> {
     pub(crate) measure: Option<Measure<T>>,
     pub(crate) bytes: u64,

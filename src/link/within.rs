@@ -44,7 +44,9 @@ struct State<T> {
     sent_by_others: Box<[u64]>,
     /// The most messages that ever waited.
     high_water: usize,
-    watch: Option<Box<Watch<T>>>,
+    /// Whether anybody looks at each message: hardly ever.
+    is_watched: bool,
+    watch: Watch<T>,
 }
 
 /// A send that waits for space.
@@ -81,7 +83,8 @@ impl<T> Queue<T> {
                 sent: 0,
                 sent_by_others: vec![0; terms.feeds.saturating_sub(1)].into(),
                 high_water: 0,
-                watch: measure.map(|_| Box::new(Watch::measuring(measure))),
+                is_watched: measure.is_some(),
+                watch: Watch::measuring(measure),
             }),
             ready,
         }
@@ -292,8 +295,8 @@ impl<T> State<T> {
     /// Puts a message into the queue, and counts it.
     #[inline]
     fn accept(&mut self, message: T, feed: usize) {
-        if let Some(watch) = &mut self.watch {
-            watch.see(&message, feed);
+        if self.is_watched {
+            self.watch.see(&message, feed);
         }
         self.messages.push_back(message);
         self.high_water = self.high_water.max(self.messages.len());
@@ -328,7 +331,7 @@ impl<T: Message> Counted for Queue<T> {
         let state = self.state.borrow();
         LinkCounts {
             messages: state.sent + state.sent_by_others.iter().sum::<u64>(),
-            bytes: state.watch.as_ref().map_or(0, |watch| watch.bytes),
+            bytes: state.watch.bytes,
             queued: state.messages.len() as u64,
             high_water: state.high_water as u64,
         }
@@ -360,19 +363,14 @@ impl<T: Message> Counted for Queue<T> {
 
     fn tap(&self, feed: Option<usize>, point: &Arc<TapPoint>) {
         let mut state = self.state.borrow_mut();
-        let watch = state
-            .watch
-            .get_or_insert_with(|| Box::new(Watch::measuring(None)));
-        watch.taps.push(Tapping::new(feed, point));
+        state.watch.taps.push(Tapping::new(feed, point));
+        state.is_watched = true;
     }
 
     fn untap(&self, point: &Arc<TapPoint>) {
         let mut state = self.state.borrow_mut();
-        if let Some(watch) = &mut state.watch {
-            watch.taps.retain(|tap| !tap.is_at(point));
-            if watch.taps.is_empty() && watch.measure.is_none() {
-                state.watch = None;
-            }
-        }
+        let watch = &mut state.watch;
+        watch.taps.retain(|tap| !tap.is_at(point));
+        state.is_watched = !watch.taps.is_empty() || watch.measure.is_some();
     }
 }

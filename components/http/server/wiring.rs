@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::Method;
 use kamea::{Component, Fault, Graph, GraphError, InboxHandle, OutboxHandle, Policy};
 
@@ -58,7 +59,7 @@ impl WebServer {
             let retiring = connection.retiring.clone();
             parse_requests(connection.socket.peer(), limits, patience, retiring)
         });
-        graph.link(reader.outbox, parser.bytes);
+        graph.link(reader.outbox, parser.bytes).measure(Bytes::len);
         ends.failures.push(parser.failures);
         let writer = graph.add_seeded("writer", move |connection: &mut Opened| {
             write_responses(connection.socket.clone(), stall)
@@ -158,6 +159,7 @@ impl WebServer {
         let Some(log) = self.records.clone() else {
             graph
                 .feedback(from_writer, to_parser)
+                .measure(content)
                 .capacity(WINDOW as usize);
             return requests;
         };
@@ -172,6 +174,7 @@ impl WebServer {
         // Downstream of the writer, so that it ends with what answers faults.
         graph
             .link(from_writer, recorder.written)
+            .measure(content)
             .capacity(WINDOW as usize);
         graph
             .feedback(recorder.passed, to_parser)
@@ -373,4 +376,9 @@ fn per_files<C: Component<HandlerPorts>>(make: fn(Rc<Files>) -> C) -> Slot<Handl
             make(connection.files[0].clone())
         })
     })
+}
+
+/// How much content a response had that was written.
+fn content(written: &Written) -> usize {
+    usize::try_from(written.content).unwrap_or(usize::MAX)
 }
