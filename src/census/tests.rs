@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
+
 use super::*;
 use crate::{
     Done, End, Flows, Graph, Inbox, Outbox, Pipe, Placement, Policy, Ports, Scheduler, Sink,
@@ -536,14 +538,14 @@ fn time_that_was_spent_is_put_down_to_who_spent_it() {
 }
 
 /// Takes a message, then sits until the gate is dropped.
-async fn hold(gate: &flume::Receiver<()>, io: &mut Sink<u32>) -> Done {
+async fn hold(gate: &watch::Receiver<()>, io: &mut Sink<u32>) -> Done {
     io.inbox.next().await;
-    let _ = gate.recv_async().await;
+    let _ = gate.clone().changed().await;
     Ok(())
 }
 
 /// A template whose seed says how many numbers are made; each instance lives until the gate is dropped.
-fn holding(gate: &flume::Receiver<()>) -> Template<u32> {
+fn holding(gate: &watch::Receiver<()>) -> Template<u32> {
     let mut graph = Graph::template("instance");
     let make = graph.add_seeded("make", |count: &mut u32| count_to(*count));
     let gate = gate.clone();
@@ -557,7 +559,7 @@ fn holding(gate: &flume::Receiver<()>) -> Template<u32> {
 #[test]
 fn ten_thousand_instances_are_summed_up_and_the_worst_singled_out() {
     const COUNT: u64 = 10_000;
-    let (gate, shut) = flume::bounded::<()>(0);
+    let (gate, shut) = watch::channel(());
     let template = holding(&shut);
     let scheduler = Scheduler::with_workers(2);
     for worker in 0..2 {
@@ -733,7 +735,7 @@ fn a_worker_that_does_not_answer_is_named_with_what_it_is_at() {
 fn a_census_is_taken_inside_and_while_all_drains() {
     let scheduler = Scheduler::with_workers(2);
     let workers = scheduler.workers().clone();
-    let (gate, shut) = flume::bounded::<()>(0);
+    let (gate, shut) = watch::channel(());
     let mut graph = Graph::new("draining");
     let make = graph.add("make", count_to(1));
     let hold = graph.add("hold", async move |io: &mut Sink<u32>| {
