@@ -172,6 +172,9 @@ async fn next_bytes(socket: &Socket, silence: Duration) -> Option<Bytes> {
 }
 
 async fn end(socket: &Socket) {
+    if mutated("a connection is closed with bytes unread") {
+        return;
+    }
     match socket.finished() {
         Some(Finish::Cut) => {}
         Some(Finish::Close) if !socket.has_input() => {}

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use futures_lite::future::or;
 use http::{Method, StatusCode};
 use kamea::time::{Timer, turn};
-use kamea::{Component, Done, End, Inbox, Outbox, Ports, Sender, is_stopping, link, mutated};
+use kamea::{Component, Done, End, Inbox, Outbox, Ports, Sender, is_stopping, link};
 
 use crate::net::Finish;
 
@@ -223,9 +223,7 @@ impl Parser<'_> {
             head.target,
             head.version
         );
-        if !mutated("the time for a head counts from the first head") {
-            self.head_began = None;
-        }
+        self.head_began = None;
         let was_alone = std::mem::replace(&mut self.is_alone, !head.method.is_safe());
         let window = if self.is_alone || was_alone {
             1

@@ -393,6 +393,11 @@ impl Output {
                     ));
                 }
                 sent => {
+                    let sent = if mutated("a part of a file counts as whole") {
+                        count
+                    } else {
+                        sent
+                    };
                     offset += sent as u64;
                     self.content += sent as u64;
                 }

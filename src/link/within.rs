@@ -227,7 +227,9 @@ impl<T> Queue<T> {
         }
         let next = state.next_writer_with_space();
         drop(state);
-        self.wake(next);
+        if !mutated("a send that is given up wakes nobody") {
+            self.wake(next);
+        }
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -13,10 +13,11 @@ const KERNEL: Check = relay_and_check;
 const SERVER: Check = serve_and_check;
 
 /// The mistakes, each with the check that is to find it. Where they are made, they are asked for by these names.
-const MISTAKES: [(&str, Check); 14] = [
+const MISTAKES: [(&str, Check); 16] = [
     ("who waits for space is not woken", KERNEL),
     ("a link holds one too many", KERNEL),
     ("a send overtakes one that waits", KERNEL),
+    ("a send that is given up wakes nobody", KERNEL),
     ("the end wakes nobody", KERNEL),
     ("the end overtakes messages", KERNEL),
     ("who is woken from outside replaces who is ready", KERNEL),
@@ -27,7 +28,8 @@ const MISTAKES: [(&str, Check); 14] = [
     ("a partial write counts as whole", SERVER),
     ("the parser is not told what is written", SERVER),
     ("what ends a pause is lost", SERVER),
-    ("the time for a head counts from the first head", SERVER),
+    ("a part of a file counts as whole", SERVER),
+    ("a connection is closed with bytes unread", SERVER),
 ];
 
 #[test]
