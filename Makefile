@@ -5,7 +5,7 @@
 NEEDED = cc:gcc
 test: NEEDED += python3:python3 curl:curl varnishd:varnish chromium:chromium
 
-.PHONY: run test bench docs needed python-venv loom fuzz
+.PHONY: run test mutations bench docs needed python-venv loom fuzz
 
 run:
 	cargo run --release -- -v -d www
@@ -14,6 +14,11 @@ test: needed python-venv
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo test --workspace
+	$(MAKE) --no-print-directory mutations
+
+# Whether the simulation finds mistakes that are made on purpose.
+mutations:
+	cargo test -p kamea-components --features mutations --test simulation mutations
 
 bench: NEEDED += python3:python3 wrk:wrk nginx:nginx-light setpriv:util-linux apache2:apache2-bin lighttpd:lighttpd fcgiwrap:fcgiwrap
 bench: needed python-venv

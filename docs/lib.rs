@@ -9,6 +9,9 @@ pub mod guide {}
 #[doc = include_str!("src/wsgi.md")]
 #[cfg(doctest)]
 pub mod wsgi {}
+#[doc = include_str!("src/simulation.md")]
+#[cfg(doctest)]
+pub mod simulation {}
 #[doc = include_str!("src/server.md")]
 #[cfg(doctest)]
 pub mod server {}

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_lite::future::or;
 use kamea::time::{Timer, sleep, turn};
-use kamea::{Component, Ports, Template, mutated, stopping};
+use kamea::{Component, Ports, Template, is_stopping, mutated, stopping};
 
 use super::Handover;
 use super::explain::Errand;
@@ -101,6 +101,7 @@ pub fn hold_connection<Guard: 'static>(
     async move |_: &mut NoPorts| {
         let _guard = guard.take();
         log::debug!("{} | Connect", socket.peer());
+        let mut has_served = false;
         while socket.finished().is_none() {
             let silence = service.borrow().silence;
             let Some(first) = next_bytes(&socket, silence).await else {
@@ -115,10 +116,15 @@ pub fn hold_connection<Guard: 'static>(
                 let service = service.borrow();
                 service.connection.start(service.open(&socket, first))
             };
+            has_served = true;
             if let Err(fault) = flow.await {
                 log::error!("{} | {fault}", socket.peer());
                 break;
             }
+        }
+        if has_served && socket.finished().is_none() && is_stopping() {
+            // The peer does not expect it: a request may be on its way, and the last response not yet read.
+            socket.finish(Finish::Linger);
         }
         end(&socket).await;
         log::debug!("{} | Finish", socket.peer());

@@ -171,7 +171,7 @@ enum Present {
     /// The content goes to its handler, as long as that is interested.
     Content {
         to: Sender<Part>,
-        closes: bool,
+        closes: Option<Finish>,
     },
 }
 
@@ -189,17 +189,21 @@ impl Parser<'_> {
             match self.decoder.next() {
                 Ok(Some(Event::Head(head, kind))) => {
                     let closes = self.begin(Box::new(head), kind).await?;
-                    if closes && kind == BodyKind::None {
-                        return self.end(Finish::Close).await;
+                    if let Some(finish) = closes
+                        && kind == BodyKind::None
+                    {
+                        return self.end(finish).await;
                     }
                 }
                 Ok(Some(Event::Chunk(bytes))) => self.pass_on(Part::Chunk(bytes)).await,
                 Ok(Some(Event::End(trailers))) => {
                     self.pass_on(Part::End(trailers)).await;
-                    if let Present::Content { closes: true, .. } =
-                        std::mem::replace(&mut self.present, Present::None)
+                    if let Present::Content {
+                        closes: Some(finish),
+                        ..
+                    } = std::mem::replace(&mut self.present, Present::None)
                     {
-                        return self.end(Finish::Close).await;
+                        return self.end(finish).await;
                     }
                 }
                 Ok(None) => match self.wait().await? {
@@ -214,8 +218,12 @@ impl Parser<'_> {
         }
     }
 
-    /// Sends a request on its way; gives whether it is the last of the connection.
-    async fn begin(&mut self, head: Box<RequestHead>, kind: BodyKind) -> Result<bool, End> {
+    /// Sends a request on its way; gives how the connection ends with it, if it does.
+    async fn begin(
+        &mut self,
+        head: Box<RequestHead>,
+        kind: BodyKind,
+    ) -> Result<Option<Finish>, End> {
         log::debug!(
             "{} | Parsing ['{}', '{}', '{:?}']",
             self.peer,
@@ -234,11 +242,18 @@ impl Parser<'_> {
             let written = self.io.written.next().await;
             self.note(written)?;
         }
-        let closes = !head.is_persistent() || is_stopping();
+        let closes = if !head.is_persistent() {
+            Some(Finish::Close)
+        } else if is_stopping() {
+            // The peer does not expect it, and may have sent more (RFC 9112 section 9.6).
+            Some(Finish::Linger)
+        } else {
+            None
+        };
         let exchange = Exchange {
             version: head.version,
             is_head: head.method == Method::HEAD,
-            closes,
+            closes: closes.is_some(),
             error_form: ErrorForm::wanted_by(&head.fields),
             ..Exchange::new(self.next, self.peer)
         };

@@ -262,10 +262,11 @@ impl Writer<'_> {
         }
     }
 
-    /// Ends the connection behind a response that closes it, in the way the parser wants if it has said so.
+    /// Ends the connection behind a response that closes it, in the way the parser wants if it has said so. Else the peer does not
+    /// expect it.
     async fn finish_early(&mut self) -> io::Result<()> {
         self.take_notices();
-        self.finish(self.ends.map_or(Finish::Close, |(_, finish)| finish))
+        self.finish(self.ends.map_or(Finish::Linger, |(_, finish)| finish))
             .await
     }
 

@@ -2,9 +2,13 @@
 //! [`Simulation`](kamea::Simulation). Everything that may happen here is drawn from the seed.
 
 mod conditions;
+mod disk;
 mod endpoint;
 mod network;
+mod process;
 
 pub use conditions::Conditions;
+pub use disk::Disk;
 pub use endpoint::Endpoint;
 pub use network::Network;
+pub use process::process;

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use futures_lite::future::{or, zip};
 use kamea::random;
 use kamea::time::sleep;
@@ -45,7 +46,7 @@ impl Manner {
 /// What a client has seen of its connection.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Seen {
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: BytesMut,
     /// How it ended; `None` if the client did not wait for it.
     pub(crate) end: Option<Result<(), io::ErrorKind>>,
 }
@@ -59,7 +60,7 @@ pub(crate) async fn converse(
 ) -> Seen {
     sleep(random::duration(Duration::from_secs(1))).await;
     let mut seen = Seen {
-        bytes: Vec::new(),
+        bytes: BytesMut::new(),
         end: None,
     };
     let socket = match network.connect(address).await {
@@ -124,7 +125,7 @@ async fn send(socket: &Socket, mut bytes: &[u8], manner: Manner) -> io::Result<(
     Ok(())
 }
 
-async fn receive(socket: &Socket, bytes: &mut Vec<u8>) -> Result<(), io::ErrorKind> {
+async fn receive(socket: &Socket, bytes: &mut BytesMut) -> Result<(), io::ErrorKind> {
     let mut buffer = vec![0; [16, 100, 4096][random::usize(..3)]];
     let pause = random::chance(0.3);
     loop {

@@ -7,7 +7,7 @@ use kamea::random;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Exchange {
     /// The request, whole.
-    pub(crate) request: Vec<u8>,
+    pub(crate) request: Bytes,
     /// Whether the response has no content, though it tells of some.
     pub(crate) is_head: bool,
     /// Whether the connection ends with it.
@@ -67,7 +67,7 @@ impl Exchange {
             None => request.extend(b"\r\n"),
         }
         Self {
-            request,
+            request: request.into(),
             is_head: method == "HEAD",
             closes,
             content: content(number, received, length),
