@@ -104,8 +104,8 @@ where
 ///
 /// let mut graph = Graph::new("cat");
 /// let cat = run_each(|path: &str| pipeline!(read_file(path) => console_echoer())).at_most(1);
-/// let (paths, _) = pipeline!(graph, cat);
-/// let paths = graph.feed(paths);
+/// let cat = graph.add("cat", cat);
+/// let paths = graph.feed(cat.inbox);
 /// # let scheduler = Scheduler::with_workers(2);
 /// # let running = scheduler.run(graph)?;
 /// paths.send_blocking("/etc/hosts").unwrap();

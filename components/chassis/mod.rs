@@ -29,3 +29,6 @@ pub use splitter::{SplitPorts, SplitPortsHandles, splitter};
 pub use subscribe_to::{SubscribePorts, SubscribePortsHandles, subscribe_to};
 pub use tee::tee;
 pub use time_to_live::time_to_live;
+
+#[cfg(test)]
+mod tests;
