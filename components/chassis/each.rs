@@ -71,6 +71,10 @@ pub struct EachPorts<A: Message, B: Message> {
 /// running.wait()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[expect(
+    clippy::type_complexity,
+    reason = "a type that is not named has no alias"
+)]
 pub fn each<A, M, P, Kind, Make>(
     mut make: Make,
 ) -> Each<EachPorts<A, P::Out>, impl FnMut(A, &Sender<P::Out>) -> Graph>

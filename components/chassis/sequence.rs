@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use kamea::{Component, Done, Message, Part, PipelineStart, Started};
+use kamea::{Component, Done, Part, PipelineStart, Started};
 
 use super::child::{Child, Head, LinePorts};
 
@@ -36,40 +36,34 @@ use super::child::{Child, Head, LinePorts};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[track_caller]
-pub fn sequence<P, Kind>(
-    first: impl Part<P, Kind>,
-) -> Sequence<<P::Head as Head>::Message, P::Out, <P::Head as Head>::Ports<P::Out>>
+pub fn sequence<P, Kind>(first: impl Part<P, Kind>) -> Sequence<<P::Head as Head>::Ports<P::Out>>
 where
     P: PipelineStart<Head: Head>,
 {
-    let none = Sequence {
-        parts: VecDeque::new(),
-        ports: std::marker::PhantomData,
-    };
-    none.then(first)
+    let parts = VecDeque::new();
+    Sequence { parts }.then(first)
 }
 
 /// Parts that run one after another, as a component over a [`Source`](kamea::Source) or a [`Pipe`](kamea::Pipe). Made by [`sequence`].
 #[derive(Debug)]
-pub struct Sequence<A, B, P> {
-    parts: VecDeque<Child<A, B>>,
-    ports: std::marker::PhantomData<fn() -> P>,
+pub struct Sequence<P: LinePorts> {
+    parts: VecDeque<Child<P::In, P::Out>>,
 }
 
-impl<A: Message, B: Message, P> Sequence<A, B, P> {
+impl<P: LinePorts> Sequence<P> {
     /// Adds a part that begins when those before it have ended.
     #[must_use]
     #[track_caller]
     pub fn then<Q, Kind>(mut self, part: impl Part<Q, Kind>) -> Self
     where
-        Q: PipelineStart<Out = B, Head: Head<Message = A>>,
+        Q: PipelineStart<Out = P::Out, Head: Head<Message = P::In>>,
     {
         self.parts.push_back(Child::new(part));
         self
     }
 }
 
-impl<P: LinePorts> Component<P> for Sequence<P::In, P::Out, P> {
+impl<P: LinePorts> Component<P> for Sequence<P> {
     fn start(mut self, io: P) -> Started {
         let mut left = VecDeque::new();
         let run = async move |io: &mut P| -> Done {

@@ -68,7 +68,7 @@ fn a_backplane_gives_everything_to_everybody() {
 #[test]
 fn a_slow_subscriber_misses_what_it_is_told_of_and_has_the_rest_in_order() {
     Simulation::seeds(SEEDS).check(|simulation| {
-        let plane = Backplane::new().capacity(3);
+        let plane = Backplane::<u32>::new().capacity(3);
         let mut slow = plane.slow(Slow::DropOldest).subscribe("n");
         let check = async move || {
             let (mut next, mut missed) = (0, 0);

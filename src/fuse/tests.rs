@@ -80,7 +80,7 @@ fn a_function_is_fused_where_its_outbox_feeds_one_component_of_the_flow_alone() 
             "by a link that leads back",
             |graph| {
                 let source = graph.add("source", count_to_hundred);
-                let fork = graph.add("fork", async |_: &mut Fork| Ok(()));
+                let fork = graph.add("fork", fork);
                 let back = graph.add("back", map(|n: u32| n + 1));
                 graph.link(source.outbox, fork.inbox).feedback(back.outbox);
                 graph.link(fork.on, back.inbox);
@@ -97,7 +97,7 @@ fn a_function_is_fused_where_its_outbox_feeds_one_component_of_the_flow_alone() 
     let source = graph.add("source", count_to_hundred);
     let merged = [graph.add("a", plus_one()), graph.add("b", plus_one())];
     let [a, b] = merged;
-    let split = graph.add("split", async |_: &mut Fork| Ok(()));
+    let split = graph.add("split", fork);
     graph.link(source.outbox, split.inbox);
     graph.link(split.on, a.inbox);
     let b_feed = graph.feed(b.inbox);
@@ -111,6 +111,13 @@ fn a_function_is_fused_where_its_outbox_feeds_one_component_of_the_flow_alone() 
 struct Fork {
     inbox: crate::Inbox<u32>,
     on: Outbox<u32>,
+}
+
+async fn fork(io: &mut Fork) -> Done {
+    while let Some(number) = io.inbox.next().await {
+        io.on.send(number).await?;
+    }
+    Ok(())
 }
 
 /// Even numbers from 2, each with the sum so far.
