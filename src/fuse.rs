@@ -66,7 +66,9 @@ pub fn map<A, B, F: FnMut(A) -> B>(function: F) -> Function<A, B, Map<F>> {
 /// let (lines, others) = (graph.feed(lines), graph.take(others));
 /// # let scheduler = kamea::Scheduler::with_workers(1);
 /// # let running = scheduler.run(graph)?;
-/// ["# title", "text"].map(|line| lines.send_blocking(line.to_owned()).unwrap());
+/// for line in ["# title", "text"] {
+///     lines.send_blocking(line.to_owned()).unwrap();
+/// }
 /// drop(lines);
 /// assert_eq!(others.into_iter().collect::<Vec<_>>(), ["text"]);
 /// # running.wait()?;
@@ -88,7 +90,9 @@ pub fn filter<A, F: FnMut(&A) -> bool>(condition: F) -> Function<A, A, Filter<F>
 /// let (words, numbers) = (graph.feed(words), graph.take(numbers));
 /// # let scheduler = kamea::Scheduler::with_workers(1);
 /// # let running = scheduler.run(graph)?;
-/// ["1", "two", "3"].map(|word| words.send_blocking(word).unwrap());
+/// for word in ["1", "two", "3"] {
+///     words.send_blocking(word).unwrap();
+/// }
 /// drop(words);
 /// assert_eq!(numbers.into_iter().collect::<Vec<_>>(), [1, 3]);
 /// # running.wait()?;

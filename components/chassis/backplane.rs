@@ -63,7 +63,8 @@ pub struct Backplane<T> {
 /// What is to become of a subscriber that does not keep up, once its topic has no space for more messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Slow {
-    /// Publishers wait for it, as they do at any link: it gets every message.
+    /// Publishers wait for it, as they do at any link: it gets every message. One that stops taking them stops them all, so a
+    /// chat server will rather choose another.
     #[default]
     Wait,
     /// It misses the oldest messages.

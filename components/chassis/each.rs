@@ -65,7 +65,9 @@ pub struct EachPorts<A: Message, B: Message> {
 /// let (lasts, numbers) = (graph.feed(lasts), graph.take(numbers));
 /// let scheduler = Scheduler::with_workers(2);
 /// let running = scheduler.run(graph)?;
-/// [3, 2, 1].map(|last| lasts.send_blocking(last).unwrap());
+/// for last in [3, 2, 1] {
+///     lasts.send_blocking(last).unwrap();
+/// }
 /// drop(lasts);
 /// assert_eq!(numbers.into_iter().sum::<u32>(), 6 + 3 + 1);
 /// running.wait()?;

@@ -54,7 +54,9 @@ const DEPTH: usize = 3;
 /// let (texts, counts) = (graph.feed(texts), graph.take(counts));
 /// let scheduler = Scheduler::with_workers(2);
 /// let running = scheduler.run(graph)?;
-/// ["one", "two words", ""].map(|text| texts.send_blocking(text.to_owned()).unwrap());
+/// for text in ["one", "two words", ""] {
+///     texts.send_blocking(text.to_owned()).unwrap();
+/// }
 /// drop(texts);
 /// assert_eq!(counts.into_iter().collect::<Vec<_>>(), [1, 2, 0]);
 /// running.wait()?;

@@ -42,3 +42,46 @@ pub fn tee<T: Message + Clone, Kind>(part: impl Part<Sink<T>, Kind>) -> Composit
         outbox,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use kamea::{Receiver, Sender, testing::block_on};
+
+    use super::*;
+
+    fn line(
+        beside: impl kamea::Component<Sink<u32>> + Send,
+    ) -> (Graph, Sender<u32>, Receiver<u32>) {
+        let mut graph = Graph::new("g");
+        let tee = graph.add("tee", tee(beside));
+        let (numbers, same) = (graph.feed(tee.inbox), graph.take(tee.outbox));
+        (graph, numbers, same)
+    }
+
+    #[test]
+    fn a_part_that_ends_is_left_out() {
+        let (graph, numbers, same) = line(async |io: &mut Sink<u32>| {
+            assert_eq!(io.inbox.next().await, Some(0));
+            Ok(())
+        });
+        (0..10).for_each(|number| numbers.try_send(number).unwrap());
+        drop(numbers);
+        block_on(graph.start().unwrap()).unwrap();
+        assert!(same.into_iter().eq(0..10));
+    }
+
+    #[test]
+    fn the_part_goes_on_alone_if_nobody_takes_what_is_passed_on() {
+        let (graph, numbers, same) = line(async |io: &mut Sink<u32>| {
+            for number in 0..10 {
+                assert_eq!(io.inbox.next().await, Some(number));
+            }
+            assert_eq!(io.inbox.next().await, None);
+            Ok(())
+        });
+        drop(same);
+        (0..10).for_each(|number| numbers.try_send(number).unwrap());
+        drop(numbers);
+        block_on(graph.start().unwrap()).unwrap();
+    }
+}

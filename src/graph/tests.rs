@@ -415,3 +415,21 @@ fn a_component_knows_its_function_and_the_line_that_added_it() {
     let _ = add(&mut graph);
     assert_eq!(graph.nodes[0].location.line(), line);
 }
+
+#[test]
+fn a_line_without_a_graph_is_what_its_open_ends_make_it() {
+    let source: crate::Composite<Source<u32>> = pipeline!(count_to(3) => copy);
+    let pipe: crate::Composite<Pipe<u32, u32>> = pipeline!(copy => copy);
+    let sink: crate::Composite<Sink<u32>> = pipeline!(copy => swallow);
+    let whole: Graph = pipeline!(source => pipe => sink);
+    assert_eq!(
+        whole.to_string(),
+        "pipeline\n  \
+         source/count_to.outbox ──▶ source/copy.inbox\n  \
+         pipe/copy.outbox       ──▶ pipe/copy 2.inbox\n  \
+         source/copy.outbox     ──▶ pipe/copy.inbox\n  \
+         sink/copy.outbox       ──▶ sink/swallow.inbox\n  \
+         pipe/copy 2.outbox     ──▶ sink/copy.inbox\n"
+    );
+    testing::block_on(whole.start().unwrap()).unwrap();
+}

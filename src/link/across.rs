@@ -256,7 +256,9 @@ impl<T> Receiver<T> {
     /// ```
     /// let (sender, mut receiver) = kamea::link(4);
     /// let leftovers = receiver.leftovers();
-    /// [1, 2, 3].map(|n| sender.try_send(n).unwrap());
+    /// for n in [1, 2, 3] {
+    ///     sender.try_send(n).unwrap();
+    /// }
     /// assert_eq!(receiver.try_next(), Some(1));
     /// drop(receiver);
     /// assert_eq!(leftovers.take().collect::<Vec<_>>(), [2, 3]);
