@@ -9,7 +9,8 @@ use std::sync::atomic::Ordering;
 
 use futures_lite::future::or;
 use kamea::{
-    Component, Done, Flows, Graph, GraphError, Inbox, Outbox, Ports, Sender, Source, Template,
+    Component, Composite, Done, Flows, Graph, GraphError, Inbox, Outbox, Ports, Sender, Sink,
+    SinkHandles, Source, Template,
 };
 
 use super::connection::{Opened, Service, hold_connection, refuse_connection};
@@ -65,6 +66,17 @@ pub(super) fn graph_over(
     graph.feed(connections.configurations);
     graph.link(acceptor.outbox, connections.accepted);
     graph
+}
+
+/// What serves the connections that are sent to it.
+pub(super) fn part(connections: Connections) -> Composite<Sink<Accepted>> {
+    let mut graph = Graph::new("server");
+    let connections = graph.add("connections", serve_connections(connections));
+    // Nobody else sends anything: this end is dropped with this function.
+    graph.feed(connections.configurations);
+    graph.expose(SinkHandles {
+        inbox: connections.accepted,
+    })
 }
 
 /// What serves a connection that was accepted elsewhere.

@@ -17,7 +17,7 @@ impl Draft {
     /// # Errors
     ///
     /// What keeps one of its components from being made: an address that is taken, say.
-    pub fn graph(&self, name: &str) -> Result<Graph, Mistake> {
+    pub fn into_graph(self, name: &str) -> Result<Graph, Mistake> {
         let mut graph = Graph::new(name);
         self.wire(&mut graph)?;
         Ok(graph)

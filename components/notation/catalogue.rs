@@ -1,15 +1,13 @@
 //! The catalogue: which components a text may name, and what is known of them.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-use kamea::{AnyPort, Direction, Graph, MessageType, Part, PortInfo, Ports};
+use kamea::{Direction, MessageType};
 
-use super::draft::Draft;
+use super::draft::{Context, Draft};
+use super::entry::Entry;
 use super::mistake::Mistake;
-use super::parameter::{Count, Given, ParameterInfo};
-use super::source::{Source, plain};
 use super::{entries, parse};
 
 /// The components that a text may name.
@@ -21,7 +19,7 @@ use super::{entries, parse};
 /// use kamea_components::notation::Catalogue;
 ///
 /// let catalogue = Catalogue::shipped();
-/// let graph = catalogue.read("read_file /etc/hosts => console_echoer")?.graph("hosts")?;
+/// let graph = catalogue.read("read_file /etc/hosts => console_echoer")?.into_graph("hosts")?;
 /// Scheduler::with_workers(1).run(graph)?.wait()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -48,12 +46,22 @@ impl Catalogue {
     ///
     /// The first [`Mistake`].
     pub fn read(&self, text: &str) -> Result<Draft, Mistake> {
-        Draft::of(text, &parse::parse(text)?, self)?.fit(None)
+        let context = Context {
+            text,
+            catalogue: self,
+            planes: Arc::default(),
+        };
+        Draft::of(&context, &parse::parse(text)?)?.fit(None)
     }
 
-    /// The component of this name.
+    /// The component of this name, or the one that a function of this name makes.
     #[must_use]
-    pub fn find(&self, name: &str) -> Option<&Arc<Entry>> {
+    pub fn find(&self, name: &str) -> Option<&Entry> {
+        let by_function = || self.iter().find(|entry| entry.source.function == name);
+        self.named(name).map(|entry| &**entry).or_else(by_function)
+    }
+
+    pub(super) fn named(&self, name: &str) -> Option<&Arc<Entry>> {
         self.entries.get(name)
     }
 
@@ -71,155 +79,14 @@ impl Catalogue {
     /// The components that can stand in a line behind one thing and before another; `None` at an end of the line.
     pub(super) fn between(&self, from: Option<MessageType>, to: Option<MessageType>) -> String {
         let fits = |entry: &&Entry| {
-            entry.forms.iter().any(|form| {
-                let first = |direction| form.first(direction).map(|port| port.message);
-                first(Direction::Inbox) == from && first(Direction::Outbox) == to
-            })
+            entry.needs.is_none()
+                && entry.forms.iter().any(|form| {
+                    let first = |direction| form.first(direction).map(|port| port.message);
+                    first(Direction::Inbox) == from && first(Direction::Outbox) == to
+                })
         };
         let names: Vec<_> = self.iter().filter(fits).map(|entry| entry.name).collect();
         names.join(", ")
-    }
-}
-
-/// A component of a [`Catalogue`].
-pub struct Entry {
-    pub(super) name: &'static str,
-    pub(super) source: Source,
-    /// One for each type of messages that it may be made for.
-    pub(super) forms: Vec<Form>,
-}
-
-impl Entry {
-    /// Its name in the notation.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        self.name
-    }
-
-    /// What it does, in a sentence.
-    #[must_use]
-    pub fn summary(&self) -> String {
-        let doc = self.source.doc();
-        doc.split("\n\n")
-            .next()
-            .unwrap_or_default()
-            .replace('\n', " ")
-    }
-
-    /// The function that makes it, and the file that this is in, below `components/`.
-    #[must_use]
-    pub fn source(&self) -> (&'static str, &'static str) {
-        (self.source.function, self.source.file)
-    }
-
-    /// The options, which are the same for all types of messages.
-    pub(super) fn parameters(&self) -> &[ParameterInfo] {
-        &self.forms[0].parameters
-    }
-
-    /// How it is written: `filter TEXT invert=YES-OR-NO`.
-    #[must_use]
-    pub fn usage(&self) -> String {
-        let mut usage = self.name.to_owned();
-        for parameter in self.parameters() {
-            let name = parameter.name.to_uppercase();
-            let part = match parameter.count {
-                Count::Line => format!("({name})"),
-                Count::Many => format!("[{name}..]"),
-                Count::One if parameter.default.is_none() => name,
-                Count::One | Count::AtMostOne => format!("[{}={name}]", parameter.name),
-            };
-            usage = format!("{usage} {part}");
-        }
-        usage
-    }
-}
-
-/// All that is known of it: usage, what it does, options, ports.
-impl fmt::Display for Entry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}\n\n{}", self.usage(), self.source.doc())?;
-        if !self.parameters().is_empty() {
-            writeln!(f, "\noptions")?;
-        }
-        let parameters = self.parameters().iter();
-        let rows = parameters.map(|parameter| {
-            let doc = match parameter.default {
-                Some(default) => format!("{} [default: {default}]", parameter.doc),
-                None => parameter.doc.clone(),
-            };
-            [parameter.name.to_owned(), parameter.kind.to_owned(), doc]
-        });
-        columns(f, &rows.collect::<Vec<_>>())?;
-        for form in &self.forms {
-            if form.ports.is_empty() {
-                continue;
-            }
-            writeln!(f, "\nports")?;
-            let rows = form.ports.iter().map(|port| {
-                let arrow = match port.direction {
-                    Direction::Inbox => "──▶",
-                    Direction::Outbox => "◀──",
-                };
-                let need = if port.optional {
-                    " (may be left unlinked)"
-                } else {
-                    ""
-                };
-                let doc = format!("{}{need}", plain(port.doc));
-                [
-                    format!("{arrow} {}", port.name),
-                    port.message.short_name(),
-                    doc,
-                ]
-            });
-            columns(f, &rows.collect::<Vec<_>>())?;
-        }
-        let (function, file) = self.source();
-        writeln!(f, "\n{function} in components/{file}")
-    }
-}
-
-impl fmt::Debug for Entry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)
-    }
-}
-
-fn columns(f: &mut fmt::Formatter<'_>, rows: &[[String; 3]]) -> fmt::Result {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
-    let (first, second) = (width(0).unwrap_or(0), width(1).unwrap_or(0));
-    for [name, kind, doc] in rows {
-        let row = format!("  {name:first$}  {kind:second$}  {doc}");
-        writeln!(f, "{}", row.trim_end())?;
-    }
-    Ok(())
-}
-
-/// A component for one type of messages.
-pub(super) struct Form {
-    pub(super) parameters: Vec<ParameterInfo>,
-    pub(super) ports: &'static [PortInfo],
-    pub(super) add: Box<Add>,
-}
-
-type Add = dyn Fn(&mut Graph, &str, &[Given]) -> Result<Vec<AnyPort>, Mistake> + Send + Sync;
-
-impl Form {
-    pub(super) fn new<P: Ports, Kind: 'static, M: Part<P, Kind>>(
-        parameters: Vec<ParameterInfo>,
-        make: impl Fn(&[Given]) -> Result<M, Mistake> + Send + Sync + 'static,
-    ) -> Self {
-        Self {
-            parameters,
-            ports: P::PORTS,
-            add: Box::new(move |graph, name, given| Ok(P::erase(graph.add(name, make(given)?)))),
-        }
-    }
-
-    /// The port that counts in a line.
-    pub(super) fn first(&self, direction: Direction) -> Option<&'static PortInfo> {
-        self.ports.iter().find(|port| port.direction == direction)
     }
 }
 
@@ -237,12 +104,20 @@ impl Form {
 ///     }
 /// }
 /// ```
+///
+/// In the place of a list, `any` stands for all types that messages of a text may have. One that only a program can make has, instead of what
+/// makes it, its ports and what it needs: `over HandlerPorts, needs "an application"`.
 macro_rules! component {
+    ($name:literal = $function:ident in $file:literal for any $body:tt) => {
+        $crate::notation::catalogue::any_message!(
+            component { $name = $function in $file for } $body
+        )
+    };
     ($name:literal = $function:ident in $file:literal $body:tt) => {
         component!($name = $function in $file for [()] $body)
     };
     ($name:literal = $function:ident in $file:literal for [$($message:ty),+] $body:tt) => {
-        $crate::notation::catalogue::Entry {
+        $crate::notation::entry::Entry {
             name: $name,
             source: $crate::notation::source::Source {
                 function: stringify!($function),
@@ -250,6 +125,19 @@ macro_rules! component {
                 text: include_str!(concat!("../../", $file)),
             },
             forms: vec![$(component!(@form $message, $body)),+],
+            needs: None,
+        }
+    };
+    ($name:literal = $function:ident in $file:literal over $ports:ty, needs $needs:literal) => {
+        $crate::notation::entry::Entry {
+            name: $name,
+            source: $crate::notation::source::Source {
+                function: stringify!($function),
+                file: $file,
+                text: include_str!(concat!("../../", $file)),
+            },
+            forms: vec![$crate::notation::entry::Form::shown::<$ports>()],
+            needs: Some($needs),
         }
     };
     (@form $message:ty, {
@@ -258,7 +146,7 @@ macro_rules! component {
     }) => {{
         #[allow(dead_code, reason = "not every component has a type of messages")]
         type T = $message;
-        $crate::notation::catalogue::Form::new(
+        $crate::notation::entry::Form::new::<T, _, _, _>(
             vec![$($crate::notation::parameter::ParameterInfo::of::<$type>(
                 stringify!($option),
                 concat!($($doc),+),
@@ -275,3 +163,32 @@ macro_rules! component {
     }};
 }
 pub(super) use component;
+
+/// Calls a macro with all types that messages of a text may have.
+macro_rules! any_message {
+    ($then:ident { $($head:tt)* } $tail:tt) => {
+        $then! { $($head)* [
+            Bytes,
+            String,
+            u64,
+            Vec<Bytes>,
+            Vec<String>,
+            Vec<u64>,
+            (u64, Bytes),
+            (u64, String),
+            (Bytes, Bytes),
+            (String, String),
+            std::process::ExitStatus,
+            kamea::Fault,
+            $crate::process::Hangup,
+            $crate::net::Accepted,
+            $crate::http::Request,
+            $crate::http::Response,
+            $crate::http::Failure,
+            $crate::http::Notice,
+            $crate::http::Note,
+            $crate::http::Written
+        ] $tail }
+    };
+}
+pub(super) use any_message;

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use kamea::{Direction, PortInfo};
 
-use super::catalogue::{Catalogue, Entry, Form};
+use super::catalogue::Catalogue;
+use super::entry::{Entry, Form};
 use super::mistake::{Mistake, near_note};
 use super::options;
 use super::parameter::Given;
+use super::planes::Planes;
 use super::syntax::{Line, Link, Span, Spanned, Stage, Statement};
 
 /// A graph that a text describes, and in which no mistake was found.
@@ -28,6 +30,8 @@ pub(super) struct Node {
     pub(super) given: Vec<Given>,
     /// Which of the forms of its entry it has, once that is known.
     pub(super) form: usize,
+    /// Which ones fit as well: nothing in the text decides between them.
+    pub(super) fitting: Vec<usize>,
     /// Where its name stands in the text.
     pub(super) span: Span,
     /// The whole of it, as it stands there.
@@ -70,14 +74,9 @@ impl End {
 
 impl Draft {
     /// Finds the components that a text names, and reads their options.
-    pub(super) fn of(
-        text: &str,
-        statements: &[Statement],
-        catalogue: &Catalogue,
-    ) -> Result<Self, Mistake> {
+    pub(super) fn of(context: &Context<'_>, statements: &[Statement]) -> Result<Self, Mistake> {
         let mut drafting = Drafting {
-            text,
-            catalogue,
+            context: context.clone(),
             draft: Self {
                 nodes: Vec::new(),
                 links: Vec::new(),
@@ -106,11 +105,18 @@ impl Draft {
 }
 
 struct Drafting<'c> {
-    text: &'c str,
-    catalogue: &'c Catalogue,
+    context: Context<'c>,
     draft: Draft,
     /// The components that the text gives names to.
     names: BTreeMap<String, usize>,
+}
+
+/// What all lines of a text have in common, those in parentheses too.
+#[derive(Debug, Clone)]
+pub(super) struct Context<'c> {
+    pub(super) text: &'c str,
+    pub(super) catalogue: &'c Catalogue,
+    pub(super) planes: Arc<Planes>,
 }
 
 impl Drafting<'_> {
@@ -162,7 +168,7 @@ impl Drafting<'_> {
             let Some(node) = self.names.get(&name.node) else {
                 let unknown = format!("no component has the name `{}`", name.node);
                 let near = near_note(&name.node, self.names.keys().map(String::as_str));
-                let note = match self.catalogue.find(&name.node) {
+                let note = match self.context.catalogue.named(&name.node) {
                     Some(_) => format!("give one this name first: name = {}", name.node),
                     None => near,
                 };
@@ -195,21 +201,33 @@ impl Drafting<'_> {
 
     /// Adds a component; gives its number.
     fn add(&mut self, stage: &Stage, name: Option<&Spanned<String>>) -> Result<usize, Mistake> {
-        let Some(entry) = self.catalogue.find(&stage.name.node) else {
+        let Some(entry) = self.context.catalogue.named(&stage.name.node) else {
             let unknown = format!("there is no component `{}`", stage.name.node);
-            let known = self.catalogue.iter().map(|entry| -> &str { entry.name });
+            let known = self
+                .context
+                .catalogue
+                .iter()
+                .map(|entry| -> &str { entry.name });
             let known = known.chain(self.names.keys().map(String::as_str));
             let near = near_note(&stage.name.node, known);
             return Err(Mistake::new(&stage.name.span, unknown).note(near));
         };
-        let given = options::assign(entry, stage, self.text, self.catalogue)?;
+        if let Some(needs) = entry.needs {
+            let text = format!(
+                "`{}` can only be made by a program: it needs {needs}",
+                entry.name
+            );
+            return Err(Mistake::new(&stage.name.span, text));
+        }
+        let given = options::assign(entry, stage, &self.context)?;
         self.draft.nodes.push(Node {
             name: self.name(name.unwrap_or(&stage.name)),
             entry: entry.clone(),
             given,
             form: 0,
+            fitting: Vec::new(),
             span: stage.name.span.clone(),
-            text: self.text[stage.span()]
+            text: self.context.text[stage.span()]
                 .split_whitespace()
                 .collect::<Vec<_>>()
                 .join(" "),

@@ -5,8 +5,9 @@
 
 use kamea::{Direction, MessageType};
 
-use super::catalogue::{Catalogue, Form};
+use super::catalogue::Catalogue;
 use super::draft::{Draft, End, Node};
+use super::entry::Form;
 use super::mistake::Mistake;
 use super::parameter::Ends;
 
@@ -18,6 +19,10 @@ impl Draft {
     pub(super) fn fit(mut self, ends: Option<Ends>) -> Result<Self, Mistake> {
         let mut possible: Possible = self.nodes.iter().map(possible_forms).collect();
         self.fit_ends(&mut possible, ends)?;
+        while self.narrow(&mut possible)? {}
+        for (node, forms) in self.nodes.iter_mut().zip(&possible) {
+            node.fitting = forms.clone();
+        }
         loop {
             while self.narrow(&mut possible)? {}
             match possible.iter_mut().find(|forms| forms.len() > 1) {
@@ -210,9 +215,16 @@ fn no_port(node: &Node, end: &End, direction: Direction) -> Mistake {
     Mistake::new(&end.span, format!("`{name}` has no {direction} `{port}`")).note(note)
 }
 
-/// `Bytes or String`
-fn names(types: &[MessageType]) -> String {
+/// `Bytes, String or u64`; of many only the first are named.
+pub(super) fn names(types: &[MessageType]) -> String {
     let mut names: Vec<_> = types.iter().map(|message| message.short_name()).collect();
     names.dedup();
-    names.join(" or ")
+    if names.len() > 4 {
+        names.truncate(3);
+        names.push("others".to_owned());
+    }
+    match names.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => names.join(""),
+    }
 }

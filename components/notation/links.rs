@@ -4,6 +4,7 @@ use kamea::{Direction, PortInfo};
 
 use super::catalogue::Catalogue;
 use super::draft::{Draft, End, Node};
+use super::fit::names;
 use super::mistake::Mistake;
 use super::parameter::Ends;
 
@@ -55,9 +56,15 @@ impl Draft {
 }
 
 fn unlinked(node: &Node, port: &PortInfo, is_first: bool) -> Mistake {
-    let (name, message) = (&node.name, port.message.short_name());
+    let name = &node.name;
+    let forms = node.fitting.iter().map(|form| &node.entry.forms[*form]);
+    let ports = forms.flat_map(|form| form.ports);
+    let types = ports
+        .filter(|known| known.name == port.name)
+        .map(|known| known.message);
+    let message = names(&types.collect::<Vec<_>>());
     let catalogue = Catalogue::shipped();
-    let (text, note, names) = match (port.direction, is_first) {
+    let (text, note, which) = match (port.direction, is_first) {
         (Direction::Inbox, true) => (
             format!("`{name}` takes {message}, and nothing feeds it"),
             "a line could begin with",
@@ -77,10 +84,10 @@ fn unlinked(node: &Node, port: &PortInfo, is_first: bool) -> Mistake {
             },
         ),
     };
-    let note = if names.is_empty() {
-        names
+    let note = if which.is_empty() {
+        which
     } else {
-        format!("{note}: {names}")
+        format!("{note}: {which}")
     };
     Mistake::new(&node.span, text).note(note)
 }

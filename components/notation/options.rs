@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::catalogue::{Catalogue, Entry};
-use super::draft::Draft;
+use super::draft::{Context, Draft};
+use super::entry::Entry;
 use super::mistake::{Mistake, near_note};
 use super::parameter::{Count, Given, ParameterInfo, Text};
 use super::syntax::{Argument, Spanned, Stage, Statement, Value};
@@ -12,14 +12,13 @@ use super::syntax::{Argument, Spanned, Stage, Statement, Value};
 pub(super) fn assign(
     entry: &Entry,
     stage: &Stage,
-    text: &str,
-    catalogue: &Catalogue,
+    context: &Context<'_>,
 ) -> Result<Vec<Given>, Mistake> {
     let parameters = entry.parameters();
     let mut given: Vec<Option<Given>> = vec![None; parameters.len()];
     for argument in &stage.arguments {
         let index = option_of(entry, argument, &given)?;
-        let value = read(&parameters[index], argument, text, catalogue)?;
+        let value = read(&parameters[index], argument, context)?;
         match (&mut given[index], value) {
             (place @ None, value) => *place = Some(value),
             (Some(Given::Texts(texts)), Given::Texts(more))
@@ -36,12 +35,15 @@ pub(super) fn assign(
     let complete = parameters.iter().zip(given).map(|(parameter, given)| {
         if given.is_none() && parameter.is_required() {
             let missing = format!(
-                "`{}` lacks its option `{}`: {}",
+                "`{}` lacks its option `{}`, {}",
                 entry.name, parameter.name, parameter.wanted
             );
             return Err(Mistake::new(&stage.name.span, missing).note(usage(entry)));
         }
-        Ok(given.unwrap_or_else(|| parameter.unset()))
+        Ok(match parameter.count {
+            Count::Shared => Given::Shared(context.planes.clone()),
+            _ => given.unwrap_or_else(|| parameter.unset()),
+        })
     });
     complete.collect()
 }
@@ -56,7 +58,7 @@ fn option_of(
     if let Some(key) = &argument.key {
         let found = parameters
             .iter()
-            .position(|parameter| parameter.name == key.node);
+            .position(|parameter| parameter.name == key.node && parameter.count != Count::Shared);
         return found.ok_or_else(|| {
             let unknown = format!("`{}` has no option `{}`", entry.name, key.node);
             let near = near_note(&key.node, parameters.iter().map(|parameter| parameter.name));
@@ -71,6 +73,7 @@ fn option_of(
         let is_text = matches!(argument.value.node, Value::Text(_));
         let fits = match parameter.count {
             Count::Line => !is_text,
+            Count::Shared => false,
             _ => !is_line,
         };
         is_open && fits
@@ -94,23 +97,21 @@ fn option_of(
 fn read(
     parameter: &ParameterInfo,
     argument: &Argument,
-    text: &str,
-    catalogue: &Catalogue,
+    context: &Context<'_>,
 ) -> Result<Given, Mistake> {
     let span = &argument.value.span;
     let wrong = |found: String| {
         let wrong = format!(
-            "{} is wanted for `{}`, found {found}",
-            parameter.wanted, parameter.name
+            "`{}` is to be {}, found {found}",
+            parameter.name, parameter.wanted
         );
         Mistake::new(span, wrong)
     };
     let text = match (&argument.value.node, parameter.count) {
         (Value::Line(line), Count::Line) => {
             return Ok(Given::Line(Arc::new(Draft::of(
-                text,
+                context,
                 &[Statement::Line(line.clone())],
-                catalogue,
             )?)));
         }
         // `each=echo`

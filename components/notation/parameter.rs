@@ -11,8 +11,10 @@ use kamea::{
 
 use super::draft::Draft;
 use super::mistake::Mistake;
+use super::planes::Planes;
 use super::syntax::{Span, Spanned};
 use super::value::Value;
+use crate::chassis::Backplane;
 
 /// What a text gives for an option.
 #[derive(Debug, Clone)]
@@ -23,6 +25,8 @@ pub(super) enum Given {
     Texts(Vec<Text>),
     /// A line in parentheses.
     Line(Arc<Draft>),
+    /// What the lines of a text share.
+    Shared(Arc<Planes>),
 }
 
 /// A word or a text in quotes, and where it stands.
@@ -55,6 +59,8 @@ pub(super) enum Count {
     AtMostOne,
     Many,
     Line,
+    /// It is never written.
+    Shared,
 }
 
 /// What a line takes and gives.
@@ -93,7 +99,7 @@ impl<T: Value> Parameter for Option<T> {
     fn from_given(given: &Given) -> Result<Self, Mistake> {
         match given {
             Given::Texts(texts) => texts.first().map(|text| read(&text.0)).transpose(),
-            Given::Nothing | Given::Line(_) => Ok(None),
+            _ => Ok(None),
         }
     }
 }
@@ -106,7 +112,20 @@ impl<T: Value> Parameter for Vec<T> {
     fn from_given(given: &Given) -> Result<Self, Mistake> {
         match given {
             Given::Texts(texts) => texts.iter().map(|text| read(&text.0)).collect(),
-            Given::Nothing | Given::Line(_) => Ok(Self::new()),
+            _ => Ok(Self::new()),
+        }
+    }
+}
+
+impl<T: Message> Parameter for Backplane<T> {
+    const COUNT: Count = Count::Shared;
+    const KIND: &'static str = "";
+    const WANTED: &'static str = "";
+
+    fn from_given(given: &Given) -> Result<Self, Mistake> {
+        match given {
+            Given::Shared(planes) => Ok(planes.plane()),
+            _ => Ok(Self::new()),
         }
     }
 }

@@ -32,7 +32,9 @@ impl Source {
 
 /// Whether a line declares a function.
 fn is_function(line: &str, name: &str) -> bool {
-    let rest = line.strip_prefix("pub ").unwrap_or(line);
+    let public = ["pub ", "pub(super) ", "pub(crate) "];
+    let rest = public.iter().find_map(|public| line.strip_prefix(public));
+    let rest = rest.unwrap_or(line);
     let rest = rest.strip_prefix("async ").unwrap_or(rest);
     let rest = rest
         .strip_prefix("fn ")

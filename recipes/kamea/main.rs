@@ -12,7 +12,7 @@ use std::{panic, thread};
 
 use clap::Parser as _;
 use kamea::Scheduler;
-use kamea_components::notation::{Catalogue, Draft};
+use kamea_components::notation::{Catalogue, Draft, Entry};
 use log::LevelFilter;
 use simplelog::{ConfigBuilder, WriteLogger};
 
@@ -90,7 +90,7 @@ fn run(options: &Run) -> Result<(), Failure> {
         return say(&draft.to_string());
     }
     log_to_stderr(options.verbose)?;
-    let graph = draft.graph(&name)?;
+    let graph = draft.into_graph(&name)?;
     let cores = || thread::available_parallelism().map_or(1, usize::from);
     let workers = options.workers.map(NonZeroU16::get);
     let scheduler = Scheduler::with_workers(workers.map_or_else(cores, usize::from));
@@ -104,10 +104,14 @@ fn run(options: &Run) -> Result<(), Failure> {
 fn list() -> Result<(), Failure> {
     let entries = || Catalogue::shipped().iter();
     let width = entries().map(|entry| entry.name().len()).max().unwrap_or(0);
-    let line = |entry: &kamea_components::notation::Entry| {
-        format!("{:width$}  {}\n", entry.name(), entry.summary())
-    };
-    say(&entries().map(line).collect::<String>())
+    let line = |entry: &Entry| format!("{:width$}  {}\n", entry.name(), entry.summary());
+    let (ours, of_programs): (Vec<_>, Vec<_>) =
+        entries().partition(|entry| entry.needs().is_none());
+    let lines = ours.into_iter().map(line).collect::<String>();
+    let others = of_programs.into_iter().map(line).collect::<String>();
+    say(&format!(
+        "{lines}\nOnly a program can make these:\n\n{others}"
+    ))
 }
 
 fn show(name: &str) -> Result<(), Failure> {

@@ -4,11 +4,11 @@ use std::mem::{Discriminant, discriminant};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use kamea::{Component, Graph, Running, Scheduler, Sender, Source};
+use kamea::{Component, Composite, Graph, Running, Scheduler, Sender, Sink, Source};
 
 use super::{StartError, WebServer};
 use crate::http::Mode;
-use crate::http::connections::{Configuration, Connections, connection_graph, graph_over};
+use crate::http::connections::{Configuration, Connections, connection_graph, graph_over, part};
 use crate::net::{Accepted, Admission};
 
 /// A server that runs.
@@ -143,10 +143,36 @@ impl WebServer {
         self,
         acceptor: impl Component<Source<Accepted>> + Send,
     ) -> Result<Graph, StartError> {
+        Ok(graph_over(acceptor, self.into_connections()?))
+    }
+
+    /// The server as a component that is given its connections.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] says what cannot be had.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea::pipeline;
+    /// use kamea_components::http::{Site, WebServer};
+    /// use kamea_components::net::{accept, bind};
+    ///
+    /// let listener = bind("127.0.0.1:0".parse()?, false)?;
+    /// let server = WebServer::new(Site::new(".")).into_part()?;
+    /// let graph = pipeline!(accept(listener) => server);
+    /// # kamea::Scheduler::with_workers(1).run(graph)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn into_part(self) -> Result<Composite<Sink<Accepted>>, StartError> {
+        Ok(part(self.into_connections()?))
+    }
+
+    fn into_connections(self) -> Result<Connections, StartError> {
         let configuration = self.mode(Mode::Pool).into_configuration()?;
         let site = &configuration.site;
         let admission = Admission::new(site.connections, site.connections_per_client);
-        let connections = Connections::new(admission, configuration)?;
-        Ok(graph_over(acceptor, connections))
+        Ok(Connections::new(admission, configuration)?)
     }
 }

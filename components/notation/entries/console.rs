@@ -3,11 +3,11 @@
 use bytes::Bytes;
 
 use super::{Entry, component};
-use crate::console::console_echoer;
+use crate::notation::words::console_echoer;
 
 pub(super) fn entries() -> Vec<Entry> {
     vec![component! {
-        "console_echoer" = console_echoer in "console/console_echoer.rs" for [Bytes, String] {
+        "console_echoer" = console_echoer in "notation/words.rs" for any {
             => console_echoer::<T>()
         }
     }]

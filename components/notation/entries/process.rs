@@ -1,16 +1,36 @@
-//! Processes.
+//! Processes, and what reaches our own.
+
+use bytes::Bytes;
+use kamea::Source;
+use log::Level;
 
 use super::{Entry, component};
-use crate::process::{Command, unix_process};
+use crate::process::{Command, hangups, log_lines, unix_process};
 
 pub(super) fn entries() -> Vec<Entry> {
-    vec![component! {
-        "unix_process" = unix_process in "process/unix_process.rs" {
-            /// The program, which is looked for along `PATH` unless it has a slash.
-            program: String,
-            /// Its arguments.
-            arguments: Vec<String>,
-            => unix_process(Command::new(program).args(arguments))
-        }
-    }]
+    vec![
+        component! { "hangups" = hangups in "process/hangups.rs" { => hangups() } },
+        component! {
+            "log_lines" = log_lines in "process/log_lines.rs" {
+                /// What stands before each line.
+                prefix: String,
+                /// Whether the lines are warnings; notes otherwise, which `--verbose` shows.
+                warn: bool = "yes",
+                => log_lines(prefix, if warn { Level::Warn } else { Level::Info })
+            }
+        },
+        component! {
+            "read_pipe" = read_pipe in "process/pipe.rs" over Source<Bytes>,
+            needs "a pipe of a process that was started"
+        },
+        component! {
+            "unix_process" = unix_process in "process/unix_process.rs" {
+                /// The program, which is looked for along `PATH` unless it has a slash.
+                program: String,
+                /// Its arguments.
+                arguments: Vec<String>,
+                => unix_process(Command::new(program).args(arguments))
+            }
+        },
+    ]
 }

@@ -1,0 +1,145 @@
+//! Components over plain messages.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{Entry, component};
+use crate::notation::value::Size;
+use crate::stream::{
+    Unreliability, batch, chunkify, collate, counter, echo, first_only, frame, lines,
+    lossy_connector, measure_rate, null_sink, one_shot, prompted_turnstile, rate_limit,
+    tag_with_sequence_number, ticker, unframe, unreliable, unseen_only, zip,
+};
+
+pub(super) fn entries() -> Vec<Entry> {
+    vec![
+        component! {
+            "batch" = batch in "stream/batch.rs" for [Bytes, String, u64] {
+                /// How many messages at the most.
+                most: NonZeroUsize,
+                /// How long the first one may be held back.
+                within: Duration = "1s",
+                => batch::<T>(most.get(), within)
+            }
+        },
+        component! {
+            "chunkify" = chunkify in "stream/chunkify.rs" {
+                /// How many bytes.
+                size: Size,
+                => chunkify(size.0.max(1))
+            }
+        },
+        component! {
+            "collate" = collate in "stream/collate.rs" for [Bytes, String, u64] {
+                /// How many messages are kept at the most.
+                most: usize = "65536",
+                => collate::<T>(most)
+            }
+        },
+        component! { "counter" = counter in "stream/counter.rs" for any { => counter::<T> } },
+        component! { "echo" = echo in "stream/echo.rs" for any { => echo::<T> } },
+        component! {
+            "first_only" = first_only in "stream/first_only.rs" for any {
+                /// How many.
+                count: usize = "1",
+                => first_only::<T>(count)
+            }
+        },
+        component! {
+            "frame" = frame in "stream/frame.rs" {
+                /// How many bytes a message has at the most.
+                longest: u32 = "1048576",
+                => frame(longest)
+            }
+        },
+        component! {
+            "unframe" = unframe in "stream/unframe.rs" {
+                /// How many bytes a message has at the most.
+                longest: u32 = "1048576",
+                => unframe(longest)
+            }
+        },
+        component! {
+            "lines" = lines in "stream/lines.rs" {
+                /// How long a line may be.
+                longest: Size = "64KiB",
+                => lines(longest.0)
+            }
+        },
+        component! {
+            "lossy_connector" = lossy_connector in "stream/lossy_connector.rs" for any {
+                => lossy_connector::<T>()
+            }
+        },
+        component! {
+            "measure_rate" = measure_rate in "stream/measure_rate.rs" for any {
+                /// How long messages are counted.
+                period: Duration = "1s",
+                => measure_rate::<T>(period)
+            }
+        },
+        component! { "null_sink" = null_sink in "stream/null_sink.rs" for any { => null_sink::<T> } },
+        component! {
+            "one_shot" = one_shot in "stream/one_shot.rs" {
+                /// The message.
+                text: String,
+                => one_shot(text)
+            }
+        },
+        component! {
+            "prompted_turnstile" = prompted_turnstile in "stream/prompted_turnstile.rs"
+                for [Bytes, String, u64]
+            {
+                => prompted_turnstile::<T, u64>
+            }
+        },
+        component! {
+            "rate_limit" = rate_limit in "stream/rate_limit.rs" for any {
+                /// How many messages.
+                most: u32,
+                /// In what time.
+                period: Duration = "1s",
+                => rate_limit::<T>(most, period)
+            }
+        },
+        component! {
+            "tag_with_sequence_number" = tag_with_sequence_number
+                in "stream/tag_with_sequence_number.rs" for [Bytes, String]
+            {
+                => tag_with_sequence_number::<T>()
+            }
+        },
+        component! {
+            "ticker" = ticker in "stream/ticker.rs" {
+                /// How long it waits before each tick.
+                period: Duration,
+                => ticker(period)
+            }
+        },
+        component! {
+            "unreliable" = unreliable in "stream/unreliable.rs" for [Bytes, String, u64] {
+                /// How likely a message is lost, from 0 to 1.
+                loss: f64 = "0",
+                /// How likely a message comes twice, from 0 to 1.
+                duplication: f64 = "0",
+                /// How likely a message may overtake others, from 0 to 1.
+                disorder: f64 = "0",
+                /// How long every message is on its way at the least.
+                delay: Duration = "0s",
+                /// How much longer it may be on its way.
+                jitter: Duration = "0s",
+                => unreliable::<T>(Unreliability { loss, duplication, disorder, delay, jitter })
+            }
+        },
+        component! {
+            "unseen_only" = unseen_only in "stream/unseen_only.rs" for [Bytes, String, u64] {
+                /// How many different messages are kept in mind.
+                memory: NonZeroUsize = "65536",
+                => unseen_only::<T>(memory.get())
+            }
+        },
+        component! { "zip" = zip in "stream/zip.rs" for [Bytes, String] { => zip::<T, T> } },
+    ]
+}

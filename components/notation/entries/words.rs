@@ -1,0 +1,66 @@
+//! What a text has words for, and a program functions.
+
+use bytes::Bytes;
+
+use super::{Entry, component};
+use crate::notation::words::{
+    Mapping, data_source, field, filter_text, map_text, nothing, numbers, prefix, replace, sum,
+    unlines,
+};
+
+pub(super) fn entries() -> Vec<Entry> {
+    vec![
+        component! {
+            "filter" = filter_text in "notation/words.rs" for [Bytes, String] {
+                /// The text.
+                text: String,
+                /// Passes on those that do not contain it.
+                not: bool = "no",
+                => filter_text::<T>(&text, not)
+            }
+        },
+        component! {
+            "map" = map_text in "notation/words.rs" {
+                /// What is made of them: upper, lower, trim or reverse.
+                mapping: Mapping,
+                => map_text(mapping)
+            }
+        },
+        component! {
+            "replace" = replace in "notation/words.rs" {
+                /// What is replaced.
+                old: String,
+                /// By what.
+                new: String,
+                => replace(old, new)
+            }
+        },
+        component! {
+            "prefix" = prefix in "notation/words.rs" {
+                /// The text before.
+                text: String,
+                => prefix(text)
+            }
+        },
+        component! {
+            "field" = field in "notation/words.rs" {
+                /// Which one.
+                number: usize,
+                /// What separates fields; blanks, however many, otherwise.
+                separator: Option<String>,
+                => field(number, separator)
+            }
+        },
+        component! { "unlines" = unlines in "notation/words.rs" { => unlines() } },
+        component! { "nothing" = nothing in "notation/words.rs" for any { => nothing::<T> } },
+        component! { "numbers" = numbers in "notation/words.rs" { => numbers() } },
+        component! { "sum" = sum in "notation/words.rs" { => sum() } },
+        component! {
+            "data_source" = data_source in "notation/words.rs" {
+                /// The texts.
+                texts: Vec<String>,
+                => data_source(texts)
+            }
+        },
+    ]
+}

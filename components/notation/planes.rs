@@ -1,0 +1,31 @@
+//! The backplanes of a text: one for each type of messages, shared by all its lines, also by those that are made anew for each connection.
+
+use std::any::{Any, TypeId};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use kamea::Message;
+
+use crate::chassis::Backplane;
+
+#[derive(Default)]
+pub(super) struct Planes(Mutex<BTreeMap<TypeId, Box<dyn Any + Send>>>);
+
+impl Planes {
+    /// The plane of a type of messages.
+    pub(super) fn plane<T: Message>(&self) -> Backplane<T> {
+        let mut planes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let plane = planes
+            .entry(TypeId::of::<T>())
+            .or_insert_with(|| Box::new(Backplane::<T>::new()));
+        let plane = plane.downcast_ref::<Backplane<T>>();
+        plane.expect("it was made for this type").clone()
+    }
+}
+
+impl fmt::Debug for Planes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Planes")
+    }
+}

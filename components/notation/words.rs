@@ -1,0 +1,145 @@
+//! Components that a text needs because it has words, and no functions: where a program writes `filter(|line| ..)`, it has `filter POST`.
+
+use bytes::Bytes;
+use kamea::{
+    Component, Composite, Done, Message, Pipe, Sink, Source, filter, filter_map, map, pipeline,
+    scan,
+};
+use memchr::memmem::Finder;
+
+use super::catalogue::any_message;
+use super::value::Value;
+use crate::console;
+use crate::stream;
+
+/// Passes on the messages that contain a text.
+pub(super) fn filter_text<T: Message + AsRef<[u8]>>(
+    text: &str,
+    not: bool,
+) -> impl Component<Pipe<T, T>> + Send + use<T> {
+    let finder = Finder::new(text).into_owned();
+    filter(move |message: &T| finder.find(message.as_ref()).is_some() != not)
+}
+
+/// What [`map_text`] makes of a text.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Mapping {
+    Upper,
+    Lower,
+    Trim,
+    Reverse,
+}
+
+impl Value for Mapping {
+    const KIND: &'static str = "word";
+    const WANTED: &'static str = "one of upper, lower, trim and reverse";
+
+    fn read(text: &str) -> Option<Self> {
+        Some(match text {
+            "upper" => Self::Upper,
+            "lower" => Self::Lower,
+            "trim" => Self::Trim,
+            "reverse" => Self::Reverse,
+            _ => return None,
+        })
+    }
+}
+
+/// Changes each text: to upper or lower case, without blanks around it, or from its end to its beginning.
+pub(super) fn map_text(mapping: Mapping) -> impl Component<Pipe<String, String>> + Send {
+    map(move |text: String| match mapping {
+        Mapping::Upper => text.to_uppercase(),
+        Mapping::Lower => text.to_lowercase(),
+        Mapping::Trim => text.trim().to_owned(),
+        Mapping::Reverse => text.chars().rev().collect(),
+    })
+}
+
+/// Replaces a part of each text, wherever it occurs.
+pub(super) fn replace(old: String, new: String) -> impl Component<Pipe<String, String>> + Send {
+    map(move |text: String| text.replace(&old, &new))
+}
+
+/// Puts a text before each text.
+pub(super) fn prefix(prefix: String) -> impl Component<Pipe<String, String>> + Send {
+    map(move |text: String| prefix.clone() + &text)
+}
+
+/// Passes on a field of each line, counted from 1; fields are separated by blanks, or by a text of one's own. Lines that have fewer are
+/// left out.
+pub(super) fn field(
+    number: usize,
+    separator: Option<String>,
+) -> impl Component<Pipe<String, String>> + Send {
+    filter_map(move |line: String| {
+        let place = number.checked_sub(1)?;
+        let field = match &separator {
+            None => line.split_whitespace().nth(place),
+            Some(separator) => line.split(separator.as_str()).nth(place),
+        };
+        field.map(str::to_owned)
+    })
+}
+
+/// Puts a line break behind each text: what [`lines`](stream::lines) has taken away.
+pub(super) fn unlines() -> impl Component<Pipe<String, Bytes>> + Send {
+    map(|line: String| Bytes::from(line + "\n"))
+}
+
+/// Reads each text as a whole number; texts that are none are left out.
+pub(super) fn numbers() -> impl Component<Pipe<String, u64>> + Send {
+    filter_map(|text: String| text.trim().parse().ok())
+}
+
+/// Adds up numbers: sends the sum so far for each of them.
+pub(super) fn sum() -> impl Component<Pipe<u64, u64>> + Send {
+    scan(0_u64, |sum, number: u64| {
+        *sum = sum.saturating_add(number);
+        *sum
+    })
+}
+
+/// Sends texts, as fast as downstream takes them.
+pub(super) fn data_source(texts: Vec<String>) -> impl Component<Source<String>> + Send {
+    stream::data_source(texts)
+}
+
+/// Sends nothing, and ends: for an inbox that has to be linked.
+pub(super) async fn nothing<T: Message>(_: &mut Source<T>) -> Done {
+    Ok(())
+}
+
+/// What can be written to the console.
+pub(super) trait Shown: Message {
+    /// Bytes as they are, anything else as a line.
+    fn shown(self) -> Bytes;
+}
+
+impl Shown for Bytes {
+    fn shown(self) -> Bytes {
+        self
+    }
+}
+
+impl Shown for String {
+    fn shown(self) -> Bytes {
+        (self + "\n").into()
+    }
+}
+
+/// Writes bytes to the standard output as they are, and any other message as a line.
+pub(super) fn console_echoer<T: Shown>() -> Composite<Sink<T>> {
+    pipeline!(map(T::shown) => console::console_echoer())
+}
+
+/// Anything else is shown as programmers see it.
+macro_rules! shown_by_debug {
+    ([Bytes, String, $($type:ty),+] {}) => {$(
+        impl Shown for $type {
+            fn shown(self) -> Bytes {
+                format!("{self:?}\n").into()
+            }
+        }
+    )+};
+}
+any_message!(shown_by_debug {} {});
