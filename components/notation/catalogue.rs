@@ -180,6 +180,7 @@ macro_rules! any_message {
             (String, String),
             std::process::ExitStatus,
             kamea::Fault,
+            $crate::chassis::Choice,
             $crate::process::Hangup,
             $crate::net::Accepted,
             $crate::http::Request,

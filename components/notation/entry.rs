@@ -64,6 +64,7 @@ impl Entry {
             let part = match parameter.count {
                 Count::Shared => continue,
                 Count::Line => format!("({name})"),
+                Count::Lines => format!("({name}, ..)"),
                 Count::Many => format!("[{name}..]"),
                 Count::One if parameter.default.is_none() => name,
                 Count::One | Count::AtMostOne => format!("[{}={name}]", parameter.name),

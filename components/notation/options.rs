@@ -26,6 +26,11 @@ pub(super) fn assign(
             {
                 texts.extend(more);
             }
+            (Some(Given::Lines(lines)), Given::Lines(more))
+                if parameters[index].count == Count::Lines =>
+            {
+                lines.extend(more);
+            }
             (Some(_), _) => {
                 let twice = format!("the option `{}` is given twice", parameters[index].name);
                 return Err(Mistake::new(&argument.span(), twice));
@@ -69,10 +74,10 @@ fn option_of(
     // A line in parentheses goes where a line is wanted, a text where one is not.
     let is_line = matches!(&argument.value.node, Value::Line(line) if line.as_word().is_none());
     let is_free = |(parameter, given): (&ParameterInfo, &Option<Given>)| {
-        let is_open = given.is_none() || parameter.count == Count::Many;
+        let is_open = given.is_none() || matches!(parameter.count, Count::Many | Count::Lines);
         let is_text = matches!(argument.value.node, Value::Text(_));
         let fits = match parameter.count {
-            Count::Line => !is_text,
+            Count::Line | Count::Lines => !is_text,
             Count::Shared => false,
             _ => !is_line,
         };
@@ -108,14 +113,14 @@ fn read(
         Mistake::new(span, wrong)
     };
     let text = match (&argument.value.node, parameter.count) {
-        (Value::Line(line), Count::Line) => {
-            return Ok(Given::Line(Arc::new(Draft::of(
+        (Value::Line(line), Count::Line | Count::Lines) => {
+            return Ok(Given::Lines(vec![Arc::new(Draft::of(
                 context,
                 &[Statement::Line(line.clone())],
-            )?)));
+            )?)]));
         }
         // `each=echo`
-        (Value::Text(text), Count::Line) => {
+        (Value::Text(text), Count::Line | Count::Lines) => {
             return Err(wrong(format!("a text; put it in parentheses: ({text})")));
         }
         (Value::Line(line), _) => line.as_word().ok_or_else(|| wrong("a line".to_owned()))?,

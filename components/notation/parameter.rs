@@ -5,8 +5,8 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use kamea::{
-    AnyInbox, AnyOutbox, Composite, Message, MessageType, Pipe, PipeHandles, Ports, Sink,
-    SinkHandles, Source, SourceHandles, WrongMessage,
+    AnyInbox, AnyOutbox, Composite, End, Graph, Message, MessageType, Pipe, PipeHandles, Ports,
+    Sink, SinkHandles, Source, SourceHandles, WrongMessage,
 };
 
 use super::draft::Draft;
@@ -23,8 +23,8 @@ pub(super) enum Given {
     Nothing,
     /// A value, or several.
     Texts(Vec<Text>),
-    /// A line in parentheses.
-    Line(Arc<Draft>),
+    /// Lines in parentheses.
+    Lines(Vec<Arc<Draft>>),
     /// What the lines of a text share.
     Shared(Arc<Planes>),
 }
@@ -59,6 +59,7 @@ pub(super) enum Count {
     AtMostOne,
     Many,
     Line,
+    Lines,
     /// It is never written.
     Shared,
 }
@@ -137,13 +138,21 @@ pub(super) struct LineOf<P> {
 }
 
 impl<P: LinePorts> LineOf<P> {
-    /// The line, made anew.
-    ///
-    /// # Errors
-    ///
-    /// What keeps one of its components from being made.
-    pub(super) fn make(&self) -> Result<Composite<P>, Mistake> {
-        self.draft.composite()
+    fn of(draft: &Draft) -> Result<Self, Mistake> {
+        Ok(Self {
+            draft: Arc::new(draft.clone().fit(Some(P::ENDS))?),
+            ports: PhantomData,
+        })
+    }
+
+    /// The line, made anew. If it cannot be made, what is made instead fails, and says why.
+    pub(super) fn make(&self) -> Composite<P> {
+        self.draft.composite().unwrap_or_else(|mistake| {
+            let mut graph = Graph::new("line");
+            let fail = async move |_: &mut P| Err(End::fault(mistake.to_string()));
+            let ports = graph.add("line", fail);
+            graph.expose(ports)
+        })
     }
 }
 
@@ -172,13 +181,27 @@ impl<P: LinePorts> Parameter for LineOf<P> {
     }
 
     fn from_given(given: &Given) -> Result<Self, Mistake> {
-        let Given::Line(draft) = given else {
-            return Err(uncounted(Self::WANTED));
-        };
-        Ok(Self {
-            draft: Arc::new(draft.as_ref().clone().fit(Some(P::ENDS))?),
-            ports: PhantomData,
-        })
+        match given {
+            Given::Lines(drafts) if !drafts.is_empty() => Self::of(&drafts[0]),
+            _ => Err(uncounted(Self::WANTED)),
+        }
+    }
+}
+
+impl<P: LinePorts> Parameter for Vec<LineOf<P>> {
+    const COUNT: Count = Count::Lines;
+    const KIND: &'static str = "lines";
+    const WANTED: &'static str = "lines of components";
+
+    fn ends() -> Option<Ends> {
+        Some(P::ENDS)
+    }
+
+    fn from_given(given: &Given) -> Result<Self, Mistake> {
+        match given {
+            Given::Lines(drafts) => drafts.iter().map(|draft| LineOf::of(draft)).collect(),
+            _ => Err(uncounted(Self::WANTED)),
+        }
     }
 }
 
@@ -275,7 +298,7 @@ impl ParameterInfo {
 
     /// Whether a text must give it.
     pub(super) fn is_required(&self) -> bool {
-        matches!(self.count, Count::One | Count::Line) && self.default.is_none()
+        matches!(self.count, Count::One | Count::Line | Count::Lines) && self.default.is_none()
     }
 
     /// What it is without being given.

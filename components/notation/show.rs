@@ -4,7 +4,7 @@ use std::fmt;
 
 use kamea::{Direction, PortInfo};
 
-use super::entry::Entry;
+use super::entry::{Entry, Form};
 use super::parameter::Count;
 use super::source::plain;
 
@@ -68,17 +68,24 @@ impl Entry {
         writeln!(f, "\nT is one of: {}", types.collect::<Vec<_>>().join(", "))
     }
 
-    /// What travels through a port: with `T`, if the forms differ in it.
+    /// What travels through a port: with `T`, if that is in what the forms differ.
     fn message(&self, number: usize, port: &PortInfo) -> String {
+        let pattern = |form: &Form| {
+            let message = form.ports[number].message.short_name();
+            message.replace(&form.message.short_name(), "T")
+        };
         let message = port.message.short_name();
-        let differ = self
+        if self
             .forms
             .iter()
-            .any(|form| form.ports[number].message != port.message);
-        match differ {
-            true => message.replace(&self.forms[0].message.short_name(), "T"),
-            false => message,
+            .all(|form| form.ports[number].message == port.message)
+        {
+            return message;
         }
+        let mut patterns: Vec<_> = self.forms.iter().map(pattern).collect();
+        patterns.sort();
+        patterns.dedup();
+        patterns.join(" | ")
     }
 }
 

@@ -9,6 +9,7 @@ use memchr::memmem::Finder;
 
 use super::catalogue::any_message;
 use super::value::Value;
+use crate::chassis::Choice;
 use crate::console;
 use crate::stream;
 
@@ -30,6 +31,17 @@ pub(super) enum Mapping {
     Reverse,
 }
 
+impl Mapping {
+    pub(super) fn of(self, text: &str) -> String {
+        match self {
+            Self::Upper => text.to_uppercase(),
+            Self::Lower => text.to_lowercase(),
+            Self::Trim => text.trim().to_owned(),
+            Self::Reverse => text.chars().rev().collect(),
+        }
+    }
+}
+
 impl Value for Mapping {
     const KIND: &'static str = "word";
     const WANTED: &'static str = "one of upper, lower, trim and reverse";
@@ -47,12 +59,7 @@ impl Value for Mapping {
 
 /// Changes each text: to upper or lower case, without blanks around it, or from its end to its beginning.
 pub(super) fn map_text(mapping: Mapping) -> impl Component<Pipe<String, String>> + Send {
-    map(move |text: String| match mapping {
-        Mapping::Upper => text.to_uppercase(),
-        Mapping::Lower => text.to_lowercase(),
-        Mapping::Trim => text.trim().to_owned(),
-        Mapping::Reverse => text.chars().rev().collect(),
-    })
+    map(move |text: String| mapping.of(&text))
 }
 
 /// Replaces a part of each text, wherever it occurs.
@@ -89,6 +96,11 @@ pub(super) fn unlines() -> impl Component<Pipe<String, Bytes>> + Send {
 /// Reads each text as a whole number; texts that are none are left out.
 pub(super) fn numbers() -> impl Component<Pipe<String, u64>> + Send {
     filter_map(|text: String| text.trim().parse().ok())
+}
+
+/// Reads each text as a step of a chooser: SAME, NEXT, PREV, FIRST or LAST; texts that are none are left out.
+pub(super) fn choices() -> impl Component<Pipe<String, Choice>> + Send {
+    filter_map(|text: String| text.parse().ok())
 }
 
 /// Adds up numbers: sends the sum so far for each of them.

@@ -1,12 +1,93 @@
 //! Components that run other components, or bring them together.
 
 use bytes::Bytes;
+use kamea::{Composite, Message, Part, Pipe, Sink, Source, pipeline};
 
 use super::{Entry, component};
-use crate::chassis::{Backplane, publish_to, subscribe_to};
+use crate::chassis::{
+    Backplane, CarouselPorts, EachPorts, carousel, chooser, each, forward_chooser, parallel,
+    publish_to, sequence, splitter, subscribe_to, tee,
+};
+use crate::notation::parameter::LineOf;
+use crate::notation::words::Mapping;
+use crate::stream::one_shot;
+
+/// What goes into a line in parentheses, and what comes out of it.
+trait Line {
+    type In: Message + Clone;
+    type Out: Message;
+}
+
+impl<A: Message + Clone, B: Message> Line for (A, B) {
+    type In = A;
+    type Out = B;
+}
+
+/// A line that is made for a message, and gets that alone.
+fn for_message<L: Line>(
+    line: &LineOf<Pipe<L::In, L::Out>>,
+    message: L::In,
+) -> Composite<Source<L::Out>> {
+    pipeline!(one_shot(message) => line.make())
+}
 
 pub(super) fn entries() -> Vec<Entry> {
     vec![
+        component! {
+            "carousel" = carousel in "chassis/carousel.rs" for [
+                (String, String), (String, Bytes), (Bytes, Bytes), (Bytes, String)
+            ] {
+                /// What is made of each configuration: a line that gets it as its only message.
+                line: LineOf<Pipe<<T as Line>::In, <T as Line>::Out>>,
+                => carousel(move |message| for_message::<T>(&line, message))
+            }
+        },
+        component! {
+            "chooser" = chooser in "chassis/chooser.rs" {
+                /// The choices.
+                choices: Vec<String>,
+                => chooser(choices)
+            }
+        },
+        component! {
+            "each" = each in "chassis/each.rs" for [
+                (String, String), (String, Bytes), (String, u64),
+                (Bytes, Bytes), (Bytes, String), (Bytes, u64)
+            ] {
+                /// What is run for each message: a line that gets it as its only one.
+                line: LineOf<Pipe<<T as Line>::In, <T as Line>::Out>>,
+                /// How many run at once.
+                at_most: std::num::NonZeroUsize = "256",
+                /// Whether they run on all workers.
+                spread: bool = "no",
+                => {
+                    let each = each(move |message| for_message::<T>(&line, message));
+                    let each = each.at_most(at_most.get());
+                    if spread { each.spread() } else { each }
+                }
+            }
+        },
+        component! {
+            "forward_chooser" = forward_chooser in "chassis/chooser.rs" {
+                /// The choices.
+                choices: Vec<String>,
+                => forward_chooser(choices)
+            }
+        },
+        component! {
+            "parallel" = parallel in "chassis/parallel.rs" {
+                /// How many copies there are.
+                copies: std::num::NonZeroUsize,
+                /// What they do with a text: upper, lower, trim or reverse.
+                mapping: Mapping,
+                /// Whether the order is kept.
+                ordered: bool = "yes",
+                => {
+                    let copies = parallel(copies.get(), move |text: String| mapping.of(&text));
+                    if ordered { copies.ordered() } else { copies }
+                }
+            }
+        },
         component! {
             "publish_to" = publish_to in "chassis/publish_to.rs" for [Bytes, String, u64] {
                 /// The plane of the text.
@@ -17,12 +98,35 @@ pub(super) fn entries() -> Vec<Entry> {
             }
         },
         component! {
+            "sequence" = sequence in "chassis/sequence.rs" for [Bytes, String, u64] {
+                /// What runs one after another: each a line that begins with a source.
+                lines: Vec<LineOf<Source<T>>>,
+                => {
+                    let mut lines = lines.iter().map(LineOf::make);
+                    let first = lines.next().expect("at least one line was given");
+                    lines.fold(sequence(first), |sequence, line| sequence.then(line))
+                }
+            }
+        },
+        component! {
+            "splitter" = splitter in "chassis/splitter.rs" for [Bytes, String, u64] {
+                => splitter::<T>()
+            }
+        },
+        component! {
             "subscribe_to" = subscribe_to in "chassis/subscribe_to.rs" for [Bytes, String, u64] {
                 /// The plane of the text.
                 plane: Backplane<T>,
                 /// The topic.
                 topic: String,
                 => subscribe_to(&plane, &topic)
+            }
+        },
+        component! {
+            "tee" = tee in "chassis/tee.rs" for [Bytes, String, u64] {
+                /// What gets a copy of everything.
+                line: LineOf<Sink<T>>,
+                => tee(line.make())
             }
         },
     ]

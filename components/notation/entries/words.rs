@@ -4,8 +4,8 @@ use bytes::Bytes;
 
 use super::{Entry, component};
 use crate::notation::words::{
-    Mapping, data_source, field, filter_text, map_text, nothing, numbers, prefix, replace, sum,
-    unlines,
+    Mapping, choices, data_source, field, filter_text, map_text, nothing, numbers, prefix, replace,
+    sum, unlines,
 };
 
 pub(super) fn entries() -> Vec<Entry> {
@@ -53,6 +53,7 @@ pub(super) fn entries() -> Vec<Entry> {
         },
         component! { "unlines" = unlines in "notation/words.rs" { => unlines() } },
         component! { "nothing" = nothing in "notation/words.rs" for any { => nothing::<T> } },
+        component! { "choices" = choices in "notation/words.rs" { => choices() } },
         component! { "numbers" = numbers in "notation/words.rs" { => numbers() } },
         component! { "sum" = sum in "notation/words.rs" { => sum() } },
         component! {
