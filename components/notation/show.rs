@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use kamea::{Direction, PortInfo};
+use kamea::{Direction, MessageType, PortInfo};
 
 use super::entry::{Entry, Form};
 use super::parameter::Count;
@@ -42,8 +42,7 @@ impl Entry {
         let rows = self.forms[0]
             .ports
             .iter()
-            .enumerate()
-            .map(|(number, port)| {
+            .map(|port| {
                 let arrow = match port.direction {
                     Direction::Inbox => "──▶",
                     Direction::Outbox => "◀──",
@@ -56,7 +55,7 @@ impl Entry {
                 let doc = format!("{}{need}", plain(port.doc));
                 [
                     format!("{arrow} {}", port.name),
-                    self.message(number, port),
+                    self.message(port),
                     doc,
                 ]
             });
@@ -69,20 +68,19 @@ impl Entry {
     }
 
     /// What travels through a port: with `T`, if that is in what the forms differ.
-    fn message(&self, number: usize, port: &PortInfo) -> String {
-        let pattern = |form: &Form| {
-            let message = form.ports[number].message.short_name();
-            message.replace(&form.message.short_name(), "T")
-        };
-        let message = port.message.short_name();
-        if self
-            .forms
-            .iter()
-            .all(|form| form.ports[number].message == port.message)
-        {
-            return message;
+    fn message(&self, port: &PortInfo) -> String {
+        let ports = self.forms.iter().filter_map(|form| {
+            let known = form.ports.iter().find(|known| known.name == port.name);
+            known.map(|known| (form, known.message))
+        });
+        let ports: Vec<(&Form, MessageType)> = ports.collect();
+        if ports.iter().all(|(_, message)| *message == port.message) {
+            return port.message.short_name();
         }
-        let mut patterns: Vec<_> = self.forms.iter().map(pattern).collect();
+        let pattern = |(form, message): &(&Form, MessageType)| {
+            message.short_name().replace(&form.message.short_name(), "T")
+        };
+        let mut patterns: Vec<_> = ports.iter().map(pattern).collect();
         patterns.sort();
         patterns.dedup();
         patterns.join(" | ")
