@@ -21,6 +21,7 @@ mod end_to_end {
     mod listing;
     mod malformed;
     mod modes;
+    mod notation;
     mod programs;
     mod programs_of_www;
     mod rfc1945;

@@ -32,8 +32,7 @@ impl Draft {
         }
         for (node, forms) in self.nodes.iter_mut().zip(possible) {
             node.form = forms[0];
-            let lines = node.form().parameters.iter().zip(&node.given);
-            for (parameter, given) in lines.filter(|(parameter, _)| parameter.ends.is_some()) {
+            for (parameter, given) in node.form().parameters.iter().zip(&node.given) {
                 (parameter.check)(given)?;
             }
         }

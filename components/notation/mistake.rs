@@ -35,6 +35,11 @@ impl Mistake {
         }
     }
 
+    /// What goes wrong while a graph is made; where that is, who makes it adds.
+    pub(super) fn nowhere(message: impl Into<String>) -> Self {
+        Self::new(&(0..0), message)
+    }
+
     /// Says what would be right; nothing if `note` is empty.
     pub(super) fn note(mut self, note: impl Into<String>) -> Self {
         self.note = Some(note.into()).filter(|note| !note.is_empty());

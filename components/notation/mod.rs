@@ -23,6 +23,7 @@ mod parameter;
 mod parse;
 mod picture;
 mod planes;
+mod servers;
 mod show;
 mod source;
 mod syntax;

@@ -131,6 +131,24 @@ impl<T: Message> Parameter for Backplane<T> {
     }
 }
 
+/// Stands for an option that a component does not have for messages of some type.
+pub(super) struct NotHere;
+
+impl Parameter for NotHere {
+    const COUNT: Count = Count::AtMostOne;
+    const KIND: &'static str = "";
+    const WANTED: &'static str = "";
+
+    fn from_given(given: &Given) -> Result<Self, Mistake> {
+        let Given::Texts(texts) = given else {
+            return Ok(Self);
+        };
+        let span = texts.first().map(|text| text.0.span.clone());
+        let text = "there is no such option for messages of this type";
+        Err(Mistake::new(&span.unwrap_or_default(), text))
+    }
+}
+
 /// A line of components, of which a chassis runs as many as it needs.
 pub(super) struct LineOf<P> {
     draft: Arc<Draft>,

@@ -39,26 +39,19 @@ impl Entry {
     }
 
     fn fmt_ports(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows = self.forms[0]
-            .ports
-            .iter()
-            .map(|port| {
-                let arrow = match port.direction {
-                    Direction::Inbox => "──▶",
-                    Direction::Outbox => "◀──",
-                };
-                let need = if port.optional {
-                    " (may be left unlinked)"
-                } else {
-                    ""
-                };
-                let doc = format!("{}{need}", plain(port.doc));
-                [
-                    format!("{arrow} {}", port.name),
-                    self.message(port),
-                    doc,
-                ]
-            });
+        let rows = self.forms[0].ports.iter().map(|port| {
+            let arrow = match port.direction {
+                Direction::Inbox => "──▶",
+                Direction::Outbox => "◀──",
+            };
+            let need = if port.optional {
+                " (may be left unlinked)"
+            } else {
+                ""
+            };
+            let doc = format!("{}{need}", plain(port.doc));
+            [format!("{arrow} {}", port.name), self.message(port), doc]
+        });
         table(f, "ports", &rows.collect::<Vec<_>>())?;
         if self.forms.len() < 2 {
             return Ok(());
@@ -78,7 +71,9 @@ impl Entry {
             return port.message.short_name();
         }
         let pattern = |(form, message): &(&Form, MessageType)| {
-            message.short_name().replace(&form.message.short_name(), "T")
+            message
+                .short_name()
+                .replace(&form.message.short_name(), "T")
         };
         let mut patterns: Vec<_> = ports.iter().map(pattern).collect();
         patterns.sort();

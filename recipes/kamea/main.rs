@@ -4,7 +4,7 @@
 
 mod options;
 
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind, LineWriter, Write as _};
 use std::num::NonZeroU16;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -139,14 +139,21 @@ fn say(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// What is worth knowing anyway, such as where a server listens; with `verbose` all that happens.
 fn log_to_stderr(verbose: bool) -> Result<(), Failure> {
     let level = if verbose {
         LevelFilter::Debug
     } else {
-        LevelFilter::Warn
+        LevelFilter::Info
     };
-    let config = ConfigBuilder::new().build();
-    WriteLogger::init(level, config, io::stderr())?;
+    let mut config = ConfigBuilder::new();
+    config
+        .set_max_level(LevelFilter::Off)
+        .set_time_level(LevelFilter::Off)
+        .set_thread_level(LevelFilter::Off)
+        .set_target_level(LevelFilter::Off)
+        .set_location_level(LevelFilter::Off);
+    WriteLogger::init(level, config.build(), LineWriter::new(io::stderr()))?;
     // A panic is a fault, and reported as one; where it happened is for who wants to know more.
     panic::set_hook(Box::new(|panic| log::debug!("{panic}")));
     Ok(())

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("..")
         .canonicalize()
@@ -48,13 +48,19 @@ impl Drop for Recipe {
 }
 
 /// The commands of a chapter's sessions, each with what it is to print.
-fn sessions(chapter: &str) -> Vec<(String, String)> {
+pub(crate) fn sessions(chapter: &str) -> Vec<(String, String)> {
     let blocks = chapter.split("```console\n").skip(1);
     let mut commands: Vec<(String, String)> = Vec::new();
     for line in blocks.flat_map(|block| block.split("```").next().unwrap().lines()) {
-        match line.strip_prefix("$ ") {
-            Some(command) => commands.push((command.to_owned(), String::new())),
-            None => {
+        match (line.strip_prefix("$ "), line.strip_prefix('>')) {
+            (Some(command), _) => commands.push((command.to_owned(), String::new())),
+            // A command goes on.
+            (None, Some(more)) => {
+                let command = &mut commands.last_mut().unwrap().0;
+                command.push('\n');
+                command.push_str(more.strip_prefix(' ').unwrap_or(more));
+            }
+            (None, None) => {
                 let printed = &mut commands.last_mut().unwrap().1;
                 printed.push_str(line);
                 printed.push('\n');
@@ -65,7 +71,7 @@ fn sessions(chapter: &str) -> Vec<(String, String)> {
 }
 
 /// Whether a text is what a pattern says, in which `…` stands for anything within a line.
-fn is_like(text: &str, pattern: &str) -> bool {
+pub(crate) fn is_like(text: &str, pattern: &str) -> bool {
     let matches = |(line, pattern): (&str, &str)| {
         let parts: Vec<_> = pattern.split('…').collect();
         let [first, middle @ .., last] = &parts[..] else {

@@ -1,14 +1,17 @@
 //! Components that run other components, or bring them together.
 
+use std::num::NonZeroUsize;
+
 use bytes::Bytes;
-use kamea::{Composite, Message, Part, Pipe, Sink, Source, pipeline};
+use kamea::{Composite, Message, Pipe, Sink, Source, pipeline};
 
 use super::{Entry, component};
 use crate::chassis::{
-    Backplane, CarouselPorts, EachPorts, carousel, chooser, each, forward_chooser, parallel,
-    publish_to, sequence, splitter, subscribe_to, tee,
+    Backplane, carousel, chooser, each, forward_chooser, parallel, publish_to, sequence, splitter,
+    subscribe_to, tee,
 };
-use crate::notation::parameter::LineOf;
+use crate::net::{Accepted, serve_connections};
+use crate::notation::parameter::{LineOf, NotHere};
 use crate::notation::words::Mapping;
 use crate::stream::one_shot;
 
@@ -49,24 +52,7 @@ pub(super) fn entries() -> Vec<Entry> {
                 => chooser(choices)
             }
         },
-        component! {
-            "each" = each in "chassis/each.rs" for [
-                (String, String), (String, Bytes), (String, u64),
-                (Bytes, Bytes), (Bytes, String), (Bytes, u64)
-            ] {
-                /// What is run for each message: a line that gets it as its only one.
-                line: LineOf<Pipe<<T as Line>::In, <T as Line>::Out>>,
-                /// How many run at once.
-                at_most: std::num::NonZeroUsize = "256",
-                /// Whether they run on all workers.
-                spread: bool = "no",
-                => {
-                    let each = each(move |message| for_message::<T>(&line, message));
-                    let each = each.at_most(at_most.get());
-                    if spread { each.spread() } else { each }
-                }
-            }
-        },
+        each_message(),
         component! {
             "forward_chooser" = forward_chooser in "chassis/chooser.rs" {
                 /// The choices.
@@ -77,7 +63,7 @@ pub(super) fn entries() -> Vec<Entry> {
         component! {
             "parallel" = parallel in "chassis/parallel.rs" {
                 /// How many copies there are.
-                copies: std::num::NonZeroUsize,
+                copies: NonZeroUsize,
                 /// What they do with a text: upper, lower, trim or reverse.
                 mapping: Mapping,
                 /// Whether the order is kept.
@@ -130,4 +116,44 @@ pub(super) fn entries() -> Vec<Entry> {
             }
         },
     ]
+}
+
+/// For connections it is what serves them, and has no outbox.
+fn each_message() -> Entry {
+    let mut each = component! {
+        "each" = each in "chassis/each.rs" for [
+            (String, String), (String, Bytes), (String, u64),
+            (Bytes, Bytes), (Bytes, String), (Bytes, u64)
+        ] {
+            /// What is run for each message: a line that gets it as its only one, or what the client of a connection sends.
+            line: LineOf<Pipe<<T as Line>::In, <T as Line>::Out>>,
+            /// Only for messages: how many run at once, 256 otherwise.
+            at_most: Option<NonZeroUsize>,
+            /// Only for messages: whether they run on all workers, as connections do anyway.
+            spread: Option<bool>,
+            => {
+                let mut each = each(move |message| for_message::<T>(&line, message));
+                if let Some(count) = at_most {
+                    each = each.at_most(count.get());
+                }
+                if spread == Some(true) { each.spread() } else { each }
+            }
+        }
+    };
+    let connections = component! {
+        "each" = each in "chassis/each.rs" for [Accepted] {
+            /// What the client sends goes in, what comes out is sent to it.
+            line: LineOf<Pipe<Bytes, Bytes>>,
+            /// Not for connections.
+            at_most: NotHere,
+            /// Not for connections.
+            spread: NotHere,
+            => {
+                let [NotHere, NotHere] = [at_most, spread];
+                serve_connections(move || line.make())
+            }
+        }
+    };
+    each.forms.extend(connections.forms);
+    each
 }

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use bytes::Bytes;
 use kamea::{Sink, Source};
 
 use super::{Entry, component};
-use crate::file::{LogEntry, read_file};
+use crate::file::{Existing, LogEntry, read_file, write_file};
 use crate::http::{Chunk, HandlerPorts};
 
 pub(super) fn entries() -> Vec<Entry> {
@@ -15,6 +16,18 @@ pub(super) fn entries() -> Vec<Entry> {
                 /// The file; `/dev/stdin` is the standard input.
                 path: PathBuf,
                 => read_file(path)
+            }
+        },
+        component! {
+            "write_file" = write_file in "file/write_file.rs" {
+                /// The file.
+                path: PathBuf,
+                /// Whether what it has stays, and what is written comes behind it.
+                append: bool = "no",
+                => write_file::<Bytes>(
+                    path,
+                    if append { Existing::Append } else { Existing::Replace },
+                )
             }
         },
         component! {

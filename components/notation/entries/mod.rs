@@ -5,6 +5,7 @@ mod console;
 mod file;
 mod gateway;
 mod http;
+mod net;
 mod process;
 mod stream;
 mod words;
@@ -20,6 +21,7 @@ pub(super) fn all() -> Vec<Entry> {
         file::entries(),
         gateway::entries(),
         http::entries(),
+        net::entries(),
         process::entries(),
         stream::entries(),
         words::entries(),

@@ -6,6 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Entry, component};
+use crate::http::Request;
+use crate::net::Accepted;
+use crate::notation::servers::HttpConnection;
 use crate::notation::value::Size;
 use crate::stream::{
     Unreliability, batch, chunkify, collate, counter, echo, first_only, frame, lines,
@@ -39,9 +42,9 @@ pub(super) fn entries() -> Vec<Entry> {
             }
         },
         component! { "counter" = counter in "stream/counter.rs" for any { => counter::<T> } },
-        component! { "echo" = echo in "stream/echo.rs" for any { => echo::<T> } },
+        component! { "echo" = echo in "stream/echo.rs" for [Bytes, String, u64, Accepted, HttpConnection, Request] { => echo::<T> } },
         component! {
-            "first_only" = first_only in "stream/first_only.rs" for any {
+            "first_only" = first_only in "stream/first_only.rs" for [Bytes, String, u64, Accepted, HttpConnection, Request] {
                 /// How many.
                 count: usize = "1",
                 => first_only::<T>(count)
@@ -69,12 +72,12 @@ pub(super) fn entries() -> Vec<Entry> {
             }
         },
         component! {
-            "lossy_connector" = lossy_connector in "stream/lossy_connector.rs" for any {
+            "lossy_connector" = lossy_connector in "stream/lossy_connector.rs" for [Bytes, String, u64, Accepted, HttpConnection, Request] {
                 => lossy_connector::<T>()
             }
         },
         component! {
-            "measure_rate" = measure_rate in "stream/measure_rate.rs" for any {
+            "measure_rate" = measure_rate in "stream/measure_rate.rs" for [Bytes, String, u64, Accepted, HttpConnection, Request] {
                 /// How long messages are counted.
                 period: Duration = "1s",
                 => measure_rate::<T>(period)
@@ -96,7 +99,7 @@ pub(super) fn entries() -> Vec<Entry> {
             }
         },
         component! {
-            "rate_limit" = rate_limit in "stream/rate_limit.rs" for any {
+            "rate_limit" = rate_limit in "stream/rate_limit.rs" for [Bytes, String, u64, Accepted, HttpConnection, Request] {
                 /// How many messages.
                 most: u32,
                 /// In what time.

@@ -1,0 +1,116 @@
+//! The network, and the servers behind it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+use kamea::{Pipe, Source};
+
+use super::{Entry, component};
+use crate::net::{
+    TurnPorts, serve_connections, tcp_client, tcp_server, udp, unix_client, unix_server,
+};
+use crate::notation::parameter::LineOf;
+use crate::notation::servers::{answer, files, http, tcp};
+use crate::notation::value::Listen;
+
+pub(super) fn entries() -> Vec<Entry> {
+    vec![
+        component! {
+            "answer" = answer in "notation/servers.rs" {
+                /// The line, of bytes.
+                line: LineOf<Pipe<Bytes, Bytes>>,
+                /// The media type of what it gives.
+                type_: String = "text/plain; charset=utf-8",
+                => answer(line, &type_)?
+            }
+        },
+        component! {
+            "files" = files in "notation/servers.rs" {
+                /// The folder.
+                folder: PathBuf,
+                /// Whether clients may write files: PUT and DELETE.
+                writable: bool = "no",
+                /// Whether files are served whose names begin with a dot.
+                hidden: bool = "no",
+                /// Whether programs in `cgi-bin` answer requests.
+                cgi: bool = "no",
+                => files(folder, writable, hidden, cgi)?
+            }
+        },
+        component! {
+            "http" = http in "notation/servers.rs" {
+                /// Where it listens; `:8000` is port 8000 of all addresses, IPv4.
+                address: Listen,
+                => http(address.0)?
+            }
+        },
+        component! {
+            "net.accept" = accept in "net/accept.rs" over Source<crate::net::Accepted>,
+            needs "a socket that listens; `tcp` makes one"
+        },
+        component! {
+            "net.accept_in_turn" = accept_in_turn in "net/accept_in_turn.rs" over TurnPorts,
+            needs "sockets that listen"
+        },
+        component! {
+            "net.read" = read_bytes in "net/read.rs" over Source<Bytes>,
+            needs "the socket of a connection; `each` has one"
+        },
+        component! {
+            "serve_connections" = serve_connections in "net/serve_connections.rs" {
+                /// What serves a connection: a line that gets what the client sends, and gives what is sent to it.
+                line: LineOf<Pipe<Bytes, Bytes>>,
+                => serve_connections(move || line.make())
+            }
+        },
+        component! {
+            "tcp" = tcp in "notation/servers.rs" {
+                /// Where it listens; `:9000` is port 9000 of all addresses, IPv4.
+                address: Listen,
+                => tcp(address.0)?
+            }
+        },
+        component! {
+            "tcp_client" = tcp_client in "net/tcp_client.rs" {
+                /// The server, as host:port.
+                server: String,
+                /// How long it may take to connect.
+                connect_within: Duration = "10s",
+                => tcp_client(server, connect_within)
+            }
+        },
+        component! {
+            "tcp_server" = tcp_server in "net/tcp_server.rs" {
+                /// Where it listens, as host:port.
+                address: String,
+                /// What serves a connection: a line that gets what the client sends, and gives what is sent to it.
+                line: LineOf<Pipe<Bytes, Bytes>>,
+                => tcp_server(address, move || line.make())
+            }
+        },
+        component! {
+            "udp" = udp in "net/udp.rs" {
+                /// The address to bind; `:5353` is that port of all addresses, IPv4.
+                address: Listen,
+                => udp(address.0)
+            }
+        },
+        component! {
+            "unix_client" = unix_client in "net/unix_client.rs" {
+                /// The socket of the server.
+                path: PathBuf,
+                => unix_client(path)
+            }
+        },
+        component! {
+            "unix_server" = unix_server in "net/unix_server.rs" {
+                /// Where its socket is made.
+                path: PathBuf,
+                /// What serves a connection: a line that gets what the client sends, and gives what is sent to it.
+                line: LineOf<Pipe<Bytes, Bytes>>,
+                => unix_server(path, move || line.make())
+            }
+        },
+    ]
+}
