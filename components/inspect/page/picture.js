@@ -7,7 +7,7 @@ const HEIGHT = 44, LETTER = 7.6;
 
 /** The parts of a graph as nodes and edges; ends that are outside become small circles. */
 function outline(graph) {
-  const nodes = graph.components.map(({ name }) => ({ id: name, name, width: Math.max(98, name.length * LETTER + 18), height: HEIGHT }));
+  const nodes = graph.components.map(({ name }) => ({ id: name, name, width: Math.max(114, name.length * LETTER + 18), height: HEIGHT }));
   const edges = [];
   const end = (id, name) => {
     if (!nodes.some((node) => node.id === id)) nodes.push({ id, name, width: 14 + name.length * 6, height: 26, isEnd: true });
@@ -27,7 +27,7 @@ function outline(graph) {
 /** Where everything goes. What leads back is not laid out: it would turn the flow round. */
 function arrange({ nodes, edges }, isNarrow) {
   const graph = new Graph({ multigraph: true });
-  graph.setGraph({ rankdir: isNarrow ? "TB" : "LR", ranksep: isNarrow ? 34 : 46, nodesep: isNarrow ? 18 : 24, edgesep: 13 });
+  graph.setGraph({ rankdir: isNarrow ? "TB" : "LR", ranksep: isNarrow ? 34 : 52, nodesep: isNarrow ? 18 : 24, edgesep: 13 });
   for (const node of nodes) graph.setNode(node.id, { ...node });
   for (const edge of edges) if (!edge.feedback) graph.setEdge(edge.from, edge.to, {}, edge.id);
   layout(graph);
@@ -129,13 +129,14 @@ export function colour(picture, graph) {
     const rate = link.from[edge.feed]?.rate ?? link.rate;
     // What leads back is looked at only when it is needed: a full queue means nothing there, unless somebody waits for it.
     const isJam = !edge.feedback || held.has(edge.from);
-    const level = link.fill === 0 ? 0 : Math.min(isJam ? 4 : 1, 1 + Math.floor(link.fill * 4 - 1e-9));
+    const isStill = (link.from[edge.feed] ?? link).messages === 0;
+    const level = link.fill === 0 || isStill ? 0 : Math.min(isJam ? 4 : 1, 1 + Math.floor(link.fill * 4 - 1e-9));
     const thickness = rate > 0 ? Math.min(edge.feedback ? 3 : 8, 1.6 + Math.log10(1 + rate) * 1.2) : 1.3;
     edge.line.setAttribute("class", `link fill${level}${edge.feedback ? " feedback" : ""}`);
     edge.line.setAttribute("stroke-width", thickness.toFixed(1));
     edge.head.setAttribute("class", `head fill${level}`);
     edge.head.setAttribute("transform", `${edge.turn} scale(${Math.max(1, thickness / 4).toFixed(2)})`);
-    edge.g.classList.toggle("still", link.messages === 0);
+    edge.g.classList.toggle("still", isStill);
     // What several outboxes feed is one queue: it is counted where most comes from.
     const isMain = link.from.every((feed) => feed.messages <= (link.from[edge.feed]?.messages ?? 0));
     const lines = [rate > 0 ? `${short(rate)}/s` : "", link.queued && isMain && isJam ? `${short(link.queued)} wait` : ""].filter(Boolean);
