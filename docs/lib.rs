@@ -15,6 +15,9 @@ pub mod simulation {}
 #[doc = include_str!("src/server.md")]
 #[cfg(doctest)]
 pub mod server {}
+#[doc = include_str!("src/inspect.md")]
+#[cfg(doctest)]
+pub mod inspect {}
 #[doc = include_str!("src/gateway.md")]
 #[cfg(doctest)]
 pub mod gateway {}
