@@ -14,8 +14,7 @@ use bytes::Bytes;
 use futures_lite::future::or;
 use kamea::time::sleep;
 use kamea::{
-    Children, Component, Fault, Graph, Message, Part, Pipe, Pipeline, Placement, Policy, Sink,
-    Source,
+    Children, Component, Graph, Message, Part, Pipe, Pipeline, Placement, Policy, Sink, Source,
 };
 
 use super::connection::Connection;
@@ -106,7 +105,8 @@ impl From<OwnedFd> for Arrival {
 
 enum News<M> {
     Arrived(Option<M>),
-    Ended(Result<(), Fault>),
+    /// A connection has ended. Its fault, if there was one, has been reported by the policy of its graph.
+    Ended,
 }
 
 pub(super) fn serve_each<M, C, Kind>(
@@ -125,13 +125,12 @@ where
             let arrived = async { News::Arrived(io.inbox.next().await) };
             let ended = async {
                 match connections.next_end().await {
-                    Some(outcome) => News::Ended(outcome),
+                    Some(_) => News::Ended,
                     None => pending().await,
                 }
             };
             let arrival: Arrival = match or(ended, arrived).await {
-                // A fault has been reported by the policy of its graph.
-                News::Ended(_) => continue,
+                News::Ended => continue,
                 News::Arrived(None) => break,
                 News::Arrived(Some(message)) => message.into(),
             };

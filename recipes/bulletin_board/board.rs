@@ -30,7 +30,7 @@ pub(crate) struct BoardPorts {
 /// Keeps the messages in a file. It has a thread of its own, because files block.
 pub(crate) fn keep_board(
     file: PathBuf,
-) -> Blocking<impl FnOnce(&mut BoardPorts) -> Done + Send + 'static> {
+) -> Blocking<impl FnMut(&mut BoardPorts) -> Done + Send + 'static> {
     blocking(move |io: &mut BoardPorts| {
         while let Some(ask) = io.asks.next_blocking() {
             let (done, answer) = match ask {

@@ -234,7 +234,7 @@ fn two_who_chat_hear_each_other() {
     let chat = "tcp 127.0.0.1:0 => each(lines => publish_to chat => subscribe_to chat => unlines)";
     let server = Server::start(chat, folder.path());
     let (mut ada, mut bob) = (server.connect(), server.connect());
-    let mut hear = |client: &TcpStream, expected: &str| {
+    let hear = |client: &TcpStream, expected: &str| {
         let mut line = String::new();
         BufReader::new(client.try_clone().unwrap())
             .read_line(&mut line)
