@@ -244,7 +244,7 @@ impl Pool {
         }
         match state.send(job, self.threads()) {
             Ok(process) => process.flush(),
-            Err(job) => state.waiting.push_back(job),
+            Err(job) => state.waiting.push_back(*job),
         }
     }
 
@@ -432,7 +432,7 @@ impl State {
     }
 
     /// Has the process that has the least to do get a request; gives it back if none has room.
-    fn send(&mut self, job: Job, threads: usize) -> Result<&mut Process, Job> {
+    fn send(&mut self, job: Job, threads: usize) -> Result<&mut Process, Box<Job>> {
         let most = threads + AHEAD;
         let may = |process: &&mut Process| {
             let is_open = !process.is_retiring && !process.is_giving_back;
@@ -444,7 +444,7 @@ impl State {
                 process.send(job);
                 Ok(process)
             }
-            None => Err(job),
+            None => Err(Box::new(job)),
         }
     }
 
@@ -452,7 +452,7 @@ impl State {
         self.refuse_late(application);
         while let Some(job) = self.waiting.pop_front() {
             if let Err(job) = self.send(job, application.threads) {
-                return self.waiting.push_front(job);
+                return self.waiting.push_front(*job);
             }
         }
     }
