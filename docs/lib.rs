@@ -6,6 +6,9 @@ pub mod readme {}
 #[doc = include_str!("src/guide.md")]
 #[cfg(doctest)]
 pub mod guide {}
+#[doc = include_str!("src/census.md")]
+#[cfg(doctest)]
+pub mod census {}
 #[doc = include_str!("src/wsgi.md")]
 #[cfg(doctest)]
 pub mod wsgi {}

@@ -2,6 +2,9 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use super::look::Doing;
@@ -55,13 +58,10 @@ impl Workers {
         let mut timer = Timer::new();
         timer.set(now() + patience);
         while reports.iter().any(Option::is_none) {
-            let (mut answer, mut late) = (answers.recv_async(), std::pin::pin!(timer.expired()));
-            let answer = std::future::poll_fn(|cx| {
-                use std::future::Future;
-                match std::pin::Pin::new(&mut answer).poll(cx) {
-                    std::task::Poll::Ready(answer) => std::task::Poll::Ready(answer.ok()),
-                    std::task::Poll::Pending => late.as_mut().poll(cx).map(|()| None),
-                }
+            let mut answer = pin!(answers.recv_async());
+            let answer = poll_fn(|cx| match answer.as_mut().poll(cx) {
+                Poll::Ready(answer) => Poll::Ready(answer.ok()),
+                Poll::Pending => timer.poll_expired(cx).map(|()| None),
             });
             let Some((worker, report)) = answer.await else {
                 break;
