@@ -11,6 +11,8 @@ use kamea::time::sleep;
 use kamea::{Component, Message, Sink, Source, random};
 use rustix::io::Errno;
 
+use crate::file::Existing;
+
 /// How long a read or write takes at the most.
 const LATENCY: Duration = Duration::from_millis(10);
 
@@ -24,6 +26,7 @@ const CHUNK: usize = 128 * 1024;
 /// ```
 /// use bytes::Bytes;
 /// use kamea::{Graph, Simulation};
+/// use kamea_components::file::Existing;
 /// use kamea_components::simulated::Disk;
 ///
 /// Simulation::seeds(0..20).check(|simulation| {
@@ -31,7 +34,7 @@ const CHUNK: usize = 128 * 1024;
 ///     disk.put("from", vec![b'x'; 600]);
 ///     let mut graph = Graph::new("copying");
 ///     let read = graph.add("read", disk.read_file("from")); // in the place of file::read_file
-///     let write = graph.add("write", disk.write_file::<Bytes>("to"));
+///     let write = graph.add("write", disk.write_file::<Bytes>("to", Existing::Append));
 ///     graph.link(read.outbox, write.inbox);
 ///     let fault = simulation.run(graph).unwrap_err().to_string();
 ///     assert!(fault.contains("cannot write to: No space left on device"), "{fault}");
@@ -108,8 +111,7 @@ impl Disk {
         }
     }
 
-    /// Writes each message behind what a file has already, and makes it if it is not there; in the place of a component that
-    /// writes a file.
+    /// Writes each message to a file, and makes it if it is not there; in the place of [`write_file`](crate::file::write_file).
     ///
     /// # Faults
     ///
@@ -117,10 +119,16 @@ impl Disk {
     pub fn write_file<T: Message + AsRef<[u8]>>(
         &self,
         path: impl Into<PathBuf>,
+        existing: Existing,
     ) -> impl Component<Sink<T>> + Clone + Send + Sync {
         let (disk, path) = (self.clone(), path.into());
         async move |io: &mut Sink<T>| {
-            disk.lock().entry(path.clone()).or_default();
+            match existing {
+                Existing::Append => {
+                    disk.lock().entry(path.clone()).or_default();
+                }
+                Existing::Replace => disk.put(&path, []),
+            }
             while let Some(message) = io.inbox.next().await {
                 let mut left = message.as_ref();
                 while !left.is_empty() {
@@ -191,7 +199,7 @@ mod tests {
     fn copying(disk: &Disk) -> Graph {
         let mut graph = Graph::new("copying");
         let read = graph.add("read", disk.read_file("from"));
-        let write = graph.add("write", disk.write_file::<Bytes>("to"));
+        let write = graph.add("write", disk.write_file::<Bytes>("to", Existing::Append));
         graph.link(read.outbox, write.inbox);
         graph
     }

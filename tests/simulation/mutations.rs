@@ -5,12 +5,13 @@ use std::error::Error;
 use kamea::Simulation;
 
 use crate::kernel::relay_and_check;
-use crate::server::serve_and_check;
+use crate::server::{serve_and_check, serve_stop_and_check};
 
 type Check = fn(Simulation) -> Result<(), Box<dyn Error>>;
 
 const KERNEL: Check = relay_and_check;
 const SERVER: Check = serve_and_check;
+const STOPPED: Check = serve_stop_and_check;
 
 /// The mistakes, each with the check that is to find it. Where they are made, they are asked for by these names.
 const MISTAKES: [(&str, Check); 16] = [
@@ -29,7 +30,7 @@ const MISTAKES: [(&str, Check); 16] = [
     ("the parser is not told what is written", SERVER),
     ("what ends a pause is lost", SERVER),
     ("a part of a file counts as whole", SERVER),
-    ("a connection is closed with bytes unread", SERVER),
+    ("a connection is closed with bytes unread", STOPPED),
 ];
 
 #[test]
