@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -120,11 +121,14 @@ impl Registry {
     }
 
     pub(super) fn note_fault(&self, fault: &Fault, policy: Policy) {
+        // What shows an error is the user's code, which may panic too.
+        let show = || bounded(format_args!("{}", fault.cause), FAULT_LENGTH).0;
+        let shown = catch_unwind(AssertUnwindSafe(show));
+        let text = shown.unwrap_or_else(|_| "(what shows the error failed, too)".into());
         let mut faults = self.faults.borrow_mut();
         if faults.len() == FAULTS {
             faults.pop_front();
         }
-        let (text, _) = bounded(format_args!("{}", fault.cause), FAULT_LENGTH);
         faults.push_back(FaultRecord {
             at: turn(),
             place: Place {
