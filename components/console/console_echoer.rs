@@ -27,8 +27,9 @@ use kamea::{Blocking, Done, Message, Sink, blocking};
 pub fn console_echoer<T: Message + AsRef<[u8]>>()
 -> Blocking<impl FnMut(&mut Sink<T>) -> Done + Send + 'static> {
     blocking(|io: &mut Sink<T>| {
-        let mut stdout = io::stdout().lock();
         while let Some(message) = io.inbox.next_blocking() {
+            // Not held while it waits: there may be others that write.
+            let mut stdout = io::stdout().lock();
             let written = stdout.write_all(message.as_ref());
             match written.and_then(|()| stdout.flush()) {
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,

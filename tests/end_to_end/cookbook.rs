@@ -1,9 +1,11 @@
 //! The cookbook: every recipe is started, and the session of its chapter is held with it.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -25,8 +27,12 @@ struct Recipe {
 
 impl Recipe {
     fn start(name: &str) -> Self {
+        Self::start_with(name, &["127.0.0.1:0"])
+    }
+
+    fn start_with(name: &str, arguments: &[&str]) -> Self {
         let mut child = Command::new(program(name))
-            .arg("127.0.0.1:0")
+            .args(arguments)
             .current_dir(root())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -120,17 +126,20 @@ fn every_recipe_has_a_chapter_whose_session_goes_as_written() {
             "{{{{#include ../../../recipes/cookbook/{name}.rs}}}}"
         )));
         // One that is no server is started by its session.
-        let is_server = text.contains("http://localhost:8080");
+        let is_server = text.contains("localhost:8080");
         let recipe = is_server.then(|| Recipe::start(&name));
         let sessions = sessions(&text);
         assert!(!sessions.is_empty(), "{chapter} has no session");
         for (command, expected) in sessions {
-            let here = |text: &str| match &recipe {
-                Some(recipe) => text.replace("localhost:8080", &recipe.address),
-                None => {
-                    let start = format!("cargo run -q --example {name} --");
-                    text.replace(&start, program(&name).to_str().unwrap())
-                }
+            let here = |text: &str| {
+                let address = recipe.as_ref().map(|recipe| recipe.address.as_str());
+                let text = text.replace("localhost:8080", address.unwrap_or("localhost:8080"));
+                let mut parts = text.split("cargo run -q --example ");
+                let first = parts.next().unwrap_or_default().to_owned();
+                parts.fold(first, |text, part| {
+                    let (recipe, arguments) = part.split_once(" --").unwrap();
+                    text + program(recipe).to_str().unwrap() + arguments
+                })
             };
             let output = Command::new("bash")
                 .args(["-c", &here(&command)])
@@ -143,4 +152,63 @@ fn every_recipe_has_a_chapter_whose_session_goes_as_written() {
             );
         }
     }
+}
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn client(address: &str) -> TcpStream {
+    let client = TcpStream::connect(address).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client
+}
+
+/// Reads as many bytes as are expected.
+fn expect(client: &mut TcpStream, expected: &[u8]) {
+    let mut heard = vec![0; expected.len()];
+    client.read_exact(&mut heard).unwrap();
+    let (heard, expected) = (
+        String::from_utf8_lossy(&heard),
+        String::from_utf8_lossy(expected),
+    );
+    assert_eq!(heard, expected);
+}
+
+#[test]
+fn in_the_chat_everybody_hears_everybody() {
+    let recipe = Recipe::start("chat");
+    let mut guests: Vec<_> = (1..=3).map(|_| client(&recipe.address)).collect();
+    // Each in turn, so that it is known who is who, and that all have come in.
+    for (number, guest) in guests.iter_mut().enumerate() {
+        guest.write_all(b"here\r\n").unwrap();
+        let own = format!("guest {}: here\n", number + 1);
+        let mut line = String::new();
+        while !line.ends_with(&own) {
+            let mut byte = [0];
+            guest.read_exact(&mut byte).unwrap();
+            line.push(char::from(byte[0]));
+        }
+    }
+    // The first two have heard those that came after them as well.
+    expect(&mut guests[0], b"guest 2: here\nguest 3: here\n");
+    expect(&mut guests[1], b"guest 3: here\n");
+    // One that says too much in a line leaves; nobody else does.
+    guests[2].write_all(&[b'x'; 4096]).unwrap();
+    guests[1].write_all("caf\u{e9}?\n".as_bytes()).unwrap();
+    for guest in &mut guests[..2] {
+        expect(guest, "guest 2: caf\u{e9}?\n".as_bytes());
+    }
+}
+
+#[test]
+fn the_relay_keeps_datagrams_apart() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = server.local_addr().unwrap().to_string();
+    let recipe = Recipe::start_with("relay", &["127.0.0.1:0", &to]);
+    let (mut connection, _) = server.accept().unwrap();
+    connection.set_read_timeout(Some(PATIENCE)).unwrap();
+    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for word in ["one", "", "three"] {
+        sender.send_to(word.as_bytes(), &recipe.address).unwrap();
+    }
+    expect(&mut connection, b"\0\0\0\x03one\0\0\0\0\0\0\0\x05three");
 }

@@ -1,0 +1,27 @@
+//! A chat over TCP: what anybody says, everybody hears.
+
+use std::error::Error;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use kamea::{Graph, map, pipeline};
+use kamea_components::chassis::{Backplane, Slow, publish_to, subscribe_to};
+use kamea_components::net::tcp_server;
+use kamea_components::stream::lines;
+use kamea_recipes::{announce, arguments, run};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let address = arguments().into_iter().next();
+    let address = address.unwrap_or_else(|| "127.0.0.1:8080".to_owned());
+    // Who does not listen holds nobody up.
+    let (room, guests) = (Backplane::new().slow(Slow::DropOldest), AtomicU64::new(1));
+    let chat = move || {
+        let guest = guests.fetch_add(1, Ordering::Relaxed);
+        let format = map(move |line| Bytes::from(format!("guest {guest}: {line}\n")));
+        pipeline!(lines(1024) => format => publish_to(&room, "chat") => subscribe_to(&room, "chat"))
+    };
+    let mut graph = Graph::new("chat");
+    let server = graph.add("server", tcp_server(address, chat));
+    announce(&mut graph, server.addresses);
+    run(graph)
+}

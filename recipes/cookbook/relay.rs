@@ -1,0 +1,23 @@
+//! Relays datagrams to a TCP server, each in a frame: its length as 4 bytes, then what it says.
+
+use std::error::Error;
+use std::time::Duration;
+
+use kamea::{Graph, map, pipeline};
+use kamea_components::net::{Datagram, tcp_client, udp};
+use kamea_components::stream::{frame, null_sink};
+use kamea_recipes::{announce, arguments, run};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let [from, to] = &arguments()[..] else {
+        return Err("usage: relay UDP-ADDRESS TCP-SERVER".into());
+    };
+    let mut graph = Graph::new("relay");
+    let socket = graph.add("socket", udp(from.parse()?));
+    announce(&mut graph, socket.addresses);
+    let content = map(|datagram: Datagram| datagram.content);
+    let server = tcp_client(to, Duration::from_secs(10));
+    let (datagrams, ()) = pipeline!(graph, content => frame(65_535) => server => null_sink);
+    graph.link(socket.incoming, datagrams);
+    run(graph)
+}

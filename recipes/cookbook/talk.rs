@@ -1,0 +1,19 @@
+//! Talks to a TCP server: what is typed is sent, what the server says is shown.
+
+use std::error::Error;
+use std::time::Duration;
+
+use bytes::Bytes;
+use kamea::{map, pipeline};
+use kamea_components::console::{console_echoer, console_reader};
+use kamea_components::net::tcp_client;
+use kamea_recipes::{arguments, run};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let [server] = &arguments()[..] else {
+        return Err("usage: talk HOST:PORT".into());
+    };
+    let text = map(|line: String| Bytes::from(line + "\n"));
+    let client = tcp_client(server, Duration::from_secs(10));
+    run(pipeline!(console_reader() => text => client => console_echoer()))
+}

@@ -1,0 +1,12 @@
+//! Upper-cases what is typed.
+
+use std::error::Error;
+
+use kamea::{map, pipeline};
+use kamea_components::console::{console_echoer, console_reader};
+use kamea_recipes::run;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let shout = map(|line: String| line.to_uppercase() + "\n");
+    run(pipeline!(console_reader() => shout => console_echoer()))
+}
