@@ -133,7 +133,7 @@ impl Connection {
                         Ok(sendmsg(socket, &slices, &mut nothing, SendFlags::NOSIGNAL)?)
                     })
                 }
-                Stream::Simulated(endpoint) => Ok(endpoint.write(&pieces[0])?),
+                Stream::Simulated(endpoint) => endpoint.write(&pieces[0]).map_err(io::Error::from),
             };
             match written {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => match &*self.0 {

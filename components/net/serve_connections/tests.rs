@@ -4,10 +4,12 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
-use kamea::{Running, Scheduler, blocking, map, pipeline};
+use futures_lite::future::zip;
+use kamea::{Running, Scheduler, Simulation, blocking, map, pipeline};
 
 use super::*;
 use crate::net::{Listen, tcp_server};
+use crate::simulated::{Conditions, Network};
 use crate::stream::{echo, first_only, lines};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -261,4 +263,37 @@ fn an_address_that_cannot_be_had_is_a_fault_that_names_it() {
         let named = format!("cannot listen on {address}: {expected}");
         assert!(fault.contains(&named), "{fault}");
     }
+}
+
+/// Every client gets back what it has said, all of it, over connections of every kind.
+#[test]
+fn on_any_simulated_network_nothing_is_lost() {
+    Simulation::seeds(0..300).check(|simulation| {
+        let network = Network::new(Conditions::drawn);
+        let address = "192.0.2.1:7".parse().unwrap();
+        let server = pipeline!(network.accept(address) => serve_connections(|| echo));
+        let clients = async move || {
+            for length in [0_usize, 1, 700] {
+                let words: Vec<u8> = (0..length).map(|n| n as u8).collect();
+                let socket = network.connect(address).await.unwrap();
+                let say = async {
+                    let mut left = &words[..];
+                    while !left.is_empty() {
+                        left = &left[socket.write(left, false).await.unwrap()..];
+                    }
+                    socket.shut_down_writing();
+                };
+                let hear = async {
+                    let (mut heard, mut buffer) = (Vec::new(), [0; 100]);
+                    while let count @ 1.. = socket.read(&mut buffer).await.unwrap() {
+                        heard.extend_from_slice(&buffer[..count]);
+                    }
+                    heard
+                };
+                let heard = zip(say, hear).await.1;
+                assert!(heard == words, "{} of {length} came back", heard.len());
+            }
+        };
+        simulation.beside("clients", clients).run(server)
+    });
 }
