@@ -74,7 +74,7 @@ pub fn serve(server: WebServer) -> Result<(), Box<dyn Error>> {
     Ok(scheduler.until_ctrl_c(Duration::from_secs(5))?)
 }
 
-/// Runs a graph until it has ended.
+/// Runs a graph until it has ended, or until ctrl-c: then its sources end, and what has been accepted drains.
 ///
 /// # Errors
 ///
@@ -83,7 +83,10 @@ pub fn run(graph: Graph) -> Result<(), Box<dyn Error>> {
     let scheduler = Scheduler::new();
     let _inspecting = Options::parse().inspect(&scheduler, None)?;
     let running = scheduler.run(graph)?;
-    Ok(running.wait().map_err(|fault| fault.to_string())?)
+    let mut outcome = Ok(());
+    let ended = async { outcome = running.finished().await };
+    scheduler.until_ctrl_c_or(ended, Duration::from_secs(5))?;
+    Ok(outcome.map_err(|fault| fault.to_string())?)
 }
 
 /// Has a graph say where a server in it listens, as soon as it does.

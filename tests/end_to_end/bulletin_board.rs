@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 
-use super::server::PATIENCE;
+use super::server::{PATIENCE, wait_for};
 
 struct Board {
     child: Child,
@@ -42,6 +42,12 @@ impl Board {
             child,
             address: address.to_owned(),
         }
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &pid]).status();
+        assert!(sent.unwrap().success());
     }
 
     fn visit(&self) -> Visitor {
@@ -251,4 +257,26 @@ fn step_7_tells_those_who_are_there() {
     bob.says("r\nq\n");
     bob.hears("ada: one\r\nada: two\r\n> Goodbye.\r\n");
     bob.hears_the_end();
+}
+
+#[test]
+fn a_stop_lets_conversations_end_and_the_board_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("messages");
+    let mut board = Board::start_with(7, Some(&file));
+    let mut ada = board.visit();
+    ada.logs_in_as("ada");
+    ada.says("w\nthe last words\n");
+    ada.hears("Your message: ");
+    board.signal("INT");
+    let mut rest = String::new();
+    ada.0.read_to_string(&mut rest).unwrap();
+    assert!(rest.ends_with("Goodbye.\r\n"), "{rest:?}");
+    assert!(wait_for(&mut board.child).success());
+    // What was accepted before the stop is kept; whether this was is for the socket to say.
+    let written = fs::read_to_string(&file).unwrap_or_default();
+    assert_eq!(
+        rest.contains("It is on the board."),
+        written == "ada: the last words\n"
+    );
 }

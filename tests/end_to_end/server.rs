@@ -178,14 +178,19 @@ impl Server {
 
     /// Waits for its end.
     pub(crate) fn wait(&mut self) -> ExitStatus {
-        let until = Instant::now() + 2 * PATIENCE;
-        loop {
-            match self.child.try_wait().unwrap() {
-                Some(status) => return status,
-                None => assert!(Instant::now() < until, "the server does not end"),
-            }
-            std::thread::sleep(Duration::from_millis(1));
+        wait_for(&mut self.child)
+    }
+}
+
+/// Waits until a program has ended.
+pub(crate) fn wait_for(child: &mut Child) -> ExitStatus {
+    let until = Instant::now() + 2 * PATIENCE;
+    loop {
+        match child.try_wait().unwrap() {
+            Some(status) => return status,
+            None => assert!(Instant::now() < until, "the program does not end"),
         }
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 
