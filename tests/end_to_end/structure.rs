@@ -45,8 +45,8 @@ fn none_mentions(files: &[(String, String)], forbidden: &[&str]) {
 #[test]
 fn the_kernel_knows_no_protocol_no_socket_and_no_component() {
     let forbidden = [
-        "kamea_components",
-        "kamea_recipes",
+        "kamea_components::",
+        "kamea_recipes::",
         "std::net",
         "tokio::net",
         "http::",
