@@ -80,11 +80,7 @@ impl<T> Sender<T> {
             Ok(()) => Ok(()),
             Err(TrySendError::Closed(message)) => Err(Closed(message)),
             Err(TrySendError::Full(message)) => {
-                let bytes = self.shared.weigh(&message);
-                let _waiting = self.shared.writer_waits(self.feed);
-                if self.shared.is_tapped() {
-                    self.shared.show(&message, self.feed);
-                }
+                let (_waiting, bytes) = self.shared.begin_wait(&message, self.feed);
                 let sent = self.sender.send_async(message).await;
                 sent.map_err(|error| Closed(error.0))?;
                 self.shared.count_sent(self.feed, bytes);
@@ -125,11 +121,7 @@ impl<T> Sender<T> {
             Err(TrySendError::Closed(message)) => Err(Closed(message)),
             Err(TrySendError::Full(message)) => {
                 simulation::refuse_to_block("send_blocking");
-                let bytes = self.shared.weigh(&message);
-                let _waiting = self.shared.writer_waits(self.feed);
-                if self.shared.is_tapped() {
-                    self.shared.show(&message, self.feed);
-                }
+                let (_waiting, bytes) = self.shared.begin_wait(&message, self.feed);
                 let sent = self.sender.send(message);
                 sent.map_err(|error| Closed(error.0))?;
                 self.shared.count_sent(self.feed, bytes);

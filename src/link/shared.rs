@@ -80,8 +80,10 @@ impl<T> Shared<T> {
         self.received.fetch_add(1, Relaxed);
     }
 
+    /// A send that was given up may have been received nevertheless.
     fn messages(&self) -> u64 {
-        self.sent.iter().map(|sent| sent.load(Relaxed)).sum()
+        let sent: u64 = self.sent.iter().map(|sent| sent.load(Relaxed)).sum();
+        sent.max(self.received.load(Relaxed))
     }
 
     /// The two ends count one after the other, so this may be off by those that are on their way.
@@ -93,15 +95,20 @@ impl<T> Shared<T> {
         self.messages().saturating_sub(received).min(self.capacity)
     }
 
-    /// Says, for as long as it lives, that an outbox waits for space.
-    pub(super) fn writer_waits(&self, feed: usize) -> WriterWaits<'_, T> {
+    /// A message is going to wait for space. What this gives says so of its outbox for as long as it lives; with it come the bytes of
+    /// the message.
+    pub(super) fn begin_wait(&self, message: &T, feed: usize) -> (WriterWaits<'_, T>, u64) {
         self.high_water.fetch_max(self.capacity, Relaxed);
-        let since = turn();
-        lock(&self.writers).push((feed, since));
-        WriterWaits {
-            shared: self,
-            entry: (feed, since),
+        if self.is_tapped() {
+            self.show(message, feed);
         }
+        let entry = (feed, turn());
+        lock(&self.writers).push(entry);
+        let waits = WriterWaits {
+            shared: self,
+            entry,
+        };
+        (waits, self.weigh(message))
     }
 
     /// Says, for as long as it lives, that the inbox waits for a message.
