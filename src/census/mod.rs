@@ -53,7 +53,7 @@ pub struct FaultCensus {
     /// The graph and the component.
     #[serde(flatten)]
     pub place: Place,
-    /// What became of the graph: the name of the [`Policy`](crate::Policy) (`stop`, `carry_on`).
+    /// What became of the graph: the name of the [`Policy`](crate::Policy) (`stop`, `carry_on`, `restart`).
     pub policy: &'static str,
     /// What was wrong, up to 512 bytes.
     pub text: String,

@@ -301,7 +301,7 @@ fn state(plan: &Plan, planned: &PlannedComponent, doing: Doing) -> State {
             blocked_by,
             culprit,
         } => State::WaitingForSpace {
-            outbox: plan.port_label(outbox),
+            outbox: plan.outbox_name(outbox),
             blocked_by: blocked_by.map(name),
             culprit: culprit.map(name),
         },
@@ -327,9 +327,10 @@ fn link(plan: &Plan, planned: &PlannedLink, report: &LinkReport) -> LinkCensus {
                 component: feed
                     .outbox
                     .map(|outbox| plan.component(outbox.component).name.clone()),
-                outbox: feed
-                    .outbox
-                    .map_or_else(|| Plan::FAULTS.to_owned(), |outbox| plan.port_label(outbox)),
+                outbox: feed.outbox.map_or_else(
+                    || Plan::FAULTS.to_owned(),
+                    |outbox| plan.outbox_name(outbox),
+                ),
                 feedback: feed.feedback,
                 messages,
             })

@@ -8,8 +8,8 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::{
-    Done, End, Flows, Graph, Inbox, Outbox, Pipe, Placement, Policy, Ports, Scheduler, Sink,
-    Source, Template, blocking,
+    Done, End, Flows, Graph, Inbox, Outbox, Pipe, Placement, Policy, Ports, Restart, Scheduler,
+    Sink, Source, Template, blocking,
 };
 
 /// How long a test waits for what is bound to happen.
@@ -498,6 +498,42 @@ fn who_has_ended_and_who_has_failed() {
             ("panicked: round 100", "stop")
         )
     );
+}
+
+#[test]
+fn restarts_and_dead_letters_are_counted() {
+    let scheduler = Scheduler::with_workers(1);
+    let mut graph = Graph::new("healing");
+    let make = graph.add("make", count_to(10));
+    let choosy = graph.add("choosy", async |io: &mut Sink<u32>| {
+        while let Some(number) = io.inbox.next().await {
+            if number % 3 == 0 {
+                return Err(End::fault("no threes"));
+            }
+        }
+        Ok(())
+    });
+    let threes = graph.dead_letters(&choosy.inbox);
+    graph.link(make.outbox, choosy.inbox);
+    let threes = graph.take(threes);
+    graph.supervise(|_| {
+        let limit = Restart::new(100, Duration::from_secs(60));
+        Policy::Restart(limit.pause(Duration::ZERO, Duration::ZERO))
+    });
+    let running = scheduler.run(graph).unwrap();
+    assert_eq!(threes.into_iter().collect::<Vec<_>>(), [0, 3, 6, 9]);
+    running.wait().unwrap();
+    let census = scheduler.census();
+    let graph = self::graph(&census, "healing");
+    let choosy = component(graph, "choosy");
+    assert_eq!((choosy.faults, choosy.restarts), (4, 4));
+    assert_eq!((graph.failed, graph.links[0].messages), (0, 10));
+    let feed = &graph.links[1].from[0];
+    assert_eq!(
+        (&*feed.label(), feed.messages),
+        ("choosy.inbox (dead letters)", 4)
+    );
+    assert!(census.faults.iter().all(|fault| fault.policy == "restart"));
 }
 
 #[test]

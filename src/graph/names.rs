@@ -3,6 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::plan::{Plan, PlannedComponent, PlannedFeed, PlannedLink, PlannedPort};
+use crate::ports::Direction;
 
 impl Plan {
     /// Stands for an end of a link that is not in the graph.
@@ -28,21 +29,29 @@ impl Plan {
         }
     }
 
+    /// The name of what feeds a link: an outbox, or the dead letters of an inbox.
+    pub(crate) fn outbox_name(&self, at: PlannedPort) -> String {
+        let name = self.port_label(at);
+        match self.component(at.component).port_infos[at.port].direction {
+            Direction::Outbox => name,
+            Direction::Inbox => format!("{name} (dead letters)"),
+        }
+    }
+
     /// What feeds a link, as `component.outbox`.
     pub(crate) fn outbox_label(&self, feed: &PlannedFeed) -> String {
-        let label = |outbox| self.label(outbox);
-        feed.outbox.map_or(Self::FAULTS.to_owned(), label)
+        feed.outbox.map_or(Self::FAULTS.to_owned(), |outbox| {
+            let component = self.component(outbox.component);
+            format!("{}.{}", component.name, self.outbox_name(outbox))
+        })
     }
 
     /// Where a link leads, as `component.inbox`.
     pub(crate) fn inbox_label(&self, link: &PlannedLink) -> String {
-        let label = |inbox| self.label(inbox);
-        link.to.map_or(Self::OUTSIDE.to_owned(), label)
-    }
-
-    fn label(&self, at: PlannedPort) -> String {
-        let component = self.component(at.component);
-        format!("{}.{}", component.name, self.port_label(at))
+        link.to.map_or(Self::OUTSIDE.to_owned(), |to| {
+            let component = self.component(to.component);
+            format!("{}.{}", component.name, self.port_label(to))
+        })
     }
 
     /// Finds the inbox that takes from each link: that behind the functions that are fused into it.
