@@ -69,8 +69,11 @@ pub(crate) struct Shape {
     pub(super) components: Box<[ComponentCounts]>,
     pub(super) links: RefCell<Box<[LinkTotals]>>,
     /// Where new ones are to be tapped.
-    taps: RefCell<Vec<(usize, Option<usize>, Arc<TapPoint>)>>,
+    taps: RefCell<Vec<TapPlace>>,
 }
+
+/// A tap, with its link and the outbox among those that feed it, unless it is for all of them.
+type TapPlace = (usize, Option<usize>, Arc<TapPoint>);
 
 /// What the links of flows that have ended have counted.
 #[derive(Debug, Clone, Default)]
