@@ -15,7 +15,7 @@ impl Census {
     /// use kamea::{Graph, Scheduler, Source};
     ///
     /// let mut graph = Graph::new("greeting");
-    /// let greet = graph.add("greet", async |io: &mut Source<&str>| Ok(io.outbox.send("hello").await?));
+    /// let greet = graph.add("greet", async |io: &mut Source<&'static str>| Ok(io.outbox.send("hello").await?));
     /// let greetings = graph.take(greet.outbox);
     /// let scheduler = Scheduler::with_workers(1);
     /// scheduler.run(graph)?.wait()?;

@@ -648,8 +648,8 @@ impl<T: Message> LinkOptions<'_, T> {
     /// use kamea::{Graph, Sink, Source};
     ///
     /// let mut graph = Graph::new("measured");
-    /// let greet = graph.add("greet", async |io: &mut Source<&str>| Ok(io.outbox.send("kia ora").await?));
-    /// let listen = graph.add("listen", async |io: &mut Sink<&str>| {
+    /// let greet = graph.add("greet", async |io: &mut Source<&'static str>| Ok(io.outbox.send("kia ora").await?));
+    /// let listen = graph.add("listen", async |io: &mut Sink<&'static str>| {
     ///     io.inbox.next().await;
     ///     Ok(())
     /// });

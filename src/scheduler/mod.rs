@@ -39,7 +39,7 @@ use crate::time::now;
 /// use kamea::{Graph, Scheduler, Source};
 ///
 /// let mut graph = Graph::new("greeting");
-/// let greet = graph.add("greet", async |io: &mut Source<&str>| Ok(io.outbox.send("hello").await?));
+/// let greet = graph.add("greet", async |io: &mut Source<&'static str>| Ok(io.outbox.send("hello").await?));
 /// let mut greetings = graph.take(greet.outbox);
 ///
 /// let scheduler = Scheduler::with_workers(2);

@@ -29,7 +29,7 @@ impl Simulation {
     ///
     /// Simulation::seeds(0..100).check(|simulation| {
     ///     let mut graph = Graph::new("greeting");
-    ///     let greet = graph.add("greet", async |io: &mut Source<&str>| Ok(io.outbox.send("hello").await?));
+    ///     let greet = graph.add("greet", async |io: &mut Source<&'static str>| Ok(io.outbox.send("hello").await?));
     ///     let mut greetings = graph.take(greet.outbox);
     ///     simulation
     ///         .beside("guest", async move || assert_eq!(greetings.next().await, Some("hello")))
