@@ -1,11 +1,12 @@
 //! What the recipes have in common: they run a server, or a graph, and `--inspect ADDRESS` shows it on a page.
 
 use std::error::Error;
+use std::fmt;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Args, Parser};
 use kamea::{Graph, OutboxHandle, Scheduler, map, pipeline};
 use kamea_components::console::console_echoer;
 use kamea_components::http::{Explanations, WebServer};
@@ -16,6 +17,13 @@ use kamea_components::inspect::{InspectError, Inspecting, Inspector};
 struct Options {
     /// What the recipe is to work on
     arguments: Vec<String>,
+    #[command(flatten)]
+    inspect: InspectOptions,
+}
+
+/// Where what runs is shown, if it is, and to whom.
+#[derive(Clone, Default, Args)]
+pub struct InspectOptions {
     /// Show what runs on a page, such as 127.0.0.1:9235
     #[arg(long, value_name = "ADDRESS")]
     inspect: Option<SocketAddr>,
@@ -27,8 +35,22 @@ struct Options {
     inspect_topologies: Option<SocketAddr>,
 }
 
-impl Options {
-    fn inspect(
+/// A token is not shown.
+impl fmt::Debug for InspectOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InspectOptions")
+            .field("inspect", &self.inspect)
+            .finish_non_exhaustive()
+    }
+}
+
+impl InspectOptions {
+    /// Shows what runs under a scheduler, if that is wanted, for as long as what this gives is kept.
+    ///
+    /// # Errors
+    ///
+    /// As [`inspect`].
+    pub fn run(
         &self,
         scheduler: &Scheduler,
         explanations: Option<Explanations>,
@@ -62,13 +84,13 @@ pub fn serve(server: WebServer) -> Result<(), Box<dyn Error>> {
     let options = Options::parse();
     let address = options.arguments.first();
     let address = address.map_or("127.0.0.1:8080", String::as_str).parse()?;
-    let explanations = options.inspect.map(|_| Explanations::new());
+    let explanations = options.inspect.inspect.map(|_| Explanations::new());
     let server = match &explanations {
         Some(explanations) => server.explain(explanations.clone()),
         None => server,
     };
     let scheduler = Scheduler::new();
-    let _inspecting = options.inspect(&scheduler, explanations)?;
+    let _inspecting = options.inspect.run(&scheduler, explanations)?;
     let listening = server.run(&scheduler, &[address])?;
     writeln!(io::stdout(), "Listening on {}", listening.addresses()[0])?;
     Ok(scheduler.until_ctrl_c(Duration::from_secs(5))?)
@@ -81,7 +103,7 @@ pub fn serve(server: WebServer) -> Result<(), Box<dyn Error>> {
 /// If the graph has a mistake, or a fault has stopped it.
 pub fn run(graph: Graph) -> Result<(), Box<dyn Error>> {
     let scheduler = Scheduler::new();
-    let _inspecting = Options::parse().inspect(&scheduler, None)?;
+    let _inspecting = Options::parse().inspect.run(&scheduler, None)?;
     let running = scheduler.run(graph)?;
     let mut outcome = Ok(());
     let ended = async { outcome = running.finished().await };

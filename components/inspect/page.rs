@@ -4,7 +4,7 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 
 use crate::gateway::Reply;
-use crate::http::{Fields, Request};
+use crate::http::Fields;
 
 const HTML: &str = "text/html; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
@@ -26,9 +26,8 @@ const PARTS: [(&str, &str, &str); 8] = [
     ),
 ];
 
-/// Gives the part of the page that a request names.
-pub(super) async fn page(request: Request) -> Reply {
-    let path = request.head.target.path();
+/// The part of the page that is at a path.
+pub(super) fn part(path: &str) -> Reply {
     match PARTS.iter().find(|(name, ..)| *name == path) {
         Some((_, media_type, content)) => Reply::new(StatusCode::OK)
             .field(CONTENT_TYPE.as_str(), media_type)

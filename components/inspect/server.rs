@@ -171,23 +171,25 @@ fn server(access: Access, watched: Watched) -> Result<WebServer, InvalidMethod> 
             get("/explain")?,
             async move |request: Request| events::explain(explanations.clone(), &request).await,
         )
-        .handle("census", get("/census*")?, async move |request: Request| {
-            census(&counted, &request).await
-        })
-        .files(serve_handler("page", page::page)))
+        .files(serve_handler("page", async move |request: Request| {
+            show(&counted, request.head.target.path()).await
+        })))
 }
 
-/// The census in the form that the path asks for.
-async fn census(workers: &Workers, request: &Request) -> Reply {
-    let typed = |media_type: &str, text: String| {
-        Reply::new(StatusCode::OK)
-            .field("Content-Type", media_type)
-            .content(text)
+/// The census in the form that the path asks for, or a part of the page.
+async fn show(workers: &Workers, path: &str) -> Reply {
+    let (media_type, text) = match path {
+        "/census" => ("application/json", workers.census().await.to_json()),
+        "/census.dot" => ("text/vnd.graphviz", workers.census().await.to_dot()),
+        "/metrics" => (
+            "text/plain; version=0.0.4; charset=utf-8",
+            workers.census().await.to_prometheus(),
+        ),
+        _ => return page::part(path),
     };
-    match request.head.target.path() {
-        "/census" => typed("application/json", workers.census().await.to_json()),
-        _ => Reply::failure(StatusCode::NOT_FOUND, "the inspector has nothing here"),
-    }
+    Reply::new(StatusCode::OK)
+        .field("Content-Type", media_type)
+        .content(text)
 }
 
 /// An inspector that runs, until it is dropped.

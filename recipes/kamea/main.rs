@@ -94,6 +94,8 @@ fn run(options: &Run) -> Result<(), Failure> {
     let cores = || thread::available_parallelism().map_or(1, usize::from);
     let workers = options.workers.map(NonZeroU16::get);
     let scheduler = Scheduler::with_workers(workers.map_or_else(cores, usize::from));
+    let inspecting = options.inspect.run(&scheduler, None);
+    let _inspecting = inspecting.map_err(|error| Failure::Usage(format!("error: {error}")))?;
     let running = scheduler.run(graph)?;
     let mut outcome = Ok(());
     let finished = async { outcome = running.finished().await };

@@ -5,6 +5,7 @@ use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use kamea_recipes::InspectOptions;
 
 /// Runs a graph of components that a text describes: kamea 'read_file access.log => lines => filter POST => console_echoer'
 #[derive(Debug, Parser)]
@@ -51,6 +52,8 @@ pub(crate) struct Run {
     /// How many threads run components [default: one per core]
     #[arg(long, value_name = "N")]
     pub(crate) workers: Option<NonZeroU16>,
+    #[command(flatten)]
+    pub(crate) inspect: InspectOptions,
 }
 
 /// The text that describes a graph.

@@ -5,6 +5,9 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use image::{Rgb, RgbImage};
+use kamea::Scheduler;
+use kamea_components::http::{HandlerPorts, Route, Site, WebServer};
+use kamea_components::inspect::Inspector;
 
 use super::devtools::Browser;
 use super::inspect::inspected;
@@ -172,5 +175,32 @@ fn another_program_is_on_the_same_page() {
     browser.wait_for("[...document.querySelectorAll('.part .name')].some((name) => name.textContent === '<b>camera</b>')");
     program.write_all(b"DEL NODE 1\n").unwrap();
     browser.wait_for("![...document.querySelectorAll('.part .name')].some((name) => name.textContent.includes('camera'))");
+    browser.assert_content();
+}
+
+#[test]
+fn faults_are_on_a_timeline() {
+    let scheduler = Scheduler::with_workers(1);
+    let inspector = Inspector::new("127.0.0.1:0".parse().unwrap(), None).unwrap();
+    let inspecting = inspector.run(scheduler.workers()).unwrap();
+    let panics = async |io: &mut HandlerPorts| match io.requests.next().await {
+        Some(request) => panic!("on purpose, at {}", request.head.target),
+        None => Ok(()),
+    };
+    let server = WebServer::new(Site::new("/")).route("panics", Route::any_path(), panics);
+    let listening = server.run(&scheduler, &["127.0.0.1:0".parse().unwrap()]);
+    let mut client = Client::connect(listening.unwrap().addresses()[0]);
+    client.send("GET /here HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert_eq!(client.response(false).status, 500);
+    let mut browser = Browser::open((1280, 900));
+    browser.go(&format!("http://{}/", inspecting.address()));
+    browser.wait_for("document.querySelectorAll('#timeline .fault').length === 1");
+    let fault = browser.value("document.querySelector('#fault-list').textContent");
+    let fault = fault.as_str().unwrap();
+    assert!(
+        fault.contains("panics of connection") && fault.contains("on purpose, at /here"),
+        "{fault}"
+    );
+    browser.wait_for("document.querySelector('.part .faulty-count')?.textContent === '1'");
     browser.assert_content();
 }

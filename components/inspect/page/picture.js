@@ -118,7 +118,7 @@ export function colour(picture, graph) {
     const most = component.states[0]?.state;
     part.g.classList.toggle("held", Boolean(blocked) && !culprit);
     part.g.classList.toggle("culprit", Boolean(culprit));
-    part.g.classList.toggle("ended", !component.states.length || most === "ended");
+    part.g.classList.toggle("ended", (!component.states.length && !component.is_fused) || most === "ended");
     part.note.textContent = noteOf(component, blocked, culprit);
     part.title.textContent = [component.kind, ...component.states.map((s) => `${s.count} ${states[s.state]}`)].join("\n");
     stateBar(part, component);
@@ -129,7 +129,7 @@ export function colour(picture, graph) {
     const rate = link.from[edge.feed]?.rate ?? link.rate;
     // What leads back is looked at only when it is needed: a full queue means nothing there, unless somebody waits for it.
     const isJam = !edge.feedback || held.has(edge.from);
-    const isStill = (link.from[edge.feed] ?? link).messages === 0;
+    const isStill = !link.is_fused && (link.from[edge.feed] ?? link).messages === 0;
     const level = link.fill === 0 || isStill ? 0 : Math.min(isJam ? 4 : 1, 1 + Math.floor(link.fill * 4 - 1e-9));
     const thickness = rate > 0 ? Math.min(edge.feedback ? 3 : 8, 1.6 + Math.log10(1 + rate) * 1.2) : 1.3;
     edge.line.setAttribute("class", `link fill${level}${edge.feedback ? " feedback" : ""}`);
@@ -146,6 +146,7 @@ export function colour(picture, graph) {
 }
 
 function noteOf(component, blocked, culprit) {
+  if (component.is_fused) return "function (fused)";
   if (culprit) return `holds up ${culprit.names.length > 1 ? short(culprit.count) : culprit.names[0]}`;
   if (blocked) return `held up by ${blocked.culprit ?? blocked.blocked_by ?? "outside"}`;
   if (component.busy >= 0.005) return `${(component.busy * 100).toFixed(component.busy < 0.1 ? 1 : 0)} % busy`;

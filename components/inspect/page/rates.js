@@ -15,7 +15,6 @@ export function addRates(census, before = empty) {
     graph.components.forEach((component, i) => {
       component.busy = rate(component.busy_seconds, old?.components[i].busy);
       component.pollRate = rate(component.polls, old?.components[i].polls);
-      component.newFaults = old ? component.faults - old.components[i].faults : 0;
     });
     graph.links.forEach((link, i) => {
       link.rate = rate(link.messages, old?.links[i].messages);
@@ -25,7 +24,7 @@ export function addRates(census, before = empty) {
     });
     graphs.set(keyOf(graph), {
       started: graph.started,
-      components: graph.components.map(({ busy_seconds, polls, faults }) => ({ busy: busy_seconds, polls, faults })),
+      components: graph.components.map(({ busy_seconds, polls }) => ({ busy: busy_seconds, polls })),
       links: graph.links.map(({ messages, bytes, from }) => ({ messages, bytes, from: from.map((each) => each.messages) })),
     });
   }

@@ -8,6 +8,7 @@ const find = (id) => document.getElementById(id);
 const narrow = matchMedia("(max-width: 60rem)");
 const panels = new Map();   // of the graphs, by key
 const faults = [];          // {at: ms, text}
+const policies = { stop: "its graph has stopped", carry_on: "its graph goes on without it", restart: "it was started again" };
 const TIMELINE = 300;       // seconds
 
 let events = null, before, census = null, sketches = [], chosen = null, path = new Set(), wanted = location.hash;
@@ -22,14 +23,15 @@ function connect() {
     find("program").textContent = `${program} `;
     find("program").append(make("small", {}, `process ${pid}`));
     document.title = `${program}: what runs`;
+    // It may be another process than before.
     before = undefined;
+    faults.length = 0;
   });
   events.addEventListener("census", ({ data }) => {
     census = JSON.parse(data);
     document.body.classList.remove("lost");
-    const isFirst = before === undefined;
     before = addRates(census, before);
-    noteFaults(isFirst);
+    noteFaults();
     show();
   });
   events.addEventListener("sketches", ({ data }) => { sketches = JSON.parse(data); show(); });
@@ -104,7 +106,7 @@ function sketched({ program, name, is_connected, sketch }) {
 function newPanel(graph) {
   const title = make("summary"), stage = make("div", { class: "stage" });
   const root = make("details", { class: "graph" }, title, stage);
-  root.open = graph.running > 0;
+  root.open = graph.running > 0 || graph.components.some(({ faults }) => faults > 0);
   const panel = { root, title, stage, graph, picture: null, isNarrow: null };
   root.addEventListener("toggle", () => refresh(panel));
   panels.set(keyOf(graph), panel);
@@ -190,18 +192,11 @@ function search() {
 
 // --- faults ---
 
-function noteFaults(isFirst) {
-  const uptime = census.uptime_seconds, at = Date.now();
-  if (census.faults) {
-    const known = faults.length ? faults[faults.length - 1].uptime : -1;
-    for (const fault of census.faults) {
-      if (fault.at_seconds <= known) continue;
-      faults.push({ at: at - (uptime - fault.at_seconds) * 1000, uptime: fault.at_seconds, text: `${fault.component} of ${fault.graph}: ${fault.text}` });
-    }
-  } else if (!isFirst) {
-    for (const graph of census.graphs) for (const component of graph.components) {
-      if (component.newFaults > 0) faults.push({ at, uptime, text: `${component.name} of ${graph.name}${component.newFaults > 1 ? `, ${component.newFaults} times` : ""}` });
-    }
+function noteFaults() {
+  const now = Date.now(), known = faults.at(-1)?.uptime ?? -1;
+  for (const fault of census.faults.filter(({ at_seconds }) => at_seconds > known)) {
+    const at = now - (census.uptime_seconds - fault.at_seconds) * 1000;
+    faults.push({ at, uptime: fault.at_seconds, text: `${fault.component} of ${fault.graph} ${fault.text} (${policies[fault.policy] ?? fault.policy})` });
   }
   faults.splice(0, Math.max(0, faults.length - 200));
 }
