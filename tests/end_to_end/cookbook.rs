@@ -14,7 +14,7 @@ pub(crate) fn root() -> PathBuf {
         .unwrap()
 }
 
-fn program(recipe: &str) -> PathBuf {
+pub(crate) fn program(recipe: &str) -> PathBuf {
     let spidey = Path::new(env!("CARGO_BIN_EXE_spidey"));
     spidey.with_file_name("examples").join(recipe)
 }

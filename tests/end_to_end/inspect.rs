@@ -1,13 +1,16 @@
 //! The live view without its page: who may look, and what there is to be seen.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::process::Command;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
 
+use super::cookbook::program;
 use super::server::{Client, PATIENCE, Response, Server};
 
 const TOKEN: &str = "correct horse battery";
@@ -101,6 +104,41 @@ fn the_census_counts_what_the_server_has_done() {
         404,
         "it serves no files"
     );
+}
+
+#[test]
+fn every_recipe_can_be_looked_at() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cookbook");
+    for recipe in fs::read_dir(folder).unwrap() {
+        let path = recipe.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        // What understands the option for all of them.
+        let understands = ["serve(", "run("].iter().any(|call| text.contains(call));
+        assert!(
+            understands && text.contains("kamea_recipes::"),
+            "{}",
+            path.display()
+        );
+    }
+    let mut recipe = Command::new(program("handler_hello"))
+        .args(["127.0.0.1:0", "--inspect", "127.0.0.1:0"])
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut stderr = BufReader::new(recipe.stderr.take().unwrap());
+    stderr.read_line(&mut line).unwrap();
+    let address = line
+        .trim()
+        .strip_prefix("Inspect at http://")
+        .unwrap()
+        .trim_end_matches('/');
+    let census = get(address.parse().unwrap(), "/census").text();
+    recipe.kill().unwrap();
+    recipe.wait().unwrap();
+    assert!(census.contains("\"workers\""), "{census}");
 }
 
 #[test]

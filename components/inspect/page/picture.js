@@ -94,8 +94,10 @@ export function draw(stage, graph, choose, isNarrow) {
 function along(edge) {
   const length = edge.line.getTotalLength(), at = (far) => edge.line.getPointAtLength(far);
   const middle = at(length / 2), end = at(length), before = at(length - 9);
-  edge.x = middle.x;
-  edge.y = middle.y;
+  const beyond = at(length / 2 + 1), isSteep = Math.abs(beyond.y - middle.y) > Math.abs(beyond.x - middle.x);
+  edge.x = middle.x + (isSteep ? 9 : 0);
+  edge.y = middle.y + (isSteep ? 12 : 0);
+  if (isSteep) edge.label.setAttribute("class", "beside");
   edge.turn = `translate(${end.x} ${end.y}) rotate(${(Math.atan2(end.y - before.y, end.x - before.x) * 180) / Math.PI})`;
   edge.head.setAttribute("transform", edge.turn);
 }

@@ -106,9 +106,9 @@ function sketched({ program, name, is_connected, sketch }) {
 function newPanel(graph) {
   const title = make("summary"), stage = make("div", { class: "stage" });
   const root = make("details", { class: "graph" }, title, stage);
-  root.open = graph.running > 0 || graph.components.some(({ faults }) => faults > 0);
   const panel = { root, title, stage, graph, picture: null, isNarrow: null };
   root.addEventListener("toggle", () => refresh(panel));
+  title.addEventListener("click", () => { panel.isOpenedByHand = true; });
   panels.set(keyOf(graph), panel);
   return panel;
 }
@@ -124,6 +124,9 @@ function refresh(panel) {
   panel.title.replaceChildren(make("b", {}, graph.name), ...facts.map((fact) => make("span", {}, fact)),
     graph.failed ? make("span", { class: "bad" }, `${graph.failed.toLocaleString("en")} failed`) : "", worst ?? "");
   if (focused) worst?.focus();
+  // What runs is opened, and what has failed; the reader may think otherwise.
+  const isOfInterest = graph.running > 0 || graph.components.some(({ faults }) => faults > 0);
+  if (isOfInterest && !panel.isOpenedByHand) root.open = true;
   if (!root.open) return;
   if (!panel.picture || panel.isNarrow !== narrow.matches) {
     panel.isNarrow = narrow.matches;
