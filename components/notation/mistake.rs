@@ -100,6 +100,9 @@ pub(super) fn near<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> 
     };
     let mut near: Vec<_> = known.into_iter().filter_map(rank).collect();
     near.sort_by(|(a, name), (b, other)| b.total_cmp(a).then(name.cmp(other)));
+    // One that is much nearer than the others is the one.
+    let nearest = near.first().map_or(0.0, |(similarity, _)| *similarity);
+    near.retain(|(similarity, _)| *similarity > nearest - 0.05);
     near.into_iter().take(3).map(|(_, name)| name).collect()
 }
 

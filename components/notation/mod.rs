@@ -27,6 +27,8 @@ mod servers;
 mod show;
 mod source;
 mod syntax;
+#[cfg(test)]
+mod tests;
 mod value;
 mod words;
 

@@ -1,0 +1,351 @@
+//! What the catalogue has, and what the checks say.
+
+use std::fs;
+use std::path::Path;
+
+use kamea::testing::block_on;
+
+use super::*;
+
+fn mistake(text: &str) -> String {
+    match Catalogue::shipped().read(text) {
+        Ok(draft) => format!("no mistake:\n{draft}"),
+        Err(mistake) => mistake.show("", text),
+    }
+}
+
+#[test]
+fn mistakes_are_named_and_marked_before_anything_runs() {
+    let mut wrong = String::new();
+    for expected in [
+        // Names.
+        "\
+error: column 1: there is no component `read_flie`
+    read_flie x => console_echoer
+    ^^^^^^^^^
+    near it: read_file, write_file",
+        "\
+error: column 1: there is no component `parse`
+    parse => null_sink
+    ^^^^^
+    near it: http.parse",
+        "\
+error: column 16: there is no component `zzzz`
+    read_file x => zzzz
+                   ^^^^",
+        "\
+error: column 15: `http.write` can only be made by a program: it needs the socket of a connection
+    one_shot x => http.write
+                  ^^^^^^^^^^",
+        "\
+error: column 28: there is a component `a` already
+    a = one_shot x; b = lines; a = lines
+                               ^",
+        "\
+error: column 14: no component has the name `b`
+    a = echo; a.outbox -> b.inbox
+                          ^",
+        "\
+error: column 12: no component has the name `echo`
+    a = lines; echo.outbox -> a.inbox
+               ^^^^
+    give one this name first: name = echo",
+        "\
+error: column 30: `a` has its options already, where it got its name
+    a = filter x; one_shot x => a y
+                                  ^",
+        // Options.
+        "\
+error: column 1: `read_file` lacks its option `path`, the path of a file or folder
+    read_file => console_echoer
+    ^^^^^^^^^
+    it is written: read_file PATH",
+        "\
+error: column 13: `read_file` has no option for `y`
+    read_file x y => console_echoer
+                ^
+    it is written: read_file PATH",
+        "\
+error: column 13: `read_file` has no option `size`
+    read_file x size=4 => console_echoer
+                ^^^^
+    it is written: read_file PATH",
+        "\
+error: column 16: `lines` has no option `longes`
+    one_shot x => lines longes=4
+                        ^^^^^^
+    near it: longest",
+        "\
+error: column 13: the option `path` is given twice
+    read_file x path=y => console_echoer
+                ^^^^^^",
+        "\
+error: column 8: `period` is to be a duration, such as 200ms, 5s or 1.5h, found `5`
+    ticker 5 => console_echoer
+           ^",
+        "\
+error: column 28: `longest` is to be a number of bytes, such as 512, 64KiB or 10MB, found `64KB2`
+    read_file x => lines longest=64KB2
+                                 ^^^^^",
+        "\
+error: column 5: `address` is to be an address to listen at, such as :9000 or 127.0.0.1:9000, found `:http`
+    tcp :http => each(echo)
+        ^^^^^",
+        "\
+error: column 26: `each` has no option for `echo`
+    tcp :0 => each \"echo\"
+                   ^^^^^^
+    it is written: each (LINE) [at_most=AT_MOST] [spread=SPREAD]",
+        "\
+error: column 8: `echo` has no options, found `x`
+    one_shot y => echo x
+                       ^
+    it is written: echo",
+        "\
+error: column 11: `path` is to be the path of a file or folder, found a line
+    read_file path=(lines => echo)
+                    ^^^^^^^^^^^^^",
+        // Types.
+        "\
+error: column 25: `lines` gives String, `unframe` takes Bytes
+    read_file x => lines => unframe => console_echoer
+                            ^^^^^^^
+    between them could stand: unlines",
+        "\
+error: column 26: `counter` gives u64, `unframe` takes Bytes
+    read_file x => counter => unframe
+                              ^^^^^^^",
+        "\
+error: column 18: `console_echoer` gives nothing: it can only end a line
+    read_file x => console_echoer => lines
+                   ^^^^^^^^^^^^^^",
+        "\
+error: column 16: `one_shot` takes nothing: it can only begin a line
+    read_file x => one_shot y
+                   ^^^^^^^^",
+        "\
+error: column 23: `a` has no outbox `otubox`
+    a = echo; b = echo; a.otubox -> b.inbox
+                          ^^^^^^
+    its outboxes: outbox",
+        "\
+error: column 37: `a.outbox` gives String, `b.inbox` takes Bytes
+    a = one_shot x; b = lines; a.outbox -> b.inbox
+                                             ^^^^^
+    between them could stand: unlines",
+        "\
+error: column 17: the line must give Bytes here, and `lines` gives String
+    tcp :0 => each(lines)
+                   ^^^^^",
+        "\
+error: column 17: the line must take Bytes here, and `one_shot` takes nothing
+    tcp :0 => each(one_shot x)
+                   ^^^^^^^^",
+        "\
+error: column 26: there is no such option for messages of this type
+    tcp :0 => each(echo, at_most=4)
+                                 ^",
+        // Links.
+        "\
+error: column 1: `read_file` gives Bytes, and nothing takes it
+    read_file x
+    ^^^^^^^^^
+    a line could end with: console_echoer, null_sink, write_file",
+        "\
+error: column 1: `numbers` takes String, and nothing feeds it
+    numbers => console_echoer
+    ^^^^^^^
+    a line could begin with: console_reader, data_source, nothing, one_shot",
+        "\
+error: column 16: the inbox `right` of `zip` is not linked
+    read_file x => zip => console_echoer
+                   ^^^
+    give the component a name, and link it: OTHER.PORT -> NAME.right",
+        "\
+error: column 39: the outbox `outbox` of `a` is linked already
+    a = one_shot x; a => console_echoer; a => null_sink
+                                              ^^^^^^^^^
+    a message goes one way: `tee` copies what comes to two, `splitter` to many",
+        "\
+error: column 38: `b` feeds `a` in a circle, which would never end
+    a = echo; b = echo; a => b => a
+                                  ^
+    make the link that leads back one of feedback: ~>",
+        "\
+error: column 51: a number of messages above 0 is wanted, found `0`
+    a = one_shot x; b = lines; a.outbox -> b.inbox capacity=0
+                                                            ^",
+    ] {
+        let text = expected.lines().nth(1).unwrap().strip_prefix("    ").unwrap();
+        let carets = expected.lines().nth(2).unwrap();
+        let column = carets.find('^').unwrap() - 3;
+        let message = expected.split_once(": ").unwrap().1.split_once(": ").unwrap().1;
+        // The carets are what is compared; so the number of the column is that of the first.
+        let (expected, said) = (format!("error: column {column}: {message}"), mistake(text));
+        if said != expected {
+            wrong.push_str(&format!("said\n{said}\nexpected\n{expected}\n\n"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+    assert!(mistake("").starts_with("error: column 1: there is no component\n"));
+}
+
+#[test]
+fn a_component_is_made_for_what_its_neighbours_give_and_take() {
+    for (text, expected) in [
+        (
+            "read_file x => echo => counter => console_echoer",
+            "\
+read_file.outbox ──▶ echo.inbox  Bytes
+echo.outbox      ──▶ counter.inbox  Bytes
+counter.outbox   ──▶ console_echoer.inbox  u64
+",
+        ),
+        // What comes behind decides as well as what comes before.
+        (
+            "nothing => echo => echo => numbers => null_sink",
+            "\
+nothing.outbox ──▶ echo.inbox  String
+echo.outbox    ──▶ echo 2.inbox  String
+echo 2.outbox  ──▶ numbers.inbox  String
+numbers.outbox ──▶ null_sink.inbox  u64
+",
+        ),
+        // A line in parentheses does.
+        (
+            "nothing => each(numbers) => null_sink",
+            "\
+nothing.outbox ──▶ each.inbox  String
+each.outbox    ──▶ null_sink.inbox  u64
+",
+        ),
+        // Several outboxes, one inbox; feedback; a name that is used in a line.
+        (
+            "a = one_shot x; b = one_shot y; c = echo; a.outbox, b.outbox -> c.inbox
+             d = splitter; c => d => null_sink; d.outboxes ~> c.inbox",
+            "\
+a.outbox   ──▶ c.inbox  String
+b.outbox   ──▶ c.inbox  String
+c.outbox   ──▶ d.inbox  String
+d.outboxes ──▶ null_sink.inbox  String
+d.outboxes ╌╌▶ c.inbox  String
+",
+        ),
+    ] {
+        assert_eq!(Catalogue::shipped().read(text).unwrap().to_string(), expected);
+    }
+}
+
+#[test]
+fn what_a_text_says_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    for (text, expected) in [
+        ("data_source a b c => filter b not=yes => unlines", "a\nc\n"),
+        ("data_source 1 x 2 => numbers => sum => console(last)", ""),
+        ("sequence(one_shot a, one_shot b => map upper, data_source c d) => unlines", "a\nB\nc\nd\n"),
+        ("data_source 'a b c' 'd' 'e f' => field 2 => unlines", "b\nf\n"),
+        ("data_source a:b => field 2 ':' => replace b c => prefix '> ' => unlines", "> c\n"),
+        ("data_source x y => parallel 2 upper => unlines", "X\nY\n"),
+        ("data_source b a => each(unlines => unix_process cat, at_most=1)", "b\na\n"),
+        ("data_source x y => batch 2 => counter => each_number", ""),
+        ("one_shot x => unlines => frame => unreliable => unframe", "x\n"),
+        ("one_shot NEXT => choices => chooser a b c => unlines", "a\nb\n"),
+        ("data_source a a b => unseen_only => first_only 5 => lossy_connector => unlines", "a\nb\n"),
+        ("one_shot topic => publish_to t => subscribe_to t => unlines", "topic\n"),
+    ] {
+        let line = format!("{text} => write_file {}", out.display());
+        let Ok(draft) = Catalogue::shipped().read(&line) else {
+            assert_eq!(expected, "", "{}", mistake(&line));
+            continue;
+        };
+        block_on(draft.into_graph("test").unwrap().start().unwrap()).unwrap();
+        assert_eq!(fs::read_to_string(&out).unwrap(), expected, "{text}");
+    }
+}
+
+#[test]
+fn every_entry_is_described() {
+    for entry in Catalogue::shipped().iter() {
+        let (function, file) = entry.source();
+        assert!(!entry.summary().is_empty(), "{function} has no comment in {file}");
+        for form in &entry.forms {
+            assert_eq!(form.parameters.len(), entry.parameters().len(), "{entry:?}");
+            for parameter in &form.parameters {
+                if let Some(default) = parameter.default {
+                    let checked = (parameter.check)(&parameter.unset());
+                    assert!(checked.is_ok(), "{entry:?}: {} = {default}", parameter.name);
+                }
+            }
+            for port in form.ports {
+                assert!(!port.doc.is_empty(), "{entry:?}.{} has no comment", port.name);
+            }
+        }
+    }
+    let show = Catalogue::shipped().find("http.parse").unwrap().to_string();
+    for part in [
+        "Parses the requests of one connection.",
+        "limit     size      How long the head of a request may be. [default: 32KiB]",
+        "──▶ bytes     Bytes    Raw bytes of one connection.",
+        "◀── failures  Failure  What the peer did wrong.",
+        "parse_requests in components/http/parse.rs",
+    ] {
+        assert!(show.contains(part), "{part} in\n{show}");
+    }
+}
+
+/// Functions that look like components and are none, or are for those who make components.
+const NO_COMPONENTS: [(&str, &str); 0] = [];
+
+#[test]
+fn every_component_of_the_package_is_in_the_catalogue() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut folders, mut found) = (vec![root.to_owned()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let file = path.strip_prefix(root).unwrap().display().to_string();
+                let text = fs::read_to_string(&path).unwrap();
+                found.extend(components(&text).map(|name| (file.clone(), name.to_owned())));
+            }
+        }
+    }
+    assert!(found.len() > 50, "{found:?}");
+    found.retain(|(file, name)| {
+        let has_reason = NO_COMPONENTS.iter().any(|(function, _)| function == name);
+        let mut entries = Catalogue::shipped().iter();
+        let is_known = entries.any(|entry| {
+            let (function, source) = entry.source();
+            function == name && (source == file || source.starts_with("notation/"))
+        });
+        !is_known && !has_reason
+    });
+    assert!(found.is_empty(), "not in the catalogue: {found:?}");
+}
+
+/// The public functions of a file that give a component, or are one.
+fn components(text: &str) -> impl Iterator<Item = &str> {
+    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let functions = code.split("\npub ").skip(1).filter_map(|rest| {
+        let rest = rest.strip_prefix("async ").unwrap_or(rest);
+        let rest = rest.strip_prefix("fn ")?;
+        let signature = rest.split("\n}").next()?.split(" {\n").next()?;
+        Some((rest.split(['(', '<']).next()?, signature))
+    });
+    functions.filter_map(|(name, signature)| {
+        let behind = [") -> ", ")\n-> "].iter().find_map(|end| signature.split_once(end));
+        let gives = behind.map_or("", |(_, gives)| gives);
+        let parts = [
+            "impl Component<",
+            "Composite<",
+            "Blocking<",
+            "AsyncFnMut(&mut",
+        ];
+        let gives_one = parts.iter().any(|part| gives.contains(part));
+        let is_one = signature.contains("(io: &mut ");
+        (gives_one || is_one).then_some(name)
+    })
+}
