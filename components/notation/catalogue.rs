@@ -79,7 +79,9 @@ impl Catalogue {
     /// The components that can stand in a line behind one thing and before another; `None` at an end of the line.
     pub(super) fn between(&self, from: Option<MessageType>, to: Option<MessageType>) -> String {
         let fits = |entry: &&Entry| {
-            entry.needs.is_none()
+            let is_chassis = entry.parameters().iter().any(|known| known.ends.is_some());
+            let is_ours = entry.needs.is_none() && !is_chassis;
+            is_ours
                 && entry.forms.iter().any(|form| {
                     let first = |direction| form.first(direction).map(|port| port.message);
                     first(Direction::Inbox) == from && first(Direction::Outbox) == to

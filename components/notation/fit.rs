@@ -17,8 +17,13 @@ type Possible = Vec<Vec<usize>>;
 impl Draft {
     /// Chooses forms that fit, and finds what is not linked. With `ends` it is a line in parentheses, whose ends are open.
     pub(super) fn fit(mut self, ends: Option<Ends>) -> Result<Self, Mistake> {
-        let mut possible: Possible = self.nodes.iter().map(possible_forms).collect();
+        let all = |node: &Node| (0..node.entry.forms.len()).collect();
+        let mut possible: Possible = self.nodes.iter().map(all).collect();
         self.fit_ends(&mut possible, ends)?;
+        while self.narrow(&mut possible)? {}
+        for (node, forms) in self.nodes.iter().zip(&mut possible) {
+            fit_lines(node, forms);
+        }
         while self.narrow(&mut possible)? {}
         for (node, forms) in self.nodes.iter_mut().zip(&possible) {
             node.fitting = forms.clone();
@@ -170,21 +175,16 @@ impl Draft {
     }
 }
 
-/// All forms of a component whose lines in parentheses fit; all forms, if none does, so that what is wrong can be said later.
-fn possible_forms(node: &Node) -> Vec<usize> {
-    let all = 0..node.entry.forms.len();
-    let fits = |form: &Form| {
-        let mut lines = form.parameters.iter().zip(&node.given);
-        lines.all(|(parameter, given)| parameter.ends.is_none() || (parameter.check)(given).is_ok())
+/// Leaves only forms that the lines in parentheses fit; if there is none it leaves all, so that what is wrong can be said later.
+fn fit_lines(node: &Node, forms: &mut Vec<usize>) {
+    let fits = |form: &usize| {
+        let parameters = node.entry.forms[*form].parameters.iter();
+        parameters
+            .zip(&node.given)
+            .all(|(parameter, given)| parameter.ends.is_none() || (parameter.check)(given).is_ok())
     };
-    let fitting: Vec<_> = all
-        .clone()
-        .filter(|form| fits(&node.entry.forms[*form]))
-        .collect();
-    if fitting.is_empty() {
-        all.collect()
-    } else {
-        fitting
+    if forms.iter().any(&fits) {
+        forms.retain(fits);
     }
 }
 

@@ -71,13 +71,12 @@ fn option_of(
             Mistake::new(&key.span, unknown).note(note)
         });
     }
-    // A line in parentheses goes where a line is wanted, a text where one is not.
+    // A line of several components, or with options, goes where a line is wanted.
     let is_line = matches!(&argument.value.node, Value::Line(line) if line.as_word().is_none());
     let is_free = |(parameter, given): (&ParameterInfo, &Option<Given>)| {
         let is_open = given.is_none() || matches!(parameter.count, Count::Many | Count::Lines);
-        let is_text = matches!(argument.value.node, Value::Text(_));
         let fits = match parameter.count {
-            Count::Line | Count::Lines => !is_text,
+            Count::Line | Count::Lines => true,
             Count::Shared => false,
             _ => !is_line,
         };
@@ -121,7 +120,7 @@ fn read(
         }
         // `each=echo`
         (Value::Text(text), Count::Line | Count::Lines) => {
-            return Err(wrong(format!("a text; put it in parentheses: ({text})")));
+            return Err(wrong(format!("`{text}` without parentheses")));
         }
         (Value::Line(line), _) => line.as_word().ok_or_else(|| wrong("a line".to_owned()))?,
         (Value::Text(text), _) => text,

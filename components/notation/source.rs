@@ -18,10 +18,11 @@ impl Source {
         let Some(at) = lines.iter().position(is_it) else {
             return String::new();
         };
+        // Attributes stand between the comment and the function.
         let above = lines[..at].iter().rev();
+        let above = above.skip_while(|line| !line.starts_with("///") && !line.is_empty());
         let mut comment: Vec<_> = above
-            .take_while(|line| line.starts_with("///") || line.starts_with("#["))
-            .filter_map(|line| line.strip_prefix("///"))
+            .map_while(|line| line.strip_prefix("///"))
             .map(str::trim_start)
             .collect();
         comment.reverse();
@@ -82,7 +83,9 @@ pub fn reads() {}
 /// Fast.
 ///
 /// # Examples
-#[must_use]
+#[expect(
+    clippy::all,
+)]
 pub fn read<T>() {}
 ";
         let source = |function| Source {

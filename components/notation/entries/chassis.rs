@@ -1,14 +1,15 @@
 //! Components that run other components, or bring them together.
 
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use bytes::Bytes;
 use kamea::{Composite, Message, Pipe, Sink, Source, pipeline};
 
 use super::{Entry, component};
 use crate::chassis::{
-    Backplane, carousel, chooser, each, forward_chooser, parallel, publish_to, sequence, splitter,
-    subscribe_to, tee,
+    Backplane, carousel, chooser, each, forward_chooser, inactivity_timeout, parallel, publish_to,
+    sequence, splitter, subscribe_to, tee, time_to_live,
 };
 use crate::net::{Accepted, serve_connections};
 use crate::notation::parameter::{LineOf, NotHere};
@@ -58,6 +59,26 @@ pub(super) fn entries() -> Vec<Entry> {
                 /// The choices.
                 choices: Vec<String>,
                 => forward_chooser(choices)
+            }
+        },
+        component! {
+            "inactivity_timeout" = inactivity_timeout in "chassis/inactivity.rs"
+                for [Bytes, String, u64]
+            {
+                /// How long nothing may go in or come out.
+                limit: Duration,
+                /// What is ended then.
+                line: LineOf<Pipe<T, T>>,
+                => inactivity_timeout(limit, line.make())
+            }
+        },
+        component! {
+            "time_to_live" = time_to_live in "chassis/time_to_live.rs" for [Bytes, String, u64] {
+                /// How long it may run.
+                limit: Duration,
+                /// What is ended then.
+                line: LineOf<Pipe<T, T>>,
+                => time_to_live(limit, line.make())
             }
         },
         component! {

@@ -5,6 +5,7 @@ mod console;
 mod file;
 mod gateway;
 mod http;
+mod inspect;
 mod net;
 mod process;
 mod stream;
@@ -21,6 +22,7 @@ pub(super) fn all() -> Vec<Entry> {
         file::entries(),
         gateway::entries(),
         http::entries(),
+        inspect::entries(),
         net::entries(),
         process::entries(),
         stream::entries(),
