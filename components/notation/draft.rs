@@ -133,33 +133,48 @@ impl Drafting<'_> {
     fn line(&mut self, line: &Line) -> Result<(), Mistake> {
         let mut last: Option<End> = None;
         for stage in &line.stages {
-            let node = match self.names.get(&stage.name.node) {
-                None => self.add(stage, None)?,
-                Some(node) => {
-                    if let Some(argument) = stage.arguments.first() {
-                        let name = &stage.name.node;
-                        let late =
-                            format!("`{name}` has its options already, where it got its name");
-                        return Err(Mistake::new(&argument.value.span, late));
-                    }
-                    *node
-                }
-            };
-            let end = End {
+            let (node, port) = self.stage(stage)?;
+            let end = |port| End {
                 node,
-                port: None,
+                port,
                 span: stage.name.span.clone(),
             };
-            if let Some(from) = last.replace(end.clone()) {
-                self.draft.links.push(Wire {
-                    from: vec![from],
-                    to: end,
-                    feedback: false,
-                    capacity: None,
-                });
-            }
+            // Where the line comes in, a port that is named is that of the link; where it goes on, it is the first again.
+            let from = match last {
+                None => end(port),
+                Some(from) => {
+                    self.draft.links.push(Wire {
+                        from: vec![from],
+                        to: end(port),
+                        feedback: false,
+                        capacity: None,
+                    });
+                    end(None)
+                }
+            };
+            last = Some(from);
         }
         Ok(())
+    }
+
+    /// The component of a stage, and its port if that is named: one that has a name, or a new one.
+    fn stage(&mut self, stage: &Stage) -> Result<(usize, Option<String>), Mistake> {
+        let name = &stage.name.node;
+        let port = name.rsplit_once('.').and_then(|(component, port)| {
+            let node = self.names.get(component)?;
+            Some((*node, Some(port.to_owned())))
+        });
+        let known = self.names.get(name).map(|node| (*node, None)).or(port);
+        let Some(known) = known else {
+            return Ok((self.add(stage, None)?, None));
+        };
+        match stage.arguments.first() {
+            None => Ok(known),
+            Some(argument) => {
+                let late = format!("`{name}` has its options already, where it got its name");
+                Err(Mistake::new(&argument.value.span, late))
+            }
+        }
     }
 
     fn link(&mut self, link: &Link) -> Result<(), Mistake> {

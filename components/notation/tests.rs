@@ -221,13 +221,15 @@ each.outbox    ──▶ null_sink.inbox  u64
         // Several outboxes, one inbox; feedback; a name that is used in a line.
         (
             "a = one_shot x; b = one_shot y; c = echo; a.outbox, b.outbox -> c.inbox
-             d = splitter; c => d => null_sink; d.outboxes ~> c.inbox",
+             d = splitter; c => d.inbox => null_sink; d.outboxes ~> c.inbox
+             p = unix_process cat; p.stderr => e; e = console_echoer",
             "\
 a.outbox   ──▶ c.inbox  String
 b.outbox   ──▶ c.inbox  String
 c.outbox   ──▶ d.inbox  String
 d.outboxes ──▶ null_sink.inbox  String
 d.outboxes ╌╌▶ c.inbox  String
+p.stderr   ──▶ e.inbox  Bytes
 ",
         ),
     ] {

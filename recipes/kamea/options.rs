@@ -1,6 +1,7 @@
 //! What `kamea` is told on its command line.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 
