@@ -64,7 +64,7 @@ fn execute(options: Options) -> Result<(), Failure> {
         Some(Command::List) => list(),
         Some(Command::Show { name }) => show(&name),
         Some(Command::Draw { text, format }) => {
-            let (draft, _) = draft(&text)?;
+            let draft = check(&text)?.draft;
             match format {
                 Format::Svg => say(&draft.to_svg()),
                 Format::Dot => say(&draft.to_dot()),
@@ -73,24 +73,39 @@ fn execute(options: Options) -> Result<(), Failure> {
     }
 }
 
-/// The graph that a text describes, and its name.
-fn draft(text: &Text) -> Result<(Draft, String), Failure> {
-    let (text, origin) = text
-        .read()
-        .map_err(|line| Failure::Usage(format!("error: {line}")))?;
+/// What a text describes, once it has been checked.
+struct Checked {
+    draft: Draft,
+    text: String,
+    /// The file that it is from, if it is from one.
+    origin: String,
+}
+
+fn check(text: &Text) -> Result<Checked, Failure> {
+    let wrong = |line| Failure::Usage(format!("error: {line}"));
+    let (text, origin) = text.read().map_err(wrong)?;
     let draft = Catalogue::shipped().read(&text);
     let draft = draft.map_err(|mistake| Failure::Usage(mistake.show(&origin, &text)))?;
-    let name = if origin.is_empty() { "kamea" } else { &origin };
-    Ok((draft, name.to_owned()))
+    Ok(Checked {
+        draft,
+        text,
+        origin,
+    })
 }
 
 fn run(options: &Run) -> Result<(), Failure> {
-    let (draft, name) = draft(&options.text)?;
+    let Checked {
+        draft,
+        text,
+        origin,
+    } = check(&options.text)?;
     if options.check {
         return say(&draft.to_string());
     }
     log_to_stderr(options.verbose)?;
-    let graph = draft.into_graph(&name)?;
+    let name = if origin.is_empty() { "kamea" } else { &origin };
+    let graph = draft.into_graph(name);
+    let graph = graph.map_err(|mistake| Failure::Run(mistake.show(&origin, &text)))?;
     let cores = || thread::available_parallelism().map_or(1, usize::from);
     let workers = options.workers.map(NonZeroU16::get);
     let scheduler = Scheduler::with_workers(workers.map_or_else(cores, usize::from));
