@@ -7,7 +7,6 @@ use kamea::{Direction, MessageType};
 
 use super::catalogue::Catalogue;
 use super::draft::{Draft, End, Node};
-use super::entry::Form;
 use super::mistake::Mistake;
 use super::parameter::Ends;
 
