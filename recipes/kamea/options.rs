@@ -1,7 +1,6 @@
 //! What `kamea` is told on its command line.
 
 use std::fs;
-use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 
