@@ -4,6 +4,8 @@ pub mod cgi;
 pub mod chassis;
 pub mod coding;
 pub mod console;
+#[cfg(test)]
+mod contract;
 pub mod file;
 pub mod gateway;
 pub mod http;

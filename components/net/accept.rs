@@ -5,8 +5,9 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use futures_lite::future::or;
 use kamea::time::sleep;
-use kamea::{Component, Source};
+use kamea::{Component, End, Source};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use tokio::io::Interest;
@@ -113,15 +114,22 @@ pub fn bind(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn accept(listener: TcpListener) -> impl Component<Source<Accepted>> + Send {
-    let mut listener = Some(listener);
+    let (mut unwatched, mut watched) = (Some(listener), None);
     async move |io: &mut Source<Accepted>| {
-        let Some(listener) = listener.take() else {
-            return Ok(());
-        };
-        let listener = watch(listener)?;
-        loop {
-            io.outbox.send(next_accepted(&listener).await?).await?;
+        if let Some(listener) = unwatched.take() {
+            watched = Some(watch(listener)?);
         }
+        let listener = watched.as_ref();
+        let listener = listener.ok_or_else(|| End::fault("its socket could not be watched"))?;
+        let unwanted = async || {
+            io.outbox.closed().await;
+            None
+        };
+        let next = async || Some(next_accepted(listener).await);
+        while let Some(accepted) = or(next(), unwanted()).await {
+            io.outbox.send(accepted?).await?;
+        }
+        Ok(())
     }
 }
 

@@ -1,0 +1,80 @@
+//! Components without a row, each with the reason, and with what holds it to the contract instead.
+
+pub(super) const EXEMPT: &[(&str, &str)] = &[
+    (
+        "accept_in_turn",
+        "its inbox is fed from downstream: components/net/accept_in_turn.rs tests its end and its turns",
+    ),
+    (
+        "answer_faults",
+        "a fault comes from a graph only: the tests of components/http/server.rs let components fail",
+    ),
+    (
+        "console_reader",
+        "it would read the standard input of the tests: tests/end_to_end/cookbook.rs runs it",
+    ),
+    (
+        "draw_topology",
+        "it needs a page that draws: components/inspect/topology tests it",
+    ),
+    (
+        "gather_sketches",
+        "it keeps what is drawn for as long as a page shows it: components/inspect/topology tests it",
+    ),
+    (
+        "hangups",
+        "a signal concerns the whole process of the tests: tests/end_to_end/configuration.rs reloads by it",
+    ),
+    (
+        "hand_over_connection",
+        "it starts this program again: tests/end_to_end/modes.rs",
+    ),
+    (
+        "hold_connection",
+        "it runs the graph of a connection, which the simulation of the server does in 10,000 ways",
+    ),
+    (
+        "parse_requests",
+        "it ends at a pause of its peer: the simulation of the server and components/http/parse/tests.rs",
+    ),
+    (
+        "process",
+        "it is a simulated process, whose time passes in a simulation only: components/simulated",
+    ),
+    (
+        "read_bytes",
+        "its end is that of a socket, whose other end is a peer: components/net/read.rs",
+    ),
+    (
+        "read_pipe",
+        "its pipe belongs to a process: unix_process, which has a row, is made of it",
+    ),
+    (
+        "refuse_connection",
+        "it runs the graph of a connection that is one too many: tests/end_to_end/slow.rs",
+    ),
+    (
+        "serve_cgi",
+        "it runs programs: tests/end_to_end/cgi_faults.rs",
+    ),
+    (
+        "serve_connections",
+        "what it is fed are connections: components/net/serve_connections.rs",
+    ),
+    (
+        "serve_wsgi",
+        "it needs a pool of Python processes: tests/end_to_end/wsgi.rs",
+    ),
+    (
+        "unix_client",
+        "it is tcp_client, which has a row, over another kind of socket",
+    ),
+    (
+        "unix_server",
+        "it is tcp_server, which has a row, over another kind of socket",
+    ),
+    (
+        "write_responses",
+        "it writes to a socket whose peer reads: components/http/write/tests.rs and the simulation of the server",
+    ),
+];
