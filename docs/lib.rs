@@ -9,6 +9,9 @@ pub mod guide {}
 #[doc = include_str!("src/census.md")]
 #[cfg(doctest)]
 pub mod census {}
+#[doc = include_str!("src/contract.md")]
+#[cfg(doctest)]
+pub mod contract {}
 #[doc = include_str!("src/wsgi.md")]
 #[cfg(doctest)]
 pub mod wsgi {}
