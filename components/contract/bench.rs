@@ -99,7 +99,7 @@ impl Row {
     }
 
     /// It has no inbox that is fed.
-    pub(super) fn is_source(mut self) -> Self {
+    pub(super) fn fed_by_nothing(mut self) -> Self {
         self.is_source = true;
         self
     }

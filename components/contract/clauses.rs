@@ -120,9 +120,7 @@ pub(super) async fn closes_when_dropped(bench: Bench, turns: usize) {
                     Poll::Pending => return false,
                 }
             };
-            let takes = takes
-                .iter_mut()
-                .fold(true, |all, take| is_over(take) && all);
+            let takes = takes.iter_mut().all(is_over);
             Poll::Ready(feeds && takes)
         });
         if closed.await {

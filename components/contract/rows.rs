@@ -144,7 +144,7 @@ fn of_chassis() -> Vec<Row> {
             let part = bench.add(subscribe_to(&Backplane::<u32>::new(), "topic"));
             bench.take(part.outbox);
         })
-        .is_source(),
+        .fed_by_nothing(),
         pipe("tee", || tee(null_sink::<u32>), number),
         pipe("time_to_live", || time_to_live(MINUTE, echo::<u32>), number),
     ]
@@ -183,7 +183,7 @@ fn of_the_world() -> Vec<Row> {
             let server = tcp_server("127.0.0.1:0", || echo::<Bytes>);
             let _ = bench.add(server);
         })
-        .is_source(),
+        .fed_by_nothing(),
         row("udp", move |bench| {
             let part = bench.add(udp(any));
             bench.feed(part.outgoing, move || Datagram {
