@@ -281,6 +281,7 @@ impl Report {
 }
 
 /// The calendar of the simulation that this thread runs, if it does.
+#[inline]
 pub(crate) fn wall_clock() -> Option<SystemTime> {
     world::with(World::wall_clock)
 }
@@ -291,6 +292,7 @@ pub(crate) fn draw(limit: usize) -> usize {
 }
 
 /// How many components a flow may poll now; all of them if those that wait are to be named.
+#[inline]
 pub(crate) fn draw_budget() -> Option<usize> {
     world::with(|world| {
         if world.is_roll_call() {
@@ -302,11 +304,13 @@ pub(crate) fn draw_budget() -> Option<usize> {
 }
 
 /// Whether one that has nothing to do is to be polled now.
+#[inline]
 pub(crate) fn draws_spurious() -> bool {
     world::with(World::draws_spurious).unwrap_or_default()
 }
 
 /// Whether those that wait are being asked for their names, by a poll.
+#[inline]
 pub(crate) fn is_roll_call() -> bool {
     world::with(World::is_roll_call).unwrap_or_default()
 }

@@ -46,7 +46,13 @@ pub(crate) fn is_on() -> bool {
 }
 
 /// Hands over the world of the simulation that this thread runs, if it does.
+#[inline]
 pub(super) fn with<T>(then: impl FnOnce(&World) -> T) -> Option<T> {
+    if is_on() { with_world(then) } else { None }
+}
+
+#[cold]
+fn with_world<T>(then: impl FnOnce(&World) -> T) -> Option<T> {
     // Cloned, so that what is done may drop components, which look for the world themselves.
     let world = WORLD.with_borrow(Clone::clone)?;
     Some(then(&world))

@@ -147,44 +147,40 @@ pub(crate) struct Answers {
     pub(crate) whole: usize,
     /// Whether bytes came behind these that are not a whole response.
     pub(crate) is_cut: bool,
-    /// Whether the last of them said that the connection ends, or is an error.
-    pub(crate) closes: bool,
+    /// Whether the server said that it has too many connections.
+    pub(crate) is_refused: bool,
 }
 
 /// Checks that the responses are those of the exchanges, each once and in order.
 pub(crate) fn check(seen: &Seen, exchanges: &[Exchange]) -> Answers {
-    let mut left = &seen.bytes[..];
+    let (mut left, mut is_over) = (&seen.bytes[..], false);
     let mut answers = Answers {
         whole: 0,
         is_cut: false,
-        closes: false,
+        is_refused: false,
     };
     while !left.is_empty() {
-        assert!(
-            !answers.closes,
-            "something follows the last response: {}",
-            left.escape_ascii()
-        );
+        assert!(!is_over, "it follows the last: {}", left.escape_ascii());
         let Some(exchange) = exchanges.get(answers.whole) else {
-            // A request that the server gave up waiting for: it may be one more than were whole.
             panic!("nobody has asked for this: {}", left.escape_ascii());
         };
         let Some(response) = parse(left, exchange.is_head) else {
             answers.is_cut = true;
-            return answers;
+            break;
         };
-        answers.closes = response.closes;
         left = &left[response.length..];
-        if response.status == 408 {
-            assert!(
-                left.is_empty() && response.closes,
-                "not the last: {}",
-                left.escape_ascii()
-            );
-            return answers;
+        is_over = response.closes;
+        match response.status {
+            100 => continue,
+            // Whoever is slow, or one too many, is told so.
+            408 | 503 => {
+                assert!(is_over, "{} closes no connection", response.status);
+                answers.is_refused = response.status == 503;
+                continue;
+            }
+            status => assert_eq!(status, exchange.status, "{exchange:?}"),
         }
-        assert_eq!(response.status, 200);
-        if !exchange.is_head {
+        if response.status == 200 && !exchange.is_head {
             assert!(
                 response.content == exchange.content,
                 "{} instead of {}",
@@ -221,7 +217,7 @@ fn parse(bytes: &[u8], is_head: bool) -> Option<Parsed> {
     };
     let (mut length, mut content) = (end, Vec::new());
     // A request that did not come whole is not known to be HEAD.
-    if is_head && status == 200 {
+    if is_head && status == 200 || status == 100 {
     } else if field("transfer-encoding") == Some("chunked") {
         loop {
             let line = bytes[length..].windows(2).position(|two| two == b"\r\n")?;

@@ -10,9 +10,9 @@ pub(crate) struct Exchange {
     pub(crate) request: Bytes,
     /// Whether the response has no content, though it tells of some.
     pub(crate) is_head: bool,
-    /// Whether the connection ends with it.
-    pub(crate) closes: bool,
-    /// What the content of the response is.
+    /// The status of the response.
+    pub(crate) status: u16,
+    /// What the content of the response is, unless it is a page that says what is wrong.
     pub(crate) content: Bytes,
 }
 
@@ -23,9 +23,28 @@ impl Exchange {
     /// Some exchanges of the connection with this number.
     pub(crate) fn draw_some(connection: usize) -> Vec<Self> {
         let count = random::usize(1..6);
+        let (ends_badly, is_alone) = (random::chance(0.03), random::chance(0.01));
+        if is_alone {
+            // A handler that panics takes with it whatever else it has in hand.
+            return vec![Self::in_vain("GET /panic HTTP/1.1\r\nHost: a\r\n\r\n", 500)];
+        }
         let number = |index| 10 * connection + index;
-        let draw = |index| Self::draw(number(index), index + 1 == count);
-        (0..count).map(draw).collect()
+        let draw = |index| Self::draw(number(index), index + 1 == count && !ends_badly);
+        let mut exchanges: Vec<_> = (0..count).map(draw).collect();
+        if ends_badly {
+            exchanges.push(Self::in_vain("NONSENSE\r\n\r\n", 400));
+        }
+        exchanges
+    }
+
+    /// A request that gets no more than an error page.
+    fn in_vain(request: &'static str, status: u16) -> Self {
+        Self {
+            request: request.into(),
+            is_head: false,
+            status,
+            content: Bytes::new(),
+        }
     }
 
     /// Any exchange. `number` tells it apart from all others; only the last one of a connection may close it.
@@ -46,6 +65,9 @@ impl Exchange {
         let mut request = format!("{method} /{way}/{number}/{length} HTTP/1.1\r\nHost: a\r\n");
         if closes {
             request.push_str("Connection: close\r\n");
+        }
+        if upload.is_some() && random::chance(0.2) {
+            request.push_str("Expect: 100-continue\r\n");
         }
         let received = upload.as_ref().map_or(0, Vec::len);
         let mut request = request.into_bytes();
@@ -69,7 +91,7 @@ impl Exchange {
         Self {
             request: request.into(),
             is_head: method == "HEAD",
-            closes,
+            status: 200,
             content: content(number, received, length),
         }
     }

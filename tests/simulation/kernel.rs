@@ -170,7 +170,8 @@ pub(crate) fn relay_and_check(simulation: Simulation) -> Result<(), Box<dyn Erro
     });
     let unwatched = graph.take(watcher.outbox);
     graph.add("idler", async |_: &mut NoPorts| {
-        Ok(sleep(random::duration(Duration::from_secs(1))).await)
+        sleep(random::duration(Duration::from_secs(1))).await;
+        Ok(())
     });
     let simulation = simulation.beside("outside", async move || {
         sleep(random::duration(Duration::from_millis(3))).await;

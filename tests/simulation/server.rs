@@ -1,10 +1,12 @@
 //! The server under many seeds.
 
 use std::error::Error;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use kamea::{Report, Simulation, random};
+use kamea::time::sleep;
+use kamea::{Report, Simulation, link, random};
 use kamea_components::http::{Site, WebServer};
 use kamea_components::simulated::{Conditions, Network};
 
@@ -20,6 +22,10 @@ pub(crate) struct Outcome {
     is_lossy: bool,
     /// Whether the server was stopped at some moment.
     is_stopped: bool,
+    /// Whether there may be fewer connections than clients.
+    is_narrow: bool,
+    /// How many exchanges were logged, if they were.
+    logged: Option<usize>,
     pub(crate) clients: Vec<Client>,
 }
 
@@ -39,9 +45,25 @@ fn serve(mut simulation: Simulation, stop: f64) -> Result<Outcome, Box<dyn Error
         false => Conditions::drawn(),
     });
     let address = "192.0.2.1:80".parse()?;
-    let server = WebServer::new(Site::new("."))
+    let mut site = Site::new(".");
+    let is_narrow = random::chance(0.1);
+    if is_narrow {
+        site.connections = 1;
+    }
+    let mut server = WebServer::new(site)
         .files(answer_in_any_order)
         .method("POST", answer_in_any_order)?;
+    let logged = random::chance(0.3).then(|| Arc::new(AtomicUsize::new(0)));
+    if let Some(logged) = logged.clone() {
+        let (log, mut entries) = link(1 + random::usize(..4));
+        server = server.records(log);
+        simulation = simulation.beside("log", async move || {
+            while entries.next().await.is_some() {
+                logged.fetch_add(1, Ordering::Relaxed);
+                sleep(random::duration(Duration::from_millis(10))).await;
+            }
+        });
+    }
     let server = server.over(network.accept(address))?;
     let clients = Arc::new(Mutex::new(Vec::new()));
     for index in 0..1 + random::usize(..3) {
@@ -72,6 +94,8 @@ fn serve(mut simulation: Simulation, stop: f64) -> Result<Outcome, Box<dyn Error
         report,
         is_lossy,
         is_stopped,
+        is_narrow,
+        logged: logged.map(|logged| logged.load(Ordering::Relaxed)),
         clients,
     })
 }
@@ -83,17 +107,25 @@ fn check_outcome(outcome: &Outcome) {
         "{:?}",
         outcome.report.faults()
     );
+    let mut whole = 0;
     for client in &outcome.clients {
         let answers = check(&client.seen, &client.exchanges);
+        whole += answers.whole;
+        assert!(outcome.is_narrow || !answers.is_refused, "{client:?}");
         if !client.manner.is_good() || outcome.is_lossy {
             continue;
         }
         assert!(!answers.is_cut, "a response was cut: {client:?}");
-        if !outcome.is_stopped {
+        if !outcome.is_stopped && !answers.is_refused {
             assert_eq!(answers.whole, client.exchanges.len(), "{client:?}");
             assert_eq!(client.seen.end, Some(Ok(())), "{client:?}");
         }
     }
+    assert!(
+        outcome.logged.is_none_or(|logged| logged >= whole),
+        "{whole} answers, {:?} records",
+        outcome.logged
+    );
 }
 
 pub(crate) fn serve_and_check(simulation: Simulation) -> Result<(), Box<dyn Error>> {
