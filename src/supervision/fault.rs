@@ -72,18 +72,11 @@ impl Fault {
         self.restarts_in
     }
 
-    /// Writes it into the log. What shows an error is the user's code, which may panic too.
+    /// Writes it into the log.
     pub(crate) fn log(&self) {
-        let shown = catch_unwind(AssertUnwindSafe(|| self.to_string()));
-        let shown = shown.unwrap_or_else(|_| {
-            format!(
-                "component `{}` of graph `{}` failed, and so does what shows its error",
-                self.component, self.graph
-            )
-        });
         match self.restarts_in {
-            Some(pause) => log::warn!("{shown}; it is started again in {pause:?}"),
-            None => log::error!("{shown}"),
+            Some(pause) => log::warn!("{self}; it is started again in {pause:?}"),
+            None => log::error!("{self}"),
         }
     }
 }
@@ -102,7 +95,11 @@ impl fmt::Display for Fault {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Error(error) => write!(f, "failed: {error}"),
+            // What shows an error is the user's code, which may panic too.
+            Self::Error(error) => match catch_unwind(AssertUnwindSafe(|| error.to_string())) {
+                Ok(shown) => write!(f, "failed: {shown}"),
+                Err(_) => f.write_str("failed, and so does what shows its error"),
+            },
             Self::Panic(message) => write!(f, "panicked: {message}"),
         }
     }

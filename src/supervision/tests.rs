@@ -653,3 +653,34 @@ fn what_a_stopped_source_was_sending_is_delivered() {
         "{begun}"
     );
 }
+
+/// An hour of pauses takes no time, and whatever the order in which components are polled, nothing is lost.
+#[test]
+fn pauses_are_those_of_the_simulation() {
+    crate::Simulation::seeds(0..50).check(|simulation| {
+        let mut graph = Graph::new("simulated");
+        let numbers = graph.add("numbers", async |io: &mut Source<u32>| {
+            for number in 1..=30 {
+                io.outbox.send(number).await?;
+            }
+            Ok(())
+        });
+        let pass = graph.add("pass", pass(Failing::Error));
+        let count = graph.add("count", async |io: &mut Sink<u32>| {
+            let began = crate::time::now();
+            let mut count = 0;
+            while io.inbox.next().await.is_some() {
+                count += 1;
+            }
+            assert_eq!(count, 27);
+            let hours = crate::time::now() - began;
+            assert!(hours >= Duration::from_secs(7 * 3600), "{hours:?}");
+            Ok(())
+        });
+        graph.link(numbers.outbox, pass.inbox).capacity(2);
+        graph.link(pass.outbox, count.inbox).capacity(2);
+        let hour = Duration::from_secs(3600);
+        graph.supervise(move |_| Policy::Restart(Restart::new(3, AGES).pause(hour, 9 * hour)));
+        simulation.run(graph)
+    });
+}
