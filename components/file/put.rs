@@ -1,7 +1,6 @@
 //! PUT (RFC 9110 section 9.3.4): a file that comes in, put in its place at once or not at all.
 
 use std::fs::{File, Permissions};
-use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::PermissionsExt;
@@ -230,7 +229,7 @@ impl Drop for Upload {
 
 /// A hidden name that nobody else has.
 fn temporary_name() -> PathBuf {
-    format!(".upload-{:016x}", RandomState::new().hash_one(0)).into()
+    format!(".upload-{:032x}", kamea::random::token()).into()
 }
 
 /// The way to an open file that has no name (linkat(2)).
