@@ -413,20 +413,26 @@ impl Running {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use kamea::{Done, Graph, Scheduler, Source};
+    /// use kamea::{Done, Graph, Scheduler, Sink, Source};
     ///
-    /// let mut graph = Graph::new("two of a kind");
-    /// let count = graph.add("count", async |io: &mut Source<u64>| {
+    /// async fn count(io: &mut Source<u64>) -> Done {
     ///     for number in 0.. {
     ///         io.outbox.send(number).await?;
     ///     }
     ///     Ok(())
-    /// });
-    /// let numbers = graph.take(count.outbox); // holds 16 that nobody asks for; the 17th is being sent
+    /// }
+    ///
+    /// /// Takes no end, although it is told of it.
+    /// async fn stall(_: &mut Sink<u64>) -> Done {
+    ///     std::future::pending().await
+    /// }
+    ///
+    /// let mut graph = Graph::new("stubborn");
+    /// let (count, stall) = (graph.add("count", count), graph.add("stall", stall));
+    /// graph.link(count.outbox, stall.inbox);
     /// let scheduler = Scheduler::with_workers(1);
-    /// let running = scheduler.run(graph)?;
-    /// assert!(!running.stop_within(Duration::from_millis(10))?);
-    /// assert!(numbers.into_iter().count() <= 16);
+    /// let has_drained = scheduler.run(graph)?.stop_within(Duration::from_millis(10))?;
+    /// assert!(!has_drained);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn stop_within(self, deadline: Duration) -> Result<bool, Fault> {
