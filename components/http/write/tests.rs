@@ -135,7 +135,7 @@ fn nothing_follows_a_response_that_closes() {
         Ok(())
     });
     let expected = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nlast";
-    assert_eq!((text.as_str(), finish), (expected, Some(Finish::Close)));
+    assert_eq!((text.as_str(), finish), (expected, Some(Finish::Linger)));
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn content_of_unknown_length_is_chunked_and_in_1_0_ends_with_the_connection() {
         (
             Version::HTTP_10,
             "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello!",
-            Some(Finish::Close),
+            Some(Finish::Linger),
         ),
     ] {
         let (text, finish) = written_by(async move |io: &mut DriverPorts| {
