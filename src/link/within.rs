@@ -44,6 +44,9 @@ struct State<T> {
     sent_by_others: Box<[u64]>,
     /// The most messages that ever waited.
     high_water: usize,
+    /// With fewer messages than that in the queue there is nothing to be seen to when one comes: there is space, nobody waits to
+    /// send, nobody looks at the message, and it is not the most that ever waited.
+    quick: usize,
     /// Whether anybody looks at each message: hardly ever.
     is_watched: bool,
     watch: Watch<T>,
@@ -83,6 +86,7 @@ impl<T> Queue<T> {
                 sent: 0,
                 sent_by_others: vec![0; terms.feeds.saturating_sub(1)].into(),
                 high_water: 0,
+                quick: 0,
                 is_watched: measure.is_some(),
                 watch: Watch::measuring(measure),
             }),
@@ -137,6 +141,19 @@ impl<T> Queue<T> {
     #[inline]
     pub(crate) fn offer(&self, message: &mut Option<T>, feed: usize) {
         let mut state = self.state.borrow_mut();
+        if state.messages.len() < state.quick
+            && let Some(message) = message.take()
+        {
+            state.messages.push_back(message);
+            state.count(feed);
+            self.wake_reader(state);
+        } else {
+            self.offer_slowly(state, message, feed);
+        }
+    }
+
+    #[inline(never)]
+    fn offer_slowly(&self, mut state: RefMut<'_, State<T>>, message: &mut Option<T>, feed: usize) {
         let capacity = state.capacity + usize::from(mutated("a link holds one too many"));
         if state.messages.len() < capacity
             && (state.writers.is_empty() || mutated("a send overtakes one that waits"))
@@ -176,12 +193,11 @@ impl<T> Queue<T> {
         let is_first = state.writers.front().map(|writer| writer.ticket) == *ticket;
         if is_first && state.messages.len() < state.capacity {
             let message = message.take().expect("polled after it was ready");
-            state.accept(message, feed);
-            let mut next = None;
             if ticket.take().is_some() {
                 state.writers.pop_front();
-                next = state.next_writer_with_space();
             }
+            state.accept(message, feed);
+            let next = state.next_writer_with_space();
             self.wake_reader(state);
             self.wake(next);
             return Poll::Ready(Ok(()));
@@ -203,6 +219,7 @@ impl<T> Queue<T> {
                     feed,
                     since: turn(),
                 });
+                state.quick = 0;
                 *ticket = Some(new);
             }
         }
@@ -225,6 +242,7 @@ impl<T> Queue<T> {
             state.accept(message, writer.feed);
             return self.wake_reader(state);
         }
+        state.reckon();
         let next = state.next_writer_with_space();
         drop(state);
         if !mutated("a send that is given up wakes nobody") {
@@ -265,7 +283,7 @@ impl<T> Queue<T> {
     pub(crate) fn close(&self) {
         let mut state = self.state.borrow_mut();
         state.inbox_open = false;
-        state.capacity = 0;
+        (state.capacity, state.quick) = (0, 0);
         let undelivered = std::mem::take(&mut state.messages);
         let writers = std::mem::take(&mut state.writers);
         let watchers = std::mem::take(&mut state.watchers);
@@ -295,13 +313,25 @@ impl<T> Queue<T> {
 
 impl<T> State<T> {
     /// Puts a message into the queue, and counts it.
-    #[inline]
     fn accept(&mut self, message: T, feed: usize) {
         if self.is_watched {
             self.watch.see(&message, feed);
         }
         self.messages.push_back(message);
         self.high_water = self.high_water.max(self.messages.len());
+        self.reckon();
+        self.count(feed);
+    }
+
+    /// Finds out when there is nothing to be seen to.
+    fn reckon(&mut self) {
+        let is_simple = self.writers.is_empty() && !self.is_watched;
+        let quick = self.high_water.min(self.capacity);
+        self.quick = if is_simple { quick } else { 0 };
+    }
+
+    #[inline]
+    fn count(&mut self, feed: usize) {
         match feed.checked_sub(1) {
             None => self.sent += 1,
             Some(other) => self.sent_by_others[other] += 1,
@@ -367,6 +397,7 @@ impl<T: Message> Counted for Queue<T> {
         let mut state = self.state.borrow_mut();
         state.watch.taps.push(Tapping::new(feed, point));
         state.is_watched = true;
+        state.quick = 0;
     }
 
     fn untap(&self, point: &Arc<TapPoint>) {
@@ -374,5 +405,6 @@ impl<T: Message> Counted for Queue<T> {
         let watch = &mut state.watch;
         watch.taps.retain(|tap| !tap.is_at(point));
         state.is_watched = !watch.taps.is_empty() || watch.measure.is_some();
+        state.reckon();
     }
 }

@@ -242,7 +242,7 @@ fn a_tap_that_is_not_read_holds_nothing_up_and_counts_all() {
     (0..10_000).for_each(|number| numbers.send_blocking(number).unwrap());
     drop(numbers);
     assert_eq!(reader.join().unwrap(), 10_000);
-    assert_eq!(tap.seen(), 10_000);
+    wait_until(|| tap.seen() == 10_000);
     let samples: Vec<_> = std::iter::from_fn(|| tap.try_next()).collect();
     assert_eq!(
         samples.len(),
