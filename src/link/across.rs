@@ -96,8 +96,11 @@ impl<T> Sender<T> {
     /// [`TrySendError`] with the message, when the link is full or the receiving end is gone.
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
         let bytes = self.shared.weigh(&message);
-        // At a full link nothing is shown: who sends there shows it when it waits.
-        if self.shared.is_tapped() && !self.sender.is_full() {
+        if self.shared.is_tapped() {
+            // Who sends into a full link shows the message when it waits, so nothing may be sent here that has not been shown.
+            if self.sender.is_full() && !self.shared.gone.is_set() {
+                return Err(TrySendError::Full(message));
+            }
             self.shared.show(&message, self.feed);
         }
         match self.sender.try_send(message) {

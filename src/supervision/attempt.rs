@@ -4,9 +4,9 @@ use std::any::Any;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::thread;
 
 use super::Cause;
@@ -53,45 +53,53 @@ impl Failed {
 }
 
 /// What a component that is an async function does when it is polled.
-pub(crate) async fn attempt<P, F>(mut function: F, mut ports: P) -> Ended
+#[expect(
+    clippy::manual_async_fn,
+    reason = "the arguments of an `async fn` are kept twice, and a connection at rest is but a component"
+)]
+pub(crate) fn attempt<P, F>(mut function: F, mut ports: P) -> impl Future<Output = Ended>
 where
     P: Ports,
     F: AsyncFnMut(&mut P) -> Done + 'static,
 {
-    let outcome = caught(function(&mut ports)).await;
-    let Some(cause) = Cause::of(outcome) else {
-        let dropped = catch_unwind(AssertUnwindSafe(|| drop((function, ports))));
-        return dropped.map_err(|payload| Box::new(Failed::for_good(Cause::panic(&*payload))));
-    };
-    // A function panics where the component behind it is polled.
-    let is_panic = matches!(cause, Cause::Panic(_));
-    let culprit = is_panic.then(fuse::culprit).flatten();
-    for letter in ports.dead_letters() {
-        letter.await;
+    async move {
+        let outcome = {
+            let mut running = pin!(Some(function(&mut ports)));
+            let outcome = poll_fn(|cx| poll_caught(running.as_mut(), cx)).await;
+            match catch_unwind(AssertUnwindSafe(|| running.set(None))) {
+                Ok(()) => outcome,
+                Err(payload) => outcome.and(Err(payload)),
+            }
+        };
+        let Some(cause) = Cause::of(outcome) else {
+            let dropped = catch_unwind(AssertUnwindSafe(|| drop((function, ports))));
+            return dropped.map_err(|payload| Box::new(Failed::for_good(Cause::panic(&*payload))));
+        };
+        // A function panics where the component behind it is polled.
+        let is_panic = matches!(cause, Cause::Panic(_));
+        let culprit = is_panic.then(fuse::culprit).flatten();
+        for letter in ports.dead_letters() {
+            letter.await;
+        }
+        Err(Box::new(Failed {
+            culprit,
+            ..Failed::new(cause, || function.start(ports))
+        }))
     }
-    Err(Box::new(Failed {
-        culprit,
-        ..Failed::new(cause, || function.start(ports))
-    }))
 }
 
-/// Runs a future that may panic while it is polled, or dropped.
-async fn caught<T>(future: impl Future<Output = T>) -> thread::Result<T> {
-    let mut future = pin!(Some(future));
-    let outcome = poll_fn(|cx| {
-        let Some(running) = future.as_mut().as_pin_mut() else {
-            return Poll::Pending;
-        };
-        match catch_unwind(AssertUnwindSafe(|| running.poll(cx))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
-            Err(payload) => Poll::Ready(Err(payload)),
-        }
-    })
-    .await;
-    match catch_unwind(AssertUnwindSafe(|| future.set(None))) {
-        Ok(()) => outcome,
-        Err(payload) => outcome.and(Err(payload)),
+/// Polls a future that may panic.
+fn poll_caught<F: Future>(
+    future: Pin<&mut Option<F>>,
+    cx: &mut Context<'_>,
+) -> Poll<thread::Result<F::Output>> {
+    let Some(running) = future.as_pin_mut() else {
+        return Poll::Pending;
+    };
+    match catch_unwind(AssertUnwindSafe(|| running.poll(cx))) {
+        Ok(Poll::Pending) => Poll::Pending,
+        Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+        Err(payload) => Poll::Ready(Err(payload)),
     }
 }
 
