@@ -115,8 +115,11 @@ fn what_goes_wrong_is_a_fault_that_names_the_server() {
         assert!(fault.contains(expected), "{fault}");
     }
 
-    let (client, server) = connected();
+    let (mut client, mut server) = connected();
     let name = server.local_addr().unwrap();
+    // Who has heard something knows that it is connected.
+    server.write_all(b"hello").unwrap();
+    assert!(client.incoming.next_blocking().is_some());
     rustix::net::sockopt::set_socket_linger(&server, Some(Duration::ZERO)).unwrap();
     drop(server); // which resets the connection
     let fault = client.running.wait().unwrap_err().to_string();
