@@ -65,7 +65,7 @@ fn the_graph_is_drawn_in_light_and_dark_on_a_desktop_and_on_a_phone() {
             browser.go(&format!("http://{inspector}/"));
             browser.wait_for(&format!("{BOXES} >= 7"));
             // Rates need two censuses.
-            let rates = "[...document.querySelectorAll('.edge text')].some((text) => /\\d\\/s/.test(text.textContent))";
+            let rates = "[...document.querySelectorAll('.edge text')].some((text) => /\\d[kM]?\\/s/.test(text.textContent))";
             browser.wait_for(rates);
             browser.wait_for("document.querySelector('[stroke-width=\"1.3\"]') && [...document.querySelectorAll('.edge .link')].some((link) => link.getAttribute('stroke-width') > 3)");
             let wide = "document.documentElement.scrollWidth <= innerWidth";
