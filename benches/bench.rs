@@ -46,14 +46,17 @@ struct Setting {
 
 type Measure = fn(&Setting) -> Result<Vec<Row>, Error>;
 
-/// The rows, by their names, in the order of the table.
-const ROWS: &[(&str, Measure)] = &[
-    ("within", links::within),
+/// The rows of the kernel and its chassis, by their names, in the order of the table. They may use all cores.
+const KERNEL: &[(&str, Measure)] = &[
     ("across", links::across),
     ("template", links::template),
     ("lines", lines::lines),
     ("words", chassis::words),
     ("backplane", chassis::backplane),
+];
+
+/// The rows of the servers, which have a core of their own.
+const SERVERS: &[(&str, Measure)] = &[
     ("keep-alive", requests::keep_alive),
     ("pipelined", requests::pipelined),
     ("close", requests::close),
@@ -106,9 +109,13 @@ fn options() -> Result<Setting, Error> {
         }
     }
     if let Some(only) = &setting.only
-        && !ROWS.iter().any(|(name, _)| name == only)
+        && !KERNEL.iter().chain(SERVERS).any(|(name, _)| name == only)
     {
-        let names: Vec<_> = ROWS.iter().map(|(name, _)| *name).collect();
+        let names: Vec<_> = KERNEL
+            .iter()
+            .chain(SERVERS)
+            .map(|(name, _)| *name)
+            .collect();
         return Err(format!("there is no row {only}; there are {}", names.join(", ")).into());
     }
     Ok(setting)
@@ -123,21 +130,9 @@ fn run(setting: &Setting) -> Result<(), Error> {
     }
     write_data(&setting.data)?;
     let (mut rows, mut failures) = (Vec::new(), Vec::new());
-    let mut may_use_all_cores = true;
-    for (name, measure) in ROWS {
-        if setting.only.as_deref().is_some_and(|only| only != *name) {
-            continue;
-        }
-        let is_kernel = ["within", "across", "template"].contains(name);
-        if !is_kernel && std::mem::take(&mut may_use_all_cores) {
-            process::leave_the_servers_core()?;
-        }
-        writeln!(io::stderr(), "measuring {name}")?;
-        match measure(setting) {
-            Ok(measured) => rows.extend(measured),
-            Err(error) => failures.push(format!("{name}: {error}")),
-        }
-    }
+    measure(KERNEL, setting, &mut rows, &mut failures)?;
+    process::leave_the_servers_core()?;
+    measure(SERVERS, setting, &mut rows, &mut failures)?;
     let table = table::markdown(&rows);
     fs::write(setting.data.with_file_name("bench.md"), &table)?;
     io::stdout().write_all(table.as_bytes())?;
@@ -145,6 +140,24 @@ fn run(setting: &Setting) -> Result<(), Error> {
         return Ok(());
     }
     Err(format!("not measured: {}", failures.join("; ")).into())
+}
+
+/// Measures those of the rows that are wanted.
+fn measure(
+    all: &[(&str, Measure)],
+    setting: &Setting,
+    rows: &mut Vec<Row>,
+    failures: &mut Vec<String>,
+) -> io::Result<()> {
+    let is_wanted = |name| setting.only.as_ref().is_none_or(|only| only == name);
+    for (name, measure) in all.iter().filter(|(name, _)| is_wanted(*name)) {
+        writeln!(io::stderr(), "measuring {name}")?;
+        match measure(setting) {
+            Ok(measured) => rows.extend(measured),
+            Err(error) => failures.push(format!("{name}: {error}")),
+        }
+    }
+    Ok(())
 }
 
 /// Fails with the name of the package that is missing.

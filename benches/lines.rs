@@ -8,10 +8,10 @@ mod axon;
 use std::thread;
 use std::time::Instant;
 
-use kamea::{Done, Graph, Pipe, Pipeline, Source};
+use kamea::{Graph, Pipe, Pipeline, Source};
 use tokio::sync::mpsc;
 
-use crate::links::{CAPACITY, each, measure};
+use crate::links::{CAPACITY, each, measure, pass_on};
 use crate::table::{Row, Target};
 use crate::{Error, Setting};
 
@@ -34,7 +34,7 @@ const CONTENDERS: &[(&str, Measure)] = &[
 
 /// A line of one component, of ten, of a hundred.
 pub(crate) fn lines(setting: &Setting) -> Result<Vec<Row>, Error> {
-    let row = |(what, length): (&'static str, u64)| {
+    let row = |(what, length, targets): (&'static str, u64, &[Target])| {
         let contenders: Vec<_> = CONTENDERS
             .iter()
             .map(|&(of, measure)| (of, move || measure(length)))
@@ -43,13 +43,17 @@ pub(crate) fn lines(setting: &Setting) -> Result<Vec<Row>, Error> {
             what,
             unit: "ns",
             figures: measure(setting, &contenders)?,
-            targets: vec![Target::MostOfLeast(1.0 / 3.0)],
+            targets: [&[Target::MostOfLeast(1.0 / 3.0)], targets].concat(),
         })
     };
     [
-        ("a message to a line of 1 component, each", 1),
-        ("a message through a line of 10 components, each", 10),
-        ("a message through a line of 100 components, each", 100),
+        ("a message to a line of 1 component, each", 1, &[][..]),
+        (
+            "a message through a line of 10 components, each",
+            10,
+            &[Target::Most(10.0), Target::MostOf(0.25, "tokio mpsc")],
+        ),
+        ("a message through a line of 100 components, each", 100, &[]),
     ]
     .into_iter()
     .map(row)
@@ -65,13 +69,6 @@ fn messages(length: u64) -> u64 {
 fn figure(start: Instant, length: u64, sum: u64) -> Result<f64, Error> {
     let sent = messages(length);
     each(start, sent * length, sum, sent)
-}
-
-async fn pass_on(io: &mut Pipe<u64, u64>) -> Done {
-    while let Some(message) = io.inbox.next().await {
-        io.outbox.send(message).await?;
-    }
-    Ok(())
 }
 
 fn kamea(length: u64) -> Result<f64, Error> {

@@ -1,32 +1,18 @@
-//! The rows of the kernel alone: a message over a link, and a graph from its template.
+//! The rows of the kernel alone: a message between workers, and a graph from its template.
 
 use std::cell::Cell;
 use std::thread;
 use std::time::Instant;
 
-use kamea::{Done, Graph, Pipe, Pipeline, Placement, Scheduler, Sink, Source, Template};
-use tokio::sync::mpsc;
+use kamea::{Done, Graph, Pipe, Placement, Scheduler, Sink, Source, Template};
 
 use crate::table::{Figure, Row, Target};
 use crate::{Error, Setting};
 
 /// How many messages the links hold, Kamea's and the peers' alike.
 pub(crate) const CAPACITY: usize = 16;
-/// How many links a message takes, one after another.
-const LINKS: u64 = 10;
 const MESSAGES: u64 = 500_000;
 const GRAPHS: u64 = 200_000;
-
-/// One message over one link inside a flow, against tokio's channel.
-pub(crate) fn within(setting: &Setting) -> Result<Vec<Row>, Error> {
-    let contenders: [(_, Measure); 2] = [("Kamea", ten_links), ("tokio mpsc", ten_channels)];
-    Ok(vec![Row {
-        what: "a message over a link inside a flow",
-        unit: "ns",
-        figures: measure(setting, &contenders)?,
-        targets: vec![Target::Most(10.0), Target::MostOf(0.25, "tokio mpsc")],
-    }])
-}
 
 /// One message between workers, against bare flume between threads.
 pub(crate) fn across(setting: &Setting) -> Result<Vec<Row>, Error> {
@@ -79,81 +65,12 @@ pub(crate) fn each(start: Instant, count: u64, sum: u64, sent: u64) -> Result<f6
     Ok(elapsed.as_nanos() as f64 / count as f64)
 }
 
-async fn send_all(io: &mut Source<u64>) -> Done {
-    for message in 0..MESSAGES {
-        io.outbox.send(message).await?;
-    }
-    Ok(())
-}
-
-async fn pass_on(io: &mut Pipe<u64, u64>) -> Done {
+/// Sends on what comes.
+pub(crate) async fn pass_on(io: &mut Pipe<u64, u64>) -> Done {
     while let Some(message) = io.inbox.next().await {
         io.outbox.send(message).await?;
     }
     Ok(())
-}
-
-/// Adds up what comes, and says at the end what it was.
-async fn add_up(io: &mut Pipe<u64, u64>) -> Done {
-    let mut sum = 0;
-    while let Some(message) = io.inbox.next().await {
-        sum += message;
-    }
-    Ok(io.outbox.send(sum).await?)
-}
-
-fn ten_links() -> Result<f64, Error> {
-    let mut graph = Graph::new("ten links");
-    let mut line = Pipeline::start(&mut graph, "send", send_all);
-    for number in 1..LINKS {
-        line = line
-            .then(&format!("pass {number}"), pass_on)
-            .capacity(CAPACITY);
-    }
-    let (_, sum) = line.then("add up", add_up).capacity(CAPACITY).ends();
-    let mut sum = graph.take(sum);
-    let flow = graph.start()?;
-    let start = Instant::now();
-    kamea::testing::block_on(flow)?;
-    each(
-        start,
-        MESSAGES * LINKS,
-        sum.next_blocking().unwrap_or(0),
-        MESSAGES,
-    )
-}
-
-fn ten_channels() -> Result<f64, Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let (first, mut receiver) = mpsc::channel(CAPACITY);
-    for _ in 1..LINKS {
-        let (sender, next) = mpsc::channel(CAPACITY);
-        let mut upstream = std::mem::replace(&mut receiver, next);
-        runtime.spawn(async move {
-            while let Some(message) = upstream.recv().await {
-                if sender.send(message).await.is_err() {
-                    break;
-                }
-            }
-        });
-    }
-    let last = runtime.spawn(async move {
-        let mut sum = 0;
-        while let Some(message) = receiver.recv().await {
-            sum += message;
-        }
-        sum
-    });
-    let start = Instant::now();
-    runtime.spawn(async move {
-        for message in 0..MESSAGES {
-            if first.send(message).await.is_err() {
-                break;
-            }
-        }
-    });
-    let sum = runtime.block_on(last)?;
-    each(start, MESSAGES * LINKS, sum, MESSAGES)
 }
 
 fn between_workers() -> Result<f64, Error> {
