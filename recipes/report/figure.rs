@@ -165,12 +165,6 @@ impl fmt::Display for Time {
             value if value < 99.95 => 1,
             _ => 0,
         };
-        // Microseconds are whole as they are measured.
-        let digits = if unit == "us" && value.fract() == 0.0 {
-            0
-        } else {
-            digits
-        };
         f.pad(&format!("{value:.digits$} {unit}"))
     }
 }
@@ -182,7 +176,7 @@ mod tests {
     #[test]
     fn times_are_shown_in_the_unit_that_fits() {
         for (us, text) in [
-            (0.0, "0 us"),
+            (0.0, "0.00 us"),
             (7.25, "7.25 us"),
             (999.0, "999 us"),
             (999.9, "1.00 ms"),

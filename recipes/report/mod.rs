@@ -1,11 +1,13 @@
 //! What is made of a measurement: its summary, which is also its JSON, and what programs and people make of that.
 
+mod compare;
 mod figure;
 mod machine;
 mod statistics;
 mod summary;
 mod threshold;
 
+pub use compare::{Comparison, Difference, LEAST, Verdict};
 pub use figure::{Figure, Time};
 pub use machine::Machine;
 pub use statistics::{CONFIDENCE, Interval, Spread};

@@ -127,6 +127,8 @@ pub struct MissedSchedule {
     pub requests: u64,
     /// The most by which one was late, in microseconds.
     pub largest_us: f64,
+    /// Requests that were not sent because their connections still waited for responses when the time was over. This is the server's doing, and no latency tells of it.
+    pub held_up: u64,
 }
 
 /// One second of a run. Latencies are corrected ones, of the responses that came in that second.
@@ -139,7 +141,7 @@ pub struct Second {
     pub requests: u64,
     /// Bytes that came.
     pub bytes: u64,
-    /// Requests that failed, of all classes, and responses of status 400 or more.
+    /// Requests for which no response came whole.
     pub errors: u64,
     /// The median, in microseconds.
     pub p50_us: f64,
