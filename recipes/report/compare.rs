@@ -16,7 +16,7 @@ use std::fmt;
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use super::{Figure, Interval, Second, Summary};
+use super::{Figure, Interval, Summary};
 
 /// Differences up to this share are noise, whatever else is said of them.
 pub const LEAST: f64 = 0.02;
@@ -134,12 +134,10 @@ fn verdict(figure: Figure, change: Interval) -> Verdict {
 
 /// The logarithm of what each second had: of all that were measured whole, but for the first of a run that is long enough, in which connections are made and caches are cold.
 fn series(figure: Figure, run: &Summary) -> Vec<f64> {
-    let is_whole = |second: &&Second| second.t_s + 1.0 <= run.duration_s + 0.05;
-    let whole = run.series.iter().filter(is_whole);
     let skipped = usize::from(run.series.len() > FEWEST + 1);
     // Nothing has no logarithm.
     let logarithm = |value: f64| value.max(0.5).ln();
-    whole
+    run.whole_seconds()
         .skip(skipped)
         .filter_map(|second| figure.of_second(second))
         .map(logarithm)
@@ -325,6 +323,7 @@ impl fmt::Display for Comparison {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Second;
 
     /// A run of so many seconds that vary by 4 %, each resembling the one before it to some degree, with a pause now and then.
     fn run(random: &mut fastrand::Rng, seconds: usize, persistence: f64, factor: f64) -> Summary {

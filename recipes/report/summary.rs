@@ -181,11 +181,10 @@ impl std::fmt::Display for SummaryError {
 impl std::error::Error for SummaryError {}
 
 impl Summary {
-    /// As JSON, with line breaks, and one at the end.
+    /// As JSON, with a line for each second.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let json = serde_json::to_string_pretty(self);
-        json.expect("a tree of numbers and texts can be written") + "\n"
+        super::json::write(self)
     }
 
     /// Reads what [`Summary::to_json`] writes.
@@ -195,6 +194,14 @@ impl Summary {
     /// If the text is not JSON, or no summary.
     pub fn from_json(json: &str) -> Result<Self, SummaryError> {
         serde_json::from_str(json).map_err(SummaryError)
+    }
+
+    /// The seconds that were measured from their beginning to their end.
+    pub fn whole_seconds(&self) -> impl Iterator<Item = &Second> {
+        // The clock of the last one may be a moment off.
+        self.series
+            .iter()
+            .filter(|second| second.t_s + 1.0 <= self.duration_s + 0.05)
     }
 }
 
