@@ -1,5 +1,7 @@
 //! What the recipes have in common: they run a server, or a graph, and `--inspect ADDRESS` shows it on a page.
 
+pub mod report;
+
 use std::error::Error;
 use std::fmt;
 use std::io::{self, Write};
