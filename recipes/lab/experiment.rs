@@ -145,6 +145,17 @@ pub(crate) struct Contender {
     pub(crate) mode: Option<Mode>,
 }
 
+impl Contender {
+    /// A server in each of these modes, if it has modes.
+    pub(crate) fn of(server: Server, modes: &[Mode]) -> Vec<Self> {
+        let contender = |mode| Self { server, mode };
+        match server {
+            Server::Spidey => modes.iter().map(|mode| contender(Some(*mode))).collect(),
+            _ => vec![contender(None)],
+        }
+    }
+}
+
 impl fmt::Display for Contender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.server.fmt(f)?;
