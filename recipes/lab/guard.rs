@@ -11,7 +11,6 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
@@ -90,7 +89,10 @@ pub(crate) fn guard(options: &Guard) -> io::Result<ExitCode> {
     sched_setaffinity(None, &cores)?;
     set_child_subreaper(Some(getpid()))?;
     let mut command = Command::new(&options.program);
-    let started = command.args(&options.arguments).stdin(Stdio::null()).spawn();
+    let started = command
+        .args(&options.arguments)
+        .stdin(Stdio::null())
+        .spawn();
     let child = match started {
         Ok(child) => child,
         Err(error) => {

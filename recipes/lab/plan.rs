@@ -1,6 +1,6 @@
 //! What a run is to do: the first line of its journal.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
@@ -112,7 +112,9 @@ impl Plan {
             left_out,
             circumstances,
         };
-        let asked = experiments.into_iter().map(|experiment| plan.ask(experiment));
+        let asked = experiments
+            .into_iter()
+            .map(|experiment| plan.ask(experiment));
         plan.experiments = asked.collect();
         plan
     }
@@ -123,7 +125,11 @@ impl Plan {
             (Experiment::Gigabyte, _) => self.connections.min(FOR_LARGEST),
             (_, Kind::Throughput) => self.connections,
         };
-        Asked { experiment, connections, length: site::length(experiment, self.seed, self.quick) }
+        Asked {
+            experiment,
+            connections,
+            length: site::length(experiment, self.seed, self.quick),
+        }
     }
 
     /// All samples that are to be taken: round after round, each in an order of its own.
@@ -145,7 +151,11 @@ impl Plan {
                     out.server == contender.server && out.experiment == Some(experiment)
                 };
                 if !self.left_out.iter().any(is_out) {
-                    round.push(Cell { experiment, contender, repetition });
+                    round.push(Cell {
+                        experiment,
+                        contender,
+                        repetition,
+                    });
                 }
             }
         }
@@ -154,7 +164,9 @@ impl Plan {
 
     /// How an experiment is carried out.
     pub(crate) fn asked(&self, experiment: Experiment) -> Option<&Asked> {
-        self.experiments.iter().find(|asked| asked.experiment == experiment)
+        self.experiments
+            .iter()
+            .find(|asked| asked.experiment == experiment)
     }
 
     /// The servers that take part.
@@ -168,16 +180,31 @@ impl Plan {
     /// What is otherwise than it was when the run began, by what is wished for and by what is found: a line for each.
     pub(crate) fn differences(&self, wishes: &Wishes, found: &Circumstances) -> Vec<String> {
         let experiments = self.experiments.iter().map(|asked| asked.experiment);
-        let modes = self.contenders.iter().filter_map(|contender| contender.mode);
+        let modes = self
+            .contenders
+            .iter()
+            .filter_map(|contender| contender.mode);
         let seconds = wishes.seconds.map(|Seconds(seconds)| seconds);
         let mut differences = [
             differing("--only", names(experiments), wished(&wishes.only)),
             differing("--servers", names(self.servers()), wished(&wishes.servers)),
             differing("--modes", names(modes), wished(&wishes.modes)),
-            differing("--repetitions", self.repetitions, wishes.repetitions.map(u32::from)),
+            differing(
+                "--repetitions",
+                self.repetitions,
+                wishes.repetitions.map(u32::from),
+            ),
             differing("--seconds", self.seconds, seconds),
-            differing("--connections", self.connections, wishes.connections.map(u32::from)),
-            differing("--keep-alive", self.keep_alive, wishes.keep_alive.then_some(true)),
+            differing(
+                "--connections",
+                self.connections,
+                wishes.connections.map(u32::from),
+            ),
+            differing(
+                "--keep-alive",
+                self.keep_alive,
+                wishes.keep_alive.then_some(true),
+            ),
             differing("--seed", self.seed, wishes.seed),
             differing("--quick", self.quick, wishes.quick.then_some(true)),
         ]
@@ -225,7 +252,9 @@ fn wished<T: ValueEnum + PartialEq>(wished: &[T]) -> Option<String> {
 
 /// The names of values on the command line, each once.
 fn names<T: ValueEnum>(values: impl IntoIterator<Item = T>) -> String {
-    let names = values.into_iter().filter_map(|value| value.to_possible_value());
+    let names = values
+        .into_iter()
+        .filter_map(|value| value.to_possible_value());
     let mut names: Vec<_> = names.map(|value| value.get_name().to_owned()).collect();
     names.dedup();
     names.join(",")
@@ -234,4 +263,17 @@ fn names<T: ValueEnum>(values: impl IntoIterator<Item = T>) -> String {
 fn differing<T: PartialEq + Display>(what: &str, was: T, is: Option<T>) -> Option<String> {
     let is = is.filter(|is| *is != was)?;
     Some(format!("{what}: {was} when the run began, {is} now"))
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.experiment {
+            None => write!(f, "without {}: {}", self.server, self.reason),
+            Some(experiment) => write!(
+                f,
+                "without the {experiment} of {}: {}",
+                self.server, self.reason
+            ),
+        }
+    }
 }

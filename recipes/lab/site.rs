@@ -80,7 +80,9 @@ pub(crate) fn write(folder: &Path, plan: &Plan) -> io::Result<()> {
 fn write_listed(folder: &Path, seed: u64) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let names = (0..LISTED).map(|number| listed(seed, number));
-    names.into_iter().try_for_each(|name| fs::write(folder.join(name), "listed\n"))
+    names
+        .into_iter()
+        .try_for_each(|name| fs::write(folder.join(name), "listed\n"))
 }
 
 /// The name of one of the listed files.

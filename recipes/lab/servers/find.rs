@@ -51,7 +51,12 @@ pub(crate) fn find(server: Server, site: &Path) -> Result<Installed, String> {
         Server::Python => is_closed().then(closed),
         Server::Spidey | Server::Apache | Server::Lighttpd => None,
     };
-    Ok(Installed { server, program, version, no_cgi })
+    Ok(Installed {
+        server,
+        program,
+        version,
+        no_cgi,
+    })
 }
 
 /// A program of this project, which has been built beside this one.
@@ -65,23 +70,35 @@ pub(crate) fn ours(name: &str) -> Result<PathBuf, String> {
     if program.is_file() {
         return Ok(program);
     }
-    Err(format!("{} is missing: cargo build --bins builds it", program.display()))
+    Err(format!(
+        "{} is missing: cargo build --bins builds it",
+        program.display()
+    ))
 }
 
 /// The first of these programs that is installed.
 pub(super) fn installed(names: &[&str]) -> Result<PathBuf, String> {
     let path = env::var_os("PATH").unwrap_or_default();
-    let folders: Vec<_> = env::split_paths(&path).chain(SYSTEM.map(PathBuf::from)).collect();
-    let places = names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+    let folders: Vec<_> = env::split_paths(&path)
+        .chain(SYSTEM.map(PathBuf::from))
+        .collect();
+    let places = names
+        .iter()
+        .flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
     let mut found = places.filter(|place| place.is_file());
-    found.next().ok_or_else(|| format!("{} is not installed", names.join(" or ")))
+    found
+        .next()
+        .ok_or_else(|| format!("{} is not installed", names.join(" or ")))
 }
 
 /// A program, and what it says of its version.
 fn asked(program: PathBuf, option: &str) -> Result<(PathBuf, String), String> {
     let said = said(&program, &[option])?;
-    let is_version = |word: &&str| word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.');
-    let mut words = said.split([' ', '\n', '/']).map(|word| word.trim_start_matches('v'));
+    let is_version =
+        |word: &&str| word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.');
+    let mut words = said
+        .split([' ', '\n', '/'])
+        .map(|word| word.trim_start_matches('v'));
     match words.find(is_version) {
         Some(version) => Ok((program, version.to_owned())),
         None => Err(format!("{} {option} says no version", program.display())),
@@ -104,7 +121,10 @@ fn has_cgi(python: &Path) -> bool {
 
 /// What a program says, wherever it says it.
 fn said(program: &Path, arguments: &[&str]) -> Result<String, String> {
-    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output();
+    let output = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output();
     let output = output.map_err(|error| format!("cannot start {}: {error}", program.display()))?;
     if !output.status.success() {
         return Err(format!("{} ends with {}", program.display(), output.status));
@@ -116,5 +136,7 @@ fn said(program: &Path, arguments: &[&str]) -> Result<String, String> {
 /// Whether everybody may get to what is in a folder.
 fn is_open_to_others(folder: &Path) -> bool {
     let mode = |folder: &Path| fs::metadata(folder).map(|folder| folder.permissions().mode());
-    folder.ancestors().all(|folder| mode(folder).is_ok_and(|mode| mode & 0o001 != 0))
+    folder
+        .ancestors()
+        .all(|folder| mode(folder).is_ok_and(|mode| mode & 0o001 != 0))
 }

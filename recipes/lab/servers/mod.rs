@@ -7,13 +7,10 @@ mod find;
 mod peers;
 
 use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io;
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_lite::future::or;
@@ -24,8 +21,8 @@ pub(crate) use find::{Installed, find, ours};
 use peers::{Configured, Place};
 
 use crate::experiment::{Contender, Mode, Server};
-use crate::guard::{Guarded, Program};
 use crate::patience::within;
+use crate::setting::{Running, Setting};
 
 /// How long a server may take to start.
 const START: Duration = Duration::from_secs(20);
@@ -39,41 +36,7 @@ const PORTS: u32 = 5;
 /// How many programs fcgiwrap runs at once: as many as `spidey` does unless it is told otherwise.
 const AT_ONCE: &str = "32";
 
-/// What servers are started with.
-#[derive(Debug, Clone)]
-pub(crate) struct Grounds {
-    pub(crate) installed: Vec<Installed>,
-    /// What they serve.
-    pub(crate) site: PathBuf,
-    /// Where they may keep what they need, and where their logs go.
-    pub(crate) run: PathBuf,
-    /// The cores that they may run on.
-    pub(crate) cores: Vec<usize>,
-}
-
-/// The programs that run for a sample, in the order in which they were started.
-#[derive(Debug, Default)]
-pub(crate) struct Running(Vec<Guarded>);
-
-impl Running {
-    /// Starts a program.
-    pub(crate) async fn start(&mut self, program: Program) -> Result<&mut Guarded, String> {
-        let name = program.path.display().to_string();
-        let started = Guarded::start(program).await;
-        let started = started.map_err(|error| format!("cannot start {name}: {error}"))?;
-        self.0.push(started);
-        self.0.last_mut().ok_or_else(|| unreachable!())
-    }
-
-    /// Has all of them end, the last one first, and waits for it.
-    pub(crate) async fn stop(mut self) {
-        while let Some(last) = self.0.pop() {
-            last.stop().await;
-        }
-    }
-}
-
-impl Grounds {
+impl Setting {
     /// Starts a server; gives where it is to be found.
     ///
     /// # Errors
@@ -87,21 +50,44 @@ impl Grounds {
     ) -> Result<SocketAddr, String> {
         let server = contender.server;
         let installed = self.installed.iter().find(|known| known.server == server);
-        let program = &installed.ok_or_else(|| format!("{server} is not installed"))?.program;
+        let program = &installed
+            .ok_or_else(|| format!("{server} is not installed"))?
+            .program;
         let started = async {
             match server {
                 Server::Spidey => self.start_spidey(program, contender.mode, running).await,
                 Server::Python => self.start_python(program, with_cgi, running).await,
-                Server::Nginx => self.start_peer(program, peers::nginx, with_cgi, running).await,
-                Server::Caddy => self.start_peer(program, peers::caddy, with_cgi, running).await,
-                Server::Apache => self.start_peer(program, peers::apache, false, running).await,
-                Server::Lighttpd => self.start_peer(program, peers::lighttpd, false, running).await,
+                Server::Nginx => {
+                    self.start_peer(program, peers::nginx, with_cgi, running)
+                        .await
+                }
+                Server::Caddy => {
+                    self.start_peer(program, peers::caddy, with_cgi, running)
+                        .await
+                }
+                Server::Apache => {
+                    self.start_peer(program, peers::apache, false, running)
+                        .await
+                }
+                Server::Lighttpd => {
+                    self.start_peer(program, peers::lighttpd, false, running)
+                        .await
+                }
             }
         };
         match within(START, started).await {
             Some(started) => started,
-            None => Err(format!("{contender} did not start within {} s: {}", START.as_secs(), self.last_words("server"))),
+            None => Err(format!(
+                "{contender} did not start within {} s: {}",
+                START.as_secs(),
+                self.last_words("server")
+            )),
         }
+    }
+
+    /// The cores of servers.
+    fn cores(&self) -> &[usize] {
+        &self.plan.circumstances.server_cores
     }
 
     async fn start_spidey(
@@ -110,9 +96,21 @@ impl Grounds {
         mode: Option<Mode>,
         running: &mut Running,
     ) -> Result<SocketAddr, String> {
-        let workers = self.cores.len().to_string();
+        let workers = self.cores().len().to_string();
         let mode = mode.unwrap_or(Mode::Pool).name();
-        let mut arguments = ["-p", "0", "-b", "127.0.0.1", "--workers", &workers, "--mode", mode, "-d"].map(OsString::from).to_vec();
+        let mut arguments = [
+            "-p",
+            "0",
+            "-b",
+            "127.0.0.1",
+            "--workers",
+            &workers,
+            "--mode",
+            mode,
+            "-d",
+        ]
+        .map(OsString::from)
+        .to_vec();
         arguments.push(self.site.clone().into());
         self.start_telling(program, arguments, running).await
     }
@@ -123,7 +121,9 @@ impl Grounds {
         with_cgi: bool,
         running: &mut Running,
     ) -> Result<SocketAddr, String> {
-        let mut arguments = ["-u", "-m", "http.server", "0", "--bind", "127.0.0.1"].map(OsString::from).to_vec();
+        let mut arguments = ["-u", "-m", "http.server", "0", "--bind", "127.0.0.1"]
+            .map(OsString::from)
+            .to_vec();
         arguments.extend(with_cgi.then(|| "--cgi".into()));
         arguments.extend(["--directory".into(), self.site.clone().into()]);
         self.start_telling(program, arguments, running).await
@@ -136,7 +136,7 @@ impl Grounds {
         arguments: Vec<OsString>,
         running: &mut Running,
     ) -> Result<SocketAddr, String> {
-        let mut program = self.program("server", program, arguments)?;
+        let mut program = self.program("server", program, arguments, self.cores())?;
         program.stdout = Stdio::Piped;
         let server = running.start(program).await?;
         let mut said = Vec::new();
@@ -150,7 +150,8 @@ impl Grounds {
             }
         }
         let said = String::from_utf8_lossy(&said);
-        address_in(&said).ok_or_else(|| format!("it did not start: {}{}", said, self.last_words("server")))
+        address_in(&said)
+            .ok_or_else(|| format!("it did not start: {}{}", said, self.last_words("server")))
     }
 
     /// Starts a server that has to be told its port.
@@ -161,15 +162,28 @@ impl Grounds {
         with_fastcgi: bool,
         running: &mut Running,
     ) -> Result<SocketAddr, String> {
-        let socket = if with_fastcgi { Some(self.start_fcgiwrap(running).await?) } else { None };
+        let socket = if with_fastcgi {
+            Some(self.start_fcgiwrap(running).await?)
+        } else {
+            None
+        };
         for _ in 0..PORTS {
-            let address = free_address().map_err(|error| format!("there is no free port: {error}"))?;
-            let place = Place { site: &self.site, run: &self.run, address, workers: self.cores.len(), fastcgi: socket.as_deref() };
+            let address = free_address()?;
+            let place = Place {
+                site: &self.site,
+                run: &self.run,
+                address,
+                workers: self.cores().len(),
+                fastcgi: socket.as_deref(),
+            };
             let (name, text, mut arguments) = configure(&place);
             let file = self.run.join(name);
-            fs::write(&file, text).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+            fs::write(&file, text)
+                .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
             arguments.push(file.into());
-            let server = running.start(self.program("server", program, arguments)?).await?;
+            let server = running
+                .start(self.program("server", program, arguments, self.cores())?)
+                .await?;
             let there = async {
                 there(|| TcpStream::connect(address).is_ok()).await;
                 true
@@ -196,27 +210,36 @@ impl Grounds {
         let arguments = ["-c", AT_ONCE, "-s"].map(OsString::from);
         let address = format!("unix:{}", socket.display());
         let arguments = arguments.into_iter().chain([address.into()]).collect();
-        running.start(self.program("fcgiwrap", &program, arguments)?).await?;
+        running
+            .start(self.program("fcgiwrap", &program, arguments, self.cores())?)
+            .await?;
         there(|| UnixStream::connect(&socket).is_ok()).await;
         Ok(socket)
     }
+}
 
-    /// A program whose output goes into a log.
-    fn program(&self, log: &str, path: &Path, arguments: Vec<OsString>) -> Result<Program, String> {
-        let log = File::create(self.log(log)).map_err(|error| format!("cannot write the log: {error}"))?;
-        let log = Stdio::Fd(Arc::new(log.into()));
-        Ok(Program { path: path.to_owned(), arguments, folder: self.run.clone(), cores: self.cores.clone(), stdout: log.clone(), stderr: log })
-    }
+/// An address that nobody has at this moment.
+fn free_address() -> Result<SocketAddr, String> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+    let address = listener.and_then(|listener| listener.local_addr());
+    address.map_err(|error| format!("there is no free port: {error}"))
+}
 
-    fn log(&self, name: &str) -> PathBuf {
-        self.run.join(name).with_extension("log")
+/// Waits until something is there.
+async fn there(mut is_there: impl FnMut() -> bool) {
+    while !is_there() {
+        sleep(AGAIN).await;
     }
+}
 
-    /// The last line of a log.
-    pub(crate) fn last_words(&self, log: &str) -> String {
-        let text = fs::read(self.log(log)).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
-        let line = text.lines().rfind(|line| !line.trim().is_empty());
-        line.unwrap_or("it said nothing").trim().to_owned()
-    }
+/// The address of this machine that a text names.
+fn address_in(text: &str) -> Option<SocketAddr> {
+    let (_, behind) = text
+        .split_once("127.0.0.1:")
+        .or_else(|| text.split_once("127.0.0.1 port "))?;
+    let end = behind
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(behind.len());
+    let port = behind[..end].parse().ok()?;
+    Some((Ipv4Addr::LOCALHOST, port).into())
 }

@@ -62,8 +62,20 @@ fn nginx_fastcgi(socket: &Path) -> String {
 /// Apache with its event MPM, as many threads as there may be connections, and nothing loaded that is not needed.
 pub(super) fn apache(place: &Place<'_>) -> Configured {
     // It serves nothing as root.
-    let user = if is_root() { "User nobody\nGroup #65534\n" } else { "" };
-    let modules = ["mpm_event", "unixd", "authz_core", "alias", "dir", "autoindex", "cgid"];
+    let user = if is_root() {
+        "User nobody\nGroup #65534\n"
+    } else {
+        ""
+    };
+    let modules = [
+        "mpm_event",
+        "unixd",
+        "authz_core",
+        "alias",
+        "dir",
+        "autoindex",
+        "cgid",
+    ];
     // Each distribution has linked some of them in.
     let modules = modules.map(|name| {
         format!("<IfModule !{name}_module>\nLoadModule {name}_module modules/mod_{name}.so\n</IfModule>\n")
@@ -103,10 +115,18 @@ ScriptAlias /cgi-bin/ {site}/cgi-bin/
 
 /// The folder whose folder `modules` has the modules: each distribution has another.
 fn apache_root() -> PathBuf {
-    let roots = ["/usr/lib/apache2", "/usr/lib64/httpd", "/usr/lib/httpd", "/etc/httpd", "/usr/local/apache2"];
+    let roots = [
+        "/usr/lib/apache2",
+        "/usr/lib64/httpd",
+        "/usr/lib/httpd",
+        "/etc/httpd",
+        "/usr/local/apache2",
+    ];
     let mut roots = roots.into_iter().map(PathBuf::from);
     let has_modules = |root: &PathBuf| root.join("modules/mod_cgid.so").is_file();
-    roots.find(has_modules).unwrap_or_else(|| "/etc/httpd".into())
+    roots
+        .find(has_modules)
+        .unwrap_or_else(|| "/etc/httpd".into())
 }
 
 /// lighttpd, which starts programs itself.
