@@ -156,7 +156,7 @@ pub struct Time(pub f64);
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (value, unit) = match self.0 {
-            us if us < 999.5 => (us, "us"),
+            us if us < 999.5 => (us, "µs"),
             us if us < 999_500.0 => (us / 1e3, "ms"),
             us => (us / 1e6, "s"),
         };
@@ -164,12 +164,6 @@ impl fmt::Display for Time {
             value if value < 9.995 => 2,
             value if value < 99.95 => 1,
             _ => 0,
-        };
-        // Microseconds are whole as they are measured.
-        let digits = if unit == "us" && value.fract() == 0.0 {
-            0
-        } else {
-            digits
         };
         f.pad(&format!("{value:.digits$} {unit}"))
     }
@@ -182,9 +176,9 @@ mod tests {
     #[test]
     fn times_are_shown_in_the_unit_that_fits() {
         for (us, text) in [
-            (0.0, "0 us"),
-            (7.25, "7.25 us"),
-            (999.0, "999 us"),
+            (0.0, "0.00 µs"),
+            (7.25, "7.25 µs"),
+            (999.0, "999 µs"),
             (999.9, "1.00 ms"),
             (12_345.0, "12.3 ms"),
             (123_456.0, "123 ms"),

@@ -127,6 +127,8 @@ pub struct MissedSchedule {
     pub requests: u64,
     /// The most by which one was late, in microseconds.
     pub largest_us: f64,
+    /// Requests that were not sent because their connections still waited for responses when the time was over. This is the server's doing, and no latency tells of it.
+    pub held_up: u64,
 }
 
 /// One second of a run. Latencies are corrected ones, of the responses that came in that second.
@@ -139,7 +141,7 @@ pub struct Second {
     pub requests: u64,
     /// Bytes that came.
     pub bytes: u64,
-    /// Requests that failed, of all classes, and responses of status 400 or more.
+    /// Requests for which no response came whole.
     pub errors: u64,
     /// The median, in microseconds.
     pub p50_us: f64,
@@ -179,11 +181,10 @@ impl std::fmt::Display for SummaryError {
 impl std::error::Error for SummaryError {}
 
 impl Summary {
-    /// As JSON, with line breaks, and one at the end.
+    /// As JSON, with a line for each second.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let json = serde_json::to_string_pretty(self);
-        json.expect("a tree of numbers and texts can be written") + "\n"
+        super::json::write(self)
     }
 
     /// Reads what [`Summary::to_json`] writes.
@@ -193,6 +194,14 @@ impl Summary {
     /// If the text is not JSON, or no summary.
     pub fn from_json(json: &str) -> Result<Self, SummaryError> {
         serde_json::from_str(json).map_err(SummaryError)
+    }
+
+    /// The seconds that were measured from their beginning to their end.
+    pub fn whole_seconds(&self) -> impl Iterator<Item = &Second> {
+        // The clock of the last one may be a moment off.
+        self.series
+            .iter()
+            .filter(|second| second.t_s + 1.0 <= self.duration_s + 0.05)
     }
 }
 

@@ -225,7 +225,7 @@ impl<'a> Rest<'a> {
             (Figure::Errors, _) => {
                 self.wrong(start, "errors are a count, without a unit, or a share in %")
             }
-            (_, "us") => Ok((1.0, false)),
+            (_, "us" | "µs") => Ok((1.0, false)),
             (_, "ms") => Ok((1e3, false)),
             (_, "s") => Ok((1e6, false)),
             _ => self.wrong(start, "the unit of a latency is us, ms or s"),
@@ -267,11 +267,11 @@ mod tests {
             ("p99>=50ms", Some("it is 50.0 ms")),
             ("p99 > 49.9 ms", Some("it is 50.0 ms")),
             ("raw.p99>1ms", None),
-            ("raw.p99>899us", Some("it is 900 us")),
+            ("raw.p99>899us", Some("it is 900 µs")),
             ("p99.9>1s", Some("it is 1.50 s")),
             ("raw.p99.9>1s", None),
             ("max>2s", None),
-            ("mean<=700us", Some("it is 700 us")),
+            ("mean<=700us", Some("it is 700 µs")),
             ("rate<100/s", Some("it is 99.00 /s")),
             ("rate<99/s", None),
             ("errors>0", Some("it is 20")),
