@@ -13,6 +13,7 @@ mod options;
 mod patience;
 mod plan;
 mod progress;
+mod report;
 mod run;
 mod servers;
 mod setting;
@@ -50,7 +51,7 @@ fn main() -> ExitCode {
     };
     let done = match options.command {
         Command::Run(run) => run::run(&run),
-        Command::Report(_) => Err(Failure::Usage("later".to_owned())),
+        Command::Report(report) => report::report(&report),
         Command::Guard(guard) => {
             guard::guard(&guard).map_err(|error| Failure::Run(error.to_string()))
         }
