@@ -18,6 +18,7 @@ mod end_to_end {
     mod inspect;
     mod inspect_page;
     mod kamaelia;
+    mod lab;
     mod listing;
     mod malformed;
     mod modes;

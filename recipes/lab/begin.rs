@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 
 use kamea_recipes::report::Machine;
 use rustix::thread::{CpuSet, sched_getaffinity};
@@ -36,6 +36,7 @@ pub(crate) struct Beginning {
 pub(crate) fn begin(options: &Run) -> Result<Beginning, Failure> {
     let wishes = &options.wishes;
     let directory = options.directory.clone().unwrap_or_else(new_directory);
+    let directory = path::absolute(&directory).unwrap_or(directory);
     let (installed, left_out) = look(wishes, &directory)?;
     let servers: Vec<_> = installed.iter().map(|installed| installed.server).collect();
     let found = circumstances(&installed)?;
@@ -55,7 +56,6 @@ pub(crate) fn begin(options: &Run) -> Result<Beginning, Failure> {
     }
     let wrong = |error| Failure::Usage(format!("cannot make {}: {error}", directory.display()));
     fs::create_dir_all(&directory).map_err(wrong)?;
-    let directory = fs::canonicalize(&directory).map_err(wrong)?;
     let (mut journal, recorded) = Journal::open(&directory)?;
     let say = |line: String| {
         if !options.quiet {

@@ -41,11 +41,6 @@ pub(crate) enum Kind {
 }
 
 impl Experiment {
-    /// All of them, in the order of a report.
-    pub(crate) fn all() -> &'static [Self] {
-        Self::value_variants()
-    }
-
     pub(crate) fn kind(self) -> Kind {
         match self {
             Self::Listing | Self::File | Self::Cgi => Kind::Latency,

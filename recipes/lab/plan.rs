@@ -100,7 +100,7 @@ impl Plan {
             seed: wishes.seed.unwrap_or_else(|| fastrand::u64(..)),
             repetitions: wishes.repetitions.map_or(repetitions, u32::from),
             seconds,
-            warm_up_s: seconds / 6.0,
+            warm_up_s: (seconds / 6.0 * 1e3).ceil() / 1e3,
             connections: wishes.connections.map_or(16, u32::from),
             keep_alive: wishes.keep_alive,
             quick: wishes.quick,

@@ -66,6 +66,7 @@ pub(crate) fn content(experiment: Experiment, plan: &Plan) -> Content {
 ///
 /// Whatever the system says.
 pub(crate) fn write(folder: &Path, plan: &Plan) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
     for asked in &plan.experiments {
         let path = folder.join(path(asked.experiment).trim_start_matches('/'));
         match asked.experiment {

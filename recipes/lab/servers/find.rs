@@ -133,10 +133,10 @@ fn said(program: &Path, arguments: &[&str]) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&said).trim().to_owned())
 }
 
-/// Whether everybody may get to what is in a folder.
+/// Whether everybody may get to what is in a folder. What is not there yet will be made so.
 fn is_open_to_others(folder: &Path) -> bool {
-    let mode = |folder: &Path| fs::metadata(folder).map(|folder| folder.permissions().mode());
-    folder
+    let mut modes = folder
         .ancestors()
-        .all(|folder| mode(folder).is_ok_and(|mode| mode & 0o001 != 0))
+        .filter_map(|folder| fs::metadata(folder).ok());
+    modes.all(|folder| folder.permissions().mode() & 0o001 != 0)
 }

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
+
 /// What a configuration has to name.
 #[derive(Debug)]
 pub(super) struct Place<'a> {
@@ -152,38 +154,33 @@ $HTTP["url"] =~ "^/cgi-bin/" {{ cgi.assign = ("" => "") }}
     ("lighttpd.conf", configuration, arguments.into())
 }
 
-/// Caddy, without what it does for the public: TLS, redirects, an interface for administration.
+/// Caddy, without what it does for the public: TLS, an interface for administration, a copy of its configuration.
 pub(super) fn caddy(place: &Place<'_>) -> Configured {
-    let cgi = place.fastcgi.map(caddy_fastcgi).unwrap_or_default();
-    let configuration = format!(
-        "{{
-    admin off
-    auto_https off
-    persist_config off
-}}
-http://:{port} {{
-    bind {ip}
-    root * {site}
-{cgi}    file_server browse
-}}
-",
-        port = place.address.port(),
-        ip = place.address.ip(),
-        site = place.site.display(),
-    );
-    let arguments = ["run", "--adapter", "caddyfile", "--config"].map(OsString::from);
-    ("Caddyfile", configuration, arguments.into())
-}
-
-fn caddy_fastcgi(socket: &Path) -> String {
-    let socket = socket.display();
-    format!(
-        "    @cgi path /cgi-bin/*
-    reverse_proxy @cgi unix/{socket} {{
-        transport fastcgi
-    }}
-"
-    )
+    let cgi = place.fastcgi.map(|socket| {
+        json!({
+            "match": [{ "path": ["/cgi-bin/*"] }],
+            "handle": [{
+                "handler": "reverse_proxy",
+                "upstreams": [{ "dial": format!("unix/{}", socket.display()) }],
+                // Behind which word the name of a script ends.
+                "transport": { "protocol": "fastcgi", "root": place.site, "split_path": ["/hello"] },
+            }],
+        })
+    });
+    let files = json!({
+        "handle": [{ "handler": "file_server", "root": place.site, "browse": {} }],
+    });
+    let configuration = json!({
+        "admin": { "disabled": true, "config": { "persist": false } },
+        "storage": { "module": "file_system", "root": place.run },
+        "apps": { "http": { "servers": { "lab": {
+            "listen": [place.address],
+            "automatic_https": { "disable": true },
+            "routes": cgi.into_iter().chain([files]).collect::<Vec<_>>(),
+        } } } },
+    });
+    let arguments = ["run", "--config"].map(OsString::from);
+    ("caddy.json", configuration.to_string(), arguments.into())
 }
 
 fn is_root() -> bool {
