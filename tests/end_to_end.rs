@@ -19,6 +19,7 @@ mod end_to_end {
     mod inspect_page;
     mod kamaelia;
     mod lab;
+    mod lab_report;
     mod listing;
     mod malformed;
     mod modes;
