@@ -1,6 +1,6 @@
 //! A wait for a moment that is as exact as the system's clock.
 
-use std::os::fd::OwnedFd;
+use std::io;
 use std::time::{Duration, Instant};
 
 use kamea::time::{Timer, now};
@@ -9,7 +9,7 @@ use rustix::time::{
     timerfd_settime,
 };
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 
 /// Waits for moments.
@@ -18,7 +18,8 @@ use tokio::runtime::Handle;
 /// system that is waited for. In a simulation, which has no event queue, time is exact anyway.
 #[derive(Debug)]
 pub(super) enum Alarm {
-    Exact(AsyncFd<OwnedFd>),
+    /// To the event queue a timer is as good as a socket.
+    Exact(TcpStream),
     Coarse(Timer),
 }
 
@@ -37,10 +38,9 @@ impl Alarm {
             _ if wait.is_zero() => {}
             Self::Exact(timer) if set(timer, wait) => {
                 // An earlier wait that was given up may have left it ready.
-                while now() < moment
-                    && let Ok(mut ready) = timer.readable().await
-                {
-                    ready.clear_ready();
+                while now() < moment && timer.readable().await.is_ok() {
+                    let not_any_more = || Err(io::ErrorKind::WouldBlock.into());
+                    let _ = timer.try_io::<()>(Interest::READABLE, not_any_more);
                 }
             }
             Self::Exact(_) => {
@@ -56,15 +56,15 @@ impl Alarm {
 }
 
 /// A timer that the worker watches; none where there is no event queue, or the system has no more descriptors.
-fn watched_timer() -> Option<AsyncFd<OwnedFd>> {
+fn watched_timer() -> Option<TcpStream> {
     Handle::try_current().ok()?;
     let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
     let timer = timerfd_create(TimerfdClockId::Monotonic, flags).ok()?;
-    AsyncFd::with_interest(timer, Interest::READABLE).ok()
+    TcpStream::from_std(timer.into()).ok()
 }
 
 /// Has a timer go off; gives whether it will.
-fn set(timer: &AsyncFd<OwnedFd>, after: Duration) -> bool {
+fn set(timer: &TcpStream, after: Duration) -> bool {
     let Ok(it_value) = Timespec::try_from(after) else {
         return false;
     };
@@ -79,7 +79,7 @@ fn set(timer: &AsyncFd<OwnedFd>, after: Duration) -> bool {
 mod tests {
     use futures_lite::future::poll_once;
     use kamea::testing::block_on;
-use kamea::time::sleep;
+    use kamea::time::sleep;
     use kamea::{Graph, Simulation, Source};
 
     use super::*;

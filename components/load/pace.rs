@@ -147,9 +147,12 @@ mod tests {
         let begin = now();
         for (connections, requests, rate) in [(1, 10, 1e3), (3, 10, 7.0), (7, 5, 1e6)] {
             let of = |connection| Schedule::new(begin, rate, connection, connections).of(requests);
-            let moments = (0..connections)
-                .flat_map(|connection| (0..).map_while(move |number| of(connection).moment(number)));
-            let mut due: Vec<_> = moments.map(|moment| (moment - begin).as_secs_f64()).collect();
+            let moments = (0..connections).flat_map(|connection| {
+                (0..).map_while(move |number| of(connection).moment(number))
+            });
+            let mut due: Vec<_> = moments
+                .map(|moment| (moment - begin).as_secs_f64())
+                .collect();
             due.sort_by(f64::total_cmp);
             assert_eq!(due.len() as u64, requests);
             for (number, due) in due.into_iter().enumerate() {
@@ -162,7 +165,10 @@ mod tests {
     fn what_is_due_in_a_thousand_years_is_never_due() {
         let schedule = Schedule::new(now(), 1e-300, 0, 1);
         assert!(schedule.moment(0).is_some());
-        assert_eq!((schedule.moment(1), schedule.moment(u64::MAX)), (None, None));
+        assert_eq!(
+            (schedule.moment(1), schedule.moment(u64::MAX)),
+            (None, None)
+        );
     }
 
     #[test]

@@ -138,7 +138,11 @@ impl Targets {
         match (drawn, &self.0.repeated) {
             ([one], _) => one.bytes.clone(),
             (_, Some(repeated)) => repeated.slice(..drawn.len() * self.0.targets[0].bytes.len()),
-            (_, None) => drawn.iter().flat_map(|target| &target.bytes).copied().collect(),
+            (_, None) => drawn
+                .iter()
+                .flat_map(|target| &target.bytes)
+                .copied()
+                .collect(),
         }
     }
 }

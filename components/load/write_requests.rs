@@ -9,8 +9,8 @@
 use http::Method;
 use kamea::{Component, Inbox, Outbox, Ports};
 
-use super::targets::{GATHERED, Targets};
 use super::Ticket;
+use super::targets::{GATHERED, Targets};
 use crate::net::Outgoing;
 
 /// The ports of [`write_requests`].
@@ -63,9 +63,7 @@ pub struct Awaited {
 /// assert_eq!(piece.requests, 2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn write_requests(
-    targets: Targets,
-) -> impl Component<WriteRequestPorts> + Clone + Send + Sync {
+pub fn write_requests(targets: Targets) -> impl Component<WriteRequestPorts> + Clone + Send + Sync {
     async move |io: &mut WriteRequestPorts| {
         let (mut drawn, mut length) = (Vec::new(), 0);
         while let Some(ticket) = io.tickets.next().await {

@@ -85,6 +85,16 @@ pub enum DialEvent {
     },
 }
 
+impl DialEvent {
+    /// How many bytes have come with it.
+    pub fn received(&self) -> usize {
+        match self {
+            Self::Received { bytes, .. } => bytes.len(),
+            _ => 0,
+        }
+    }
+}
+
 /// How a connection has ended.
 #[derive(Debug)]
 pub enum Ending {
@@ -290,29 +300,37 @@ impl Call<'_> {
 
     async fn next(&mut self) -> Result<Happened, End> {
         let Self {
-            io: DialPorts {
-                outgoing,
-                hang_ups,
-                events,
-            },
+            io:
+                DialPorts {
+                    outgoing,
+                    hang_ups,
+                    events,
+                },
             socket,
             connection,
             unsent,
             failed,
         } = self;
         let hung_up = async {
-            while hang_ups.next().await != Some(HangUp(*connection)) {}
-            Ok(Happened::HungUp)
+            while let Some(HangUp(which)) = hang_ups.next().await {
+                if which == *connection {
+                    return Ok(Happened::HungUp);
+                }
+            }
+            // Nobody is left who could want it to.
+            pending().await
         };
         let sending = async {
             if !unsent.is_empty() {
                 return Ok(Happened::Written(socket.write(unsent, false).await));
             }
-            match outgoing.next().await {
-                Some(piece) if failed.is_none() => Ok(Happened::Outgoing(piece)),
-                // What it has not answered yet may still come.
-                _ => pending().await,
+            if failed.is_none()
+                && let Some(piece) = outgoing.next().await
+            {
+                return Ok(Happened::Outgoing(piece));
             }
+            // What has not been answered yet may still be.
+            pending().await
         };
         let receiving = async { Ok(Happened::Received(read_some(socket).await)) };
         or(or(hung_up, sending), or(receiving, unwanted(events))).await
@@ -331,3 +349,6 @@ impl Call<'_> {
         Ok(self.io.events.send(event).await?)
     }
 }
+
+#[cfg(test)]
+mod tests;
