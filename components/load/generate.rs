@@ -4,8 +4,9 @@
 //!  numbers ──▶ connections ╌╌▶ a graph for each of them, on any worker ──batches──▶ tally ──▶ progress, measured
 //! ```
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use kamea::time::now;
 use kamea::{Component, Graph, Receiver, Sender, link};
 
 use super::{
@@ -27,6 +28,9 @@ const LEAST_WAIT: Duration = Duration::from_millis(100);
 const WAIT_BY_CONNECTION: Duration = Duration::from_micros(100);
 const MOST_WAIT: Duration = Duration::from_secs(1);
 
+/// How long it takes to start a connection, at the most.
+const PREPARATION: Duration = Duration::from_micros(20);
+
 /// What is to be done to a server.
 #[derive(Debug, Clone)]
 pub struct Load {
@@ -34,41 +38,53 @@ pub struct Load {
     pub connections: usize,
     /// How many requests may be on their way on a connection; more than one is pipelining.
     pub depth: usize,
-    /// How many requests all connections together send in a second, from the beginning of the span on. Otherwise each sends the next as soon
-    /// as there is a place for it.
+    /// How many requests all connections together send in a second. Otherwise each sends the next as soon as there is a place for it.
     pub rate: Option<f64>,
+    /// How long the server is warmed up before anything is measured.
+    pub warm_up: Duration,
+    /// How long requests are sent after that.
+    pub lasts: Option<Duration>,
     /// How many requests are sent in all.
     pub requests: Option<u64>,
-    /// What is measured, and until when.
-    pub span: Span,
-    /// How long before the span requests begin, to warm the server up.
-    pub warm_up: Duration,
     /// What is asked of responses.
     pub terms: Terms,
 }
 
 impl Load {
-    /// One request after another on one connection, so many in all, measured from now on.
+    /// One request after another on one connection, so many in all.
     #[must_use]
     pub fn of(requests: u64) -> Self {
         Self {
             connections: 1,
             depth: 1,
             rate: None,
-            requests: Some(requests),
-            span: Span {
-                from: kamea::time::now(),
-                until: None,
-            },
             warm_up: Duration::ZERO,
+            lasts: None,
+            requests: Some(requests),
             terms: Terms::default(),
         }
     }
 
+    /// How long it takes until all connections are there, who would come too late for their schedules otherwise.
+    fn preparation(&self) -> Duration {
+        let connections = u32::try_from(self.connections).unwrap_or(u32::MAX);
+        match self.rate {
+            Some(_) => PREPARATION.saturating_mul(connections),
+            None => Duration::ZERO,
+        }
+    }
+
+    /// When what is measured begins and ends, if requests are sent from this moment on.
+    fn span(&self, begin: Instant) -> Span {
+        let from = begin + self.warm_up;
+        Span {
+            from,
+            until: self.lasts.and_then(|lasts| from.checked_add(lasts)),
+        }
+    }
+
     /// The pace of the connection with this number.
-    fn pace(&self, connection: usize, budget: Option<Budget>) -> Pace {
-        let begin = self.span.from.checked_sub(self.warm_up);
-        let begin = begin.unwrap_or(self.span.from);
+    fn pace(&self, connection: usize, begin: Instant, budget: Option<Budget>) -> Pace {
         let schedule = self.rate.map(|rate| {
             let schedule = Schedule::new(begin, rate, connection, self.connections);
             match self.requests {
@@ -79,7 +95,7 @@ impl Load {
         Pace {
             depth: self.depth,
             schedule,
-            until: self.span.until,
+            until: self.span(begin).until,
             budget,
         }
     }
@@ -145,14 +161,21 @@ where
 {
     let mut graph = Graph::new("load");
     let (to_tally, batches) = link(BATCHES);
-    let tally = graph.add("tally", tally(load.span));
+    let tally = graph.add("tally", tally());
     graph.feed_from(batches, tally.batches);
     let (progress, measured) = (graph.take(tally.progress), graph.take(tally.measured));
 
     let numbers = graph.add("numbers", data_source(0..load.connections));
     let (at_once, budget) = (load.connections, load.requests.map(Budget::new));
+    let mut begin = None;
     let run = move |number| {
-        let pace = load.pace(number, budget.clone());
+        let begin = *begin.get_or_insert_with(|| {
+            let begin = now() + load.preparation();
+            // The first that it is told: there is space.
+            let _ = to_tally.try_send(vec![load.span(begin).into()]);
+            begin
+        });
+        let pace = load.pace(number, begin, budget.clone());
         wire(&load, pace, connection(number), to_tally.clone())
     };
     let run = run_each(run).at_most(at_once).spread();

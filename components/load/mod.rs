@@ -28,10 +28,10 @@ mod write_requests;
 
 pub use generate::{Connection, Generator, Load, generate};
 pub use measured::{Content, Errors, MISSED_AFTER, Measured, Missed, Second};
-pub use outcome::{Answer, ErrorClass, Failed, Note, Outcome, Shortfall, Ticket};
+pub use outcome::{Answer, ErrorClass, Failed, Note, Outcome, Shortfall, Span, Ticket};
 pub use pace::{Budget, Pace, Schedule};
 pub use parse_responses::{ParseResponsePorts, ParseResponsePortsHandles, Terms, parse_responses};
-pub use tally::{Span, TallyPorts, TallyPortsHandles, tally};
+pub use tally::{TallyPorts, TallyPortsHandles, tally};
 pub use targets::{Target, Targets};
 pub use tickets::{Returned, TicketPorts, TicketPortsHandles, tickets};
 pub use write_requests::{Awaited, WriteRequestPorts, WriteRequestPortsHandles, write_requests};

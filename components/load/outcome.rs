@@ -120,9 +120,20 @@ pub struct Shortfall {
     pub missed: u64,
 }
 
-/// What a connection tells of its requests.
+/// What of a run is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// Requests that were planned before are not counted: they warm the server up.
+    pub from: Instant,
+    /// When the last request may be due, if that is known.
+    pub until: Option<Instant>,
+}
+
+/// What the tally is told.
 #[derive(Debug)]
 pub enum Note {
+    /// What is measured: before anything else.
+    Span(Span),
     /// A request has come to its end.
     Outcome(Outcome),
     /// Requests will not be sent.
@@ -138,5 +149,11 @@ impl From<Outcome> for Note {
 impl From<Shortfall> for Note {
     fn from(shortfall: Shortfall) -> Self {
         Self::Shortfall(shortfall)
+    }
+}
+
+impl From<Span> for Note {
+    fn from(span: Span) -> Self {
+        Self::Span(span)
     }
 }

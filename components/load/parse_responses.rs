@@ -280,7 +280,10 @@ impl Parser<'_> {
             Ending::Write(error) => Failed::by(ErrorClass::Write, &error),
             Ending::Finished => match self.decoder.finish() {
                 Ok(Some(_)) => return self.complete(at).await,
-                Ok(None) => return self.hang_up().await,
+                Ok(None) => {
+                    self.is_open = false;
+                    return Ok(());
+                }
                 Err(malformed) => failed_by(malformed),
             },
         };

@@ -13,7 +13,7 @@ use kamea::time::{Timer, now};
 use kamea::{Component, Inbox, Outbox, Ports, is_stopping};
 
 use super::seconds::Seconds;
-use super::{Measured, Note};
+use super::{Measured, Note, Span};
 
 /// The ports of [`tally`].
 #[derive(Debug, Ports)]
@@ -26,19 +26,10 @@ pub struct TallyPorts {
     pub measured: Outbox<Box<Measured>>,
 }
 
-/// What of a run is measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span {
-    /// Requests that were planned before are not counted: they warm the server up.
-    pub from: Instant,
-    /// When the last request may be due, if that is known.
-    pub until: Option<Instant>,
-}
-
 /// How often there is news.
 const PERIOD: Duration = Duration::from_millis(250);
 
-/// Adds up what the connections of a run tell of their requests. The series of seconds begins where the span does.
+/// Adds up what the connections of a run tell of their requests. What is measured begins with the [`Span`] that it is told, or else with itself.
 ///
 /// It ends when nobody has more to tell.
 ///
@@ -50,7 +41,7 @@ const PERIOD: Duration = Duration::from_millis(250);
 /// use kamea_components::load::{Answer, Outcome, Span, Ticket, tally};
 ///
 /// let mut graph = Graph::new("tally alone");
-/// let tally = graph.add("tally", tally(Span { from: now(), until: None }));
+/// let tally = graph.add("tally", tally());
 /// let (batches, mut measured) = (graph.feed(tally.batches), graph.take(tally.measured));
 /// let outcome = Outcome {
 ///     ticket: Ticket { planned: now(), late: Default::default() },
@@ -59,20 +50,22 @@ const PERIOD: Duration = Duration::from_millis(250);
 ///     bytes: 100,
 ///     result: Ok(Answer { status: StatusCode::OK, content: 42 }),
 /// };
-/// batches.try_send(vec![outcome.into()]).unwrap();
+/// let span = Span { from: outcome.ticket.planned, until: None };
+/// batches.try_send(vec![span.into(), outcome.into()]).unwrap();
 /// drop(batches);
 /// kamea::testing::block_on(graph.start()?)?;
 /// let measured = measured.try_next().unwrap();
 /// assert_eq!((measured.requests, measured.bytes, measured.content.longest), (1, 100, 42));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn tally(span: Span) -> impl Component<TallyPorts> + Clone + Send + Sync {
+pub fn tally() -> impl Component<TallyPorts> + Clone + Send + Sync {
     async move |io: &mut TallyPorts| {
+        let from = now();
         let mut sum = Sum {
-            span,
+            span: Span { from, until: None },
             measured: Measured::new(),
             seconds: Seconds::default(),
-            last: span.from,
+            last: from,
         };
         let mut news = Timer::new();
         news.set(now() + PERIOD);
@@ -109,6 +102,7 @@ struct Sum {
 impl Sum {
     fn add(&mut self, note: Note) {
         match note {
+            Note::Span(span) => (self.span, self.last) = (span, span.from),
             Note::Outcome(outcome) if outcome.ticket.planned < self.span.from => {}
             Note::Outcome(outcome) => {
                 self.last = self.last.max(outcome.ended);

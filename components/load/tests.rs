@@ -105,11 +105,12 @@ fn run(
             dial: dial_by(connect, SECOND),
         }
     });
-    let (begin, server) = (now(), server.clone());
+    let (mut begin, server) = (None, server.clone());
     let acceptor = generator.graph.add("acceptor", acceptor);
-    let serve = run_each(move |accepted| {
+    let serve = run_each(move |accepted: Accepted| {
         let mut graph = kamea::Graph::new("served");
         let (mut accepted, server) = (Some(accepted), server.clone());
+        let begin = *begin.get_or_insert_with(now);
         graph.add("serve", async move |_: &mut NoPorts| {
             match accepted.take() {
                 Some(accepted) => server.serve(accepted, begin).await,
@@ -138,13 +139,9 @@ fn swift() -> Conditions {
 }
 
 fn for_so_long(seconds: u64) -> Load {
-    let span = Span {
-        from: now(),
-        until: Some(now() + Duration::from_secs(seconds)),
-    };
     Load {
         requests: None,
-        span,
+        lasts: Some(Duration::from_secs(seconds)),
         ..Load::of(0)
     }
 }
@@ -325,7 +322,6 @@ fn a_run_that_is_stopped_tells_what_it_has_measured() {
             connections: 2,
             ..for_so_long(3600)
         };
-        let begin = now();
         run(
             simulation.stop_after(2 * SECOND),
             swift,
@@ -338,7 +334,7 @@ fn a_run_that_is_stopped_tells_what_it_has_measured() {
                     measured.requests
                 );
                 assert_eq!(measured.errors.total(), 0);
-                assert!(now() - begin < 3 * SECOND);
+                assert!(measured.duration < 3 * SECOND);
             },
         )
     });
@@ -348,15 +344,10 @@ fn a_run_that_is_stopped_tells_what_it_has_measured() {
 fn what_warms_the_server_up_is_not_counted() {
     Simulation::seeds(0..5).check(|simulation| {
         let server = Server::taking(|_| MS);
-        let from = now() + SECOND;
         let load = Load {
             rate: Some(10.0),
             warm_up: SECOND,
-            span: Span {
-                from,
-                until: Some(from + 2 * SECOND),
-            },
-            ..for_so_long(0)
+            ..for_so_long(2)
         };
         let counted = server.clone();
         run(simulation, swift, load, &server, move |measured| {

@@ -165,15 +165,18 @@ impl Office<'_> {
         let due = (number..)
             .map_while(|number| schedule.moment(number))
             .take_while(|moment| *moment < end);
-        let due = due.count() as u64;
-        let mut shortfall = Shortfall {
-            held_up: self.again.len() as u64,
-            missed: 0,
+        let shortfall = due.fold(Shortfall::default(), |mut shortfall, moment| {
+            // What was due before there was a place had to wait for that.
+            match self.has_place() && moment >= self.free_since {
+                true => shortfall.missed += 1,
+                false => shortfall.held_up += 1,
+            }
+            shortfall
+        });
+        let shortfall = Shortfall {
+            held_up: shortfall.held_up + self.again.len() as u64,
+            ..shortfall
         };
-        match self.has_place() {
-            true => shortfall.missed = due,
-            false => shortfall.held_up += due,
-        }
         if shortfall != Shortfall::default() {
             self.io.shortfalls.send(shortfall.into()).await?;
         }
