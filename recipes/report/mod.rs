@@ -6,6 +6,7 @@ mod csv;
 mod figure;
 mod json;
 mod machine;
+mod measured;
 mod options;
 mod page;
 mod statistics;

@@ -14,6 +14,8 @@ struct Page<'a> {
     lateness: Time,
     /// A name, and the raw and the corrected one.
     latencies: Vec<(&'static str, String, String)>,
+    /// Classes, how many of each, and what was wrong the first time.
+    errors: Vec<(&'static str, u64, Option<&'a String>)>,
     /// Charts, which are markup already.
     charts: Vec<String>,
 }
@@ -57,6 +59,11 @@ pub fn page(run: &Summary) -> String {
         heads,
         lateness: Time(run.missed_schedule.largest_us),
         latencies: latencies.map(shown).into(),
+        errors: run
+            .errors
+            .classes()
+            .map(|(class, count)| (class, count, run.error_examples.get(class)))
+            .into(),
         charts: Panel::ALL.map(|kind| panel(run, kind)).into(),
     };
     page.render().expect("a text takes what is written")

@@ -38,6 +38,9 @@ pub struct Summary {
     pub latency_us: Latencies,
     /// What went wrong, by class.
     pub errors: Errors,
+    /// What was wrong the first time, by class. Classes in which nothing was are not there, and those of statuses neither.
+    #[serde(default)]
+    pub error_examples: BTreeMap<String, String>,
     /// How many responses by class of status: `1xx` (but interim ones), `2xx`, `3xx`, `4xx`, `5xx`. Classes that did not come are not there.
     #[serde(default)]
     pub status: BTreeMap<String, u64>,
