@@ -27,6 +27,9 @@ const CONFIDENCE: f64 = 0.99;
 /// The share of the seconds that is left out at either end.
 const TRIMMED: f64 = 0.2;
 
+/// From this share of its time on the load generator is what limits.
+const BUSY: f64 = 0.9;
+
 /// Seconds that a run must have in order to be compared.
 const FEWEST: usize = 5;
 
@@ -278,6 +281,11 @@ fn notes(old: &Summary, new: &Summary) -> Vec<String> {
                 "{which}, {} requests were late by the load generator's own doing, which the server's latency includes",
                 run.missed_schedule.requests
             ));
+        }
+    }
+    for (run, which) in [(old, "before"), (new, "now")] {
+        if run.client_busy > BUSY {
+            notes.push(format!("{which}, the load generator was busy all the time: it was measured rather than the server"));
         }
     }
     notes

@@ -11,7 +11,7 @@ use super::{Errors, Histograms, Latencies, Latency, MissedSchedule, Second, Sett
 const BINS: f64 = 64.0;
 
 impl Summary {
-    /// What was measured, of what was asked for.
+    /// What was measured, of what was asked for. How busy the client was is for who knows to say.
     ///
     /// # Examples
     ///
@@ -55,6 +55,7 @@ impl Summary {
                 largest_us: microseconds(measured.missed.largest.as_nanos() as f64),
                 held_up: measured.held_up,
             },
+            client_busy: 0.0,
             series: measured.series.iter().enumerate().map(second).collect(),
             histogram_us: Histograms {
                 raw: bins(&measured.raw),

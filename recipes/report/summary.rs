@@ -46,6 +46,9 @@ pub struct Summary {
     pub status: BTreeMap<String, u64>,
     /// How far the load generator itself was behind its schedule.
     pub missed_schedule: MissedSchedule,
+    /// How much of the time of its threads the load generator has computed, from 0 to 1. Near 1 it is the load generator that was measured.
+    #[serde(default)]
+    pub client_busy: f64,
     /// The run second by second.
     #[serde(default)]
     pub series: Vec<Second>,
