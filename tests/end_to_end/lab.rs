@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, Permissions};
+use std::io::Read as _;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -457,4 +458,30 @@ fn what_fails_is_recorded_and_the_run_goes_on() {
         );
     }
     place.assert_nothing_runs();
+}
+
+#[test]
+fn a_guard_leaves_nothing_of_its_program() {
+    let place = Place::new();
+    // It does not end when it is asked to; one of its children has left its group and its session, and is an orphan.
+    let program = "trap '' TERM; (setsid sleep 1000 &); echo begun; while :; do sleep 1000; done";
+    let mut guard = Command::new(env!("CARGO_BIN_EXE_lab"))
+        .args(["guard", "--", "sh", "-c", program])
+        .current_dir(place.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut begun = [0; 6];
+    guard
+        .stdout
+        .as_mut()
+        .unwrap()
+        .read_exact(&mut begun)
+        .unwrap();
+    assert_eq!(&begun, b"begun\n");
+    place.until("all have begun", |place| place.processes().len() == 4);
+    drop(guard.stdin.take());
+    wait_for(&mut guard);
+    assert_eq!(place.processes(), [0; 0]);
 }

@@ -234,12 +234,35 @@ async fn there(mut is_there: impl FnMut() -> bool) {
 
 /// The address of this machine that a text names.
 fn address_in(text: &str) -> Option<SocketAddr> {
-    let (_, behind) = text
-        .split_once("127.0.0.1:")
-        .or_else(|| text.split_once("127.0.0.1 port "))?;
+    let (_, behind) = text.split_once("127.0.0.1:")?;
     let end = behind
         .find(|c: char| !c.is_ascii_digit())
         .unwrap_or(behind.len());
     let port = behind[..end].parse().ok()?;
     Some((Ipv4Addr::LOCALHOST, port).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_says_where_it_is() {
+        for (said, port) in [
+            ("Listening on 127.0.0.1:41234\n", Some(41234)),
+            (
+                "Serving HTTP on 127.0.0.1 port 8000 (http://127.0.0.1:8000/) ...\n",
+                Some(8000),
+            ),
+            ("error: cannot listen\n", None),
+            ("Listening on 127.0.0.1:\n", None),
+            ("", None),
+        ] {
+            assert_eq!(
+                address_in(said).map(|address| address.port()),
+                port,
+                "{said}"
+            );
+        }
+    }
 }
