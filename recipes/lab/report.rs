@@ -10,6 +10,8 @@ mod claims;
 mod findings;
 mod formats;
 mod samples;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::fs;

@@ -7,6 +7,7 @@ set xrange [{{ chart.from }}:{{ chart.to }}]
 set yrange [-0.6:{{ chart.rows.len() }}-0.4]
 set ytics ({% for row in chart.rows %}{% if !loop.first %}, {% endif %}'{{ row.name }}' {{ row.place }}{% endfor %})
 set ytics scale 0
+set xtics nomirror
 set grid x linecolor rgb '#ddd3e6'
 set border 3 linecolor rgb '#6d6478'
 unset key

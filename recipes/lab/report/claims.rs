@@ -85,7 +85,7 @@ fn of_modes(finding: &Finding) -> Option<String> {
         entry.contender.server == Server::Spidey && entry.contender != ours.contender
     });
     compared(finding, ours, modes)
-        .map(|parts| format!("Of spidey's modes, {} {parts}.", mode(ours)))
+        .map(|parts| format!("Of spidey's modes, {} {parts}.", mode_of(ours)))
 }
 
 fn of_peers(finding: &Finding) -> Option<String> {
@@ -98,7 +98,7 @@ fn of_peers(finding: &Finding) -> Option<String> {
         .map(|parts| format!("Beside its peers, {} {parts}.", ours.contender))
 }
 
-fn mode(entry: &Entry) -> &'static str {
+fn mode_of(entry: &Entry) -> &'static str {
     entry.contender.mode.map_or("spidey", Mode::name)
 }
 
@@ -111,13 +111,13 @@ fn compared<'a>(
     let (mut faster, mut slower, mut untold) = (Vec::new(), Vec::new(), Vec::new());
     for other in others {
         let name = if other.contender.server == Server::Spidey {
-            mode(other).to_owned()
+            mode_of(other).to_owned()
         } else {
             other.contender.to_string()
         };
-        let speed = finding
-            .speed(one, other)
-            .map_or(String::new(), |speed| format!(" ({})", times(&speed)));
+        let speed = finding.speed(one, other).map_or(String::new(), |speed| {
+            format!(" ({})", times(&speed, " times its speed, "))
+        });
         match finding.order(one, other) {
             Order::Faster => faster.push(name + &speed),
             Order::Slower => slower.push(name + &speed),
@@ -142,21 +142,19 @@ fn value(measure: Measure, entry: &Entry) -> String {
     let Spread {
         median, interval, ..
     } = entry.spread;
-    let (low, high) = (measure.show(interval.low), measure.show(interval.high));
-    format!("{} ({low} to {high})", measure.show(median))
+    let range = measure.show_range(interval.low, interval.high);
+    format!("{} ({range})", measure.show(median))
 }
 
-/// How many times as fast.
-pub(super) fn times(speed: &Spread) -> String {
-    let digits = |value: f64| {
-        if value < 9.995 {
-            format!("{value:.2}")
-        } else {
-            format!("{value:.1}")
-        }
+/// How many times as fast, and from where to where that is.
+fn times(speed: &Spread, between: &str) -> String {
+    let digits = |value: f64| match value {
+        value if value < 0.0995 => format!("{value:.3}"),
+        value if value < 9.995 => format!("{value:.2}"),
+        value => format!("{value:.1}"),
     };
     let (low, high) = (digits(speed.interval.low), digits(speed.interval.high));
-    format!("{} times its speed, {low} to {high}", digits(speed.median))
+    format!("{}{between}{low} to {high}", digits(speed.median))
 }
 
 /// What follows for a server's modes from all experiments: one sentence for each mode but the one that they are seen beside.
@@ -177,15 +175,22 @@ pub(super) fn of_modes_over_all(findings: &[Finding]) -> Vec<String> {
             let name = short(finding.asked.experiment);
             match (finding.order(entry, ours), finding.speed(entry, ours)) {
                 (Order::Untold, _) | (_, None) => untold.push(name.to_owned()),
-                (_, Some(speed)) => lines.push(format!("{} for {name}", times(&speed))),
+                (_, Some(speed)) => lines.push(format!("{}) for {name}", times(&speed, " ("))),
             }
         }
+        let stands_beside = mode_of(findings.iter().find_map(ours)?);
         let mut parts = Vec::new();
         if !lines.is_empty() {
-            parts.push(format!("has, beside pool, {}", and(&lines)));
+            parts.push(format!(
+                "has, in shares of the speed of {stands_beside}, {}",
+                and(&lines)
+            ));
         }
         if !untold.is_empty() {
-            parts.push(format!("is not told apart from it for {}", and(&untold)));
+            parts.push(format!(
+                "is not told apart from {stands_beside} for {}",
+                and(&untold)
+            ));
         }
         (!parts.is_empty()).then(|| format!("Mode {} {}.", mode.name(), and(&parts)))
     };
@@ -250,29 +255,47 @@ pub(super) fn of_tails(findings: &[Finding]) -> Vec<String> {
 /// What each experiment comes to, in a line.
 pub(super) fn conclusions(findings: &[Finding]) -> Vec<String> {
     let line = |finding: &Finding| {
-        let best = finding.best()?;
-        let mut others = finding
+        let best = finding.best().filter(|_| finding.entries.len() > 1)?;
+        let what = finding.asked.experiment;
+        if !finding.is_sure() {
+            return Some(format!(
+                "The {what}: there are too few repetitions to say who is the fastest."
+            ));
+        }
+        let others = finding
             .entries
             .iter()
-            .filter(|entry| entry.contender != best.contender)
-            .peekable();
-        others.peek()?;
-        let is_fastest = others.all(|other| finding.order(best, other) == Order::Faster);
-        let what = finding.asked.experiment;
-        Some(if is_fastest {
-            format!(
-                "The best {what} is that of {}: {}.",
+            .filter(|entry| entry.contender != best.contender);
+        let (slower, untold): (Vec<_>, Vec<_>) =
+            others.partition(|other| finding.order(best, other) == Order::Faster);
+        let untold: Vec<_> = untold
+            .iter()
+            .map(|entry| entry.contender.to_string())
+            .collect();
+        let value = value(finding.measure, best);
+        Some(match (untold.as_slice(), slower.len()) {
+            ([], _) => format!("The {what}: {} is the fastest, {value}.", best.contender),
+            (untold, 0) => format!(
+                "The {what}: the best median is that of {}, {value}; {} not told apart from it.",
                 best.contender,
-                value(finding.measure, best)
-            )
-        } else {
-            format!(
-                "Which server has the best {what} is not shown; the best median is that of {}.",
-                best.contender
-            )
+                are(untold)
+            ),
+            (untold, _) => format!(
+                "The {what}: the best median is that of {}, {value}; {} not told apart from it; all others are slower.",
+                best.contender,
+                are(untold)
+            ),
         })
     };
     findings.iter().filter_map(line).collect()
+}
+
+fn are(names: &[String]) -> String {
+    format!(
+        "{} {}",
+        and(names),
+        if names.len() == 1 { "is" } else { "are" }
+    )
 }
 
 pub(super) fn short(experiment: Experiment) -> &'static str {

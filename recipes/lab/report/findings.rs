@@ -80,6 +80,17 @@ impl Measure {
         }
     }
 
+    /// A range of values, with their unit said once if it is the same.
+    pub(super) fn show_range(self, low: f64, high: f64) -> String {
+        let (low, high) = (self.show(low), self.show(high));
+        match (low.split_once(' '), high.split_once(' ')) {
+            (Some((number, unit)), Some((_, other))) if unit == other => {
+                format!("{number} to {high}")
+            }
+            _ => format!("{low} to {high}"),
+        }
+    }
+
     /// What is on the axis of a chart, and the unit in which the values of its data are.
     pub(super) fn axis(self) -> &'static str {
         match self {

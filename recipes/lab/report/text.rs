@@ -122,7 +122,6 @@ impl Chart {
 impl Row {
     fn new(measure: Measure, entry: &Entry, place: usize) -> Self {
         let spread = entry.spread;
-        let range = |low, high| format!("{} to {}", measure.show(low), measure.show(high));
         Self {
             name: entry.contender.to_string(),
             place,
@@ -132,8 +131,8 @@ impl Row {
             high: spread.interval.high,
             shown: [
                 measure.show(spread.median),
-                range(spread.interval.low, spread.interval.high),
-                range(spread.lower_quartile, spread.upper_quartile),
+                measure.show_range(spread.interval.low, spread.interval.high),
+                measure.show_range(spread.lower_quartile, spread.upper_quartile),
                 Measure::Latency.show(entry.tail.median),
             ],
             count: spread.count,
@@ -177,7 +176,14 @@ fn summary(plan: &Plan, samples: &[Sample]) -> Vec<String> {
     } else {
         format!("; for throughput there are several at once, {connections}")
     };
-    let cores = |cores: &[usize]| and(&cores.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let cores = |cores: &[usize]| {
+        let numbers: Vec<_> = cores.iter().map(ToString::to_string).collect();
+        format!(
+            "{} {}",
+            if cores.len() == 1 { "core" } else { "cores" },
+            and(&numbers)
+        )
+    };
     let (servers, load) = (
         &plan.circumstances.server_cores,
         &plan.circumstances.load_cores,
@@ -198,8 +204,8 @@ fn summary(plan: &Plan, samples: &[Sample]) -> Vec<String> {
             "Latency is that of one request at a time, from the moment at which it was to be sent to the end of its response{connections}. {}",
             if plan.keep_alive { "A connection is used for many requests." } else { "Each request has a connection of its own." }
         ),
-        format!("Servers ran on the cores {}, the load came from the cores {}: they {apart} cores.", cores(servers), cores(load)),
-        "A value is the median over the repetitions, in a chart a bar, or a dot where the axis is logarithmic. The line on it is the interval in which the true median is, from order statistics, so that nothing is assumed of how the \
+        format!("Servers ran on {}, the load came from {}: they {apart} cores.", cores(servers), cores(load)),
+        "A value is the median over the repetitions, in a chart a bar, or a dot where the axis is logarithmic. The line on it is a confidence interval of that median, from order statistics, so that nothing is assumed of how the \
          samples are distributed. One server is called faster than another only where their intervals do not overlap. How many times as fast is the median of the ratios within each round, with its interval."
             .to_owned(),
     ]
@@ -225,7 +231,7 @@ fn conclusions(plan: &Plan, findings: &[Finding]) -> Vec<String> {
     let mut lines = claims::conclusions(findings);
     let machine = &plan.circumstances.machine;
     let is_virtual = if machine.is_virtual {
-        ", which is virtual and shares its processor with others"
+        ", which is virtual and may share its processor with others"
     } else {
         ""
     };
