@@ -113,7 +113,7 @@ impl Progress {
 fn figures(kind: Kind, summary: &Summary) -> String {
     match kind {
         Kind::Latency => {
-            let latency = &summary.latency_us.raw;
+            let latency = &summary.latency_us.corrected;
             format!(
                 "median {:.0} us, 99 in 100 within {:.0} us",
                 latency.p50, latency.p99
