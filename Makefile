@@ -1,9 +1,9 @@
 # The commands of the project. `make run` and `make test` do all their own set-up.
 
 # What is needed beside a Rust toolchain, as program:package. The tests speak with curl, put a real cache in front of the server, and look at
-# its pages in a browser.
+# its pages in a browser, and have gnuplot draw what lab reports.
 NEEDED = cc:gcc
-test: NEEDED += python3:python3 curl:curl varnishd:varnish chromium:chromium
+test: NEEDED += python3:python3 curl:curl varnishd:varnish chromium:chromium gnuplot:gnuplot-nox
 
 .PHONY: run test mutations bench lab docs needed python-venv loom fuzz
 

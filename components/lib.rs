@@ -10,6 +10,7 @@ pub mod file;
 pub mod gateway;
 pub mod http;
 pub mod inspect;
+pub mod load;
 pub mod net;
 pub mod notation;
 pub mod process;

@@ -1,6 +1,9 @@
 //! What the recipes have in common: they run a server, or a graph, and `--inspect ADDRESS` shows it on a page.
 
+mod program_log;
 pub mod report;
+
+pub use program_log::{log_some_to_stderr, log_to_stderr};
 
 use std::error::Error;
 use std::fmt;

@@ -19,6 +19,7 @@ mod end_to_end {
     mod inspect_page;
     mod kamaelia;
     mod lab;
+    mod lab_report;
     mod listing;
     mod malformed;
     mod modes;
@@ -35,6 +36,7 @@ mod end_to_end {
     mod server;
     mod slow;
     mod structure;
+    mod thor;
     mod thumbnails;
     mod wsgi;
 }

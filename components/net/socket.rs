@@ -69,6 +69,22 @@ impl Socket {
         }
     }
 
+    /// Connects to a server.
+    ///
+    /// # Errors
+    ///
+    /// If it does not answer, or does not want to.
+    pub async fn connect(server: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(server).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self {
+            stream: RefCell::new(Stream::Watched(stream)),
+            peer: server,
+            drained: Cell::new(false),
+            finished: Cell::new(None),
+        })
+    }
+
     /// Prepares to hand the connection over to another process: see [`hand_over`].
     ///
     /// # Errors

@@ -6,6 +6,7 @@ mod csv;
 mod figure;
 mod json;
 mod machine;
+mod options;
 mod page;
 mod statistics;
 mod summary;
@@ -16,6 +17,7 @@ pub use compare::{Comparison, Difference, LEAST, Verdict};
 pub use csv::csv;
 pub use figure::{Figure, Time};
 pub use machine::Machine;
+pub use options::{ReportOptions, Reporting};
 pub use page::page;
 pub use statistics::{CONFIDENCE, Interval, Spread};
 pub use summary::{

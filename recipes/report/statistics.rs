@@ -52,7 +52,7 @@ impl Spread {
     /// let spread = Spread::of(&[3.0, 1.0, 2.0, 5.0, 4.0, 90.0]).unwrap();
     /// assert_eq!((spread.lower_quartile, spread.median, spread.upper_quartile), (2.25, 3.5, 4.75));
     /// assert_eq!((spread.interval.low, spread.interval.high), (1.0, 90.0));
-    /// assert_eq!(spread.interval.confidence, 0.96875);
+    /// assert!((spread.interval.confidence - 0.96875).abs() < 1e-9);
     /// ```
     #[must_use]
     pub fn of(samples: &[f64]) -> Option<Self> {

@@ -13,7 +13,7 @@ use kamea_components::net::{TakenOver, take_over};
 use kamea_components::process::{Hangup, hangups};
 
 use super::options::Options;
-use super::{AccessLog, DRAIN, program_log, server, wsgi};
+use super::{AccessLog, DRAIN, log_to_stderr, server, wsgi};
 
 /// Serves the connection that standard input leads to.
 pub(crate) fn serve_connection(arguments: Options) -> Result<(), Box<dyn Error>> {
@@ -28,7 +28,7 @@ pub(crate) fn serve_connection(arguments: Options) -> Result<(), Box<dyn Error>>
         taken => taken?,
     };
     let options = arguments.with_text(String::from_utf8(text)?)?;
-    program_log::write_to_stderr(options.verbose)?;
+    log_to_stderr(options.verbose)?;
     let log = AccessLog::start(&options)?;
     let scheduler = Scheduler::with_workers(1);
     scheduler.run(hangup_graph(log.entries())?)?;

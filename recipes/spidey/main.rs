@@ -8,7 +8,6 @@ mod connection;
 mod inspect;
 mod mode;
 mod options;
-mod program_log;
 mod reload;
 mod values;
 mod wsgi;
@@ -29,6 +28,7 @@ use kamea_components::http::{
 };
 use kamea_components::process::hangups;
 use kamea_components::wsgi::{NotLoaded, WsgiPool};
+use kamea_recipes::log_to_stderr;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use access_log::AccessLog;
@@ -74,7 +74,7 @@ fn run(arguments: Options) -> Result<(), Box<dyn Error>> {
         let mode = options.mode()?;
         return Ok(writeln!(io::stdout(), "{graph}mode {mode}")?);
     }
-    program_log::write_to_stderr(options.verbose)?;
+    log_to_stderr(options.verbose)?;
     raise_file_limit();
     let log = AccessLog::start(&options)?;
 

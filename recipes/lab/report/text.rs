@@ -206,7 +206,7 @@ fn summary(plan: &Plan, samples: &[Sample]) -> Vec<String> {
         ),
         format!("Servers ran on {}, the load came from {}: they {apart} cores.", cores(servers), cores(load)),
         "A value is the median over the repetitions, in a chart a bar, or a dot where the axis is logarithmic. The line on it is a confidence interval of that median, from order statistics, so that nothing is assumed of how the \
-         samples are distributed. One server is called faster than another only where their intervals do not overlap. How many times as fast is the median of the ratios within each round, with its interval."
+         samples are distributed. One server is called faster than another only where their intervals do not overlap. How many times as fast is the median of the ratios within each round, with its interval. MB/s are millions of bytes per second."
             .to_owned(),
     ]
 }

@@ -1,0 +1,37 @@
+//! Load: many requests, and how long each of them took.
+//!
+//! ```text
+//!  ┌ connection ───────────────────────────────────────────────────────────────────────────────┐
+//!  │ tickets ──▶ write_requests ──bytes──▶ dial ──events──▶ parse_responses ──outcomes──▶ batch  │ ──▶ tally
+//!  │    ▲               ╰────────────────awaited───────────────▶ │   │   ╎                      │
+//!  │    ╰╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╯   ╰╌▶ dial                      │
+//!  └───────────────────────────────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! A ticket says that a request may be sent, and for which moment that was planned. Latency is counted twice: from the moment at which the
+//! request was sent, and from the one for which it was planned. The two differ where a server that is slow keeps the client from asking:
+//! a client that counts from the first alone leaves out what its users would have waited (coordinated omission).
+
+mod alarm;
+mod generate;
+mod measured;
+mod outcome;
+mod pace;
+mod parse_responses;
+mod seconds;
+mod tally;
+mod targets;
+#[cfg(test)]
+mod tests;
+mod tickets;
+mod write_requests;
+
+pub use generate::{Connection, Generator, Load, generate};
+pub use measured::{Content, Errors, MISSED_AFTER, Measured, Missed, Second};
+pub use outcome::{Answer, ErrorClass, Failed, Note, Outcome, Shortfall, Span, Ticket};
+pub use pace::{Budget, Pace, Schedule};
+pub use parse_responses::{ParseResponsePorts, ParseResponsePortsHandles, Terms, parse_responses};
+pub use tally::{TallyPorts, TallyPortsHandles, tally};
+pub use targets::{Target, Targets};
+pub use tickets::{Returned, TicketPorts, TicketPortsHandles, tickets};
+pub use write_requests::{Awaited, WriteRequestPorts, WriteRequestPortsHandles, write_requests};

@@ -1,0 +1,368 @@
+//! The responses of one connection: what became of each request.
+//!
+//! ```text
+//!  events  ──▶ ┌─────────────────┐ ──▶ outcomes    what became of each request
+//!              │ parse_responses │ ─ ▶ returned    to the tickets: there is a place
+//!  awaited ──▶ └─────────────────┘ ─ ▶ hang_ups    to the connection: it is of no more use
+//! ```
+//!
+//! The protocol itself is in [`ResponseDecoder`]; this is the part that knows which request is answered.
+
+use std::collections::VecDeque;
+use std::future::pending;
+use std::io;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_lite::future::or;
+use http::StatusCode;
+use kamea::time::{Timer, turn};
+use kamea::{Component, Done, End, Inbox, Outbox, Ports, is_stopping};
+
+use super::{Answer, Awaited, ErrorClass, Failed, Note, Outcome, Returned};
+use crate::http::{Limits, MalformedResponse, Reply, ReplyBody, ResponseDecoder};
+use crate::net::{DialEvent, Ending, HangUp};
+
+/// The ports of [`parse_responses`].
+#[derive(Debug, Ports)]
+pub struct ParseResponsePorts {
+    /// What happens to the connections.
+    pub events: Inbox<DialEvent>,
+    /// The requests, in their order, each before it is sent.
+    pub awaited: Inbox<Awaited>,
+    /// What became of each request.
+    pub outcomes: Outbox<Note>,
+    /// What became of each ticket.
+    pub returned: Outbox<Returned>,
+    /// Connections that are of no more use.
+    pub hang_ups: Outbox<HangUp>,
+}
+
+/// What is asked of responses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// How long a response may take, from the moment at which its request was sent to its end.
+    pub within: Duration,
+    /// Whether a connection is kept for further requests.
+    pub keep_alive: bool,
+}
+
+impl Default for Terms {
+    /// Ten seconds; connections are kept.
+    fn default() -> Self {
+        Self {
+            within: Duration::from_secs(10),
+            keep_alive: true,
+        }
+    }
+}
+
+/// How long it takes at the most until a wish to stop is noticed, while a response is waited for.
+const ATTENTION: Duration = Duration::from_millis(500);
+
+/// Parses the responses of one connection after another, and tells what became of each request.
+///
+/// Requests behind a response that ends its connection are not answered and do not count: their tickets return unused. A response that does not
+/// come in time, or is none, ends its connection too.
+///
+/// It ends when all requests have had an outcome and there will be no more. If its graph is stopped it ends within half a second,
+/// whatever has not come by then.
+pub fn parse_responses(terms: Terms) -> impl Component<ParseResponsePorts> + Clone + Send + Sync {
+    async move |io: &mut ParseResponsePorts| {
+        let parser = Parser {
+            io,
+            terms,
+            connection: 0,
+            is_open: false,
+            decoder: decoder(),
+            waiting: VecDeque::new(),
+            on_their_way: VecDeque::new(),
+            head: None,
+            content: 0,
+            bytes: 0,
+            timer: Timer::new(),
+        };
+        parser.run().await
+    }
+}
+
+/// A decoder for a new connection. Contents are not kept, so they may be of any length.
+fn decoder() -> ResponseDecoder {
+    ResponseDecoder::new(Limits {
+        body: u64::MAX,
+        ..Limits::default()
+    })
+}
+
+struct Parser<'a> {
+    io: &'a mut ParseResponsePorts,
+    terms: Terms,
+    /// The connection that was heard of last.
+    connection: u64,
+    /// Whether that is of any use still.
+    is_open: bool,
+    decoder: ResponseDecoder,
+    /// Requests that are not on their way yet.
+    waiting: VecDeque<Awaited>,
+    /// Requests that are on their way, and since when.
+    on_their_way: VecDeque<(Awaited, Instant)>,
+    /// The status of the response that is coming in, and whether its connection persists.
+    head: Option<(StatusCode, bool)>,
+    /// How much of its content has come.
+    content: u64,
+    /// How many bytes have come that were not told.
+    bytes: u64,
+    timer: Timer,
+}
+
+impl Parser<'_> {
+    async fn run(mut self) -> Done {
+        while let Some(happened) = self.next().await {
+            match happened {
+                Happened::Event(event) => self.note(event).await?,
+                Happened::Expired if is_stopping() => return Ok(()),
+                Happened::Expired => self.give_up_late().await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// What happens next; `None` when nothing is to come any more.
+    async fn next(&mut self) -> Option<Happened> {
+        loop {
+            if let Some(event) = self.io.events.try_next() {
+                return Some(Happened::Event(event));
+            }
+            if let Some((_, sent)) = self.on_their_way.front() {
+                let deadline = *sent + self.terms.within;
+                self.timer.set(deadline.min(turn() + ATTENTION));
+                let event = async { self.io.events.next().await.map(Happened::Event) };
+                let expired = async {
+                    self.timer.expired().await;
+                    Some(Happened::Expired)
+                };
+                return or(event, expired).await;
+            }
+            let event = async { Ok(self.io.events.next().await.map(Happened::Event)) };
+            let awaited = async {
+                match self.waiting.is_empty() {
+                    true => Err(self.io.awaited.next().await),
+                    false => pending().await,
+                }
+            };
+            match or(event, awaited).await {
+                Ok(event) => return event,
+                Err(Some(awaited)) => self.waiting.push_back(awaited),
+                Err(None) => return None,
+            }
+        }
+    }
+
+    async fn note(&mut self, event: DialEvent) -> Done {
+        match event {
+            DialEvent::Sending {
+                connection,
+                requests,
+                at,
+            } => self.begin(connection, requests, at).await,
+            DialEvent::Received {
+                connection,
+                bytes,
+                at,
+            } if self.is_current(connection) => self.read(bytes, at).await,
+            DialEvent::Ended {
+                connection,
+                how,
+                at,
+            } if self.is_current(connection) => self.end(how, at).await,
+            // It was of no more use.
+            DialEvent::Received { .. } | DialEvent::Ended { .. } => Ok(()),
+            DialEvent::Unreachable {
+                requests,
+                error,
+                at,
+            } => {
+                for _ in 0..requests {
+                    let awaited = self.next_awaited().await?;
+                    let failed = Failed::by(ErrorClass::Connect, &error);
+                    self.tell(awaited, None, at, Err(failed)).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn is_current(&self, connection: u64) -> bool {
+        self.is_open && connection == self.connection
+    }
+
+    /// Takes note of requests that are on their way from now on.
+    async fn begin(&mut self, connection: u64, requests: usize, at: Instant) -> Done {
+        if connection != self.connection {
+            self.connection = connection;
+            self.is_open = true;
+            self.decoder = decoder();
+            (self.head, self.content) = (None, 0);
+        }
+        for _ in 0..requests {
+            let awaited = self.next_awaited().await?;
+            if self.is_open {
+                self.decoder.expect(&awaited.method);
+                self.on_their_way.push_back((awaited, at));
+            } else {
+                // They met a connection that was given up.
+                self.return_unused(awaited).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn next_awaited(&mut self) -> Result<Awaited, End> {
+        match self.waiting.pop_front() {
+            Some(awaited) => Ok(awaited),
+            None => self.io.awaited.next().await.ok_or(End::Closed),
+        }
+    }
+
+    async fn read(&mut self, bytes: Bytes, at: Instant) -> Done {
+        self.bytes += bytes.len() as u64;
+        self.decoder.feed(bytes);
+        while self.is_open {
+            match self.decoder.next() {
+                Ok(Some(Reply::End(_))) => self.complete(at).await?,
+                Ok(Some(reply)) => self.see(&reply),
+                Ok(None) => return Ok(()),
+                Err(malformed) => return self.fail(failed_by(malformed), at).await,
+            }
+        }
+        Ok(())
+    }
+
+    fn see(&mut self, reply: &Reply) {
+        match reply {
+            Reply::Head(head, body) => {
+                let persists = head.is_persistent() && *body != ReplyBody::UntilClose;
+                self.head = Some((head.status, persists));
+            }
+            Reply::Chunk(bytes) => self.content += bytes.len() as u64,
+            Reply::Interim(_) | Reply::End(_) => {}
+        }
+    }
+
+    /// A response has come whole.
+    async fn complete(&mut self, at: Instant) -> Done {
+        let (Some((awaited, sent)), Some((status, persists))) =
+            (self.on_their_way.pop_front(), self.head.take())
+        else {
+            return Ok(());
+        };
+        let content = std::mem::take(&mut self.content);
+        let mut answer = Ok(Answer { status, content });
+        // What stands behind the last response that was asked for would be taken for the next.
+        if self.on_their_way.is_empty()
+            && persists
+            && let Err(malformed) = self.decoder.next()
+        {
+            answer = Err(failed_by(malformed));
+        }
+        let is_last = !persists || !self.terms.keep_alive || answer.is_err();
+        self.tell(awaited, Some(sent), at, answer).await?;
+        if is_last {
+            self.hang_up().await?;
+        }
+        Ok(())
+    }
+
+    /// The connection has ended.
+    async fn end(&mut self, how: Ending, at: Instant) -> Done {
+        let failed = match how {
+            Ending::Read(error) => Failed::by(ErrorClass::Read, &error),
+            Ending::Write(error) => Failed::by(ErrorClass::Write, &error),
+            Ending::Finished => match self.decoder.finish() {
+                Ok(Some(_)) => return self.complete(at).await,
+                Ok(None) => {
+                    self.is_open = false;
+                    return Ok(());
+                }
+                Err(malformed) => failed_by(malformed),
+            },
+        };
+        self.is_open = false;
+        while let Some((awaited, sent)) = self.on_their_way.pop_front() {
+            self.tell(awaited, Some(sent), at, Err(failed.clone()))
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Gives up a response that has not come in time.
+    async fn give_up_late(&mut self) -> Done {
+        let now = turn();
+        let late = self.on_their_way.front();
+        if late.is_none_or(|(_, sent)| now < *sent + self.terms.within) {
+            return Ok(());
+        }
+        let error = io::Error::from(io::ErrorKind::TimedOut);
+        self.fail(Failed::by(ErrorClass::TimeOut, &error), now)
+            .await
+    }
+
+    /// The first request that is on its way, if there is one, has failed, and its connection with it.
+    async fn fail(&mut self, failed: Failed, at: Instant) -> Done {
+        if let Some((awaited, sent)) = self.on_their_way.pop_front() {
+            self.tell(awaited, Some(sent), at, Err(failed)).await?;
+        }
+        self.hang_up().await
+    }
+
+    /// Gives the connection up: what is on its way will not be answered.
+    async fn hang_up(&mut self) -> Done {
+        self.is_open = false;
+        while let Some((awaited, _)) = self.on_their_way.pop_front() {
+            self.return_unused(awaited).await?;
+        }
+        Ok(self.io.hang_ups.send(HangUp(self.connection)).await?)
+    }
+
+    async fn tell(
+        &mut self,
+        awaited: Awaited,
+        sent: Option<Instant>,
+        ended: Instant,
+        result: Result<Answer, Failed>,
+    ) -> Done {
+        let outcome = Outcome {
+            ticket: awaited.ticket,
+            sent,
+            ended,
+            bytes: std::mem::take(&mut self.bytes),
+            result: result.map_err(Box::new),
+        };
+        self.io.outcomes.send(outcome.into()).await?;
+        Ok(self.io.returned.send(Returned::Used(ended)).await?)
+    }
+
+    async fn return_unused(&self, awaited: Awaited) -> Done {
+        let unused = Returned::Unused(awaited.ticket);
+        Ok(self.io.returned.send(unused).await?)
+    }
+}
+
+/// Why the parser has stopped waiting.
+enum Happened {
+    Event(DialEvent),
+    Expired,
+}
+
+fn failed_by(malformed: MalformedResponse) -> Failed {
+    Failed {
+        class: match malformed {
+            MalformedResponse::Unanswered => ErrorClass::Read,
+            _ => ErrorClass::Protocol,
+        },
+        why: malformed.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+//! What is asked for: requests that are encoded once and sent as often as need be.
+
+use std::sync::Arc;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use http::Method;
+use kamea::random;
+
+use crate::http::{BodyKind, RequestHead, encode_request};
+
+/// With so many bytes a piece of requests is full.
+pub(super) const GATHERED: usize = 64 * 1024;
+
+/// A request, as it is sent.
+#[derive(Debug, Clone)]
+pub struct Target {
+    method: Method,
+    bytes: Bytes,
+    weight: u32,
+}
+
+impl Target {
+    /// The request with this head and this content, `weight` times as likely as one of weight 1.
+    ///
+    /// # Panics
+    ///
+    /// If the weight is 0.
+    #[must_use]
+    pub fn new(head: &RequestHead, content: &[u8], weight: u32) -> Self {
+        assert!(weight > 0, "what is never asked for is no target");
+        let kind = match content.len() {
+            0 => BodyKind::None,
+            length => BodyKind::Sized(length as u64),
+        };
+        let mut bytes = BytesMut::new();
+        encode_request(&mut bytes, head, kind);
+        bytes.put_slice(content);
+        Self {
+            method: head.method.clone(),
+            bytes: bytes.freeze(),
+            weight,
+        }
+    }
+
+    /// Its method, by which its responses are framed.
+    #[must_use]
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The request, as it is sent.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+}
+
+/// One or more targets, among which requests are drawn by their weights.
+///
+/// # Examples
+///
+/// ```
+/// use http::{Method, Version};
+/// use kamea_components::http::{Fields, RequestHead};
+/// use kamea_components::load::{Target, Targets};
+///
+/// let head = |path: &'static str| RequestHead {
+///     target: kamea_components::http::Target::parse(&Method::GET, path.into()).unwrap(),
+///     method: Method::GET,
+///     version: Version::HTTP_11,
+///     fields: Fields::new().with("Host", "example.org"),
+/// };
+/// let targets = Targets::new([Target::new(&head("/often"), b"", 3), Target::new(&head("/seldom"), b"", 1)]);
+/// let drawn = targets.draw();
+/// assert!(drawn.bytes().starts_with(b"GET /often") || drawn.bytes().starts_with(b"GET /seldom"));
+/// ```
+#[derive(Debug, Clone)]
+pub struct Targets(Arc<Drawn>);
+
+#[derive(Debug)]
+struct Drawn {
+    targets: Vec<Target>,
+    /// The weight of each and of all before it.
+    weights: Vec<u64>,
+    total: u64,
+    /// The bytes of the only one, as often as may be gathered.
+    repeated: Option<Bytes>,
+}
+
+impl Targets {
+    /// These.
+    ///
+    /// # Panics
+    ///
+    /// If there are none.
+    pub fn new(targets: impl IntoIterator<Item = Target>) -> Self {
+        let targets: Vec<_> = targets.into_iter().collect();
+        assert!(!targets.is_empty(), "there is nothing to be asked for");
+        let mut total = 0;
+        let weights = targets.iter().map(|target| {
+            total += u64::from(target.weight);
+            total
+        });
+        let weights: Vec<_> = weights.collect();
+        let repeated = match &targets[..] {
+            [only] => Some(only.bytes.repeat(GATHERED / only.bytes.len() + 1).into()),
+            _ => None,
+        };
+        Self(Arc::new(Drawn {
+            targets,
+            weights,
+            total,
+            repeated,
+        }))
+    }
+
+    /// One of them, by chance.
+    #[must_use]
+    pub fn draw(&self) -> &Target {
+        let Drawn {
+            targets,
+            weights,
+            total,
+            ..
+        } = &*self.0;
+        let number = match targets.len() {
+            1 => 0,
+            _ => {
+                let drawn = random::u64(..total);
+                weights.partition_point(|weight| *weight <= drawn)
+            }
+        };
+        &targets[number]
+    }
+
+    /// The requests for targets that were drawn, as one piece.
+    pub(super) fn piece(&self, drawn: &[&Target]) -> Bytes {
+        match (drawn, &self.0.repeated) {
+            ([one], _) => one.bytes.clone(),
+            (_, Some(repeated)) => repeated.slice(..drawn.len() * self.0.targets[0].bytes.len()),
+            (_, None) => drawn
+                .iter()
+                .flat_map(|target| &target.bytes)
+                .copied()
+                .collect(),
+        }
+    }
+}
