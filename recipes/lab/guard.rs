@@ -84,9 +84,11 @@ impl Guarded {
 pub(crate) fn guard(options: &Guard) -> io::Result<ExitCode> {
     // It was started as /proc/self/exe; where it has another name only lists of processes differ.
     let _ = set_name(c"lab guard");
-    let mut cores = CpuSet::new();
-    options.cores.iter().for_each(|core| cores.set(*core));
-    sched_setaffinity(None, &cores)?;
+    if !options.cores.is_empty() {
+        let mut cores = CpuSet::new();
+        options.cores.iter().for_each(|core| cores.set(*core));
+        sched_setaffinity(None, &cores)?;
+    }
     set_child_subreaper(Some(getpid()))?;
     let mut command = Command::new(&options.program);
     let started = command

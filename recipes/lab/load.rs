@@ -12,14 +12,20 @@ use super::plan::Asked;
 use super::setting::{Running, Setting};
 use super::site;
 
+/// How long a response may take, in seconds: a GB is long, and some servers have one client at a time.
+const RESPONSE: u64 = 60;
+
 /// How long thor may take beyond the time that it is to measure: what has been asked for by then is answered first.
-const BEYOND: Duration = Duration::from_secs(60);
+const BEYOND: Duration = Duration::from_secs(RESPONSE + 30);
 
 /// How long a summary may be, in bytes.
 const LONGEST: usize = 16 << 20;
 
 impl Setting {
     /// Asks a server for what an experiment asks for, for so many seconds.
+    ///
+    /// It is called once to warm up, and once to measure. Were it one load, the responses that are on their way when the warm-up ends would take time from what
+    /// is measured and would not count: with files of a GB that is a good part of it.
     ///
     /// # Errors
     ///
@@ -58,6 +64,8 @@ impl Setting {
             format!("{seconds}s"),
             "--threads".to_owned(),
             cores.len().to_string(),
+            "--timeout".to_owned(),
+            format!("{RESPONSE}s"),
             "--quiet".to_owned(),
             "--json".to_owned(),
         ];

@@ -9,15 +9,12 @@ use std::time::UNIX_EPOCH;
 
 use futures_lite::future::or;
 use kamea::time::wall_clock;
-use kamea::{Component, Pipe, stopping, unblock};
+use kamea::{Component, Pipe, stopping};
 use kamea_recipes::report::Summary;
 
-use super::check::check;
-use super::experiment::Experiment;
 use super::journal::{Outcome, Sample};
 use super::plan::Cell;
 use super::setting::{Running, Setting};
-use super::site;
 
 /// What happens to a cell of the plan.
 #[derive(Debug, Clone)]
@@ -70,11 +67,7 @@ async fn take(setting: &Setting, cell: Cell, running: &mut Running) -> Result<Su
     setting
         .tidy()
         .map_err(|error| format!("cannot tidy up: {error}"))?;
-    let address = setting
-        .start(contender, experiment == Experiment::Cgi, running)
-        .await?;
-    let (path, content) = (site::path(experiment), site::content(experiment, plan));
-    unblock(move || check(address, path, &content)).await?;
+    let address = setting.start(contender, experiment, running).await?;
     setting
         .load(address, asked, plan.warm_up_s, running)
         .await?;

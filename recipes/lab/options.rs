@@ -90,7 +90,7 @@ pub(crate) struct Report {
 /// What is run under guard.
 #[derive(Debug, Args)]
 pub(crate) struct Guard {
-    /// The cores that it may run on
+    /// The cores that it may run on [default: all]
     #[arg(long, value_delimiter = ',')]
     pub(crate) cores: Vec<usize>,
     /// The program

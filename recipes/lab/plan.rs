@@ -277,3 +277,70 @@ impl fmt::Display for LeftOut {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(seed: u64) -> Plan {
+        let wishes = Wishes {
+            seed: Some(seed),
+            ..Wishes::default()
+        };
+        let circumstances = Circumstances {
+            server_cores: vec![0],
+            load_cores: vec![1],
+            machine: Machine::default(),
+        };
+        let out = LeftOut {
+            server: Server::Nginx,
+            experiment: Some(Experiment::Cgi),
+            reason: "fcgiwrap is not installed".to_owned(),
+        };
+        let servers = [Server::Spidey, Server::Nginx];
+        Plan::new(&wishes, &servers, vec![out], circumstances, 0)
+    }
+
+    #[test]
+    fn each_round_has_everything_once_in_an_order_of_its_own() {
+        let cells = plan(1).cells();
+        let rounds: Vec<_> = cells.chunks(6 * 3 + 5).collect();
+        assert_eq!(rounds.len(), 5);
+        let mut orders = Vec::new();
+        for (round, repetition) in rounds.into_iter().zip(1..) {
+            assert!(round.iter().all(|cell| cell.repetition == repetition));
+            let order: Vec<_> = round
+                .iter()
+                .map(|cell| (cell.experiment, cell.contender))
+                .collect();
+            let mut sorted = order.clone();
+            sorted.sort_unstable();
+            sorted.dedup();
+            assert_eq!(sorted.len(), round.len());
+            assert!(!orders.contains(&order));
+            orders.push(order);
+        }
+        assert_eq!(plan(1).cells(), cells);
+        assert_ne!(plan(2).cells(), cells);
+    }
+
+    #[test]
+    fn what_is_found_again_on_another_day_is_no_difference() {
+        let plan = plan(1);
+        let mut found = plan.circumstances.clone();
+        found.machine.date = "2016-04-10".to_owned();
+        let nginx = ("nginx".to_owned(), "1.22.1".to_owned());
+        found.machine.versions.extend([nginx]);
+        assert_eq!(plan.differences(&Wishes::default(), &found), [""; 0]);
+        found.machine.kernel = "Linux 5.6".to_owned();
+        found.load_cores = vec![0];
+        let differences = plan.differences(&Wishes::default(), &found);
+        assert_eq!(
+            differences,
+            [
+                "Kernel: not known when the run began, Linux 5.6 now",
+                "Cores of the load: [1] when the run began, [0] now"
+            ]
+        );
+    }
+}

@@ -1,22 +1,31 @@
 //! How far a run is: a bar with the time that is left, or plain lines where nobody would see a bar.
 
 use std::io::{self, IsTerminal as _, Write as _};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use kamea::time::now;
 use kamea_recipes::report::Summary;
 
 use super::experiment::Kind;
 use super::journal::{Outcome, Sample};
 use super::plan::{Cell, Plan};
 
+/// What a sample takes beside its load, until it is known: a server is started and stopped.
+const AROUND: Duration = Duration::from_secs(1);
+
 /// Shows how far a run is.
 #[derive(Debug)]
 pub(crate) struct Progress {
-    /// Of which samples those that are done are counted; hidden unless the standard error is a terminal.
+    /// Counts the samples that are taken; it is hidden unless the standard error is a terminal.
     bar: ProgressBar,
     is_quiet: bool,
     repetitions: u32,
+    began: Instant,
+    /// How many samples had been taken then, by an earlier run.
+    before: u64,
+    /// How long a sample takes, until there has been one.
+    expected: Duration,
 }
 
 impl Progress {
@@ -27,24 +36,25 @@ impl Progress {
         } else {
             ProgressBar::no_length()
         };
-        let template = "{bar:40} {pos} of {len}, {eta} left: {wide_msg}";
-        let style = ProgressStyle::with_template(template);
+        let style = ProgressStyle::with_template("{bar:25} {wide_msg}");
         bar.set_style(style.expect("the template is one"));
         bar.set_length(plan.cells().len() as u64);
-        // What was taken before says nothing of how long the rest takes.
         bar.set_position(taken as u64);
-        bar.reset_eta();
-        bar.enable_steady_tick(Duration::from_secs(1));
         Self {
             bar,
             is_quiet,
             repetitions: plan.repetitions,
+            began: now(),
+            before: taken as u64,
+            expected: Duration::from_secs_f64(plan.warm_up_s + plan.seconds) + AROUND,
         }
     }
 
     /// A sample is being taken.
     pub(crate) fn begin(&self, cell: Cell) {
-        self.bar.set_message(self.name(cell));
+        self.bar
+            .set_message(format!("{}: {}", self.position(), self.name(cell)));
+        self.bar.tick();
     }
 
     /// A sample was taken.
@@ -66,6 +76,17 @@ impl Progress {
         self.bar.finish_and_clear();
     }
 
+    /// How many samples there are, and how much time is left, if all take as long as those so far.
+    fn position(&self) -> String {
+        let (taken, all) = (self.bar.position(), self.bar.length().unwrap_or_default());
+        let each = match taken - self.before {
+            0 => self.expected,
+            here => (now() - self.began).div_f64(here as f64),
+        };
+        let left = HumanDuration(each.mul_f64((all - taken) as f64));
+        format!("{taken} of {all}, {left} left")
+    }
+
     fn name(&self, cell: Cell) -> String {
         let Cell {
             experiment,
@@ -81,7 +102,7 @@ impl Progress {
     /// A line, above the bar if there is one.
     fn say(&self, line: &str) {
         if self.bar.is_hidden() {
-            let _ = writeln!(io::stderr(), "{line}");
+            let _ = writeln!(io::stderr(), "{}: {line}", self.position());
         } else {
             self.bar.println(line);
         }
@@ -92,7 +113,7 @@ impl Progress {
 fn figures(kind: Kind, summary: &Summary) -> String {
     match kind {
         Kind::Latency => {
-            let latency = &summary.latency_us.raw;
+            let latency = &summary.latency_us.corrected;
             format!(
                 "median {:.0} us, 99 in 100 within {:.0} us",
                 latency.p50, latency.p99

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, Permissions};
+use std::io::Read as _;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -457,4 +458,57 @@ fn what_fails_is_recorded_and_the_run_goes_on() {
         );
     }
     place.assert_nothing_runs();
+}
+
+#[test]
+fn a_port_that_is_taken_is_not_the_end() {
+    let place = Place::new();
+    let programs = place.path().join("programs");
+    // It finds its port taken twice, the second time by one who answers.
+    write_program(
+        &programs.join("lighttpd"),
+        "#!/bin/sh\n[ \"$1\" = -v ] && echo lighttpd/9.8.7 && exit\ncd \"$(dirname \"$0\")\"\n\
+        port=$(sed -n 's/^server.port = //p' \"$3\"); root=$(sed -n 's/^server.document-root = \"\\(.*\\)\"/\\1/p' \"$3\")\n\
+        echo once >> starts; starts=$(wc -l < starts)\n\
+        [ $starts = 1 ] && echo 'Address already in use' >&2 && exit 1\n\
+        [ $starts = 3 ] && exec python3 -m http.server $port --bind 127.0.0.1 --directory \"$root\"\n\
+        mkdir empty; python3 -m http.server $port --bind 127.0.0.1 --directory empty 2> asked & other=$!\n\
+        until grep -q 1kb.txt asked; do sleep 0.1; done\n\
+        kill $other; wait $other; echo 'Address already in use' >&2; exit 1\n",
+    );
+    let path = std::env::var("PATH").unwrap();
+    let mut lab = place.lab(&["--quick", "--servers", "lighttpd", "--only", "file"]);
+    lab.env("PATH", format!("{}:{path}", programs.display()));
+    let (status, text) = said(lab.output().unwrap());
+    assert_eq!(status, 0, "{text}");
+    assert_complete(&place);
+    let starts = fs::read_to_string(programs.join("starts")).unwrap();
+    assert_eq!(starts.lines().count(), 3);
+    place.assert_nothing_runs();
+}
+
+#[test]
+fn a_guard_leaves_nothing_of_its_program() {
+    let place = Place::new();
+    // It does not end when it is asked to; one of its children has left its group and its session, and is an orphan.
+    let program = "trap '' TERM; (setsid sleep 1000 &); echo begun; while :; do sleep 1000; done";
+    let mut guard = Command::new(env!("CARGO_BIN_EXE_lab"))
+        .args(["guard", "--", "sh", "-c", program])
+        .current_dir(place.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut begun = [0; 6];
+    guard
+        .stdout
+        .as_mut()
+        .unwrap()
+        .read_exact(&mut begun)
+        .unwrap();
+    assert_eq!(&begun, b"begun\n");
+    place.until("all have begun", |place| place.processes().len() == 4);
+    drop(guard.stdin.take());
+    wait_for(&mut guard);
+    assert_eq!(place.processes(), [0; 0]);
 }

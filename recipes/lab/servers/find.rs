@@ -94,15 +94,16 @@ pub(super) fn installed(names: &[&str]) -> Result<PathBuf, String> {
 /// A program, and what it says of its version.
 fn asked(program: PathBuf, option: &str) -> Result<(PathBuf, String), String> {
     let said = said(&program, &[option])?;
-    let is_version =
-        |word: &&str| word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.');
-    let mut words = said
-        .split([' ', '\n', '/'])
-        .map(|word| word.trim_start_matches('v'));
-    match words.find(is_version) {
-        Some(version) => Ok((program, version.to_owned())),
-        None => Err(format!("{} {option} says no version", program.display())),
-    }
+    let version = version_in(&said).map(str::to_owned);
+    let version = version.ok_or_else(|| format!("{} {option} says none", program.display()))?;
+    Ok((program, version))
+}
+
+/// The first word that is a version.
+fn version_in(said: &str) -> Option<&str> {
+    let words = said.split([' ', '\n', '/']);
+    let mut words = words.map(|word| word.trim_start_matches('v'));
+    words.find(|word| word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.'))
 }
 
 /// The interpreter itself: what is along the path may be a script that looks for it anew each time.
@@ -139,4 +140,33 @@ fn is_open_to_others(folder: &Path) -> bool {
         .ancestors()
         .filter_map(|folder| fs::metadata(folder).ok());
     modes.all(|folder| folder.permissions().mode() & 0o001 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_found_in_what_servers_say() {
+        for (said, version) in [
+            ("nginx version: nginx/1.22.1", Some("1.22.1")),
+            (
+                "Server version: Apache/2.4.71 (Debian)\nServer built:   2026-11-12T08:58:41",
+                Some("2.4.71"),
+            ),
+            (
+                "lighttpd/1.4.69 (ssl) - a light and fast webserver",
+                Some("1.4.69"),
+            ),
+            (
+                "v2.8.4 h1:q3pe0wpBj1OcHFZ3n/1nl4V4bxBrYoSoab7rL9BMYNk=",
+                Some("2.8.4"),
+            ),
+            ("2.6.2", Some("2.6.2")),
+            ("spidey 0.1.0", Some("0.1.0")),
+            ("usage: 3 options", None),
+        ] {
+            assert_eq!(version_in(said), version, "{said}");
+        }
+    }
 }
