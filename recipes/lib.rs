@@ -16,6 +16,7 @@ use kamea::{Graph, OutboxHandle, Scheduler, map, pipeline};
 use kamea_components::console::console_echoer;
 use kamea_components::http::{Explanations, WebServer};
 use kamea_components::inspect::{InspectError, Inspecting, Inspector};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// What every recipe understands.
 #[derive(Parser)]
@@ -50,6 +51,12 @@ impl fmt::Debug for InspectOptions {
 }
 
 impl InspectOptions {
+    /// Whether what runs is to be shown.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.inspect.is_some()
+    }
+
     /// Shows what runs under a scheduler, if that is wanted, for as long as what this gives is kept.
     ///
     /// # Errors
@@ -150,4 +157,20 @@ pub fn inspect(
         let _ = writeln!(stderr, "Topology lines at {address}");
     }
     Ok(inspecting)
+}
+
+/// Lets this process have as many open files as the system allows it at all, since a connection is one; gives how many those are, if there
+/// is a limit.
+///
+/// # Errors
+///
+/// If the system does not let the limit be raised.
+pub fn raise_file_limit() -> io::Result<Option<u64>> {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    setrlimit(Resource::Nofile, raised)?;
+    Ok(limit.maximum)
 }

@@ -29,7 +29,7 @@ use kamea_components::http::{
 use kamea_components::process::hangups;
 use kamea_components::wsgi::{NotLoaded, WsgiPool};
 use kamea_recipes::log_to_stderr;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use kamea_recipes::raise_file_limit;
 
 use access_log::AccessLog;
 use mode::Placement;
@@ -75,7 +75,9 @@ fn run(arguments: Options) -> Result<(), Box<dyn Error>> {
         return Ok(writeln!(io::stdout(), "{graph}mode {mode}")?);
     }
     log_to_stderr(options.verbose)?;
-    raise_file_limit();
+    if let Err(error) = raise_file_limit() {
+        log::warn!("the number of open files stays at its limit: {error}");
+    }
     let log = AccessLog::start(&options)?;
 
     let cores = || thread::available_parallelism().map_or(1, usize::from);
@@ -160,18 +162,6 @@ fn server(
         server = server.records(log);
     }
     Ok(server)
-}
-
-/// Lets this process have as many open files as the system allows it at all: a connection is one.
-fn raise_file_limit() {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        ..limit
-    };
-    if let Err(error) = setrlimit(Resource::Nofile, raised) {
-        log::warn!("the number of open files stays at its limit: {error}");
-    }
 }
 
 fn wrong_usage(line: &str) -> ExitCode {

@@ -3,6 +3,7 @@
 //! `cargo run --bin thor -- -v -r 3 -p 2 localhost:9234/`
 
 mod classic;
+mod load;
 mod options;
 mod values;
 
@@ -19,6 +20,15 @@ fn main() -> ExitCode {
         Err(error) if !error.use_stderr() => error.exit(),
         Err(error) => return fail(&first_lines(&error.to_string()), 2),
     };
+    if options.load.is_wanted() {
+        return match load::run(&options) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&format!("error: {error}"), error.status()),
+        };
+    }
+    if let Err(wrong) = options.place() {
+        return fail(&format!("error: {wrong}"), 2);
+    }
     match classic::run(&options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(classic::Failed::Known) => ExitCode::FAILURE,

@@ -23,6 +23,33 @@ impl FromStr for Place {
     }
 }
 
+/// A URL, and how often it is asked for compared with others: `URL`, or `3*URL`.
+#[derive(Debug, Clone)]
+pub(crate) struct Weighted {
+    pub(crate) weight: u32,
+    pub(crate) place: Place,
+}
+
+impl FromStr for Weighted {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (weight, place) = match text.split_once('*') {
+            Some((weight, place)) if weight.bytes().all(|byte| byte.is_ascii_digit()) => {
+                (weight, place)
+            }
+            _ => ("1", text),
+        };
+        let place: Place = place
+            .parse()
+            .map_err(|error: InvalidUrl| error.to_string())?;
+        match weight.parse() {
+            Ok(weight @ 1..=1_000_000) => Ok(Self { weight, place }),
+            _ => Err("a weight is a number from 1 to 1000000, as in 3*URL".to_owned()),
+        }
+    }
+}
+
 /// A period of time that is not 0: `500ms`, `10s`, `2m`, `1h`, or a number of seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Period(pub(crate) Duration);
@@ -50,6 +77,35 @@ impl FromStr for Period {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn urls_with_weights() {
+        for (text, weight, written) in [
+            ("localhost", 1, "localhost"),
+            ("3*localhost", 3, "localhost"),
+            ("1000000*http://a/", 1_000_000, "http://a/"),
+            ("http://a/*", 1, "http://a/*"),
+            ("a/2*3", 1, "a/2*3"),
+        ] {
+            let Weighted {
+                weight: found,
+                place,
+            } = text.parse().unwrap();
+            assert_eq!((found, &*place.text), (weight, written), "{text}");
+        }
+        for text in [
+            "",
+            "3*",
+            "*localhost",
+            "0*a",
+            "1000001*a",
+            "99999999999*a",
+            "-1*a",
+            "x*a",
+        ] {
+            assert!(text.parse::<Weighted>().is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn periods() {

@@ -17,7 +17,7 @@ use kamea::{
     Source, inspect, pipeline,
 };
 use kamea_components::console::console_echoer;
-use kamea_components::http::{BodyKind, Fields, encode_request};
+use kamea_components::http::{BodyKind, Fields, Url, encode_request};
 use kamea_components::net::tcp_client;
 
 use super::Failed;
@@ -33,11 +33,14 @@ const CONSOLE: &str = "console";
 pub(super) fn make_requests(options: &Options) -> Result<(), Failed> {
     let scheduler = Scheduler::with_workers(1);
     let (process, count) = (process::id(), options.requests.get());
+    let place = options
+        .place()
+        .map_err(|wrong| Failed::Request(wrong.to_owned()))?;
     let mut total = Duration::ZERO;
     for _ in 0..count {
-        announce(&options.url);
+        announce(place);
         let began = now();
-        make_request(&scheduler, options).map_err(Failed::Request)?;
+        make_request(&scheduler, &place.url, options.timeout.0).map_err(Failed::Request)?;
         let elapsed = now() - began;
         log::debug!("Finish");
         let seconds = elapsed.as_secs_f64();
@@ -56,8 +59,8 @@ fn announce(Place { text, url }: &Place) {
     log::debug!("PATH: {}", url.target());
 }
 
-fn make_request(scheduler: &Scheduler, options: &Options) -> Result<(), String> {
-    let (graph, mut outcomes) = request_graph(options);
+fn make_request(scheduler: &Scheduler, url: &Url, timeout: Duration) -> Result<(), String> {
+    let (graph, mut outcomes) = request_graph(url, timeout);
     let running = scheduler
         .run(graph)
         .map_err(|error: GraphError| error.to_string())?;
@@ -65,9 +68,7 @@ fn make_request(scheduler: &Scheduler, options: &Options) -> Result<(), String> 
     ended.and(outcomes.next_blocking().unwrap_or(Ok(())))
 }
 
-fn request_graph(options: &Options) -> (Graph, Receiver<Result<(), String>>) {
-    let url = &options.url.url;
-    let timeout = options.timeout.0;
+fn request_graph(url: &Url, timeout: Duration) -> (Graph, Receiver<Result<(), String>>) {
     let mut graph = Graph::new("request");
     let connection = graph.add(CONNECTION, tcp_client(url.server(), timeout));
     let receive = graph.add("receive", receive_response(Method::GET, timeout));
@@ -77,7 +78,7 @@ fn request_graph(options: &Options) -> (Graph, Receiver<Result<(), String>>) {
         log::debug!("Handle");
         log::debug!("Sending request...");
     });
-    let (_, request) = pipeline!(graph, ask(request(options)) => sending);
+    let (_, request) = pipeline!(graph, ask(request(url)) => sending);
     graph.link(request, connection.inbox);
     graph.link(connection.outbox, receive.bytes);
     let console = graph.add(CONSOLE, console_echoer());
@@ -90,15 +91,12 @@ fn request_graph(options: &Options) -> (Graph, Receiver<Result<(), String>>) {
 }
 
 /// A request of HTTP/1.0, so that the server sends the content as it is, and closes the connection behind it.
-fn request(options: &Options) -> Bytes {
+fn request(url: &Url) -> Bytes {
     let agent = concat!("thor/", env!("CARGO_PKG_VERSION"));
     let fields = Fields::new()
         .with("User-Agent", agent)
         .with("Accept", "*/*");
-    let head = options
-        .url
-        .url
-        .request(Method::GET, Version::HTTP_10, fields);
+    let head = url.request(Method::GET, Version::HTTP_10, fields);
     let mut request = Vec::new();
     encode_request(&mut request, &head, BodyKind::None);
     request.into()

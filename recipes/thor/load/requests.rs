@@ -1,0 +1,174 @@
+//! Whom to ask for what.
+
+use std::fs;
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use http::{Method, Version};
+use kamea_components::http::{Fields, Url};
+use kamea_components::load::{Target, Targets};
+
+use super::Failed;
+use crate::options::Options;
+use crate::values::Weighted;
+
+/// A server, and what it is asked for.
+#[derive(Debug, Clone)]
+pub(super) struct Server {
+    pub(super) addresses: Arc<[SocketAddr]>,
+    pub(super) targets: Targets,
+    /// How many of the connections are for it, compared with the others.
+    weight: u64,
+}
+
+/// The URLs, in the order in which they were given: those of the command line, then those of the file.
+pub(super) fn urls(options: &Options) -> Result<Vec<Weighted>, Failed> {
+    let mut urls = options.urls.clone();
+    if let Some(file) = &options.load.url_file {
+        let text = read(file)?;
+        let text = String::from_utf8_lossy(&text);
+        for (number, line) in text.lines().map(str::trim).enumerate() {
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let wrong =
+                |error| Failed::Usage(format!("{}, line {}: {error}", file.display(), number + 1));
+            urls.push(line.parse().map_err(wrong)?);
+        }
+        if urls.is_empty() {
+            return Err(Failed::Usage(format!("{}: no URL in it", file.display())));
+        }
+    }
+    Ok(urls)
+}
+
+/// The servers of the URLs, with their requests.
+pub(super) fn servers(options: &Options, urls: &[Weighted]) -> Result<Vec<Server>, Failed> {
+    let (fields, content) = (fields(options)?, content(options)?);
+    let method = options.load.method();
+    if method == Method::CONNECT {
+        return Err(Failed::Usage(
+            "CONNECT asks for a tunnel, which is no load".to_owned(),
+        ));
+    }
+    let mut groups: Vec<(&Url, Vec<&Weighted>)> = Vec::new();
+    for weighted in urls {
+        let url = &weighted.place.url;
+        let is_its = |first: &Url| (first.host(), first.port()) == (url.host(), url.port());
+        match groups.iter_mut().find(|(first, _)| is_its(first)) {
+            Some((_, group)) => group.push(weighted),
+            None => groups.push((url, vec![weighted])),
+        }
+    }
+    let server = |(url, group): (&Url, Vec<&Weighted>)| {
+        let targets = group.iter().map(|Weighted { weight, place }| {
+            let fields = fields.clone();
+            let head = place.url.request(method.clone(), Version::HTTP_11, fields);
+            Target::new(&head, &content, *weight)
+        });
+        Ok(Server {
+            addresses: addresses(url)?,
+            targets: Targets::new(targets),
+            weight: group.iter().map(|url| u64::from(url.weight)).sum(),
+        })
+    };
+    groups.into_iter().map(server).collect()
+}
+
+fn addresses(url: &Url) -> Result<Arc<[SocketAddr]>, Failed> {
+    let (host, port) = (url.host(), url.port());
+    let unknown = |error: &dyn std::fmt::Display| {
+        Failed::Run(format!("the host {host} is not known: {error}"))
+    };
+    let addresses = (host, port).to_socket_addrs();
+    let addresses: Arc<[_]> = addresses.map_err(|error| unknown(&error))?.collect();
+    match addresses.is_empty() {
+        true => Err(unknown(&"it has no address")),
+        false => Ok(addresses),
+    }
+}
+
+fn fields(options: &Options) -> Result<Fields, Failed> {
+    let mut fields = Fields::new();
+    for text in &options.load.header {
+        let wrong = |why: &dyn std::fmt::Display| {
+            Failed::Usage(format!("-H '{}': {why}", text.escape_debug()))
+        };
+        let (name, value) = text.split_once(':').ok_or_else(|| {
+            wrong(&"a field is a name, a colon and a value, as in 'Accept: text/html'")
+        })?;
+        let is_framing = ["content-length", "transfer-encoding"]
+            .iter()
+            .any(|ours| name.eq_ignore_ascii_case(ours));
+        if is_framing {
+            return Err(wrong(&"how long the content is follows from --body"));
+        }
+        fields
+            .push(name, value.trim())
+            .map_err(|error| wrong(&error))?;
+    }
+    if !fields.contains("user-agent") {
+        fields = fields.with("User-Agent", concat!("thor/", env!("CARGO_PKG_VERSION")));
+    }
+    if options.load.no_keep_alive {
+        fields.remove("connection");
+        fields = fields.with("Connection", "close");
+    }
+    Ok(fields)
+}
+
+fn content(options: &Options) -> Result<Vec<u8>, Failed> {
+    options
+        .load
+        .body
+        .as_deref()
+        .map_or_else(|| Ok(Vec::new()), read)
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, Failed> {
+    fs::read(file).map_err(|error| Failed::Usage(format!("{}: {error}", file.display())))
+}
+
+/// For which server each connection is, by their weights: no server has to wait for long until it has its share.
+pub(super) fn deal(servers: &[Server], connections: usize) -> Result<Vec<usize>, Failed> {
+    let weights: Vec<_> = servers.iter().map(|server| server.weight).collect();
+    let dealt = deal_by(&weights, connections);
+    match (0..servers.len()).find(|server| !dealt.contains(server)) {
+        None => Ok(dealt),
+        Some(_) => Err(Failed::Usage(format!(
+            "{connections} connections are too few for {} servers with these weights: raise -c",
+            servers.len()
+        ))),
+    }
+}
+
+fn deal_by(weights: &[u64], connections: usize) -> Vec<usize> {
+    let mut credits = vec![0; weights.len()];
+    let total: u64 = weights.iter().sum();
+    let mut deal = || {
+        for (credit, weight) in credits.iter_mut().zip(weights) {
+            *credit += i128::from(*weight);
+        }
+        // Of several with the same credit the first.
+        let richest = (0..weights.len())
+            .rev()
+            .max_by_key(|server| credits[*server])?;
+        credits[richest] -= i128::from(total);
+        Some(richest)
+    };
+    (0..connections).map_while(|_| deal()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_are_dealt_by_weight() {
+        assert_eq!(deal_by(&[1], 3), [0, 0, 0]);
+        assert_eq!(deal_by(&[1, 1], 4), [0, 1, 0, 1]);
+        assert_eq!(deal_by(&[1, 3], 8), [1, 0, 1, 1, 1, 0, 1, 1]);
+        assert_eq!(deal_by(&[1_000_000, 1], 3), [0, 0, 0]);
+    }
+}
