@@ -35,6 +35,7 @@ mod end_to_end {
     mod slow;
     mod structure;
     mod thor;
+    mod thor_load;
     mod thumbnails;
     mod wsgi;
 }
