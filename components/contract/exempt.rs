@@ -14,6 +14,14 @@ pub(super) const EXEMPT: &[(&str, &str)] = &[
         "it would read the standard input of the tests: tests/end_to_end/cookbook.rs runs it",
     ),
     (
+        "dial",
+        "it ends with its last connection, which is up to a server: components/net/dial/tests.rs",
+    ),
+    (
+        "dial_by",
+        "it is dial over any kind of connection: the tests of components/load simulate them",
+    ),
+    (
         "draw_topology",
         "it needs a page that draws: components/inspect/topology tests it",
     ),

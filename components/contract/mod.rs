@@ -12,6 +12,7 @@ mod clauses;
 mod exempt;
 mod rows;
 mod rows_of_http;
+mod rows_of_load;
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;

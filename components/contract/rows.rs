@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::bench::{Row, pipe, row, sink, source};
-use super::rows_of_http;
+use super::{rows_of_http, rows_of_load};
 use crate::chassis::{
     Backplane, Choice, carousel, chooser, each, forward_chooser, inactivity_timeout, parallel,
     publish_to, run_each, sequence, splitter, subscribe_to, tee, time_to_live,
@@ -35,6 +35,7 @@ pub(super) fn rows() -> Vec<Row> {
     rows.extend(of_chassis());
     rows.extend(of_the_world());
     rows.extend(rows_of_http::rows());
+    rows.extend(rows_of_load::rows());
     rows
 }
 

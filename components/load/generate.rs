@@ -10,8 +10,8 @@ use kamea::time::now;
 use kamea::{Component, Graph, Receiver, Sender, link};
 
 use super::{
-    Budget, Measured, Note, Pace, Schedule, Span, Targets, Terms, parse_responses, tally, tickets,
-    write_requests,
+    Budget, Measured, Note, Pace, Schedule, Span, Targets, Terms, give_tickets, parse_responses,
+    tally, write_requests,
 };
 use crate::chassis::run_each;
 use crate::net::DialPorts;
@@ -200,7 +200,7 @@ fn wire<Dial: Component<DialPorts> + Send>(
     let wait = WAIT_BY_CONNECTION.saturating_mul(connections);
     let wait = wait.clamp(LEAST_WAIT, MOST_WAIT);
     let mut graph = Graph::new("connection");
-    let tickets = graph.add("tickets", tickets(pace));
+    let tickets = graph.add("tickets", give_tickets(pace));
     let writer = graph.add("writer", write_requests(targets));
     let dial = graph.add("dial", dial);
     let parser = graph.add("parser", parse_responses(load.terms));

@@ -1,11 +1,11 @@
 //! Load: many requests, and how long each of them took.
 //!
 //! ```text
-//!  ┌ connection ───────────────────────────────────────────────────────────────────────────────┐
-//!  │ tickets ──▶ write_requests ──bytes──▶ dial ──events──▶ parse_responses ──outcomes──▶ batch  │ ──▶ tally
-//!  │    ▲               ╰────────────────awaited───────────────▶ │   │   ╎                      │
-//!  │    ╰╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╯   ╰╌▶ dial                      │
-//!  └───────────────────────────────────────────────────────────────────────────────────────────┘
+//!  ┌ connection ─────────────────────────────────────────────────────────────────────────────┐
+//!  │ give_tickets ──▶ write_requests ──▶ dial ──▶ parse_responses ──▶ batch ─────────────────┼─▶ tally
+//!  │      ▲                 ╰──────awaited─────▶ │  ╎  ╰╌╌hang_ups╌╌▶ dial                   │
+//!  │      ╰╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌returned╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╯                                        │
+//!  └─────────────────────────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
 //! A ticket says that a request may be sent, and for which moment that was planned. Latency is counted twice: from the moment at which the
@@ -14,6 +14,7 @@
 
 mod alarm;
 mod generate;
+mod give_tickets;
 mod measured;
 mod outcome;
 mod pace;
@@ -23,15 +24,14 @@ mod tally;
 mod targets;
 #[cfg(test)]
 mod tests;
-mod tickets;
 mod write_requests;
 
 pub use generate::{Connection, Generator, Load, generate};
+pub use give_tickets::{Returned, TicketPorts, TicketPortsHandles, give_tickets};
 pub use measured::{Content, Errors, MISSED_AFTER, Measured, Missed, Second};
 pub use outcome::{Answer, ErrorClass, Failed, Note, Outcome, Shortfall, Span, Ticket};
 pub use pace::{Budget, Pace, Schedule};
 pub use parse_responses::{ParseResponsePorts, ParseResponsePortsHandles, Terms, parse_responses};
 pub use tally::{TallyPorts, TallyPortsHandles, tally};
 pub use targets::{Target, Targets};
-pub use tickets::{Returned, TicketPorts, TicketPortsHandles, tickets};
 pub use write_requests::{Awaited, WriteRequestPorts, WriteRequestPortsHandles, write_requests};

@@ -87,8 +87,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Failed> {
 /// Asks as much as the options say.
 pub(crate) fn measure(options: &Options) -> Result<Run, Failed> {
     let urls = requests::urls(options)?;
-    let generator = generator(options, &urls)?;
     check_file_limit(options)?;
+    let generator = generator(options, &urls)?;
     let threads = usize::from(options.load.threads.get());
     let scheduler = Scheduler::with_workers(threads);
     let inspecting = options.inspect.run(&scheduler, None);

@@ -6,6 +6,7 @@ mod file;
 mod gateway;
 mod http;
 mod inspect;
+mod load;
 mod net;
 mod process;
 mod stream;
@@ -23,6 +24,7 @@ pub(super) fn all() -> Vec<Entry> {
         gateway::entries(),
         http::entries(),
         inspect::entries(),
+        load::entries(),
         net::entries(),
         process::entries(),
         stream::entries(),

@@ -8,7 +8,7 @@ use kamea::{Pipe, Source};
 
 use super::{Entry, component};
 use crate::net::{
-    TurnPorts, serve_connections, tcp_client, tcp_server, udp, unix_client, unix_server,
+    DialPorts, TurnPorts, serve_connections, tcp_client, tcp_server, udp, unix_client, unix_server,
 };
 use crate::notation::parameter::LineOf;
 use crate::notation::servers::{answer, files, http, tcp};
@@ -52,6 +52,14 @@ pub(super) fn entries() -> Vec<Entry> {
         component! {
             "net.accept_in_turn" = accept_in_turn in "net/accept_in_turn.rs" over TurnPorts,
             needs "sockets that listen"
+        },
+        component! {
+            "net.dial" = dial in "net/dial.rs" over DialPorts,
+            needs "the addresses of a server; `tcp_client` finds them"
+        },
+        component! {
+            "net.dial_by" = dial_by in "net/dial.rs" over DialPorts,
+            needs "a function that makes connections"
         },
         component! {
             "net.read" = read_bytes in "net/read.rs" over Source<Bytes>,

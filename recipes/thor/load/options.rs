@@ -1,6 +1,6 @@
 //! What `thor` is told of load.
 
-use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
+use std::num::{NonZeroU16, NonZeroU64};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -22,8 +22,8 @@ const USUAL_CONNECTIONS: usize = 10;
 #[group(id = "how_much", multiple = true, args = ["connections", "duration", "number", "rate"])]
 pub(crate) struct LoadOptions {
     /// Ask over so many connections at once [default under load: 10]
-    #[arg(short, long, value_name = "CONNECTIONS")]
-    connections: Option<NonZeroU32>,
+    #[arg(short, long, value_name = "CONNECTIONS", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    connections: Option<u32>,
     /// Ask for so long: 10s, 2m [default under load: 10s]
     #[arg(short, long, value_name = "TIME", conflicts_with = "number")]
     duration: Option<Period>,
@@ -82,8 +82,8 @@ impl LoadOptions {
     }
 
     pub(crate) fn connections(&self) -> usize {
-        let asked = self.connections.map(NonZeroU32::get);
-        asked.map_or(USUAL_CONNECTIONS, |asked| asked as usize)
+        self.connections
+            .map_or(USUAL_CONNECTIONS, |asked| asked as usize)
     }
 
     /// How long, if it is not told how many times.

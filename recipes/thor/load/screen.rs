@@ -150,45 +150,38 @@ fn block(so_far: &Measured, rate: f64, lasts: Option<Duration>) -> Vec<String> {
     lines
 }
 
-/// A row for each doubling of latency, or for several.
+/// A row for each step of latency, or for several.
 fn histogram(so_far: &Measured) -> Vec<String> {
     let latencies = &so_far.corrected;
     if latencies.is_empty() {
         return Vec::new();
     }
-    let (first, last) = (
-        latencies.min().max(1).ilog2(),
-        latencies.max().max(1).ilog2(),
-    );
-    let step = (last + 1 - first).div_ceil(ROWS);
-    let bounds = (first..=last).step_by(step as usize);
-    let rows: Vec<_> = bounds
-        .map(|bound| {
-            let end = 1_u64 << (bound + step).min(63);
-            (end, latencies.count_between(1 << bound, end - 1))
-        })
-        .collect();
-    let most = rows
-        .iter()
-        .map(|(_, count)| *count)
-        .max()
-        .unwrap_or(1)
-        .max(1);
-    rows.into_iter()
-        .map(|(end, count)| {
-            let share = count as f64 / latencies.len() as f64;
-            let length = (count as f64 / most as f64 * BAR as f64).ceil() as usize;
-            let bar = "█".repeat(length);
-            format!(
-                "  up to {:>8}  {:>6.2} %  {bar}",
-                text::time(end as f64),
-                100.0 * share
-            )
-        })
-        .collect()
+    let first = (1..).find(|number| step(*number) > latencies.min());
+    let last = (1..).find(|number| step(*number) > latencies.max());
+    let (first, last) = (first.unwrap_or(1), last.unwrap_or(1));
+    let width = (last + 1 - first).div_ceil(ROWS);
+    let rows = (first..=last).step_by(width as usize).map(|number| {
+        let (from, to) = (step(number - 1), step(number + width - 1));
+        (to, latencies.count_between(from, to - 1))
+    });
+    let rows: Vec<_> = rows.collect();
+    let most = rows.iter().map(|(_, count)| *count).max();
+    let most = most.unwrap_or(1).max(1) as f64;
+    let show = |(to, count): (u64, u64)| {
+        let share = 100.0 * count as f64 / latencies.len() as f64;
+        let length = (count as f64 / most * BAR as f64).ceil() as usize;
+        let (to, bar) = (text::time(to as f64), "█".repeat(length));
+        format!("  up to {to:>8}  {share:>6.2} %  {bar}")
+    };
+    rows.into_iter().map(show).collect()
 }
 
-pub(super) fn errors(so_far: &Measured) -> String {
+/// 1, 2, 5, 10, 20, 50 and so on, from the step with the number 0 on.
+fn step(number: u32) -> u64 {
+    [1, 2, 5][number as usize % 3] * 10_u64.saturating_pow(number / 3)
+}
+
+fn errors(so_far: &Measured) -> String {
     let counts = ErrorClass::ALL.map(|class| (class, so_far.errors.of(class)));
     let wrong = counts.iter().filter(|(_, count)| *count > 0);
     let wrong: Vec<_> = wrong
@@ -197,5 +190,50 @@ pub(super) fn errors(so_far: &Measured) -> String {
     match wrong.is_empty() {
         true => "no errors".to_owned(),
         false => format!("errors: {}", wrong.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_histogram_has_every_request_in_a_few_rows() {
+        for latencies in [
+            &[1][..],
+            &[1, 3_600_000_000_000],
+            &[999, 1000, 1001],
+            &[5; 1000],
+        ] {
+            let mut measured = Measured::new();
+            for latency in latencies {
+                measured.corrected.record(*latency).unwrap();
+            }
+            let rows = histogram(&measured);
+            assert!((1..=ROWS as usize).contains(&rows.len()), "{rows:?}");
+            let shares = rows.iter().map(|row| {
+                let (_, share) = row[..row.find(" %").unwrap()].rsplit_once(' ').unwrap();
+                share.parse::<f64>().unwrap()
+            });
+            assert!((shares.sum::<f64>() - 100.0).abs() < 0.05, "{rows:?}");
+        }
+        let mut measured = Measured::new();
+        for latency in 900..2_100 {
+            measured.corrected.record(latency * 1_000).unwrap();
+        }
+        let ends = histogram(&measured);
+        let ends: Vec<_> = ends.iter().map(|row| &row[8..18]).collect();
+        assert_eq!(ends, ["  1.00 ms ", "  2.00 ms ", "  5.00 ms "]);
+    }
+
+    #[test]
+    fn a_line_says_it_all() {
+        let mut measured = Measured::new();
+        measured.duration = Duration::from_millis(1_500);
+        assert_eq!(
+            line(&measured, 1234.0),
+            "    1.5 s  1,234 requests/s  p50 0.00 ns  p99 0.00 ns  errors 0"
+        );
+        assert_eq!(block(&measured, 1.0, Some(Duration::from_secs(2))).len(), 3);
     }
 }

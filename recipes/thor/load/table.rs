@@ -59,6 +59,10 @@ fn table(options: &Options, run: &Run) -> String {
         ),
     );
     let content = measured.content;
+    if measured.requests == 0 {
+        row("errors", errors(measured));
+        return table;
+    }
     row(
         "content",
         match content.shortest == content.longest {

@@ -1,9 +1,9 @@
 //! The tickets of one connection: when a request may be sent.
 //!
 //! ```text
-//!                 ┌─────────┐ ──▶ tickets       a request may be sent
-//!  returned ─ ─▶  │ tickets │
-//!                 └─────────┘ ──▶ shortfalls    what was planned and will not be sent
+//!                ┌──────────────┐ ──▶ tickets       a request may be sent
+//!  returned ─ ─▶ │ give_tickets │
+//!                └──────────────┘ ──▶ shortfalls    what was planned and will not be sent
 //! ```
 
 use std::collections::VecDeque;
@@ -16,7 +16,7 @@ use kamea::{Component, Done, End, Inbox, Outbox, Ports, is_stopping, stopping};
 use super::alarm::Alarm;
 use super::{Note, Pace, Schedule, Shortfall, Ticket};
 
-/// The ports of [`tickets`].
+/// The ports of [`give_tickets`].
 #[derive(Debug, Ports)]
 pub struct TicketPorts {
     /// What becomes of the tickets: each makes place for another one.
@@ -47,11 +47,11 @@ pub enum Returned {
 ///
 /// ```
 /// use kamea::Graph;
-/// use kamea_components::load::{Budget, Pace, Returned, tickets};
+/// use kamea_components::load::{Budget, Pace, Returned, give_tickets};
 ///
 /// let mut graph = Graph::new("three");
 /// let pace = Pace { budget: Some(Budget::new(3)), ..Pace::one_by_one() };
-/// let part = graph.add("tickets", tickets(pace));
+/// let part = graph.add("tickets", give_tickets(pace));
 /// let returned = graph.feed(part.returned);
 /// let (mut tickets, mut shortfalls) = (graph.take(part.tickets), graph.take(part.shortfalls));
 /// let scheduler = kamea::Scheduler::with_workers(1);
@@ -66,7 +66,7 @@ pub enum Returned {
 /// running.wait()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn tickets(pace: Pace) -> impl Component<TicketPorts> + Clone + Send + Sync {
+pub fn give_tickets(pace: Pace) -> impl Component<TicketPorts> + Clone + Send + Sync {
     async move |io: &mut TicketPorts| {
         let office = Office {
             io,
@@ -204,7 +204,8 @@ impl Office<'_> {
 
     fn note(&mut self, returned: Returned) {
         let was_full = !self.has_place();
-        self.outstanding -= 1;
+        // Whatever has come back, no more than all places are free.
+        self.outstanding = self.outstanding.saturating_sub(1);
         match returned {
             Returned::Used(at) if was_full => self.free_since = at,
             Returned::Used(_) => {}

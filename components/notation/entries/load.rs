@@ -1,0 +1,29 @@
+//! Load.
+
+use std::time::Duration;
+
+use super::{Entry, component};
+use crate::load::{Terms, TicketPorts, WriteRequestPorts, parse_responses, tally};
+
+pub(super) fn entries() -> Vec<Entry> {
+    vec![
+        component! {
+            "load.give_tickets" = give_tickets in "load/give_tickets.rs" over TicketPorts,
+            needs "a pace"
+        },
+        component! {
+            "load.parse_responses" = parse_responses in "load/parse_responses.rs" {
+                /// How long a response may take.
+                within: Duration = "10s",
+                /// Whether a connection is kept for further requests.
+                keep_alive: bool = "yes",
+                => parse_responses(Terms { within, keep_alive })
+            }
+        },
+        component! { "load.tally" = tally in "load/tally.rs" { => tally() } },
+        component! {
+            "load.write_requests" = write_requests in "load/write_requests.rs" over WriteRequestPorts,
+            needs "what is asked for"
+        },
+    ]
+}
