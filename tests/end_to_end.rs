@@ -37,6 +37,7 @@ mod end_to_end {
     mod slow;
     mod structure;
     mod thor;
+    mod thor_report;
     mod thumbnails;
     mod wsgi;
 }
