@@ -38,6 +38,7 @@ mod end_to_end {
     mod structure;
     mod thor;
     mod thor_load;
+    mod thor_report;
     mod thumbnails;
     mod wsgi;
 }

@@ -294,37 +294,47 @@ fn notes(old: &Summary, new: &Summary) -> Vec<String> {
 impl fmt::Display for Comparison {
     /// A table for a terminal, a line for each figure, and then the notes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "{:8}{:>12}{:>12}{:>10}  {:22}verdict",
-            "", "before", "now", "change", "99 % interval"
-        )?;
-        for Difference {
-            figure,
-            old,
-            new,
-            change,
-            verdict,
-        } in &self.differences
-        {
-            let percent = |ratio: f64| format!("{:+.1} %", 100.0 * (ratio - 1.0));
-            let middle = change.map_or("-".to_owned(), |change| {
-                percent((change.low * change.high).sqrt())
-            });
-            let range = change.map_or("-".to_owned(), |change| {
-                format!("{} to {}", percent(change.low), percent(change.high))
-            });
+        let mut row = |cells: [&str; 6]| {
+            let [name, before, now, change, interval, verdict] = cells;
             writeln!(
                 f,
-                "{:8}{:>12}{:>12}{middle:>10}  {range:22}{verdict}",
+                "{name:6}{before:>12}{now:>12}{change:>10}  {interval:20}  {verdict}"
+            )
+        };
+        row(["", "before", "now", "change", "99 % interval", "verdict"])?;
+        for difference in &self.differences {
+            let figure = difference.figure;
+            let (middle, range) = difference.change.map_or_else(
+                Default::default,
+                |Interval { low, high, .. }| {
+                    (
+                        percent((low * high).sqrt()),
+                        format!("{} to {}", percent(low), percent(high)),
+                    )
+                },
+            );
+            let (old, new) = (figure.show(difference.old), figure.show(difference.new));
+            row([
                 figure.name(),
-                figure.show(*old),
-                figure.show(*new),
-            )?;
+                &old,
+                &new,
+                &middle,
+                &range,
+                &difference.verdict.to_string(),
+            ])?;
         }
         self.notes
             .iter()
             .try_for_each(|note| writeln!(f, "note: {note}"))
+    }
+}
+
+/// What a ratio is in percent; from ten times on nobody wants to know more.
+fn percent(ratio: f64) -> String {
+    if ratio < 10.0 {
+        format!("{:+.1} %", 100.0 * (ratio - 1.0))
+    } else {
+        ">+900 %".to_owned()
     }
 }
 
@@ -491,5 +501,37 @@ mod tests {
             "errors: 0.00 % of the requests before, 2.00 % now"
         );
         assert!(notes[2].starts_with("now, 7 requests were late"));
+    }
+
+    #[test]
+    fn a_comparison_is_a_table() {
+        let mut old = run(&mut fastrand::Rng::with_seed(1), 30, 0.0, 1.0);
+        let mut new = run(&mut fastrand::Rng::with_seed(2), 30, 0.0, 2.0);
+        (old.rate_per_s, new.rate_per_s) = (71_234.6, 35_100.0);
+        (old.latency_us.corrected.p50, new.latency_us.corrected.p50) = (500.0, 1013.0);
+        let text = Comparison::new(&old, &new).to_string();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(
+            lines[0],
+            "            before         now    change  99 % interval         verdict"
+        );
+        assert!(
+            lines[1].starts_with("rate      71235 /s    35100 /s   -50.4 %")
+                && lines[1].ends_with("worse"),
+            "{text}"
+        );
+        assert!(
+            lines[2].starts_with("p50         500 µs     1.01 ms") && lines[2].ends_with("worse"),
+            "{text}"
+        );
+        assert_eq!(lines.len(), 7);
+        assert_eq!(
+            (percent(0.9), percent(9.0), percent(12.0)),
+            (
+                "-10.0 %".to_owned(),
+                "+800.0 %".to_owned(),
+                ">+900 %".to_owned()
+            )
+        );
     }
 }

@@ -11,33 +11,39 @@ const LEVELS: usize = 2;
 /// Writes a value, which has to be a tree of numbers and texts.
 pub(super) fn write(value: &impl Serialize) -> String {
     let mut bytes = Vec::new();
-    let mut serializer = Serializer::with_formatter(&mut bytes, Lines { level: 0 });
+    let mut serializer = Serializer::with_formatter(&mut bytes, Lines::default());
     let written = value.serialize(&mut serializer);
     written.expect("a tree of numbers and texts can be written");
     bytes.push(b'\n');
     String::from_utf8(bytes).expect("JSON is UTF-8")
 }
 
+#[derive(Default)]
 struct Lines {
     /// How many arrays and objects are open.
     level: usize,
+    /// Whether the innermost has no entry.
+    is_empty: bool,
 }
 
 impl Lines {
     fn open<W: ?Sized + Write>(&mut self, writer: &mut W, bracket: &[u8]) -> io::Result<()> {
         self.level += 1;
+        self.is_empty = true;
         writer.write_all(bracket)
     }
 
     fn close<W: ?Sized + Write>(&mut self, writer: &mut W, bracket: &[u8]) -> io::Result<()> {
         self.level -= 1;
-        if self.level < LEVELS {
+        if self.level < LEVELS && !self.is_empty {
             self.break_line(writer)?;
         }
+        self.is_empty = false;
         writer.write_all(bracket)
     }
 
     fn entry<W: ?Sized + Write>(&mut self, writer: &mut W, is_first: bool) -> io::Result<()> {
+        self.is_empty = false;
         if !is_first {
             writer.write_all(b",")?;
         }
@@ -98,11 +104,12 @@ mod tests {
 
     #[test]
     fn a_table_is_a_row_a_line() {
-        let value = json!({ "one": 1, "table": [{ "a": 1.5, "b": [] }, { "a": "x\"y", "b": [[1, 2], [3]] }] });
+        let value = json!({ "none": {}, "one": 1, "table": [{ "a": 1.5, "b": [] }, { "a": "x\"y", "b": [[1, 2], [3]] }] });
         let text = super::write(&value);
         assert_eq!(
             text,
             r#"{
+  "none": {},
   "one": 1,
   "table": [
     {"a": 1.5, "b": []},

@@ -10,6 +10,7 @@ use super::{Comparison, Summary, Threshold, csv, page, panels};
 
 /// Which reports a run is to make.
 #[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Reports")]
 pub struct ReportOptions {
     /// Write the figures to standard output as JSON, and nothing else
     #[arg(long)]

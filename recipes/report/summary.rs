@@ -63,7 +63,7 @@ pub struct Summary {
 pub struct Settings {
     /// The version of the load generator.
     pub thor: String,
-    /// The URLs, in the order in which they were given, without user names and passwords.
+    /// The URLs, in the order in which they were given.
     pub urls: Vec<String>,
     /// Connections that were open at once.
     pub connections: u64,
