@@ -121,7 +121,11 @@ fn figures(kind: Kind, summary: &Summary) -> String {
         }
         Kind::Throughput => {
             let megabytes = summary.bytes as f64 / summary.duration_s.max(f64::EPSILON) / 1e6;
-            format!("{:.0} requests/s, {megabytes:.1} MB/s", summary.rate_per_s)
+            let digits = if summary.rate_per_s < 10.0 { 2 } else { 0 };
+            format!(
+                "{:.digits$} requests/s, {megabytes:.1} MB/s",
+                summary.rate_per_s
+            )
         }
     }
 }
