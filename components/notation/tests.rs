@@ -28,7 +28,7 @@ error: column 1: there is no component `read_flie`
 error: column 1: there is no component `parse`
     parse => null_sink
     ^^^^^
-    near it: http.parse",
+    near it: http.parse, load.parse_responses",
         "\
 error: column 16: there is no component `zzzz`
     read_file x => zzzz
