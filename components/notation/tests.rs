@@ -240,6 +240,21 @@ p.stderr   ──▶ e.inbox  Bytes
     }
 }
 
+/// Each line is fitted once for what surrounds it, however deep it stands: otherwise this would not come to an end.
+#[test]
+fn lines_that_stand_deep_in_others_are_read_at_once_and_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let (open, close) = ("each(".repeat(31), ")".repeat(31));
+    let text = format!(
+        "one_shot deep => {open}map upper{close} => unlines => write_file {}",
+        out.display()
+    );
+    let draft = Catalogue::shipped().read(&text).unwrap();
+    block_on(draft.into_graph("test").unwrap().start().unwrap()).unwrap();
+    assert_eq!(fs::read_to_string(&out).unwrap(), "DEEP\n");
+}
+
 #[test]
 fn what_a_text_says_runs() {
     let folder = tempfile::tempdir().unwrap();
