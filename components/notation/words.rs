@@ -1,5 +1,7 @@
 //! Components that a text needs because it has words, and no functions: where a program writes `filter(|line| ..)`, it has `filter POST`.
 
+use std::num::NonZeroUsize;
+
 use bytes::Bytes;
 use kamea::{
     Component, Composite, Done, Message, Pipe, Sink, Source, filter, filter_map, map, pipeline,
@@ -75,11 +77,11 @@ pub(super) fn prefix(prefix: String) -> impl Component<Pipe<String, String>> + S
 /// Passes on a field of each line, counted from 1; fields are separated by blanks, or by a text of one's own. Lines that have fewer are
 /// left out.
 pub(super) fn field(
-    number: usize,
+    number: NonZeroUsize,
     separator: Option<String>,
 ) -> impl Component<Pipe<String, String>> + Send {
     filter_map(move |line: String| {
-        let place = number.checked_sub(1)?;
+        let place = number.get() - 1;
         let field = match &separator {
             None => line.split_whitespace().nth(place),
             Some(separator) => line.split(separator.as_str()).nth(place),
