@@ -22,8 +22,10 @@ type Possible = Vec<Vec<usize>>;
 #[derive(Debug)]
 pub(super) struct Enclosed {
     draft: Draft,
-    known: Mutex<Vec<(Ends, Result<Arc<Draft>, Mistake>)>>,
+    known: Mutex<Vec<(Ends, Fitted)>>,
 }
+
+type Fitted = Result<Arc<Draft>, Mistake>;
 
 impl Enclosed {
     pub(super) fn new(draft: Draft) -> Self {
@@ -33,7 +35,7 @@ impl Enclosed {
         }
     }
 
-    pub(super) fn fit(&self, ends: Ends) -> Result<Arc<Draft>, Mistake> {
+    pub(super) fn fit(&self, ends: Ends) -> Fitted {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, fitted)) = known.iter().find(|(known, _)| *known == ends) {
             return fitted.clone();
