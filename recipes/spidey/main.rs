@@ -8,17 +8,14 @@ mod connection;
 mod inspect;
 mod mode;
 mod options;
-mod program_log;
 mod reload;
 mod values;
 mod wsgi;
 
 use std::error::Error;
 use std::io::{self, Write as _};
-use std::num::NonZeroU16;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use clap::Parser as _;
@@ -29,6 +26,7 @@ use kamea_components::http::{
 };
 use kamea_components::process::hangups;
 use kamea_components::wsgi::{NotLoaded, WsgiPool};
+use kamea_recipes::{Stamp, log_to_stderr, wrong_usage};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use access_log::AccessLog;
@@ -46,19 +44,13 @@ fn main() -> ExitCode {
     let arguments = match Options::try_parse() {
         Ok(arguments) => arguments,
         Err(error) if !error.use_stderr() => error.exit(),
-        Err(error) => {
-            let text = error.to_string();
-            return wrong_usage(text.lines().next().unwrap_or("error: wrong usage"));
-        }
+        Err(error) => return fail(&wrong_usage(&error), 2),
     };
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         // The options are right, the application is not.
-        Err(error) if error.is::<NotLoaded>() => {
-            let _ = writeln!(io::stderr(), "error: {error}");
-            ExitCode::FAILURE
-        }
-        Err(error) => wrong_usage(&format!("error: {error}")),
+        Err(error) if error.is::<NotLoaded>() => fail(&format!("error: {error}"), 1),
+        Err(error) => fail(&format!("error: {error}"), 2),
     }
 }
 
@@ -74,13 +66,14 @@ fn run(arguments: Options) -> Result<(), Box<dyn Error>> {
         let mode = options.mode()?;
         return Ok(writeln!(io::stdout(), "{graph}mode {mode}")?);
     }
-    program_log::write_to_stderr(options.verbose)?;
+    log_to_stderr(options.verbose, Stamp::Time)?;
     raise_file_limit();
     let log = AccessLog::start(&options)?;
 
-    let cores = || thread::available_parallelism().map_or(1, usize::from);
-    let workers = options.workers.map(NonZeroU16::get);
-    let scheduler = Scheduler::with_workers(workers.map_or_else(cores, usize::from));
+    let scheduler = match options.workers {
+        None => Scheduler::new(),
+        Some(count) => Scheduler::with_workers(count.get().into()),
+    };
     let wsgi = wsgi::load(&options, &scheduler)?;
     let explanations = options.explanations();
     let server = server(&options, log.entries(), wsgi.clone(), explanations.clone())?;
@@ -174,7 +167,7 @@ fn raise_file_limit() {
     }
 }
 
-fn wrong_usage(line: &str) -> ExitCode {
+fn fail(line: &str, status: u8) -> ExitCode {
     let _ = writeln!(io::stderr(), "{line}");
-    ExitCode::from(2)
+    ExitCode::from(status)
 }
