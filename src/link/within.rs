@@ -230,6 +230,7 @@ impl<T> Queue<T> {
     #[cold]
     pub(crate) fn leave(&self, ticket: Ticket, message: &mut Option<T>) {
         let mut state = self.state.borrow_mut();
+        let mut reader = None;
         if let Some(at) = state
             .writers
             .iter()
@@ -240,11 +241,14 @@ impl<T> Queue<T> {
             && let Some(message) = message.take()
         {
             state.accept(message, writer.feed);
-            return self.wake_reader(state);
+            reader = state.reader.take();
+        } else {
+            state.reckon();
         }
-        state.reckon();
+        // It may have been woken for space that it leaves to others.
         let next = state.next_writer_with_space();
         drop(state);
+        self.wake(reader);
         if !mutated("a send that is given up wakes nobody") {
             self.wake(next);
         }
