@@ -1,12 +1,13 @@
 //! Graphs from outside: what is refused, in which order components run, and that nothing is lost on the way.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::{Graph, GraphError};
+use super::{EndHandle, Graph, GraphError};
 use crate::{
     Cause, Done, End, Fault, Inbox, Outbox, Outboxes, Pipe, Policy, Ports, Scheduler, Sink, Source,
     blocking, pipeline, testing, unblock,
@@ -380,6 +381,21 @@ proptest! {
     }
 }
 
+/// The ports of a component that ends a line, and whose end another one may follow.
+#[derive(Ports)]
+struct Ending {
+    inbox: Inbox<u32>,
+    end: Outbox<Infallible>,
+}
+
+impl super::Stage<u32> for Ending {
+    type Tail = EndHandle;
+
+    fn ends(handles: EndingHandles) -> (crate::InboxHandle<u32>, EndHandle) {
+        (handles.inbox, EndHandle(handles.end))
+    }
+}
+
 #[test]
 fn a_component_knows_its_function_and_the_line_that_added_it() {
     fn stage() -> impl crate::Component<Pipe<u32, u32>> + Clone + Send + Sync {
@@ -408,6 +424,18 @@ fn a_component_knows_its_function_and_the_line_that_added_it() {
         assert_eq!(known.1, format!("{here}::{kind}"));
         assert_eq!((known.2, known.3), (file!(), line));
     }
+
+    let mut graph = Graph::new("behind an end");
+    let end = async |_: &mut Ending| Ok(());
+    let ((), ()) = pipeline!(graph, count_to(1) => end => async |_: &mut Sink<Infallible>| Ok(()));
+    let line = line!() - 1;
+    let locations: Vec<_> = graph.nodes.iter().map(|node| node.location).collect();
+    assert!(
+        locations
+            .iter()
+            .all(|at| (at.file(), at.line()) == (file!(), line)),
+        "{locations:?}"
+    );
 
     let mut graph = Graph::template("seeded");
     let add = |graph: &mut Graph<crate::PerSeed<u32>>| graph.add("copy", copy);
