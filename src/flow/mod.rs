@@ -84,14 +84,15 @@ impl Flow {
         } else {
             Box::default()
         };
-        let faults = plan
-            .faults
-            .map(|at| Wiring::new(&mut links, &[], &[]).outbox(at));
         let alive_for_faults = plan
             .components
             .iter()
             .filter(|component| component.serves_faults)
             .count();
+        let faults = plan
+            .faults
+            .map(|at| Wiring::new(&mut links, &[], &[]).outbox(at))
+            .filter(|_| alive_for_faults < count);
         let record = Recorded::begin(&plan, links, &ready);
         Self {
             components,

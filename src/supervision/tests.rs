@@ -171,6 +171,21 @@ fn failing(policy: Policy) -> (Result<(), Fault>, Vec<Fault>) {
 #[derive(Ports)]
 struct Sink0 {}
 
+/// Nobody is left who could fail but those that take the faults.
+#[test]
+fn a_graph_of_nobody_but_who_takes_its_faults_ends() {
+    let mut graph = Graph::new("lonely");
+    let listen = graph.add("listen", async |io: &mut Sink<Fault>| {
+        while io.inbox.next().await.is_some() {}
+        Ok(())
+    });
+    graph.link(graph.faults(), listen.inbox);
+    let scheduler = Scheduler::with_workers(1);
+    let running = scheduler.run(graph).unwrap();
+    let outcome = running.wait_until(Instant::now() + Duration::from_secs(10));
+    assert!(matches!(outcome, Some(Ok(()))), "{outcome:?}");
+}
+
 #[test]
 fn one_fault_too_many_stops_the_graph_or_is_carried_on_from() {
     let (outcome, faults) = failing(Policy::Restart(at_once(3)));
@@ -218,6 +233,9 @@ fn pauses_double_and_restarts_are_counted_within_a_while() {
             MILLISECOND * 2_u32.saturating_pow(times).min(1 << 31)
         );
     }
+    let never = Restart::new(2, AGES).pause(Duration::MAX, Duration::MAX);
+    let pauses = [(); 3].map(|()| restarts.permit(10, &never, start));
+    assert_eq!(pauses, [Some(Duration::MAX), Some(Duration::MAX), None]);
 }
 
 #[test]
