@@ -5,6 +5,7 @@
 
 pub(crate) mod across;
 mod count;
+mod gone;
 mod shared;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::across::Gone;
+use super::gone::Gone;
 use super::{Counted, LinkCounts, Measure, Tapping};
 use crate::port::Message;
 use crate::tap::TapPoint;
