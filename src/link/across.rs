@@ -1,8 +1,10 @@
 //! The link between workers and to threads: a bounded `flume` channel, async and blocking at both ends.
 
 use std::any::Any;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 
 use super::shared::Shared;
 use super::{Counted, Measure, Terms};
@@ -132,11 +134,7 @@ impl<T> Sender<T> {
 
     /// Waits until the receiving end is gone.
     pub async fn closed(&self) {
-        std::future::poll_fn(|cx| self.poll_closed(cx)).await;
-    }
-
-    pub(crate) fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.shared.gone.poll(cx)
+        self.shared.gone.wait().await;
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -174,6 +172,16 @@ impl<T> WeakSender<T> {
             shared: self.shared.clone(),
             feed: self.feed,
         })
+    }
+
+    /// Waits until the receiving end is gone, or nobody holds the link open any more.
+    pub(crate) async fn closed(&self) {
+        let mut wait = self.shared.gone.wait();
+        poll_fn(|cx| match self.sender.upgrade() {
+            Some(_) => Pin::new(&mut wait).poll(cx),
+            None => Poll::Ready(()),
+        })
+        .await;
     }
 }
 
