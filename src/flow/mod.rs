@@ -285,6 +285,9 @@ impl Flow {
 
     /// Drops all components, each by itself: one that panics then keeps no other from being dropped.
     fn drop_components(&mut self) {
+        if self.alive == 0 {
+            return;
+        }
         for (running, planned) in self.components.iter_mut().zip(&self.plan.components) {
             drop_caught(&planned.name, running.take());
         }
