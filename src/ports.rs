@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::fuse::Fused;
 use crate::graph::PlannedComponent;
+use crate::link::Counted;
 use crate::link::across::{AnyEnds, Ends};
 use crate::link::within::{AnyQueue, Queue};
 use crate::port::{Inbox, Kept, Letter, Message, Outbox};
@@ -388,6 +389,26 @@ pub(crate) enum AnyLink {
     Across(Box<dyn AnyEnds>),
     /// An inbox behind a function, an `Option<Inbox>` of the link's message type, once the function has been fused.
     Fused(Box<dyn Any>),
+    /// The counters of one whose ends have all been taken.
+    Taken(Arc<dyn Counted>),
+}
+
+impl AnyLink {
+    /// Lets go of the ends, once all ports are open.
+    pub(crate) fn let_go(&mut self) {
+        if let Self::Across(ends) = self {
+            *self = Self::Taken(ends.counted());
+        }
+    }
+
+    /// Its counters, unless a function stands in its place.
+    pub(crate) fn counted(&self) -> Option<&dyn Counted> {
+        match self {
+            Self::Within(queue) => Some(&**queue),
+            Self::Taken(counted) => Some(&**counted),
+            Self::Across(_) | Self::Fused(_) => None,
+        }
+    }
 }
 
 /// Where the ports of one component find their links while the graph starts.
@@ -526,11 +547,11 @@ impl<'a> Wiring<'a> {
 
     /// The inbox at the end of a link, for the port whose turn it was.
     fn inbox<T: Message>(&mut self, at: PortLink) -> Inbox<T> {
-        let inbox = self.bare_inbox(at);
         let port = self.opened - 1;
         match self.letters.iter().find(|letters| letters.port == port) {
-            None => inbox,
+            None => self.bare_inbox(at),
             Some(letters) => {
+                let inbox = self.bare_inbox(at);
                 let clone = letters.clone.downcast_ref().expect(TYPED);
                 let letters = self.outbox(letters.at);
                 Inbox::fused(Box::new(Kept::new(inbox, *clone, letters)))
@@ -550,6 +571,7 @@ impl<'a> Wiring<'a> {
                 let inbox = inbox.and_then(Option::take);
                 inbox.expect("a function starts before the component that it is fused with")
             }
+            AnyLink::Taken(_) => unreachable!("{OPENED}"),
         }
     }
 
@@ -567,6 +589,7 @@ impl<'a> Wiring<'a> {
             AnyLink::Fused(_) => {
                 unreachable!("only a function feeds the inbox that it is fused into")
             }
+            AnyLink::Taken(_) => unreachable!("{OPENED}"),
         }
     }
 }
@@ -588,6 +611,7 @@ impl DetachedWiring {
     }
 }
 
+const OPENED: &str = "all ports are open before the links are let go";
 const TYPED: &str = "a link was made for the message type of the handles that it joins";
 
 fn downcast<T: Message>(queue: &Rc<dyn AnyQueue>) -> Rc<Queue<T>> {

@@ -369,22 +369,22 @@ pub(crate) trait AnyQueue: Any + Counted {}
 impl<T: Message> AnyQueue for Queue<T> {}
 
 impl<T: Message> Counted for Queue<T> {
-    fn counts(&self) -> LinkCounts {
+    fn add_to(&self, counts: &mut LinkCounts, sent: &mut [u64]) {
         let state = self.state.borrow();
-        LinkCounts {
-            messages: state.sent + state.sent_by_others.iter().sum::<u64>(),
-            bytes: state.watch.as_ref().map_or(0, |watch| watch.bytes),
-            queued: state.messages.len() as u64,
-            high_water: state.high_water as u64,
+        counts.messages += state.sent;
+        if let Some((first, others)) = sent.split_first_mut() {
+            *first += state.sent;
+            for (sum, sent) in others.iter_mut().zip(&state.sent_by_others) {
+                *sum += sent;
+                counts.messages += sent;
+            }
         }
+        counts.bytes += state.watch.as_ref().map_or(0, |watch| watch.bytes);
+        counts.high_water = counts.high_water.max(state.high_water as u64);
     }
 
-    fn sent(&self, feed: usize) -> u64 {
-        let state = self.state.borrow();
-        match feed.checked_sub(1) {
-            None => state.sent,
-            Some(other) => state.sent_by_others.get(other).copied().unwrap_or(0),
-        }
+    fn queued(&self) -> u64 {
+        self.len() as u64
     }
 
     fn reader_waits(&self, polls: u64) -> bool {
