@@ -293,6 +293,47 @@ fn what_feeds_one_inbox_together_is_counted_apart() {
     assert_eq!((link.messages, link.queued), (26, 0));
 }
 
+/// Ten graphs send to one receiver, each three numbers; the last one waits for space, and no other.
+#[test]
+fn graphs_that_share_a_link_each_count_their_own() {
+    let scheduler = Scheduler::with_workers(1);
+    let (sender, mut receiver) = crate::link(29);
+    for number in 0..10 {
+        let mut graph = Graph::new("sharing");
+        let make = graph.add("make", async |io: &mut Source<u32>| {
+            for number in 0..3 {
+                io.outbox.send(number).await?;
+            }
+            std::future::pending().await
+        });
+        graph.take_into(make.outbox, sender.clone());
+        scheduler.workers().run(Placement::Any, graph).unwrap();
+        let expected = (3 * (number + 1)).min(29);
+        census_when(&scheduler, |census| {
+            census.graphs[0].links[0].messages == expected
+        });
+    }
+    let census = scheduler.census();
+    let graph = self::graph(&census, "sharing");
+    let mut states: Vec<_> = graph.components[0]
+        .states
+        .iter()
+        .map(|known| {
+            (
+                known.count,
+                matches!(known.state, State::WaitingForSpace { .. }),
+            )
+        })
+        .collect();
+    states.sort_unstable();
+    assert_eq!(states, [(1, true), (9, false)]);
+    assert_eq!(receiver.try_next(), Some(0));
+    census_when(&scheduler, |census| {
+        census.graphs[0].links[0].messages == 30
+    });
+    assert_eq!(scheduler.census().graphs[0].links[0].from[0].messages, 30);
+}
+
 #[test]
 fn links_across_threads_count_exactly() {
     let scheduler = Scheduler::with_workers(1);

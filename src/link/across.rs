@@ -6,7 +6,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use super::shared::Shared;
+use super::outward::Outward;
+use super::shared::{Shared, WriterWaits};
 use super::{Counted, Measure, Terms};
 use crate::port::{Closed, Message, TrySendError};
 use crate::ports::Direction;
@@ -44,6 +45,7 @@ fn link_of<T>(
             sender,
             shared: shared.clone(),
             feed: 0,
+            outward: None,
         },
         Receiver { receiver, shared },
     )
@@ -56,6 +58,8 @@ pub struct Sender<T> {
     shared: Arc<Shared<T>>,
     /// Its number among the outboxes that feed the link.
     feed: usize,
+    /// The graph that it leads out of, if it does.
+    outward: Option<Arc<Outward<T>>>,
 }
 
 impl<T> Clone for Sender<T> {
@@ -64,6 +68,7 @@ impl<T> Clone for Sender<T> {
             sender: self.sender.clone(),
             shared: self.shared.clone(),
             feed: self.feed,
+            outward: self.outward.clone(),
         }
     }
 }
@@ -79,10 +84,10 @@ impl<T> Sender<T> {
             Ok(()) => Ok(()),
             Err(TrySendError::Closed(message)) => Err(Closed(message)),
             Err(TrySendError::Full(message)) => {
-                let (_waiting, bytes) = self.shared.begin_wait(&message, self.feed);
+                let (_waiting, bytes) = self.begin_wait(&message);
                 let sent = self.sender.send_async(message).await;
                 sent.map_err(|error| Closed(error.0))?;
-                self.shared.count_sent(self.feed, bytes);
+                self.count_sent(bytes);
                 Ok(())
             }
         }
@@ -95,16 +100,16 @@ impl<T> Sender<T> {
     /// [`TrySendError`] with the message, when the link is full or the receiving end is gone.
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
         let bytes = self.shared.weigh(&message);
-        if self.shared.is_tapped() {
+        if self.is_tapped() {
             // Who sends into a full link shows the message when it waits, so nothing may be sent here that has not been shown.
             if self.sender.is_full() && !self.shared.gone.is_set() {
                 return Err(TrySendError::Full(message));
             }
-            self.shared.show(&message, self.feed);
+            self.show(&message);
         }
         match self.sender.try_send(message) {
             Ok(()) => {
-                self.shared.count_sent(self.feed, bytes);
+                self.count_sent(bytes);
                 Ok(())
             }
             Err(flume::TrySendError::Full(message)) => Err(TrySendError::Full(message)),
@@ -123,10 +128,10 @@ impl<T> Sender<T> {
             Err(TrySendError::Closed(message)) => Err(Closed(message)),
             Err(TrySendError::Full(message)) => {
                 simulation::refuse_to_block("send_blocking");
-                let (_waiting, bytes) = self.shared.begin_wait(&message, self.feed);
+                let (_waiting, bytes) = self.begin_wait(&message);
                 let sent = self.sender.send(message);
                 sent.map_err(|error| Closed(error.0))?;
-                self.shared.count_sent(self.feed, bytes);
+                self.count_sent(bytes);
                 Ok(())
             }
         }
@@ -146,7 +151,37 @@ impl<T> Sender<T> {
             sender: self.sender.downgrade(),
             shared: self.shared.clone(),
             feed: self.feed,
+            outward: self.outward.clone(),
         }
+    }
+
+    fn count_sent(&self, bytes: u64) {
+        self.shared.count_sent(self.feed, bytes);
+        if let Some(outward) = &self.outward {
+            outward.count_sent();
+        }
+    }
+
+    fn is_tapped(&self) -> bool {
+        self.shared.is_tapped() || self.outward.as_ref().is_some_and(|own| own.is_tapped())
+    }
+
+    #[cold]
+    fn show(&self, message: &T) {
+        self.shared.show(message, self.feed);
+        if let Some(outward) = &self.outward {
+            outward.show(message);
+        }
+    }
+
+    /// A message is going to wait for space; gives its bytes.
+    fn begin_wait(&self, message: &T) -> (WriterWaits<'_, T>, u64) {
+        if self.is_tapped() {
+            self.show(message);
+        }
+        let graph = self.outward.as_ref().map_or(0, |own| own.number);
+        let waits = self.shared.begin_wait(self.feed, graph);
+        (waits, self.shared.weigh(message))
     }
 
     /// The same link, for another of its outboxes.
@@ -163,6 +198,7 @@ pub(crate) struct WeakSender<T> {
     sender: flume::WeakSender<T>,
     shared: Arc<Shared<T>>,
     feed: usize,
+    outward: Option<Arc<Outward<T>>>,
 }
 
 impl<T> WeakSender<T> {
@@ -171,6 +207,7 @@ impl<T> WeakSender<T> {
             sender: self.sender.upgrade()?,
             shared: self.shared.clone(),
             feed: self.feed,
+            outward: self.outward.clone(),
         })
     }
 
@@ -336,7 +373,9 @@ impl<T> Ends<T> {
         }
     }
 
-    pub(crate) fn sending(sender: Sender<T>) -> Self {
+    /// For an outbox of a graph that the link leads out of.
+    pub(crate) fn sending(mut sender: Sender<T>) -> Self {
+        sender.outward = Some(Outward::of(&sender.shared));
         Self {
             shared: sender.shared.clone(),
             sender: Some(sender),
@@ -381,7 +420,14 @@ impl<T: Message> AnyEnds for Ends<T> {
     }
 
     fn counted(&self) -> Arc<dyn Counted> {
-        self.shared.clone()
+        let outward = self
+            .sender
+            .as_ref()
+            .and_then(|sender| sender.outward.clone());
+        match outward {
+            Some(outward) => outward,
+            None => self.shared.clone(),
+        }
     }
 
     fn as_any(&mut self) -> &mut dyn Any {

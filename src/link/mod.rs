@@ -6,6 +6,7 @@
 pub(crate) mod across;
 mod count;
 mod gone;
+mod outward;
 mod shared;
 #[cfg(test)]
 mod tests;
