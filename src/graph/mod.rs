@@ -3,7 +3,9 @@
 mod drawing;
 mod error;
 mod interpose;
+mod link;
 mod names;
+mod part;
 mod pipeline;
 mod plan;
 mod template;
@@ -11,26 +13,27 @@ mod template;
 mod tests;
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use error::GraphError;
 pub use interpose::LinkEnds;
+pub use link::{FaultsHandle, LinkOptions, LinksTo};
+pub use part::{Composite, Part};
 pub use pipeline::{EndHandle, OpenEnds, Pipeline, PipelineStart, Stage, component_name};
 pub(crate) use plan::{Plan, PlannedComponent, PlannedLink, PlannedPort};
 pub use template::{PerSeed, Template};
 
-use crate::blocking::Blocking;
-use crate::component::{Component, Done, Started};
+use link::{Feed, Link, Origin};
+
+use crate::component::Started;
 use crate::flow::Flow;
-use crate::link::across::{AnyEnds, Ends, Receiver, Sender, link};
-use crate::link::{AnyMeasure, DEFAULT_CAPACITY, LinkKind, Measure};
+use crate::link::across::{self, AnyEnds, Ends, Receiver, Sender};
+use crate::link::{DEFAULT_CAPACITY, LinkKind};
 use crate::port::Message;
 use crate::ports::{
-    AnyInbox, AnyOutbox, CloneMessage, Cloning, ComponentId, InboxHandle, OutboxHandle, PortInfo,
-    PortKey, Ports, Wiring, WrongMessage,
+    CloneMessage, Cloning, ComponentId, InboxHandle, OutboxHandle, PortInfo, PortKey, Ports, Wiring,
 };
 use crate::supervision::{Fault, Policy, Supervise, Supervisor};
 
@@ -110,31 +113,6 @@ struct DeadLetters {
     clone: CloneMessage,
 }
 
-/// A link of a graph that does not run yet.
-struct Link {
-    kind: LinkKind,
-    capacity: usize,
-    measure: Option<AnyMeasure>,
-    from: Vec<Feed>,
-    to: Option<PortKey>,
-    /// The ends of a link that leads out of the graph.
-    premade: Option<Box<dyn AnyEnds>>,
-}
-
-/// What feeds a link.
-#[derive(Clone, Copy)]
-struct Feed {
-    outbox: Origin,
-    feedback: bool,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Origin {
-    Port(PortKey),
-    /// The graph itself, which reports its faults.
-    Faults,
-}
-
 impl Graph {
     /// An empty graph.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
@@ -190,7 +168,7 @@ impl Graph {
 
     /// Links an inbox to code that is no component: gives the end to send into.
     pub fn feed<T: Message>(&mut self, inbox: InboxHandle<T>) -> Sender<T> {
-        let (sender, receiver) = link(DEFAULT_CAPACITY);
+        let (sender, receiver) = across::link(DEFAULT_CAPACITY);
         self.feed_from(receiver, inbox);
         sender
     }
@@ -204,7 +182,7 @@ impl Graph {
 
     /// Links an outbox to code that is no component: gives the end to receive from.
     pub fn take<T: Message>(&mut self, outbox: OutboxHandle<T>) -> Receiver<T> {
-        let (sender, receiver) = link(DEFAULT_CAPACITY);
+        let (sender, receiver) = across::link(DEFAULT_CAPACITY);
         self.take_into(outbox, sender);
         receiver
     }
@@ -290,87 +268,6 @@ impl Checked {
     }
 }
 
-/// What [`Graph::add`] takes: a component, or a graph that serves as one.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be added to a graph as a component over the ports `{P}`",
-    label = "not a component",
-    note = "a component is an async function or async closure that takes `&mut` of a struct of ports and returns `kamea::Done`"
-)]
-pub trait Part<P: Ports, Kind> {
-    #[doc(hidden)]
-    #[track_caller]
-    fn join(self, graph: &mut Graph, name: &str) -> P::Handles;
-}
-
-/// The ways in which something can be a [`Part`]; inferred, and never written.
-#[doc(hidden)]
-pub(crate) mod kind {
-    /// It is polled in the flow.
-    #[derive(Debug)]
-    pub struct Async;
-    /// It has a thread of its own.
-    #[derive(Debug)]
-    pub struct Thread;
-    /// It is a graph.
-    #[derive(Debug)]
-    pub struct Inner;
-}
-
-impl<P: Ports, C: Component<P> + Send> Part<P, kind::Async> for C {
-    #[track_caller]
-    fn join(self, graph: &mut Graph, name: &str) -> P::Handles {
-        let handles = graph.insert::<P, C>(name, false, Box::new(|wiring| self.start_in(wiring)));
-        graph.mark_function(C::IS_FUNCTION);
-        handles
-    }
-}
-
-impl<P: Ports, F> Part<P, kind::Thread> for Blocking<F>
-where
-    F: FnMut(&mut P) -> Done + Send + 'static,
-{
-    #[track_caller]
-    fn join(self, graph: &mut Graph, name: &str) -> P::Handles {
-        let thread = format!("{}/{name}", graph.name);
-        let make = |wiring: &mut Wiring<'_>| self.start::<P>(thread, wiring.detach(P::PORTS));
-        graph.insert::<P, F>(name, true, Box::new(make))
-    }
-}
-
-/// A graph whose open ports stand for the ports `P`, so that it serves as a component. Made by [`Graph::expose`].
-pub struct Composite<P: Ports> {
-    graph: Graph,
-    ports: P::Handles,
-}
-
-impl<P: Ports> fmt::Debug for Composite<P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.graph.fmt(f)
-    }
-}
-
-impl<P: Ports> Part<P, kind::Inner> for Composite<P> {
-    /// The components of the inner graph become components of the outer one, `outer name/inner name`. The policy of the inner graph, if
-    /// it has one, still decides about them.
-    fn join(self, graph: &mut Graph, name: &str) -> P::Handles {
-        let prefix = name.len() + 1;
-        let inner = self.graph.nodes.into_iter();
-        graph.nodes.extend(inner.map(|node| {
-            let supervisor = node
-                .supervisor
-                .map_or_else(|| Supervisor::of(self.graph.supervise.as_ref()), Some);
-            Node {
-                name: format!("{name}/{}", node.name),
-                supervisor: supervisor.map(|supervisor| supervisor.within(prefix)),
-                ..node
-            }
-        }));
-        graph.links.extend(self.graph.links);
-        graph.dead_letters.extend(self.graph.dead_letters);
-        self.ports
-    }
-}
-
 impl<Make> Graph<Make> {
     fn empty(name: Arc<str>) -> Self {
         Self {
@@ -416,92 +313,6 @@ impl<Make> Graph<Make> {
     /// The graph's name.
     pub fn name(&self) -> &str {
         &self.name
-    }
-
-    /// Links an outbox to an inbox of the same message type.
-    pub fn link<O, I>(&mut self, outbox: O, inbox: I) -> LinkOptions<'_, O::Message>
-    where
-        O: LinksTo<I>,
-    {
-        let link = outbox.into_link(inbox).0;
-        self.push_link(link)
-    }
-
-    /// Links several outboxes to one inbox, which stays open until all of them are gone.
-    pub fn merge<T: Message>(
-        &mut self,
-        outboxes: impl IntoIterator<Item = OutboxHandle<T>>,
-        inbox: InboxHandle<T>,
-    ) -> LinkOptions<'_, T> {
-        let mut link = Link::new(LinkKind::of::<T>(), Some(inbox.key));
-        link.from.extend(outboxes.into_iter().map(Feed::port));
-        self.push_link(link)
-    }
-
-    /// Links an outbox to an inbox upstream of it: the link that closes a circle.
-    ///
-    /// Like any link, but no promise that more will come: see [`LinkOptions::feedback`].
-    pub fn feedback<T: Message>(
-        &mut self,
-        outbox: OutboxHandle<T>,
-        inbox: InboxHandle<T>,
-    ) -> LinkOptions<'_, T> {
-        let link = Link::new(LinkKind::of::<T>(), Some(inbox.key));
-        self.push_link(link).feedback(outbox)
-    }
-
-    /// Links outboxes to an inbox, all of whose message types are only known now.
-    ///
-    /// # Errors
-    ///
-    /// [`WrongMessage`] if an outbox gives something else than the inbox takes; nothing is linked then.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use kamea::{AnyPort, Done, Graph, Pipe, PipeHandles, Ports};
-    ///
-    /// async fn length(io: &mut Pipe<String, usize>) -> Done {
-    ///     while let Some(text) = io.inbox.next().await {
-    ///         io.outbox.send(text.len()).await?;
-    ///     }
-    ///     Ok(())
-    /// }
-    ///
-    /// /// The ports of a component, as a program that reads its graph from a file would keep them.
-    /// fn ports(handles: PipeHandles<String, usize>) -> [AnyPort; 2] {
-    ///     Pipe::erase(handles).try_into().unwrap()
-    /// }
-    ///
-    /// let mut graph = Graph::new("wrong");
-    /// let [_, AnyPort::Outbox(lengths)] = ports(graph.add("first", length)) else { panic!() };
-    /// let [AnyPort::Inbox(texts), _] = ports(graph.add("second", length)) else { panic!() };
-    /// let wrong = graph.link_any([lengths], texts).unwrap_err();
-    /// assert_eq!(wrong.to_string(), "an outbox gives `usize`, the inbox that it is linked to takes `alloc::string::String`");
-    /// ```
-    pub fn link_any(
-        &mut self,
-        outboxes: impl IntoIterator<Item = AnyOutbox>,
-        inbox: AnyInbox,
-    ) -> Result<LinkOptions<'_, AnyInbox>, WrongMessage> {
-        let mut link = Link::new(inbox.kind, Some(inbox.key));
-        for outbox in outboxes {
-            inbox.message.expect(outbox.message)?;
-            link.from.push(Feed {
-                outbox: Origin::Port(outbox.key),
-                feedback: outbox.feedback,
-            });
-        }
-        Ok(self.push_link(link))
-    }
-
-    fn push_link<T>(&mut self, link: Link) -> LinkOptions<'_, T> {
-        self.links.push(link);
-        let link = self.links.last_mut().expect("just pushed");
-        LinkOptions {
-            link,
-            message: PhantomData,
-        }
     }
 
     /// The faults of this graph's components, as messages, for a component that wants to know of them. They come when the policy
@@ -585,141 +396,5 @@ impl<Make> fmt::Debug for Graph<Make> {
             .field("name", &self.name)
             .field("components", &components)
             .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Link {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Link")
-            .field("kind", &self.kind)
-            .field("capacity", &self.capacity)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Link {
-    fn new(kind: LinkKind, to: Option<PortKey>) -> Self {
-        Self {
-            kind,
-            capacity: DEFAULT_CAPACITY,
-            measure: None,
-            from: Vec::new(),
-            to,
-            premade: None,
-        }
-    }
-}
-
-impl Feed {
-    fn port<T>(outbox: OutboxHandle<T>) -> Self {
-        Self {
-            outbox: Origin::Port(outbox.key),
-            feedback: false,
-        }
-    }
-}
-
-/// What else may be said of a link that has just been made.
-#[derive(Debug)]
-pub struct LinkOptions<'a, T> {
-    link: &'a mut Link,
-    message: PhantomData<fn(T)>,
-}
-
-impl<T> LinkOptions<'_, T> {
-    /// How many messages the link holds before its senders wait; [`DEFAULT_CAPACITY`](crate::DEFAULT_CAPACITY) otherwise.
-    ///
-    /// # Panics
-    ///
-    /// If `messages` is 0: a link holds at least one message.
-    pub fn capacity(self, messages: usize) -> Self {
-        assert!(messages > 0, "a link holds at least one message");
-        self.link.capacity = messages;
-        self
-    }
-}
-
-impl<T: Message> LinkOptions<'_, T> {
-    /// Has the [census](crate::Census) count the bytes of the link's messages, each as long as `measure` says.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use kamea::{Graph, Sink, Source};
-    ///
-    /// let mut graph = Graph::new("measured");
-    /// let greet = graph.add("greet", async |io: &mut Source<&'static str>| Ok(io.outbox.send("kia ora").await?));
-    /// let listen = graph.add("listen", async |io: &mut Sink<&'static str>| {
-    ///     io.inbox.next().await;
-    ///     Ok(())
-    /// });
-    /// graph.link(greet.outbox, listen.inbox).measure(|text| text.len());
-    ///
-    /// let scheduler = kamea::Scheduler::with_workers(1);
-    /// scheduler.run(graph)?.wait()?;
-    /// assert_eq!(scheduler.census().graphs[0].links[0].bytes, Some(7));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn measure(self, measure: fn(&T) -> usize) -> Self {
-        self.link.measure = Some(Arc::new(measure as Measure<T>));
-        self
-    }
-
-    /// Feeds the inbox from a further outbox, one that lies downstream of the inbox or cannot tell when it is done.
-    ///
-    /// Its messages are delivered like all others, but it does not keep the inbox open: the inbox closes when the
-    /// outboxes linked otherwise are gone. So a circle of components drains like a line does.
-    pub fn feedback(self, outbox: OutboxHandle<T>) -> Self {
-        self.link.from.push(Feed {
-            feedback: true,
-            ..Feed::port(outbox)
-        });
-        self
-    }
-}
-
-/// Stands for the faults of a graph while it is wired; made by [`Graph::faults`].
-#[derive(Debug)]
-pub struct FaultsHandle(());
-
-/// What may be linked to what: an outbox to an inbox of the same message type.
-#[diagnostic::on_unimplemented(
-    message = "cannot link `{Self}` to `{I}`",
-    label = "these two ends do not fit",
-    note = "a link leads from an outbox to an inbox of the same message type, in this order: `graph.link(outbox, inbox)`"
-)]
-pub trait LinksTo<I> {
-    /// What travels over the link.
-    type Message: Message;
-
-    #[doc(hidden)]
-    fn into_link(self, inbox: I) -> NewLink;
-}
-
-/// A link that is about to enter its graph.
-#[doc(hidden)]
-#[derive(Debug)]
-pub struct NewLink(Link);
-
-impl<T: Message> LinksTo<InboxHandle<T>> for OutboxHandle<T> {
-    type Message = T;
-
-    fn into_link(self, inbox: InboxHandle<T>) -> NewLink {
-        let mut link = Link::new(LinkKind::of::<T>(), Some(inbox.key));
-        link.from.push(Feed::port(self));
-        NewLink(link)
-    }
-}
-
-impl LinksTo<InboxHandle<Fault>> for FaultsHandle {
-    type Message = Fault;
-
-    fn into_link(self, inbox: InboxHandle<Fault>) -> NewLink {
-        let mut link = Link::new(LinkKind::of::<Fault>(), Some(inbox.key));
-        link.from.push(Feed {
-            outbox: Origin::Faults,
-            feedback: false,
-        });
-        NewLink(link)
     }
 }
