@@ -1,10 +1,12 @@
 //! Graphs: components and links, under a name.
 
+mod checks;
 mod drawing;
 mod error;
 mod interpose;
 mod link;
 mod names;
+mod order;
 mod part;
 mod pipeline;
 mod plan;
