@@ -4,106 +4,17 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::Graph;
 use crate::link::across::AnyEnds;
 use crate::link::{AnyMeasure, DEFAULT_CAPACITY, LinkKind, Measure};
 use crate::port::Message;
-use crate::ports::{AnyInbox, AnyOutbox, InboxHandle, OutboxHandle, PortKey, WrongMessage};
+use crate::ports::{InboxHandle, OutboxHandle, PortKey};
 use crate::supervision::Fault;
-
-impl<Make> Graph<Make> {
-    /// Links an outbox to an inbox of the same message type.
-    pub fn link<O, I>(&mut self, outbox: O, inbox: I) -> LinkOptions<'_, O::Message>
-    where
-        O: LinksTo<I>,
-    {
-        let link = outbox.into_link(inbox).0;
-        self.push_link(link)
-    }
-
-    /// Links several outboxes to one inbox, which stays open until all of them are gone.
-    pub fn merge<T: Message>(
-        &mut self,
-        outboxes: impl IntoIterator<Item = OutboxHandle<T>>,
-        inbox: InboxHandle<T>,
-    ) -> LinkOptions<'_, T> {
-        let mut link = Link::new(LinkKind::of::<T>(), Some(inbox.key));
-        link.from.extend(outboxes.into_iter().map(Feed::port));
-        self.push_link(link)
-    }
-
-    /// Links an outbox to an inbox upstream of it: the link that closes a circle.
-    ///
-    /// Like any link, but no promise that more will come: see [`LinkOptions::feedback`].
-    pub fn feedback<T: Message>(
-        &mut self,
-        outbox: OutboxHandle<T>,
-        inbox: InboxHandle<T>,
-    ) -> LinkOptions<'_, T> {
-        let link = Link::new(LinkKind::of::<T>(), Some(inbox.key));
-        self.push_link(link).feedback(outbox)
-    }
-
-    /// Links outboxes to an inbox, all of whose message types are only known now.
-    ///
-    /// # Errors
-    ///
-    /// [`WrongMessage`] if an outbox gives something else than the inbox takes; nothing is linked then.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use kamea::{AnyPort, Done, Graph, Pipe, PipeHandles, Ports};
-    ///
-    /// async fn length(io: &mut Pipe<String, usize>) -> Done {
-    ///     while let Some(text) = io.inbox.next().await {
-    ///         io.outbox.send(text.len()).await?;
-    ///     }
-    ///     Ok(())
-    /// }
-    ///
-    /// /// The ports of a component, as a program that reads its graph from a file would keep them.
-    /// fn ports(handles: PipeHandles<String, usize>) -> [AnyPort; 2] {
-    ///     Pipe::erase(handles).try_into().unwrap()
-    /// }
-    ///
-    /// let mut graph = Graph::new("wrong");
-    /// let [_, AnyPort::Outbox(lengths)] = ports(graph.add("first", length)) else { panic!() };
-    /// let [AnyPort::Inbox(texts), _] = ports(graph.add("second", length)) else { panic!() };
-    /// let wrong = graph.link_any([lengths], texts).unwrap_err();
-    /// assert_eq!(wrong.to_string(), "an outbox gives `usize`, the inbox that it is linked to takes `alloc::string::String`");
-    /// ```
-    pub fn link_any(
-        &mut self,
-        outboxes: impl IntoIterator<Item = AnyOutbox>,
-        inbox: AnyInbox,
-    ) -> Result<LinkOptions<'_, AnyInbox>, WrongMessage> {
-        let mut link = Link::new(inbox.kind, Some(inbox.key));
-        for outbox in outboxes {
-            inbox.message.expect(outbox.message)?;
-            link.from.push(Feed {
-                outbox: Origin::Port(outbox.key),
-                feedback: outbox.feedback,
-            });
-        }
-        Ok(self.push_link(link))
-    }
-
-    fn push_link<T>(&mut self, link: Link) -> LinkOptions<'_, T> {
-        self.links.push(link);
-        let link = self.links.last_mut().expect("just pushed");
-        LinkOptions {
-            link,
-            message: PhantomData,
-        }
-    }
-}
 
 /// What else may be said of a link that has just been made.
 #[derive(Debug)]
 pub struct LinkOptions<'a, T> {
-    link: &'a mut Link,
-    message: PhantomData<fn(T)>,
+    pub(super) link: &'a mut Link,
+    pub(super) message: PhantomData<fn(T)>,
 }
 
 impl<T> LinkOptions<'_, T> {
@@ -179,7 +90,7 @@ pub trait LinksTo<I> {
 /// A link that is about to enter its graph.
 #[doc(hidden)]
 #[derive(Debug)]
-pub struct NewLink(Link);
+pub struct NewLink(pub(super) Link);
 
 impl<T: Message> LinksTo<InboxHandle<T>> for OutboxHandle<T> {
     type Message = T;

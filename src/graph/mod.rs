@@ -3,10 +3,12 @@
 mod checks;
 mod drawing;
 mod error;
+mod faults;
 mod interpose;
 mod link;
 mod names;
 mod order;
+mod outside;
 mod part;
 mod pipeline;
 mod plan;
@@ -15,6 +17,7 @@ mod template;
 mod tests;
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,17 +30,19 @@ pub use pipeline::{EndHandle, OpenEnds, Pipeline, PipelineStart, Stage, componen
 pub(crate) use plan::{Plan, PlannedComponent, PlannedLink, PlannedPort};
 pub use template::{PerSeed, Template};
 
+use faults::DeadLetters;
 use link::{Feed, Link, Origin};
 
 use crate::component::Started;
 use crate::flow::Flow;
-use crate::link::across::{self, AnyEnds, Ends, Receiver, Sender};
-use crate::link::{DEFAULT_CAPACITY, LinkKind};
+use crate::link::LinkKind;
+use crate::link::across::AnyEnds;
 use crate::port::Message;
 use crate::ports::{
-    CloneMessage, Cloning, ComponentId, InboxHandle, OutboxHandle, PortInfo, PortKey, Ports, Wiring,
+    AnyInbox, AnyOutbox, ComponentId, InboxHandle, OutboxHandle, PortInfo, Ports, Wiring,
+    WrongMessage,
 };
-use crate::supervision::{Fault, Policy, Supervise, Supervisor};
+use crate::supervision::{Supervise, Supervisor};
 
 /// Components and the links between them, under a name.
 ///
@@ -109,12 +114,6 @@ struct Node<Make> {
     make: Make,
 }
 
-/// An inbox whose messages in hand are wanted when its component fails. As an outbox they have the inbox's own key.
-struct DeadLetters {
-    inbox: PortKey,
-    clone: CloneMessage,
-}
-
 impl Graph {
     /// An empty graph.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
@@ -166,53 +165,6 @@ impl Graph {
     /// ```
     pub fn expose<P: Ports>(self, ports: P::Handles) -> Composite<P> {
         Composite { graph: self, ports }
-    }
-
-    /// Links an inbox to code that is no component: gives the end to send into.
-    pub fn feed<T: Message>(&mut self, inbox: InboxHandle<T>) -> Sender<T> {
-        let (sender, receiver) = across::link(DEFAULT_CAPACITY);
-        self.feed_from(receiver, inbox);
-        sender
-    }
-
-    /// Feeds an inbox from a link that has been made before, by [`link`](crate::link).
-    pub fn feed_from<T: Message>(&mut self, receiver: Receiver<T>, inbox: InboxHandle<T>) {
-        let mut outer = Link::new(LinkKind::of::<T>(), Some(inbox.key));
-        outer.premade = Some(Box::new(Ends::receiving(receiver)));
-        self.links.push(outer);
-    }
-
-    /// Links an outbox to code that is no component: gives the end to receive from.
-    pub fn take<T: Message>(&mut self, outbox: OutboxHandle<T>) -> Receiver<T> {
-        let (sender, receiver) = across::link(DEFAULT_CAPACITY);
-        self.take_into(outbox, sender);
-        receiver
-    }
-
-    /// Links an outbox to a link that has been made before, by [`link`](crate::link): several graphs may share it.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use kamea::{Graph, Scheduler, Source, link};
-    ///
-    /// let scheduler = Scheduler::with_workers(2);
-    /// let (sender, numbers) = link(4);
-    /// for number in [1, 2, 3] {
-    ///     let mut graph = Graph::new("one of three");
-    ///     let one = graph.add("one", async move |io: &mut Source<u32>| Ok(io.outbox.send(number).await?));
-    ///     graph.take_into(one.outbox, sender.clone());
-    ///     scheduler.run(graph)?;
-    /// }
-    /// drop(sender);
-    /// assert_eq!(numbers.into_iter().sum::<u32>(), 6);
-    /// # Ok::<(), kamea::GraphError>(())
-    /// ```
-    pub fn take_into<T: Message>(&mut self, outbox: OutboxHandle<T>, sender: Sender<T>) {
-        let mut outer = Link::new(LinkKind::of::<T>(), None);
-        outer.from.push(Feed::port(outbox));
-        outer.premade = Some(Box::new(Ends::sending(sender)));
-        self.links.push(outer);
     }
 
     /// Checks the graph and starts it on this thread, as a future. For use inside a component; from
@@ -317,68 +269,90 @@ impl<Make> Graph<Make> {
         &self.name
     }
 
-    /// The faults of this graph's components, as messages, for a component that wants to know of them. They come when the policy
-    /// is to [carry on](Policy::CarryOn) or to [restart](Policy::Restart), and end when only those are left that take them, or are
-    /// downstream of one that does.
-    pub fn faults(&self) -> FaultsHandle {
-        FaultsHandle(())
+    /// Links an outbox to an inbox of the same message type.
+    pub fn link<O, I>(&mut self, outbox: O, inbox: I) -> LinkOptions<'_, O::Message>
+    where
+        O: LinksTo<I>,
+    {
+        let link = outbox.into_link(inbox).0;
+        self.push_link(link)
     }
 
-    /// The messages that the component of this inbox has in hand when it fails: the last that it has taken, unless it has asked for the
-    /// next since. To be linked to whoever sees to them; that one has to have space for such a message before the fault goes on.
+    /// Links several outboxes to one inbox, which stays open until all of them are gone.
+    pub fn merge<T: Message>(
+        &mut self,
+        outboxes: impl IntoIterator<Item = OutboxHandle<T>>,
+        inbox: InboxHandle<T>,
+    ) -> LinkOptions<'_, T> {
+        let mut link = Link::new(LinkKind::of::<T>(), Some(inbox.key));
+        link.from.extend(outboxes.into_iter().map(Feed::port));
+        self.push_link(link)
+    }
+
+    /// Links an outbox to an inbox upstream of it: the link that closes a circle.
     ///
-    /// Only an inbox that is asked for them copies its messages.
+    /// Like any link, but no promise that more will come: see [`LinkOptions::feedback`].
+    pub fn feedback<T: Message>(
+        &mut self,
+        outbox: OutboxHandle<T>,
+        inbox: InboxHandle<T>,
+    ) -> LinkOptions<'_, T> {
+        let link = Link::new(LinkKind::of::<T>(), Some(inbox.key));
+        self.push_link(link).feedback(outbox)
+    }
+
+    /// Links outboxes to an inbox, all of whose message types are only known now.
+    ///
+    /// # Errors
+    ///
+    /// [`WrongMessage`] if an outbox gives something else than the inbox takes; nothing is linked then.
     ///
     /// # Examples
     ///
     /// ```
-    /// use kamea::{Graph, Pipe, Policy};
+    /// use kamea::{AnyPort, Done, Graph, Pipe, PipeHandles, Ports};
     ///
-    /// let mut graph = Graph::new("numbers");
-    /// let parse = graph.add("parse", async |io: &mut Pipe<String, u32>| {
+    /// async fn length(io: &mut Pipe<String, usize>) -> Done {
     ///     while let Some(text) = io.inbox.next().await {
-    ///         io.outbox.send(text.parse()?).await?;
+    ///         io.outbox.send(text.len()).await?;
     ///     }
     ///     Ok(())
-    /// });
-    /// graph.supervise(|_| Policy::CarryOn);
-    /// let letters = graph.dead_letters(&parse.inbox);
-    /// let (texts, letters, numbers) = (graph.feed(parse.inbox), graph.take(letters), graph.take(parse.outbox));
-    /// for text in ["1", "two", "3"] {
-    ///     texts.try_send(text.to_owned()).unwrap();
     /// }
-    /// kamea::testing::block_on(graph.start()?)?;
-    /// assert_eq!(numbers.into_iter().collect::<Vec<_>>(), [1]);
-    /// assert_eq!(letters.into_iter().collect::<Vec<_>>(), ["two"]);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    ///
+    /// /// The ports of a component, as a program that reads its graph from a file would keep them.
+    /// fn ports(handles: PipeHandles<String, usize>) -> [AnyPort; 2] {
+    ///     Pipe::erase(handles).try_into().unwrap()
+    /// }
+    ///
+    /// let mut graph = Graph::new("wrong");
+    /// let [_, AnyPort::Outbox(lengths)] = ports(graph.add("first", length)) else { panic!() };
+    /// let [AnyPort::Inbox(texts), _] = ports(graph.add("second", length)) else { panic!() };
+    /// let wrong = graph.link_any([lengths], texts).unwrap_err();
+    /// assert_eq!(wrong.to_string(), "an outbox gives `usize`, the inbox that it is linked to takes `alloc::string::String`");
     /// ```
-    pub fn dead_letters<T: Message + Clone>(&mut self, inbox: &InboxHandle<T>) -> OutboxHandle<T> {
-        self.dead_letters.push(DeadLetters {
-            inbox: inbox.key,
-            clone: Cloning::<T>::FUNCTION,
-        });
-        OutboxHandle::new(inbox.key)
+    pub fn link_any(
+        &mut self,
+        outboxes: impl IntoIterator<Item = AnyOutbox>,
+        inbox: AnyInbox,
+    ) -> Result<LinkOptions<'_, AnyInbox>, WrongMessage> {
+        let mut link = Link::new(inbox.kind, Some(inbox.key));
+        for outbox in outboxes {
+            inbox.message.expect(outbox.message)?;
+            link.from.push(Feed {
+                outbox: Origin::Port(outbox.key),
+                feedback: outbox.feedback,
+            });
+        }
+        Ok(self.push_link(link))
     }
 
-    /// Decides, by the fault, what becomes of the component and of the graph. Without it a graph [stops](Policy::Stop) at its
-    /// first fault. If the function panics, the graph stops.
-    ///
-    /// A graph that is a component of another one keeps its policy, which may still stop them both; if it has none, that of the
-    /// outer graph decides.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use kamea::{Graph, Policy};
-    ///
-    /// let mut graph = Graph::new("tolerant");
-    /// graph.supervise(|fault| match fault.component() {
-    ///     "writer" => Policy::Stop,
-    ///     _ => Policy::CarryOn,
-    /// });
-    /// ```
-    pub fn supervise(&mut self, policy: impl Fn(&Fault) -> Policy + Send + Sync + 'static) {
-        self.supervise = Some(Arc::new(policy));
+    fn push_link<T>(&mut self, link: Link) -> LinkOptions<'_, T> {
+        self.links.push(link);
+        let link = self.links.last_mut().expect("just pushed");
+        LinkOptions {
+            link,
+            message: PhantomData,
+        }
     }
 }
 

@@ -75,7 +75,7 @@ impl Running {
     }
 
     /// Begins a graceful stop: the sources of the graph end, so that it drains. What a source was sending is still delivered. What
-    /// [feeds](Graph::feed) the graph from outside is no source of its own: it drains once the sender has been dropped.
+    /// [feeds](crate::Graph::feed) the graph from outside is no source of its own: it drains once the sender has been dropped.
     pub fn stop(&self) {
         self.stop.set();
     }
