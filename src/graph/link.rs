@@ -69,7 +69,7 @@ impl<T: Message> LinkOptions<'_, T> {
     }
 }
 
-/// Stands for the faults of a graph while it is wired; made by [`Graph::faults`].
+/// Stands for the faults of a graph while it is wired; made by [`Graph::faults`](crate::Graph::faults).
 #[derive(Debug)]
 pub struct FaultsHandle(pub(super) ());
 

@@ -14,7 +14,7 @@ pub(crate) struct PortKey {
     pub(crate) branch: usize,
 }
 
-/// Stands for an [`Inbox`] while a graph is wired. Linking consumes it: a port is linked once.
+/// Stands for an [`Inbox`](crate::Inbox) while a graph is wired. Linking consumes it: a port is linked once.
 #[derive(Debug)]
 #[must_use = "an inbox that is not linked is an error of the graph"]
 pub struct InboxHandle<T> {
@@ -22,7 +22,7 @@ pub struct InboxHandle<T> {
     message: PhantomData<fn(T)>,
 }
 
-/// Stands for an [`Outbox`] while a graph is wired. Linking consumes it: a port is linked once.
+/// Stands for an [`Outbox`](crate::Outbox) while a graph is wired. Linking consumes it: a port is linked once.
 #[derive(Debug)]
 #[must_use = "an outbox that is not linked is an error of the graph"]
 pub struct OutboxHandle<T> {
@@ -48,7 +48,7 @@ impl<T> OutboxHandle<T> {
     }
 }
 
-/// Stands for an [`Outboxes`] port while a graph is wired; gives a handle for each outbox that is wanted.
+/// Stands for an [`Outboxes`](crate::Outboxes) port while a graph is wired; gives a handle for each outbox that is wanted.
 #[derive(Debug)]
 pub struct OutboxesHandle<T> {
     pub(crate) next: PortKey,

@@ -20,7 +20,7 @@ use crate::port::{Letter, Message};
 /// The ports of a component: a struct whose fields are inboxes and outboxes.
 ///
 /// Derived. The derive also makes a struct of the same name followed by `Handles`, with the same fields, which
-/// [`Graph::add`](crate::Graph::add) returns for wiring. A field is an [`Inbox`], an [`Outbox`], an `Option` of either (it
+/// [`Graph::add`](crate::Graph::add) returns for wiring. A field is an [`Inbox`](crate::Inbox), an [`Outbox`](crate::Outbox), an `Option` of either (it
 /// may be left unlinked), or [`Outboxes`] (as many as are linked).
 ///
 /// # Examples
