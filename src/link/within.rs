@@ -137,7 +137,7 @@ impl<T> Queue<T> {
     }
 
     /// Takes the message of an outbox, if there is space for it and nobody has waited for longer. It is moved once.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn offer(&self, message: &mut Option<T>, feed: usize) {
         let mut state = self.state.borrow_mut();
         if state.messages.len() < state.quick
