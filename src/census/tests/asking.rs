@@ -66,7 +66,7 @@ fn a_census_during_load_disturbs_nothing() {
     let reader = thread::spawn(move || numbers.into_iter().eq(0..COUNT));
     let (mut last, mut taken) = (0, 0);
     while last < u64::from(COUNT) {
-        let census = scheduler.census();
+        let census = scheduler.census_within(PATIENCE);
         assert!(census.workers[0].answers);
         let link = &self::graph(&census, "load").links[0];
         assert!(link.messages >= last && link.queued <= 16, "{link:?}");

@@ -15,7 +15,7 @@ fn messages_bytes_and_depths_are_counted_exactly_and_outlive_the_flow() {
             .link(pass.outbox, take.inbox)
             .measure(|number| *number as usize);
         scheduler.run(graph).unwrap().wait().unwrap();
-        let census = scheduler.census();
+        let census = scheduler.census_within(PATIENCE);
         let graph = self::graph(&census, "counted");
         assert_eq!((graph.running, graph.started, graph.failed), (0, round, 0));
         assert!(graph.workers.is_empty());
@@ -67,7 +67,7 @@ fn polls_are_counted_exactly() {
         });
     }
     scheduler.run(graph).unwrap().wait().unwrap();
-    let census = scheduler.census();
+    let census = scheduler.census_within(PATIENCE);
     let graph = self::graph(&census, "polled");
     assert_eq!(component(graph, "twice").polls, 2);
     assert_eq!(component(graph, "a thousand times").polls, 1000);
@@ -96,7 +96,7 @@ fn what_feeds_one_inbox_together_is_counted_apart() {
     let take = graph.add("take", swallow);
     graph.merge(makers.into_iter().chain([blocking_make.outbox]), take.inbox);
     scheduler.run(graph).unwrap().wait().unwrap();
-    let census = scheduler.census();
+    let census = scheduler.census_within(PATIENCE);
     let link = &self::graph(&census, "merged").links[0];
     let sent: Vec<_> = link.from.iter().map(|feed| feed.messages).collect();
     assert_eq!(sent, [3, 5, 7, 11]);
@@ -124,7 +124,7 @@ fn graphs_that_share_a_link_each_count_their_own() {
             census.graphs[0].links[0].messages == expected
         });
     }
-    let census = scheduler.census();
+    let census = scheduler.census_within(PATIENCE);
     let graph = self::graph(&census, "sharing");
     let mut states: Vec<_> = graph.components[0]
         .states
@@ -142,7 +142,10 @@ fn graphs_that_share_a_link_each_count_their_own() {
     census_when(&scheduler, |census| {
         census.graphs[0].links[0].messages == 30
     });
-    assert_eq!(scheduler.census().graphs[0].links[0].from[0].messages, 30);
+    assert_eq!(
+        scheduler.census_within(PATIENCE).graphs[0].links[0].from[0].messages,
+        30
+    );
 }
 
 #[test]
@@ -178,7 +181,7 @@ fn links_across_threads_count_exactly() {
     drop(texts);
     assert_eq!(lengths.into_iter().sum::<usize>(), 80);
     running.wait().unwrap();
-    let census = scheduler.census();
+    let census = scheduler.census_within(PATIENCE);
     let graph = self::graph(&census, "threaded");
     let counts = graph.links.iter().map(|link| (link.messages, link.queued));
     assert_eq!(counts.collect::<Vec<_>>(), [(20, 0), (20, 0)]);
@@ -207,7 +210,7 @@ fn restarts_and_dead_letters_are_counted() {
     let running = scheduler.run(graph).unwrap();
     assert_eq!(threes.into_iter().collect::<Vec<_>>(), [0, 3, 6, 9]);
     running.wait().unwrap();
-    let census = scheduler.census();
+    let census = scheduler.census_within(PATIENCE);
     let graph = self::graph(&census, "healing");
     let choosy = component(graph, "choosy");
     assert_eq!((choosy.faults, choosy.restarts), (4, 4));
@@ -244,7 +247,7 @@ fn time_that_was_spent_is_put_down_to_who_spent_it() {
         });
     }
     scheduler.run(graph).unwrap().wait().unwrap();
-    let census = scheduler.census();
+    let census = scheduler.census_within(PATIENCE);
     let graph = self::graph(&census, "unequal");
     let (works, idles) = (
         component(graph, "works").busy,

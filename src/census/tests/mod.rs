@@ -62,7 +62,7 @@ fn count_to(
 fn census_when(scheduler: &Scheduler, is_expected: impl Fn(&Census) -> bool) -> Census {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let census = scheduler.census();
+        let census = scheduler.census_within(PATIENCE);
         if is_expected(&census) {
             return census;
         }

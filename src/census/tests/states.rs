@@ -149,7 +149,7 @@ fn who_has_ended_and_who_has_failed() {
         graph.add("fail", async move |_: &mut NoPorts| panic!("round {round}"));
         scheduler.run(graph).unwrap().wait().unwrap_err();
     }
-    let census = scheduler.census();
+    let census = scheduler.census_within(PATIENCE);
     let graph = self::graph(&census, "strict");
     assert_eq!(
         (graph.running, graph.failed, component(graph, "fail").faults),
