@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -144,6 +145,29 @@ struct Tolerant {
     wanted: Inbox<u32>,
     unwanted: Option<Inbox<u32>>,
     nowhere: Option<Outbox<u32>>,
+}
+
+/// Each is polled once: when it is, all that it waits for is there. And nobody else has a turn meanwhile.
+#[test]
+fn one_wake_up_takes_a_message_through_a_line_whatever_the_order_in_which_it_was_added() {
+    let mut graph = Graph::new("line");
+    let sink = graph.add("sink", swallow);
+    let second = graph.add("second", copy);
+    let first = graph.add("first", copy);
+    let source = graph.add("source", count_to(3));
+    graph.link(second.outbox, sink.inbox);
+    graph.link(source.outbox, first.inbox);
+    graph.link(first.outbox, second.inbox);
+    let scheduler = Scheduler::with_workers(1);
+    scheduler.run(graph).unwrap().wait().unwrap();
+    let census = scheduler.census_within(Duration::from_secs(20));
+    let components = census.graphs[0].components.iter();
+    let polls: Vec<_> = components
+        .map(|known| (&*known.name, known.polls))
+        .collect();
+    let order = ["source", "first", "second", "sink"];
+    assert_eq!(polls, order.map(|name| (name, 1)));
+    assert_eq!(census.workers[0].turns, 1);
 }
 
 #[test]
