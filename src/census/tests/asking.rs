@@ -65,7 +65,9 @@ fn a_census_during_load_disturbs_nothing() {
     let running = scheduler.run(graph).unwrap();
     let reader = thread::spawn(move || numbers.into_iter().eq(0..COUNT));
     let (mut last, mut taken) = (0, 0);
+    let deadline = Instant::now() + 3 * PATIENCE;
     while last < u64::from(COUNT) {
+        assert!(Instant::now() < deadline, "{last} of {COUNT}");
         let census = scheduler.census_within(PATIENCE);
         assert!(census.workers[0].answers);
         let link = &self::graph(&census, "load").links[0];
