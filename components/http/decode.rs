@@ -17,10 +17,10 @@ use bytes::{Buf, Bytes};
 #[doc(hidden)]
 pub use check::check_split_invariance;
 
-use super::chunked::{Chunked, Part};
+use super::body::{BodyDecoder, BodyPart};
 use super::framing::BodyKind;
 use super::input::Input;
-use super::section::{HeadParts, Progress, read_head, read_trailers};
+use super::section::{HeadParts, Progress, read_head};
 use super::{Fields, Limits, Malformed, RequestHead, Target};
 
 /// What a [`RequestDecoder`] found.
@@ -72,7 +72,7 @@ pub struct RequestDecoder {
     limits: Limits,
     input: Input,
     state: State,
-    /// How far the head or trailer section has come that is being read.
+    /// How far the head has come that is being read.
     progress: Progress,
     /// Empty lines skipped before the next request line.
     empty_lines: usize,
@@ -81,10 +81,7 @@ pub struct RequestDecoder {
 #[derive(Debug)]
 enum State {
     Head,
-    /// In a body of which that many bytes are to come.
-    Sized(u64),
-    Chunked(Chunked),
-    Trailers,
+    Body(BodyDecoder),
     Failed(Malformed),
 }
 
@@ -92,14 +89,8 @@ impl RequestDecoder {
     /// A decoder at the start of a connection.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        // Leaves room to add the end of a line to a limit without overflow.
-        let no_limit = usize::MAX / 2;
         Self {
-            limits: Limits {
-                request_line: limits.request_line.min(no_limit),
-                head_bytes: limits.head_bytes.min(no_limit),
-                ..limits
-            },
+            limits: limits.without_overflow(),
             input: Input::default(),
             state: State::Head,
             progress: Progress::default(),
@@ -130,18 +121,15 @@ impl RequestDecoder {
                 Ok(None) => Ok(None),
                 Err(malformed) => Err(malformed),
             },
-            State::Sized(0) => Ok(Some(self.end(Fields::new()))),
-            State::Sized(left) => Ok(next_sized(left, &mut self.input)),
-            State::Chunked(chunked) => match chunked.next(&mut self.input, &self.limits) {
-                Ok(Part::Data(data)) => Ok(Some(Event::Chunk(data))),
-                Ok(Part::More) => Ok(None),
-                Ok(Part::Last) => {
-                    self.state = State::Trailers;
-                    self.next_trailers()
+            State::Body(body) => match body.next(&mut self.input, &self.limits) {
+                Ok(Some(BodyPart::Data(data))) => Ok(Some(Event::Chunk(data))),
+                Ok(Some(BodyPart::End(trailers))) => {
+                    self.state = State::Head;
+                    Ok(Some(Event::End(trailers)))
                 }
+                Ok(None) => Ok(None),
                 Err(malformed) => Err(malformed),
             },
-            State::Trailers => self.next_trailers(),
             State::Failed(malformed) => Err(*malformed),
         };
         event.inspect_err(|malformed| {
@@ -171,9 +159,9 @@ impl RequestDecoder {
             State::Head if unread.is_empty() => return Ok(()),
             // What was not yet due is read after all: the verdict must not depend on how the input was cut.
             State::Head if unread != b"\r" => drop(read_head(unread, &self.limits)?),
-            State::Trailers => drop(read_trailers(unread, &self.limits)?),
+            State::Body(body) => body.check_rest(unread, &self.limits)?,
             State::Failed(malformed) => return Err(*malformed),
-            _ => {}
+            State::Head => {}
         }
         Err(Malformed::Truncated)
     }
@@ -194,23 +182,19 @@ impl RequestDecoder {
 
     /// Looks for a complete head and checks it.
     fn find_head(&mut self) -> Result<Option<HeadParts>, Malformed> {
-        self.skip_empty_lines()?;
-        let bytes = self.input.as_slice();
-        if matches!(bytes, [] | b"\r") || !self.progress.is_due(bytes) {
-            return Ok(None);
+        self.input
+            .skip_empty_lines(&mut self.empty_lines, &self.limits)?;
+        match self.input.as_slice() {
+            [] | b"\r" => Ok(None),
+            bytes => self.progress.read(bytes, &self.limits, read_head),
         }
-        let found = read_head(bytes, &self.limits)?;
-        if found.is_none() {
-            self.progress.note_incomplete(bytes, &self.limits);
-        }
-        Ok(found)
     }
 
     fn take_head(&mut self, parts: HeadParts) -> Event {
         self.state = match parts.body {
             BodyKind::None => State::Head,
-            BodyKind::Sized(length) => State::Sized(length),
-            BodyKind::Chunked => State::Chunked(Chunked::new()),
+            BodyKind::Sized(length) => State::Body(BodyDecoder::Sized(length)),
+            BodyKind::Chunked => State::Body(BodyDecoder::chunked()),
         };
         self.progress = Progress::default();
         self.empty_lines = 0;
@@ -226,53 +210,4 @@ impl RequestDecoder {
         };
         Event::Head(head, parts.body)
     }
-
-    /// "a server that is expecting to receive and parse a request-line SHOULD ignore at least one empty
-    /// line (CRLF) received prior to the request-line" (RFC 9112 section 2.2).
-    fn skip_empty_lines(&mut self) -> Result<(), Malformed> {
-        loop {
-            match self.input.as_slice() {
-                [b'\r', b'\n', ..] if self.empty_lines == self.limits.empty_lines => {
-                    return Err(Malformed::EmptyLines);
-                }
-                [b'\r', b'\n', ..] => {
-                    self.empty_lines += 1;
-                    self.input.skip(2);
-                }
-                [b'\n', ..] | [b'\r', _, ..] => return Err(Malformed::LineEnd),
-                _ => return Ok(()),
-            }
-        }
-    }
-
-    fn next_trailers(&mut self) -> Result<Option<Event>, Malformed> {
-        let bytes = self.input.as_slice();
-        if bytes.is_empty() || !self.progress.is_due(bytes) {
-            return Ok(None);
-        }
-        let Some((length, names)) = read_trailers(bytes, &self.limits)? else {
-            self.progress.note_incomplete(bytes, &self.limits);
-            return Ok(None);
-        };
-        let mut trailers = self.input.take(length);
-        trailers.truncate(length - 2);
-        Ok(Some(self.end(Fields::from_checked(trailers, names))))
-    }
-
-    fn end(&mut self, trailers: Fields) -> Event {
-        self.state = State::Head;
-        self.progress = Progress::default();
-        Event::End(trailers)
-    }
-}
-
-fn next_sized(left: &mut u64, input: &mut Input) -> Option<Event> {
-    let available = input.as_slice().len();
-    if available == 0 {
-        return None;
-    }
-    // What is available fits into usize, so the smaller of the two does.
-    let count = usize::try_from(*left).map_or(available, |left| left.min(available));
-    *left -= count as u64;
-    Some(Event::Chunk(input.take(count)))
 }

@@ -1,10 +1,10 @@
-//! Where a request ends: message body length (RFC 9112 section 6.3), and the other fields that decide
+//! Where a message ends: message body length (RFC 9112 section 6.3), and the other fields that decide
 //! whether a request can be taken at all (`Host`, `Expect`).
 
 use http::Version;
 
 use super::grammar::{is_host, trim};
-use super::{Fields, Malformed};
+use super::{Fields, Malformed, ReplyBody};
 
 /// How the body of a request is framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,8 +58,10 @@ enum Codings {
     Open { others: bool },
     /// `chunked` was the last one.
     Chunked { others: bool },
-    /// `chunked` was followed by another.
-    Broken,
+    /// `chunked` was followed by others.
+    Followed,
+    /// `chunked` was there twice.
+    Repeated,
 }
 
 impl FramingFields {
@@ -78,6 +80,14 @@ impl FramingFields {
         match name.len() {
             4 if name.eq_ignore_ascii_case(b"host") => self.host(value),
             6 if name.eq_ignore_ascii_case(b"expect") => self.expect(value),
+            _ => self.observe_length(name, value),
+        }
+    }
+
+    /// Takes note of a field if the length of a body follows from it, in a request or in a response.
+    #[inline]
+    pub(super) fn observe_length(&mut self, name: &[u8], value: &[u8]) -> Result<(), Malformed> {
+        match name.len() {
             14 if name.eq_ignore_ascii_case(b"content-length") => self.content_length(value),
             17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
                 self.transfer_encoding(value);
@@ -87,28 +97,49 @@ impl FramingFields {
         }
     }
 
-    /// What all fields together say.
+    /// What all fields of a request together say.
     pub(super) fn body_kind(&self) -> Result<BodyKind, Malformed> {
         if !self.has_host && self.version != Version::HTTP_10 {
             return Err(Malformed::MissingHost);
         }
-        if self.codings == Codings::Absent {
-            return Ok(match self.content_length {
+        match self.coded()? {
+            Codings::Absent => Ok(match self.content_length {
                 None | Some(0) => BodyKind::None,
                 Some(length) => BodyKind::Sized(length),
-            });
-        }
-        if self.content_length.is_some() {
-            return Err(Malformed::LengthAndCoding);
-        }
-        if self.version == Version::HTTP_10 {
-            return Err(Malformed::CodingInHttp10);
-        }
-        match self.codings {
+            }),
             Codings::Chunked { others: false } => Ok(BodyKind::Chunked),
             Codings::Chunked { others: true } => Err(Malformed::TransferCoding),
             _ => Err(Malformed::ChunkedNotLast),
         }
+    }
+
+    /// What all fields of a response together say, if it has a body.
+    pub(super) fn reply_body(&self) -> Result<ReplyBody, Malformed> {
+        match self.coded()? {
+            Codings::Absent => Ok(match self.content_length {
+                None => ReplyBody::UntilClose,
+                Some(0) => ReplyBody::None,
+                Some(length) => ReplyBody::Sized(length),
+            }),
+            Codings::Chunked { .. } => Ok(ReplyBody::Chunked),
+            // "If a Transfer-Encoding header field is present in a response and the chunked transfer coding is not the
+            // final encoding, the message body length is determined by reading the connection until it is closed".
+            Codings::Open { .. } | Codings::Followed => Ok(ReplyBody::UntilClose),
+            Codings::Repeated => Err(Malformed::ChunkedNotLast),
+        }
+    }
+
+    /// The transfer codings, where they may stand at all.
+    fn coded(&self) -> Result<Codings, Malformed> {
+        if self.codings != Codings::Absent {
+            if self.content_length.is_some() {
+                return Err(Malformed::LengthAndCoding);
+            }
+            if self.version == Version::HTTP_10 {
+                return Err(Malformed::CodingInHttp10);
+            }
+        }
+        Ok(self.codings)
     }
 
     fn host(&mut self, value: &[u8]) -> Result<(), Malformed> {
@@ -165,7 +196,8 @@ impl FramingFields {
 impl Codings {
     fn then(self, is_chunked: bool) -> Self {
         match self {
-            Self::Chunked { .. } | Self::Broken => Self::Broken,
+            Self::Chunked { .. } | Self::Followed if !is_chunked => Self::Followed,
+            Self::Chunked { .. } | Self::Followed | Self::Repeated => Self::Repeated,
             Self::Absent => Self::Open { others: false }.then(is_chunked),
             Self::Open { others } if is_chunked => Self::Chunked { others },
             Self::Open { .. } => Self::Open { others: true },

@@ -32,12 +32,7 @@ impl RequestHead {
     /// ```
     #[must_use]
     pub fn is_persistent(&self) -> bool {
-        if self.version == Version::HTTP_10 {
-            self.fields.list_contains("connection", "keep-alive")
-                && !self.fields.list_contains("connection", "close")
-        } else {
-            !self.fields.list_contains("connection", "close")
-        }
+        is_persistent(self.version, &self.fields)
     }
 
     /// Whether the client holds the body back until it is told `100 Continue` (RFC 9110 section 10.1.1).
@@ -75,6 +70,12 @@ impl ResponseHead {
             fields: Fields::new(),
         }
     }
+}
+
+/// Whether the connection persists after a message of that version with these fields (RFC 9112 section 9.3).
+pub(super) fn is_persistent(version: Version, fields: &Fields) -> bool {
+    !fields.list_contains("connection", "close")
+        && (version != Version::HTTP_10 || fields.list_contains("connection", "keep-alive"))
 }
 
 #[cfg(test)]

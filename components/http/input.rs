@@ -2,6 +2,8 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use super::{Limits, Malformed};
+
 /// Bytes that came and are not decoded yet.
 ///
 /// What comes into an empty input is kept as it is and handed out in slices. Only what comes on top of
@@ -59,6 +61,31 @@ impl Input {
             self.whole = Bytes::new();
         } else {
             self.whole.advance(count);
+        }
+    }
+
+    /// Skips the empty lines at the front; `skipped` counts them.
+    ///
+    /// "a server that is expecting to receive and parse a request-line SHOULD ignore at least one empty
+    /// line (CRLF) received prior to the request-line" (RFC 9112 section 2.2); a client may discard those
+    /// between two responses (section 9.2).
+    pub(super) fn skip_empty_lines(
+        &mut self,
+        skipped: &mut usize,
+        limits: &Limits,
+    ) -> Result<(), Malformed> {
+        loop {
+            match self.as_slice() {
+                [b'\r', b'\n', ..] if *skipped == limits.empty_lines => {
+                    return Err(Malformed::EmptyLines);
+                }
+                [b'\r', b'\n', ..] => {
+                    *skipped += 1;
+                    self.skip(2);
+                }
+                [b'\n', ..] | [b'\r', _, ..] => return Err(Malformed::LineEnd),
+                _ => return Ok(()),
+            }
         }
     }
 

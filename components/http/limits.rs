@@ -1,6 +1,6 @@
-//! How much of a request is taken in before it is refused.
+//! How much of a message is taken in before it is refused.
 
-/// How much of a request is taken in before it is refused.
+/// How much of a request is taken in before it is refused; in a client, of a response.
 ///
 /// # Examples
 /// ```
@@ -11,10 +11,10 @@
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of the request line without its CRLF; beyond it 414. Default 8 KiB: RFC 9112 section 3
+    /// Bytes of the request line, or of the status line, without its CRLF; beyond it 414. Default 8 KiB: RFC 9112 section 3
     /// recommends at least 8000.
     pub request_line: usize,
-    /// Bytes of the head (request line and fields, with every CRLF), and likewise of the trailer section;
+    /// Bytes of the head (start line and fields, with every CRLF), and likewise of the trailer section;
     /// beyond it 431. Default 32 KiB.
     pub head_bytes: usize,
     /// Field lines in the head, and likewise in the trailer section; beyond it 431. Default 100.
@@ -23,8 +23,20 @@ pub struct Limits {
     pub body: u64,
     /// Bytes of the extensions of one chunk; beyond it 400. Default 256.
     pub chunk_extensions: usize,
-    /// Empty lines before a request line; beyond it 400. Default 4.
+    /// Empty lines before a start line; beyond it 400. Default 4.
     pub empty_lines: usize,
+}
+
+impl Limits {
+    /// These, with room to add the end of a line to each without overflow.
+    pub(super) fn without_overflow(self) -> Self {
+        let no_limit = usize::MAX / 2;
+        Self {
+            request_line: self.request_line.min(no_limit),
+            head_bytes: self.head_bytes.min(no_limit),
+            ..self
+        }
+    }
 }
 
 impl Default for Limits {

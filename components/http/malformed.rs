@@ -37,8 +37,8 @@ pub enum Malformed {
     /// RFC 9112 section 2.2: a CR or LF alone; we take the strict choice.
     #[error("a line does not end in CR LF")]
     LineEnd,
-    /// RFC 9112 section 2.2: empty lines before a request are skipped, but not for ever.
-    #[error("there are too many empty lines before the request line")]
+    /// RFC 9112 section 2.2: empty lines before a message are skipped, but not for ever.
+    #[error("there are too many empty lines before the start line")]
     EmptyLines,
     /// RFC 9112 section 5.1: includes white space before the colon, and a line folded (section 5.2).
     #[error("a field name is not a token followed by a colon")]
@@ -71,7 +71,7 @@ pub enum Malformed {
     #[error("both Content-Length and Transfer-Encoding are present")]
     LengthAndCoding,
     /// RFC 9112 section 6.1: the framing of such a message is faulty.
-    #[error("Transfer-Encoding is present in an HTTP/1.0 request")]
+    #[error("Transfer-Encoding is present in an HTTP/1.0 message")]
     CodingInHttp10,
     /// RFC 9112 sections 6.1 and 6.3 rule 4.
     #[error("chunked is not the last transfer coding, or not only once")]

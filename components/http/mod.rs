@@ -1,8 +1,10 @@
 //! HTTP/1.1 and HTTP/1.0 (RFC 9110, RFC 9112): a sans-IO core, and the components around it.
 
 mod accept;
+mod body;
 mod choose;
 mod chunked;
+mod client;
 mod conditional;
 mod connection;
 mod connections;
@@ -44,6 +46,11 @@ mod write;
 pub(crate) use accept::list_with_weights;
 pub use accept::preferred_type;
 pub use choose::{ChoicePorts, ChoicePortsHandles, choose_errors};
+#[doc(hidden)]
+pub use client::check_response_split_invariance;
+pub use client::{
+    MalformedResponse, ReceivedHead, Reply, ReplyBody, ResponseDecoder, encode_request,
+};
 pub use conditional::{Precondition, evaluate_preconditions};
 pub use connection::{
     NoPorts, NoPortsHandles, Opened, Service, hold_connection, refuse_connection,

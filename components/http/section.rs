@@ -16,7 +16,7 @@ use super::target::{PathPart, find_path};
 use super::{Limits, Malformed};
 
 /// Fields for which there is room on the stack; the default limit.
-const USUAL: usize = 100;
+pub(super) const USUAL: usize = 100;
 
 /// Where the parts of a complete request head lie.
 pub(super) struct HeadParts {
@@ -95,14 +95,32 @@ pub(super) struct Progress {
 }
 
 impl Progress {
+    /// Reads the section with `read`, if that is worth while now.
+    #[inline]
+    pub(super) fn read<T, E>(
+        &mut self,
+        bytes: &[u8],
+        limits: &Limits,
+        read: impl FnOnce(&[u8], &Limits) -> Result<Option<T>, E>,
+    ) -> Result<Option<T>, E> {
+        if !self.is_due(bytes) {
+            return Ok(None);
+        }
+        let found = read(bytes, limits)?;
+        if found.is_none() {
+            self.note_incomplete(bytes, limits);
+        }
+        Ok(found)
+    }
+
     /// Whether it is worth while to read the section now.
     #[inline]
-    pub(super) fn is_due(&mut self, bytes: &[u8]) -> bool {
+    fn is_due(&mut self, bytes: &[u8]) -> bool {
         bytes.len() >= self.due || self.finds_end(bytes)
     }
 
     /// Takes note that the section was not complete.
-    pub(super) fn note_incomplete(&mut self, bytes: &[u8], limits: &Limits) {
+    fn note_incomplete(&mut self, bytes: &[u8], limits: &Limits) {
         let length = bytes.len();
         self.scanned = length;
         self.has_line = self.has_line || bytes.contains(&b'\n');
@@ -126,7 +144,7 @@ impl Progress {
 }
 
 /// The bytes in which a section must end.
-fn window<'a>(bytes: &'a [u8], limits: &Limits) -> &'a [u8] {
+pub(super) fn window<'a>(bytes: &'a [u8], limits: &Limits) -> &'a [u8] {
     &bytes[..bytes.len().min(limits.head_bytes)]
 }
 
@@ -200,8 +218,8 @@ fn refuse_head(
     }
 }
 
-/// Whether the request line ends within its limit, as far as can be seen.
-fn line_ends_within(head: &[u8], limits: &Limits) -> bool {
+/// Whether the start line ends within its limit, as far as can be seen.
+pub(super) fn line_ends_within(head: &[u8], limits: &Limits) -> bool {
     head.get(..limits.request_line + 2)
         .is_none_or(|line| line.contains(&b'\n'))
 }
@@ -210,7 +228,7 @@ fn line_ends_within(head: &[u8], limits: &Limits) -> bool {
 ///
 /// RFC 9112 section 2.2 lets a recipient take one for a line end; those that do and those that do not
 /// see different messages, which is how requests are smuggled.
-fn check_line_ends(section: &[u8], headers: &[Header<'_>]) -> Result<(), Malformed> {
+pub(super) fn check_line_ends(section: &[u8], headers: &[Header<'_>]) -> Result<(), Malformed> {
     let lines_end_well = headers.iter().all(|header| {
         let before = &section[..offset(section, header.name)];
         before.is_empty() || before.ends_with(b"\r\n")
@@ -223,7 +241,7 @@ fn check_line_ends(section: &[u8], headers: &[Header<'_>]) -> Result<(), Malform
 }
 
 /// Where `part`, a slice of `whole`, starts in it.
-fn offset(whole: &[u8], part: &str) -> usize {
+pub(super) fn offset(whole: &[u8], part: &str) -> usize {
     part.as_ptr().addr() - whole.as_ptr().addr()
 }
 
@@ -241,23 +259,25 @@ fn malformed(error: httparse::Error, bytes: &[u8]) -> Option<Malformed> {
         httparse::Error::HeaderValue => Malformed::FieldValue,
         httparse::Error::NewLine => Malformed::LineEnd,
         httparse::Error::TooManyHeaders => Malformed::TooManyFields,
-        httparse::Error::Version => return unknown_version(bytes),
+        httparse::Error::Version => {
+            let version = bytes.splitn(3, |&b| b == b' ').nth(2).unwrap_or_default();
+            return is_version(version, b'\r').map(|is_one| match is_one {
+                true => Malformed::Version,
+                false => Malformed::RequestLine,
+            });
+        }
         _ => Malformed::RequestLine,
     })
 }
 
-/// Tells a version that we do not speak from one that is none; `None` while it may become either.
-fn unknown_version(bytes: &[u8]) -> Option<Malformed> {
-    let mut version = bytes
-        .splitn(3, |&b| b == b' ')
-        .nth(2)
-        .unwrap_or_default()
-        .iter();
-    for expected in b"HTTP/0.0\r" {
-        let byte = version.next()?;
-        if byte != expected && !(*expected == b'0' && byte.is_ascii_digit()) {
-            return Some(Malformed::RequestLine);
+/// Whether `bytes` begin with an HTTP version, whichever, and then `end`; `None` while they may.
+pub(super) fn is_version(bytes: &[u8], end: u8) -> Option<bool> {
+    let mut version = bytes.iter();
+    for &expected in b"HTTP/0.0".iter().chain([&end]) {
+        let &byte = version.next()?;
+        if byte != expected && !(expected == b'0' && byte.is_ascii_digit()) {
+            return Some(false);
         }
     }
-    Some(Malformed::Version)
+    Some(true)
 }

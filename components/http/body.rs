@@ -1,0 +1,96 @@
+//! The body of a message, decoded as it comes (RFC 9112 sections 6 and 7). Requests and responses share it.
+
+use bytes::Bytes;
+
+use super::chunked::{Chunked, Part};
+use super::input::Input;
+use super::section::{Progress, read_trailers};
+use super::{Fields, Limits, Malformed};
+
+/// Decodes the body of one message.
+#[derive(Debug)]
+pub(super) enum BodyDecoder {
+    /// That many bytes are to come.
+    Sized(u64),
+    /// In the chunks.
+    Chunked(Chunked),
+    /// Behind the last chunk.
+    Trailers(Progress),
+    /// It ends with the connection; at the most that many bytes may come.
+    UntilClose(u64),
+}
+
+/// What [`BodyDecoder::next`] found.
+pub(super) enum BodyPart {
+    /// Some bytes of the body, never none.
+    Data(Bytes),
+    /// Its end, and the trailer section.
+    End(Fields),
+}
+
+impl BodyDecoder {
+    pub(super) const fn chunked() -> Self {
+        Self::Chunked(Chunked::new())
+    }
+
+    /// Decodes up to the next part; `None` if more input is needed.
+    pub(super) fn next(
+        &mut self,
+        input: &mut Input,
+        limits: &Limits,
+    ) -> Result<Option<BodyPart>, Malformed> {
+        loop {
+            return match self {
+                Self::Sized(0) => Ok(Some(BodyPart::End(Fields::new()))),
+                Self::Sized(left) => Ok(take_up_to(left, input)),
+                Self::Chunked(chunked) => match chunked.next(input, limits)? {
+                    Part::Data(data) => Ok(Some(BodyPart::Data(data))),
+                    Part::More => Ok(None),
+                    Part::Last => {
+                        *self = Self::Trailers(Progress::default());
+                        continue;
+                    }
+                },
+                Self::Trailers(progress) => next_trailers(progress, input, limits),
+                Self::UntilClose(0) if !input.is_empty() => Err(Malformed::BodyTooLarge),
+                Self::UntilClose(left) => Ok(take_up_to(left, input)),
+            };
+        }
+    }
+
+    /// Reads what was not yet due, because the verdict must not depend on how the input was cut.
+    pub(super) fn check_rest(&self, unread: &[u8], limits: &Limits) -> Result<(), Malformed> {
+        if let Self::Trailers(_) = self {
+            read_trailers(unread, limits)?;
+        }
+        Ok(())
+    }
+}
+
+fn take_up_to(left: &mut u64, input: &mut Input) -> Option<BodyPart> {
+    let available = input.as_slice().len();
+    if available == 0 {
+        return None;
+    }
+    // What is available fits into usize, so the smaller of the two does.
+    let count = usize::try_from(*left).map_or(available, |left| left.min(available));
+    *left -= count as u64;
+    Some(BodyPart::Data(input.take(count)))
+}
+
+fn next_trailers(
+    progress: &mut Progress,
+    input: &mut Input,
+    limits: &Limits,
+) -> Result<Option<BodyPart>, Malformed> {
+    let bytes = input.as_slice();
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let found = progress.read(bytes, limits, read_trailers)?;
+    Ok(found.map(|(length, names)| {
+        let mut trailers = input.take(length);
+        trailers.truncate(length - 2);
+        BodyPart::End(Fields::from_checked(trailers, names))
+    }))
+}

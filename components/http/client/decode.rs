@@ -1,0 +1,248 @@
+//! Decodes responses (RFC 9112): bytes in, replies out, no I/O.
+//!
+//! ```text
+//! expect: methods of requests ─┐
+//!         feed                 ▼           next
+//! bytes ───────────▶ [ input | head | body ] ────▶ Interim ..., Head, Chunk ..., End
+//! ```
+//!
+//! How a response is framed depends on its request, so the decoder is told of each request that is sent. As strict as the
+//! decoder of requests, from whose parts it is made: what one client takes for the end of a response and another does not is a
+//! way to split responses.
+
+mod check;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+
+#[doc(hidden)]
+pub use check::check_response_split_invariance;
+
+use super::head::{Awaited, HeadParts, read_head};
+use super::{MalformedResponse, ReceivedHead, ReplyBody};
+use crate::http::body::{BodyDecoder, BodyPart};
+use crate::http::input::Input;
+use crate::http::section::Progress;
+use crate::http::{Fields, Limits};
+
+/// What a [`ResponseDecoder`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// An interim response (status 1xx): the response itself is still to come (RFC 9110 section 15.2).
+    Interim(ReceivedHead),
+    /// The head of a response, and how its body is framed.
+    Head(ReceivedHead, ReplyBody),
+    /// Some bytes of the body, never none.
+    Chunk(Bytes),
+    /// The end of a response, also of one without a body, and the trailer section, if there was one.
+    End(Fields),
+}
+
+/// Turns the bytes that a server sends into [`Reply`]s.
+///
+/// Tell it of each request that is sent, in their order ([`expect`](Self::expect)). Take replies until there are none, then feed the
+/// next bytes; when the server has closed the connection ask [`finish`](Self::finish). A body is never collected, and its chunks are
+/// slices of what came in. The verdict on a response does not depend on how its bytes were cut.
+///
+/// A server may send interim responses for ever: whoever waits for a response needs a time-out for the whole of it.
+///
+/// # Examples
+/// ```
+/// use http::{Method, StatusCode};
+/// use kamea_components::http::{Limits, Reply, ReplyBody, ResponseDecoder};
+///
+/// let limits = Limits { body: u64::MAX, ..Limits::default() };
+/// let mut decoder = ResponseDecoder::new(limits);
+/// decoder.expect(&Method::GET);
+/// decoder.feed("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel".into());
+/// let Some(Reply::Head(head, body)) = decoder.next()? else { unreachable!() };
+/// assert_eq!((head.status, body), (StatusCode::OK, ReplyBody::Sized(5)));
+/// assert_eq!(decoder.next()?, Some(Reply::Chunk("hel".into())));
+/// assert_eq!(decoder.next()?, None);
+///
+/// decoder.feed("lo".into());
+/// assert_eq!(decoder.next()?, Some(Reply::Chunk("lo".into())));
+/// assert!(matches!(decoder.next()?, Some(Reply::End(trailers)) if trailers.is_empty()));
+/// assert_eq!(decoder.awaited(), 0);
+/// assert_eq!(decoder.finish(), Ok(None));
+/// # Ok::<(), kamea_components::http::MalformedResponse>(())
+/// ```
+#[derive(Debug)]
+pub struct ResponseDecoder {
+    limits: Limits,
+    input: Input,
+    /// The requests whose responses have not come whole, the oldest first.
+    awaited: VecDeque<Awaited>,
+    state: State,
+    /// How far the head has come that is being read.
+    progress: Progress,
+    /// Empty lines skipped before the next status line.
+    empty_lines: usize,
+}
+
+#[derive(Debug)]
+enum State {
+    Head,
+    Body(BodyDecoder),
+    /// The response that ends with its head has been given, its end not yet.
+    End,
+    /// The response that makes a tunnel has been given, its end not yet.
+    TunnelEnd,
+    /// What comes is no HTTP.
+    Tunnel,
+    Failed(MalformedResponse),
+}
+
+impl ResponseDecoder {
+    /// A decoder at the start of a connection. A client that does not keep what it receives sets no limit to the
+    /// [body](Limits::body).
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits: limits.without_overflow(),
+            input: Input::default(),
+            awaited: VecDeque::new(),
+            state: State::Head,
+            progress: Progress::default(),
+            empty_lines: 0,
+        }
+    }
+
+    /// Takes note of a request with that method, which is sent: its response comes behind those of all before it.
+    ///
+    /// Call this before its response is decoded, at the latest when the first of its bytes go out.
+    pub fn expect(&mut self, method: &Method) {
+        self.awaited.push_back(Awaited::by(method));
+    }
+
+    /// How many requests have no response yet, or not the whole of it.
+    #[must_use]
+    pub fn awaited(&self) -> usize {
+        self.awaited.len()
+    }
+
+    /// Adds bytes that have come. They are kept without copying if all earlier ones were decoded.
+    pub fn feed(&mut self, bytes: Bytes) {
+        if !matches!(self.state, State::Failed(_)) {
+            self.input.feed(bytes);
+        }
+    }
+
+    /// The next reply, or `None` if more bytes are needed for it. None follows the response that makes a tunnel of the connection.
+    ///
+    /// # Errors
+    /// [`MalformedResponse`] if the input is no response that we could take; the same again on every further call.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "an iterator cannot say that more may come"
+    )]
+    pub fn next(&mut self) -> Result<Option<Reply>, MalformedResponse> {
+        let reply = match &mut self.state {
+            State::Head => match self.find_head() {
+                Ok(Some(found)) => return Ok(Some(self.take_head(found))),
+                Ok(None) => Ok(None),
+                Err(malformed) => Err(malformed),
+            },
+            State::Body(body) => match body.next(&mut self.input, &self.limits) {
+                Ok(Some(BodyPart::Data(data))) => Ok(Some(Reply::Chunk(data))),
+                Ok(Some(BodyPart::End(trailers))) => Ok(Some(self.end(trailers, State::Head))),
+                Ok(None) => Ok(None),
+                Err(malformed) => Err(malformed.into()),
+            },
+            State::End => Ok(Some(self.end(Fields::new(), State::Head))),
+            State::TunnelEnd => Ok(Some(self.end(Fields::new(), State::Tunnel))),
+            State::Tunnel => Ok(None),
+            State::Failed(malformed) => Err(*malformed),
+        };
+        reply.inspect_err(|malformed| {
+            self.state = State::Failed(*malformed);
+            self.input = Input::default();
+        })
+    }
+
+    /// The server has closed the connection: gives the end of a body that is delimited by that. Ask when all replies were taken.
+    ///
+    /// # Errors
+    /// What is missing of the response that is awaited, or what else is wrong with it or was wrong before.
+    pub fn finish(&mut self) -> Result<Option<Reply>, MalformedResponse> {
+        let unread = self.input.as_slice();
+        match &self.state {
+            State::Head if matches!(unread, [] | b"\r") && self.awaited.is_empty() => Ok(None),
+            State::Head if unread.is_empty() => Err(MalformedResponse::Unanswered),
+            State::Head => {
+                // What was not yet due is read after all: the verdict must not depend on how the input was cut.
+                if unread != b"\r"
+                    && let Some(&awaited) = self.awaited.front()
+                {
+                    read_head(unread, awaited, &self.limits)?;
+                }
+                Err(MalformedResponse::IncompleteHead)
+            }
+            State::Body(BodyDecoder::UntilClose(_)) => {
+                Ok(Some(self.end(Fields::new(), State::Head)))
+            }
+            State::Body(BodyDecoder::Sized(missing)) => {
+                Err(MalformedResponse::IncompleteBody { missing: *missing })
+            }
+            State::Body(body) => {
+                body.check_rest(unread, &self.limits)?;
+                Err(MalformedResponse::IncompleteChunks)
+            }
+            State::End | State::TunnelEnd => self.next(),
+            State::Tunnel => Ok(None),
+            State::Failed(malformed) => Err(*malformed),
+        }
+    }
+
+    /// Takes the unread bytes out, for whoever speaks the protocol of the tunnel.
+    #[must_use]
+    pub fn rest(&mut self) -> Bytes {
+        let length = self.input.as_slice().len();
+        self.progress = Progress::default();
+        self.input.take(length)
+    }
+
+    /// Looks for a complete head and checks it.
+    fn find_head(&mut self) -> Result<Option<HeadParts>, MalformedResponse> {
+        self.input
+            .skip_empty_lines(&mut self.empty_lines, &self.limits)?;
+        let bytes = match self.input.as_slice() {
+            [] | b"\r" => return Ok(None),
+            bytes => bytes,
+        };
+        let Some(&awaited) = self.awaited.front() else {
+            return Err(MalformedResponse::Unawaited);
+        };
+        self.progress.read(bytes, &self.limits, |bytes, limits| {
+            read_head(bytes, awaited, limits)
+        })
+    }
+
+    fn take_head(&mut self, parts: HeadParts) -> Reply {
+        let (status, body) = (parts.status, parts.body);
+        let head = parts.take(&mut self.input);
+        self.progress = Progress::default();
+        self.empty_lines = 0;
+        if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
+            return Reply::Interim(head);
+        }
+        self.state = match body {
+            ReplyBody::None => State::End,
+            ReplyBody::Sized(length) => State::Body(BodyDecoder::Sized(length)),
+            ReplyBody::Chunked => State::Body(BodyDecoder::chunked()),
+            ReplyBody::UntilClose => State::Body(BodyDecoder::UntilClose(self.limits.body)),
+            ReplyBody::Tunnel => State::TunnelEnd,
+        };
+        Reply::Head(head, body)
+    }
+
+    fn end(&mut self, trailers: Fields, then: State) -> Reply {
+        self.awaited.pop_front();
+        self.state = then;
+        Reply::End(trailers)
+    }
+}
