@@ -90,10 +90,6 @@ enum State {
     Body(BodyDecoder),
     /// The response that ends with its head has been given, its end not yet.
     End,
-    /// The response that makes a tunnel has been given, its end not yet.
-    TunnelEnd,
-    /// What comes is no HTTP.
-    Tunnel,
     Failed(MalformedResponse),
 }
 
@@ -132,7 +128,7 @@ impl ResponseDecoder {
         }
     }
 
-    /// The next reply, or `None` if more bytes are needed for it. None follows the response that makes a tunnel of the connection.
+    /// The next reply, or `None` if more bytes are needed for it.
     ///
     /// # Errors
     /// [`MalformedResponse`] if the input is no response that we could take; the same again on every further call.
@@ -149,61 +145,24 @@ impl ResponseDecoder {
             },
             State::Body(body) => match body.next(&mut self.input, &self.limits) {
                 Ok(Some(BodyPart::Data(data))) => Ok(Some(Reply::Chunk(data))),
-                Ok(Some(BodyPart::End(trailers))) => Ok(Some(self.end(trailers, State::Head))),
+                Ok(Some(BodyPart::End(trailers))) => Ok(Some(self.end(trailers))),
                 Ok(None) => Ok(None),
                 Err(malformed) => Err(malformed.into()),
             },
-            State::End => Ok(Some(self.end(Fields::new(), State::Head))),
-            State::TunnelEnd => Ok(Some(self.end(Fields::new(), State::Tunnel))),
-            State::Tunnel => Ok(None),
+            State::End => Ok(Some(self.end(Fields::new()))),
             State::Failed(malformed) => Err(*malformed),
         };
-        reply.inspect_err(|malformed| {
-            self.state = State::Failed(*malformed);
-            self.input = Input::default();
-        })
+        reply.inspect_err(|malformed| self.fail(*malformed))
     }
 
     /// The server has closed the connection: gives the end of a body that is delimited by that. Ask when all replies were taken.
     ///
     /// # Errors
-    /// What is missing of the response that is awaited, or what else is wrong with it or was wrong before.
+    /// What is missing of the response that is awaited, or what else is wrong with it or was wrong before; the same again on every
+    /// further call.
     pub fn finish(&mut self) -> Result<Option<Reply>, MalformedResponse> {
-        let unread = self.input.as_slice();
-        match &self.state {
-            State::Head if matches!(unread, [] | b"\r") && self.awaited.is_empty() => Ok(None),
-            State::Head if unread.is_empty() => Err(MalformedResponse::Unanswered),
-            State::Head => {
-                // What was not yet due is read after all: the verdict must not depend on how the input was cut.
-                if unread != b"\r"
-                    && let Some(&awaited) = self.awaited.front()
-                {
-                    read_head(unread, awaited, &self.limits)?;
-                }
-                Err(MalformedResponse::IncompleteHead)
-            }
-            State::Body(BodyDecoder::UntilClose(_)) => {
-                Ok(Some(self.end(Fields::new(), State::Head)))
-            }
-            State::Body(BodyDecoder::Sized(missing)) => {
-                Err(MalformedResponse::IncompleteBody { missing: *missing })
-            }
-            State::Body(body) => {
-                body.check_rest(unread, &self.limits)?;
-                Err(MalformedResponse::IncompleteChunks)
-            }
-            State::End | State::TunnelEnd => self.next(),
-            State::Tunnel => Ok(None),
-            State::Failed(malformed) => Err(*malformed),
-        }
-    }
-
-    /// Takes the unread bytes out, for whoever speaks the protocol of the tunnel.
-    #[must_use]
-    pub fn rest(&mut self) -> Bytes {
-        let length = self.input.as_slice().len();
-        self.progress = Progress::default();
-        self.input.take(length)
+        let last = self.find_end();
+        last.inspect_err(|malformed| self.fail(*malformed))
     }
 
     /// Looks for a complete head and checks it.
@@ -235,14 +194,46 @@ impl ResponseDecoder {
             ReplyBody::Sized(length) => State::Body(BodyDecoder::Sized(length)),
             ReplyBody::Chunked => State::Body(BodyDecoder::chunked()),
             ReplyBody::UntilClose => State::Body(BodyDecoder::UntilClose(self.limits.body)),
-            ReplyBody::Tunnel => State::TunnelEnd,
+            ReplyBody::Tunnel => State::Body(BodyDecoder::UntilClose(u64::MAX)),
         };
         Reply::Head(head, body)
     }
 
-    fn end(&mut self, trailers: Fields, then: State) -> Reply {
+    fn find_end(&mut self) -> Result<Option<Reply>, MalformedResponse> {
+        let unread = self.input.as_slice();
+        match &self.state {
+            State::Head if matches!(unread, [] | b"\r") && self.awaited.is_empty() => Ok(None),
+            State::Head if unread.is_empty() => Err(MalformedResponse::Unanswered),
+            State::Head => {
+                // What was not yet due is read after all: the verdict must not depend on how the input was cut.
+                if unread != b"\r"
+                    && let Some(&awaited) = self.awaited.front()
+                {
+                    read_head(unread, awaited, &self.limits)?;
+                }
+                Err(MalformedResponse::IncompleteHead)
+            }
+            State::Body(BodyDecoder::UntilClose(_)) => Ok(Some(self.end(Fields::new()))),
+            State::Body(BodyDecoder::Sized(missing)) => {
+                Err(MalformedResponse::IncompleteBody { missing: *missing })
+            }
+            State::Body(body) => {
+                body.check_rest(unread, &self.limits)?;
+                Err(MalformedResponse::IncompleteChunks)
+            }
+            State::End => self.next(),
+            State::Failed(malformed) => Err(*malformed),
+        }
+    }
+
+    fn fail(&mut self, malformed: MalformedResponse) {
+        self.state = State::Failed(malformed);
+        self.input = Input::default();
+    }
+
+    fn end(&mut self, trailers: Fields) -> Reply {
         self.awaited.pop_front();
-        self.state = then;
+        self.state = State::Head;
         Reply::End(trailers)
     }
 }

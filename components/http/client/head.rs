@@ -60,7 +60,8 @@ pub enum ReplyBody {
     Chunked,
     /// All that comes until the server closes the connection.
     UntilClose,
-    /// What follows is no HTTP any more: the connection is a tunnel (`CONNECT`), or speaks another protocol (status 101).
+    /// All that comes until the server closes the connection, and it is no HTTP any more: the connection is a tunnel (`CONNECT`), or
+    /// speaks another protocol (status 101). There is no limit to it.
     Tunnel,
 }
 
