@@ -49,7 +49,8 @@ pub use choose::{ChoicePorts, ChoicePortsHandles, choose_errors};
 #[doc(hidden)]
 pub use client::check_response_split_invariance;
 pub use client::{
-    MalformedResponse, ReceivedHead, Reply, ReplyBody, ResponseDecoder, encode_request,
+    InvalidUrl, MalformedResponse, ReceivedHead, Reply, ReplyBody, ResponseDecoder, Url,
+    encode_request,
 };
 pub use conditional::{Precondition, evaluate_preconditions};
 pub use connection::{

@@ -1,0 +1,279 @@
+//! Where a request goes: an `http` URL as a person writes it (RFC 9110 section 4.2.1, RFC 3986).
+
+use std::str::FromStr;
+
+use http::{Method, Version};
+use thiserror::Error;
+
+use crate::http::grammar::is_host;
+use crate::http::{Fields, RequestHead, Target};
+
+/// The port of `http`.
+const PORT: u16 = 80;
+
+/// An `http` URL. The scheme may be left out, and so may the path: `localhost`, `localhost:9234/`, `http://[::1]/path?query`.
+///
+/// A fragment is dropped: it is not sent.
+///
+/// # Examples
+/// ```
+/// use kamea_components::http::{InvalidUrl, Url};
+///
+/// let url: Url = "example.org:8080?q".parse()?;
+/// assert_eq!((url.host(), url.port(), url.target()), ("example.org", 8080, "/?q"));
+/// assert_eq!(url.authority(), "example.org:8080");
+/// assert_eq!("https://example.org/".parse::<Url>(), Err(InvalidUrl::Scheme));
+/// # Ok::<(), InvalidUrl>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Url {
+    /// As it is written: an IPv6 address in brackets.
+    host: String,
+    port: u16,
+    target: Target,
+}
+
+/// What is wrong with a URL.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum InvalidUrl {
+    /// Another scheme than `http`.
+    #[error("only http is spoken, so a URL begins with http:// or with its host")]
+    Scheme,
+    /// A name, a name and a password: there is no place for them in a request (RFC 9110 section 4.2.4).
+    #[error("a URL has no user name in it")]
+    User,
+    /// None, or what cannot be one.
+    #[error(
+        "the host is missing, or is neither a name nor an address (IPv6 in brackets, as in [::1])"
+    )]
+    Host,
+    /// Not a number, or one that is no port.
+    #[error("the port is not a number from 1 to 65535")]
+    Port,
+    /// Something else that may not stand there.
+    #[error(
+        "the path or the query has a character that must be percent-encoded, as in %20 for a space"
+    )]
+    Target,
+}
+
+impl Url {
+    /// The host: a name, or an address without brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.host.trim_matches(['[', ']'])
+    }
+
+    /// The port; 80 if none is given.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The path, at least `/`, and the query.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        // A target is ASCII.
+        str::from_utf8(self.target.as_bytes()).unwrap_or("/")
+    }
+
+    /// The host and its port if that is not the usual one, as `Host` says them.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        match self.port {
+            PORT => self.host.clone(),
+            _ => self.server(),
+        }
+    }
+
+    /// The host and its port in any case: what to connect to.
+    #[must_use]
+    pub fn server(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
+    /// The head of a request for it, by any method but `CONNECT`. `Host` says the host, unless the fields say it.
+    #[must_use]
+    pub fn request(&self, method: Method, version: Version, fields: Fields) -> RequestHead {
+        let fields = match fields.contains("host") {
+            true => fields,
+            false => fields.with("Host", self.authority()),
+        };
+        RequestHead {
+            method,
+            target: self.target.clone(),
+            version,
+            fields,
+        }
+    }
+}
+
+impl FromStr for Url {
+    type Err = InvalidUrl;
+
+    fn from_str(text: &str) -> Result<Self, InvalidUrl> {
+        let (scheme, rest) = match text.split_once("://") {
+            // What comes later than a path or a query begins is part of it.
+            Some((scheme, rest)) if !scheme.contains(['/', '?', '#']) => (scheme, rest),
+            _ => ("http", text),
+        };
+        if !scheme.eq_ignore_ascii_case("http") {
+            return Err(InvalidUrl::Scheme);
+        }
+        let rest = rest.split('#').next().unwrap_or_default();
+        let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        if authority.contains('@') {
+            return Err(InvalidUrl::User);
+        }
+        let end = authority.rfind(']').map_or(0, |bracket| bracket + 1);
+        let (host, port) = match authority[end..].find(':') {
+            Some(colon) => authority.split_at(end + colon),
+            None => (authority, ""),
+        };
+        if host.is_empty() || !is_host(host.as_bytes()) {
+            return Err(InvalidUrl::Host);
+        }
+        let port = match port {
+            "" | ":" => PORT,
+            port => parse_port(&port[1..]).ok_or(InvalidUrl::Port)?,
+        };
+        let slash = if target.starts_with('/') { "" } else { "/" };
+        let target = format!("{slash}{target}");
+        let target = Target::parse(&Method::GET, target.into());
+        Ok(Self {
+            host: host.to_owned(),
+            port,
+            target: target.map_err(|_| InvalidUrl::Target)?,
+        })
+    }
+}
+
+fn parse_port(digits: &str) -> Option<u16> {
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+    let port = digits.parse().ok().filter(|_| is_number);
+    port.filter(|port| *port > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms() {
+        // The text, and then host, port, target and what `Host` says.
+        let rows = [
+            ("http://example.com", "example.com", 80, "/", "example.com"),
+            ("example.com", "example.com", 80, "/", "example.com"),
+            ("example.com/", "example.com", 80, "/", "example.com"),
+            (
+                "example.com:8080/",
+                "example.com",
+                8080,
+                "/",
+                "example.com:8080",
+            ),
+            (
+                "example.com:8080/a/b.html",
+                "example.com",
+                8080,
+                "/a/b.html",
+                "example.com:8080",
+            ),
+            // RFC 9110, 4.2.1: "the http URI scheme [...] a port subcomponent [that] is empty or not given" is port 80; RFC 3986, 6.2.3:
+            // a normalised URI has not the default port.
+            (
+                "HTTP://example.com:80/",
+                "example.com",
+                80,
+                "/",
+                "example.com",
+            ),
+            (
+                "http://example.com:/",
+                "example.com",
+                80,
+                "/",
+                "example.com",
+            ),
+            ("localhost:9234", "localhost", 9234, "/", "localhost:9234"),
+            ("[::1]:9234/x?y", "::1", 9234, "/x?y", "[::1]:9234"),
+            (
+                "http://[2001:db8::7]/",
+                "2001:db8::7",
+                80,
+                "/",
+                "[2001:db8::7]",
+            ),
+            (
+                "127.0.0.1?a=b&c=%20",
+                "127.0.0.1",
+                80,
+                "/?a=b&c=%20",
+                "127.0.0.1",
+            ),
+            ("a/?to=https://b/c", "a", 80, "/?to=https://b/c", "a"),
+            ("a?to=http://b@c:1/d", "a", 80, "/?to=http://b@c:1/d", "a"),
+            ("a/b:c@d", "a", 80, "/b:c@d", "a"),
+            ("http://a//b", "a", 80, "//b", "a"),
+            // RFC 9110, 7.1: the target "excludes [...] the fragment component".
+            ("a/b?c#d?e", "a", 80, "/b?c", "a"),
+            ("a#d", "a", 80, "/", "a"),
+        ];
+        for (text, host, port, target, authority) in rows {
+            let url: Url = text
+                .parse()
+                .unwrap_or_else(|error| panic!("{text}: {error}"));
+            let found = (url.host(), url.port(), url.target(), &*url.authority());
+            assert_eq!(found, (host, port, target, authority), "{text}");
+        }
+        let url: Url = "[::1]".parse().unwrap();
+        assert_eq!(url.server(), "[::1]:80");
+    }
+
+    #[test]
+    fn what_is_no_http_url() {
+        use InvalidUrl::{Host, Port, Scheme, Target, User};
+        let rows = [
+            ("https://example.com/", Scheme),
+            ("ftp://example.com/", Scheme),
+            ("://example.com/", Scheme),
+            ("http://user@example.com/", User),
+            ("user:secret@example.com", User),
+            ("", Host),
+            ("http://", Host),
+            ("http:///path", Host),
+            ("/path", Host),
+            (":80/", Host),
+            ("::1", Host),
+            ("[::1", Host),
+            ("[::1]x", Host),
+            ("[zz]/", Host),
+            ("exa mple.com", Host),
+            ("b\u{fc}cher.example", Host),
+            ("a:0", Port),
+            ("a:65536", Port),
+            ("a:+80", Port),
+            ("a:x", Port),
+            ("a:80:80", Port),
+            ("a:80:", Port),
+            ("a::80", Port),
+            ("a/b c", Target),
+            ("a/\u{e9}", Target),
+            ("a/\r\nX: y", Target),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(text.parse::<Url>(), Err(expected), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn requests() {
+        let url: Url = "a:1/b".parse().unwrap();
+        let head = url.request(Method::GET, Version::HTTP_10, Fields::new());
+        assert_eq!(head.fields.get("host"), Some(&b"a:1"[..]));
+        let own = Fields::new().with("Host", "c");
+        let head = url.request(Method::GET, Version::HTTP_10, own);
+        assert_eq!(head.fields.get_all("host").collect::<Vec<_>>(), [b"c"]);
+    }
+}
