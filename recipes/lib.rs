@@ -14,7 +14,7 @@ use kamea_components::console::console_echoer;
 use kamea_components::http::{Explanations, WebServer};
 use kamea_components::inspect::{InspectError, Inspecting, Inspector};
 
-pub use program_log::{Stamp, log_to_stderr};
+pub use program_log::{Stamp, log_modules_to_stderr, log_to_stderr};
 
 /// What every recipe understands.
 #[derive(Parser)]

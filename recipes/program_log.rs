@@ -26,7 +26,23 @@ pub fn log_to_stderr(verbose: bool, stamp: Stamp) -> Result<(), SetLoggerError> 
     } else {
         LevelFilter::Info
     };
+    log_modules_to_stderr(level, stamp, &[])
+}
+
+/// Has a program say on stderr what happens in certain modules alone, those whose paths begin like that; in all, if there are none.
+///
+/// # Errors
+///
+/// If the program has a log already.
+pub fn log_modules_to_stderr(
+    level: LevelFilter,
+    stamp: Stamp,
+    modules: &[&'static str],
+) -> Result<(), SetLoggerError> {
     let mut config = ConfigBuilder::new();
+    for module in modules {
+        config.add_filter_allow_str(module);
+    }
     config
         .set_max_level(LevelFilter::Off)
         .set_thread_level(LevelFilter::Off)

@@ -82,6 +82,7 @@ async fn connect(server: &str) -> io::Result<OwnedFd> {
         }
     }
     let stream = outcome?;
+    log::debug!("Connected to {}...", stream.peer_addr()?);
     stream.set_nodelay(true)?;
     Ok(stream.into_std()?.into())
 }

@@ -165,6 +165,12 @@ impl ResponseDecoder {
         last.inspect_err(|malformed| self.fail(*malformed))
     }
 
+    /// How many of the bytes that have come are not decoded yet.
+    #[must_use]
+    pub fn unread(&self) -> usize {
+        self.input.as_slice().len()
+    }
+
     /// Looks for a complete head and checks it.
     fn find_head(&mut self) -> Result<Option<HeadParts>, MalformedResponse> {
         self.input

@@ -55,6 +55,7 @@ fn a_response_is_sliced_not_copied() {
         panic!("no body");
     };
     assert_eq!(data.as_ptr(), input[input.len() - 3..].as_ptr());
+    assert_eq!(decoder.unread(), 0);
 }
 
 #[test]
@@ -119,8 +120,9 @@ fn a_response_without_a_request_is_none() {
         assert_eq!(respond(&Method::GET, &input).end, expected, "{input:?}");
     }
     let mut decoder = ResponseDecoder::new(LIMITS);
-    decoder.feed("\r\n".into());
-    assert_eq!(decoder.next(), Ok(None));
+    decoder.feed("\r\n\r".into());
+    assert_eq!((decoder.next(), decoder.unread()), (Ok(None), 1));
+    decoder.feed("\n".into());
     decoder.expect(&Method::GET);
     decoder.feed(ok.into());
     assert!(

@@ -1,0 +1,43 @@
+//! Processes that make requests one after another, each over a connection of its own, and dump what comes.
+
+mod processes;
+mod receive;
+mod requests;
+
+use std::io;
+
+use kamea_recipes::{Stamp, log_modules_to_stderr};
+use log::LevelFilter;
+
+use super::options::Options;
+
+/// Why it did not work.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failed {
+    /// A process has failed, and has said why.
+    #[error("a process has failed")]
+    Known,
+    /// A process could not be started or waited for.
+    #[error("cannot run a process: {0}")]
+    Process(#[from] io::Error),
+    /// A process has not ended by itself.
+    #[error("process {process} was killed by signal {signal}")]
+    Killed { process: i32, signal: i32 },
+    /// A request has failed.
+    #[error("{0}")]
+    Request(String),
+}
+
+/// Makes the requests of one process, or has processes make theirs.
+pub(crate) fn run(options: &Options) -> Result<(), Failed> {
+    if options.verbose {
+        // Its own lines and those about connections. Nothing else logs here yet.
+        let modules = ["thor", "kamea_components::net"];
+        let _ = log_modules_to_stderr(LevelFilter::Debug, Stamp::Time, &modules);
+    }
+    if options.one_process {
+        requests::make_requests(options)
+    } else {
+        processes::run_processes(options.processes)
+    }
+}

@@ -1,0 +1,93 @@
+//! The response: passed on as it comes, and looked at on its way.
+//!
+//! ```text
+//!           ┌──────────────────┐ ──▶ passed      byte for byte
+//! bytes ──▶ │ receive_response │
+//!           └──────────────────┘ ──▶ verdicts    one: whether it was a response, and the whole of one
+//! ```
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_lite::future::or;
+use http::Method;
+use kamea::time::sleep;
+use kamea::{Component, End, Inbox, Outbox, Ports};
+use kamea_components::http::{Limits, MalformedResponse, ResponseDecoder};
+
+/// The ports of [`receive_response`].
+#[derive(Debug, Ports)]
+pub(super) struct ReceivePorts {
+    /// What a server sends.
+    pub(super) bytes: Inbox<Bytes>,
+    /// The response.
+    pub(super) passed: Outbox<Bytes>,
+    /// What it was; nothing if nobody has taken it to its end.
+    pub(super) verdicts: Outbox<Result<(), Broken>>,
+}
+
+/// What was wrong with a response.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Broken {
+    #[error("the response is broken: {0}")]
+    Malformed(#[from] MalformedResponse),
+    #[error("the server has sent nothing for {} s", .0.as_secs_f64())]
+    TimedOut(Duration),
+}
+
+/// Passes on what comes until the response to a request with that method is complete, is found to be broken, or does not go on
+/// for as long as `patience`.
+pub(super) fn receive_response(
+    method: Method,
+    patience: Duration,
+) -> impl Component<ReceivePorts> + Send {
+    async move |io: &mut ReceivePorts| {
+        let verdict = receive(io, &method, patience).await?;
+        Ok(io.verdicts.send(verdict).await?)
+    }
+}
+
+async fn receive(
+    io: &mut ReceivePorts,
+    method: &Method,
+    patience: Duration,
+) -> Result<Result<(), Broken>, End> {
+    let limits = Limits {
+        body: u64::MAX,
+        ..Limits::default()
+    };
+    let mut decoder = ResponseDecoder::new(limits);
+    decoder.expect(method);
+    let mut has_begun = false;
+    loop {
+        let next = async { Ok(io.bytes.next().await) };
+        let late = async {
+            sleep(patience).await;
+            Err(Broken::TimedOut(patience))
+        };
+        let bytes = match or(next, late).await {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return Ok(decoder.finish().map(drop).map_err(Broken::from)),
+            Err(late) => return Ok(Err(late)),
+        };
+        if !has_begun {
+            log::debug!("Receiving response...");
+            has_begun = true;
+        }
+        decoder.feed(bytes.clone());
+        while decoder.awaited() > 0 {
+            match decoder.next() {
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(malformed) => return Ok(Err(malformed.into())),
+            }
+        }
+        if decoder.awaited() == 0 {
+            // What comes behind the response is none of it.
+            let length = bytes.len() - decoder.unread();
+            io.passed.send(bytes.slice(..length)).await?;
+            return Ok(Ok(()));
+        }
+        io.passed.send(bytes).await?;
+    }
+}

@@ -1,0 +1,142 @@
+//! The requests of one process: a graph for each.
+//!
+//! ```text
+//! ask ──▶ connection ──▶ receive ──▶ console
+//!                           └───verdicts──▶ judge ──▶ outcome
+//!                             (faults of all) ─▲
+//! ```
+
+use std::process;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Version};
+use kamea::time::now;
+use kamea::{
+    Cause, Done, Fault, Graph, GraphError, Inbox, Outbox, Policy, Ports, Receiver, Scheduler,
+    Source, inspect, pipeline,
+};
+use kamea_components::console::console_echoer;
+use kamea_components::http::{BodyKind, Fields, encode_request};
+use kamea_components::net::tcp_client;
+
+use super::Failed;
+use super::receive::{Broken, receive_response};
+use crate::options::Options;
+use crate::values::Place;
+
+/// The name of the component that sends and receives.
+const CONNECTION: &str = "connection";
+
+/// Makes requests one after another, up to the first that fails.
+pub(super) fn make_requests(options: &Options) -> Result<(), Failed> {
+    let scheduler = Scheduler::with_workers(1);
+    let (process, count) = (process::id(), options.requests.get());
+    let mut total = Duration::ZERO;
+    for _ in 0..count {
+        announce(&options.url);
+        let began = now();
+        make_request(&scheduler, options).map_err(Failed::Request)?;
+        let elapsed = now() - began;
+        log::debug!("Finish");
+        let seconds = elapsed.as_secs_f64();
+        log::debug!("{process} | Elapsed time: {seconds:.2} seconds");
+        total += elapsed;
+    }
+    let average = total.as_secs_f64() / f64::from(count);
+    log::debug!("{process} | Average elapsed time: {average:.2} seconds");
+    Ok(())
+}
+
+fn announce(Place { text, url }: &Place) {
+    log::debug!("URL: {text}");
+    log::debug!("HOST: {}", url.host());
+    log::debug!("PORT: {}", url.port());
+    log::debug!("PATH: {}", url.target());
+}
+
+fn make_request(scheduler: &Scheduler, options: &Options) -> Result<(), String> {
+    let (graph, mut outcomes) = request_graph(options);
+    let running = scheduler
+        .run(graph)
+        .map_err(|error: GraphError| error.to_string())?;
+    let ended = running.wait().map_err(|fault| fault.to_string());
+    ended.and(outcomes.next_blocking().unwrap_or(Ok(())))
+}
+
+fn request_graph(options: &Options) -> (Graph, Receiver<Result<(), String>>) {
+    let url = &options.url.url;
+    let timeout = options.timeout.0;
+    let mut graph = Graph::new("request");
+    let connection = graph.add(CONNECTION, tcp_client(url.server(), timeout));
+    let receive = graph.add("receive", receive_response(Method::GET, timeout));
+    let judge = graph.add("judge", judge);
+    // A connection takes what is to be sent when it is there.
+    let sending = inspect(|_: &Bytes| {
+        log::debug!("Handle");
+        log::debug!("Sending request...");
+    });
+    let (_, request) = pipeline!(graph, ask(request(options)) => sending);
+    graph.link(request, connection.inbox);
+    graph.link(connection.outbox, receive.bytes);
+    let console = graph.add("console", console_echoer());
+    graph.link(receive.passed, console.inbox);
+    graph.link(receive.verdicts, judge.verdicts);
+    graph.link(graph.faults(), judge.faults);
+    graph.supervise(|_| Policy::CarryOn);
+    let outcomes = graph.take(judge.outcomes);
+    (graph, outcomes)
+}
+
+/// A request of HTTP/1.0, so that the server sends the content as it is, and closes the connection behind it.
+fn request(options: &Options) -> Bytes {
+    let agent = concat!("thor/", env!("CARGO_PKG_VERSION"));
+    let fields = Fields::new()
+        .with("User-Agent", agent)
+        .with("Accept", "*/*");
+    let head = options
+        .url
+        .url
+        .request(Method::GET, Version::HTTP_10, fields);
+    let mut request = Vec::new();
+    encode_request(&mut request, &head, BodyKind::None);
+    request.into()
+}
+
+/// Sends a request. It ends when nobody waits for the response any more: a client that has finished is taken for one that has gone.
+fn ask(request: Bytes) -> impl kamea::Component<Source<Bytes>> + Send {
+    async move |io: &mut Source<Bytes>| {
+        io.outbox.send(request.clone()).await?;
+        io.outbox.closed().await;
+        Ok(())
+    }
+}
+
+#[derive(Debug, Ports)]
+struct JudgePorts {
+    /// What the response was.
+    verdicts: Inbox<Result<(), Broken>>,
+    /// What else has failed.
+    faults: Inbox<Fault>,
+    /// The one outcome.
+    outcomes: Outbox<Result<(), String>>,
+}
+
+/// Says what became of a request: of several things that went wrong the one that was the first.
+async fn judge(io: &mut JudgePorts) -> Done {
+    let verdict = io.verdicts.next().await.unwrap_or(Ok(()));
+    let mut outcome = verdict.as_ref().map_err(Broken::to_string).copied();
+    let mut has_failed = false;
+    while let Some(fault) = io.faults.next().await {
+        // A connection may be cut when all has come.
+        let matters = verdict.is_err() || fault.component() != CONNECTION;
+        if matters && !has_failed {
+            has_failed = true;
+            outcome = Err(match fault.cause() {
+                Cause::Error(error) => error.to_string(),
+                _ => fault.to_string(),
+            });
+        }
+    }
+    Ok(io.outcomes.send(outcome).await?)
+}

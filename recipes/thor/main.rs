@@ -1,0 +1,33 @@
+//! `thor`, a client for web servers: asks for a URL and shows what comes.
+//!
+//! `cargo run --bin thor -- -v -r 3 -p 2 localhost:9234/`
+
+mod classic;
+mod options;
+mod values;
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use kamea_recipes::wrong_usage;
+
+use options::Options;
+
+fn main() -> ExitCode {
+    let options = match Options::try_parse() {
+        Ok(options) => options,
+        Err(error) if !error.use_stderr() => error.exit(),
+        Err(error) => return fail(&wrong_usage(&error), 2),
+    };
+    match classic::run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(classic::Failed::Known) => ExitCode::FAILURE,
+        Err(error) => fail(&format!("error: {error}"), 1),
+    }
+}
+
+fn fail(line: &str, status: u8) -> ExitCode {
+    let _ = writeln!(io::stderr(), "{line}");
+    ExitCode::from(status)
+}

@@ -1,0 +1,73 @@
+//! What options of `thor` say, as values.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use kamea_components::http::{InvalidUrl, Url};
+
+/// A URL, and how it was written.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) text: String,
+    pub(crate) url: Url,
+}
+
+impl FromStr for Place {
+    type Err = InvalidUrl;
+
+    fn from_str(text: &str) -> Result<Self, InvalidUrl> {
+        Ok(Self {
+            text: text.to_owned(),
+            url: text.parse()?,
+        })
+    }
+}
+
+/// A period of time that is not 0: `500ms`, `10s`, `2m`, `1h`, or a number of seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Period(pub(crate) Duration);
+
+impl FromStr for Period {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wanted = "a time is a number and its unit, such as 500ms, 10s, 2m or 1h, at most 1000h";
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let seconds = match &text[digits.len()..] {
+            "ms" => 0.001,
+            "" | "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            _ => return Err(wanted),
+        };
+        let number: f64 = digits.parse().map_err(|_| wanted)?;
+        let period = Duration::try_from_secs_f64(number * seconds).map_err(|_| wanted)?;
+        let is_right = !period.is_zero() && period <= Duration::from_secs(3_600_000);
+        is_right.then_some(Self(period)).ok_or(wanted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn periods() {
+        for (text, milliseconds) in [
+            ("500ms", 500),
+            ("10s", 10_000),
+            ("10", 10_000),
+            ("0.25", 250),
+            ("2m", 120_000),
+            ("1.5h", 5_400_000),
+        ] {
+            let period = Duration::from_millis(milliseconds);
+            assert_eq!(text.parse(), Ok(Period(period)), "{text}");
+        }
+        for text in [
+            "", "s", "0", "0s", "-1s", "1d", "1 s", "ten", "1e99h", "nan", "inf", "1001h",
+        ] {
+            assert!(text.parse::<Period>().is_err(), "{text}");
+        }
+    }
+}
