@@ -34,6 +34,7 @@ mod end_to_end {
     mod server;
     mod slow;
     mod structure;
+    mod thor;
     mod thumbnails;
     mod wsgi;
 }

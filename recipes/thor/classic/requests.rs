@@ -25,8 +25,9 @@ use super::receive::{Broken, receive_response};
 use crate::options::Options;
 use crate::values::Place;
 
-/// The name of the component that sends and receives.
+/// The names of components whose faults are told apart.
 const CONNECTION: &str = "connection";
+const CONSOLE: &str = "console";
 
 /// Makes requests one after another, up to the first that fails.
 pub(super) fn make_requests(options: &Options) -> Result<(), Failed> {
@@ -79,7 +80,7 @@ fn request_graph(options: &Options) -> (Graph, Receiver<Result<(), String>>) {
     let (_, request) = pipeline!(graph, ask(request(options)) => sending);
     graph.link(request, connection.inbox);
     graph.link(connection.outbox, receive.bytes);
-    let console = graph.add("console", console_echoer());
+    let console = graph.add(CONSOLE, console_echoer());
     graph.link(receive.passed, console.inbox);
     graph.link(receive.verdicts, judge.verdicts);
     graph.link(graph.faults(), judge.faults);
@@ -132,8 +133,11 @@ async fn judge(io: &mut JudgePorts) -> Done {
         let matters = verdict.is_err() || fault.component() != CONNECTION;
         if matters && !has_failed {
             has_failed = true;
-            outcome = Err(match fault.cause() {
-                Cause::Error(error) => error.to_string(),
+            outcome = Err(match (fault.cause(), fault.component()) {
+                (Cause::Error(error), CONSOLE) => {
+                    format!("cannot write to the standard output: {error}")
+                }
+                (Cause::Error(error), _) => error.to_string(),
                 _ => fault.to_string(),
             });
         }
