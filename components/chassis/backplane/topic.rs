@@ -266,7 +266,9 @@ impl<T: Clone> State<T> {
         place.next += count as u64;
         let mut copied = from..from + count;
         while !copied.is_empty()
-            && let Some(slot) = self.slots.pop_front_if(|slot| slot.unread == 1 && from == 0)
+            && let Some(slot) = self
+                .slots
+                .pop_front_if(|slot| slot.unread == 1 && from == 0)
         {
             batch.push_back(slot.message);
             self.first += 1;
