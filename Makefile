@@ -51,6 +51,6 @@ loom:
 
 fuzz:
 	RUSTC_BOOTSTRAP=1 cargo fuzz run decode -- -max_total_time=120
-	for target in range preconditions accept accept_encoding cache_control cgi_reply wsgi_frame notation; do \
+	for target in response range preconditions accept accept_encoding cache_control cgi_reply wsgi_frame notation; do \
 		RUSTC_BOOTSTRAP=1 cargo fuzz run $$target -- -max_total_time=30 || exit 1; \
 	done

@@ -48,3 +48,6 @@ pub mod mini_axon {
 #[doc = include_str!("src/tutorial/pipelines.md")]
 #[cfg(doctest)]
 pub mod pipelines {}
+#[doc = include_str!("src/thor.md")]
+#[cfg(doctest)]
+pub mod thor {}

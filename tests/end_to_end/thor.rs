@@ -8,6 +8,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
+use super::cookbook::{is_like, root, sessions};
 use super::server::{PATIENCE, Server};
 
 const THOR: &str = env!("CARGO_BIN_EXE_thor");
@@ -26,8 +27,8 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// A server that is a function of each connection, one after another; gives its address.
-fn serve(mut conversation: impl FnMut(TcpStream) + Send + 'static) -> SocketAddr {
-    serve_at("127.0.0.1:0", move |stream| conversation(stream))
+fn serve(conversation: impl FnMut(TcpStream) + Send + 'static) -> SocketAddr {
+    serve_at("127.0.0.1:0", conversation)
 }
 
 fn serve_at(address: &str, mut conversation: impl FnMut(TcpStream) + Send + 'static) -> SocketAddr {
@@ -279,39 +280,31 @@ fn processes_make_their_requests_side_by_side_and_log_them() {
 }
 
 #[test]
-fn one_request_is_logged_in_this_order() {
-    let address = answering(OK);
-    let output = thor(&["-v", &address.to_string()]);
-    let log = text(&output.stderr);
-    let lines = log.lines().map(|line| {
-        let line = behind_time(line);
-        let is_number = |word: &str| word.bytes().all(|b| b.is_ascii_digit());
-        let words = line
-            .split(' ')
-            .map(|word| if is_number(word) { "N" } else { word });
-        words.collect::<Vec<_>>().join(" ")
-    });
-    let seconds = |line: String| match line.split_once("time: ") {
-        Some((start, _)) => format!("{start}time"),
-        None => line,
-    };
-    assert_eq!(
-        lines.map(seconds).collect::<Vec<_>>(),
-        [
-            &*format!("URL: {address}"),
-            "HOST: 127.0.0.1",
-            "PORT: N",
-            "PATH: /",
-            &format!("Connected to {address}..."),
-            "Handle",
-            "Sending request...",
-            "Receiving response...",
-            "Finish",
-            "N | Elapsed time",
-            "N | Average elapsed time",
-            "Process N terminated with exit status N",
-        ]
-    );
+fn the_sessions_of_its_page_go_as_written() {
+    let server = Server::start_in(tempfile::tempdir().unwrap(), &[]);
+    fs::copy(
+        root().join("www/robots.txt"),
+        server.path().join("robots.txt"),
+    )
+    .unwrap();
+    let port = server.address.port().to_string();
+    let page = fs::read_to_string(root().join("docs/src/thor.md")).unwrap();
+    let page = page
+        .replace("localhost", "127.0.0.1")
+        .replace("9234", &port);
+    let sessions = sessions(&page);
+    assert_eq!(sessions.len(), 2);
+    let folder = tempfile::tempdir().unwrap();
+    for (command, expected) in sessions {
+        let script = command.replace("thor ", &format!("timeout 60 {THOR} "));
+        let output = Command::new("sh")
+            .args(["-c", &script])
+            .current_dir(&folder)
+            .output()
+            .unwrap();
+        let printed = text(&output.stdout) + &text(&output.stderr);
+        assert!(is_like(&printed, &expected), "{command}: {printed}");
+    }
 }
 
 #[test]
