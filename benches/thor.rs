@@ -58,7 +58,9 @@ fn by_thor(server: &Server, manner: Manner, seconds: u32) -> Result<f64, Error> 
         return Err(format!("thor: {}", String::from_utf8_lossy(&output.stderr)).into());
     }
     let text = String::from_utf8_lossy(&output.stdout);
-    let row = text.lines().find_map(|line| line.trim().strip_prefix("requests "));
+    let row = text
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("requests "));
     let figure = row.and_then(|row| row.split_whitespace().next());
     let figure = figure.ok_or("thor did not tell how many requests it made")?;
     Ok(figure.replace(',', "").parse()?)
