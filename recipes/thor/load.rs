@@ -21,6 +21,7 @@ use kamea_components::load::{Connection, ErrorClass, Generator, Load, Measured, 
 use kamea_components::net::dial;
 use kamea_recipes::raise_file_limit;
 use kamea_recipes::report::{Settings, Summary};
+use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
 pub(crate) use options::LoadOptions;
@@ -170,7 +171,9 @@ fn check_file_limit(options: &Options) -> Result<(), Failed> {
     // On a schedule each connection has a timer of its own.
     let each = 1 + u64::from(options.load.rate().is_some());
     let needed = connections * each + OTHER_FILES;
-    match raise_file_limit()? {
+    // Where it cannot be raised, what there is may do.
+    let limit = raise_file_limit().unwrap_or_else(|_| getrlimit(Resource::Nofile).current);
+    match limit {
         Some(limit) if limit < needed => Err(Failed::Usage(format!(
             "{connections} connections need {needed} open files, and {limit} are allowed: raise `ulimit -Hn`"
         ))),
