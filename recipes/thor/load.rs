@@ -32,7 +32,7 @@ use screen::Screen;
 /// How long connections may go on after a signal to stop.
 const DRAIN: Duration = Duration::from_secs(3);
 
-/// How many files are open beside connections.
+/// How many files are open beside connections: event queues, timers.
 const OTHER_FILES: u64 = 64;
 
 /// Why there is no result.
@@ -168,9 +168,7 @@ fn generator(options: &Options, urls: &[crate::values::Weighted]) -> Result<Gene
 /// Fails if the system does not allow for as many connections.
 fn check_file_limit(options: &Options) -> Result<(), Failed> {
     let connections = options.load.connections() as u64;
-    // On a schedule each connection has a timer of its own.
-    let each = 1 + u64::from(options.load.rate().is_some());
-    let needed = connections * each + OTHER_FILES;
+    let needed = connections + OTHER_FILES;
     // Where it cannot be raised, what there is may do.
     let limit = raise_file_limit().unwrap_or_else(|_| getrlimit(Resource::Nofile).current);
     match limit {
