@@ -20,6 +20,7 @@ mod python;
 mod requests;
 mod server;
 mod table;
+mod thor;
 mod wsgi;
 
 use std::fs::{self, File};
@@ -67,6 +68,7 @@ const SERVERS: &[(&str, Measure)] = &[
     ("ranges", large::ranges),
     ("wsgi", wsgi::wsgi),
     ("idle", idle::idle),
+    ("load", thor::thor),
     ("cgi", cgi::hello),
     ("cgi-storm", cgi::storm),
     ("cgi-large", cgi::large),

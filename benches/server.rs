@@ -279,7 +279,7 @@ fn pinned(program: &Path) -> Command {
 }
 
 /// A program of this workspace, which was built into the folder of the harness.
-fn program(name: &str) -> Result<PathBuf, Error> {
+pub(crate) fn program(name: &str) -> Result<PathBuf, Error> {
     let path = std::env::current_exe()?.with_file_name(name);
     if path.exists() {
         Ok(path)

@@ -1,9 +1,7 @@
-//! What the recipes have in common: they run a server, or a graph, and `--inspect ADDRESS` shows it on a page.
+//! What the recipes have in common: they run a server, or a graph, `--inspect ADDRESS` shows it on a page, and the larger ones have a log.
 
 mod program_log;
 pub mod report;
-
-pub use program_log::{log_some_to_stderr, log_to_stderr};
 
 use std::error::Error;
 use std::fmt;
@@ -17,6 +15,8 @@ use kamea_components::console::console_echoer;
 use kamea_components::http::{Explanations, WebServer};
 use kamea_components::inspect::{InspectError, Inspecting, Inspector};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+pub use program_log::{Stamp, log_modules_to_stderr, log_to_stderr};
 
 /// What every recipe understands.
 #[derive(Parser)]
@@ -79,6 +79,14 @@ impl InspectOptions {
         };
         self.inspect.map(inspect).transpose()
     }
+}
+
+/// What is wrong with a command line, in one line: what clap says before it explains the usage.
+#[must_use]
+pub fn wrong_usage(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let what = text.lines().take_while(|line| !line.is_empty());
+    what.map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
 /// The arguments of a recipe, without its options.

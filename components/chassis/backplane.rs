@@ -278,6 +278,11 @@ impl<T: Message + Clone> Subscription<T> {
         self.batch.pop_front()
     }
 
+    /// The next message, if it has been taken from the topic already.
+    pub(super) fn next_taken(&mut self) -> Option<T> {
+        self.batch.pop_front()
+    }
+
     /// How many messages it has missed because it was slow.
     pub fn lost(&self) -> u64 {
         self.lost

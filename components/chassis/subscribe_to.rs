@@ -62,6 +62,9 @@ pub fn subscribe_to<T: Message + Clone>(
                 return Ok(());
             };
             io.outbox.send(message).await?;
+            while let Some(message) = subscription.next_taken() {
+                io.outbox.send(message).await?;
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A wait for a moment that is as exact as the system's clock.
 
+use std::cell::RefCell;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -12,55 +13,83 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 
+/// How much earlier the event queue is asked to call: its timers come up to two milliseconds late.
+const EARLY: Duration = Duration::from_millis(3);
+
+thread_local! {
+    /// Timers that nobody waits for: a worker has as many as there are waits in their last milliseconds, and not one for each connection.
+    static SPARE: RefCell<Vec<TcpStream>> = const { RefCell::new(Vec::new()) };
+}
+
 /// Waits for moments.
 ///
-/// Those of the event queue come up to two milliseconds late, which is longer than what is to be measured: so it is a timer of the
-/// system that is waited for. In a simulation, which has no event queue, time is exact anyway.
-#[derive(Debug)]
-pub(super) enum Alarm {
-    /// To the event queue a timer is as good as a socket.
-    Exact(TcpStream),
-    Coarse(Timer),
-}
+/// The event queue's timers are late by more than what is to be measured: so they bring us near, and a timer of the system does the rest. In
+/// a simulation, which has no event queue, time is exact anyway.
+#[derive(Debug, Default)]
+pub(super) struct Alarm(Timer);
 
 impl Alarm {
-    pub(super) fn new() -> Self {
-        match watched_timer() {
-            Some(timer) => Self::Exact(timer),
-            None => Self::Coarse(Timer::new()),
+    /// Waits until `moment` has come.
+    pub(super) async fn until(&mut self, moment: Instant) {
+        if let Some(early) = moment.checked_sub(EARLY)
+            && now() < early
+        {
+            self.coarsely(early).await;
+        }
+        if let Some(timer) = Exact::take() {
+            timer.until(moment).await;
+        }
+        if now() < moment {
+            self.coarsely(moment).await;
         }
     }
 
-    /// Waits until `moment` has come.
-    pub(super) async fn until(&mut self, moment: Instant) {
+    async fn coarsely(&mut self, moment: Instant) {
+        self.0.set(moment);
+        self.0.expired().await;
+    }
+}
+
+/// A timer of the system. To the event queue it is as good as a socket.
+struct Exact(Option<TcpStream>);
+
+impl Exact {
+    /// One that nobody waits for; none where there is no event queue, or the system has no more descriptors.
+    fn take() -> Option<Self> {
+        Handle::try_current().ok()?;
+        let timer = SPARE.with_borrow_mut(Vec::pop).or_else(|| {
+            let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+            let timer = timerfd_create(TimerfdClockId::Monotonic, flags).ok()?;
+            TcpStream::from_std(timer.into()).ok()
+        })?;
+        Some(Self(Some(timer)))
+    }
+
+    /// Waits until `moment` has come; gives up if the timer is of no use.
+    async fn until(mut self, moment: Instant) {
         let wait = moment.saturating_duration_since(now());
-        match self {
-            _ if wait.is_zero() => {}
-            Self::Exact(timer) if set(timer, wait) => {
-                // An earlier wait that was given up may have left it ready.
-                while now() < moment && timer.readable().await.is_ok() {
-                    let not_any_more = || Err(io::ErrorKind::WouldBlock.into());
-                    let _ = timer.try_io::<()>(Interest::READABLE, not_any_more);
-                }
-            }
-            Self::Exact(_) => {
-                *self = Self::Coarse(Timer::new());
-                Box::pin(self.until(moment)).await;
-            }
-            Self::Coarse(timer) => {
-                timer.set(moment);
-                timer.expired().await;
-            }
+        let Some(timer) = &self.0 else { return };
+        if wait.is_zero() {
+            return;
+        }
+        let mut is_of_use = set(timer, wait);
+        // An earlier wait that was given up may have left it ready.
+        while is_of_use && now() < moment {
+            is_of_use = timer.readable().await.is_ok();
+            let not_any_more = || Err(io::ErrorKind::WouldBlock.into());
+            let _ = timer.try_io::<()>(Interest::READABLE, not_any_more);
+        }
+        if !is_of_use {
+            self.0 = None;
         }
     }
 }
 
-/// A timer that the worker watches; none where there is no event queue, or the system has no more descriptors.
-fn watched_timer() -> Option<TcpStream> {
-    Handle::try_current().ok()?;
-    let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
-    let timer = timerfd_create(TimerfdClockId::Monotonic, flags).ok()?;
-    TcpStream::from_std(timer.into()).ok()
+impl Drop for Exact {
+    fn drop(&mut self) {
+        // A thread that ends needs none.
+        let _ = SPARE.try_with(|spare| spare.borrow_mut().extend(self.0.take()));
+    }
 }
 
 /// Has a timer go off; gives whether it will.
@@ -87,8 +116,8 @@ mod tests {
     #[test]
     fn it_is_never_early_also_after_a_wait_that_was_given_up() {
         block_on(async {
-            let mut alarm = Alarm::new();
-            for wait in [0, 1, 700, 2_500].map(Duration::from_micros) {
+            let mut alarm = Alarm::default();
+            for wait in [0, 1, 700, 2_500, 5_500].map(Duration::from_micros) {
                 // It goes off while nobody waits for it.
                 let _ = poll_once(alarm.until(now() + wait / 2)).await;
                 sleep(wait).await;
@@ -105,7 +134,7 @@ mod tests {
             let mut graph = Graph::new("alarm");
             let part = graph.add("alarm", async |io: &mut Source<u8>| {
                 let moment = now() + Duration::from_micros(1_234_567);
-                Alarm::new().until(moment).await;
+                Alarm::default().until(moment).await;
                 // A poll takes up to 2 µs there.
                 assert!(now() - moment < Duration::from_micros(10));
                 Ok(io.outbox.send(1).await?)

@@ -124,7 +124,7 @@ impl Office<'_> {
 
     /// A ticket for each moment of a schedule.
     async fn by(mut self, schedule: Schedule) -> Done {
-        let (mut alarm, mut number) = (Alarm::new(), 0);
+        let (mut alarm, mut number) = (Alarm::default(), 0);
         let is_within = |moment| self.pace.until.is_none_or(|until| moment < until);
         loop {
             let moment = now();

@@ -81,6 +81,7 @@ pub fn parse_responses(terms: Terms) -> impl Component<ParseResponsePorts> + Clo
             content: 0,
             bytes: 0,
             timer: Timer::new(),
+            looked: turn(),
         };
         parser.run().await
     }
@@ -113,6 +114,8 @@ struct Parser<'a> {
     /// How many bytes have come that were not told.
     bytes: u64,
     timer: Timer,
+    /// When it was last seen that there is no wish to stop.
+    looked: Instant,
 }
 
 impl Parser<'_> {
@@ -134,8 +137,8 @@ impl Parser<'_> {
                 return Some(Happened::Event(event));
             }
             if let Some((_, sent)) = self.on_their_way.front() {
-                let deadline = *sent + self.terms.within;
-                self.timer.set(deadline.min(turn() + ATTENTION));
+                let look = self.looked.max(*sent) + ATTENTION;
+                self.timer.set(look.min(*sent + self.terms.within));
                 let event = async { self.io.events.next().await.map(Happened::Event) };
                 let expired = async {
                     self.timer.expired().await;
@@ -298,6 +301,7 @@ impl Parser<'_> {
     /// Gives up a response that has not come in time.
     async fn give_up_late(&mut self) -> Done {
         let now = turn();
+        self.looked = now;
         let late = self.on_their_way.front();
         if late.is_none_or(|(_, sent)| now < *sent + self.terms.within) {
             return Ok(());

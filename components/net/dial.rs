@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use futures_lite::future::or;
 use kamea::time::{now, sleep};
 use kamea::{Component, Done, End, Inbox, Outbox, Ports};
@@ -204,14 +204,7 @@ async fn run(
         match unless_unwanted(&io.events, or(connect(), late)).await? {
             Ok(socket) => {
                 (connection, pause) = (connection + 1, PAUSE);
-                let call = Call {
-                    io,
-                    socket,
-                    connection,
-                    unsent: Bytes::new(),
-                    failed: None,
-                };
-                call.run(piece).await?;
+                run_call(io, socket, connection, piece).await?;
             }
             Err(error) => {
                 let event = DialEvent::Unreachable {
@@ -242,112 +235,73 @@ async fn unwanted<T>(events: &Outbox<DialEvent>) -> Result<T, End> {
     Err(End::Closed)
 }
 
-/// One connection.
-struct Call<'a> {
-    io: &'a mut DialPorts,
-    socket: Socket,
-    connection: u64,
-    /// What the system has not taken yet.
-    unsent: Bytes,
-    /// Why nothing can be sent any more. What the server has said before that is still to be read.
-    failed: Option<io::Error>,
-}
-
-/// What may happen to a connection next.
-enum Happened {
-    HungUp,
-    Written(io::Result<usize>),
-    Received(io::Result<Bytes>),
-    Outgoing(Outgoing),
-}
-
-impl Call<'_> {
-    /// Runs to the end of the connection.
-    async fn run(mut self, first: Outgoing) -> Done {
-        self.begin(first).await?;
+/// Sends and receives over a connection until it ends.
+async fn run_call(io: &mut DialPorts, socket: Socket, connection: u64, first: Outgoing) -> Done {
+    let DialPorts {
+        outgoing,
+        hang_ups,
+        events,
+    } = io;
+    // Why nothing can be sent any more, if so. What the server has said before that is still to be read.
+    let failed = Cell::new(None);
+    let sending = async {
+        let mut next = Some(first);
+        while let Some(piece) = next {
+            let event = DialEvent::Sending {
+                connection,
+                requests: piece.requests,
+                at: now(),
+            };
+            events.send(event).await?;
+            if let Err(error) = write_whole(&socket, &piece.bytes).await {
+                failed.set(Some(error));
+                break;
+            }
+            next = outgoing.next().await;
+        }
+        pending().await
+    };
+    let receiving = async {
         loop {
-            match self.next().await? {
-                Happened::HungUp => return Ok(()),
-                Happened::Written(Ok(count)) => self.unsent.advance(count),
-                Happened::Written(Err(error)) => {
-                    self.unsent.clear();
-                    self.failed = Some(error);
-                }
-                Happened::Received(Ok(bytes)) if !bytes.is_empty() => {
+            let how = match read_some(&socket).await {
+                Ok(bytes) if !bytes.is_empty() => {
                     let event = DialEvent::Received {
-                        connection: self.connection,
+                        connection,
                         bytes,
                         at: now(),
                     };
-                    self.io.events.send(event).await?;
+                    events.send(event).await?;
+                    continue;
                 }
-                Happened::Received(end) => return self.end(end.err()).await,
-                Happened::Outgoing(piece) => self.begin(piece).await?,
+                Ok(_) => Ending::Finished,
+                Err(error) => Ending::Read(error),
+            };
+            let event = DialEvent::Ended {
+                connection,
+                how: failed.take().map_or(how, Ending::Write),
+                at: now(),
+            };
+            return Ok(events.send(event).await?);
+        }
+    };
+    let hung_up = async {
+        while let Some(HangUp(which)) = hang_ups.next().await {
+            if which == connection {
+                return Ok(());
             }
         }
-    }
+        // Nobody is left who could want it to.
+        pending().await
+    };
+    or(or(hung_up, sending), or(receiving, unwanted(events))).await
+}
 
-    /// Begins to send something.
-    async fn begin(&mut self, piece: Outgoing) -> Done {
-        self.unsent = piece.bytes;
-        let event = DialEvent::Sending {
-            connection: self.connection,
-            requests: piece.requests,
-            at: now(),
-        };
-        Ok(self.io.events.send(event).await?)
+async fn write_whole(socket: &Socket, bytes: &[u8]) -> io::Result<()> {
+    let mut sent = 0;
+    while sent < bytes.len() {
+        sent += socket.write(&bytes[sent..], false).await?;
     }
-
-    async fn next(&mut self) -> Result<Happened, End> {
-        let Self {
-            io:
-                DialPorts {
-                    outgoing,
-                    hang_ups,
-                    events,
-                },
-            socket,
-            connection,
-            unsent,
-            failed,
-        } = self;
-        let hung_up = async {
-            while let Some(HangUp(which)) = hang_ups.next().await {
-                if which == *connection {
-                    return Ok(Happened::HungUp);
-                }
-            }
-            // Nobody is left who could want it to.
-            pending().await
-        };
-        let sending = async {
-            if !unsent.is_empty() {
-                return Ok(Happened::Written(socket.write(unsent, false).await));
-            }
-            if failed.is_none()
-                && let Some(piece) = outgoing.next().await
-            {
-                return Ok(Happened::Outgoing(piece));
-            }
-            // What has not been answered yet may still be.
-            pending().await
-        };
-        let receiving = async { Ok(Happened::Received(read_some(socket).await)) };
-        or(or(hung_up, sending), or(receiving, unwanted(events))).await
-    }
-
-    async fn end(self, read: Option<io::Error>) -> Done {
-        let event = DialEvent::Ended {
-            connection: self.connection,
-            how: match (self.failed, read) {
-                (Some(error), _) => Ending::Write(error),
-                (None, Some(error)) => Ending::Read(error),
-                (None, None) => Ending::Finished,
-            },
-            at: now(),
-        };
-        Ok(self.io.events.send(event).await?)
-    }
+    Ok(())
 }
 
 #[cfg(test)]

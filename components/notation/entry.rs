@@ -55,7 +55,7 @@ impl Entry {
         &self.forms[0].parameters
     }
 
-    /// How it is written: `filter TEXT invert=YES-OR-NO`.
+    /// How it is written: `filter TEXT [not=NOT]`.
     #[must_use]
     pub fn usage(&self) -> String {
         let mut usage = self.name.to_owned();

@@ -3,6 +3,8 @@
 //! A component that is made for several types of messages begins with all its forms. Each link takes away those that fit nothing at its
 //! other end, until no link takes away any more. What is undecided then may be decided at will: the first form is taken.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use kamea::{Direction, MessageType};
 
 use super::catalogue::Catalogue;
@@ -12,6 +14,37 @@ use super::parameter::Ends;
 
 /// The forms that each component may still have, by their numbers.
 type Possible = Vec<Vec<usize>>;
+
+/// A line in parentheses, and what came of fitting it between ends.
+///
+/// Its chassis asks for each of its forms, and once more for each line that it makes: without what is known already, a line that stands
+/// deep in others would be fitted again and again, several times as often at each depth.
+#[derive(Debug)]
+pub(super) struct Enclosed {
+    draft: Draft,
+    known: Mutex<Vec<(Ends, Fitted)>>,
+}
+
+type Fitted = Result<Arc<Draft>, Mistake>;
+
+impl Enclosed {
+    pub(super) fn new(draft: Draft) -> Self {
+        Self {
+            draft,
+            known: Mutex::default(),
+        }
+    }
+
+    pub(super) fn fit(&self, ends: Ends) -> Fitted {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, fitted)) = known.iter().find(|(known, _)| *known == ends) {
+            return fitted.clone();
+        }
+        let fitted = self.draft.clone().fit(Some(ends)).map(Arc::new);
+        known.push((ends, fitted.clone()));
+        fitted
+    }
+}
 
 impl Draft {
     /// Chooses forms that fit, and finds what is not linked. With `ends` it is a line in parentheses, whose ends are open.

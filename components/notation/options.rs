@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::draft::{Context, Draft};
 use super::entry::Entry;
+use super::fit::Enclosed;
 use super::mistake::{Mistake, near_note};
 use super::parameter::{Count, Given, ParameterInfo, Text};
 use super::syntax::{Argument, Spanned, Stage, Statement, Value};
@@ -113,10 +114,8 @@ fn read(
     };
     let text = match (&argument.value.node, parameter.count) {
         (Value::Line(line), Count::Line | Count::Lines) => {
-            return Ok(Given::Lines(vec![Arc::new(Draft::of(
-                context,
-                &[Statement::Line(line.clone())],
-            )?)]));
+            let draft = Draft::of(context, &[Statement::Line(line.clone())])?;
+            return Ok(Given::Lines(vec![Arc::new(Enclosed::new(draft))]));
         }
         // `each=echo`
         (Value::Text(text), Count::Line | Count::Lines) => {

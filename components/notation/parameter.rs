@@ -10,6 +10,7 @@ use kamea::{
 };
 
 use super::draft::Draft;
+use super::fit::Enclosed;
 use super::mistake::Mistake;
 use super::planes::Planes;
 use super::syntax::{Span, Spanned};
@@ -24,7 +25,7 @@ pub(super) enum Given {
     /// A value, or several.
     Texts(Vec<Text>),
     /// Lines in parentheses.
-    Lines(Vec<Arc<Draft>>),
+    Lines(Vec<Arc<Enclosed>>),
     /// What the lines of a text share.
     Shared(Arc<Planes>),
 }
@@ -156,9 +157,9 @@ pub(super) struct LineOf<P> {
 }
 
 impl<P: LinePorts> LineOf<P> {
-    fn of(draft: &Draft) -> Result<Self, Mistake> {
+    fn of(line: &Enclosed) -> Result<Self, Mistake> {
         Ok(Self {
-            draft: Arc::new(draft.clone().fit(Some(P::ENDS))?),
+            draft: line.fit(P::ENDS)?,
             ports: PhantomData,
         })
     }
@@ -200,7 +201,7 @@ impl<P: LinePorts> Parameter for LineOf<P> {
 
     fn from_given(given: &Given) -> Result<Self, Mistake> {
         match given {
-            Given::Lines(drafts) if !drafts.is_empty() => Self::of(&drafts[0]),
+            Given::Lines(lines) if !lines.is_empty() => Self::of(&lines[0]),
             _ => Err(uncounted(Self::WANTED)),
         }
     }
@@ -217,7 +218,7 @@ impl<P: LinePorts> Parameter for Vec<LineOf<P>> {
 
     fn from_given(given: &Given) -> Result<Self, Mistake> {
         match given {
-            Given::Lines(drafts) => drafts.iter().map(|draft| LineOf::of(draft)).collect(),
+            Given::Lines(lines) => lines.iter().map(|line| LineOf::of(line)).collect(),
             _ => Err(uncounted(Self::WANTED)),
         }
     }

@@ -169,7 +169,9 @@ impl Parser {
         let Spanned { node, span } = self.word(&wanted)?;
         let Some((component, port)) = node.rsplit_once('.') else {
             let not_a_port = format!("{wanted} is wanted, found `{node}`");
-            return Err(Mistake::new(&span, not_a_port));
+            return Err(Mistake::new(&span, not_a_port).note(
+                "components stand in a line by `=>`; `->` links ports of those that have names",
+            ));
         };
         let dot = span.start + component.len();
         let spanned = |text: &str, span| Spanned {

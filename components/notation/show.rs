@@ -39,46 +39,63 @@ impl Entry {
     }
 
     fn fmt_ports(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows = self.forms[0].ports.iter().map(|port| {
-            let arrow = match port.direction {
-                Direction::Inbox => "──▶",
-                Direction::Outbox => "◀──",
-            };
-            let need = if port.optional {
-                " (may be left unlinked)"
-            } else {
-                ""
-            };
-            let doc = format!("{}{need}", plain(port.doc));
-            [format!("{arrow} {}", port.name), self.message(port), doc]
-        });
+        let messages: Vec<_> = self.forms[0]
+            .ports
+            .iter()
+            .map(|port| self.message(port))
+            .collect();
+        let rows = self.forms[0]
+            .ports
+            .iter()
+            .zip(&messages)
+            .map(|(port, (message, _))| {
+                let arrow = match port.direction {
+                    Direction::Inbox => "──▶",
+                    Direction::Outbox => "◀──",
+                };
+                let need = if port.optional {
+                    " (may be left unlinked)"
+                } else {
+                    ""
+                };
+                let doc = format!("{}{need}", plain(port.doc));
+                [format!("{arrow} {}", port.name), message.clone(), doc]
+            });
         table(f, "ports", &rows.collect::<Vec<_>>())?;
-        if self.forms.len() < 2 {
+        if !messages.iter().any(|(_, is_of_t)| *is_of_t) {
             return Ok(());
         }
         let types = self.forms.iter().map(|form| form.message.short_name());
         writeln!(f, "\nT is one of: {}", types.collect::<Vec<_>>().join(", "))
     }
 
-    /// What travels through a port: with `T`, if that is in what the forms differ.
-    fn message(&self, port: &PortInfo) -> String {
+    /// What travels through a port, and whether that is said by a `T`: if no more than this differs from form to form.
+    fn message(&self, port: &PortInfo) -> (String, bool) {
         let ports = self.forms.iter().filter_map(|form| {
             let known = form.ports.iter().find(|known| known.name == port.name);
             known.map(|known| (form, known.message))
         });
         let ports: Vec<(&Form, MessageType)> = ports.collect();
         if ports.iter().all(|(_, message)| *message == port.message) {
-            return port.message.short_name();
+            return (port.message.short_name(), false);
         }
         let pattern = |(form, message): &(&Form, MessageType)| {
             message
                 .short_name()
                 .replace(&form.message.short_name(), "T")
         };
-        let mut patterns: Vec<_> = ports.iter().map(pattern).collect();
-        patterns.sort();
-        patterns.dedup();
-        patterns.join(" | ")
+        let mut patterns = ports.iter().map(pattern);
+        let first = patterns.next().unwrap_or_default();
+        if patterns.all(|pattern| pattern == first) {
+            return (first, true);
+        }
+        let mut names: Vec<_> = ports
+            .iter()
+            .map(|(_, message)| message.short_name())
+            .collect();
+        names.sort();
+        names.dedup();
+        (names.join(" | "), false)
     }
 }
 

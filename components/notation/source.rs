@@ -43,25 +43,20 @@ fn is_function(line: &str, name: &str) -> bool {
     rest.is_some_and(|rest| rest.starts_with(['(', '<']))
 }
 
-/// A comment without its links: ``[`Graph`](kamea::Graph)`` becomes `` `Graph` ``.
+/// A comment without its links: ``[`Graph`](kamea::Graph)`` becomes `` `Graph` ``, `[a graph](kamea::Graph)` becomes `a graph`.
 pub(super) fn plain(comment: &str) -> String {
     let (mut text, mut rest) = (String::new(), comment);
-    while let Some((before, link)) = rest.split_once("[`") {
+    while let Some((before, link)) = rest.split_once('[') {
         text.push_str(before);
-        text.push('`');
-        let Some((name, behind)) = link.split_once("`]") else {
-            text.push_str(link);
-            return text.trim().to_owned();
-        };
-        text.push_str(name);
-        text.push('`');
-        rest = match behind
-            .strip_prefix('(')
-            .and_then(|target| target.split_once(')'))
-        {
-            Some((_, behind)) => behind,
-            None => behind,
-        };
+        let linked = link.split_once(']').and_then(|(name, behind)| {
+            let target = behind.strip_prefix('(');
+            let behind_target = target.and_then(|target| Some(target.split_once(')')?.1));
+            let is_link = behind_target.is_some() || name.starts_with('`');
+            is_link.then_some((name, behind_target.unwrap_or(behind)))
+        });
+        let (shown, behind) = linked.unwrap_or(("[", link));
+        text.push_str(shown);
+        rest = behind;
     }
     text.push_str(rest);
     text.trim().to_owned()
@@ -78,9 +73,9 @@ mod tests {
 pub fn reads() {}
 
 /// Reads [`Lines`](super::Lines) of [`Bytes`], as
-/// they come.
+/// [they come](super::come).
 ///
-/// Fast.
+/// Fast: a[0].
 ///
 /// # Examples
 #[expect(
@@ -96,7 +91,7 @@ pub fn read<T>() {}
         assert_eq!(source("reads").doc(), "Another one.");
         assert_eq!(
             source("read").doc(),
-            "Reads `Lines` of `Bytes`, as\nthey come.\n\nFast."
+            "Reads `Lines` of `Bytes`, as\nthey come.\n\nFast: a[0]."
         );
         assert_eq!(source("rea").doc(), "");
     }

@@ -3,8 +3,11 @@
 use std::fs;
 use std::path::Path;
 
+use kamea::Graph;
 use kamea::testing::block_on;
 
+use super::parameter::{Given, ParameterInfo, Text};
+use super::syntax::Spanned;
 use super::*;
 
 fn mistake(text: &str) -> String {
@@ -28,7 +31,7 @@ error: column 1: there is no component `read_flie`
 error: column 1: there is no component `parse`
     parse => null_sink
     ^^^^^
-    near it: http.parse",
+    near it: http.parse, load.parse_responses",
         "\
 error: column 16: there is no component `zzzz`
     read_file x => zzzz
@@ -80,13 +83,25 @@ error: column 13: the option `path` is given twice
     read_file x path=y => console_echoer
                 ^^^^^^",
         "\
-error: column 8: `period` is to be a duration, such as 200ms, 5s or 1.5h, found `5`
+error: column 8: `period` is to be a duration above 0, such as 200ms, 5s or 1.5h, found `5`
     ticker 5 => console_echoer
            ^",
         "\
 error: column 28: `longest` is to be a number of bytes, such as 512, 64KiB or 10MB, found `64KB2`
     read_file x => lines longest=64KB2
                                  ^^^^^",
+        "\
+error: column 8: `period` is to be a duration above 0, such as 200ms, 5s or 1.5h, found `0s`
+    ticker 0s => console_echoer
+           ^^",
+        "\
+error: column 26: `most` is to be a whole number from 1 to 4294967295, found `0`
+    one_shot x => rate_limit 0 => console_echoer
+                             ^",
+        "\
+error: column 31: `loss` is to be a number from 0 to 1, such as 0.5, found `2`
+    one_shot x => unreliable loss=2 => console_echoer
+                                  ^",
         "\
 error: column 5: `address` is to be an address to listen at, such as :9000 or 127.0.0.1:9000, found `:http`
     tcp :http => each(echo)
@@ -127,6 +142,11 @@ error: column 23: `a` has no outbox `otubox`
     a = echo; b = echo; a.otubox -> b.inbox
                           ^^^^^^
     its outboxes: outbox",
+        "\
+error: column 1: an outbox, NAME.PORT, is wanted, found `read_file`
+    read_file x -> console_echoer
+    ^^^^^^^^^
+    components stand in a line by `=>`; `->` links ports of those that have names",
         "\
 error: column 37: `a.outbox` gives String, `b.inbox` takes Bytes
     a = one_shot x; b = lines; a.outbox -> b.inbox
@@ -240,6 +260,21 @@ p.stderr   ──▶ e.inbox  Bytes
     }
 }
 
+/// Each line is fitted once for what surrounds it, however deep it stands: otherwise this would not come to an end.
+#[test]
+fn lines_that_stand_deep_in_others_are_read_at_once_and_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let (open, close) = ("each(".repeat(31), ")".repeat(31));
+    let text = format!(
+        "one_shot deep => {open}map upper{close} => unlines => write_file {}",
+        out.display()
+    );
+    let draft = Catalogue::shipped().read(&text).unwrap();
+    block_on(draft.into_graph("test").unwrap().start().unwrap()).unwrap();
+    assert_eq!(fs::read_to_string(&out).unwrap(), "DEEP\n");
+}
+
 #[test]
 fn what_a_text_says_runs() {
     let folder = tempfile::tempdir().unwrap();
@@ -327,6 +362,92 @@ fn every_entry_is_described() {
     ] {
         assert!(show.contains(part), "{part} in\n{show}");
     }
+}
+
+#[test]
+fn types_are_shown_by_a_letter_only_where_that_is_all_that_differs() {
+    for (name, shown, hidden) in [
+        (
+            "zip",
+            &[
+                "──▶ left   T ",
+                "◀── pairs  (T, T) ",
+                "T is one of: Bytes, String",
+            ][..],
+            "",
+        ),
+        (
+            "each",
+            &[
+                "──▶ inbox   Accepted | Bytes | String ",
+                "◀── outbox  Bytes | String | u64 ",
+            ],
+            "T is",
+        ),
+        ("carousel", &["──▶ next      Bytes | String "], "T is"),
+        ("lines", &["──▶ inbox   Bytes "], "T is"),
+    ] {
+        let text = Catalogue::shipped().find(name).unwrap().to_string();
+        for part in shown {
+            assert!(text.contains(part), "{part} in\n{text}");
+        }
+        assert!(hidden.is_empty() || !text.contains(hidden), "{text}");
+    }
+}
+
+/// A value that an option can be read from makes a component: no number and no time makes it panic.
+#[test]
+fn no_value_that_can_be_read_keeps_a_component_from_being_made() {
+    let given = |text: &str| {
+        Given::Texts(vec![Text(Spanned {
+            node: text.to_owned(),
+            span: 0..0,
+        })])
+    };
+    let sample = |parameter: &ParameterInfo| match (parameter.is_required(), parameter.kind) {
+        (false, _) => parameter.unset(),
+        (true, "path") => given("/no/such/file"),
+        (true, "address") => given("127.0.0.1:0"),
+        (true, "duration") => given("1s"),
+        (true, "word") => given("upper"),
+        (true, _) => given("1"),
+    };
+    let extremes = [
+        "0",
+        "0s",
+        "1",
+        "0.1ns",
+        "65535",
+        "4294967295",
+        "9007199254740991",
+        "18446744073709551615",
+        "200000000000000d",
+    ];
+    let mut made = 0;
+    for entry in Catalogue::shipped()
+        .iter()
+        .filter(|entry| entry.needs().is_none())
+    {
+        let forms = entry
+            .forms
+            .iter()
+            .filter(|form| form.parameters.iter().all(|known| known.ends.is_none()));
+        for form in forms {
+            for (index, parameter) in form.parameters.iter().enumerate() {
+                for extreme in extremes {
+                    let mut all: Vec<_> = form.parameters.iter().map(sample).collect();
+                    all[index] = given(extreme);
+                    if !matches!(parameter.kind, "path" | "address")
+                        && (parameter.check)(&all[index]).is_ok()
+                    {
+                        let _ = (form.add)(&mut Graph::new("made"), entry.name, &all);
+                        made += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(made > 100, "{made}");
 }
 
 /// Functions that look like components and are none, or are for those who make components.

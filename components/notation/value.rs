@@ -1,6 +1,7 @@
 //! Values of options: what a text must look like to be one.
 
 use std::net::SocketAddr;
+use std::num::{NonZeroU16, NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,6 +21,20 @@ pub(super) trait Value: Sized + 'static {
 pub(super) struct Size(
     /// In bytes.
     pub(super) usize,
+);
+
+/// What must not be 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct AboveZero<T>(
+    /// The value.
+    pub(super) T,
+);
+
+/// How likely something is, from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Chance(
+    /// 1 for what is certain.
+    pub(super) f64,
 );
 
 /// An address to listen at: `127.0.0.1:9000`, `[::1]:9000`, or `:9000`, which is every address of the machine (IPv4).
@@ -102,6 +117,26 @@ impl Value for Size {
     }
 }
 
+impl Value for AboveZero<Duration> {
+    const KIND: &'static str = Duration::KIND;
+    const WANTED: &'static str = "a duration above 0, such as 200ms, 5s or 1.5h";
+
+    fn read(text: &str) -> Option<Self> {
+        let duration = Duration::read(text)?;
+        (!duration.is_zero()).then_some(Self(duration))
+    }
+}
+
+impl Value for AboveZero<Size> {
+    const KIND: &'static str = Size::KIND;
+    const WANTED: &'static str = "a number of bytes above 0, such as 512, 64KiB or 10MB";
+
+    fn read(text: &str) -> Option<Self> {
+        let size = Size::read(text)?;
+        (size.0 > 0).then_some(Self(size))
+    }
+}
+
 impl Value for Listen {
     const KIND: &'static str = "address";
     const WANTED: &'static str = "an address to listen at, such as :9000 or 127.0.0.1:9000";
@@ -134,15 +169,18 @@ numbers! {
     u32: "a whole number up to 4294967295",
     u16: "a whole number up to 65535",
     i64: "a whole number, which may be negative",
-    std::num::NonZeroUsize: "a whole number above 0"
+    NonZeroUsize: "a whole number above 0",
+    NonZeroU32: "a whole number from 1 to 4294967295",
+    NonZeroU16: "a whole number from 1 to 65535"
 }
 
-impl Value for f64 {
+impl Value for Chance {
     const KIND: &'static str = "number";
-    const WANTED: &'static str = "a number, such as 0.5";
+    const WANTED: &'static str = "a number from 0 to 1, such as 0.5";
 
     fn read(text: &str) -> Option<Self> {
-        text.parse().ok().filter(|number: &Self| number.is_finite())
+        let number = text.parse().ok()?;
+        (0.0..=1.0).contains(&number).then_some(Self(number))
     }
 }
 
@@ -198,7 +236,23 @@ mod tests {
             ("9000", None),
         ]);
         reads(&[("yes", Some(true)), ("false", Some(false)), ("1", None)]);
-        reads(&[("0.25", Some(0.25)), ("inf", None), ("x", None)]);
+        let chance = |number| Some(Chance(number));
+        reads(&[
+            ("0.25", chance(0.25)),
+            ("0", chance(0.0)),
+            ("1", chance(1.0)),
+            ("1.1", None),
+            ("-0.5", None),
+            ("NaN", None),
+            ("x", None),
+        ]);
+        reads(&[
+            ("1ms", ms(1).map(AboveZero)),
+            ("0s", None),
+            ("0.1ns", None),
+            ("5", None),
+        ]);
+        reads(&[("1", Some(AboveZero(Size(1)))), ("0", None)]);
         reads(&[("65535", Some(65535_u16)), ("65536", None), ("-1", None)]);
     }
 }

@@ -1,9 +1,13 @@
 //! Components that a text needs because it has words, and no functions: where a program writes `filter(|line| ..)`, it has `filter POST`.
 
+use std::any::Any;
+use std::num::NonZeroUsize;
+use std::process::ExitStatus;
+
 use bytes::Bytes;
 use kamea::{
-    Component, Composite, Done, Message, Pipe, Sink, Source, filter, filter_map, map, pipeline,
-    scan,
+    Component, Composite, Done, Fault, Message, Pipe, Sink, Source, filter, filter_map, map,
+    pipeline, scan,
 };
 use memchr::memmem::Finder;
 
@@ -75,11 +79,11 @@ pub(super) fn prefix(prefix: String) -> impl Component<Pipe<String, String>> + S
 /// Passes on a field of each line, counted from 1; fields are separated by blanks, or by a text of one's own. Lines that have fewer are
 /// left out.
 pub(super) fn field(
-    number: usize,
+    number: NonZeroUsize,
     separator: Option<String>,
 ) -> impl Component<Pipe<String, String>> + Send {
     filter_map(move |line: String| {
-        let place = number.checked_sub(1)?;
+        let place = number.get() - 1;
         let field = match &separator {
             None => line.split_whitespace().nth(place),
             Some(separator) => line.split(separator.as_str()).nth(place),
@@ -144,14 +148,37 @@ pub(super) fn console_echoer<T: Shown>() -> Composite<Sink<T>> {
     pipeline!(map(T::shown) => console::console_echoer())
 }
 
-/// Anything else is shown as programmers see it.
-macro_rules! shown_by_debug {
+/// How a process has ended and what has failed is said in words, anything else is shown as programmers see it.
+macro_rules! shown_in_words_or_by_debug {
     ([Bytes, String, $($type:ty),+] {}) => {$(
         impl Shown for $type {
             fn shown(self) -> Bytes {
-                format!("{self:?}\n").into()
+                let text = in_words(&self).unwrap_or_else(|| format!("{self:?}"));
+                (text + "\n").into()
             }
         }
     )+};
 }
-any_message!(shown_by_debug {} {});
+any_message!(shown_in_words_or_by_debug {} {});
+
+fn in_words(message: &dyn Any) -> Option<String> {
+    let status = message
+        .downcast_ref::<ExitStatus>()
+        .map(ExitStatus::to_string);
+    status.or_else(|| message.downcast_ref::<Fault>().map(Fault::to_string))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt as _;
+
+    use super::*;
+
+    #[test]
+    fn messages_are_shown_to_people() {
+        assert_eq!(Bytes::from("a").shown(), "a");
+        assert_eq!("a".to_owned().shown(), "a\n");
+        assert_eq!(vec!["a".to_owned()].shown(), "[\"a\"]\n");
+        assert_eq!(ExitStatus::from_raw(3 << 8).shown(), "exit status: 3\n");
+    }
+}

@@ -6,6 +6,8 @@ use futures_lite::future::or;
 use kamea::time::{Timer, now};
 use kamea::{Component, Message, Pipe};
 
+use super::AGE;
+
 /// Counts the messages of each `period` of time, and sends the number at its end, also if it is 0; that of the last, incomplete one when
 /// upstream ends.
 ///
@@ -35,6 +37,7 @@ pub fn measure_rate<T: Message>(
     period: Duration,
 ) -> impl Component<Pipe<T, u64>> + Clone + Send + Sync {
     assert!(!period.is_zero(), "a period takes time");
+    let period = period.min(AGE);
     async move |io: &mut Pipe<T, u64>| {
         let (mut timer, mut count) = (Timer::new(), 0);
         let mut ends = now() + period;
@@ -81,6 +84,14 @@ mod tests {
     use kamea::testing::block_on;
 
     use super::*;
+    use crate::stream::testing::run;
+
+    #[test]
+    fn a_period_that_never_ends_has_the_number_of_all() {
+        let (counts, outcome) = run(measure_rate(Duration::MAX), 0..5);
+        outcome.unwrap();
+        assert_eq!(counts, [5]);
+    }
 
     #[test]
     fn each_period_has_a_number_and_together_they_are_all() {

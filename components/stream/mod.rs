@@ -24,6 +24,8 @@ mod unreliable;
 mod unseen_only;
 mod zip;
 
+use std::time::Duration;
+
 pub use batch::batch;
 pub use chunkify::chunkify;
 pub use collate::{TooMany, collate};
@@ -46,3 +48,6 @@ pub use unframe::unframe;
 pub use unreliable::{Unreliability, unreliable};
 pub use unseen_only::unseen_only;
 pub use zip::{ZipPorts, ZipPortsHandles, zip};
+
+/// The longest time that is told from any longer one, more than a century: it can be added to the present.
+const AGE: Duration = Duration::from_secs(u32::MAX as u64);

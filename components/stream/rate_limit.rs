@@ -6,8 +6,7 @@ use futures_lite::future::or;
 use kamea::time::{now, sleep};
 use kamea::{Component, Message, Pipe};
 
-/// The longest period that is told from any longer one: more than a century.
-const AGE: Duration = Duration::from_secs(u32::MAX as u64);
+use super::AGE;
 
 /// Passes on at most `most` messages at once, and over any longer time at most `most` in each `period`; upstream waits for the others to
 /// be sent. None is dropped.

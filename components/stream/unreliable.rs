@@ -9,6 +9,8 @@ use kamea::random::{chance, duration};
 use kamea::time::{Timer, now};
 use kamea::{Component, Message, Pipe};
 
+use super::AGE;
+
 /// How many messages are on their way at once; upstream waits meanwhile.
 const ON_THE_WAY: usize = 1024;
 
@@ -131,7 +133,8 @@ impl<T: Clone> Network<T> {
     }
 
     fn put_on_its_way(&mut self, message: T) {
-        let mut arrival = now() + self.unreliability.delay + duration(self.unreliability.jitter);
+        let Unreliability { delay, jitter, .. } = self.unreliability;
+        let mut arrival = now() + delay.min(AGE) + duration(jitter.min(AGE));
         if !chance(self.unreliability.disorder) {
             arrival = self.last.map_or(arrival, |last| last.max(arrival));
             self.last = Some(arrival);
@@ -226,5 +229,16 @@ mod tests {
         let (accepted, arrived) = stuck(unreliable(slow), |number| number);
         assert!((ON_THE_WAY as u32..2 * ON_THE_WAY as u32).contains(&accepted));
         assert!(arrived.into_iter().eq(0..accepted));
+    }
+
+    #[test]
+    fn what_is_on_its_way_for_ever_is_no_fault() {
+        let mut network = Network::new(Unreliability {
+            delay: Duration::MAX,
+            jitter: Duration::MAX,
+            ..Default::default()
+        });
+        network.send(1);
+        assert!(network.next_arrival() > Some(now() + Duration::from_secs(1 << 31)));
     }
 }

@@ -4,17 +4,16 @@
 
 mod options;
 
-use std::io::{self, ErrorKind, LineWriter, Write as _};
-use std::num::NonZeroU16;
+use std::io::{self, ErrorKind, Write as _};
+use std::panic;
 use std::process::ExitCode;
 use std::time::Duration;
-use std::{panic, thread};
 
 use clap::Parser as _;
 use kamea::Scheduler;
+use kamea_components::inspect::InspectError;
 use kamea_components::notation::{Catalogue, Draft, Entry};
-use log::LevelFilter;
-use simplelog::{ConfigBuilder, WriteLogger};
+use kamea_recipes::{Stamp, log_to_stderr, wrong_usage};
 
 use options::{Command, Format, Options, Run, Text};
 
@@ -39,11 +38,7 @@ fn main() -> ExitCode {
     let options = match Options::try_parse() {
         Ok(options) => options,
         Err(error) if !error.use_stderr() => error.exit(),
-        Err(error) => {
-            let text = error.to_string();
-            let line = text.lines().next().unwrap_or("error: wrong usage");
-            return fail(line, 2);
-        }
+        Err(error) => return fail(&wrong_usage(&error), 2),
     };
     match execute(options) {
         Ok(()) => ExitCode::SUCCESS,
@@ -102,15 +97,23 @@ fn run(options: &Run) -> Result<(), Failure> {
     if options.check {
         return say(&draft.to_string());
     }
-    log_to_stderr(options.verbose)?;
+    log_to_stderr(options.verbose, Stamp::Nothing)?;
     let name = if origin.is_empty() { "kamea" } else { &origin };
     let graph = draft.into_graph(name);
     let graph = graph.map_err(|mistake| Failure::Run(mistake.show(&origin, &text)))?;
-    let cores = || thread::available_parallelism().map_or(1, usize::from);
-    let workers = options.workers.map(NonZeroU16::get);
-    let scheduler = Scheduler::with_workers(workers.map_or_else(cores, usize::from));
+    // A panic is a fault, and reported as one; where it happened is for who wants to know more.
+    panic::set_hook(Box::new(|panic| log::debug!("{panic}")));
+    let scheduler = match options.workers {
+        None => Scheduler::new(),
+        Some(count) => Scheduler::with_workers(count.get().into()),
+    };
     let inspecting = options.inspect.run(&scheduler, None);
-    let _inspecting = inspecting.map_err(|error| Failure::Usage(format!("error: {error}")))?;
+    let _inspecting = inspecting.map_err(|error| match error {
+        InspectError::Access(_) | InspectError::PublicTopologies(_) => {
+            Failure::Usage(format!("error: {error}"))
+        }
+        error => error.into(),
+    })?;
     let running = scheduler.run(graph)?;
     let mut outcome = Ok(());
     let finished = async { outcome = running.finished().await };
@@ -154,24 +157,4 @@ fn say(text: &str) -> Result<(), Failure> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => Ok(written?),
     }
-}
-
-/// What is worth knowing anyway, such as where a server listens; with `verbose` all that happens.
-fn log_to_stderr(verbose: bool) -> Result<(), Failure> {
-    let level = if verbose {
-        LevelFilter::Debug
-    } else {
-        LevelFilter::Info
-    };
-    let mut config = ConfigBuilder::new();
-    config
-        .set_max_level(LevelFilter::Off)
-        .set_time_level(LevelFilter::Off)
-        .set_thread_level(LevelFilter::Off)
-        .set_target_level(LevelFilter::Off)
-        .set_location_level(LevelFilter::Off);
-    WriteLogger::init(level, config.build(), LineWriter::new(io::stderr()))?;
-    // A panic is a fault, and reported as one; where it happened is for who wants to know more.
-    panic::set_hook(Box::new(|panic| log::debug!("{panic}")));
-    Ok(())
 }

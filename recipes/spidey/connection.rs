@@ -11,9 +11,10 @@ use kamea::{Component, Graph, GraphError, Scheduler, Sender, Sink, unblock};
 use kamea_components::file::LogEntry;
 use kamea_components::net::{TakenOver, take_over};
 use kamea_components::process::{Hangup, hangups};
+use kamea_recipes::{Stamp, log_to_stderr};
 
 use super::options::Options;
-use super::{AccessLog, DRAIN, log_to_stderr, server, wsgi};
+use super::{AccessLog, DRAIN, server, wsgi};
 
 /// Serves the connection that standard input leads to.
 pub(crate) fn serve_connection(arguments: Options) -> Result<(), Box<dyn Error>> {
@@ -28,7 +29,7 @@ pub(crate) fn serve_connection(arguments: Options) -> Result<(), Box<dyn Error>>
         taken => taken?,
     };
     let options = arguments.with_text(String::from_utf8(text)?)?;
-    log_to_stderr(options.verbose)?;
+    log_to_stderr(options.verbose, Stamp::Time)?;
     let log = AccessLog::start(&options)?;
     let scheduler = Scheduler::with_workers(1);
     scheduler.run(hangup_graph(log.entries())?)?;

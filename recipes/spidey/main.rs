@@ -14,10 +14,8 @@ mod wsgi;
 
 use std::error::Error;
 use std::io::{self, Write as _};
-use std::num::NonZeroU16;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use clap::Parser as _;
@@ -28,8 +26,7 @@ use kamea_components::http::{
 };
 use kamea_components::process::hangups;
 use kamea_components::wsgi::{NotLoaded, WsgiPool};
-use kamea_recipes::log_to_stderr;
-use kamea_recipes::raise_file_limit;
+use kamea_recipes::{Stamp, log_to_stderr, raise_file_limit, wrong_usage};
 
 use access_log::AccessLog;
 use mode::Placement;
@@ -46,19 +43,13 @@ fn main() -> ExitCode {
     let arguments = match Options::try_parse() {
         Ok(arguments) => arguments,
         Err(error) if !error.use_stderr() => error.exit(),
-        Err(error) => {
-            let text = error.to_string();
-            return wrong_usage(text.lines().next().unwrap_or("error: wrong usage"));
-        }
+        Err(error) => return fail(&wrong_usage(&error), 2),
     };
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         // The options are right, the application is not.
-        Err(error) if error.is::<NotLoaded>() => {
-            let _ = writeln!(io::stderr(), "error: {error}");
-            ExitCode::FAILURE
-        }
-        Err(error) => wrong_usage(&format!("error: {error}")),
+        Err(error) if error.is::<NotLoaded>() => fail(&format!("error: {error}"), 1),
+        Err(error) => fail(&format!("error: {error}"), 2),
     }
 }
 
@@ -74,15 +65,16 @@ fn run(arguments: Options) -> Result<(), Box<dyn Error>> {
         let mode = options.mode()?;
         return Ok(writeln!(io::stdout(), "{graph}mode {mode}")?);
     }
-    log_to_stderr(options.verbose)?;
+    log_to_stderr(options.verbose, Stamp::Time)?;
     if let Err(error) = raise_file_limit() {
         log::warn!("the number of open files stays at its limit: {error}");
     }
     let log = AccessLog::start(&options)?;
 
-    let cores = || thread::available_parallelism().map_or(1, usize::from);
-    let workers = options.workers.map(NonZeroU16::get);
-    let scheduler = Scheduler::with_workers(workers.map_or_else(cores, usize::from));
+    let scheduler = match options.workers {
+        None => Scheduler::new(),
+        Some(count) => Scheduler::with_workers(count.get().into()),
+    };
     let wsgi = wsgi::load(&options, &scheduler)?;
     let explanations = options.explanations();
     let server = server(&options, log.entries(), wsgi.clone(), explanations.clone())?;
@@ -164,7 +156,7 @@ fn server(
     Ok(server)
 }
 
-fn wrong_usage(line: &str) -> ExitCode {
+fn fail(line: &str, status: u8) -> ExitCode {
     let _ = writeln!(io::stderr(), "{line}");
-    ExitCode::from(2)
+    ExitCode::from(status)
 }

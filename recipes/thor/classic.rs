@@ -6,7 +6,7 @@ mod requests;
 
 use std::io;
 
-use kamea_recipes::log_some_to_stderr;
+use kamea_recipes::{Stamp, log_modules_to_stderr};
 use log::LevelFilter;
 
 use super::options::Options;
@@ -33,7 +33,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failed> {
     if options.verbose {
         // Its own lines and those about connections. Nothing else logs here yet.
         let modules = ["thor", "kamea_components::net"];
-        let _ = log_some_to_stderr(LevelFilter::Debug, &modules);
+        let _ = log_modules_to_stderr(LevelFilter::Debug, Stamp::Time, &modules);
     }
     if options.one_process {
         requests::make_requests(options)

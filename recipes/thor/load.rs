@@ -21,6 +21,7 @@ use kamea_components::load::{Connection, ErrorClass, Generator, Load, Measured, 
 use kamea_components::net::dial;
 use kamea_recipes::raise_file_limit;
 use kamea_recipes::report::{Settings, Summary};
+use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
 pub(crate) use options::LoadOptions;
@@ -31,7 +32,7 @@ use screen::Screen;
 /// How long connections may go on after a signal to stop.
 const DRAIN: Duration = Duration::from_secs(3);
 
-/// How many files are open beside connections.
+/// How many files are open beside connections: event queues, timers.
 const OTHER_FILES: u64 = 64;
 
 /// Why there is no result.
@@ -167,10 +168,10 @@ fn generator(options: &Options, urls: &[crate::values::Weighted]) -> Result<Gene
 /// Fails if the system does not allow for as many connections.
 fn check_file_limit(options: &Options) -> Result<(), Failed> {
     let connections = options.load.connections() as u64;
-    // On a schedule each connection has a timer of its own.
-    let each = 1 + u64::from(options.load.rate().is_some());
-    let needed = connections * each + OTHER_FILES;
-    match raise_file_limit()? {
+    let needed = connections + OTHER_FILES;
+    // Where it cannot be raised, what there is may do.
+    let limit = raise_file_limit().unwrap_or_else(|_| getrlimit(Resource::Nofile).current);
+    match limit {
         Some(limit) if limit < needed => Err(Failed::Usage(format!(
             "{connections} connections need {needed} open files, and {limit} are allowed: raise `ulimit -Hn`"
         ))),

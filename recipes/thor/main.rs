@@ -11,6 +11,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use kamea_recipes::wrong_usage;
 
 use options::Options;
 
@@ -18,7 +19,7 @@ fn main() -> ExitCode {
     let options = match Options::try_parse() {
         Ok(options) => options,
         Err(error) if !error.use_stderr() => error.exit(),
-        Err(error) => return fail(&first_lines(&error.to_string()), 2),
+        Err(error) => return fail(&wrong_usage(&error), 2),
     };
     if options.load.is_wanted() {
         return match load::run(&options) {
@@ -36,12 +37,6 @@ fn main() -> ExitCode {
         Err(classic::Failed::Known) => ExitCode::FAILURE,
         Err(error) => fail(&format!("error: {error}"), 1),
     }
-}
-
-/// What a text says before its first empty line, as one line.
-fn first_lines(text: &str) -> String {
-    let lines = text.lines().take_while(|line| !line.trim().is_empty());
-    lines.map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
 fn fail(line: &str, status: u8) -> ExitCode {

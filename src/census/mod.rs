@@ -213,7 +213,7 @@ pub struct LinkCensus {
     pub messages: u64,
     /// How many bytes they were, if the link has a [measure](crate::LinkOptions::measure).
     pub bytes: Option<u64>,
-    /// How many messages wait in it.
+    /// How many messages wait in it; all of them for each of the graphs, if it leads out of several.
     pub queued: u64,
     /// How many messages wait in the fullest instance.
     pub fullest: u64,

@@ -5,11 +5,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::registry::{LinkTotals, Registry, Shape};
+use super::registry::{Registry, Shape};
 use crate::flow::ReadySet;
 use crate::graph::Plan;
-use crate::link::Counted;
-use crate::link::within::AnyQueue;
 use crate::ports::AnyLink;
 use crate::supervision::{Fault, Policy};
 use crate::tap::TapPoint;
@@ -20,7 +18,7 @@ pub(crate) struct Record {
     pub(super) number: u64,
     pub(super) began: Instant,
     pub(super) components: Box<[ComponentCounts]>,
-    pub(super) links: Box<[LinkRecord]>,
+    pub(super) links: Box<[AnyLink]>,
     pub(super) ready: Rc<ReadySet>,
     shape: Rc<Shape>,
     registry: Rc<Registry>,
@@ -42,20 +40,13 @@ pub(crate) struct ComponentCounts {
     pub(super) has_ended: Cell<bool>,
 }
 
-/// A link of a flow that runs.
-pub(super) enum LinkRecord {
-    Within(Rc<dyn AnyQueue>),
-    Across(Arc<dyn Counted>),
-    /// A function stands in its place.
-    Fused,
-}
-
 /// The [`Record`] of a flow, which ends with it.
 pub(crate) struct Recorded(Rc<Record>);
 
 impl Recorded {
     /// Lists a flow.
-    pub(crate) fn begin(plan: &Arc<Plan>, links: Vec<AnyLink>, ready: &Rc<ReadySet>) -> Self {
+    pub(crate) fn begin(plan: &Arc<Plan>, mut links: Vec<AnyLink>, ready: &Rc<ReadySet>) -> Self {
+        links.iter_mut().for_each(AnyLink::let_go);
         let registry = Registry::here();
         let shape = registry.shape_of(plan);
         registry.running.set(registry.running.get() + 1);
@@ -63,7 +54,7 @@ impl Recorded {
             number: registry.next_number(),
             began: turn(),
             components: ComponentCounts::of(plan),
-            links: links.into_iter().map(LinkRecord::of).collect(),
+            links: links.into(),
             ready: ready.clone(),
             shape: shape.clone(),
             registry,
@@ -157,7 +148,7 @@ impl Record {
     }
 
     pub(super) fn untap(&self, point: &Arc<TapPoint>) {
-        let links = self.links.iter().filter_map(LinkRecord::counted);
+        let links = self.links.iter().filter_map(AnyLink::counted);
         links.for_each(|link| link.untap(point));
     }
 }
@@ -188,34 +179,4 @@ impl ComponentCounts {
 
 fn increase(counter: &Cell<u64>, by: u64) {
     counter.set(counter.get() + by);
-}
-
-impl LinkRecord {
-    fn of(link: AnyLink) -> Self {
-        match link {
-            AnyLink::Within(queue) => Self::Within(queue),
-            AnyLink::Across(ends) => Self::Across(ends.counted()),
-            AnyLink::Fused(_) => Self::Fused,
-        }
-    }
-
-    pub(super) fn counted(&self) -> Option<&dyn Counted> {
-        match self {
-            Self::Within(queue) => Some(&**queue),
-            Self::Across(shared) => Some(&**shared),
-            Self::Fused => None,
-        }
-    }
-
-    /// Adds what it has counted.
-    pub(super) fn add_to(&self, total: &mut LinkTotals) {
-        let Some(link) = self.counted() else { return };
-        let counts = link.counts();
-        total.counts.messages += counts.messages;
-        total.counts.bytes += counts.bytes;
-        total.counts.high_water = total.counts.high_water.max(counts.high_water);
-        for (feed, sent) in total.sent.iter_mut().enumerate() {
-            *sent += link.sent(feed);
-        }
-    }
 }

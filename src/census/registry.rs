@@ -13,6 +13,7 @@ use super::at::At;
 use super::record::{ComponentCounts, Record};
 use crate::graph::Plan;
 use crate::link::LinkCounts;
+use crate::ports::AnyLink;
 use crate::scheduler::current_registry;
 use crate::supervision::{Fault, Policy};
 use crate::tap::{TapPoint, TapRequest, bounded};
@@ -83,6 +84,13 @@ pub(super) struct LinkTotals {
 }
 
 impl LinkTotals {
+    /// Adds what a link has counted.
+    pub(super) fn count(&mut self, link: &AnyLink) {
+        if let Some(link) = link.counted() {
+            link.add_to(&mut self.counts, &mut self.sent);
+        }
+    }
+
     pub(super) fn add(&mut self, other: &Self) {
         self.counts.messages += other.counts.messages;
         self.counts.bytes += other.counts.bytes;
@@ -285,7 +293,7 @@ impl Shape {
         }
         let mut totals = self.links.borrow_mut();
         for (total, link) in totals.iter_mut().zip(&flow.links) {
-            link.add_to(total);
+            total.count(link);
         }
         let mut flows = self.flows.borrow_mut();
         flows.swap_remove(flow.slot.get());

@@ -9,6 +9,7 @@ use super::record::{ComponentCounts, Record};
 use super::registry::{FaultRecord, LinkTotals, Registry, Shape};
 use super::{Because, Place};
 use crate::graph::Plan;
+use crate::link::Counted;
 use crate::time::now;
 
 /// How many instances are singled out for each reason.
@@ -125,8 +126,8 @@ impl ShapeReport {
             standing.blocked = standing.blocked.max(blocked);
         }
         for (report, link) in self.links.iter_mut().zip(&flow.links) {
-            link.add_to(&mut report.totals);
-            let queued = link.counted().map_or(0, |link| link.counts().queued);
+            report.totals.count(link);
+            let queued = link.counted().map_or(0, Counted::queued);
             report.totals.counts.queued += queued;
             report.fullest = report.fullest.max(queued);
             standing.queued += queued;
@@ -168,7 +169,7 @@ impl InstanceReport {
         let mut look = Look::default();
         look.at(flow, plan, now);
         let links = flow.links.iter();
-        let depths = links.map(|link| link.counted().map_or(0, |link| link.counts().queued));
+        let depths = links.map(|link| link.counted().map_or(0, Counted::queued));
         Self {
             number: flow.number,
             standing,

@@ -78,8 +78,10 @@ impl Workers {
     fn ask(&self) -> flume::Receiver<(usize, Report)> {
         let (answers, receiver) = flume::unbounded();
         self.look(move |worker, registry| {
-            // Who asked may have lost patience.
-            let _ = answers.send((worker, registry.report()));
+            // Who asked may have lost patience, before the worker has come to it or meanwhile.
+            if !answers.is_disconnected() {
+                let _ = answers.send((worker, registry.report()));
+            }
         });
         receiver
     }

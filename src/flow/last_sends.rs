@@ -42,3 +42,68 @@ pub(crate) fn go_on(send: LastSend) {
         }
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::rc::Rc;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::{Context, Wake, Waker};
+
+    use super::*;
+    use crate::flow::ReadySet;
+    use crate::link::Terms;
+    use crate::link::within::Queue;
+    use crate::port::{Inbox, Outbox};
+
+    struct Flag(AtomicBool);
+
+    impl Wake for Flag {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Two wait for space in a link of two, both messages are taken, and the first, which alone has been woken, is stopped.
+    #[test]
+    fn the_last_send_of_a_source_leaves_the_space_behind_it_to_the_next() {
+        let terms = Terms {
+            capacity: 2,
+            holders: 2,
+            feeds: 2,
+            measure: None,
+        };
+        let queue = Rc::new(Queue::of(&terms, ReadySet::for_tests()));
+        let [source, other] = [0, 1].map(|feed| Outbox::within(queue.clone(), true, feed));
+        let mut inbox = Inbox::within(queue);
+        (0..2).for_each(|number| source.try_send(number).unwrap());
+        let flag = Arc::new(Flag(AtomicBool::new(false)));
+        let waker = Waker::from(flag.clone());
+        let mut last = Box::pin(source.send(2));
+        let mut next = pin!(other.send(3));
+        assert!(
+            last.as_mut()
+                .poll(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
+        assert!(
+            next.as_mut()
+                .poll(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
+        assert_eq!((inbox.try_next(), inbox.try_next()), (Some(0), Some(1)));
+        flag.0.store(false, Ordering::Relaxed);
+        assert!(stop_source(|| drop(last)).is_none(), "it is in the link");
+        assert!(
+            flag.0.load(Ordering::Relaxed),
+            "there is space for one more"
+        );
+        assert!(
+            next.as_mut()
+                .poll(&mut Context::from_waker(&waker))
+                .is_ready()
+        );
+        assert_eq!((inbox.try_next(), inbox.try_next()), (Some(2), Some(3)));
+    }
+}

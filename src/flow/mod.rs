@@ -84,14 +84,15 @@ impl Flow {
         } else {
             Box::default()
         };
-        let faults = plan
-            .faults
-            .map(|at| Wiring::new(&mut links, &[], &[]).outbox(at));
         let alive_for_faults = plan
             .components
             .iter()
             .filter(|component| component.serves_faults)
             .count();
+        let faults = plan
+            .faults
+            .map(|at| Wiring::new(&mut links, &[], &[]).outbox(at))
+            .filter(|_| alive_for_faults < count);
         let record = Recorded::begin(&plan, links, &ready);
         Self {
             components,
@@ -284,6 +285,9 @@ impl Flow {
 
     /// Drops all components, each by itself: one that panics then keeps no other from being dropped.
     fn drop_components(&mut self) {
+        if self.alive == 0 {
+            return;
+        }
         for (running, planned) in self.components.iter_mut().zip(&self.plan.components) {
             drop_caught(&planned.name, running.take());
         }

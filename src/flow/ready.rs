@@ -64,7 +64,7 @@ impl ReadySet {
 
     /// Makes the waker of a component, which has something to do from the start.
     pub(crate) fn add(&self, component: usize) -> Waker {
-        self.insert(component);
+        self.mark(component);
         Waker::from(Arc::new(ComponentWaker {
             woken: self.woken.clone(),
             component,
@@ -80,9 +80,13 @@ impl ReadySet {
         self.polling.set(polling);
     }
 
-    pub(crate) fn insert(&self, component: usize) {
+    fn mark(&self, component: usize) {
         let word = self.bits.word(component / WORD);
         word.set(word.get() | 1 << (component % WORD));
+    }
+
+    pub(crate) fn insert(&self, component: usize) {
+        self.mark(component);
         if !self.polling.get() {
             // A port was used outside of its flow, by another task of this thread.
             self.woken.flow.wake();

@@ -1,9 +1,15 @@
 //! Graphs: components and links, under a name.
 
+mod checks;
 mod drawing;
 mod error;
+mod faults;
 mod interpose;
+mod link;
 mod names;
+mod order;
+mod outside;
+mod part;
 mod pipeline;
 mod plan;
 mod template;
@@ -18,21 +24,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use error::GraphError;
 pub use interpose::LinkEnds;
+pub use link::{FaultsHandle, LinkOptions, LinksTo};
+pub use part::{Composite, Part};
 pub use pipeline::{EndHandle, OpenEnds, Pipeline, PipelineStart, Stage, component_name};
 pub(crate) use plan::{Plan, PlannedComponent, PlannedLink, PlannedPort};
 pub use template::{PerSeed, Template};
 
-use crate::blocking::Blocking;
-use crate::component::{Component, Done, Started};
+use faults::DeadLetters;
+use link::{Feed, Link, Origin};
+
+use crate::component::Started;
 use crate::flow::Flow;
-use crate::link::across::{AnyEnds, Ends, Receiver, Sender, link};
-use crate::link::{AnyMeasure, DEFAULT_CAPACITY, LinkKind, Measure};
+use crate::link::LinkKind;
+use crate::link::across::AnyEnds;
 use crate::port::Message;
 use crate::ports::{
-    AnyInbox, AnyOutbox, CloneMessage, Cloning, ComponentId, InboxHandle, OutboxHandle, PortInfo,
-    PortKey, Ports, Wiring, WrongMessage,
+    AnyInbox, AnyOutbox, ComponentId, InboxHandle, OutboxHandle, PortInfo, Ports, Wiring,
+    WrongMessage,
 };
-use crate::supervision::{Fault, Policy, Supervise, Supervisor};
+use crate::supervision::{Supervise, Supervisor};
 
 /// Components and the links between them, under a name.
 ///
@@ -104,37 +114,6 @@ struct Node<Make> {
     make: Make,
 }
 
-/// An inbox whose messages in hand are wanted when its component fails. As an outbox they have the inbox's own key.
-struct DeadLetters {
-    inbox: PortKey,
-    clone: CloneMessage,
-}
-
-/// A link of a graph that does not run yet.
-struct Link {
-    kind: LinkKind,
-    capacity: usize,
-    measure: Option<AnyMeasure>,
-    from: Vec<Feed>,
-    to: Option<PortKey>,
-    /// The ends of a link that leads out of the graph.
-    premade: Option<Box<dyn AnyEnds>>,
-}
-
-/// What feeds a link.
-#[derive(Clone, Copy)]
-struct Feed {
-    outbox: Origin,
-    feedback: bool,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Origin {
-    Port(PortKey),
-    /// The graph itself, which reports its faults.
-    Faults,
-}
-
 impl Graph {
     /// An empty graph.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
@@ -186,53 +165,6 @@ impl Graph {
     /// ```
     pub fn expose<P: Ports>(self, ports: P::Handles) -> Composite<P> {
         Composite { graph: self, ports }
-    }
-
-    /// Links an inbox to code that is no component: gives the end to send into.
-    pub fn feed<T: Message>(&mut self, inbox: InboxHandle<T>) -> Sender<T> {
-        let (sender, receiver) = link(DEFAULT_CAPACITY);
-        self.feed_from(receiver, inbox);
-        sender
-    }
-
-    /// Feeds an inbox from a link that has been made before, by [`link`](crate::link).
-    pub fn feed_from<T: Message>(&mut self, receiver: Receiver<T>, inbox: InboxHandle<T>) {
-        let mut outer = Link::new(LinkKind::of::<T>(), Some(inbox.key));
-        outer.premade = Some(Box::new(Ends::receiving(receiver)));
-        self.links.push(outer);
-    }
-
-    /// Links an outbox to code that is no component: gives the end to receive from.
-    pub fn take<T: Message>(&mut self, outbox: OutboxHandle<T>) -> Receiver<T> {
-        let (sender, receiver) = link(DEFAULT_CAPACITY);
-        self.take_into(outbox, sender);
-        receiver
-    }
-
-    /// Links an outbox to a link that has been made before, by [`link`](crate::link): several graphs may share it.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use kamea::{Graph, Scheduler, Source, link};
-    ///
-    /// let scheduler = Scheduler::with_workers(2);
-    /// let (sender, numbers) = link(4);
-    /// for number in [1, 2, 3] {
-    ///     let mut graph = Graph::new("one of three");
-    ///     let one = graph.add("one", async move |io: &mut Source<u32>| Ok(io.outbox.send(number).await?));
-    ///     graph.take_into(one.outbox, sender.clone());
-    ///     scheduler.run(graph)?;
-    /// }
-    /// drop(sender);
-    /// assert_eq!(numbers.into_iter().sum::<u32>(), 6);
-    /// # Ok::<(), kamea::GraphError>(())
-    /// ```
-    pub fn take_into<T: Message>(&mut self, outbox: OutboxHandle<T>, sender: Sender<T>) {
-        let mut outer = Link::new(LinkKind::of::<T>(), None);
-        outer.from.push(Feed::port(outbox));
-        outer.premade = Some(Box::new(Ends::sending(sender)));
-        self.links.push(outer);
     }
 
     /// Checks the graph and starts it on this thread, as a future. For use inside a component; from
@@ -287,87 +219,6 @@ impl Checked {
                 .expect("there is a component for every node of the plan");
             make(wiring)
         })
-    }
-}
-
-/// What [`Graph::add`] takes: a component, or a graph that serves as one.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be added to a graph as a component over the ports `{P}`",
-    label = "not a component",
-    note = "a component is an async function or async closure that takes `&mut` of a struct of ports and returns `kamea::Done`"
-)]
-pub trait Part<P: Ports, Kind> {
-    #[doc(hidden)]
-    #[track_caller]
-    fn join(self, graph: &mut Graph, name: &str) -> P::Handles;
-}
-
-/// The ways in which something can be a [`Part`]; inferred, and never written.
-#[doc(hidden)]
-pub(crate) mod kind {
-    /// It is polled in the flow.
-    #[derive(Debug)]
-    pub struct Async;
-    /// It has a thread of its own.
-    #[derive(Debug)]
-    pub struct Thread;
-    /// It is a graph.
-    #[derive(Debug)]
-    pub struct Inner;
-}
-
-impl<P: Ports, C: Component<P> + Send> Part<P, kind::Async> for C {
-    #[track_caller]
-    fn join(self, graph: &mut Graph, name: &str) -> P::Handles {
-        let handles = graph.insert::<P, C>(name, false, Box::new(|wiring| self.start_in(wiring)));
-        graph.mark_function(C::IS_FUNCTION);
-        handles
-    }
-}
-
-impl<P: Ports, F> Part<P, kind::Thread> for Blocking<F>
-where
-    F: FnMut(&mut P) -> Done + Send + 'static,
-{
-    #[track_caller]
-    fn join(self, graph: &mut Graph, name: &str) -> P::Handles {
-        let thread = format!("{}/{name}", graph.name);
-        let make = |wiring: &mut Wiring<'_>| self.start::<P>(thread, wiring.detach(P::PORTS));
-        graph.insert::<P, F>(name, true, Box::new(make))
-    }
-}
-
-/// A graph whose open ports stand for the ports `P`, so that it serves as a component. Made by [`Graph::expose`].
-pub struct Composite<P: Ports> {
-    graph: Graph,
-    ports: P::Handles,
-}
-
-impl<P: Ports> fmt::Debug for Composite<P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.graph.fmt(f)
-    }
-}
-
-impl<P: Ports> Part<P, kind::Inner> for Composite<P> {
-    /// The components of the inner graph become components of the outer one, `outer name/inner name`. The policy of the inner graph, if
-    /// it has one, still decides about them.
-    fn join(self, graph: &mut Graph, name: &str) -> P::Handles {
-        let prefix = name.len() + 1;
-        let inner = self.graph.nodes.into_iter();
-        graph.nodes.extend(inner.map(|node| {
-            let supervisor = node
-                .supervisor
-                .map_or_else(|| Supervisor::of(self.graph.supervise.as_ref()), Some);
-            Node {
-                name: format!("{name}/{}", node.name),
-                supervisor: supervisor.map(|supervisor| supervisor.within(prefix)),
-                ..node
-            }
-        }));
-        graph.links.extend(self.graph.links);
-        graph.dead_letters.extend(self.graph.dead_letters);
-        self.ports
     }
 }
 
@@ -503,70 +354,6 @@ impl<Make> Graph<Make> {
             message: PhantomData,
         }
     }
-
-    /// The faults of this graph's components, as messages, for a component that wants to know of them. They come when the policy
-    /// is to [carry on](Policy::CarryOn) or to [restart](Policy::Restart), and end when only those are left that take them, or are
-    /// downstream of one that does.
-    pub fn faults(&self) -> FaultsHandle {
-        FaultsHandle(())
-    }
-
-    /// The messages that the component of this inbox has in hand when it fails: the last that it has taken, unless it has asked for the
-    /// next since. To be linked to whoever sees to them; that one has to have space for such a message before the fault goes on.
-    ///
-    /// Only an inbox that is asked for them copies its messages.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use kamea::{Graph, Pipe, Policy};
-    ///
-    /// let mut graph = Graph::new("numbers");
-    /// let parse = graph.add("parse", async |io: &mut Pipe<String, u32>| {
-    ///     while let Some(text) = io.inbox.next().await {
-    ///         io.outbox.send(text.parse()?).await?;
-    ///     }
-    ///     Ok(())
-    /// });
-    /// graph.supervise(|_| Policy::CarryOn);
-    /// let letters = graph.dead_letters(&parse.inbox);
-    /// let (texts, letters, numbers) = (graph.feed(parse.inbox), graph.take(letters), graph.take(parse.outbox));
-    /// for text in ["1", "two", "3"] {
-    ///     texts.try_send(text.to_owned()).unwrap();
-    /// }
-    /// kamea::testing::block_on(graph.start()?)?;
-    /// assert_eq!(numbers.into_iter().collect::<Vec<_>>(), [1]);
-    /// assert_eq!(letters.into_iter().collect::<Vec<_>>(), ["two"]);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn dead_letters<T: Message + Clone>(&mut self, inbox: &InboxHandle<T>) -> OutboxHandle<T> {
-        self.dead_letters.push(DeadLetters {
-            inbox: inbox.key,
-            clone: Cloning::<T>::FUNCTION,
-        });
-        OutboxHandle::new(inbox.key)
-    }
-
-    /// Decides, by the fault, what becomes of the component and of the graph. Without it a graph [stops](Policy::Stop) at its
-    /// first fault. If the function panics, the graph stops.
-    ///
-    /// A graph that is a component of another one keeps its policy, which may still stop them both; if it has none, that of the
-    /// outer graph decides.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use kamea::{Graph, Policy};
-    ///
-    /// let mut graph = Graph::new("tolerant");
-    /// graph.supervise(|fault| match fault.component() {
-    ///     "writer" => Policy::Stop,
-    ///     _ => Policy::CarryOn,
-    /// });
-    /// ```
-    pub fn supervise(&mut self, policy: impl Fn(&Fault) -> Policy + Send + Sync + 'static) {
-        self.supervise = Some(Arc::new(policy));
-    }
 }
 
 /// The path of the function that a component is, or in which it is a closure.
@@ -585,141 +372,5 @@ impl<Make> fmt::Debug for Graph<Make> {
             .field("name", &self.name)
             .field("components", &components)
             .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Link {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Link")
-            .field("kind", &self.kind)
-            .field("capacity", &self.capacity)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Link {
-    fn new(kind: LinkKind, to: Option<PortKey>) -> Self {
-        Self {
-            kind,
-            capacity: DEFAULT_CAPACITY,
-            measure: None,
-            from: Vec::new(),
-            to,
-            premade: None,
-        }
-    }
-}
-
-impl Feed {
-    fn port<T>(outbox: OutboxHandle<T>) -> Self {
-        Self {
-            outbox: Origin::Port(outbox.key),
-            feedback: false,
-        }
-    }
-}
-
-/// What else may be said of a link that has just been made.
-#[derive(Debug)]
-pub struct LinkOptions<'a, T> {
-    link: &'a mut Link,
-    message: PhantomData<fn(T)>,
-}
-
-impl<T> LinkOptions<'_, T> {
-    /// How many messages the link holds before its senders wait; [`DEFAULT_CAPACITY`](crate::DEFAULT_CAPACITY) otherwise.
-    ///
-    /// # Panics
-    ///
-    /// If `messages` is 0: a link holds at least one message.
-    pub fn capacity(self, messages: usize) -> Self {
-        assert!(messages > 0, "a link holds at least one message");
-        self.link.capacity = messages;
-        self
-    }
-}
-
-impl<T: Message> LinkOptions<'_, T> {
-    /// Has the [census](crate::Census) count the bytes of the link's messages, each as long as `measure` says.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use kamea::{Graph, Sink, Source};
-    ///
-    /// let mut graph = Graph::new("measured");
-    /// let greet = graph.add("greet", async |io: &mut Source<&'static str>| Ok(io.outbox.send("kia ora").await?));
-    /// let listen = graph.add("listen", async |io: &mut Sink<&'static str>| {
-    ///     io.inbox.next().await;
-    ///     Ok(())
-    /// });
-    /// graph.link(greet.outbox, listen.inbox).measure(|text| text.len());
-    ///
-    /// let scheduler = kamea::Scheduler::with_workers(1);
-    /// scheduler.run(graph)?.wait()?;
-    /// assert_eq!(scheduler.census().graphs[0].links[0].bytes, Some(7));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn measure(self, measure: fn(&T) -> usize) -> Self {
-        self.link.measure = Some(Arc::new(measure as Measure<T>));
-        self
-    }
-
-    /// Feeds the inbox from a further outbox, one that lies downstream of the inbox or cannot tell when it is done.
-    ///
-    /// Its messages are delivered like all others, but it does not keep the inbox open: the inbox closes when the
-    /// outboxes linked otherwise are gone. So a circle of components drains like a line does.
-    pub fn feedback(self, outbox: OutboxHandle<T>) -> Self {
-        self.link.from.push(Feed {
-            feedback: true,
-            ..Feed::port(outbox)
-        });
-        self
-    }
-}
-
-/// Stands for the faults of a graph while it is wired; made by [`Graph::faults`].
-#[derive(Debug)]
-pub struct FaultsHandle(());
-
-/// What may be linked to what: an outbox to an inbox of the same message type.
-#[diagnostic::on_unimplemented(
-    message = "cannot link `{Self}` to `{I}`",
-    label = "these two ends do not fit",
-    note = "a link leads from an outbox to an inbox of the same message type, in this order: `graph.link(outbox, inbox)`"
-)]
-pub trait LinksTo<I> {
-    /// What travels over the link.
-    type Message: Message;
-
-    #[doc(hidden)]
-    fn into_link(self, inbox: I) -> NewLink;
-}
-
-/// A link that is about to enter its graph.
-#[doc(hidden)]
-#[derive(Debug)]
-pub struct NewLink(Link);
-
-impl<T: Message> LinksTo<InboxHandle<T>> for OutboxHandle<T> {
-    type Message = T;
-
-    fn into_link(self, inbox: InboxHandle<T>) -> NewLink {
-        let mut link = Link::new(LinkKind::of::<T>(), Some(inbox.key));
-        link.from.push(Feed::port(self));
-        NewLink(link)
-    }
-}
-
-impl LinksTo<InboxHandle<Fault>> for FaultsHandle {
-    type Message = Fault;
-
-    fn into_link(self, inbox: InboxHandle<Fault>) -> NewLink {
-        let mut link = Link::new(LinkKind::of::<Fault>(), Some(inbox.key));
-        link.from.push(Feed {
-            outbox: Origin::Faults,
-            feedback: false,
-        });
-        NewLink(link)
     }
 }

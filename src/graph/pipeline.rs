@@ -89,6 +89,7 @@ impl<'g, Head, T: Message> Pipeline<'g, Head, OutboxHandle<T>> {
 
 impl<'g, Head> Pipeline<'g, Head, EndHandle> {
     /// Adds a component that takes nothing but the end of the line before it.
+    #[track_caller]
     pub fn then<P: Stage<Infallible>, Kind>(
         self,
         name: &str,

@@ -4,6 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::panic::Location;
 use std::sync::Arc;
 
+use super::checks::{all_linked, all_linked_once, number_components};
+use super::order::flow_order;
 use super::{Feed, Graph, GraphError, Link, Node, Origin};
 use crate::link::{LinkKind, Terms};
 use crate::ports::{CloneMessage, ComponentId, LettersLink, PortInfo, PortKey, PortLink};
@@ -288,82 +290,6 @@ impl Branches {
     }
 }
 
-fn number_components<Make>(graph: &Graph<Make>) -> Result<HashMap<ComponentId, usize>, GraphError> {
-    let mut names = HashSet::new();
-    for node in &graph.nodes {
-        if !names.insert(node.name.as_str()) {
-            let component = node.name.as_str().into();
-            return Err(GraphError::DuplicateName {
-                graph: graph.name.clone(),
-                component,
-            });
-        }
-    }
-    let numbers: HashMap<_, _> = graph
-        .nodes
-        .iter()
-        .enumerate()
-        .map(|(index, node)| (node.id, index))
-        .collect();
-    let foreign = |key: &PortKey| !numbers.contains_key(&key.component);
-    for link in &graph.links {
-        let outboxes = link.from.iter().filter_map(|feed| match &feed.outbox {
-            Origin::Port(key) => Some(key),
-            Origin::Faults => None,
-        });
-        if outboxes.chain(&link.to).any(foreign) {
-            return Err(GraphError::ForeignHandle {
-                graph: graph.name.clone(),
-            });
-        }
-    }
-    Ok(numbers)
-}
-
-/// Faults and dead letters have no handle that linking would consume.
-fn all_linked_once<Make>(
-    graph: &Graph<Make>,
-    numbers: &HashMap<ComponentId, usize>,
-) -> Result<(), GraphError> {
-    let mut known = Vec::new();
-    for feed in graph.links.iter().flat_map(|link| &link.from) {
-        let what = match feed.outbox {
-            Origin::Faults => "its faults".to_owned(),
-            Origin::Port(key) if graph.cloning(key).is_some() => {
-                let node = &graph.nodes[numbers[&key.component]];
-                let port = node.ports[key.port].name;
-                format!("the dead letters of `{}.{port}`", node.name)
-            }
-            Origin::Port(_) => continue,
-        };
-        if known.contains(&what) {
-            let graph = graph.name.clone();
-            return Err(GraphError::LinkedTwice { graph, what });
-        }
-        known.push(what);
-    }
-    Ok(())
-}
-
-fn all_linked<Make>(
-    graph: &Graph<Make>,
-    components: &[PlannedComponent],
-) -> Result<(), GraphError> {
-    for (node, component) in graph.nodes.iter().zip(components) {
-        for (info, links) in node.ports.iter().zip(&component.ports) {
-            if links.is_empty() && !info.optional {
-                return Err(GraphError::Unlinked {
-                    graph: graph.name.clone(),
-                    component: component.name.clone(),
-                    port: info.name,
-                    direction: info.direction,
-                });
-            }
-        }
-    }
-    Ok(())
-}
-
 impl<Make> Graph<Make> {
     /// How the messages of an outbox are cloned, if they are the dead letters of an inbox.
     pub(super) fn cloning(&self, outbox: PortKey) -> Option<CloneMessage> {
@@ -397,65 +323,4 @@ fn mark_serving_faults<Make>(
             }
         }
     }
-}
-
-/// The components in the order in which messages flow: each after those that feed it. Among components that
-/// do not feed each other the order is the one in which they were added.
-fn flow_order<Make>(
-    graph: &Graph<Make>,
-    numbers: &HashMap<ComponentId, usize>,
-) -> Result<Vec<usize>, GraphError> {
-    let count = graph.nodes.len();
-    let mut downstream = vec![Vec::new(); count];
-    let mut upstream_left = vec![0_usize; count];
-    for link in &graph.links {
-        let Some(to) = link.to else { continue };
-        for feed in link.from.iter().filter(|feed| !feed.feedback) {
-            if let Origin::Port(from) = feed.outbox {
-                downstream[numbers[&from.component]].push(numbers[&to.component]);
-                upstream_left[numbers[&to.component]] += 1;
-            }
-        }
-    }
-    let mut order = Vec::with_capacity(count);
-    let mut pending: Vec<usize> = (0..count).collect();
-    while let Some(position) = pending.iter().position(|&index| upstream_left[index] == 0) {
-        let index = pending.remove(position);
-        downstream[index]
-            .iter()
-            .for_each(|&next| upstream_left[next] -= 1);
-        order.push(index);
-    }
-    if pending.is_empty() {
-        return Ok(order);
-    }
-    let circle = circle_among(&pending, &downstream);
-    let components = circle
-        .into_iter()
-        .map(|index| graph.nodes[index].name.clone())
-        .collect();
-    Err(GraphError::Circle {
-        graph: graph.name.clone(),
-        components,
-    })
-}
-
-/// One circle among components each of which is fed by another of them.
-fn circle_among(pending: &[usize], downstream: &[Vec<usize>]) -> Vec<usize> {
-    let feeder = |of: usize| {
-        pending
-            .iter()
-            .copied()
-            .find(|&index| downstream[index].contains(&of))
-    };
-    let mut path = vec![pending[0]];
-    while let Some(next) = feeder(path[path.len() - 1]) {
-        if let Some(start) = path.iter().position(|&index| index == next) {
-            path.drain(..start);
-            break;
-        }
-        path.push(next);
-    }
-    path.reverse();
-    path
 }

@@ -1,12 +1,14 @@
 //! Graphs from outside: what is refused, in which order components run, and that nothing is lost on the way.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::{Graph, GraphError};
+use super::{EndHandle, Graph, GraphError};
 use crate::{
     Cause, Done, End, Fault, Inbox, Outbox, Outboxes, Pipe, Policy, Ports, Scheduler, Sink, Source,
     blocking, pipeline, testing, unblock,
@@ -143,6 +145,29 @@ struct Tolerant {
     wanted: Inbox<u32>,
     unwanted: Option<Inbox<u32>>,
     nowhere: Option<Outbox<u32>>,
+}
+
+/// Each is polled once: when it is, all that it waits for is there. And nobody else has a turn meanwhile.
+#[test]
+fn one_wake_up_takes_a_message_through_a_line_whatever_the_order_in_which_it_was_added() {
+    let mut graph = Graph::new("line");
+    let sink = graph.add("sink", swallow);
+    let second = graph.add("second", copy);
+    let first = graph.add("first", copy);
+    let source = graph.add("source", count_to(3));
+    graph.link(second.outbox, sink.inbox);
+    graph.link(source.outbox, first.inbox);
+    graph.link(first.outbox, second.inbox);
+    let scheduler = Scheduler::with_workers(1);
+    scheduler.run(graph).unwrap().wait().unwrap();
+    let census = scheduler.census_within(Duration::from_secs(20));
+    let components = census.graphs[0].components.iter();
+    let polls: Vec<_> = components
+        .map(|known| (&*known.name, known.polls))
+        .collect();
+    let order = ["source", "first", "second", "sink"];
+    assert_eq!(polls, order.map(|name| (name, 1)));
+    assert_eq!(census.workers[0].turns, 1);
 }
 
 #[test]
@@ -380,6 +405,21 @@ proptest! {
     }
 }
 
+/// The ports of a component that ends a line, and whose end another one may follow.
+#[derive(Ports)]
+struct Ending {
+    inbox: Inbox<u32>,
+    end: Outbox<Infallible>,
+}
+
+impl super::Stage<u32> for Ending {
+    type Tail = EndHandle;
+
+    fn ends(handles: EndingHandles) -> (crate::InboxHandle<u32>, EndHandle) {
+        (handles.inbox, EndHandle(handles.end))
+    }
+}
+
 #[test]
 fn a_component_knows_its_function_and_the_line_that_added_it() {
     fn stage() -> impl crate::Component<Pipe<u32, u32>> + Clone + Send + Sync {
@@ -408,6 +448,18 @@ fn a_component_knows_its_function_and_the_line_that_added_it() {
         assert_eq!(known.1, format!("{here}::{kind}"));
         assert_eq!((known.2, known.3), (file!(), line));
     }
+
+    let mut graph = Graph::new("behind an end");
+    let end = async |_: &mut Ending| Ok(());
+    let ((), ()) = pipeline!(graph, count_to(1) => end => async |_: &mut Sink<Infallible>| Ok(()));
+    let line = line!() - 1;
+    let locations: Vec<_> = graph.nodes.iter().map(|node| node.location).collect();
+    assert!(
+        locations
+            .iter()
+            .all(|at| (at.file(), at.line()) == (file!(), line)),
+        "{locations:?}"
+    );
 
     let mut graph = Graph::template("seeded");
     let add = |graph: &mut Graph<crate::PerSeed<u32>>| graph.add("copy", copy);

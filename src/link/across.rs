@@ -1,17 +1,17 @@
 //! The link between workers and to threads: a bounded `flume` channel, async and blocking at both ends.
 
 use std::any::Any;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::Poll;
 
-use super::shared::Shared;
+use super::outward::Outward;
+use super::shared::{Shared, WriterWaits};
 use super::{Counted, Measure, Terms};
-use crate::flow::wake_caught;
-use crate::mutation::mutated;
 use crate::port::{Closed, Message, TrySendError};
 use crate::ports::Direction;
 use crate::simulation;
-use crate::sync::{AtomicBool, Mutex, Ordering};
 
 /// Makes a link that belongs to no graph, with ends that may go to any thread or travel inside a message.
 ///
@@ -45,6 +45,7 @@ fn link_of<T>(
             sender,
             shared: shared.clone(),
             feed: 0,
+            outward: None,
         },
         Receiver { receiver, shared },
     )
@@ -57,6 +58,8 @@ pub struct Sender<T> {
     shared: Arc<Shared<T>>,
     /// Its number among the outboxes that feed the link.
     feed: usize,
+    /// The graph that it leads out of, if it does.
+    outward: Option<Arc<Outward<T>>>,
 }
 
 impl<T> Clone for Sender<T> {
@@ -65,6 +68,7 @@ impl<T> Clone for Sender<T> {
             sender: self.sender.clone(),
             shared: self.shared.clone(),
             feed: self.feed,
+            outward: self.outward.clone(),
         }
     }
 }
@@ -80,10 +84,10 @@ impl<T> Sender<T> {
             Ok(()) => Ok(()),
             Err(TrySendError::Closed(message)) => Err(Closed(message)),
             Err(TrySendError::Full(message)) => {
-                let (_waiting, bytes) = self.shared.begin_wait(&message, self.feed);
+                let (_waiting, bytes) = self.begin_wait(&message);
                 let sent = self.sender.send_async(message).await;
                 sent.map_err(|error| Closed(error.0))?;
-                self.shared.count_sent(self.feed, bytes);
+                self.count_sent(bytes);
                 Ok(())
             }
         }
@@ -96,16 +100,16 @@ impl<T> Sender<T> {
     /// [`TrySendError`] with the message, when the link is full or the receiving end is gone.
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
         let bytes = self.shared.weigh(&message);
-        if self.shared.is_tapped() {
+        if self.is_tapped() {
             // Who sends into a full link shows the message when it waits, so nothing may be sent here that has not been shown.
             if self.sender.is_full() && !self.shared.gone.is_set() {
                 return Err(TrySendError::Full(message));
             }
-            self.shared.show(&message, self.feed);
+            self.show(&message);
         }
         match self.sender.try_send(message) {
             Ok(()) => {
-                self.shared.count_sent(self.feed, bytes);
+                self.count_sent(bytes);
                 Ok(())
             }
             Err(flume::TrySendError::Full(message)) => Err(TrySendError::Full(message)),
@@ -124,10 +128,10 @@ impl<T> Sender<T> {
             Err(TrySendError::Closed(message)) => Err(Closed(message)),
             Err(TrySendError::Full(message)) => {
                 simulation::refuse_to_block("send_blocking");
-                let (_waiting, bytes) = self.shared.begin_wait(&message, self.feed);
+                let (_waiting, bytes) = self.begin_wait(&message);
                 let sent = self.sender.send(message);
                 sent.map_err(|error| Closed(error.0))?;
-                self.shared.count_sent(self.feed, bytes);
+                self.count_sent(bytes);
                 Ok(())
             }
         }
@@ -135,11 +139,7 @@ impl<T> Sender<T> {
 
     /// Waits until the receiving end is gone.
     pub async fn closed(&self) {
-        std::future::poll_fn(|cx| self.poll_closed(cx)).await;
-    }
-
-    pub(crate) fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.shared.gone.poll(cx)
+        self.shared.gone.wait().await;
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -151,7 +151,37 @@ impl<T> Sender<T> {
             sender: self.sender.downgrade(),
             shared: self.shared.clone(),
             feed: self.feed,
+            outward: self.outward.clone(),
         }
+    }
+
+    fn count_sent(&self, bytes: u64) {
+        self.shared.count_sent(self.feed, bytes);
+        if let Some(outward) = &self.outward {
+            outward.count_sent();
+        }
+    }
+
+    fn is_tapped(&self) -> bool {
+        self.shared.is_tapped() || self.outward.as_ref().is_some_and(|own| own.is_tapped())
+    }
+
+    #[cold]
+    fn show(&self, message: &T) {
+        self.shared.show(message, self.feed);
+        if let Some(outward) = &self.outward {
+            outward.show(message);
+        }
+    }
+
+    /// A message is going to wait for space; gives its bytes.
+    fn begin_wait(&self, message: &T) -> (WriterWaits<'_, T>, u64) {
+        if self.is_tapped() {
+            self.show(message);
+        }
+        let graph = self.outward.as_ref().map_or(0, |own| own.number);
+        let waits = self.shared.begin_wait(self.feed, graph);
+        (waits, self.shared.weigh(message))
     }
 
     /// The same link, for another of its outboxes.
@@ -168,6 +198,7 @@ pub(crate) struct WeakSender<T> {
     sender: flume::WeakSender<T>,
     shared: Arc<Shared<T>>,
     feed: usize,
+    outward: Option<Arc<Outward<T>>>,
 }
 
 impl<T> WeakSender<T> {
@@ -176,7 +207,18 @@ impl<T> WeakSender<T> {
             sender: self.sender.upgrade()?,
             shared: self.shared.clone(),
             feed: self.feed,
+            outward: self.outward.clone(),
         })
+    }
+
+    /// Waits until the receiving end is gone, or nobody holds the link open any more.
+    pub(crate) async fn closed(&self) {
+        let mut wait = self.shared.gone.wait();
+        poll_fn(|cx| match self.sender.upgrade() {
+            Some(_) => Pin::new(&mut wait).poll(cx),
+            None => Poll::Ready(()),
+        })
+        .await;
     }
 }
 
@@ -303,48 +345,6 @@ impl<T> Iterator for Messages<T> {
     }
 }
 
-/// The fact that a receiving end is gone, and who waits for it. `flume` tells a sender only when it sends.
-#[derive(Debug, Default)]
-pub(crate) struct Gone {
-    is_gone: AtomicBool,
-    waiting: Mutex<Vec<Waker>>,
-}
-
-impl Gone {
-    pub(crate) fn set(&self) {
-        self.is_gone.store(true, Ordering::Release);
-        if mutated("the end of a receiver wakes nobody") {
-            return;
-        }
-        let waiting = match self.waiting.lock() {
-            Ok(mut waiting) => std::mem::take(&mut *waiting),
-            Err(_) => return,
-        };
-        waiting.into_iter().for_each(wake_caught);
-    }
-
-    pub(super) fn is_set(&self) -> bool {
-        self.is_gone.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.is_set() {
-            return Poll::Ready(());
-        }
-        if let Ok(mut waiting) = self.waiting.lock()
-            && !waiting.iter().any(|waker| waker.will_wake(cx.waker()))
-        {
-            waiting.push(cx.waker().clone());
-        }
-        // `set` may have run between the first look and the registration.
-        if self.is_set() {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
-    }
-}
-
 /// The ends of a link between two components of a graph, until the components have taken theirs.
 pub(crate) struct Ends<T> {
     shared: Arc<Shared<T>>,
@@ -373,7 +373,9 @@ impl<T> Ends<T> {
         }
     }
 
-    pub(crate) fn sending(sender: Sender<T>) -> Self {
+    /// For an outbox of a graph that the link leads out of.
+    pub(crate) fn sending(mut sender: Sender<T>) -> Self {
+        sender.outward = Some(Outward::of(&sender.shared));
         Self {
             shared: sender.shared.clone(),
             sender: Some(sender),
@@ -418,27 +420,17 @@ impl<T: Message> AnyEnds for Ends<T> {
     }
 
     fn counted(&self) -> Arc<dyn Counted> {
-        self.shared.clone()
+        let outward = self
+            .sender
+            .as_ref()
+            .and_then(|sender| sender.outward.clone());
+        match outward {
+            Some(outward) => outward,
+            None => self.shared.clone(),
+        }
     }
 
     fn as_any(&mut self) -> &mut dyn Any {
         self
-    }
-}
-
-#[cfg(all(test, kamea_loom))]
-mod tests {
-    use super::*;
-
-    /// Whoever waits for the end of a receiver hears of it, also if it ends while the wait begins.
-    #[test]
-    fn loom_the_end_is_not_missed() {
-        loom::model(|| {
-            let gone = Arc::new(Gone::default());
-            let setter = gone.clone();
-            let thread = loom::thread::spawn(move || setter.set());
-            loom::future::block_on(std::future::poll_fn(|cx| gone.poll(cx)));
-            thread.join().unwrap();
-        });
     }
 }

@@ -19,10 +19,12 @@ pub(crate) struct LinkCounts {
 
 /// A link of either kind, as the census sees it.
 pub(crate) trait Counted {
-    fn counts(&self) -> LinkCounts;
+    /// Adds what has been counted: to `sent`, the messages of each outbox, by its number among those that feed the link. What waits
+    /// at this moment is not added.
+    fn add_to(&self, counts: &mut LinkCounts, sent: &mut [u64]);
 
-    /// How many messages came from an outbox, by its number among those that feed the link.
-    fn sent(&self, feed: usize) -> u64;
+    /// How many messages wait.
+    fn queued(&self) -> u64;
 
     /// Whether the component at the inbox waits for a message, if it was last polled for the `polls`-th time.
     fn reader_waits(&self, polls: u64) -> bool;

@@ -5,6 +5,8 @@
 
 pub(crate) mod across;
 mod count;
+mod gone;
+mod outward;
 mod shared;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::across::Gone;
+use super::gone::Gone;
 use super::{Counted, LinkCounts, Measure, Tapping};
 use crate::port::Message;
 use crate::tap::TapPoint;
@@ -23,11 +23,22 @@ pub(crate) struct Shared<T> {
     capacity: u64,
     measure: Option<Measure<T>>,
     reader_waits: AtomicBool,
-    /// The outboxes that wait for space, and since when.
-    writers: Mutex<Vec<(usize, Instant)>>,
+    /// The sends that wait for space.
+    writers: Mutex<Vec<Wait>>,
+    /// How many graphs have had an outbox of theirs send over it, if it leads out of them.
+    graphs: AtomicU64,
     /// Whether there are any taps: what each message looks at.
     is_tapped: AtomicBool,
     taps: Mutex<Vec<Tapping<T>>>,
+}
+
+/// A send that waits for space.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Wait {
+    feed: usize,
+    /// The number of the graph that it leads out of; 0 otherwise.
+    graph: u64,
+    since: Instant,
 }
 
 impl<T> Shared<T> {
@@ -42,6 +53,7 @@ impl<T> Shared<T> {
             measure,
             reader_waits: AtomicBool::new(false),
             writers: Mutex::default(),
+            graphs: AtomicU64::new(0),
             is_tapped: AtomicBool::new(false),
             taps: Mutex::default(),
         }
@@ -87,7 +99,7 @@ impl<T> Shared<T> {
     }
 
     /// The two ends count one after the other, so this may be off by those that are on their way.
-    fn queued(&self) -> u64 {
+    pub(super) fn queued(&self) -> u64 {
         if self.gone.is_set() {
             return 0;
         }
@@ -95,20 +107,29 @@ impl<T> Shared<T> {
         self.messages().saturating_sub(received).min(self.capacity)
     }
 
-    /// A message is going to wait for space. What this gives says so of its outbox for as long as it lives; with it come the bytes of
-    /// the message.
-    pub(super) fn begin_wait(&self, message: &T, feed: usize) -> (WriterWaits<'_, T>, u64) {
+    pub(super) fn high_water(&self) -> u64 {
+        self.high_water.load(Relaxed)
+    }
+
+    /// A number for one more graph that sends over it.
+    pub(super) fn number_graph(&self) -> u64 {
+        self.graphs.fetch_add(1, Relaxed) + 1
+    }
+
+    /// A message is going to wait for space. What this gives says so of its outbox for as long as it lives.
+    pub(super) fn begin_wait(&self, feed: usize, graph: u64) -> WriterWaits<'_, T> {
         self.high_water.fetch_max(self.capacity, Relaxed);
-        if self.is_tapped() {
-            self.show(message, feed);
-        }
-        let entry = (feed, turn());
-        lock(&self.writers).push(entry);
-        let waits = WriterWaits {
-            shared: self,
-            entry,
-        };
-        (waits, self.weigh(message))
+        let since = turn();
+        let wait = Wait { feed, graph, since };
+        lock(&self.writers).push(wait);
+        WriterWaits { shared: self, wait }
+    }
+
+    /// The outboxes of a graph that wait for space, and since when.
+    pub(super) fn each_waiting(&self, graph: u64, then: &mut dyn FnMut(usize, Instant)) {
+        let writers = lock(&self.writers);
+        let waiting = writers.iter().filter(|wait| wait.graph == graph);
+        waiting.for_each(|wait| then(wait.feed, wait.since));
     }
 
     /// Says, for as long as it lives, that the inbox waits for a message.
@@ -120,13 +141,13 @@ impl<T> Shared<T> {
 
 pub(super) struct WriterWaits<'a, T> {
     shared: &'a Shared<T>,
-    entry: (usize, Instant),
+    wait: Wait,
 }
 
 impl<T> Drop for WriterWaits<'_, T> {
     fn drop(&mut self) {
         let mut writers = lock(&self.shared.writers);
-        if let Some(at) = writers.iter().position(|entry| *entry == self.entry) {
+        if let Some(at) = writers.iter().position(|wait| *wait == self.wait) {
             writers.swap_remove(at);
         }
     }
@@ -141,17 +162,17 @@ impl Drop for ReaderWaits<'_> {
 }
 
 impl<T: Message> Counted for Shared<T> {
-    fn counts(&self) -> LinkCounts {
-        LinkCounts {
-            messages: self.messages(),
-            bytes: self.bytes.load(Relaxed),
-            queued: self.queued(),
-            high_water: self.high_water.load(Relaxed),
+    fn add_to(&self, counts: &mut LinkCounts, sent: &mut [u64]) {
+        counts.messages += self.messages();
+        counts.bytes += self.bytes.load(Relaxed);
+        counts.high_water = counts.high_water.max(self.high_water());
+        for (sum, sent) in sent.iter_mut().zip(&self.sent) {
+            *sum += sent.load(Relaxed);
         }
     }
 
-    fn sent(&self, feed: usize) -> u64 {
-        self.sent.get(feed).map_or(0, |sent| sent.load(Relaxed))
+    fn queued(&self) -> u64 {
+        self.queued()
     }
 
     fn reader_waits(&self, _: u64) -> bool {
@@ -159,9 +180,7 @@ impl<T: Message> Counted for Shared<T> {
     }
 
     fn each_writer(&self, then: &mut dyn FnMut(usize, Instant)) {
-        lock(&self.writers)
-            .iter()
-            .for_each(|(feed, since)| then(*feed, *since));
+        self.each_waiting(0, then);
     }
 
     fn tap(&self, feed: Option<usize>, point: &Arc<TapPoint>) {

@@ -9,18 +9,32 @@ use crate::tap::TapPoint;
 
 /// What looks at the messages of a link inside a flow.
 pub(crate) struct Watch<T> {
-    pub(crate) measure: Option<Measure<T>>,
+    measure: Option<Measure<T>>,
     pub(crate) bytes: u64,
     pub(crate) taps: Vec<Tapping<T>>,
 }
 
-impl<T> Watch<T> {
-    pub(crate) fn measuring(measure: Option<Measure<T>>) -> Self {
+impl<T> Default for Watch<T> {
+    fn default() -> Self {
         Self {
-            measure,
+            measure: None,
             bytes: 0,
             taps: Vec::new(),
         }
+    }
+}
+
+impl<T> Watch<T> {
+    pub(crate) fn measuring(measure: Measure<T>) -> Self {
+        Self {
+            measure: Some(measure),
+            ..Self::default()
+        }
+    }
+
+    /// Whether nobody looks any more.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.measure.is_none() && self.taps.is_empty()
     }
 
     #[inline(never)]

@@ -47,9 +47,8 @@ struct State<T> {
     /// With fewer messages than that in the queue there is nothing to be seen to when one comes: there is space, nobody waits to
     /// send, nobody looks at the message, and it is not the most that ever waited.
     quick: usize,
-    /// Whether anybody looks at each message: hardly ever.
-    is_watched: bool,
-    watch: Watch<T>,
+    /// Who looks at each message, if anybody does: hardly ever.
+    watch: Option<Box<Watch<T>>>,
 }
 
 /// A send that waits for space.
@@ -71,7 +70,6 @@ impl<T> Queue<T> {
     where
         T: Message,
     {
-        let measure = terms.measure();
         Self {
             state: RefCell::new(State {
                 messages: VecDeque::new(),
@@ -87,8 +85,9 @@ impl<T> Queue<T> {
                 sent_by_others: vec![0; terms.feeds.saturating_sub(1)].into(),
                 high_water: 0,
                 quick: 0,
-                is_watched: measure.is_some(),
-                watch: Watch::measuring(measure),
+                watch: terms
+                    .measure()
+                    .map(|measure| Watch::measuring(measure).into()),
             }),
             ready,
         }
@@ -138,7 +137,7 @@ impl<T> Queue<T> {
     }
 
     /// Takes the message of an outbox, if there is space for it and nobody has waited for longer. It is moved once.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn offer(&self, message: &mut Option<T>, feed: usize) {
         let mut state = self.state.borrow_mut();
         if state.messages.len() < state.quick
@@ -230,6 +229,7 @@ impl<T> Queue<T> {
     #[cold]
     pub(crate) fn leave(&self, ticket: Ticket, message: &mut Option<T>) {
         let mut state = self.state.borrow_mut();
+        let mut reader = None;
         if let Some(at) = state
             .writers
             .iter()
@@ -240,11 +240,14 @@ impl<T> Queue<T> {
             && let Some(message) = message.take()
         {
             state.accept(message, writer.feed);
-            return self.wake_reader(state);
+            reader = state.reader.take();
+        } else {
+            state.reckon();
         }
-        state.reckon();
+        // It may have been woken for space that it leaves to others.
         let next = state.next_writer_with_space();
         drop(state);
+        self.wake(reader);
         if !mutated("a send that is given up wakes nobody") {
             self.wake(next);
         }
@@ -285,13 +288,11 @@ impl<T> Queue<T> {
         state.inbox_open = false;
         (state.capacity, state.quick) = (0, 0);
         let undelivered = std::mem::take(&mut state.messages);
-        let writers = std::mem::take(&mut state.writers);
-        let watchers = std::mem::take(&mut state.watchers);
+        let waiting = state.take_waiting();
         drop(state);
-        let writers = writers.into_iter().filter_map(|writer| writer.waiter);
-        for waiter in writers.chain(watchers) {
-            waiter.wake(&self.ready);
-        }
+        waiting
+            .into_iter()
+            .for_each(|waiter| waiter.wake(&self.ready));
         // A message may own anything, and may panic: it is dropped when nothing is borrowed and all have been told.
         drop(undelivered);
     }
@@ -314,8 +315,8 @@ impl<T> Queue<T> {
 impl<T> State<T> {
     /// Puts a message into the queue, and counts it.
     fn accept(&mut self, message: T, feed: usize) {
-        if self.is_watched {
-            self.watch.see(&message, feed);
+        if let Some(watch) = &mut self.watch {
+            watch.see(&message, feed);
         }
         self.messages.push_back(message);
         self.high_water = self.high_water.max(self.messages.len());
@@ -325,7 +326,7 @@ impl<T> State<T> {
 
     /// Finds out when there is nothing to be seen to.
     fn reckon(&mut self) {
-        let is_simple = self.writers.is_empty() && !self.is_watched;
+        let is_simple = self.writers.is_empty() && self.watch.is_none();
         let quick = self.high_water.min(self.capacity);
         self.quick = if is_simple { quick } else { 0 };
     }
@@ -336,6 +337,15 @@ impl<T> State<T> {
             None => self.sent += 1,
             Some(other) => self.sent_by_others[other] += 1,
         }
+    }
+
+    /// All that wait for space or for the end. Mostly nobody does.
+    fn take_waiting(&mut self) -> Vec<Waiter> {
+        if self.writers.is_empty() {
+            return std::mem::take(&mut self.watchers);
+        }
+        let writers = self.writers.drain(..).filter_map(|writer| writer.waiter);
+        writers.chain(self.watchers.drain(..)).collect()
     }
 
     /// Who is to be woken because there is space again. It keeps its place until it has sent.
@@ -359,22 +369,22 @@ pub(crate) trait AnyQueue: Any + Counted {}
 impl<T: Message> AnyQueue for Queue<T> {}
 
 impl<T: Message> Counted for Queue<T> {
-    fn counts(&self) -> LinkCounts {
+    fn add_to(&self, counts: &mut LinkCounts, sent: &mut [u64]) {
         let state = self.state.borrow();
-        LinkCounts {
-            messages: state.sent + state.sent_by_others.iter().sum::<u64>(),
-            bytes: state.watch.bytes,
-            queued: state.messages.len() as u64,
-            high_water: state.high_water as u64,
+        counts.messages += state.sent;
+        if let Some((first, others)) = sent.split_first_mut() {
+            *first += state.sent;
+            for (sum, sent) in others.iter_mut().zip(&state.sent_by_others) {
+                *sum += sent;
+                counts.messages += sent;
+            }
         }
+        counts.bytes += state.watch.as_ref().map_or(0, |watch| watch.bytes);
+        counts.high_water = counts.high_water.max(state.high_water as u64);
     }
 
-    fn sent(&self, feed: usize) -> u64 {
-        let state = self.state.borrow();
-        match feed.checked_sub(1) {
-            None => state.sent,
-            Some(other) => state.sent_by_others.get(other).copied().unwrap_or(0),
-        }
+    fn queued(&self) -> u64 {
+        self.len() as u64
     }
 
     fn reader_waits(&self, polls: u64) -> bool {
@@ -395,16 +405,20 @@ impl<T: Message> Counted for Queue<T> {
 
     fn tap(&self, feed: Option<usize>, point: &Arc<TapPoint>) {
         let mut state = self.state.borrow_mut();
-        state.watch.taps.push(Tapping::new(feed, point));
-        state.is_watched = true;
+        let watch = state.watch.get_or_insert_default();
+        watch.taps.push(Tapping::new(feed, point));
         state.quick = 0;
     }
 
     fn untap(&self, point: &Arc<TapPoint>) {
         let mut state = self.state.borrow_mut();
-        let watch = &mut state.watch;
+        let Some(watch) = &mut state.watch else {
+            return;
+        };
         watch.taps.retain(|tap| !tap.is_at(point));
-        state.is_watched = !watch.taps.is_empty() || watch.measure.is_some();
+        if watch.is_idle() {
+            state.watch = None;
+        }
         state.reckon();
     }
 }

@@ -14,7 +14,7 @@ use crate::link::within::Queue;
 
 /// The end of a link where a component takes its messages from.
 ///
-/// Dropping it, or returning from the component, closes the link: who sends then hears [`Closed`].
+/// Dropping it, or returning from the component, closes the link: who sends then hears [`Closed`](crate::Closed).
 ///
 /// # Examples
 ///

@@ -126,7 +126,11 @@ impl<T: 'static> Outbox<T> {
     /// Waits until the inbox at the other end is gone: for a component that would otherwise learn of it too late,
     /// because it waits for the world and not for space.
     pub async fn closed(&self) {
-        poll_fn(|cx| self.poll_closed(cx)).await;
+        match &self.0 {
+            Sending::Within { queue, .. } => poll_fn(|cx| queue.poll_closed(cx)).await,
+            Sending::Across(sender) => sender.closed().await,
+            Sending::Weak(weak) => weak.closed().await,
+        }
     }
 
     /// Whether the inbox at the other end is gone.
@@ -135,17 +139,6 @@ impl<T: 'static> Outbox<T> {
             Sending::Within { queue, .. } => queue.is_closed(),
             Sending::Across(sender) => sender.is_closed(),
             Sending::Weak(weak) => weak.upgrade().is_none_or(|sender| sender.is_closed()),
-        }
-    }
-
-    fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
-        match &self.0 {
-            Sending::Within { queue, .. } => queue.poll_closed(cx),
-            Sending::Across(sender) => sender.poll_closed(cx),
-            Sending::Weak(weak) => match weak.upgrade() {
-                Some(sender) => sender.poll_closed(cx),
-                None => Poll::Ready(()),
-            },
         }
     }
 }

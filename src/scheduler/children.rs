@@ -3,7 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 
 use super::stop::{self, Stop};
 use super::{Placement, worker};
@@ -130,11 +130,21 @@ impl Drop for Children {
 async fn run(mut flow: Flow, leash: &Leash, wish: Option<Arc<Stop>>) -> Outcome {
     let (mut stop, mut cut) = (pin!(leash.stop.wait()), pin!(leash.cut.wait()));
     let mut is_stopping = false;
+    // Whom the wishes wake: to wait for them takes locks that all children share, to look at them does not.
+    let mut waker: Option<Waker> = None;
     poll_fn(|cx| {
-        if cut.as_mut().poll(cx).is_ready() {
+        if !waker
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()))
+        {
+            waker = Some(cx.waker().clone());
+            let _ = leash.stop.is_set() || stop.as_mut().poll(cx).is_ready();
+            let _ = leash.cut.is_set() || cut.as_mut().poll(cx).is_ready();
+        }
+        if leash.cut.is_set() {
             return Poll::Ready(Ok(()));
         }
-        if !is_stopping && stop.as_mut().poll(cx).is_ready() {
+        if !is_stopping && leash.stop.is_set() {
             is_stopping = true;
             flow.stop_sources();
         }

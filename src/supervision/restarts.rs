@@ -44,7 +44,10 @@ impl Restarts {
         let pause = limit.first_pause.saturating_mul(factor);
         let pause = pause.min(limit.longest_pause);
         history.recent.push_back(now);
-        history.recent.iter_mut().for_each(|fault| *fault += pause);
+        for fault in &mut history.recent {
+            // A pause beyond all time is as good as for ever.
+            *fault = fault.checked_add(pause).unwrap_or(*fault);
+        }
         history.count += 1;
         Some(pause)
     }

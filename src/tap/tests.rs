@@ -89,6 +89,32 @@ fn a_tap_shows_what_travels_in_each_kind_of_link_and_ends_with_the_scheduler() {
 }
 
 #[test]
+fn of_a_link_that_graphs_share_each_message_of_theirs_is_shown_once() {
+    let scheduler = Scheduler::with_workers(1);
+    let (sender, mut receiver) = crate::link(1);
+    let feeds = [(); 3].map(|()| {
+        let mut graph = Graph::new("sharing");
+        let pass = graph.add("pass", pass);
+        graph.take_into(pass.outbox, sender.clone());
+        let numbers = graph.feed(pass.inbox);
+        scheduler.run(graph).unwrap();
+        numbers
+    });
+    let mut tap = scheduler
+        .workers()
+        .tap("sharing", "pass.outbox", "(outside)", ALL);
+    settle(&scheduler);
+    for (number, numbers) in (0..).zip(&feeds) {
+        numbers.send_blocking(number).unwrap();
+        assert_eq!(receiver.next_blocking(), Some(number));
+    }
+    sender.send_blocking(9).unwrap();
+    assert_eq!(receiver.next_blocking(), Some(9), "it is of no graph");
+    assert_eq!(texts(&mut tap, 3), ["0", "1", "2"]);
+    assert_eq!(tap.seen(), 3);
+}
+
+#[test]
 fn of_a_merged_inbox_only_the_tapped_outbox_is_shown() {
     let scheduler = Scheduler::with_workers(1);
     let mut graph = Graph::new("merged");

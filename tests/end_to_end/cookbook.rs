@@ -1,7 +1,7 @@
 //! The cookbook: every recipe is started, and the session of its chapter is held with it.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -141,8 +141,8 @@ fn every_recipe_has_a_chapter_whose_session_goes_as_written() {
                     text + program(recipe).to_str().unwrap() + arguments
                 })
             };
-            let output = Command::new("bash")
-                .args(["-c", &here(&command)])
+            let output = Command::new("timeout")
+                .args(["120", "bash", "-c", &here(&command)])
                 .output()
                 .unwrap();
             let printed = String::from_utf8_lossy(&output.stdout);
@@ -196,6 +196,9 @@ fn in_the_chat_everybody_hears_everybody() {
     guests[1].write_all("caf\u{e9}?\n".as_bytes()).unwrap();
     for guest in &mut guests[..2] {
         expect(guest, "guest 2: caf\u{e9}?\n".as_bytes());
+    }
+    if let Err(error) = guests[2].read_to_end(&mut Vec::new()) {
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     }
 }
 

@@ -150,6 +150,24 @@ fn mistakes_are_status_2_and_failures_status_1_and_both_one_block() {
         (&[], 2, "error: there is no graph", 1),
         (&["--no-such-option"], 2, "error: unexpected argument", 1),
         (
+            &["show"],
+            2,
+            "error: the following required arguments were not provided: <NAME>",
+            1,
+        ),
+        (
+            &["--inspect", "0.0.0.0:0", "one_shot x => console_echoer"],
+            2,
+            "error: anybody could look",
+            1,
+        ),
+        (
+            &["--inspect", &address, "one_shot x => console_echoer"],
+            1,
+            "error: cannot listen on 127.0.0.1:",
+            1,
+        ),
+        (
             &["show", "pars"],
             2,
             "error: there is no component `pars`",

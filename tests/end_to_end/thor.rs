@@ -27,8 +27,8 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// A server that is a function of each connection, one after another; gives its address.
-fn serve(mut conversation: impl FnMut(TcpStream) + Send + 'static) -> SocketAddr {
-    serve_at("127.0.0.1:0", move |stream| conversation(stream))
+fn serve(conversation: impl FnMut(TcpStream) + Send + 'static) -> SocketAddr {
+    serve_at("127.0.0.1:0", conversation)
 }
 
 fn serve_at(address: &str, mut conversation: impl FnMut(TcpStream) + Send + 'static) -> SocketAddr {

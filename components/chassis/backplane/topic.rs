@@ -187,10 +187,7 @@ impl<T: Clone> Topic<T> {
             state.wait(place, cx.waker());
             return Poll::Pending;
         }
-        let count = BATCH.min((state.end() - place.next) as usize);
-        for _ in 0..count {
-            batch.extend(state.read(place));
-        }
+        state.read(place, batch);
         let publishers = state.publishers_with_space();
         drop(state);
         publishers.into_iter().for_each(Waker::wake);
@@ -261,18 +258,26 @@ impl<T> State<T> {
 }
 
 impl<T: Clone> State<T> {
-    /// Reads a message. The last who reads it has it without a copy, which is always the first message: who has not read
-    /// that one has read none of the others.
-    fn read(&mut self, place: &mut Place) -> Option<T> {
-        let index = self.index_of(place.next);
-        let slot = self.slots.get_mut(index)?;
-        slot.read_by(place.slow);
-        place.next += 1;
-        if slot.unread > 0 {
-            return Some(slot.message.clone());
+    /// Reads a batch. The last who reads a message has it without a copy: it is the first in the ring, since who has not read a
+    /// message has read none of those behind it.
+    fn read(&mut self, place: &mut Place, batch: &mut VecDeque<T>) {
+        let from = self.index_of(place.next);
+        let count = BATCH.min(self.slots.len() - from);
+        place.next += count as u64;
+        let mut copied = from..from + count;
+        while !copied.is_empty()
+            && let Some(slot) = self
+                .slots
+                .pop_front_if(|slot| slot.unread == 1 && from == 0)
+        {
+            batch.push_back(slot.message);
+            self.first += 1;
+            copied.end -= 1;
         }
-        self.first += 1;
-        self.slots.pop_front().map(|slot| slot.message)
+        batch.extend(self.slots.range_mut(copied).map(|slot| {
+            slot.read_by(place.slow);
+            slot.message.clone()
+        }));
     }
 }
 

@@ -5,6 +5,7 @@
 //!                ╌╌▶ sketches    to the gatherer, which is another graph
 //! ```
 
+use std::mem;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,6 +16,9 @@ use super::sketch::{Sketch, refusal};
 
 /// How long a line may be, in bytes.
 const LONGEST_LINE: usize = 4096;
+
+/// How many bytes of answers are enough to be sent before another line is obeyed: eight bytes ask for all that there is.
+const ENOUGH: usize = 65_536;
 
 /// What a program looks like now.
 #[derive(Debug, Clone)]
@@ -67,11 +71,17 @@ pub fn draw_topology(
         };
         let drawn = async {
             while let Some(bytes) = io.inbox.next().await {
-                let mut answers = String::new();
-                drawing.feed(&bytes, &mut answers);
+                let (mut answers, mut next) = (String::new(), Some(bytes));
                 // What has come already counts before it is shown.
-                while let Some(bytes) = io.inbox.try_next() {
-                    drawing.feed(&bytes, &mut answers);
+                while let Some(bytes) = next {
+                    let mut rest = &bytes[..];
+                    while !rest.is_empty() {
+                        drawing.feed(&mut rest, &mut answers);
+                        if answers.len() >= ENOUGH {
+                            io.outbox.send(mem::take(&mut answers).into()).await?;
+                        }
+                    }
+                    next = io.inbox.try_next();
                 }
                 sketches.send(sketched(&drawing.sketch, true)).await?;
                 if !answers.is_empty() {
@@ -96,13 +106,17 @@ struct Drawing {
 }
 
 impl Drawing {
-    fn feed(&mut self, mut bytes: &[u8], answers: &mut String) {
-        while let Some(end) = memchr(b'\n', bytes) {
+    /// Takes bytes, and obeys their lines, until there are enough answers.
+    fn feed(&mut self, bytes: &mut &[u8], answers: &mut String) {
+        while answers.len() < ENOUGH {
+            let Some(end) = memchr(b'\n', bytes) else {
+                self.gather(mem::take(bytes));
+                return;
+            };
             self.gather(&bytes[..end]);
             self.end_line(answers);
-            bytes = &bytes[end + 1..];
+            *bytes = &bytes[end + 1..];
         }
-        self.gather(bytes);
     }
 
     fn gather(&mut self, bytes: &[u8]) {
@@ -116,7 +130,7 @@ impl Drawing {
 
     fn end_line(&mut self, answers: &mut String) {
         let line = String::from_utf8_lossy(&self.line).replace('\r', "");
-        if std::mem::take(&mut self.is_too_long) {
+        if mem::take(&mut self.is_too_long) {
             answers.push_str(&refusal(&format!("a line may have {LONGEST_LINE} bytes")));
         } else if !line.trim().is_empty() {
             answers.push_str(&self.sketch.command(&line));
@@ -132,7 +146,7 @@ mod tests {
     fn answers(parts: &[&[u8]]) -> String {
         let (mut drawing, mut answers) = (Drawing::default(), String::new());
         for part in parts {
-            drawing.feed(part, &mut answers);
+            drawing.feed(&mut &part[..], &mut answers);
             assert!(drawing.line.len() <= LONGEST_LINE);
         }
         answers
@@ -162,6 +176,20 @@ mod tests {
             told,
             "ERROR \"a line may have 4096 bytes\"\nUPDATE_NAME NODE 1 a\n"
         );
+    }
+
+    #[test]
+    fn answers_do_not_gather() {
+        let name = "x".repeat(1000);
+        let text = format!("ADD NODE 1 {name} auto -\n") + &"GET ALL\n".repeat(1000);
+        let (mut drawing, mut rest, mut told) = (Drawing::default(), text.as_bytes(), 0);
+        while !rest.is_empty() {
+            let mut answers = String::new();
+            drawing.feed(&mut rest, &mut answers);
+            assert!(answers.len() < ENOUGH + 2 * name.len(), "{}", answers.len());
+            told += answers.matches("DEL ALL\n").count();
+        }
+        assert_eq!(told, 1000);
     }
 
     #[test]

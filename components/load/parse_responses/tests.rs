@@ -134,7 +134,7 @@ fn every_request_has_one_outcome_and_faults_are_told_apart() {
         ),
         // "[...] the connection will not persist after the current response" (RFC 9112, 9.3): nothing behind it is answered.
         (
-            3,
+            4,
             &[
                 Send(1, 3),
                 Receive(1, LAST),

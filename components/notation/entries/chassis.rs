@@ -1,6 +1,6 @@
 //! Components that run other components, or bring them together.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU16, NonZeroUsize};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -84,13 +84,13 @@ pub(super) fn entries() -> Vec<Entry> {
         component! {
             "parallel" = parallel in "chassis/parallel.rs" {
                 /// How many copies there are.
-                copies: NonZeroUsize,
+                copies: NonZeroU16,
                 /// What they do with a text: upper, lower, trim or reverse.
                 mapping: Mapping,
                 /// Whether the order is kept.
                 ordered: bool = "yes",
                 => {
-                    let copies = parallel(copies.get(), move |text: String| mapping.of(&text));
+                    let copies = parallel(copies.get().into(), move |text: String| mapping.of(&text));
                     if ordered { copies.ordered() } else { copies }
                 }
             }

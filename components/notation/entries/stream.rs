@@ -1,6 +1,6 @@
 //! Components over plain messages.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,7 +9,7 @@ use super::{Entry, component};
 use crate::http::Request;
 use crate::net::Accepted;
 use crate::notation::servers::HttpConnection;
-use crate::notation::value::Size;
+use crate::notation::value::{AboveZero, Chance, Size};
 use crate::stream::{
     Unreliability, batch, chunkify, collate, counter, echo, first_only, frame, lines,
     lossy_connector, measure_rate, null_sink, one_shot, prompted_turnstile, rate_limit,
@@ -30,8 +30,8 @@ pub(super) fn entries() -> Vec<Entry> {
         component! {
             "chunkify" = chunkify in "stream/chunkify.rs" {
                 /// How many bytes.
-                size: Size,
-                => chunkify(size.0.max(1))
+                size: AboveZero<Size>,
+                => chunkify(size.0.0)
             }
         },
         component! {
@@ -79,8 +79,8 @@ pub(super) fn entries() -> Vec<Entry> {
         component! {
             "measure_rate" = measure_rate in "stream/measure_rate.rs" for [Bytes, String, u64, Accepted, HttpConnection, Request] {
                 /// How long messages are counted.
-                period: Duration = "1s",
-                => measure_rate::<T>(period)
+                period: AboveZero<Duration> = "1s",
+                => measure_rate::<T>(period.0)
             }
         },
         component! { "null_sink" = null_sink in "stream/null_sink.rs" for any { => null_sink::<T> } },
@@ -101,10 +101,10 @@ pub(super) fn entries() -> Vec<Entry> {
         component! {
             "rate_limit" = rate_limit in "stream/rate_limit.rs" for [Bytes, String, u64, Accepted, HttpConnection, Request] {
                 /// How many messages.
-                most: u32,
+                most: NonZeroU32,
                 /// In what time.
                 period: Duration = "1s",
-                => rate_limit::<T>(most, period)
+                => rate_limit::<T>(most.get(), period)
             }
         },
         component! {
@@ -117,23 +117,29 @@ pub(super) fn entries() -> Vec<Entry> {
         component! {
             "ticker" = ticker in "stream/ticker.rs" {
                 /// How long it waits before each tick.
-                period: Duration,
-                => ticker(period)
+                period: AboveZero<Duration>,
+                => ticker(period.0)
             }
         },
         component! {
             "unreliable" = unreliable in "stream/unreliable.rs" for [Bytes, String, u64] {
                 /// How likely a message is lost, from 0 to 1.
-                loss: f64 = "0",
+                loss: Chance = "0",
                 /// How likely a message comes twice, from 0 to 1.
-                duplication: f64 = "0",
+                duplication: Chance = "0",
                 /// How likely a message may overtake others, from 0 to 1.
-                disorder: f64 = "0",
+                disorder: Chance = "0",
                 /// How long every message is on its way at the least.
                 delay: Duration = "0s",
                 /// How much longer it may be on its way.
                 jitter: Duration = "0s",
-                => unreliable::<T>(Unreliability { loss, duplication, disorder, delay, jitter })
+                => unreliable::<T>(Unreliability {
+                    loss: loss.0,
+                    duplication: duplication.0,
+                    disorder: disorder.0,
+                    delay,
+                    jitter,
+                })
             }
         },
         component! {

@@ -1,5 +1,7 @@
 //! What a text has words for, and a program functions.
 
+use std::num::NonZeroUsize;
+
 use bytes::Bytes;
 
 use super::{Entry, component};
@@ -45,7 +47,7 @@ pub(super) fn entries() -> Vec<Entry> {
         component! {
             "field" = field in "notation/words.rs" {
                 /// Which one.
-                number: usize,
+                number: NonZeroUsize,
                 /// What separates fields; blanks, however many, otherwise.
                 separator: Option<String>,
                 => field(number, separator)

@@ -185,7 +185,8 @@ error: column 7: the end of the statement is wanted, found `=>`
         "\
 error: column 1: an outbox, NAME.PORT, is wanted, found `a`
     a -> b.c
-    ^",
+    ^
+    components stand in a line by `=>`; `->` links ports of those that have names",
         "\
 error: column 12: an inbox, NAME.PORT, is wanted, found the end
     a.x, b.x ->

@@ -29,10 +29,6 @@ pub(super) fn run_processes(count: NonZeroU16) -> Result<(), Failed> {
     outcome
 }
 
-#[expect(
-    clippy::zombie_processes,
-    reason = "whichever ends first is waited for"
-)]
 fn start() -> io::Result<()> {
     Command::new(env::current_exe()?)
         .arg("--one-process")

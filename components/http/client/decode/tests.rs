@@ -20,7 +20,7 @@ const LIMITS: Limits = Limits {
 
 /// Decodes what follows one request of that method.
 fn respond(method: &Method, input: &str) -> Outcome {
-    decode(LIMITS, &[method.clone()], [input.as_bytes()])
+    decode(LIMITS, std::slice::from_ref(method), [input.as_bytes()])
 }
 
 /// What a decoder found, in few words.

@@ -1,0 +1,172 @@
+//! The links of a graph that does not run yet, and what may be linked to what.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use crate::link::across::AnyEnds;
+use crate::link::{AnyMeasure, DEFAULT_CAPACITY, LinkKind, Measure};
+use crate::port::Message;
+use crate::ports::{InboxHandle, OutboxHandle, PortKey};
+use crate::supervision::Fault;
+
+/// What else may be said of a link that has just been made.
+#[derive(Debug)]
+pub struct LinkOptions<'a, T> {
+    pub(super) link: &'a mut Link,
+    pub(super) message: PhantomData<fn(T)>,
+}
+
+impl<T> LinkOptions<'_, T> {
+    /// How many messages the link holds before its senders wait; [`DEFAULT_CAPACITY`](crate::DEFAULT_CAPACITY) otherwise.
+    ///
+    /// # Panics
+    ///
+    /// If `messages` is 0: a link holds at least one message.
+    pub fn capacity(self, messages: usize) -> Self {
+        assert!(messages > 0, "a link holds at least one message");
+        self.link.capacity = messages;
+        self
+    }
+}
+
+impl<T: Message> LinkOptions<'_, T> {
+    /// Has the [census](crate::Census) count the bytes of the link's messages, each as long as `measure` says.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea::{Graph, Sink, Source};
+    ///
+    /// let mut graph = Graph::new("measured");
+    /// let greet = graph.add("greet", async |io: &mut Source<&'static str>| Ok(io.outbox.send("kia ora").await?));
+    /// let listen = graph.add("listen", async |io: &mut Sink<&'static str>| {
+    ///     io.inbox.next().await;
+    ///     Ok(())
+    /// });
+    /// graph.link(greet.outbox, listen.inbox).measure(|text| text.len());
+    ///
+    /// let scheduler = kamea::Scheduler::with_workers(1);
+    /// scheduler.run(graph)?.wait()?;
+    /// assert_eq!(scheduler.census().graphs[0].links[0].bytes, Some(7));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn measure(self, measure: fn(&T) -> usize) -> Self {
+        self.link.measure = Some(Arc::new(measure as Measure<T>));
+        self
+    }
+
+    /// Feeds the inbox from a further outbox, one that lies downstream of the inbox or cannot tell when it is done.
+    ///
+    /// Its messages are delivered like all others, but it does not keep the inbox open: the inbox closes when the
+    /// outboxes linked otherwise are gone. So a circle of components drains like a line does.
+    pub fn feedback(self, outbox: OutboxHandle<T>) -> Self {
+        self.link.from.push(Feed {
+            feedback: true,
+            ..Feed::port(outbox)
+        });
+        self
+    }
+}
+
+/// Stands for the faults of a graph while it is wired; made by [`Graph::faults`](crate::Graph::faults).
+#[derive(Debug)]
+pub struct FaultsHandle(pub(super) ());
+
+/// What may be linked to what: an outbox to an inbox of the same message type.
+#[diagnostic::on_unimplemented(
+    message = "cannot link `{Self}` to `{I}`",
+    label = "these two ends do not fit",
+    note = "a link leads from an outbox to an inbox of the same message type, in this order: `graph.link(outbox, inbox)`"
+)]
+pub trait LinksTo<I> {
+    /// What travels over the link.
+    type Message: Message;
+
+    #[doc(hidden)]
+    fn into_link(self, inbox: I) -> NewLink;
+}
+
+/// A link that is about to enter its graph.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct NewLink(pub(super) Link);
+
+impl<T: Message> LinksTo<InboxHandle<T>> for OutboxHandle<T> {
+    type Message = T;
+
+    fn into_link(self, inbox: InboxHandle<T>) -> NewLink {
+        let mut link = Link::new(LinkKind::of::<T>(), Some(inbox.key));
+        link.from.push(Feed::port(self));
+        NewLink(link)
+    }
+}
+
+impl LinksTo<InboxHandle<Fault>> for FaultsHandle {
+    type Message = Fault;
+
+    fn into_link(self, inbox: InboxHandle<Fault>) -> NewLink {
+        let mut link = Link::new(LinkKind::of::<Fault>(), Some(inbox.key));
+        link.from.push(Feed {
+            outbox: Origin::Faults,
+            feedback: false,
+        });
+        NewLink(link)
+    }
+}
+
+/// A link of a graph that does not run yet.
+pub(super) struct Link {
+    pub(super) kind: LinkKind,
+    pub(super) capacity: usize,
+    pub(super) measure: Option<AnyMeasure>,
+    pub(super) from: Vec<Feed>,
+    pub(super) to: Option<PortKey>,
+    /// The ends of a link that leads out of the graph.
+    pub(super) premade: Option<Box<dyn AnyEnds>>,
+}
+
+/// What feeds a link.
+#[derive(Clone, Copy)]
+pub(super) struct Feed {
+    pub(super) outbox: Origin,
+    pub(super) feedback: bool,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Origin {
+    Port(PortKey),
+    /// The graph itself, which reports its faults.
+    Faults,
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link")
+            .field("kind", &self.kind)
+            .field("capacity", &self.capacity)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Link {
+    pub(super) fn new(kind: LinkKind, to: Option<PortKey>) -> Self {
+        Self {
+            kind,
+            capacity: DEFAULT_CAPACITY,
+            measure: None,
+            from: Vec::new(),
+            to,
+            premade: None,
+        }
+    }
+}
+
+impl Feed {
+    pub(super) fn port<T>(outbox: OutboxHandle<T>) -> Self {
+        Self {
+            outbox: Origin::Port(outbox.key),
+            feedback: false,
+        }
+    }
+}

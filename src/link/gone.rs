@@ -1,0 +1,143 @@
+//! The end of a receiver, and who waits for it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use crate::flow::wake_caught;
+use crate::mutation::mutated;
+use crate::sync::{AtomicBool, Mutex, Ordering};
+
+/// The fact that a receiving end is gone, and who waits for it. `flume` tells a sender only when it sends.
+#[derive(Debug, Default)]
+pub(crate) struct Gone {
+    is_gone: AtomicBool,
+    waiting: Mutex<Waiting>,
+}
+
+/// Those that wait, each under a number of its own.
+#[derive(Debug, Default)]
+struct Waiting {
+    wakers: Vec<(u64, Waker)>,
+    numbered: u64,
+}
+
+impl Gone {
+    pub(super) fn set(&self) {
+        self.is_gone.store(true, Ordering::Release);
+        if mutated("the end of a receiver wakes nobody") {
+            return;
+        }
+        let wakers = match self.waiting.lock() {
+            Ok(mut waiting) => std::mem::take(&mut waiting.wakers),
+            Err(_) => return,
+        };
+        wakers.into_iter().for_each(|(_, waker)| wake_caught(waker));
+    }
+
+    pub(super) fn is_set(&self) -> bool {
+        self.is_gone.load(Ordering::Acquire)
+    }
+
+    /// Waits for it. Who gives up is forgotten: many may send to one receiver, one after another.
+    pub(super) fn wait(&self) -> GoneWait<'_> {
+        GoneWait {
+            gone: self,
+            number: None,
+        }
+    }
+}
+
+/// A wait for the end of a receiver.
+#[derive(Debug)]
+pub(super) struct GoneWait<'a> {
+    gone: &'a Gone,
+    /// By which it is known, once it has been polled.
+    number: Option<u64>,
+}
+
+impl GoneWait<'_> {
+    fn register(&mut self, waker: &Waker) {
+        let Ok(mut waiting) = self.gone.waiting.lock() else {
+            return;
+        };
+        let number = *self.number.get_or_insert_with(|| {
+            waiting.numbered += 1;
+            waiting.numbered
+        });
+        let mut known = waiting.wakers.iter_mut();
+        match known.find(|(known, _)| *known == number) {
+            Some((_, known)) => known.clone_from(waker),
+            None => waiting.wakers.push((number, waker.clone())),
+        }
+    }
+}
+
+impl Future for GoneWait<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.gone.is_set() {
+            return Poll::Ready(());
+        }
+        self.register(cx.waker());
+        // `set` may have run between the first look and the registration.
+        if self.gone.is_set() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+}
+
+impl Drop for GoneWait<'_> {
+    fn drop(&mut self) {
+        let Some(number) = self.number else { return };
+        let known = match self.gone.waiting.lock() {
+            Ok(mut waiting) => {
+                let at = waiting
+                    .wakers
+                    .iter()
+                    .position(|(known, _)| *known == number);
+                at.map(|at| waiting.wakers.swap_remove(at))
+            }
+            Err(_) => None,
+        };
+        // A waker may own anything, and what it owns may wait for the same.
+        drop(known);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever waits for the end of a receiver hears of it, also if it ends while the wait begins.
+    #[cfg(kamea_loom)]
+    #[test]
+    fn loom_the_end_is_not_missed() {
+        loom::model(|| {
+            let gone = std::sync::Arc::new(Gone::default());
+            let setter = gone.clone();
+            let thread = loom::thread::spawn(move || setter.set());
+            loom::future::block_on(gone.wait());
+            thread.join().unwrap();
+        });
+    }
+
+    #[cfg(not(kamea_loom))]
+    #[test]
+    fn who_gives_up_its_wait_leaves_nothing_behind() {
+        let mut cx = Context::from_waker(Waker::noop());
+        let gone = Gone::default();
+        let mut stays = gone.wait();
+        for _ in 0..100 {
+            let mut given_up = gone.wait();
+            assert!(Pin::new(&mut given_up).poll(&mut cx).is_pending());
+            assert!(Pin::new(&mut stays).poll(&mut cx).is_pending());
+        }
+        assert_eq!(gone.waiting.lock().unwrap().wakers.len(), 1);
+        gone.set();
+        assert!(Pin::new(&mut stays).poll(&mut cx).is_ready());
+    }
+}

@@ -1,0 +1,90 @@
+//! A link that leads out of a graph, as that graph sees it. Other graphs, and code outside of all, may send over it as well: what
+//! they send is none of this graph's counts, and its taps do not see it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::shared::Shared;
+use super::{Counted, LinkCounts, Tapping};
+use crate::port::Message;
+use crate::tap::TapPoint;
+
+/// What one graph sends over a link. It has one outbox there.
+#[derive(Debug)]
+pub(super) struct Outward<T> {
+    shared: Arc<Shared<T>>,
+    /// Its number among those that send over the link, from 1.
+    pub(super) number: u64,
+    sent: AtomicU64,
+    /// Whether there are any taps: what each message looks at.
+    is_tapped: AtomicBool,
+    taps: Mutex<Vec<Tapping<T>>>,
+}
+
+impl<T> Outward<T> {
+    pub(super) fn of(shared: &Arc<Shared<T>>) -> Arc<Self> {
+        Arc::new(Self {
+            shared: shared.clone(),
+            number: shared.number_graph(),
+            sent: AtomicU64::new(0),
+            is_tapped: AtomicBool::new(false),
+            taps: Mutex::default(),
+        })
+    }
+
+    pub(super) fn count_sent(&self) {
+        self.sent.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn is_tapped(&self) -> bool {
+        self.is_tapped.load(Relaxed)
+    }
+
+    /// Shows a message that is about to be sent to the taps.
+    #[cold]
+    pub(super) fn show(&self, message: &T) {
+        self.taps().iter().for_each(|tap| tap.see(message, 0));
+    }
+
+    /// What is behind the lock is whole at any moment.
+    fn taps(&self) -> MutexGuard<'_, Vec<Tapping<T>>> {
+        self.taps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: Message> Counted for Outward<T> {
+    fn add_to(&self, counts: &mut LinkCounts, sent: &mut [u64]) {
+        let own = self.sent.load(Relaxed);
+        counts.messages += own;
+        counts.high_water = counts.high_water.max(self.shared.high_water());
+        if let Some(sum) = sent.first_mut() {
+            *sum += own;
+        }
+    }
+
+    fn queued(&self) -> u64 {
+        self.shared.queued()
+    }
+
+    /// Its inbox is none of this graph.
+    fn reader_waits(&self, _: u64) -> bool {
+        false
+    }
+
+    fn each_writer(&self, then: &mut dyn FnMut(usize, Instant)) {
+        self.shared.each_waiting(self.number, then);
+    }
+
+    fn tap(&self, feed: Option<usize>, point: &Arc<TapPoint>) {
+        self.taps().push(Tapping::new(feed, point));
+        self.is_tapped.store(true, Relaxed);
+    }
+
+    fn untap(&self, point: &Arc<TapPoint>) {
+        let mut taps = self.taps();
+        taps.retain(|tap| !tap.is_at(point));
+        self.is_tapped.store(!taps.is_empty(), Relaxed);
+    }
+}

@@ -1,0 +1,156 @@
+//! Panics of every kind, which nobody else notices.
+
+use super::*;
+
+/// Panics when it is dropped.
+#[derive(Debug, Clone)]
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        assert!(std::thread::panicking(), "a bomb");
+    }
+}
+
+/// An error that panics when it is shown.
+#[derive(Debug)]
+struct Unspeakable;
+
+impl std::fmt::Display for Unspeakable {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        panic!("unspeakable")
+    }
+}
+
+impl std::error::Error for Unspeakable {}
+
+/// A waker that panics.
+struct Bell(AtomicBool);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+        panic!("a bell");
+    }
+}
+
+/// Runs a graph to which `add` adds something that panics, beside a component that must not notice; on the one worker
+/// of a scheduler that must not notice either.
+fn survives(what: &str, expects_fault: bool, add: impl FnOnce(&mut Graph, Receiver<()>)) {
+    let scheduler = Scheduler::with_workers(1);
+    let mut graph = Graph::new(what);
+    let (go, gone) = crate::link(1);
+    add(&mut graph, gone);
+    let copy = graph.add("copy", pass(Failing::Error));
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = count.clone();
+    graph.supervise(move |_| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        Policy::CarryOn
+    });
+    let (numbers, mut copies) = (graph.feed(copy.inbox), graph.take(copy.outbox));
+    let running = scheduler.run(graph).unwrap();
+    numbers.send_blocking(1).unwrap();
+    assert_eq!(copies.next_blocking(), Some(1), "{what}");
+    go.send_blocking(()).unwrap();
+    drop(go);
+    numbers.send_blocking(2).unwrap();
+    assert_eq!(copies.next_blocking(), Some(2), "{what}");
+    drop(numbers);
+    let (faults, deadline) = (usize::from(expects_fault), Instant::now() + AGES);
+    while count.load(Ordering::SeqCst) < faults && Instant::now() < deadline {
+        std::thread::yield_now();
+    }
+    assert!(running.stop_within(AGES).unwrap(), "{what}");
+    assert_eq!(count.load(Ordering::SeqCst), faults, "{what}");
+    assert!(scheduler.stop(AGES), "{what}");
+}
+
+#[test]
+fn panics_stay_in_their_component() {
+    survives("dropped at its end", true, |graph, gone| {
+        let (mut gone, bomb) = (Some(gone), Some(Bomb));
+        graph.add("bomb", async move |_: &mut NoPorts| {
+            let _bomb = &bomb;
+            gone.take().unwrap().next().await;
+            Ok(())
+        });
+    });
+    survives("dropped while it waits", false, |graph, gone| {
+        let mut gone = Some(gone);
+        graph.add("bomb", async move |_: &mut NoPorts| {
+            let _bomb = Bomb;
+            gone.take().unwrap().next().await;
+            pending().await
+        });
+    });
+    survives("an error that cannot be shown", true, |graph, gone| {
+        let mut gone = Some(gone);
+        graph.add("error", async move |_: &mut NoPorts| {
+            gone.take().unwrap().next().await;
+            Err(Unspeakable.into())
+        });
+    });
+    survives("on a thread of its own", true, |graph, gone| {
+        let (mut gone, bomb) = (gone, Bomb);
+        let body = move |_: &mut NoPorts| {
+            let _bomb = &bomb;
+            gone.next_blocking();
+            Ok(())
+        };
+        graph.add("bomb", blocking(body));
+    });
+}
+
+#[test]
+fn messages_that_panic_harm_whoever_drops_them() {
+    survives("undelivered", true, |graph, gone| {
+        let give = graph.add("give", async |io: &mut Source<Bomb>| {
+            io.outbox.send(Bomb).await?;
+            io.outbox.closed().await;
+            Ok(())
+        });
+        let mut gone = Some(gone);
+        let take = graph.add("take", async move |_: &mut Sink<Bomb>| {
+            gone.take().unwrap().next().await;
+            Ok(())
+        });
+        graph.link(give.outbox, take.inbox).capacity(1);
+    });
+}
+
+#[test]
+fn a_waker_that_panics_harms_nobody() {
+    let bell = Arc::new(Bell(AtomicBool::new(false)));
+    let rung = bell.clone();
+    survives("a bell", false, |graph, gone| {
+        let mut gone = Some(gone);
+        let give = graph.add("give", async move |io: &mut Source<u32>| {
+            let waker = Waker::from(bell.clone());
+            let mut closed = Box::pin(io.outbox.closed());
+            let _ = closed.as_mut().poll(&mut Context::from_waker(&waker));
+            io.outbox.closed().await;
+            Ok(())
+        });
+        let take = graph.add("take", async move |_: &mut Sink<u32>| {
+            gone.take().unwrap().next().await;
+            Ok(())
+        });
+        graph.link(give.outbox, take.inbox);
+    });
+    assert!(rung.0.load(Ordering::SeqCst), "it was woken");
+}
+
+#[test]
+fn what_starts_a_graph_takes_no_worker_down() {
+    let scheduler = Scheduler::with_workers(1);
+    let workers = scheduler.workers();
+    workers.spawn(crate::Placement::Any, || panic!("not even begun"));
+    let (numbers, passed) = crate::link(1);
+    let mut graph = Graph::new("after that");
+    graph.add("say", async move |_: &mut NoPorts| {
+        Ok(numbers.send(7).await?)
+    });
+    scheduler.run(graph).unwrap().wait().unwrap();
+    assert_eq!(passed.into_iter().next(), Some(7));
+}
