@@ -1,11 +1,11 @@
 # The commands of the project. `make run` and `make test` do all their own set-up.
 
 # What is needed beside a Rust toolchain, as program:package. The tests speak with curl, put a real cache in front of the server, and look at
-# its pages in a browser.
+# its pages in a browser, and have gnuplot draw what lab reports.
 NEEDED = cc:gcc
-test: NEEDED += python3:python3 curl:curl varnishd:varnish chromium:chromium
+test: NEEDED += python3:python3 curl:curl varnishd:varnish chromium:chromium gnuplot:gnuplot-nox
 
-.PHONY: run test mutations bench docs needed python-venv loom fuzz
+.PHONY: run test mutations bench lab docs needed python-venv loom fuzz
 
 run:
 	cargo run --release -- -v -d www
@@ -24,6 +24,14 @@ bench: NEEDED += python3:python3 wrk:wrk nginx:nginx-light setpriv:util-linux ap
 bench: needed python-venv
 	cargo build --release --workspace --bins
 	target/release/bench
+
+# The experiments, with those peers that are installed. Interrupted, it goes on when it is made again.
+LAB ?= lab-results
+lab:
+	cargo build --release --bins
+	@# Samples that have failed are in the report.
+	target/release/lab run $(LAB) || [ $$? = 1 ]
+	target/release/lab report $(LAB)
 
 needed:
 	@missing=""; \

@@ -24,6 +24,9 @@ pub mod server {}
 #[doc = include_str!("src/inspect.md")]
 #[cfg(doctest)]
 pub mod inspect {}
+#[doc = include_str!("src/reports.md")]
+#[cfg(doctest)]
+pub mod reports {}
 #[doc = include_str!("src/gateway.md")]
 #[cfg(doctest)]
 pub mod gateway {}

@@ -1,6 +1,7 @@
 //! What the recipes have in common: they run a server, or a graph, `--inspect ADDRESS` shows it on a page, and the larger ones have a log.
 
 mod program_log;
+pub mod report;
 
 use std::error::Error;
 use std::fmt;

@@ -18,6 +18,8 @@ mod end_to_end {
     mod inspect;
     mod inspect_page;
     mod kamaelia;
+    mod lab;
+    mod lab_report;
     mod listing;
     mod malformed;
     mod modes;
@@ -36,6 +38,7 @@ mod end_to_end {
     mod structure;
     mod thor;
     mod thor_load;
+    mod thor_report;
     mod thumbnails;
     mod wsgi;
 }

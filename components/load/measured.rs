@@ -116,8 +116,16 @@ pub struct Second {
     pub bytes: u64,
     /// Half of the corrected latencies were no longer than this, in nanoseconds.
     pub p50: u64,
-    /// 99 % of the corrected latencies were no longer than this, in nanoseconds.
+    /// 75 % of them were no longer than this.
+    pub p75: u64,
+    /// 90 % of them.
+    pub p90: u64,
+    /// 99 % of them.
     pub p99: u64,
+    /// 99.9 % of them.
+    pub p99_9: u64,
+    /// The longest of them.
+    pub max: u64,
 }
 
 impl Default for Measured {

@@ -39,9 +39,14 @@ impl Open {
     }
 
     fn second(&self) -> Second {
+        let quantile = |share| self.latencies.value_at_quantile(share);
         Second {
-            p50: self.latencies.value_at_quantile(0.5),
-            p99: self.latencies.value_at_quantile(0.99),
+            p50: quantile(0.5),
+            p75: quantile(0.75),
+            p90: quantile(0.9),
+            p99: quantile(0.99),
+            p99_9: quantile(0.999),
+            max: self.latencies.max(),
             ..self.counts
         }
     }

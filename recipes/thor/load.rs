@@ -3,7 +3,7 @@
 //! ```text
 //!                ┌ load ────────────────────┐ ──progress──▶ the screen
 //!  the options ─▶│ a graph for a connection │
-//!                └──────────────────────────┘ ──measured──▶ the table
+//!                └──────────────────────────┘ ──measured──▶ the table, the reports
 //! ```
 
 mod options;
@@ -20,6 +20,7 @@ use kamea::{Receiver, Scheduler};
 use kamea_components::load::{Connection, ErrorClass, Generator, Load, Measured, Terms, generate};
 use kamea_components::net::dial;
 use kamea_recipes::raise_file_limit;
+use kamea_recipes::report::{Settings, Summary};
 use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -71,17 +72,37 @@ pub(crate) struct Run {
     pub(crate) busy: f64,
 }
 
-/// Asks as much as the options say, and shows what came of it.
+/// Asks as much as the options say, and shows and reports what came of it. Gives whether no condition has failed the run.
 ///
 /// # Errors
 ///
-/// If the options cannot be followed, or nothing was answered.
-pub(crate) fn run(options: &Options) -> Result<(), Failed> {
+/// If the options cannot be followed, nothing was answered, or a report cannot be written.
+pub(crate) fn run(options: &Options) -> Result<bool, Failed> {
+    let reporting = options.report.open().map_err(Failed::Usage)?;
     let run = measure(options)?;
-    table::show(options, &run)?;
+    if !options.report.json {
+        table::show(options, &run)?;
+    }
+    let summary = summary(options, &run);
+    let has_passed = reporting.finish(&summary, io::stdout(), io::stderr());
+    let has_passed = has_passed.map_err(Failed::Run)?;
     match run.measured.requests {
         0 => Err(unanswered(&run.measured)),
-        _ => Ok(()),
+        _ => Ok(has_passed),
+    }
+}
+
+fn summary(options: &Options, run: &Run) -> Summary {
+    let settings = Settings {
+        thor: env!("CARGO_PKG_VERSION").to_owned(),
+        urls: run.urls.clone(),
+        connections: options.load.connections() as u64,
+        threads: u64::from(options.load.threads.get()),
+        rate_asked_per_s: options.load.rate(),
+    };
+    Summary {
+        client_busy: run.busy,
+        ..Summary::new(settings, &run.measured)
     }
 }
 

@@ -23,7 +23,9 @@ fn main() -> ExitCode {
     };
     if options.load.is_wanted() {
         return match load::run(&options) {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(true) => ExitCode::SUCCESS,
+            // Its conditions have been named.
+            Ok(false) => ExitCode::FAILURE,
             Err(error) => fail(&format!("error: {error}"), error.status()),
         };
     }

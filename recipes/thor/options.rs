@@ -5,6 +5,7 @@ use std::num::{NonZeroU16, NonZeroU32};
 use clap::Parser;
 
 use kamea_recipes::InspectOptions;
+use kamea_recipes::report::ReportOptions;
 
 use super::load::LoadOptions;
 use super::values::{Period, Place, Weighted};
@@ -31,6 +32,8 @@ pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) load: LoadOptions,
     #[command(flatten)]
+    pub(crate) report: ReportOptions,
+    #[command(flatten)]
     pub(crate) inspect: InspectOptions,
     /// Make the requests of one process
     #[arg(long, hide = true)]
@@ -47,6 +50,9 @@ impl Options {
         match &self.urls[..] {
             _ if self.inspect.is_wanted() => {
                 Err("--inspect shows what runs under load: say how much by -c, -d, -n or --rate")
+            }
+            _ if self.report.are_wanted() => {
+                Err("reports are of load: say how much by -c, -d, -n or --rate")
             }
             [Weighted { place, weight: 1 }] => Ok(place),
             _ => Err("several URLs are for load: say how much by -c, -d, -n or --rate"),

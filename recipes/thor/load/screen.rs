@@ -40,7 +40,7 @@ impl Screen {
     pub(super) fn new(options: &Options) -> Self {
         let terminal = Term::stdout();
         Self {
-            kind: match options.load.quiet {
+            kind: match options.load.quiet || options.report.json {
                 true => Kind::Quiet,
                 false if terminal.is_term() => Kind::Terminal(terminal, 0),
                 false => Kind::Lines,

@@ -1,0 +1,69 @@
+//! `lab`, which measures `spidey` in its modes and its peers beside it, and makes a report of it.
+//!
+//! `cargo run --release --bin lab -- run`, then `lab report`
+
+mod begin;
+mod check;
+mod experiment;
+mod guard;
+mod journal;
+mod load;
+mod measure;
+mod options;
+mod patience;
+mod plan;
+mod progress;
+mod report;
+mod run;
+mod servers;
+mod setting;
+mod site;
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use options::{Command, Options};
+
+/// Why it did not work.
+enum Failure {
+    /// What it was told is wrong.
+    Usage(String),
+    /// What it was told failed.
+    Run(String),
+}
+
+impl From<String> for Failure {
+    fn from(line: String) -> Self {
+        Self::Run(line)
+    }
+}
+
+fn main() -> ExitCode {
+    let options = match Options::try_parse() {
+        Ok(options) => options,
+        Err(error) if !error.use_stderr() => error.exit(),
+        Err(error) => {
+            let text = error.to_string();
+            return fail(text.lines().next().unwrap_or("error: wrong usage"), 2);
+        }
+    };
+    let done = match options.command {
+        Command::Run(run) => run::run(&run),
+        Command::Report(report) => report::report(&report),
+        Command::Guard(guard) => {
+            guard::guard(&guard).map_err(|error| Failure::Run(error.to_string()))
+        }
+    };
+    match done {
+        Ok(code) => code,
+        Err(Failure::Usage(line)) => fail(&format!("error: {line}"), 2),
+        Err(Failure::Run(line)) => fail(&format!("error: {line}"), 1),
+    }
+}
+
+fn fail(line: &str, status: u8) -> ExitCode {
+    let _ = writeln!(io::stderr(), "{line}");
+    ExitCode::from(status)
+}

@@ -1,0 +1,279 @@
+//! The servers under test: how each is started, and how it is known to be there.
+//!
+//! A server that may choose its port does, and says which. The others get one that was free a moment ago, and another one if it was taken since. That it is the
+//! right server that answers is told by its answer: it has what only this run's site has.
+
+mod find;
+mod peers;
+
+use std::ffi::OsString;
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures_lite::future::or;
+use kamea::time::sleep;
+use kamea::unblock;
+use kamea_components::process::Stdio;
+
+pub(crate) use find::{Installed, find, ours};
+use peers::{Configured, Place};
+
+use crate::check::check;
+use crate::experiment::{Contender, Experiment, Server};
+use crate::patience::within;
+use crate::setting::{Running, Setting};
+use crate::site;
+
+/// How long a server may take to start.
+const START: Duration = Duration::from_secs(20);
+
+/// How long until it is looked again whether a server is there that does not say so.
+const AGAIN: Duration = Duration::from_millis(5);
+
+/// How long a server that finds its port taken may take to give up: nginx tries for 2.5 s.
+const TAKEN: Duration = Duration::from_secs(4);
+
+/// How long the line may be in which a server says where it is.
+const LONGEST_LINE: usize = 4096;
+
+/// The log of the server.
+const SERVER: &str = "server";
+
+/// How many ports are tried.
+const PORTS: u32 = 5;
+
+/// How many programs fcgiwrap runs at once: as many as `spidey` does unless it is told otherwise.
+const AT_ONCE: &str = "32";
+
+/// How a server is configured.
+type Configure = fn(&Place<'_>) -> Configured;
+
+impl Setting {
+    /// Starts a server that answers an experiment's request as it should; gives where it is.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub(crate) async fn start(
+        &self,
+        contender: Contender,
+        experiment: Experiment,
+        running: &mut Running,
+    ) -> Result<SocketAddr, String> {
+        let configure = match contender.server {
+            Server::Spidey | Server::Python => None,
+            Server::Nginx => Some(peers::nginx as Configure),
+            Server::Apache => Some(peers::apache as Configure),
+            Server::Lighttpd => Some(peers::lighttpd as Configure),
+            Server::Caddy => Some(peers::caddy as Configure),
+        };
+        let started = async {
+            match configure {
+                None => self.start_telling(contender, experiment, running).await,
+                Some(configure) => {
+                    let server = contender.server;
+                    self.start_told(server, configure, experiment, running)
+                        .await
+                }
+            }
+        };
+        let started = within(START, started).await;
+        started.unwrap_or_else(|| {
+            let words = self.last_words(SERVER);
+            Err(format!(
+                "it did not start within {} s: {words}",
+                START.as_secs()
+            ))
+        })
+    }
+
+    /// Starts a server that chooses its port itself, and says on its standard output which.
+    async fn start_telling(
+        &self,
+        contender: Contender,
+        experiment: Experiment,
+        running: &mut Running,
+    ) -> Result<SocketAddr, String> {
+        let options = match contender.mode {
+            Some(mode) => format!(
+                "-p 0 -b 127.0.0.1 --workers {} --mode {} -d",
+                self.cores().len(),
+                mode.name()
+            ),
+            None if experiment == Experiment::Cgi => {
+                "-u -m http.server 0 --bind 127.0.0.1 --cgi --directory".to_owned()
+            }
+            None => "-u -m http.server 0 --bind 127.0.0.1 --directory".to_owned(),
+        };
+        let mut arguments: Vec<_> = options.split(' ').map(OsString::from).collect();
+        arguments.push(self.site.clone().into());
+        let program = self.program_of(contender.server)?;
+        let mut program = self.program(SERVER, program, arguments, self.cores())?;
+        program.stdout = Stdio::Piped;
+        let server = running.start(program).await?;
+        let mut said = Vec::new();
+        if let Some(stdout) = &mut server.process.stdout {
+            // A line is all that it says.
+            while !said.ends_with(b"\n") && said.len() < LONGEST_LINE {
+                match stdout.read().await {
+                    Ok(bytes) if !bytes.is_empty() => said.extend_from_slice(&bytes),
+                    _ => break,
+                }
+            }
+        }
+        let address = address_in(&String::from_utf8_lossy(&said));
+        let address =
+            address.ok_or_else(|| format!("it did not start: {}", self.last_words(SERVER)))?;
+        self.check(address, experiment).await?;
+        Ok(address)
+    }
+
+    /// Starts a server that has to be told its port.
+    async fn start_told(
+        &self,
+        server: Server,
+        configure: Configure,
+        experiment: Experiment,
+        running: &mut Running,
+    ) -> Result<SocketAddr, String> {
+        let program = self.program_of(server)?;
+        let no_cgi = matches!(server, Server::Nginx | Server::Caddy);
+        let socket = match no_cgi && experiment == Experiment::Cgi {
+            true => Some(self.start_fcgiwrap(running).await?),
+            false => None,
+        };
+        for _ in 0..PORTS {
+            let address = free_address()?;
+            let arguments = self.configure(configure, address, socket.as_deref())?;
+            let program = self.program(SERVER, program, arguments, self.cores())?;
+            let server = running.start(program).await?;
+            let answer = async {
+                there(|| TcpStream::connect(address).is_ok()).await;
+                Some(self.check(address, experiment).await)
+            };
+            let end = async {
+                let _ = server.process.exited().await;
+                None
+            };
+            match or(answer, end).await {
+                Some(Ok(())) => return Ok(address),
+                // Somebody else may have answered, who has the port; then ours ends.
+                Some(Err(wrong)) => {
+                    let ended = within(TAKEN, server.process.exited()).await;
+                    ended.ok_or(wrong)?.map_err(|error| error.to_string())?;
+                }
+                None => {}
+            }
+            let words = self.last_words(SERVER);
+            if !words.to_lowercase().contains("in use") {
+                return Err(format!("it did not start: {words}"));
+            }
+        }
+        Err(format!("it found each of {PORTS} ports taken"))
+    }
+
+    /// Writes the configuration of a server; gives the arguments that it is to be started with.
+    fn configure(
+        &self,
+        configure: Configure,
+        address: SocketAddr,
+        fastcgi: Option<&Path>,
+    ) -> Result<Vec<OsString>, String> {
+        let (name, text, mut arguments) = configure(&Place {
+            site: &self.site,
+            run: &self.run,
+            address,
+            workers: self.cores().len(),
+            fastcgi,
+        });
+        let file = self.run.join(name);
+        let written = fs::write(&file, text);
+        written.map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+        arguments.push(file.into());
+        Ok(arguments)
+    }
+
+    /// Whether a server answers as it should.
+    async fn check(&self, address: SocketAddr, experiment: Experiment) -> Result<(), String> {
+        let content = site::content(experiment, &self.plan);
+        unblock(move || check(address, site::path(experiment), &content)).await
+    }
+
+    fn program_of(&self, server: Server) -> Result<&Path, String> {
+        let mut installed = self.installed.iter();
+        let found = installed.find(|installed| installed.server == server);
+        let found = found.ok_or_else(|| format!("{server} is not installed"))?;
+        Ok(&found.program)
+    }
+
+    /// The cores of servers.
+    fn cores(&self) -> &[usize] {
+        &self.plan.circumstances.server_cores
+    }
+
+    /// Starts what runs CGI scripts for servers that do not do so themselves; gives its socket.
+    async fn start_fcgiwrap(&self, running: &mut Running) -> Result<PathBuf, String> {
+        let socket = self.run.join("fcgiwrap.sock");
+        let program = find::installed(&[find::FCGIWRAP])?;
+        let arguments = ["-c", AT_ONCE, "-s"].map(OsString::from);
+        let address = format!("unix:{}", socket.display());
+        let arguments = arguments.into_iter().chain([address.into()]).collect();
+        running
+            .start(self.program("fcgiwrap", &program, arguments, self.cores())?)
+            .await?;
+        there(|| UnixStream::connect(&socket).is_ok()).await;
+        Ok(socket)
+    }
+}
+
+/// An address that nobody has at this moment.
+fn free_address() -> Result<SocketAddr, String> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+    let address = listener.and_then(|listener| listener.local_addr());
+    address.map_err(|error| format!("there is no free port: {error}"))
+}
+
+/// Waits until something is there.
+async fn there(mut is_there: impl FnMut() -> bool) {
+    while !is_there() {
+        sleep(AGAIN).await;
+    }
+}
+
+/// The address of this machine that a text names.
+fn address_in(text: &str) -> Option<SocketAddr> {
+    let (_, behind) = text.split_once("127.0.0.1:")?;
+    let end = behind
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(behind.len());
+    let port = behind[..end].parse().ok()?;
+    Some((Ipv4Addr::LOCALHOST, port).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_says_where_it_is() {
+        for (said, port) in [
+            ("Listening on 127.0.0.1:41234\n", Some(41234)),
+            (
+                "Serving HTTP on 127.0.0.1 port 8000 (http://127.0.0.1:8000/) ...\n",
+                Some(8000),
+            ),
+            ("error: cannot listen\n", None),
+            ("Listening on 127.0.0.1:\n", None),
+            ("", None),
+        ] {
+            assert_eq!(
+                address_in(said).map(|address| address.port()),
+                port,
+                "{said}"
+            );
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! How the peers are configured: each by a file of its own, and by none of the system's.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+/// What a configuration has to name.
+#[derive(Debug)]
+pub(super) struct Place<'a> {
+    /// What is served.
+    pub(super) site: &'a Path,
+    /// Where the server may keep what it needs.
+    pub(super) run: &'a Path,
+    pub(super) address: SocketAddr,
+    /// How many processes or threads may serve.
+    pub(super) workers: usize,
+    /// The socket of who runs CGI scripts, for servers that do not do so themselves.
+    pub(super) fastcgi: Option<&'a Path>,
+}
+
+/// The name of a configuration, what it says, and the arguments of a server that is to heed it and to stay in the foreground.
+pub(super) type Configured = (&'static str, String, Vec<OsString>);
+
+/// nginx as fast as it goes: sendfile, cached descriptors, no access log.
+pub(super) fn nginx(place: &Place<'_>) -> Configured {
+    let cgi = place.fastcgi.map(nginx_fastcgi).unwrap_or_default();
+    // Its workers must be able to read the files of whoever runs the experiments.
+    let user = if is_root() { "user root root;\n" } else { "" };
+    let (run, site) = (place.run.display(), place.site.display());
+    let configuration = format!(
+        "{user}daemon off; worker_processes {workers}; pid {run}/nginx.pid; error_log stderr;
+events {{ worker_connections 1024; multi_accept on; }}
+http {{
+    sendfile on; tcp_nopush on; tcp_nodelay on;
+    open_file_cache max=1000; access_log off; keepalive_requests 1000000000;
+    types {{ text/plain txt; }} default_type application/octet-stream;
+    client_body_temp_path {run}/body; proxy_temp_path {run}/proxy; fastcgi_temp_path {run}/fastcgi;
+    uwsgi_temp_path {run}/uwsgi; scgi_temp_path {run}/scgi;
+    autoindex on;
+    server {{ listen {address} backlog=1024; root {site}; {cgi} }}
+}}
+",
+        workers = place.workers,
+        address = place.address,
+    );
+    let arguments = ["-e", "stderr", "-c"].map(OsString::from);
+    ("nginx.conf", configuration, arguments.into())
+}
+
+fn nginx_fastcgi(socket: &Path) -> String {
+    format!(
+        "location /cgi-bin/ {{ fastcgi_pass unix:{};
+        fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name; fastcgi_param SCRIPT_NAME $fastcgi_script_name;
+        fastcgi_param QUERY_STRING $query_string; fastcgi_param REQUEST_METHOD $request_method;
+        fastcgi_param GATEWAY_INTERFACE CGI/1.1; fastcgi_param SERVER_PROTOCOL $server_protocol;
+        fastcgi_param SERVER_NAME $server_name; fastcgi_param SERVER_PORT $server_port;
+        fastcgi_param REMOTE_ADDR $remote_addr; fastcgi_param SERVER_SOFTWARE nginx; }}",
+        socket.display()
+    )
+}
+
+/// Apache with its event MPM, as many threads as there may be connections, and nothing loaded that is not needed.
+pub(super) fn apache(place: &Place<'_>) -> Configured {
+    // It serves nothing as root.
+    let user = if is_root() {
+        "User nobody\nGroup #65534\n"
+    } else {
+        ""
+    };
+    let modules = [
+        "mpm_event",
+        "unixd",
+        "authz_core",
+        "alias",
+        "dir",
+        "autoindex",
+        "cgid",
+    ];
+    // Each distribution has linked some of them in.
+    let modules = modules.map(|name| {
+        format!("<IfModule !{name}_module>\nLoadModule {name}_module modules/mod_{name}.so\n</IfModule>\n")
+    });
+    let configuration = format!(
+        "ServerRoot {root}
+{modules}{user}DefaultRuntimeDir {run}
+PidFile {run}/apache.pid
+ScriptSock {run}/cgid.sock
+ErrorLog /dev/stderr
+ServerName localhost
+Listen {address}
+StartServers 1
+ServerLimit 1
+ThreadsPerChild 64
+MaxRequestWorkers 64
+MinSpareThreads 1
+MaxSpareThreads 64
+MaxKeepAliveRequests 0
+DocumentRoot {site}
+<Directory {site}>
+    Require all granted
+    AllowOverride None
+    Options Indexes FollowSymLinks
+</Directory>
+ScriptAlias /cgi-bin/ {site}/cgi-bin/
+",
+        root = apache_root().display(),
+        modules = modules.concat(),
+        run = place.run.display(),
+        address = place.address,
+        site = place.site.display(),
+    );
+    let arguments = ["-D", "FOREGROUND", "-f"].map(OsString::from);
+    ("apache.conf", configuration, arguments.into())
+}
+
+/// The folder whose folder `modules` has the modules: each distribution has another.
+fn apache_root() -> PathBuf {
+    let roots = [
+        "/usr/lib/apache2",
+        "/usr/lib64/httpd",
+        "/usr/lib/httpd",
+        "/etc/httpd",
+        "/usr/local/apache2",
+    ];
+    let mut roots = roots.into_iter().map(PathBuf::from);
+    let has_modules = |root: &PathBuf| root.join("modules/mod_cgid.so").is_file();
+    roots
+        .find(has_modules)
+        .unwrap_or_else(|| "/etc/httpd".into())
+}
+
+/// lighttpd, which starts programs itself.
+pub(super) fn lighttpd(place: &Place<'_>) -> Configured {
+    // With one worker it needs nobody to look after its workers.
+    let workers = if place.workers > 1 { place.workers } else { 0 };
+    let configuration = format!(
+        r#"server.document-root = "{}"
+server.bind = "{}"
+server.port = {}
+server.max-worker = {workers}
+server.modules = ("mod_cgi", "mod_dirlisting")
+server.max-keep-alive-requests = 65535
+dir-listing.activate = "enable"
+mimetype.assign = (".txt" => "text/plain")
+$HTTP["url"] =~ "^/cgi-bin/" {{ cgi.assign = ("" => "") }}
+"#,
+        place.site.display(),
+        place.address.ip(),
+        place.address.port()
+    );
+    let arguments = ["-D", "-f"].map(OsString::from);
+    ("lighttpd.conf", configuration, arguments.into())
+}
+
+/// Caddy, without what it does for the public: TLS, an interface for administration, a copy of its configuration.
+pub(super) fn caddy(place: &Place<'_>) -> Configured {
+    let cgi = place.fastcgi.map(|socket| {
+        json!({
+            "match": [{ "path": ["/cgi-bin/*"] }],
+            "handle": [{
+                "handler": "reverse_proxy",
+                "upstreams": [{ "dial": format!("unix/{}", socket.display()) }],
+                // Behind which word the name of a script ends.
+                "transport": { "protocol": "fastcgi", "root": place.site, "split_path": ["/hello"] },
+            }],
+        })
+    });
+    let files = json!({
+        "handle": [{ "handler": "file_server", "root": place.site, "browse": {} }],
+    });
+    let configuration = json!({
+        "admin": { "disabled": true, "config": { "persist": false } },
+        "storage": { "module": "file_system", "root": place.run },
+        "apps": { "http": { "servers": { "lab": {
+            "listen": [place.address],
+            "automatic_https": { "disable": true },
+            "routes": cgi.into_iter().chain([files]).collect::<Vec<_>>(),
+        } } } },
+    });
+    let arguments = ["run", "--config"].map(OsString::from);
+    ("caddy.json", configuration.to_string(), arguments.into())
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
