@@ -67,18 +67,20 @@ pub enum Returned {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn give_tickets(pace: Pace) -> impl Component<TicketPorts> + Clone + Send + Sync {
-    async move |io: &mut TicketPorts| {
-        let office = Office {
-            io,
-            pace: &pace,
-            outstanding: 0,
-            again: VecDeque::new(),
-            free_since: now(),
-        };
-        match pace.schedule {
-            None => office.in_a_loop().await,
-            Some(schedule) => office.by(schedule).await,
-        }
+    async move |io: &mut TicketPorts| give(io, &pace).await
+}
+
+async fn give(io: &mut TicketPorts, pace: &Pace) -> Done {
+    let office = Office {
+        io,
+        pace,
+        outstanding: 0,
+        again: VecDeque::new(),
+        free_since: now(),
+    };
+    match pace.schedule {
+        None => office.in_a_loop().await,
+        Some(schedule) => office.by(schedule).await,
     }
 }
 
@@ -218,3 +220,6 @@ async fn stopped() -> Done {
     stopping().await;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

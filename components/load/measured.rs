@@ -232,3 +232,78 @@ pub(super) fn histogram<C: Counter>() -> Histogram<C> {
 pub(super) fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+    use kamea::time::now;
+
+    use super::*;
+    use crate::load::{Answer, Ticket};
+
+    #[test]
+    fn outcomes_add_up() {
+        let ms = Duration::from_millis;
+        let mut measured = Measured::new();
+        let planned = now();
+        let outcome = |late, sent, ended, result| Outcome {
+            ticket: Ticket {
+                planned,
+                late: ms(late),
+            },
+            sent: Some(planned + ms(sent)),
+            ended: planned + ms(ended),
+            bytes: 100,
+            result,
+        };
+        let answer = |status, content| {
+            let status = StatusCode::from_u16(status).unwrap();
+            Ok(Answer { status, content })
+        };
+        let failed = |class, why: &str| {
+            let why = why.to_owned();
+            Err(Box::new(Failed { class, why }))
+        };
+        for outcome in [
+            outcome(0, 1, 3, answer(200, 20)),
+            outcome(1, 10, 40, answer(404, 5)),
+            outcome(2, 2, 4, answer(200, 10)),
+            outcome(9, 9, 10, failed(ErrorClass::Read, "first")),
+            outcome(0, 9, 10, failed(ErrorClass::Read, "second")),
+            outcome(0, 9, 10, failed(ErrorClass::TimeOut, "late")),
+        ] {
+            measured.add(outcome);
+        }
+        measured.add_shortfall(Shortfall {
+            held_up: 3,
+            missed: 2,
+        });
+        let latencies = |histogram: &Histogram<u64>| {
+            let recorded = histogram.iter_recorded();
+            let millisecond = |value: u64| (value + 500_000) / 1_000_000;
+            recorded
+                .map(|step| millisecond(step.value_iterated_to()))
+                .collect::<Vec<_>>()
+        };
+        // What has failed has no latency.
+        assert_eq!(latencies(&measured.raw), [2, 30]);
+        assert_eq!(latencies(&measured.corrected), [3, 4, 40]);
+        assert_eq!((measured.requests, measured.bytes), (3, 600));
+        let content = Content {
+            total: 35,
+            shortest: 5,
+            longest: 20,
+        };
+        assert_eq!(measured.content, content);
+        assert_eq!(measured.statuses, [(200, 2), (404, 1)].into());
+        assert_eq!(measured.errors.total(), 3);
+        assert_eq!(measured.errors.of(ErrorClass::Read), 2);
+        assert_eq!(measured.errors.examples[&ErrorClass::Read], "first");
+        // Two of the tickets were late by more than a millisecond, and two were never given.
+        let missed = Missed {
+            requests: 4,
+            largest: ms(9),
+        };
+        assert_eq!((measured.missed, measured.held_up), (missed, 3));
+    }
+}

@@ -67,6 +67,31 @@ const ATTENTION: Duration = Duration::from_millis(500);
 ///
 /// It ends when all requests have had an outcome and there will be no more. If its graph is stopped it ends within half a second,
 /// whatever has not come by then.
+///
+/// # Examples
+///
+/// ```
+/// use http::Method;
+/// use kamea::{Graph, time::now};
+/// use kamea_components::load::{Awaited, Note, Terms, Ticket, parse_responses};
+/// use kamea_components::net::DialEvent;
+///
+/// let mut graph = Graph::new("parser alone");
+/// let parser = graph.add("parser", parse_responses(Terms::default()));
+/// let (events, awaited) = (graph.feed(parser.events), graph.feed(parser.awaited));
+/// let mut outcomes = graph.take(parser.outcomes);
+/// let (_returned, _hang_ups) = (graph.take(parser.returned), graph.take(parser.hang_ups));
+/// let ticket = Ticket { planned: now(), late: Default::default() };
+/// awaited.try_send(Awaited { ticket, method: Method::GET }).unwrap();
+/// events.try_send(DialEvent::Sending { connection: 1, requests: 1, at: now() }).unwrap();
+/// let bytes = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi".into();
+/// events.try_send(DialEvent::Received { connection: 1, bytes, at: now() }).unwrap();
+/// drop((awaited, events));
+/// kamea::testing::block_on(graph.start()?)?;
+/// let Some(Note::Outcome(outcome)) = outcomes.try_next() else { panic!("a response has come") };
+/// assert_eq!(outcome.result.map(|answer| (answer.status.as_u16(), answer.content)), Ok((200, 2)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn parse_responses(terms: Terms) -> impl Component<ParseResponsePorts> + Clone + Send + Sync {
     async move |io: &mut ParseResponsePorts| {
         let parser = Parser {

@@ -90,3 +90,69 @@ impl Seconds {
         self.closed.iter().copied().chain(open).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http::StatusCode;
+    use kamea::time::now;
+
+    use super::*;
+    use crate::load::{Answer, ErrorClass, Failed, Ticket};
+
+    #[test]
+    fn a_second_has_what_ended_in_it_whenever_that_is_told() {
+        let begin = now();
+        let mut seconds = Seconds::default();
+        let mut add = |ended: u64, is_answered: bool| {
+            let ended = begin + Duration::from_millis(ended);
+            let failed = || Failed {
+                class: ErrorClass::Read,
+                why: String::new(),
+            };
+            let answer = Answer {
+                status: StatusCode::OK,
+                content: 0,
+            };
+            let planned = ended - Duration::from_millis(10).min(ended - begin);
+            let ticket = Ticket {
+                planned,
+                late: Duration::ZERO,
+            };
+            let outcome = Outcome {
+                ticket,
+                sent: Some(planned),
+                ended,
+                bytes: 7,
+                result: is_answered
+                    .then_some(answer)
+                    .ok_or_else(|| Box::new(failed())),
+            };
+            seconds.add(begin, &outcome);
+        };
+        for (ended, is_answered) in [
+            (100, true),
+            (999, true),
+            (1_000, false),
+            (9_500, true),
+            (50, true),
+            (8_000, true),
+        ] {
+            add(ended, is_answered);
+        }
+        let series = seconds.series();
+        let counts = series
+            .iter()
+            .map(|second| (second.requests, second.errors, second.bytes));
+        let nothing = (0, 0, 0);
+        let mut expected = [nothing; 10];
+        (expected[0], expected[1]) = ((3, 0, 21), (0, 1, 7));
+        (expected[8], expected[9]) = ((1, 0, 7), (1, 0, 7));
+        assert_eq!(counts.collect::<Vec<_>>(), expected);
+        for (number, latency) in [(0, 10), (1, 0), (8, 10), (9, 10)] {
+            let found = Duration::from_nanos(series[number].p99).as_micros();
+            assert!(found.abs_diff(latency * 1_000) <= 10, "{number}: {found}");
+        }
+    }
+}

@@ -146,3 +146,61 @@ impl Targets {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::Version;
+
+    use super::*;
+    use crate::http::Fields;
+
+    fn target(path: &str, content: &[u8], weight: u32) -> Target {
+        let path = Bytes::copy_from_slice(path.as_bytes());
+        let head = RequestHead {
+            target: crate::http::Target::parse(&Method::PUT, path).unwrap(),
+            method: Method::PUT,
+            version: Version::HTTP_11,
+            fields: Fields::new().with("Host", "a"),
+        };
+        Target::new(&head, content, weight)
+    }
+
+    #[test]
+    fn a_piece_is_the_requests_one_after_another() {
+        let content = vec![b'x'; GATHERED];
+        for targets in [
+            vec![target("/a", b"", 1)],
+            vec![target("/a", b"", 1), target("/bb", b"content", 1)],
+            vec![target("/a", &content, 1)],
+        ] {
+            let targets = Targets::new(targets);
+            for count in [1, 2, 100] {
+                let mut drawn = Vec::new();
+                let mut expected = Vec::new();
+                while drawn.len() < count && expected.len() < GATHERED {
+                    drawn.push(targets.draw());
+                    expected.extend_from_slice(drawn[drawn.len() - 1].bytes());
+                }
+                assert_eq!(targets.piece(&drawn), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn targets_are_drawn_by_their_weights() {
+        let targets = Targets::new([
+            target("/a", b"", 1),
+            target("/b", b"", 0x10),
+            target("/c", b"", 3),
+        ]);
+        let mut counts = [0_u32; 3];
+        for _ in 0..20_000 {
+            let bytes = targets.draw().bytes();
+            counts[usize::from(bytes[5] - b'a')] += 1;
+        }
+        // Seven standard deviations off is one in 10^11.
+        for (count, expected) in counts.into_iter().zip([1_000, 16_000, 3_000_u32]) {
+            assert!(count.abs_diff(expected) < 400, "{counts:?}");
+        }
+    }
+}

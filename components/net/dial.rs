@@ -166,6 +166,21 @@ pub fn dial(
 }
 
 /// Like [`dial`], but makes its connections by `connect`: over a [simulated network](crate::simulated::Network), for example.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use kamea::Graph;
+/// use kamea_components::net::dial_by;
+/// use kamea_components::simulated::{Conditions, Network};
+///
+/// let network = Network::new(Conditions::default);
+/// let connect = async move || network.connect("192.0.2.1:80".parse().unwrap()).await;
+/// let mut graph = Graph::new("simulated");
+/// let dial = graph.add("dial", dial_by(connect, Duration::from_secs(10)));
+/// # drop((graph.feed(dial.outgoing), graph.feed(dial.hang_ups), graph.take(dial.events)));
+/// ```
 pub fn dial_by<Connect>(
     connect: Connect,
     connect_within: Duration,

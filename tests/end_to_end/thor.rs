@@ -406,7 +406,7 @@ fn a_response_that_does_not_come_is_not_waited_for_for_ever() {
 fn wrong_usage_is_one_line_and_status_2() {
     for (arguments, part) in [
         (&[][..], "<URL>"),
-        (&["a", "b"], "'b'"),
+        (&["a", "b"], "several URLs are for load"),
         (&["-r", "0", "a"], "--requests"),
         (&["-p", "0", "a"], "--processes"),
         (&["-p", "many", "a"], "--processes"),

@@ -173,7 +173,7 @@ fn a_rate_asks_for_no_more_than_its_schedule() {
     let is_held_up = table.contains("The server did not keep up");
     assert_ne!(
         is_kept,
-        table.contains("The client itself was too slow"),
+        table.contains("The client itself, or its machine, was too slow"),
         "{table}"
     );
     assert!(!is_kept || is_held_up || requests == 200, "{table}");

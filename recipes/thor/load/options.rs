@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use http::Method;
 
 use crate::values::Period;
@@ -19,7 +19,8 @@ const USUAL_CONNECTIONS: usize = 10;
 /// How much load there is to be, and of what kind.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Load")]
-#[group(id = "how_much", multiple = true, args = ["connections", "duration", "number", "rate"])]
+#[group(skip)]
+#[command(group = ArgGroup::new("how_much").multiple(true).args(["connections", "duration", "number", "rate"]))]
 pub(crate) struct LoadOptions {
     /// Ask over so many connections at once [default under load: 10]
     #[arg(short, long, value_name = "CONNECTIONS", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]

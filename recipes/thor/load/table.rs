@@ -146,7 +146,7 @@ fn sentences(options: &Options, run: &Run) -> Vec<String> {
     }
     if measured.missed.requests > 0 {
         sentences.push(format!(
-            "The client itself was too slow: it sent {} requests more than 1 ms after they were due (up to {}) or not at all, though their \
+            "The client itself, or its machine, was too slow: it sent {} requests more than 1 ms after they were due (up to {}) or not at all, though their \
              connections were free. What this shows is not the server alone: ask for less, or on more --threads.",
             text::count(measured.missed.requests),
             text::time(measured.missed.largest.as_nanos() as f64),
