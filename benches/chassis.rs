@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Instant;
 
-use bytes::Bytes;
 use kamea::{Graph, Pipe, Placement, Scheduler, Sink, Source, pipeline};
 use kamea_components::chassis::{Backplane, parallel, publish_to, subscribe_to};
-use kamea_components::file::read_file;
+use kamea_components::file::slice_file;
+use kamea_components::http::FileSlice;
 use tokio::sync::broadcast;
 
 use crate::links::{Measure, measure};
@@ -23,7 +23,7 @@ const TEXT: u64 = 1 << 30;
 /// What it is made of.
 const LINE: &str = "a component is an async function over its ports; it knows nothing of who is at the other end\n";
 
-/// How much of the file is counted at a time, in bytes: what `read_file` gives.
+/// How much of the file is counted at a time, in bytes.
 const BLOCK: usize = 128 * 1024;
 
 /// How many listen to what is published.
@@ -109,15 +109,16 @@ fn cores() -> usize {
 
 fn by_graph(path: &Path) -> Result<u64, Error> {
     let mut graph = Graph::new("words");
-    let count = |block: Bytes| Words::of(&block);
-    let add = async |io: &mut Pipe<Words, u64>| {
+    let mut buffer = Vec::new();
+    let count = move |block: FileSlice| block.read_into(&mut buffer).map(|()| Words::of(&buffer));
+    let add = async |io: &mut Pipe<io::Result<Words>, u64>| {
         let mut all = Words::default();
         while let Some(words) = io.inbox.next().await {
-            all = all.then(words);
+            all = all.then(words?);
         }
         Ok(io.outbox.send(all.count).await?)
     };
-    let (_, sum) = pipeline!(graph, read_file(path) => parallel(cores(), count).ordered() => add);
+    let (_, sum) = pipeline!(graph, slice_file(path, BLOCK as u64) => parallel(cores(), count).ordered() => add);
     let mut sum = graph.take(sum);
     let scheduler = Scheduler::new();
     let running = scheduler.run(graph)?;

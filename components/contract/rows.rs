@@ -16,7 +16,8 @@ use crate::chassis::{
 use crate::coding::{Coding, encode};
 use crate::console::console_echoer;
 use crate::file::{
-    Existing, LogEntry, LogFormat, LogTarget, read_file, read_slice, write_access_log, write_file,
+    Existing, LogEntry, LogFormat, LogTarget, read_file, read_slice, slice_file, write_access_log,
+    write_file,
 };
 use crate::http::{Chunk, FileSlice};
 use crate::net::{Datagram, accept, bind, tcp_client, tcp_server, udp};
@@ -174,6 +175,7 @@ fn of_the_world() -> Vec<Row> {
                 length,
             })
         }),
+        source("slice_file", || slice_file("/etc/hosts", 1)),
         pipe(
             "tcp_client",
             || tcp_client(echoing(), MINUTE),

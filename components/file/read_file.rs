@@ -13,9 +13,9 @@ const CHUNK: usize = 128 * 1024;
 /// Why a file could not be read.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read {}: {error}", path.display())]
-struct Unreadable {
-    path: PathBuf,
-    error: io::Error,
+pub(super) struct Unreadable {
+    pub(super) path: PathBuf,
+    pub(super) error: io::Error,
 }
 
 /// Reads a file, in chunks of at most 128 KiB, on a thread that may wait for the disk.

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 use std::fs::File;
+use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -243,6 +245,19 @@ pub struct FileSlice {
     pub offset: u64,
     /// Its length in bytes.
     pub length: u64,
+}
+
+impl FileSlice {
+    /// Reads all of it into a buffer, in the place of what was there. That may wait for the disk.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read; [`io::ErrorKind::UnexpectedEof`] if the file has become shorter.
+    pub fn read_into(&self, buffer: &mut Vec<u8>) -> io::Result<()> {
+        let length = usize::try_from(self.length).map_err(io::Error::other)?;
+        buffer.resize(length, 0);
+        self.file.read_exact_at(buffer, self.offset)
+    }
 }
 
 /// A request that could not be served, on its way to the error component, which makes the response.

@@ -6,8 +6,9 @@ use bytes::Bytes;
 use kamea::{Sink, Source};
 
 use super::{Entry, component};
-use crate::file::{Existing, LogEntry, read_file, write_file};
+use crate::file::{Existing, LogEntry, read_file, slice_file, write_file};
 use crate::http::{Chunk, HandlerPorts};
+use crate::notation::value::{AboveZero, Size};
 
 pub(super) fn entries() -> Vec<Entry> {
     vec![
@@ -16,6 +17,15 @@ pub(super) fn entries() -> Vec<Entry> {
                 /// The file; `/dev/stdin` is the standard input.
                 path: PathBuf,
                 => read_file(path)
+            }
+        },
+        component! {
+            "slice_file" = slice_file in "file/slice_file.rs" {
+                /// The file.
+                path: PathBuf,
+                /// How many bytes a slice has.
+                length: AboveZero<Size>,
+                => slice_file(path, length.0.0 as u64)
             }
         },
         component! {
