@@ -35,9 +35,8 @@ impl FromStr for Weighted {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (weight, place) = match text.split_once('*') {
-            Some((weight, place)) if weight.bytes().all(|byte| byte.is_ascii_digit()) => {
-                (weight, place)
-            }
+            // What stands in a path or a query is no weight.
+            Some((weight, place)) if !weight.contains(['/', '?']) => (weight, place),
             _ => ("1", text),
         };
         let place: Place = place
@@ -86,6 +85,7 @@ mod tests {
             ("1000000*http://a/", 1_000_000, "http://a/"),
             ("http://a/*", 1, "http://a/*"),
             ("a/2*3", 1, "a/2*3"),
+            ("a?2*3", 1, "a?2*3"),
         ] {
             let Weighted {
                 weight: found,

@@ -223,7 +223,7 @@ mod tests {
         }
         let ends = histogram(&measured);
         let ends: Vec<_> = ends.iter().map(|row| &row[8..18]).collect();
-        assert_eq!(ends, ["  1.00 ms ", "  2.00 ms ", "  5.00 ms "]);
+        assert_eq!(ends, [" 1.00 ms  ", " 2.00 ms  ", " 5.00 ms  "]);
     }
 
     #[test]

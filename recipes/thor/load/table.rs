@@ -16,17 +16,17 @@ const BUSY: f64 = 0.9;
 type Figure = fn(&Histogram<u64>) -> f64;
 
 const FIGURES: &[(&str, Figure)] = &[
-    ("least", |latencies| latencies.min() as f64),
+    ("min", |latencies| latencies.min() as f64),
     ("mean", |latencies| latencies.mean()),
-    ("deviation", |latencies| latencies.stdev()),
-    ("50 %", |latencies| latencies.value_at_quantile(0.5) as f64),
-    ("75 %", |latencies| latencies.value_at_quantile(0.75) as f64),
-    ("90 %", |latencies| latencies.value_at_quantile(0.9) as f64),
-    ("99 %", |latencies| latencies.value_at_quantile(0.99) as f64),
-    ("99.9 %", |latencies| {
+    ("stdev", |latencies| latencies.stdev()),
+    ("p50", |latencies| latencies.value_at_quantile(0.5) as f64),
+    ("p75", |latencies| latencies.value_at_quantile(0.75) as f64),
+    ("p90", |latencies| latencies.value_at_quantile(0.9) as f64),
+    ("p99", |latencies| latencies.value_at_quantile(0.99) as f64),
+    ("p99.9", |latencies| {
         latencies.value_at_quantile(0.999) as f64
     }),
-    ("most", |latencies| latencies.max() as f64),
+    ("max", |latencies| latencies.max() as f64),
 ];
 
 /// Shows a run as a table.
