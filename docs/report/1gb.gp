@@ -1,0 +1,17 @@
+# In this folder, `gnuplot 1gb.gp` makes 1gb.svg of 1gb.dat.
+set terminal svg size 760,348 dynamic background rgb 'white' font 'sans-serif,13'
+set output '1gb.svg'
+set title 'Throughput of a 1 GB file'
+set xlabel 'MB per second'
+set xrange [0:3944.381730491771]
+set yrange [-0.6:7-0.4]
+set ytics ('spidey single' 6, 'spidey forking' 5, 'spidey pool' 4, 'nginx' 3, 'Apache' 2, 'lighttpd' 1, 'http.server' 0)
+set ytics scale 0
+set xtics nomirror
+set grid x linecolor rgb '#ddd3e6'
+set border 3 linecolor rgb '#6d6478'
+unset key
+set style fill solid
+colour(ours) = ours == 1 ? 0x7b5aa6 : 0xa9a2b3
+plot '1gb.dat' using 2:1:(0):2:($1-0.32):($1+0.32):(colour($5)) with boxxyerror linecolor rgb variable, \
+     '' using 2:1:3:4 with xerrorbars pointtype 0 linecolor rgb '#2b2433'
