@@ -20,10 +20,10 @@ impl Summary {
     /// use kamea_recipes::report::{Settings, Summary};
     ///
     /// let mut measured = Measured::new();
-    /// measured.corrected.record(132_000)?;
+    /// measured.corrected.record(1 << 17)?;
     /// measured.statuses.insert(404, 1);
     /// let summary = Summary::new(Settings::default(), &measured);
-    /// assert_eq!(summary.latency_us.corrected.min, 132.0);
+    /// assert_eq!(summary.latency_us.corrected.min, 131.072);
     /// assert_eq!((summary.status["4xx"], summary.errors.status), (1, 1));
     /// # Ok::<(), hdrhistogram::RecordError>(())
     /// ```
