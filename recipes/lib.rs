@@ -5,6 +5,7 @@ pub mod report;
 
 use std::error::Error;
 use std::fmt;
+use std::future::pending;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -112,8 +113,36 @@ pub fn serve(server: WebServer) -> Result<(), Box<dyn Error>> {
     let scheduler = Scheduler::new();
     let _inspecting = options.inspect.run(&scheduler, explanations)?;
     let listening = server.run(&scheduler, &[address])?;
-    writeln!(io::stdout(), "Listening on {}", listening.addresses()[0])?;
-    Ok(scheduler.until_ctrl_c(Duration::from_secs(5))?)
+    let addresses = listening.addresses().to_vec();
+    Ok(listen_until_ctrl_c(
+        scheduler,
+        &addresses,
+        Duration::from_secs(5),
+    )?)
+}
+
+/// Says where a server listens, and runs it until ctrl-c or SIGTERM, and then for as long as `deadline`. These are heeded
+/// before anything is said: whoever reads it may send one at once.
+///
+/// # Errors
+///
+/// If nothing can be written, or signals cannot be heeded.
+pub fn listen_until_ctrl_c(
+    scheduler: Scheduler,
+    addresses: &[SocketAddr],
+    deadline: Duration,
+) -> io::Result<()> {
+    let mut said = Ok(());
+    let say = async {
+        said = addresses
+            .iter()
+            .try_for_each(|address| writeln!(io::stdout(), "Listening on {address}"));
+        if said.is_ok() {
+            pending().await
+        }
+    };
+    scheduler.until_ctrl_c_or(say, deadline)?;
+    said
 }
 
 /// Runs a graph until it has ended, or until ctrl-c: then its sources end, and what has been accepted drains.

@@ -26,7 +26,7 @@ use kamea_components::http::{
 };
 use kamea_components::process::hangups;
 use kamea_components::wsgi::{NotLoaded, WsgiPool};
-use kamea_recipes::{Stamp, log_to_stderr, raise_file_limit, wrong_usage};
+use kamea_recipes::{Stamp, listen_until_ctrl_c, log_to_stderr, raise_file_limit, wrong_usage};
 
 use access_log::AccessLog;
 use mode::Placement;
@@ -92,15 +92,13 @@ fn run(arguments: Options) -> Result<(), Box<dyn Error>> {
     let reload = graph.add("reload", reload);
     graph.link(hangups.outbox, reload.inbox);
     scheduler.run(graph)?;
-    for address in listening.addresses() {
-        writeln!(io::stdout(), "Listening on {address}")?;
-    }
+    let addresses = listening.addresses().to_vec();
     drop(listening);
     let deadline = match options.placement() {
         Placement::Forking => DRAIN + REAP,
         Placement::Pool | Placement::Single => DRAIN,
     };
-    scheduler.until_ctrl_c(deadline)?;
+    listen_until_ctrl_c(scheduler, &addresses, deadline)?;
     log.finish();
     Ok(())
 }
