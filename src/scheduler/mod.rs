@@ -2,6 +2,7 @@
 
 mod children;
 mod flows;
+mod jobs;
 mod pool;
 mod running;
 mod signal;

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
 use super::Running;
+use super::jobs::{Job, Jobs, Queue, jobs};
 use super::stop::{self, Stop};
-use super::worker::{self, Job};
+use super::worker;
 use crate::census::{At, Registry};
 use crate::flow::Flow;
 use crate::graph::{Graph, GraphError};
@@ -45,7 +46,7 @@ pub struct Workers(Arc<Pool>);
 
 #[derive(Debug)]
 struct Pool {
-    jobs: Box<[flume::Sender<Job>]>,
+    jobs: Box<[Jobs]>,
     next: AtomicUsize,
     /// How to stop each graph that runs.
     graphs: Mutex<Vec<Weak<Stop>>>,
@@ -58,8 +59,8 @@ struct Pool {
 
 impl Workers {
     /// So many workers, and what each of them is to do.
-    pub(super) fn new(count: usize) -> (Self, Vec<flume::Receiver<Job>>) {
-        let (jobs, queues): (Vec<_>, _) = (0..count).map(|_| flume::unbounded()).unzip();
+    pub(super) fn new(count: usize) -> (Self, Vec<Queue>) {
+        let (jobs, queues): (Vec<_>, _) = (0..count).map(|_| jobs()).unzip();
         let pool = Pool {
             jobs: jobs.into(),
             next: AtomicUsize::new(0),
@@ -109,8 +110,7 @@ impl Workers {
             Placement::Here => worker::current().unwrap_or_else(|| self.turn()),
             Placement::Any => self.turn(),
         };
-        // A scheduler that has stopped runs nothing more; whoever waits for the job sees its end.
-        let _ = self.0.jobs[index % self.count()].send(Job::Run(Box::new(job)));
+        self.0.jobs[index % self.count()].send(Job::Run(Box::new(job)));
     }
 
     /// Does something for a component: here, if the workers take nothing more, because the component may have to finish what
@@ -133,8 +133,7 @@ impl Workers {
     pub(crate) fn look(&self, look: impl Fn(usize, &Registry) + Clone + Send + 'static) {
         for (index, jobs) in self.0.jobs.iter().enumerate() {
             let look = look.clone();
-            // A worker that is gone runs nothing.
-            let _ = jobs.send(Job::Look(Box::new(move |registry| look(index, registry))));
+            jobs.send(Job::Look(Box::new(move |registry| look(index, registry))));
         }
     }
 
@@ -156,8 +155,7 @@ impl Workers {
         let mut is_finishing = self.0.is_finishing();
         *is_finishing = true;
         for jobs in &self.0.jobs {
-            // A worker that is gone has nothing to finish.
-            let _ = jobs.send(Job::Finish);
+            jobs.send(Job::Finish);
         }
     }
 

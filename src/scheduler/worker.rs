@@ -1,7 +1,6 @@
 //! A worker: a thread that runs flows. The driver (sockets, timers) is a tokio runtime of its own; each flow is one task.
 
 use std::cell::RefCell;
-use std::fmt;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
@@ -13,31 +12,13 @@ use tokio::runtime;
 use tokio::task::{LocalSet, spawn_local};
 
 use super::flows::{Counted, Flows};
+use super::jobs::{Job, Queue};
 use super::stop::{self, Stop};
 use super::{Placement, Workers};
 use crate::census::Registry;
 use crate::flow::Flow;
 use crate::simulation;
 use crate::supervision::{Cause, Fault};
-
-/// What a worker is told.
-pub(super) enum Job {
-    Run(Box<dyn FnOnce() + Send>),
-    /// Do this, which runs nothing, also while what runs is to end.
-    Look(Box<dyn FnOnce(&Registry) + Send>),
-    /// Take nothing more; end when all that runs has ended.
-    Finish,
-}
-
-impl fmt::Debug for Job {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Run(_) => "Run",
-            Self::Look(_) => "Look",
-            Self::Finish => "Finish",
-        })
-    }
-}
 
 /// What a worker knows of itself.
 #[derive(Debug, Clone)]
@@ -60,10 +41,10 @@ impl Worker {
         mut run: impl FnMut(Self, Pin<Box<dyn Future<Output = ()>>>),
     ) -> Workers {
         let (workers, queues) = Workers::new(count);
-        for (index, jobs) in queues.into_iter().enumerate() {
+        for (index, queue) in queues.into_iter().enumerate() {
             let worker = Self::new(index, workers.clone());
             let (flows, registry) = (worker.flows.clone(), worker.registry.clone());
-            let serve = async move { serve(&jobs, flows, &registry).await };
+            let serve = async move { serve(&queue, flows, &registry).await };
             run(worker, Box::pin(serve));
         }
         workers
@@ -89,7 +70,7 @@ impl Worker {
     }
 }
 
-pub(super) fn run(index: usize, jobs: &flume::Receiver<Job>, workers: Workers, abort: &Stop) {
+pub(super) fn run(index: usize, queue: &Queue, workers: Workers, abort: &Stop) {
     let worker = Worker::new(index, workers);
     let (flows, registry) = (worker.flows.clone(), worker.registry.clone());
     Worker::enter(Some(worker));
@@ -101,26 +82,24 @@ pub(super) fn run(index: usize, jobs: &flume::Receiver<Job>, workers: Workers, a
     let tasks = LocalSet::new();
     tasks.block_on(
         &runtime,
-        first_of(serve(jobs, flows, &registry), abort.wait()),
+        first_of(serve(queue, flows, &registry), abort.wait()),
     );
     // What is left is dropped here, on the thread where it ran.
     drop(tasks);
     Worker::enter(None);
-    // Whoever waits for a job that comes too late sees its end.
-    jobs.drain().for_each(drop);
 }
 
-async fn serve(jobs: &flume::Receiver<Job>, flows: Flows, registry: &Registry) {
-    while let Ok(job) = jobs.recv_async().await {
-        match job {
+async fn serve(queue: &Queue, flows: Flows, registry: &Registry) {
+    loop {
+        match queue.next().await {
             Job::Run(job) => run_job(job),
             Job::Look(look) => look(registry),
             Job::Finish => break,
         }
     }
     let looks = async {
-        while let Ok(job) = jobs.recv_async().await {
-            if let Job::Look(look) = job {
+        loop {
+            if let Job::Look(look) = queue.next().await {
                 look(registry);
             }
         }
