@@ -6,9 +6,10 @@ use super::plan::PlannedComponent;
 use super::{Graph, GraphError, Origin};
 use crate::ports::{ComponentId, PortKey};
 
-pub(super) fn number_components<Make>(
-    graph: &Graph<Make>,
-) -> Result<HashMap<ComponentId, usize>, GraphError> {
+/// The number of each component in its graph.
+pub(super) type Numbers = HashMap<ComponentId, usize>;
+
+pub(super) fn number_components<Make>(graph: &Graph<Make>) -> Result<Numbers, GraphError> {
     let mut names = HashSet::new();
     for node in &graph.nodes {
         if !names.insert(node.name.as_str()) {
@@ -43,9 +44,9 @@ pub(super) fn number_components<Make>(
 /// Faults and dead letters have no handle that linking would consume.
 pub(super) fn all_linked_once<Make>(
     graph: &Graph<Make>,
-    numbers: &HashMap<ComponentId, usize>,
+    numbers: &Numbers,
 ) -> Result<(), GraphError> {
-    let mut known = Vec::new();
+    let mut known = HashSet::new();
     for feed in graph.links.iter().flat_map(|link| &link.from) {
         let what = match feed.outbox {
             Origin::Faults => "its faults".to_owned(),
@@ -56,11 +57,10 @@ pub(super) fn all_linked_once<Make>(
             }
             Origin::Port(_) => continue,
         };
-        if known.contains(&what) {
+        if let Some(what) = known.replace(what) {
             let graph = graph.name.clone();
             return Err(GraphError::LinkedTwice { graph, what });
         }
-        known.push(what);
     }
     Ok(())
 }

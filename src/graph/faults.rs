@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Graph;
 use super::link::FaultsHandle;
 use crate::port::Message;
-use crate::ports::{CloneMessage, Cloning, InboxHandle, OutboxHandle, PortKey};
+use crate::ports::{Cloning, InboxHandle, OutboxHandle};
 use crate::supervision::{Fault, Policy};
 
 impl<Make> Graph<Make> {
@@ -45,10 +45,7 @@ impl<Make> Graph<Make> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn dead_letters<T: Message + Clone>(&mut self, inbox: &InboxHandle<T>) -> OutboxHandle<T> {
-        self.dead_letters.push(DeadLetters {
-            inbox: inbox.key,
-            clone: Cloning::<T>::FUNCTION,
-        });
+        self.dead_letters.insert(inbox.key, Cloning::<T>::FUNCTION);
         OutboxHandle::new(inbox.key)
     }
 
@@ -72,10 +69,4 @@ impl<Make> Graph<Make> {
     pub fn supervise(&mut self, policy: impl Fn(&Fault) -> Policy + Send + Sync + 'static) {
         self.supervise = Some(Arc::new(policy));
     }
-}
-
-/// An inbox whose messages in hand are wanted when its component fails. As an outbox they have the inbox's own key.
-pub(super) struct DeadLetters {
-    pub(super) inbox: PortKey,
-    pub(super) clone: CloneMessage,
 }

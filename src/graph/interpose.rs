@@ -1,9 +1,10 @@
 //! A component put into each link of one type of messages, after the graph has been wired.
 
+use super::drawing::port_of;
 use super::{Feed, Graph, Link, Origin};
 use crate::link::LinkKind;
 use crate::port::Message;
-use crate::ports::{InboxHandle, MessageType, OutboxHandle};
+use crate::ports::{InboxHandle, MessageType, OutboxHandle, PortKey};
 
 /// The two ends of a link, as words: `component.port`.
 ///
@@ -53,34 +54,45 @@ impl<Make> Graph<Make> {
         &mut self,
         mut put: impl FnMut(&mut Self, LinkEnds) -> (InboxHandle<T>, OutboxHandle<T>),
     ) {
-        for index in 0..self.links.len() {
-            let Some(to) = self.links[index].to.filter(|&to| {
-                let node = self.nodes.iter().find(|node| node.id == to.component);
-                node.is_some_and(|node| node.ports[to.port].message == MessageType::of::<T>())
-            }) else {
+        for (index, feed, ends) in self.links_of(MessageType::of::<T>()) {
+            let (inbox, passed) = put(self, ends);
+            let link = &mut self.links[index];
+            let Feed { outbox, feedback } = link.from[feed];
+            let mut before = Link::new(LinkKind::of::<T>(), Some(inbox.key));
+            before.capacity = link.capacity;
+            before.from.push(Feed {
+                outbox,
+                feedback: false,
+            });
+            link.from[feed] = Feed {
+                feedback,
+                ..Feed::port(passed)
+            };
+            self.links.push(before);
+        }
+    }
+
+    /// The links between two components that messages of this type take, by their numbers and those
+    /// of the outboxes that feed them.
+    fn links_of(&self, message: MessageType) -> Vec<(usize, usize, LinkEnds)> {
+        let nodes = self.nodes_by_id();
+        let mut found = Vec::new();
+        for (index, link) in self.links.iter().enumerate() {
+            let takes = |to: &PortKey| {
+                let node = nodes.get(&to.component);
+                node.is_some_and(|node| node.ports[to.port].message == message)
+            };
+            let Some(to) = link.to.filter(takes) else {
                 continue;
             };
-            for feed in 0..self.links[index].from.len() {
-                let Feed { outbox, feedback } = self.links[index].from[feed];
-                let Origin::Port(from) = outbox else { continue };
-                let ends = LinkEnds {
-                    from: self.port(from),
-                    to: self.port(to),
-                };
-                let (inbox, passed) = put(self, ends);
-                let mut before = Link::new(LinkKind::of::<T>(), Some(inbox.key));
-                before.capacity = self.links[index].capacity;
-                before.from.push(Feed {
-                    outbox,
-                    feedback: false,
-                });
-                self.links.push(before);
-                self.links[index].from[feed] = Feed {
-                    feedback,
-                    ..Feed::port(passed)
-                };
+            for (feed, fed) in link.from.iter().enumerate() {
+                if let Origin::Port(from) = fed.outbox {
+                    let [from, to] = [from, to].map(|key| port_of(&nodes, key));
+                    found.push((index, feed, LinkEnds { from, to }));
+                }
             }
         }
+        found
     }
 }
 

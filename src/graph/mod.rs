@@ -5,6 +5,8 @@ mod drawing;
 mod error;
 mod faults;
 mod interpose;
+#[cfg(test)]
+mod large_tests;
 mod link;
 mod names;
 mod order;
@@ -16,6 +18,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::Location;
@@ -30,7 +33,6 @@ pub use pipeline::{EndHandle, OpenEnds, Pipeline, PipelineStart, Stage, componen
 pub(crate) use plan::{Plan, PlannedComponent, PlannedLink, PlannedPort};
 pub use template::{PerSeed, Template};
 
-use faults::DeadLetters;
 use link::{Feed, Link, Origin};
 
 use crate::component::Started;
@@ -39,8 +41,8 @@ use crate::link::LinkKind;
 use crate::link::across::AnyEnds;
 use crate::port::Message;
 use crate::ports::{
-    AnyInbox, AnyOutbox, ComponentId, InboxHandle, OutboxHandle, PortInfo, Ports, Wiring,
-    WrongMessage,
+    AnyInbox, AnyOutbox, CloneMessage, ComponentId, InboxHandle, OutboxHandle, PortInfo, PortKey,
+    Ports, Wiring, WrongMessage,
 };
 use crate::supervision::{Supervise, Supervisor};
 
@@ -89,7 +91,9 @@ pub struct Graph<Make = Once> {
     name: Arc<str>,
     nodes: Vec<Node<Make>>,
     links: Vec<Link>,
-    dead_letters: Vec<DeadLetters>,
+    /// The inboxes whose messages in hand are wanted when their component fails, and how to clone
+    /// those. As an outbox they have the inbox's own key.
+    dead_letters: HashMap<PortKey, CloneMessage>,
     supervise: Option<Supervise>,
 }
 
@@ -228,7 +232,7 @@ impl<Make> Graph<Make> {
             name,
             nodes: Vec::new(),
             links: Vec::new(),
-            dead_letters: Vec::new(),
+            dead_letters: HashMap::new(),
             supervise: None,
         }
     }

@@ -56,18 +56,25 @@ impl Plan {
 
     /// Finds the inbox that takes from each link: that behind the functions that are fused into it.
     pub(super) fn find_takers(&mut self) {
-        for link in 0..self.links.len() {
-            let mut taker = self.links[link].to;
-            while let Some(inbox) = taker
-                && inbox.component >= self.components.len()
-            {
-                let is_fed = |link: &&PlannedLink| {
-                    let outbox = link.from.first().and_then(|feed| feed.outbox);
-                    outbox.is_some_and(|outbox| outbox.component == inbox.component)
-                };
-                taker = self.links.iter().find(is_fed).and_then(|link| link.to);
+        let first = self.components.len();
+        // By function: the inbox that it feeds, then the inbox behind all functions that follow.
+        let mut takers = vec![None; self.functions.len()];
+        for link in self.links.iter().filter(|link| link.fused) {
+            let outbox = link.from.first().and_then(|feed| feed.outbox);
+            if let Some(function) = outbox.and_then(|outbox| outbox.component.checked_sub(first)) {
+                takers[function] = link.to;
             }
-            self.links[link].taker = taker;
+        }
+        let behind = |takers: &[Option<PlannedPort>], to: Option<PlannedPort>| {
+            let function = to.and_then(|to| to.component.checked_sub(first));
+            function.map_or(to, |function| takers[function])
+        };
+        // Against the flow: what is behind a function is known before the function.
+        for function in (0..takers.len()).rev() {
+            takers[function] = behind(&takers, takers[function]);
+        }
+        for link in &mut self.links {
+            link.taker = behind(&takers, link.to);
         }
     }
 

@@ -1,15 +1,16 @@
 //! The order in which messages flow.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 
+use super::checks::Numbers;
 use super::{Graph, GraphError, Origin};
-use crate::ports::ComponentId;
 
 /// The components in the order in which messages flow: each after those that feed it. Among components that
 /// do not feed each other the order is the one in which they were added.
 pub(super) fn flow_order<Make>(
     graph: &Graph<Make>,
-    numbers: &HashMap<ComponentId, usize>,
+    numbers: &Numbers,
 ) -> Result<Vec<usize>, GraphError> {
     let count = graph.nodes.len();
     let mut downstream = vec![Vec::new(); count];
@@ -24,18 +25,21 @@ pub(super) fn flow_order<Make>(
         }
     }
     let mut order = Vec::with_capacity(count);
-    let mut pending: Vec<usize> = (0..count).collect();
-    while let Some(position) = pending.iter().position(|&index| upstream_left[index] == 0) {
-        let index = pending.remove(position);
-        downstream[index]
-            .iter()
-            .for_each(|&next| upstream_left[next] -= 1);
+    let is_next = |&index: &usize| upstream_left[index] == 0;
+    let mut ready: BinaryHeap<_> = (0..count).filter(is_next).map(Reverse).collect();
+    while let Some(Reverse(index)) = ready.pop() {
+        for &next in &downstream[index] {
+            upstream_left[next] -= 1;
+            if upstream_left[next] == 0 {
+                ready.push(Reverse(next));
+            }
+        }
         order.push(index);
     }
-    if pending.is_empty() {
+    if order.len() == count {
         return Ok(order);
     }
-    let circle = circle_among(&pending, &downstream);
+    let circle = circle_among(&upstream_left, &downstream);
     let components = circle
         .into_iter()
         .map(|index| graph.nodes[index].name.clone())
@@ -46,21 +50,26 @@ pub(super) fn flow_order<Make>(
     })
 }
 
-/// One circle among components each of which is fed by another of them.
-fn circle_among(pending: &[usize], downstream: &[Vec<usize>]) -> Vec<usize> {
-    let feeder = |of: usize| {
-        pending
-            .iter()
-            .copied()
-            .find(|&index| downstream[index].contains(&of))
-    };
-    let mut path = vec![pending[0]];
-    while let Some(next) = feeder(path[path.len() - 1]) {
-        if let Some(start) = path.iter().position(|&index| index == next) {
+/// One circle among the components that still wait for others: each is fed by another of them.
+fn circle_among(upstream_left: &[usize], downstream: &[Vec<usize>]) -> Vec<usize> {
+    let is_pending = |index: usize| upstream_left[index] > 0;
+    let pending = || (0..upstream_left.len()).filter(|&index| is_pending(index));
+    // The first of those that feed each.
+    let mut feeder = HashMap::new();
+    for index in pending() {
+        for &next in &downstream[index] {
+            feeder.entry(next).or_insert(index);
+        }
+    }
+    let mut path: Vec<_> = pending().take(1).collect();
+    let mut places = HashMap::new();
+    while let Some(&last) = path.last() {
+        if let Some(start) = places.insert(last, path.len() - 1) {
+            path.pop();
             path.drain(..start);
             break;
         }
-        path.push(next);
+        path.extend(feeder.get(&last));
     }
     path.reverse();
     path

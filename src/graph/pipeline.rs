@@ -1,7 +1,6 @@
 //! Pipelines: graphs that are a line.
 
-use std::iter;
-
+use std::collections::HashSet;
 use std::convert::Infallible;
 
 use super::{Composite, Graph, Part};
@@ -143,16 +142,19 @@ impl Graph {
     /// This name, with a number behind it if a component or part of the graph has it.
     #[doc(hidden)]
     pub fn free_name(&self, name: &str) -> String {
-        let is_free = |name: &String| {
-            !self.nodes.iter().any(|node| {
-                let rest = node.name.strip_prefix(name.as_str());
-                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            })
-        };
-        let numbered = (2..).map(|number| format!("{name} {number}"));
-        iter::once(name.to_owned())
-            .chain(numbered)
-            .find(is_free)
+        let mut taken = HashSet::new();
+        for node in &self.nodes {
+            let part = node.name.strip_prefix(name);
+            let part = part.and_then(|rest| rest.split('/').next());
+            taken.extend(part);
+        }
+        if !taken.contains("") {
+            return name.to_owned();
+        }
+        (2..)
+            .map(|number| format!(" {number}"))
+            .find(|number| !taken.contains(number.as_str()))
+            .map(|number| format!("{name}{number}"))
             .expect("a graph has fewer components than there are numbers")
     }
 }

@@ -1,15 +1,18 @@
 //! A graph that has been checked: names resolved to numbers, components in flow order, each port told its link.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::panic::Location;
 use std::sync::Arc;
 
-use super::checks::{all_linked, all_linked_once, number_components};
+use super::checks::{Numbers, all_linked, all_linked_once, number_components};
 use super::order::flow_order;
 use super::{Feed, Graph, GraphError, Link, Node, Origin};
 use crate::link::{LinkKind, Terms};
-use crate::ports::{CloneMessage, ComponentId, LettersLink, PortInfo, PortKey, PortLink};
+use crate::ports::{CloneMessage, LettersLink, PortInfo, PortKey, PortLink};
 use crate::supervision::Supervisor;
+
+/// The most functions in a row that are fused into one inbox.
+pub(super) const MOST_FUSED: usize = 64;
 
 /// What is needed to start a graph any number of times without looking anything up.
 pub(crate) struct Plan {
@@ -89,70 +92,25 @@ impl Plan {
             .iter()
             .map(|node| PlannedComponent::new(node, graph))
             .collect();
-        let mut branches = Branches::default();
-        let mut faults = None;
-
-        for (index, link) in graph.links.iter().enumerate() {
-            if let Some(inbox) = link.to {
-                let component = &mut components[numbers[&inbox.component]];
-                component.ports[inbox.port] = Box::new([PortLink {
-                    link: index,
-                    holds: true,
-                    feed: 0,
-                }]);
-                component.is_source = false;
-            }
-            for (number, feed) in link.from.iter().enumerate() {
-                let at = PortLink {
-                    link: index,
-                    holds: link.is_held_by(feed),
-                    feed: number,
-                };
-                match feed.outbox {
-                    Origin::Port(outbox) => {
-                        let component = numbers[&outbox.component];
-                        match graph.cloning(outbox) {
-                            None => branches.push(component, outbox, at),
-                            Some(clone) => components[component].dead_letters.push(LettersLink {
-                                port: outbox.port,
-                                at,
-                                clone,
-                            }),
-                        }
-                    }
-                    Origin::Faults => faults = Some(at),
-                }
-            }
-        }
-        branches.settle(&mut components);
-        mark_serving_faults(graph, &numbers, &mut components);
+        let faults = link_ports(graph, &numbers, &mut components);
+        mark_serving_faults(graph, &numbers, &order, &mut components);
         all_linked(graph, &components)?;
 
-        let node = |key: PortKey| numbers[&key.component];
-        let on_own_thread = |key: PortKey| graph.nodes[node(key)].own_thread;
-        let has_letters = |component| {
-            let mut letters = graph.dead_letters.iter();
-            letters.any(|letters| letters.inbox.component == component)
-        };
-        let is_function =
-            |key: PortKey| graph.nodes[node(key)].is_function && !has_letters(key.component);
-        let mut links: Box<[_]> = graph
-            .links
-            .iter()
-            .map(|link| PlannedLink::new(link, on_own_thread, is_function))
-            .collect();
-        let fused = graph
+        let mut links = plan_links(graph, &numbers);
+        limit_fusing(graph, &numbers, &order, &mut links);
+        let fused: HashSet<_> = graph
             .links
             .iter()
             .zip(&links)
-            .filter(|(_, link)| link.fused);
-        let fused: HashSet<_> = fused
+            .filter(|(_, link)| link.fused)
             .filter_map(|(link, _)| link.only_outbox())
-            .map(node)
+            .map(|outbox| numbers[&outbox.component])
             .collect();
         let (functions, others) = order
             .into_iter()
             .partition::<Vec<_>, _>(|index| fused.contains(index));
+        let order = [others.as_slice(), &functions].concat();
+        number_ports(graph, &numbers, &order, &mut links);
         let mut components: Vec<_> = components.into_iter().map(Some).collect();
         let mut take = |order: &[usize]| -> Box<[_]> {
             order
@@ -160,19 +118,6 @@ impl Plan {
                 .filter_map(|&index| components[index].take())
                 .collect()
         };
-        let mut positions = vec![0; graph.nodes.len()];
-        for (position, &index) in others.iter().chain(&functions).enumerate() {
-            positions[index] = position;
-        }
-        let port = |key: PortKey| PlannedPort {
-            component: positions[node(key)],
-            port: key.port,
-            branch: key.branch,
-        };
-        for (planned, link) in links.iter_mut().zip(&graph.links) {
-            planned.from = link.from.iter().map(|feed| feed.planned(port)).collect();
-            planned.to = link.to.map(port);
-        }
         let mut plan = Self {
             graph: graph.name.clone(),
             shape: 0,
@@ -184,6 +129,109 @@ impl Plan {
         plan.find_takers();
         plan.shape = plan.shape();
         Ok((plan, [functions, others].concat()))
+    }
+}
+
+/// Tells each port its links. Returns the link that the graph's faults go to.
+fn link_ports<Make>(
+    graph: &Graph<Make>,
+    numbers: &Numbers,
+    components: &mut [PlannedComponent],
+) -> Option<PortLink> {
+    let mut branches = Branches::default();
+    let mut faults = None;
+    for (index, link) in graph.links.iter().enumerate() {
+        if let Some(inbox) = link.to {
+            let component = &mut components[numbers[&inbox.component]];
+            component.ports[inbox.port] = Box::new([PortLink {
+                link: index,
+                holds: true,
+                feed: 0,
+            }]);
+            component.is_source = false;
+        }
+        for (number, feed) in link.from.iter().enumerate() {
+            let at = PortLink {
+                link: index,
+                holds: link.is_held_by(feed),
+                feed: number,
+            };
+            let Origin::Port(outbox) = feed.outbox else {
+                faults = Some(at);
+                continue;
+            };
+            let component = numbers[&outbox.component];
+            match graph.cloning(outbox) {
+                None => branches.push(component, outbox, at),
+                Some(clone) => components[component].dead_letters.push(LettersLink {
+                    port: outbox.port,
+                    at,
+                    clone,
+                }),
+            }
+        }
+    }
+    branches.settle(components);
+    faults
+}
+
+fn plan_links<Make>(graph: &Graph<Make>, numbers: &Numbers) -> Box<[PlannedLink]> {
+    let node = |key: PortKey| &graph.nodes[numbers[&key.component]];
+    let letters = graph.dead_letters.keys();
+    let have_letters: HashSet<_> = letters.map(|inbox| inbox.component).collect();
+    let is_function =
+        |key: PortKey| node(key).is_function && !have_letters.contains(&key.component);
+    let plan = |link| PlannedLink::new(link, |key| node(key).own_thread, is_function);
+    graph.links.iter().map(plan).collect()
+}
+
+/// Ends each chain of fused functions at [`MOST_FUSED`]: they call each other, so a chain of any
+/// length would need a stack of any size.
+fn limit_fusing<Make>(
+    graph: &Graph<Make>,
+    numbers: &Numbers,
+    order: &[usize],
+    links: &mut [PlannedLink],
+) {
+    // By component: the link that it feeds as a function, and how many functions are before it.
+    let mut fused_into = vec![None; graph.nodes.len()];
+    let mut before = vec![0; graph.nodes.len()];
+    for (index, link) in graph.links.iter().enumerate() {
+        if let Some(outbox) = link.only_outbox().filter(|_| links[index].fused) {
+            fused_into[numbers[&outbox.component]] = Some(index);
+        }
+    }
+    for &component in order {
+        let Some(link) = fused_into[component] else {
+            continue;
+        };
+        let chain = before[component] + 1;
+        links[link].fused = chain <= MOST_FUSED;
+        if let Some(to) = graph.links[link].to.filter(|_| links[link].fused) {
+            before[numbers[&to.component]] = chain;
+        }
+    }
+}
+
+/// Numbers the ports of all links by the order of the plan.
+fn number_ports<Make>(
+    graph: &Graph<Make>,
+    numbers: &Numbers,
+    order: &[usize],
+    links: &mut [PlannedLink],
+) {
+    let mut positions = vec![0; graph.nodes.len()];
+    for (position, &index) in order.iter().enumerate() {
+        positions[index] = position;
+    }
+    let port = |key: PortKey| PlannedPort {
+        component: positions[numbers[&key.component]],
+        port: key.port,
+        branch: key.branch,
+    };
+    for (planned, link) in links.iter_mut().zip(&graph.links) {
+        planned.from = link.from.iter().map(|feed| feed.planned(port)).collect();
+        planned.to = link.to.map(port);
     }
 }
 
@@ -293,33 +341,34 @@ impl Branches {
 impl<Make> Graph<Make> {
     /// How the messages of an outbox are cloned, if they are the dead letters of an inbox.
     pub(super) fn cloning(&self, outbox: PortKey) -> Option<CloneMessage> {
-        let mut letters = self.dead_letters.iter();
-        let letters = letters.find(|letters| letters.inbox == outbox)?;
-        Some(letters.clone)
+        self.dead_letters.get(&outbox).copied()
     }
 }
 
-/// Marks what takes the graph's faults, and all that is downstream of it.
+/// Marks what takes the graph's faults, and all that is downstream of it: in flow order, so that
+/// one pass does.
 fn mark_serving_faults<Make>(
     graph: &Graph<Make>,
-    numbers: &HashMap<ComponentId, usize>,
+    numbers: &Numbers,
+    order: &[usize],
     components: &mut [PlannedComponent],
 ) {
-    let mut has_changed = true;
-    while has_changed {
-        has_changed = false;
-        for link in &graph.links {
-            let Some(to) = link.to.map(|to| numbers[&to.component]) else {
-                continue;
-            };
-            let mut feeds = link.from.iter().filter(|feed| !feed.feedback);
-            let serves = feeds.any(|feed| match feed.outbox {
-                Origin::Faults => true,
-                Origin::Port(from) => components[numbers[&from.component]].serves_faults,
-            });
-            if serves && !components[to].serves_faults {
-                components[to].serves_faults = true;
-                has_changed = true;
+    let mut downstream = vec![Vec::new(); components.len()];
+    for link in &graph.links {
+        let Some(to) = link.to.map(|to| numbers[&to.component]) else {
+            continue;
+        };
+        for feed in link.from.iter().filter(|feed| !feed.feedback) {
+            match feed.outbox {
+                Origin::Faults => components[to].serves_faults = true,
+                Origin::Port(from) => downstream[numbers[&from.component]].push(to),
+            }
+        }
+    }
+    for &component in order {
+        if components[component].serves_faults {
+            for &next in &downstream[component] {
+                components[next].serves_faults = true;
             }
         }
     }

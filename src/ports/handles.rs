@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 pub struct ComponentId(pub(crate) u64);
 
 /// Names a port of a component; `branch` counts the outboxes of an [`Outboxes`] port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct PortKey {
     pub(crate) component: ComponentId,
     pub(crate) port: usize,
