@@ -11,7 +11,7 @@ use crate::component::{Done, Started};
 use crate::link::across::AnyEnds;
 use crate::ports::{DetachedWiring, Ports};
 use crate::simulation;
-use crate::supervision::{Cause, Ended, Failed};
+use crate::supervision::{Cause, Ended, Failed, caught};
 
 /// A component that blocks. Made by [`blocking`].
 #[derive(Debug, Clone)]
@@ -78,9 +78,9 @@ impl<F> Blocking<F> {
                     break;
                 }
             }
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop((function, ports)))) {
+            if let Err(cause) = caught(|| drop((function, ports))) {
                 // Nobody waits for the end of a thread whose graph has been dropped.
-                let _ = ended.send(Cause::panic(&*payload));
+                let _ = ended.send(cause);
             }
         };
         let spawned = thread::Builder::new().name(name).spawn(body);

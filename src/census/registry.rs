@@ -3,7 +3,6 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,7 +14,7 @@ use crate::graph::Plan;
 use crate::link::LinkCounts;
 use crate::ports::AnyLink;
 use crate::scheduler::current_registry;
-use crate::supervision::{Fault, Policy};
+use crate::supervision::{Fault, Policy, caught};
 use crate::tap::{TapPoint, TapRequest, bounded};
 use crate::time::turn;
 
@@ -134,7 +133,7 @@ impl Registry {
     pub(super) fn note_fault(&self, fault: &Fault, policy: Policy) {
         // What shows an error is the user's code, which may panic too.
         let show = || bounded(format_args!("{}", fault.cause), FAULT_LENGTH).0;
-        let shown = catch_unwind(AssertUnwindSafe(show));
+        let shown = caught(show);
         let text = shown.unwrap_or_else(|_| "(what shows the error failed, too)".into());
         let mut faults = self.faults.borrow_mut();
         if faults.len() == FAULTS {

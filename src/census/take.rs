@@ -56,7 +56,10 @@ impl Workers {
         let answers = self.ask();
         let mut reports = self.no_reports();
         let mut timer = Timer::new();
-        timer.set(now() + patience);
+        // A moment that cannot be told never comes.
+        if let Some(deadline) = now().checked_add(patience) {
+            timer.set(deadline);
+        }
         while reports.iter().any(Option::is_none) {
             let mut answer = pin!(answers.recv_async());
             let answer = poll_fn(|cx| match answer.as_mut().poll(cx) {
@@ -157,9 +160,13 @@ impl Scheduler {
         let workers = self.workers();
         let answers = workers.ask();
         let mut reports = workers.no_reports();
-        let deadline = Instant::now() + patience;
+        let deadline = Instant::now().checked_add(patience);
+        let next = || match deadline {
+            Some(deadline) => answers.recv_deadline(deadline).ok(),
+            None => answers.recv().ok(),
+        };
         while reports.iter().any(Option::is_none)
-            && let Ok((worker, report)) = answers.recv_deadline(deadline)
+            && let Some((worker, report)) = next()
         {
             reports[worker] = Some(report);
         }

@@ -271,15 +271,20 @@ impl Flow {
     /// Tells of a fault that the graph survives.
     fn tell(&self, fault: Fault) {
         fault.log();
-        let Some(faults) = &self.faults else { return };
+        let Some(faults) = &self.faults else {
+            return drop_fault(fault);
+        };
         match faults.try_send(fault) {
             Ok(()) => {}
-            Err(TrySendError::Full(fault)) => log::error!(
-                "what takes the faults of graph `{}` does not keep up: it does not hear of one of `{}`",
-                self.plan.graph,
-                fault.component(),
-            ),
-            Err(TrySendError::Closed(fault)) => drop_caught(&fault.component.clone(), fault),
+            Err(TrySendError::Full(fault)) => {
+                log::error!(
+                    "what takes the faults of graph `{}` does not keep up: it does not hear of one of `{}`",
+                    self.plan.graph,
+                    fault.component(),
+                );
+                drop_fault(fault);
+            }
+            Err(TrySendError::Closed(fault)) => drop_fault(fault),
         }
     }
 
@@ -307,6 +312,11 @@ impl Flow {
             self.faults = None;
         }
     }
+}
+
+/// The error in it is the user's, whose drop may panic.
+fn drop_fault(fault: Fault) {
+    drop_caught(&fault.component.clone(), fault);
 }
 
 impl Future for Flow {

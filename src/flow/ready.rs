@@ -4,13 +4,12 @@
 //! atomics; [`Woken`] is set by wakers from anywhere (sockets, timers, links across workers) and wakes the flow.
 
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Wake, Waker};
 
 use crate::mutation::mutated;
-use crate::supervision::Cause;
+use crate::supervision::caught;
 use crate::sync::{AtomicU64, Mutex, Ordering};
 
 const WORD: usize = u64::BITS as usize;
@@ -274,20 +273,12 @@ impl Waiter {
             Self::Other(waker) => wake_caught(waker),
         }
     }
-
-    pub(crate) fn same(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Component(a), Self::Component(b)) => a == b,
-            (Self::Other(a), Self::Other(b)) => a.will_wake(b),
-            _ => false,
-        }
-    }
 }
 
 /// Wakes who may have a waker of its own making. If that panics, it is no fault of the component that wakes it.
 pub(crate) fn wake_caught(waker: Waker) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
-        log::error!("a waker {}", Cause::panic(&*payload));
+    if let Err(cause) = caught(|| waker.wake()) {
+        log::error!("a waker {cause}");
     }
 }
 

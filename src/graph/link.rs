@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::link::across::AnyEnds;
-use crate::link::{AnyMeasure, DEFAULT_CAPACITY, LinkKind, Measure};
+use crate::link::{AnyMeasure, DEFAULT_CAPACITY, LinkKind, Measure, capacity_of};
 use crate::port::Message;
 use crate::ports::{InboxHandle, OutboxHandle, PortKey};
 use crate::supervision::Fault;
@@ -23,9 +23,9 @@ impl<T> LinkOptions<'_, T> {
     /// # Panics
     ///
     /// If `messages` is 0: a link holds at least one message.
+    #[track_caller]
     pub fn capacity(self, messages: usize) -> Self {
-        assert!(messages > 0, "a link holds at least one message");
-        self.link.capacity = messages;
+        self.link.capacity = capacity_of(messages);
         self
     }
 }

@@ -8,14 +8,14 @@ use std::task::Poll;
 
 use super::outward::Outward;
 use super::shared::{Shared, WriterWaits};
-use super::{Counted, Measure, Terms};
+use super::{Counted, Measure, Terms, capacity_of};
 use crate::port::{Closed, Message, TrySendError};
 use crate::ports::Direction;
 use crate::simulation;
 
 /// Makes a link that belongs to no graph, with ends that may go to any thread or travel inside a message.
 ///
-/// `capacity` is in messages.
+/// `capacity` is in messages, as many as you like: no memory is taken before there are messages.
 ///
 /// # Panics
 ///
@@ -28,9 +28,9 @@ use crate::simulation;
 /// std::thread::spawn(move || (1..=10).for_each(|n| sender.send_blocking(n).unwrap()));
 /// assert_eq!(receiver.into_iter().sum::<u32>(), 55);
 /// ```
+#[track_caller]
 pub fn link<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
-    assert!(capacity > 0, "a link holds at least one message");
-    link_of(capacity, 1, None)
+    link_of(capacity_of(capacity), 1, None)
 }
 
 fn link_of<T>(

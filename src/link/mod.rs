@@ -26,6 +26,21 @@ use crate::port::Message;
 /// How many messages a link holds unless it is told otherwise.
 pub const DEFAULT_CAPACITY: usize = 16;
 
+/// The most messages that a link may hold: more than fit into any memory, and far enough from the largest
+/// number that a capacity may be added to.
+const MOST: usize = usize::MAX >> 2;
+
+/// The capacity of a link that is to hold so many messages.
+///
+/// # Panics
+///
+/// If `messages` is 0.
+#[track_caller]
+pub(crate) fn capacity_of(messages: usize) -> usize {
+    assert!(messages > 0, "a link holds at least one message");
+    messages.min(MOST)
+}
+
 /// Makes links of one message type; a graph keeps it for each of its links once the type is erased.
 #[derive(Clone, Copy)]
 pub(crate) struct LinkKind {

@@ -106,6 +106,66 @@ fn the_end_travels_upstream_with_the_message() {
     assert!(outboxes[0].is_closed());
 }
 
+/// As those do that a combinator polls by wakers of its own.
+#[test]
+fn who_gives_up_its_wait_for_the_end_leaves_nothing_behind() {
+    let terms = Terms {
+        capacity: 1,
+        holders: 1,
+        feeds: 1,
+        measure: None,
+    };
+    let queue = Rc::new(Queue::<u32>::of(&terms, ReadySet::for_tests()));
+    let outbox = Outbox::within(queue.clone(), true, 0);
+    let mut stays = pin!(outbox.closed());
+    for _ in 0..100 {
+        let flag = std::sync::Arc::new(Flag);
+        let mut given_up = pin!(outbox.closed());
+        for _ in 0..2 {
+            assert!(
+                given_up
+                    .as_mut()
+                    .poll(&mut Context::from_waker(&flag.clone().into()))
+                    .is_pending()
+            );
+            assert!(poll(stays.as_mut()).is_pending());
+        }
+        drop(flag);
+    }
+    assert_eq!(queue.count_watchers(), 1);
+    queue.close();
+    assert_eq!(poll(stays), Poll::Ready(()));
+}
+
+struct Flag;
+
+impl std::task::Wake for Flag {
+    fn wake(self: std::sync::Arc<Self>) {}
+}
+
+#[test]
+fn a_link_of_any_capacity_can_be_used() {
+    for capacity in [1, usize::MAX / 2, usize::MAX] {
+        let (sender, mut receiver) = super::across::link(capacity);
+        assert_eq!(sender.try_send(1), Ok(()));
+        assert_eq!(receiver.try_next(), Some(1));
+        let mut graph = crate::Graph::new("wide");
+        let give = graph.add("give", async |io: &mut crate::Source<u32>| {
+            Ok(io.outbox.send(7).await?)
+        });
+        let take = graph.add("take", async |io: &mut crate::Pipe<u32, u32>| {
+            while let Some(number) = io.inbox.next().await {
+                io.outbox.send(number).await?;
+            }
+            Ok(())
+        });
+        graph.link(give.outbox, take.inbox).capacity(capacity);
+        graph.take_into(take.outbox, sender);
+        crate::testing::block_on(graph.start().unwrap()).unwrap();
+        assert_eq!(receiver.into_iter().collect::<Vec<_>>(), [7]);
+    }
+}
+
 #[test]
 fn across_threads_a_sender_hears_of_the_end() {
     let (sender, receiver) = super::across::link::<u32>(1);

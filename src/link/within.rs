@@ -3,7 +3,9 @@
 use std::any::Any;
 use std::cell::{RefCell, RefMut};
 use std::collections::VecDeque;
+use std::future::Future;
 use std::num::NonZeroU64;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -13,6 +15,7 @@ use super::{Counted, LinkCounts, Tapping, Terms, Watch};
 use crate::flow::{ReadySet, Waiter, is_stopping_source, polls_of};
 use crate::mutation::mutated;
 use crate::port::{Closed, Message, TrySendError};
+use crate::supervision::drop_each;
 use crate::tap::TapPoint;
 use crate::time::turn;
 
@@ -37,7 +40,7 @@ struct State<T> {
     writers: VecDeque<Writer>,
     next_ticket: Ticket,
     /// Components that wait for the inbox to close.
-    watchers: Vec<Waiter>,
+    watchers: Vec<(Ticket, Waiter)>,
     /// How many messages the first outbox has sent.
     sent: u64,
     /// How many the others have, if the link has several.
@@ -210,8 +213,7 @@ impl<T> Queue<T> {
                 }
             }
             None => {
-                let new = state.next_ticket;
-                state.next_ticket = new.saturating_add(1);
+                let new = state.take_ticket();
                 state.writers.push_back(Writer {
                     ticket: new,
                     waiter,
@@ -257,16 +259,17 @@ impl<T> Queue<T> {
         self.state.borrow().messages.len()
     }
 
-    pub(crate) fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.state.borrow_mut();
-        if !state.inbox_open {
-            return Poll::Ready(());
+    /// Waits until the inbox is gone.
+    pub(crate) fn closed(&self) -> ClosedWait<'_, T> {
+        ClosedWait {
+            queue: self,
+            ticket: None,
         }
-        let waiter = Waiter::of(cx, &self.ready);
-        if !state.watchers.iter().any(|known| known.same(&waiter)) {
-            state.watchers.push(waiter);
-        }
-        Poll::Pending
+    }
+
+    #[cfg(test)]
+    pub(super) fn count_watchers(&self) -> usize {
+        self.state.borrow().watchers.len()
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -294,7 +297,7 @@ impl<T> Queue<T> {
             .into_iter()
             .for_each(|waiter| waiter.wake(&self.ready));
         // A message may own anything, and may panic: it is dropped when nothing is borrowed and all have been told.
-        drop(undelivered);
+        drop_each(undelivered);
     }
 
     #[inline]
@@ -324,6 +327,12 @@ impl<T> State<T> {
         self.count(feed);
     }
 
+    fn take_ticket(&mut self) -> Ticket {
+        let ticket = self.next_ticket;
+        self.next_ticket = ticket.saturating_add(1);
+        ticket
+    }
+
     /// Finds out when there is nothing to be seen to.
     fn reckon(&mut self) {
         let is_simple = self.writers.is_empty() && self.watch.is_none();
@@ -342,10 +351,11 @@ impl<T> State<T> {
     /// All that wait for space or for the end. Mostly nobody does.
     fn take_waiting(&mut self) -> Vec<Waiter> {
         if self.writers.is_empty() {
-            return std::mem::take(&mut self.watchers);
+            return self.watchers.drain(..).map(|(_, waiter)| waiter).collect();
         }
         let writers = self.writers.drain(..).filter_map(|writer| writer.waiter);
-        writers.chain(self.watchers.drain(..)).collect()
+        let watchers = self.watchers.drain(..).map(|(_, waiter)| waiter);
+        writers.chain(watchers).collect()
     }
 
     /// Who is to be woken because there is space again. It keeps its place until it has sent.
@@ -360,6 +370,58 @@ impl<T> State<T> {
         } else {
             None
         }
+    }
+}
+
+/// A wait for the end of an inbox. Who gives up is forgotten.
+pub(crate) struct ClosedWait<'a, T> {
+    queue: &'a Queue<T>,
+    /// By which it is known, once it has been polled.
+    ticket: Option<Ticket>,
+}
+
+impl<T> Future for ClosedWait<'_, T> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.queue.state.borrow_mut();
+        if !state.inbox_open {
+            return Poll::Ready(());
+        }
+        let waiter = Waiter::of(cx, &self.queue.ready);
+        let Some(ticket) = self.ticket else {
+            let ticket = state.take_ticket();
+            state.watchers.push((ticket, waiter));
+            drop(state);
+            self.ticket = Some(ticket);
+            return Poll::Pending;
+        };
+        if let Some((_, known)) = state
+            .watchers
+            .iter_mut()
+            .find(|(known, _)| *known == ticket)
+        {
+            // A waker may own anything: it is dropped when nothing is borrowed.
+            let before = std::mem::replace(known, waiter);
+            drop(state);
+            drop(before);
+        }
+        Poll::Pending
+    }
+}
+
+impl<T> Drop for ClosedWait<'_, T> {
+    fn drop(&mut self) {
+        let Some(ticket) = self.ticket else { return };
+        let mut state = self.queue.state.borrow_mut();
+        // Mostly it is the one that came last.
+        let at = state
+            .watchers
+            .iter()
+            .rposition(|(known, _)| *known == ticket);
+        let known = at.map(|at| state.watchers.swap_remove(at));
+        drop(state);
+        drop(known);
     }
 }
 

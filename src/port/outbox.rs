@@ -1,7 +1,7 @@
 //! The outbox: the end of a link where messages go in.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -127,7 +127,7 @@ impl<T: 'static> Outbox<T> {
     /// because it waits for the world and not for space.
     pub async fn closed(&self) {
         match &self.0 {
-            Sending::Within { queue, .. } => poll_fn(|cx| queue.poll_closed(cx)).await,
+            Sending::Within { queue, .. } => queue.closed().await,
             Sending::Across(sender) => sender.closed().await,
             Sending::Weak(weak) => weak.closed().await,
         }

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,7 +17,7 @@ use super::{Placement, Workers};
 use crate::census::Registry;
 use crate::flow::Flow;
 use crate::simulation;
-use crate::supervision::{Cause, Fault};
+use crate::supervision::{Fault, caught};
 
 /// What a worker knows of itself.
 #[derive(Debug, Clone)]
@@ -109,8 +108,7 @@ async fn serve(queue: &Queue, flows: Flows, registry: &Registry) {
 
 /// What starts a flow may run the user's code.
 fn run_job(job: Box<dyn FnOnce() + Send>) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(job)) {
-        let cause = Cause::panic(&*payload);
+    if let Err(cause) = caught(job) {
         log::error!("a graph could not be started: it {cause}");
     }
 }
@@ -239,7 +237,7 @@ pub(super) fn submit(placement: Placement, job: impl FnOnce() + Send + 'static) 
 fn log_fault(outcome: Result<(), Fault>) {
     if let Err(fault) = outcome {
         fault.log();
-        simulation::add_fault(fault);
+        let _ = caught(|| simulation::add_fault(fault));
     }
 }
 

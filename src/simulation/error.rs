@@ -57,7 +57,7 @@ pub enum SimulationError {
 }
 
 impl SimulationError {
-    pub(super) fn panicked(name: &str, payload: &(dyn Any + Send)) -> Self {
+    pub(super) fn panicked(name: &str, payload: Box<dyn Any + Send>) -> Self {
         let panic = match Cause::panic(payload) {
             Cause::Panic(text) => text,
             Cause::Error(error) => error.to_string(),

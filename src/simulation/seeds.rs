@@ -127,6 +127,6 @@ fn failure_of<T, E: Display>(
     match outcome {
         Ok(Ok(_)) => None,
         Ok(Err(error)) => Some(error.to_string()),
-        Err(payload) => Some(SimulationError::panicked("the check", &*payload).to_string()),
+        Err(payload) => Some(SimulationError::panicked("the check", payload).to_string()),
     }
 }

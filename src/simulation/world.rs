@@ -289,7 +289,7 @@ impl World {
             Ok(Poll::Pending) => self.tasks.borrow_mut()[index] = Some(task),
             ended => {
                 if let Err(payload) = ended {
-                    self.fail(SimulationError::panicked(&task.name, &*payload));
+                    self.fail(SimulationError::panicked(&task.name, payload));
                 }
                 self.working
                     .set(self.working.get() - usize::from(!task.serves));

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -68,12 +68,18 @@ where
             let outcome = poll_fn(|cx| poll_caught(running.as_mut(), cx)).await;
             match catch_unwind(AssertUnwindSafe(|| running.set(None))) {
                 Ok(()) => outcome,
-                Err(payload) => outcome.and(Err(payload)),
+                Err(payload) => match outcome {
+                    Err(first) => {
+                        forget_payload(payload);
+                        Err(first)
+                    }
+                    Ok(_) => Err(payload),
+                },
             }
         };
         let Some(cause) = Cause::of(outcome) else {
-            let dropped = catch_unwind(AssertUnwindSafe(|| drop((function, ports))));
-            return dropped.map_err(|payload| Box::new(Failed::for_good(Cause::panic(&*payload))));
+            let dropped = caught(|| drop((function, ports)));
+            return dropped.map_err(|cause| Box::new(Failed::for_good(cause)));
         };
         // A function panics where the component behind it is polled.
         let is_panic = matches!(cause, Cause::Panic(_));
@@ -103,11 +109,41 @@ fn poll_caught<F: Future>(
     }
 }
 
+/// Does something that is the user's, and may panic.
+pub(crate) fn caught<T>(action: impl FnOnce() -> T) -> Result<T, Cause> {
+    catch_unwind(AssertUnwindSafe(action)).map_err(Cause::panic)
+}
+
 /// Drops what a component leaves behind when nobody waits for its outcome any more.
 pub(crate) fn drop_caught<T>(component: &str, left: T) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(left))) {
-        let cause = Cause::panic(&*payload);
+    if let Err(cause) = caught(|| drop(left)) {
         log::error!("component `{component}` panicked while it was dropped: {cause}");
+    }
+}
+
+/// Drops messages one by one. If several panic, the first panic goes on once all are dropped: a second
+/// one during its unwinding would abort the program.
+pub(crate) fn drop_each<T>(messages: impl IntoIterator<Item = T>) {
+    let mut first = None;
+    for message in messages {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(message))) {
+            match first {
+                None => first = Some(payload),
+                Some(_) => forget_payload(payload),
+            }
+        }
+    }
+    match first {
+        Some(payload) if !thread::panicking() => resume_unwind(payload),
+        Some(payload) => log::error!("a message {}", Cause::panic(payload)),
+        None => {}
+    }
+}
+
+/// Drops what a panic carried. That may panic too; what the second panic carries is leaked.
+fn forget_payload(payload: Box<dyn Any + Send>) {
+    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(second);
     }
 }
 
@@ -117,13 +153,15 @@ impl Cause {
         match outcome {
             Ok(Ok(()) | Err(End::Closed)) => None,
             Ok(Err(End::Error(error))) => Some(Self::Error(error)),
-            Err(payload) => Some(Self::panic(&*payload)),
+            Err(payload) => Some(Self::panic(payload)),
         }
     }
 
-    pub(crate) fn panic(payload: &(dyn Any + Send)) -> Self {
+    /// Keeps the text of a panic, and drops what it carried.
+    pub(crate) fn panic(payload: Box<dyn Any + Send>) -> Self {
         let text = payload.downcast_ref::<&str>().map(ToString::to_string);
         let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+        forget_payload(payload);
         Self::Panic(text.unwrap_or_else(|| "(no message)".to_owned()))
     }
 }

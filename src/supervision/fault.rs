@@ -2,9 +2,10 @@
 
 use std::error::Error;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
+
+use super::caught;
 
 /// A component failed: it returned an error, or it panicked.
 ///
@@ -96,7 +97,7 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             // What shows an error is the user's code, which may panic too.
-            Self::Error(error) => match catch_unwind(AssertUnwindSafe(|| error.to_string())) {
+            Self::Error(error) => match caught(|| error.to_string()) {
                 Ok(shown) => write!(f, "failed: {shown}"),
                 Err(_) => f.write_str("failed, and so does what shows its error"),
             },

@@ -15,7 +15,7 @@ mod restarts;
 mod tests;
 
 pub use attempt::{Ended, Failed};
-pub(crate) use attempt::{attempt, drop_caught};
+pub(crate) use attempt::{attempt, caught, drop_caught, drop_each};
 pub use fault::{Cause, Fault};
 pub use policy::{Policy, Restart};
 pub(crate) use policy::{Supervise, Supervisor};

@@ -1,10 +1,9 @@
 //! What a graph does about a fault.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Cause, Fault};
+use super::{Fault, caught};
 
 /// What becomes of a graph when one of its components has failed.
 ///
@@ -179,13 +178,12 @@ impl Supervisor {
     /// Decides. A function that panics cannot: the graph stops.
     pub(crate) fn decide(&self, fault: &mut Fault) -> Policy {
         fault.prefix = self.prefix;
-        let decided = catch_unwind(AssertUnwindSafe(|| (self.supervise)(fault)));
+        let decided = caught(|| (self.supervise)(fault));
         fault.prefix = 0;
-        decided.unwrap_or_else(|payload| {
+        decided.unwrap_or_else(|cause| {
             log::error!(
-                "the policy of graph `{}` failed, so that the graph stops: {}",
+                "the policy of graph `{}` failed, so that the graph stops: {cause}",
                 fault.graph,
-                Cause::panic(&*payload)
             );
             Policy::Stop
         })

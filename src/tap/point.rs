@@ -1,7 +1,6 @@
 //! The end of a tap where messages pass.
 
 use std::fmt::{self, Debug, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
@@ -9,6 +8,7 @@ use std::time::Instant;
 use super::{Sample, TapOptions};
 use crate::graph::Plan;
 use crate::scheduler::current_worker;
+use crate::supervision::caught;
 use crate::time::turn;
 
 /// Where a tap is wanted.
@@ -103,8 +103,8 @@ impl Debug for TapPoint {
 /// A message as text of so many bytes at the most, and whether it was longer.
 fn shown(message: &dyn Debug, length: usize) -> (String, bool) {
     // It is the program's code, and its faults are not the component's.
-    let shown = AssertUnwindSafe(|| bounded(format_args!("{message:?}"), length));
-    catch_unwind(shown).unwrap_or_else(|_| ("(its Debug panicked)".to_owned(), false))
+    let shown = || bounded(format_args!("{message:?}"), length);
+    caught(shown).unwrap_or_else(|_| ("(its Debug panicked)".to_owned(), false))
 }
 
 /// So many bytes of a text at the most, and whether it was longer.

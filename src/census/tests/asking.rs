@@ -81,3 +81,11 @@ fn a_census_during_load_disturbs_nothing() {
     );
     running.wait().unwrap();
 }
+
+#[test]
+fn patience_without_end_is_no_mistake() {
+    let scheduler = Scheduler::with_workers(1);
+    assert!(scheduler.census_within(Duration::MAX).workers[0].answers);
+    let census = crate::testing::block_on(scheduler.workers().census_within(Duration::MAX));
+    assert!(census.workers[0].answers);
+}

@@ -154,3 +154,95 @@ fn what_starts_a_graph_takes_no_worker_down() {
     scheduler.run(graph).unwrap().wait().unwrap();
     assert_eq!(passed.into_iter().next(), Some(7));
 }
+
+/// An error that panics when it is dropped.
+#[derive(Debug)]
+struct BadError(Bomb);
+
+impl std::fmt::Display for BadError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "a bad error: {:?}", self.0)
+    }
+}
+
+impl std::error::Error for BadError {}
+
+#[test]
+fn what_a_panic_carries_and_an_error_may_panic_when_they_are_dropped() {
+    survives("a payload", true, |graph, gone| {
+        let mut gone = Some(gone);
+        graph.add("bomb", async move |_: &mut NoPorts| {
+            gone.take().unwrap().next().await;
+            std::panic::panic_any(Bomb)
+        });
+    });
+    survives("a payload on a thread", true, |graph, mut gone| {
+        let body = move |_: &mut NoPorts| {
+            gone.next_blocking();
+            std::panic::panic_any(Bomb)
+        };
+        graph.add("bomb", blocking(body));
+    });
+    survives("an error", true, |graph, gone| {
+        let mut gone = Some(gone);
+        graph.add("bomb", async move |_: &mut NoPorts| {
+            gone.take().unwrap().next().await;
+            Err(BadError(Bomb).into())
+        });
+    });
+    survives("a panic, and what it leaves behind", true, |graph, gone| {
+        let mut gone = Some(gone);
+        graph.add("bomb", async move |_: &mut NoPorts| {
+            let _late = scopeguard(|| std::panic::panic_any(Bomb));
+            gone.take().unwrap().next().await;
+            pending().await
+        });
+        let mut bomb = Some(Bomb);
+        graph.add("other", async move |_: &mut NoPorts| {
+            let bomb = bomb.take();
+            std::mem::forget(bomb);
+            std::panic::panic_any(Bomb)
+        });
+    });
+}
+
+/// Does something when it is dropped.
+fn scopeguard(action: fn()) -> impl Drop {
+    struct Guard(fn());
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            (self.0)();
+        }
+    }
+    Guard(action)
+}
+
+/// Panics when it is dropped, also during the unwinding of another panic.
+#[derive(Debug)]
+struct Mine;
+
+impl Drop for Mine {
+    fn drop(&mut self) {
+        panic!("a mine");
+    }
+}
+
+#[test]
+fn several_messages_that_panic_in_one_link_do_not_abort() {
+    survives("undelivered", true, |graph, gone| {
+        let give = graph.add("give", async |io: &mut Source<Mine>| {
+            for _ in 0..3 {
+                io.outbox.send(Mine).await?;
+            }
+            io.outbox.closed().await;
+            Ok(())
+        });
+        let (mut gone, bomb) = (Some(gone), Some(Bomb));
+        let take = graph.add("take", async move |_: &mut Sink<Mine>| {
+            let _bomb = &bomb;
+            gone.take().unwrap().next().await;
+            Ok(())
+        });
+        graph.link(give.outbox, take.inbox);
+    });
+}
