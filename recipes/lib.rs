@@ -1,7 +1,6 @@
 //! What the recipes have in common: they run a server, or a graph, `--inspect ADDRESS` shows it on a page, and the larger ones have a log.
 
 mod program_log;
-pub mod report;
 
 use std::error::Error;
 use std::fmt;

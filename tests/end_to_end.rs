@@ -18,8 +18,6 @@ mod end_to_end {
     mod inspect;
     mod inspect_page;
     mod kamaelia;
-    mod lab;
-    mod lab_report;
     mod listing;
     mod malformed;
     mod modes;
@@ -34,11 +32,9 @@ mod end_to_end {
     mod rfc9111;
     mod rfc9112;
     mod server;
+    mod sessions;
     mod slow;
     mod structure;
-    mod thor;
-    mod thor_load;
-    mod thor_report;
     mod thumbnails;
     mod wsgi;
 }

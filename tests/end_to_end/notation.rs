@@ -9,8 +9,8 @@ use std::sync::mpsc;
 
 use tempfile::TempDir;
 
-use super::cookbook::{is_like, root, sessions};
 use super::server::PATIENCE;
+use super::sessions::{is_like, root, sessions};
 
 const KAMEA: &str = env!("CARGO_BIN_EXE_kamea");
 

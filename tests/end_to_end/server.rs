@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -13,6 +13,19 @@ use tempfile::TempDir;
 
 /// Nothing may hang: a read that takes this long fails the test.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A program of the project, which lies in the folder above that of these tests. `cargo test` builds
+/// the programs of each package that it tests; with that of the tools alone, `spidey` may be missing.
+pub(crate) fn built(name: &str) -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let program = tests.parent().unwrap().with_file_name(name);
+    assert!(
+        program.exists(),
+        "{} is missing: `cargo build --workspace --bins` builds it",
+        program.display()
+    );
+    program
+}
 
 /// `spidey` with a document root of its own.
 pub(crate) struct Server {
@@ -44,7 +57,7 @@ impl Server {
     }
 
     pub(crate) fn start_in(root: TempDir, options: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_spidey"))
+        let mut child = Command::new(built("spidey"))
             .args(["-p", "0", "-b", "127.0.0.1", "-d"])
             .arg(root.path())
             .args(options)

@@ -47,6 +47,7 @@ fn the_kernel_knows_no_protocol_no_socket_and_no_component() {
     let forbidden = [
         "kamea_components::",
         "kamea_recipes::",
+        "kamea_tools::",
         "std::net",
         "tokio::net",
         "http::",
@@ -76,7 +77,7 @@ fn the_kernel_knows_no_protocol_no_socket_and_no_component() {
 
 #[test]
 fn components_know_no_recipe() {
-    none_mentions(&sources("components"), &["kamea_recipes"]);
+    none_mentions(&sources("components"), &["kamea_recipes", "kamea_tools"]);
     assert!(
         !fs::read_to_string(root().join("components/Cargo.toml"))
             .unwrap()
@@ -114,7 +115,7 @@ fn protocol_files_do_no_io() {
 
 #[test]
 fn no_file_is_pulled_in_from_elsewhere_and_nothing_is_unsafe() {
-    for folder in ["src", "components", "recipes", "derive"] {
+    for folder in ["src", "components", "recipes", "tools", "derive"] {
         none_mentions(&sources(folder), &["#[path", "unsafe "]);
     }
 }

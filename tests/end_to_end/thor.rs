@@ -8,8 +8,8 @@ use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
-use super::cookbook::{is_like, root, sessions};
 use super::server::{PATIENCE, Server};
+use super::sessions::{is_like, root, sessions};
 
 const THOR: &str = env!("CARGO_BIN_EXE_thor");
 

@@ -1,0 +1,17 @@
+//! The end-to-end tests of the tools: `thor` and `lab` are started, and so is the `spidey` that they measure.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod end_to_end {
+    mod lab;
+    mod lab_report;
+    #[allow(dead_code, reason = "the tests of the servers use the rest")]
+    mod programs;
+    #[allow(dead_code, reason = "the tests of the servers use the rest")]
+    mod server;
+    #[allow(dead_code, reason = "the tests of the servers use the rest")]
+    mod sessions;
+    mod thor;
+    mod thor_load;
+    mod thor_report;
+}

@@ -1,0 +1,184 @@
+//! The load: `thor`, which stands beside this program.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use kamea_components::process::Stdio;
+use kamea_tools::report::Summary;
+
+use super::patience::within;
+use super::plan::Asked;
+use super::setting::{Running, Setting};
+use super::site;
+
+/// How long a response may take, in seconds: a GB is long, and some servers have one client at a time.
+const RESPONSE: u64 = 60;
+
+/// How long thor may take beyond the time that it is to measure: what has been asked for by then is answered first.
+const BEYOND: Duration = Duration::from_secs(RESPONSE + 30);
+
+/// How long a summary may be, in bytes.
+const LONGEST: usize = 16 << 20;
+
+impl Setting {
+    /// Asks a server for what an experiment asks for, for so many seconds.
+    ///
+    /// It is called once to warm up, and once to measure. Were it one load, the responses that are on their way when the warm-up ends would take time from what
+    /// is measured and would not count: with files of a GB that is a good part of it.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no summary, or why it means nothing: not every answer was right.
+    pub(crate) async fn load(
+        &self,
+        address: SocketAddr,
+        asked: &Asked,
+        seconds: f64,
+        running: &mut Running,
+    ) -> Result<Summary, String> {
+        let loaded = self.summarise(address, asked, seconds, running);
+        let longest = BEYOND + Duration::from_secs_f64(seconds);
+        let json = within(longest, loaded).await;
+        let json =
+            json.ok_or_else(|| format!("thor did not end within {} s", longest.as_secs()))??;
+        let summary = Summary::from_json(&json);
+        let summary = summary.map_err(|_| format!("thor failed: {}", self.last_words("thor")))?;
+        judge(&summary, asked)?;
+        Ok(summary)
+    }
+
+    /// What thor says.
+    async fn summarise(
+        &self,
+        address: SocketAddr,
+        asked: &Asked,
+        seconds: f64,
+        running: &mut Running,
+    ) -> Result<String, String> {
+        let cores = &self.plan.circumstances.load_cores;
+        let mut arguments = vec![
+            "-c".to_owned(),
+            asked.connections.to_string(),
+            "-d".to_owned(),
+            format!("{seconds}s"),
+            "--threads".to_owned(),
+            cores.len().to_string(),
+            "--timeout".to_owned(),
+            format!("{RESPONSE}s"),
+            "--quiet".to_owned(),
+            "--json".to_owned(),
+        ];
+        if !self.plan.keep_alive {
+            arguments.push("--no-keep-alive".to_owned());
+        }
+        arguments.push(format!("http://{address}{}", site::path(asked.experiment)));
+        let arguments = arguments.into_iter().map(OsString::from).collect();
+        let mut program = self.program("thor", &self.thor, arguments, cores)?;
+        program.stdout = Stdio::Piped;
+        let thor = running.start(program).await?;
+        let mut said = Vec::new();
+        if let Some(stdout) = &mut thor.process.stdout {
+            while said.len() < LONGEST {
+                match stdout.read().await {
+                    Ok(bytes) if bytes.is_empty() => break,
+                    Ok(bytes) => said.extend_from_slice(&bytes),
+                    Err(error) => return Err(format!("cannot read what thor says: {error}")),
+                }
+            }
+        }
+        Ok(String::from_utf8_lossy(&said).into_owned())
+    }
+}
+
+/// Whether each answer was right.
+fn judge(summary: &Summary, asked: &Asked) -> Result<(), String> {
+    let classes = summary.errors.classes().into_iter();
+    let errors: Vec<_> = classes
+        .filter(|(_, count)| *count > 0)
+        .map(|(class, count)| format!("{class} {count}"))
+        .collect();
+    if !errors.is_empty() {
+        let of = summary.requests + summary.errors.failed();
+        return Err(format!(
+            "of {of} requests some failed: {}",
+            errors.join(", ")
+        ));
+    }
+    if summary.requests == 0 {
+        return Err("no request was answered in time".to_owned());
+    }
+    if let Some(class) = summary.status.keys().find(|class| *class != "2xx") {
+        return Err(format!("there were answers of status {class}"));
+    }
+    let least = asked.length.unwrap_or_default() * summary.requests;
+    if summary.bytes < least {
+        return Err(format!(
+            "{} bytes came, and should have been {least} at the least",
+            summary.bytes
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use kamea_tools::report::Errors;
+
+    use super::*;
+    use crate::experiment::Experiment;
+
+    #[test]
+    fn a_summary_counts_only_if_every_answer_was_right() {
+        let asked = Asked {
+            experiment: Experiment::File,
+            connections: 1,
+            length: Some(10),
+        };
+        let status = |class: &str| [(class.to_owned(), 3)].into();
+        let right = Summary {
+            requests: 3,
+            bytes: 30,
+            status: status("2xx"),
+            ..Summary::default()
+        };
+        assert_eq!(judge(&right, &asked), Ok(()));
+        let errors = Errors {
+            read: 1,
+            time_out: 2,
+            ..Errors::default()
+        };
+        for (summary, wrong) in [
+            (
+                Summary {
+                    errors,
+                    ..right.clone()
+                },
+                "of 6 requests some failed: read 1, time_out 2",
+            ),
+            (
+                Summary {
+                    requests: 0,
+                    ..right.clone()
+                },
+                "no request was answered in time",
+            ),
+            (
+                Summary {
+                    status: status("3xx"),
+                    ..right.clone()
+                },
+                "there were answers of status 3xx",
+            ),
+            (
+                Summary {
+                    bytes: 29,
+                    ..right.clone()
+                },
+                "29 bytes came, and should have been 30 at the least",
+            ),
+        ] {
+            assert_eq!(judge(&summary, &asked).unwrap_err(), wrong);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! What the tools that measure have in common: reports.
+
+pub mod report;
