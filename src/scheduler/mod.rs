@@ -3,6 +3,7 @@
 mod children;
 mod flows;
 mod jobs;
+mod listing;
 mod pool;
 mod running;
 mod signal;

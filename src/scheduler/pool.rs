@@ -1,11 +1,12 @@
 //! The workers of a scheduler, and where a graph is to run.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::Running;
 use super::jobs::{Job, Jobs, Queue, jobs};
+use super::listing::Listing;
 use super::stop::{self, Stop};
 use super::worker;
 use crate::census::{At, Registry};
@@ -48,8 +49,7 @@ pub struct Workers(Arc<Pool>);
 struct Pool {
     jobs: Box<[Jobs]>,
     next: AtomicUsize,
-    /// How to stop each graph that runs.
-    graphs: Mutex<Vec<Weak<Stop>>>,
+    graphs: Arc<Listing>,
     /// Whether the workers have been told to take nothing more.
     is_finishing: Mutex<bool>,
     /// What each worker is at.
@@ -64,7 +64,7 @@ impl Workers {
         let pool = Pool {
             jobs: jobs.into(),
             next: AtomicUsize::new(0),
-            graphs: Mutex::default(),
+            graphs: Arc::default(),
             is_finishing: Mutex::new(false),
             at: (0..count).map(|_| Arc::default()).collect(),
             began: now(),
@@ -86,14 +86,14 @@ impl Workers {
         let checked = graph.check()?;
         let (ended, outcome) = flume::bounded(1);
         let (stop, abort) = (Arc::new(Stop::default()), Arc::new(Stop::default()));
-        self.0.remember(&stop);
+        let listed = self.0.graphs.add(stop.clone());
         let running = Running {
             outcome,
             stop: stop.clone(),
             abort: abort.clone(),
         };
         self.submit(placement, move || {
-            worker::launch(checked.start(), stop, abort, Some(ended))
+            worker::launch(checked.start(), stop, abort, Some(ended), listed)
         });
         Ok(running)
     }
@@ -161,12 +161,7 @@ impl Workers {
 
     /// Has every graph come to its end.
     pub(crate) fn stop_graphs(&self) {
-        if let Ok(graphs) = self.0.graphs.lock() {
-            graphs
-                .iter()
-                .filter_map(Weak::upgrade)
-                .for_each(|stop| stop.set());
-        }
+        self.0.graphs.stop_all();
     }
 }
 
@@ -181,12 +176,5 @@ impl Pool {
         self.is_finishing
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn remember(&self, stop: &Arc<Stop>) {
-        if let Ok(mut graphs) = self.graphs.lock() {
-            graphs.retain(|known| known.strong_count() > 0);
-            graphs.push(Arc::downgrade(stop));
-        }
     }
 }

@@ -12,6 +12,7 @@ use tokio::task::{LocalSet, spawn_local};
 
 use super::flows::{Counted, Flows};
 use super::jobs::{Job, Queue};
+use super::listing::Listed;
 use super::stop::{self, Stop};
 use super::{Placement, Workers};
 use crate::census::Registry;
@@ -179,10 +180,11 @@ pub(super) fn launch(
     stop: Arc<Stop>,
     abort: Arc<Stop>,
     ended: Option<flume::Sender<Result<(), Fault>>>,
+    listed: Listed,
 ) {
     let running = with_worker(|worker| worker.flows.enter());
     spawn_task(async move {
-        let _running = running;
+        let (_running, _listed) = (running, listed);
         let outcome = {
             let (mut wish, mut late) = (pin!(stop.wait()), pin!(abort.wait()));
             let mut is_stopping = false;

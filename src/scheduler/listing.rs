@@ -1,0 +1,89 @@
+//! The graphs that run, to be told to stop.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::stop::Stop;
+
+/// How to stop each graph that runs. To list one, or to take it out, costs the same however many
+/// there are.
+#[derive(Debug, Default)]
+pub(super) struct Listing(Mutex<Graphs>);
+
+#[derive(Debug, Default)]
+struct Graphs {
+    stops: HashMap<u64, Arc<Stop>>,
+    next: u64,
+}
+
+/// Keeps a graph in the list for as long as this lives.
+#[derive(Debug)]
+pub(super) struct Listed {
+    listing: Arc<Listing>,
+    number: u64,
+}
+
+impl Listing {
+    pub(super) fn add(self: &Arc<Self>, stop: Arc<Stop>) -> Listed {
+        let mut graphs = self.graphs();
+        let number = graphs.next;
+        graphs.next += 1;
+        graphs.stops.insert(number, stop);
+        drop(graphs);
+        Listed {
+            listing: self.clone(),
+            number,
+        }
+    }
+
+    /// Has every graph come to its end.
+    pub(super) fn stop_all(&self) {
+        let stops: Vec<_> = self.graphs().stops.values().cloned().collect();
+        stops.iter().for_each(|stop| stop.set());
+    }
+
+    fn graphs(&self) -> MutexGuard<'_, Graphs> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        self.listing.graphs().stops.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    /// Ample for a debug build on a busy machine; a look at all others for each takes longer.
+    #[test]
+    fn a_hundred_thousand_are_listed_and_forgotten_in_a_time_that_grows_with_their_number() {
+        let listing = Arc::new(Listing::default());
+        let began = Instant::now();
+        let listed: Vec<_> = (0..100_000).map(|_| listing.add(Arc::default())).collect();
+        drop(listed);
+        assert!(
+            began.elapsed() < Duration::from_secs(3),
+            "{:?}",
+            began.elapsed()
+        );
+    }
+
+    #[test]
+    fn who_has_ended_is_forgotten_and_all_others_are_stopped() {
+        let listing = Arc::new(Listing::default());
+        let stops: Vec<_> = (0..100).map(|_| Arc::new(Stop::default())).collect();
+        let mut listed: Vec<_> = stops.iter().map(|stop| listing.add(stop.clone())).collect();
+        listed.drain(..50);
+        assert_eq!(listing.graphs().stops.len(), 50);
+        listing.stop_all();
+        assert!(stops[..50].iter().all(|stop| !stop.is_set()));
+        assert!(stops[50..].iter().all(|stop| stop.is_set()));
+        drop(listed);
+        assert!(listing.graphs().stops.is_empty());
+    }
+}
