@@ -1,17 +1,26 @@
 //! Which program a request is for: the first file along its path (RFC 3875 section 3.2).
 
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use http::StatusCode;
 use kamea::unblock;
 
-use crate::file::{Docroot, FileOptions, Files, Located, Refused, Run, is_in_program_folder};
+use crate::file::{
+    Docroot, FileOptions, Files, KeptBack, Located, Refused, Run, identity, runs_programs,
+};
 
 /// A program that was found.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Program {
-    /// Its absolute path, without links.
+    /// Its absolute path, without links: its name, by which it is not opened again.
     pub(super) path: PathBuf,
+    /// The file itself, as it was judged.
+    pub(super) file: Arc<OwnedFd>,
+    /// The folder that it lies in.
+    pub(super) folder: Arc<OwnedFd>,
     /// Its path relative to the root, as it was asked for.
     pub(super) name: Vec<u8>,
     /// What stands behind it: nothing, or a slash and more.
@@ -32,24 +41,43 @@ pub(super) enum Search {
 /// Looks for the program that is to answer a request for `path`, relative to the root. What the system does not have in memory is looked for on a thread that
 /// may wait.
 pub(super) async fn find(files: &Files, path: &[u8]) -> Search {
-    let (docroot, options) = (files.docroot(), files.options());
-    match search(options, path, |path| docroot.locate_cached(path)) {
+    let (docroot, options, kept_back) = (files.docroot(), files.options(), files.kept_back());
+    let locate = |path: &[u8]| docroot.locate_cached(path);
+    match search(options, path, |path| visible(kept_back, path, locate(path))) {
         Ok(Some(found)) => return found,
         Err(refused) => return refusal(path, refused),
         Ok(None) => {}
     }
     let (docroot, options, owned) = (docroot.clone(), options.clone(), path.to_vec());
-    let found = unblock(move || search_thoroughly(&docroot, &options, &owned)).await;
+    let kept_back = kept_back.clone();
+    let found = unblock(move || search_thoroughly(&docroot, &options, &kept_back, &owned)).await;
     found.unwrap_or_else(|refused| refusal(path, refused))
 }
 
 fn search_thoroughly(
     docroot: &Docroot,
     options: &FileOptions,
+    kept_back: &KeptBack,
     path: &[u8],
 ) -> Result<Search, Refused> {
-    let found = search(options, path, |path| docroot.locate(path).map(Some))?;
+    let locate = |path: &[u8]| docroot.locate(path).map(Some);
+    let found = search(options, path, |path| visible(kept_back, path, locate(path)))?;
     Ok(found.unwrap_or(Search::Other))
+}
+
+/// What was located at a path, unless clients are to know nothing of it.
+fn visible(
+    kept_back: &KeptBack,
+    path: &[u8],
+    located: Result<Option<Located>, Refused>,
+) -> Result<Option<Located>, Refused> {
+    let located = located?;
+    if let Some(located) = &located {
+        for path in [Some(path), located.real_path()].into_iter().flatten() {
+            kept_back.check_presence(path, Some(identity(located.metadata())))?;
+        }
+    }
+    Ok(located)
 }
 
 /// Walks along the path. `None` if `locate` does not know what is there.
@@ -66,7 +94,7 @@ fn search(
         };
         if located.metadata().is_file() {
             let (name, path_info) = path.split_at(end);
-            return judge(options, name, path_info, &located).map(Some);
+            return judge(options, name, path_info, located, &locate);
         }
     }
     if path.is_empty() || path.ends_with(b"/") {
@@ -86,13 +114,13 @@ fn search_index(
         match locate(&name) {
             Ok(None) => return Ok(None),
             Ok(Some(located)) if located.metadata().is_file() => {
-                return judge(options, &name, b"", &located).map(Some);
+                return judge(options, &name, b"", located, &locate);
             }
             Ok(Some(_)) | Err(Refused::NotFound) => {}
             Err(refused) => return Err(refused),
         }
     }
-    if is_in_program_folder(folder) {
+    if runs_programs(folder) {
         return Ok(Some(Search::Refused(
             StatusCode::FORBIDDEN,
             "the programs are not listed",
@@ -105,30 +133,36 @@ fn judge(
     options: &FileOptions,
     name: &[u8],
     path_info: &[u8],
-    located: &Located,
-) -> Result<Search, Refused> {
-    use std::os::unix::fs::MetadataExt;
-
+    located: Located,
+    locate: impl Fn(&[u8]) -> Result<Option<Located>, Refused>,
+) -> Result<Option<Search>, Refused> {
     let interpreter = match options.programs.how(name, located.metadata().mode()) {
         Some(Run::Itself) => Vec::new(),
         Some(Run::With(words)) => words.to_vec(),
-        None if is_in_program_folder(name) => {
+        None if runs_programs(name) => {
             let explanation = "this is no program: it may not be executed";
-            return Ok(Search::Refused(StatusCode::FORBIDDEN, explanation));
+            return Ok(Some(Search::Refused(StatusCode::FORBIDDEN, explanation)));
         }
-        None => return Ok(Search::Other),
+        None => return Ok(Some(Search::Other)),
     };
-    Ok(Search::Program(Program {
+    let real = located.real_path().unwrap_or(name);
+    let slash = real.iter().rposition(|byte| *byte == b'/');
+    let Some(folder) = locate(&real[..slash.unwrap_or(0)])? else {
+        return Ok(None);
+    };
+    Ok(Some(Search::Program(Program {
         path: located.path().map_err(Refused::System)?,
+        file: Arc::new(located.into_descriptor()),
+        folder: Arc::new(folder.into_descriptor()),
         name: name.to_vec(),
         path_info: path_info.to_vec(),
         interpreter,
-    }))
+    })))
 }
 
 /// What cannot be found is left to who serves files, unless it would be a program.
 fn refusal(path: &[u8], refused: Refused) -> Search {
-    if !is_in_program_folder(path) {
+    if !runs_programs(path) {
         return Search::Other;
     }
     match refused {

@@ -87,15 +87,14 @@ pub(super) fn command(
         }
     };
     let mut command = match program.interpreter.split_first() {
-        None => Command::new(&program.path),
+        None => Command::new(&program.path).open_program(program.file.clone()),
         Some((interpreter, arguments)) => {
-            Command::new(interpreter).args(arguments).arg(&program.path)
+            let command = Command::new(interpreter).args(arguments);
+            command.open_arg(program.file.clone())
         }
     };
     command = command.args(search_words(head)).clear_env().stdin(stdin);
-    if let Some(folder) = program.path.parent() {
-        command = command.folder(folder);
-    }
+    command = command.open_folder(program.folder.clone());
     command = command.linger(LINGER.min(options.silence / 2));
     let path = std::env::var_os("PATH").unwrap_or_else(|| PATH.into());
     command = command.env("PATH", path);

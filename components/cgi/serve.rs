@@ -51,7 +51,7 @@ impl Cgi {
 /// Which requests may be for a program, if only the folder of programs decides; `None` if any may.
 pub(crate) fn candidates(programs: &Programs) -> Option<Route> {
     let is_folder_only = !programs.executables && programs.interpreters.is_empty();
-    is_folder_only.then(|| Route::path(&format!("*/{PROGRAM_FOLDER}/*")))
+    is_folder_only.then(|| Route::path(&format!("/{PROGRAM_FOLDER}/*")))
 }
 
 /// How often a request may be redirected within the server.

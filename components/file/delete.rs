@@ -30,12 +30,14 @@ pub fn delete_files(files: Rc<Files>) -> impl Component<HandlerPorts> {
 
 async fn delete(files: &Files, request: &Request) -> Result<Response, Failure> {
     let path = writable_path(files, request)?;
-    let (docroot, head) = (files.docroot().clone(), request.head.clone());
+    let (docroot, kept_back) = (files.docroot().clone(), files.kept_back().clone());
+    let head = request.head.clone();
     let deleted = unblock(move || {
-        let place = Place::open(&docroot, &path).map_err(|unchanged| match unchanged {
-            Unchanged::NO_FOLDER => Unchanged::NOTHING,
-            unchanged => unchanged,
-        })?;
+        let place =
+            Place::open(&docroot, &kept_back, &path).map_err(|unchanged| match unchanged {
+                Unchanged::NO_FOLDER => Unchanged::NOTHING,
+                unchanged => unchanged,
+            })?;
         place.change(&head, |current| {
             current.ok_or(Unchanged::NOTHING)?;
             Ok(unlinkat(&place.folder, place.name(), AtFlags::empty())?)

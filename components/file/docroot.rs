@@ -5,6 +5,7 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -45,23 +46,56 @@ pub enum Found {
     Folder(File),
 }
 
+/// What was opened at a path.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) found: Found,
+    pub(super) metadata: Metadata,
+    /// Its path relative to the root, if a link led elsewhere than the path says.
+    pub(super) real: Option<Vec<u8>>,
+}
+
 /// What is at a path, without being opened.
 #[derive(Debug)]
-pub struct Located(File, Metadata);
+pub struct Located {
+    file: File,
+    metadata: Metadata,
+    real: Option<Vec<u8>>,
+}
+
+/// How a file is opened that is to be read. NONBLOCK: opening a FIFO must not wait for whoever writes to it.
+const READING: OFlags = OFlags::RDONLY
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::NOCTTY)
+    .union(OFlags::CLOEXEC);
 
 /// How something is opened that is only to be located.
 const LOCATING: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
 
 impl Located {
-    fn new(descriptor: OwnedFd) -> Result<Self, Refused> {
+    fn new((descriptor, real): (OwnedFd, Option<Vec<u8>>)) -> Result<Self, Refused> {
         let file = File::from(descriptor);
-        let metadata = file.metadata().map_err(Refused::System)?;
-        Ok(Self(file, metadata))
+        let metadata = existing(&file, real.as_deref())?;
+        Ok(Self {
+            file,
+            metadata,
+            real,
+        })
+    }
+
+    /// Its path relative to the root, if a link led elsewhere than the path says.
+    pub(crate) fn real_path(&self) -> Option<&[u8]> {
+        self.real.as_deref()
+    }
+
+    /// The descriptor: a handle of the file itself, whatever happens to its name.
+    pub(crate) fn into_descriptor(self) -> OwnedFd {
+        self.file.into()
     }
 
     /// What the system knows of it.
     pub fn metadata(&self) -> &Metadata {
-        &self.1
+        &self.metadata
     }
 
     /// Its absolute path, without links.
@@ -70,8 +104,17 @@ impl Located {
     ///
     /// If the system does not say.
     pub fn path(&self) -> io::Result<PathBuf> {
-        path_of(&self.0)
+        path_of(&self.file)
     }
+}
+
+/// What the system knows of a file. One that was removed meanwhile has no real path any more.
+fn existing(file: &File, real: Option<&[u8]>) -> Result<Metadata, Refused> {
+    let metadata = file.metadata().map_err(Refused::System)?;
+    if real.is_some() && metadata.nlink() == 0 {
+        return Err(Refused::NotFound);
+    }
+    Ok(metadata)
 }
 
 /// The path of what a descriptor is open for (proc(5)).
@@ -165,11 +208,16 @@ impl Docroot {
     ///
     /// [`Refused`] says why it is not served.
     pub fn find(&self, path: &[u8]) -> Result<Found, Refused> {
+        self.open_file(path).map(|opened| opened.found)
+    }
+
+    /// Like [`find`](Self::find), with the real path.
+    pub(super) fn open_file(&self, path: &[u8]) -> Result<Opened, Refused> {
         loop {
-            match self.resolve(path, ResolveFlags::empty()) {
+            match self.open_real(path, READING, ResolveFlags::empty()) {
                 // Something was renamed while the path was resolved (openat2(2)).
                 Err(Errno::AGAIN | Errno::INTR) => {}
-                outcome => return Found::new(outcome?),
+                outcome => return Opened::new(outcome?),
             }
         }
     }
@@ -180,10 +228,16 @@ impl Docroot {
     ///
     /// [`Refused`] says why it is not served.
     pub fn find_cached(&self, path: &[u8]) -> Result<Option<Found>, Refused> {
-        match self.resolve(path, ResolveFlags::CACHED) {
+        let opened = self.open_file_cached(path)?;
+        Ok(opened.map(|opened| opened.found))
+    }
+
+    /// Like [`find_cached`](Self::find_cached), with the real path.
+    pub(super) fn open_file_cached(&self, path: &[u8]) -> Result<Option<Opened>, Refused> {
+        match self.open_real(path, READING, ResolveFlags::CACHED) {
             // INVAL: the system is older than this flag, or the path is one that `find` knows better what to say of.
             Err(Errno::AGAIN | Errno::INTR | Errno::INVAL) => Ok(None),
-            outcome => Found::new(outcome?).map(Some),
+            outcome => Opened::new(outcome?).map(Some),
         }
     }
 
@@ -194,7 +248,7 @@ impl Docroot {
     /// [`Refused`] says why it is not there.
     pub fn locate(&self, path: &[u8]) -> Result<Located, Refused> {
         loop {
-            match self.open_beneath(path, LOCATING, ResolveFlags::empty()) {
+            match self.open_real(path, LOCATING, ResolveFlags::empty()) {
                 Err(Errno::AGAIN | Errno::INTR) => {}
                 outcome => return Located::new(outcome?),
             }
@@ -207,7 +261,7 @@ impl Docroot {
     ///
     /// [`Refused`] says why it is not there.
     pub fn locate_cached(&self, path: &[u8]) -> Result<Option<Located>, Refused> {
-        match self.open_beneath(path, LOCATING, ResolveFlags::CACHED) {
+        match self.open_real(path, LOCATING, ResolveFlags::CACHED) {
             Err(Errno::AGAIN | Errno::INTR | Errno::INVAL) => Ok(None),
             outcome => Located::new(outcome?).map(Some),
         }
@@ -222,10 +276,31 @@ impl Docroot {
         path_of(&*self.folder)
     }
 
-    fn resolve(&self, path: &[u8], how: ResolveFlags) -> rustix::io::Result<File> {
-        // NONBLOCK: opening a FIFO must not wait for whoever writes to it.
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        self.open_beneath(path, flags, how).map(File::from)
+    /// Opens what is at a path; gives its real path as well, if there is a link on the way. Most paths have none, and cost
+    /// one system call.
+    fn open_real(
+        &self,
+        path: &[u8],
+        flags: OFlags,
+        how: ResolveFlags,
+    ) -> rustix::io::Result<(OwnedFd, Option<Vec<u8>>)> {
+        match self.open_beneath(path, flags, how | ResolveFlags::NO_SYMLINKS) {
+            Err(Errno::LOOP) => {
+                let descriptor = self.open_beneath(path, flags, how)?;
+                let real = self.relative_path_of(&descriptor)?;
+                Ok((descriptor, Some(real)))
+            }
+            opened => Ok((opened?, None)),
+        }
+    }
+
+    /// The path of an open file, relative to the root and without links.
+    pub(super) fn relative_path_of(&self, file: &impl AsRawFd) -> rustix::io::Result<Vec<u8>> {
+        let errno = |error| Errno::from_io_error(&error).unwrap_or(Errno::NOENT);
+        let (root, path) = (self.path().map_err(errno)?, path_of(file).map_err(errno)?);
+        // The root itself may have been moved in between: then nothing is known.
+        let relative = path.strip_prefix(root).map_err(|_| Errno::XDEV)?;
+        Ok(relative.as_os_str().as_bytes().to_vec())
     }
 
     fn open_beneath(
@@ -240,16 +315,22 @@ impl Docroot {
     }
 }
 
-impl Found {
-    fn new(file: File) -> Result<Self, Refused> {
-        let metadata = file.metadata().map_err(Refused::System)?;
-        if metadata.is_file() {
-            Ok(Self::File(file, metadata))
+impl Opened {
+    fn new((descriptor, real): (OwnedFd, Option<Vec<u8>>)) -> Result<Self, Refused> {
+        let file = File::from(descriptor);
+        let metadata = existing(&file, real.as_deref())?;
+        let found = if metadata.is_file() {
+            Found::File(file, metadata.clone())
         } else if metadata.is_dir() {
-            Ok(Self::Folder(file))
+            Found::Folder(file)
         } else {
-            Err(Refused::NotFound)
-        }
+            return Err(Refused::NotFound);
+        };
+        Ok(Self {
+            found,
+            metadata,
+            real,
+        })
     }
 }
 

@@ -6,6 +6,7 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::StatusCode;
@@ -14,6 +15,7 @@ use kamea::unblock;
 use tokio::sync::Semaphore;
 
 use super::cache::{Cache, Entry, Identity, Origin};
+use super::kept_back::{KeptBack, has_hidden_segment};
 use super::mime::content_type;
 use super::representation::Description;
 use super::snapshots::Snapshots;
@@ -26,6 +28,7 @@ use crate::http::{Failure, Fields, Request};
 pub struct Files {
     docroot: Docroot,
     options: FileOptions,
+    kept_back: Arc<KeptBack>,
     cache: RefCell<Cache>,
     thumbnails: Thumbnails,
     snapshots: RefCell<Snapshots>,
@@ -49,6 +52,7 @@ impl Files {
     /// The files below a document root.
     pub fn new(docroot: Docroot, options: &FileOptions, thumbnails: Thumbnails) -> Self {
         Self {
+            kept_back: Arc::new(KeptBack::new(&docroot, options)),
             docroot,
             options: options.clone(),
             cache: RefCell::new(Cache::new(options.cache_bytes)),
@@ -72,6 +76,11 @@ impl Files {
 
     pub(crate) fn options(&self) -> &FileOptions {
         &self.options
+    }
+
+    /// Which files are kept back from clients.
+    pub(crate) fn kept_back(&self) -> &Arc<KeptBack> {
+        &self.kept_back
     }
 
     pub(super) fn thumbnails(&self) -> &Thumbnails {
@@ -116,11 +125,7 @@ impl Files {
 
     fn may_be_served(&self, path: &[u8]) -> bool {
         let is_doubled = path.starts_with(b"/") || path.windows(2).any(|pair| pair == b"//");
-        let has_hidden = || {
-            path.split(|byte| *byte == b'/')
-                .any(|segment| segment.starts_with(b"."))
-        };
-        !is_doubled && (self.options.hidden || !has_hidden())
+        !is_doubled && (self.options.hidden || !has_hidden_segment(path))
     }
 
     /// What is at the path of a request.
@@ -130,13 +135,19 @@ impl Files {
         found.map_err(|refused| failure(request, refused))
     }
 
-    /// Looks into the docroot; if the disk has to be waited for, on a thread that may.
+    /// Looks into the docroot; if the disk has to be waited for, on a thread that may. Every handler of files comes through
+    /// here: what is kept back is kept back from all of them.
     pub(super) async fn look_up(&self, path: &[u8]) -> Result<Found, Refused> {
-        if let Some(found) = self.docroot.find_cached(path)? {
-            return Ok(found);
-        }
-        let (docroot, path) = (self.docroot.clone(), path.to_vec());
-        unblock(move || docroot.find(&path)).await
+        let opened = match self.docroot.open_file_cached(path)? {
+            Some(opened) => opened,
+            None => {
+                let (docroot, path) = (self.docroot.clone(), path.to_vec());
+                unblock(move || docroot.open_file(&path)).await?
+            }
+        };
+        let real = opened.real.as_deref();
+        self.kept_back.check(path, real, &opened.metadata)?;
+        Ok(opened.found)
     }
 
     /// Whether a request is for an image of which there may be a thumbnail, by its name.

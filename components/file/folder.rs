@@ -6,12 +6,14 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Dir, FileType, statat};
+use rustix::fs::{AtFlags, Dir, DirEntry, FileType, statat};
 
-use super::FileOptions;
+use super::kept_back::{KeptBack, identity};
 use super::mime::content_type;
+use super::{Docroot, FileOptions};
 
 /// A file or a folder in a folder.
 #[derive(Debug)]
@@ -38,9 +40,15 @@ fn media_type(name: &[u8], own: &HashMap<String, String>) -> Option<Box<str>> {
     media_type.split(';').next().map(Box::from)
 }
 
-/// Reads a folder: its files and folders, and links to such; names that begin with a dot only if those are served. Reads the
-/// disk: not for a worker.
-pub(super) fn read_folder(folder: &File, options: &FileOptions) -> io::Result<Vec<Entry>> {
+/// Reads a folder of a docroot: the files and folders that a request for them would reach, links included. Reads the disk:
+/// not for a worker.
+pub(super) fn read_folder(
+    folder: &File,
+    docroot: &Docroot,
+    kept_back: &KeptBack,
+    options: &FileOptions,
+) -> io::Result<Vec<Entry>> {
+    let path = docroot.relative_path_of(folder)?;
     let mut entries = Vec::new();
     for entry in Dir::read_from(folder)? {
         let entry = entry?;
@@ -48,20 +56,22 @@ pub(super) fn read_folder(folder: &File, options: &FileOptions) -> io::Result<Ve
         if name == b"." || name == b".." || (name.starts_with(b".") && !options.hidden) {
             continue;
         }
-        // Links are shown as what they lead to, if that may be told; a file that goes meanwhile is left out.
-        let Ok(stat) = statat(folder, OsStr::from_bytes(name), AtFlags::empty()) else {
+        // What goes meanwhile is left out.
+        let path = [&path[..], if path.is_empty() { b"" } else { b"/" }, name].concat();
+        let Some(seen) = see(folder, docroot, &path, &entry) else {
             continue;
         };
-        let is_folder = match FileType::from_raw_mode(stat.st_mode) {
-            FileType::Directory => true,
-            FileType::RegularFile => false,
-            _ => continue,
-        };
+        let is_folder = seen.kind == FileType::Directory;
+        let is_shown = is_folder || seen.kind == FileType::RegularFile;
+        let real = seen.real.as_deref();
+        if !is_shown || !kept_back.is_listed(&path, real, is_folder, seen.identity) {
+            continue;
+        }
         entries.push(Entry {
             name: name.into(),
             is_folder,
-            size: u64::try_from(stat.st_size).unwrap_or(0),
-            modified: stat.st_mtime,
+            size: seen.size,
+            modified: seen.modified,
             media_type: if is_folder {
                 None
             } else {
@@ -70,6 +80,43 @@ pub(super) fn read_folder(folder: &File, options: &FileOptions) -> io::Result<Ve
         });
     }
     Ok(entries)
+}
+
+/// What a request for an entry would find.
+struct Seen {
+    kind: FileType,
+    identity: (u64, u64),
+    size: u64,
+    modified: i64,
+    /// Where a link leads to.
+    real: Option<Vec<u8>>,
+}
+
+/// Looks at an entry: a link is followed as a request would follow it, to nowhere outside the docroot.
+fn see(folder: &File, docroot: &Docroot, path: &[u8], entry: &DirEntry) -> Option<Seen> {
+    let is_plain = matches!(
+        entry.file_type(),
+        FileType::RegularFile | FileType::Directory
+    );
+    if is_plain {
+        let stat = statat(folder, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        return Some(Seen {
+            kind: FileType::from_raw_mode(stat.st_mode),
+            identity: (stat.st_dev, stat.st_ino),
+            size: u64::try_from(stat.st_size).unwrap_or(0),
+            modified: stat.st_mtime,
+            real: None,
+        });
+    }
+    let located = docroot.locate(path).ok()?;
+    let metadata = located.metadata();
+    Some(Seen {
+        kind: FileType::from_raw_mode(metadata.mode()),
+        identity: identity(metadata),
+        size: metadata.len(),
+        modified: metadata.mtime(),
+        real: located.real_path().map(<[u8]>::to_vec),
+    })
 }
 
 /// What a listing is sorted by.

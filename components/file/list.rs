@@ -131,11 +131,12 @@ impl Files {
         wanted: &Wanted,
         folder: File,
     ) -> Result<Made, Failure> {
+        let (docroot, kept_back) = (self.docroot().clone(), self.kept_back().clone());
         let options = self.options().clone();
         let view = View::from_query(&wanted.query);
         let (path, media_type) = (wanted.path.clone(), wanted.media_type);
         let made = unblock(move || {
-            let mut entries = read_folder(&folder, &options)?;
+            let mut entries = read_folder(&folder, &docroot, &kept_back, &options)?;
             view.arrange(&mut entries);
             let entries: Arc<[Entry]> = entries.into();
             if entries.len() > SHORT {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{CacheRule, Programs};
+use super::{CacheRule, OwnFiles, Programs};
 
 /// How files are served.
 ///
@@ -40,6 +40,8 @@ pub struct FileOptions {
     pub writable: bool,
     /// Which files are programs, and not sent.
     pub programs: Programs,
+    /// The files of the server itself, which clients never see.
+    pub own: OwnFiles,
 }
 
 /// Which content codings files are served in, to clients that accept them.
@@ -65,6 +67,7 @@ impl Default for FileOptions {
             thumbnails: true,
             writable: false,
             programs: Programs::default(),
+            own: OwnFiles::new(),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! A place in the document root that is to be changed: a folder, and a name in it.
 
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::StatusCode;
@@ -12,6 +14,7 @@ use rustix::io::Errno;
 
 use super::cache::Identity;
 use super::files::Files;
+use super::kept_back::KeptBack;
 use super::{Docroot, Found, Refused};
 use crate::coding::Coding;
 use crate::http::{Failure, Fields, Precondition, Request, RequestHead, evaluate_preconditions};
@@ -20,6 +23,9 @@ use crate::http::{Failure, Fields, Precondition, Request, RequestHead, evaluate_
 #[derive(Debug)]
 pub(super) struct Place {
     docroot: Docroot,
+    kept_back: Arc<KeptBack>,
+    /// Relative to the root, without links.
+    real: Vec<u8>,
     /// Relative to the root.
     path: Vec<u8>,
     pub(super) folder: OwnedFd,
@@ -101,8 +107,12 @@ pub(super) struct Current {
 }
 
 impl Place {
-    /// The place that a request is for. May wait for the disk.
-    pub(super) fn open(docroot: &Docroot, path: &[u8]) -> Result<Self, Unchanged> {
+    /// The place that a request is for, if clients may change it. May wait for the disk.
+    pub(super) fn open(
+        docroot: &Docroot,
+        kept_back: &Arc<KeptBack>,
+        path: &[u8],
+    ) -> Result<Self, Unchanged> {
         let (parent, name) = match path.iter().rposition(|&b| b == b'/') {
             Some(slash) => (&path[..slash], &path[slash + 1..]),
             None => (&b""[..], path),
@@ -110,16 +120,29 @@ impl Place {
         if name.is_empty() {
             return Err(Unchanged::NO_FILE);
         }
+        let folder = docroot.open_folder(parent)?;
+        let real = Path::new(OsStr::from_bytes(&docroot.relative_path_of(&folder)?))
+            .join(OsStr::from_bytes(name))
+            .into_os_string()
+            .into_encoded_bytes();
+        if [path, &real]
+            .iter()
+            .any(|path| !kept_back.may_be_written(path, None))
+        {
+            return Err(Unchanged::FORBIDDEN);
+        }
         Ok(Self {
-            folder: docroot.open_folder(parent)?,
             docroot: docroot.clone(),
+            kept_back: kept_back.clone(),
+            real,
             path: path.to_vec(),
+            folder,
         })
     }
 
     pub(super) fn name(&self) -> &Path {
         let name = self.path.rsplit(|&b| b == b'/').next();
-        Path::new(std::ffi::OsStr::from_bytes(name.unwrap_or_default()))
+        Path::new(OsStr::from_bytes(name.unwrap_or_default()))
     }
 
     /// The file that is there now, if there is one. May wait for the disk.
@@ -133,6 +156,11 @@ impl Place {
             },
         }
         match self.docroot.find(&self.path) {
+            Ok(Found::File(_, metadata))
+                if !self.kept_back.may_be_written(&self.real, Some(&metadata)) =>
+            {
+                Err(Unchanged::FORBIDDEN)
+            }
             Ok(Found::File(_, metadata)) => Ok(Some(Current {
                 identity: Identity::of(&metadata),
                 mode: std::os::unix::fs::MetadataExt::mode(&metadata),
@@ -174,9 +202,6 @@ impl Place {
 /// The path of a request that is to change a file.
 pub(super) fn writable_path(files: &Files, request: &Request) -> Result<Vec<u8>, Failure> {
     match files.path(request) {
-        Ok(path) if files.options().programs.is_kept_back(&path, 0) => {
-            Err(Unchanged::FORBIDDEN.of(request))
-        }
         Ok(path) => Ok(path.into_owned()),
         Err(failure) if failure.status == StatusCode::NOT_FOUND => {
             Err(Unchanged::FORBIDDEN.of(request))

@@ -24,7 +24,7 @@ use wildmatch::WildMatch;
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Programs {
-    /// Whether any file with an execute bit is one, and not only those in a folder `cgi-bin` or below one.
+    /// Whether any file with an execute bit is one, and not only those in `/cgi-bin/`, the docroot's own folder, or below it.
     pub executables: bool,
     /// Files that a program reads and runs; the first that matches counts.
     pub interpreters: Vec<Interpreter>,
@@ -39,7 +39,7 @@ pub enum Run<'p> {
     With(&'p [String]),
 }
 
-/// The folder whose files are programs, wherever it is.
+/// The folder of programs. Its files are run if it lies in the docroot itself; anywhere else they are only kept back.
 pub(crate) const PROGRAM_FOLDER: &str = "cgi-bin";
 
 impl Programs {
@@ -48,13 +48,13 @@ impl Programs {
     pub fn how(&self, path: &[u8], mode: u32) -> Option<Run<'_>> {
         let interpreter = || self.interpreters.iter().find(|own| own.files.matches(path));
         let is_executable = mode & 0o111 != 0;
-        if is_executable && (self.executables || is_in_program_folder(path)) {
+        if is_executable && (self.executables || runs_programs(path)) {
             return Some(Run::Itself);
         }
         Some(Run::With(&interpreter()?.words))
     }
 
-    /// Whether a file is not to be sent: a program, or anything else in the folder of programs.
+    /// Whether a file is not to be sent: a program, or anything in a folder of programs.
     #[must_use]
     pub fn is_kept_back(&self, path: &[u8], mode: u32) -> bool {
         is_in_program_folder(path) || self.how(path, mode).is_some()
@@ -64,15 +64,21 @@ impl Programs {
     #[must_use]
     pub fn may_be_program(&self, path: &[u8]) -> bool {
         self.executables
-            || is_in_program_folder(path)
+            || runs_programs(path)
             || self.interpreters.iter().any(|own| own.files.matches(path))
     }
 }
 
-/// Whether a path leads into a folder of programs.
-pub(crate) fn is_in_program_folder(path: &[u8]) -> bool {
+/// Whether a path leads into the folder whose programs are run.
+pub(crate) fn runs_programs(path: &[u8]) -> bool {
+    let rest = path.strip_prefix(PROGRAM_FOLDER.as_bytes());
+    rest.is_some_and(|rest| rest.starts_with(b"/"))
+}
+
+/// Whether a path leads into a folder of programs, at any depth and in any case.
+pub(super) fn is_in_program_folder(path: &[u8]) -> bool {
     let mut segments = path.split(|byte| *byte == b'/');
-    let is_in = segments.any(|segment| segment == PROGRAM_FOLDER.as_bytes());
+    let is_in = segments.any(|segment| segment.eq_ignore_ascii_case(PROGRAM_FOLDER.as_bytes()));
     is_in && segments.next().is_some()
 }
 
@@ -134,6 +140,14 @@ pub struct Interpreter {
     words: Vec<String>,
 }
 
+impl Interpreter {
+    /// The program and its arguments.
+    #[must_use]
+    pub fn words(&self) -> &[String] {
+        &self.words
+    }
+}
+
 impl FromStr for Interpreter {
     type Err = String;
 
@@ -171,12 +185,13 @@ mod tests {
         };
         let off = Programs::default();
         // Rules, path, mode; whether it is run, whether it is kept back.
-        let rows: [(&Programs, &str, u32, bool, bool); 17] = [
+        let rows: [(&Programs, &str, u32, bool, bool); 18] = [
             (&off, "cgi-bin/a", 0o755, true, true),
             (&off, "cgi-bin/a", 0o100, true, true),
             (&off, "cgi-bin/a", 0o644, false, true),
             (&off, "cgi-bin/sub/a", 0o755, true, true),
-            (&off, "docs/cgi-bin/a", 0o755, true, true),
+            (&off, "docs/cgi-bin/a", 0o755, false, true),
+            (&off, "CGI-Bin/a", 0o755, false, true),
             (&off, "cgi-bin", 0o755, false, false),
             (&off, "cgi-binary/a", 0o755, false, false),
             (&off, "a", 0o755, false, false),

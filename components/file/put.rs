@@ -61,13 +61,14 @@ async fn put(files: &Files, request: &mut Request) -> Result<Response, Failure> 
         let explanation = "files are written as they are, without a content coding";
         return Err(fail(StatusCode::UNSUPPORTED_MEDIA_TYPE, explanation));
     }
-    let (docroot, head, length) = (
+    let (docroot, kept_back, head, length) = (
         files.docroot().clone(),
+        files.kept_back().clone(),
         request.head.clone(),
         content_length(request),
     );
     let begun = unblock(move || {
-        let place = Place::open(&docroot, &path)?;
+        let place = Place::open(&docroot, &kept_back, &path)?;
         place.permitted(&head)?;
         if let Some(length) = length {
             let disk = fstatvfs(&place.folder)?;

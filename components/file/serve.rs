@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::fs::{File, Metadata};
 use std::io::{self, IoSliceMut, Read};
-use std::os::unix::fs::MetadataExt;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -115,9 +114,6 @@ impl Files {
         file: File,
         metadata: Metadata,
     ) -> Result<Response, Failure> {
-        if self.options().programs.is_kept_back(path, metadata.mode()) {
-            return Err(failure(request, Refused::Forbidden));
-        }
         log::debug!("{} | Handle File", request.exchange.peer);
         let accepted = accepted_codings(request);
         let key = key(asked, accepted);

@@ -1,12 +1,13 @@
 //! What is to be started, and how.
 
 use std::ffi::OsString;
-use std::io;
-use std::os::fd::OwnedFd;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use rustix::fs::{Access, access};
@@ -36,7 +37,8 @@ pub struct Command {
     is_env_clear: bool,
     /// Shared by its clones, of which each start makes some.
     env: Arc<Vec<(OsString, OsString)>>,
-    folder: Option<PathBuf>,
+    folder: Option<Folder>,
+    file: Option<(Arc<OwnedFd>, FileUse)>,
     pub(super) limits: Vec<(Resource, u64)>,
     pub(super) deadline: Option<Duration>,
     pub(super) linger: Duration,
@@ -44,6 +46,24 @@ pub struct Command {
     pub(super) stdout: Stdio,
     pub(super) stderr: Stdio,
 }
+
+/// Where a program starts.
+#[derive(Debug, Clone)]
+enum Folder {
+    Named(PathBuf),
+    Open(Arc<OwnedFd>),
+}
+
+/// What a file is for that is given by its descriptor.
+#[derive(Debug, Clone, Copy)]
+enum FileUse {
+    Program,
+    /// The argument of this number.
+    Argument(usize),
+}
+
+/// Held to write while a process is started that keeps a descriptor of ours, so that no other process gets it.
+static INHERITING: RwLock<()> = RwLock::new(());
 
 /// What one of the three standard streams of a process is.
 #[derive(Debug, Clone, Default)]
@@ -72,6 +92,7 @@ impl Command {
             is_env_clear: false,
             env: Arc::default(),
             folder: None,
+            file: None,
             limits: Vec::new(),
             deadline: None,
             linger: LINGER,
@@ -115,8 +136,37 @@ impl Command {
     /// Starts it in this folder, instead of ours.
     pub fn folder(self, folder: impl Into<PathBuf>) -> Self {
         Self {
-            folder: Some(folder.into()),
+            folder: Some(Folder::Named(folder.into())),
             ..self
+        }
+    }
+
+    /// Starts it in the folder that this descriptor is open for, whatever has its name by now.
+    pub fn open_folder(self, folder: Arc<OwnedFd>) -> Self {
+        Self {
+            folder: Some(Folder::Open(folder)),
+            ..self
+        }
+    }
+
+    /// Runs the program that this descriptor is open for, whatever has its name by now. The name is only what it is called.
+    ///
+    /// A program that the kernel hands to an interpreter (`#!`) keeps the descriptor, because the interpreter opens it as
+    /// `/proc/self/fd/N`.
+    pub fn open_program(self, program: Arc<OwnedFd>) -> Self {
+        Self {
+            file: Some((program, FileUse::Program)),
+            ..self
+        }
+    }
+
+    /// Adds an argument: a path, `/proc/self/fd/N`, that leads to what this descriptor is open for.
+    pub fn open_arg(self, file: Arc<OwnedFd>) -> Self {
+        let number = FileUse::Argument(self.arguments.len());
+        let command = self.arg("");
+        Self {
+            file: Some((file, number)),
+            ..command
         }
     }
 
@@ -156,18 +206,49 @@ impl Command {
         Self { stderr, ..self }
     }
 
+    /// Starts it. Blocks until the program has been loaded.
+    pub(super) fn spawn(&self) -> io::Result<process::Child> {
+        match &self.file {
+            Some((file, usage)) if is_inherited(file, *usage) => {
+                let _alone = INHERITING.write().unwrap_or_else(PoisonError::into_inner);
+                // Without close-on-exec, which the other descriptors have.
+                let kept = rustix::io::dup(&**file)?;
+                self.to_std(Some((&kept, *usage)))?.spawn()
+            }
+            file => {
+                let _others = INHERITING.read().unwrap_or_else(PoisonError::into_inner);
+                let file = file.as_ref().map(|(file, usage)| (&**file, *usage));
+                self.to_std(file)?.spawn()
+            }
+        }
+    }
+
     /// The same for the standard library, which starts it by `posix_spawn`: nothing here may make it fork instead.
-    pub(super) fn to_std(&self) -> io::Result<process::Command> {
-        let program = self.along_path();
+    fn to_std(&self, file: Option<(&OwnedFd, FileUse)>) -> io::Result<process::Command> {
+        let mut arguments = self.arguments.clone();
+        let program = match file {
+            Some((file, FileUse::Program)) => Some(descriptor_path(file).into_os_string()),
+            Some((file, FileUse::Argument(number))) => {
+                arguments[number] = descriptor_path(file).into_os_string();
+                self.along_path()
+            }
+            None => self.along_path(),
+        };
         let mut command = process::Command::new(program.as_ref().unwrap_or(&self.program));
         command.arg0(&self.program);
-        command.args(&self.arguments).process_group(0);
+        command.args(&arguments).process_group(0);
         if self.is_env_clear {
             command.env_clear();
         }
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
-        if let Some(folder) = &self.folder {
-            command.current_dir(folder);
+        match &self.folder {
+            None => {}
+            Some(Folder::Named(folder)) => {
+                command.current_dir(folder);
+            }
+            Some(Folder::Open(folder)) => {
+                command.current_dir(descriptor_path(folder));
+            }
         }
         command
             .stdin(self.stdin.to_std()?)
@@ -187,6 +268,25 @@ impl Command {
         let place = places.find(|place| place.is_file() && access(place, Access::EXEC_OK).is_ok());
         place.map(PathBuf::into_os_string)
     }
+}
+
+/// The path that leads to an open file in this process and in one that inherits it (proc(5)).
+fn descriptor_path(file: &OwnedFd) -> PathBuf {
+    format!("/proc/self/fd/{}", file.as_raw_fd()).into()
+}
+
+/// Whether a process must keep the descriptor of a file: whoever interprets it opens it again. The system itself loads what
+/// is in its own format before it closes descriptors (execve(2)).
+fn is_inherited(file: &OwnedFd, usage: FileUse) -> bool {
+    if let FileUse::Argument(_) = usage {
+        return true;
+    }
+    let begin = File::open(descriptor_path(file)).and_then(|mut file| {
+        let mut begin = [0; 4];
+        file.read_exact(&mut begin).map(|()| begin)
+    });
+    // What may not be read cannot be interpreted either.
+    begin.is_ok_and(|begin| begin != *b"\x7fELF")
 }
 
 impl Stdio {

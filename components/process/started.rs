@@ -124,7 +124,7 @@ struct Group {
 impl Group {
     /// Starts the leader of a new group. Blocks until the program has been loaded.
     fn start(command: &Command) -> io::Result<(Self, OwnedFd)> {
-        let child = command.to_std()?.spawn()?;
+        let child = command.spawn()?;
         let group = Self {
             id: Pid::from_child(&child),
             leader: Some(child),

@@ -5,10 +5,13 @@
 mod access_log;
 mod cgi;
 mod connection;
+mod implicit;
 mod inspect;
 mod mode;
 mod options;
+mod own;
 mod reload;
+mod start;
 mod values;
 mod wsgi;
 
@@ -79,6 +82,7 @@ fn run(arguments: Options) -> Result<(), Box<dyn Error>> {
     let explanations = options.explanations();
     let server = server(&options, log.entries(), wsgi.clone(), explanations.clone())?;
     let listening = Arc::new(server.run(&scheduler, &options.addresses())?);
+    options.say_what_is_in_force();
     let _inspecting = options.inspect(&scheduler, explanations.clone())?;
     let mut graph = Graph::new("configuration");
     let hangups = graph.add("hangups", hangups());

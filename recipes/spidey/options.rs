@@ -13,6 +13,7 @@ use kamea_components::http::{ErrorRedirect, Site};
 use serde::Deserialize;
 
 use super::cgi::{Limit, Unmeasured, Which, programs};
+use super::implicit::{self, Implicit};
 use super::mode::Placement;
 use super::values::{Compress, Format, Header, MediaType, Seconds, Secret, texts};
 use super::wsgi::{MountPath, WsgiName};
@@ -38,6 +39,10 @@ pub(crate) struct Options {
     #[arg(skip)]
     #[serde(skip)]
     pub(crate) text: String,
+    /// Which configuration file that is
+    #[arg(skip)]
+    #[serde(skip)]
+    pub(crate) source: Source,
     /// Say what happens, on stderr
     #[arg(short, long)]
     pub(crate) verbose: bool,
@@ -204,7 +209,20 @@ pub(crate) struct Options {
 }
 
 /// The configuration file that is used if none is named.
-const DEFAULT_FILE: &str = "spidey.toml";
+pub(crate) const DEFAULT_FILE: &str = "spidey.toml";
+
+/// Where the options come from, beside the command line.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Source {
+    #[default]
+    Arguments,
+    /// The file that `-c` names.
+    Named,
+    /// The file in the current folder.
+    Implicit,
+    /// The file in the current folder is not used: why.
+    Ignored(String),
+}
 
 /// How large the content of a request may be where clients may write files, in bytes.
 const LARGEST_UPLOAD: u64 = 1 << 30;
@@ -218,13 +236,45 @@ impl Options {
     /// # Errors
     ///
     /// A line that names the file, the line and the key, and what would be right.
-    pub(crate) fn with_file(self) -> Result<Self, String> {
-        let text = match self.file() {
-            None => String::new(),
-            Some(file) => fs::read_to_string(&file)
-                .map_err(|error| format!("cannot read {}: {error}", file.display()))?,
+    pub(crate) fn with_file(mut self) -> Result<Self, String> {
+        let text = match &self.config {
+            Some(file) => {
+                self.source = Source::Named;
+                fs::read_to_string(file)
+                    .map_err(|error| format!("cannot read {}: {error}", file.display()))?
+            }
+            None => match implicit::read()? {
+                Implicit::None => String::new(),
+                Implicit::Ignored(why) => {
+                    self.source = Source::Ignored(why);
+                    String::new()
+                }
+                Implicit::Text(text) => {
+                    implicit::check(&text, &self)?;
+                    self.source = Source::Implicit;
+                    text
+                }
+            },
         };
-        self.with_text(text)
+        let options = self.with_text(text)?;
+        options.check_writable()?;
+        Ok(options)
+    }
+
+    /// Whether an option of the command line has precedence over a key of the configuration file.
+    pub(crate) fn says(&self, key: &str) -> bool {
+        match key {
+            "docroot" => self.docroot.is_some(),
+            "error-pages" => self.error_pages.is_some(),
+            "access-log" => self.access_log.is_some(),
+            "wsgi" => self.wsgi.is_some(),
+            "wsgi-path" => self.wsgi_path.is_some(),
+            "venv" => self.venv.is_some(),
+            "cgi" => self.cgi.is_some(),
+            "cgi-interpreter" => !self.cgi_interpreter.is_empty(),
+            "cgi-env" => !self.cgi_env.is_empty(),
+            _ => false,
+        }
     }
 
     /// The same, with what was read from the file before.
@@ -266,15 +316,6 @@ impl Options {
         Ok(self.over(options))
     }
 
-    fn file(&self) -> Option<PathBuf> {
-        let default = || {
-            Path::new(DEFAULT_FILE)
-                .exists()
-                .then(|| DEFAULT_FILE.into())
-        };
-        self.config.clone().or_else(default)
-    }
-
     /// These options, and the others where these say nothing.
     fn over(self, other: Self) -> Self {
         Self {
@@ -282,6 +323,7 @@ impl Options {
             check: self.check,
             connection: self.connection,
             text: other.text,
+            source: self.source,
             verbose: self.verbose || other.verbose,
             port: self.port.or(other.port),
             docroot: self.docroot.or(other.docroot),
@@ -368,13 +410,22 @@ impl Options {
         }
     }
 
+    /// The folder that is served.
+    pub(crate) fn docroot_folder(&self) -> PathBuf {
+        self.docroot.clone().unwrap_or_else(|| ".".into())
+    }
+
+    pub(crate) fn is_writable(&self) -> bool {
+        self.writable
+    }
+
     pub(crate) fn site(&self) -> Site {
-        let docroot = self.docroot.clone().unwrap_or_else(|| ".".into());
-        let mut site = Site::new(docroot);
+        let mut site = Site::new(self.docroot_folder());
         let files = &mut site.files;
         files.hidden = self.hidden;
         files.writable = self.writable;
         files.programs = programs(self);
+        files.own = self.own_files();
         files.thumbnails = !self.no_thumbnails;
         files.cache_rules = self.cache_control.clone();
         files.index = either(self.index.clone(), std::mem::take(&mut files.index));

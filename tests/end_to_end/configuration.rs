@@ -17,18 +17,28 @@ fn check(folder: &Path, options: &[&str]) -> Output {
 
 #[test]
 fn a_file_says_what_options_say() {
-    let server = Server::configured(
+    let root = tempfile::tempdir().unwrap();
+    fs::create_dir(root.path().join("errors")).unwrap();
+    for (name, content) in [
+        ("start.htm", "index"),
+        ("a.foo", "foo"),
+        (".dot", "dot"),
+        ("errors/404.html", "lost"),
+    ] {
+        fs::write(root.path().join(name), content).unwrap();
+    }
+    // Where clients may write, the configuration is not in the document root.
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("spidey.toml");
+    let text = format!(
         "index = ['start.htm']\ntype = ['foo=text/x-foo']\nhidden = true\nwritable = true\n\
          cache-control = ['*.foo=max-age=5']\nheader = ['X-Frame-Options: DENY']\ntrace = true\n\
-         error-pages = 'errors'\nerror-redirect = ['410=/gone', '403=/sorry']\nmax-body = 10\ncompress = 'off'\n\
+         error-pages = '{}/errors'\nerror-redirect = ['410=/gone', '403=/sorry']\nmax-body = 10\ncompress = 'off'\n\
          header-timeout = 0.5\nno-thumbnails = true\nworkers = 1\n",
-        &[
-            ("start.htm", "index"),
-            ("a.foo", "foo"),
-            (".dot", "dot"),
-            ("errors/404.html", "lost"),
-        ],
+        root.path().display()
     );
+    fs::write(&file, text).unwrap();
+    let server = Server::start_in(root, &["-c", file.to_str().unwrap()]);
     assert_eq!(server.get("/").text(), "index");
     let foo = server.get("/a.foo");
     assert_eq!(foo.field("content-type"), Some("text/x-foo"));
@@ -79,9 +89,10 @@ fn an_option_has_precedence_over_the_file() {
 #[test]
 fn a_check_prints_the_graph() {
     let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("site")).unwrap();
     let graph = |text: &str| {
         fs::write(folder.path().join("spidey.toml"), text).unwrap();
-        let output = check(folder.path(), &[]);
+        let output = check(folder.path(), &["-d", "site"]);
         assert!(
             output.status.success(),
             "{}",

@@ -57,10 +57,26 @@ impl Server {
     }
 
     pub(crate) fn start_in(root: TempDir, options: &[&str]) -> Self {
-        let mut child = Command::new(built("spidey"))
+        let mut command = Command::new(built("spidey"));
+        command
             .args(["-p", "0", "-b", "127.0.0.1", "-d"])
             .arg(root.path())
+            .args(options);
+        Self::start_with(root, command)
+    }
+
+    /// A server started in its document root, as a user starts it there.
+    pub(crate) fn start_inside(root: TempDir, options: &[&str]) -> Self {
+        let mut command = Command::new(built("spidey"));
+        command
+            .args(["-p", "0", "-b", "127.0.0.1"])
             .args(options)
+            .current_dir(root.path());
+        Self::start_with(root, command)
+    }
+
+    fn start_with(root: TempDir, mut command: Command) -> Self {
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -1,0 +1,123 @@
+//! Which files of a docroot are kept back from clients: one check for every handler.
+
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+
+use super::own_files::OwnFilesBeneath;
+use super::programs::{PROGRAM_FOLDER, is_in_program_folder};
+use super::{Docroot, FileOptions, Programs, Refused};
+
+/// Which files of a docroot are kept back, and how: hidden files and the server's own as if they did not exist, programs as
+/// forbidden.
+#[derive(Debug)]
+pub(crate) struct KeptBack {
+    own: OwnFilesBeneath,
+    programs: Programs,
+    hidden: bool,
+    /// What the folder of programs is really called, if its name is a link.
+    program_folder: Option<Vec<u8>>,
+}
+
+impl KeptBack {
+    pub(super) fn new(docroot: &Docroot, options: &FileOptions) -> Self {
+        let own = match docroot.path() {
+            Ok(path) => options.own.beneath(&path),
+            Err(_) => OwnFilesBeneath::default(),
+        };
+        let folder = docroot.locate(PROGRAM_FOLDER.as_bytes()).ok();
+        Self {
+            own,
+            programs: options.programs.clone(),
+            hidden: options.hidden,
+            program_folder: folder.and_then(|folder| folder.real_path().map(<[u8]>::to_vec)),
+        }
+    }
+
+    /// Judges what was found at a path, which is relative to the docroot. If links led elsewhere, the real path is judged as
+    /// well as the one that was asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused::NotFound`] and [`Refused::Forbidden`], if the file is kept back.
+    pub(crate) fn check(
+        &self,
+        path: &[u8],
+        real: Option<&[u8]>,
+        metadata: &Metadata,
+    ) -> Result<(), Refused> {
+        let identity = identity(metadata);
+        for path in [Some(path), real].into_iter().flatten() {
+            self.check_presence(path, Some(identity))?;
+        }
+        for path in [Some(path), real].into_iter().flatten() {
+            self.check_program(path, metadata.mode(), metadata.is_dir())?;
+        }
+        Ok(())
+    }
+
+    /// Hidden files and the server's own do not exist for clients; `identity` is device and inode.
+    pub(crate) fn check_presence(
+        &self,
+        path: &[u8],
+        identity: Option<(u64, u64)>,
+    ) -> Result<(), Refused> {
+        let is_hidden = !self.hidden && has_hidden_segment(path);
+        if is_hidden || self.own.contain(path, identity) {
+            return Err(Refused::NotFound);
+        }
+        Ok(())
+    }
+
+    /// Whether a listing shows an entry of a folder: a program that a request would run is shown, but not the folder of
+    /// programs, which is not listed itself.
+    pub(super) fn is_listed(
+        &self,
+        path: &[u8],
+        real: Option<&[u8]>,
+        is_folder: bool,
+        identity: (u64, u64),
+    ) -> bool {
+        [Some(path), real].into_iter().flatten().all(|path| {
+            let is_program_folder = is_folder && self.check_program(path, 0, true).is_err();
+            self.check_presence(path, Some(identity)).is_ok() && !is_program_folder
+        })
+    }
+
+    /// Whether a client may write a file of this real path, and in the place of what is there.
+    pub(super) fn may_be_written(&self, path: &[u8], current: Option<&Metadata>) -> bool {
+        let identity = current.map(identity);
+        self.check_presence(path, identity).is_ok() && self.check_program(path, 0, false).is_ok()
+    }
+
+    fn check_program(&self, path: &[u8], mode: u32, is_folder: bool) -> Result<(), Refused> {
+        let folder = || [path, b"/"].concat();
+        let is_kept_back = match is_folder {
+            true => self.is_in_program_folder(&folder()),
+            false => self.is_in_program_folder(path) || self.programs.is_kept_back(path, mode),
+        };
+        if is_kept_back {
+            return Err(Refused::Forbidden);
+        }
+        Ok(())
+    }
+
+    /// Whether a path leads into a folder of programs, by its name or by what the name of one really leads to.
+    fn is_in_program_folder(&self, path: &[u8]) -> bool {
+        let is_in_real = |folder: &[u8]| {
+            let rest = path.strip_prefix(folder);
+            rest.is_some_and(|rest| rest.starts_with(b"/"))
+        };
+        is_in_program_folder(path) || self.program_folder.as_deref().is_some_and(is_in_real)
+    }
+}
+
+/// Device and inode.
+pub(crate) fn identity(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
+}
+
+/// Whether a name in a path begins with a dot.
+pub(super) fn has_hidden_segment(path: &[u8]) -> bool {
+    path.split(|byte| *byte == b'/')
+        .any(|segment| segment.starts_with(b"."))
+}
