@@ -96,7 +96,16 @@ pub fn wall_clock() -> SystemTime {
 pub async fn sleep(duration: Duration) {
     if let Some(now) = simulation::now() {
         let mut alarm = simulation::Alarm::new(now.checked_add(duration).unwrap_or(now + AGES));
-        poll_fn(|cx| alarm.poll(cx)).await;
+        let mut is_first = true;
+        poll_fn(|cx| {
+            if std::mem::take(&mut is_first) {
+                // Also a sleep of no time at all lets others run.
+                alarm.arm(cx)
+            } else {
+                alarm.poll(cx)
+            }
+        })
+        .await;
     } else {
         tokio::time::sleep(duration).await;
     }

@@ -14,6 +14,7 @@ mod report;
 mod take;
 #[cfg(test)]
 mod tests;
+mod waits;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -65,6 +65,10 @@ impl Recorded {
         Self(record)
     }
 
+    pub(super) fn record(&self) -> &Record {
+        &self.0
+    }
+
     /// A turn of the flow begins; to be given back what this gives when it ends.
     #[inline]
     pub(crate) fn begin_turn(&self) -> u64 {

@@ -302,7 +302,7 @@ fn function(planned: &PlannedComponent) -> ComponentCensus {
     }
 }
 
-fn state(plan: &Plan, planned: &PlannedComponent, doing: Doing) -> State {
+pub(super) fn state(plan: &Plan, planned: &PlannedComponent, doing: Doing) -> State {
     let name = |component: usize| plan.components[component].name.clone();
     match doing {
         Doing::WaitingForSpace {

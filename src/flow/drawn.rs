@@ -40,15 +40,29 @@ impl Flow {
         }
     }
 
-    /// Names the components that are left, and those of flows inside of them, by polling each once more.
+    /// Names the components that are left, those of flows inside of them, and what each waits for, by polling each once more.
     #[cold]
     pub(super) fn answer_roll_call(&mut self, waker: &Waker) -> Poll<Result<(), Fault>> {
-        if self.components.len() == 1 {
-            return self.poll_single(waker);
-        }
+        let mut outside = Vec::new();
         for component in 0..self.components.len() {
-            self.note_poll(component);
-            self.poll_component(component)?;
+            let before = simulation::roll_call();
+            if self.components.len() == 1 {
+                if self.poll_single(waker)?.is_ready() {
+                    return Poll::Ready(Ok(()));
+                }
+            } else {
+                self.note_poll(component);
+                self.poll_component(component)?;
+            }
+            outside.push(simulation::roll_call().since(before));
+        }
+        let waits = self.record.waits(&self.plan);
+        for (component, (waits, outside)) in waits.into_iter().zip(outside).enumerate() {
+            if self.components[component].is_some() {
+                let (graph, name) = (&self.plan.graph, &self.plan.components[component].name);
+                let waits = waits.unwrap_or_else(|| outside.to_owned());
+                simulation::answer(format!("{graph}/{name} (waits for {waits})"));
+            }
         }
         Poll::Pending
     }

@@ -3,7 +3,7 @@
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use super::world::{AlarmKey, now, with};
+use super::world::{AlarmKey, World, now, with};
 
 /// A wait that goes off at a moment of the simulation's time.
 #[derive(Debug)]
@@ -31,10 +31,16 @@ impl Alarm {
     }
 
     pub(crate) fn poll(&mut self, cx: &Context<'_>) -> Poll<()> {
-        if now().is_none_or(|now| now >= self.deadline) {
+        let is_due = now().is_none_or(|now| now >= self.deadline);
+        if is_due && with(World::may_ring).unwrap_or(true) {
             self.remove();
             return Poll::Ready(());
         }
+        self.arm(cx)
+    }
+
+    /// Waits until it goes off, at the next poll at the earliest.
+    pub(crate) fn arm(&mut self, cx: &Context<'_>) -> Poll<()> {
         with(|world| {
             let key = self
                 .key

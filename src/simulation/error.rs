@@ -27,7 +27,7 @@ pub enum SimulationError {
     /// Nothing can happen any more, and not everything has ended: a wake-up was lost, or some wait for each other.
     #[error("nothing can happen any more, and these wait for ever: {}", waiting.join(", "))]
     Stalled {
-        /// Who waits, each as graph/component.
+        /// Who waits, each as graph/component, and what for.
         waiting: Vec<String>,
     },
     /// The time was up before everything had ended.
@@ -35,7 +35,7 @@ pub enum SimulationError {
     TimedOut {
         /// How much virtual time there was.
         after: Duration,
-        /// Who is left, each as graph/component.
+        /// Who is left, each as graph/component, and what it waits for.
         waiting: Vec<String>,
     },
     /// So many polls that something seems to spin.

@@ -24,7 +24,7 @@ pub use error::SimulationError;
 pub use seeds::{FailedSeed, Seeds};
 
 pub(crate) use alarm::Alarm;
-pub(crate) use world::{is_on, now};
+pub(crate) use world::{RollCall, is_on, now};
 
 use crate::graph::Graph;
 use crate::random::Chance;
@@ -313,6 +313,16 @@ pub(crate) fn draws_spurious() -> bool {
 #[inline]
 pub(crate) fn is_roll_call() -> bool {
     world::with(World::is_roll_call).unwrap_or_default()
+}
+
+/// How far those that wait have been asked for their names.
+pub(crate) fn roll_call() -> RollCall {
+    world::with(World::roll_call).unwrap_or_default()
+}
+
+/// Adds who waits, and for what, to the answers.
+pub(crate) fn answer(who: String) {
+    world::with(|world| world.answer(who));
 }
 
 /// Adds the poll of a component to the trace.

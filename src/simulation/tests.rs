@@ -194,8 +194,89 @@ fn what_waits_for_ever_is_named() {
     waiting.sort();
     assert_eq!(
         waiting,
-        ["inner/deaf", "inner/mute", "outer/hold", "watcher"]
+        [
+            "inner/deaf (waits for something that is no link and no timer)",
+            "inner/mute (waits for something that is no link and no timer)",
+            "outer/hold (waits for a graph inside of it)",
+            "watcher (waits for something that is no timer)"
+        ]
     );
+}
+
+#[test]
+fn a_simulation_that_times_out_says_who_waits_for_what() {
+    let mut graph = Graph::new("stuck");
+    let source = graph.add("source", count);
+    let stall = graph.add("stall", async |_: &mut Pipe<u64, u64>| {
+        loop {
+            time::sleep(HOUR).await;
+        }
+    });
+    let sink = graph.add("sink", async |io: &mut Sink<u64>| {
+        while io.inbox.next().await.is_some() {}
+        Ok(())
+    });
+    graph.link(source.outbox, stall.inbox).capacity(1);
+    graph.link(stall.outbox, sink.inbox);
+    let error = Simulation::seed(3)
+        .time_out(2 * HOUR)
+        .beside("clock", async || time::sleep(9 * HOUR).await)
+        .run(graph)
+        .unwrap_err();
+    let SimulationError::TimedOut { mut waiting, .. } = error else {
+        panic!("{error}");
+    };
+    waiting.sort();
+    assert_eq!(
+        waiting,
+        [
+            "clock (waits for a timer)",
+            "stuck/sink (waits for a message at `inbox`)",
+            "stuck/source (waits for space at `outbox`, from which `stall` does not take)",
+            "stuck/stall (waits for a timer)",
+        ]
+    );
+}
+
+/// Waits again and again for moments that have come already.
+async fn wait_for_nothing(kind: usize) -> Done {
+    match kind {
+        0 => loop {
+            time::sleep(Duration::ZERO).await;
+        },
+        _ => {
+            let mut timer = time::Timer::new();
+            loop {
+                timer.set(time::now());
+                timer.expired().await;
+            }
+        }
+    }
+}
+
+#[test]
+fn what_sleeps_for_no_time_lets_others_run_and_is_within_the_limits() {
+    for seed in 0..20 {
+        for kind in 0..2 {
+            let mut graph = Graph::new("restless");
+            graph.add("one", async move |_: &mut NoPorts| wait_for_nothing(kind).await);
+            let told = Arc::new(AtomicU64::new(0));
+            let tell = told.clone();
+            let error = Simulation::seed(seed)
+                .polls(10_000)
+                .beside("other", async move || {
+                    time::sleep(Duration::from_micros(50)).await;
+                    tell.store(1, Ordering::Relaxed);
+                })
+                .run(graph)
+                .unwrap_err();
+            assert!(
+                matches!(error, SimulationError::Spinning { polls: 10_000 }),
+                "{error}"
+            );
+            assert_eq!(told.load(Ordering::Relaxed), 1, "the other has run");
+        }
+    }
 }
 
 #[test]
@@ -217,7 +298,7 @@ fn failures_are_told_apart() {
                 .beside("client", async || panic!("too slow"))
                 .run(graph()),
         ),
-        ("not at its end after 60 s; still there: alone/one", {
+        ("not at its end after 60 s; still there: alone/one (waits for a timer)", {
             let mut graph = Graph::new("alone");
             graph.add("one", async |_: &mut NoPorts| {
                 loop {

@@ -27,6 +27,9 @@ const LONGEST_POLL: u64 = 2_000;
 /// How long a job on the pool of threads takes at the most, until it is seen that it has ended.
 const LONGEST_JOB: Duration = Duration::from_millis(10);
 
+/// How many alarms go off in one poll of a task before it has to wait for the next.
+const RUNG: u32 = 128;
+
 thread_local! {
     /// The present moment, if this thread is simulating.
     static NOW: Cell<Option<Instant>> = const { Cell::new(None) };
@@ -84,6 +87,10 @@ pub(super) struct World {
     /// Whether those that wait are being asked for their names.
     is_roll_call: Cell<bool>,
     waiting: RefCell<Vec<String>>,
+    /// How often an alarm was set.
+    alarms_set: Cell<u64>,
+    /// How many alarms have gone off at once in the present poll of a task.
+    rung: Cell<u32>,
 }
 
 /// A future that the simulation polls.
@@ -154,6 +161,8 @@ impl World {
             failure: RefCell::default(),
             is_roll_call: Cell::new(false),
             waiting: RefCell::default(),
+            alarms_set: Cell::new(0),
+            rung: Cell::new(0),
         })
     }
 
@@ -281,6 +290,7 @@ impl World {
             .map(|worker| self.workers.borrow()[worker].clone());
         let before = Worker::enter(worker);
         self.note(&task.name, "");
+        self.rung.set(0);
         let waker = Waker::from(task.waker.clone());
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             task.future.as_mut().poll(&mut Context::from_waker(&waker))
@@ -333,7 +343,15 @@ impl World {
         self.next_alarm.replace(self.next_alarm.get() + 1)
     }
 
+    /// Whether an alarm whose moment has come may go off in the same poll. Like tokio's timers it has to wait for the next one
+    /// now and then, so that what sleeps in a loop for no time at all does not keep everything else from running.
+    pub(super) fn may_ring(&self) -> bool {
+        self.rung.set(self.rung.get() + 1);
+        self.rung.get() < RUNG
+    }
+
     pub(super) fn set_alarm(&self, key: AlarmKey, waker: &Waker) {
+        self.alarms_set.set(self.alarms_set.get() + 1);
         let known = self.alarms.borrow_mut().insert(key, waker.clone());
         drop(known);
     }
@@ -345,10 +363,6 @@ impl World {
 
     /// Adds to the trace that a component is being polled, or a task if `component` is empty.
     pub(super) fn note(&self, graph: &str, component: &str) {
-        if self.is_roll_call.get() && !component.is_empty() {
-            let name = format!("{graph}/{component}");
-            self.waiting.borrow_mut().push(name);
-        }
         let worker = crate::scheduler::current_worker();
         let mut trace = self.trace.borrow_mut();
         trace.note(self.elapsed(), worker, graph, component);
@@ -363,14 +377,33 @@ impl World {
                 Some(task) if !task.serves => task.name.clone(),
                 _ => continue,
             };
-            let known = self.waiting.borrow().len();
+            let before = self.roll_call();
             self.poll(index);
-            if self.waiting.borrow().len() == known {
-                self.waiting.borrow_mut().push(name.to_string());
+            let now = self.roll_call();
+            if now.answers == before.answers && self.tasks.borrow()[index].is_some() {
+                let waits = if now.alarms > before.alarms {
+                    "a timer"
+                } else {
+                    "something that is no timer"
+                };
+                self.answer(format!("{name} (waits for {waits})"));
             }
         }
         self.is_roll_call.set(false);
         self.waiting.take()
+    }
+
+    /// How far the call has come.
+    pub(super) fn roll_call(&self) -> RollCall {
+        RollCall {
+            answers: self.waiting.borrow().len(),
+            alarms: self.alarms_set.get(),
+        }
+    }
+
+    /// Adds who waits, and for what.
+    pub(super) fn answer(&self, who: String) {
+        self.waiting.borrow_mut().push(who);
     }
 
     pub(super) fn is_roll_call(&self) -> bool {
@@ -388,6 +421,26 @@ impl World {
 
     pub(super) fn take_faults(&self) -> Vec<Fault> {
         self.faults.take()
+    }
+}
+
+/// How far those that wait have been asked for their names.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct RollCall {
+    answers: usize,
+    alarms: u64,
+}
+
+impl RollCall {
+    /// What a component waits for that was polled meanwhile, if it is not at its links.
+    pub(crate) fn since(self, before: Self) -> &'static str {
+        if self.answers > before.answers {
+            "a graph inside of it"
+        } else if self.alarms > before.alarms {
+            "a timer"
+        } else {
+            "something that is no link and no timer"
+        }
     }
 }
 
