@@ -61,6 +61,11 @@ impl InTurn {
         TURN.with(|turn| turn.depth.set(turn.depth.get() + 1));
         Self(())
     }
+
+    /// Whether this is the turn of a flow that is not inside of another one.
+    pub(crate) fn is_outermost(&self) -> bool {
+        TURN.with(|turn| turn.depth.get() == 1)
+    }
 }
 
 impl Drop for InTurn {

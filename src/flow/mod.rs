@@ -1,9 +1,12 @@
 //! A flow: one running graph on one worker. It is one task; its components are polled in the order in which
 //! messages flow, until nothing moves.
 
+pub(crate) mod budget;
 mod drawn;
 mod last_sends;
 mod ready;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::future::Future;
@@ -26,9 +29,6 @@ use crate::simulation;
 use crate::supervision::{Ended, Failed, Fault, Policy, Restarts, after, drop_caught};
 use crate::time::{InTurn, now};
 
-/// How many polls of components a flow may spend on one wake-up before others get their turn.
-const BUDGET: usize = 256;
-
 /// A running graph: a future that is done when all its components are.
 ///
 /// Made by [`Graph::start`](crate::Graph::start) or [`Template::start`](crate::Template::start), and then awaited
@@ -44,6 +44,8 @@ pub struct Flow {
     alive: usize,
     /// How many of those take faults, or are downstream of one that does.
     alive_for_faults: usize,
+    /// The component at which the last turn ended before all was done.
+    next: usize,
     faults: Option<Outbox<Fault>>,
     restarts: Restarts,
     ready: Rc<ReadySet>,
@@ -99,6 +101,7 @@ impl Flow {
             wakers,
             alive: count,
             alive_for_faults,
+            next: 0,
             faults,
             restarts: Restarts::default(),
             ready,
@@ -131,21 +134,24 @@ impl Flow {
         if simulation::is_on() {
             return self.pass_drawn(budget);
         }
-        let mut from = 0;
-        while *budget > 0
-            && let Some(component) = self.ready.take_from(from)
-        {
+        // Who comes late in flow order has its turn also where those before it always have something to do.
+        let mut from = std::mem::take(&mut self.next);
+        while let Some(component) = self.ready.take_from(from) {
             *budget -= 1;
             from = component;
             self.poll_component(component)?;
+            if *budget == 0 || budget::is_spent() {
+                self.next = component + 1;
+                break;
+            }
         }
         Ok(())
     }
 
     /// Polls what has something to do until nothing has, or the budget is spent.
-    fn poll_all(&mut self, waker: &Waker) -> Poll<Result<(), Fault>> {
-        self.ready.register(waker);
-        let mut budget = simulation::draw_budget().unwrap_or(BUDGET);
+    fn poll_all(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        self.ready.register(cx.waker());
+        let mut budget = simulation::draw_budget().unwrap_or(budget::POLLS);
         loop {
             if self.alive == 0 {
                 return Poll::Ready(Ok(()));
@@ -154,9 +160,12 @@ impl Flow {
             if self.ready.is_empty() {
                 return Poll::Pending;
             }
-            if budget == 0 {
-                waker.wake_by_ref();
+            if budget::is_spent() || (budget == 0 && !budget::renew()) {
+                budget::give_way(cx);
                 return Poll::Pending;
+            }
+            if budget == 0 {
+                budget = budget::POLLS;
             }
             self.pass(&mut budget)?;
         }
@@ -331,7 +340,7 @@ impl Future for Flow {
         } else if flow.plan.components.len() == 1 {
             flow.poll_single(cx.waker())
         } else {
-            flow.poll_all(cx.waker())
+            flow.poll_all(cx)
         };
         flow.record.end_turn(before);
         if let Poll::Ready(Err(_)) = outcome {
@@ -351,22 +360,26 @@ impl Drop for Flow {
 /// Says of a flow, for as long as it lives, that it is being polled.
 struct Polling {
     ready: Rc<ReadySet>,
-    _turn: InTurn,
+    turn: InTurn,
 }
 
 impl Polling {
     fn begin(ready: Rc<ReadySet>) -> Self {
         ready.set_polling(true);
-        Self {
-            ready,
-            _turn: InTurn::begin(),
+        let turn = InTurn::begin();
+        if turn.is_outermost() {
+            budget::begin();
         }
+        Self { ready, turn }
     }
 }
 
 impl Drop for Polling {
     fn drop(&mut self) {
         self.ready.set_polling(false);
+        if self.turn.is_outermost() {
+            budget::end();
+        }
     }
 }
 

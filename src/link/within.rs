@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use super::{Counted, LinkCounts, Tapping, Terms, Watch};
+use crate::flow::budget::{CHUNK, give_way, spend};
 use crate::flow::{ReadySet, Waiter, is_stopping_source, polls_of};
 use crate::mutation::mutated;
 use crate::port::{Closed, Message, TrySendError};
@@ -50,6 +51,9 @@ struct State<T> {
     /// With fewer messages than that in the queue there is nothing to be seen to when one comes: there is space, nobody waits to
     /// send, nobody looks at the message, and it is not the most that ever waited.
     quick: usize,
+    /// With exactly that many messages in the queue there is something to be seen to when one is taken: the queue is full,
+    /// and someone may wait to send; or a [`CHUNK`] of messages is to be counted.
+    mark: usize,
     /// Who looks at each message, if anybody does: hardly ever.
     watch: Option<Box<Watch<T>>>,
 }
@@ -88,6 +92,7 @@ impl<T> Queue<T> {
                 sent_by_others: vec![0; terms.feeds.saturating_sub(1)].into(),
                 high_water: 0,
                 quick: 0,
+                mark: terms.capacity,
                 watch: terms
                     .measure()
                     .map(|measure| Watch::measuring(measure).into()),
@@ -101,7 +106,7 @@ impl<T> Queue<T> {
         if mutated("the end overtakes messages") && self.state.borrow().holders == 0 {
             return Poll::Ready(None);
         }
-        match self.try_next() {
+        match self.take(true) {
             None => self.poll_empty(cx),
             message => Poll::Ready(message),
         }
@@ -110,6 +115,10 @@ impl<T> Queue<T> {
     #[inline(never)]
     fn poll_empty(&self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         let mut state = self.state.borrow_mut();
+        if !state.messages.is_empty() {
+            give_way(cx);
+            return Poll::Pending;
+        }
         if state.holders == 0 {
             return Poll::Ready(None);
         }
@@ -120,18 +129,31 @@ impl<T> Queue<T> {
 
     #[inline]
     pub(crate) fn try_next(&self) -> Option<T> {
+        self.take(false)
+    }
+
+    /// Takes a message. If it `may_refuse`, it gives none also when the component is to give way to others.
+    #[inline]
+    fn take(&self, may_refuse: bool) -> Option<T> {
         let mut state = self.state.borrow_mut();
-        if state.messages.len() == state.capacity {
-            return self.next_of_full(state);
+        if state.messages.len() == state.mark {
+            return self.take_at_mark(state, may_refuse);
         }
         state.messages.pop_front()
     }
 
-    /// Takes a message from a full queue. From any other nobody waits to be woken: the first that waits has been.
+    /// Takes a message from a queue that is full, or whose messages are to be counted. From any other nobody waits to be
+    /// woken: the first that waits has been.
     #[inline(never)]
-    fn next_of_full(&self, mut state: RefMut<'_, State<T>>) -> Option<T> {
+    fn take_at_mark(&self, mut state: RefMut<'_, State<T>>, may_refuse: bool) -> Option<T> {
+        let may_go_on = !state.is_counting() || spend(CHUNK);
+        if may_refuse && !may_go_on {
+            return None;
+        }
+        let is_full = state.messages.len() == state.capacity;
         let message = state.messages.pop_front();
-        let writer = state.first_writer();
+        let writer = if is_full { state.first_writer() } else { None };
+        state.reckon();
         drop(state);
         if !mutated("who waits for space is not woken") {
             self.wake(writer);
@@ -139,9 +161,10 @@ impl<T> Queue<T> {
         message
     }
 
-    /// Takes the message of an outbox, if there is space for it and nobody has waited for longer. It is moved once.
+    /// Takes the message of an outbox, if there is space for it and nobody has waited for longer. It is moved once. If this
+    /// `may_refuse`, it does not take it either when the component is to give way to others.
     #[inline(always)]
-    pub(crate) fn offer(&self, message: &mut Option<T>, feed: usize) {
+    pub(crate) fn offer(&self, message: &mut Option<T>, feed: usize, may_refuse: bool) {
         let mut state = self.state.borrow_mut();
         if state.messages.len() < state.quick
             && let Some(message) = message.take()
@@ -150,15 +173,23 @@ impl<T> Queue<T> {
             state.count(feed);
             self.wake_reader(state);
         } else {
-            self.offer_slowly(state, message, feed);
+            self.offer_slowly(state, message, feed, may_refuse);
         }
     }
 
     #[inline(never)]
-    fn offer_slowly(&self, mut state: RefMut<'_, State<T>>, message: &mut Option<T>, feed: usize) {
+    fn offer_slowly(
+        &self,
+        mut state: RefMut<'_, State<T>>,
+        message: &mut Option<T>,
+        feed: usize,
+        may_refuse: bool,
+    ) {
         let capacity = state.capacity + usize::from(mutated("a link holds one too many"));
+        let is_next = state.writers.is_empty() || mutated("a send overtakes one that waits");
         if state.messages.len() < capacity
-            && (state.writers.is_empty() || mutated("a send overtakes one that waits"))
+            && is_next
+            && (state.may_go_on_sending() || !may_refuse)
             && let Some(message) = message.take()
         {
             state.accept(message, feed);
@@ -168,7 +199,7 @@ impl<T> Queue<T> {
 
     pub(crate) fn try_send(&self, message: T, feed: usize) -> Result<(), TrySendError<T>> {
         let mut message = Some(message);
-        self.offer(&mut message, feed);
+        self.offer(&mut message, feed, false);
         match message {
             None => Ok(()),
             Some(message) if self.is_closed() => Err(TrySendError::Closed(message)),
@@ -194,6 +225,11 @@ impl<T> Queue<T> {
         }
         let is_first = state.writers.front().map(|writer| writer.ticket) == *ticket;
         if is_first && state.messages.len() < state.capacity {
+            if ticket.is_none() {
+                // There was space, and it was not taken.
+                give_way(cx);
+                return Poll::Pending;
+            }
             let message = message.take().expect("polled after it was ready");
             if ticket.take().is_some() {
                 state.writers.pop_front();
@@ -220,7 +256,7 @@ impl<T> Queue<T> {
                     feed,
                     since: turn(),
                 });
-                state.quick = 0;
+                state.reckon();
                 *ticket = Some(new);
             }
         }
@@ -289,7 +325,7 @@ impl<T> Queue<T> {
     pub(crate) fn close(&self) {
         let mut state = self.state.borrow_mut();
         state.inbox_open = false;
-        (state.capacity, state.quick) = (0, 0);
+        (state.capacity, state.quick, state.mark) = (0, 0, 0);
         let undelivered = std::mem::take(&mut state.messages);
         let waiting = state.take_waiting();
         drop(state);
@@ -335,9 +371,32 @@ impl<T> State<T> {
 
     /// Finds out when there is nothing to be seen to.
     fn reckon(&mut self) {
+        let (len, is_counting) = (self.messages.len(), self.is_counting());
         let is_simple = self.writers.is_empty() && self.watch.is_none();
         let quick = self.high_water.min(self.capacity);
-        self.quick = if is_simple { quick } else { 0 };
+        self.quick = match (is_simple, is_counting) {
+            (false, _) => 0,
+            (true, false) => quick,
+            (true, true) => quick.min(len + CHUNK),
+        };
+        let is_awaited = len == self.capacity && !self.writers.is_empty();
+        self.mark = if is_counting && len > CHUNK && !is_awaited {
+            len - CHUNK
+        } else {
+            self.capacity
+        };
+    }
+
+    /// Whether it holds so many messages that they are counted.
+    fn is_counting(&self) -> bool {
+        self.capacity > CHUNK
+    }
+
+    /// Counts messages that were sent, a chunk of them at a time.
+    fn may_go_on_sending(&self) -> bool {
+        let len = self.messages.len();
+        let is_chunk = len == self.quick && len < self.high_water;
+        !self.is_counting() || spend(if is_chunk { CHUNK } else { 1 })
     }
 
     #[inline]

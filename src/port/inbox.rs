@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use super::{Across, Letter};
+use crate::flow::budget::{give_way, spend};
 use crate::fuse::Fused;
 use crate::link::across::Receiver;
 use crate::link::within::Queue;
@@ -157,10 +158,14 @@ impl<T: 'static> Inbox<T> {
             Receiving::Across(receiver) => receiver,
         };
         let mut waiting = waiting.borrow_mut();
-        if waiting.is_none()
-            && let Some(message) = receiver.try_receive()
-        {
-            return Poll::Ready(Some(message));
+        if waiting.is_none() {
+            if !spend(1) {
+                give_way(cx);
+                return Poll::Pending;
+            }
+            if let Some(message) = receiver.try_receive() {
+                return Poll::Ready(Some(message));
+            }
         }
         let wait = waiting.get_or_insert_with(|| {
             let inbox = self.clone();
@@ -217,10 +222,14 @@ impl<T> Future for NextMessage<'_, T> {
 impl<'a, T> NextMessage<'a, T> {
     #[inline(never)]
     fn poll_across(&mut self, receiver: &'a Receiver<T>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        if self.across.is_none()
-            && let Some(message) = receiver.try_receive()
-        {
-            return Poll::Ready(Some(message));
+        if self.across.is_none() {
+            if !spend(1) {
+                give_way(cx);
+                return Poll::Pending;
+            }
+            if let Some(message) = receiver.try_receive() {
+                return Poll::Ready(Some(message));
+            }
         }
         self.across
             .get_or_insert_with(|| Box::pin(receiver.receive()))

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use super::{Across, Closed, TrySendError};
+use crate::flow::budget::{give_way, spend};
 use crate::flow::{go_on, is_stopping_source};
 use crate::link::across::{Sender, WeakSender};
 use crate::link::within::{Queue, Ticket};
@@ -211,7 +212,7 @@ impl<T: 'static> Future for SendMessage<'_, T> {
         if let Sending::Within { queue, feed, .. } = self.outbox
             && self.ticket.is_none()
         {
-            queue.offer(&mut self.message, *feed);
+            queue.offer(&mut self.message, *feed, true);
             if self.message.is_none() {
                 return Poll::Ready(Ok(()));
             }
@@ -225,6 +226,10 @@ impl<T: 'static> SendMessage<'_, T> {
     fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed<T>>> {
         if let Sending::Within { queue, feed, .. } = self.outbox {
             return queue.poll_send(&mut self.message, *feed, &mut self.ticket, cx);
+        }
+        if self.message.is_some() && !spend(1) {
+            give_way(cx);
+            return Poll::Pending;
         }
         if let Some(message) = self.message.take() {
             match self.outbox.try_send(message) {
