@@ -6,8 +6,7 @@ use crate::graph::{Graph, GraphError, Part};
 use crate::link::across::{Receiver, Sender};
 use crate::port::{Closed, Message, TrySendError};
 use crate::ports::Pipe;
-use crate::scheduler::{Placement, Running, Workers};
-use crate::supervision::Fault;
+use crate::scheduler::{Placement, RunError, Running, Workers};
 
 /// A component (or a pipeline, or a graph that serves as one) that runs, and both its ends in hand: for code that is
 /// no component, blocking or async.
@@ -94,7 +93,7 @@ impl<A: Message, B: Message> Handle<A, B> {
         }
     }
 
-    /// Sends a message in; blocks this thread while there is no space. Not for code that runs on a worker.
+    /// Sends a message in; blocks this thread while there is no space. Panics on a worker, if it would have to wait.
     ///
     /// # Errors
     ///
@@ -123,7 +122,7 @@ impl<A: Message, B: Message> Handle<A, B> {
         self.outbox.next().await
     }
 
-    /// Like [`next`](Self::next), but blocks this thread. Not for code that runs on a worker.
+    /// Like [`next`](Self::next), but blocks this thread. Panics on a worker, if it would have to wait.
     pub fn next_blocking(&mut self) -> Option<B> {
         self.outbox.next_blocking()
     }
@@ -142,19 +141,19 @@ impl<A: Message, B: Message> Handle<A, B> {
     ///
     /// # Errors
     ///
-    /// The [`Fault`] that stopped it, if one did.
-    pub async fn finished(mut self) -> Result<(), Fault> {
+    /// [`RunError`]: a fault stopped it, or it was cut off, or it could not be started.
+    pub async fn finished(mut self) -> Result<(), RunError> {
         self.close();
         while self.next().await.is_some() {}
         self.running.finished().await
     }
 
-    /// Like [`finished`](Self::finished), but blocks this thread. Not for code that runs on a worker.
+    /// Like [`finished`](Self::finished), but blocks this thread. Panics on a worker, if it would have to wait.
     ///
     /// # Errors
     ///
-    /// The [`Fault`] that stopped it, if one did.
-    pub fn wait(mut self) -> Result<(), Fault> {
+    /// [`RunError`]: a fault stopped it, or it was cut off, or it could not be started.
+    pub fn wait(mut self) -> Result<(), RunError> {
         self.close();
         while self.next_blocking().is_some() {}
         self.running.wait()

@@ -63,7 +63,8 @@ pub use ports::{
 #[doc(hidden)]
 pub use ports::{ComponentId, Wiring};
 pub use scheduler::{
-    Children, Flows, Placement, Running, Scheduler, Workers, is_stopping, spawn, stopping, workers,
+    BlockedWorker, Children, Flows, NotDrained, Placement, RunError, Running, Scheduler, StopError,
+    WorkerOptions, Workers, before_exit, is_stopping, spawn, stopping, workers,
 };
 pub use simulation::{FailedSeed, Report, Seeds, Simulation, SimulationError};
 pub use supervision::{Cause, Fault, Policy, Restart};

@@ -6,4 +6,5 @@ mod thread;
 
 pub use compute::compute;
 pub use pool::unblock;
+pub(crate) use thread::block_on;
 pub use thread::{Blocking, blocking};

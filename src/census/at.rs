@@ -1,5 +1,6 @@
 //! What a thread is at, for other threads to see: which component it polls, and what the numbers of its graphs mean.
 
+use std::panic::Location;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -33,15 +34,21 @@ impl At {
     }
 
     pub(crate) fn place(&self) -> Option<Place> {
+        Some(self.whereabouts()?.0)
+    }
+
+    /// The component, and where it was added to its graph.
+    pub(crate) fn whereabouts(&self) -> Option<(Place, &'static Location<'static>)> {
         let now = self.now();
         let graph = (now >> 32).checked_sub(1)?;
         let graphs = self.graphs();
         let plan = graphs.get(graph as usize)?.as_ref()?;
         let component = plan.components.get((now & u64::from(u32::MAX)) as usize)?;
-        Some(Place {
+        let place = Place {
             graph: plan.graph.clone(),
             component: component.name.clone(),
-        })
+        };
+        Some((place, component.location))
     }
 
     /// Gives a graph a number.

@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::look::Doing;
 use super::record::ComponentCounts;
@@ -18,6 +18,7 @@ use super::{
     LinkCensus, State, StateCount, WorkerCensus,
 };
 use crate::graph::{Plan, PlannedComponent, PlannedLink};
+use crate::scheduler::{deadline_after, refuse_to_block};
 use crate::time::{Timer, now};
 use crate::{Scheduler, Workers};
 
@@ -56,10 +57,7 @@ impl Workers {
         let answers = self.ask();
         let mut reports = self.no_reports();
         let mut timer = Timer::new();
-        // A moment that cannot be told never comes.
-        if let Some(deadline) = now().checked_add(patience) {
-            timer.set(deadline);
-        }
+        timer.set(deadline_after(patience));
         while reports.iter().any(Option::is_none) {
             let mut answer = pin!(answers.recv_async());
             let answer = poll_fn(|cx| match answer.as_mut().poll(cx) {
@@ -69,6 +67,18 @@ impl Workers {
             let Some((worker, report)) = answer.await else {
                 break;
             };
+            reports[worker] = Some(report);
+        }
+        self.sum_up(reports)
+    }
+
+    pub(crate) fn census_blocking(&self, patience: Duration) -> Census {
+        let answers = self.ask();
+        let mut reports = self.no_reports();
+        let deadline = deadline_after(patience);
+        while reports.iter().any(Option::is_none)
+            && let Ok((worker, report)) = answers.recv_deadline(deadline)
+        {
             reports[worker] = Some(report);
         }
         self.sum_up(reports)
@@ -157,20 +167,8 @@ impl Scheduler {
 
     /// Like [`census`](Self::census), with another bound to the wait.
     pub fn census_within(&self, patience: Duration) -> Census {
-        let workers = self.workers();
-        let answers = workers.ask();
-        let mut reports = workers.no_reports();
-        let deadline = Instant::now().checked_add(patience);
-        let next = || match deadline {
-            Some(deadline) => answers.recv_deadline(deadline).ok(),
-            None => answers.recv().ok(),
-        };
-        while reports.iter().any(Option::is_none)
-            && let Some((worker, report)) = next()
-        {
-            reports[worker] = Some(report);
-        }
-        workers.sum_up(reports)
+        refuse_to_block("Scheduler::census", "`Workers::census`");
+        self.workers().census_blocking(patience)
     }
 }
 

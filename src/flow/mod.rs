@@ -110,6 +110,11 @@ impl Flow {
         }
     }
 
+    /// The name of its graph.
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.plan.graph
+    }
+
     /// Begins a graceful stop: the components without inboxes are dropped, so that the end travels downstream, behind what they
     /// were sending.
     pub(crate) fn stop_sources(&mut self) {

@@ -156,7 +156,11 @@ fn nothing_is_lost_where_flows_give_way() {
     graph
         .merge([both.outbox, double.outbox], sink.inbox)
         .capacity(5000);
-    Scheduler::with_workers(1).run(graph).unwrap().wait().unwrap();
+    Scheduler::with_workers(1)
+        .run(graph)
+        .unwrap()
+        .wait()
+        .unwrap();
     let expected = (0..COUNT).map(|number| 3 * number + 1).sum::<u64>();
     assert_eq!(sum.load(Ordering::Relaxed), expected);
 }

@@ -54,4 +54,10 @@ pub enum GraphError {
         /// The components of the circle.
         components: Vec<String>,
     },
+    /// Its scheduler has been stopped or dropped, so that nothing runs it.
+    #[error("graph `{graph}` cannot be run: its scheduler has been stopped or dropped")]
+    Stopped {
+        /// The graph.
+        graph: Arc<str>,
+    },
 }

@@ -215,6 +215,10 @@ pub(crate) struct Checked {
 }
 
 impl Checked {
+    pub(crate) fn name(&self) -> Arc<str> {
+        self.plan.graph.clone()
+    }
+
     pub(crate) fn start(self) -> Flow {
         let mut makes = self.makes.into_iter();
         Flow::start(self.plan, self.premade, |wiring| {

@@ -277,7 +277,7 @@ fn a_graceful_stop_drains_what_was_accepted() {
         "in order, without a gap"
     );
     running.wait().unwrap();
-    assert!(scheduler.stop(std::time::Duration::from_secs(10)));
+    scheduler.stop(std::time::Duration::from_secs(10)).unwrap();
 }
 
 /// A stage of a random graph: what it does with what comes in.

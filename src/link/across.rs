@@ -11,7 +11,7 @@ use super::shared::{Shared, WriterWaits};
 use super::{Counted, Measure, Terms, capacity_of};
 use crate::port::{Closed, Message, TrySendError};
 use crate::ports::Direction;
-use crate::simulation;
+use crate::scheduler::refuse_to_block;
 
 /// Makes a link that belongs to no graph, with ends that may go to any thread or travel inside a message.
 ///
@@ -117,17 +117,21 @@ impl<T> Sender<T> {
         }
     }
 
-    /// Sends a message; blocks this thread while the link is full. Not for code that runs on a worker.
+    /// Sends a message; blocks this thread while the link is full.
     ///
     /// # Errors
     ///
     /// [`Closed`] with the message, when the receiving end is gone.
+    ///
+    /// # Panics
+    ///
+    /// On a worker, if it would have to wait: use [`send`](Self::send) there.
     pub fn send_blocking(&self, message: T) -> Result<(), Closed<T>> {
         match self.try_send(message) {
             Ok(()) => Ok(()),
             Err(TrySendError::Closed(message)) => Err(Closed(message)),
             Err(TrySendError::Full(message)) => {
-                simulation::refuse_to_block("send_blocking");
+                refuse_to_block("send_blocking", "`send(..).await`");
                 let (_waiting, bytes) = self.begin_wait(&message);
                 let sent = self.sender.send(message);
                 sent.map_err(|error| Closed(error.0))?;
@@ -254,8 +258,11 @@ impl<T> Receiver<T> {
         self.counted(self.receiver.try_recv().ok())
     }
 
-    /// The next message; blocks this thread until it is there. Not for code that runs on a worker.
-    /// `None` once every sender is gone and nothing is left.
+    /// The next message; blocks this thread until it is there. `None` once every sender is gone and nothing is left.
+    ///
+    /// # Panics
+    ///
+    /// On a worker, if it would have to wait: use [`next`](Self::next) there.
     pub fn next_blocking(&mut self) -> Option<T> {
         self.receive_blocking()
     }
@@ -263,7 +270,7 @@ impl<T> Receiver<T> {
     pub(crate) fn receive_blocking(&self) -> Option<T> {
         self.try_receive().or_else(|| {
             if !self.receiver.is_disconnected() {
-                simulation::refuse_to_block("next_blocking");
+                refuse_to_block("next_blocking", "`next().await`");
             }
             let _waiting = self.shared.reader_waits();
             self.counted(self.receiver.recv().ok())

@@ -53,6 +53,11 @@ pub(super) fn jobs() -> (Jobs, Queue) {
 }
 
 impl Jobs {
+    /// Whether nobody does these jobs any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.0.is_closed.load(Ordering::SeqCst)
+    }
+
     /// Tells the worker to do a job.
     pub(super) fn send(&self, job: Job) {
         // Both ends are here: it cannot fail.

@@ -1,30 +1,35 @@
 //! The scheduler: a pool of workers, and who runs where.
 
 mod children;
+mod exit;
 mod flows;
 mod jobs;
 mod listing;
+mod options;
+mod outcome;
 mod pool;
 mod running;
 mod signal;
 mod stop;
 #[cfg(test)]
 mod tests;
+mod threads;
 mod worker;
 
-use std::sync::Arc;
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use children::Children;
+pub use exit::before_exit;
 pub use flows::Flows;
+pub use options::WorkerOptions;
+pub use outcome::{BlockedWorker, NotDrained, RunError, StopError};
 pub use pool::{Placement, Workers};
 pub use running::Running;
 pub use stop::{is_stopping, stopping};
-pub(crate) use worker::{Worker, current as current_worker, current_registry};
+pub(crate) use worker::{Worker, current as current_worker, current_registry, refuse_to_block};
 pub use worker::{spawn, workers};
 
-use stop::Stop;
+use threads::Threads;
 
 use crate::graph::{Graph, GraphError};
 
@@ -50,12 +55,11 @@ use crate::graph::{Graph, GraphError};
 #[derive(Debug)]
 pub struct Scheduler {
     workers: Workers,
-    threads: Vec<JoinHandle<()>>,
-    /// Disconnected once every worker has ended.
-    ended: flume::Receiver<()>,
-    /// Makes the workers drop what they run.
-    abort: Arc<Stop>,
+    threads: Threads,
 }
+
+/// How long a worker has to say what it runs when that is to be dropped.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 
 impl Default for Scheduler {
     fn default() -> Self {
@@ -70,7 +74,7 @@ impl Scheduler {
     ///
     /// Like [`with_workers`](Self::with_workers).
     pub fn new() -> Self {
-        Self::with_workers(thread::available_parallelism().map_or(1, usize::from))
+        Self::with_options(&WorkerOptions::new())
     }
 
     /// A scheduler with this many workers.
@@ -79,28 +83,18 @@ impl Scheduler {
     ///
     /// If `count` is 0, or if the system does not let the threads start.
     pub fn with_workers(count: usize) -> Self {
-        assert!(count > 0, "a scheduler has at least one worker");
-        let (workers, queues) = Workers::new(count);
-        let abort = Arc::new(Stop::default());
-        let (alive, ended) = flume::bounded(1);
-        let start = |(index, queue)| {
-            let (workers, abort, alive) = (workers.clone(), abort.clone(), alive.clone());
-            let body = move || {
-                worker::run(index, &queue, workers, &abort);
-                drop(alive);
-            };
-            let thread = thread::Builder::new()
-                .name(format!("worker {index}"))
-                .spawn(body);
-            thread.expect("the system lets a thread start")
-        };
-        let threads = queues.into_iter().enumerate().map(start).collect();
-        Self {
-            workers,
-            threads,
-            ended,
-            abort,
-        }
+        Self::with_options(&WorkerOptions::new().count(count))
+    }
+
+    /// A scheduler with workers of a certain kind.
+    ///
+    /// # Panics
+    ///
+    /// If the system does not let the threads start.
+    pub fn with_options(options: &WorkerOptions) -> Self {
+        let (workers, queues) = Workers::new(options.count);
+        let threads = Threads::start(options, &workers, queues);
+        Self { workers, threads }
     }
 
     /// The workers, for placing graphs from anywhere.
@@ -117,16 +111,18 @@ impl Scheduler {
         self.workers.run(Placement::Any, graph)
     }
 
-    /// Stops gracefully: the sources of every graph end, what was accepted drains, and what has not drained after
-    /// `deadline` is dropped. Gives whether everything drained.
-    pub fn stop(mut self, deadline: Duration) -> bool {
+    /// Stops gracefully: the sources of every graph end, what was accepted drains, and what has not drained after `deadline` is
+    /// dropped. Blocks this thread meanwhile: not for code that runs on a worker.
+    ///
+    /// A component that does not let go of its worker is given half a second more, and is left behind then, with its thread.
+    ///
+    /// # Errors
+    ///
+    /// [`NotDrained`] says what was dropped, and which components have blocked their workers.
+    pub fn stop(mut self, deadline: Duration) -> Result<(), NotDrained> {
+        refuse_to_block("Scheduler::stop", "`Running::stop` and `Running::finished`");
         self.begin_stop();
-        let drained = matches!(
-            self.ended.recv_timeout(deadline),
-            Err(flume::RecvTimeoutError::Disconnected)
-        );
-        self.end();
-        drained
+        self.end_by(deadline_after(deadline))
     }
 
     fn begin_stop(&self) {
@@ -134,19 +130,28 @@ impl Scheduler {
         self.workers.finish();
     }
 
-    fn end(&mut self) {
-        self.abort.set();
-        for thread in self.threads.drain(..) {
-            if thread.join().is_err() {
-                log::error!("a worker panicked");
-            }
+    /// Waits for the end of all that runs, and drops what is left at the deadline.
+    fn end_by(&mut self, deadline: Instant) -> Result<(), NotDrained> {
+        if self.threads.ended_by(deadline) {
+            self.threads.end(&self.workers);
+            return Ok(());
         }
+        let left = NotDrained::of(&self.census_within(LAST_WORDS));
+        let blocked = self.threads.end(&self.workers);
+        Err(left.blocked_by(blocked))
     }
+}
+
+/// The moment after a time, or one that nobody waits for.
+pub(crate) fn deadline_after(time: Duration) -> Instant {
+    const AGES: Duration = Duration::from_secs(u32::MAX as u64);
+    let now = crate::time::now();
+    now.checked_add(time).unwrap_or(now + AGES)
 }
 
 impl Drop for Scheduler {
     fn drop(&mut self) {
-        self.end();
+        self.threads.end(&self.workers);
     }
 }
 

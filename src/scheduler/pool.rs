@@ -1,17 +1,19 @@
 //! The workers of a scheduler, and where a graph is to run.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::Running;
 use super::jobs::{Job, Jobs, Queue, jobs};
 use super::listing::Listing;
 use super::stop::{self, Stop};
 use super::worker;
+use super::{BlockedWorker, RunError, Running};
 use crate::census::{At, Registry};
 use crate::flow::Flow;
 use crate::graph::{Graph, GraphError};
+use crate::supervision::Cause;
 use crate::time::now;
 
 /// Where a graph is to run.
@@ -81,19 +83,32 @@ impl Workers {
     ///
     /// # Errors
     ///
-    /// [`GraphError`] names the mistake in the graph; nothing has run.
+    /// [`GraphError`] names the mistake in the graph, or says that the scheduler has been stopped; nothing has run.
     pub fn run(&self, placement: Placement, graph: Graph) -> Result<Running, GraphError> {
         let checked = graph.check()?;
+        let name = checked.name();
+        let is_finishing = self.0.is_finishing();
+        if *is_finishing || self.0.jobs.iter().all(Jobs::is_closed) {
+            return Err(GraphError::Stopped { graph: name });
+        }
         let (ended, outcome) = flume::bounded(1);
         let (stop, abort) = (Arc::new(Stop::default()), Arc::new(Stop::default()));
         let listed = self.0.graphs.add(stop.clone());
         let running = Running {
+            graph: name.clone(),
             outcome,
             stop: stop.clone(),
             abort: abort.clone(),
+            workers: self.clone(),
         };
         self.submit(placement, move || {
-            worker::launch(checked.start(), stop, abort, Some(ended), listed)
+            match catch_unwind(AssertUnwindSafe(|| checked.start())) {
+                Ok(flow) => worker::launch(flow, stop, abort, ended, listed),
+                Err(payload) => {
+                    let cause = Cause::panic(payload);
+                    worker::report(&ended, Err(RunError::Start { graph: name, cause }));
+                }
+            }
         });
         Ok(running)
     }
@@ -135,6 +150,16 @@ impl Workers {
             let look = look.clone();
             jobs.send(Job::Look(Box::new(move |registry| look(index, registry))));
         }
+    }
+
+    /// The first worker that does not answer, and the component that it is at.
+    pub(super) fn blocked(&self, patience: Duration) -> Option<BlockedWorker> {
+        let census = self.census_blocking(patience);
+        let silent = census.workers.iter().find(|worker| !worker.answers)?;
+        Some(BlockedWorker {
+            worker: silent.index,
+            component: self.at(silent.index).whereabouts(),
+        })
     }
 
     pub(crate) fn at(&self, worker: usize) -> &Arc<At> {

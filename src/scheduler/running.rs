@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::stop::Stop;
-use crate::simulation;
-use crate::supervision::Fault;
+use super::{LAST_WORDS, RunError, Workers, deadline_after, refuse_to_block};
 
 /// A graph that runs.
 ///
@@ -32,36 +31,48 @@ use crate::supervision::Fault;
 /// ```
 #[derive(Debug)]
 pub struct Running {
-    pub(super) outcome: flume::Receiver<Result<(), Fault>>,
+    pub(super) graph: Arc<str>,
+    pub(super) outcome: flume::Receiver<Result<(), RunError>>,
     pub(super) stop: Arc<Stop>,
     /// Makes a graph that is stopping drop what has not drained.
     pub(super) abort: Arc<Stop>,
+    pub(super) workers: Workers,
 }
 
+/// How long a graph may take to be dropped at its deadline. A worker that takes longer is blocked by a component.
+const DROP: Duration = Duration::from_millis(500);
+
 impl Running {
-    /// Blocks this thread until the graph has ended. Not for code that runs on a worker.
+    /// Blocks this thread until the graph has ended.
     ///
     /// # Errors
     ///
-    /// The [`Fault`] that stopped the graph, if one did.
-    pub fn wait(self) -> Result<(), Fault> {
-        simulation::refuse_to_block("wait");
-        // No outcome: the scheduler was stopped and has dropped the graph.
-        self.outcome.recv().unwrap_or(Ok(()))
+    /// [`RunError`]: a fault stopped the graph, or it was cut off, or it could not be started.
+    ///
+    /// # Panics
+    ///
+    /// On a worker, which it would block: use [`finished`](Self::finished) there.
+    pub fn wait(self) -> Result<(), RunError> {
+        refuse_to_block("wait", "`finished().await`");
+        self.outcome.recv().unwrap_or_else(|_| Err(self.cut_off()))
     }
 
     /// Like [`wait`](Self::wait), but gives up at a moment; `None` then, and the graph runs on.
-    pub fn wait_until(&self, moment: Instant) -> Option<Result<(), Fault>> {
-        simulation::refuse_to_block("wait_until");
+    ///
+    /// # Panics
+    ///
+    /// Like [`wait`](Self::wait).
+    pub fn wait_until(&self, moment: Instant) -> Option<Result<(), RunError>> {
+        refuse_to_block("wait_until", "`finished().await`");
         match self.outcome.recv_deadline(moment) {
             Ok(outcome) => Some(outcome),
-            Err(flume::RecvTimeoutError::Disconnected) => Some(Ok(())),
+            Err(flume::RecvTimeoutError::Disconnected) => Some(Err(self.cut_off())),
             Err(flume::RecvTimeoutError::Timeout) => None,
         }
     }
 
     /// How the graph has ended; as if it had not failed, if it has not ended.
-    pub(crate) fn try_outcome(&self) -> Result<(), Fault> {
+    pub(crate) fn try_outcome(&self) -> Result<(), RunError> {
         self.outcome.try_recv().unwrap_or(Ok(()))
     }
 
@@ -69,9 +80,17 @@ impl Running {
     ///
     /// # Errors
     ///
-    /// The [`Fault`] that stopped the graph, if one did.
-    pub async fn finished(self) -> Result<(), Fault> {
-        self.outcome.recv_async().await.unwrap_or(Ok(()))
+    /// As [`wait`](Self::wait).
+    pub async fn finished(self) -> Result<(), RunError> {
+        let outcome = self.outcome.recv_async().await;
+        outcome.unwrap_or_else(|_| Err(self.cut_off()))
+    }
+
+    /// Its scheduler has gone, and has dropped it.
+    fn cut_off(&self) -> RunError {
+        RunError::CutOff {
+            graph: self.graph.clone(),
+        }
     }
 
     /// Begins a graceful stop: the sources of the graph end, so that it drains. What a source was sending is still delivered. What
@@ -81,11 +100,16 @@ impl Running {
     }
 
     /// Stops gracefully, and drops what has not drained after `deadline`; graphs that its components have spawned drain
-    /// by themselves. Gives whether everything drained. Blocks this thread: not for code that runs on a worker.
+    /// by themselves. Gives whether everything drained. Blocks this thread meanwhile.
     ///
     /// # Errors
     ///
-    /// The [`Fault`] that stopped the graph, if one did.
+    /// As [`wait`](Self::wait). [`RunError::Blocked`] if a component does not let go of the worker, so that the graph could
+    /// not be dropped.
+    ///
+    /// # Panics
+    ///
+    /// Like [`wait`](Self::wait).
     ///
     /// # Examples
     ///
@@ -113,15 +137,20 @@ impl Running {
     /// assert!(!has_drained);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn stop_within(self, deadline: Duration) -> Result<bool, Fault> {
+    pub fn stop_within(self, deadline: Duration) -> Result<bool, RunError> {
+        refuse_to_block("stop_within", "`stop()` and `finished().await`");
         self.stop();
-        match self.outcome.recv_timeout(deadline) {
-            Ok(outcome) => outcome.map(|()| true),
-            Err(flume::RecvTimeoutError::Disconnected) => Ok(true),
-            Err(flume::RecvTimeoutError::Timeout) => {
-                self.abort.set();
-                self.wait().map(|()| false)
-            }
+        if let Some(outcome) = self.wait_until(deadline_after(deadline)) {
+            return outcome.map(|()| true);
+        }
+        self.abort.set();
+        match self.wait_until(deadline_after(DROP)) {
+            Some(Err(RunError::CutOff { .. })) => Ok(false),
+            Some(outcome) => outcome.map(|()| true),
+            None => Err(RunError::Blocked {
+                blocked: self.workers.blocked(LAST_WORDS),
+                graph: self.graph,
+            }),
         }
     }
 }

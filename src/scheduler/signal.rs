@@ -1,25 +1,42 @@
 //! Signals: ctrl-c and SIGTERM stop a scheduler gracefully.
+//!
+//! A thread of its own waits for them, with an event queue of its own, so that a second one ends the process whatever the workers
+//! and the waiting thread do. Once nobody waits for signals they do again what they do by default.
 
 use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::pin::pin;
-use std::process;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use tokio::runtime;
-use tokio::signal::unix::{SignalKind, signal};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag::register_conditional_default;
+use tokio::runtime::{self, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::Scheduler;
+use super::exit::exit_at_once;
+use super::{Scheduler, StopError, deadline_after, refuse_to_block};
+use crate::blocking::block_on;
 
 impl Scheduler {
     /// Runs until SIGINT (ctrl-c) or SIGTERM comes, then stops gracefully, with `deadline` to drain. A second
-    /// signal ends the process at once, with status 130.
+    /// signal ends the process at once, with status 130, whatever its components do.
+    ///
+    /// When this has returned the signals do again what they do by default: they end the process.
     ///
     /// # Errors
     ///
-    /// If the system does not let the signals be watched; nothing has been stopped.
-    pub fn until_ctrl_c(self, deadline: Duration) -> io::Result<()> {
+    /// [`StopError`]: the system does not let the signals be watched, and nothing has been stopped; or the deadline has passed, and
+    /// what was left has been dropped. A `main` that returns it ends with status 1.
+    ///
+    /// # Panics
+    ///
+    /// On a worker, which it would block. It may be called on a thread of another tokio runtime, which it blocks meanwhile:
+    /// use `spawn_blocking` if other tasks are to run there.
+    pub fn until_ctrl_c(self, deadline: Duration) -> Result<(), StopError> {
         self.until_ctrl_c_or(pending(), deadline)
     }
 
@@ -48,51 +65,146 @@ impl Scheduler {
         mut self,
         event: impl Future<Output = ()>,
         deadline: Duration,
-    ) -> io::Result<()> {
+    ) -> Result<(), StopError> {
+        refuse_to_block("until_ctrl_c", "a thread of its own");
+        let signals = Signals::watch()?;
+        if signals.came_before(event) {
+            log::info!(
+                "Stopping: up to {} s for what still runs",
+                deadline.as_secs_f32()
+            );
+        }
+        self.begin_stop();
+        Ok(self.end_by(deadline_after(deadline))?)
+    }
+}
+
+/// The signals, while somebody waits for them.
+struct Signals {
+    /// Whether the next one ends the process.
+    is_stopping: Arc<AtomicBool>,
+    /// Told of the first.
+    first: flume::Receiver<()>,
+    /// Ends the thread when it is dropped.
+    leash: Option<flume::Sender<()>>,
+    /// What the timers of an event use.
+    runtime: runtime::Handle,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Signals {
+    fn watch() -> io::Result<Self> {
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        runtime.block_on(async {
-            let mut interrupt = signal(SignalKind::interrupt())?;
-            let mut terminate = signal(SignalKind::terminate())?;
-            let mut next = async || {
-                poll_fn(|cx| match interrupt.poll_recv(cx) {
-                    Poll::Ready(_) => Poll::Ready(()),
-                    Poll::Pending => terminate.poll_recv(cx).map(|_| ()),
-                })
-                .await;
-            };
-            let signalled = {
-                let (mut signal, mut event) = (pin!(next()), pin!(event));
-                poll_fn(|cx| match signal.as_mut().poll(cx) {
-                    Poll::Ready(()) => Poll::Ready(true),
-                    Poll::Pending => event.as_mut().poll(cx).map(|()| false),
-                })
-                .await
-            };
-            if signalled {
-                log::info!(
-                    "Stopping: up to {} s for what still runs",
-                    deadline.as_secs_f32()
-                );
-            }
-            self.begin_stop();
-            let mut again = pin!(next());
-            let mut drained = pin!(self.ended.recv_async());
-            let mut late = pin!(tokio::time::sleep(deadline));
-            poll_fn(|cx| {
-                if again.as_mut().poll(cx).is_ready() {
-                    process::exit(130);
-                }
-                if drained.as_mut().poll(cx).is_ready() {
-                    return Poll::Ready(());
-                }
-                late.as_mut().poll(cx)
-            })
-            .await;
-            io::Result::Ok(())
-        })?;
-        self.end();
-        Ok(())
+        let handle = runtime.handle().clone();
+        let signals = {
+            let _entered = runtime.enter();
+            [SignalKind::interrupt(), SignalKind::terminate()].map(signal)
+        };
+        let [interrupt, terminate] = signals;
+        let signals = [interrupt?, terminate?];
+        Watched::begin()?;
+        let is_stopping = Arc::new(AtomicBool::new(false));
+        let (tell, first) = flume::bounded(1);
+        let (leash, end) = flume::bounded(1);
+        let watch = {
+            let is_stopping = is_stopping.clone();
+            move || wait_for_signals(&runtime, signals, &is_stopping, &tell, &end)
+        };
+        let thread = thread::Builder::new()
+            .name("signals".to_owned())
+            .spawn(watch)
+            .inspect_err(|_| Watched::end())?;
+        Ok(Self {
+            is_stopping,
+            first,
+            leash: Some(leash),
+            runtime: handle,
+            thread: Some(thread),
+        })
+    }
+
+    /// Waits for a signal or an event, and gives whether it is the signal. From then on a signal ends the process.
+    fn came_before(&self, event: impl Future<Output = ()>) -> bool {
+        let _entered = self.runtime.enter();
+        let (mut signal, mut event) = (pin!(self.first.recv_async()), pin!(event));
+        let is_signal = block_on(poll_fn(|cx| match signal.as_mut().poll(cx) {
+            Poll::Ready(_) => Poll::Ready(true),
+            Poll::Pending => event.as_mut().poll(cx).map(|()| false),
+        }));
+        self.is_stopping.store(true, SeqCst);
+        is_signal
     }
 }
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        Watched::end();
+        self.leash = None;
+        if let Some(thread) = self.thread.take() {
+            // It only waits, and does not panic.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn wait_for_signals(
+    runtime: &Runtime,
+    mut signals: [Signal; 2],
+    is_stopping: &AtomicBool,
+    tell: &flume::Sender<()>,
+    end: &flume::Receiver<()>,
+) {
+    let mut end = pin!(end.recv_async());
+    runtime.block_on(poll_fn(|cx| {
+        for signal in &mut signals {
+            while signal.poll_recv(cx).is_ready() {
+                if is_stopping.swap(true, SeqCst) {
+                    exit_at_once();
+                }
+                // Whoever waits for it takes one.
+                let _ = tell.try_send(());
+            }
+        }
+        end.as_mut().poll(cx).map(|_| ())
+    }));
+}
+
+/// Counts those that wait for signals. tokio's handlers stay for ever; ours does what the system would do if they were not there,
+/// unless somebody waits.
+#[derive(Default)]
+struct Watched {
+    count: Mutex<usize>,
+    is_default: Arc<AtomicBool>,
+}
+
+static WATCHED: LazyLock<Watched> = LazyLock::new(Watched::default);
+
+impl Watched {
+    fn begin() -> io::Result<()> {
+        static REGISTERED: AtomicBool = AtomicBool::new(false);
+        let mut count = WATCHED.count();
+        if !REGISTERED.swap(true, SeqCst) {
+            for signal in [SIGINT, SIGTERM] {
+                register_conditional_default(signal, WATCHED.is_default.clone())?;
+            }
+        }
+        *count += 1;
+        WATCHED.is_default.store(false, SeqCst);
+        Ok(())
+    }
+
+    fn end() {
+        let mut count = WATCHED.count();
+        *count -= 1;
+        WATCHED.is_default.store(*count == 0, SeqCst);
+    }
+
+    fn count(&self) -> MutexGuard<'_, usize> {
+        self.count.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,8 +5,10 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Flows, Placement, Running, Scheduler, Workers, stopping, workers};
-use crate::{Done, End, Graph, Pipe, Receiver, Sink, Source, blocking, unblock};
+use super::{
+    Flows, Placement, RunError, Running, Scheduler, WorkerOptions, Workers, stopping, workers,
+};
+use crate::{Done, End, Graph, GraphError, Pipe, Receiver, Sink, Source, blocking, unblock};
 
 /// Long enough for anything that is to happen at all.
 const AGES: Duration = Duration::from_secs(30);
@@ -123,7 +125,7 @@ fn a_stop_ends_the_sources_and_what_was_accepted_drains() {
     let mut sums = graph.take(add_up.outbox);
     scheduler.run(graph).unwrap();
     assert_eq!(sums.next_blocking(), Some(500_500), "all numbers have come");
-    assert!(scheduler.stop(AGES), "everything drained");
+    assert!(scheduler.stop(AGES).is_ok(), "everything drained");
     assert_eq!(sums.next_blocking(), Some(500_500), "the end came too");
     assert_eq!(sums.next_blocking(), None);
 }
@@ -147,14 +149,19 @@ fn what_does_not_drain_is_dropped_at_the_deadline() {
     });
     let running = scheduler.run(graph).unwrap();
     numbers.send_blocking(1).unwrap();
-    assert!(!scheduler.stop(Duration::from_millis(20)), "it did not end");
+    let left = scheduler.stop(Duration::from_millis(20)).unwrap_err();
+    assert_eq!(
+        left.to_string(),
+        "not everything has ended in time: graph `copying` was dropped"
+    );
     assert!(is_dropped.load(Ordering::SeqCst));
     assert_eq!(copies.into_iter().collect::<Vec<_>>(), [1]);
     assert!(
         numbers.send_blocking(2).is_err(),
         "nobody is there any more"
     );
-    running.wait().unwrap();
+    let cut = running.wait().unwrap_err().to_string();
+    assert!(cut.starts_with("graph `copying` was cut off"), "{cut}");
 }
 
 #[derive(crate::Ports)]
@@ -190,6 +197,7 @@ fn a_fault_takes_no_worker_down() {
             Err(End::fault("on purpose too"))
         });
         let fault = scheduler.run(graph).unwrap().wait().unwrap_err();
+        let fault = fault.fault().unwrap();
         assert_eq!((fault.graph(), fault.component()), ("failing", "fail"));
         assert!(fault.to_string().contains("on purpose"), "{fault}");
     }
@@ -222,7 +230,7 @@ fn spawned_flows_hear_of_the_stop_and_are_waited_for() {
     graph.link(source.outbox, spawner.inbox);
     scheduler.run(graph).unwrap();
     assert_eq!(tellings.next_blocking(), Some("running"));
-    assert!(scheduler.stop(AGES));
+    scheduler.stop(AGES).unwrap();
     assert_eq!(tellings.next_blocking(), Some("stopping"));
 }
 
@@ -271,4 +279,235 @@ fn jobs_that_block_run_beside_each_other_and_their_panics_come_back() {
     });
     let fault = scheduler.run(graph).unwrap().wait().unwrap_err();
     assert!(fault.to_string().contains("in a job"), "{fault}");
+}
+
+/// A component that blocks its worker until the gate is opened, and says when it begins.
+fn blocking_badly() -> (Graph, Arc<Barrier>, Arc<Barrier>) {
+    let (begun, gate) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+    let (begin, open) = (begun.clone(), gate.clone());
+    let mut graph = Graph::new("bad");
+    graph.add("block", async move |_: &mut NoPorts| {
+        begin.wait();
+        open.wait();
+        std::future::pending::<Done>().await
+    });
+    (graph, begun, gate)
+}
+
+/// Where [`blocking_badly`] adds its component.
+const ADDED_AT: &str =
+    "worker 0 is blocked by component `block` of graph `bad`, added at src/scheduler/tests.rs:";
+
+#[test]
+fn a_component_that_blocks_its_worker_does_not_keep_a_stop_from_its_deadline() {
+    let scheduler = Scheduler::with_workers(1);
+    let (graph, begun, gate) = blocking_badly();
+    let running = scheduler.run(graph).unwrap();
+    begun.wait();
+    let left = scheduler.stop(Duration::from_millis(1)).unwrap_err();
+    let text = left.to_string();
+    assert!(text.contains(ADDED_AT), "{text}");
+    assert_eq!(left.blocked()[0].worker, 0);
+    gate.wait();
+    assert!(
+        running.wait_until(Instant::now() + AGES).is_some(),
+        "the worker that was left behind comes to its end too"
+    );
+}
+
+#[test]
+fn a_component_that_blocks_its_worker_does_not_keep_stop_within_from_its_deadline() {
+    let scheduler = Scheduler::with_workers(1);
+    let (graph, begun, gate) = blocking_badly();
+    let running = scheduler.run(graph).unwrap();
+    begun.wait();
+    let error = running.stop_within(Duration::from_millis(1)).unwrap_err();
+    let text = error.to_string();
+    let expected = format!("graph `bad` could not be dropped at its deadline: {ADDED_AT}");
+    assert!(text.starts_with(&expected), "{text}");
+    gate.wait();
+    scheduler.stop(AGES).unwrap();
+}
+
+#[test]
+fn a_component_that_blocks_its_worker_does_not_keep_the_drop_of_its_scheduler() {
+    let scheduler = Scheduler::with_workers(2);
+    let (graph, begun, gate) = blocking_badly();
+    let running = scheduler.run(graph).unwrap();
+    begun.wait();
+    drop(scheduler);
+    assert!(
+        running.wait_until(Instant::now()).is_none(),
+        "its worker has been left behind"
+    );
+    gate.wait();
+    assert!(matches!(running.wait(), Err(RunError::CutOff { .. })));
+}
+
+#[test]
+fn a_graph_that_has_not_come_to_its_end_is_told_from_one_that_has() {
+    // Cut off when its scheduler is dropped.
+    let scheduler = Scheduler::with_workers(1);
+    let workers = scheduler.workers().clone();
+    let (waited, until) = (scheduler.run(endless()), scheduler.run(endless()));
+    let finished = scheduler.run(endless()).unwrap();
+    drop(scheduler);
+    assert!(matches!(
+        waited.unwrap().wait(),
+        Err(RunError::CutOff { .. })
+    ));
+    let until = until.unwrap().wait_until(Instant::now() + AGES);
+    assert!(matches!(until, Some(Err(RunError::CutOff { .. }))));
+    let finished = crate::testing::block_on(finished.finished());
+    assert!(matches!(finished, Err(RunError::CutOff { .. })));
+
+    // Never run, because its scheduler has gone, or takes nothing more.
+    let stopped = |outcome: Result<Running, GraphError>| {
+        let text = outcome.unwrap_err().to_string();
+        assert_eq!(
+            text,
+            "graph `endless` cannot be run: its scheduler has been stopped or dropped"
+        );
+    };
+    stopped(workers.run(Placement::Any, endless()));
+    let scheduler = Scheduler::with_workers(1);
+    scheduler.begin_stop();
+    stopped(scheduler.run(endless()));
+}
+
+/// A component that panics when it is started.
+struct Broken;
+
+impl crate::Component<NoPorts> for Broken {
+    fn start(self, _: NoPorts) -> crate::Started {
+        panic!("no luck")
+    }
+}
+
+#[test]
+fn a_graph_that_panics_when_it_is_started_says_so() {
+    let mut graph = Graph::new("broken");
+    graph.add("break", Broken);
+    let scheduler = Scheduler::with_workers(1);
+    let error = scheduler.run(graph).unwrap().wait().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "graph `broken` could not be started: what makes its components panicked: no luck"
+    );
+    assert_eq!(name_of(scheduler.workers(), Placement::Any), "worker 0");
+}
+
+#[test]
+fn a_call_that_would_block_a_worker_panics_and_says_what_to_use() {
+    type Call = fn(Scheduler, Running);
+    let calls: [(&str, Call); 8] = [
+        ("`wait`", |_, running| drop(running.wait())),
+        ("`wait_until`", |_, running| {
+            running.wait_until(Instant::now() + AGES);
+        }),
+        ("`stop_within`", |_, running| {
+            drop(running.stop_within(AGES));
+        }),
+        ("`next_blocking`", |_, _| {
+            let (_sender, mut receiver) = crate::link::<u32>(1);
+            receiver.next_blocking();
+        }),
+        ("`send_blocking`", |_, _| {
+            let (sender, _receiver) = crate::link::<u32>(1);
+            sender.send_blocking(1).unwrap();
+            let _ = sender.send_blocking(2);
+        }),
+        ("`Scheduler::census`", |scheduler, _| {
+            scheduler.census();
+        }),
+        ("`Scheduler::stop`", |scheduler, _| {
+            drop(scheduler.stop(AGES));
+        }),
+        ("`until_ctrl_c`", |scheduler, _| {
+            drop(scheduler.until_ctrl_c(AGES));
+        }),
+    ];
+    for (name, call) in calls {
+        let scheduler = Scheduler::with_workers(1);
+        let other = Scheduler::with_workers(1);
+        let running = other.run(endless()).unwrap();
+        let mut both = Some((other, running));
+        let mut graph = Graph::new("calling");
+        graph.add("call", async move |_: &mut NoPorts| {
+            let (scheduler, running) = both.take().unwrap();
+            call(scheduler, running);
+            Ok(())
+        });
+        let text = scheduler
+            .run(graph)
+            .unwrap()
+            .wait()
+            .unwrap_err()
+            .to_string();
+        let expected = format!("{name} would block worker 0 and all that runs there: use ");
+        assert!(text.contains(&expected), "{text}");
+    }
+}
+
+#[test]
+fn what_is_there_is_taken_on_a_worker_without_a_wait() {
+    let scheduler = Scheduler::with_workers(1);
+    let mut graph = Graph::new("quick");
+    graph.add("take", async |_: &mut NoPorts| {
+        let (sender, mut receiver) = crate::link::<u32>(1);
+        sender.send_blocking(7).map_err(|_| End::fault("closed"))?;
+        assert_eq!(receiver.next_blocking(), Some(7));
+        drop(sender);
+        assert_eq!(receiver.next_blocking(), None);
+        Ok(())
+    });
+    scheduler.run(graph).unwrap().wait().unwrap();
+}
+
+#[test]
+fn a_scheduler_may_be_dropped_on_its_own_worker() {
+    let scheduler = Scheduler::with_workers(2);
+    let workers = scheduler.workers().clone();
+    let (hand_over, mut handed) = crate::link::<Scheduler>(1);
+    let (tell, mut told) = crate::link::<&str>(2);
+    let mut graph = Graph::new("last");
+    graph.add("drop", async move |_: &mut NoPorts| {
+        let scheduler = handed.next().await;
+        drop(scheduler);
+        Ok(tell.send("it goes on").await?)
+    });
+    workers.run(Placement::Worker(1), graph).unwrap();
+    hand_over.send_blocking(scheduler).unwrap();
+    assert_eq!(told.next_blocking(), Some("it goes on"));
+    assert_eq!(told.next_blocking(), None);
+}
+
+#[test]
+fn workers_have_the_names_and_the_stacks_that_they_are_given() {
+    let options = WorkerOptions::new()
+        .count(2)
+        .name("media")
+        .stack_size(64 << 20);
+    let scheduler = Scheduler::with_options(&options);
+    assert_eq!(
+        name_of(scheduler.workers(), Placement::Worker(1)),
+        "media 1"
+    );
+    let mut graph = Graph::new("deep");
+    graph.add("descend", async |_: &mut NoPorts| {
+        assert_eq!(descend(12), 12);
+        Ok(())
+    });
+    scheduler.run(graph).unwrap().wait().unwrap();
+}
+
+/// Uses a megabyte of stack for each step.
+fn descend(steps: usize) -> usize {
+    let room = std::hint::black_box([0_u8; 1 << 20]);
+    let below = if steps == 0 {
+        0
+    } else {
+        1 + descend(steps - 1)
+    };
+    below + usize::from(std::hint::black_box(room)[steps])
 }

@@ -14,7 +14,7 @@ use super::flows::{Counted, Flows};
 use super::jobs::{Job, Queue};
 use super::listing::Listed;
 use super::stop::{self, Stop};
-use super::{Placement, Workers};
+use super::{Placement, RunError, Workers};
 use crate::census::Registry;
 use crate::flow::Flow;
 use crate::simulation;
@@ -70,7 +70,14 @@ impl Worker {
     }
 }
 
-pub(super) fn run(index: usize, queue: &Queue, workers: Workers, abort: &Stop) {
+/// Serves a queue; `running` is dropped when what is left is.
+pub(super) fn run(
+    index: usize,
+    queue: &Queue,
+    workers: Workers,
+    abort: &Stop,
+    running: flume::Sender<()>,
+) {
     let worker = Worker::new(index, workers);
     let (flows, registry) = (worker.flows.clone(), worker.registry.clone());
     Worker::enter(Some(worker));
@@ -84,6 +91,7 @@ pub(super) fn run(index: usize, queue: &Queue, workers: Workers, abort: &Stop) {
         &runtime,
         first_of(serve(queue, flows, &registry), abort.wait()),
     );
+    drop(running);
     // What is left is dropped here, on the thread where it ran.
     drop(tasks);
     Worker::enter(None);
@@ -126,6 +134,22 @@ async fn first_of(a: impl Future<Output = ()>, b: impl Future<Output = ()>) {
 /// The number of this worker, if this thread is one.
 pub(crate) fn current() -> Option<usize> {
     WORKER.with_borrow(|worker| worker.as_ref().map(|worker| worker.index))
+}
+
+/// To be called before this thread would block: on a worker nothing else would run meanwhile, and in a simulation nobody is left
+/// who could end the wait. `instead` is what to use there.
+///
+/// # Panics
+///
+/// On a worker, and in a simulation.
+#[track_caller]
+pub(crate) fn refuse_to_block(call: &str, instead: &str) {
+    simulation::refuse_to_block(call);
+    if let Some(worker) = current() {
+        panic!(
+            "`{call}` would block worker {worker} and all that runs there: use {instead}, or a `blocking` component"
+        );
+    }
 }
 
 /// What this worker runs, if this thread is one.
@@ -179,9 +203,10 @@ pub(super) fn launch(
     mut flow: Flow,
     stop: Arc<Stop>,
     abort: Arc<Stop>,
-    ended: Option<flume::Sender<Result<(), Fault>>>,
+    ended: flume::Sender<Result<(), RunError>>,
     listed: Listed,
 ) {
+    let graph = flow.name().clone();
     let running = with_worker(|worker| worker.flows.enter());
     spawn_task(async move {
         let (_running, _listed) = (running, listed);
@@ -194,20 +219,28 @@ pub(super) fn launch(
                     flow.stop_sources();
                 }
                 if is_stopping && late.as_mut().poll(cx).is_ready() {
-                    return Poll::Ready(Ok(()));
+                    let graph = graph.clone();
+                    return Poll::Ready(Err(RunError::CutOff { graph }));
                 }
                 let before = stop::enter(Some(stop.clone()));
                 let outcome = Pin::new(&mut flow).poll(cx);
                 stop::enter(before);
-                outcome
+                outcome.map_err(RunError::Fault)
             })
             .await
         };
         drop(flow);
-        if let Some(Err(unheard)) = ended.map(|ended| ended.send(outcome)) {
-            log_fault(unheard.into_inner());
-        }
+        report(&ended, outcome);
     });
+}
+
+/// Tells of the end of a graph. If nobody waits for that, it is logged if it is none of its own making.
+pub(super) fn report(ended: &flume::Sender<Result<(), RunError>>, outcome: Result<(), RunError>) {
+    match ended.send(outcome).map_err(flume::SendError::into_inner) {
+        Err(Err(RunError::Fault(fault))) => log_fault(Err(fault)),
+        Err(Err(error @ RunError::Start { .. })) => log::error!("{error}"),
+        _ => {}
+    }
 }
 
 fn spawn_task(task: impl Future<Output = ()> + 'static) {

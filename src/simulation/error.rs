@@ -4,6 +4,7 @@ use std::any::Any;
 use std::time::Duration;
 
 use crate::graph::GraphError;
+use crate::scheduler::RunError;
 use crate::supervision::{Cause, Fault};
 
 /// Why a simulation has failed.
@@ -16,6 +17,9 @@ pub enum SimulationError {
     /// A fault stopped the graph.
     #[error(transparent)]
     Fault(#[from] Fault),
+    /// The graph could not be started.
+    #[error(transparent)]
+    Run(RunError),
     /// Something beside the graph panicked.
     #[error("{name} panicked: {panic}")]
     Panicked {
@@ -57,6 +61,13 @@ pub enum SimulationError {
 }
 
 impl SimulationError {
+    pub(super) fn of(error: RunError) -> Self {
+        match error {
+            RunError::Fault(fault) => Self::Fault(fault),
+            other => Self::Run(other),
+        }
+    }
+
     pub(super) fn panicked(name: &str, payload: Box<dyn Any + Send>) -> Self {
         let panic = match Cause::panic(payload) {
             Cause::Panic(text) => text,

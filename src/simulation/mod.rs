@@ -229,7 +229,7 @@ impl Simulation {
             eprintln!("{}", report.trace.as_deref().unwrap_or_default());
         }
         outcome?;
-        running.try_outcome()?;
+        running.try_outcome().map_err(SimulationError::of)?;
         Ok(report)
     }
 }

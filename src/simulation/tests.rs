@@ -259,7 +259,9 @@ fn what_sleeps_for_no_time_lets_others_run_and_is_within_the_limits() {
     for seed in 0..20 {
         for kind in 0..2 {
             let mut graph = Graph::new("restless");
-            graph.add("one", async move |_: &mut NoPorts| wait_for_nothing(kind).await);
+            graph.add("one", async move |_: &mut NoPorts| {
+                wait_for_nothing(kind).await
+            });
             let told = Arc::new(AtomicU64::new(0));
             let tell = told.clone();
             let error = Simulation::seed(seed)
@@ -298,17 +300,20 @@ fn failures_are_told_apart() {
                 .beside("client", async || panic!("too slow"))
                 .run(graph()),
         ),
-        ("not at its end after 60 s; still there: alone/one (waits for a timer)", {
-            let mut graph = Graph::new("alone");
-            graph.add("one", async |_: &mut NoPorts| {
-                loop {
-                    time::sleep(Duration::from_secs(7)).await
-                }
-            });
-            Simulation::seed(1)
-                .time_out(Duration::from_secs(60))
-                .run(graph)
-        }),
+        (
+            "not at its end after 60 s; still there: alone/one (waits for a timer)",
+            {
+                let mut graph = Graph::new("alone");
+                graph.add("one", async |_: &mut NoPorts| {
+                    loop {
+                        time::sleep(Duration::from_secs(7)).await
+                    }
+                });
+                Simulation::seed(1)
+                    .time_out(Duration::from_secs(60))
+                    .run(graph)
+            },
+        ),
         ("not at its end after 1000 polls: something spins", {
             let mut graph = Graph::new("alone");
             graph.add("one", async |_: &mut NoPorts| {

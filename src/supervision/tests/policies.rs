@@ -130,5 +130,5 @@ fn a_policy_that_panics_stops_the_graph() {
     graph.supervise(|_| panic!("at a loss"));
     let scheduler = Scheduler::with_workers(1);
     let fault = scheduler.run(graph).unwrap().wait().unwrap_err();
-    assert_eq!(fault.component(), "fail");
+    assert_eq!(fault.fault().unwrap().component(), "fail");
 }
