@@ -113,11 +113,7 @@ pub fn serve(server: WebServer) -> Result<(), Box<dyn Error>> {
     let _inspecting = options.inspect.run(&scheduler, explanations)?;
     let listening = server.run(&scheduler, &[address])?;
     let addresses = listening.addresses().to_vec();
-    Ok(listen_until_ctrl_c(
-        scheduler,
-        &addresses,
-        Duration::from_secs(5),
-    )?)
+    listen_until_ctrl_c(scheduler, &addresses, Duration::from_secs(5))
 }
 
 /// Says where a server listens, and runs it until ctrl-c or SIGTERM, and then for as long as `deadline`. These are heeded
@@ -125,12 +121,12 @@ pub fn serve(server: WebServer) -> Result<(), Box<dyn Error>> {
 ///
 /// # Errors
 ///
-/// If nothing can be written, or signals cannot be heeded.
+/// If nothing can be written, if signals cannot be heeded, or if something was dropped at the deadline.
 pub fn listen_until_ctrl_c(
     scheduler: Scheduler,
     addresses: &[SocketAddr],
     deadline: Duration,
-) -> io::Result<()> {
+) -> Result<(), Box<dyn Error>> {
     let mut said = Ok(());
     let say = async {
         said = addresses
@@ -141,7 +137,7 @@ pub fn listen_until_ctrl_c(
         }
     };
     scheduler.until_ctrl_c_or(say, deadline)?;
-    said
+    Ok(said?)
 }
 
 /// Runs a graph until it has ended, or until ctrl-c: then its sources end, and what has been accepted drains.
@@ -155,8 +151,9 @@ pub fn run(graph: Graph) -> Result<(), Box<dyn Error>> {
     let running = scheduler.run(graph)?;
     let mut outcome = Ok(());
     let ended = async { outcome = running.finished().await };
-    scheduler.until_ctrl_c_or(ended, Duration::from_secs(5))?;
-    Ok(outcome.map_err(|fault| fault.to_string())?)
+    let stopped = scheduler.until_ctrl_c_or(ended, Duration::from_secs(5));
+    outcome.map_err(|error| error.to_string())?;
+    Ok(stopped.map_err(|error| error.to_string())?)
 }
 
 /// Has a graph say where a server in it listens, as soon as it does.

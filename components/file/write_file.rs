@@ -102,12 +102,16 @@ fn write<T: Message + AsRef<[u8]>>(file: File, io: &mut Sink<T>) -> io::Result<(
 mod tests {
     use std::fs;
 
-    use kamea::{Fault, Graph, Scheduler, pipeline};
+    use kamea::{Graph, RunError, Scheduler, pipeline};
 
     use super::*;
     use crate::stream::data_source;
 
-    fn write_words(path: &Path, existing: Existing, words: &[&'static str]) -> Result<(), Fault> {
+    fn write_words(
+        path: &Path,
+        existing: Existing,
+        words: &[&'static str],
+    ) -> Result<(), RunError> {
         let mut graph = Graph::new("writing");
         pipeline!(graph, data_source(words.to_vec()) => write_file(path, existing));
         Scheduler::with_workers(1).run(graph).unwrap().wait()

@@ -117,8 +117,9 @@ fn run(options: &Run) -> Result<(), Failure> {
     let running = scheduler.run(graph)?;
     let mut outcome = Ok(());
     let finished = async { outcome = running.finished().await };
-    scheduler.until_ctrl_c_or(finished, DRAIN)?;
-    Ok(outcome?)
+    let stopped = scheduler.until_ctrl_c_or(finished, DRAIN);
+    outcome?;
+    Ok(stopped?)
 }
 
 fn list() -> Result<(), Failure> {

@@ -43,8 +43,8 @@ impl AccessLog {
             return;
         };
         drop(entries);
-        if !scheduler.stop(DRAIN) {
-            log::error!("the access log could not be written to its end");
+        if let Err(left) = scheduler.stop(DRAIN) {
+            log::error!("the access log could not be written to its end: {left}");
         }
     }
 }

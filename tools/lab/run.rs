@@ -82,8 +82,8 @@ fn carry_out(
     let mut outcome = Ok(());
     let finished = async { outcome = running.finished().await };
     let stopped = scheduler.until_ctrl_c_or(finished, DRAIN);
-    stopped.map_err(|error| error.to_string())?;
-    outcome.map_err(|fault| Failure::Run(fault.to_string()))
+    outcome.map_err(|error| Failure::Run(error.to_string()))?;
+    stopped.map_err(|error| Failure::Run(error.to_string()))
 }
 
 /// Writes into the journal what was taken.

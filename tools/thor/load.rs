@@ -16,7 +16,7 @@ use std::io;
 use std::time::Duration;
 
 use futures_lite::future::or;
-use kamea::{Receiver, Scheduler};
+use kamea::{Receiver, Scheduler, StopError};
 use kamea_components::load::{Connection, ErrorClass, Generator, Load, Measured, Terms, generate};
 use kamea_components::net::dial;
 use kamea_recipes::raise_file_limit;
@@ -128,7 +128,11 @@ pub(crate) fn measure(options: &Options) -> Result<Run, Failed> {
     let ended = async {
         result = watch.until_measured(&mut progress, &mut measured).await;
     };
-    scheduler.until_ctrl_c_or(ended, DRAIN)?;
+    match scheduler.until_ctrl_c_or(ended, DRAIN) {
+        // What was under way when the measurement ended is not part of it.
+        Ok(()) | Err(StopError::NotDrained(_)) => {}
+        Err(error) => return Err(Failed::Run(error.to_string())),
+    }
     let result = result.or_else(|| measured.try_next());
     let measured =
         result.ok_or_else(|| Failed::Run("the run did not come to an end".to_owned()))?;

@@ -23,7 +23,7 @@ use crate::net::{Accepted, Admission};
 /// let listening = WebServer::new(Site::new(".")).run(&scheduler, &["127.0.0.1:0".parse()?])?;
 /// assert_ne!(listening.addresses()[0].port(), 0);
 /// listening.stop();
-/// assert!(scheduler.stop(std::time::Duration::from_secs(5)), "nothing was left");
+/// assert!(scheduler.stop(std::time::Duration::from_secs(5)).is_ok(), "nothing was left");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]

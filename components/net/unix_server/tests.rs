@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
-use kamea::{Fault, Receiver, Running, Scheduler};
+use kamea::{Receiver, RunError, Running, Scheduler};
 
 use super::*;
 use crate::stream::echo;
@@ -32,7 +32,7 @@ fn ask(path: &Path, words: &str) -> String {
 }
 
 /// The fault with which a server at `path` ends at once.
-fn fault(scheduler: &Scheduler, path: &Path) -> Fault {
+fn fault(scheduler: &Scheduler, path: &Path) -> RunError {
     serve(scheduler, path).0.wait().unwrap_err()
 }
 
