@@ -9,8 +9,7 @@ use std::time::Instant;
 
 use kamea::{Graph, Pipe, Placement, Scheduler, Sink, Source, pipeline};
 use kamea_components::chassis::{Backplane, parallel, publish_to, subscribe_to};
-use kamea_components::file::slice_file;
-use kamea_components::http::FileSlice;
+use kamea_components::file::{FileSlice, slice_file};
 use tokio::sync::broadcast;
 
 use crate::links::{Measure, measure};

@@ -12,8 +12,8 @@ use std::time::Duration;
 use clap::{Args, Parser};
 use kamea::{Graph, OutboxHandle, Scheduler, map, pipeline};
 use kamea_components::console::console_echoer;
-use kamea_components::http::{Explanations, WebServer};
 use kamea_components::inspect::{InspectError, Inspecting, Inspector};
+use kamea_components::server::{Explanations, WebServer};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 pub use program_log::{Stamp, log_modules_to_stderr, log_to_stderr};

@@ -17,7 +17,8 @@ use kamea::time::sleep;
 use kamea::{Component, Done, End, Inbox, Outbox, Ports, Sender, link};
 
 use super::reply::{BadReply, Reply, ReplyDecoder};
-use crate::http::{Body, Chunk, Exchange, Failure, Response, ResponseHead};
+use crate::http::{Chunk, ResponseHead};
+use crate::web::{Body, Exchange, Failure, Response};
 
 /// The ports of [`answer`].
 #[derive(Debug, Ports)]

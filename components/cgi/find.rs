@@ -8,7 +8,7 @@ use std::sync::Arc;
 use http::StatusCode;
 use kamea::unblock;
 
-use crate::file::{
+use crate::documents::{
     Docroot, FileOptions, Files, KeptBack, Located, Refused, Run, identity, runs_programs,
 };
 

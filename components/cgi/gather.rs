@@ -6,7 +6,7 @@ use std::io::{self, Seek, Write};
 use http::StatusCode;
 use kamea::unblock;
 
-use crate::http::{Content, Incomplete};
+use crate::web::{Content, Incomplete};
 
 /// How many bytes are gathered in memory before they are written.
 const GATHERED: usize = 256 * 1024;

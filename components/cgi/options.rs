@@ -3,17 +3,17 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::file::FilePattern;
+use crate::documents::FilePattern;
 use crate::process::Resource;
 
-/// How programs are run. Which files are programs is said by [`Programs`](crate::file::Programs).
+/// How programs are run. Which files are programs is said by [`Programs`](crate::documents::Programs).
 ///
 /// # Examples
 ///
 /// ```
 /// use std::time::Duration;
 /// use kamea_components::cgi::CgiOptions;
-/// use kamea_components::http::{Site, WebServer};
+/// use kamea_components::server::{Site, WebServer};
 ///
 /// let mut site = Site::new("www");
 /// site.files.programs.interpreters.push("*.py=python3".parse()?);

@@ -13,8 +13,9 @@ use super::find::Program;
 use super::gather::gather;
 use super::options::{CgiOptions, Chunked};
 use crate::gateway::{Mount, Variables};
-use crate::http::{Content, Failure, Incomplete, Request, RequestHead};
+use crate::http::RequestHead;
 use crate::process::{Command, Stdio, log_lines, unix_process};
+use crate::web::{Content, Failure, Incomplete, Request};
 
 /// Where a program's environment has its `PATH` from if ours has none.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";

@@ -12,10 +12,11 @@ use super::find::{Program, Search, find};
 use super::options::CgiOptions;
 use super::run::{Input, command, run};
 use super::turnstile::Turnstile;
-use crate::file::{Files, PROGRAM_FOLDER, Programs};
+use crate::documents::{Files, PROGRAM_FOLDER, Programs};
 use crate::gateway::Mount;
-use crate::http::{Exchange, Failure, Fields, Request, Response, Route, Target};
+use crate::http::{Fields, Target};
 use crate::net::Socket;
+use crate::web::{Exchange, Failure, Request, Response, Route};
 
 /// The ports of [`serve_cgi`].
 #[derive(Debug, Ports)]

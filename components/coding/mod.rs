@@ -5,7 +5,7 @@ mod encode;
 mod encoder;
 
 pub use accepted::AcceptedCodings;
-pub use encode::{Encoding, encode};
+pub use encode::encode;
 pub use encoder::Encoder;
 
 /// A content coding that we can make.

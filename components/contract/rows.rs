@@ -15,18 +15,17 @@ use crate::chassis::{
 };
 use crate::coding::{Coding, encode};
 use crate::console::console_echoer;
-use crate::file::{
-    Existing, LogEntry, LogFormat, LogTarget, read_file, read_slice, slice_file, write_access_log,
-    write_file,
-};
-use crate::http::{Chunk, FileSlice};
+use crate::file::{Existing, FileSlice, read_file, slice_file, write_file};
+use crate::http::Chunk;
 use crate::net::{Datagram, accept, bind, tcp_client, tcp_server, udp};
 use crate::process::{Command, log_lines, unix_process};
+use crate::server::{LogEntry, LogFormat, LogTarget, write_access_log};
 use crate::stream::{
     Unreliability, batch, chunkify, collate, counter, data_source, echo, first_only, frame, lines,
     lossy_connector, measure_rate, null_sink, one_shot, prompted_turnstile, rate_limit,
     tag_with_sequence_number, ticker, unframe, unreliable, unseen_only, zip,
 };
+use crate::web::read_slice;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const MINUTE: Duration = Duration::from_secs(60);

@@ -8,20 +8,20 @@ use http::StatusCode;
 use kamea::Component;
 
 use super::bench::{Bench, Row, row};
-use crate::file::{
+use crate::documents::{
     Docroot, FileOptions, Files, Thumbnails, delete_files, put_files, serve_files, serve_thumbnails,
 };
 use crate::gateway::{
     BoxError, Environ, Mount, Reply, RequestPorts, ResponsePart, StartResponse, serve_application,
     serve_graphs, serve_handler,
 };
-use crate::http::{
-    Body, ErrorPages, Event, Exchange, Failure, Fields, HandlerPorts, HandlerPortsHandles, Limits,
-    Note, Record, Request, RequestDecoder, Response, ResponseHead, Written, add_fields,
-    answer_errors, answer_errors_with, answer_trace, choose_errors, note_requests,
-    record_exchanges, refuse_requests, route_requests,
-};
+use crate::http::{Event, Fields, Limits, RequestDecoder, ResponseHead};
 use crate::inspect::{Access, guard_inspector};
+use crate::web::{
+    Body, ErrorPages, Exchange, Failure, HandlerPorts, HandlerPortsHandles, Note, Record, Request,
+    Response, Written, add_fields, answer_errors, answer_errors_with, answer_trace, choose_errors,
+    note_requests, record_exchanges, refuse_requests, route_requests,
+};
 
 fn peer() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 9))

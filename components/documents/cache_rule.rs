@@ -14,8 +14,8 @@ use crate::http::Fields;
 /// # Examples
 ///
 /// ```
-/// use kamea_components::file::CacheRule;
-/// use kamea_components::http::Site;
+/// use kamea_components::documents::CacheRule;
+/// use kamea_components::server::Site;
 ///
 /// let mut site = Site::new("www");
 /// site.files.cache_rules = vec![

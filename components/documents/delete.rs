@@ -8,7 +8,8 @@ use rustix::fs::{AtFlags, unlinkat};
 
 use super::files::Files;
 use super::place::{Place, Unchanged, writable_path};
-use crate::http::{Body, Failure, HandlerPorts, Request, Response, ResponseHead};
+use crate::http::ResponseHead;
+use crate::web::{Body, Failure, HandlerPorts, Request, Response};
 
 /// Serves DELETE: removes a file of the document root, and answers with 204. A folder stays, with 409. Of a link only the link goes.
 pub fn delete_files(files: Rc<Files>) -> impl Component<HandlerPorts> {

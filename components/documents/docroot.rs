@@ -19,7 +19,7 @@ use rustix::io::Errno;
 /// # Examples
 ///
 /// ```
-/// use kamea_components::file::{Docroot, Found, Refused};
+/// use kamea_components::documents::{Docroot, Found, Refused};
 ///
 /// let folder = tempfile::tempdir()?;
 /// std::fs::write(folder.path().join("hello.txt"), "hello")?;

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use crate::http::ErrorPages;
+use crate::web::ErrorPages;
 
 /// Reads the error pages of a folder: its files like `404.html`. Others, such as pictures, are left alone.
 ///
@@ -16,7 +16,7 @@ use crate::http::ErrorPages;
 /// # Examples
 ///
 /// ```
-/// use kamea_components::file::read_error_pages;
+/// use kamea_components::documents::read_error_pages;
 ///
 /// let folder = tempfile::tempdir()?;
 /// std::fs::write(folder.path().join("404.html"), "<h1>{{ status }}: {{ reason }}</h1>")?;

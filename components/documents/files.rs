@@ -22,7 +22,8 @@ use super::snapshots::Snapshots;
 use super::thumbnail::has_thumbnail;
 use super::{CacheRule, Compression, Docroot, FileOptions, Found, Refused, Thumbnails};
 use crate::coding::{AcceptedCodings, Coding};
-use crate::http::{Failure, Fields, Request};
+use crate::http::Fields;
+use crate::web::{Failure, Request};
 
 /// The files of a site, as one worker knows them.
 pub struct Files {

@@ -17,8 +17,9 @@ use super::listing::{Listing, MEDIA_TYPES, SHORT};
 use super::representation::Description;
 use super::serve::{accepted_codings, from_memory};
 use super::{Compression, FileOptions};
-use crate::coding::{AcceptedCodings, Coding, Encoder, Encoding};
-use crate::http::{Failure, Fields, Request, Response, ResponseHead, preferred_type};
+use crate::coding::{AcceptedCodings, Coding, Encoder};
+use crate::http::{Fields, ResponseHead, preferred_type};
+use crate::web::{Encoding, Failure, Request, Response};
 
 /// The longest query, in bytes, with which a listing is kept in memory.
 const LONGEST_QUERY: usize = 64;

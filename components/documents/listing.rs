@@ -12,7 +12,9 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::folder::{Entry, View};
-use crate::http::{Body, Chunk, NoPorts};
+use crate::chassis::NoPorts;
+use crate::http::Chunk;
+use crate::web::Body;
 use page::{Foot, Head, Rows};
 
 /// What may stand in a path segment as it is (RFC 3986 section 2.3).

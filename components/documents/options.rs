@@ -9,8 +9,8 @@ use super::{CacheRule, OwnFiles, Programs};
 /// # Examples
 ///
 /// ```
-/// use kamea_components::file::Compression;
-/// use kamea_components::http::Site;
+/// use kamea_components::documents::Compression;
+/// use kamea_components::server::Site;
 ///
 /// let mut site = Site::new("www");
 /// site.files.index = vec!["index.html".into(), "index.htm".into()];

@@ -17,7 +17,8 @@ use super::files::Files;
 use super::kept_back::KeptBack;
 use super::{Docroot, Found, Refused};
 use crate::coding::Coding;
-use crate::http::{Failure, Fields, Precondition, Request, RequestHead, evaluate_preconditions};
+use crate::http::{Fields, Precondition, RequestHead, evaluate_preconditions};
+use crate::web::{Failure, Request};
 
 /// A folder of the document root, and a name in it.
 #[derive(Debug)]

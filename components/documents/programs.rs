@@ -11,7 +11,7 @@ use wildmatch::WildMatch;
 /// # Examples
 ///
 /// ```
-/// use kamea_components::file::{Programs, Run};
+/// use kamea_components::documents::{Programs, Run};
 ///
 /// let mut programs = Programs::default();
 /// programs.interpreters.push("*.py=python3 -u".parse()?);
@@ -88,7 +88,7 @@ pub(super) fn is_in_program_folder(path: &[u8]) -> bool {
 /// # Examples
 ///
 /// ```
-/// use kamea_components::file::FilePattern;
+/// use kamea_components::documents::FilePattern;
 ///
 /// let scripts: FilePattern = "*.py".parse()?;
 /// assert!(scripts.matches(b"tools/report.py"));

@@ -19,9 +19,8 @@ use rustix::io::Errno;
 use super::cache::Identity;
 use super::files::Files;
 use super::place::{Current, Place, Unchanged, writable_path};
-use crate::http::{
-    Body, Content, Failure, Fields, HandlerPorts, Request, RequestHead, Response, ResponseHead,
-};
+use crate::http::{Fields, RequestHead, ResponseHead};
+use crate::web::{Body, Content, Failure, HandlerPorts, Request, Response};
 
 /// How many bytes of content gather before they are written.
 const GATHERED: usize = 256 * 1024;
@@ -127,7 +126,7 @@ async fn receive(
         while bytes < GATHERED && !is_complete {
             let next = content.next().await;
             let cut_off =
-                |cut: crate::http::Incomplete| Failure::new(closing, cut.status, cut.explanation);
+                |cut: crate::web::Incomplete| Failure::new(closing, cut.status, cut.explanation);
             match next.map_err(cut_off)? {
                 Some(chunk) => {
                     bytes += chunk.len();

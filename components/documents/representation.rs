@@ -7,10 +7,12 @@ use http::{StatusCode, Version};
 use kamea::random::token;
 use kamea::time::wall_clock;
 
+use crate::file::FileSlice;
 use crate::http::{
-    Body, Failure, Fields, FileSlice, Piece, Precondition, Ranges, Request, RequestHead, Response,
-    ResponseHead, Target, attachment, evaluate_preconditions, evaluate_range, freshness_lifetime,
+    Fields, Precondition, Ranges, RequestHead, ResponseHead, Target, attachment,
+    evaluate_preconditions, evaluate_range, freshness_lifetime,
 };
+use crate::web::{Body, Failure, Piece, Request, Response};
 
 /// The query that asks for a file to be saved instead of shown.
 const DOWNLOAD: &str = "download";

@@ -16,10 +16,10 @@ use super::cache::{Entry, Identity, LARGEST, Origin};
 use super::files::{Files, failure, system_failure};
 use super::representation::{Description, Representation};
 use super::{Compression, Found, Refused};
-use crate::coding::{AcceptedCodings, Coding, Encoder, Encoding};
-use crate::http::{
-    Body, Failure, Fields, FileSlice, HandlerPorts, Names, Piece, Request, Response, ResponseHead,
-};
+use crate::coding::{AcceptedCodings, Coding, Encoder};
+use crate::file::FileSlice;
+use crate::http::{Fields, Names, ResponseHead};
+use crate::web::{Body, Encoding, Failure, HandlerPorts, Piece, Request, Response};
 
 /// Files smaller than this, in bytes, are not worth encoding.
 const SMALLEST_TO_ENCODE: u64 = 1024;

@@ -18,7 +18,8 @@ use super::Found;
 use super::cache::Identity;
 use super::files::Files;
 use super::representation::{Description, Representation};
-use crate::http::{Failure, Fields, HandlerPorts, Piece, Request, Response};
+use crate::http::Fields;
+use crate::web::{Failure, HandlerPorts, Piece, Request, Response};
 
 /// The query that asks for the thumbnail of an image instead of the image.
 pub const THUMBNAIL: &str = "thumbnail";

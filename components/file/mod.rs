@@ -1,46 +1,11 @@
-//! Files: what of a folder is served, and how.
+//! Bytes of files: read, cut into slices, written.
 
-mod access_log;
-mod cache;
-mod cache_rule;
-mod delete;
-mod docroot;
-mod error_pages;
-mod files;
-mod folder;
-mod kept_back;
-mod list;
-mod listing;
-mod mime;
-mod options;
-mod own_files;
-mod place;
-mod programs;
-mod put;
-mod read;
 mod read_file;
-mod representation;
-mod serve;
+mod slice;
 mod slice_file;
-mod snapshots;
-mod thumbnail;
 mod write_file;
 
-pub use access_log::{LogEntry, LogFormat, LogTarget, write_access_log};
-pub use cache_rule::CacheRule;
-pub use delete::delete_files;
-pub use docroot::{Docroot, Found, Located, Refused};
-pub use error_pages::read_error_pages;
-pub use files::Files;
-pub(crate) use kept_back::{KeptBack, identity};
-pub use options::{Compression, FileOptions};
-pub use own_files::OwnFiles;
-pub use programs::{FilePattern, Interpreter, Programs, Run};
-pub(crate) use programs::{PROGRAM_FOLDER, runs_programs};
-pub use put::put_files;
-pub use read::read_slice;
 pub use read_file::read_file;
-pub use serve::serve_files;
+pub use slice::FileSlice;
 pub use slice_file::slice_file;
-pub use thumbnail::{THUMBNAIL, Thumbnails, serve_thumbnails};
 pub use write_file::{Existing, write_file};

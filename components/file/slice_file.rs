@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use kamea::{Component, Source, unblock};
 
+use super::FileSlice;
 use super::read_file::Unreadable;
-use crate::http::FileSlice;
 
 /// Cuts a file into slices of `length` bytes; the last one may be shorter. Nothing is read: whoever gets a slice does that, so that
 /// [`parallel`](crate::chassis::parallel) reads on all cores, and no bytes go from one thread to another.
@@ -29,8 +29,7 @@ use crate::http::FileSlice;
 /// use std::io;
 /// use kamea::{Graph, Scheduler, pipeline};
 /// use kamea_components::chassis::parallel;
-/// use kamea_components::file::slice_file;
-/// use kamea_components::http::FileSlice;
+/// use kamea_components::file::{FileSlice, slice_file};
 ///
 /// // Each copy has a buffer of its own.
 /// let mut buffer = Vec::new();

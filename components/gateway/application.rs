@@ -9,7 +9,7 @@ use kamea::{Component, Done};
 
 use super::respond::{Broken, Responder};
 use super::{BoxError, Chunks, Environ, Errors, Input, Mount, StartResponse, Variables};
-use crate::http::{Failure, HandlerPorts, Request};
+use crate::web::{Failure, HandlerPorts, Request};
 
 /// A program that answers requests, and knows nothing of the server: what PEP 3333 calls an application.
 ///
@@ -21,7 +21,7 @@ use crate::http::{Failure, HandlerPorts, Request};
 ///
 /// ```
 /// use kamea_components::gateway::{Application, BoxError, Chunks, Environ, StartResponse};
-/// use kamea_components::http::{Site, WebServer};
+/// use kamea_components::server::{Site, WebServer};
 ///
 /// async fn hello(environ: Environ, start_response: StartResponse) -> Result<String, BoxError> {
 ///     start_response.ok([("Content-Type", "text/plain")])?;
@@ -49,7 +49,7 @@ use crate::http::{Failure, HandlerPorts, Request};
 pub trait Application: 'static {
     /// Answers a request.
     ///
-    /// An error before the head has been sent becomes a 500, whose cause only the log tells; an [`Incomplete`](crate::http::Incomplete)
+    /// An error before the head has been sent becomes a 500, whose cause only the log tells; an [`Incomplete`](crate::web::Incomplete)
     /// of the request's content is answered with its own status.
     fn call(
         &self,
@@ -77,7 +77,7 @@ where
 /// Serves requests by an application, one after another on each connection.
 ///
 /// A slow client holds the chunks up; when it is gone, or has asked for the head only, they are dropped.
-/// [`WebServer::mount`](crate::http::WebServer::mount) puts it behind a route.
+/// [`WebServer::mount`](crate::server::WebServer::mount) puts it behind a route.
 pub fn serve_application(
     application: impl Application + Send + Sync,
     mount: Mount,
@@ -85,7 +85,7 @@ pub fn serve_application(
     serve_shared(Arc::new(application), mount)
 }
 
-pub(super) fn serve_shared(
+pub(crate) fn serve_shared(
     application: Arc<impl Application + Send + Sync>,
     mount: Mount,
 ) -> impl Component<HandlerPorts> + Clone + Send + Sync {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_lite::{Stream, StreamExt, stream};
 
 use super::Variables;
-use crate::http::{Content, Incomplete};
+use crate::web::{Content, Incomplete};
 
 /// What an application gets of a request, as in PEP 3333: the [`Variables`] of CGI, the content, and a way to the log.
 ///

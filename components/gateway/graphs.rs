@@ -16,7 +16,8 @@ use http::StatusCode;
 use kamea::{Component, Done, Graph, Inbox, Outbox, Part, Ports, Receiver, Sender};
 
 use super::respond::{Broken, Responder};
-use crate::http::{Content, Failure, HandlerPorts, Incomplete, Request, ResponseHead};
+use crate::http::ResponseHead;
+use crate::web::{Content, Failure, HandlerPorts, Incomplete, Request};
 
 /// The ports of a graph, or a component, that serves one request.
 #[derive(Debug, Ports)]
@@ -62,7 +63,9 @@ pub enum ResponsePart {
 /// use http::StatusCode;
 /// use kamea::{Composite, Done, Graph, Pipe};
 /// use kamea_components::gateway::{RequestPorts, RequestPortsHandles, ResponsePart, serve_graphs};
-/// use kamea_components::http::{Request, ResponseHead, Route, Site, WebServer};
+/// use kamea_components::http::ResponseHead;
+/// use kamea_components::server::{Site, WebServer};
+/// use kamea_components::web::{Request, Route};
 ///
 /// async fn shout(io: &mut Pipe<bytes::Bytes, bytes::Bytes>) -> Done {
 ///     while let Some(bytes) = io.inbox.next().await {

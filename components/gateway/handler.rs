@@ -8,7 +8,8 @@ use kamea::{Component, Done};
 use super::reply::ReplyContent;
 use super::respond::{Broken, Responder};
 use super::{BoxError, Reply};
-use crate::http::{Failure, HandlerPorts, Request, ResponseHead};
+use crate::http::ResponseHead;
+use crate::web::{Failure, HandlerPorts, Request};
 
 /// What answers a request with a [`Reply`].
 ///
@@ -16,7 +17,7 @@ use crate::http::{Failure, HandlerPorts, Request, ResponseHead};
 /// status with either. A struct of one's own implements it to hold state. One value serves all workers, so what it changes is behind a lock or an
 /// atomic; a closure shares its state with others by an `Arc`.
 ///
-/// An error becomes a 500, whose cause only the log tells; an [`Incomplete`](crate::http::Incomplete) of the request's content is answered with its own status.
+/// An error becomes a 500, whose cause only the log tells; an [`Incomplete`](crate::web::Incomplete) of the request's content is answered with its own status.
 ///
 /// # Examples
 ///
@@ -24,7 +25,8 @@ use crate::http::{Failure, HandlerPorts, Request, ResponseHead};
 /// use std::sync::atomic::{AtomicU64, Ordering};
 /// use http::StatusCode;
 /// use kamea_components::gateway::{BoxError, Handler, Reply};
-/// use kamea_components::http::{Incomplete, Request, Route, Site, WebServer};
+/// use kamea_components::server::{Site, WebServer};
+/// use kamea_components::web::{Incomplete, Request, Route};
 ///
 /// /// A function.
 /// async fn shout(mut request: Request) -> Result<String, Incomplete> {
@@ -100,7 +102,7 @@ impl<R: Into<Reply>, E: Into<BoxError>> IntoReply for Result<R, E> {
 /// Serves requests by a handler, one after another on each connection; `name` is what the log calls it.
 ///
 /// A slow client holds the content up; when it is gone, or has asked for the head only, the content is dropped.
-/// [`WebServer::handle`](crate::http::WebServer::handle) puts it behind a route.
+/// [`WebServer::handle`](crate::server::WebServer::handle) puts it behind a route.
 pub fn serve_handler(
     name: &str,
     handler: impl Handler + Send + Sync,

@@ -12,12 +12,12 @@ mod handler;
 mod mount;
 mod reply;
 mod respond;
-mod server;
 mod start_response;
 #[cfg(test)]
 mod testing;
 mod variables;
 
+pub(crate) use application::serve_shared;
 pub use application::{Application, serve_application};
 pub use chunks::{BoxError, Chunks};
 pub use environ::{Environ, Errors, Input};

@@ -10,9 +10,8 @@ use http::StatusCode;
 use kamea::{Done, link};
 
 use super::BoxError;
-use crate::http::{
-    Body, Chunk, Exchange, Failure, HandlerPorts, Incomplete, Response, ResponseHead,
-};
+use crate::http::{Chunk, ResponseHead};
+use crate::web::{Body, Exchange, Failure, HandlerPorts, Incomplete, Response};
 
 /// How many bytes of content gather, from several chunks that are there at once, before the response begins.
 const GATHERED: usize = 16 * 1024;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use kamea::Scheduler;
 
-use crate::http::{Listening, Site, WebServer};
+use crate::server::{Listening, Site, WebServer};
 
 /// A server that runs until it is dropped.
 pub(super) struct Served {

@@ -10,7 +10,8 @@ use std::os::unix::ffi::OsStrExt;
 use http::Version;
 
 use super::Mount;
-use crate::http::{BadPath, Exchange, REDACTED, RequestHead};
+use crate::http::{BadPath, REDACTED, RequestHead};
+use crate::web::Exchange;
 
 /// The meta-variables of a request (RFC 3875 section 4.1): names, and values that are bytes.
 ///
@@ -20,7 +21,8 @@ use crate::http::{BadPath, Exchange, REDACTED, RequestHead};
 ///
 /// ```
 /// use kamea_components::gateway::{Mount, Variables};
-/// use kamea_components::http::{Event, Exchange, Limits, RequestDecoder};
+/// use kamea_components::http::{Event, Limits, RequestDecoder};
+/// use kamea_components::web::Exchange;
 ///
 /// let mut decoder = RequestDecoder::new(Limits::default());
 /// decoder.feed("GET /app/a%20b?c=d HTTP/1.1\r\nHost: example.org\r\nAccept-Language: mi\r\n\r\n".into());

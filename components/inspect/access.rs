@@ -9,7 +9,8 @@ use http::StatusCode;
 use kamea::Component;
 use subtle::ConstantTimeEq as _;
 
-use crate::http::{Failure, Fields, FilterPorts, RequestHead};
+use crate::http::{Fields, RequestHead};
+use crate::web::{Failure, FilterPorts};
 
 /// Who may look at what runs: who is on this machine, or who knows the token.
 ///
@@ -135,7 +136,7 @@ impl Refusal {
 /// # Examples
 ///
 /// ```
-/// use kamea_components::http::{Site, WebServer};
+/// use kamea_components::server::{Site, WebServer};
 /// use kamea_components::inspect::{Access, guard_inspector};
 ///
 /// let access = Access::new("127.0.0.1:9235".parse()?, None)?;

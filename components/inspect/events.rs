@@ -13,7 +13,9 @@ use tokio::sync::watch;
 
 use super::topology::{Sketched, Sketches};
 use crate::gateway::Reply;
-use crate::http::{Explanations, Request, redact};
+use crate::http::redact;
+use crate::server::Explanations;
+use crate::web::Request;
 
 /// How often a page gets a census.
 const PERIOD: Duration = Duration::from_secs(1);

@@ -18,8 +18,9 @@ use super::events::{self, Watched};
 use super::page;
 use super::topology::{Sketches, add_topologies};
 use crate::gateway::{Reply, serve_handler};
-use crate::http::{Explanations, Listening, Request, Route, Site, StartError, WebServer};
 use crate::net::bind;
+use crate::server::{Explanations, Listening, Site, StartError, WebServer};
+use crate::web::{Request, Route};
 
 /// How many connections to the inspector there may be.
 const CONNECTIONS: usize = 64;

@@ -128,7 +128,8 @@ pub struct Generator {
 /// ```
 /// use http::{Method, Version};
 /// use kamea::Scheduler;
-/// use kamea_components::http::{Fields, RequestHead, Site, WebServer};
+/// use kamea_components::http::{Fields, RequestHead};
+/// use kamea_components::server::{Site, WebServer};
 /// use kamea_components::load::{Connection, Generator, Load, Target, Targets, generate};
 /// use kamea_components::net::dial;
 ///

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use tokio::io::Interest;
 
-use crate::simulated::Endpoint;
+use super::ByteStream;
 
 /// A connection that has just been accepted.
 #[derive(Debug)]
@@ -29,19 +29,13 @@ pub struct Accepted {
 pub enum Transport {
     /// TCP.
     Tcp(TcpStream),
-    /// A connection of a [simulated network](crate::simulated::Network).
-    Simulated(Endpoint),
+    /// A connection that the system knows nothing of.
+    Other(Box<dyn ByteStream>),
 }
 
 impl From<TcpStream> for Transport {
     fn from(stream: TcpStream) -> Self {
         Self::Tcp(stream)
-    }
-}
-
-impl From<Endpoint> for Transport {
-    fn from(endpoint: Endpoint) -> Self {
-        Self::Simulated(endpoint)
     }
 }
 

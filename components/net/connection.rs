@@ -17,8 +17,8 @@ use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, recv, sen
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-use super::{Transport, read_into_buffer};
-use crate::simulated::Endpoint;
+use super::{ByteStream, Transport};
+use crate::stream::read_into_buffer;
 
 /// How many messages go out in one call at the most.
 const GATHERED: usize = 64;
@@ -34,7 +34,7 @@ enum Stream {
         /// To the event queue a socket is a socket, whatever its family.
         watched: OnceLock<TcpStream>,
     },
-    Simulated(Endpoint),
+    Other(Box<dyn ByteStream>),
 }
 
 impl From<OwnedFd> for Connection {
@@ -51,7 +51,7 @@ impl From<Transport> for Connection {
     fn from(transport: Transport) -> Self {
         match transport {
             Transport::Tcp(stream) => OwnedFd::from(stream).into(),
-            Transport::Simulated(endpoint) => Self(Arc::new(Stream::Simulated(endpoint))),
+            Transport::Other(stream) => Self(Arc::new(Stream::Other(stream))),
         }
     }
 }
@@ -71,12 +71,12 @@ impl Connection {
                         Ok(recv(socket, &mut *buffer, RecvFlags::empty())?.0)
                     })
                 }
-                Stream::Simulated(endpoint) => Ok(endpoint.read(buffer)?),
+                Stream::Other(stream) => stream.read(buffer),
             });
             match read {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => match &*self.0 {
                     Stream::System { .. } => ready!(self.watched()?.poll_read_ready(cx))?,
-                    Stream::Simulated(endpoint) => ready!(endpoint.poll_readable(cx)),
+                    Stream::Other(stream) => ready!(stream.poll_readable(cx)),
                 },
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 read => return Poll::Ready(read),
@@ -133,12 +133,12 @@ impl Connection {
                         Ok(sendmsg(socket, &slices, &mut nothing, SendFlags::NOSIGNAL)?)
                     })
                 }
-                Stream::Simulated(endpoint) => endpoint.write(&pieces[0]).map_err(io::Error::from),
+                Stream::Other(stream) => stream.write(&pieces[0]),
             };
             match written {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => match &*self.0 {
                     Stream::System { .. } => ready!(self.watched()?.poll_write_ready(cx))?,
-                    Stream::Simulated(endpoint) => ready!(endpoint.poll_writable(cx)),
+                    Stream::Other(stream) => ready!(stream.poll_writable(cx)),
                 },
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 written => return Poll::Ready(written),
@@ -155,7 +155,7 @@ impl Connection {
                     let _ = shutdown(socket, Shutdown::Write);
                 }
             }
-            Stream::Simulated(endpoint) => endpoint.shut_down_writing(),
+            Stream::Other(stream) => stream.shut_down_writing(),
         }
     }
 

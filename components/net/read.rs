@@ -1,6 +1,5 @@
 //! The reader: what arrives on a socket, as bytes.
 
-use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
@@ -10,14 +9,7 @@ use futures_lite::future::{or, yield_now};
 use kamea::{Component, Source};
 
 use super::Socket;
-
-/// How much one read takes at the most, in bytes.
-const CHUNK: usize = 64 * 1024;
-
-thread_local! {
-    /// Where reads go first: one buffer a worker, so that a connection that waits holds none.
-    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; CHUNK].into());
-}
+use crate::stream::poll_into_buffer;
 
 /// Reads a socket until the peer has finished, or nobody takes its bytes any more. `first` is what was read of it before.
 pub fn read_bytes(socket: Rc<Socket>, first: Bytes) -> impl Component<Source<Bytes>> {
@@ -51,24 +43,7 @@ pub fn read_bytes(socket: Rc<Socket>, first: Bytes) -> impl Component<Source<Byt
 
 /// What has arrived, at least one byte; nothing at the end of what the peer sends.
 pub(crate) async fn read_some(socket: &Socket) -> io::Result<Bytes> {
-    poll_fn(|cx| {
-        BUFFER.with_borrow_mut(|buffer| {
-            socket
-                .poll_read(cx, buffer)
-                .map_ok(|count| Bytes::copy_from_slice(&buffer[..count]))
-        })
-    })
-    .await
-}
-
-/// Reads into the buffer of this worker; gives what was read, in as much memory as it needs.
-pub(crate) fn read_into_buffer(
-    read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
-) -> io::Result<Bytes> {
-    BUFFER.with_borrow_mut(|buffer| {
-        let count = read(buffer)?;
-        Ok(Bytes::copy_from_slice(&buffer[..count]))
-    })
+    poll_fn(|cx| poll_into_buffer(|buffer| socket.poll_read(cx, buffer))).await
 }
 
 #[cfg(test)]

@@ -9,14 +9,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::task::{Context, Poll, Waker, ready};
 
 use rustix::fs::sendfile;
-use rustix::io::Errno;
 use rustix::net::sockopt::set_tcp_cork;
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-use super::{Accepted, Tether, Transport, hand_over};
-use crate::simulated::Endpoint;
+use super::{Accepted, ByteStream, Tether, Transport, hand_over};
 
 /// How a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,13 +44,13 @@ enum Stream {
     Watched(TcpStream),
     /// Its registration failed.
     Lost,
-    Simulated(Endpoint),
+    Other(Box<dyn ByteStream>),
 }
 
 /// What a call reads or writes.
 enum End<'a> {
     System(BorrowedFd<'a>),
-    Simulated(&'a Endpoint),
+    Other(&'a dyn ByteStream),
 }
 
 impl Socket {
@@ -61,7 +59,7 @@ impl Socket {
         Self {
             stream: RefCell::new(match accepted.stream {
                 Transport::Tcp(stream) => Stream::Bare(stream),
-                Transport::Simulated(endpoint) => Stream::Simulated(endpoint),
+                Transport::Other(stream) => Stream::Other(stream),
             }),
             peer: accepted.peer,
             drained: Cell::new(false),
@@ -94,7 +92,7 @@ impl Socket {
         match &*self.stream.borrow() {
             Stream::Bare(stream) => hand_over(stream, text),
             Stream::Watched(stream) => hand_over(stream, text),
-            Stream::Simulated(_) => Err(io::ErrorKind::Unsupported.into()),
+            Stream::Other(_) => Err(io::ErrorKind::Unsupported.into()),
             Stream::Lost => Err(io::ErrorKind::NotConnected.into()),
         }
     }
@@ -113,7 +111,7 @@ impl Socket {
         match &*self.stream.borrow() {
             Stream::Bare(stream) => stream.local_addr(),
             Stream::Watched(stream) => stream.local_addr(),
-            Stream::Simulated(endpoint) => Ok(endpoint.local()),
+            Stream::Other(stream) => Ok(stream.local()),
             Stream::Lost => Err(io::ErrorKind::NotConnected.into()),
         }
     }
@@ -134,13 +132,13 @@ impl Socket {
             let read = self.try_io(Interest::READABLE, |end| {
                 let count = match end {
                     End::System(socket) => recv(socket, &mut *buffer, RecvFlags::empty())?.0,
-                    End::Simulated(endpoint) => endpoint.read(buffer)?,
+                    End::Other(stream) => stream.read(buffer)?,
                 };
                 self.drained.set(count < buffer.len());
                 if self.drained.get() && count > 0 {
                     // That it would block now needs no second call to be known.
                     short = Some(count);
-                    return Err(Errno::AGAIN);
+                    return Err(io::ErrorKind::WouldBlock.into());
                 }
                 Ok(count)
             });
@@ -161,7 +159,7 @@ impl Socket {
             Stream::Watched(stream) => stream
                 .poll_read_ready(&mut Context::from_waker(Waker::noop()))
                 .is_ready(),
-            Stream::Simulated(endpoint) => endpoint.has_input(),
+            Stream::Other(stream) => stream.has_input(),
             Stream::Lost => false,
         }
     }
@@ -183,8 +181,8 @@ impl Socket {
             SendFlags::NOSIGNAL
         };
         self.when_writable(|end| match end {
-            End::System(socket) => send(socket, bytes, flags),
-            End::Simulated(endpoint) => endpoint.write(bytes),
+            End::System(socket) => Ok(send(socket, bytes, flags)?),
+            End::Other(stream) => stream.write(bytes),
         })
         .await
     }
@@ -196,8 +194,8 @@ impl Socket {
     /// Whatever the system says of the connection or the file.
     pub async fn send_file(&self, file: &File, offset: u64, count: usize) -> io::Result<usize> {
         self.when_writable(|end| match end {
-            End::System(socket) => sendfile(socket, file, Some(&mut { offset }), count),
-            End::Simulated(endpoint) => endpoint.send_file(file, offset, count),
+            End::System(socket) => Ok(sendfile(socket, file, Some(&mut { offset }), count)?),
+            End::Other(stream) => stream.send_file(file, offset, count),
         })
         .await
     }
@@ -209,13 +207,13 @@ impl Socket {
         let _ = match &*self.stream.borrow() {
             Stream::Bare(stream) => set_tcp_cork(stream, is_on),
             Stream::Watched(stream) => set_tcp_cork(stream, is_on),
-            Stream::Simulated(_) | Stream::Lost => Ok(()),
+            Stream::Other(_) | Stream::Lost => Ok(()),
         };
     }
 
     async fn when_writable(
         &self,
-        mut call: impl FnMut(End<'_>) -> rustix::io::Result<usize>,
+        mut call: impl FnMut(End<'_>) -> io::Result<usize>,
     ) -> io::Result<usize> {
         loop {
             match self.try_io(Interest::WRITABLE, &mut call) {
@@ -231,15 +229,15 @@ impl Socket {
     fn try_io(
         &self,
         interest: Interest,
-        mut call: impl FnMut(End<'_>) -> rustix::io::Result<usize>,
+        mut call: impl FnMut(End<'_>) -> io::Result<usize>,
     ) -> io::Result<usize> {
         loop {
             let outcome = match &*self.stream.borrow() {
-                Stream::Bare(stream) => call(End::System(stream.as_fd())).map_err(io::Error::from),
+                Stream::Bare(stream) => call(End::System(stream.as_fd())),
                 Stream::Watched(stream) => {
-                    stream.try_io(interest, || Ok(call(End::System(stream.as_fd()))?))
+                    stream.try_io(interest, || call(End::System(stream.as_fd())))
                 }
-                Stream::Simulated(endpoint) => Ok(call(End::Simulated(endpoint))?),
+                Stream::Other(stream) => call(End::Other(&**stream)),
                 Stream::Lost => Err(io::ErrorKind::NotConnected.into()),
             };
             match outcome {
@@ -260,10 +258,8 @@ impl Socket {
         match &*stream {
             Stream::Watched(stream) if interest.is_readable() => stream.poll_read_ready(cx),
             Stream::Watched(stream) => stream.poll_write_ready(cx),
-            Stream::Simulated(endpoint) if interest.is_readable() => {
-                endpoint.poll_readable(cx).map(Ok)
-            }
-            Stream::Simulated(endpoint) => endpoint.poll_writable(cx).map(Ok),
+            Stream::Other(stream) if interest.is_readable() => stream.poll_readable(cx).map(Ok),
+            Stream::Other(stream) => stream.poll_writable(cx).map(Ok),
             _ => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
@@ -284,8 +280,8 @@ impl Socket {
         let _ = match &*self.stream.borrow() {
             Stream::Bare(stream) => rustix::net::shutdown(stream, Shutdown::Write),
             Stream::Watched(stream) => rustix::net::shutdown(stream, Shutdown::Write),
-            Stream::Simulated(endpoint) => {
-                endpoint.shut_down_writing();
+            Stream::Other(stream) => {
+                stream.shut_down_writing();
                 Ok(())
             }
             Stream::Lost => Ok(()),

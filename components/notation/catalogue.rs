@@ -189,12 +189,12 @@ macro_rules! any_message {
             $crate::net::Accepted,
             $crate::net::Datagram,
             $crate::notation::servers::HttpConnection,
-            $crate::http::Request,
-            $crate::http::Response,
-            $crate::http::Failure,
-            $crate::http::Notice,
-            $crate::http::Note,
-            $crate::http::Written
+            $crate::web::Request,
+            $crate::web::Response,
+            $crate::web::Failure,
+            $crate::web::Notice,
+            $crate::web::Note,
+            $crate::web::Written
         ] $tail }
     };
 }

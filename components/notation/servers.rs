@@ -10,8 +10,10 @@ use super::mistake::Mistake;
 use super::parameter::LineOf;
 use crate::cgi::CgiOptions;
 use crate::gateway::{RequestPorts, RequestPortsHandles, ResponsePart, serve_graphs};
-use crate::http::{Fields, ResponseHead, Route, Site, WebServer};
+use crate::http::{Fields, ResponseHead};
 use crate::net::{Accepted, accept, bind};
+use crate::server::{Site, WebServer};
+use crate::web::Route;
 
 /// A connection over which HTTP is to be spoken.
 #[derive(Debug)]

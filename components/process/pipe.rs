@@ -9,7 +9,7 @@ use bytes::Bytes;
 use kamea::{Component, Source};
 use tokio::net::unix::pipe;
 
-use crate::net::read_into_buffer;
+use crate::stream::read_into_buffer;
 
 /// The end of a pipe that is read.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
-use crate::http::Record;
+use crate::web::Record;
 
 /// How a line of the log looks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -73,8 +73,7 @@ impl LogTarget {
 ///
 /// ```
 /// use kamea::{Graph, Scheduler};
-/// use kamea_components::file::{LogFormat, LogTarget, write_access_log};
-/// use kamea_components::http::{Site, WebServer};
+/// use kamea_components::server::{LogFormat, LogTarget, Site, WebServer, write_access_log};
 ///
 /// let folder = tempfile::tempdir()?;
 /// let target = LogTarget::File(folder.path().join("access.log"));

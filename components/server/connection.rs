@@ -10,11 +10,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_lite::future::or;
 use kamea::time::{Timer, sleep, turn};
-use kamea::{Component, Ports, Template, is_stopping, mutated, stopping};
+use kamea::{Component, Template, is_stopping, mutated, stopping};
 
 use super::Handover;
 use super::explain::Errand;
-use crate::file::Files;
+use crate::chassis::NoPorts;
+use crate::documents::Files;
 use crate::net::{Finish, Socket, read_some};
 
 /// What one connection has and the others have not: the seed of its graph.
@@ -55,10 +56,6 @@ impl Opened {
 
 /// How long a peer may go on sending after its last response, before its bytes are refused.
 const LINGER: Duration = Duration::from_secs(2);
-
-/// The ports of [`hold_connection`]: it has none, its graph lives inside of it.
-#[derive(Debug, Ports)]
-pub struct NoPorts {}
 
 /// With what a connection is served; it may be exchanged while connections are held.
 #[derive(Debug)]

@@ -16,7 +16,7 @@ use kamea::{
 use super::connection::{Opened, Service, hold_connection, refuse_connection};
 use super::hand_over::hand_over_connection;
 use super::{Mode, Site};
-use crate::file::{Docroot, FileOptions, Files, Thumbnails};
+use crate::documents::{Docroot, FileOptions, Files, Thumbnails};
 use crate::net::{Accepted, Admission, Admitted, Socket, Turn, accept, accept_in_turn, bind};
 
 /// One listening socket for each worker: the system spreads the connections over them.

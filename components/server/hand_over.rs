@@ -11,7 +11,8 @@ use std::sync::Arc;
 use futures_lite::future::or;
 use kamea::{Component, stopping};
 
-use super::connection::{NoPorts, Service, refuse};
+use super::connection::{Service, refuse};
+use crate::chassis::NoPorts;
 use crate::net::{Socket, Tether};
 use crate::process::{Command, Process, Stdio};
 

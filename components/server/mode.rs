@@ -11,7 +11,7 @@ use super::Handover;
 ///
 /// ```
 /// use kamea::Scheduler;
-/// use kamea_components::http::{Mode, Site, WebServer};
+/// use kamea_components::server::{Mode, Site, WebServer};
 ///
 /// let scheduler = Scheduler::with_workers(1);
 /// let server = WebServer::new(Site::new(".")).mode(Mode::Single);

@@ -3,9 +3,9 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use super::application::serve_shared;
-use super::{Application, Handler, Mount, serve_handler};
-use crate::http::{Route, WebServer};
+use super::WebServer;
+use crate::gateway::{Application, Handler, Mount, serve_handler, serve_shared};
+use crate::web::Route;
 
 impl WebServer {
     /// Has an application serve a path and all below it: `/app` and `/app/...`, but not `/apple`. The path becomes `SCRIPT_NAME`, what stands
@@ -17,7 +17,7 @@ impl WebServer {
     ///
     /// ```
     /// use kamea_components::gateway::{BoxError, Environ, StartResponse};
-    /// use kamea_components::http::{Site, WebServer};
+    /// use kamea_components::server::{Site, WebServer};
     ///
     /// async fn hello(_: Environ, start_response: StartResponse) -> Result<&'static str, BoxError> {
     ///     start_response.ok([("Content-Type", "text/plain")])?;
@@ -46,7 +46,8 @@ impl WebServer {
     /// # Examples
     ///
     /// ```
-    /// use kamea_components::http::{Request, Route, Site, WebServer};
+    /// use kamea_components::server::{Site, WebServer};
+    /// use kamea_components::web::{Request, Route};
     ///
     /// async fn hello(request: Request) -> String {
     ///     format!("hello, {}\n", request.exchange.peer)

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::parse::Patience;
-use super::{Fields, Limits};
-use crate::file::FileOptions;
+use crate::documents::FileOptions;
+use crate::http::{Fields, Limits};
+use crate::web::Patience;
 
 /// What a server serves, and within which bounds.
 ///
@@ -13,7 +13,7 @@ use crate::file::FileOptions;
 ///
 /// ```
 /// use std::time::Duration;
-/// use kamea_components::http::Site;
+/// use kamea_components::server::Site;
 ///
 /// let mut site = Site::new("www");
 /// site.limits.body = 16 << 20; // bytes

@@ -24,19 +24,19 @@ use kamea::{Component, Graph, GraphError, PerSeed, Placement, Scheduler, Sender}
 
 pub use listening::Listening;
 
+use super::LogEntry;
 use super::connection::Opened;
 use super::connections::{Configuration, Connections, listeners, server_graph};
-use super::errors::{ErrorPorts, ErrorPortsHandles};
-use super::filter::{
-    FilterPorts, FilterPortsHandles, ResponseFilterPorts, ResponseFilterPortsHandles,
-};
-use super::message::{HandlerPorts, HandlerPortsHandles};
-use super::route::{Route, RoutePorts, RoutePortsHandles};
 use super::{Explanations, Mode, Site};
 use crate::cgi::{Cgi, CgiOptions};
-use crate::file::{Docroot, FileOptions, LogEntry, Thumbnails, serve_files};
+use crate::documents::{Docroot, FileOptions, Thumbnails, serve_files};
 use crate::gateway::Mount;
 use crate::net::Admission;
+use crate::web::{
+    ErrorPorts, ErrorPortsHandles, FilterPorts, FilterPortsHandles, HandlerPorts,
+    HandlerPortsHandles, ResponseFilterPorts, ResponseFilterPortsHandles, Route, RoutePorts,
+    RoutePortsHandles,
+};
 use crate::wsgi::{WsgiPool, serve_wsgi};
 
 /// The graph of one connection while it is wired.
@@ -52,7 +52,9 @@ type Slot<Handles> = Box<dyn Fn(&mut ConnectionGraph, &str) -> Handles + Send + 
 /// ```
 /// use http::StatusCode;
 /// use kamea::{Done, Scheduler};
-/// use kamea_components::http::{Body, ErrorPorts, Fields, HandlerPorts, Response, ResponseHead, Site, WebServer};
+/// use kamea_components::http::{Fields, ResponseHead};
+/// use kamea_components::server::{Site, WebServer};
+/// use kamea_components::web::{Body, ErrorPorts, HandlerPorts, Response};
 ///
 /// /// Answers every request with the number of bytes that came in it.
 /// async fn count_content(io: &mut HandlerPorts) -> Done {

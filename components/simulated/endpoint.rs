@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -12,6 +13,7 @@ use kamea::time::{Timer, now};
 use rustix::io::Errno;
 
 use super::Conditions;
+use crate::net::ByteStream;
 
 /// How much of a file is sent at once, in bytes.
 const SEGMENT: usize = 16 * 1024;
@@ -246,93 +248,6 @@ impl Endpoint {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The address of this end.
-    pub(crate) fn local(&self) -> SocketAddr {
-        self.lock().end(self.side).address
-    }
-
-    /// Reads some of what has arrived, like recv(2) of a socket that does not block; 0 at the end of what the other end sends.
-    pub(crate) fn read(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
-        let mut connection = self.lock();
-        let end = connection.end(self.side);
-        if end.is_reset() {
-            return Err(Errno::CONNRESET);
-        }
-        end.gather();
-        let most = end.unread.len().min(buffer.len());
-        if most == 0 {
-            let is_end = end.arriving.is_empty() && has_come(end.end);
-            return if is_end { Ok(0) } else { Err(Errno::AGAIN) };
-        }
-        let count = connection.draw_part(most);
-        let end = connection.end(self.side);
-        for (place, byte) in buffer.iter_mut().zip(end.unread.drain(..count)) {
-            *place = byte;
-        }
-        end.length -= count;
-        connection.end(self.side.other()).writer.wake();
-        Ok(count)
-    }
-
-    /// Waits until there is something to be read.
-    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut connection = self.lock();
-        let end = connection.end(self.side);
-        end.gather();
-        if !end.unread.is_empty() {
-            return Poll::Ready(());
-        }
-        let bytes = end.arriving.front().map(|(moment, _)| *moment);
-        let next = bytes.or(end.end).into_iter().chain(end.reset).min();
-        end.reader.poll(next, cx)
-    }
-
-    /// Whether bytes, or the end of them, have arrived.
-    pub(crate) fn has_input(&self) -> bool {
-        let mut connection = self.lock();
-        let end = connection.end(self.side);
-        end.gather();
-        !end.unread.is_empty() || end.is_reset() || end.arriving.is_empty() && has_come(end.end)
-    }
-
-    /// Writes some of `bytes`, like send(2) on a socket that does not block.
-    pub(crate) fn write(&self, bytes: &[u8]) -> Result<usize, Errno> {
-        let mut connection = self.lock();
-        let end = connection.end(self.side);
-        if end.is_reset() {
-            return Err(Errno::CONNRESET);
-        }
-        if end.is_finished {
-            return Err(Errno::PIPE);
-        }
-        match connection.space(self.side.other()) {
-            0 if !bytes.is_empty() => Err(Errno::AGAIN),
-            space => {
-                let count = connection.draw_part(space.min(bytes.len()));
-                self.send(&mut connection, &bytes[..count]);
-                Ok(count)
-            }
-        }
-    }
-
-    /// Writes some bytes of a file, like sendfile(2).
-    pub(crate) fn send_file(&self, file: &File, offset: u64, count: usize) -> Result<usize, Errno> {
-        let mut bytes = vec![0; count.min(SEGMENT)];
-        let read = rustix::io::pread(file, &mut bytes, offset)?;
-        self.write(&bytes[..read])
-    }
-
-    /// Waits until there is space for something to be written.
-    pub(crate) fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut connection = self.lock();
-        if connection.space(self.side.other()) > 0 {
-            return Poll::Ready(());
-        }
-        let end = connection.end(self.side);
-        let reset = end.reset;
-        end.writer.poll(reset, cx)
-    }
-
     fn send(&self, connection: &mut Connection, bytes: &[u8]) {
         let other = self.side.other();
         let is_silent = connection.is_silent();
@@ -348,9 +263,94 @@ impl Endpoint {
             end.reader.wake();
         }
     }
+}
 
-    /// Tells the other end that nothing more will come.
-    pub(crate) fn shut_down_writing(&self) {
+impl ByteStream for Endpoint {
+    fn local(&self) -> SocketAddr {
+        self.lock().end(self.side).address
+    }
+
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut connection = self.lock();
+        let end = connection.end(self.side);
+        if end.is_reset() {
+            return Err(Errno::CONNRESET.into());
+        }
+        end.gather();
+        let most = end.unread.len().min(buffer.len());
+        if most == 0 {
+            let is_end = end.arriving.is_empty() && has_come(end.end);
+            return if is_end {
+                Ok(0)
+            } else {
+                Err(Errno::AGAIN.into())
+            };
+        }
+        let count = connection.draw_part(most);
+        let end = connection.end(self.side);
+        for (place, byte) in buffer.iter_mut().zip(end.unread.drain(..count)) {
+            *place = byte;
+        }
+        end.length -= count;
+        connection.end(self.side.other()).writer.wake();
+        Ok(count)
+    }
+
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut connection = self.lock();
+        let end = connection.end(self.side);
+        end.gather();
+        if !end.unread.is_empty() {
+            return Poll::Ready(());
+        }
+        let bytes = end.arriving.front().map(|(moment, _)| *moment);
+        let next = bytes.or(end.end).into_iter().chain(end.reset).min();
+        end.reader.poll(next, cx)
+    }
+
+    fn has_input(&self) -> bool {
+        let mut connection = self.lock();
+        let end = connection.end(self.side);
+        end.gather();
+        !end.unread.is_empty() || end.is_reset() || end.arriving.is_empty() && has_come(end.end)
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let mut connection = self.lock();
+        let end = connection.end(self.side);
+        if end.is_reset() {
+            return Err(Errno::CONNRESET.into());
+        }
+        if end.is_finished {
+            return Err(Errno::PIPE.into());
+        }
+        match connection.space(self.side.other()) {
+            0 if !bytes.is_empty() => Err(Errno::AGAIN.into()),
+            space => {
+                let count = connection.draw_part(space.min(bytes.len()));
+                self.send(&mut connection, &bytes[..count]);
+                Ok(count)
+            }
+        }
+    }
+
+    fn send_file(&self, file: &File, offset: u64, count: usize) -> io::Result<usize> {
+        let mut bytes = vec![0; count.min(SEGMENT)];
+        let read = rustix::io::pread(file, &mut bytes, offset)?;
+        self.write(&bytes[..read])
+    }
+
+    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut connection = self.lock();
+        if connection.space(self.side.other()) > 0 {
+            return Poll::Ready(());
+        }
+        let end = connection.end(self.side);
+        let reset = end.reset;
+        end.writer.poll(reset, cx)
+    }
+
+    fn shut_down_writing(&self) {
         self.lock().send_end(self.side);
     }
 }

@@ -12,7 +12,7 @@ use kamea::time::sleep;
 use kamea::{Component, Sender, Source, link, random};
 
 use super::{Conditions, Endpoint};
-use crate::net::{Accepted, Socket};
+use crate::net::{Accepted, Socket, Transport};
 
 /// How many connections may wait to be accepted.
 const BACKLOG: usize = 128;
@@ -106,7 +106,7 @@ impl Network {
         let peer = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1)), port);
         let (client, server) = Endpoint::pair(conditions, peer, address);
         let accepted = Accepted {
-            stream: server.into(),
+            stream: Transport::Other(Box::new(server)),
             peer,
         };
         let listener = self.listeners(|listeners| listeners.get(&address).cloned());
@@ -114,7 +114,7 @@ impl Network {
         let sent = listener.send(accepted).await;
         sent.map_err(|_| io::ErrorKind::ConnectionRefused)?;
         Ok(Socket::new(Accepted {
-            stream: client.into(),
+            stream: Transport::Other(Box::new(client)),
             peer: address,
         }))
     }

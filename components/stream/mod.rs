@@ -1,14 +1,13 @@
 //! Components over plain messages: they know nothing of what the messages are, or no more than that they are bytes.
 
 mod batch;
-mod chunkify;
+mod buffer;
 mod collate;
 mod counter;
 mod data_source;
 mod echo;
 mod first_only;
-mod frame;
-mod lines;
+mod framing;
 mod lossy_connector;
 mod measure_rate;
 mod null_sink;
@@ -19,7 +18,6 @@ mod tag_with_sequence_number;
 #[cfg(test)]
 mod testing;
 mod ticker;
-mod unframe;
 mod unreliable;
 mod unseen_only;
 mod zip;
@@ -27,15 +25,17 @@ mod zip;
 use std::time::Duration;
 
 pub use batch::batch;
-pub use chunkify::chunkify;
+pub(crate) use buffer::{poll_into_buffer, read_into_buffer};
 pub use collate::{TooMany, collate};
 pub use counter::counter;
 pub use data_source::data_source;
 pub use echo::echo;
 pub use first_only::first_only;
-pub use frame::{FrameError, frame};
-pub(crate) use lines::LineSplitter;
-pub use lines::{LONGEST_LINE, LineTooLong, lines};
+pub(crate) use framing::LineSplitter;
+pub use framing::chunkify;
+pub use framing::unframe;
+pub use framing::{FrameError, frame};
+pub use framing::{LONGEST_LINE, LineTooLong, lines};
 pub use lossy_connector::lossy_connector;
 pub use measure_rate::measure_rate;
 pub use null_sink::null_sink;
@@ -44,7 +44,6 @@ pub use prompted_turnstile::{TurnstilePorts, TurnstilePortsHandles, prompted_tur
 pub use rate_limit::rate_limit;
 pub use tag_with_sequence_number::tag_with_sequence_number;
 pub use ticker::ticker;
-pub use unframe::unframe;
 pub use unreliable::{Unreliability, unreliable};
 pub use unseen_only::unseen_only;
 pub use zip::{ZipPorts, ZipPortsHandles, zip};

@@ -7,7 +7,7 @@ use futures_lite::{Stream, stream};
 use http::StatusCode;
 use kamea::{Closed, Receiver, Sender};
 
-use super::Fields;
+use crate::http::Fields;
 
 /// The content of a request while it comes in; bounded, so that who does not read holds the peer up.
 #[derive(Debug)]
@@ -94,7 +94,8 @@ impl Content {
     /// # Examples
     ///
     /// ```
-    /// use kamea_components::http::{Content, Fields};
+    /// use kamea_components::http::Fields;
+    /// use kamea_components::web::Content;
     ///
     /// # kamea::testing::block_on(async {
     /// let (sender, mut content) = Content::link(4);

@@ -10,7 +10,7 @@ use minijinja::{Environment, context};
 
 use super::errors::{ErrorPorts, error_response, page_response};
 use super::message::{Body, ErrorForm, Failure, Response};
-use super::{Fields, ResponseHead};
+use crate::http::{Fields, ResponseHead};
 
 /// Pages for errors, by status: templates in which `{{ status }}`, `{{ reason }}` and `{{ explanation }}` stand for what happened.
 ///
@@ -19,7 +19,8 @@ use super::{Fields, ResponseHead};
 /// # Examples
 ///
 /// ```
-/// use kamea_components::http::{ErrorPages, Site, WebServer, answer_errors_with};
+/// use kamea_components::server::{Site, WebServer};
+/// use kamea_components::web::{ErrorPages, answer_errors_with};
 ///
 /// let pages = ErrorPages::new([("404.html", "<h1>{{ status }}: {{ reason }}</h1>")])?;
 /// let server = WebServer::new(Site::new(".")).errors(answer_errors_with(pages));
@@ -37,7 +38,7 @@ pub struct ErrorPages {
 /// # Examples
 ///
 /// ```
-/// use kamea_components::http::{ErrorPages, ErrorRedirect};
+/// use kamea_components::web::{ErrorPages, ErrorRedirect};
 ///
 /// let pages = ErrorPages::default().redirect("404=/lost.html".parse()?);
 /// assert!("200=/".parse::<ErrorRedirect>().is_err());

@@ -5,7 +5,7 @@ use http::StatusCode;
 use kamea::{Component, Done, Inbox, Outbox, Ports};
 
 use super::message::{Body, ErrorForm, Exchange, Failure, Response};
-use super::{Fields, ResponseHead};
+use crate::http::{Fields, ResponseHead};
 
 /// The ports of the error component: [`answer_errors`], or a user's own.
 #[derive(Debug, Ports)]
@@ -23,7 +23,7 @@ pub struct ErrorPorts {
 /// ```
 /// use http::StatusCode;
 /// use kamea::Graph;
-/// use kamea_components::http::{Body, Exchange, Failure, answer_errors};
+/// use kamea_components::web::{Body, Exchange, Failure, answer_errors};
 ///
 /// let mut graph = Graph::new("errors alone");
 /// let errors = graph.add("errors", answer_errors());
@@ -115,7 +115,7 @@ fn told(
 
 /// The page; its text is escaped by the template engine.
 #[derive(Template)]
-#[template(path = "http/error_page.html")]
+#[template(path = "web/error_page.html")]
 struct ErrorPage<'a> {
     status: u16,
     reason: &'a str,

@@ -2,8 +2,8 @@
 
 use kamea::{Component, Inbox, Outbox, Ports};
 
-use super::Fields;
 use super::message::{Failure, Request, Response};
+use crate::http::Fields;
 
 /// The ports of a filter of requests: it stands between the parser and the router, and passes a request on, answers it itself,
 /// or fails it.
@@ -13,7 +13,8 @@ use super::message::{Failure, Request, Response};
 /// ```
 /// use http::StatusCode;
 /// use kamea::Done;
-/// use kamea_components::http::{Failure, FilterPorts, Site, WebServer};
+/// use kamea_components::server::{Site, WebServer};
+/// use kamea_components::web::{Failure, FilterPorts};
 ///
 /// /// Nobody gets at the drafts.
 /// async fn guard_drafts(io: &mut FilterPorts) -> Done {
@@ -60,7 +61,9 @@ pub struct ResponseFilterPorts {
 /// # Examples
 ///
 /// ```
-/// use kamea_components::http::{Fields, Site, WebServer, add_fields};
+/// use kamea_components::http::Fields;
+/// use kamea_components::server::{Site, WebServer};
+/// use kamea_components::web::add_fields;
 ///
 /// let fields = Fields::new().with("X-Content-Type-Options", "nosniff");
 /// let server = WebServer::new(Site::new(".")).response_filter("fields", add_fields(fields));

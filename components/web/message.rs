@@ -1,18 +1,15 @@
 //! Requests, responses and failures, as the messages that the components of a server exchange.
 
 use std::borrow::Cow;
-use std::fs::File;
-use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::FileExt;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Method, StatusCode, Version};
 use kamea::Receiver;
 
 use super::content::{Content, Incomplete};
-use super::{Fields, RequestHead, ResponseHead, preferred_type};
+use crate::file::FileSlice;
+use crate::http::{Chunk, Fields, RequestHead, ResponseHead, preferred_type};
 
 /// One request and its response: what both must agree on. It travels with the request and comes back with the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +47,8 @@ impl ErrorForm {
     /// # Examples
     ///
     /// ```
-    /// use kamea_components::http::{ErrorForm, Fields};
+    /// use kamea_components::http::Fields;
+    /// use kamea_components::web::ErrorForm;
     ///
     /// assert_eq!(ErrorForm::wanted_by(&Fields::new()), ErrorForm::Page);
     /// let fields = Fields::new().with("Accept", "application/json");
@@ -93,7 +91,7 @@ impl Exchange {
     /// # Examples
     ///
     /// ```
-    /// use kamea_components::http::{ErrorForm, Exchange};
+    /// use kamea_components::web::{ErrorForm, Exchange};
     ///
     /// let exchange = Exchange::new(0, "192.0.2.1:1234".parse()?).closing();
     /// assert!(exchange.closes && exchange.error_form == ErrorForm::Page);
@@ -188,26 +186,6 @@ pub enum Body {
     Verbatim(Receiver<Chunk>),
 }
 
-/// What is sent of a [`Body::Stream`].
-#[derive(Debug, Clone)]
-pub enum Chunk {
-    /// Some bytes.
-    Data(Bytes),
-    /// The end of the content, with the trailer fields (RFC 9110 section 6.5), which are sent where the content is chunked.
-    End(Fields),
-}
-
-impl Chunk {
-    /// The end, without trailer fields.
-    pub const END: Self = Self::End(Fields::new());
-}
-
-impl<B: Into<Bytes>> From<B> for Chunk {
-    fn from(bytes: B) -> Self {
-        Self::Data(bytes.into())
-    }
-}
-
 /// One of several pieces of content.
 #[derive(Debug, Clone)]
 pub enum Piece {
@@ -233,30 +211,6 @@ impl From<Piece> for Body {
             Piece::Bytes(bytes) => Self::Bytes(bytes),
             Piece::File(slice) => Self::File(slice),
         }
-    }
-}
-
-/// Consecutive bytes of a file.
-#[derive(Debug, Clone)]
-pub struct FileSlice {
-    /// The file, open for reading.
-    pub file: Arc<File>,
-    /// Where it begins, in bytes.
-    pub offset: u64,
-    /// Its length in bytes.
-    pub length: u64,
-}
-
-impl FileSlice {
-    /// Reads all of it into a buffer, in the place of what was there. That may wait for the disk.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be read; [`io::ErrorKind::UnexpectedEof`] if the file has become shorter.
-    pub fn read_into(&self, buffer: &mut Vec<u8>) -> io::Result<()> {
-        let length = usize::try_from(self.length).map_err(io::Error::other)?;
-        buffer.resize(length, 0);
-        self.file.read_exact_at(buffer, self.offset)
     }
 }
 
@@ -296,7 +250,8 @@ impl Failure {
 /// ```
 /// use http::StatusCode;
 /// use kamea::Done;
-/// use kamea_components::http::{Body, Failure, HandlerPorts, Response, ResponseHead};
+/// use kamea_components::http::ResponseHead;
+/// use kamea_components::web::{Body, Failure, HandlerPorts, Response};
 ///
 /// /// Greets whoever asks for `/hello`.
 /// async fn greet(io: &mut HandlerPorts) -> Done {

@@ -5,8 +5,8 @@ use std::time::SystemTime;
 use kamea::time::wall_clock;
 use kamea::{Component, Inbox, Outbox, Ports};
 
-use super::RequestHead;
 use super::message::Request;
+use crate::http::RequestHead;
 
 /// The ports of [`note_requests`].
 #[derive(Debug, Ports)]

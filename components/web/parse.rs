@@ -24,7 +24,7 @@ use crate::net::Finish;
 
 use super::content::{Content, Incomplete, Part};
 use super::message::{ErrorForm, Exchange, Failure, Request};
-use super::{BodyKind, Event, Limits, Phase, RequestDecoder, RequestHead};
+use crate::http::{BodyKind, Event, Limits, Phase, RequestDecoder, RequestHead};
 
 /// The ports of [`parse_requests`].
 #[derive(Debug, Ports)]
@@ -106,7 +106,8 @@ impl Default for Patience {
 /// ```
 /// use std::sync::Arc;
 /// use kamea::Graph;
-/// use kamea_components::http::{Limits, Patience, parse_requests};
+/// use kamea_components::http::Limits;
+/// use kamea_components::web::{Patience, parse_requests};
 ///
 /// let mut graph = Graph::new("parser alone");
 /// let peer = "192.0.2.1:1234".parse()?;

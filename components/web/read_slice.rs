@@ -1,14 +1,9 @@
 //! The reader of files: the bytes of a file, chunk by chunk.
 
-use std::io;
-use std::os::unix::fs::FileExt;
+use kamea::{Component, Source};
 
-use kamea::{Component, Source, unblock};
-
-use crate::http::{Chunk, FileSlice};
-
-/// How many bytes are read at a time.
-const CHUNK: u64 = 128 * 1024;
+use crate::file::FileSlice;
+use crate::http::Chunk;
 
 /// Reads part of a file, in chunks of 128 KiB, on threads that may wait for the disk. A file that has become shorter is a fault.
 ///
@@ -17,8 +12,9 @@ const CHUNK: u64 = 128 * 1024;
 /// ```
 /// use std::sync::Arc;
 /// use kamea::Graph;
-/// use kamea_components::file::read_slice;
-/// use kamea_components::http::{Chunk, FileSlice};
+/// use kamea_components::web::read_slice;
+/// use kamea_components::file::FileSlice;
+/// use kamea_components::http::Chunk;
 ///
 /// let mut file = tempfile::tempfile()?;
 /// std::io::Write::write_all(&mut file, b"0123456789")?;
@@ -32,17 +28,8 @@ const CHUNK: u64 = 128 * 1024;
 /// ```
 pub fn read_slice(slice: FileSlice) -> impl Component<Source<Chunk>> + Clone + Send + Sync {
     async move |io: &mut Source<Chunk>| {
-        let (mut offset, end) = (slice.offset, slice.offset + slice.length);
-        while offset < end {
-            let file = slice.file.clone();
-            // At most `CHUNK`: it fits.
-            let mut bytes = vec![0; (end - offset).min(CHUNK) as usize];
-            let bytes = unblock(move || {
-                file.read_exact_at(&mut bytes, offset)?;
-                io::Result::Ok(bytes)
-            });
-            let bytes = bytes.await?;
-            offset += bytes.len() as u64;
+        let mut slice = slice.clone();
+        while let Some(bytes) = slice.read_next().await? {
             io.outbox.send(bytes.into()).await?;
         }
         Ok(io.outbox.send(Chunk::END).await?)

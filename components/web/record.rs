@@ -14,9 +14,9 @@ use http::StatusCode;
 use kamea::time::wall_clock;
 use kamea::{Component, Inbox, Message, Outbox, Ports, Sender};
 
-use super::RequestHead;
 use super::note::Note;
 use super::parse::Written;
+use crate::http::RequestHead;
 
 /// The ports of [`record_exchanges`].
 #[derive(Debug, Ports)]

@@ -11,9 +11,9 @@ use std::net::SocketAddr;
 use http::StatusCode;
 use kamea::{Component, Inbox, Outbox, Ports};
 
-use super::Fields;
 use super::message::{Exchange, Failure};
 use super::parse::{Notice, Written};
+use crate::http::Fields;
 use crate::net::Finish;
 
 /// The ports of [`refuse_requests`].

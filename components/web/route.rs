@@ -10,7 +10,7 @@ use memchr::memmem::Finder;
 use wildmatch::WildMatch;
 
 use super::message::{Body, Failure, Request, Response};
-use super::{Fields, RequestHead, ResponseHead, Target};
+use crate::http::{Fields, RequestHead, ResponseHead, Target};
 
 /// The ports of [`route_requests`].
 #[derive(Debug, Ports)]
@@ -32,7 +32,8 @@ pub struct RoutePorts {
 /// # Examples
 ///
 /// ```
-/// use kamea_components::http::{Event, Limits, RequestDecoder, Route};
+/// use kamea_components::http::{Event, Limits, RequestDecoder};
+/// use kamea_components::web::Route;
 ///
 /// let route = Route::path("/drafts/*").method("PUT")?.method("PROPFIND")?;
 /// let matches = |request_line: &str| {
@@ -92,7 +93,7 @@ impl Route {
         Ok(self.for_methods([Method::from_bytes(method.as_bytes())?]))
     }
 
-    pub(super) fn for_methods(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
+    pub(crate) fn for_methods(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
         self.methods.extend(methods);
         self
     }
@@ -121,7 +122,7 @@ impl Route {
     }
 
     /// Why a request does not go this way, if it does not.
-    pub(super) fn mismatch(&self, head: &RequestHead) -> Option<&'static str> {
+    pub(crate) fn mismatch(&self, head: &RequestHead) -> Option<&'static str> {
         [
             (self.is_for_method(&head.method), "another method"),
             (self.is_for_query(&head.target), "another query"),

@@ -3,9 +3,8 @@
 use http::{StatusCode, Version};
 use kamea::Component;
 
-use super::fields::SECRETS;
 use super::message::{Body, HandlerPorts, Request, Response};
-use super::{Fields, ResponseHead};
+use crate::http::{Fields, ResponseHead, SECRETS};
 
 /// Answers TRACE with the request itself, as `message/http`, without the fields that may be secrets.
 ///
@@ -14,7 +13,8 @@ use super::{Fields, ResponseHead};
 /// # Examples
 ///
 /// ```
-/// use kamea_components::http::{Site, WebServer, answer_trace};
+/// use kamea_components::server::{Site, WebServer};
+/// use kamea_components::web::answer_trace;
 ///
 /// let server = WebServer::new(Site::new(".")).method("TRACE", answer_trace())?;
 /// # let _ = server;

@@ -13,10 +13,11 @@ use kamea::{Component, Inbox, Outbox, Ports, Receiver, mutated};
 
 use crate::net::{Finish, Socket};
 
-use super::message::{Body, Chunk, Exchange, FileSlice, Piece, Response};
+use super::message::{Body, Exchange, Piece, Response};
 use super::parse::{Notice, WINDOW, Written};
-use super::{
-    BodyFraming, Connection, DateCache, encode_chunk_size, encode_continue, encode_head,
+use crate::file::FileSlice;
+use crate::http::{
+    BodyFraming, Chunk, Connection, DateCache, encode_chunk_size, encode_continue, encode_head,
     encode_last_chunk,
 };
 

@@ -17,7 +17,7 @@ use kamea::{Component, Done, Flows, Graph, GraphError, Sender, link};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use super::pool::Pool;
-use crate::http::NoPorts;
+use crate::chassis::NoPorts;
 use crate::process::{PipeReader, Process, log_lines, read_pipe};
 use life::Life;
 

@@ -34,7 +34,7 @@ use pool::{Job, Pool};
 ///
 /// ```no_run
 /// use kamea::Scheduler;
-/// use kamea_components::http::{Site, WebServer};
+/// use kamea_components::server::{Site, WebServer};
 /// use kamea_components::wsgi::{WsgiApplication, WsgiPool};
 ///
 /// let scheduler = Scheduler::new();

@@ -18,7 +18,8 @@ use kamea::time::now;
 use tokio::sync::Notify;
 
 use super::WsgiApplication;
-use crate::http::{Content, Exchange, Failure, Fields, Response};
+use crate::http::Fields;
+use crate::web::{Content, Exchange, Failure, Response};
 use process::{Entry, Process, Work};
 
 /// How many requests a process gets beside those that its threads are busy with.

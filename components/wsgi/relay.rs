@@ -15,7 +15,6 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 
 use futures_lite::future::or;
 use kamea::Component;
@@ -27,8 +26,9 @@ use tokio::net::unix::{ReadHalf, WriteHalf};
 
 use super::frame::{Frame, FrameDecoder};
 use super::pool::{Job, Key, Pool};
-use crate::http::{Content, NoPorts};
-use crate::net::read_into_buffer;
+use crate::chassis::NoPorts;
+use crate::stream::poll_into_buffer;
+use crate::web::Content;
 
 use answer::{answer, fail};
 use download::Download;
@@ -210,21 +210,11 @@ impl Frames<'_> {
             self.pool.flush(self.key);
             let read = &mut self.read;
             let bytes = poll_fn(|cx| {
-                let mut pending = false;
-                let bytes = read_into_buffer(|buffer| {
+                poll_into_buffer(|buffer| {
                     let mut buffer = ReadBuf::new(buffer);
-                    match Pin::new(&mut *read).poll_read(cx, &mut buffer) {
-                        Poll::Ready(done) => done.map(|()| buffer.filled().len()),
-                        Poll::Pending => {
-                            pending = true;
-                            Ok(0)
-                        }
-                    }
-                });
-                if pending {
-                    return Poll::Pending;
-                }
-                Poll::Ready(bytes)
+                    let poll = Pin::new(&mut *read).poll_read(cx, &mut buffer);
+                    poll.map_ok(|()| buffer.filled().len())
+                })
             })
             .await;
             match bytes {

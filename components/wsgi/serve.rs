@@ -9,7 +9,7 @@ use super::WsgiPool;
 use super::frame::encode_request;
 use super::pool::{Job, Outcome};
 use crate::gateway::{Mount, Variables};
-use crate::http::{Failure, HandlerPorts, Request, WINDOW};
+use crate::web::{Failure, HandlerPorts, Request, WINDOW};
 
 /// Has the application behind `pool` serve requests. The variables of its environ are those of `mount`.
 ///

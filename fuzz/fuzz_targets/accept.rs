@@ -2,7 +2,8 @@
 
 #![no_main]
 
-use kamea_components::http::{ErrorForm, Fields, preferred_type};
+use kamea_components::http::{Fields, preferred_type};
+use kamea_components::web::ErrorForm;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -4,7 +4,9 @@ use std::error::Error;
 
 use http::StatusCode;
 use kamea::Done;
-use kamea_components::http::{Failure, Fields, FilterPorts, Request, Site, WebServer};
+use kamea_components::http::Fields;
+use kamea_components::server::{Site, WebServer};
+use kamea_components::web::{Failure, FilterPorts, Request};
 use kamea_recipes::serve;
 
 /// Whether a request may go on. The decoded path counts: `/%73ongs/` is `/songs/`.

@@ -6,10 +6,9 @@ use std::ops::Range;
 use bytes::Bytes;
 use http::StatusCode;
 use kamea::Done;
-use kamea_components::http::{
-    Body, Failure, Fields, HandlerPorts, Ranges, Request, Response, ResponseHead, Route, Site,
-    WebServer, evaluate_range,
-};
+use kamea_components::http::{Fields, Ranges, ResponseHead, evaluate_range};
+use kamea_components::server::{Site, WebServer};
+use kamea_components::web::{Body, Failure, HandlerPorts, Request, Response, Route};
 use kamea_recipes::serve;
 
 const LENGTH: u64 = 1 << 20;

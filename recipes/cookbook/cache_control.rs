@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use kamea_components::http::{Site, WebServer};
+use kamea_components::server::{Site, WebServer};
 use kamea_recipes::serve;
 
 fn main() -> Result<(), Box<dyn Error>> {

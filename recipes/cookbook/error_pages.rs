@@ -2,7 +2,8 @@
 
 use std::error::Error;
 
-use kamea_components::http::{ErrorPages, Site, WebServer, answer_errors_with};
+use kamea_components::server::{Site, WebServer};
+use kamea_components::web::{ErrorPages, answer_errors_with};
 use kamea_recipes::serve;
 
 const LOST: &str = "<!DOCTYPE html><title>{{ status }}</title>

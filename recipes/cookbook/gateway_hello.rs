@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use kamea_components::gateway::{BoxError, Environ, StartResponse};
-use kamea_components::http::{Site, WebServer};
+use kamea_components::server::{Site, WebServer};
 use kamea_recipes::serve;
 
 async fn hello(environ: Environ, start_response: StartResponse) -> Result<String, BoxError> {

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use kamea::time::now;
 use kamea_components::gateway::{Application, BoxError, Chunks, Environ, StartResponse};
-use kamea_components::http::{Site, WebServer};
+use kamea_components::server::{Site, WebServer};
 use kamea_recipes::serve;
 
 /// Tells browsers, in `Server-Timing`, how long an application thought before it began its response.

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use http::StatusCode;
 use kamea::{Composite, Done, End, Graph, Pipe};
 use kamea_components::gateway::{RequestPorts, RequestPortsHandles, ResponsePart, serve_graphs};
-use kamea_components::http::{Fields, Request, ResponseHead, Route, Site, WebServer};
+use kamea_components::http::{Fields, ResponseHead};
+use kamea_components::server::{Site, WebServer};
+use kamea_components::web::{Request, Route};
 use kamea_recipes::serve;
 
 /// The longest line, in bytes.

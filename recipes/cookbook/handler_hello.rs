@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::StatusCode;
 use kamea_components::gateway::{BoxError, Handler, Reply};
-use kamea_components::http::{Incomplete, Request, Route, Site, WebServer};
+use kamea_components::server::{Site, WebServer};
+use kamea_components::web::{Incomplete, Request, Route};
 use kamea_recipes::serve;
 
 /// A function, of a request that it reads.

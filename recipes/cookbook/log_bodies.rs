@@ -4,7 +4,8 @@ use std::error::Error;
 use std::io::{self, Write};
 
 use kamea::{Done, End};
-use kamea_components::http::{Content, ContentSender, FilterPorts, Site, WebServer};
+use kamea_components::server::{Site, WebServer};
+use kamea_components::web::{Content, ContentSender, FilterPorts};
 use kamea_recipes::serve;
 
 async fn tee(io: &mut FilterPorts) -> Done {

@@ -3,7 +3,9 @@
 use std::error::Error;
 
 use kamea::{Done, End};
-use kamea_components::http::{Body, ErrorPorts, Response, ResponseHead, Site, WebServer};
+use kamea_components::http::ResponseHead;
+use kamea_components::server::{Site, WebServer};
+use kamea_components::web::{Body, ErrorPorts, Response};
 use kamea_recipes::serve;
 
 async fn say_it_in_verse(io: &mut ErrorPorts) -> Done {

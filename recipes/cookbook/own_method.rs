@@ -4,16 +4,16 @@ use std::error::Error;
 
 use http::StatusCode;
 use kamea::Done;
-use kamea_components::http::{
-    Body, Failure, HandlerPorts, Request, Response, ResponseHead, Site, WebServer,
-};
+use kamea_components::http::ResponseHead;
+use kamea_components::server::{Site, WebServer};
+use kamea_components::web::{Body, Failure, HandlerPorts, Request, Response};
 use kamea_recipes::serve;
 
 async fn count(request: &mut Request) -> Result<String, Failure> {
     let (mut bytes, mut lines) = (0, 0);
     let exchange = request.exchange.closing();
     if let Some(content) = &mut request.content {
-        let cut = |cut: kamea_components::http::Incomplete| {
+        let cut = |cut: kamea_components::web::Incomplete| {
             Failure::new(exchange, cut.status, cut.explanation)
         };
         while let Some(chunk) = content.next().await.map_err(cut)? {

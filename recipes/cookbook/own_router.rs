@@ -4,9 +4,9 @@ use std::error::Error;
 
 use http::StatusCode;
 use kamea::{Component, Done};
-use kamea_components::http::{
-    Body, Fields, HandlerPorts, Response, ResponseHead, Route, RoutePorts, Site, WebServer,
-};
+use kamea_components::http::{Fields, ResponseHead};
+use kamea_components::server::{Site, WebServer};
+use kamea_components::web::{Body, HandlerPorts, Response, Route, RoutePorts};
 use kamea_recipes::serve;
 
 /// Sends readers with an even number to the first route, and everything else to the files.

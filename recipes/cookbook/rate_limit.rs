@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use http::StatusCode;
 use kamea::Component;
 use kamea::time::now;
-use kamea_components::http::{Failure, Fields, FilterPorts, Site, WebServer};
+use kamea_components::http::Fields;
+use kamea_components::server::{Site, WebServer};
+use kamea_components::web::{Failure, FilterPorts};
 use kamea_recipes::serve;
 
 const BURST: u32 = 3;

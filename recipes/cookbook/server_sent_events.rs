@@ -7,7 +7,8 @@ use std::time::Duration;
 use futures_lite::stream;
 use kamea::time::sleep;
 use kamea_components::gateway::Reply;
-use kamea_components::http::{Request, Route, Site, WebServer};
+use kamea_components::server::{Site, WebServer};
+use kamea_components::web::{Request, Route};
 use kamea_recipes::serve;
 
 const PAGE: &str = r#"<!DOCTYPE html>

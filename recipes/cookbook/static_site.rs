@@ -2,7 +2,8 @@
 
 use std::error::Error;
 
-use kamea_components::http::{Fields, Site, WebServer};
+use kamea_components::http::Fields;
+use kamea_components::server::{Site, WebServer};
 use kamea_recipes::serve;
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -5,9 +5,9 @@ use std::hash::{DefaultHasher, Hasher};
 
 use http::StatusCode;
 use kamea::{Done, link};
-use kamea_components::http::{
-    Body, Chunk, Content, Fields, HandlerPorts, Response, ResponseHead, Route, Site, WebServer,
-};
+use kamea_components::http::{Chunk, Fields, ResponseHead};
+use kamea_components::server::{Site, WebServer};
+use kamea_components::web::{Body, Content, HandlerPorts, Response, Route};
 use kamea_recipes::serve;
 
 async fn digest_uploads(io: &mut HandlerPorts) -> Done {

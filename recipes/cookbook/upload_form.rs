@@ -5,7 +5,8 @@ use std::fmt::Write;
 
 use http::StatusCode;
 use kamea_components::gateway::{Input, Reply};
-use kamea_components::http::{Request, Route, Site, WebServer};
+use kamea_components::server::{Site, WebServer};
+use kamea_components::web::{Request, Route};
 use kamea_recipes::serve;
 use multer::{Constraints, Multipart, SizeLimit, parse_boundary};
 

@@ -4,8 +4,10 @@ use std::error::Error;
 
 use http::StatusCode;
 use kamea::Done;
-use kamea_components::file::FileOptions;
-use kamea_components::http::{Body, HandlerPorts, Response, ResponseHead, Route, Site, WebServer};
+use kamea_components::documents::FileOptions;
+use kamea_components::http::ResponseHead;
+use kamea_components::server::{Site, WebServer};
+use kamea_components::web::{Body, HandlerPorts, Response, Route};
 use kamea_recipes::serve;
 
 async fn say_hello(io: &mut HandlerPorts) -> Done {

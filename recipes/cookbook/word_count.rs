@@ -6,8 +6,7 @@ use std::{error::Error, io};
 use kamea::{Done, Pipe, pipeline};
 use kamea_components::chassis::parallel;
 use kamea_components::console::console_echoer;
-use kamea_components::file::slice_file;
-use kamea_components::http::FileSlice;
+use kamea_components::file::{FileSlice, slice_file};
 use kamea_recipes::{arguments, run};
 
 /// What is in a piece of text. Its first and its last word may be part of a longer one.

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::Path;
 
 use kamea::{Graph, Scheduler, Sender};
-use kamea_components::file::{LogEntry, LogTarget, write_access_log};
+use kamea_components::server::{LogEntry, LogTarget, write_access_log};
 
 use super::DRAIN;
 use super::options::Options;

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use clap::ValueEnum;
 use kamea_components::cgi::{CgiOptions, Chunked};
-use kamea_components::file::Programs;
+use kamea_components::documents::Programs;
 use kamea_components::process::Resource;
 use serde::Deserialize;
 

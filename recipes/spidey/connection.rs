@@ -8,9 +8,9 @@ use std::os::fd::AsFd as _;
 
 use futures_lite::future::or;
 use kamea::{Component, Graph, GraphError, Scheduler, Sender, Sink, unblock};
-use kamea_components::file::LogEntry;
 use kamea_components::net::{TakenOver, take_over};
 use kamea_components::process::{Hangup, hangups};
+use kamea_components::server::LogEntry;
 use kamea_recipes::{Stamp, log_to_stderr};
 
 use super::options::Options;

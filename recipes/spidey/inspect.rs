@@ -1,8 +1,8 @@
 //! The live view of `spidey`.
 
 use kamea::Scheduler;
-use kamea_components::http::Explanations;
 use kamea_components::inspect::{InspectError, Inspecting};
+use kamea_components::server::Explanations;
 use kamea_recipes::inspect;
 
 use super::options::Options;

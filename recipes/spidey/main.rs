@@ -23,11 +23,10 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use kamea::{Graph, Scheduler, Sender};
-use kamea_components::file::{LogEntry, read_error_pages};
-use kamea_components::http::{
-    ErrorPages, Explanations, WebServer, answer_errors_with, answer_trace,
-};
+use kamea_components::documents::read_error_pages;
 use kamea_components::process::hangups;
+use kamea_components::server::{Explanations, LogEntry, WebServer};
+use kamea_components::web::{ErrorPages, answer_errors_with, answer_trace};
 use kamea_components::wsgi::{NotLoaded, WsgiPool};
 use kamea_recipes::{Stamp, listen_until_ctrl_c, log_to_stderr, raise_file_limit, wrong_usage};
 

@@ -4,9 +4,9 @@ use std::env;
 use std::fmt;
 
 use clap::ValueEnum;
-use kamea_components::http::{Handover, Mode};
 use kamea_components::net::LARGEST_TEXT;
 use kamea_components::process::{Command, Stdio};
+use kamea_components::server::{Handover, Mode};
 use serde::Deserialize;
 
 use super::options::Options;

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use clap::Parser;
 use kamea_components::cgi::Setting;
-use kamea_components::file::{CacheRule, Compression, Interpreter, LogFormat};
-use kamea_components::http::{ErrorRedirect, Site};
+use kamea_components::documents::{CacheRule, Compression, Interpreter};
+use kamea_components::server::{LogFormat, Site};
+use kamea_components::web::ErrorRedirect;
 use serde::Deserialize;
 
 use super::cgi::{Limit, Unmeasured, Which, programs};

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use kamea::{Component, Sender, Sink, unblock};
-use kamea_components::file::LogEntry;
-use kamea_components::http::{Explanations, Listening};
 use kamea_components::process::Hangup;
+use kamea_components::server::{Explanations, Listening, LogEntry};
 use kamea_components::wsgi::WsgiPool;
 
 use super::options::Options;

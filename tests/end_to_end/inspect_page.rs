@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use image::{Rgb, RgbImage};
 use kamea::Scheduler;
-use kamea_components::http::{HandlerPorts, Route, Site, WebServer};
 use kamea_components::inspect::Inspector;
+use kamea_components::server::{Site, WebServer};
+use kamea_components::web::{HandlerPorts, Route};
 
 use super::devtools::Browser;
 use super::inspect::inspected;

@@ -1,5 +1,6 @@
 //! The rules of the architecture, held against the source.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -85,32 +86,212 @@ fn components_know_no_recipe() {
     );
 }
 
+/// Folders whose files decode and encode. They see bytes, never a socket or a file.
+const WITHOUT_IO: [&str; 2] = ["http", "coding"];
+
 #[test]
-fn protocol_files_do_no_io() {
-    // These put the protocol and the world together.
-    let worldly = [
-        "server.rs",
-        "connection.rs",
-        "connections.rs",
-        "hand_over.rs",
-        "write.rs",
-        "message.rs",
-    ]
-    .map(|name| format!("components/http/{name}"));
-    let mut protocol = sources("components/http");
-    protocol.retain(|(path, _)| !worldly.contains(path) && !path.contains("/tests"));
-    assert!(protocol.len() > 20);
+fn protocols_do_no_io() {
     let forbidden = [
         "std::fs",
+        "std::net::Tcp",
         "TcpStream",
         "TcpListener",
-        "tokio::",
+        "tokio::net",
+        "tokio::fs",
         "rustix::",
         "io::Read",
         "io::Write",
         "std::process",
+        "unblock",
     ];
-    none_mentions(&protocol, &forbidden);
+    for folder in WITHOUT_IO {
+        none_mentions(&sources(&format!("components/{folder}")), &forbidden);
+    }
+}
+
+/// The architecture of `components/`: its folders from the bottom up, each with the folders that it may import. Every
+/// import leads to a folder further up in this table, so that there is no cycle.
+const FOLDERS: [(&str, &[&str]); 19] = [
+    // Plain messages.
+    ("stream", &[]),
+    ("chassis", &[]),
+    ("console", &["stream"]),
+    // The world.
+    ("net", &["stream"]),
+    ("process", &["stream"]),
+    ("file", &[]),
+    // Protocols without I/O.
+    ("http", &[]),
+    ("coding", &["http"]),
+    // The messages and parts of a web server.
+    ("web", &["net", "file", "http", "coding"]),
+    // What answers requests.
+    ("documents", &["chassis", "file", "http", "coding", "web"]),
+    ("gateway", &["http", "web"]),
+    (
+        "cgi",
+        &["net", "process", "http", "web", "documents", "gateway"],
+    ),
+    (
+        "wsgi",
+        &["stream", "chassis", "process", "http", "web", "gateway"],
+    ),
+    // Whole servers.
+    (
+        "server",
+        &[
+            "chassis",
+            "net",
+            "process",
+            "http",
+            "web",
+            "documents",
+            "gateway",
+            "cgi",
+            "wsgi",
+        ],
+    ),
+    // Around them.
+    ("inspect", &["net", "http", "web", "gateway", "server"]),
+    ("load", &["stream", "chassis", "net", "http"]),
+    ("simulated", &["net", "process", "file"]),
+    // The catalogue names every component.
+    (
+        "notation",
+        &[
+            "stream",
+            "chassis",
+            "console",
+            "net",
+            "process",
+            "file",
+            "http",
+            "coding",
+            "web",
+            "documents",
+            "gateway",
+            "cgi",
+            "wsgi",
+            "server",
+            "inspect",
+            "load",
+        ],
+    ),
+    // The tests of every component.
+    ("contract", &[]),
+];
+
+/// How many rooms a folder may have: modules, whether a file or a folder. More mean that two subjects live in it.
+const MOST_ROOMS: usize = 20;
+
+/// What a file imports of this package: the folder of each `crate::` path, nested in braces or not.
+fn imported_folders(code: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for path in code.split("crate::").skip(1) {
+        match path.strip_prefix('{') {
+            Some(tree) => found.extend(first_names(tree)),
+            None => found.extend(first_name(path)),
+        }
+    }
+    found
+}
+
+fn first_name(path: &str) -> Option<String> {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    let name = path.split(|c| !is_part(c)).next()?;
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// The first name of each path of a tree of imports, up to the brace that ends it.
+fn first_names(tree: &str) -> Vec<String> {
+    let (mut depth, mut members) = (0, vec![String::new()]);
+    for c in tree.chars() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => members.push(String::new()),
+            _ if depth == 0 => members.last_mut().unwrap().push(c),
+            _ => {}
+        }
+    }
+    members
+        .iter()
+        .filter_map(|path| first_name(path.trim()))
+        .collect()
+}
+
+#[test]
+fn imports_are_found_however_they_are_written() {
+    let code = "use crate::net::{Socket, accept};\nuse crate::{web::{Body, Request}, file};\n\
+                fn a(_: crate::http::Fields) -> $crate::stream::Batch {}";
+    assert_eq!(
+        imported_folders(code),
+        ["net", "web", "file", "http", "stream"]
+    );
+}
+
+#[test]
+fn folders_of_components_import_only_those_below_them() {
+    let is_test = |path: &str| path.contains("/tests") || path.ends_with("/testing.rs");
+    for (place, (folder, allowed)) in FOLDERS.iter().enumerate() {
+        for import in *allowed {
+            let below = FOLDERS[..place].iter().any(|(name, _)| name == import);
+            assert!(below, "{folder} stands before {import} in the table");
+        }
+        if *folder == "contract" {
+            continue;
+        }
+        for (path, code) in sources(&format!("components/{folder}")) {
+            for import in imported_folders(&code) {
+                let is_allowed = import == *folder || allowed.contains(&import.as_str());
+                assert!(
+                    is_allowed || is_test(&path),
+                    "{path} imports {import}: {folder} may import {allowed:?} (see FOLDERS)"
+                );
+            }
+        }
+    }
+    let known: Vec<_> = FOLDERS.iter().map(|(name, _)| *name).collect();
+    let folders = fs::read_dir(root().join("components")).unwrap();
+    let folders = folders.map(|entry| entry.unwrap().path());
+    for folder in folders.filter(|path| path.is_dir()) {
+        let name = folder.file_name().unwrap().to_str().unwrap();
+        assert!(known.contains(&name), "{name} is not in the table");
+    }
+}
+
+/// The rooms of a folder. A file and a folder of the same name are one.
+fn rooms(folder: &Path) -> BTreeSet<String> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    let rooms = entries.filter_map(|entry| {
+        let path = entry.path();
+        let is_room = path.is_dir() || path.extension().is_some_and(|extension| extension == "rs");
+        let name = path.file_stem()?.to_str()?.to_owned();
+        let is_counted = !["mod", "tests", "testing"].contains(&name.as_str());
+        (is_room && is_counted).then_some(name)
+    });
+    rooms.collect()
+}
+
+#[test]
+fn no_folder_of_components_has_too_many_rooms() {
+    let mut folders = vec![root().join("components")];
+    while let Some(folder) = folders.pop() {
+        let rooms = rooms(&folder);
+        let count = rooms.len();
+        assert!(
+            count <= MOST_ROOMS,
+            "{} has {count} rooms: {rooms:?}",
+            folder.display()
+        );
+        let below = fs::read_dir(&folder).unwrap();
+        folders.extend(
+            below
+                .map(|entry| entry.unwrap().path())
+                .filter(|path| path.is_dir()),
+        );
+    }
 }
 
 #[test]

@@ -10,9 +10,9 @@ use bytes::Bytes;
 use http::StatusCode;
 use kamea::time::{Timer, now, sleep};
 use kamea::{Done, End, Graph, Ports, compute, link, random, spawn, unblock};
-use kamea_components::http::{
-    Body, Chunk, FileSlice, HandlerPorts, Piece, Request, Response, ResponseHead,
-};
+use kamea_components::file::FileSlice;
+use kamea_components::http::{Chunk, ResponseHead};
+use kamea_components::web::{Body, HandlerPorts, Piece, Request, Response};
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use crate::exchange::content;
@@ -67,7 +67,7 @@ async fn answer(mut request: Request, io: &HandlerPorts) -> Result<Option<Respon
     let received = match request.read_content(1000).await {
         Ok(content) => content.len(),
         Err(cut) => {
-            let failure = kamea_components::http::Failure::new(
+            let failure = kamea_components::web::Failure::new(
                 exchange.closing(),
                 cut.status,
                 cut.explanation,

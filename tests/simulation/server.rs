@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use kamea::time::sleep;
 use kamea::{Report, Simulation, link, random};
-use kamea_components::http::{Site, WebServer};
+use kamea_components::server::{Site, WebServer};
 use kamea_components::simulated::{Conditions, Network};
 
 use crate::client::{Manner, Seen, check, converse};

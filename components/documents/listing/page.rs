@@ -4,11 +4,11 @@ use askama::Template;
 use percent_encoding::percent_encode;
 
 use super::{SEGMENT, date_and_time, href_of, name_of};
-use crate::file::folder::{Entry, Key, View};
-use crate::file::thumbnail::has_thumbnail;
+use crate::documents::folder::{Entry, Key, View};
+use crate::documents::thumbnail::has_thumbnail;
 
 #[derive(Template)]
-#[template(path = "file/listing_head.html")]
+#[template(path = "documents/listing_head.html")]
 pub(super) struct Head<'a> {
     title: String,
     crumbs: Vec<Crumb>,
@@ -94,7 +94,7 @@ impl Column {
 }
 
 #[derive(Template)]
-#[template(path = "file/listing_rows.html")]
+#[template(path = "documents/listing_rows.html")]
 pub(super) struct Rows {
     rows: Vec<Row>,
 }
@@ -151,7 +151,7 @@ impl Row {
 }
 
 #[derive(Template)]
-#[template(path = "file/listing_foot.html")]
+#[template(path = "documents/listing_foot.html")]
 pub(super) struct Foot {
     folders: usize,
     files: usize,

@@ -9,7 +9,8 @@ use kamea::time::sleep;
 
 use super::*;
 use crate::gateway::testing::{Served, Tells, read_until, serve, tells};
-use crate::http::{Fields, Route};
+use crate::http::Fields;
+use crate::web::Route;
 
 fn served(application: impl Application + Send + Sync) -> Served {
     serve(|server| server.mount("/app", application))

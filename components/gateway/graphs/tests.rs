@@ -9,7 +9,8 @@ use kamea::{Composite, End, Pipe};
 
 use super::*;
 use crate::gateway::testing::{Served, read_until, serve, tells};
-use crate::http::{Fields, Route};
+use crate::http::Fields;
+use crate::web::Route;
 
 fn served<P, Kind>(make: impl Fn(&Request) -> P + Clone + Send + Sync + 'static) -> Served
 where

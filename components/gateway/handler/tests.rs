@@ -9,7 +9,7 @@ use http::StatusCode;
 
 use super::*;
 use crate::gateway::testing::serve;
-use crate::http::{Incomplete, Route};
+use crate::web::{Incomplete, Route};
 
 fn get(target: &str) -> String {
     format!("GET {target} HTTP/1.1\r\nHost: a\r\nAccept: text/plain\r\nConnection: close\r\n\r\n")

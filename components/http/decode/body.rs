@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::chunked::{Chunked, Part};
 use super::input::Input;
 use super::section::{Progress, read_trailers};
-use super::{Fields, Limits, Malformed};
+use crate::http::{Fields, Limits, Malformed};
 
 /// Decodes the body of one message.
 #[derive(Debug)]

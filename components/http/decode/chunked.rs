@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use super::grammar::is_text;
 use super::input::Input;
-use super::{Limits, Malformed};
+use crate::http::grammar::is_text;
+use crate::http::{Limits, Malformed};
 
 /// More digits than any size below 2^64 needs.
 const MAX_DIGITS: u8 = 16;

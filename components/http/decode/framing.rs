@@ -3,8 +3,8 @@
 
 use http::Version;
 
-use super::grammar::{is_host, trim};
-use super::{Fields, Malformed, ReplyBody};
+use crate::http::grammar::{is_host, trim};
+use crate::http::{Fields, Malformed, ReplyBody};
 
 /// How the body of a request is framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

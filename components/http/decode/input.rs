@@ -2,7 +2,7 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::{Limits, Malformed};
+use crate::http::{Limits, Malformed};
 
 /// Bytes that came and are not decoded yet.
 ///

@@ -7,12 +7,12 @@ use bytes::{Buf, Bytes};
 use http::{Method, StatusCode, Version};
 use httparse::{EMPTY_HEADER, ParserConfig, Status};
 
-use super::MalformedResponse;
+use super::framing::FramingFields;
+use super::input::Input;
+use super::section::{USUAL, check_line_ends, is_version, line_ends_within, offset, window};
+use crate::http::MalformedResponse;
 use crate::http::fields::Names;
-use crate::http::framing::FramingFields;
 use crate::http::head::is_persistent;
-use crate::http::input::Input;
-use crate::http::section::{USUAL, check_line_ends, is_version, line_ends_within, offset, window};
 use crate::http::{Fields, Limits, Malformed};
 
 /// The head of a response that was received (RFC 9112 section 4).

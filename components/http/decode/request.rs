@@ -21,7 +21,7 @@ use super::body::{BodyDecoder, BodyPart};
 use super::framing::BodyKind;
 use super::input::Input;
 use super::section::{HeadParts, Progress, read_head};
-use super::{Fields, Limits, Malformed, RequestHead, Target};
+use crate::http::{Fields, Limits, Malformed, RequestHead, Target};
 
 /// What a [`RequestDecoder`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -22,12 +22,11 @@ use http::{Method, StatusCode};
 #[doc(hidden)]
 pub use check::check_response_split_invariance;
 
-use super::head::{Awaited, HeadParts, read_head};
-use super::{MalformedResponse, ReceivedHead, ReplyBody};
-use crate::http::body::{BodyDecoder, BodyPart};
-use crate::http::input::Input;
-use crate::http::section::Progress;
-use crate::http::{Fields, Limits};
+use super::body::{BodyDecoder, BodyPart};
+use super::input::Input;
+use super::received_head::{Awaited, HeadParts, read_head};
+use super::section::Progress;
+use crate::http::{Fields, Limits, MalformedResponse, ReceivedHead, ReplyBody};
 
 /// What a [`ResponseDecoder`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,10 +10,10 @@ use std::ops::Range;
 use http::{Method, Version};
 use httparse::{EMPTY_HEADER, Header, Status};
 
-use super::fields::Names;
 use super::framing::{BodyKind, FramingFields};
-use super::target::{PathPart, find_path};
-use super::{Limits, Malformed};
+use crate::http::fields::Names;
+use crate::http::target::{PathPart, find_path};
+use crate::http::{Limits, Malformed};
 
 /// Fields for which there is room on the stack; the default limit.
 pub(super) const USUAL: usize = 100;

@@ -5,8 +5,8 @@ mod tests;
 
 use http::{StatusCode, Version};
 
-use super::fields::is_framing;
-use super::{Fields, ResponseHead};
+use crate::http::fields::is_framing;
+use crate::http::{Fields, ResponseHead};
 
 /// How the body of a response is framed (RFC 9112 section 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

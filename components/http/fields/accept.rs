@@ -1,7 +1,7 @@
 //! Content negotiation by media type: `Accept` (RFC 9110 section 12.5.1).
 
-use super::Fields;
-use super::grammar::trim;
+use crate::http::Fields;
+use crate::http::grammar::trim;
 
 /// Which of the media types that are on offer a request wants, each as `type/subtype`; the earlier one if it wants several alike.
 ///

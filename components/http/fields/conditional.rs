@@ -1,11 +1,11 @@
-//! Conditional requests (RFC 9110 section 13). `If-Range` is with the [ranges](super::evaluate_range).
+//! Conditional requests (RFC 9110 section 13). `If-Range` is with the [ranges](crate::http::evaluate_range).
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::Method;
 
-use super::Fields;
-use super::fields::Names;
+use super::Names;
+use crate::http::Fields;
 
 /// What the preconditions of a request come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::grammar::trim;
+use crate::http::grammar::trim;
 
 /// The freshness lifetime that a `Cache-Control` value gives to any cache (RFC 9111 section 5.2.2): zero if it may not be reused
 /// unasked; `None` if the value does not say. At most a year, which RFC 2616 called never.

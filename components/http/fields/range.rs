@@ -5,8 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::Method;
 
-use super::Fields;
-use super::grammar::trim;
+use crate::http::Fields;
+use crate::http::grammar::trim;
 
 /// What the `Range` of a request comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ const MOST: usize = 64;
 const GAP: u64 = 80;
 
 /// Evaluates `Range` and `If-Range` of a request for a representation of `length` bytes with these validators, after the
-/// other [preconditions](super::evaluate_preconditions).
+/// other [preconditions](crate::http::evaluate_preconditions).
 ///
 /// `etag` is the entity tag as it is sent; `last_modified` counts in whole seconds, as the field does. A field that is not
 /// understood, or is invalid, is ignored.

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::fields::{REDACTED, SECRETS};
+use super::{REDACTED, SECRETS};
 
 /// Blanks the values of fields that are secrets in text that shows the bytes of messages, escaped (`b"...\r\n"`) or not.
 ///
-/// [`Fields`](super::Fields) do that themselves when they are shown; bytes cannot know what they are. What is cut off in
+/// [`Fields`](crate::http::Fields) do that themselves when they are shown; bytes cannot know what they are. What is cut off in
 /// the middle of a value is blanked as well; the end of a value whose beginning is in another piece is not.
 ///
 /// # Examples

@@ -1,13 +1,11 @@
-//! Files.
+//! Bytes of files.
 
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use kamea::{Sink, Source};
 
 use super::{Entry, component};
-use crate::file::{Existing, LogEntry, read_file, slice_file, write_file};
-use crate::http::{Chunk, HandlerPorts};
+use crate::file::{Existing, read_file, slice_file, write_file};
 use crate::notation::value::{AboveZero, Size};
 
 pub(super) fn entries() -> Vec<Entry> {
@@ -39,30 +37,6 @@ pub(super) fn entries() -> Vec<Entry> {
                     if append { Existing::Append } else { Existing::Replace },
                 )
             }
-        },
-        component! {
-            "file.access_log" = write_access_log in "file/access_log.rs" over Sink<LogEntry>,
-            needs "the records of a web server"
-        },
-        component! {
-            "file.delete" = delete_files in "file/delete.rs" over HandlerPorts,
-            needs "the files of a worker"
-        },
-        component! {
-            "file.put" = put_files in "file/put.rs" over HandlerPorts,
-            needs "the files of a worker"
-        },
-        component! {
-            "file.read_slice" = read_slice in "file/read.rs" over Source<Chunk>,
-            needs "a file that is open"
-        },
-        component! {
-            "file.serve" = serve_files in "file/serve.rs" over HandlerPorts,
-            needs "the files of a worker"
-        },
-        component! {
-            "file.thumbnails" = serve_thumbnails in "file/thumbnail.rs" over HandlerPorts,
-            needs "the files of a worker"
         },
     ]
 }

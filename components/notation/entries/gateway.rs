@@ -4,7 +4,8 @@ use kamea::Pipe;
 
 use super::{Entry, component};
 use crate::cgi::CgiPorts;
-use crate::http::{Chunk, HandlerPorts};
+use crate::http::Chunk;
+use crate::web::HandlerPorts;
 
 pub(super) fn entries() -> Vec<Entry> {
     vec![

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use kamea::{Pipe, Sink};
 
 use super::{Entry, component};
-use crate::http::FilterPorts;
 use crate::inspect::Sketched;
+use crate::web::FilterPorts;
 
 pub(super) fn entries() -> Vec<Entry> {
     vec![

@@ -2,14 +2,16 @@
 
 mod chassis;
 mod console;
+mod documents;
 mod file;
 mod gateway;
-mod http;
 mod inspect;
 mod load;
 mod net;
 mod process;
+mod server;
 mod stream;
+mod web;
 mod words;
 
 use super::catalogue::component;
@@ -20,14 +22,16 @@ pub(super) fn all() -> Vec<Entry> {
     let folders = [
         chassis::entries(),
         console::entries(),
+        documents::entries(),
         file::entries(),
         gateway::entries(),
-        http::entries(),
         inspect::entries(),
         load::entries(),
         net::entries(),
         process::entries(),
+        server::entries(),
         stream::entries(),
+        web::entries(),
         words::entries(),
     ];
     folders.into_iter().flatten().collect()

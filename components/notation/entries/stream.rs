@@ -6,7 +6,6 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Entry, component};
-use crate::http::Request;
 use crate::net::Accepted;
 use crate::notation::servers::HttpConnection;
 use crate::notation::value::{AboveZero, Chance, Size};
@@ -15,6 +14,7 @@ use crate::stream::{
     lossy_connector, measure_rate, null_sink, one_shot, prompted_turnstile, rate_limit,
     tag_with_sequence_number, ticker, unframe, unreliable, unseen_only, zip,
 };
+use crate::web::Request;
 
 pub(super) fn entries() -> Vec<Entry> {
     vec![
@@ -28,7 +28,7 @@ pub(super) fn entries() -> Vec<Entry> {
             }
         },
         component! {
-            "chunkify" = chunkify in "stream/chunkify.rs" {
+            "chunkify" = chunkify in "stream/framing/chunkify.rs" {
                 /// How many bytes.
                 size: AboveZero<Size>,
                 => chunkify(size.0.0)
@@ -51,21 +51,21 @@ pub(super) fn entries() -> Vec<Entry> {
             }
         },
         component! {
-            "frame" = frame in "stream/frame.rs" {
+            "frame" = frame in "stream/framing/frame.rs" {
                 /// How many bytes a message has at the most.
                 longest: u32 = "1048576",
                 => frame(longest)
             }
         },
         component! {
-            "unframe" = unframe in "stream/unframe.rs" {
+            "unframe" = unframe in "stream/framing/unframe.rs" {
                 /// How many bytes a message has at the most.
                 longest: u32 = "1048576",
                 => unframe(longest)
             }
         },
         component! {
-            "lines" = lines in "stream/lines.rs" {
+            "lines" = lines in "stream/framing/lines.rs" {
                 /// How long a line may be.
                 longest: Size = "64KiB",
                 => lines(longest.0)

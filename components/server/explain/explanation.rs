@@ -6,9 +6,8 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::stamp::{Hop, What};
-use crate::http::message::{Exchange, Piece, Request};
-use crate::http::route::Route;
-use crate::http::{Body, RequestHead, Response};
+use crate::http::RequestHead;
+use crate::web::{Body, Exchange, Piece, Request, Response, Route};
 
 /// The way of one request through the components of its connection.
 #[derive(Debug, Clone)]

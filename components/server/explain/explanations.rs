@@ -8,8 +8,8 @@ use http::StatusCode;
 use kamea::{Receiver, Sender, link};
 
 use super::explanation::Explanation;
-use crate::http::message::{Body, Request, Response};
-use crate::http::{Fields, RequestHead, ResponseHead, Route};
+use crate::http::{Fields, RequestHead, ResponseHead};
+use crate::web::{Body, Request, Response, Route};
 
 /// Which requests of a server are to be explained: those with the field `Kamea-Explain: 1` that come from this machine, and those that somebody
 /// [picks](Self::pick).
@@ -19,13 +19,13 @@ use crate::http::{Fields, RequestHead, ResponseHead, Route};
 /// # Examples
 ///
 /// ```
-/// use kamea_components::http::{Explanations, Site, WebServer};
+/// use kamea_components::server::{Explanations, Site, WebServer};
 ///
 /// let explanations = Explanations::new();
 /// let picked = explanations.pick("/songs/*");
 /// let server = WebServer::new(Site::new(".")).explain(explanations);
 /// # server.check()?;
-/// # Ok::<(), kamea_components::http::StartError>(())
+/// # Ok::<(), kamea_components::server::StartError>(())
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Explanations(Arc<Picks>);
@@ -77,7 +77,7 @@ impl Explanations {
     }
 
     /// Who wants this request explained.
-    pub(in crate::http) fn wanted(&self, request: &Request) -> Option<Asked> {
+    pub(in crate::server) fn wanted(&self, request: &Request) -> Option<Asked> {
         if asks(&request.head, request.exchange.peer) && !request.exchange.is_head {
             return Some(Asked::Client);
         }
@@ -127,7 +127,7 @@ impl Drop for Picked {
 
 /// Who wants a request explained.
 #[derive(Debug)]
-pub(in crate::http) enum Asked {
+pub(in crate::server) enum Asked {
     /// Its client: in the place of the response.
     Client,
     /// Somebody else.
@@ -222,7 +222,7 @@ mod tests {
     fn a_pick_is_for_one_request_and_may_be_taken_back() {
         let explanations = Explanations::new();
         let request = |path| Request {
-            exchange: crate::http::Exchange::new(0, "192.0.2.1:7".parse().unwrap()),
+            exchange: crate::web::Exchange::new(0, "192.0.2.1:7".parse().unwrap()),
             head: Box::new(head(path, "")),
             content: None,
         };

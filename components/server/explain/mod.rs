@@ -25,9 +25,7 @@ pub(super) use explanations::Asked;
 pub use explanations::{Explanations, Picked};
 
 use super::connection::Opened;
-use super::filter::FilterPorts;
-use super::message::{Exchange, Failure, Request, Response};
-use super::route::Route;
+use crate::web::{Exchange, Failure, FilterPorts, Request, Response, Route};
 use explanation::Account;
 use stamp::{Hop, Stamped, stamp};
 

@@ -7,7 +7,7 @@ use http::StatusCode;
 use kamea::time::now;
 use kamea::{Component, Inbox, LinkEnds, Message, Outbox, Ports};
 
-use crate::http::message::{Failure, Request, Response};
+use crate::web::{Failure, Request, Response};
 
 /// The ports of [`stamp`].
 #[derive(Debug, Ports)]

@@ -9,7 +9,8 @@ use kamea::{Done, Scheduler};
 use serde_json::Value;
 
 use super::*;
-use crate::http::{FilterPorts, HandlerPorts, Listening, Site, WebServer};
+use crate::server::{Listening, Site, WebServer};
+use crate::web::{FilterPorts, HandlerPorts};
 
 /// Nobody gets at the drafts.
 async fn guard(io: &mut FilterPorts) -> Done {

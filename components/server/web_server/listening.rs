@@ -7,9 +7,9 @@ use std::sync::Arc;
 use kamea::{Component, Composite, Graph, Running, Scheduler, Sender, Sink, Source};
 
 use super::{StartError, WebServer};
-use crate::http::Mode;
-use crate::http::connections::{Configuration, Connections, connection_graph, graph_over, part};
 use crate::net::{Accepted, Admission};
+use crate::server::Mode;
+use crate::server::connections::{Configuration, Connections, connection_graph, graph_over, part};
 
 /// A server that runs.
 ///
@@ -17,7 +17,7 @@ use crate::net::{Accepted, Admission};
 ///
 /// ```
 /// use kamea::Scheduler;
-/// use kamea_components::http::{Site, WebServer};
+/// use kamea_components::server::{Site, WebServer};
 ///
 /// let scheduler = Scheduler::with_workers(1);
 /// let listening = WebServer::new(Site::new(".")).run(&scheduler, &["127.0.0.1:0".parse()?])?;
@@ -83,7 +83,7 @@ impl WebServer {
     /// use std::io::{Read, Write};
     /// use std::net::{TcpListener, TcpStream};
     /// use kamea::Scheduler;
-    /// use kamea_components::http::{Site, WebServer};
+    /// use kamea_components::server::{Site, WebServer};
     /// use kamea_components::net::Accepted;
     ///
     /// let listener = TcpListener::bind("127.0.0.1:0")?;
@@ -116,7 +116,7 @@ impl WebServer {
     ///
     /// ```
     /// use kamea::Simulation;
-    /// use kamea_components::http::{Site, WebServer};
+    /// use kamea_components::server::{Site, WebServer};
     /// use kamea_components::simulated::{Conditions, Network};
     ///
     /// Simulation::seeds(0..5).check(|simulation| {
@@ -156,7 +156,7 @@ impl WebServer {
     ///
     /// ```
     /// use kamea::pipeline;
-    /// use kamea_components::http::{Site, WebServer};
+    /// use kamea_components::server::{Site, WebServer};
     /// use kamea_components::net::{accept, bind};
     ///
     /// let listener = bind("127.0.0.1:0".parse()?, false)?;

@@ -5,7 +5,8 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use super::*;
-use crate::http::{Body, Fields, Response, ResponseHead};
+use crate::http::{Fields, ResponseHead};
+use crate::web::{Body, Response};
 
 fn ask(address: SocketAddr, method: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
@@ -118,8 +119,8 @@ fn an_error_component_that_fails_is_stood_in_for() {
 
 #[test]
 fn a_name_that_the_graph_has_already_is_told() {
-    let server = WebServer::new(Site::new(".")).method("TRACE", crate::http::answer_trace());
-    let server = server.unwrap().method("TRACE", crate::http::answer_trace());
+    let server = WebServer::new(Site::new(".")).method("TRACE", crate::web::answer_trace());
+    let server = server.unwrap().method("TRACE", crate::web::answer_trace());
     let error = server.unwrap().check().err().unwrap();
     assert!(error.to_string().contains("TRACE"), "{error}");
 }

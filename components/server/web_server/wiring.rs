@@ -10,21 +10,15 @@ use kamea::{Component, Fault, Graph, GraphError, InboxHandle, OutboxHandle, Poli
 
 use super::{ConnectionGraph, Slot, WebServer, slot};
 use crate::cgi::{candidates, serve_cgi};
-use crate::file::{Files, THUMBNAIL, delete_files, put_files, serve_thumbnails};
-use crate::http::choose::choose_errors;
-use crate::http::connection::Opened;
-use crate::http::errors::answer_errors;
-use crate::http::explain::{self, explain_requests};
-use crate::http::faults::answer_faults;
-use crate::http::filter::add_fields;
-use crate::http::message::{Failure, HandlerPorts, HandlerPortsHandles, Request, Response};
-use crate::http::note::note_requests;
-use crate::http::parse::{WINDOW, Written, parse_requests};
-use crate::http::record::record_exchanges;
-use crate::http::refuse::refuse_requests;
-use crate::http::route::{Route, route_requests};
-use crate::http::write::write_responses;
+use crate::documents::{Files, THUMBNAIL, delete_files, put_files, serve_thumbnails};
 use crate::net::read_bytes;
+use crate::server::connection::Opened;
+use crate::server::explain::{self, explain_requests};
+use crate::web::{
+    Failure, HandlerPorts, HandlerPortsHandles, Request, Response, Route, WINDOW, Written,
+    add_fields, answer_errors, answer_faults, choose_errors, note_requests, parse_requests,
+    record_exchanges, refuse_requests, route_requests, write_responses,
+};
 
 /// How long a peer may take to read that it is one too many.
 const REFUSAL_STALL: Duration = Duration::from_secs(1);

@@ -3,7 +3,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 use kamea::{Component, Pipe};
 
-use super::FrameError;
+use crate::stream::FrameError;
 
 /// How many bytes the length of a frame has.
 const PREFIX: usize = 4;

@@ -3,7 +3,8 @@
 use kamea::{Flow, Graph, Receiver, Sender, testing::block_on};
 
 use super::*;
-use crate::http::{Event, Exchange, Limits, RequestDecoder};
+use crate::http::{Event, Limits, RequestDecoder};
+use crate::web::Exchange;
 
 /// A router that serves PROPFIND and PURGE beside files.
 struct Routed {

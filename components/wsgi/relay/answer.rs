@@ -4,8 +4,9 @@ use bytes::Bytes;
 use http::StatusCode;
 use kamea::link;
 
-use crate::http::{Body, Chunk, Exchange, Response};
+use crate::http::Chunk;
 use crate::process::printable;
+use crate::web::{Body, Exchange, Response};
 use crate::wsgi::frame::{AnswerHead, BadHead};
 use crate::wsgi::pool::Job;
 

@@ -12,7 +12,8 @@ use kamea::{Sender, link};
 use super::answer::{answer, fail, has_content};
 use super::upload::Upload;
 use super::{Ended, Frames};
-use crate::http::{Body, Chunk, Response};
+use crate::http::Chunk;
+use crate::web::{Body, Response};
 use crate::wsgi::frame::{AnswerHead, BadHead, Frame};
 use crate::wsgi::pool::Job;
 

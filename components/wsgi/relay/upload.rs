@@ -9,7 +9,7 @@ use kamea::time::now;
 use tokio::net::unix::WriteHalf;
 use tokio::sync::Notify;
 
-use crate::http::Content;
+use crate::web::Content;
 use crate::wsgi::frame::{encode_content, encode_end};
 
 /// The content of a request, on its way to the worker.

@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use memchr::memchr;
 use thiserror::Error;
 
-use super::grammar::{is_field_value, is_token, trim};
+use crate::http::grammar::{is_field_value, is_token, trim};
 
 /// The fields of a message, in the order in which they came: `name: value CRLF`, any number of times.
 ///
@@ -59,13 +59,13 @@ impl Fields {
     }
 
     /// Lines that a decoder has checked, each valid, each ended by CRLF, and the names on them.
-    pub(super) fn from_checked(lines: Bytes, names: Names) -> Self {
+    pub(in crate::http) fn from_checked(lines: Bytes, names: Names) -> Self {
         Self { lines, names }
     }
 
     /// Lines as a test writes them.
     #[cfg(test)]
-    pub(super) fn from_lines(lines: impl Into<Bytes>) -> Self {
+    pub(in crate::http) fn from_lines(lines: impl Into<Bytes>) -> Self {
         let mut names = Names::default();
         let fields = Self::from_checked(lines.into(), names);
         for (name, _) in fields.iter() {
@@ -205,7 +205,7 @@ impl Fields {
     }
 
     /// Whether a line may be one that the encoder writes itself; `false` is certain.
-    pub(super) fn may_frame(&self) -> bool {
+    pub(in crate::http) fn may_frame(&self) -> bool {
         self.may_contain_any(FRAMING_NAMES)
     }
 
@@ -216,7 +216,7 @@ impl Fields {
     }
 
     /// The lines, without their CRLF.
-    pub(super) fn raw_lines(&self) -> impl Iterator<Item = &[u8]> {
+    pub(in crate::http) fn raw_lines(&self) -> impl Iterator<Item = &[u8]> {
         split_lines(&self.lines)
     }
 }
@@ -283,7 +283,7 @@ fn is_secret(name: &str) -> bool {
 }
 
 /// Whether only the encoder may write that field.
-pub(super) fn is_framing(name: &[u8]) -> bool {
+pub(in crate::http) fn is_framing(name: &[u8]) -> bool {
     FRAMING
         .iter()
         .any(|framing| name.eq_ignore_ascii_case(framing))
@@ -305,7 +305,7 @@ impl Names {
     }
 
     #[inline]
-    pub(super) fn insert(&mut self, name: &[u8]) {
+    pub(in crate::http) fn insert(&mut self, name: &[u8]) {
         self.0 |= Self::bit(name);
     }
 

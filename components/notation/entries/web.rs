@@ -1,20 +1,23 @@
-//! HTTP, and the parts of the web server.
+//! The parts of a web server.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kamea::Source;
+
 use super::{Entry, component};
-use crate::http::{
-    ChoicePorts, ErrorPorts, FaultPorts, HandlerPorts, Limits, NoPorts, Patience, RecordPorts,
-    RefusePorts, ResponseFilterPorts, RoutePorts, WritePorts, note_requests, parse_requests,
-};
+use crate::http::{Chunk, Limits};
 use crate::notation::value::Size;
+use crate::web::{
+    ChoicePorts, ErrorPorts, FaultPorts, HandlerPorts, Patience, RecordPorts, RefusePorts,
+    ResponseFilterPorts, RoutePorts, WritePorts, note_requests, parse_requests,
+};
 
 pub(super) fn entries() -> Vec<Entry> {
     vec![
         component! {
-            "http.parse" = parse_requests in "http/parse.rs" {
+            "web.parse" = parse_requests in "web/parse.rs" {
                 /// How long the line of a request may be.
                 line: Size = "8KiB",
                 /// How long the head of a request may be.
@@ -40,57 +43,49 @@ pub(super) fn entries() -> Vec<Entry> {
                 }
             }
         },
-        component! { "http.note" = note_requests in "http/note.rs" { => note_requests() } },
+        component! { "web.note" = note_requests in "web/note.rs" { => note_requests() } },
         component! {
-            "http.add_fields" = add_fields in "http/filter.rs" over ResponseFilterPorts,
+            "web.add_fields" = add_fields in "web/filter.rs" over ResponseFilterPorts,
             needs "fields"
         },
         component! {
-            "http.answer_errors" = answer_errors in "http/errors.rs" over ErrorPorts,
+            "web.answer_errors" = answer_errors in "web/errors.rs" over ErrorPorts,
             needs "the writer of a connection behind it"
         },
         component! {
-            "http.answer_errors_with" = answer_errors_with in "http/error_pages.rs" over ErrorPorts,
+            "web.answer_errors_with" = answer_errors_with in "web/error_pages.rs" over ErrorPorts,
             needs "pages"
         },
         component! {
-            "http.answer_faults" = answer_faults in "http/faults.rs" over FaultPorts,
+            "web.answer_faults" = answer_faults in "web/faults.rs" over FaultPorts,
             needs "the peer of a connection"
         },
         component! {
-            "http.answer_trace" = answer_trace in "http/trace.rs" over HandlerPorts,
+            "web.answer_trace" = answer_trace in "web/trace.rs" over HandlerPorts,
             needs "the writer of a connection behind it"
         },
         component! {
-            "http.choose_errors" = choose_errors in "http/choose.rs" over ChoicePorts,
+            "web.choose_errors" = choose_errors in "web/choose.rs" over ChoicePorts,
             needs "two components that answer failures"
         },
         component! {
-            "http.hand_over" = hand_over_connection in "http/hand_over.rs" over NoPorts,
-            needs "the socket of a connection"
+            "web.read_slice" = read_slice in "web/read_slice.rs" over Source<Chunk>,
+            needs "a file that is open"
         },
         component! {
-            "http.hold" = hold_connection in "http/connection.rs" over NoPorts,
-            needs "the socket of a connection"
-        },
-        component! {
-            "http.record" = record_exchanges in "http/record.rs" over RecordPorts,
+            "web.record" = record_exchanges in "web/record.rs" over RecordPorts,
             needs "the peer of a connection"
         },
         component! {
-            "http.refuse_connection" = refuse_connection in "http/connection.rs" over NoPorts,
-            needs "the socket of a connection"
-        },
-        component! {
-            "http.refuse" = refuse_requests in "http/refuse.rs" over RefusePorts,
+            "web.refuse" = refuse_requests in "web/refuse.rs" over RefusePorts,
             needs "the peer of a connection"
         },
         component! {
-            "http.route" = route_requests in "http/route.rs" over RoutePorts,
+            "web.route" = route_requests in "web/route.rs" over RoutePorts,
             needs "routes"
         },
         component! {
-            "http.write" = write_responses in "http/write.rs" over WritePorts,
+            "web.write" = write_responses in "web/write.rs" over WritePorts,
             needs "the socket of a connection"
         },
     ]

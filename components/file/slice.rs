@@ -1,0 +1,73 @@
+//! A slice of a file: bytes that nobody has read yet.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kamea::unblock;
+
+/// How many bytes [`FileSlice::read_next`] reads at a time.
+const CHUNK: u64 = 128 * 1024;
+
+/// Consecutive bytes of a file.
+#[derive(Debug, Clone)]
+pub struct FileSlice {
+    /// The file, open for reading.
+    pub file: Arc<File>,
+    /// Where it begins, in bytes.
+    pub offset: u64,
+    /// Its length in bytes.
+    pub length: u64,
+}
+
+impl FileSlice {
+    /// Reads all of it into a buffer, in the place of what was there. That may wait for the disk.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read; [`io::ErrorKind::UnexpectedEof`] if the file has become shorter.
+    pub fn read_into(&self, buffer: &mut Vec<u8>) -> io::Result<()> {
+        let length = usize::try_from(self.length).map_err(io::Error::other)?;
+        buffer.resize(length, 0);
+        self.file.read_exact_at(buffer, self.offset)
+    }
+
+    /// Reads the next bytes, at most 128 KiB, on a thread that may wait for the disk, and takes them off the slice. `None` at
+    /// its end.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_into`](Self::read_into).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use kamea_components::file::FileSlice;
+    ///
+    /// let mut file = tempfile::tempfile()?;
+    /// std::io::Write::write_all(&mut file, b"0123456789")?;
+    /// let mut slice = FileSlice { file: Arc::new(file), offset: 2, length: 5 };
+    /// kamea::testing::block_on(async {
+    ///     assert_eq!(slice.read_next().await?.as_deref(), Some(&b"23456"[..]));
+    ///     assert_eq!(slice.read_next().await?, None);
+    ///     Ok(())
+    /// })
+    /// # as std::io::Result<()>
+    /// ```
+    pub async fn read_next(&mut self) -> io::Result<Option<Bytes>> {
+        if self.length == 0 {
+            return Ok(None);
+        }
+        let part = Self {
+            length: self.length.min(CHUNK),
+            ..self.clone()
+        };
+        (self.offset, self.length) = (self.offset + part.length, self.length - part.length);
+        let mut bytes = Vec::new();
+        let read = unblock(move || part.read_into(&mut bytes).map(|()| bytes));
+        Ok(Some(read.await?.into()))
+    }
+}

@@ -1,0 +1,25 @@
+//! The decoders of requests and responses, and what they share: bytes in, in pieces of any size, and events out.
+//!
+//! ```text
+//!  bytes ──▶ input ──▶ section: a head ──▶ framing: how its body ends ──▶ body, chunked ──▶ events
+//! ```
+
+mod body;
+mod chunked;
+mod framing;
+mod input;
+mod malformed_response;
+mod received_head;
+mod request;
+mod response;
+mod section;
+
+pub use framing::{BodyKind, request_framing};
+pub use malformed_response::MalformedResponse;
+pub use received_head::{ReceivedHead, ReplyBody};
+#[doc(hidden)]
+pub use request::check_split_invariance;
+pub use request::{Event, Phase, RequestDecoder};
+#[doc(hidden)]
+pub use response::check_response_split_invariance;
+pub use response::{Reply, ResponseDecoder};

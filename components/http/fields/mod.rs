@@ -1,0 +1,22 @@
+//! Header and trailer fields, and what the fields that a server must understand mean.
+
+mod accept;
+mod conditional;
+mod date;
+mod disposition;
+mod freshness;
+mod lines;
+mod range;
+mod redact;
+
+pub(crate) use accept::list_with_weights;
+pub use accept::preferred_type;
+pub use conditional::{Precondition, evaluate_preconditions};
+pub use date::DateCache;
+pub use disposition::attachment;
+pub use freshness::freshness_lifetime;
+pub(in crate::http) use lines::is_framing;
+pub use lines::{Fields, InvalidField};
+pub(crate) use lines::{Names, REDACTED, SECRETS};
+pub use range::{Ranges, evaluate_range};
+pub use redact::redact;

@@ -1,0 +1,19 @@
+//! Whole web servers: [`WebServer`], its wiring, its connections, its access log, and how it explains requests.
+
+mod access_log;
+mod connection;
+mod connections;
+mod explain;
+mod hand_over;
+mod mode;
+mod mount;
+mod site;
+mod web_server;
+
+pub use access_log::{LogEntry, LogFormat, LogTarget, write_access_log};
+pub use connection::{Opened, Service, hold_connection, refuse_connection};
+pub use explain::{ExplainedHop, Explanation, Explanations, Picked};
+pub use hand_over::{Handover, hand_over_connection};
+pub use mode::Mode;
+pub use site::Site;
+pub use web_server::{Listening, StartError, WebServer};

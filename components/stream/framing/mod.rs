@@ -1,0 +1,12 @@
+//! Components that cut a stream of bytes into messages, and messages into bytes.
+
+mod chunkify;
+mod frame;
+mod lines;
+mod unframe;
+
+pub use chunkify::chunkify;
+pub use frame::{FrameError, frame};
+pub(crate) use lines::LineSplitter;
+pub use lines::{LONGEST_LINE, LineTooLong, lines};
+pub use unframe::unframe;

@@ -1,0 +1,49 @@
+//! The messages and the parts of a web server: requests, responses and failures, and the components that they go through.
+//!
+//! ```text
+//!   bytes ──▶ parse_requests ──▶ filters ──▶ route_requests ──▶ handlers ──▶ filters ──▶ write_responses ──▶ socket
+//!                   │               │              │               │             ▲
+//!                   └───────────────┴──failures────┴───────────────┴──▶ answer_errors
+//! ```
+//!
+//! The protocol itself is in [`http`](crate::http), handlers are in [`documents`](crate::documents) and
+//! [`gateway`](crate::gateway), and [`server`](crate::server) puts all of them together.
+
+mod choose;
+mod content;
+mod encoding;
+mod error_pages;
+mod errors;
+mod faults;
+mod filter;
+mod message;
+mod note;
+mod parse;
+mod read_slice;
+mod record;
+mod refuse;
+mod route;
+mod trace;
+mod write;
+
+pub use choose::{ChoicePorts, ChoicePortsHandles, choose_errors};
+pub use content::{Content, ContentSender, Incomplete};
+pub use encoding::Encoding;
+pub use error_pages::{ErrorPages, ErrorRedirect, answer_errors_with};
+pub use errors::{ErrorPorts, ErrorPortsHandles, answer_errors};
+pub use faults::{FaultPorts, FaultPortsHandles, answer_faults};
+pub use filter::{
+    FilterPorts, FilterPortsHandles, ResponseFilterPorts, ResponseFilterPortsHandles, add_fields,
+};
+pub use message::{
+    Body, ErrorForm, Exchange, Failure, HandlerPorts, HandlerPortsHandles, Piece, Request, Response,
+};
+pub use note::{Note, NotePorts, NotePortsHandles, note_requests};
+pub(crate) use parse::WINDOW;
+pub use parse::{Notice, ParsePorts, ParsePortsHandles, Patience, Written, parse_requests};
+pub use read_slice::read_slice;
+pub use record::{Record, RecordPorts, RecordPortsHandles, record_exchanges};
+pub use refuse::{RefusePorts, RefusePortsHandles, refuse_requests};
+pub use route::{Route, RoutePorts, RoutePortsHandles, route_requests};
+pub use trace::answer_trace;
+pub use write::{WritePorts, WritePortsHandles, write_responses};
