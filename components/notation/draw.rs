@@ -1,10 +1,12 @@
 //! A draft as words, as DOT and as a picture.
 
+mod picture;
+
 use std::fmt::{self, Write as _};
 
 use super::draft::{Draft, End, Node};
-use super::picture::{Link, Picture};
 use kamea::{Direction, PortInfo};
+use picture::{Link, Picture};
 
 /// A link as it is drawn: from one port to one port.
 struct Edge<'d> {

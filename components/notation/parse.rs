@@ -1,6 +1,9 @@
 //! Tokens to a syntax tree. The grammar is in `docs/src/notation.md`; a function here is a rule there.
 
-use super::lex::{Token, lex};
+mod lex;
+
+use lex::{Token, lex};
+
 use super::mistake::Mistake;
 use super::syntax::{Argument, Line, Link, PortName, Span, Spanned, Stage, Statement, Value};
 

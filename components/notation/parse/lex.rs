@@ -9,8 +9,8 @@ use winnow::stream::Location;
 use winnow::token::{none_of, one_of, take_while};
 use winnow::{LocatingSlice, ModalResult, Parser};
 
-use super::mistake::Mistake;
-use super::syntax::Spanned;
+use crate::notation::mistake::Mistake;
+use crate::notation::syntax::Spanned;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Token {
