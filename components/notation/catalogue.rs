@@ -97,7 +97,7 @@ impl Catalogue {
 ///
 /// ```text
 /// component! {
-///     "write_file" = write_file in "../../file/write_file.rs" for [Bytes, String] {
+///     "write_file" = write_file in "file/write_file.rs" for [Bytes, String] {
 ///         /// The file.
 ///         path: PathBuf,
 ///         /// Whether what it has is kept.

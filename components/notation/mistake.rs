@@ -93,7 +93,7 @@ fn floor(text: &str, index: usize) -> usize {
 pub(super) fn near<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Vec<&'n str> {
     let rank = |known: &'n str| {
         let similarity = strsim::jaro_winkler(name, known);
-        // `parse` is near `http.parse`.
+        // `parse` is near `web.parse`.
         let is_part = name.len() > 2 && known.split(['.', '_']).any(|part| part == name);
         let similarity = if is_part { 1.0 } else { similarity };
         (similarity > 0.8).then_some((similarity, known))

@@ -12,7 +12,7 @@ pub(super) struct Spanned<T> {
     pub(super) span: Span,
 }
 
-/// `parser = http.parse head=8KiB`, a line, or a link.
+/// `parser = web.parse head=8KiB`, a line, or a link.
 #[derive(Debug, PartialEq)]
 pub(super) enum Statement {
     Definition { name: Spanned<String>, stage: Stage },

@@ -31,15 +31,15 @@ error: column 1: there is no component `read_flie`
 error: column 1: there is no component `parse`
     parse => null_sink
     ^^^^^
-    near it: http.parse, load.parse_responses",
+    near it: load.parse_responses, web.parse",
         "\
 error: column 16: there is no component `zzzz`
     read_file x => zzzz
                    ^^^^",
         "\
-error: column 15: `http.write` can only be made by a program: it needs the socket of a connection
-    one_shot x => http.write
-                  ^^^^^^^^^^",
+error: column 15: `web.write` can only be made by a program: it needs the socket of a connection
+    one_shot x => web.write
+                  ^^^^^^^^^",
         "\
 error: column 28: there is a component `a` already
     a = one_shot x; b = lines; a = lines
@@ -352,13 +352,13 @@ fn every_entry_is_described() {
             }
         }
     }
-    let show = Catalogue::shipped().find("http.parse").unwrap().to_string();
+    let show = Catalogue::shipped().find("web.parse").unwrap().to_string();
     for part in [
         "Parses the requests of one connection.",
         "limit     size      How long the head of a request may be. [default: 32KiB]",
         "──▶ bytes     Bytes    Raw bytes of one connection.",
         "◀── failures  Failure  What the peer did wrong.",
-        "parse_requests in components/http/parse.rs",
+        "parse_requests in components/web/parse.rs",
     ] {
         assert!(show.contains(part), "{part} in\n{show}");
     }

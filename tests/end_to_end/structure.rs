@@ -248,6 +248,8 @@ fn folders_of_components_import_only_those_below_them() {
             continue;
         }
         for (path, code) in sources(&format!("components/{folder}")) {
+            // It might lead to another folder.
+            assert!(!code.contains("super::super::"), "{path} uses super::super");
             for import in imported_folders(&code) {
                 let is_allowed = import == *folder || allowed.contains(&import.as_str());
                 assert!(

@@ -108,7 +108,7 @@ fn texts_are_read_as_trees() {
         ("p.x,\n q.x -> r.y\n ~> s", "p:x+q:x -> r:y"),
         ("p.x->q.y", "p:x -> q:y"),
         ("q.y ~> p.x capacity=4", "q:y ~> p:x x4"),
-        ("http.parse.x -> q.y", "http.parse:x -> q:y"),
+        ("web.parse.x -> q.y", "web.parse:x -> q:y"),
     ] {
         let shown = shown(text);
         if text.contains("~> s") {
