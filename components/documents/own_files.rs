@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 /// # Examples
 ///
 /// ```
-/// use kamea_components::file::OwnFiles;
-/// use kamea_components::http::Site;
+/// use kamea_components::documents::OwnFiles;
+/// use kamea_components::server::Site;
 ///
 /// let mut site = Site::new("www");
 /// site.files.own = OwnFiles::new().file("www/spidey.toml").folder("www/errors").code("www");

@@ -4,7 +4,7 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use kamea_components::file::OwnFiles;
+use kamea_components::documents::OwnFiles;
 
 use super::options::{DEFAULT_FILE, Options};
 
