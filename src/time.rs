@@ -175,6 +175,8 @@ impl Timer {
         }
         while alarm.poll(cx).is_ready() {
             if alarm.deadline() >= deadline || mutated("a deadline that was put off counts") {
+                // An alarm that has gone off keeps the waker of who waited for it.
+                self.alarm = None;
                 return Poll::Ready(());
             }
             alarm.reset(deadline);

@@ -62,7 +62,7 @@ impl<F> Blocking<F> {
             simulation::refuse_thread(&name);
             return Box::pin(std::future::pending());
         }
-        let held = std::mem::take(&mut wiring.held);
+        let (held, busy) = (std::mem::take(&mut wiring.held), wiring.busy.take());
         let (ended, end) = flume::bounded(1);
         let (again, started_again) = flume::bounded::<()>(1);
         let body = move || {
@@ -82,6 +82,7 @@ impl<F> Blocking<F> {
                 // Nobody waits for the end of a thread whose graph has been dropped.
                 let _ = ended.send(cause);
             }
+            drop(busy);
         };
         let spawned = thread::Builder::new().name(name).spawn(body);
         let thread = Thread {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::registry::{Registry, Shape};
 use crate::flow::ReadySet;
 use crate::graph::Plan;
+use crate::link::Counted;
 use crate::ports::AnyLink;
 use crate::supervision::{Fault, Policy};
 use crate::tap::TapPoint;
@@ -126,6 +127,31 @@ impl Recorded {
     /// A component has ended.
     pub(crate) fn end(&self, component: usize) {
         self.0.components[component].has_ended.set(true);
+    }
+
+    pub(crate) fn has_ended(&self, component: usize) -> bool {
+        self.0.components[component].has_ended.get()
+    }
+
+    /// Whether a component waits for a message of this link.
+    pub(crate) fn waits_at(&self, link: usize, component: usize) -> bool {
+        let polls = self.0.components[component].polls.get();
+        let link = self.0.links[link].counted();
+        link.is_some_and(|link| link.reader_waits(polls))
+    }
+
+    /// Whether a message waits for space in this link.
+    pub(crate) fn has_waiting_writers(&self, link: usize) -> bool {
+        let mut any = false;
+        if let Some(link) = self.0.links[link].counted() {
+            link.each_writer(&mut |_, _| any = true);
+        }
+        any
+    }
+
+    /// How many messages wait in this link.
+    pub(crate) fn queued(&self, link: usize) -> u64 {
+        self.0.links[link].counted().map_or(0, Counted::queued)
     }
 
     /// A fault has stopped the flow.

@@ -46,7 +46,7 @@ impl Flow {
         let mut outside = Vec::new();
         for component in 0..self.components.len() {
             let before = simulation::roll_call();
-            if self.components.len() == 1 {
+            if self.wakers.is_empty() {
                 if self.poll_single(waker)?.is_ready() {
                     return Poll::Ready(Ok(()));
                 }

@@ -2,6 +2,7 @@
 //! messages flow, until nothing moves.
 
 pub(crate) mod budget;
+mod circles;
 mod drawn;
 mod last_sends;
 mod ready;
@@ -15,6 +16,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use circles::Circles;
+pub(crate) use circles::aside;
 pub(crate) use last_sends::{go_on, is_stopping_source};
 use ready::Turn;
 pub(crate) use ready::{ReadySet, Waiter, polls_of, wake_caught};
@@ -47,6 +50,7 @@ pub struct Flow {
     /// The component at which the last turn ended before all was done.
     next: usize,
     faults: Option<Outbox<Fault>>,
+    circles: Option<Box<Circles>>,
     restarts: Restarts,
     ready: Rc<ReadySet>,
     /// What the census knows of it. The last to be dropped: what the components count as they end is in it.
@@ -72,6 +76,7 @@ impl Flow {
                 None => AnyLink::Within((link.kind.within)(&link.terms, &ready)),
             })
             .collect();
+        let mut circles = Circles::begin(&plan, &mut links, &ready);
         for function in &plan.functions {
             // It is in the inbox behind it now, and nothing is left to be polled.
             drop(make(&mut Wiring::fusing(&mut links, function)));
@@ -81,10 +86,14 @@ impl Flow {
             Some(make(&mut Wiring::new(&mut links, ports, letters)))
         });
         let components = components.collect();
-        let wakers = if count > 1 {
-            (0..count).map(|component| ready.add(component)).collect()
-        } else {
-            Box::default()
+        let wakers = match &mut circles {
+            Some(circles) => (0..count)
+                .map(|component| circles.add(component, &plan, &ready))
+                .collect(),
+            None if count > 1 => (0..count)
+                .map(|component| ready.add(component).into())
+                .collect(),
+            None => Box::default(),
         };
         let alive_for_faults = plan
             .components
@@ -103,6 +112,7 @@ impl Flow {
             alive_for_faults,
             next: 0,
             faults,
+            circles: circles.map(Box::new),
             restarts: Restarts::default(),
             ready,
             plan,
@@ -162,10 +172,11 @@ impl Flow {
                 return Poll::Ready(Ok(()));
             }
             self.ready.gather_woken();
-            if self.ready.is_empty() {
+            if self.ready.is_empty() && !self.settle_circles() {
                 return Poll::Pending;
             }
             if budget::is_spent() || (budget == 0 && !budget::renew()) {
+                self.settle_circles();
                 budget::give_way(cx);
                 return Poll::Pending;
             }
@@ -173,6 +184,18 @@ impl Flow {
                 budget = budget::POLLS;
             }
             self.pass(&mut budget)?;
+        }
+    }
+
+    /// Closes the links of circles that are over. Returns whether a component has something to do now.
+    #[inline]
+    fn settle_circles(&mut self) -> bool {
+        match &mut self.circles {
+            None => false,
+            Some(circles) => {
+                circles.settle(&self.plan, &self.record, &self.ready);
+                !self.ready.is_empty()
+            }
         }
     }
 
@@ -339,10 +362,11 @@ impl Future for Flow {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let flow = &mut *self;
         let _polling = Polling::begin(flow.ready.clone());
+        let _asides = flow.circles.as_ref().map(|circles| circles.asides.enter());
         let before = flow.record.begin_turn();
         let outcome = if simulation::is_roll_call() {
             flow.answer_roll_call(cx.waker())
-        } else if flow.plan.components.len() == 1 {
+        } else if flow.wakers.is_empty() {
             flow.poll_single(cx.waker())
         } else {
             flow.poll_all(cx)

@@ -62,12 +62,33 @@ impl ReadySet {
     }
 
     /// Makes the waker of a component, which has something to do from the start.
-    pub(crate) fn add(&self, component: usize) -> Waker {
+    pub(super) fn add(&self, component: usize) -> Arc<ComponentWaker> {
         self.mark(component);
-        Waker::from(Arc::new(ComponentWaker {
+        self.component_waker(component)
+    }
+
+    fn component_waker(&self, component: usize) -> Arc<ComponentWaker> {
+        Arc::new(ComponentWaker {
             woken: self.woken.clone(),
             component,
-        }))
+        })
+    }
+
+    /// A further waker of a component.
+    pub(super) fn waker(&self, component: usize) -> Waker {
+        self.component_waker(component).into()
+    }
+
+    /// A waker of the flow, which then has a look at its circles.
+    pub(super) fn flow_waker(&self) -> Waker {
+        Waker::from(self.woken.clone())
+    }
+
+    /// Has the flow look at its circles, unless it is being polled and will do so anyway.
+    pub(crate) fn look(&self) {
+        if !self.polling.get() {
+            self.woken.flow.wake();
+        }
     }
 
     #[cfg(test)]
@@ -158,10 +179,21 @@ impl Woken {
         }
     }
 
-    fn wake(&self, component: usize) {
+    fn wake_component(&self, component: usize) {
         self.bits
             .word(component / WORD)
             .fetch_or(1 << (component % WORD), Ordering::AcqRel);
+        self.flow.wake();
+    }
+}
+
+/// Wakes the flow, and none of its components.
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.flow.wake();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
         self.flow.wake();
     }
 }
@@ -190,7 +222,7 @@ impl FlowWaker {
 
 /// The waker of one component.
 #[derive(Debug)]
-struct ComponentWaker {
+pub(super) struct ComponentWaker {
     woken: Arc<Woken>,
     component: usize,
 }
@@ -201,7 +233,7 @@ impl Wake for ComponentWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.woken.wake(self.component);
+        self.woken.wake_component(self.component);
     }
 }
 
@@ -296,7 +328,7 @@ mod tests {
             let ready = ReadySet::new(2);
             let threads = [0, 1].map(|component| {
                 let woken = ready.woken.clone();
-                loom::thread::spawn(move || woken.wake(component))
+                loom::thread::spawn(move || woken.wake_component(component))
             });
             let mut seen = 0;
             loom::future::block_on(poll_fn(|cx| {

@@ -58,8 +58,53 @@ impl<T: Message> LinkOptions<'_, T> {
 
     /// Feeds the inbox from a further outbox, one that lies downstream of the inbox or cannot tell when it is done.
     ///
-    /// Its messages are delivered like all others, but it does not keep the inbox open: the inbox closes when the
-    /// outboxes linked otherwise are gone. So a circle of components drains like a line does.
+    /// Its messages are delivered like all others. It does not keep the inbox open by itself: the inbox closes when the
+    /// outboxes linked otherwise are gone and nothing is left in the circle. So a circle of components drains like a
+    /// line does, and loses nothing.
+    ///
+    /// Nothing is left when the links of the circle are empty and each of its components waits for a message that only the
+    /// others could send. A component that also waits for something else (a timer, a socket, an inbox fed from elsewhere, a
+    /// graph inside of it) keeps the circle open until that wait ends. A component that gathers messages and waits for the next one
+    /// alone does not: what it sends after the end comes too late.
+    ///
+    /// # Examples
+    ///
+    /// Jobs that go around until they are done:
+    ///
+    /// ```
+    /// use kamea::{Done, Graph, Inbox, Outbox, Ports};
+    ///
+    /// #[derive(Ports)]
+    /// struct HalvePorts {
+    ///     numbers: Inbox<u32>,
+    ///     again: Outbox<u32>,
+    ///     odd: Outbox<u32>,
+    /// }
+    ///
+    /// async fn halve(io: &mut HalvePorts) -> Done {
+    ///     while let Some(number) = io.numbers.next().await {
+    ///         match number % 2 {
+    ///             0 => io.again.send(number / 2).await?,
+    ///             _ => io.odd.send(number).await?,
+    ///         }
+    ///     }
+    ///     Ok(())
+    /// }
+    ///
+    /// let mut graph = Graph::new("halving");
+    /// let source = graph.add("source", async |io: &mut kamea::Source<u32>| {
+    ///     for number in [12, 40, 7] {
+    ///         io.outbox.send(number).await?;
+    ///     }
+    ///     Ok(())
+    /// });
+    /// let halve = graph.add("halve", halve);
+    /// graph.link(source.outbox, halve.numbers).feedback(halve.again);
+    /// let odd = graph.take(halve.odd);
+    /// kamea::testing::block_on(graph.start()?)?;
+    /// assert_eq!(odd.into_iter().sum::<u32>(), 3 + 5 + 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn feedback(self, outbox: OutboxHandle<T>) -> Self {
         self.link.from.push(Feed {
             feedback: true,

@@ -1,6 +1,7 @@
 //! Graphs: components and links, under a name.
 
 mod checks;
+mod circles;
 mod drawing;
 mod error;
 mod faults;
@@ -25,6 +26,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub(crate) use circles::PlannedCircle;
 pub use error::GraphError;
 pub use interpose::LinkEnds;
 pub use link::{FaultsHandle, LinkOptions, LinksTo};

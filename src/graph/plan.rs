@@ -5,6 +5,7 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use super::checks::{Numbers, all_linked, all_linked_once, number_components};
+use super::circles::PlannedCircle;
 use super::order::flow_order;
 use super::{Feed, Graph, GraphError, Link, Node, Origin};
 use crate::link::{LinkKind, Terms};
@@ -26,6 +27,7 @@ pub(crate) struct Plan {
     pub(crate) links: Box<[PlannedLink]>,
     /// The link that the graph's faults go to.
     pub(crate) faults: Option<PortLink>,
+    pub(crate) circles: Box<[PlannedCircle]>,
 }
 
 pub(crate) struct PlannedComponent {
@@ -125,8 +127,10 @@ impl Plan {
             components: take(&others),
             links,
             faults,
+            circles: Box::default(),
         };
         plan.find_takers();
+        plan.find_circles();
         plan.shape = plan.shape();
         Ok((plan, [functions, others].concat()))
     }

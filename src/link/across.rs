@@ -6,10 +6,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use super::circle::{CircleInbox, CircleLink};
 use super::outward::Outward;
 use super::shared::{Shared, WriterWaits};
 use super::{Counted, Measure, Terms, capacity_of};
-use crate::port::{Closed, Message, TrySendError};
+use crate::port::{Closed, Inbox, Message, Outbox, TrySendError};
 use crate::ports::Direction;
 use crate::scheduler::refuse_to_block;
 
@@ -183,9 +184,13 @@ impl<T> Sender<T> {
         if self.is_tapped() {
             self.show(message);
         }
+        (self.note_wait(), self.shared.weigh(message))
+    }
+
+    /// Says, for as long as the result lives, that a message waits for space.
+    pub(super) fn note_wait(&self) -> WriterWaits<'_, T> {
         let graph = self.outward.as_ref().map_or(0, |own| own.number);
-        let waits = self.shared.begin_wait(self.feed, graph);
-        (waits, self.shared.weigh(message))
+        self.shared.begin_wait(self.feed, graph)
     }
 
     /// The same link, for another of its outboxes.
@@ -357,6 +362,10 @@ pub(crate) struct Ends<T> {
     shared: Arc<Shared<T>>,
     sender: Option<Sender<T>>,
     receiver: Option<Receiver<T>>,
+    /// The circle that the link is in, if it is in one.
+    circle: Option<Arc<CircleLink>>,
+    /// Whether they are for a component with a thread of its own.
+    on_thread: bool,
 }
 
 impl<T> Ends<T> {
@@ -369,6 +378,8 @@ impl<T> Ends<T> {
             shared: sender.shared.clone(),
             sender: Some(sender),
             receiver: Some(receiver),
+            circle: None,
+            on_thread: false,
         }
     }
 
@@ -377,6 +388,8 @@ impl<T> Ends<T> {
             shared: receiver.shared.clone(),
             sender: None,
             receiver: Some(receiver),
+            circle: None,
+            on_thread: false,
         }
     }
 
@@ -387,15 +400,32 @@ impl<T> Ends<T> {
             shared: sender.shared.clone(),
             sender: Some(sender),
             receiver: None,
+            circle: None,
+            on_thread: false,
         }
     }
+}
 
-    pub(crate) fn sender(&self) -> Option<&Sender<T>> {
-        self.sender.as_ref()
+impl<T: Message> Ends<T> {
+    /// The inbox, the first time.
+    pub(crate) fn inbox(&mut self) -> Option<Inbox<T>> {
+        let inbox = Inbox::from(self.receiver.take()?);
+        Some(match &self.circle {
+            None => inbox,
+            Some(link) => {
+                let counting = CircleInbox::new(inbox, link.clone(), self.on_thread);
+                Inbox::fused(Box::new(counting))
+            }
+        })
     }
 
-    pub(crate) fn take_receiver(&mut self) -> Option<Receiver<T>> {
-        self.receiver.take()
+    /// An outbox, if it can be sent from here.
+    pub(crate) fn outbox(&self, holds: bool, feed: usize) -> Option<Outbox<T>> {
+        let outbox = Outbox::across(self.sender.as_ref()?, holds, feed);
+        Some(match &self.circle {
+            None => outbox,
+            Some(link) => Outbox::in_circle(outbox, link.clone()),
+        })
     }
 }
 
@@ -403,6 +433,15 @@ impl<T> Ends<T> {
 pub(crate) trait AnyEnds: Send {
     /// Splits off what a component on another thread needs: the receiver, or a sender.
     fn split_off(&mut self, direction: Direction) -> Box<dyn AnyEnds>;
+
+    /// Puts the link into a circle, before any of its ends is taken.
+    fn enter_circle(&mut self, link: &Arc<CircleLink>);
+
+    /// The circle that the link is in.
+    fn circle(&self) -> Option<&Arc<CircleLink>>;
+
+    /// How many hold the link open.
+    fn senders(&self) -> usize;
 
     /// The counters of the link.
     fn counted(&self) -> Arc<dyn Counted>;
@@ -417,13 +456,30 @@ impl<T: Message> AnyEnds for Ends<T> {
                 shared: self.shared.clone(),
                 sender: None,
                 receiver: self.receiver.take(),
+                circle: self.circle.clone(),
+                on_thread: true,
             },
             Direction::Outbox => Self {
                 shared: self.shared.clone(),
                 sender: self.sender.clone(),
                 receiver: None,
+                circle: self.circle.clone(),
+                on_thread: true,
             },
         })
+    }
+
+    fn enter_circle(&mut self, link: &Arc<CircleLink>) {
+        self.circle = Some(link.clone());
+    }
+
+    fn circle(&self) -> Option<&Arc<CircleLink>> {
+        self.circle.as_ref()
+    }
+
+    fn senders(&self) -> usize {
+        let sender = self.sender.as_ref();
+        sender.map_or(0, |sender| sender.sender.sender_count())
     }
 
     fn counted(&self) -> Arc<dyn Counted> {

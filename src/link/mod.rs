@@ -4,6 +4,7 @@
 //! queue on one thread, without atomics; [`across`] workers and threads it is a `flume` channel.
 
 pub(crate) mod across;
+pub(crate) mod circle;
 mod count;
 mod gone;
 mod outward;

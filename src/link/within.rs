@@ -318,6 +318,10 @@ impl<T> Queue<T> {
         state.holders -= 1;
         if state.holders == 0 && !mutated("the end wakes nobody") {
             self.wake_reader(state);
+        } else if state.holders == 1 {
+            // The last may be a circle.
+            drop(state);
+            self.ready.look();
         }
     }
 
@@ -485,9 +489,23 @@ impl<T> Drop for ClosedWait<'_, T> {
 }
 
 /// A [`Queue`] of any message type.
-pub(crate) trait AnyQueue: Any + Counted {}
+pub(crate) trait AnyQueue: Any + Counted {
+    /// How many hold the link open.
+    fn holders(&self) -> usize;
 
-impl<T: Message> AnyQueue for Queue<T> {}
+    /// One that held it open no longer does.
+    fn release(&self);
+}
+
+impl<T: Message> AnyQueue for Queue<T> {
+    fn holders(&self) -> usize {
+        self.state.borrow().holders
+    }
+
+    fn release(&self) {
+        self.release();
+    }
+}
 
 impl<T: Message> Counted for Queue<T> {
     fn add_to(&self, counts: &mut LinkCounts, sent: &mut [u64]) {

@@ -1,15 +1,17 @@
 //! The outbox: the end of a link where messages go in.
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::{Across, Closed, TrySendError};
 use crate::flow::budget::{give_way, spend};
-use crate::flow::{go_on, is_stopping_source};
+use crate::flow::{aside, go_on, is_stopping_source};
 use crate::link::across::{Sender, WeakSender};
+use crate::link::circle::{CircleLink, CircleOutbox};
 use crate::link::within::{Queue, Ticket};
 
 /// The end of a link that a component sends its messages into.
@@ -52,6 +54,8 @@ enum Sending<T> {
     Across(Sender<T>),
     /// Does not hold the link open: a feedback link, or one that the flow holds for a thread.
     Weak(WeakSender<T>),
+    /// Across threads, in a circle.
+    Circle(Box<CircleOutbox<T>>),
 }
 
 impl<T> fmt::Debug for Outbox<T> {
@@ -60,6 +64,7 @@ impl<T> fmt::Debug for Outbox<T> {
             Sending::Within { .. } => "Outbox(within a flow)",
             Sending::Across(_) => "Outbox(across threads)",
             Sending::Weak(_) => "Outbox(across threads, held elsewhere)",
+            Sending::Circle(_) => "Outbox(across threads, in a circle)",
         })
     }
 }
@@ -76,6 +81,20 @@ impl<T: 'static> Outbox<T> {
         } else {
             Sending::Weak(sender.downgrade())
         })
+    }
+
+    pub(crate) fn in_circle(outbox: Self, link: Arc<CircleLink>) -> Self {
+        Self(Sending::Circle(Box::new(CircleOutbox { outbox, link })))
+    }
+
+    /// The sender behind it, if the link is across threads and open.
+    pub(crate) fn sender(&self) -> Option<Sender<T>> {
+        match &self.0 {
+            Sending::Within { .. } => None,
+            Sending::Across(sender) => Some(sender.clone()),
+            Sending::Weak(weak) => weak.upgrade(),
+            Sending::Circle(circle) => circle.outbox.sender(),
+        }
     }
 
     /// Sends a message; waits while the inbox at the other end is full.
@@ -121,6 +140,7 @@ impl<T: 'static> Outbox<T> {
                 Some(sender) => sender.send_blocking(message),
                 None => Err(Closed(message)),
             },
+            Sending::Circle(circle) => circle.send_blocking(message),
         }
     }
 
@@ -129,8 +149,9 @@ impl<T: 'static> Outbox<T> {
     pub async fn closed(&self) {
         match &self.0 {
             Sending::Within { queue, .. } => queue.closed().await,
-            Sending::Across(sender) => sender.closed().await,
-            Sending::Weak(weak) => weak.closed().await,
+            Sending::Across(sender) => beside(sender.closed()).await,
+            Sending::Weak(weak) => beside(weak.closed()).await,
+            Sending::Circle(circle) => Box::pin(circle.outbox.closed()).await,
         }
     }
 
@@ -140,8 +161,15 @@ impl<T: 'static> Outbox<T> {
             Sending::Within { queue, .. } => queue.is_closed(),
             Sending::Across(sender) => sender.is_closed(),
             Sending::Weak(weak) => weak.upgrade().is_none_or(|sender| sender.is_closed()),
+            Sending::Circle(circle) => circle.outbox.is_closed(),
         }
     }
+}
+
+/// Waits for the end of an inbox, which is nothing that keeps a circle going.
+async fn beside(closed: impl Future<Output = ()>) {
+    let mut closed = pin!(closed);
+    poll_fn(|cx| aside(cx, |cx| closed.as_mut().poll(cx))).await;
 }
 
 impl<T> From<Sender<T>> for Outbox<T> {
@@ -170,6 +198,7 @@ impl<T: 'static> Sending<T> {
                 Some(sender) => sender.try_send(message),
                 None => Err(TrySendError::Closed(message)),
             },
+            Self::Circle(circle) => circle.try_send(message),
         }
     }
 
@@ -179,6 +208,7 @@ impl<T: 'static> Sending<T> {
             Self::Within { .. } => None,
             Self::Across(sender) => Some(sender.clone()),
             Self::Weak(weak) => weak.upgrade(),
+            Self::Circle(circle) => return circle.send(message),
         };
         Box::pin(async move {
             match sender {

@@ -11,6 +11,7 @@ use crate::fuse::Fused;
 use crate::graph::PlannedComponent;
 use crate::link::Counted;
 use crate::link::across::{AnyEnds, Ends};
+use crate::link::circle::Busy;
 use crate::link::within::{AnyQueue, Queue};
 use crate::port::{Inbox, Kept, Message, Outbox};
 
@@ -159,6 +160,12 @@ impl<'a> Wiring<'a> {
         let AnyLink::Across(ends) = &mut self.links[at.link] else {
             unreachable!("the plan gives a component on a thread of its own links across threads");
         };
+        if direction == Direction::Inbox
+            && detached.busy.is_none()
+            && let Some(link) = ends.circle()
+        {
+            detached.busy = Some(Busy::begin(link.under_way().clone()));
+        }
         if at.holds && direction == Direction::Outbox {
             detached.held.push(ends.split_off(direction));
         }
@@ -196,8 +203,8 @@ impl<'a> Wiring<'a> {
         match &mut self.links[at.link] {
             AnyLink::Within(queue) => Inbox::within(downcast(queue)),
             AnyLink::Across(ends) => {
-                let receiver = ends_of::<T>(&mut **ends).take_receiver();
-                Inbox::from(receiver.expect("the graph was checked: a link leads to one inbox"))
+                let inbox = ends_of::<T>(&mut **ends).inbox();
+                inbox.expect("the graph was checked: a link leads to one inbox")
             }
             AnyLink::Fused(behind) => {
                 let inbox = behind.downcast_mut::<Option<Inbox<T>>>();
@@ -212,12 +219,8 @@ impl<'a> Wiring<'a> {
         match &mut self.links[at.link] {
             AnyLink::Within(queue) => Outbox::within(downcast(queue), at.holds, at.feed),
             AnyLink::Across(ends) => {
-                let sender = ends_of::<T>(&mut **ends).sender();
-                Outbox::across(
-                    sender.expect("an outbox opens where its link has its sender"),
-                    at.holds,
-                    at.feed,
-                )
+                let outbox = ends_of::<T>(&mut **ends).outbox(at.holds, at.feed);
+                outbox.expect("an outbox opens where its link has its sender")
             }
             AnyLink::Fused(_) => {
                 unreachable!("only a function feeds the inbox that it is fused into")
@@ -235,6 +238,8 @@ pub(crate) struct DetachedWiring {
     letters: Vec<LettersLink>,
     /// What holds the links open for its outboxes. It stays with the flow: a thread cannot be ended from outside, but its links can.
     pub(crate) held: Vec<Box<dyn AnyEnds>>,
+    /// Says that the thread has something to do, if it is in a circle.
+    pub(crate) busy: Option<Busy>,
 }
 
 impl DetachedWiring {
