@@ -3,7 +3,7 @@
 use super::Coding;
 use crate::http::{Fields, list_with_weights};
 
-/// The codings that a request accepts, the one that it wants most first; of those that it wants alike, the one that we prefer.
+/// The codings that a request accepts, best first. Among equal weights our own order decides.
 ///
 /// # Examples
 ///
@@ -20,7 +20,7 @@ use crate::http::{Fields, list_with_weights};
 pub struct AcceptedCodings([Option<Coding>; 3]);
 
 impl AcceptedCodings {
-    /// What the fields of a request accept: nothing without `Accept-Encoding`.
+    /// The codings that the fields of a request accept. Empty without `Accept-Encoding`.
     #[must_use]
     pub fn of(fields: &Fields) -> Self {
         if !fields.contains("accept-encoding") {
@@ -32,7 +32,7 @@ impl AcceptedCodings {
         Self(qualities.map(|(quality, coding)| coding.filter(|_| quality > 0)))
     }
 
-    /// The one that is wanted most.
+    /// The preferred one.
     #[must_use]
     pub fn first(self) -> Option<Coding> {
         self.0[0]
@@ -43,19 +43,19 @@ impl AcceptedCodings {
         self.0.into_iter().flatten()
     }
 
-    /// A number that no other order of codings has.
+    /// A number that identifies this order of codings.
     pub(crate) fn key(self) -> u8 {
         self.iter()
             .fold(0, |key, coding| key * 4 + coding as u8 + 1)
     }
 }
 
-/// The weight of each coding in thousandths. What is not listed is what `*` says, or else refused; `x-gzip` is `gzip` (section
-/// 8.4.1.3).
+/// The weight of each coding in thousandths. An unlisted coding has the weight of `*`, or is
+/// refused; `x-gzip` is `gzip` (section 8.4.1.3).
 fn qualities(fields: &Fields) -> [(Coding, u16); 3] {
     let (mut listed, mut by_star) = ([None; 3], 0);
     for (name, quality) in list_with_weights(fields, "accept-encoding") {
-        // What is malformed is as if it were refused.
+        // A malformed entry counts as refused.
         let quality = quality.unwrap_or(0);
         if name == b"*" {
             by_star = quality;

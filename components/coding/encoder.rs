@@ -1,4 +1,4 @@
-//! The encoders, bytes in and bytes out.
+//! The encoders: bytes in, bytes out.
 
 use std::io::{self, Write};
 
@@ -16,7 +16,7 @@ const BROTLI_QUALITY: u32 = 4;
 const BROTLI_WINDOW: u32 = 20;
 const BROTLI_BUFFER: usize = 16 * 1024;
 
-/// Encodes bytes. It computes, and never waits.
+/// Encodes bytes. It computes and never waits.
 ///
 /// # Examples
 ///
@@ -49,7 +49,7 @@ impl std::fmt::Debug for Encoder {
 }
 
 impl Encoder {
-    /// An encoder at its beginning.
+    /// A new encoder.
     ///
     /// # Errors
     ///
@@ -68,7 +68,7 @@ impl Encoder {
         }))
     }
 
-    /// Encodes some bytes; gives what has come of those so far, nothing perhaps.
+    /// Encodes some bytes. Returns the output so far, which may be empty.
     ///
     /// # Errors
     ///
@@ -91,7 +91,7 @@ impl Encoder {
         .into())
     }
 
-    /// The rest.
+    /// The rest of the output.
     ///
     /// # Errors
     ///
@@ -105,7 +105,7 @@ impl Encoder {
         .into())
     }
 
-    /// Encodes all of some content at once.
+    /// Encodes a whole body.
     ///
     /// # Errors
     ///

@@ -1,4 +1,5 @@
-//! Content codings (RFC 9110 section 8.4.1): which one a request wants, and the component that encodes.
+//! Content codings (RFC 9110 section 8.4.1): which one a request accepts, and the component that
+//! encodes.
 
 mod accepted;
 mod encode;
@@ -8,7 +9,7 @@ pub use accepted::AcceptedCodings;
 pub use encode::encode;
 pub use encoder::Encoder;
 
-/// A content coding that we can make.
+/// A content coding that we can produce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Coding {
     /// `zstd` (RFC 8878).
@@ -20,7 +21,7 @@ pub enum Coding {
 }
 
 impl Coding {
-    /// All of them, in the order of our preference: the fastest to make first.
+    /// All of them in the order of our preference, the fastest first.
     pub const ALL: [Self; 3] = [Self::Zstd, Self::Brotli, Self::Gzip];
 
     /// Its name in `Content-Encoding`.
@@ -33,7 +34,7 @@ impl Coding {
         }
     }
 
-    /// The coding that a client calls so, in any case.
+    /// The coding with this name, in any case.
     fn named(name: &[u8]) -> Option<Self> {
         if name.eq_ignore_ascii_case(b"x-gzip") {
             return Some(Self::Gzip);
@@ -42,7 +43,7 @@ impl Coding {
         Self::ALL.into_iter().find(is_it)
     }
 
-    /// What follows the name of a file that is stored in this coding, with the dot.
+    /// The suffix of files that are stored in this coding, with the dot.
     #[must_use]
     pub fn extension(self) -> &'static str {
         match self {

@@ -1,14 +1,14 @@
-//! Writes what comes in to the standard output.
+//! Writes messages to the standard output.
 
 use std::io::{self, Write};
 
 use kamea::{Blocking, Done, Message, Sink, blocking};
 
-/// Writes each message to the standard output, at once, on a thread that may wait for it.
+/// Writes each message to the standard output at once, on a thread that may wait.
 ///
 /// # Faults
 ///
-/// If the standard output cannot be written to. One that nobody reads any more is a quiet end.
+/// If writing fails. It ends quietly if nobody reads the standard output any more.
 ///
 /// # Examples
 ///
@@ -28,7 +28,7 @@ pub fn console_echoer<T: Message + AsRef<[u8]>>()
 -> Blocking<impl FnMut(&mut Sink<T>) -> Done + Send + 'static> {
     blocking(|io: &mut Sink<T>| {
         while let Some(message) = io.inbox.next_blocking() {
-            // Not held while it waits: there may be others that write.
+            // The lock is not held while it waits: other components may write too.
             let mut stdout = io::stdout().lock();
             let written = stdout.write_all(message.as_ref());
             match written.and_then(|()| stdout.flush()) {

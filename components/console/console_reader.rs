@@ -22,8 +22,9 @@ struct Unreadable(#[from] io::Error);
 /// Reads the standard input, line by line; the lines are as those of [`lines`](crate::stream::lines), up to
 /// [`LONGEST_LINE`](crate::stream::LONGEST_LINE).
 ///
-/// Whoever types may take their time: nothing but this component waits for them. It ends with the input, and as well when nobody takes
-/// its lines any more, or its graph stops; so a program never has to wait for one more line before it can end.
+/// It waits for input as long as needed, and nothing else waits with it. It ends with the input,
+/// when nobody takes its lines, or when its graph stops, so a program need not wait for another
+/// line before it ends.
 ///
 /// # Faults
 ///
@@ -45,7 +46,7 @@ struct Unreadable(#[from] io::Error);
 /// ```
 pub fn console_reader() -> impl Component<Source<String>> + Clone + Send + Sync {
     async |io: &mut Source<String>| {
-        // A copy of the descriptor, which may be closed without harm.
+        // A copy of the descriptor, which can be closed safely.
         let input = io::stdin().as_fd().try_clone_to_owned();
         read_lines(input.map_err(Unreadable)?, io).await
     }
@@ -76,11 +77,12 @@ async fn read_lines(input: OwnedFd, io: &Source<String>) -> Done {
     or(unwanted, lines).await
 }
 
-/// What is read. It is not made non-blocking: others may have the same terminal open, for which that would count too.
+/// The input. It stays blocking: other programs may have the same terminal open, and the flag would
+/// apply to them too.
 enum Input {
     /// It may have to be waited for.
     Watched(Receiver),
-    /// A file: there is always something, or its end.
+    /// A file: always readable, up to its end.
     File(OwnedFd),
 }
 
@@ -88,13 +90,13 @@ impl Input {
     fn new(input: OwnedFd) -> io::Result<Self> {
         match Receiver::from_owned_fd_unchecked(input.try_clone()?) {
             Ok(watched) => Ok(Self::Watched(watched)),
-            // Where waiting makes no sense the system does not watch (epoll_ctl(2), EPERM).
+            // The system refuses to watch files (epoll_ctl(2), EPERM).
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(Self::File(input)),
             Err(error) => Err(error),
         }
     }
 
-    /// What is there, at least one byte; nothing at the end.
+    /// The available bytes, at least one; empty at the end.
     async fn read(&self) -> io::Result<Bytes> {
         let input = match self {
             Self::Watched(watched) => {
@@ -106,7 +108,7 @@ impl Input {
             Self::File(input) => input.as_fd(),
         };
         let input = input.try_clone_to_owned()?;
-        // On a thread that may wait: another program may have been faster to read what was there.
+        // On a thread that may wait: another program may have read the bytes first.
         unblock(move || {
             let mut bytes = vec![0; CHUNK];
             let count = rustix::io::retry_on_intr(|| rustix::io::read(&input, &mut bytes))?;
@@ -117,7 +119,7 @@ impl Input {
     }
 }
 
-/// Whether a read would not wait.
+/// Whether a read would return at once.
 fn is_ready(input: &Receiver) -> io::Result<bool> {
     let look = input.try_io(|| {
         let mut polled = [PollFd::new(input, PollFlags::IN)];

@@ -1,4 +1,4 @@
-//! The console: what whoever has started a program says to it, and what it says to them.
+//! The console: standard input and output.
 
 mod console_echoer;
 mod console_reader;

@@ -1,4 +1,4 @@
-//! A wait for a moment that is as exact as the system's clock.
+//! Waits until a moment, as exactly as the system's clock allows.
 
 use std::cell::RefCell;
 use std::io;
@@ -13,23 +13,23 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 
-/// How much earlier the event queue is asked to call: its timers come up to two milliseconds late.
+/// How much earlier we wake up: timers of the event queue are up to two milliseconds late.
 const EARLY: Duration = Duration::from_millis(3);
 
 thread_local! {
-    /// Timers that nobody waits for: a worker has as many as there are waits in their last milliseconds, and not one for each connection.
+    /// Unused timers. A worker needs one per wait in its last milliseconds, not one per connection.
     static SPARE: RefCell<Vec<TcpStream>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Waits for moments.
+/// Waits until a moment.
 ///
-/// The event queue's timers are late by more than what is to be measured: so they bring us near, and a timer of the system does the rest. In
-/// a simulation, which has no event queue, time is exact anyway.
+/// The event queue's timers are too late for measurements. They bring us near, and a system timer
+/// does the rest. In a simulation, which has no event queue, time is exact.
 #[derive(Debug, Default)]
 pub(super) struct Alarm(Timer);
 
 impl Alarm {
-    /// Waits until `moment` has come.
+    /// Waits until `moment`.
     pub(super) async fn until(&mut self, moment: Instant) {
         if let Some(early) = moment.checked_sub(EARLY)
             && now() < early
@@ -50,11 +50,11 @@ impl Alarm {
     }
 }
 
-/// A timer of the system. To the event queue it is as good as a socket.
+/// A timer of the system. The event queue handles it like a socket.
 struct Exact(Option<TcpStream>);
 
 impl Exact {
-    /// One that nobody waits for; none where there is no event queue, or the system has no more descriptors.
+    /// An unused timer. `None` without an event queue, or if no descriptor is left.
     fn take() -> Option<Self> {
         Handle::try_current().ok()?;
         let timer = SPARE.with_borrow_mut(Vec::pop).or_else(|| {
@@ -65,7 +65,7 @@ impl Exact {
         Some(Self(Some(timer)))
     }
 
-    /// Waits until `moment` has come; gives up if the timer is of no use.
+    /// Waits until `moment`. Returns early if the timer fails.
     async fn until(mut self, moment: Instant) {
         let wait = moment.saturating_duration_since(now());
         let Some(timer) = &self.0 else { return };
@@ -87,12 +87,12 @@ impl Exact {
 
 impl Drop for Exact {
     fn drop(&mut self) {
-        // A thread that ends needs none.
+        // A thread that ends needs no timer.
         let _ = SPARE.try_with(|spare| spare.borrow_mut().extend(self.0.take()));
     }
 }
 
-/// Has a timer go off; gives whether it will.
+/// Sets the timer. Returns whether that worked.
 fn set(timer: &TcpStream, after: Duration) -> bool {
     let Ok(it_value) = Timespec::try_from(after) else {
         return false;

@@ -1,4 +1,4 @@
-//! How the parts of a load generator are wired.
+//! The wiring of a load generator.
 //!
 //! ```text
 //!  numbers ──▶ connections ╌╌▶ a graph for each of them, on any worker ──batches──▶ tally ──▶ progress, measured
@@ -17,41 +17,42 @@ use crate::chassis::run_each;
 use crate::net::DialPorts;
 use crate::stream::{batch, data_source};
 
-/// How many batches of outcomes may wait for the tally.
+/// Batches of outcomes that may wait for the tally.
 const BATCHES: usize = 64;
 
-/// How many outcomes a batch holds at the most.
+/// Outcomes in a batch, at most.
 const BATCH: usize = 1024;
 
-/// How long an outcome waits in its batch: the more connections there are, the longer.
+/// How long an outcome waits in its batch; longer with more connections.
 const LEAST_WAIT: Duration = Duration::from_millis(100);
 const WAIT_BY_CONNECTION: Duration = Duration::from_micros(100);
 const MOST_WAIT: Duration = Duration::from_secs(1);
 
-/// How long it takes to start a connection, at the most.
+/// Time to start a connection, at most.
 const PREPARATION: Duration = Duration::from_micros(20);
 
-/// What is to be done to a server.
+/// What load to make.
 #[derive(Debug, Clone)]
 pub struct Load {
-    /// How many connections there are at once.
+    /// Open connections.
     pub connections: usize,
-    /// How many requests may be on their way on a connection; more than one is pipelining.
+    /// Requests in flight on a connection; more than one is pipelining.
     pub depth: usize,
-    /// How many requests all connections together send in a second. Otherwise each sends the next as soon as there is a place for it.
+    /// Requests per second of all connections together. Without it, a connection sends its next
+    /// request as soon as it has room.
     pub rate: Option<f64>,
-    /// How long the server is warmed up before anything is measured.
+    /// Warm-up before the measurement.
     pub warm_up: Duration,
-    /// How long requests are sent after that.
+    /// How long to send requests after the warm-up.
     pub lasts: Option<Duration>,
-    /// How many requests are sent in all.
+    /// Total number of requests.
     pub requests: Option<u64>,
-    /// What is asked of responses.
+    /// What to expect of responses.
     pub terms: Terms,
 }
 
 impl Load {
-    /// One request after another on one connection, so many in all.
+    /// A fixed number of requests, one after another on one connection.
     #[must_use]
     pub fn of(requests: u64) -> Self {
         Self {
@@ -65,7 +66,7 @@ impl Load {
         }
     }
 
-    /// How long it takes until all connections are there, who would come too late for their schedules otherwise.
+    /// Time to start all connections; a later start would miss its schedule.
     fn preparation(&self) -> Duration {
         let connections = u32::try_from(self.connections).unwrap_or(u32::MAX);
         match self.rate {
@@ -74,7 +75,7 @@ impl Load {
         }
     }
 
-    /// When what is measured begins and ends, if requests are sent from this moment on.
+    /// The measured time, if requests start at this moment.
     fn span(&self, begin: Instant) -> Span {
         let from = begin + self.warm_up;
         Span {
@@ -83,7 +84,7 @@ impl Load {
         }
     }
 
-    /// The pace of the connection with this number.
+    /// The pace of a connection, by its number.
     fn pace(&self, connection: usize, begin: Instant, budget: Option<Budget>) -> Pace {
         let schedule = self.rate.map(|rate| {
             let schedule = Schedule::new(begin, rate, connection, self.connections);
@@ -101,27 +102,28 @@ impl Load {
     }
 }
 
-/// What one connection is for.
+/// The task of one connection.
 #[derive(Debug, Clone)]
 pub struct Connection<Dial> {
-    /// What it asks for.
+    /// Its requests.
     pub targets: Targets,
-    /// Whom, as the component [`dial`](crate::net::dial) knows it.
+    /// Its server, as the component [`dial`](crate::net::dial) takes it.
     pub dial: Dial,
 }
 
-/// A load generator that is to be run. Stopped, it ends within a second and still tells what it has measured.
+/// A load generator, ready to run. When stopped it ends within a second and still reports its
+/// figures.
 #[derive(Debug)]
 pub struct Generator {
     /// Its graph.
     pub graph: Graph,
-    /// What there is so far, a few times a second. Who does not take it in time misses it.
+    /// Interim figures, a few times per second. A slow receiver misses some.
     pub progress: Receiver<Box<Measured>>,
-    /// What there is at the end.
+    /// The final figures.
     pub measured: Receiver<Box<Measured>>,
 }
 
-/// Makes a load generator; `connection` says of each connection, by its number, what it is for.
+/// Makes a load generator. `connection` gives the task of each connection, by its number.
 ///
 /// # Examples
 ///
@@ -172,7 +174,7 @@ where
     let run = move |number| {
         let begin = *begin.get_or_insert_with(|| {
             let begin = now() + load.preparation();
-            // The first that it is told: there is space.
+            // The first request can be sent at once.
             let _ = to_tally.try_send(vec![load.span(begin).into()]);
             begin
         });

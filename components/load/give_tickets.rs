@@ -1,4 +1,4 @@
-//! The tickets of one connection: when a request may be sent.
+//! The tickets of one connection: permissions to send a request.
 //!
 //! ```text
 //!                ┌──────────────┐ ──▶ tickets       a request may be sent
@@ -19,29 +19,29 @@ use super::{Note, Pace, Schedule, Shortfall, Ticket};
 /// The ports of [`give_tickets`].
 #[derive(Debug, Ports)]
 pub struct TicketPorts {
-    /// What becomes of the tickets: each makes place for another one.
+    /// The outcome of each ticket, which makes room for another one.
     pub returned: Inbox<Returned>,
-    /// A request may be sent for each.
+    /// Each permits one request.
     pub tickets: Outbox<Ticket>,
-    /// What was planned and will not be sent, if anything, at the end.
+    /// Planned requests that will not be sent, if there are any, at the end.
     pub shortfalls: Outbox<Note>,
 }
 
-/// What has become of a ticket.
+/// The outcome of a ticket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Returned {
-    /// Its request came to an end, at that moment.
+    /// Its request ended at this moment.
     Used(Instant),
-    /// Its request was not answered, through no fault of its own: it is to be sent again.
+    /// Its request was not answered, through no fault of its own, and must be sent again.
     Unused(Ticket),
 }
 
-/// Gives tickets at a [`Pace`], never more than may be on their way at once.
+/// Gives tickets at a [`Pace`], never more than may be in flight.
 ///
-/// With a schedule a ticket that is due waits for a place, and keeps the moment for which it was planned: so the latency that is counted from
-/// that moment holds what a slow response does to the requests behind it.
+/// With a schedule, a due ticket waits for room and keeps its planned moment. So the corrected
+/// latency includes what a slow response does to the requests behind it.
 ///
-/// It ends when the pace says so, or its graph is stopped, and all tickets have returned.
+/// It ends when all tickets have returned, and the pace is at its end or the graph is stopped.
 ///
 /// # Examples
 ///
@@ -87,16 +87,16 @@ async fn give(io: &mut TicketPorts, pace: &Pace) -> Done {
 struct Office<'a> {
     io: &'a mut TicketPorts,
     pace: &'a Pace,
-    /// How many tickets have not returned.
+    /// Tickets that have not returned.
     outstanding: usize,
-    /// Tickets that were not used.
+    /// Unused tickets.
     again: VecDeque<Ticket>,
-    /// Since when there is a place.
+    /// Since when there is room.
     free_since: Instant,
 }
 
 impl Office<'_> {
-    /// A ticket for each place.
+    /// Gives a ticket whenever there is room.
     async fn in_a_loop(mut self) -> Done {
         loop {
             while self.has_place() {
@@ -124,7 +124,7 @@ impl Office<'_> {
         })
     }
 
-    /// A ticket for each moment of a schedule.
+    /// Gives a ticket for each moment of a schedule.
     async fn by(mut self, schedule: Schedule) -> Done {
         let (mut alarm, mut number) = (Alarm::default(), 0);
         let is_within = |moment| self.pace.until.is_none_or(|until| moment < until);
@@ -160,7 +160,7 @@ impl Office<'_> {
         Ok(())
     }
 
-    /// Tells what was due, from the request with this number on, and will not be sent.
+    /// Reports requests that were due and will not be sent, from this number on.
     async fn tell_shortfall(&mut self, schedule: Schedule, number: u64) -> Done {
         let now = now();
         let end = self.pace.until.map_or(now, |until| until.min(now));
@@ -168,7 +168,7 @@ impl Office<'_> {
             .map_while(|number| schedule.moment(number))
             .take_while(|moment| *moment < end);
         let shortfall = due.fold(Shortfall::default(), |mut shortfall, moment| {
-            // What was due before there was a place had to wait for that.
+            // Requests that were due before there was room had to wait for it.
             match self.has_place() && moment >= self.free_since {
                 true => shortfall.missed += 1,
                 false => shortfall.held_up += 1,
@@ -194,7 +194,7 @@ impl Office<'_> {
         Ok(self.io.tickets.send(ticket).await?)
     }
 
-    /// Waits until a ticket returns, and takes all that have.
+    /// Waits until a ticket returns, and takes all that have returned.
     async fn wait_for_returned(&mut self) -> Done {
         let first = self.io.returned.next().await.ok_or(End::Closed)?;
         self.note(first);
@@ -206,7 +206,7 @@ impl Office<'_> {
 
     fn note(&mut self, returned: Returned) {
         let was_full = !self.has_place();
-        // Whatever has come back, no more than all places are free.
+        // All room is free now, whatever else has returned.
         self.outstanding = self.outstanding.saturating_sub(1);
         match returned {
             Returned::Used(at) if was_full => self.free_since = at,

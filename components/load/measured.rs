@@ -1,4 +1,4 @@
-//! What a run has shown.
+//! The figures of a run.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,16 +7,16 @@ use hdrhistogram::{Counter, Histogram};
 
 use super::{ErrorClass, Failed, Outcome, Shortfall};
 
-/// The longest latency that is told apart from longer ones.
+/// Latencies above this one count as this one.
 const LONGEST: Duration = Duration::from_secs(3600);
 
-/// How many digits of a latency count.
+/// Significant digits of a latency.
 const DIGITS: u8 = 3;
 
-/// How late a request may be given by the client itself before that counts as missed.
+/// A request that the client itself gives later than this counts as missed.
 pub const MISSED_AFTER: Duration = Duration::from_millis(1);
 
-/// What a run has shown, so far or as a whole.
+/// The figures of a run, so far or as a whole.
 ///
 /// # Examples
 ///
@@ -31,98 +31,99 @@ pub const MISSED_AFTER: Duration = Duration::from_millis(1);
 /// ```
 #[derive(Debug, Clone)]
 pub struct Measured {
-    /// From the beginning of what is measured to its end.
+    /// The measured time.
     pub duration: Duration,
-    /// How many requests were answered by whole responses, whatever their status.
+    /// Requests with a complete response of any status.
     pub requests: u64,
-    /// How many bytes came in, heads and framing included.
+    /// Received bytes, with heads and framing.
     pub bytes: u64,
-    /// How long the contents of the responses were.
+    /// Lengths of the bodies.
     pub content: Content,
-    /// Latencies in nanoseconds, from the moment at which a request was sent to the end of its response.
+    /// Latencies in nanoseconds, from sending a request to the end of its response.
     pub raw: Histogram<u64>,
-    /// Latencies in nanoseconds, from the moment for which a request was planned to the end of its response: what was waited for while an
-    /// earlier response was late, or a connection was made, counts.
+    /// Latencies in nanoseconds, from the planned moment of a request to the end of its response.
+    /// They include the wait for earlier responses or for a connection.
     pub corrected: Histogram<u64>,
-    /// How often there was each status.
+    /// Responses by status.
     pub statuses: BTreeMap<u16, u64>,
-    /// What failed.
+    /// Failed requests.
     pub errors: Errors,
-    /// Where the client itself did not keep to its schedule.
+    /// Requests for which the client itself missed its schedule.
     pub missed: Missed,
-    /// How many requests were not sent because their connections still waited for responses when the time was over.
+    /// Requests that were never sent, because their connections still waited for responses at the
+    /// end.
     pub held_up: u64,
     /// What happened in each second, from the first on.
     pub series: Vec<Second>,
 }
 
-/// How long the contents of responses were, in bytes.
+/// Lengths of bodies, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Content {
     /// All together.
     pub total: u64,
-    /// The shortest; 0 if there is none.
+    /// The shortest; 0 without responses.
     pub shortest: u64,
     /// The longest.
     pub longest: u64,
 }
 
-/// How many requests failed, and at what.
+/// Failed requests, by class.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Errors {
     counts: [u64; ErrorClass::ALL.len()],
-    /// What was wrong the first time, by class.
+    /// The first error of each class.
     pub examples: BTreeMap<ErrorClass, String>,
 }
 
 impl Errors {
-    /// How many of a class.
+    /// Failures of a class.
     #[must_use]
     pub fn of(&self, class: ErrorClass) -> u64 {
         self.counts[class as usize]
     }
 
-    /// How many in all.
+    /// Failures of all classes.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.counts.iter().sum()
     }
 
-    /// Counts one.
+    /// Counts a failure.
     pub fn add(&mut self, failed: Failed) {
         self.counts[failed.class as usize] += 1;
         self.examples.entry(failed.class).or_insert(failed.why);
     }
 }
 
-/// Requests that were due while their connections had places for them, and which the client sent more than [`MISSED_AFTER`] too late,
-/// or never.
+/// Requests that were due while their connections had room, and that the client sent more than
+/// [`MISSED_AFTER`] too late, or never.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Missed {
-    /// How many.
+    /// How many there are.
     pub requests: u64,
-    /// By how much the latest of them was late.
+    /// The largest delay.
     pub largest: Duration,
 }
 
-/// What happened in one second.
+/// The figures of one second.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Second {
-    /// How many requests were answered.
+    /// Answered requests.
     pub requests: u64,
-    /// How many failed.
+    /// Failed requests.
     pub errors: u64,
-    /// How many bytes came in.
+    /// Received bytes.
     pub bytes: u64,
-    /// Half of the corrected latencies were no longer than this, in nanoseconds.
+    /// The median of the corrected latencies, in nanoseconds.
     pub p50: u64,
-    /// 75 % of them were no longer than this.
+    /// Their 75th percentile.
     pub p75: u64,
-    /// 90 % of them.
+    /// Their 90th percentile.
     pub p90: u64,
-    /// 99 % of them.
+    /// Their 99th percentile.
     pub p99: u64,
-    /// 99.9 % of them.
+    /// Their 99.9th percentile.
     pub p99_9: u64,
     /// The longest of them.
     pub max: u64,
@@ -135,7 +136,7 @@ impl Default for Measured {
 }
 
 impl Measured {
-    /// Nothing yet.
+    /// No figures yet.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -153,7 +154,7 @@ impl Measured {
         }
     }
 
-    /// Requests that were answered in a second, on average.
+    /// Answered requests per second, on average.
     #[must_use]
     pub fn rate(&self) -> f64 {
         match self.duration.as_secs_f64() {
@@ -162,7 +163,7 @@ impl Measured {
         }
     }
 
-    /// How often there was a status of each class, from 1xx to 5xx and beyond.
+    /// Responses by class of status, from 1xx to 5xx and beyond.
     ///
     /// # Examples
     ///
@@ -182,7 +183,7 @@ impl Measured {
         classes
     }
 
-    /// Counts an outcome, but for the seconds.
+    /// Counts an outcome, except in the seconds.
     pub(super) fn add(&mut self, outcome: Outcome) {
         self.bytes += outcome.bytes;
         self.note_lateness(outcome.ticket.late);

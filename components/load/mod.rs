@@ -1,4 +1,4 @@
-//! Load: many requests, and how long each of them took.
+//! Load: many requests, and their latencies.
 //!
 //! ```text
 //!  ┌ connection ─────────────────────────────────────────────────────────────────────────────┐
@@ -8,9 +8,10 @@
 //!  └─────────────────────────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! A ticket says that a request may be sent, and for which moment that was planned. Latency is counted twice: from the moment at which the
-//! request was sent, and from the one for which it was planned. The two differ where a server that is slow keeps the client from asking:
-//! a client that counts from the first alone leaves out what its users would have waited (coordinated omission).
+//! A ticket permits a request and holds the moment for which it was planned. Latency is counted
+//! twice: from the moment when the request was sent, and from the planned one. They differ when a
+//! slow server keeps the client from sending. A client that counts only the first leaves out the
+//! wait of its users (coordinated omission).
 
 mod alarm;
 mod generate;

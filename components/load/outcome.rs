@@ -1,4 +1,4 @@
-//! What became of one request.
+//! The outcome of one request.
 
 use std::fmt;
 use std::io;
@@ -9,9 +9,10 @@ use http::StatusCode;
 /// A request that may be sent now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticket {
-    /// When it was to be sent. Without a schedule: when there was a place for it.
+    /// The planned moment. Without a schedule: when there was room for it.
     pub planned: Instant,
-    /// How much later than that it was given, though its connection had a place for it: the client's own lateness.
+    /// How much later the ticket was given, although its connection had room: the client's own
+    /// delay.
     pub late: Duration,
 }
 
@@ -22,34 +23,34 @@ pub struct Outcome {
     pub ticket: Ticket,
     /// When it was sent, if it was.
     pub sent: Option<Instant>,
-    /// When its response was complete, or it was known that there will be none.
+    /// When its response was complete, or known to fail.
     pub ended: Instant,
-    /// How many bytes came in for it.
+    /// Bytes received for it.
     pub bytes: u64,
     /// The response.
     pub result: Result<Answer, Box<Failed>>,
 }
 
-/// A response that was framed as it should be.
+/// A correctly framed response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Answer {
     /// Its status.
     pub status: StatusCode,
-    /// How many bytes of content it had.
+    /// Length of its body, in bytes.
     pub content: u64,
 }
 
 /// Why a request has no response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failed {
-    /// At what.
+    /// The class of the failure.
     pub class: ErrorClass,
-    /// What was wrong, for people.
+    /// The reason, in words.
     pub why: String,
 }
 
 impl Failed {
-    /// What the system says went wrong.
+    /// The system's description of an error.
     pub(crate) fn by(class: ErrorClass, error: &io::Error) -> Self {
         Self {
             class,
@@ -58,23 +59,23 @@ impl Failed {
     }
 }
 
-/// At what a request failed.
+/// Classes of failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ErrorClass {
-    /// The connection did not come to be: refused, unreachable, or not there in time.
+    /// The connection was refused, unreachable, or late.
     Connect,
-    /// The connection was lost, or closed, before its response came.
+    /// The connection was lost or closed before the response came.
     Read,
     /// The request could not be sent.
     Write,
     /// The response was not complete in time.
     TimeOut,
-    /// What came is no response, or not the whole of one.
+    /// The data is not a response, or not a complete one.
     Protocol,
 }
 
 impl ErrorClass {
-    /// All of them.
+    /// All classes.
     pub const ALL: [Self; 5] = [
         Self::Connect,
         Self::Read,
@@ -111,30 +112,30 @@ impl fmt::Display for ErrorClass {
     }
 }
 
-/// What a connection did not send of its plan.
+/// Planned requests that a connection did not send.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Shortfall {
     /// Requests that were due while the connection still waited for responses.
     pub held_up: u64,
-    /// Requests that were due while the connection had a place for them: the client was too slow.
+    /// Requests that were due while the connection had room: the client was too slow.
     pub missed: u64,
 }
 
-/// What of a run is measured.
+/// The measured part of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
-    /// Requests that were planned before are not counted: they warm the server up.
+    /// Requests planned before this moment are not counted: they warm the server up.
     pub from: Instant,
     /// When the last request may be due, if that is known.
     pub until: Option<Instant>,
 }
 
-/// What the tally is told.
+/// Messages for the tally.
 #[derive(Debug)]
 pub enum Note {
-    /// What is measured: before anything else.
+    /// The measured time: comes before anything else.
     Span(Span),
-    /// A request has come to its end.
+    /// A request has ended.
     Outcome(Outcome),
     /// Requests will not be sent.
     Shortfall(Shortfall),

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 /// When one connection sends its requests, and when it stops.
 #[derive(Debug, Clone)]
 pub struct Pace {
-    /// How many requests may be on their way at once; more than one is pipelining (RFC 9112 section 9.3.2).
+    /// Requests in flight, at most; more than one is pipelining (RFC 9112 section 9.3.2).
     pub depth: usize,
-    /// When each is due. Without a schedule each is due as soon as there is a place for it: a closed loop.
+    /// When each is due. Without a schedule, as soon as there is room: a closed loop.
     pub schedule: Option<Schedule>,
     /// When the last one may be due.
     pub until: Option<Instant>,
-    /// How many all connections together send, if there is no schedule.
+    /// Total number of all connections, if there is no schedule.
     pub budget: Option<Budget>,
 }
 
@@ -39,7 +39,8 @@ impl Pace {
     }
 }
 
-/// When the requests of one of several connections are due: their moments are spread evenly over those of the others.
+/// When the requests of one connection are due. Their moments lie evenly between those of the other
+/// connections.
 ///
 /// # Examples
 ///
@@ -57,20 +58,21 @@ impl Pace {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Schedule {
     begin: Instant,
-    /// Requests in a second, of all connections.
+    /// Requests per second of all connections.
     rate: f64,
     first: u64,
     step: u64,
-    /// How many requests all connections send.
+    /// Total number of requests of all connections.
     requests: Option<u64>,
 }
 
 impl Schedule {
-    /// The schedule of the connection with the number `connection` of so many, which together send `rate` requests in a second.
+    /// The schedule of the connection number `connection` out of `connections`, which send `rate`
+    /// requests per second together.
     ///
     /// # Panics
     ///
-    /// If the rate is no number above 0, or there is no such connection.
+    /// If the rate is not a number above 0, or the connection does not exist.
     #[must_use]
     pub fn new(begin: Instant, rate: f64, connection: usize, connections: usize) -> Self {
         assert!(rate > 0.0 && rate.is_finite(), "{rate} is no rate");
@@ -84,7 +86,7 @@ impl Schedule {
         }
     }
 
-    /// The same, if all connections together send so many requests.
+    /// The same with a total number of requests for all connections.
     #[must_use]
     pub const fn of(self, requests: u64) -> Self {
         Self {
@@ -93,7 +95,7 @@ impl Schedule {
         }
     }
 
-    /// When its request with this number is due, counted from 0; `None` if there is none.
+    /// When request `number` is due, counted from 0; `None` after the last one.
     #[must_use]
     pub fn moment(&self, number: u64) -> Option<Instant> {
         let number = number.checked_mul(self.step)?.checked_add(self.first)?;
@@ -111,13 +113,13 @@ impl Schedule {
 pub struct Budget(Arc<AtomicU64>);
 
 impl Budget {
-    /// So many requests.
+    /// `count` requests.
     #[must_use]
     pub fn new(requests: u64) -> Self {
         Self(Arc::new(AtomicU64::new(requests)))
     }
 
-    /// Takes one of them; gives whether there was one left.
+    /// Takes one of them. Returns whether there was one left.
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! The responses of one connection: what became of each request.
+//! The responses of one connection: the outcome of each request.
 //!
 //! ```text
 //!  events  ──▶ ┌─────────────────┐ ──▶ outcomes    what became of each request
@@ -6,7 +6,7 @@
 //!  awaited ──▶ └─────────────────┘ ─ ▶ hang_ups    to the connection: it is of no more use
 //! ```
 //!
-//! The protocol itself is in [`ResponseDecoder`]; this is the part that knows which request is answered.
+//! The protocol is in [`ResponseDecoder`]; this part knows which request is answered.
 
 use std::collections::VecDeque;
 use std::future::pending;
@@ -26,24 +26,24 @@ use crate::net::{DialEvent, Ending, HangUp};
 /// The ports of [`parse_responses`].
 #[derive(Debug, Ports)]
 pub struct ParseResponsePorts {
-    /// What happens to the connections.
+    /// Events of the connections.
     pub events: Inbox<DialEvent>,
-    /// The requests, in their order, each before it is sent.
+    /// The requests in their order, each before it is sent.
     pub awaited: Inbox<Awaited>,
-    /// What became of each request.
+    /// The outcome of each request.
     pub outcomes: Outbox<Note>,
-    /// What became of each ticket.
+    /// The outcome of each ticket.
     pub returned: Outbox<Returned>,
-    /// Connections that are of no more use.
+    /// Connections to give up.
     pub hang_ups: Outbox<HangUp>,
 }
 
-/// What is asked of responses.
+/// What to expect of responses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
-    /// How long a response may take, from the moment at which its request was sent to its end.
+    /// Time limit for a response, from sending its request to its end.
     pub within: Duration,
-    /// Whether a connection is kept for further requests.
+    /// Whether a connection is used for further requests.
     pub keep_alive: bool,
 }
 
@@ -57,16 +57,16 @@ impl Default for Terms {
     }
 }
 
-/// How long it takes at the most until a wish to stop is noticed, while a response is waited for.
+/// While a response is awaited, a stop is noticed within this time.
 const ATTENTION: Duration = Duration::from_millis(500);
 
-/// Parses the responses of one connection after another, and tells what became of each request.
+/// Parses the responses of one connection after another, and reports the outcome of each request.
 ///
-/// Requests behind a response that ends its connection are not answered and do not count: their tickets return unused. A response that does not
-/// come in time, or is none, ends its connection too.
+/// Requests behind a response that ends its connection are not answered and do not count: their
+/// tickets return unused. A late or malformed response ends its connection too.
 ///
-/// It ends when all requests have had an outcome and there will be no more. If its graph is stopped it ends within half a second,
-/// whatever has not come by then.
+/// It ends when all requests have an outcome and no more will come. If its graph is stopped, it
+/// ends within half a second.
 ///
 /// # Examples
 ///
@@ -112,7 +112,7 @@ pub fn parse_responses(terms: Terms) -> impl Component<ParseResponsePorts> + Clo
     }
 }
 
-/// A decoder for a new connection. Contents are not kept, so they may be of any length.
+/// A decoder for a new connection. Bodies are not kept, so they may have any length.
 fn decoder() -> ResponseDecoder {
     ResponseDecoder::new(Limits {
         body: u64::MAX,
@@ -123,23 +123,23 @@ fn decoder() -> ResponseDecoder {
 struct Parser<'a> {
     io: &'a mut ParseResponsePorts,
     terms: Terms,
-    /// The connection that was heard of last.
+    /// The connection of the last event.
     connection: u64,
-    /// Whether that is of any use still.
+    /// Whether that connection is still in use.
     is_open: bool,
     decoder: ResponseDecoder,
-    /// Requests that are not on their way yet.
+    /// Requests that have not been sent yet.
     waiting: VecDeque<Awaited>,
-    /// Requests that are on their way, and since when.
+    /// Requests in flight, and since when.
     on_their_way: VecDeque<(Awaited, Instant)>,
-    /// The status of the response that is coming in, and whether its connection persists.
+    /// The status of the response that is arriving, and whether its connection persists.
     head: Option<(StatusCode, bool)>,
-    /// How much of its content has come.
+    /// Received bytes of its body.
     content: u64,
-    /// How many bytes have come that were not told.
+    /// Received bytes that were not reported.
     bytes: u64,
     timer: Timer,
-    /// When it was last seen that there is no wish to stop.
+    /// When we last looked for a stop.
     looked: Instant,
 }
 
@@ -155,7 +155,7 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// What happens next; `None` when nothing is to come any more.
+    /// What happens next; `None` at the end.
     async fn next(&mut self) -> Option<Happened> {
         loop {
             if let Some(event) = self.io.events.try_next() {
@@ -203,7 +203,7 @@ impl Parser<'_> {
                 how,
                 at,
             } if self.is_current(connection) => self.end(how, at).await,
-            // It was of no more use.
+            // The connection was given up.
             DialEvent::Received { .. } | DialEvent::Ended { .. } => Ok(()),
             DialEvent::Unreachable {
                 requests,
@@ -224,7 +224,7 @@ impl Parser<'_> {
         self.is_open && connection == self.connection
     }
 
-    /// Takes note of requests that are on their way from now on.
+    /// Notes requests that are in flight from now on.
     async fn begin(&mut self, connection: u64, requests: usize, at: Instant) -> Done {
         if connection != self.connection {
             self.connection = connection;
@@ -277,7 +277,7 @@ impl Parser<'_> {
         }
     }
 
-    /// A response has come whole.
+    /// Handles a complete response.
     async fn complete(&mut self, at: Instant) -> Done {
         let (Some((awaited, sent)), Some((status, persists))) =
             (self.on_their_way.pop_front(), self.head.take())
@@ -286,7 +286,7 @@ impl Parser<'_> {
         };
         let content = std::mem::take(&mut self.content);
         let mut answer = Ok(Answer { status, content });
-        // What stands behind the last response that was asked for would be taken for the next.
+        // Bytes behind the last response would be taken for the next one.
         if self.on_their_way.is_empty()
             && persists
             && let Err(malformed) = self.decoder.next()
@@ -301,7 +301,7 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// The connection has ended.
+    /// Handles the end of the connection.
     async fn end(&mut self, how: Ending, at: Instant) -> Done {
         let failed = match how {
             Ending::Read(error) => Failed::by(ErrorClass::Read, &error),
@@ -323,7 +323,7 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// Gives up a response that has not come in time.
+    /// Gives up a late response.
     async fn give_up_late(&mut self) -> Done {
         let now = turn();
         self.looked = now;
@@ -336,7 +336,7 @@ impl Parser<'_> {
             .await
     }
 
-    /// The first request that is on its way, if there is one, has failed, and its connection with it.
+    /// Fails the first request in flight, if there is one, and its connection.
     async fn fail(&mut self, failed: Failed, at: Instant) -> Done {
         if let Some((awaited, sent)) = self.on_their_way.pop_front() {
             self.tell(awaited, Some(sent), at, Err(failed)).await?;
@@ -344,7 +344,7 @@ impl Parser<'_> {
         self.hang_up().await
     }
 
-    /// Gives the connection up: what is on its way will not be answered.
+    /// Gives the connection up: requests in flight will not be answered.
     async fn hang_up(&mut self) -> Done {
         self.is_open = false;
         while let Some((awaited, _)) = self.on_their_way.pop_front() {

@@ -1,4 +1,4 @@
-//! What happened in each second of a run.
+//! The seconds of a run.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -8,16 +8,16 @@ use hdrhistogram::Histogram;
 use super::measured::{histogram, nanoseconds};
 use super::{Outcome, Second};
 
-/// How many seconds have their latencies still. What is told even later is counted all the same.
+/// Seconds that still keep their latencies. A later outcome is counted without its latency.
 const OPEN: usize = 4;
 
-/// How many seconds there may be: a day and some. What happens after that is counted in the last.
+/// Seconds of a run, at most: a day and more. Later outcomes count in the last one.
 const MOST: usize = 100_000;
 
-/// The seconds of a run, from its beginning on.
+/// The seconds of a run, from its start.
 #[derive(Debug, Default)]
 pub(super) struct Seconds {
-    /// Those whose latencies are gone.
+    /// Seconds without their latencies.
     closed: Vec<Second>,
     /// The latest ones.
     open: VecDeque<Open>,
@@ -26,7 +26,7 @@ pub(super) struct Seconds {
 #[derive(Debug)]
 struct Open {
     counts: Second,
-    /// The corrected latencies in nanoseconds.
+    /// The corrected latencies, in nanoseconds.
     latencies: Histogram<u32>,
 }
 
@@ -53,7 +53,7 @@ impl Open {
 }
 
 impl Seconds {
-    /// Counts an outcome in the second in which it came.
+    /// Counts an outcome in its second.
     pub(super) fn add(&mut self, begin: Instant, outcome: &Outcome) {
         let passed = outcome.ended.saturating_duration_since(begin).as_secs();
         let number = usize::try_from(passed).unwrap_or(MOST).min(MOST - 1);

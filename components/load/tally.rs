@@ -1,4 +1,4 @@
-//! The tally of a run: all that its connections tell, added up.
+//! The tally of a run: adds up the outcomes of all connections.
 //!
 //! ```text
 //!              ┌───────┐ ──▶ progress    so far, a few times a second
@@ -18,20 +18,21 @@ use super::{Measured, Note, Span};
 /// The ports of [`tally`].
 #[derive(Debug, Ports)]
 pub struct TallyPorts {
-    /// What connections tell of their requests.
+    /// The outcomes from the connections.
     pub batches: Inbox<Vec<Note>>,
-    /// What there is so far. Who does not take it in time misses it.
+    /// Interim figures. A slow receiver misses some.
     pub progress: Option<Outbox<Box<Measured>>>,
-    /// What there is at the end.
+    /// The final figures.
     pub measured: Outbox<Box<Measured>>,
 }
 
-/// How often there is news.
+/// How often interim figures are sent.
 const PERIOD: Duration = Duration::from_millis(250);
 
-/// Adds up what the connections of a run tell of their requests. What is measured begins with the [`Span`] that it is told, or else with itself.
+/// Adds up the outcomes of a run. The measurement starts with the [`Span`] that it receives, or
+/// else with itself.
 ///
-/// It ends when nobody has more to tell.
+/// It ends when the outcomes end.
 ///
 /// # Examples
 ///
@@ -81,7 +82,7 @@ pub fn tally() -> impl Component<TallyPorts> + Clone + Send + Sync {
                 Err(()) => {
                     news.set(now() + PERIOD);
                     if let Some(progress) = &io.progress {
-                        // Who is slow, or does not care, misses it.
+                        // A slow receiver misses it.
                         let _ = progress.try_send(sum.so_far());
                     }
                 }
@@ -95,7 +96,7 @@ struct Sum {
     span: Span,
     measured: Measured,
     seconds: Seconds,
-    /// When the last request came to its end.
+    /// When the last request ended.
     last: Instant,
 }
 
@@ -118,7 +119,8 @@ impl Sum {
         self.with_seconds()
     }
 
-    /// The run lasts until all that was planned is over, or for longer if responses came later, or until it is stopped.
+    /// The run lasts until everything planned is over, longer if responses came later, or until it
+    /// is stopped.
     fn at_end(mut self) -> Box<Measured> {
         let over = match self.span.until {
             Some(until) if is_stopping() => until.min(now()),

@@ -1,4 +1,4 @@
-//! What is asked for: requests that are encoded once and sent as often as need be.
+//! Targets: requests that are encoded once and sent many times.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use kamea::random;
 
 use crate::http::{BodyKind, RequestHead, encode_request};
 
-/// With so many bytes a piece of requests is full.
+/// A piece of requests is full at this size, in bytes.
 pub(super) const GATHERED: usize = 64 * 1024;
 
-/// A request, as it is sent.
+/// A request, encoded.
 #[derive(Debug, Clone)]
 pub struct Target {
     method: Method,
@@ -20,7 +20,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// The request with this head and this content, `weight` times as likely as one of weight 1.
+    /// The request with this head and body, `weight` times as likely as one of weight 1.
     ///
     /// # Panics
     ///
@@ -42,20 +42,20 @@ impl Target {
         }
     }
 
-    /// Its method, by which its responses are framed.
+    /// Its method, which decides about the framing of its responses.
     #[must_use]
     pub fn method(&self) -> &Method {
         &self.method
     }
 
-    /// The request, as it is sent.
+    /// The encoded request.
     #[must_use]
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
     }
 }
 
-/// One or more targets, among which requests are drawn by their weights.
+/// One or more targets, drawn at random by weight.
 ///
 /// # Examples
 ///
@@ -80,19 +80,19 @@ pub struct Targets(Arc<Drawn>);
 #[derive(Debug)]
 struct Drawn {
     targets: Vec<Target>,
-    /// The weight of each and of all before it.
+    /// The cumulative weight of each.
     weights: Vec<u64>,
     total: u64,
-    /// The bytes of the only one, as often as may be gathered.
+    /// The bytes of a single target, repeated as often as may be gathered.
     repeated: Option<Bytes>,
 }
 
 impl Targets {
-    /// These.
+    /// These targets.
     ///
     /// # Panics
     ///
-    /// If there are none.
+    /// If there is no target.
     pub fn new(targets: impl IntoIterator<Item = Target>) -> Self {
         let targets: Vec<_> = targets.into_iter().collect();
         assert!(!targets.is_empty(), "there is nothing to be asked for");
@@ -114,7 +114,7 @@ impl Targets {
         }))
     }
 
-    /// One of them, by chance.
+    /// A random one.
     #[must_use]
     pub fn draw(&self) -> &Target {
         let Drawn {
@@ -133,7 +133,7 @@ impl Targets {
         &targets[number]
     }
 
-    /// The requests for targets that were drawn, as one piece.
+    /// The drawn requests as one piece.
     pub(super) fn piece(&self, drawn: &[&Target]) -> Bytes {
         match (drawn, &self.0.repeated) {
             ([one], _) => one.bytes.clone(),

@@ -1,4 +1,4 @@
-//! The requests of one connection: all that may be sent at once in one piece.
+//! The requests of one connection: all permitted requests as one piece.
 //!
 //! ```text
 //!             ┌────────────────┐ ──▶ requests    to the connection: bytes
@@ -16,24 +16,25 @@ use crate::net::Outgoing;
 /// The ports of [`write_requests`].
 #[derive(Debug, Ports)]
 pub struct WriteRequestPorts {
-    /// A request is written for each.
+    /// Each permits one request.
     pub tickets: Inbox<Ticket>,
     /// The requests, several in one piece.
     pub requests: Outbox<Outgoing>,
-    /// Each request whose response is to come, in their order, and before its bytes.
+    /// Each request whose response is expected, in their order, before its bytes.
     pub awaited: Outbox<Awaited>,
 }
 
-/// A request whose response is to come.
+/// A request whose response is expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Awaited {
     /// Its ticket.
     pub ticket: Ticket,
-    /// Its method, by which the response is framed.
+    /// Its method, which decides about the framing of the response.
     pub method: Method,
 }
 
-/// Writes a request for each ticket, for one of the targets. All whose tickets are there go out in one piece.
+/// Writes a request for each ticket, for one of the targets. Requests whose tickets are there go
+/// out as one piece.
 ///
 /// # Examples
 ///

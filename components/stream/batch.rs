@@ -1,4 +1,4 @@
-//! Messages gathered into batches, by count and by time.
+//! Gathers messages into batches, by count and by time.
 
 use std::time::Duration;
 
@@ -6,10 +6,11 @@ use futures_lite::future::or;
 use kamea::time::{Timer, now};
 use kamea::{Component, Message, Pipe};
 
-/// Gathers messages into batches of at most `most`, none of which is held back for longer than `within` after its first message.
+/// Gathers messages into batches of at most `most`. A batch waits at most `within` after its first
+/// message.
 ///
-/// The last batch is what is left when upstream ends. No batch is empty. While a batch waits for space, nothing is taken.
-/// With `Duration::MAX` only the count matters.
+/// The last batch may be shorter when upstream ends. No batch is empty. While a batch waits for
+/// space, nothing is taken. With `Duration::MAX` only the count matters.
 ///
 /// # Panics
 ///
@@ -40,7 +41,7 @@ pub fn batch<T: Message>(
         let mut timer = Timer::new();
         while let Some(first) = io.inbox.next().await {
             let mut gathered = vec![first];
-            // A moment that cannot be told never comes.
+            // A moment beyond the clock never comes.
             if let Some(deadline) = now().checked_add(within) {
                 timer.set(deadline);
             }

@@ -1,4 +1,4 @@
-//! The buffer of a worker, in which reads end first.
+//! The read buffer of a worker.
 
 use std::cell::RefCell;
 use std::io;
@@ -6,15 +6,15 @@ use std::task::Poll;
 
 use bytes::Bytes;
 
-/// How much one read takes at the most, in bytes.
+/// Bytes per read, at most.
 const CHUNK: usize = 64 * 1024;
 
 thread_local! {
-    /// Where reads go first: one buffer a worker, so that a connection that waits holds none.
+    /// One buffer per worker, so that a waiting connection holds none.
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; CHUNK].into());
 }
 
-/// Reads into the buffer of this worker; returns what was read, in as much memory as it needs.
+/// Reads into the buffer of this worker. Returns the bytes in memory of their own size.
 pub(crate) fn read_into_buffer(
     read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
 ) -> io::Result<Bytes> {

@@ -1,16 +1,16 @@
-//! All messages as one.
+//! Gathers all messages into one.
 
 use kamea::{Component, Message, Pipe};
 
-/// There are more messages than [`collate`] was told to keep.
+/// More messages came than [`collate`] may keep.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("more than {most} messages were to be collated; allow more, or send them on in batches")]
 pub struct TooMany {
-    /// How many there may be.
+    /// The limit.
     pub most: usize,
 }
 
-/// Gathers all messages until upstream ends, and sends them as one; an empty one if there were none.
+/// Gathers all messages until upstream ends and sends them as one, even if it is empty.
 ///
 /// # Faults
 ///

@@ -1,4 +1,4 @@
-//! How many messages there are.
+//! Counts messages.
 
 use kamea::{Done, Message, Pipe};
 

@@ -2,10 +2,11 @@
 
 use kamea::{Component, Message, Source};
 
-/// Sends each item of `items`, as fast as downstream takes them; so they may be without end.
+/// Sends each item of `items` as fast as downstream takes them; the iterator may be endless.
 ///
-/// If it is restarted it goes on behind the last item that it has sent or tried to send. In a template every instance needs items of its own:
-/// `add_seeded("numbers", |_| data_source(1..=3))`. An iterator that blocks does not belong here: see [`kamea::blocking`].
+/// After a restart it continues behind the last item that it sent or tried to send. In a template
+/// every instance needs its own items: `add_seeded("numbers", |_| data_source(1..=3))`. For an
+/// iterator that blocks, use [`kamea::blocking`].
 ///
 /// # Examples
 ///

@@ -1,8 +1,8 @@
-//! What comes in goes out.
+//! Passes messages on.
 
 use kamea::{Done, Message, Pipe};
 
-/// Passes on what comes, as it is: the protocol of an echo server, or what stands where nothing is to be done.
+/// Passes on each message unchanged: the protocol of an echo server, or a placeholder.
 ///
 /// # Examples
 ///

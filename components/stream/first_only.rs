@@ -1,8 +1,8 @@
-//! The first messages, and no more.
+//! Passes on the first messages only.
 
 use kamea::{Component, Message, Pipe};
 
-/// Passes on the first `count` messages, and ends; so does what is upstream, when it sends the next one.
+/// Passes on the first `count` messages and ends. Upstream ends when it sends the next one.
 ///
 /// # Examples
 ///

@@ -1,11 +1,12 @@
-//! A link that loses what nobody has time for.
+//! A link that drops messages instead of waiting.
 
 use kamea::{Component, Message, Pipe, TrySendError};
 
-/// Passes messages on as long as there is space downstream, and drops them when there is none: upstream never waits.
+/// Passes messages on while there is space downstream and drops them otherwise: upstream never
+/// waits.
 ///
-/// For what is stale by the time that somebody would have time for it: readings, pictures, positions. How many may wait is the capacity of the
-/// link behind it.
+/// Use it for messages that grow stale: readings, pictures, positions. The capacity of the link
+/// behind it is the number of messages that may wait.
 ///
 /// # Examples
 ///

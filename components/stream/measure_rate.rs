@@ -1,4 +1,4 @@
-//! How many messages come in a given time.
+//! Counts messages per period.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use kamea::{Component, Message, Pipe};
 
 use super::AGE;
 
-/// Counts the messages of each `period` of time, and sends the number at its end, also if it is 0; that of the last, incomplete one when
-/// upstream ends.
+/// Counts the messages of each `period` and sends the number at its end, even if it is 0. When
+/// upstream ends, it sends the number of the incomplete period.
 ///
-/// Nothing is taken, and no time is counted, while a number waits for space.
+/// While a number waits for space, no message is taken and no time is counted.
 ///
 /// # Panics
 ///
@@ -53,7 +53,7 @@ pub fn measure_rate<T: Message>(
                 timer.expired().await;
                 News::PeriodEnds
             };
-            // The time comes first: else a fast upstream would put it off.
+            // The time comes first: otherwise a fast upstream would delay it.
             match or(period_ends, message).await {
                 News::Message => count += 1,
                 News::End => return Ok(io.outbox.send(count).await?),

@@ -1,4 +1,4 @@
-//! Components over plain messages: they know nothing of what the messages are, or no more than that they are bytes.
+//! Components over plain messages. They know at most that a message is bytes.
 
 mod batch;
 mod buffer;

@@ -1,8 +1,9 @@
-//! Where messages end that nobody wants.
+//! Drops messages.
 
 use kamea::{Done, Message, Sink};
 
-/// Takes all messages, and does nothing with them: for a port that has to be linked. It is told from a forgotten one.
+/// Takes all messages and drops them. Link it to a port whose messages you do not want, so that it
+/// differs from a forgotten port.
 ///
 /// # Examples
 ///

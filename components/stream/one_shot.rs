@@ -1,8 +1,8 @@
-//! One message.
+//! Sends one message.
 
 use kamea::{Component, Message, Source};
 
-/// Sends one message, and ends.
+/// Sends one message and ends.
 ///
 /// # Examples
 ///

@@ -1,4 +1,4 @@
-//! Messages that pass when they are asked for.
+//! Passes messages on request.
 //!
 //! ```text
 //! messages ──▶ ┌────────────────────┐ ──▶ passed    one for each prompt
@@ -11,18 +11,18 @@ use kamea::{Done, Inbox, Message, Outbox, Ports};
 /// The ports of [`prompted_turnstile`].
 #[derive(Debug, Ports)]
 pub struct TurnstilePorts<T: Message, P: Message> {
-    /// What is to pass.
+    /// The waiting messages.
     pub messages: Inbox<T>,
-    /// Each lets one message pass, whatever it says.
+    /// Each lets one message pass, whatever it contains.
     pub prompts: Inbox<P>,
-    /// What has passed, in order.
+    /// The passed messages, in order.
     pub passed: Outbox<T>,
 }
 
-/// Passes on one message for each prompt; ends with the messages, or with the prompts.
+/// Passes on one message per prompt; ends with the messages or with the prompts.
 ///
-/// The pace may be set by a [`ticker`](super::ticker), or by whoever takes the messages, who asks for the first one too and whose prompts
-/// are linked by [`feedback`](kamea::Graph::feedback): that is pacing on demand.
+/// A [`ticker`](super::ticker) can set the pace. So can the receiver: it sends the first prompt
+/// too, and its prompts are linked by [`feedback`](kamea::Graph::feedback).
 ///
 /// # Examples
 ///
@@ -45,7 +45,7 @@ pub struct TurnstilePorts<T: Message, P: Message> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub async fn prompted_turnstile<T: Message, P: Message>(io: &mut TurnstilePorts<T, P>) -> Done {
-    // The message first: so the end of the messages is noticed though nobody asks.
+    // The message comes first, so that the end of the messages is noticed without a prompt.
     while let Some(message) = io.messages.next().await {
         if io.prompts.next().await.is_none() {
             break;

@@ -1,4 +1,4 @@
-//! A token bucket: so many messages in a given time, and no more.
+//! A token bucket: a limited number of messages per period.
 
 use std::time::{Duration, Instant};
 
@@ -8,12 +8,12 @@ use kamea::{Component, Message, Pipe};
 
 use super::AGE;
 
-/// Passes on at most `most` messages at once, and over any longer time at most `most` in each `period`; upstream waits for the others to
-/// be sent. None is dropped.
+/// Passes on at most `most` messages at once, and over time at most `most` per `period`. Other
+/// messages wait; none is dropped.
 ///
-/// It is a bucket that holds `most` tokens, full at first: each message takes one, and one comes back every `period / most`. So
-/// `rate_limit(1, period)` is an even pace, and `rate_limit(10, period)` has the same rate as `rate_limit(1, period / 10)` but lets ten
-/// through at once after a pause.
+/// It is a bucket of `most` tokens, full at first. Each message takes one, and one returns every
+/// `period / most`. So `rate_limit(1, period)` is an even pace. `rate_limit(10, period)` has the
+/// same rate as `rate_limit(1, period / 10)`, but lets ten through at once after a pause.
 ///
 /// # Panics
 ///
@@ -45,7 +45,7 @@ pub fn rate_limit<T: Message>(
     assert!(most > 0, "a limit of 0 would let nothing through");
     let period = period.min(AGE);
     let pause = period / most;
-    // When all tokens that have been taken are back. A restart does not fill the bucket.
+    // When all taken tokens are back. A restart does not fill the bucket.
     let mut full_at: Option<Instant> = None;
     async move |io: &mut Pipe<T, T>| {
         while let Some(message) = io.inbox.next().await {

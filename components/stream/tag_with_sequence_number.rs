@@ -1,8 +1,9 @@
-//! Numbered messages.
+//! Numbers messages.
 
 use kamea::{Component, Message, Pipe};
 
-/// Numbers messages, from 0: for what is put into order again later, or to see what is missing. If it is restarted it goes on counting.
+/// Numbers messages from 0, to sort them later or to notice missing ones. After a restart it
+/// continues to count.
 ///
 /// # Examples
 ///

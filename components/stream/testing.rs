@@ -1,10 +1,11 @@
-//! What the tests of these components have in common.
+//! Common parts of the tests of these components.
 
 use futures_lite::future::{poll_once, zip};
 use kamea::testing::block_on;
 use kamea::{Component, Fault, Graph, Message, Pipe};
 
-/// What a component makes of `messages`, and how its graph ends. Each message is sent as soon as there is space.
+/// The output of a component for `messages`, and how its graph ends. Each message is sent as soon
+/// as there is space.
 pub(crate) fn run<A: Message, B: Message>(
     component: impl Component<Pipe<A, B>> + Send,
     messages: impl IntoIterator<Item = A>,
@@ -33,8 +34,8 @@ pub(crate) fn run<A: Message, B: Message>(
     })
 }
 
-/// Feeds a component of which nobody takes anything for as long as it takes messages, then takes all that it has made of them. Gives how many
-/// it took, and what it made.
+/// Feeds a component whose output nobody takes until it takes no more messages, then takes all its
+/// output. Returns how many it took, and the output.
 pub(crate) fn stuck<A: Message, B: Message>(
     component: impl Component<Pipe<A, B>> + Send,
     message: impl Fn(u32) -> A,

@@ -6,11 +6,11 @@ use futures_lite::future::or;
 use kamea::time::{now, sleep};
 use kamea::{Component, Source};
 
-/// Ticks at the end of each `period`. The message says which one that is, counted from 1 since the start.
+/// Ticks at the end of each `period`. The message is the number of the tick, counted from 1.
 ///
-/// It does not drift: the n-th tick is due n periods after the start, however late those before it were. A tick for which there was no space
-/// in time is left out, which shows in the numbers. Those that wait in the link are there all the same: who wants at most one gives the
-/// link a [`capacity`](kamea::LinkOptions::capacity) of 1.
+/// It does not drift: tick n is due n periods after the start, however late earlier ticks were. A
+/// tick that finds no space in time is skipped, which the numbers show. Ticks that wait in the link
+/// stay there: for at most one, give the link a [`capacity`](kamea::LinkOptions::capacity) of 1.
 ///
 /// # Panics
 ///
@@ -45,11 +45,11 @@ pub fn ticker(period: Duration) -> impl Component<Source<u64>> + Clone + Send + 
     }
 }
 
-/// Which tick is the next one, and how long it takes until then.
+/// The number of the next tick, and the time until it is due.
 fn next_tick(passed: Duration, period: Duration) -> (u64, Duration) {
     let (passed, period) = (passed.as_nanos(), period.as_nanos());
     let number = passed / period + 1;
-    // What does not fit is centuries away.
+    // A number that does not fit is centuries away.
     let wait = u64::try_from(number * period - passed).unwrap_or(u64::MAX);
     (
         u64::try_from(number).unwrap_or(u64::MAX),

@@ -1,4 +1,4 @@
-//! A network that is broken on purpose.
+//! A deliberately bad network.
 
 use std::collections::BTreeMap;
 use std::future::pending;
@@ -11,10 +11,10 @@ use kamea::{Component, Message, Pipe};
 
 use super::AGE;
 
-/// How many messages are on their way at once; upstream waits meanwhile.
+/// Messages in transit; upstream waits beyond that.
 const ON_THE_WAY: usize = 1024;
 
-/// What goes wrong, and how often. Without anything else nothing does.
+/// What goes wrong, and how often. By default nothing does.
 ///
 /// # Examples
 ///
@@ -32,22 +32,24 @@ const ON_THE_WAY: usize = 1024;
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Unreliability {
-    /// How likely a message is lost, from 0 to 1.
+    /// Probability that a message is lost, from 0 to 1.
     pub loss: f64,
-    /// How likely a message comes twice, from 0 to 1; each copy is delayed on its own.
+    /// Probability that a message is duplicated, from 0 to 1. Each copy has its own delay.
     pub duplication: f64,
-    /// How likely a message may overtake others, from 0 to 1. It does if its own delay ends sooner: there is no disorder without `jitter`.
+    /// Probability that a message may overtake others, from 0 to 1. It does if its delay ends
+    /// sooner, so there is no reordering without `jitter`.
     pub disorder: f64,
-    /// How long every message is on its way at the least.
+    /// The least delay of every message.
     pub delay: Duration,
-    /// How much longer it may be on its way; any length up to that is as likely as any other.
+    /// The largest additional delay; all values up to it are equally likely.
     pub jitter: Duration,
 }
 
-/// Passes messages on as a bad network would: loses, duplicates, delays and reorders them, to try out what stands behind it.
+/// Passes messages on like a bad network: loses, duplicates, delays and reorders them, to test the
+/// components behind it.
 ///
-/// Chance is the kernel's ([`kamea::random`]): under a simulation the same seed breaks the same messages. At most 1,024 messages are on
-/// their way. When upstream ends, those still arrive.
+/// Chance comes from the kernel ([`kamea::random`]): in a simulation the same seed breaks the same
+/// messages. At most 1,024 messages are in transit. When upstream ends, those still arrive.
 ///
 /// # Examples
 ///
@@ -102,13 +104,13 @@ pub fn unreliable<T: Message + Clone>(
     }
 }
 
-/// The messages that are on their way.
+/// The messages in transit.
 struct Network<T> {
     unreliability: Unreliability,
-    /// By the moment at which they arrive, then by the order in which they were sent.
+    /// By their time of arrival, then by the order of sending.
     on_the_way: BTreeMap<(Instant, u64), T>,
     sent: u64,
-    /// When the last one arrives that must not be overtaken.
+    /// When the last message arrives that must not be overtaken.
     last: Option<Instant>,
 }
 

@@ -1,4 +1,4 @@
-//! What has not been seen before.
+//! Drops repeated messages.
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::Hash;
@@ -6,7 +6,8 @@ use std::rc::Rc;
 
 use kamea::{Component, Message, Pipe};
 
-/// Passes on a message if it is none of the last `memory` different ones; the oldest is forgotten first.
+/// Passes on a message unless it is among the last `memory` different ones; the oldest is forgotten
+/// first.
 ///
 /// # Panics
 ///

@@ -1,4 +1,4 @@
-//! Two streams as one of pairs.
+//! Pairs two streams.
 //!
 //! ```text
 //!  left ──▶ ┌─────┐ ──▶ pairs
@@ -19,7 +19,8 @@ pub struct ZipPorts<A: Message, B: Message> {
     pub pairs: Outbox<(A, B)>,
 }
 
-/// Pairs the messages of two streams, until either ends. So two streams can be compared, or one can answer for the other.
+/// Pairs the messages of two streams until either ends. Use it to compare two streams, or to join
+/// questions with answers.
 ///
 /// # Examples
 ///

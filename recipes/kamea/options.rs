@@ -1,4 +1,4 @@
-//! What `kamea` is told on its command line.
+//! The command line of `kamea`.
 
 use std::fs;
 use std::num::NonZeroU16;
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use kamea_recipes::InspectOptions;
 
-/// Runs a graph of components that a text describes: kamea 'read_file access.log => lines => filter POST => console_echoer'
+/// Run a graph of components that is written as text: kamea 'read_file access.log => lines => filter POST => console_echoer'
 #[derive(Debug, Parser)]
 #[command(name = "kamea", version, args_conflicts_with_subcommands = true)]
 pub(crate) struct Options {
@@ -19,11 +19,11 @@ pub(crate) struct Options {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run a graph; what kamea does without a command
+    /// Run a graph; the default command
     Run(Run),
     /// List the components
     List,
-    /// Show a component: how it is written, its options, its ports and their types
+    /// Show a component: usage, options, ports and their types
     Show {
         /// Its name, such as read_file
         name: String,
@@ -32,13 +32,13 @@ pub(crate) enum Command {
     Draw {
         #[command(flatten)]
         text: Text,
-        /// As what
+        /// The format
         #[arg(long = "as", value_name = "FORMAT", default_value = "svg")]
         format: Format,
     },
 }
 
-/// How a graph is run.
+/// How to run a graph.
 #[derive(Debug, Args)]
 pub(crate) struct Run {
     #[command(flatten)]
@@ -46,10 +46,10 @@ pub(crate) struct Run {
     /// Check the graph, print its links, and run nothing
     #[arg(long)]
     pub(crate) check: bool,
-    /// Say what happens, on stderr
+    /// Report each step on stderr
     #[arg(short, long)]
     pub(crate) verbose: bool,
-    /// How many threads run components [default: one per core]
+    /// Number of worker threads [default: one per core]
     #[arg(long, value_name = "N")]
     pub(crate) workers: Option<NonZeroU16>,
     #[command(flatten)]
@@ -68,7 +68,7 @@ pub(crate) struct Text {
     file: Option<PathBuf>,
 }
 
-/// As what a graph is drawn.
+/// The format of a drawn graph.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Format {
     /// A picture for browsers
@@ -78,11 +78,11 @@ pub(crate) enum Format {
 }
 
 impl Text {
-    /// The text, and the file that it is from: none, if it is from the command line.
+    /// The text, and the file that it comes from; the name is empty for the command line.
     ///
     /// # Errors
     ///
-    /// A line that says what is missing or cannot be read.
+    /// A line that names what is missing or cannot be read.
     pub(crate) fn read(&self) -> Result<(String, String), String> {
         match (&self.text, &self.file) {
             (Some(text), _) => Ok((text.clone(), String::new())),

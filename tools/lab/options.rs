@@ -1,4 +1,4 @@
-//! What `lab` is told on its command line.
+//! The command line of `lab`.
 
 use std::ffi::OsString;
 use std::num::NonZeroU32;
@@ -10,7 +10,7 @@ use kamea_recipes::InspectOptions;
 
 use super::experiment::{Experiment, Mode, Server};
 
-/// Measures spidey in its modes, and its peers beside it: lab run, then lab report
+/// Measure spidey in its modes beside its peers: lab run, then lab report
 #[derive(Debug, Parser)]
 #[command(name = "lab", version)]
 pub(crate) struct Options {
@@ -20,77 +20,77 @@ pub(crate) struct Options {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Carry out the experiments; a run that was interrupted goes on
+    /// Run the experiments, or continue an interrupted run
     Run(Run),
     /// Write a report of a run: pages, charts, tables
     Report(Report),
-    /// Run a program until standard input ends, then end it and all that it has started
+    /// Run a program until standard input ends, then kill it and everything it started
     #[command(hide = true)]
     Guard(Guard),
 }
 
-/// What is measured, and how.
+/// What to measure, and how.
 #[derive(Debug, Args)]
 pub(crate) struct Run {
-    /// Where the results go; where an interrupted run has left some, it goes on [default: lab-results, or lab-results-2 ...]
+    /// Where to write the results; continues an interrupted run there [default: lab-results, or lab-results-2 ...]
     #[arg(value_name = "DIRECTORY")]
     pub(crate) directory: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) wishes: Wishes,
-    /// Say nothing but what has failed
+    /// Report failures only
     #[arg(short, long)]
     pub(crate) quiet: bool,
     #[command(flatten)]
     pub(crate) inspect: InspectOptions,
 }
 
-/// What of a plan was said on the command line.
+/// The parts of a plan that the command line gives.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Wishes {
     /// Only these experiments [default: all]
     #[arg(long, value_name = "EXPERIMENT", value_delimiter = ',')]
     pub(crate) only: Vec<Experiment>,
-    /// Only these servers [default: spidey, and those peers that are installed]
+    /// Only these servers [default: spidey and all installed peers]
     #[arg(long, value_name = "SERVER", value_delimiter = ',')]
     pub(crate) servers: Vec<Server>,
     /// Only these modes of spidey [default: all]
     #[arg(long, value_name = "MODE", value_delimiter = ',')]
     pub(crate) modes: Vec<Mode>,
-    /// How often each experiment is carried out [default: 5]
+    /// Number of rounds [default: 5]
     #[arg(long, value_name = "N")]
     pub(crate) repetitions: Option<NonZeroU32>,
-    /// How long each of them is measured [default: 3]
+    /// Measured time of each sample, in seconds [default: 3]
     #[arg(long, value_name = "SECONDS")]
     pub(crate) seconds: Option<Seconds>,
-    /// How many connections ask at once for throughput; for the 1 GB file at most 4 [default: 16]
+    /// Connections of the throughput experiments; at most 4 for the 1 GB file [default: 16]
     #[arg(long, value_name = "N")]
     pub(crate) connections: Option<NonZeroU32>,
-    /// Use a connection for many requests, instead of one for each
+    /// Send many requests over each connection, instead of one
     #[arg(long)]
     pub(crate) keep_alive: bool,
-    /// What the order of the samples is drawn from [default: drawn itself]
+    /// Seed of the random order of the samples [default: random]
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
-    /// Small files, one repetition, part of a second: to try it out
+    /// Trial run: small files, one repetition, a fraction of a second
     #[arg(long)]
     pub(crate) quick: bool,
 }
 
-/// Which run is reported, and where.
+/// Which run to report, and where.
 #[derive(Debug, Args)]
 pub(crate) struct Report {
-    /// Where its results are
+    /// The folder with the results
     #[arg(value_name = "DIRECTORY", default_value = "lab-results")]
     pub(crate) directory: PathBuf,
-    /// Where the report goes [default: the folder report among the results]
+    /// Where to write the report [default: the folder report inside the results]
     #[arg(short, long, value_name = "DIRECTORY")]
     pub(crate) out: Option<PathBuf>,
 }
 
-/// What is run under guard.
+/// A program under guard.
 #[derive(Debug, Args)]
 pub(crate) struct Guard {
-    /// The cores that it may run on [default: all]
+    /// The cores it may use [default: all]
     #[arg(long, value_delimiter = ',')]
     pub(crate) cores: Vec<usize>,
     /// The program
@@ -100,7 +100,7 @@ pub(crate) struct Guard {
     pub(crate) arguments: Vec<OsString>,
 }
 
-/// A time that is more than nothing, and not longer than an hour.
+/// A positive time of at most an hour.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Seconds(pub(crate) f64);
 

@@ -1,4 +1,4 @@
-//! What a program that measures is told of its reports, and how it makes them.
+//! The report options of programs that measure, and the reports.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -8,31 +8,31 @@ use clap::Args;
 
 use super::{Comparison, Summary, Threshold, csv, page, panels};
 
-/// Which reports a run is to make.
+/// Which reports to make of a run.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Reports")]
 pub struct ReportOptions {
-    /// Write the figures to standard output as JSON, and nothing else
+    /// Print the figures as JSON, and nothing else
     #[arg(long)]
     pub json: bool,
-    /// Write a row for each second into a file
+    /// Write a row per second to a file
     #[arg(long, value_name = "FILE")]
     pub csv: Option<PathBuf>,
-    /// Draw latency distribution, rate and latency over time into a file
+    /// Draw latency distribution, rate and latency over time to a file
     #[arg(long, value_name = "FILE")]
     pub svg: Option<PathBuf>,
-    /// Write a page with figures and charts into a file
+    /// Write a page with figures and charts to a file
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
-    /// Say what is better or worse than in an earlier run, by its --json, and what is noise
+    /// Compare with an earlier run, given its --json output: better, worse, or noise
     #[arg(long, value_name = "OLD.json")]
     pub compare: Option<PathBuf>,
-    /// When the run has failed, such as p99>50ms, rate<1000/s, errors>0.1%; may be repeated
+    /// Fail the run on a condition such as p99>50ms, rate<1000/s, errors>0.1%; repeatable
     #[arg(long, value_name = "CONDITION")]
     pub fail_if: Vec<Threshold>,
 }
 
-/// Reports that are to be made when the run is over. Their files are open: what cannot be written is known before a minute has been measured for it.
+/// The reports to make after the run. Their files are open, so an error shows before the run.
 #[derive(Debug)]
 pub struct Reporting {
     json: bool,
@@ -41,22 +41,22 @@ pub struct Reporting {
     thresholds: Vec<Threshold>,
 }
 
-/// What a file is to hold.
+/// The content of a report file.
 type Kind = fn(&Summary) -> String;
 
 impl ReportOptions {
-    /// Whether any is wanted.
+    /// Whether a report is requested.
     #[must_use]
     pub fn are_wanted(&self) -> bool {
         let files = [&self.csv, &self.svg, &self.html, &self.compare];
         self.json || !self.fail_if.is_empty() || files.iter().any(|file| file.is_some())
     }
 
-    /// Opens what is to be written, and reads what is to be compared with.
+    /// Opens the files to write, and reads the run to compare with.
     ///
     /// # Errors
     ///
-    /// A line that says what cannot be opened, or is no summary of a run.
+    /// A line that names the file that cannot be opened, or is not a summary of a run.
     pub fn open(&self) -> Result<Reporting, String> {
         let old = self.compare.as_deref();
         let old = old.map(|path| read(path).map(|old| (path.to_owned(), old)));
@@ -87,11 +87,12 @@ fn read(path: &Path) -> Result<Summary, String> {
 }
 
 impl Reporting {
-    /// Makes the reports of a run: JSON goes to `stdout`; so does the comparison, but for where JSON does; thresholds that it has failed by go to `stderr`, a line each. Gives whether it has passed them all.
+    /// Makes the reports of a run. JSON goes to `stdout`, and so does the comparison unless JSON
+    /// does. Each failed condition is a line on `stderr`. Returns whether the run passed all of them.
     ///
     /// # Errors
     ///
-    /// A line that says what cannot be written.
+    /// A line that names the file that cannot be written.
     ///
     /// # Examples
     ///

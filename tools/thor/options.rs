@@ -1,4 +1,4 @@
-//! What `thor` is told on its command line.
+//! The command line of `thor`.
 
 use std::num::{NonZeroU16, NonZeroU32};
 
@@ -10,23 +10,23 @@ use kamea_tools::report::ReportOptions;
 use super::load::LoadOptions;
 use super::values::{Period, Place, Weighted};
 
-/// Asks web servers for what a URL names, and shows what they send.
+/// Request URLs from web servers: show the responses, or measure under load
 #[derive(Debug, Parser)]
 #[command(name = "thor", version)]
 pub(crate) struct Options {
-    /// What to ask for: http://localhost:9234/, localhost:9234, [::1]/path?query; under load several, 3*URL three times as often
+    /// URL to request: http://localhost:9234/, localhost:9234, [::1]/path?query; several under load, 3*URL three times as often
     #[arg(value_name = "URL", required_unless_present = "url_file")]
     pub(crate) urls: Vec<Weighted>,
-    /// How many requests each process makes, one after another
+    /// Requests of each process, one after another
     #[arg(short, long, value_name = "REQUESTS", default_value_t = NonZeroU32::MIN)]
     pub(crate) requests: NonZeroU32,
-    /// How many processes make requests, all at once
+    /// Processes that make requests at the same time
     #[arg(short, long, value_name = "PROCESSES", default_value_t = NonZeroU16::MIN)]
     pub(crate) processes: NonZeroU16,
-    /// Say what happens, on stderr
+    /// Report each step on stderr
     #[arg(short, long)]
     pub(crate) verbose: bool,
-    /// How long a server may take to accept a connection, and how long it may send nothing; under load, how long a response may take
+    /// Time limit for connecting and for silence of the server; under load, for a whole response
     #[arg(long, value_name = "TIME", default_value = "30s")]
     pub(crate) timeout: Period,
     #[command(flatten)]

@@ -1,9 +1,9 @@
-//! Bytes cut anew, into chunks of one size.
+//! Cuts bytes into chunks of one size.
 
 use bytes::{Bytes, BytesMut};
 use kamea::{Component, Pipe};
 
-/// Cuts bytes, however they come, into chunks of `size` bytes; the last one may be shorter.
+/// Cuts bytes into chunks of `size` bytes; the last one may be shorter.
 ///
 /// # Panics
 ///

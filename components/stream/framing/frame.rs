@@ -3,27 +3,27 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use kamea::{Component, Pipe};
 
-/// What is wrong with a frame.
+/// A fault of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FrameError {
     /// It is longer than allowed.
     #[error("a frame of {length} bytes is too long: {longest} bytes are allowed")]
     TooLong {
-        /// How long it is, or says that it is, in bytes.
+        /// Its length, in bytes.
         length: usize,
-        /// How long it may be, in bytes.
+        /// The limit, in bytes.
         longest: u32,
     },
-    /// The stream ended inside of it.
+    /// The stream ended inside the frame.
     #[error("the stream ended inside of a frame, after {received} bytes of it")]
     Truncated {
-        /// How much of it had come, in bytes, with its length.
+        /// Received bytes of it, with its length.
         received: usize,
     },
 }
 
-/// Puts each message into a frame: its length in bytes, as 4 bytes, the most significant first, and then the message.
+/// Puts each message into a frame: its length as 4 bytes, big-endian, and then the message.
 ///
 /// # Faults
 ///

@@ -3,25 +3,27 @@
 use bytes::Bytes;
 use kamea::{Component, Pipe};
 
-/// How long a line may be where there is no reason for another bound, in bytes.
+/// The default limit for a line, in bytes.
 pub const LONGEST_LINE: usize = 64 * 1024;
 
-/// A line is longer than [`lines`] was told to keep.
+/// A line is longer than [`lines`] allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a line is too long: {longest} bytes are allowed")]
 pub struct LineTooLong {
-    /// How long it may be, in bytes.
+    /// The limit, in bytes.
     pub longest: usize,
 }
 
-/// Finds the lines in bytes, however they come. A line ends with `\n` or `\r\n`, which is not part of it; the last one may lack its end.
+/// Splits bytes into lines. A line ends with `\n` or `\r\n`, which is removed; the last line may
+/// lack it.
 ///
-/// What is not UTF-8 is replaced by U+FFFD, so that no line is lost; a program that has to keep such bytes cuts them itself.
+/// Invalid UTF-8 is replaced by U+FFFD, so no line is lost. To keep such bytes, cut the lines
+/// yourself.
 ///
 /// # Faults
 ///
-/// [`LineTooLong`], if a line has more than `longest` bytes, as soon as they have come: so nobody can fill the memory with a line that never
-/// ends. [`LONGEST_LINE`] is a bound for want of a reason for another one.
+/// [`LineTooLong`] as soon as a line has more than `longest` bytes, so that an endless line cannot
+/// fill the memory. [`LONGEST_LINE`] is a good default.
 ///
 /// # Examples
 ///
@@ -55,11 +57,11 @@ pub fn lines(longest: usize) -> impl Component<Pipe<Bytes, String>> + Clone + Se
     }
 }
 
-/// Finds lines in what comes in pieces.
+/// Finds lines in pieces of bytes.
 #[derive(Debug)]
 pub(crate) struct LineSplitter {
     longest: usize,
-    /// The beginning of a line whose end has not come.
+    /// The start of a line whose end has not come.
     begun: Vec<u8>,
 }
 
@@ -71,12 +73,12 @@ impl LineSplitter {
         }
     }
 
-    /// The next line that ends in `bytes`, which it takes from there. If none does, it keeps them.
+    /// Takes the next line that ends in `bytes`. If none does, it keeps the bytes.
     pub(crate) fn next(&mut self, bytes: &mut Bytes) -> Result<Option<String>, LineTooLong> {
         let Some(end) = memchr::memchr(b'\n', bytes) else {
             self.begun.extend_from_slice(bytes);
             bytes.clear();
-            // The last one may be a carriage return that belongs to the end.
+            // The last byte may be a carriage return that belongs to the line end.
             let length = self.begun.len() - usize::from(self.begun.last() == Some(&b'\r'));
             return self.check(length).map(|()| None);
         };
@@ -90,7 +92,7 @@ impl LineSplitter {
         self.line(without_return(&line)).map(Some)
     }
 
-    /// The line that lacks its end, if there is one.
+    /// The last line without a line end, if there is one.
     pub(crate) fn finish(&mut self) -> Result<Option<String>, LineTooLong> {
         let line = std::mem::take(&mut self.begun);
         if line.is_empty() {

@@ -1,4 +1,4 @@
-//! Components that cut a stream of bytes into messages, and messages into bytes.
+//! Components that cut byte streams into messages, and turn messages into bytes.
 
 mod chunkify;
 mod frame;

@@ -1,18 +1,19 @@
-//! The messages in the frames of a stream of bytes. [`frame`](super::frame) is the other half.
+//! Takes messages out of the frames of a byte stream. [`frame`](super::frame) is the other half.
 
 use bytes::{Buf, Bytes, BytesMut};
 use kamea::{Component, Pipe};
 
 use crate::stream::FrameError;
 
-/// How many bytes the length of a frame has.
+/// The length field of a frame, in bytes.
 const PREFIX: usize = 4;
 
-/// Takes messages out of their frames, however the bytes come. At most one frame, and what came with its end, is kept.
+/// Takes messages out of their frames, however the bytes are cut. It keeps one frame at most, and
+/// the bytes that came with its end.
 ///
 /// # Faults
 ///
-/// [`FrameError`]: a frame says that it has more than `longest` bytes, of which none is waited for, or the stream ends inside of one.
+/// [`FrameError`]: a frame announces more than `longest` bytes, or the stream ends inside one.
 ///
 /// # Examples
 ///
@@ -47,13 +48,13 @@ pub fn unframe(longest: u32) -> impl Component<Pipe<Bytes, Bytes>> + Clone + Sen
     }
 }
 
-/// The message of the first frame, if all of it is there.
+/// The message of the first frame, if it is complete.
 fn take_message(received: &mut BytesMut, longest: u32) -> Result<Option<Bytes>, FrameError> {
     let Some(prefix) = received.first_chunk::<PREFIX>() else {
         return Ok(None);
     };
     let length = u32::from_be_bytes(*prefix);
-    // Where a length does not fit, no frame of it would either.
+    // A length that does not fit is too long in any case.
     let size = usize::try_from(length).unwrap_or(usize::MAX);
     if length > longest {
         return Err(FrameError::TooLong {

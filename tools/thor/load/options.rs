@@ -1,4 +1,4 @@
-//! What `thor` is told of load.
+//! The load options of `thor`.
 
 use std::num::{NonZeroU16, NonZeroU64};
 use std::path::PathBuf;
@@ -10,31 +10,31 @@ use http::Method;
 
 use crate::values::Period;
 
-/// How long load lasts unless it is told otherwise.
+/// The default duration.
 const USUAL_DURATION: Duration = Duration::from_secs(10);
 
-/// How many connections there are unless it is told otherwise.
+/// The default number of connections.
 const USUAL_CONNECTIONS: usize = 10;
 
-/// How much load there is to be, and of what kind.
+/// How much load to make, and of what kind.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Load")]
 #[group(skip)]
 #[command(group = ArgGroup::new("how_much").multiple(true).args(["connections", "duration", "number", "rate"]))]
 pub(crate) struct LoadOptions {
-    /// Ask over so many connections at once [default under load: 10]
+    /// Open connections [default under load: 10]
     #[arg(short, long, value_name = "CONNECTIONS", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     connections: Option<u32>,
-    /// Ask for so long: 10s, 2m [default under load: 10s]
+    /// Duration: 10s, 2m [default under load: 10s]
     #[arg(short, long, value_name = "TIME", conflicts_with = "number")]
     duration: Option<Period>,
-    /// Ask so many times in all
+    /// Total number of requests
     #[arg(short, long, value_name = "REQUESTS")]
     number: Option<NonZeroU64>,
-    /// Ask so many times in a second, on a schedule, whether or not the server keeps up
+    /// Requests per second, on a schedule that does not wait for the server
     #[arg(long, value_name = "REQUESTS")]
     rate: Option<Rate>,
-    /// Ask for so long before anything is measured
+    /// Warm-up before the measurement
     #[arg(
         long,
         value_name = "TIME",
@@ -42,25 +42,25 @@ pub(crate) struct LoadOptions {
         conflicts_with = "number"
     )]
     warm_up: Option<Period>,
-    /// Run so many threads
+    /// Number of threads
     #[arg(long, value_name = "THREADS", default_value = "1")]
     pub(crate) threads: NonZeroU16,
-    /// Ask by this method [default: GET, or POST if there is a body]
+    /// Request method [default: GET, or POST with a body]
     #[arg(long, value_name = "METHOD", requires = "how_much")]
     pub(crate) method: Option<Method>,
-    /// Send this field with each request, as 'Name: value'
+    /// Header field of each request, as 'Name: value'; repeatable
     #[arg(short = 'H', long, value_name = "FIELD", requires = "how_much")]
     pub(crate) header: Vec<String>,
-    /// Send what is in this file with each request
+    /// File with the body of each request
     #[arg(long, value_name = "FILE", requires = "how_much")]
     pub(crate) body: Option<PathBuf>,
-    /// Send up to so many requests on each connection before their responses have come
+    /// Requests in flight on each connection
     #[arg(long, value_name = "REQUESTS", requires = "how_much", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pipeline: Option<u16>,
-    /// Make a connection for each request
+    /// Open a new connection for each request
     #[arg(long, requires = "how_much", conflicts_with = "pipeline")]
     pub(crate) no_keep_alive: bool,
-    /// Ask for the URLs in this file too, a line each
+    /// File with further URLs, one per line
     #[arg(
         id = "url_file",
         long = "urls",
@@ -68,13 +68,13 @@ pub(crate) struct LoadOptions {
         requires = "how_much"
     )]
     pub(crate) url_file: Option<PathBuf>,
-    /// Say nothing before the end
+    /// No output before the end
     #[arg(short, long, requires = "how_much")]
     pub(crate) quiet: bool,
 }
 
 impl LoadOptions {
-    /// Whether there is to be load.
+    /// Whether load is requested.
     pub(crate) fn is_wanted(&self) -> bool {
         self.connections.is_some()
             || self.duration.is_some()
@@ -87,7 +87,7 @@ impl LoadOptions {
             .map_or(USUAL_CONNECTIONS, |asked| asked as usize)
     }
 
-    /// How long, if it is not told how many times.
+    /// The duration, unless the number of requests is given.
     pub(crate) fn duration(&self) -> Option<Duration> {
         match (self.duration, self.number) {
             (Some(Period(duration)), _) => Some(duration),
@@ -109,7 +109,7 @@ impl LoadOptions {
             .map_or(Duration::ZERO, |Period(warm_up)| warm_up)
     }
 
-    /// How many requests may be on their way on a connection.
+    /// Requests in flight on a connection.
     pub(crate) fn depth(&self) -> usize {
         self.pipeline.map_or(1, usize::from)
     }
