@@ -53,9 +53,9 @@ impl FileSlice {
     /// kamea::testing::block_on(async {
     ///     assert_eq!(slice.read_next().await?.as_deref(), Some(&b"23456"[..]));
     ///     assert_eq!(slice.read_next().await?, None);
-    ///     Ok(())
-    /// })
-    /// # as std::io::Result<()>
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok::<(), std::io::Error>(())
     /// ```
     pub async fn read_next(&mut self) -> io::Result<Option<Bytes>> {
         if self.length == 0 {
