@@ -6,7 +6,7 @@ use std::error::Error;
 use std::fmt;
 use std::future::pending;
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use clap::{Args, Parser};
@@ -31,13 +31,13 @@ struct Options {
 #[derive(Clone, Default, Args)]
 pub struct InspectOptions {
     /// Show what runs on a page, such as 127.0.0.1:9235
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     inspect: Option<SocketAddr>,
     /// What whoever looks must give as password; without it the page is for this machine alone
     #[arg(long, value_name = "TOKEN")]
     inspect_token: Option<String>,
     /// Show other programs on that page too, which send topology lines there, such as 127.0.0.1:1500
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     inspect_topologies: Option<SocketAddr>,
 }
 
@@ -81,6 +81,35 @@ impl InspectOptions {
     }
 }
 
+/// Reads an address: `127.0.0.1:9235`, `[::1]:9235`, and a port alone, `9235` or `:9235`, which is one of this
+/// machine.
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(kamea_recipes::address(":9235")?, "127.0.0.1:9235".parse().unwrap());
+/// assert!(kamea_recipes::address("localhost").is_err());
+/// # Ok::<(), String>(())
+/// ```
+///
+/// # Errors
+///
+/// What would be right.
+pub fn address(text: &str) -> Result<SocketAddr, String> {
+    let port = text.strip_prefix(':').unwrap_or(text);
+    let is_port = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    let address = if is_port {
+        let port = port.parse().ok();
+        port.map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+    } else {
+        text.parse().ok()
+    };
+    address.ok_or_else(|| {
+        "an address is IP:PORT or PORT, such as 127.0.0.1:8080 or 8080; ports end at 65535"
+            .to_owned()
+    })
+}
+
 /// What is wrong with a command line, in one line: what clap says before it explains the usage.
 #[must_use]
 pub fn wrong_usage(error: &clap::Error) -> String {
@@ -102,8 +131,8 @@ pub fn arguments() -> Vec<String> {
 /// If the address is none, or is taken, or the server cannot start.
 pub fn serve(server: WebServer) -> Result<(), Box<dyn Error>> {
     let options = Options::parse();
-    let address = options.arguments.first();
-    let address = address.map_or("127.0.0.1:8080", String::as_str).parse()?;
+    let named = options.arguments.first();
+    let address = address(named.map_or("127.0.0.1:8080", String::as_str))?;
     let explanations = options.inspect.inspect.map(|_| Explanations::new());
     let server = match &explanations {
         Some(explanations) => server.explain(explanations.clone()),

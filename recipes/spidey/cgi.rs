@@ -6,13 +6,11 @@ use clap::ValueEnum;
 use kamea_components::cgi::{CgiOptions, Chunked};
 use kamea_components::documents::Programs;
 use kamea_components::process::Resource;
-use serde::Deserialize;
 
 use super::options::{Options, set};
 
 /// Which files are programs that answer requests.
-#[derive(Debug, Clone, Copy, ValueEnum, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Which {
     /// Those in folders named cgi-bin that may be executed
     CgiBin,
@@ -23,8 +21,7 @@ pub(crate) enum Which {
 }
 
 /// What becomes of content whose length is not known before its end.
-#[derive(Debug, Clone, Copy, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Unmeasured {
     Gather,
     Refuse,

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use rustix::process::geteuid;
-use toml::Table;
+use toml::de::DeTable;
 
 use super::options::{DEFAULT_FILE, Options};
 
@@ -69,10 +69,11 @@ pub(crate) fn read() -> Result<Implicit, String> {
 /// A line that names file, line and key.
 pub(crate) fn check(text: &str, arguments: &Options) -> Result<(), String> {
     // A mistake in it is told by whoever reads it in earnest.
-    let Ok(table) = text.parse::<Table>() else {
+    let Ok(table) = DeTable::parse(text) else {
         return Ok(());
     };
-    for (key, value) in &table {
+    for (spanned, value) in table.get_ref() {
+        let (key, value) = (spanned.get_ref().as_ref(), value.get_ref());
         let text_of = value.as_str().unwrap_or_default();
         let is_beyond = key == "cgi" && !matches!(text_of, "cgi-bin" | "off");
         let value = value
@@ -80,20 +81,17 @@ pub(crate) fn check(text: &str, arguments: &Options) -> Result<(), String> {
             .map_or(String::new(), |value| format!(" ({value})"));
         let what = if arguments.says(key) {
             continue;
-        } else if CODE.contains(&key.as_str()) || is_beyond {
+        } else if CODE.contains(&key) || is_beyond {
             "this runs code"
-        } else if PATHS.contains(&key.as_str()) && leads_out(text_of) {
+        } else if PATHS.contains(&key) && leads_out(text_of) {
             "this leads out of the folder"
         } else {
             continue;
         };
-        let line = text.lines().position(|line| {
-            let rest = line.trim_start().strip_prefix(key.as_str());
-            rest.is_some_and(|rest| rest.trim_start().starts_with('='))
-        });
+        let line = text[..spanned.span().start].matches('\n').count();
         return Err(format!(
             "{DEFAULT_FILE}:{}: {key}: {what}{value}; if you trust the file, start with -c {DEFAULT_FILE}",
-            line.unwrap_or(0) + 1
+            line + 1
         ));
     }
     Ok(())

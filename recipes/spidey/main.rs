@@ -5,23 +5,27 @@
 mod access_log;
 mod cgi;
 mod connection;
+mod file;
 mod implicit;
 mod inspect;
 mod mode;
 mod options;
 mod own;
+#[cfg(test)]
+mod reference;
 mod reload;
 mod start;
+mod urls;
 mod values;
 mod wsgi;
 
+use std::env;
 use std::error::Error;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Parser as _;
 use kamea::{Graph, Scheduler, Sender};
 use kamea_components::documents::read_error_pages;
 use kamea_components::process::hangups;
@@ -42,7 +46,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 const REAP: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
-    let arguments = match Options::try_parse() {
+    let arguments = match Options::of_arguments(env::args_os().collect()) {
         Ok(arguments) => arguments,
         Err(error) if !error.use_stderr() => error.exit(),
         Err(error) => return fail(&wrong_usage(&error), 2),
@@ -82,6 +86,7 @@ fn run(arguments: Options) -> Result<(), Box<dyn Error>> {
     let server = server(&options, log.entries(), wsgi.clone(), explanations.clone())?;
     let listening = Arc::new(server.run(&scheduler, &options.addresses())?);
     options.say_what_is_in_force();
+    options.say_urls(listening.addresses());
     let _inspecting = options.inspect(&scheduler, explanations.clone())?;
     let mut graph = Graph::new("configuration");
     let hangups = graph.add("hangups", hangups());

@@ -7,13 +7,11 @@ use clap::ValueEnum;
 use kamea_components::net::LARGEST_TEXT;
 use kamea_components::process::{Command, Stdio};
 use kamea_components::server::{Handover, Mode};
-use serde::Deserialize;
 
 use super::options::Options;
 
 /// What `--mode` names.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Placement {
     /// Side by side, on a pool of threads
     #[default]

@@ -1,213 +1,223 @@
 //! What `spidey` is told: on its command line, and in its configuration file, under the same names.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::num::{NonZeroU16, NonZeroU64};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Parser;
+use clap::parser::ValueSource;
+use clap::{Arg, Command, CommandFactory as _, FromArgMatches as _, Parser};
 use kamea_components::cgi::Setting;
 use kamea_components::documents::{CacheRule, Compression, Interpreter};
 use kamea_components::server::{LogFormat, Site};
 use kamea_components::web::ErrorRedirect;
-use serde::Deserialize;
+use kamea_recipes::{address, wrong_usage};
 
 use super::cgi::{Limit, Unmeasured, Which, programs};
+use super::file::File;
 use super::implicit::{self, Implicit};
 use super::mode::Placement;
-use super::values::{Compress, Format, Header, MediaType, Seconds, Secret, texts};
+use super::values::{
+    Compress, Format, Header, MediaType, Seconds, Secret, at_least_1, port, whole,
+};
 use super::wsgi::{MountPath, WsgiName};
 
 /// A web server for the files of a folder, made of small components.
-#[derive(Debug, Clone, Default, Parser, Deserialize)]
+#[derive(Debug, Clone, Default, Parser)]
 #[command(name = "spidey", version)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Options {
+    /// The folder to serve [default: .]
+    #[arg(value_name = "FOLDER", conflicts_with = "docroot", help_heading = "Server")]
+    folder: Option<PathBuf>,
     /// A file of these options, as TOML: port = 80 [default: spidey.toml, where there is one]
-    #[arg(short, long, value_name = "FILE")]
-    #[serde(skip)]
+    #[arg(short, long, value_name = "FILE", help_heading = "Server")]
     pub(crate) config: Option<PathBuf>,
     /// Check the options, print the graph of a connection and the mode, and serve nothing
-    #[arg(long)]
-    #[serde(skip)]
+    #[arg(long, help_heading = "Server")]
     pub(crate) check: bool,
     /// Serve the connection that a server in mode forking hands over
     #[arg(long, hide = true)]
-    #[serde(skip)]
     pub(crate) connection: bool,
     /// What the configuration file says
     #[arg(skip)]
-    #[serde(skip)]
     pub(crate) text: String,
     /// Which configuration file that is
     #[arg(skip)]
-    #[serde(skip)]
     pub(crate) source: Source,
+    /// The command line
+    #[arg(skip)]
+    arguments: Vec<OsString>,
+    /// The options that the command line has
+    #[arg(skip)]
+    given: BTreeSet<String>,
     /// Say what happens, on stderr
-    #[arg(short, long)]
+    #[arg(short, long, help_heading = "Server")]
     pub(crate) verbose: bool,
     /// The port to listen on; 0 takes a free one [default: 9234]
-    #[arg(short, long)]
+    #[arg(short, long, value_name = "PORT", value_parser = port, help_heading = "Server")]
     port: Option<u16>,
-    /// The folder to serve [default: .]
-    #[arg(short, long, value_name = "FOLDER")]
+    /// The same as FOLDER
+    #[arg(short, long, value_name = "FOLDER", help_heading = "Server")]
     docroot: Option<PathBuf>,
     /// The address to listen on [default: 0.0.0.0 and ::]
-    #[arg(short, long, value_name = "ADDRESS")]
+    #[arg(short, long, value_name = "ADDRESS", help_heading = "Server")]
     bind: Vec<IpAddr>,
+    /// Print the address in the local network as a QR code
+    #[arg(long, help_heading = "Server")]
+    pub(crate) qr: bool,
     /// Where connections run [default: pool]
-    #[arg(long, value_name = "MODE")]
+    #[arg(long, value_name = "MODE", help_heading = "Server")]
     pub(crate) mode: Option<Placement>,
     /// The same as --mode forking
-    #[arg(short)]
-    #[serde(skip)]
+    #[arg(short, help_heading = "Server")]
     forking: bool,
     /// How many threads serve; in mode single it is one [default: one per core]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_1, help_heading = "Server")]
     pub(crate) workers: Option<NonZeroU16>,
     /// Serve files whose names begin with a dot too
-    #[arg(long)]
+    #[arg(long, help_heading = "Files")]
     hidden: bool,
     /// What a folder is answered with, if it has it [default: index.html]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = "Files")]
     index: Vec<String>,
     /// The media type of an extension, such as wasm=application/wasm
-    #[arg(long = "type", value_name = "EXTENSION=TYPE")]
-    #[serde(rename = "type", deserialize_with = "texts")]
+    #[arg(long = "type", value_name = "EXTENSION=TYPE", help_heading = "Files")]
     types: Vec<MediaType>,
     /// Let clients write files: PUT and DELETE
-    #[arg(long)]
+    #[arg(long, help_heading = "Files")]
     writable: bool,
     /// Content codings: none, those that lie beside the files (.br, .zst, .gz), or those and what is made on the way
     /// [default: made]
-    #[arg(long, value_name = "WHICH")]
+    #[arg(long, value_name = "WHICH", help_heading = "Files")]
     compress: Option<Compress>,
     /// Show no thumbnails in listings
-    #[arg(long)]
+    #[arg(long, help_heading = "Files")]
     no_thumbnails: bool,
     /// How long clients may keep files: Cache-Control by name (*.css), path (/assets/*) or media type (image/*); the first
     /// rule that matches counts
-    #[arg(long, value_name = "PATTERN=VALUE")]
-    #[serde(deserialize_with = "texts")]
+    #[arg(long, value_name = "PATTERN=VALUE", help_heading = "Files")]
     cache_control: Vec<CacheRule>,
     /// A field that every response has, such as 'X-Frame-Options: DENY'
-    #[arg(long, value_name = "NAME: VALUE")]
-    #[serde(deserialize_with = "texts")]
+    #[arg(long, value_name = "NAME: VALUE", help_heading = "Responses")]
     header: Vec<Header>,
     /// A folder of error pages, templates named like 404.html
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", help_heading = "Responses")]
     pub(crate) error_pages: Option<PathBuf>,
     /// Where an error leads to, such as 404=/lost.html
-    #[arg(long, value_name = "STATUS=LOCATION")]
-    #[serde(deserialize_with = "texts")]
+    #[arg(long, value_name = "STATUS=LOCATION", help_heading = "Responses")]
     pub(crate) error_redirect: Vec<ErrorRedirect>,
     /// Which files are programs that answer requests, as CGI/1.1 has it [default: cgi-bin]
-    #[arg(long, value_name = "WHICH")]
+    #[arg(long, value_name = "WHICH", help_heading = "CGI programs")]
     pub(crate) cgi: Option<Which>,
     /// A program that runs files by name (*.py) or path (/apps/*), such as '*.py=python3'
-    #[arg(long, value_name = "PATTERN=PROGRAM")]
-    #[serde(deserialize_with = "texts")]
+    #[arg(long, value_name = "PATTERN=PROGRAM", help_heading = "CGI programs")]
     pub(crate) cgi_interpreter: Vec<Interpreter>,
     /// A variable for programs by name or path, such as '*.py: PYTHONUTF8=1'
-    #[arg(long, value_name = "PATTERN: NAME=VALUE")]
-    #[serde(deserialize_with = "texts")]
+    #[arg(long, value_name = "PATTERN: NAME=VALUE", help_heading = "CGI programs")]
     pub(crate) cgi_env: Vec<Setting>,
     /// Seconds that a program may write nothing [default: 60]
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", help_heading = "CGI programs")]
     pub(crate) cgi_timeout: Option<Seconds>,
     /// How many programs may run at once [default: 32]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_1, help_heading = "CGI programs")]
     pub(crate) cgi_processes: Option<NonZeroU16>,
     /// How many requests may wait for their turn [default: 256]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole, help_heading = "CGI programs")]
     pub(crate) cgi_queue: Option<usize>,
     /// What becomes of content that does not say its length: gather it first, or refuse it by 411 [default: gather]
-    #[arg(long, value_name = "WHAT")]
+    #[arg(long, value_name = "WHAT", help_heading = "CGI programs")]
     pub(crate) cgi_chunked: Option<Unmeasured>,
     /// Pass credentials on to programs (HTTP_AUTHORIZATION)
-    #[arg(long)]
+    #[arg(long, help_heading = "CGI programs")]
     pub(crate) cgi_authorization: bool,
     /// What a program may use, such as cpu-seconds=10 or memory-mib=512
-    #[arg(long, value_name = "RESOURCE=N")]
-    #[serde(deserialize_with = "texts")]
+    #[arg(long, value_name = "RESOURCE=N", help_heading = "CGI programs")]
     pub(crate) cgi_limit: Vec<Limit>,
     /// Serve a Python application, such as package.module:app
-    #[arg(long, value_name = "MODULE:NAME")]
+    #[arg(long, value_name = "MODULE:NAME", help_heading = "Python application")]
     pub(crate) wsgi: Option<WsgiName>,
     /// Below which path it is served [default: /]
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", help_heading = "Python application")]
     pub(crate) wsgi_mount: Option<MountPath>,
     /// How many processes run it [default: one per core]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_1, help_heading = "Python application")]
     pub(crate) wsgi_workers: Option<NonZeroU16>,
     /// How many requests each of them serves at once; more than 1 is for applications that are thread-safe [default: 1]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_1, help_heading = "Python application")]
     pub(crate) wsgi_threads: Option<NonZeroU16>,
     /// Where its modules are [default: .]
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", help_heading = "Python application")]
     pub(crate) wsgi_path: Option<PathBuf>,
     /// The virtual environment whose Python runs it
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", help_heading = "Python application")]
     pub(crate) venv: Option<PathBuf>,
     /// Seconds that it may take to answer, and that a request may wait for it [default: 30]
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", help_heading = "Python application")]
     pub(crate) wsgi_timeout: Option<Seconds>,
     /// After how many requests a process of it is replaced [default: never]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_1, help_heading = "Python application")]
     pub(crate) wsgi_requests: Option<NonZeroU64>,
     /// Load it anew when its source has changed
-    #[arg(long)]
+    #[arg(long, help_heading = "Python application")]
     pub(crate) reload: bool,
     /// Answer TRACE, with what of a request arrives
-    #[arg(long)]
+    #[arg(long, help_heading = "Responses")]
     pub(crate) trace: bool,
     /// Show what runs on a page, such as 127.0.0.1:9235
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address, help_heading = "Live view")]
     pub(crate) inspect: Option<SocketAddr>,
     /// What whoever looks must give as password; without it the page is for this machine alone
-    #[arg(long, value_name = "TOKEN")]
+    #[arg(long, value_name = "TOKEN", help_heading = "Live view")]
     pub(crate) inspect_token: Option<Secret>,
     /// Show other programs on that page too, which send topology lines there, such as 127.0.0.1:1500
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address, help_heading = "Live view")]
     pub(crate) inspect_topologies: Option<SocketAddr>,
     /// Log every request, to a file or to stdout (-); SIGHUP begins a new file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Logs")]
     pub(crate) access_log: Option<PathBuf>,
     /// How a line of the log looks [default: combined]
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(long, value_name = "FORMAT", help_heading = "Logs")]
     log_format: Option<Format>,
     /// Seconds that the head of a request may take [default: 20]
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", help_heading = "Limits")]
     header_timeout: Option<Seconds>,
     /// Seconds without a byte while the content of a request comes in [default: 30]
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", help_heading = "Limits")]
     body_timeout: Option<Seconds>,
     /// Seconds that a connection may be silent between requests [default: 75; in mode single 2]
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", help_heading = "Limits")]
     keep_alive: Option<Seconds>,
     /// Seconds that a client may read nothing of its response [default: 30]
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", help_heading = "Limits")]
     write_timeout: Option<Seconds>,
     /// Bytes of a request line [default: 8192]
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", value_parser = whole, help_heading = "Limits")]
     max_request_line: Option<usize>,
     /// Bytes of the head of a request [default: 32768]
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", value_parser = whole, help_heading = "Limits")]
     max_header: Option<usize>,
     /// Header fields of a request [default: 100]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole, help_heading = "Limits")]
     max_fields: Option<usize>,
     /// Bytes of the content of a request [default: 1048576; with --writable 1073741824]
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", value_parser = whole, help_heading = "Limits")]
     max_body: Option<u64>,
     /// Connections in all [default: 16384]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole, help_heading = "Limits")]
     connections: Option<usize>,
     /// Connections of one client address [default: 10000]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole, help_heading = "Limits")]
     connections_per_client: Option<usize>,
 }
+
+/// The options that `-h` shows.
+const BRIEF: [&str; 14] = [
+    "folder", "config", "verbose", "port", "bind", "qr", "writable", "hidden", "index", "cgi", "wsgi",
+    "inspect", "access_log", "help",
+];
 
 /// The configuration file that is used if none is named.
 pub(crate) const DEFAULT_FILE: &str = "spidey.toml";
@@ -232,6 +242,44 @@ const LARGEST_UPLOAD: u64 = 1 << 30;
 const SINGLE_KEEP_ALIVE: Duration = Duration::from_secs(2);
 
 impl Options {
+    /// The options, of which `-h` shows the most useful ones.
+    pub(crate) fn definition() -> Command {
+        let command = Self::command().mut_args(|option| {
+            let is_brief = BRIEF.contains(&option.get_id().as_str());
+            option.hide_short_help(!is_brief)
+        });
+        command.after_help("spidey --help shows all options.").after_long_help("")
+    }
+
+    /// Reads a command line, which begins with the name of the program.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, or the help that it asks for.
+    pub(crate) fn of_arguments(arguments: Vec<OsString>) -> Result<Self, clap::Error> {
+        let command = Self::definition();
+        let matches = command.clone().try_get_matches_from(&arguments)?;
+        let mut options = Self::from_arg_matches(&matches)?;
+        let is_given = |option: &&Arg| {
+            matches.value_source(option.get_id().as_str()) == Some(ValueSource::CommandLine)
+        };
+        let given = command.get_arguments().filter(is_given);
+        let name = |option: &Arg| {
+            option
+                .get_long()
+                .unwrap_or(option.get_id().as_str())
+                .to_owned()
+        };
+        options.given = given.map(name).collect();
+        options.arguments = arguments;
+        Ok(options)
+    }
+
+    /// Whether the command line has an option, which has precedence over the key of the configuration file.
+    pub(crate) fn says(&self, key: &str) -> bool {
+        self.given.contains(key) || (key == "docroot" && self.given.contains("folder"))
+    }
+
     /// These options, and those of the configuration file where these say nothing.
     ///
     /// # Errors
@@ -262,121 +310,47 @@ impl Options {
         Ok(options)
     }
 
-    /// Whether an option of the command line has precedence over a key of the configuration file.
-    pub(crate) fn says(&self, key: &str) -> bool {
-        match key {
-            "docroot" => self.docroot.is_some(),
-            "error-pages" => self.error_pages.is_some(),
-            "access-log" => self.access_log.is_some(),
-            "wsgi" => self.wsgi.is_some(),
-            "wsgi-path" => self.wsgi_path.is_some(),
-            "venv" => self.venv.is_some(),
-            "cgi" => self.cgi.is_some(),
-            "cgi-interpreter" => !self.cgi_interpreter.is_empty(),
-            "cgi-env" => !self.cgi_env.is_empty(),
-            _ => false,
-        }
-    }
-
     /// The same, with what was read from the file before.
     ///
     /// # Errors
     ///
     /// As above.
-    pub(crate) fn with_text(mut self, text: String) -> Result<Self, String> {
-        if self.forking {
-            self.mode = match self.mode {
-                None | Some(Placement::Forking) => Some(Placement::Forking),
-                Some(other) => {
-                    let wrong = format!("-f is --mode forking, which contradicts --mode {other}");
-                    return Err(wrong);
-                }
-            };
-        }
-        let file = self.config.clone().unwrap_or_else(|| DEFAULT_FILE.into());
-        let mut options: Self =
-            toml::from_str(&text).map_err(|error| place(&file, &text, &error))?;
-        let folder = file.parent().unwrap_or(Path::new(""));
-        let paths = [
-            &mut options.docroot,
-            &mut options.error_pages,
-            &mut options.wsgi_path,
-            &mut options.venv,
-        ];
-        for path in paths.into_iter().flatten() {
-            *path = folder.join(&path);
-        }
-        if let Some(log) = options
-            .access_log
-            .as_mut()
-            .filter(|log| *log != Path::new("-"))
-        {
-            *log = folder.join(&log);
-        }
-        options.text = text;
-        Ok(self.over(options))
+    pub(crate) fn with_text(self, text: String) -> Result<Self, String> {
+        let command = Self::definition();
+        let path = self.config.clone().unwrap_or_else(|| DEFAULT_FILE.into());
+        let file = File::read(&command, &path, &text)?;
+        // Those of the command line stand last: what comes after `--` is no option.
+        let (program, own) = self.arguments.split_at(self.arguments.len().min(1));
+        let of_file = file.arguments(|key| self.says(key));
+        let of_file = of_file.into_iter().map(OsString::from);
+        let all = program.iter().cloned().chain(of_file);
+        let all = all.chain(own.iter().cloned());
+        let options = Self::try_parse_from(all).map_err(|error| wrong_usage(&error))?;
+        let options = Self {
+            text,
+            source: self.source,
+            docroot: options.folder.clone().or(options.docroot.clone()),
+            arguments: self.arguments,
+            given: self.given,
+            ..options
+        };
+        options.with_mode_of_flag()
     }
 
-    /// These options, and the others where these say nothing.
-    fn over(self, other: Self) -> Self {
-        Self {
-            config: self.config,
-            check: self.check,
-            connection: self.connection,
-            text: other.text,
-            source: self.source,
-            verbose: self.verbose || other.verbose,
-            port: self.port.or(other.port),
-            docroot: self.docroot.or(other.docroot),
-            bind: either(self.bind, other.bind),
-            mode: self.mode.or(other.mode),
-            forking: self.forking,
-            workers: self.workers.or(other.workers),
-            hidden: self.hidden || other.hidden,
-            index: either(self.index, other.index),
-            types: either(self.types, other.types),
-            writable: self.writable || other.writable,
-            compress: self.compress.or(other.compress),
-            no_thumbnails: self.no_thumbnails || other.no_thumbnails,
-            cache_control: either(self.cache_control, other.cache_control),
-            header: either(self.header, other.header),
-            error_pages: self.error_pages.or(other.error_pages),
-            error_redirect: either(self.error_redirect, other.error_redirect),
-            cgi: self.cgi.or(other.cgi),
-            cgi_interpreter: either(self.cgi_interpreter, other.cgi_interpreter),
-            cgi_env: either(self.cgi_env, other.cgi_env),
-            cgi_timeout: self.cgi_timeout.or(other.cgi_timeout),
-            cgi_processes: self.cgi_processes.or(other.cgi_processes),
-            cgi_queue: self.cgi_queue.or(other.cgi_queue),
-            cgi_chunked: self.cgi_chunked.or(other.cgi_chunked),
-            cgi_authorization: self.cgi_authorization || other.cgi_authorization,
-            cgi_limit: either(self.cgi_limit, other.cgi_limit),
-            wsgi: self.wsgi.or(other.wsgi),
-            wsgi_mount: self.wsgi_mount.or(other.wsgi_mount),
-            wsgi_workers: self.wsgi_workers.or(other.wsgi_workers),
-            wsgi_threads: self.wsgi_threads.or(other.wsgi_threads),
-            wsgi_path: self.wsgi_path.or(other.wsgi_path),
-            venv: self.venv.or(other.venv),
-            wsgi_timeout: self.wsgi_timeout.or(other.wsgi_timeout),
-            wsgi_requests: self.wsgi_requests.or(other.wsgi_requests),
-            reload: self.reload || other.reload,
-            trace: self.trace || other.trace,
-            inspect: self.inspect.or(other.inspect),
-            inspect_token: self.inspect_token.or(other.inspect_token),
-            inspect_topologies: self.inspect_topologies.or(other.inspect_topologies),
-            access_log: self.access_log.or(other.access_log),
-            log_format: self.log_format.or(other.log_format),
-            header_timeout: self.header_timeout.or(other.header_timeout),
-            body_timeout: self.body_timeout.or(other.body_timeout),
-            keep_alive: self.keep_alive.or(other.keep_alive),
-            write_timeout: self.write_timeout.or(other.write_timeout),
-            max_request_line: self.max_request_line.or(other.max_request_line),
-            max_header: self.max_header.or(other.max_header),
-            max_fields: self.max_fields.or(other.max_fields),
-            max_body: self.max_body.or(other.max_body),
-            connections: self.connections.or(other.connections),
-            connections_per_client: self.connections_per_client.or(other.connections_per_client),
+    /// `-f` is `--mode forking`.
+    fn with_mode_of_flag(mut self) -> Result<Self, String> {
+        match (self.forking, self.mode) {
+            (true, Some(other)) if self.says("mode") && other != Placement::Forking => {
+                return Err(format!(
+                    "-f is --mode forking, which contradicts --mode {other}"
+                ));
+            }
+            (true, _) => self.mode = Some(Placement::Forking),
+            (false, _) => {}
         }
+        Ok(self)
+    }
+
     }
 
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
@@ -479,17 +453,4 @@ pub(crate) fn set<T>(place: &mut T, value: Option<T>) {
 
 fn either<T>(these: Vec<T>, those: Vec<T>) -> Vec<T> {
     if these.is_empty() { those } else { these }
-}
-
-/// A mistake in a configuration file, in one line: file, line, key, and what is wrong.
-fn place(file: &Path, text: &str, error: &toml::de::Error) -> String {
-    let start = error.span().map_or(0, |span| span.start.min(text.len()));
-    let number = text[..start].matches('\n').count() + 1;
-    let line = text.lines().nth(number - 1).unwrap_or_default();
-    let key = match line.split_once('=') {
-        Some((key, _)) => format!("{}: ", key.trim()),
-        None => String::new(),
-    };
-    let message = error.message().trim().replace('\n', "; ");
-    format!("{}:{number}: {key}{message}", file.display())
 }

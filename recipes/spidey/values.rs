@@ -1,18 +1,16 @@
-//! Values of options: how they are read from the command line, and in the same way from the configuration file.
+//! Values of options: how they are read from the command line, and from the configuration file.
 
 use std::convert::Infallible;
 use std::fmt;
+use std::num::{NonZeroU16, NonZeroU64};
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::ValueEnum;
 use kamea_components::http::Fields;
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
 
 /// Which content codings files are served in.
-#[derive(Debug, Clone, Copy, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Compress {
     Off,
     Stored,
@@ -20,15 +18,14 @@ pub(crate) enum Compress {
 }
 
 /// How a line of the access log looks.
-#[derive(Debug, Clone, Copy, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Format {
     Common,
     Combined,
 }
 
 /// What is not shown.
-#[derive(Clone, Deserialize)]
+#[derive(Clone)]
 pub(crate) struct Secret(String);
 
 impl Secret {
@@ -49,6 +46,47 @@ impl FromStr for Secret {
     fn from_str(text: &str) -> Result<Self, Infallible> {
         Ok(Self(text.to_owned()))
     }
+}
+
+/// A port, 0 for a free one.
+pub(crate) fn port(text: &str) -> Result<u16, String> {
+    let wanted = || format!("a port is a number from 0 to {}", u16::MAX);
+    text.parse().map_err(|_| wanted())
+}
+
+/// A whole number.
+pub(crate) fn whole<T: Bounded>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| wanted::<T>(0))
+}
+
+/// A whole number that is not 0.
+pub(crate) fn at_least_1<T: Bounded>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| wanted::<T>(1))
+}
+
+fn wanted<T: Bounded>(least: u8) -> String {
+    format!("a whole number from {least} to {} is wanted", T::MOST)
+}
+
+/// A number whose type has a largest one.
+pub(crate) trait Bounded: FromStr {
+    const MOST: u64;
+}
+
+impl Bounded for NonZeroU16 {
+    const MOST: u64 = u16::MAX as u64;
+}
+
+impl Bounded for NonZeroU64 {
+    const MOST: u64 = u64::MAX;
+}
+
+impl Bounded for u64 {
+    const MOST: u64 = u64::MAX;
+}
+
+impl Bounded for usize {
+    const MOST: u64 = usize::MAX as u64;
 }
 
 /// A number of seconds above 0, at most a day.
@@ -77,12 +115,6 @@ impl FromStr for Seconds {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let seconds = text.parse().ok();
         seconds.and_then(Self::new).ok_or(Self::WANTED)
-    }
-}
-
-impl<'de> Deserialize<'de> for Seconds {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::new(f64::deserialize(deserializer)?).ok_or_else(|| D::Error::custom(Self::WANTED))
     }
 }
 
@@ -133,28 +165,4 @@ impl FromStr for MediaType {
             media_type: media_type.to_owned(),
         })
     }
-}
-
-/// A text, which is read like an argument of the command line.
-pub(crate) fn text<'de, T, D>(deserializer: D) -> Result<T, D::Error>
-where
-    T: FromStr<Err: std::fmt::Display>,
-    D: Deserializer<'de>,
-{
-    let text = String::deserialize(deserializer)?;
-    text.parse().map_err(D::Error::custom)
-}
-
-/// A list of texts, each of which is read like an argument of the command line.
-pub(crate) fn texts<'de, T, D>(deserializer: D) -> Result<Vec<T>, D::Error>
-where
-    T: FromStr<Err: std::fmt::Display>,
-    D: Deserializer<'de>,
-{
-    let texts = Vec::<String>::deserialize(deserializer)?;
-    let read = |text: &String| {
-        let value = text.parse();
-        value.map_err(|error| D::Error::custom(format!("{text:?}: {error}")))
-    };
-    texts.iter().map(read).collect()
 }

@@ -7,11 +7,9 @@ use std::thread;
 
 use kamea::Scheduler;
 use kamea_components::wsgi::{BadName, WsgiApplication, WsgiPool};
-use serde::{Deserialize, Deserializer};
 
 use super::mode::Placement;
 use super::options::Options;
-use super::values::text;
 
 /// The Python application, if there is one.
 pub(crate) fn wsgi(options: &Options) -> Option<WsgiApplication> {
@@ -70,12 +68,6 @@ impl FromStr for WsgiName {
     }
 }
 
-impl<'de> Deserialize<'de> for WsgiName {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        text(deserializer)
-    }
-}
-
 /// Where in the space of paths something is.
 #[derive(Debug, Clone)]
 pub(crate) struct MountPath(String);
@@ -87,11 +79,5 @@ impl FromStr for MountPath {
         let is_path = path.starts_with('/') && !path.contains(['?', '#', '%', '\0']);
         let own = || Self(path.to_owned());
         is_path.then(own).ok_or("a path is wanted, such as /app")
-    }
-}
-
-impl<'de> Deserialize<'de> for MountPath {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        text(deserializer)
     }
 }

@@ -48,10 +48,22 @@ fn a_port_that_another_spidey_serves_is_taken() {
 }
 
 #[test]
-fn help_explains_every_option() {
-    let output = spidey(&["-h"]);
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success());
+fn help_explains_every_option_and_the_short_help_a_dozen() {
+    let help = |option: &str| {
+        let output = spidey(&[option]);
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let (short, long) = (help("-h"), help("--help"));
+    let options = |text: &str| {
+        let lines = text.lines().map(str::trim_start);
+        lines.filter(|line| line.starts_with('-')).count()
+    };
+    assert!((10..=15).contains(&options(&short)), "{short}");
+    assert!(options(&long) > 50, "{long}");
+    for option in ["-v", "-p", "-b", "--writable", "--qr", "[FOLDER]", "--help shows all"] {
+        assert!(short.contains(option), "{option} in {short}");
+    }
     for option in [
         "-v",
         "-p",
@@ -62,8 +74,38 @@ fn help_explains_every_option() {
         "--max-body",
         "--connections-per-client",
     ] {
-        assert!(text.contains(option), "{option} in {text}");
+        assert!(long.contains(option), "{option} in {long}");
     }
+    for group in ["Server:", "Files:", "Limits:", "CGI programs:"] {
+        assert!(long.contains(group), "{group} in {long}");
+    }
+    assert!(!short.contains("--max-body"), "{short}");
+}
+
+#[test]
+fn a_folder_is_served_without_an_option() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |arguments: &[&str]| spidey(&[arguments, &["--check"]].concat());
+    let path = folder.path().to_str().unwrap();
+    assert!(check(&[path]).status.success());
+    let missing = check(&["no such folder"]);
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("no such folder"));
+    let both = check(&[path, "-d", path]);
+    assert_eq!(both.status.code(), Some(2));
+    // It has precedence over the file.
+    let file = folder.path().join("spidey.toml");
+    std::fs::write(&file, "docroot = '/no/such/folder'\n").unwrap();
+    let file = file.to_str().unwrap();
+    assert!(check(&[path, "-c", file]).status.success());
+    assert_eq!(check(&["-c", file]).status.code(), Some(2));
+}
+
+#[test]
+fn its_urls_can_be_opened() {
+    let server = Server::start(&["--qr"]);
+    let port = server.address.port();
+    server.logged(&format!("Open http://localhost:{port}/"));
+    assert!(server.logged("█████").chars().count() > 20);
 }
 
 #[test]

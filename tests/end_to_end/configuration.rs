@@ -124,7 +124,10 @@ fn a_mistake_names_file_line_key_and_what_would_be_right() {
             "port = 80\nprot = 81\n",
             &["spidey.toml:2: ", "prot", "port"][..],
         ),
-        ("\n\nport = 'http'\n", &["spidey.toml:3: port: ", "u16"]),
+        (
+            "\n\nport = 'http'\n",
+            &["spidey.toml:3: port: ", "http", "from 0 to 65535"],
+        ),
         ("port = 65536\n", &["spidey.toml:1: port: ", "65536"]),
         (
             "bind = ['nowhere']\n",
@@ -155,7 +158,41 @@ fn a_mistake_names_file_line_key_and_what_would_be_right() {
             &["spidey.toml:1: keep-alive: ", "above 0"],
         ),
         ("compress = 'yes'\n", &["spidey.toml:1: compress: ", "made"]),
-        ("workers = 0\n", &["spidey.toml:1: workers: ", "nonzero"]),
+        (
+            "workers = 0\n",
+            &["spidey.toml:1: workers: ", "from 1 to 65535"],
+        ),
+        (
+            "workers = [1]\n",
+            &["spidey.toml:1: workers: ", "not a list"],
+        ),
+        ("index = 'a'\n", &["spidey.toml:1: index: ", "a list"]),
+        (
+            "check = true\n",
+            &["spidey.toml:1: check: ", "command line"],
+        ),
+        (
+            "[server]\nport = 1\n",
+            &["spidey.toml:1: server: ", "lists them"],
+        ),
+        (
+            "inspect = 'here'\n",
+            &["spidey.toml:1: inspect: ", "IP:PORT"],
+        ),
+        ("inspect = 70000\n", &["spidey.toml:1: inspect: ", "65535"]),
+        (
+            "index = [\n'a',\n[],\n]\n",
+            &["spidey.toml:3: index: ", "not a list"],
+        ),
+        // The first of several.
+        (
+            "wrkers = 1\nport = 'x'\n= 3\n",
+            &["spidey.toml:1: wrkers: ", "workers"],
+        ),
+        (
+            "port = 1\nport = 2\nprot = 3\n",
+            &["spidey.toml:2: ", "duplicate"],
+        ),
         ("hidden = 'no'\n", &["spidey.toml:1: hidden: ", "boolean"]),
         ("port = \n", &["spidey.toml:1: "]),
         ("error-pages = 'nowhere'\n", &["nowhere"]),
