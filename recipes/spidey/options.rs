@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::num::{NonZeroU16, NonZeroU64};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::parser::ValueSource;
@@ -30,7 +30,11 @@ use super::wsgi::{MountPath, WsgiName};
 #[command(name = "spidey", version)]
 pub(crate) struct Options {
     /// The folder to serve [default: .]
-    #[arg(value_name = "FOLDER", conflicts_with = "docroot", help_heading = "Server")]
+    #[arg(
+        value_name = "FOLDER",
+        conflicts_with = "docroot",
+        help_heading = "Server"
+    )]
     folder: Option<PathBuf>,
     /// A file of these options, as TOML: port = 80 [default: spidey.toml, where there is one]
     #[arg(short, long, value_name = "FILE", help_heading = "Server")]
@@ -75,7 +79,7 @@ pub(crate) struct Options {
     #[arg(short, help_heading = "Server")]
     forking: bool,
     /// How many threads serve; in mode single it is one [default: one per core]
-    #[arg(long, value_name = "N", value_parser = at_least_1, help_heading = "Server")]
+    #[arg(long, value_name = "N", value_parser = at_least_1::<NonZeroU16>, help_heading = "Server")]
     pub(crate) workers: Option<NonZeroU16>,
     /// Serve files whose names begin with a dot too
     #[arg(long, help_heading = "Files")]
@@ -116,16 +120,20 @@ pub(crate) struct Options {
     #[arg(long, value_name = "PATTERN=PROGRAM", help_heading = "CGI programs")]
     pub(crate) cgi_interpreter: Vec<Interpreter>,
     /// A variable for programs by name or path, such as '*.py: PYTHONUTF8=1'
-    #[arg(long, value_name = "PATTERN: NAME=VALUE", help_heading = "CGI programs")]
+    #[arg(
+        long,
+        value_name = "PATTERN: NAME=VALUE",
+        help_heading = "CGI programs"
+    )]
     pub(crate) cgi_env: Vec<Setting>,
     /// Seconds that a program may write nothing [default: 60]
     #[arg(long, value_name = "SECONDS", help_heading = "CGI programs")]
     pub(crate) cgi_timeout: Option<Seconds>,
     /// How many programs may run at once [default: 32]
-    #[arg(long, value_name = "N", value_parser = at_least_1, help_heading = "CGI programs")]
+    #[arg(long, value_name = "N", value_parser = at_least_1::<NonZeroU16>, help_heading = "CGI programs")]
     pub(crate) cgi_processes: Option<NonZeroU16>,
     /// How many requests may wait for their turn [default: 256]
-    #[arg(long, value_name = "N", value_parser = whole, help_heading = "CGI programs")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>, help_heading = "CGI programs")]
     pub(crate) cgi_queue: Option<usize>,
     /// What becomes of content that does not say its length: gather it first, or refuse it by 411 [default: gather]
     #[arg(long, value_name = "WHAT", help_heading = "CGI programs")]
@@ -143,10 +151,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "PATH", help_heading = "Python application")]
     pub(crate) wsgi_mount: Option<MountPath>,
     /// How many processes run it [default: one per core]
-    #[arg(long, value_name = "N", value_parser = at_least_1, help_heading = "Python application")]
+    #[arg(long, value_name = "N", value_parser = at_least_1::<NonZeroU16>, help_heading = "Python application")]
     pub(crate) wsgi_workers: Option<NonZeroU16>,
     /// How many requests each of them serves at once; more than 1 is for applications that are thread-safe [default: 1]
-    #[arg(long, value_name = "N", value_parser = at_least_1, help_heading = "Python application")]
+    #[arg(long, value_name = "N", value_parser = at_least_1::<NonZeroU16>, help_heading = "Python application")]
     pub(crate) wsgi_threads: Option<NonZeroU16>,
     /// Where its modules are [default: .]
     #[arg(long, value_name = "FOLDER", help_heading = "Python application")]
@@ -158,7 +166,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SECONDS", help_heading = "Python application")]
     pub(crate) wsgi_timeout: Option<Seconds>,
     /// After how many requests a process of it is replaced [default: never]
-    #[arg(long, value_name = "N", value_parser = at_least_1, help_heading = "Python application")]
+    #[arg(long, value_name = "N", value_parser = at_least_1::<NonZeroU64>, help_heading = "Python application")]
     pub(crate) wsgi_requests: Option<NonZeroU64>,
     /// Load it anew when its source has changed
     #[arg(long, help_heading = "Python application")]
@@ -194,29 +202,41 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SECONDS", help_heading = "Limits")]
     write_timeout: Option<Seconds>,
     /// Bytes of a request line [default: 8192]
-    #[arg(long, value_name = "BYTES", value_parser = whole, help_heading = "Limits")]
+    #[arg(long, value_name = "BYTES", value_parser = whole::<usize>, help_heading = "Limits")]
     max_request_line: Option<usize>,
     /// Bytes of the head of a request [default: 32768]
-    #[arg(long, value_name = "BYTES", value_parser = whole, help_heading = "Limits")]
+    #[arg(long, value_name = "BYTES", value_parser = whole::<usize>, help_heading = "Limits")]
     max_header: Option<usize>,
     /// Header fields of a request [default: 100]
-    #[arg(long, value_name = "N", value_parser = whole, help_heading = "Limits")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>, help_heading = "Limits")]
     max_fields: Option<usize>,
     /// Bytes of the content of a request [default: 1048576; with --writable 1073741824]
-    #[arg(long, value_name = "BYTES", value_parser = whole, help_heading = "Limits")]
+    #[arg(long, value_name = "BYTES", value_parser = whole::<u64>, help_heading = "Limits")]
     max_body: Option<u64>,
     /// Connections in all [default: 16384]
-    #[arg(long, value_name = "N", value_parser = whole, help_heading = "Limits")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>, help_heading = "Limits")]
     connections: Option<usize>,
     /// Connections of one client address [default: 10000]
-    #[arg(long, value_name = "N", value_parser = whole, help_heading = "Limits")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>, help_heading = "Limits")]
     connections_per_client: Option<usize>,
 }
 
 /// The options that `-h` shows.
 const BRIEF: [&str; 14] = [
-    "folder", "config", "verbose", "port", "bind", "qr", "writable", "hidden", "index", "cgi", "wsgi",
-    "inspect", "access_log", "help",
+    "folder",
+    "config",
+    "verbose",
+    "port",
+    "bind",
+    "qr",
+    "writable",
+    "hidden",
+    "index",
+    "cgi",
+    "wsgi",
+    "inspect",
+    "access_log",
+    "help",
 ];
 
 /// The configuration file that is used if none is named.
@@ -248,7 +268,9 @@ impl Options {
             let is_brief = BRIEF.contains(&option.get_id().as_str());
             option.hide_short_help(!is_brief)
         });
-        command.after_help("spidey --help shows all options.").after_long_help("")
+        command
+            .after_help("spidey --help shows all options.")
+            .after_long_help("")
     }
 
     /// Reads a command line, which begins with the name of the program.
@@ -349,8 +371,6 @@ impl Options {
             (false, _) => {}
         }
         Ok(self)
-    }
-
     }
 
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {

@@ -19,14 +19,18 @@ fn the_docs_have_every_option() {
     let tables = tables();
     if shown != tables {
         fs::write(&page, format!("{before}{BEGIN}{tables}{END}{after}")).unwrap();
-        panic!("the options have changed: docs/src/server.md was written anew, look at it and commit it");
+        panic!(
+            "the options have changed: docs/src/server.md was written anew, look at it and commit it"
+        );
     }
 }
 
 /// A table for each group, in the order of `--help`.
 fn tables() -> String {
     let definition = Options::definition();
-    let options = definition.get_arguments().filter(|option| !option.is_hide_set());
+    let options = definition
+        .get_arguments()
+        .filter(|option| !option.is_hide_set());
     let options: Vec<_> = options.collect();
     let mut groups: Vec<&str> = Vec::new();
     for option in &options {

@@ -115,7 +115,11 @@ mod tests {
         // The quiet zone, and the dark edge of a corner.
         assert!(lines[0].iter().all(|&module| module == '█'));
         for x in [2, side - 9] {
-            assert!(lines[1][x..x + 7].iter().all(|module| " ▄".contains(*module)));
+            assert!(
+                lines[1][x..x + 7]
+                    .iter()
+                    .all(|module| " ▄".contains(*module))
+            );
         }
     }
 }

@@ -61,7 +61,15 @@ fn help_explains_every_option_and_the_short_help_a_dozen() {
     };
     assert!((10..=15).contains(&options(&short)), "{short}");
     assert!(options(&long) > 50, "{long}");
-    for option in ["-v", "-p", "-b", "--writable", "--qr", "[FOLDER]", "--help shows all"] {
+    for option in [
+        "-v",
+        "-p",
+        "-b",
+        "--writable",
+        "--qr",
+        "[FOLDER]",
+        "--help shows all",
+    ] {
         assert!(short.contains(option), "{option} in {short}");
     }
     for option in [
