@@ -22,16 +22,16 @@ mutations:
 
 bench: NEEDED += python3:python3 wrk:wrk nginx:nginx-light setpriv:util-linux apache2:apache2-bin lighttpd:lighttpd fcgiwrap:fcgiwrap
 bench: needed python-venv
-	cargo build --release --workspace --bins
-	target/release/bench
+	cargo build --profile dist --workspace --bins
+	target/dist/bench
 
 # The experiments, with those peers that are installed. Interrupted, it goes on when it is made again.
 LAB ?= lab-results
 lab:
-	cargo build --release --bins
+	cargo build --profile dist --bins
 	@# Samples that have failed are in the report.
-	target/release/lab run $(LAB) || [ $$? = 1 ]
-	target/release/lab report $(LAB)
+	target/dist/lab run $(LAB) || [ $$? = 1 ]
+	target/dist/lab report $(LAB)
 
 needed:
 	@missing=""; \

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -332,4 +333,51 @@ fn the_guide_names_every_component_over_messages() {
         }
     }
     assert!(count > 30, "{count}");
+}
+
+/// The packages of a build, each with its features.
+fn features(selection: &[&str]) -> BTreeSet<String> {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--offline", "--prefix", "none", "-f", "{p} [{f}]"])
+        .args(selection)
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let text = String::from_utf8(output.stdout).unwrap();
+    // A line of "-e all" that names a feature alone has no version.
+    let lines = text
+        .lines()
+        .filter(|line| line.contains(" v") && line.contains('['));
+    let lines = lines.map(|line| line.split(" (").next().unwrap().to_owned() + &brackets(line));
+    lines.collect()
+}
+
+fn brackets(line: &str) -> String {
+    let features = line.rsplit_once('[').unwrap().1;
+    format!(" [{}", features.trim_end_matches(" (*)"))
+}
+
+/// The commands of the README build nothing anew after `make test`: no test adds a feature to a crate.
+#[test]
+fn programs_and_tests_build_every_crate_with_the_same_features() {
+    let programs = features(&[
+        "-e",
+        "normal,build",
+        "-p",
+        "kamea-recipes",
+        "-p",
+        "kamea-tools",
+    ]);
+    let tests = features(&["-e", "all", "--workspace", "--exclude", "kamea-benches"]);
+    let differ: Vec<_> = programs.difference(&tests).collect();
+    assert!(programs.len() > 50, "{programs:?}");
+    assert!(
+        differ.is_empty(),
+        "a test asks for further features of these; the package of the programs should too: {differ:?}"
+    );
 }
