@@ -1,7 +1,7 @@
 # The commands of the project. `make run` and `make test` do all their own set-up.
 
-# What is needed beside a Rust toolchain, as program:package. The tests speak with curl, put a real cache in front of the server, and look at
-# its pages in a browser, and have gnuplot draw what lab reports.
+# What is needed beside a Rust toolchain, as program:package. The tests speak with curl, put a real
+# cache in front of the server, look at its pages in a browser, and let gnuplot draw lab's reports.
 NEEDED = cc:gcc
 test: NEEDED += python3:python3 curl:curl varnishd:varnish chromium:chromium gnuplot:gnuplot-nox
 
@@ -10,11 +10,9 @@ test: NEEDED += python3:python3 curl:curl varnishd:varnish chromium:chromium gnu
 run:
 	cargo run --release -- -v -d www
 
+# Each part says what it does; the summary comes at the end.
 test: needed python-venv
-	cargo fmt --all --check
-	cargo clippy --workspace --all-targets -- -D warnings
-	cargo test --workspace
-	$(MAKE) --no-print-directory mutations
+	@tests/all.sh
 
 # Whether the simulation finds mistakes that are made on purpose.
 mutations:
@@ -39,11 +37,11 @@ needed:
 		command -v "$${pair%%:*}" >/dev/null || missing="$$missing $${pair##*:}"; \
 	done; \
 	[ -z "$$missing" ] && exit 0; \
-	echo "Missing:$$missing. Installing with apt."; \
+	echo "These programs are missing:$$missing. Installing them with apt, and nothing else."; \
 	if [ "$$(id -u)" = 0 ]; then sudo=""; elif command -v sudo >/dev/null; then sudo=sudo; else \
 		echo "error: neither root nor sudo: install$$missing yourself" >&2; exit 1; \
 	fi; \
-	$$sudo apt-get update -q && $$sudo apt-get install -y -q $$missing
+	$$sudo apt-get update -q && $$sudo apt-get install -y -q --no-install-recommends $$missing
 
 # Flask, gunicorn and Granian are installed from PyPI, into virtual environments below target/. What makes these is a package of its own on some systems.
 python-venv: needed

@@ -151,7 +151,8 @@ fn each_mode_serves_the_same() {
         }
         drop(client);
 
-        let count = || fs::read_to_string(&log).unwrap().lines().count();
+        // After a hangup the new file comes with the first line.
+        let count = || fs::read_to_string(&log).map_or(0, |text| text.lines().count());
         until("a line for each exchange", || count() == 1015);
         fs::rename(&log, logs.path().join("old.log")).unwrap();
         server.signal("HUP");
