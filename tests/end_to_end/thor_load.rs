@@ -387,8 +387,8 @@ fn urls_come_from_a_file_too_and_lead_to_several_servers() {
     assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
 }
 
-/// A run that goes on until it is told to stop, once it has shown a line.
-fn endless(arguments: &[&str]) -> (Child, String, BufReader<std::process::ChildStdout>) {
+/// A run that goes on until it is told to stop, once it has shown progress; what it has said on stderr by then.
+fn endless(arguments: &[&str]) -> (Child, Vec<String>) {
     let mut command = Command::new(THOR);
     command.args(arguments).stdin(Stdio::null());
     let mut child = command
@@ -396,15 +396,33 @@ fn endless(arguments: &[&str]) -> (Child, String, BufReader<std::process::ChildS
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let stderr = BufReader::new(child.stderr.take().unwrap());
     let (lines, shown) = mpsc::channel();
     thread::spawn(move || {
-        let mut line = String::new();
-        stdout.read_line(&mut line).unwrap();
-        lines.send((line, stdout))
+        let mut said = stderr.lines().map_while(Result::ok);
+        said.try_for_each(|line| lines.send(line))
     });
-    let (line, stdout) = shown.recv_timeout(PATIENCE).unwrap();
-    (child, line, stdout)
+    let mut said = Vec::new();
+    while !said
+        .last()
+        .is_some_and(|line: &String| line.contains("requests/s"))
+    {
+        said.push(shown.recv_timeout(PATIENCE).unwrap());
+    }
+    // The rest is read and dropped.
+    thread::spawn(move || shown.into_iter().for_each(drop));
+    (child, said)
+}
+
+fn rest(child: &mut Child) -> String {
+    let mut table = String::new();
+    child
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut table)
+        .unwrap();
+    table
 }
 
 fn interrupt(child: &Child) {
@@ -426,15 +444,19 @@ fn ctrl_c_ends_a_run_early_and_what_it_has_shown_is_told() {
     });
     for address in [answering(OK), silent] {
         let url = format!("http://{address}/");
-        let (mut child, line, mut stdout) = endless(&["-c", "2", "-d", "1000h", &url]);
+        let (mut child, said) = endless(&["-c", "2", "-d", "1000h", &url]);
+        let line = said.last().unwrap();
         // Plain lines where nobody could draw.
         assert!(
             line.contains(" requests/s  p50 ") && !line.contains('\u{1b}'),
             "{line}"
         );
         interrupt(&child);
-        let mut table = String::new();
-        stdout.read_to_string(&mut table).unwrap();
+        let table = rest(&mut child);
+        assert!(
+            !table.contains("requests/s  p50"),
+            "progress is on stderr: {table}"
+        );
         assert!(wait_for(&mut child).success(), "{table}");
         assert!(figure(&table, "requests") >= 10, "{table}");
         assert_eq!(row(&table, "errors"), "none");
@@ -444,13 +466,8 @@ fn ctrl_c_ends_a_run_early_and_what_it_has_shown_is_told() {
 #[test]
 fn what_runs_can_be_looked_at() {
     let url = format!("http://{}/", answering(OK));
-    let (mut child, _, mut stdout) =
-        endless(&["-c", "3", "-d", "1000h", "--inspect", "127.0.0.1:0", &url]);
-    let mut line = String::new();
-    BufReader::new(child.stderr.take().unwrap())
-        .read_line(&mut line)
-        .unwrap();
-    let address = line.trim().strip_prefix("Inspect at http://");
+    let (mut child, said) = endless(&["-c", "3", "-d", "1000h", "--inspect", ":0", &url]);
+    let address = said[0].trim().strip_prefix("Inspect at http://");
     let address = address.and_then(|address| address.strip_suffix('/'));
     let mut client = Client::connect(address.unwrap().parse().unwrap());
     client.send(format!(
@@ -468,7 +485,7 @@ fn what_runs_can_be_looked_at() {
         .collect();
     assert_eq!(names, ["tickets", "writer", "dial", "parser", "recorder"]);
     interrupt(&child);
-    drop(stdout.read_to_string(&mut String::new()));
+    rest(&mut child);
     assert!(wait_for(&mut child).success());
 }
 
@@ -488,7 +505,8 @@ fn on_a_terminal_it_is_drawn() {
     let mut child = Command::new(THOR)
         .args(["-c", "2", "-d", "2s", &url])
         .stdin(Stdio::null())
-        .stdout(end)
+        .stdout(end.try_clone().unwrap())
+        .stderr(end)
         .spawn()
         .unwrap();
     let (mut shown, mut terminal) = (Vec::new(), fs::File::from(terminal));
@@ -506,6 +524,47 @@ fn on_a_terminal_it_is_drawn() {
         "latency ",
     ] {
         assert!(shown.contains(part), "{part}: {shown}");
+    }
+}
+
+#[test]
+fn options_that_do_not_fit_together_are_refused() {
+    for arguments in [
+        &["-c", "2", "-r", "3"][..],
+        &["-n", "2", "-p", "3"],
+        &["-d", "1s", "-v"],
+        &["--rate", "5", "-r", "1"],
+        &["--threads", "2"],
+        &["-r", "2", "-q"],
+    ] {
+        let output = thor(&[arguments, &["localhost:9/"]].concat());
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert_eq!(said.lines().count(), 1, "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn it_ends_quietly_when_its_reader_goes() {
+    let large = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", 4 << 20);
+    let large: &'static [u8] = Vec::leak([large.into_bytes(), vec![b'x'; 4 << 20]].concat());
+    let url = format!("http://{}/", answering(large));
+    for arguments in [
+        &[&url[..]][..],
+        &["-q", "-n", "1", &url],
+        &["-q", "-n", "1", "--json", &url],
+    ] {
+        let mut child = Command::new(THOR)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(text(&output.stderr), "", "{arguments:?}");
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
     }
 }
 

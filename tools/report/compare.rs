@@ -19,6 +19,9 @@ pub const LEAST: f64 = 0.02;
 /// From this share of its time on the load generator is what limits.
 const BUSY: f64 = 0.9;
 
+/// From this share on a figure of the whole run that lies outside of the interval is told.
+const OTHER: f64 = 0.1;
+
 /// Seconds that a run must have in order to be compared.
 const FEWEST: usize = 5;
 
@@ -36,9 +39,9 @@ pub struct Comparison {
 pub struct Difference {
     /// Which figure.
     pub figure: Figure,
-    /// Of the whole of the old run, in microseconds or per second.
+    /// Of a typical second of the old run, in microseconds or per second; of the whole run if it is too short.
     pub old: f64,
-    /// Of the whole of the new run.
+    /// Of a typical second of the new run.
     pub new: f64,
     /// What the seconds of the new run have of what those of the old one had: 1.1 is a tenth more. Nothing if one of the runs is too short.
     pub change: Option<Interval>,
@@ -91,25 +94,56 @@ impl Comparison {
     #[must_use]
     pub fn new(old: &Summary, new: &Summary) -> Self {
         let difference = |figure| Difference::new(figure, old, new);
-        Self {
-            differences: Figure::OF_SECONDS.into_iter().map(difference).collect(),
-            notes: notes(old, new),
-        }
+        let differences: Vec<_> = Figure::OF_SECONDS.into_iter().map(difference).collect();
+        let mut notes = notes(old, new);
+        notes.extend(differences.iter().filter_map(|one| one.note(old, new)));
+        Self { differences, notes }
     }
 }
 
 impl Difference {
     fn new(figure: Figure, old: &Summary, new: &Summary) -> Self {
         let (was, is) = (series(figure, old), series(figure, new));
-        let change = (was.len().min(is.len()) >= FEWEST).then(|| change::change(&was, &is));
-        let (old, new) = (figure.of(old, false), figure.of(new, false));
+        if was.len().min(is.len()) < FEWEST {
+            return Self {
+                figure,
+                old: figure.of(old, false),
+                new: figure.of(new, false),
+                change: None,
+                verdict: Verdict::TooShort,
+            };
+        }
+        let change = change::change(&was, &is);
         Self {
             figure,
-            old,
-            new,
-            change,
-            verdict: change.map_or(Verdict::TooShort, |change| verdict(figure, change)),
+            old: change.old,
+            new: change.new,
+            change: Some(change.ratio),
+            verdict: verdict(figure, change.ratio),
         }
+    }
+
+    /// Says so if the figure of the whole run tells something else than the typical seconds: then a few seconds
+    /// make it.
+    fn note(&self, old: &Summary, new: &Summary) -> Option<String> {
+        let Interval { low, high, .. } = self.change?;
+        let (was, is) = (self.figure.of(old, false), self.figure.of(new, false));
+        let whole = is / was;
+        let beyond = (whole / low).min(high / whole);
+        let is_other = whole.is_finite() && whole > 0.0 && beyond < 1.0 / (1.0 + OTHER);
+        let show = |value| self.figure.show(value);
+        is_other.then(|| {
+            format!(
+                "{} of the whole run went from {} to {} ({}), in a typical second from {} to {}: a few \
+                 seconds were unlike the others",
+                self.figure.name(),
+                show(was).trim(),
+                show(is).trim(),
+                percent(whole),
+                show(self.old).trim(),
+                show(self.new).trim(),
+            )
+        })
     }
 }
 

@@ -140,7 +140,11 @@ impl Reporting {
                 .iter()
                 .try_for_each(|failure| writeln!(stderr, "failed: {failure}"))
         };
-        say().map_err(|error| format!("cannot write what was measured: {error}"))?;
+        match say() {
+            // Its reader has what it wanted.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            said => said.map_err(|error| format!("cannot write what was measured: {error}"))?,
+        }
         Ok(failures.is_empty())
     }
 }

@@ -18,13 +18,13 @@ pub(crate) struct Options {
     #[arg(value_name = "URL", required_unless_present = "url_file")]
     pub(crate) urls: Vec<Weighted>,
     /// Requests of each process, one after another
-    #[arg(short, long, value_name = "REQUESTS", default_value_t = NonZeroU32::MIN)]
+    #[arg(short, long, value_name = "REQUESTS", default_value_t = NonZeroU32::MIN, conflicts_with = "how_much")]
     pub(crate) requests: NonZeroU32,
     /// Processes that make requests at the same time
-    #[arg(short, long, value_name = "PROCESSES", default_value_t = NonZeroU16::MIN)]
+    #[arg(short, long, value_name = "PROCESSES", default_value_t = NonZeroU16::MIN, conflicts_with = "how_much")]
     pub(crate) processes: NonZeroU16,
     /// Report each step on stderr
-    #[arg(short, long)]
+    #[arg(short, long, conflicts_with = "how_much")]
     pub(crate) verbose: bool,
     /// Time limit for connecting and for silence of the server; under load, for a whole response
     #[arg(long, value_name = "TIME", default_value = "30s")]

@@ -18,8 +18,18 @@ const CONFIDENCE: f64 = 0.99;
 /// The share of the seconds that is left out at either end.
 const TRIMMED: f64 = 0.2;
 
+/// How two series differ.
+pub(super) struct Change {
+    /// What a typical second of the old run had.
+    pub(super) old: f64,
+    /// What a typical second of the new run had.
+    pub(super) new: f64,
+    /// The one divided by the other, and how sure that is.
+    pub(super) ratio: Interval,
+}
+
 /// By how much the trimmed means of two series of logarithms differ, as a ratio.
-pub(super) fn change(was: &[f64], is: &[f64]) -> Interval {
+pub(super) fn change(was: &[f64], is: &[f64]) -> Change {
     let (old, new) = (Trimmed::of(was), Trimmed::of(is));
     let length = (was.len() + is.len()) as f64;
     let persistence = persistence(old.deviations(was), new.deviations(is), length / 2.0);
@@ -37,10 +47,14 @@ pub(super) fn change(was: &[f64], is: &[f64]) -> Interval {
     let student = StudentsT::new(0.0, 1.0, freedom).expect("the degrees of freedom are positive");
     let margin = student.inverse_cdf(0.5 + CONFIDENCE / 2.0) * (variance * inflation).sqrt();
     let middle = new.mean - old.mean;
-    Interval {
-        low: (middle - margin).exp(),
-        high: (middle + margin).exp(),
-        confidence: CONFIDENCE,
+    Change {
+        old: old.mean.exp(),
+        new: new.mean.exp(),
+        ratio: Interval {
+            low: (middle - margin).exp(),
+            high: (middle + margin).exp(),
+            confidence: CONFIDENCE,
+        },
     }
 }
 

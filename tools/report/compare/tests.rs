@@ -188,3 +188,29 @@ fn a_comparison_is_a_table() {
         )
     );
 }
+
+/// The columns before, now and change of a table tell one thing.
+#[test]
+fn what_is_shown_before_and_now_is_what_the_change_is_of() {
+    let mut random = fastrand::Rng::with_seed(7);
+    let old = run(&mut random, 30, 0.0, 1.0);
+    let mut new = run(&mut random, 30, 0.0, 0.95);
+    // The whole run has some bad seconds, which its percentile shows.
+    new.latency_us.corrected.p99 = 250_000.0;
+    let mut old = old;
+    old.latency_us.corrected.p99 = 140_000.0;
+    let comparison = Comparison::new(&old, &new);
+    for one in &comparison.differences {
+        let Interval { low, high, .. } = one.change.unwrap();
+        let ratio = one.new / one.old;
+        assert!((ratio / (low * high).sqrt() - 1.0).abs() < 1e-9, "{one:?}");
+    }
+    let text = comparison.to_string();
+    let note = text
+        .lines()
+        .find(|line| line.contains("of the whole run"))
+        .unwrap();
+    assert!(note.contains("p99 ") && note.contains("+78.6 %"), "{text}");
+    let row = text.lines().find(|line| line.starts_with("p99 ")).unwrap();
+    assert!(!row.contains("140") && !row.contains("250"), "{text}");
+}

@@ -6,6 +6,7 @@
 //!                             (faults of all) ─▲
 //! ```
 
+use std::io;
 use std::process;
 use std::time::Duration;
 
@@ -131,6 +132,10 @@ async fn judge(io: &mut JudgePorts) -> Done {
         let matters = verdict.is_err() || fault.component() != CONNECTION;
         if matters && !has_failed {
             has_failed = true;
+            if is_reader_gone(&fault) {
+                outcome = Ok(());
+                continue;
+            }
             outcome = Err(match (fault.cause(), fault.component()) {
                 (Cause::Error(error), CONSOLE) => {
                     format!("cannot write to the standard output: {error}")
@@ -141,4 +146,14 @@ async fn judge(io: &mut JudgePorts) -> Done {
         }
     }
     Ok(io.outcomes.send(outcome).await?)
+}
+
+/// Whether nobody reads what is shown any more, as with `thor URL | head -1`: that is no failure.
+fn is_reader_gone(fault: &Fault) -> bool {
+    let Cause::Error(error) = fault.cause() else {
+        return false;
+    };
+    let error = error.downcast_ref::<io::Error>();
+    fault.component() == CONSOLE
+        && error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

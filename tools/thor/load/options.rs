@@ -43,7 +43,12 @@ pub(crate) struct LoadOptions {
     )]
     warm_up: Option<Period>,
     /// Number of threads
-    #[arg(long, value_name = "THREADS", default_value = "1")]
+    #[arg(
+        long,
+        value_name = "THREADS",
+        default_value = "1",
+        requires = "how_much"
+    )]
     pub(crate) threads: NonZeroU16,
     /// Request method [default: GET, or POST with a body]
     #[arg(long, value_name = "METHOD", requires = "how_much")]

@@ -1,4 +1,4 @@
-//! What is shown while requests are made.
+//! What is shown while requests are made, on stderr: the result alone goes to stdout.
 
 use std::io::{self, Write as _};
 use std::time::Duration;
@@ -38,7 +38,7 @@ enum Kind {
 
 impl Screen {
     pub(super) fn new(options: &Options) -> Self {
-        let terminal = Term::stdout();
+        let terminal = Term::stderr();
         Self {
             kind: match options.load.quiet || options.report.json {
                 true => Kind::Quiet,
@@ -65,7 +65,7 @@ impl Screen {
         self.last = (so_far.requests, so_far.duration);
         let _ = match &mut self.kind {
             Kind::Quiet => Ok(()),
-            Kind::Lines => writeln!(io::stdout(), "{}", line(so_far, rate)),
+            Kind::Lines => writeln!(io::stderr(), "{}", line(so_far, rate)),
             Kind::Terminal(terminal, ours) => {
                 let lines = block(so_far, rate, self.lasts);
                 draw(terminal, ours, &lines)

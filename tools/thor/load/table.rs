@@ -29,9 +29,12 @@ const FIGURES: &[(&str, Figure)] = &[
     ("max", |latencies| latencies.max() as f64),
 ];
 
-/// Shows a run as a table.
+/// Shows a run as a table, if anybody reads it.
 pub(super) fn show(options: &Options, run: &Run) -> io::Result<()> {
-    io::stdout().write_all(table(options, run).as_bytes())
+    match io::stdout().write_all(table(options, run).as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        shown => shown,
+    }
 }
 
 fn table(options: &Options, run: &Run) -> String {
