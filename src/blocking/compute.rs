@@ -5,11 +5,13 @@ use std::thread;
 
 use tokio::sync::Semaphore;
 
+use super::pool::is_on_pool;
 use super::unblock;
 use crate::simulation;
 
 /// Runs a job that computes for long on a thread of the pool, like [`unblock`], but no more such jobs at once than the machine has
-/// cores: the others wait, in the order in which they came, so that the workers keep their share of the machine.
+/// cores: the others wait, in the order in which they came, so that the workers keep their share of the machine. A job that is
+/// asked for in another job runs at once, on the same core.
 ///
 /// # Panics
 ///
@@ -29,6 +31,10 @@ pub async fn compute<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static
         let cores = thread::available_parallelism().map_or(1, usize::from);
         Arc::new(Semaphore::new(cores))
     });
+    if is_on_pool() {
+        // Its core is taken already: a job that waits for another one must not wait for a further core.
+        return job();
+    }
     let permit = match simulation::cores() {
         Some(cores) => cores.acquire_owned().await,
         None => CORES.clone().acquire_owned().await,

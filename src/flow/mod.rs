@@ -6,6 +6,7 @@ mod circles;
 mod drawn;
 mod last_sends;
 mod ready;
+pub(crate) mod stack;
 #[cfg(test)]
 mod tests;
 
@@ -29,7 +30,7 @@ use crate::link::across::AnyEnds;
 use crate::port::{Outbox, TrySendError};
 use crate::ports::{AnyLink, Wiring};
 use crate::simulation;
-use crate::supervision::{Ended, Failed, Fault, Policy, Restarts, after, drop_caught};
+use crate::supervision::{Cause, Ended, Failed, Fault, Policy, Restarts, after, drop_caught};
 use crate::time::{InTurn, now};
 
 /// A running graph: a future that is done when all its components are.
@@ -325,6 +326,31 @@ impl Flow {
         }
     }
 
+    /// The size of the stack, if this flow is awaited inside of so many others that it is nearly used up.
+    fn too_deep(&self, polling: &Polling) -> Option<usize> {
+        if polling.turn.is_outermost() {
+            return None;
+        }
+        stack::is_used_up()
+    }
+
+    #[cold]
+    fn overflow(&self, size: usize) -> Fault {
+        let text = format!(
+            "it is awaited inside of so many others that the stack of its worker ({size} bytes) is nearly used up: \
+             spawn flows, or see `WorkerOptions::stack_size`"
+        );
+        let first = self.plan.components.first();
+        Fault {
+            graph: self.plan.graph.clone(),
+            component: first.map_or_else(|| "none".into(), |first| first.name.clone()),
+            prefix: 0,
+            cause: Cause::Error(text.into()),
+            restarts: 0,
+            restarts_in: None,
+        }
+    }
+
     /// Drops all components, each by itself: one that panics then keeps no other from being dropped.
     fn drop_components(&mut self) {
         if self.alive == 0 {
@@ -361,7 +387,11 @@ impl Future for Flow {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let flow = &mut *self;
-        let _polling = Polling::begin(flow.ready.clone());
+        let polling = Polling::begin(flow.ready.clone());
+        if let Some(size) = flow.too_deep(&polling) {
+            flow.drop_components();
+            return Poll::Ready(Err(flow.overflow(size)));
+        }
         let _asides = flow.circles.as_ref().map(|circles| circles.asides.enter());
         let before = flow.record.begin_turn();
         let outcome = if simulation::is_roll_call() {

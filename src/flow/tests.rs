@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::{Done, Graph, Outbox, Pipe, Placement, Ports, Scheduler, Sink, Source, map};
+use crate::{
+    Done, Graph, Outbox, Pipe, Placement, Ports, Scheduler, Sink, Source, WorkerOptions, map,
+};
 
 /// How many messages an eager flow may pass on before its neighbour has its turn: more than 200 microseconds are good for.
 const MOST: u64 = 200_000;
@@ -163,4 +165,99 @@ fn nothing_is_lost_where_flows_give_way() {
         .unwrap();
     let expected = (0..COUNT).map(|number| 3 * number + 1).sum::<u64>();
     assert_eq!(sum.load(Ordering::Relaxed), expected);
+}
+
+/// A graph in a component of a graph, and so on.
+fn nested(depth: usize) -> Graph {
+    let mut graph = Graph::new("nested");
+    graph.add("inside", async move |_: &mut NoPorts| {
+        if depth > 0 {
+            nested(depth - 1).start()?.await?;
+        }
+        Ok(())
+    });
+    graph
+}
+
+#[test]
+fn flows_that_are_too_deep_for_the_stack_fail_and_say_what_to_do() {
+    let small = WorkerOptions::new().count(1).stack_size(1 << 20);
+    let scheduler = Scheduler::with_options(&small);
+    let error = scheduler.run(nested(100_000)).unwrap().wait().unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("1048576 bytes"), "{text}");
+    assert!(text.contains("`WorkerOptions::stack_size`"), "{text}");
+    // Nothing of it is left that would harm what comes after.
+    scheduler.run(nested(5)).unwrap().wait().unwrap();
+}
+
+#[test]
+fn flows_inside_of_flows_three_thousand_deep_run_with_a_stack_for_them() {
+    let large = WorkerOptions::new().count(1).stack_size(256 << 20);
+    let scheduler = Scheduler::with_options(&large);
+    scheduler.run(nested(3000)).unwrap().wait().unwrap();
+}
+
+/// A large message, by value.
+#[derive(Clone)]
+struct LargeOf<const SIZE: usize>([u8; SIZE]);
+
+impl<const SIZE: usize> std::fmt::Debug for LargeOf<SIZE> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Large")
+    }
+}
+
+#[test]
+fn the_largest_messages_by_value_travel_within_flows_and_between_threads() {
+    type Large = LargeOf<{ 64 << 10 }>;
+    let mut graph = Graph::new("large");
+    let source = graph.add("source", async |io: &mut Source<Large>| {
+        for number in 0..20 {
+            io.outbox.send(LargeOf([number; 64 << 10])).await?;
+        }
+        Ok(())
+    });
+    let copy = graph.add("copy", async |io: &mut Pipe<Large, Large>| {
+        while let Some(large) = io.inbox.next().await {
+            io.outbox.send(large).await?;
+        }
+        Ok(())
+    });
+    let map = graph.add("map", map(|large: Large| large));
+    graph.link(source.outbox, copy.inbox);
+    graph.link(copy.outbox, map.inbox).capacity(2);
+    let (sender, receiver) = crate::link(2);
+    graph.take_into(map.outbox, sender);
+    let mut other = Graph::new("other");
+    let check = other.add("check", async |io: &mut Sink<Large>| {
+        for number in 0..20 {
+            let large = io.inbox.next().await;
+            assert!(large.is_some_and(|large| large.0.iter().all(|&byte| byte == number)));
+        }
+        assert!(io.inbox.next().await.is_none());
+        Ok(())
+    });
+    other.feed_from(receiver, check.inbox);
+    let scheduler = Scheduler::with_workers(2);
+    let running = [graph, other].map(|graph| scheduler.run(graph).unwrap());
+    for running in running {
+        running.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_message_that_is_too_large_to_be_moved_about_is_refused_before_anything_runs() {
+    let mut graph = Graph::new("huge");
+    let source = graph.add("source", async |io: &mut Source<LargeOf<{ 256 << 10 }>>| {
+        Ok(io.outbox.send(LargeOf([0; 256 << 10])).await?)
+    });
+    let _messages = graph.take(source.outbox);
+    let text = graph.start().unwrap_err().to_string();
+    assert!(
+        text.contains(
+            "takes 262144 bytes by value, and at most 65536 may be sent: put it into a `Box`"
+        ),
+        "{text}"
+    );
 }

@@ -41,6 +41,22 @@ pub(super) fn number_components<Make>(graph: &Graph<Make>) -> Result<Numbers, Gr
     Ok(numbers)
 }
 
+/// The largest message that may be sent by value, in bytes. It is moved several times for each link, over the stack.
+const LARGEST_MESSAGE: usize = 64 << 10;
+
+pub(super) fn all_small<Make>(graph: &Graph<Make>) -> Result<(), GraphError> {
+    let mut links = graph.links.iter();
+    match links.find(|link| link.kind.size > LARGEST_MESSAGE) {
+        None => Ok(()),
+        Some(link) => Err(GraphError::LargeMessage {
+            graph: graph.name.clone(),
+            message: (link.kind.message)(),
+            size: link.kind.size,
+            most: LARGEST_MESSAGE,
+        }),
+    }
+}
+
 /// Faults and dead letters have no handle that linking would consume.
 pub(super) fn all_linked_once<Make>(
     graph: &Graph<Make>,

@@ -54,6 +54,20 @@ pub enum GraphError {
         /// The components of the circle.
         components: Vec<String>,
     },
+    /// A message is too large to be moved over the stack, link by link.
+    #[error(
+        "graph `{graph}`: a message of type `{message}` takes {size} bytes by value, and at most {most} may be sent: put it into a `Box`"
+    )]
+    LargeMessage {
+        /// The graph.
+        graph: Arc<str>,
+        /// The type of the message.
+        message: &'static str,
+        /// Its size, in bytes.
+        size: usize,
+        /// The most that is allowed, in bytes.
+        most: usize,
+    },
     /// Its scheduler has been stopped or dropped, so that nothing runs it.
     #[error("graph `{graph}` cannot be run: its scheduler has been stopped or dropped")]
     Stopped {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::panic::Location;
 use std::sync::Arc;
 
-use super::checks::{Numbers, all_linked, all_linked_once, number_components};
+use super::checks::{Numbers, all_linked, all_linked_once, all_small, number_components};
 use super::circles::PlannedCircle;
 use super::order::flow_order;
 use super::{Feed, Graph, GraphError, Link, Node, Origin};
@@ -88,6 +88,7 @@ impl Plan {
     pub(crate) fn new<Make>(graph: &Graph<Make>) -> Result<(Self, Vec<usize>), GraphError> {
         let numbers = number_components(graph)?;
         all_linked_once(graph, &numbers)?;
+        all_small(graph)?;
         let order = flow_order(graph, &numbers)?;
         let mut components: Vec<_> = graph
             .nodes

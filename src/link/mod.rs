@@ -48,6 +48,8 @@ pub(crate) struct LinkKind {
     pub(crate) within: fn(&Terms, &Rc<ReadySet>) -> Rc<dyn within::AnyQueue>,
     pub(crate) across: fn(&Terms) -> Box<dyn across::AnyEnds>,
     pub(crate) message: fn() -> &'static str,
+    /// The size of a message, in bytes.
+    pub(crate) size: usize,
 }
 
 /// What a link of a graph is made by.
@@ -78,6 +80,7 @@ impl LinkKind {
         Self {
             within: |terms, ready| Rc::new(within::Queue::<T>::of(terms, ready.clone())),
             across: |terms| Box::new(across::Ends::<T>::of(terms)),
+            size: size_of::<T>(),
             message: std::any::type_name::<T>,
         }
     }

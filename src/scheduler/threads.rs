@@ -8,6 +8,7 @@ use super::jobs::Queue;
 use super::outcome::BlockedWorker;
 use super::stop::Stop;
 use super::{WorkerOptions, Workers, worker};
+use crate::flow::stack;
 
 /// How long a worker may take to see that it is to drop what it runs. One that takes longer is blocked by a component.
 const NOTICE: Duration = Duration::from_millis(500);
@@ -45,7 +46,9 @@ impl Threads {
             let (workers, abort) = (workers.clone(), abort.clone());
             let (running, drops) = flume::bounded(1);
             let (alive, ended) = flume::bounded(1);
+            let stack_size = options.stack_size;
             let body = move || {
+                stack::begin(stack_size);
                 worker::run(worker, &queue, workers, &abort, running);
                 drop(alive);
             };
