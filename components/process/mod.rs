@@ -1,6 +1,7 @@
 //! Processes: programs of the system as components, and what reaches our own process, its signals.
 
 mod command;
+mod guard;
 mod hangups;
 mod log_lines;
 mod pipe;

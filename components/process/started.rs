@@ -15,9 +15,10 @@ use rustix::process::{
 use tokio::net::unix::pipe;
 use tokio::sync::Semaphore;
 
-use super::{Command, PipeReader, PipeWriter};
+use super::{Command, PipeReader, PipeWriter, guard};
 
-/// A process that was started, the leader of a process group of its own. Dropping it kills the whole group.
+/// A process that was started, the leader of a process group of its own. Dropping it kills the whole group, and so does the end of
+/// this program, in whatever way it comes: a process of its own, the guard, sees to that.
 ///
 /// # Examples
 ///
@@ -129,6 +130,7 @@ impl Group {
             id: Pid::from_child(&child),
             leader: Some(child),
         };
+        guard::watch(group.id);
         for &(resource, limit) in &command.limits {
             let limit = Some(limit);
             let limit = Rlimit {
@@ -162,6 +164,7 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         let _ = kill_process_group(self.id, Signal::KILL);
+        guard::let_go(self.id);
         let Some(mut leader) = self.leader.take() else {
             return;
         };
