@@ -11,6 +11,7 @@
 // The derive names the kernel `::kamea`, also when the kernel itself derives.
 extern crate self as kamea;
 
+mod ask;
 mod blocking;
 mod census;
 mod component;
@@ -22,15 +23,18 @@ mod link;
 mod mutation;
 mod port;
 mod ports;
+mod program;
 pub mod random;
 mod scheduler;
 mod simulation;
+mod stderr_log;
 mod supervision;
 mod sync;
 mod tap;
 pub mod testing;
 pub mod time;
 
+pub use ask::{AskError, Asker, Call, Reply};
 pub use blocking::{Blocking, blocking, compute, unblock};
 pub use census::{
     Because, Census, ComponentCensus, FaultCensus, FeedCensus, GraphCensus, InstanceCensus,
@@ -62,6 +66,9 @@ pub use ports::{
 };
 #[doc(hidden)]
 pub use ports::{ComponentId, Wiring};
+#[doc(hidden)]
+pub use program::WholeGraph;
+pub use program::{Program, ProgramError, run};
 pub use scheduler::{
     BlockedWorker, Children, Flows, NotDrained, Placement, RunError, Running, Scheduler, StopError,
     WorkerOptions, Workers, before_exit, is_stopping, spawn, stopping, workers,

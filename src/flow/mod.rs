@@ -14,7 +14,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 
 use circles::Circles;
@@ -23,6 +23,7 @@ pub(crate) use last_sends::{go_on, is_stopping_source};
 use ready::Turn;
 pub(crate) use ready::{ReadySet, Waiter, polls_of, wake_caught};
 
+use crate::ask::Release;
 use crate::census::Recorded;
 use crate::component::Started;
 use crate::graph::Plan;
@@ -52,6 +53,8 @@ pub struct Flow {
     next: usize,
     faults: Option<Outbox<Fault>>,
     circles: Option<Box<Circles>>,
+    /// Those that ask its components.
+    asked: Box<[Weak<dyn Release>]>,
     restarts: Restarts,
     ready: Rc<ReadySet>,
     /// What the census knows of it. The last to be dropped: what the components count as they end is in it.
@@ -114,11 +117,34 @@ impl Flow {
             next: 0,
             faults,
             circles: circles.map(Box::new),
+            asked: Box::default(),
             restarts: Restarts::default(),
             ready,
             plan,
             record,
         }
+    }
+
+    /// With those that ask its components, for a stop.
+    pub(crate) fn asked_by(mut self, askers: Vec<Weak<dyn Release>>) -> Self {
+        self.asked = askers.into();
+        self
+    }
+
+    /// Whether only components are left that answer others, or are downstream of one that does.
+    pub(crate) fn only_answers(&self) -> bool {
+        let mut components = self.components.iter().zip(&self.plan.components);
+        !self.asked.is_empty()
+            && components.all(|(running, planned)| {
+                running.is_none() || planned.answers || planned.serves_faults
+            })
+    }
+
+    /// Lets nobody ask its components any more, so that they end when they have answered what waits.
+    pub(crate) fn release_askers(&mut self) {
+        let askers = std::mem::take(&mut self.asked);
+        let askers = askers.iter().filter_map(Weak::upgrade);
+        askers.for_each(|asker| asker.release());
     }
 
     /// The name of its graph.

@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
+use crate::ask::Release;
 use crate::link::across::AnyEnds;
 use crate::link::{AnyMeasure, DEFAULT_CAPACITY, LinkKind, Measure, capacity_of};
 use crate::port::Message;
@@ -169,6 +170,8 @@ pub(super) struct Link {
     pub(super) to: Option<PortKey>,
     /// The ends of a link that leads out of the graph.
     pub(super) premade: Option<Box<dyn AnyEnds>>,
+    /// Those that ask the component that takes from it, if it is asked.
+    pub(super) asked: Option<Weak<dyn Release>>,
 }
 
 /// What feeds a link.
@@ -203,6 +206,7 @@ impl Link {
             from: Vec::new(),
             to,
             premade: None,
+            asked: None,
         }
     }
 }

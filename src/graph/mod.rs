@@ -23,8 +23,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::Location;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 pub(crate) use circles::PlannedCircle;
 pub use error::GraphError;
@@ -37,6 +37,7 @@ pub use template::{PerSeed, Template};
 
 use link::{Feed, Link, Origin};
 
+use crate::ask::Release;
 use crate::component::Started;
 use crate::flow::Flow;
 use crate::link::LinkKind;
@@ -190,6 +191,11 @@ impl Graph {
             .iter_mut()
             .map(|link| link.premade.take())
             .collect();
+        let asked = self
+            .links
+            .iter_mut()
+            .filter_map(|link| link.asked.take())
+            .collect();
         let mut nodes: Vec<_> = self.nodes.into_iter().map(|node| Some(node.make)).collect();
         let makes = order
             .into_iter()
@@ -199,6 +205,7 @@ impl Graph {
             plan: Arc::new(plan),
             makes,
             premade,
+            asked,
         })
     }
 
@@ -214,6 +221,8 @@ pub(crate) struct Checked {
     plan: Arc<Plan>,
     makes: Vec<Once>,
     premade: Vec<Option<Box<dyn AnyEnds>>>,
+    /// Those that ask its components.
+    asked: Vec<Weak<dyn Release>>,
 }
 
 impl Checked {
@@ -223,12 +232,13 @@ impl Checked {
 
     pub(crate) fn start(self) -> Flow {
         let mut makes = self.makes.into_iter();
-        Flow::start(self.plan, self.premade, |wiring| {
+        let flow = Flow::start(self.plan, self.premade, |wiring| {
             let make = makes
                 .next()
                 .expect("there is a component for every node of the plan");
             make(wiring)
-        })
+        });
+        flow.asked_by(self.asked)
     }
 }
 

@@ -1,6 +1,9 @@
 //! Links between a graph and what is outside of it.
 
+use std::sync::Weak;
+
 use super::{Feed, Graph, Link};
+use crate::ask::Release;
 use crate::link::across::{Ends, Receiver, Sender, link};
 use crate::link::{DEFAULT_CAPACITY, LinkKind};
 use crate::port::Message;
@@ -19,6 +22,13 @@ impl Graph {
         let mut outer = Link::new(LinkKind::of::<T>(), Some(inbox.key));
         outer.premade = Some(Box::new(Ends::receiving(receiver)));
         self.links.push(outer);
+    }
+
+    /// Says of the link made last that it is that of askers.
+    pub(crate) fn mark_asked(&mut self, askers: Weak<dyn Release>) {
+        if let Some(link) = self.links.last_mut() {
+            link.asked = Some(askers);
+        }
     }
 
     /// Links an outbox to code that is no component: gives the end to receive from.

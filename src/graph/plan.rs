@@ -48,6 +48,8 @@ pub(crate) struct PlannedComponent {
     /// Whether it takes the graph's faults, or is downstream of one that does. When no others are left, nobody's faults
     /// are waited for.
     pub(crate) serves_faults: bool,
+    /// Whether it is asked, or is downstream of one that is. A graceful stop ends it last.
+    pub(crate) answers: bool,
 }
 
 pub(crate) struct PlannedLink {
@@ -255,6 +257,7 @@ impl PlannedComponent {
             supervisor: own.or_else(|| Supervisor::of(graph.supervise.as_ref())),
             is_source: true,
             serves_faults: false,
+            answers: false,
         }
     }
 }
@@ -363,6 +366,7 @@ fn mark_serving_faults<Make>(
         let Some(to) = link.to.map(|to| numbers[&to.component]) else {
             continue;
         };
+        components[to].answers |= link.asked.is_some();
         for feed in link.from.iter().filter(|feed| !feed.feedback) {
             match feed.outbox {
                 Origin::Faults => components[to].serves_faults = true,
@@ -371,10 +375,13 @@ fn mark_serving_faults<Make>(
         }
     }
     for &component in order {
-        if components[component].serves_faults {
-            for &next in &downstream[component] {
-                components[next].serves_faults = true;
-            }
+        let (serves, answers) = (
+            components[component].serves_faults,
+            components[component].answers,
+        );
+        for &next in &downstream[component] {
+            components[next].serves_faults |= serves;
+            components[next].answers |= answers;
         }
     }
 }

@@ -151,6 +151,9 @@ async fn run(mut flow: Flow, leash: &Leash, wish: Option<Arc<Stop>>) -> Outcome 
         let before = stop::enter(wish.clone());
         let outcome = Pin::new(&mut flow).poll(cx);
         stop::enter(before);
+        if is_stopping && outcome.is_pending() && flow.only_answers() {
+            flow.release_askers();
+        }
         outcome
     })
     .await

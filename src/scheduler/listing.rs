@@ -1,6 +1,7 @@
 //! The graphs that run, to be told to stop.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::stop::Stop;
@@ -8,12 +9,19 @@ use super::stop::Stop;
 /// How to stop each graph that runs. To list one, or to take it out, costs the same however many
 /// there are.
 #[derive(Debug, Default)]
-pub(super) struct Listing(Mutex<Graphs>);
+pub(super) struct Listing {
+    graphs: Mutex<Graphs>,
+    /// Set while all are being stopped, once those that are left only answer others.
+    others_ended: Stop,
+}
 
 #[derive(Debug, Default)]
 struct Graphs {
     stops: HashMap<u64, Arc<Stop>>,
     next: u64,
+    /// How many do more than answer others.
+    busy: usize,
+    is_stopping: bool,
 }
 
 /// Keeps a graph in the list for as long as this lives.
@@ -21,6 +29,8 @@ struct Graphs {
 pub(super) struct Listed {
     listing: Arc<Listing>,
     number: u64,
+    /// Whether it only answers others.
+    rests: AtomicBool,
 }
 
 impl Listing {
@@ -28,28 +38,61 @@ impl Listing {
         let mut graphs = self.graphs();
         let number = graphs.next;
         graphs.next += 1;
+        graphs.busy += 1;
         graphs.stops.insert(number, stop);
         drop(graphs);
         Listed {
             listing: self.clone(),
             number,
+            rests: AtomicBool::new(false),
         }
     }
 
     /// Has every graph come to its end.
     pub(super) fn stop_all(&self) {
-        let stops: Vec<_> = self.graphs().stops.values().cloned().collect();
+        let mut graphs = self.graphs();
+        graphs.is_stopping = true;
+        let stops: Vec<_> = graphs.stops.values().cloned().collect();
+        let is_last = graphs.busy == 0;
+        drop(graphs);
         stops.iter().for_each(|stop| stop.set());
+        if is_last {
+            self.others_ended.set();
+        }
     }
 
     fn graphs(&self) -> MutexGuard<'_, Graphs> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.graphs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Listed {
+    /// Waits, while all graphs are being stopped, until those that are left only answer others, as this one does from now on.
+    pub(super) async fn others_ended(&self) {
+        self.rest();
+        if self.listing.graphs().is_stopping {
+            self.listing.others_ended.wait().await;
+        }
+    }
+
+    fn rest(&self) {
+        if self.rests.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let mut graphs = self.listing.graphs();
+        graphs.busy -= 1;
+        let is_last = graphs.busy == 0 && graphs.is_stopping;
+        drop(graphs);
+        if is_last {
+            self.listing.others_ended.set();
+        }
     }
 }
 
 impl Drop for Listed {
     fn drop(&mut self) {
         self.listing.graphs().stops.remove(&self.number);
+        self.rest();
     }
 }
 

@@ -209,9 +209,10 @@ pub(super) fn launch(
     let graph = flow.name().clone();
     let running = with_worker(|worker| worker.flows.enter());
     spawn_task(async move {
-        let (_running, _listed) = (running, listed);
+        let _running = running;
         let outcome = {
             let (mut wish, mut late) = (pin!(stop.wait()), pin!(abort.wait()));
+            let mut others_ended = pin!(listed.others_ended());
             let mut is_stopping = false;
             poll_fn(|cx| {
                 if !is_stopping && wish.as_mut().poll(cx).is_ready() {
@@ -225,11 +226,18 @@ pub(super) fn launch(
                 let before = stop::enter(Some(stop.clone()));
                 let outcome = Pin::new(&mut flow).poll(cx);
                 stop::enter(before);
+                if is_stopping
+                    && outcome.is_pending()
+                    && flow.only_answers()
+                    && others_ended.as_mut().poll(cx).is_ready()
+                {
+                    flow.release_askers();
+                }
                 outcome.map_err(RunError::Fault)
             })
             .await
         };
-        drop(flow);
+        drop((flow, listed));
         report(&ended, outcome);
     });
 }

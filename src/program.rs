@@ -1,0 +1,136 @@
+//! A whole program that is a graph: run in one line.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::graph::{Graph, GraphError, Part};
+use crate::ports::Ports;
+use crate::scheduler::{RunError, Scheduler, StopError};
+use crate::stderr_log;
+
+/// How long what was accepted has to drain after ctrl-c.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Runs a graph, or a component without ports that must be linked, until it has ended or ctrl-c or SIGTERM comes: then its
+/// sources end, and what was accepted has five seconds to drain.
+///
+/// It runs on a [`Scheduler`] of its own with a worker for each core. If the program has no log (see the crate `log`) it gets one on
+/// standard error, so that nothing that goes wrong is silent; `KAMEA_LOG=debug` says more there, `KAMEA_LOG=off` nothing.
+///
+/// # Errors
+///
+/// [`ProgramError`]: the graph has a mistake, a fault has stopped it, or something was dropped when the time was up. A `main` that
+/// returns it prints it and ends with status 1.
+///
+/// # Examples
+///
+/// ```
+/// use kamea::{Sink, Source, pipeline};
+///
+/// fn main() -> Result<(), kamea::ProgramError> {
+///     let count = async |io: &mut Source<u32>| {
+///         for number in 1..=3 {
+///             io.outbox.send(number).await?;
+///         }
+///         Ok(())
+///     };
+///     let print = async |io: &mut Sink<u32>| {
+///         while let Some(number) = io.inbox.next().await {
+///             println!("{number}");
+///         }
+///         Ok(())
+///     };
+///     kamea::run(pipeline!(count => print))
+/// }
+/// ```
+pub fn run<Kind>(program: impl Program<Kind>) -> Result<(), ProgramError> {
+    stderr_log::begin();
+    let scheduler = Scheduler::new();
+    let running = scheduler.run(program.into_graph())?;
+    let mut outcome = Ok(());
+    let ended = async { outcome = running.finished().await };
+    let stopped = scheduler.until_ctrl_c_or(ended, DRAIN);
+    // What has failed matters more than what was left when it did.
+    outcome?;
+    Ok(stopped?)
+}
+
+/// What [`run`] takes: a graph, or a component.
+pub trait Program<Kind> {
+    #[doc(hidden)]
+    fn into_graph(self) -> Graph;
+}
+
+/// It is a graph already.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct WholeGraph;
+
+impl Program<WholeGraph> for Graph {
+    fn into_graph(self) -> Graph {
+        self
+    }
+}
+
+impl<P: Ports, Kind, T: Part<P, Kind>> Program<(P, Kind)> for T {
+    fn into_graph(self) -> Graph {
+        let mut graph = Graph::new("program");
+        graph.add("main", self);
+        graph
+    }
+}
+
+/// Why a program has not come to its end as it should. It is shown to developers as to users, since that is what the end of
+/// `main` does.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum ProgramError {
+    /// The graph has a mistake; nothing has run.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// The graph has not ended by itself: most often because of a fault.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// Something was dropped when the time was up.
+    #[error(transparent)]
+    Stop(#[from] StopError),
+}
+
+impl fmt::Debug for ProgramError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{End, Source};
+
+    #[derive(Ports)]
+    struct NoPorts {}
+
+    #[test]
+    fn a_fault_is_what_comes_of_a_program() {
+        let error = run(async |_: &mut NoPorts| Err(End::fault("no luck"))).unwrap_err();
+        assert_eq!(
+            format!("{error:?}"),
+            "component `main` of graph `program` failed: no luck"
+        );
+    }
+
+    #[test]
+    fn a_mistake_in_the_graph_is_what_comes_of_a_program() {
+        let error = run(async |_: &mut Source<u32>| Ok(())).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "graph `program`: the outbox `outbox` of component `main` is not linked"
+        );
+    }
+
+    #[test]
+    fn a_program_that_comes_to_its_end_is_a_success() {
+        run(async |_: &mut NoPorts| Ok(())).unwrap();
+        run(Graph::new("empty")).unwrap();
+    }
+}

@@ -1,0 +1,33 @@
+//! The log of a program that has none: a line for each record, on standard error.
+
+use std::env;
+use std::io::{self, Write};
+
+use log::{LevelFilter, Log, Metadata, Record};
+
+struct StderrLog;
+
+impl Log for StderrLog {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= log::max_level()
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.enabled(record.metadata()) {
+            let (level, text) = (record.level(), record.args());
+            // There is nowhere to say that standard error is closed.
+            let _ = writeln!(io::stderr().lock(), "{level}: {text}");
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// Has the program log to standard error, unless it has a log.
+pub(crate) fn begin() {
+    if log::set_logger(&StderrLog).is_ok() {
+        let wanted = env::var("KAMEA_LOG").ok();
+        let level = wanted.and_then(|level| level.parse().ok());
+        log::set_max_level(level.unwrap_or(LevelFilter::Info));
+    }
+}
