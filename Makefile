@@ -5,7 +5,7 @@
 NEEDED = cc:gcc
 test: NEEDED += python3:python3 curl:curl varnishd:varnish chromium:chromium gnuplot:gnuplot-nox
 
-.PHONY: run test mutations bench lab docs needed python-venv loom fuzz
+.PHONY: run test mutations bench lab deb docs needed python-venv loom fuzz
 
 run:
 	cargo run --release -- -v -d www
@@ -30,6 +30,11 @@ lab:
 	@# Samples that have failed are in the report.
 	target/dist/lab run $(LAB) || [ $$? = 1 ]
 	target/dist/lab report $(LAB)
+
+# A Debian package of each program, in target/deb.
+deb: NEEDED += dpkg-deb:dpkg strip:binutils
+deb: needed
+	tools/package/deb.sh
 
 needed:
 	@missing=""; \

@@ -1,5 +1,7 @@
 //! What the recipes have in common: they run a server, or a graph, `--inspect ADDRESS` shows it on a page, and the larger ones have a log.
 
+#[cfg(feature = "packaging")]
+mod packaging;
 mod program_log;
 
 use std::error::Error;
@@ -16,6 +18,8 @@ use kamea_components::inspect::{InspectError, Inspecting, Inspector};
 use kamea_components::server::{Explanations, WebServer};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+#[cfg(feature = "packaging")]
+pub use packaging::generated;
 pub use program_log::{Stamp, log_modules_to_stderr, log_to_stderr};
 
 /// What every recipe understands.

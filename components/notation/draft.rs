@@ -7,7 +7,7 @@ use kamea::{Direction, PortInfo};
 
 use super::catalogue::Catalogue;
 use super::entry::{Entry, Form};
-use super::mistake::{Mistake, near_note};
+use super::mistake::{Mistake, elsewhere, near_note};
 use super::options;
 use super::parameter::Given;
 use super::planes::Planes;
@@ -224,7 +224,10 @@ impl Drafting<'_> {
                 .iter()
                 .map(|entry| -> &str { entry.name });
             let known = known.chain(self.names.keys().map(String::as_str));
-            let near = near_note(&stage.name.node, known);
+            let near = match elsewhere(&stage.name.node) {
+                Some(name) => format!("here it is `{name}`"),
+                None => near_note(&stage.name.node, known),
+            };
             return Err(Mistake::new(&stage.name.span, unknown).note(near));
         };
         if let Some(needs) = entry.needs {

@@ -11,6 +11,7 @@ use super::catalogue::Catalogue;
 use super::draft::{Draft, End, Node};
 use super::mistake::Mistake;
 use super::parameter::Ends;
+use crate::net::Accepted;
 
 /// The forms that each component may still have, by their numbers.
 type Possible = Vec<Vec<usize>>;
@@ -199,7 +200,12 @@ impl Draft {
             .filter(|names| !names.is_empty())
             .collect();
         between.dedup();
+        let is_connection = given.contains(&MessageType::of::<Accepted>());
         let note = match between.is_empty() {
+            true if is_connection => format!(
+                "a line of its own serves each connection: {} => each({})",
+                self.nodes[from.node].name, self.nodes[to.node].name
+            ),
             true => String::new(),
             false => format!("between them could stand: {}", between.join(", ")),
         };

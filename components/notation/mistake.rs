@@ -114,3 +114,39 @@ pub(super) fn near_note<'n>(name: &str, known: impl IntoIterator<Item = &'n str>
     }
     format!("near it: {}", near.join(", "))
 }
+
+/// Programs of a shell, and the components that do the same.
+const ELSEWHERE: [(&str, &str); 9] = [
+    ("cat", "read_file"),
+    ("grep", "filter"),
+    ("listen", "tcp"),
+    ("nc", "tcp"),
+    ("print", "console_echoer"),
+    ("read", "read_file"),
+    ("stdin", "console_reader"),
+    ("stdout", "console_echoer"),
+    ("write", "write_file"),
+];
+
+/// The component that does what a program of this name does.
+pub(super) fn elsewhere(name: &str) -> Option<&'static str> {
+    let known = ELSEWHERE.iter().find(|(program, _)| *program == name);
+    known.map(|(_, component)| *component)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notation::Catalogue;
+
+    #[test]
+    fn what_a_shell_calls_otherwise_is_a_component_here() {
+        for (program, component) in ELSEWHERE {
+            assert!(
+                Catalogue::shipped().find(component).is_some(),
+                "{component}"
+            );
+            assert!(Catalogue::shipped().find(program).is_none(), "{program}");
+        }
+    }
+}

@@ -153,6 +153,16 @@ error: column 37: `a.outbox` gives String, `b.inbox` takes Bytes
                                              ^^^^^
     between them could stand: unlines",
         "\
+error: column 11: `tcp` gives Accepted, `echo` takes Bytes
+    tcp :0 => echo
+              ^^^^
+    a line of its own serves each connection: tcp => each(echo)",
+        "\
+error: column 16: there is no component `grep`
+    read_file x => grep POST
+                   ^^^^
+    here it is `filter`",
+        "\
 error: column 17: the line must give Bytes here, and `lines` gives String
     tcp :0 => each(lines)
                    ^^^^^",

@@ -57,8 +57,9 @@ impl ErrorForm {
     #[must_use]
     pub fn wanted_by(fields: &Fields) -> Self {
         match fields.get("accept") {
-            // What browsers and most programs send needs no closer look.
-            None | Some(b"*/*") => Self::Page,
+            // Browsers name HTML. Programs such as curl, and fetch in a page, take anything: a line is best for these.
+            Some(b"*/*") => Self::Text,
+            None => Self::Page,
             Some(accept) if accept.starts_with(b"text/html,") => Self::Page,
             Some(_) => match preferred_type(fields, &Self::MEDIA_TYPES) {
                 "application/json" => Self::Json,

@@ -82,6 +82,7 @@ pub fn record_exchanges<R: From<Record> + Message>(
                 status: Some(written.status),
                 content: written.content,
             };
+            log::debug!("{peer} | {}", line(&record, wall_clock()));
             // A log that has gone is no reason not to serve.
             let _ = records.send(record.into()).await;
             // The parser may have ended; the responses that are left are recorded all the same.
@@ -100,6 +101,21 @@ pub fn record_exchanges<R: From<Record> + Message>(
         }
         Ok(())
     }
+}
+
+/// An exchange in a line: `GET / 200 2177 B 0.4 ms`.
+fn line(record: &Record, now: SystemTime) -> String {
+    let request = match &record.head {
+        Some(head) => format!("{} {}", head.method, head.target),
+        None => "-".to_owned(),
+    };
+    let status = record.status.map_or(0, |status| status.as_u16());
+    let took = now.duration_since(record.at).unwrap_or_default();
+    let milliseconds = 1e3 * took.as_secs_f64();
+    format!(
+        "{request} {status} {} B {milliseconds:.1} ms",
+        record.content
+    )
 }
 
 /// The note of an exchange, if its request could be read at all. Responses are written in the order of their requests.
@@ -166,5 +182,18 @@ mod tests {
         let expected = expected.map(|(path, status, content)| (path.to_owned(), status, content));
         assert_eq!(lines.collect::<Vec<_>>(), expected);
         assert_eq!(std::iter::from_fn(|| passed.try_next()).count(), 2);
+    }
+
+    #[test]
+    fn an_exchange_is_told_in_a_line() {
+        let at = SystemTime::UNIX_EPOCH;
+        let head = Some(note(7).head);
+        let peer = "192.0.2.1:1".parse().unwrap();
+        let record = Record::new(peer, at, head, Some(StatusCode::OK), 2177);
+        let later = |microseconds| at + std::time::Duration::from_micros(microseconds);
+        assert_eq!(line(&record, later(412)), "GET /7 200 2177 B 0.4 ms");
+        // A clock that was set back.
+        let unread = Record::new(peer, later(9), None, Some(StatusCode::BAD_REQUEST), 5);
+        assert_eq!(line(&unread, at), "- 400 5 B 0.0 ms");
     }
 }

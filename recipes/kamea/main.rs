@@ -9,7 +9,7 @@ use std::panic;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use kamea::Scheduler;
 use kamea_components::inspect::InspectError;
 use kamea_components::notation::{Catalogue, Draft, Entry};
@@ -35,6 +35,12 @@ impl<E: std::error::Error> From<E> for Failure {
 }
 
 fn main() -> ExitCode {
+    #[cfg(feature = "packaging")]
+    match kamea_recipes::generated(Options::command()) {
+        Ok(false) => {}
+        Ok(true) => return ExitCode::SUCCESS,
+        Err(error) => return fail(&format!("error: {error}"), 2),
+    }
     let options = match Options::try_parse() {
         Ok(options) => options,
         Err(error) if !error.use_stderr() => error.exit(),
@@ -80,12 +86,26 @@ fn check(text: &Text) -> Result<Checked, Failure> {
     let wrong = |line| Failure::Usage(format!("error: {line}"));
     let (text, origin) = text.read().map_err(wrong)?;
     let draft = Catalogue::shipped().read(&text);
-    let draft = draft.map_err(|mistake| Failure::Usage(mistake.show(&origin, &text)))?;
+    let draft = draft.map_err(|mistake| {
+        let shown = mistake.show(&origin, &text);
+        let hint = near_command(&text).filter(|_| origin.is_empty());
+        let hint = hint.map(|name| format!("\n    the command `kamea {name}` is near it"));
+        Failure::Usage(shown + &hint.unwrap_or_default())
+    })?;
     Ok(Checked {
         draft,
         text,
         origin,
     })
+}
+
+/// The command that a text of one word is near to.
+fn near_command(text: &str) -> Option<String> {
+    let command = Options::command();
+    let names = command.get_subcommands().map(|command| command.get_name());
+    let similarity = |name: &str| strsim::jaro_winkler(name, text.trim());
+    let nearest = names.max_by(|a, b| similarity(a).total_cmp(&similarity(b)))?;
+    (similarity(nearest) > 0.8).then(|| nearest.to_owned())
 }
 
 fn run(options: &Run) -> Result<(), Failure> {

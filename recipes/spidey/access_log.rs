@@ -5,6 +5,7 @@ use std::path::Path;
 
 use kamea::{Graph, Scheduler, Sender};
 use kamea_components::server::{LogEntry, LogTarget, write_access_log};
+use kamea_components::stream::null_sink;
 
 use super::DRAIN;
 use super::options::Options;
@@ -15,18 +16,23 @@ pub(crate) struct AccessLog(Option<(Sender<LogEntry>, Scheduler)>);
 impl AccessLog {
     /// Starts the log that the options name.
     pub(crate) fn start(options: &Options) -> Result<Self, Box<dyn Error>> {
-        let Some(path) = &options.access_log else {
-            return Ok(Self(None));
-        };
-        let target = match path {
-            path if path == Path::new("-") => LogTarget::Stdout,
-            path => LogTarget::File(path.clone()),
-        };
-        let log = write_access_log(target, options.log_format());
-        let log = log.map_err(|error| format!("cannot write {}: {error}", path.display()))?;
         let mut graph = Graph::new("access log");
-        let log = graph.add("log", log);
-        let entries = graph.feed(log.inbox);
+        let inbox = match &options.access_log {
+            // The recorder says on stderr what came of each request, and nobody writes it down.
+            None if options.verbose => graph.add("log", null_sink()).inbox,
+            None => return Ok(Self(None)),
+            Some(path) => {
+                let target = match path {
+                    path if path == Path::new("-") => LogTarget::Stdout,
+                    path => LogTarget::File(path.clone()),
+                };
+                let log = write_access_log(target, options.log_format());
+                let log =
+                    log.map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+                graph.add("log", log).inbox
+            }
+        };
+        let entries = graph.feed(inbox);
         let scheduler = Scheduler::with_workers(1);
         scheduler.run(graph)?;
         Ok(Self(Some((entries, scheduler))))

@@ -46,6 +46,12 @@ const DRAIN: Duration = Duration::from_secs(5);
 const REAP: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
+    #[cfg(feature = "packaging")]
+    match kamea_recipes::generated(Options::definition()) {
+        Ok(false) => {}
+        Ok(true) => return ExitCode::SUCCESS,
+        Err(error) => return fail(&format!("error: {error}"), 2),
+    }
     let arguments = match Options::of_arguments(env::args_os().collect()) {
         Ok(arguments) => arguments,
         Err(error) if !error.use_stderr() => error.exit(),

@@ -7,7 +7,12 @@ fn an_error_comes_in_the_form_that_is_asked_for() {
     let server = Server::start(&[]);
     for (accept, media_type, begin) in [
         ("", "text/html; charset=utf-8", "<!DOCTYPE html>"),
-        ("*/*", "text/html; charset=utf-8", "<!DOCTYPE html>"),
+        // curl, and fetch in a page.
+        (
+            "*/*",
+            "text/plain; charset=utf-8",
+            "404 Not Found: there is nothing at this place\n",
+        ),
         (
             "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
             "text/html; charset=utf-8",

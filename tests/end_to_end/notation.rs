@@ -269,6 +269,18 @@ fn a_picture_has_every_component_and_link() {
 }
 
 #[test]
+fn a_misspelt_command_is_recognised() {
+    for (text, command) in [("lsit", "list"), ("shwo", "show"), ("drw", "draw")] {
+        let output = kamea(&[text]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(&format!("`kamea {command}`")), "{said}");
+    }
+    let said = String::from_utf8(kamea(&["zzzz"]).stderr).unwrap();
+    assert!(!said.contains("the command"), "{said}");
+}
+
+#[test]
 fn help_explains_itself() {
     let output = kamea(&["--help"]);
     let text = String::from_utf8(output.stdout).unwrap();

@@ -16,6 +16,12 @@ use kamea_recipes::wrong_usage;
 use options::Options;
 
 fn main() -> ExitCode {
+    #[cfg(feature = "packaging")]
+    match kamea_recipes::generated(<Options as clap::CommandFactory>::command()) {
+        Ok(false) => {}
+        Ok(true) => return ExitCode::SUCCESS,
+        Err(error) => return fail(&format!("error: {error}"), 2),
+    }
     let options = match Options::try_parse() {
         Ok(options) => options,
         Err(error) if !error.use_stderr() => error.exit(),
