@@ -19,7 +19,7 @@ impl AccessLog {
         let mut graph = Graph::new("access log");
         let inbox = match &options.access_log {
             // The recorder says on stderr what came of each request, and nobody writes it down.
-            None if options.verbose => graph.add("log", null_sink()).inbox,
+            None if options.verbose => graph.add("log", null_sink::<LogEntry>).inbox,
             None => return Ok(Self(None)),
             Some(path) => {
                 let target = match path {
