@@ -34,7 +34,8 @@ fn urls(addresses: &[SocketAddr], local: Option<IpAddr>) -> Vec<String> {
             ip if ip.is_loopback() || ip.is_unspecified() => format!("http://localhost:{port}/"),
             _ => format!("http://{address}/"),
         };
-        let there = local.filter(|_| address.ip().is_unspecified());
+        let is_everywhere = address.ip() == Ipv4Addr::UNSPECIFIED;
+        let there = local.filter(|_| is_everywhere);
         let there = there.map(|ip| format!("http://{}/", SocketAddr::new(ip, port)));
         for url in [Some(here), there].into_iter().flatten() {
             if !urls.contains(&url) {
@@ -89,6 +90,7 @@ mod tests {
                 local,
                 &["http://localhost:9234/", "http://192.168.1.7:9234/"][..],
             ),
+            (&["[::]:80"], local, &["http://localhost:80/"]),
             (&["0.0.0.0:80"], None, &["http://localhost:80/"]),
             (&["127.0.0.1:1"], local, &["http://localhost:1/"]),
             (&["[::1]:1"], local, &["http://localhost:1/"]),

@@ -147,15 +147,14 @@ fn the_log_says_what_happens() {
 #[test]
 fn the_log_ends_each_request_with_a_line() {
     let server = Server::start(&["-v"]);
-    server.get("/hello.txt?x=1");
-    server.ask("HEAD /no HTTP/1.1\r\nHost: a\r\n\r\n");
-    for (begin, end) in [
-        ("GET /hello.txt?x=1 200 6 B ", " ms"),
-        ("HEAD /no 404 0 B ", " ms"),
+    for (method, path, begin) in [
+        ("GET", "/hello.txt?x=1", "GET /hello.txt?x=1 200 6 B "),
+        ("HEAD", "/no", "HEAD /no 404 0 B "),
     ] {
+        server.ask(&format!("{method} {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
         let line = server.logged(begin);
         let time = line.split(begin).nth(1).unwrap();
-        let time = time.strip_suffix(end).unwrap_or_else(|| panic!("{line}"));
+        let time = time.strip_suffix(" ms").unwrap_or_else(|| panic!("{line}"));
         assert!(time.parse::<f64>().unwrap() >= 0.0, "{line}");
     }
 }

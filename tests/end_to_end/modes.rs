@@ -425,6 +425,8 @@ fn a_process_takes_a_hangup_for_its_log_alone() {
 #[test]
 fn what_processes_log_is_in_whole_lines() {
     let server = Server::start(&["-f", "-v"]);
+    // The last line of the start.
+    server.logged("Open http://");
     connect_often(&server, 20);
     let mut finished = 0;
     while finished < 80 {
