@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -36,8 +37,18 @@ impl<T> Kept<T> {
     }
 
     fn keep(&self, message: Option<T>) -> Option<T> {
-        self.in_hand.set(message.as_ref().map(self.clone));
-        message
+        let message = message?;
+        match catch_unwind(AssertUnwindSafe(|| (self.clone)(&message))) {
+            Ok(copy) => {
+                self.in_hand.set(Some(copy));
+                Some(message)
+            }
+            Err(panic) => {
+                // The component fails by that, and this is what it had in hand.
+                self.in_hand.set(Some(message));
+                resume_unwind(panic)
+            }
+        }
     }
 }
 

@@ -166,3 +166,53 @@ fn what_is_published_inside_of_one_graph_is_not_missed() {
     drop(plane);
     kamea::testing::block_on(graph.start().unwrap()).unwrap();
 }
+
+/// A message of which no copy can be made.
+#[derive(Debug)]
+struct Unique(u32);
+
+impl Clone for Unique {
+    fn clone(&self) -> Self {
+        assert!(self.0 != 5, "there is only one");
+        Self(self.0)
+    }
+}
+
+#[test]
+fn a_clone_that_panics_harms_its_subscriber_alone() {
+    let scheduler = Scheduler::with_workers(2);
+    let plane = Backplane::new().capacity(2);
+    let subscribe = |name: &str| {
+        let mut graph = Graph::new(name);
+        let part = graph.add("subscribe", subscribe_to(&plane, "x"));
+        let taken = graph.take(part.outbox);
+        (scheduler.run(graph).unwrap(), taken)
+    };
+    // One of them makes copies, the last to read a message has the message itself.
+    let (a, taken_a) = subscribe("a");
+    let (b, taken_b) = subscribe("b");
+    let count = async |io: &mut Source<Unique>| {
+        for number in 0..100 {
+            io.outbox.send(Unique(number)).await?;
+        }
+        Ok(())
+    };
+    let publisher = scheduler
+        .run(pipeline!(count => publish_to(&plane, "x")))
+        .unwrap();
+    drop(plane);
+    let takers = [taken_a, taken_b].map(|taken| {
+        std::thread::spawn(move || taken.into_iter().map(|unique| unique.0).collect::<Vec<_>>())
+    });
+    let taken = takers.map(|taker| taker.join().unwrap());
+    publisher.wait().unwrap();
+    let failed = [a.wait().is_err(), b.wait().is_err()];
+    assert_eq!(
+        failed.iter().filter(|failed| **failed).count(),
+        1,
+        "{failed:?}"
+    );
+    for (taken, failed) in taken.iter().zip(failed) {
+        assert!(failed || taken.iter().copied().eq(0..100), "{taken:?}");
+    }
+}

@@ -10,6 +10,7 @@
 //! leaves its waker; a publisher wakes them all at once.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -187,11 +188,15 @@ impl<T: Clone> Topic<T> {
             state.wait(place, cx.waker());
             return Poll::Pending;
         }
-        state.read(place, batch);
+        // A clone may panic. That is the fault of this subscriber, and no publisher waits for it.
+        let read = catch_unwind(AssertUnwindSafe(|| state.read(place, batch)));
         let publishers = state.publishers_with_space();
         drop(state);
         publishers.into_iter().for_each(Waker::wake);
-        Poll::Ready(Found::Some { lost })
+        match read {
+            Ok(()) => Poll::Ready(Found::Some { lost }),
+            Err(panic) => resume_unwind(panic),
+        }
     }
 }
 
@@ -263,7 +268,6 @@ impl<T: Clone> State<T> {
     fn read(&mut self, place: &mut Place, batch: &mut VecDeque<T>) {
         let from = self.index_of(place.next);
         let count = BATCH.min(self.slots.len() - from);
-        place.next += count as u64;
         let mut copied = from..from + count;
         while !copied.is_empty()
             && let Some(slot) = self
@@ -272,12 +276,15 @@ impl<T: Clone> State<T> {
         {
             batch.push_back(slot.message);
             self.first += 1;
+            place.next += 1;
             copied.end -= 1;
         }
-        batch.extend(self.slots.range_mut(copied).map(|slot| {
+        for slot in self.slots.range_mut(copied) {
+            // Read, whatever becomes of the clone.
             slot.read_by(place.slow);
-            slot.message.clone()
-        }));
+            place.next += 1;
+            batch.push_back(slot.message.clone());
+        }
     }
 }
 

@@ -63,3 +63,56 @@ fn dead_letters_are_waited_for() {
     assert_eq!(buried.into_iter().collect::<Vec<_>>(), [3, 13, 23]);
     running.wait().unwrap();
 }
+
+/// A number of which a copy can be made unless it is 5.
+#[derive(Debug)]
+struct Unique(u32);
+
+impl Clone for Unique {
+    fn clone(&self) -> Self {
+        assert!(self.0 != 5, "there is only one");
+        Self(self.0)
+    }
+}
+
+#[test]
+fn a_message_that_cannot_be_copied_is_a_letter_itself() {
+    for on_thread in [false, true] {
+        let mut graph = Graph::new("unique");
+        let part = match on_thread {
+            false => graph.add("pass", async |io: &mut Pipe<Unique, u32>| {
+                while let Some(Unique(number)) = io.inbox.next().await {
+                    io.outbox.send(number).await?;
+                }
+                Ok(())
+            }),
+            true => graph.add(
+                "pass",
+                blocking(|io: &mut Pipe<Unique, u32>| {
+                    while let Some(Unique(number)) = io.inbox.next_blocking() {
+                        io.outbox.send_blocking(number)?;
+                    }
+                    Ok(())
+                }),
+            ),
+        };
+        graph.supervise(|_| Policy::Restart(at_once(9)));
+        let letters = graph.dead_letters(&part.inbox);
+        let (numbers, letters) = (graph.feed(part.inbox), graph.take(letters));
+        let passed = graph.take(part.outbox);
+        (0..10).for_each(|number| numbers.try_send(Unique(number)).unwrap());
+        drop(numbers);
+        block_on(graph.start().unwrap()).unwrap();
+        assert_eq!(
+            letters
+                .into_iter()
+                .map(|unique| unique.0)
+                .collect::<Vec<_>>(),
+            [5]
+        );
+        assert_eq!(
+            passed.into_iter().collect::<Vec<_>>(),
+            [0, 1, 2, 3, 4, 6, 7, 8, 9]
+        );
+    }
+}
