@@ -112,6 +112,10 @@ pub trait Component<P: Ports>: 'static {
     #[doc(hidden)]
     const IS_FUNCTION: bool = false;
 
+    /// Whether it ends by itself when its graph is stopped, although it may have no inbox.
+    #[doc(hidden)]
+    const HEEDS_STOP: bool = false;
+
     /// Starts the component over ports that are linked.
     #[doc(hidden)]
     fn start(self, ports: P) -> Started;
@@ -133,6 +137,45 @@ where
 {
     fn start(self, ports: P) -> Started {
         Box::pin(attempt(self, ports))
+    }
+}
+
+/// Makes a component without inboxes no source: a graceful stop of its graph does not drop it. It has to end by itself once
+/// [`stopping`](crate::stopping) says so, after it has passed on what had been accepted for it elsewhere.
+///
+/// # Examples
+///
+/// ```
+/// use kamea::{Component, Done, Source, heeds_stop, stopping};
+///
+/// /// Gives the last number when its graph is stopped.
+/// async fn last_words(io: &mut Source<u32>) -> Done {
+///     stopping().await;
+///     Ok(io.outbox.send(42).await?)
+/// }
+///
+/// # let mut graph = kamea::Graph::new("test");
+/// let part = graph.add("last words", heeds_stop(last_words));
+/// # let mut words = graph.take(part.outbox);
+/// # let scheduler = kamea::Scheduler::with_workers(1);
+/// # let running = scheduler.run(graph)?;
+/// # running.stop();
+/// # assert_eq!(words.next_blocking(), Some(42));
+/// # Ok::<(), kamea::GraphError>(())
+/// ```
+pub fn heeds_stop<C>(component: C) -> HeedsStop<C> {
+    HeedsStop(component)
+}
+
+/// A component that ends by itself when its graph is stopped. Made by [`heeds_stop`].
+#[derive(Debug, Clone)]
+pub struct HeedsStop<C>(C);
+
+impl<P: Ports, C: Component<P>> Component<P> for HeedsStop<C> {
+    const HEEDS_STOP: bool = true;
+
+    fn start(self, ports: P) -> Started {
+        self.0.start(ports)
     }
 }
 

@@ -40,7 +40,7 @@ pub use census::{
     Because, Census, ComponentCensus, FaultCensus, FeedCensus, GraphCensus, InstanceCensus,
     LinkCensus, Place, State, StateCount, WorkerCensus,
 };
-pub use component::{BoxComponent, Component, Done, End, Started};
+pub use component::{BoxComponent, Component, Done, End, HeedsStop, Started, heeds_stop};
 pub use flow::Flow;
 #[doc(hidden)]
 pub use fuse::{Filter, FilterMap, Inspect, Map, Scan, Step};
@@ -71,7 +71,8 @@ pub use program::WholeGraph;
 pub use program::{Program, ProgramError, run};
 pub use scheduler::{
     BlockedWorker, Children, Flows, NotDrained, Placement, RunError, Running, Scheduler, StopError,
-    WorkerOptions, Workers, before_exit, is_stopping, spawn, stopping, workers,
+    StopWish, WorkerOptions, Workers, before_exit, is_stopping, note_dropped, spawn, stopping,
+    workers,
 };
 pub use simulation::{FailedSeed, Report, Seeds, Simulation, SimulationError};
 pub use supervision::{Cause, Fault, Policy, Restart};

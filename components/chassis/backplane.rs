@@ -12,8 +12,9 @@ use std::fmt;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Poll;
 
-use kamea::{Closed, Message};
+use kamea::{Closed, Message, StopWish, is_stopping, note_dropped};
 
 use topic::{Found, Place, Topic};
 
@@ -25,6 +26,9 @@ const CAPACITY: usize = 64;
 ///
 /// It is a value, and no name in a registry: whoever has a clone of it meets the others there. A topic exists while somebody
 /// publishes or has subscribed to it. What nobody has subscribed to is dropped.
+///
+/// A graceful stop: a subscriber whose graph is stopped gets what has been published, and what the components still publish whose
+/// graphs are stopped as well; then it ends. A [`Publisher`] outside of all graphs is not waited for.
 ///
 /// The end: once the last clone and the last publisher have gone, or [`close`](Self::close) was called, subscribers get what they
 /// have not read, and then the end.
@@ -152,6 +156,15 @@ impl<T: Message> Backplane<T> {
         }
     }
 
+    /// For a component that publishes, and that subscribers wait for if it is to end as they are.
+    pub(super) fn line(&self, topic: &str) -> Line<T> {
+        let publisher = self.publisher(topic);
+        Line {
+            number: publisher.topic.join(),
+            publisher,
+        }
+    }
+
     /// Subscribes to a topic, from now on.
     pub fn subscribe(&self, topic: &str) -> Subscription<T> {
         let name = topic.into();
@@ -249,6 +262,26 @@ impl<T: Message> Publisher<T> {
     }
 }
 
+/// Publishes to one topic, as a component of a graph.
+#[derive(Debug)]
+pub(super) struct Line<T> {
+    pub(super) publisher: Publisher<T>,
+    number: u64,
+}
+
+impl<T> Line<T> {
+    /// The component that it belongs to has begun.
+    pub(super) fn begin(&self) {
+        self.publisher.topic.begin(self.number, StopWish::current());
+    }
+}
+
+impl<T> Drop for Line<T> {
+    fn drop(&mut self) {
+        self.publisher.topic.leave(self.number);
+    }
+}
+
 /// Gets what is published to one topic. Made by [`Backplane::subscribe`].
 #[derive(Debug)]
 pub struct Subscription<T> {
@@ -264,9 +297,27 @@ impl<T: Message + Clone> Subscription<T> {
     /// The next message; `None` once the backplane is closed and everything has been read, or if this subscriber was dropped
     /// because it was slow. Nothing is lost if the wait is given up.
     pub async fn next(&mut self) -> Option<T> {
+        self.take(false).await
+    }
+
+    /// Like [`next`](Self::next); the end as well if the graph that this runs in is to end, and nothing can come any more of
+    /// others that are to end.
+    pub(super) async fn next_until_drained(&mut self) -> Option<T> {
+        self.take(true).await
+    }
+
+    async fn take(&mut self, heeds_stop: bool) -> Option<T> {
         if self.batch.is_empty() {
             let (place, batch) = (&mut self.place, &mut self.batch);
-            match poll_fn(|cx| self.topic.poll_read(place, batch, cx)).await {
+            let found = poll_fn(|cx| {
+                let found = self.topic.poll_read(place, batch, cx);
+                let has_drained = || is_stopping() && self.topic.has_drained(place);
+                match found {
+                    Poll::Pending if heeds_stop && has_drained() => Poll::Ready(Found::End),
+                    found => found,
+                }
+            });
+            match found.await {
                 Found::Some { lost } => self.lost += lost,
                 Found::End => {}
                 Found::TooSlow(behind) => {
@@ -291,6 +342,8 @@ impl<T: Message + Clone> Subscription<T> {
 
 impl<T> Drop for Subscription<T> {
     fn drop(&mut self) {
+        // If it is being stopped, these were accepted, and nobody gets them.
+        note_dropped(self.batch.len() as u64 + self.topic.unread(&self.place));
         self.topic.unsubscribe(&self.place);
     }
 }

@@ -15,7 +15,7 @@ use std::marker::PhantomData;
 use futures_lite::future::or;
 use kamea::{
     Component, Done, End, Fault, Inbox, InboxHandle, Message, Outbox, OutboxHandle, Part,
-    PipelineStart, Ports, Stage, Started, stopping,
+    PipelineStart, Ports, Stage, Started, is_stopping, note_dropped, stopping,
 };
 
 use super::child::{Child, Head};
@@ -41,6 +41,8 @@ pub struct CarouselPorts<C: Message, A: Message, B: Message> {
 /// A configuration replaces the part that runs: that is closed (its inbox ends, and so do its sources), what it still gives
 /// is passed on, and when it has ended the next begins. A part that ends by itself is asked to be replaced: `requests` says
 /// [`Choice::Next`]. What a part has left unread goes to the one after it.
+///
+/// A graceful stop ends parts that take nothing in. Others are fed to the end, and replaced when they end before.
 ///
 /// It ends when the part that runs has ended and no configuration can come any more, or nothing more comes in for parts that
 /// take something.
@@ -151,7 +153,9 @@ async fn turn<C: Message, A: Message, B: Message>(
     if requests_first {
         request(io).await;
     }
-    let mut next = io.next().await?;
+    // What takes something in is fed to the end, also when all is to stop.
+    let is_source = io.inbox.is_none();
+    let mut next = io.next(left).await?;
     while let Some(config) = next {
         let replaced = async {
             let next = async {
@@ -160,7 +164,7 @@ async fn turn<C: Message, A: Message, B: Message>(
                     config => config,
                 }
             };
-            or(next, stopped()).await
+            or(next, stopped_if(is_source)).await
         };
         let child = make(config);
         let ended = child
@@ -177,21 +181,44 @@ async fn turn<C: Message, A: Message, B: Message>(
             None if ended.was_fed => None,
             None => {
                 request(io).await;
-                io.next().await?
+                io.next(left).await?
             }
         };
     }
+    io.note_unread(left);
     Ok(())
 }
 
 impl<C: Message, A: Message, B: Message> CarouselPorts<C, A, B> {
-    async fn next(&mut self) -> Result<Option<C>, End> {
+    /// The next configuration. If all is to stop it is waited for only as long as there is something to feed a part with.
+    async fn next(&mut self, left: &mut VecDeque<A>) -> Result<Option<C>, End> {
         let unwanted = async {
             self.outbox.closed().await;
             Err(End::Closed)
         };
-        let next = async { Ok(or(self.next.next(), stopped()).await) };
+        let inbox = self.inbox.as_mut();
+        let fed_up = async {
+            stopping().await;
+            if let Some(inbox) = inbox
+                && (!left.is_empty() || {
+                    left.extend(inbox.next().await);
+                    !left.is_empty()
+                })
+            {
+                pending::<()>().await;
+            }
+            None
+        };
+        let next = async { Ok(or(self.next.next(), fed_up).await) };
         or(next, unwanted).await
+    }
+
+    /// What came in, and no part was made for, is dropped.
+    fn note_unread(&mut self, left: &VecDeque<A>) {
+        if let (Some(inbox), true) = (&mut self.inbox, is_stopping()) {
+            let unread = std::iter::from_fn(|| inbox.try_next()).count();
+            note_dropped((left.len() + unread) as u64);
+        }
     }
 }
 
@@ -203,7 +230,10 @@ async fn request<C: Message, A: Message, B: Message>(io: &CarouselPorts<C, A, B>
 }
 
 /// Nothing more is to be begun: a carousel and its chooser keep each other going, and neither of them is a source.
-async fn stopped<T>() -> Option<T> {
+async fn stopped_if<T>(is_source: bool) -> Option<T> {
+    if !is_source {
+        return pending().await;
+    }
     stopping().await;
     None
 }

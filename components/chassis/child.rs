@@ -17,7 +17,7 @@ use std::task::Poll;
 use futures_lite::future::or;
 use kamea::{
     Children, DEFAULT_CAPACITY, End, Fault, Graph, Inbox, InboxHandle, Leftovers, Message, Outbox,
-    Part, Pipe, PipelineStart, Placement, Ports, Receiver, Sender, Source, link,
+    Part, Pipe, PipelineStart, Placement, Ports, Receiver, Sender, Source, link, stopping,
 };
 
 /// The open inbox of what a chassis runs: an [`InboxHandle`], or `()` for what has none.
@@ -135,7 +135,13 @@ impl<A: Message, B: Message> Child<A, B> {
         let replacement = {
             let over = async { passing.as_mut().await.map(|()| None) };
             let replaced = async { Ok(Some(replaced.await)) };
-            or(or(over, replaced), beside(feeding.as_mut())).await?
+            // Its own sources end; what it is fed with goes on.
+            let stopped = async {
+                stopping().await;
+                children.stop();
+                pending().await
+            };
+            or(or(over, replaced), or(beside(feeding.as_mut()), stopped)).await?
         };
         if replacement.is_some() {
             feed.is_closing.set(true);

@@ -44,10 +44,11 @@ pub fn publish_to<T: Message>(
     plane: &Backplane<T>,
     topic: &str,
 ) -> impl Component<PublishPorts<T>> + Send + use<T> {
-    let publisher = plane.publisher(topic);
+    let line = plane.line(topic);
     async move |io: &mut PublishPorts<T>| {
+        line.begin();
         while let Some(message) = io.inbox.next().await {
-            publisher.publish(message).await?;
+            line.publisher.publish(message).await?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use futures_lite::future::or;
 use kamea::{
     Component, Inbox, InboxHandle, Message, Outbox, OutboxHandle, PipelineStart, Ports, Stage,
+    heeds_stop,
 };
 
 use super::Backplane;
@@ -50,11 +51,11 @@ pub fn subscribe_to<T: Message + Clone>(
     topic: &str,
 ) -> impl Component<SubscribePorts<T>> + Send + use<T> {
     let mut subscription = plane.subscribe(topic);
-    async move |io: &mut SubscribePorts<T>| {
+    heeds_stop(async move |io: &mut SubscribePorts<T>| {
         loop {
             // What has been published comes before the end.
             let end = or(io.outbox.closed(), ended(io.end.as_mut()));
-            let next = or(subscription.next(), async {
+            let next = or(subscription.next_until_drained(), async {
                 end.await;
                 None
             });
@@ -66,7 +67,7 @@ pub fn subscribe_to<T: Message + Clone>(
                 io.outbox.send(message).await?;
             }
         }
-    }
+    })
 }
 
 /// Waits for the end of what has no messages; for ever if it is not linked.

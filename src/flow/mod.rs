@@ -157,6 +157,9 @@ impl Flow {
     pub(crate) fn stop_sources(&mut self) {
         for component in 0..self.components.len() {
             let planned = &self.plan.components[component];
+            if planned.heeds_stop {
+                self.ready.insert(component);
+            }
             if !planned.is_source || self.components[component].is_none() {
                 continue;
             }

@@ -38,7 +38,7 @@ pub use template::{PerSeed, Template};
 use link::{Feed, Link, Origin};
 
 use crate::ask::Release;
-use crate::component::Started;
+use crate::component::{Component, Started};
 use crate::flow::Flow;
 use crate::link::LinkKind;
 use crate::link::across::AnyEnds;
@@ -116,6 +116,8 @@ struct Node<Make> {
     own_thread: bool,
     /// Whether it is a function of each message, which may be fused into the inbox that it feeds.
     is_function: bool,
+    /// Whether it ends by itself when the graph is stopped.
+    heeds_stop: bool,
     /// Who decides about its faults, if the graph that it came with has a policy.
     supervisor: Option<Supervisor>,
     make: Make,
@@ -271,16 +273,18 @@ impl<Make> Graph<Make> {
             ports,
             own_thread,
             is_function: false,
+            heeds_stop: false,
             supervisor: None,
             make,
         });
         id
     }
 
-    /// Says of the component added last whether it is a function.
-    fn mark_function(&mut self, is_function: bool) {
+    /// Takes down of the component added last what its type says.
+    fn mark<P: Ports, C: Component<P>>(&mut self) {
         if let Some(node) = self.nodes.last_mut() {
-            node.is_function = is_function;
+            node.is_function = C::IS_FUNCTION;
+            node.heeds_stop = C::HEEDS_STOP;
         }
     }
 

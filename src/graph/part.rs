@@ -38,7 +38,7 @@ impl<P: Ports, C: Component<P> + Send> Part<P, kind::Async> for C {
     #[track_caller]
     fn join(self, graph: &mut Graph, name: &str) -> P::Handles {
         let handles = graph.insert::<P, C>(name, false, Box::new(|wiring| self.start_in(wiring)));
-        graph.mark_function(C::IS_FUNCTION);
+        graph.mark::<P, C>();
         handles
     }
 }

@@ -45,6 +45,8 @@ pub(crate) struct PlannedComponent {
     pub(crate) supervisor: Option<Supervisor>,
     /// Whether no inbox of it is linked: a graceful stop begins with it.
     pub(crate) is_source: bool,
+    /// Whether it ends by itself when the graph is stopped.
+    pub(crate) heeds_stop: bool,
     /// Whether it takes the graph's faults, or is downstream of one that does. When no others are left, nobody's faults
     /// are waited for.
     pub(crate) serves_faults: bool,
@@ -255,7 +257,8 @@ impl PlannedComponent {
             ports,
             dead_letters: Vec::new(),
             supervisor: own.or_else(|| Supervisor::of(graph.supervise.as_ref())),
-            is_source: true,
+            is_source: !node.heeds_stop,
+            heeds_stop: node.heeds_stop,
             serves_faults: false,
             answers: false,
         }

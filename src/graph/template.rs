@@ -114,7 +114,7 @@ impl<S: 'static> Graph<PerSeed<S>> {
     ) -> P::Handles {
         let make = move |seed: &mut S, wiring: &mut Wiring<'_>| make(seed).start_in(wiring);
         let id = self.push::<C>(name, P::PORTS, false, Box::new(make));
-        self.mark_function(C::IS_FUNCTION);
+        self.mark::<P, C>();
         P::handles(id)
     }
 

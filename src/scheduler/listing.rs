@@ -13,6 +13,8 @@ pub(super) struct Listing {
     graphs: Mutex<Graphs>,
     /// Set while all are being stopped, once those that are left only answer others.
     others_ended: Stop,
+    /// Whether all are to stop.
+    is_stopping: Arc<AtomicBool>,
 }
 
 #[derive(Debug, Default)]
@@ -48,8 +50,15 @@ impl Listing {
         }
     }
 
+    /// How to stop one more graph.
+    pub(super) fn stop(&self) -> Stop {
+        Stop::of_all(&self.is_stopping)
+    }
+
     /// Has every graph come to its end.
     pub(super) fn stop_all(&self) {
+        // All know of it before any of them does anything about it.
+        self.is_stopping.store(true, Ordering::SeqCst);
         let mut graphs = self.graphs();
         graphs.is_stopping = true;
         let stops: Vec<_> = graphs.stops.values().cloned().collect();

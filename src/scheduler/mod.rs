@@ -25,7 +25,7 @@ pub use options::WorkerOptions;
 pub use outcome::{BlockedWorker, NotDrained, RunError, StopError};
 pub use pool::{Placement, Workers};
 pub use running::Running;
-pub use stop::{is_stopping, stopping};
+pub use stop::{StopWish, is_stopping, note_dropped, stopping};
 pub(crate) use worker::{Worker, current as current_worker, current_registry, refuse_to_block};
 pub use worker::{spawn, workers};
 
@@ -134,9 +134,13 @@ impl Scheduler {
     fn end_by(&mut self, deadline: Instant) -> Result<(), NotDrained> {
         if self.threads.ended_by(deadline) {
             self.threads.end(&self.workers);
-            return Ok(());
+            return match self.workers.dropped() {
+                0 => Ok(()),
+                dropped => Err(NotDrained::default().with_messages(dropped)),
+            };
         }
         let left = NotDrained::of(&self.census_within(LAST_WORDS));
+        let left = left.with_messages(self.workers.dropped());
         let blocked = self.threads.end(&self.workers);
         Err(left.blocked_by(blocked))
     }

@@ -151,6 +151,12 @@ impl NotDrained {
         }
     }
 
+    /// With messages that components have had to drop.
+    pub(super) fn with_messages(mut self, dropped: u64) -> Self {
+        self.messages += dropped;
+        self
+    }
+
     pub(super) fn blocked_by(mut self, blocked: Vec<BlockedWorker>) -> Self {
         self.blocked = blocked;
         self
@@ -161,7 +167,7 @@ impl NotDrained {
         &self.graphs
     }
 
-    /// How many messages waited in their links. What components had in hand is not among them.
+    /// How many messages waited in their links, or were [dropped](crate::note_dropped) by components that could not pass them on. What components had in hand is not among them.
     pub fn messages(&self) -> u64 {
         self.messages
     }

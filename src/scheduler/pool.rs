@@ -1,7 +1,7 @@
 //! The workers of a scheduler, and where a graph is to run.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -57,6 +57,8 @@ struct Pool {
     /// What each worker is at.
     at: Box<[Arc<At>]>,
     began: Instant,
+    /// How many messages components have had to drop while their graphs were being stopped.
+    dropped: AtomicU64,
 }
 
 impl Workers {
@@ -70,6 +72,7 @@ impl Workers {
             is_finishing: Mutex::new(false),
             at: (0..count).map(|_| Arc::default()).collect(),
             began: now(),
+            dropped: AtomicU64::new(0),
         };
         (Self(Arc::new(pool)), queues)
     }
@@ -92,7 +95,7 @@ impl Workers {
             return Err(GraphError::Stopped { graph: name });
         }
         let (ended, outcome) = flume::bounded(1);
-        let (stop, abort) = (Arc::new(Stop::default()), Arc::new(Stop::default()));
+        let (stop, abort) = (Arc::new(self.0.graphs.stop()), Arc::new(Stop::default()));
         let listed = self.0.graphs.add(stop.clone());
         let running = Running {
             graph: name.clone(),
@@ -182,6 +185,15 @@ impl Workers {
         for jobs in &self.0.jobs {
             jobs.send(Job::Finish);
         }
+    }
+
+    pub(super) fn note_dropped(&self, messages: u64) {
+        self.0.dropped.fetch_add(messages, Ordering::Relaxed);
+    }
+
+    /// How many messages components have had to drop while their graphs were being stopped.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.0.dropped.load(Ordering::Relaxed)
     }
 
     /// Has every graph come to its end.

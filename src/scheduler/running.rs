@@ -141,7 +141,7 @@ impl Running {
         refuse_to_block("stop_within", "`stop()` and `finished().await`");
         self.stop();
         if let Some(outcome) = self.wait_until(deadline_after(deadline)) {
-            return outcome.map(|()| true);
+            return outcome.map(|()| self.stop.dropped() == 0);
         }
         self.abort.set();
         match self.wait_until(deadline_after(DROP)) {

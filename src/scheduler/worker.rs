@@ -157,6 +157,15 @@ pub(crate) fn current_registry() -> Option<Rc<Registry>> {
     WORKER.with_borrow(|worker| worker.as_ref().map(|worker| worker.registry.clone()))
 }
 
+/// Counts messages that a component of this worker has had to drop.
+pub(super) fn note_dropped(messages: u64) {
+    WORKER.with_borrow(|worker| {
+        if let Some(worker) = worker {
+            worker.workers.note_dropped(messages);
+        }
+    });
+}
+
 /// The workers of the scheduler that this component runs under.
 ///
 /// # Panics

@@ -224,6 +224,7 @@ impl Simulation {
             fingerprint: trace.fingerprint(),
             trace: trace.into_text(),
             faults: world.take_faults(),
+            dropped: workers.dropped(),
         };
         if self.is_replay {
             eprintln!("{}", report.trace.as_deref().unwrap_or_default());
@@ -251,6 +252,7 @@ pub struct Report {
     fingerprint: u64,
     trace: Option<String>,
     faults: Vec<Fault>,
+    dropped: u64,
 }
 
 impl Report {
@@ -272,6 +274,11 @@ impl Report {
     /// A line for each poll: seconds, worker, graph and component. Kept if [`Simulation::traced`] has asked for it.
     pub fn trace(&self) -> Option<&str> {
         self.trace.as_deref()
+    }
+
+    /// How many messages components have had to drop because of the stop: [`note_dropped`](crate::note_dropped).
+    pub fn dropped(&self) -> u64 {
+        self.dropped
     }
 
     /// The faults that stopped graphs which were spawned, and would have been logged.

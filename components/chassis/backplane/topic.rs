@@ -9,12 +9,12 @@
 //! A message is put in once, whatever the number of subscribers, and each of them takes many at a time. Who has read everything
 //! leaves its waker; a publisher wakes them all at once.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use kamea::Closed;
+use kamea::{Closed, StopWish};
 
 use super::Slow;
 
@@ -40,6 +40,9 @@ struct State<T> {
     round: u64,
     /// Publishers for which there is no space.
     publishers: Vec<Waker>,
+    /// The components that publish to it, and what tells whether each is to end; nothing of one that has not begun.
+    lines: BTreeMap<u64, Option<StopWish>>,
+    next_line: u64,
     is_closed: bool,
 }
 
@@ -87,6 +90,8 @@ impl<T> Topic<T> {
             waiting: Vec::new(),
             round: 0,
             publishers: Vec::new(),
+            lines: BTreeMap::new(),
+            next_line: 0,
             is_closed: false,
         }))
     }
@@ -123,6 +128,47 @@ impl<T> Topic<T> {
         drop(dropped);
         waiting.into_iter().for_each(Waker::wake);
         Poll::Ready(Ok(()))
+    }
+
+    /// A component is going to publish; returns its number.
+    pub(super) fn join(&self) -> u64 {
+        let mut state = self.state();
+        let number = state.next_line;
+        state.next_line += 1;
+        state.lines.insert(number, None);
+        number
+    }
+
+    /// The component has begun, and is to end when `wish` says so.
+    pub(super) fn begin(&self, number: u64, wish: Option<StopWish>) {
+        let mut state = self.state();
+        match wish {
+            Some(wish) => state.lines.insert(number, Some(wish)),
+            // Nobody stops it.
+            None => state.lines.remove(&number),
+        };
+    }
+
+    /// The component has ended.
+    pub(super) fn leave(&self, number: u64) {
+        let mut state = self.state();
+        state.lines.remove(&number);
+        let waiting = state.end_round();
+        drop(state);
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// Whether a subscriber that is to end has read all that comes of components that are to end as well. If not, it is woken
+    /// by what is read next, or by the end of such a component, if it waits for a message.
+    pub(super) fn has_drained(&self, place: &Place) -> bool {
+        let state = self.state();
+        let may_publish = |wish: &Option<StopWish>| wish.as_ref().is_none_or(StopWish::is_set);
+        place.next == state.end() && !state.lines.values().any(may_publish)
+    }
+
+    /// How many messages a subscriber has not read.
+    pub(super) fn unread(&self, place: &Place) -> u64 {
+        self.state().end().saturating_sub(place.next)
     }
 
     pub(super) fn subscribe(&self, slow: Slow) -> Place {
