@@ -5,7 +5,7 @@
 NEEDED = cc:gcc
 test: NEEDED += python3:python3 curl:curl varnishd:varnish chromium:chromium gnuplot:gnuplot-nox
 
-.PHONY: run test mutations bench lab deb docs needed python-venv loom fuzz
+.PHONY: run test mutations drains bench lab deb docs needed python-venv loom fuzz
 
 run:
 	cargo run --release -- -v -d www
@@ -17,6 +17,10 @@ test: needed python-venv
 # Whether the simulation finds mistakes that are made on purpose.
 mutations:
 	cargo test -p kamea-components --features mutations --test simulation mutations
+
+# Whether nothing is lost without a word, with 10,000 random graphs that are stopped at a random moment.
+drains:
+	KAMEA_DRAINS=10000 cargo test -p kamea-components --release --test simulation drains
 
 bench: NEEDED += python3:python3 wrk:wrk nginx:nginx-light setpriv:util-linux apache2:apache2-bin lighttpd:lighttpd fcgiwrap:fcgiwrap
 bench: needed python-venv

@@ -14,11 +14,9 @@ use std::time::Duration;
 use futures_lite::future::yield_now;
 use kamea::{
     Component, Done, Graph, Inbox, Outbox, OutboxHandle, Pipe, Policy, Ports, Restart, Scheduler,
-    Simulation, Sink, Source, map, random, time::sleep,
+    Simulation, Sink, Source, is_stopping, map, note_dropped, random, time::sleep,
 };
-use kamea_components::chassis::{
-    Backplane, carousel, chooser, forward_chooser, publish_to, subscribe_to,
-};
+use kamea_components::chassis::{Backplane, carousel, forward_chooser, publish_to, subscribe_to};
 
 /// What travels: a number, and how often it still has to go around in a circle.
 type Message = (u64, u32);
@@ -100,6 +98,19 @@ fn some(count: u32) -> impl Component<Pipe<Message, Message>> + Send {
             };
             rest().await;
             io.outbox.send(message).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Takes messages, and drops them once all is to stop.
+fn give_up(books: Arc<Books>) -> impl Component<Sink<Message>> + Send {
+    async move |io: &mut Sink<Message>| {
+        while let Some((number, _)) = io.inbox.next().await {
+            match is_stopping() {
+                true => note_dropped(1),
+                false => books.delivered.lock().unwrap().push(number),
+            }
         }
         Ok(())
     }
@@ -194,11 +205,7 @@ impl Line {
 
     fn parts(mut self) -> Self {
         let name = self.name("choose");
-        let choose = match random::chance(0.7) {
-            true => self.graph.add(&name, forward_chooser(1..)),
-            // Sooner or later there are no parts any more.
-            false => self.graph.add(&name, chooser([3, 5])),
-        };
+        let choose = self.graph.add(&name, forward_chooser(1..));
         let part = self.graph.add(&self.name("carousel"), carousel(some));
         self.graph.link(choose.outbox, part.next);
         self.graph.feedback(part.requests, choose.inbox);
@@ -224,9 +231,12 @@ impl Line {
                 Ok(())
             }
         };
-        let sink = self
-            .graph
-            .add("sink", note(books.clone(), |books| &books.delivered));
+        let sink = match random::chance(0.2) {
+            true => self.graph.add("sink", give_up(books.clone())),
+            false => self
+                .graph
+                .add("sink", note(books.clone(), |books| &books.delivered)),
+        };
         self.graph.link(self.end, sink.inbox).capacity(capacity());
         if !self.letters.is_empty() {
             let bury = self
