@@ -37,7 +37,7 @@ pub struct InspectOptions {
     /// Show what runs on a page, such as 127.0.0.1:9235
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     inspect: Option<SocketAddr>,
-    /// What whoever looks must give as password; without it the page is for this machine alone
+    /// What whoever looks must give as password [default: random, in the address that is printed]
     #[arg(long, value_name = "TOKEN")]
     inspect_token: Option<String>,
     /// Show other programs on that page too, which send topology lines there, such as 127.0.0.1:1500
@@ -137,7 +137,8 @@ pub fn serve(server: WebServer) -> Result<(), Box<dyn Error>> {
     let options = Options::parse();
     let named = options.arguments.first();
     let address = address(named.map_or("127.0.0.1:8080", String::as_str))?;
-    let explanations = options.inspect.inspect.map(|_| Explanations::new());
+    let secret = options.inspect.inspect_token.as_deref();
+    let explanations = options.inspect.inspect.map(|_| explanations(secret));
     let server = match &explanations {
         Some(explanations) => server.explain(explanations.clone()),
         None => server,
@@ -196,6 +197,12 @@ pub fn announce(graph: &mut Graph, addresses: OutboxHandle<SocketAddr>) {
     graph.link(addresses, inbox);
 }
 
+/// Explanations for clients that know this secret, or a random one.
+#[must_use]
+pub fn explanations(secret: Option<&str>) -> Explanations {
+    secret.map_or_else(Explanations::new, Explanations::with_secret)
+}
+
 /// Shows what runs under a scheduler on a page, for as long as what this gives is kept, and says where that is on stderr.
 ///
 /// # Errors
@@ -209,6 +216,9 @@ pub fn inspect(
     explanations: Option<Explanations>,
 ) -> Result<Inspecting, InspectError> {
     let mut inspector = Inspector::new(address, token)?;
+    let secret = explanations
+        .as_ref()
+        .map(|explanations| explanations.secret().to_owned());
     if let Some(address) = topologies {
         inspector = inspector.topologies(address)?;
     }
@@ -218,7 +228,13 @@ pub fn inspect(
     let inspecting = inspector.run(scheduler.workers())?;
     // Who cannot read it has the address already.
     let mut stderr = io::stderr().lock();
-    let _ = writeln!(stderr, "Inspect at http://{}/", inspecting.address());
+    let _ = writeln!(stderr, "Inspect at {}", inspecting.url());
+    if let (Some(secret), None) = (secret, token) {
+        let _ = writeln!(
+            stderr,
+            "Explain a request with the field Kamea-Explain: {secret}"
+        );
+    }
     if let Some(address) = inspecting.topologies() {
         let _ = writeln!(stderr, "Topology lines at {address}");
     }

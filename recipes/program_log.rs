@@ -2,7 +2,8 @@
 
 use std::io::{self, LineWriter};
 
-use log::{LevelFilter, SetLoggerError};
+use kamea_components::process::printable;
+use log::{LevelFilter, Log, Metadata, Record, SetLoggerError};
 use simplelog::{ConfigBuilder, WriteLogger};
 use time::macros::format_description;
 
@@ -61,5 +62,82 @@ pub fn log_modules_to_stderr(
         }
     }
     // Whole lines, because several processes may write there.
-    WriteLogger::init(level, config.build(), LineWriter::new(io::stderr()))
+    let lines = WriteLogger::new(level, config.build(), LineWriter::new(io::stderr()));
+    log::set_max_level(level);
+    log::set_boxed_logger(Box::new(Printable(lines)))
+}
+
+/// Writes each record as one line that does nothing to a terminal, whatever a client or a program has put into it.
+struct Printable<L>(L);
+
+impl<L: Log> Log for Printable<L> {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.0.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        let text = printable(record.args().to_string().as_bytes());
+        self.0.log(
+            &Record::builder()
+                .metadata(record.metadata().clone())
+                .module_path(record.module_path())
+                .file(record.file())
+                .line(record.line())
+                .args(format_args!("{text}"))
+                .build(),
+        );
+    }
+
+    fn flush(&self) {
+        self.0.flush();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// Keeps what it is given.
+    #[derive(Default)]
+    struct Kept(Mutex<Vec<String>>);
+
+    impl Log for Kept {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+
+        fn log(&self, record: &Record<'_>) {
+            self.0.lock().unwrap().push(record.args().to_string());
+        }
+
+        fn flush(&self) {}
+    }
+
+    #[test]
+    fn a_record_is_one_line_that_does_nothing_to_a_terminal() {
+        let log = Printable(Kept::default());
+        for text in [
+            "one\ntwo",
+            "\r[forged]",
+            "\u{1b}[2J\u{9b}",
+            "a\u{202e}b",
+            "caf\u{e9}\ttab",
+        ] {
+            log.log(&Record::builder().args(format_args!("{text}")).build());
+        }
+        let lines = log.0.0.into_inner().unwrap();
+        let expected = [
+            "one\\ntwo",
+            "\\r[forged]",
+            "\\u{1b}[2J\\u{9b}",
+            "a\\u{202e}b",
+            "caf\u{e9}\ttab",
+        ];
+        assert_eq!(lines, expected);
+    }
 }

@@ -36,6 +36,7 @@ mod end_to_end {
     mod slow;
     mod structure;
     mod thumbnails;
+    mod trust_authority;
     mod trust_code;
     mod trust_files;
     mod wsgi;

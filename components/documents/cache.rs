@@ -8,6 +8,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::Metadata;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::os::unix::fs::MetadataExt;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
@@ -60,7 +61,14 @@ impl Identity {
     /// What stands between the quotes of the entity tag.
     pub(super) fn opaque(&self) -> String {
         let nanoseconds = i128::from(self.modified.0) * 1_000_000_000 + i128::from(self.modified.1);
-        format!("{:x}-{:x}-{nanoseconds:x}", self.inode, self.size)
+        format!("{:x}-{:x}-{nanoseconds:x}", self.digest(), self.size)
+    }
+
+    /// Tells files of the same size and time from each other, and does not tell the inode.
+    fn digest(&self) -> u64 {
+        // Without a key: a tag that one process has given is known to the others. The time of change is not told elsewhere.
+        let hashes = BuildHasherDefault::<DefaultHasher>::default();
+        hashes.hash_one((self.device, self.inode, self.changed))
     }
 
     /// Whether the file was modified before the other one, by whole seconds.

@@ -175,6 +175,10 @@ impl Files {
         if has_codings {
             fields = fields.with("Vary", "Accept-Encoding");
         }
+        let is_sandboxed = self.options.writable && self.options.sandboxes_uploads;
+        if is_sandboxed && runs_scripts(&content_type) {
+            fields = fields.with("Content-Security-Policy", "sandbox");
+        }
         if let Some(value) = CacheRule::of(&self.options.cache_rules, path, &content_type) {
             fields = fields.with("Cache-Control", value);
         }
@@ -204,6 +208,13 @@ impl Files {
         }
         None
     }
+}
+
+/// Whether a browser runs scripts in content of this type when it is opened: HTML, and XML of any kind.
+fn runs_scripts(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    let essence = essence.to_ascii_lowercase();
+    essence == "text/html" || essence.ends_with("/xml") || essence.ends_with("+xml")
 }
 
 /// Whether content of this type becomes smaller by a content coding: text, and what is written like text.

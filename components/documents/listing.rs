@@ -156,7 +156,7 @@ impl Listing {
             }
             _ => Ok(entries
                 .iter()
-                .map(|entry| name_of(entry).replace(['\r', '\n'], "\u{fffd}") + "\n")
+                .map(|entry| plain_name(&name_of(entry)) + "\n")
                 .collect()),
         }
     }
@@ -173,6 +173,41 @@ impl Listing {
 /// The name, with a slash behind that of a folder.
 fn name_of(entry: &Entry) -> String {
     entry.text() + if entry.is_folder { "/" } else { "" }
+}
+
+/// A name for a terminal: control characters are question marks, as `ls` prints them. A name that changes the direction of
+/// text is isolated from what follows (Unicode Standard Annex 9).
+fn plain_name(name: &str) -> String {
+    let (mut plain, mut open) = (String::with_capacity(name.len()), 0);
+    for character in name.chars() {
+        match character {
+            ISOLATE_END if open == 0 => {
+                plain.push('?');
+                continue;
+            }
+            ISOLATE_END => open -= 1,
+            '\u{2066}'..='\u{2068}' => open += 1,
+            _ => {}
+        }
+        plain.push(if character.is_control() {
+            '?'
+        } else {
+            character
+        });
+    }
+    if !plain.contains(is_bidi_control) {
+        return plain;
+    }
+    let ends = ISOLATE_END.to_string().repeat(open + 1);
+    format!("{ISOLATE}{plain}{ends}")
+}
+
+const ISOLATE: char = '\u{2068}';
+const ISOLATE_END: char = '\u{2069}';
+
+/// Whether a character changes the direction of text.
+fn is_bidi_control(character: char) -> bool {
+    matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The way to it from the listing, exact also where the name is no text.
@@ -289,7 +324,28 @@ mod tests {
         let mut entries = odd_names();
         entries.push(entry(b"two\nlines", false, 0));
         let text = whole("text/plain", b"", "", entries);
-        assert_eq!(text, "z/\na <b>&\"c\ntwo\u{fffd}lines\n\u{fffd}?#%\n");
+        assert_eq!(text, "z/\na <b>&\"c\ntwo?lines\n\u{fffd}?#%\n");
+    }
+
+    #[test]
+    fn a_name_does_nothing_to_a_terminal_or_to_its_neighbours() {
+        for (name, expected) in [
+            ("plain \u{e9}\u{5d0}", "plain \u{e9}\u{5d0}"),
+            ("\u{1b}[31m\t\u{7f}\u{9b}", "?[31m???"),
+            ("a\u{202e}gpj.exe", "\u{2068}a\u{202e}gpj.exe\u{2069}"),
+            ("a\u{2069}\u{202e}b", "\u{2068}a?\u{202e}b\u{2069}"),
+            ("\u{2067}x", "\u{2068}\u{2067}x\u{2069}\u{2069}"),
+            ("\u{2067}x\u{2069}y", "\u{2068}\u{2067}x\u{2069}y\u{2069}"),
+        ] {
+            assert_eq!(plain_name(name), expected, "{name:?}");
+        }
+        let page = whole(
+            "text/html",
+            b"",
+            "",
+            vec![entry("a\u{202e}b".as_bytes(), false, 0)],
+        );
+        assert!(page.contains("<bdi>a\u{202e}b</bdi>"), "{page}");
     }
 
     #[test]

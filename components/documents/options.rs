@@ -38,6 +38,9 @@ pub struct FileOptions {
     pub thumbnails: bool,
     /// Whether files may be written, by PUT and DELETE.
     pub writable: bool,
+    /// Whether pages get `Content-Security-Policy: sandbox` where files may be written: a client may have written them, and
+    /// their scripts would act in the name of the site.
+    pub sandboxes_uploads: bool,
     /// Which files are programs, and not sent.
     pub programs: Programs,
     /// The files of the server itself, which clients never see.
@@ -66,6 +69,7 @@ impl Default for FileOptions {
             compression: Compression::Made,
             thumbnails: true,
             writable: false,
+            sandboxes_uploads: true,
             programs: Programs::default(),
             own: OwnFiles::new(),
         }

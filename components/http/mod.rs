@@ -33,7 +33,7 @@ pub use fields::{
     DateCache, Fields, InvalidField, Precondition, Ranges, attachment, evaluate_preconditions,
     evaluate_range, freshness_lifetime, preferred_type, redact,
 };
-pub(crate) use fields::{Names, REDACTED, SECRETS, list_with_weights};
+pub(crate) use fields::{Names, REDACTED, is_secret, list_with_weights};
 pub use head::{RequestHead, ResponseHead};
 pub use limits::Limits;
 pub use malformed::Malformed;

@@ -1,6 +1,6 @@
 //! Who may look: a filter before everything that the inspector serves.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -9,10 +9,10 @@ use http::StatusCode;
 use kamea::Component;
 use subtle::ConstantTimeEq as _;
 
-use crate::http::{Fields, RequestHead};
-use crate::web::{Failure, FilterPorts};
+use crate::http::{Fields, RequestHead, ResponseHead};
+use crate::web::{Body, Failure, FilterPorts, Request, Response, is_loopback_name};
 
-/// Who may look at what runs: who is on this machine, or who knows the token.
+/// Who may look at what runs: who knows the token. It is random, unless one is given.
 ///
 /// # Examples
 ///
@@ -30,15 +30,17 @@ use crate::web::{Failure, FilterPorts};
 /// ```
 #[derive(Clone)]
 pub struct Access {
-    token: Option<Arc<str>>,
+    token: Arc<str>,
+    /// Whether the token is random. Then the address is a loopback address, and only its names are answered.
+    is_random: bool,
 }
 
 /// A token is not shown.
 impl std::fmt::Debug for Access {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self.token {
-            Some(_) => "Access(with a token)",
-            None => "Access(from this machine)",
+        f.write_str(match self.is_random {
+            false => "Access(with a token)",
+            true => "Access(with a random token)",
         })
     }
 }
@@ -61,7 +63,7 @@ pub enum AccessError {
 const SHORTEST_TOKEN: usize = 16;
 
 impl Access {
-    /// At an address, with a token or without.
+    /// At an address, with this token or a random one.
     ///
     /// # Errors
     ///
@@ -71,27 +73,110 @@ impl Access {
             Some(token) if token.len() < SHORTEST_TOKEN => Err(AccessError::Short),
             None if !address.ip().to_canonical().is_loopback() => Err(AccessError::Public(address)),
             token => Ok(Self {
-                token: token.map(Arc::from),
+                is_random: token.is_none(),
+                token: token.map_or_else(|| random_token().into(), Arc::from),
             }),
         }
     }
 
+    /// The token, if it is random: whoever has given one knows it, and it is not told.
+    pub(super) fn random_token(&self) -> Option<&str> {
+        self.is_random.then_some(&self.token)
+    }
+
     /// Whether a request may see what runs, and if not, what it is told.
-    fn check(&self, head: &RequestHead) -> Result<(), Refusal> {
+    fn check(&self, head: &RequestHead) -> Result<Allowed, Refusal> {
+        self.check_origin(head)?;
+        let field = |name| head.fields.get(name).unwrap_or_default();
+        if knows(&self.token, field("authorization")) || self.has_cookie(head) {
+            return Ok(Allowed::Known);
+        }
+        let query = head.target.query().unwrap_or_default();
+        let mut pairs = form_urlencoded::parse(query.as_bytes());
+        let token = pairs.find(|(name, _)| name == "token");
+        match token {
+            Some((_, token)) if self.is_token(token.as_bytes()) => Ok(Allowed::LogsIn),
+            _ => Err(Refusal::Token),
+        }
+    }
+
+    fn is_token(&self, text: &[u8]) -> bool {
+        text.ct_eq(self.token.as_bytes()).into()
+    }
+
+    /// Whether a request has the cookie that a visit with the token in the query has set.
+    fn has_cookie(&self, head: &RequestHead) -> bool {
+        let name = cookie_name(head);
+        let cookies = head.fields.get_all("cookie");
+        let mut pairs = cookies.flat_map(|line| line.split(|&byte| byte == b';'));
+        pairs.any(|pair| {
+            let value = pair.trim_ascii().strip_prefix(name.as_bytes());
+            let value = value.and_then(|rest| rest.strip_prefix(b"="));
+            let token = value.and_then(|value| BASE64_STANDARD.decode(value).ok());
+            token.is_some_and(|token| self.is_token(&token))
+        })
+    }
+
+    /// A visit with the token in the query gets it as a cookie instead, so that it does not stay in the address.
+    fn log_in(&self, request: &Request) -> Response {
+        let name = cookie_name(&request.head);
+        let token = BASE64_STANDARD.encode(&*self.token);
+        let cookie = format!("{name}={token}; HttpOnly; SameSite=Strict; Path=/");
+        let fields = Fields::new()
+            .with("Location", "/")
+            .with("Set-Cookie", cookie)
+            .with("Cache-Control", "no-store");
+        Response {
+            exchange: request.exchange,
+            head: ResponseHead {
+                status: StatusCode::SEE_OTHER,
+                fields,
+            },
+            body: Body::Empty,
+        }
+    }
+
+    /// Whether a request may come from where it does.
+    fn check_origin(&self, head: &RequestHead) -> Result<(), Refusal> {
         // "Sec-Fetch-Site: cross-site": another site's page has it sent. Only a link may lead here.
         let field = |name| head.fields.get(name).unwrap_or_default();
         let is_link = field("sec-fetch-mode") == b"navigate";
         if matches!(field("sec-fetch-site"), b"cross-site" | b"same-site") && !is_link {
             return Err(Refusal::Stranger);
         }
-        match &self.token {
-            Some(token) if knows(token, field("authorization")) => Ok(()),
-            Some(_) => Err(Refusal::Token),
-            // A name that somebody else has made to mean this machine would let his pages read what it serves.
-            None if is_own(head.authority().unwrap_or_default()) => Ok(()),
-            None => Err(Refusal::Host),
+        // A name that somebody else has made to mean this machine would let his pages read what it serves.
+        if self.is_random && !is_loopback_name(head.authority().unwrap_or_default()) {
+            return Err(Refusal::Host);
         }
+        Ok(())
     }
+}
+
+/// Why a request may see what runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Allowed {
+    /// It has the token, as a credential or as a cookie.
+    Known,
+    /// Its query has the token.
+    LogsIn,
+}
+
+/// A token that nobody guesses.
+#[must_use]
+pub fn random_token() -> String {
+    format!("{:032x}", kamea::random::token())
+}
+
+/// Cookies do not know ports, of which each may have an inspector.
+fn cookie_name(head: &RequestHead) -> String {
+    let authority = head.authority().unwrap_or_default();
+    let port = authority.rsplit(|&byte| byte == b':').next();
+    let digits = port
+        .unwrap_or_default()
+        .iter()
+        .filter(|byte| byte.is_ascii_digit());
+    let port: String = digits.map(|&byte| char::from(byte)).collect();
+    format!("kamea-inspect-{port}")
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +197,9 @@ impl Refusal {
 
     fn explanation(self) -> &'static str {
         match self {
-            Self::Token => "the token is the password; any user name will do",
+            Self::Token => {
+                "open the address that the program has printed, which has the token; or give the token as password, with any user name"
+            }
             Self::Host => {
                 "what runs can be looked at by the names of this machine alone: localhost, 127.0.0.1, [::1]"
             }
@@ -147,15 +234,27 @@ impl Refusal {
 pub fn guard_inspector(access: Access) -> impl Component<FilterPorts> + Clone + Send + Sync {
     async move |io: &mut FilterPorts| {
         while let Some(mut request) = io.requests.next().await {
-            let Err(refusal) = access.check(&request.head) else {
-                io.passed.send(request).await?;
-                continue;
+            let refusal = match access.check(&request.head) {
+                Ok(Allowed::LogsIn) if request.head.target.path() == "/" => {
+                    io.responses.send(access.log_in(&request)).await?;
+                    continue;
+                }
+                Ok(_) => {
+                    io.passed.send(request).await?;
+                    continue;
+                }
+                Err(refusal) => refusal,
             };
             let failure = match request.discard_content().await {
                 Err(failure) => failure,
+                // Its place is for others.
                 Ok(()) => Failure {
                     fields: refusal.fields(),
-                    ..Failure::new(request.exchange, refusal.status(), refusal.explanation())
+                    ..Failure::new(
+                        request.exchange.closing(),
+                        refusal.status(),
+                        refusal.explanation(),
+                    )
                 },
             };
             io.failures.send(failure).await?;
@@ -178,29 +277,6 @@ fn knows(token: &str, credentials: &[u8]) -> bool {
     let colon = decoded.iter().position(|&byte| byte == b':');
     let password = colon.map_or(&[][..], |colon| &decoded[colon + 1..]);
     scheme.eq_ignore_ascii_case(b"basic") && bool::from(password.ct_eq(token.as_bytes()))
-}
-
-/// Whether an authority, with a port or without, can mean nothing but this machine.
-fn is_own(authority: &[u8]) -> bool {
-    let Ok(authority) = str::from_utf8(authority) else {
-        return false;
-    };
-    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if is_port(port) => host,
-        _ => authority,
-    };
-    let host = host.to_ascii_lowercase();
-    let name = host.strip_suffix('.').unwrap_or(&host);
-    // "localhost." and names below it are loopback everywhere (RFC 6761 section 6.3).
-    if name == "localhost" || name.ends_with(".localhost") {
-        return true;
-    }
-    let literal = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'));
-    let address = literal.unwrap_or(&host).parse::<IpAddr>();
-    address.is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 #[cfg(test)]
@@ -252,11 +328,10 @@ mod tests {
             "[::1]:9235",
             "[::1]",
         ] {
-            assert_eq!(
-                access.check(&head(&format!("Host: {own}"))),
-                Ok(()),
-                "{own}"
-            );
+            let lines = format!("Host: {own}\r\nAuthorization: Bearer {}", access.token);
+            assert_eq!(access.check(&head(&lines)), Ok(Allowed::Known), "{own}");
+            let checked = access.check(&head(&format!("Host: {own}")));
+            assert_eq!(checked, Err(Refusal::Token), "{own}");
         }
         for other in [
             "",
@@ -268,7 +343,8 @@ mod tests {
             "[::2]",
             "notlocalhost",
         ] {
-            let checked = access.check(&head(&format!("Host: {other}")));
+            let lines = format!("Host: {other}\r\nAuthorization: Bearer {}", access.token);
+            let checked = access.check(&head(&lines));
             assert_eq!(checked, Err(Refusal::Host), "{other}");
         }
     }
@@ -283,7 +359,7 @@ mod tests {
             format!("Bearer {TOKEN}"),
         ] {
             let lines = format!("Host: any.example\r\nAuthorization: {right}");
-            assert_eq!(access.check(&head(&lines)), Ok(()), "{right}");
+            assert_eq!(access.check(&head(&lines)), Ok(Allowed::Known), "{right}");
         }
         for wrong in [
             basic("me:correct horse"),
@@ -304,17 +380,75 @@ mod tests {
 
     #[test]
     fn the_page_of_another_site_may_link_here_and_no_more() {
-        let access = Access::new("127.0.0.1:9235".parse().unwrap(), None).unwrap();
+        let access = Access::new("127.0.0.1:9235".parse().unwrap(), Some(TOKEN)).unwrap();
         for (site, mode, expected) in [
             ("cross-site", "no-cors", Err(Refusal::Stranger)),
             ("same-site", "cors", Err(Refusal::Stranger)),
-            ("cross-site", "navigate", Ok(())),
-            ("same-origin", "cors", Ok(())),
-            ("none", "navigate", Ok(())),
+            ("cross-site", "navigate", Ok(Allowed::Known)),
+            ("same-origin", "cors", Ok(Allowed::Known)),
+            ("none", "navigate", Ok(Allowed::Known)),
         ] {
-            let lines =
-                format!("Host: localhost\r\nSec-Fetch-Site: {site}\r\nSec-Fetch-Mode: {mode}");
+            let lines = format!(
+                "Host: localhost\r\nSec-Fetch-Site: {site}\r\nSec-Fetch-Mode: {mode}\r\nAuthorization: Bearer {TOKEN}"
+            );
             assert_eq!(access.check(&head(&lines)), expected, "{lines}");
         }
+    }
+
+    #[test]
+    fn the_token_in_a_query_or_a_cookie_lets_in() {
+        let access = Access::new("127.0.0.1:9235".parse().unwrap(), None).unwrap();
+        let token = access.random_token().unwrap().to_owned();
+        assert_eq!(token.len(), 32);
+        assert_ne!(token, random_token());
+        let asked = |query: &str, lines: &str| {
+            let mut decoder = RequestDecoder::new(Limits::default());
+            let text = format!("GET /{query} HTTP/1.1\r\nHost: localhost:9235\r\n{lines}\r\n");
+            decoder.feed(text.into());
+            match decoder.next() {
+                Ok(Some(Event::Head(head, _))) => access.check(&head),
+                _ => unreachable!("a request: {query} {lines}"),
+            }
+        };
+        let cookie = |name: &str, token: &str| {
+            format!("Cookie: a=b; {name}={}\r\n", BASE64_STANDARD.encode(token))
+        };
+        for (query, lines, expected) in [
+            (
+                format!("?token={token}"),
+                String::new(),
+                Ok(Allowed::LogsIn),
+            ),
+            (
+                format!("?a=b&token={token}"),
+                String::new(),
+                Ok(Allowed::LogsIn),
+            ),
+            (
+                format!("?token={token}0"),
+                String::new(),
+                Err(Refusal::Token),
+            ),
+            ("?token=".into(), String::new(), Err(Refusal::Token)),
+            (
+                String::new(),
+                cookie("kamea-inspect-9235", &token),
+                Ok(Allowed::Known),
+            ),
+            (
+                String::new(),
+                cookie("kamea-inspect-80", &token),
+                Err(Refusal::Token),
+            ),
+            (
+                String::new(),
+                cookie("kamea-inspect-9235", ""),
+                Err(Refusal::Token),
+            ),
+        ] {
+            assert_eq!(asked(&query, &lines), expected, "{query} {lines}");
+        }
+        let given = Access::new("127.0.0.1:1".parse().unwrap(), Some(TOKEN)).unwrap();
+        assert_eq!(given.random_token(), None, "it is not told");
     }
 }

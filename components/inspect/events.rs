@@ -38,6 +38,9 @@ pub(super) async fn watch(watched: Watched) -> Reply {
         "program": program.to_string_lossy(),
         "pid": std::process::id(),
         "explains": watched.explanations.is_some(),
+        "explain_field": watched.explanations.as_ref().map(|explanations| {
+            format!("Kamea-Explain: {}", explanations.secret())
+        }),
     });
     let mut sketches = watched.sketches;
     sketches.mark_changed();

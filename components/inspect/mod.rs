@@ -6,7 +6,7 @@ mod page;
 mod server;
 mod topology;
 
-pub use access::{Access, AccessError, guard_inspector};
+pub use access::{Access, AccessError, guard_inspector, random_token};
 pub use server::{InspectError, Inspecting, Inspector};
 pub use topology::{
     Command, CommandError, Sketch, Sketched, Sketches, draw_topology, gather_sketches,

@@ -7,6 +7,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use http::StatusCode;
 use http::method::InvalidMethod;
@@ -22,8 +23,12 @@ use crate::net::bind;
 use crate::server::{Explanations, Listening, Site, StartError, WebServer};
 use crate::web::{Request, Route};
 
-/// How many connections to the inspector there may be.
+/// How many connections to the inspector there may be, and from one address.
 const CONNECTIONS: usize = 64;
+const CONNECTIONS_PER_CLIENT: usize = 40;
+
+/// How long a connection may send no whole request: whoever has not shown the token holds a place no longer.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Shows what runs under a scheduler, on a page.
 ///
@@ -35,7 +40,7 @@ const CONNECTIONS: usize = 64;
 ///
 /// let scheduler = Scheduler::with_workers(1);
 /// let inspecting = Inspector::new("127.0.0.1:0".parse()?, None)?.run(scheduler.workers())?;
-/// println!("Inspect at http://{}/", inspecting.address());
+/// println!("Inspect at {}", inspecting.url());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
@@ -78,7 +83,7 @@ impl From<GraphError> for InspectError {
 }
 
 impl Inspector {
-    /// At an address of this machine's own, or at any with a token.
+    /// At an address of this machine's own with a random token, or at any with this one.
     ///
     /// # Errors
     ///
@@ -138,10 +143,12 @@ impl Inspector {
             sketches,
             explanations: self.explanations,
         };
+        let token = self.access.random_token().map(str::to_owned);
         let server = server(self.access, watched).expect("GET is a method");
         let listening = server.run(&scheduler, &[self.address])?;
         Ok(Inspecting {
             listening,
+            token,
             topologies,
             _scheduler: scheduler,
         })
@@ -154,6 +161,9 @@ fn server(access: Access, watched: Watched) -> Result<WebServer, InvalidMethod> 
     site.files.thumbnails = false;
     site.limits.body = 0;
     site.connections = CONNECTIONS;
+    site.connections_per_client = CONNECTIONS_PER_CLIENT;
+    site.patience.head = PATIENCE;
+    site.keep_alive = PATIENCE;
     site.fields = page::fields();
     let workers = || watched.workers.clone();
     let get = |path| Route::path(path).method("GET");
@@ -194,11 +204,20 @@ async fn show(workers: &Workers, path: &str) -> Reply {
 }
 
 /// An inspector that runs, until it is dropped.
-#[derive(Debug)]
 pub struct Inspecting {
     listening: Listening,
+    token: Option<String>,
     topologies: Option<SocketAddr>,
     _scheduler: Scheduler,
+}
+
+/// A token is not shown.
+impl std::fmt::Debug for Inspecting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inspecting")
+            .field("listening", &self.listening)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Inspecting {
@@ -206,6 +225,16 @@ impl Inspecting {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.listening.addresses()[0]
+    }
+
+    /// The address of the page for a browser, with the token if that is random.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let address = self.address();
+        match &self.token {
+            Some(token) => format!("http://{address}/?token={token}"),
+            None => format!("http://{address}/"),
+        }
     }
 
     /// Where topology lines are taken, if they are.

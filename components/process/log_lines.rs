@@ -70,17 +70,30 @@ impl Lines {
     }
 }
 
-/// Text that cannot do anything to a terminal.
-pub(crate) fn printable(line: &[u8]) -> String {
+/// Text that cannot do anything to a terminal: control characters, and those that change the direction of text, are escaped.
+///
+/// # Examples
+///
+/// ```
+/// use kamea_components::process::printable;
+///
+/// assert_eq!(printable(b"one\ntwo \x1b[31m"), "one\\ntwo \\u{1b}[31m");
+/// ```
+#[must_use]
+pub fn printable(line: &[u8]) -> String {
     let mut text = String::with_capacity(line.len());
     for character in String::from_utf8_lossy(line).chars() {
-        if character.is_control() && character != '\t' {
+        if (character.is_control() || is_bidi_control(character)) && character != '\t' {
             text.extend(character.escape_default());
         } else {
             text.push(character);
         }
     }
     text
+}
+
+fn is_bidi_control(character: char) -> bool {
+    matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -10,8 +10,7 @@ mod unix_process;
 
 pub use command::{Command, Stdio};
 pub use hangups::{Hangup, hangups};
-pub use log_lines::log_lines;
-pub(crate) use log_lines::printable;
+pub use log_lines::{log_lines, printable};
 pub use pipe::{PipeReader, PipeWriter, read_pipe};
 /// A resource of a process that may be limited; see setrlimit(2).
 pub use rustix::process::Resource;

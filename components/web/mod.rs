@@ -16,6 +16,7 @@ mod error_pages;
 mod errors;
 mod faults;
 mod filter;
+mod loopback;
 mod message;
 mod note;
 mod parse;
@@ -35,6 +36,8 @@ pub use faults::{FaultPorts, FaultPortsHandles, answer_faults};
 pub use filter::{
     FilterPorts, FilterPortsHandles, ResponseFilterPorts, ResponseFilterPortsHandles, add_fields,
 };
+pub(crate) use loopback::is_loopback_name;
+pub use loopback::require_loopback_name;
 pub use message::{
     Body, ErrorForm, Exchange, Failure, HandlerPorts, HandlerPortsHandles, Piece, Request, Response,
 };

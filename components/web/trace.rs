@@ -4,7 +4,7 @@ use http::{StatusCode, Version};
 use kamea::Component;
 
 use super::message::{Body, HandlerPorts, Request, Response};
-use crate::http::{Fields, ResponseHead, SECRETS};
+use crate::http::{Fields, ResponseHead, is_secret};
 
 /// Answers TRACE with the request itself, as `message/http`, without the fields that may be secrets.
 ///
@@ -55,7 +55,10 @@ fn as_received(request: &Request) -> Vec<u8> {
     let mut fields = head.fields.clone();
     // "the final recipient of the request SHOULD exclude any request fields that are likely to contain sensitive data"
     // (RFC 9110 section 9.3.8).
-    SECRETS.iter().for_each(|name| fields.remove(name));
+    let names = head.fields.iter().map(|(name, _)| name);
+    names
+        .filter(|name| is_secret(name))
+        .for_each(|name| fields.remove(name));
     text.extend_from_slice(fields.as_bytes());
     text.extend_from_slice(b"\r\n");
     text

@@ -30,7 +30,7 @@ use kamea::{Graph, Scheduler, Sender};
 use kamea_components::documents::read_error_pages;
 use kamea_components::process::hangups;
 use kamea_components::server::{Explanations, LogEntry, WebServer};
-use kamea_components::web::{ErrorPages, answer_errors_with, answer_trace};
+use kamea_components::web::{ErrorPages, answer_errors_with, answer_trace, require_loopback_name};
 use kamea_components::wsgi::{NotLoaded, WsgiPool};
 use kamea_recipes::{Stamp, listen_until_ctrl_c, log_to_stderr, raise_file_limit, wrong_usage};
 
@@ -125,6 +125,10 @@ fn server(
     explanations: Option<Explanations>,
 ) -> Result<WebServer, Box<dyn Error>> {
     let mut server = WebServer::new(options.site()).mode(options.mode()?);
+    if options.answers_loopback_only() {
+        let names = options.host.iter().map(|name| name.to_lowercase());
+        server = server.filter("host", require_loopback_name(names));
+    }
     let mut pages = match &options.error_pages {
         None => ErrorPages::default(),
         Some(folder) => {

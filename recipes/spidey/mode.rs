@@ -48,7 +48,7 @@ impl Options {
 
     /// This program again, with the same command line; the configuration file goes with each connection, as it was when it was read.
     fn handover(&self) -> Result<Handover, String> {
-        if self.text.len() > LARGEST_TEXT {
+        if self.text_of_connection().len() > LARGEST_TEXT {
             return Err(format!(
                 "the configuration file has {} bytes, and in mode forking it may have {LARGEST_TEXT}: it goes to each process",
                 self.text.len()
@@ -62,7 +62,7 @@ impl Options {
             .stderr(Stdio::Inherited);
         Ok(Handover {
             command,
-            text: self.text.clone().into(),
+            text: self.text_of_connection().into(),
         })
     }
 }

@@ -93,6 +93,12 @@ pub(crate) struct Options {
     /// Let clients write files: PUT and DELETE
     #[arg(long, help_heading = "Files")]
     writable: bool,
+    /// A name that is answered too where clients may write and only this machine can connect, such as that of a proxy's site
+    #[arg(long, value_name = "NAME", help_heading = "Files")]
+    pub(crate) host: Vec<String>,
+    /// Let scripts of HTML and SVG run where clients write files: send no Content-Security-Policy: sandbox
+    #[arg(long, help_heading = "Files")]
+    no_upload_sandbox: bool,
     /// Content codings: none, those that lie beside the files (.br, .zst, .gz), or those and what is made on the way
     /// [default: made]
     #[arg(long, value_name = "WHICH", help_heading = "Files")]
@@ -180,6 +186,9 @@ pub(crate) struct Options {
     /// What whoever looks must give as password; without it the page is for this machine alone
     #[arg(long, value_name = "TOKEN", help_heading = "Live view")]
     pub(crate) inspect_token: Option<Secret>,
+    /// The secret of explanations, for the process of a connection
+    #[arg(long, hide = true)]
+    pub(crate) explain_secret: Option<Secret>,
     /// Show other programs on that page too, which send topology lines there, such as 127.0.0.1:1500
     #[arg(long, value_name = "ADDRESS", value_parser = address, help_heading = "Live view")]
     pub(crate) inspect_topologies: Option<SocketAddr>,
@@ -394,6 +403,13 @@ impl Options {
             .collect()
     }
 
+    /// Whether only this machine can connect, and clients write files: then other names than its own are refused, because a
+    /// page from elsewhere could have been given one (DNS rebinding).
+    pub(crate) fn answers_loopback_only(&self) -> bool {
+        let is_loopback = |address: &IpAddr| address.to_canonical().is_loopback();
+        self.writable && !self.bind.is_empty() && self.bind.iter().all(is_loopback)
+    }
+
     pub(crate) fn placement(&self) -> Placement {
         self.mode.unwrap_or_default()
     }
@@ -421,6 +437,7 @@ impl Options {
         files.writable = self.writable;
         files.programs = programs(self);
         files.own = self.own_files();
+        files.sandboxes_uploads = !self.no_upload_sandbox;
         files.thumbnails = !self.no_thumbnails;
         files.cache_rules = self.cache_control.clone();
         files.index = either(self.index.clone(), std::mem::take(&mut files.index));

@@ -17,10 +17,16 @@ const TOKEN: &str = "correct horse battery";
 
 /// A server, and where its inspector is.
 pub(crate) fn inspected(options: &[&str]) -> (Server, SocketAddr) {
-    let server = Server::start(&[&["--inspect", "127.0.0.1:0"], options].concat());
+    let inspect = ["--inspect", "127.0.0.1:0", "--inspect-token", TOKEN];
+    let server = Server::start(&[&inspect, options].concat());
     let line = server.logged("Inspect at http://");
     let address = line.rsplit_once("http://").unwrap().1.trim_end_matches('/');
     (server, address.parse().unwrap())
+}
+
+/// The address of the page, with the token.
+pub(crate) fn page(inspector: SocketAddr) -> String {
+    format!("http://{inspector}/?token={}", TOKEN.replace(' ', "+"))
 }
 
 /// One request, with fields of its own.
@@ -31,7 +37,8 @@ fn ask(address: SocketAddr, path: &str, fields: &str) -> Response {
 }
 
 fn get(address: SocketAddr, path: &str) -> Response {
-    ask(address, path, "Host: localhost\r\n")
+    let fields = format!("Host: localhost\r\nAuthorization: Bearer {TOKEN}\r\n");
+    ask(address, path, &fields)
 }
 
 /// A stream of events that is being read.
@@ -41,7 +48,8 @@ impl Events {
     fn open(address: SocketAddr, path: &str) -> Self {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        let fields = format!("Host: localhost\r\nAuthorization: Bearer {TOKEN}\r\n");
+        write!(stream, "GET {path} HTTP/1.1\r\n{fields}\r\n").unwrap();
         let mut events = BufReader::new(stream);
         let mut line = String::new();
         while line != "\r\n" {
@@ -130,12 +138,10 @@ fn every_recipe_can_be_looked_at() {
     let mut line = String::new();
     let mut stderr = BufReader::new(recipe.stderr.take().unwrap());
     stderr.read_line(&mut line).unwrap();
-    let address = line
-        .trim()
-        .strip_prefix("Inspect at http://")
-        .unwrap()
-        .trim_end_matches('/');
-    let census = get(address.parse().unwrap(), "/census").text();
+    let url = line.trim().strip_prefix("Inspect at http://").unwrap();
+    let (address, token) = url.split_once("/?token=").unwrap();
+    let fields = format!("Host: localhost\r\nAuthorization: Bearer {token}\r\n");
+    let census = ask(address.parse().unwrap(), "/census", &fields).text();
     recipe.kill().unwrap();
     recipe.wait().unwrap();
     assert!(census.contains("\"workers\""), "{census}");
@@ -263,13 +269,18 @@ fn a_token_is_asked_for_and_never_told() {
 
 #[test]
 fn a_name_that_somebody_else_has_made_to_mean_this_machine_leads_nowhere() {
-    let (_server, inspector) = inspected(&[]);
+    let server = Server::start(&["--inspect", "127.0.0.1:0"]);
+    let line = server.logged("Inspect at http://");
+    let (_, url) = line.rsplit_once("http://").unwrap();
+    let (inspector, token) = url.split_once("/?token=").unwrap();
+    let inspector = inspector.parse().unwrap();
     for host in [
         "rebound.example",
         "rebound.example:80",
         "localhost.rebound.example",
     ] {
-        let refused = ask(inspector, "/census", &format!("Host: {host}\r\n"));
+        let fields = format!("Host: {host}\r\nAuthorization: Bearer {token}\r\n");
+        let refused = ask(inspector, "/census", &fields);
         assert_eq!(refused.status, 421, "{host}");
         assert!(!refused.text().contains("uptime"));
     }
@@ -312,10 +323,10 @@ fn another_program_is_drawn_by_topology_lines() {
     }
 }
 
-const EXPLAIN: &str = "Kamea-Explain: 1\r\n";
+const EXPLAIN: &str = "Kamea-Explain: correct horse battery\r\n";
 
 #[test]
-fn a_client_on_this_machine_may_have_its_request_explained() {
+fn a_client_that_knows_the_secret_may_have_its_request_explained() {
     let (server, _) = inspected(&[]);
     let explained = server.ask_with("GET", "/hello.txt", EXPLAIN);
     assert_eq!(explained.field("content-type"), Some("application/json"));
@@ -327,15 +338,14 @@ fn a_client_on_this_machine_may_have_its_request_explained() {
         .collect();
     assert_eq!(way, ["parser", "router", "files"]);
     assert_eq!(explanation["response"]["length"], 6);
-    // Behind a proxy everybody seems to be on this machine.
-    for proxied in [
-        "Via: 1.1 proxy\r\n",
-        "X-Forwarded-For: 192.0.2.1\r\n",
-        "Forwarded: for=192.0.2.1\r\n",
-    ] {
-        let plain = server.ask_with("GET", "/hello.txt", &format!("{EXPLAIN}{proxied}"));
-        assert_eq!(plain.text(), "hello\n", "{proxied}");
+    // Behind a proxy everybody seems to be on this machine: that alone lets nobody in.
+    for wrong in ["1", "", "correct horse", "Correct Horse Battery"] {
+        let plain = server.ask_with("GET", "/hello.txt", &format!("Kamea-Explain: {wrong}\r\n"));
+        assert_eq!(plain.text(), "hello\n", "{wrong}");
     }
+    let proxied = format!("{EXPLAIN}X-Forwarded-For: 192.0.2.1\r\n");
+    let explained = server.ask_with("GET", "/hello.txt", &proxied);
+    assert_eq!(explained.field("content-type"), Some("application/json"));
     let uninspected = Server::start(&[]);
     let plain = uninspected.ask_with("GET", "/hello.txt", EXPLAIN);
     assert_eq!(plain.text(), "hello\n");

@@ -11,7 +11,7 @@ use kamea_components::server::{Site, WebServer};
 use kamea_components::web::{HandlerPorts, Route};
 
 use super::devtools::Browser;
-use super::inspect::inspected;
+use super::inspect::{inspected, page};
 use super::server::{Client, PATIENCE, Server};
 
 /// Whether a picture has a good many pixels of this colour.
@@ -63,7 +63,7 @@ fn the_graph_is_drawn_in_light_and_dark_on_a_desktop_and_on_a_phone() {
             if is_phone {
                 browser.be_phone();
             }
-            browser.go(&format!("http://{inspector}/"));
+            browser.go(&page(inspector));
             browser.wait_for(&format!("{BOXES} >= 7"));
             // Rates need two censuses.
             let rates = "[...document.querySelectorAll('.edge text')].some((text) => /\\d[kM]?\\/s/.test(text.textContent))";
@@ -97,7 +97,7 @@ fn what_is_picked_is_told_of_tapped_and_explained() {
     let (server, inspector) = inspected(&[]);
     under_load(&server, || {
         let mut browser = Browser::open((1280, 900));
-        browser.go(&format!("http://{inspector}/"));
+        browser.go(&page(inspector));
         browser.wait_for(&format!("{BOXES} >= 7"));
         let click = |name: &str| {
             format!("[...document.querySelectorAll('[aria-label=\"graph connection\"] {name}')]")
@@ -141,7 +141,7 @@ fn it_can_be_searched_and_paused() {
     let (server, inspector) = inspected(&[]);
     under_load(&server, || {
         let mut browser = Browser::open((1280, 900));
-        browser.go(&format!("http://{inspector}/"));
+        browser.go(&page(inspector));
         browser.wait_for(&format!("{BOXES} >= 7"));
         browser.value("{ const box = document.querySelector('#search'); box.value = 'router'; box.dispatchEvent(new Event('input')); }");
         let clear =
@@ -172,7 +172,7 @@ fn another_program_is_on_the_same_page() {
         .write_all(b"ADD NODE 1 \"<b>camera</b>\" auto -\nADD NODE 2 disk auto -\nADD LINK 1 2\n")
         .unwrap();
     let mut browser = Browser::open((1280, 900));
-    browser.go(&format!("http://{inspector}/"));
+    browser.go(&page(inspector));
     browser.wait_for("[...document.querySelectorAll('.part .name')].some((name) => name.textContent === '<b>camera</b>')");
     program.write_all(b"DEL NODE 1\n").unwrap();
     browser.wait_for("![...document.querySelectorAll('.part .name')].some((name) => name.textContent.includes('camera'))");
@@ -194,7 +194,7 @@ fn faults_are_on_a_timeline() {
     client.send("GET /here HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     assert_eq!(client.response(false).status, 500);
     let mut browser = Browser::open((1280, 900));
-    browser.go(&format!("http://{}/", inspecting.address()));
+    browser.go(&inspecting.url());
     browser.wait_for("document.querySelectorAll('#timeline .fault').length === 1");
     let fault = browser.value("document.querySelector('#fault-list').textContent");
     let fault = fault.as_str().unwrap();

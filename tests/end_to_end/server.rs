@@ -76,7 +76,9 @@ impl Server {
     }
 
     fn start_with(root: TempDir, mut command: Command) -> Self {
+        // The hosts that the tests name.
         let mut child = command
+            .args(["--host", "test", "--host", "a"])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

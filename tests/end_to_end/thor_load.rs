@@ -468,11 +468,10 @@ fn what_runs_can_be_looked_at() {
     let url = format!("http://{}/", answering(OK));
     let (mut child, said) = endless(&["-c", "3", "-d", "1000h", "--inspect", ":0", &url]);
     let address = said[0].trim().strip_prefix("Inspect at http://");
-    let address = address.and_then(|address| address.strip_suffix('/'));
-    let mut client = Client::connect(address.unwrap().parse().unwrap());
+    let (address, token) = address.unwrap().split_once("/?token=").unwrap();
+    let mut client = Client::connect(address.parse().unwrap());
     client.send(format!(
-        "GET /census HTTP/1.1\r\nHost: {}\r\n\r\n",
-        address.unwrap()
+        "GET /census HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n\r\n"
     ));
     let census: serde_json::Value = serde_json::from_slice(&client.response(false).body).unwrap();
     let graphs = census["graphs"].as_array().unwrap();

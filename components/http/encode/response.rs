@@ -5,7 +5,7 @@ mod tests;
 
 use http::{StatusCode, Version};
 
-use crate::http::fields::is_framing;
+use crate::http::fields::{Names, is_framing};
 use crate::http::{Fields, ResponseHead};
 
 /// How the body of a response is framed (RFC 9112 section 6).
@@ -38,6 +38,7 @@ pub enum Connection {
 /// - `Chunked` becomes `UntilClose` for HTTP/1.0 (RFC 9112 section 6.1), and `UntilClose` implies `Close`.
 /// - `Content-Length`, `Transfer-Encoding` and `Connection` among the fields are not written: they are decided here.
 ///   A `Connection` with `close` is heeded, a `Date` is kept, and 101 keeps its `Connection`.
+/// - Every final response says `X-Content-Type-Options: nosniff`, unless its fields say something else.
 ///
 /// # Examples
 /// ```
@@ -55,7 +56,7 @@ pub enum Connection {
 /// assert_eq!(
 ///     out,
 ///     b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\
-///       Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 5\r\n\r\n"
+///       Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nX-Content-Type-Options: nosniff\r\nContent-Length: 5\r\n\r\n"
 /// );
 /// ```
 pub fn encode_head(
@@ -67,7 +68,7 @@ pub fn encode_head(
     date: &[u8; 29],
 ) -> (BodyFraming, Connection) {
     let ResponseHead { status, fields } = head;
-    out.reserve(160 + fields.as_bytes().len());
+    out.reserve(200 + fields.as_bytes().len());
     encode_status_line(out, *status);
     if status.is_informational() {
         encode_fields(out, fields, *status == StatusCode::SWITCHING_PROTOCOLS);
@@ -79,6 +80,9 @@ pub fn encode_head(
         out.extend_from_slice(b"Date: ");
         out.extend_from_slice(date);
         out.extend_from_slice(b"\r\n");
+    }
+    if !fields.may_contain_any(SNIFFING) || !fields.contains("x-content-type-options") {
+        out.extend_from_slice(NOSNIFF);
     }
     let wants_close = fields.may_frame() && fields.list_contains("connection", "close");
     let body = encode_framing(out, version, *status, body);
@@ -97,6 +101,11 @@ pub fn encode_head(
     out.extend_from_slice(b"\r\n");
     (body, connection)
 }
+
+/// Browsers take each body for what it says it is, and for nothing else (Fetch standard, section 3.6).
+const NOSNIFF: &[u8] = b"X-Content-Type-Options: nosniff\r\n";
+
+const SNIFFING: Names = Names::of(&[b"x-content-type-options"]);
 
 /// Appends a chunk (RFC 9112 section 7.1); nothing for no data, because an empty chunk is the last one.
 ///

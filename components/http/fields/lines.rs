@@ -267,19 +267,24 @@ const FRAMING_NAMES: Names = Names::of(&FRAMING);
 /// Stands for a value that is not shown.
 pub(crate) const REDACTED: &str = "(redacted)";
 
-/// Fields whose values are secrets between the peer and an application: credentials (RFC 9110 section 11) and cookies
-/// (RFC 6265 section 8.3).
-pub(crate) const SECRETS: [&str; 4] = [
-    "authorization",
-    "proxy-authorization",
+/// What the names of secrets have in them: of credentials (RFC 9110 section 11), of cookies (RFC 6265 section 8.3), and of
+/// what applications call them, in fields, in queries and in forms.
+const SECRETS: [&str; 9] = [
+    "auth",
     "cookie",
-    "set-cookie",
+    "credential",
+    "explain",
+    "key",
+    "passw",
+    "secret",
+    "session",
+    "token",
 ];
 
-fn is_secret(name: &str) -> bool {
-    SECRETS
-        .iter()
-        .any(|secret| name.eq_ignore_ascii_case(secret))
+/// Whether a name is that of a secret.
+pub(crate) fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    SECRETS.iter().any(|secret| name.contains(secret))
 }
 
 /// Whether only the encoder may write that field.

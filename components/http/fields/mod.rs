@@ -17,6 +17,6 @@ pub use disposition::attachment;
 pub use freshness::freshness_lifetime;
 pub(in crate::http) use lines::is_framing;
 pub use lines::{Fields, InvalidField};
-pub(crate) use lines::{Names, REDACTED, SECRETS};
+pub(crate) use lines::{Names, REDACTED, is_secret};
 pub use range::{Ranges, evaluate_range};
 pub use redact::redact;

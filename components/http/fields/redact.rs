@@ -2,12 +2,16 @@
 
 use std::borrow::Cow;
 
-use super::{REDACTED, SECRETS};
+use percent_encoding::percent_decode_str;
 
-/// Blanks the values of fields that are secrets in text that shows the bytes of messages, escaped (`b"...\r\n"`) or not.
+use super::{REDACTED, is_secret};
+
+/// Blanks secrets in text that shows the bytes of messages, escaped (`b"...\r\n"`) or not: the values of fields, and of
+/// names in queries, forms and JSON, that are called like secrets (`*token*`, `*key*`, `*secret*`, `*auth*`, `*cookie*`, ...).
 ///
-/// [`Fields`](crate::http::Fields) do that themselves when they are shown; bytes cannot know what they are. What is cut off in
-/// the middle of a value is blanked as well; the end of a value whose beginning is in another piece is not.
+/// [`Fields`](crate::http::Fields) do that themselves when they are shown; bytes cannot know what they are. A value may begin in
+/// one read and end in the next one. So in bytes that do not begin with the first line of a message, everything up to the end
+/// of the line is blanked.
 ///
 /// # Examples
 ///
@@ -17,16 +21,24 @@ use super::{REDACTED, SECRETS};
 /// let shown = format!("{:?}", b"GET / HTTP/1.1\r\nCookie: id=7\r\nHost: a\r\n\r\n".escape_ascii().to_string());
 /// assert!(!redact(&shown).contains("id=7"));
 /// assert_eq!(redact("cookie: id=7\r\nhost: a"), "cookie: (redacted)\r\nhost: a");
+/// assert_eq!(redact("POST /a?token=b&c=d HTTP/1.1"), "POST /a?token=(redacted)&c=d HTTP/1.1");
+/// assert_eq!(redact("b\"ie: id=7\\r\\nhost: a\""), "b\"(redacted)\\r\\nhost: a\"");
 /// ```
 #[must_use]
 pub fn redact(shown: &str) -> Cow<'_, str> {
     let mut redacted = String::new();
     let mut rest = shown;
-    while let Some(start) = value_of_secret(rest) {
-        let (before, value) = rest.split_at(start);
-        redacted.push_str(before);
+    if let Some(bytes) = shown.strip_prefix("b\"")
+        && !begins_message(bytes)
+    {
+        redacted.push_str("b\"");
         redacted.push_str(REDACTED);
-        rest = &value[end_of_line(value)..];
+        rest = &bytes[end_of_line(bytes).min(bytes.trim_end_matches('"').len())..];
+    }
+    while let Some((start, length)) = next_secret(rest) {
+        redacted.push_str(&rest[..start]);
+        redacted.push_str(REDACTED);
+        rest = &rest[start + length..];
     }
     if redacted.is_empty() {
         return Cow::Borrowed(shown);
@@ -35,20 +47,49 @@ pub fn redact(shown: &str) -> Cow<'_, str> {
     Cow::Owned(redacted)
 }
 
-/// Where the first value that is a secret begins, behind the white space.
-fn value_of_secret(text: &str) -> Option<usize> {
-    let colons = text.match_indices(':').map(|(colon, _)| colon);
-    let secret = colons.into_iter().find(|&colon| {
-        let name = &text.as_bytes()[..colon];
-        SECRETS.iter().any(|secret| ends_with(name, secret))
-    })?;
-    let value = &text[secret + 1..];
-    Some(text.len() - value.trim_start_matches(' ').len())
+/// Whether bytes begin with a request line or a status line, whole or not.
+fn begins_message(bytes: &str) -> bool {
+    let line = &bytes[..end_of_line(bytes)];
+    if line.starts_with("HTTP/") {
+        return true;
+    }
+    let mut words = line.splitn(2, ' ');
+    let method = words.next().unwrap_or_default();
+    let is_method = method.len() >= 3 && method.bytes().all(|byte| byte.is_ascii_uppercase());
+    let is_whole = line.trim_end_matches('"').contains(" HTTP/1.");
+    let is_cut = end_of_line(bytes) == bytes.len();
+    let target = words.next().unwrap_or_default();
+    is_method && (is_whole || is_cut && target.starts_with('/'))
 }
 
-fn ends_with(text: &[u8], name: &str) -> bool {
-    let start = text.len().checked_sub(name.len());
-    start.is_some_and(|start| text[start..].eq_ignore_ascii_case(name.as_bytes()))
+/// Where the first value that is a secret begins, and how long it is.
+fn next_secret(text: &str) -> Option<(usize, usize)> {
+    text.match_indices([':', '=']).find_map(|(at, separator)| {
+        let name = name_before(&text[..at]);
+        let name = percent_decode_str(name).decode_utf8_lossy();
+        if !is_secret(&name) {
+            return None;
+        }
+        let value = &text[at + 1..];
+        let start = at + 1 + (value.len() - value.trim_start_matches(' ').len());
+        let value = &text[start..];
+        let length = match separator {
+            ":" => end_of_line(value),
+            _ => end_of_pair(value),
+        };
+        (length > 0 || separator == ":").then_some((start, length))
+    })
+}
+
+/// The name before a colon or an equals sign; in JSON it stands in quotes, which may be escaped.
+fn name_before(text: &str) -> &str {
+    let text = text.trim_end_matches(['"', '\\', ' ']);
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.%[]".contains(c);
+    let start = text.rfind(|c: char| !is_part(c));
+    let start = start.map_or(0, |start| {
+        start + text[start..].chars().next().map_or(1, char::len_utf8)
+    });
+    &text[start..]
 }
 
 /// Where the line ends, if that is in the text: at CR or LF, escaped once or more often, or not.
@@ -56,6 +97,12 @@ fn end_of_line(value: &str) -> usize {
     let ends = ["\r", "\n", "\\r", "\\n", "\\\\r"];
     let ends = ends.iter().filter_map(|end| value.find(end));
     ends.min().unwrap_or(value.len())
+}
+
+/// Where a value of a query or a form ends.
+fn end_of_pair(value: &str) -> usize {
+    let end = value.find(|c: char| c.is_whitespace() || "&;\"'\\<>".contains(c));
+    end.unwrap_or(value.len())
 }
 
 #[cfg(test)]
@@ -81,6 +128,56 @@ mod tests {
             ),
             ("Cookie: cut of", "Cookie: (redacted)"),
             ("Cookie:", "Cookie:(redacted)"),
+            (
+                "X-Api-Key: a\r\nX-CSRF-Token: b\r\nClient-Secret: c",
+                "X-Api-Key: (redacted)\r\nX-CSRF-Token: (redacted)\r\nClient-Secret: (redacted)",
+            ),
+            (
+                "GET /a?x=1&access_token=abc&y=2 HTTP/1.1",
+                "GET /a?x=1&access_token=(redacted)&y=2 HTTP/1.1",
+            ),
+            (
+                "GET /a?%74oken=abc&%6Bey=1 HTTP/1.1",
+                "GET /a?%74oken=(redacted)&%6Bey=(redacted) HTTP/1.1",
+            ),
+            (
+                "user=me&password=two+words&client%5Bsecret%5D=x",
+                "user=me&password=(redacted)&client%5Bsecret%5D=(redacted)",
+            ),
+            (r#"{\"api_key\": \"abc\"}"#, r#"{\"api_key\": (redacted)"#),
+            (
+                "Referer: http://a/?sessionid=7 and more",
+                "Referer: http://a/?sessionid=(redacted) and more",
+            ),
+        ] {
+            assert_eq!(redact(shown), expected);
+        }
+    }
+
+    #[test]
+    fn what_begins_in_another_read_is_blanked() {
+        for (shown, expected) in [
+            (
+                r#"b"GET /x HTTP/1.1\r\nHost: a\r\n""#,
+                r#"b"GET /x HTTP/1.1\r\nHost: a\r\n""#,
+            ),
+            (
+                r#"b"HTTP/1.1 200 OK\r\nX: y""#,
+                r#"b"HTTP/1.1 200 OK\r\nX: y""#,
+            ),
+            (r#"b"GET /x?a=""#, r#"b"GET /x?a=""#),
+            (
+                r#"b"ation: Basic YTpi\r\nHost: a\r\n""#,
+                r#"b"(redacted)\r\nHost: a\r\n""#,
+            ),
+            (r#"b"YTpi\r\nHost: a""#, r#"b"(redacted)\r\nHost: a""#),
+            (
+                r#"b"oken=abc HTTP/1.1\r\nHost: a""#,
+                r#"b"(redacted)\r\nHost: a""#,
+            ),
+            (r#"b"whole value""#, r#"b"(redacted)""#),
+            (r#"b"GE""#, r#"b"(redacted)""#),
+            (r#"b"A /secret""#, r#"b"(redacted)""#),
         ] {
             assert_eq!(redact(shown), expected);
         }

@@ -18,8 +18,9 @@ let events = null, before, census = null, sketches = [], chosen = null, path = n
 function connect() {
   events = new EventSource("/events");
   events.addEventListener("hello", ({ data }) => {
-    const { program, pid, explains } = JSON.parse(data);
+    const { program, pid, explains, explain_field: field } = JSON.parse(data);
     find("explain").hidden = !explains;
+    find("explain").title = field ? `A client may ask with the field ${field}` : "";
     find("program").textContent = `${program} `;
     find("program").append(make("small", {}, `process ${pid}`));
     document.title = `${program}: what runs`;

@@ -77,6 +77,9 @@ pub fn draw_topology(
                     let mut rest = &bytes[..];
                     while !rest.is_empty() {
                         drawing.feed(&mut rest, &mut answers);
+                        if drawing.is_http {
+                            return Done::Ok(());
+                        }
                         if answers.len() >= ENOUGH {
                             io.outbox.send(mem::take(&mut answers).into()).await?;
                         }
@@ -103,12 +106,16 @@ struct Drawing {
     line: Vec<u8>,
     /// Whether the line is too long, and so not kept.
     is_too_long: bool,
+    /// Whether a line has ended.
+    has_begun: bool,
+    /// Whether the first line is one of HTTP: a browser has been sent here, and nothing of it is obeyed.
+    is_http: bool,
 }
 
 impl Drawing {
     /// Takes bytes, and obeys their lines, until there are enough answers.
     fn feed(&mut self, bytes: &mut &[u8], answers: &mut String) {
-        while answers.len() < ENOUGH {
+        while answers.len() < ENOUGH && !self.is_http {
             let Some(end) = memchr(b'\n', bytes) else {
                 self.gather(mem::take(bytes));
                 return;
@@ -122,6 +129,10 @@ impl Drawing {
     fn gather(&mut self, bytes: &[u8]) {
         self.is_too_long |= self.line.len() + bytes.len() > LONGEST_LINE;
         if self.is_too_long {
+            // `POST /xxx...`: no command has a slash behind its first word.
+            let mut words = self.line.split(|&byte| byte == b' ');
+            let target = words.nth(1).unwrap_or_default();
+            self.is_http |= !self.has_begun && target.starts_with(b"/");
             self.line.clear();
         } else {
             self.line.extend_from_slice(bytes);
@@ -130,13 +141,23 @@ impl Drawing {
 
     fn end_line(&mut self, answers: &mut String) {
         let line = String::from_utf8_lossy(&self.line).replace('\r', "");
-        if mem::take(&mut self.is_too_long) {
+        let is_first = !mem::replace(&mut self.has_begun, true);
+        self.is_http |= is_first && is_request_line(&line);
+        if self.is_http {
+            self.is_too_long = false;
+        } else if mem::take(&mut self.is_too_long) {
             answers.push_str(&refusal(&format!("a line may have {LONGEST_LINE} bytes")));
         } else if !line.trim().is_empty() {
             answers.push_str(&self.sketch.command(&line));
         }
         self.line.clear();
     }
+}
+
+/// Whether a line begins a request of HTTP (RFC 9112 section 3).
+fn is_request_line(line: &str) -> bool {
+    let version = line.trim_end().rsplit(' ').next().unwrap_or_default();
+    version.starts_with("HTTP/")
 }
 
 #[cfg(test)]
@@ -159,6 +180,29 @@ mod tests {
         assert_eq!(whole, "UPDATE_NAME NODE 1 a\n");
         let bytes: Vec<&[u8]> = text.chunks(1).collect();
         assert_eq!(answers(&bytes), whole);
+    }
+
+    #[test]
+    fn a_browser_is_not_obeyed() {
+        let commands = b"\nADD NODE 1 a auto -\nGET_NAME NODE 1\n";
+        for line in ["POST / HTTP/1.1\r", "GET /x HTTP/1.0", "PRI * HTTP/2.0\r"] {
+            for size in [1, 7, 1000] {
+                let text = [line.as_bytes(), commands].concat();
+                let parts: Vec<&[u8]> = text.chunks(size).collect();
+                assert_eq!(answers(&parts), "", "{line} in pieces of {size}");
+            }
+        }
+        let long = [
+            &b"POST /"[..],
+            &[b'x'; 2 * LONGEST_LINE],
+            b" HTTP/1.1",
+            commands,
+        ]
+        .concat();
+        assert_eq!(answers(&[&long]), "");
+        let told =
+            answers(&[b"GET_NAME NODE 1\nGET / HTTP/1.1\nADD NODE 1 a auto -\nGET_NAME NODE 1\n"]);
+        assert!(told.ends_with("UPDATE_NAME NODE 1 a\n"), "{told}");
     }
 
     #[test]

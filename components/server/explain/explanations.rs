@@ -1,18 +1,19 @@
 //! Which requests are explained, and to whom.
 
-use std::net::SocketAddr;
+use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::StatusCode;
 use kamea::{Receiver, Sender, link};
+use subtle::ConstantTimeEq as _;
 
 use super::explanation::Explanation;
 use crate::http::{Fields, RequestHead, ResponseHead};
 use crate::web::{Body, Request, Response, Route};
 
-/// Which requests of a server are to be explained: those with the field `Kamea-Explain: 1` that come from this machine, and those that somebody
-/// [picks](Self::pick).
+/// Which requests of a server are to be explained: those whose field `Kamea-Explain` has the [secret](Self::secret), and
+/// those that somebody [picks](Self::pick).
 ///
 /// A clone is the same.
 ///
@@ -27,11 +28,28 @@ use crate::web::{Body, Request, Response, Route};
 /// # server.check()?;
 /// # Ok::<(), kamea_components::server::StartError>(())
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Clone)]
 pub struct Explanations(Arc<Picks>);
 
-#[derive(Debug, Default)]
+/// The secret is not shown.
+impl fmt::Debug for Explanations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Explanations")
+            .field("picks", &self.0.picks)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for Explanations {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[derive(Debug)]
 struct Picks {
+    /// What a client shows to have its own request explained. An address would not do: behind a proxy all come from one.
+    secret: String,
     /// How many there are: a look costs a request next to nothing.
     count: AtomicUsize,
     picks: Mutex<Vec<Pick>>,
@@ -49,10 +67,27 @@ impl Explanations {
     /// How many may be waited for at once.
     pub const LIMIT: usize = 16;
 
-    /// None are wanted.
+    /// None are wanted yet. The secret is random.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self::with_secret(format!("{:032x}", kamea::random::token()))
+    }
+
+    /// The same with a secret that is known already.
+    #[must_use]
+    pub fn with_secret(secret: impl Into<String>) -> Self {
+        Self(Arc::new(Picks {
+            secret: secret.into(),
+            count: AtomicUsize::new(0),
+            picks: Mutex::default(),
+            next: AtomicUsize::new(0),
+        }))
+    }
+
+    /// The value of the field `Kamea-Explain` with which a client has its request explained.
+    #[must_use]
+    pub fn secret(&self) -> &str {
+        &self.0.secret
     }
 
     /// Has the next request explained whose path, decoded, matches a pattern (`*` stands for any characters, `?` for one), whoever it comes from; its client
@@ -78,7 +113,7 @@ impl Explanations {
 
     /// Who wants this request explained.
     pub(in crate::server) fn wanted(&self, request: &Request) -> Option<Asked> {
-        if asks(&request.head, request.exchange.peer) && !request.exchange.is_head {
+        if self.asks(&request.head) && !request.exchange.is_head {
             return Some(Asked::Client);
         }
         if self.0.count.load(Ordering::Relaxed) == 0 {
@@ -87,6 +122,14 @@ impl Explanations {
         let matches = |pick: &Pick| pick.route.matches(&request.head);
         let pick = self.0.take(matches)?;
         Some(Asked::Other(pick.to))
+    }
+}
+
+impl Explanations {
+    /// Whether a client asks for an explanation, and may.
+    fn asks(&self, head: &RequestHead) -> bool {
+        let shown = head.fields.get("kamea-explain");
+        shown.is_some_and(|shown| shown.ct_eq(self.0.secret.as_bytes()).into())
     }
 }
 
@@ -161,15 +204,6 @@ impl Asked {
     }
 }
 
-/// Whether a client on this machine asks for an explanation. What a proxy has passed on comes from somewhere else.
-fn asks(head: &RequestHead, peer: SocketAddr) -> bool {
-    head.fields.get("kamea-explain") == Some(b"1")
-        && peer.ip().to_canonical().is_loopback()
-        && !["via", "forwarded", "x-forwarded-for"]
-            .iter()
-            .any(|name| head.fields.contains(name))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,37 +219,20 @@ mod tests {
     }
 
     #[test]
-    fn only_a_client_on_this_machine_may_ask() {
-        let asked = "Kamea-Explain: 1\r\n";
-        for (peer, lines, expected) in [
-            ("127.0.0.1:7", asked, true),
-            ("[::1]:7", asked, true),
-            ("[::ffff:127.0.0.1]:7", asked, true),
-            ("192.0.2.1:7", asked, false),
-            ("127.0.0.1:7", "", false),
-            ("127.0.0.1:7", "Kamea-Explain: 0\r\n", false),
-            (
-                "127.0.0.1:7",
-                "Kamea-Explain: 1\r\nVia: 1.1 proxy\r\n",
-                false,
-            ),
-            (
-                "127.0.0.1:7",
-                "Kamea-Explain: 1\r\nX-Forwarded-For: 192.0.2.1\r\n",
-                false,
-            ),
-            (
-                "127.0.0.1:7",
-                "Kamea-Explain: 1\r\nForwarded: for=192.0.2.1\r\n",
-                false,
-            ),
+    fn only_a_client_that_knows_the_secret_may_ask() {
+        let explanations = Explanations::new();
+        let secret = explanations.secret();
+        assert!(secret.len() == 32 && !format!("{explanations:?}").contains(secret));
+        for (value, expected) in [
+            (secret, true),
+            (&secret[1..], false),
+            ("1", false),
+            ("", false),
         ] {
-            assert_eq!(
-                asks(&head("/", lines), peer.parse().unwrap()),
-                expected,
-                "{peer} {lines}"
-            );
+            let asked = explanations.asks(&head("/", &format!("Kamea-Explain: {value}\r\n")));
+            assert_eq!(asked, expected, "{value}");
         }
+        assert!(!explanations.asks(&head("/", "")));
     }
 
     #[test]

@@ -65,6 +65,9 @@ async fn explain(
     asked: Asked,
 ) -> Done {
     let exchange = request.exchange;
+    // The secret goes no further.
+    let mut request = request;
+    request.head.fields.remove("kamea-explain");
     let (told, mut responses) = link(1);
     let errand = Errand {
         account: Some(Account::of(&request, now())),

@@ -60,7 +60,7 @@ fn request(path: &str, lines: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: test\r\n{lines}\r\n")
 }
 
-const EXPLAIN: &str = "Kamea-Explain: 1\r\n";
+const EXPLAIN: &str = "Kamea-Explain: a secret of the test\r\n";
 const CLOSE: &str = "Connection: close\r\n";
 
 fn explained(address: SocketAddr, path: &str) -> Value {
@@ -84,7 +84,7 @@ fn verdicts(explanation: &Value) -> Vec<String> {
 
 #[test]
 fn the_way_of_a_request_is_told_with_each_verdict() {
-    let (_scheduler, listening) = serve(Some(Explanations::new()));
+    let (_scheduler, listening) = serve(Some(Explanations::with_secret("a secret of the test")));
     let address = listening.addresses()[0];
     let file = explained(address, "/Cargo.toml");
     let way = [
@@ -133,7 +133,7 @@ fn the_way_of_a_request_is_told_with_each_verdict() {
 
 #[test]
 fn a_component_that_fails_is_named_by_what_answers_for_it() {
-    let (_scheduler, listening) = serve(Some(Explanations::new()));
+    let (_scheduler, listening) = serve(Some(Explanations::with_secret("a secret of the test")));
     let failed = explained(listening.addresses()[0], "/panic");
     let expected = [
         "parser passes it on to guard",
@@ -147,7 +147,7 @@ fn a_component_that_fails_is_named_by_what_answers_for_it() {
 
 #[test]
 fn requests_beside_it_are_answered_as_ever_and_in_order() {
-    let (_scheduler, listening) = serve(Some(Explanations::new()));
+    let (_scheduler, listening) = serve(Some(Explanations::with_secret("a secret of the test")));
     let requests = [
         request("/Cargo.toml", ""),
         request("/Cargo.toml", EXPLAIN),
@@ -172,7 +172,7 @@ fn without_leave_the_field_means_nothing() {
 
 #[test]
 fn a_picked_request_is_explained_and_its_client_notices_nothing() {
-    let explanations = Explanations::new();
+    let explanations = Explanations::with_secret("a secret of the test");
     let (_scheduler, listening) = serve(Some(explanations.clone()));
     let mut picked = explanations.pick("/drafts/*").unwrap();
     let other = ask(listening.addresses()[0], &request("/Cargo.toml", CLOSE));

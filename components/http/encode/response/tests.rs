@@ -22,6 +22,7 @@ fn encode(
     let sent = encode_head(&mut out, version, &head, body, connection, DATE);
     let text = String::from_utf8(out).unwrap();
     let text = text.replace("Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n", "");
+    let text = text.replace("X-Content-Type-Options: nosniff\r\n", "");
     (text.strip_prefix("before").unwrap().to_owned(), sent)
 }
 
@@ -248,6 +249,36 @@ fn a_response_is_dated_unless_informational() {
         let text = String::from_utf8(out).unwrap();
         let line = "\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
         assert_eq!(text.contains(line), is_dated, "{status}");
+    }
+}
+
+#[test]
+fn a_final_response_is_taken_for_what_it_says() {
+    const NOSNIFF: &str = "X-Content-Type-Options: nosniff\r\n";
+    let own = Fields::new().with("X-Content-Type-Options", "other");
+    for (status, fields, count) in [
+        (100, Fields::new(), 0),
+        (200, Fields::new(), 1),
+        (304, Fields::new(), 1),
+        (
+            404,
+            Fields::new().with("X-Content-Type-Options", "nosniff"),
+            1,
+        ),
+        (200, own, 0),
+    ] {
+        let status = StatusCode::from_u16(status).unwrap();
+        let (head, mut out) = (ResponseHead { status, fields }, Vec::new());
+        encode_head(
+            &mut out,
+            V11,
+            &head,
+            BodyFraming::None,
+            Connection::KeepAlive,
+            DATE,
+        );
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text.matches(NOSNIFF).count(), count, "{text}");
     }
 }
 
