@@ -16,8 +16,8 @@ use kamea::{Graph, OutboxHandle, Scheduler, map, pipeline};
 use kamea_components::console::console_echoer;
 use kamea_components::inspect::{InspectError, Inspecting, Inspector};
 use kamea_components::server::{Explanations, WebServer};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+pub use kamea_components::process::raise_file_limit;
 #[cfg(feature = "packaging")]
 pub use packaging::generated;
 pub use program_log::{Stamp, log_modules_to_stderr, log_to_stderr};
@@ -239,20 +239,4 @@ pub fn inspect(
         let _ = writeln!(stderr, "Topology lines at {address}");
     }
     Ok(inspecting)
-}
-
-/// Lets this process have as many open files as the system allows it at all, since a connection is one; gives how many those are, if there
-/// is a limit.
-///
-/// # Errors
-///
-/// If the system does not let the limit be raised.
-pub fn raise_file_limit() -> io::Result<Option<u64>> {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        ..limit
-    };
-    setrlimit(Resource::Nofile, raised)?;
-    Ok(limit.maximum)
 }

@@ -39,5 +39,6 @@ mod end_to_end {
     mod trust_authority;
     mod trust_code;
     mod trust_files;
+    mod trust_rights;
     mod wsgi;
 }

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::documents::FilePattern;
-use crate::process::Resource;
+use crate::process::{Resource, UserIds};
 
 /// How programs are run. Which files are programs is said by [`Programs`](crate::documents::Programs).
 ///
@@ -41,6 +41,8 @@ pub struct CgiOptions {
     pub passes_authorization: bool,
     /// Variables of the environment, beside those of the request, and `PATH`.
     pub settings: Vec<Setting>,
+    /// As which user programs run, if not as the server.
+    pub user: Option<UserIds>,
     /// Limits of what each program, and each of its descendants, may use, in the units of setrlimit(2).
     pub limits: Vec<(Resource, u64)>,
 }
@@ -55,6 +57,7 @@ impl Default for CgiOptions {
             chunked: Chunked::default(),
             passes_authorization: false,
             settings: Vec::new(),
+            user: None,
             limits: Vec::new(),
         }
     }

@@ -107,6 +107,9 @@ pub(super) fn command(
             command = command.env(&setting.name, &setting.value);
         }
     }
+    if let Some(user) = options.user {
+        command = command.user(user);
+    }
     for (resource, limit) in &options.limits {
         command = command.limit(*resource, *limit);
     }

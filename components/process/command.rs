@@ -13,6 +13,8 @@ use std::time::Duration;
 use rustix::fs::{Access, access};
 use rustix::process::Resource;
 
+use super::unconfined::{UserIds, default_user};
+
 /// A program that is to be started, and how. It is started by [`Process::start`](super::Process::start) or as the component
 /// [`unix_process`](super::unix_process), as often as wanted.
 ///
@@ -39,6 +41,7 @@ pub struct Command {
     env: Arc<Vec<(OsString, OsString)>>,
     folder: Option<Folder>,
     file: Option<(Arc<OwnedFd>, FileUse)>,
+    user: Option<UserIds>,
     pub(super) limits: Vec<(Resource, u64)>,
     pub(super) deadline: Option<Duration>,
     pub(super) linger: Duration,
@@ -93,6 +96,7 @@ impl Command {
             env: Arc::default(),
             folder: None,
             file: None,
+            user: None,
             limits: Vec::new(),
             deadline: None,
             linger: LINGER,
@@ -170,6 +174,14 @@ impl Command {
         }
     }
 
+    /// Runs it as this user, without other groups. The thread that starts it needs the right to.
+    pub fn user(self, user: UserIds) -> Self {
+        Self {
+            user: Some(user),
+            ..self
+        }
+    }
+
     /// Limits a resource for it and each of its descendants, in the unit of setrlimit(2). The limit holds from the moment that the program has
     /// been loaded on, an instant after its start.
     pub fn limit(mut self, resource: Resource, limit: u64) -> Self {
@@ -223,7 +235,8 @@ impl Command {
         }
     }
 
-    /// The same for the standard library, which starts it by `posix_spawn`: nothing here may make it fork instead.
+    /// The same for the standard library, which starts it by `posix_spawn`: nothing here may make it fork instead, but another
+    /// user.
     fn to_std(&self, file: Option<(&OwnedFd, FileUse)>) -> io::Result<process::Command> {
         let mut arguments = self.arguments.clone();
         let program = match file {
@@ -237,6 +250,9 @@ impl Command {
         let mut command = process::Command::new(program.as_ref().unwrap_or(&self.program));
         command.arg0(&self.program);
         command.args(&arguments).process_group(0);
+        if let Some(user) = self.user.or(default_user()) {
+            command.gid(user.group).uid(user.user);
+        }
         if self.is_env_clear {
             command.env_clear();
         }

@@ -6,6 +6,7 @@ mod hangups;
 mod log_lines;
 mod pipe;
 mod started;
+mod unconfined;
 mod unix_process;
 
 pub use command::{Command, Stdio};
@@ -17,4 +18,5 @@ pub use rustix::process::Resource;
 /// A signal; see signal(7).
 pub use rustix::process::Signal;
 pub use started::Process;
+pub use unconfined::{UserIds, raise_file_limit, run_unconfined, start_unconfined_threads};
 pub use unix_process::{ProcessError, ProcessPorts, ProcessPortsHandles, unix_process};

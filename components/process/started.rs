@@ -8,14 +8,16 @@ use std::sync::LazyLock;
 use std::thread;
 
 use kamea::unblock;
+use rustix::io::Errno;
 use rustix::process::{
-    Pid, PidfdFlags, Rlimit, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process_group,
-    pidfd_open, prlimit, waitid,
+    Pid, PidfdFlags, Resource, Rlimit, Signal, WaitId, WaitIdOptions, WaitIdStatus,
+    kill_process_group, pidfd_open, prlimit, waitid,
 };
 use tokio::net::unix::pipe;
 use tokio::sync::Semaphore;
 
-use super::{Command, PipeReader, PipeWriter, guard};
+use super::unconfined::{found_file_limit, hand_over};
+use super::{Command, PipeReader, PipeWriter, guard, run_unconfined};
 
 /// A process that was started, the leader of a process group of its own. Dropping it kills the whole group, and so does the end of
 /// this program, in whatever way it comes: a process of its own, the guard, sees to that.
@@ -75,7 +77,7 @@ impl Process {
             let _turn = turn;
             Group::start(&command)
         };
-        let (mut group, exit) = unblock(start).await?;
+        let (mut group, exit) = run_unconfined(start).await?;
         let child = group.leader()?;
         let stdin = child.stdin.take().map(PipeWriter::new).transpose()?;
         let stdout = child.stdout.take().map(PipeReader::new).transpose()?;
@@ -111,7 +113,12 @@ impl Process {
     /// Sends a signal to the whole group.
     pub fn signal(&self, signal: Signal) {
         // Nobody may be left who could get it.
-        let _ = kill_process_group(self.group.id, signal);
+        let id = self.group.id;
+        if kill_process_group(id, signal) == Err(Errno::PERM) {
+            hand_over(move || {
+                let _ = kill_process_group(id, signal);
+            });
+        }
     }
 }
 
@@ -131,12 +138,16 @@ impl Group {
             leader: Some(child),
         };
         guard::watch(group.id);
-        for &(resource, limit) in &command.limits {
+        let limits = command.limits.iter().map(|&(resource, limit)| {
             let limit = Some(limit);
             let limit = Rlimit {
                 current: limit,
                 maximum: limit,
             };
+            (resource, limit)
+        });
+        let found = found_file_limit().map(|limit| (Resource::Nofile, limit));
+        for (resource, limit) in found.into_iter().chain(limits) {
             match prlimit(Some(group.id), resource, limit) {
                 // It has ended already.
                 Ok(_) | Err(rustix::io::Errno::SRCH) => {}
@@ -163,11 +174,21 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        let _ = kill_process_group(self.id, Signal::KILL);
+        let killed = kill_process_group(self.id, Signal::KILL);
         guard::let_go(self.id);
         let Some(mut leader) = self.leader.take() else {
             return;
         };
+        if killed == Err(Errno::PERM) {
+            // It runs as another user than this thread.
+            let id = self.id;
+            let kill = move || {
+                let _ = kill_process_group(id, Signal::KILL);
+                let _ = leader.wait();
+            };
+            hand_over(kill);
+            return;
+        }
         if !matches!(leader.try_wait(), Ok(Some(_))) {
             // It may take the system a moment to take a large process apart.
             drop(unblock(move || leader.wait()));

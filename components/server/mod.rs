@@ -16,4 +16,4 @@ pub use explain::{ExplainedHop, Explanation, Explanations, Picked};
 pub use hand_over::{Handover, hand_over_connection};
 pub use mode::Mode;
 pub use site::Site;
-pub use web_server::{Listening, StartError, WebServer};
+pub use web_server::{Bound, Listening, StartError, WebServer};

@@ -15,7 +15,7 @@ mod wiring;
 
 use std::io;
 use std::mem::discriminant;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -348,42 +348,25 @@ impl WebServer {
         scheduler: &Scheduler,
         addresses: &[SocketAddr],
     ) -> Result<Listening, StartError> {
-        let workers = scheduler.workers();
         let configuration = self.into_configuration()?;
-        let mode = discriminant(&configuration.mode);
         let count = match configuration.mode {
             Mode::Single => 1,
-            _ => workers.count(),
+            _ => scheduler.workers().count(),
         };
-        let site = &configuration.site;
-        let admission = Admission::new(site.connections, site.connections_per_client);
-        let connections = Connections::new(admission.clone(), configuration)?;
-        let mut bound = Vec::new();
-        for address in addresses {
-            let listeners = listeners(*address, count);
-            bound.push(listeners.map_err(|error| StartError::Bind {
-                address: *address,
-                error,
-            })?);
-        }
-        let addresses = bound
-            .iter()
-            .filter_map(|listeners| listeners[0].local_addr().ok())
-            .collect();
-        let (mut running, mut configurations) = (Vec::new(), Vec::new());
-        for worker in 0..count {
-            let listeners = bound.iter_mut().filter_map(Vec::pop).collect();
-            let (graph, configuration) = server_graph(listeners, connections.clone());
-            running.push(workers.run(Placement::Worker(worker), graph)?);
-            configurations.push(configuration);
-        }
-        Ok(Listening {
-            addresses,
-            mode,
-            running,
-            admission,
-            configurations,
-        })
+        start(configuration, scheduler, Bound::new(addresses, count)?)
+    }
+
+    /// Runs the server on sockets that listen already, on as many workers of `scheduler` as they were made for.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] says what cannot be had; nothing is served then.
+    ///
+    /// # Panics
+    ///
+    /// If the scheduler has fewer workers.
+    pub fn run_on(self, scheduler: &Scheduler, bound: Bound) -> Result<Listening, StartError> {
+        start(self.into_configuration()?, scheduler, bound)
     }
 
     /// The site's own folder and the others, open.
@@ -413,6 +396,76 @@ impl WebServer {
             site: Arc::new(self.site),
         })
     }
+}
+
+/// Sockets that listen, before there are threads that serve: to bind low ports takes rights that a server gives up then.
+///
+/// # Examples
+///
+/// ```
+/// use kamea::Scheduler;
+/// use kamea_components::server::{Bound, Site, WebServer};
+///
+/// let bound = Bound::new(&["127.0.0.1:0".parse()?], 1)?;
+/// let scheduler = Scheduler::with_workers(1);
+/// let listening = WebServer::new(Site::new(".")).run_on(&scheduler, bound)?;
+/// assert_ne!(listening.addresses()[0].port(), 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Bound {
+    /// For each address, a socket for each worker.
+    listeners: Vec<Vec<TcpListener>>,
+    workers: usize,
+}
+
+impl Bound {
+    /// Binds each address for this many workers.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Bind`] names the address that cannot be had.
+    pub fn new(addresses: &[SocketAddr], workers: usize) -> Result<Self, StartError> {
+        let bind = |&address| {
+            let bound = listeners(address, workers);
+            bound.map_err(|error| StartError::Bind { address, error })
+        };
+        let listeners = addresses.iter().map(bind).collect::<Result<_, _>>()?;
+        Ok(Self { listeners, workers })
+    }
+}
+
+fn start(
+    configuration: Configuration,
+    scheduler: &Scheduler,
+    mut bound: Bound,
+) -> Result<Listening, StartError> {
+    let workers = scheduler.workers();
+    let mode = discriminant(&configuration.mode);
+    let site = &configuration.site;
+    let admission = Admission::new(site.connections, site.connections_per_client);
+    let connections = Connections::new(admission.clone(), configuration)?;
+    let first = bound
+        .listeners
+        .iter()
+        .filter_map(|listeners| listeners.first());
+    let addresses = first
+        .filter_map(|listener| listener.local_addr().ok())
+        .collect();
+    let (mut running, mut configurations) = (Vec::new(), Vec::new());
+    for worker in 0..bound.workers {
+        let listeners = bound.listeners.iter_mut().filter_map(Vec::pop).collect();
+        let (graph, configuration) = server_graph(listeners, connections.clone());
+        running.push(workers.run(Placement::Worker(worker), graph)?);
+        configurations.push(configuration);
+    }
+    Ok(Listening {
+        addresses,
+        mode,
+        running,
+        admission,
+        configurations,
+    })
 }
 
 fn slot<P: kamea::Ports>(component: impl Component<P> + Clone + Send + Sync) -> Slot<P::Handles> {

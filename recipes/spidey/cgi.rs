@@ -92,5 +92,19 @@ pub(crate) fn cgi(options: &Options) -> Option<CgiOptions> {
     cgi.settings = options.cgi_env.clone();
     let limits = options.cgi_limit.iter();
     cgi.limits = limits.map(|limit| (limit.resource, limit.most)).collect();
+    cgi.user = options.cgi_user_ids;
     Some(cgi)
+}
+
+impl Options {
+    /// Whether there are programs that may run: some files could be one, or the folder of programs is there.
+    pub(crate) fn runs_cgi(&self) -> bool {
+        match self.cgi {
+            Some(Which::Off) => false,
+            Some(Which::Executable) => true,
+            Some(Which::CgiBin) | None => {
+                !self.cgi_interpreter.is_empty() || self.docroot_folder().join("cgi-bin").is_dir()
+            }
+        }
+    }
 }

@@ -31,6 +31,10 @@ pub(crate) fn serve_connection(arguments: Options) -> Result<(), Box<dyn Error>>
     let options = arguments.with_text(String::from_utf8(text)?)?;
     log_to_stderr(options.verbose, Stamp::Time)?;
     let log = AccessLog::start(&options)?;
+    // Its user is that of the server by now.
+    let mut confined = options.clone();
+    (confined.user, confined.group) = (None, None);
+    confined.confine()?;
     let scheduler = Scheduler::with_workers(1);
     scheduler.run(hangup_graph(log.entries())?)?;
     let wsgi = wsgi::load(&options, &scheduler)?;

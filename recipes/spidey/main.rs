@@ -4,6 +4,7 @@
 
 mod access_log;
 mod cgi;
+mod confine;
 mod connection;
 mod file;
 mod implicit;
@@ -29,7 +30,7 @@ use std::time::Duration;
 use kamea::{Graph, Scheduler, Sender};
 use kamea_components::documents::read_error_pages;
 use kamea_components::process::hangups;
-use kamea_components::server::{Explanations, LogEntry, WebServer};
+use kamea_components::server::{Bound, Explanations, LogEntry, WebServer};
 use kamea_components::web::{ErrorPages, answer_errors_with, answer_trace, require_loopback_name};
 use kamea_components::wsgi::{NotLoaded, WsgiPool};
 use kamea_recipes::{Stamp, listen_until_ctrl_c, log_to_stderr, raise_file_limit, wrong_usage};
@@ -83,15 +84,20 @@ fn run(arguments: Options) -> Result<(), Box<dyn Error>> {
     }
     let log = AccessLog::start(&options)?;
 
-    let scheduler = match options.workers {
-        None => Scheduler::new(),
-        Some(count) => Scheduler::with_workers(count.get().into()),
+    let workers = options.worker_count();
+    let listeners = match options.placement() {
+        Placement::Single => 1,
+        Placement::Pool | Placement::Forking => workers,
     };
+    let bound = Bound::new(&options.addresses(), listeners)?;
+    // What is opened from here on, and by threads that start from here on, is opened with fewer rights.
+    let in_force = options.confine()?;
+    let scheduler = Scheduler::with_workers(workers);
     let wsgi = wsgi::load(&options, &scheduler)?;
     let explanations = options.explanations();
     let server = server(&options, log.entries(), wsgi.clone(), explanations.clone())?;
-    let listening = Arc::new(server.run(&scheduler, &options.addresses())?);
-    options.say_what_is_in_force();
+    let listening = Arc::new(server.run_on(&scheduler, bound)?);
+    options.say_what_is_in_force(in_force);
     options.say_urls(listening.addresses());
     let _inspecting = options.inspect(&scheduler, explanations.clone())?;
     let mut graph = Graph::new("configuration");

@@ -6,17 +6,20 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::num::{NonZeroU16, NonZeroU64};
 use std::path::PathBuf;
+use std::thread;
 use std::time::Duration;
 
 use clap::parser::ValueSource;
 use clap::{Arg, Command, CommandFactory as _, FromArgMatches as _, Parser};
 use kamea_components::cgi::Setting;
 use kamea_components::documents::{CacheRule, Compression, Interpreter};
+use kamea_components::process::UserIds;
 use kamea_components::server::{LogFormat, Site};
 use kamea_components::web::ErrorRedirect;
 use kamea_recipes::{address, wrong_usage};
 
 use super::cgi::{Limit, Unmeasured, Which, programs};
+use super::confine::user_ids;
 use super::file::File;
 use super::implicit::{self, Implicit};
 use super::mode::Placement;
@@ -177,6 +180,21 @@ pub(crate) struct Options {
     /// Load it anew when its source has changed
     #[arg(long, help_heading = "Python application")]
     pub(crate) reload: bool,
+    /// Run as this user once addresses are bound and files opened; needs root
+    #[arg(long, value_name = "USER", help_heading = "Rights")]
+    pub(crate) user: Option<String>,
+    /// Run in this group; needs --user [default: that of the user]
+    #[arg(long, value_name = "GROUP", help_heading = "Rights")]
+    pub(crate) group: Option<String>,
+    /// Run CGI programs as this user; needs root
+    #[arg(long, value_name = "USER", help_heading = "Rights")]
+    pub(crate) cgi_user: Option<String>,
+    /// That user by its numbers: the list of users cannot be read any more once the server is confined
+    #[arg(skip)]
+    pub(crate) cgi_user_ids: Option<UserIds>,
+    /// Do not confine the server to the files that the options name (Landlock)
+    #[arg(long, help_heading = "Rights")]
+    pub(crate) no_sandbox: bool,
     /// Answer TRACE, with what of a request arrives
     #[arg(long, help_heading = "Responses")]
     pub(crate) trace: bool,
@@ -365,7 +383,9 @@ impl Options {
             given: self.given,
             ..options
         };
-        options.with_mode_of_flag()
+        let mut options = options.with_mode_of_flag()?;
+        options.cgi_user_ids = options.cgi_user.as_deref().map(user_ids).transpose()?;
+        Ok(options)
     }
 
     /// `-f` is `--mode forking`.
@@ -421,9 +441,25 @@ impl Options {
         }
     }
 
+    /// How many threads serve.
+    pub(crate) fn worker_count(&self) -> usize {
+        let cores = || thread::available_parallelism().map_or(1, usize::from);
+        self.workers.map_or_else(cores, |count| count.get().into())
+    }
+
     /// The folder that is served.
     pub(crate) fn docroot_folder(&self) -> PathBuf {
         self.docroot.clone().unwrap_or_else(|| ".".into())
+    }
+
+    /// Options that serve one folder.
+    #[cfg(test)]
+    pub(crate) fn for_folder(folder: &std::path::Path, writable: bool) -> Self {
+        Self {
+            docroot: Some(folder.to_owned()),
+            writable,
+            ..Self::default()
+        }
     }
 
     pub(crate) fn is_writable(&self) -> bool {

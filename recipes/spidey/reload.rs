@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use kamea::{Component, Sender, Sink, unblock};
-use kamea_components::process::Hangup;
+use kamea::{Component, Sender, Sink};
+use kamea_components::process::{Hangup, run_unconfined};
 use kamea_components::server::{Explanations, Listening, LogEntry};
 use kamea_components::wsgi::WsgiPool;
 
@@ -46,8 +46,9 @@ impl Reload {
     async fn apply(&self) -> Result<(), String> {
         let (arguments, log, wsgi) = (self.arguments.clone(), self.log.clone(), self.wsgi.clone());
         let explanations = self.explanations.clone();
-        let new = unblock(move || {
+        let new = run_unconfined(move || {
             let options = arguments.with_file()?;
+            options.check_reach()?;
             server(&options, log, wsgi, explanations).map_err(|error| error.to_string())
         });
         let replaced = self.listening.replace(new.await?).await;

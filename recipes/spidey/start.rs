@@ -10,10 +10,10 @@ use super::options::{Options, Source};
 
 impl Options {
     /// Says on stderr what whoever has started the server should know.
-    pub(crate) fn say_what_is_in_force(&self) {
+    pub(crate) fn say_what_is_in_force(&self, confined: Vec<String>) {
         let mut stderr = io::stderr().lock();
         // Who cannot read it cannot be helped.
-        for line in self.in_force() {
+        for line in self.in_force().into_iter().chain(confined) {
             let _ = writeln!(stderr, "{line}");
         }
     }

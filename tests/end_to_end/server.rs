@@ -75,7 +75,7 @@ impl Server {
         Self::start_with(root, command)
     }
 
-    fn start_with(root: TempDir, mut command: Command) -> Self {
+    pub(crate) fn start_with(root: TempDir, mut command: Command) -> Self {
         // The hosts that the tests name.
         let mut child = command
             .args(["--host", "test", "--host", "a"])
