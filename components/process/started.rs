@@ -146,8 +146,11 @@ impl Group {
             };
             (resource, limit)
         });
-        let found = found_file_limit().map(|limit| (Resource::Nofile, limit));
-        for (resource, limit) in found.into_iter().chain(limits) {
+        if let Some(limit) = found_file_limit() {
+            // Of a process of another user only CAP_SYS_RESOURCE may change it: then it keeps ours, which is higher.
+            let _ = prlimit(Some(group.id), Resource::Nofile, limit);
+        }
+        for (resource, limit) in limits {
             match prlimit(Some(group.id), resource, limit) {
                 // It has ended already.
                 Ok(_) | Err(rustix::io::Errno::SRCH) => {}

@@ -97,9 +97,9 @@ fn run(arguments: Options) -> Result<(), Box<dyn Error>> {
     let explanations = options.explanations();
     let server = server(&options, log.entries(), wsgi.clone(), explanations.clone())?;
     let listening = Arc::new(server.run_on(&scheduler, bound)?);
-    options.say_urls(listening.addresses());
     let _inspecting = options.inspect(&scheduler, explanations.clone())?;
     options.say_what_is_in_force(in_force);
+    options.say_urls(listening.addresses());
     let mut graph = Graph::new("configuration");
     let hangups = graph.add("hangups", hangups());
     let reload = reload_on_hangup(Reload {

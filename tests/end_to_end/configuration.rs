@@ -172,8 +172,8 @@ fn a_mistake_names_file_line_key_and_what_would_be_right() {
             &["spidey.toml:1: check: ", "command line"],
         ),
         (
-            "[server]\nport = 1\n",
-            &["spidey.toml:1: server: ", "lists them"],
+            "[main]\nport = 1\n",
+            &["spidey.toml:1: main: ", "lists them"],
         ),
         (
             "inspect = 'here'\n",
