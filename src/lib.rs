@@ -58,7 +58,7 @@ pub use link::across::{Leftovers, Messages, Receiver, Sender, link};
 pub use mutation::mutated;
 #[doc(hidden)]
 pub use port::Letter;
-pub use port::{Closed, Inbox, Message, NextMessage, Outbox, SendMessage, TrySendError};
+pub use port::{Closed, Inbox, Message, NextMessage, Outbox, Permit, SendMessage, TrySendError};
 pub use ports::{
     AnyInbox, AnyOutbox, AnyOutboxes, AnyPort, Direction, InboxHandle, MessageType, OutboxHandle,
     Outboxes, OutboxesHandle, Pipe, PipeHandles, Port, PortInfo, Ports, Sink, SinkHandles, Source,

@@ -27,6 +27,7 @@ use crate::ask::Release;
 use crate::census::Recorded;
 use crate::component::Started;
 use crate::graph::Plan;
+use crate::link::LateWakes;
 use crate::link::across::AnyEnds;
 use crate::port::{Outbox, TrySendError};
 use crate::ports::{AnyLink, Wiring};
@@ -449,6 +450,7 @@ impl Drop for Flow {
 struct Polling {
     ready: Rc<ReadySet>,
     turn: InTurn,
+    _late: LateWakes,
 }
 
 impl Polling {
@@ -458,7 +460,11 @@ impl Polling {
         if turn.is_outermost() {
             budget::begin();
         }
-        Self { ready, turn }
+        Self {
+            ready,
+            turn,
+            _late: LateWakes::begin(),
+        }
     }
 }
 

@@ -1,16 +1,16 @@
-//! The link between workers and to threads: a bounded `flume` channel, async and blocking at both ends.
+//! The link between workers and to threads: a bounded channel, async and blocking at both ends.
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
-use super::circle::{CircleInbox, CircleLink};
+use super::circle::{CircleInbox, CircleLink, CircleSpace};
 use super::outward::Outward;
 use super::shared::{Shared, WriterWaits};
-use super::{Counted, Measure, Terms, capacity_of};
-use crate::port::{Closed, Inbox, Message, Outbox, TrySendError};
+use super::{Counted, Measure, Terms, capacity_of, channel};
+use crate::port::{Closed, Inbox, Message, Outbox, Permit, TrySendError};
 use crate::ports::Direction;
 use crate::scheduler::refuse_to_block;
 
@@ -39,7 +39,7 @@ fn link_of<T>(
     feeds: usize,
     measure: Option<Measure<T>>,
 ) -> (Sender<T>, Receiver<T>) {
-    let (sender, receiver) = flume::bounded(capacity);
+    let (sender, receiver) = channel::bounded(capacity);
     let shared = Arc::new(Shared::new(capacity, feeds, measure));
     (
         Sender {
@@ -55,7 +55,7 @@ fn link_of<T>(
 /// The sending end of a link that belongs to no graph. A clone is a further outbox of the same link.
 #[derive(Debug)]
 pub struct Sender<T> {
-    sender: flume::Sender<T>,
+    sender: channel::Sender<T>,
     shared: Arc<Shared<T>>,
     /// Its number among the outboxes that feed the link.
     feed: usize,
@@ -86,12 +86,58 @@ impl<T> Sender<T> {
             Err(TrySendError::Closed(message)) => Err(Closed(message)),
             Err(TrySendError::Full(message)) => {
                 let (_waiting, bytes) = self.begin_wait(&message);
-                let sent = self.sender.send_async(message).await;
-                sent.map_err(|error| Closed(error.0))?;
+                self.sender.send(message).await?;
                 self.count_sent(bytes);
                 Ok(())
             }
         }
+    }
+
+    /// Takes space for one message; waits while the link is full. See [`Outbox::reserve`].
+    ///
+    /// [`Outbox::reserve`]: crate::Outbox::reserve
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`], when the receiving end is gone.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # kamea::testing::block_on(async {
+    /// let (sender, mut receiver) = kamea::link(1);
+    /// let permit = sender.reserve().await.unwrap();
+    /// assert!(sender.try_send(1).is_err(), "the space is taken");
+    /// permit.send(2).unwrap();
+    /// assert_eq!(receiver.next().await, Some(2));
+    /// # });
+    /// ```
+    pub async fn reserve(&self) -> Result<Permit<'_, T>, Closed<()>> {
+        self.reserve_owned().await
+    }
+
+    pub(crate) async fn reserve_owned<'a>(&self) -> Result<Permit<'a, T>, Closed<()>>
+    where
+        T: 'a,
+    {
+        let graph = self.outward.as_ref().map_or(0, |own| own.number);
+        let space = {
+            let mut waiting = None;
+            let mut space = pin!(self.sender.reserve());
+            poll_fn(|cx| {
+                let space = space.as_mut().poll(cx);
+                if space.is_pending() {
+                    waiting.get_or_insert_with(|| self.shared.begin_wait(self.feed, graph));
+                }
+                space
+            })
+            .await?
+        };
+        Ok(Permit::across(Space {
+            space,
+            sender: self.clone(),
+            circle: None,
+        }))
     }
 
     /// Sends a message if there is space for it now.
@@ -108,14 +154,9 @@ impl<T> Sender<T> {
             }
             self.show(&message);
         }
-        match self.sender.try_send(message) {
-            Ok(()) => {
-                self.count_sent(bytes);
-                Ok(())
-            }
-            Err(flume::TrySendError::Full(message)) => Err(TrySendError::Full(message)),
-            Err(flume::TrySendError::Disconnected(message)) => Err(TrySendError::Closed(message)),
-        }
+        self.sender.try_send(message)?;
+        self.count_sent(bytes);
+        Ok(())
     }
 
     /// Sends a message; blocks this thread while the link is full.
@@ -134,8 +175,7 @@ impl<T> Sender<T> {
             Err(TrySendError::Full(message)) => {
                 refuse_to_block("send_blocking", "`send(..).await`");
                 let (_waiting, bytes) = self.begin_wait(&message);
-                let sent = self.sender.send(message);
-                sent.map_err(|error| Closed(error.0))?;
+                self.sender.send_blocking(message)?;
                 self.count_sent(bytes);
                 Ok(())
             }
@@ -202,9 +242,43 @@ impl<T> Sender<T> {
     }
 }
 
+/// Space for one message, held open by its sender.
+#[derive(Debug)]
+pub(crate) struct Space<T> {
+    space: channel::Permit<T>,
+    sender: Sender<T>,
+    /// The circle that the link is in, if it is in one. After the space, in the order of drops.
+    circle: Option<CircleSpace>,
+}
+
+impl<T> Space<T> {
+    pub(crate) fn enter_circle(&mut self, link: Arc<CircleLink>) {
+        self.circle = Some(CircleSpace(link));
+    }
+
+    pub(crate) fn send(self, message: T) -> Result<(), Closed<T>> {
+        let Self {
+            space,
+            sender,
+            circle,
+        } = self;
+        let bytes = sender.shared.weigh(&message);
+        if sender.is_tapped() {
+            sender.show(&message);
+        }
+        let send = || space.send(message);
+        match &circle {
+            None => send()?,
+            Some(CircleSpace(link)) => link.counting(send)?,
+        }
+        sender.count_sent(bytes);
+        Ok(())
+    }
+}
+
 /// A sender that does not hold its link open: the end of a feedback link.
 pub(crate) struct WeakSender<T> {
-    sender: flume::WeakSender<T>,
+    sender: channel::WeakSender<T>,
     shared: Arc<Shared<T>>,
     feed: usize,
     outward: Option<Arc<Outward<T>>>,
@@ -234,7 +308,7 @@ impl<T> WeakSender<T> {
 /// The receiving end of a link that belongs to no graph.
 #[derive(Debug)]
 pub struct Receiver<T> {
-    receiver: flume::Receiver<T>,
+    receiver: channel::Receiver<T>,
     shared: Arc<Shared<T>>,
 }
 
@@ -248,7 +322,7 @@ impl<T> Receiver<T> {
         match self.try_receive() {
             None => {
                 let _waiting = self.shared.reader_waits();
-                self.counted(self.receiver.recv_async().await.ok())
+                self.counted(self.receiver.recv().await)
             }
             message => message,
         }
@@ -260,7 +334,7 @@ impl<T> Receiver<T> {
     }
 
     pub(crate) fn try_receive(&self) -> Option<T> {
-        self.counted(self.receiver.try_recv().ok())
+        self.counted(self.receiver.try_recv())
     }
 
     /// The next message; blocks this thread until it is there. `None` once every sender is gone and nothing is left.
@@ -278,7 +352,7 @@ impl<T> Receiver<T> {
                 refuse_to_block("next_blocking", "`next().await`");
             }
             let _waiting = self.shared.reader_waits();
-            self.counted(self.receiver.recv().ok())
+            self.counted(self.receiver.recv_blocking())
         })
     }
 
@@ -319,7 +393,7 @@ impl<T> Receiver<T> {
 
 /// What is left in a link when its receiving end goes. Made by [`Receiver::leftovers`].
 #[derive(Debug)]
-pub struct Leftovers<T>(flume::Receiver<T>);
+pub struct Leftovers<T>(channel::Receiver<T>);
 
 impl<T> Leftovers<T> {
     /// Takes it out, with what is being sent. To be called when the receiving end has gone: until then its messages are its own.

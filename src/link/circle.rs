@@ -234,9 +234,19 @@ impl<T: 'static> CircleOutbox<T> {
     }
 }
 
+/// The circle that a permit is for. Dropped after its space has been given back.
+#[derive(Debug)]
+pub(crate) struct CircleSpace(pub(crate) Arc<CircleLink>);
+
+impl Drop for CircleSpace {
+    fn drop(&mut self) {
+        self.0.tell_of_space();
+    }
+}
+
 impl CircleLink {
     /// Counts what `send` sends.
-    fn counting<E>(&self, send: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+    pub(crate) fn counting<E>(&self, send: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
         self.begin_send();
         let sent = send();
         if sent.is_err() {

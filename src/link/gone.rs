@@ -4,22 +4,17 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
+use super::line::{Line, Ticket};
 use crate::flow::wake_caught;
 use crate::mutation::mutated;
 use crate::sync::{AtomicBool, Mutex, Ordering};
 
-/// The fact that a receiving end is gone, and who waits for it. `flume` tells a sender only when it sends.
+/// The fact that a receiving end is gone, and who waits for it. A sender hears of it otherwise only
+/// when it sends.
 #[derive(Debug, Default)]
 pub(crate) struct Gone {
     is_gone: AtomicBool,
-    waiting: Mutex<Waiting>,
-}
-
-/// Those that wait, each under a number of its own.
-#[derive(Debug, Default)]
-struct Waiting {
-    wakers: Vec<(u64, Waker)>,
-    numbered: u64,
+    waiting: Mutex<Line<Waker>>,
 }
 
 impl Gone {
@@ -28,11 +23,11 @@ impl Gone {
         if mutated("the end of a receiver wakes nobody") {
             return;
         }
-        let wakers = match self.waiting.lock() {
-            Ok(mut waiting) => std::mem::take(&mut waiting.wakers),
+        let mut wakers = match self.waiting.lock() {
+            Ok(mut waiting) => std::mem::take(&mut *waiting),
             Err(_) => return,
         };
-        wakers.into_iter().for_each(|(_, waker)| wake_caught(waker));
+        wakers.drain().for_each(wake_caught);
     }
 
     pub(super) fn is_set(&self) -> bool {
@@ -43,7 +38,7 @@ impl Gone {
     pub(super) fn wait(&self) -> GoneWait<'_> {
         GoneWait {
             gone: self,
-            number: None,
+            ticket: None,
         }
     }
 }
@@ -53,7 +48,7 @@ impl Gone {
 pub(super) struct GoneWait<'a> {
     gone: &'a Gone,
     /// By which it is known, once it has been polled.
-    number: Option<u64>,
+    ticket: Option<Ticket>,
 }
 
 impl GoneWait<'_> {
@@ -61,14 +56,10 @@ impl GoneWait<'_> {
         let Ok(mut waiting) = self.gone.waiting.lock() else {
             return;
         };
-        let number = *self.number.get_or_insert_with(|| {
-            waiting.numbered += 1;
-            waiting.numbered
-        });
-        let mut known = waiting.wakers.iter_mut();
-        match known.find(|(known, _)| *known == number) {
-            Some((_, known)) => known.clone_from(waker),
-            None => waiting.wakers.push((number, waker.clone())),
+        let known = self.ticket.and_then(|ticket| waiting.find(ticket));
+        match known {
+            Some(known) => known.clone_from(waker),
+            None => self.ticket = Some(waiting.enter(waker.clone())),
         }
     }
 }
@@ -92,15 +83,9 @@ impl Future for GoneWait<'_> {
 
 impl Drop for GoneWait<'_> {
     fn drop(&mut self) {
-        let Some(number) = self.number else { return };
+        let Some(ticket) = self.ticket else { return };
         let known = match self.gone.waiting.lock() {
-            Ok(mut waiting) => {
-                let at = waiting
-                    .wakers
-                    .iter()
-                    .position(|(known, _)| *known == number);
-                at.map(|at| waiting.wakers.swap_remove(at))
-            }
+            Ok(mut waiting) => waiting.leave(ticket),
             Err(_) => None,
         };
         // A waker may own anything, and what it owns may wait for the same.
@@ -136,7 +121,7 @@ mod tests {
             assert!(Pin::new(&mut given_up).poll(&mut cx).is_pending());
             assert!(Pin::new(&mut stays).poll(&mut cx).is_pending());
         }
-        assert_eq!(gone.waiting.lock().unwrap().wakers.len(), 1);
+        assert_eq!(gone.waiting.lock().unwrap().iter().count(), 1);
         gone.set();
         assert!(Pin::new(&mut stays).poll(&mut cx).is_ready());
     }

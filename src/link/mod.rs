@@ -1,12 +1,14 @@
 //! A link: a bounded, typed connection from outboxes to an inbox.
 //!
 //! There are two kinds, and a component cannot tell which one it has: [`within`] a flow a link is a plain
-//! queue on one thread, without atomics; [`across`] workers and threads it is a `flume` channel.
+//! queue on one thread, without atomics; [`across`] workers and threads it is a [`channel`].
 
 pub(crate) mod across;
+mod channel;
 pub(crate) mod circle;
 mod count;
 mod gone;
+pub(crate) mod line;
 mod outward;
 mod shared;
 #[cfg(test)]
@@ -18,6 +20,7 @@ use std::any::Any;
 use std::rc::Rc;
 use std::sync::Arc;
 
+pub(crate) use channel::later::LateWakes;
 pub(crate) use count::{Counted, LinkCounts};
 pub(crate) use watch::{Tapping, Watch};
 

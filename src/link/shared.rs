@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::gone::Gone;
+use super::line::{Line, Ticket};
 use super::{Counted, LinkCounts, Measure, Tapping};
 use crate::port::Message;
 use crate::tap::TapPoint;
@@ -24,7 +25,7 @@ pub(crate) struct Shared<T> {
     measure: Option<Measure<T>>,
     reader_waits: AtomicBool,
     /// The sends that wait for space.
-    writers: Mutex<Vec<Wait>>,
+    writers: Mutex<Line<Wait>>,
     /// How many graphs have had an outbox of theirs send over it, if it leads out of them.
     graphs: AtomicU64,
     /// Whether there are any taps: what each message looks at.
@@ -33,7 +34,7 @@ pub(crate) struct Shared<T> {
 }
 
 /// A send that waits for space.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug)]
 struct Wait {
     feed: usize,
     /// The number of the graph that it leads out of; 0 otherwise.
@@ -121,8 +122,11 @@ impl<T> Shared<T> {
         self.high_water.fetch_max(self.capacity, Relaxed);
         let since = turn();
         let wait = Wait { feed, graph, since };
-        lock(&self.writers).push(wait);
-        WriterWaits { shared: self, wait }
+        let ticket = lock(&self.writers).enter(wait);
+        WriterWaits {
+            shared: self,
+            ticket,
+        }
     }
 
     /// The outboxes of a graph that wait for space, and since when.
@@ -141,15 +145,12 @@ impl<T> Shared<T> {
 
 pub(super) struct WriterWaits<'a, T> {
     shared: &'a Shared<T>,
-    wait: Wait,
+    ticket: Ticket,
 }
 
 impl<T> Drop for WriterWaits<'_, T> {
     fn drop(&mut self) {
-        let mut writers = lock(&self.shared.writers);
-        if let Some(at) = writers.iter().position(|wait| *wait == self.wait) {
-            writers.swap_remove(at);
-        }
+        lock(&self.shared.writers).leave(self.ticket);
     }
 }
 

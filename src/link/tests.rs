@@ -174,3 +174,88 @@ fn across_threads_a_sender_hears_of_the_end() {
     drop(receiver);
     waiting.join().unwrap();
 }
+
+/// Both kinds of link, of that capacity.
+fn both_kinds(capacity: usize) -> [(Outbox<u32>, Inbox<u32>); 2] {
+    let (mut outboxes, inbox) = link(capacity, 1);
+    let within = (outboxes.remove(0), inbox);
+    let (sender, receiver) = crate::link(capacity);
+    [within, (Outbox::from(sender), Inbox::from(receiver))]
+}
+
+#[test]
+fn a_permit_holds_its_space_in_each_kind_of_link() {
+    for capacity in 1..4 {
+        for (outbox, mut inbox) in both_kinds(capacity) {
+            let mut permits: Vec<_> = (0..capacity)
+                .map(|_| match poll(pin!(outbox.reserve())) {
+                    Poll::Ready(Ok(permit)) => permit,
+                    waits => panic!("there is space: {waits:?}"),
+                })
+                .collect();
+            assert_eq!(outbox.try_send(0), Err(TrySendError::Full(0)), "{outbox:?}");
+            assert_eq!(inbox.try_next(), None);
+            let mut next = Box::pin(outbox.reserve());
+            assert!(poll(next.as_mut()).is_pending());
+            let mut behind = Box::pin(outbox.send(9));
+            assert!(poll(behind.as_mut()).is_pending());
+            // One is used, and its message taken: the space is that of who waits next.
+            permits.remove(0).send(1).unwrap();
+            assert!(poll(next.as_mut()).is_pending());
+            assert_eq!(inbox.try_next(), Some(1));
+            assert!(poll(behind.as_mut()).is_pending(), "it does not overtake");
+            // Who gives it up leaves it to the one behind.
+            drop(next);
+            assert_eq!(poll(behind.as_mut()), Poll::Ready(Ok(())));
+            drop(behind);
+            permits.clear();
+            assert_eq!(inbox.try_next(), Some(9));
+            (0..capacity).for_each(|_| outbox.try_send(2).unwrap());
+            assert_eq!(outbox.try_send(2), Err(TrySendError::Full(2)), "{outbox:?}");
+        }
+    }
+}
+
+#[test]
+fn a_permit_hears_of_the_end_with_its_message_still_in_hand() {
+    for (outbox, inbox) in both_kinds(1) {
+        let Poll::Ready(Ok(permit)) = poll(pin!(outbox.reserve())) else {
+            panic!("there is space");
+        };
+        let mut waits = Box::pin(outbox.reserve());
+        assert!(poll(waits.as_mut()).is_pending());
+        drop(inbox);
+        assert_eq!(permit.send(7), Err(Closed(7)));
+        assert!(matches!(poll(waits.as_mut()), Poll::Ready(Err(Closed(())))));
+    }
+}
+
+/// A hundred thousand wait for space, or for the end, and go again from the middle outwards.
+#[test]
+fn to_wait_takes_the_same_however_many_wait() {
+    let began = std::time::Instant::now();
+    for (outbox, inbox) in both_kinds(1) {
+        outbox.try_send(0).unwrap();
+        let mut sends: Vec<_> = (0..50_000)
+            .map(|n| Some(Box::pin(outbox.send(n))))
+            .collect();
+        let mut ends: Vec<_> = (0..50_000)
+            .map(|_| Some(Box::pin(outbox.closed())))
+            .collect();
+        for _ in 0..2 {
+            for send in sends.iter_mut().flatten() {
+                assert!(poll(send.as_mut()).is_pending());
+            }
+            for end in ends.iter_mut().flatten() {
+                assert!(poll(end.as_mut()).is_pending());
+            }
+        }
+        for at in (0..50_000).filter(|at| at % 3 > 0) {
+            (sends[at], ends[at]) = (None, None);
+        }
+        drop(inbox);
+    }
+    // Ample for a debug build on a busy machine; anything quadratic takes longer.
+    let took = began.elapsed();
+    assert!(took < std::time::Duration::from_secs(8), "{took:?}");
+}

@@ -4,13 +4,13 @@ use std::any::Any;
 use std::cell::{RefCell, RefMut};
 use std::collections::VecDeque;
 use std::future::Future;
-use std::num::NonZeroU64;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use super::line::{Line, Ticket};
 use super::{Counted, LinkCounts, Tapping, Terms, Watch};
 use crate::flow::budget::{CHUNK, give_way, spend};
 use crate::flow::{ReadySet, Waiter, is_stopping_source, polls_of};
@@ -20,6 +20,10 @@ use crate::supervision::drop_each;
 use crate::tap::TapPoint;
 use crate::time::turn;
 
+mod permit;
+
+pub(crate) use permit::Permit;
+
 /// The queue behind one inbox and the outboxes that feed it.
 pub(crate) struct Queue<T> {
     state: RefCell<State<T>>,
@@ -28,7 +32,7 @@ pub(crate) struct Queue<T> {
 
 struct State<T> {
     messages: VecDeque<T>,
-    /// 0 once the inbox is gone: there is no space any more.
+    /// Less what permits hold; 0 once the inbox is gone: there is no space any more.
     capacity: usize,
     /// Open outboxes that hold the link open (feedback links do not).
     holders: usize,
@@ -38,10 +42,9 @@ struct State<T> {
     /// How often that component had been polled when it began to wait.
     reader_polls: u64,
     /// Sends that wait for space, first come first served.
-    writers: VecDeque<Writer>,
-    next_ticket: Ticket,
+    writers: Line<Writer>,
     /// Components that wait for the inbox to close.
-    watchers: Vec<(Ticket, Waiter)>,
+    watchers: Line<Waiter>,
     /// How many messages the first outbox has sent.
     sent: u64,
     /// How many the others have, if the link has several.
@@ -60,16 +63,12 @@ struct State<T> {
 
 /// A send that waits for space.
 struct Writer {
-    ticket: Ticket,
     /// Whom to wake, unless that has been done.
     waiter: Option<Waiter>,
     /// Which of the outboxes.
     feed: usize,
     since: Instant,
 }
-
-/// A place among the sends that wait for space.
-pub(crate) type Ticket = NonZeroU64;
 
 // What is done once a message is inlined into the component, and what is done once a wait is not.
 impl<T> Queue<T> {
@@ -85,9 +84,8 @@ impl<T> Queue<T> {
                 inbox_open: true,
                 reader: None,
                 reader_polls: 0,
-                writers: VecDeque::new(),
-                next_ticket: Ticket::MIN,
-                watchers: Vec::new(),
+                writers: Line::default(),
+                watchers: Line::default(),
                 sent: 0,
                 sent_by_others: vec![0; terms.feeds.saturating_sub(1)].into(),
                 high_water: 0,
@@ -152,7 +150,12 @@ impl<T> Queue<T> {
         }
         let is_full = state.messages.len() == state.capacity;
         let message = state.messages.pop_front();
-        let writer = if is_full { state.first_writer() } else { None };
+        let has_space = is_full && message.is_some();
+        let writer = if has_space {
+            state.first_writer()
+        } else {
+            None
+        };
         state.reckon();
         drop(state);
         if !mutated("who waits for space is not woken") {
@@ -223,7 +226,7 @@ impl<T> Queue<T> {
             let message = message.take().expect("polled after it was ready");
             return Poll::Ready(Err(Closed(message)));
         }
-        let is_first = state.writers.front().map(|writer| writer.ticket) == *ticket;
+        let is_first = state.writers.first_ticket() == *ticket;
         if is_first && state.messages.len() < state.capacity {
             if ticket.is_none() {
                 // There was space, and it was not taken.
@@ -232,7 +235,7 @@ impl<T> Queue<T> {
             }
             let message = message.take().expect("polled after it was ready");
             if ticket.take().is_some() {
-                state.writers.pop_front();
+                state.writers.pop();
             }
             state.accept(message, feed);
             let next = state.next_writer_with_space();
@@ -240,26 +243,7 @@ impl<T> Queue<T> {
             self.wake(next);
             return Poll::Ready(Ok(()));
         }
-        let waiter = Some(Waiter::of(cx, &self.ready));
-        match *ticket {
-            Some(ticket) => {
-                let mut writers = state.writers.iter_mut();
-                if let Some(writer) = writers.find(|writer| writer.ticket == ticket) {
-                    writer.waiter = waiter;
-                }
-            }
-            None => {
-                let new = state.take_ticket();
-                state.writers.push_back(Writer {
-                    ticket: new,
-                    waiter,
-                    feed,
-                    since: turn(),
-                });
-                state.reckon();
-                *ticket = Some(new);
-            }
-        }
+        state.wait(Waiter::of(cx, &self.ready), feed, ticket);
         Poll::Pending
     }
 
@@ -268,11 +252,7 @@ impl<T> Queue<T> {
     pub(crate) fn leave(&self, ticket: Ticket, message: &mut Option<T>) {
         let mut state = self.state.borrow_mut();
         let mut reader = None;
-        if let Some(at) = state
-            .writers
-            .iter()
-            .position(|writer| writer.ticket == ticket)
-            && let Some(writer) = state.writers.remove(at)
+        if let Some(writer) = state.writers.leave(ticket)
             && state.inbox_open
             && is_stopping_source()
             && let Some(message) = message.take()
@@ -305,7 +285,7 @@ impl<T> Queue<T> {
 
     #[cfg(test)]
     pub(super) fn count_watchers(&self) -> usize {
-        self.state.borrow().watchers.len()
+        self.state.borrow().watchers.iter().count()
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -367,10 +347,23 @@ impl<T> State<T> {
         self.count(feed);
     }
 
-    fn take_ticket(&mut self) -> Ticket {
-        let ticket = self.next_ticket;
-        self.next_ticket = ticket.saturating_add(1);
-        ticket
+    /// A send begins or goes on to wait for space.
+    fn wait(&mut self, waiter: Waiter, feed: usize, ticket: &mut Option<Ticket>) {
+        match *ticket {
+            Some(ticket) => {
+                if let Some(writer) = self.writers.find(ticket) {
+                    writer.waiter = Some(waiter);
+                }
+            }
+            None => {
+                *ticket = Some(self.writers.enter(Writer {
+                    waiter: Some(waiter),
+                    feed,
+                    since: turn(),
+                }));
+                self.reckon();
+            }
+        }
     }
 
     /// Finds out when there is nothing to be seen to.
@@ -413,17 +406,13 @@ impl<T> State<T> {
 
     /// All that wait for space or for the end. Mostly nobody does.
     fn take_waiting(&mut self) -> Vec<Waiter> {
-        if self.writers.is_empty() {
-            return self.watchers.drain(..).map(|(_, waiter)| waiter).collect();
-        }
-        let writers = self.writers.drain(..).filter_map(|writer| writer.waiter);
-        let watchers = self.watchers.drain(..).map(|(_, waiter)| waiter);
-        writers.chain(watchers).collect()
+        let writers = self.writers.drain().filter_map(|writer| writer.waiter);
+        writers.chain(self.watchers.drain()).collect()
     }
 
     /// Who is to be woken because there is space again. It keeps its place until it has sent.
     fn first_writer(&mut self) -> Option<Waiter> {
-        self.writers.front_mut()?.waiter.take()
+        self.writers.first_mut()?.waiter.take()
     }
 
     /// The next writer in line, if what just happened left space for it.
@@ -453,17 +442,12 @@ impl<T> Future for ClosedWait<'_, T> {
         }
         let waiter = Waiter::of(cx, &self.queue.ready);
         let Some(ticket) = self.ticket else {
-            let ticket = state.take_ticket();
-            state.watchers.push((ticket, waiter));
+            let ticket = state.watchers.enter(waiter);
             drop(state);
             self.ticket = Some(ticket);
             return Poll::Pending;
         };
-        if let Some((_, known)) = state
-            .watchers
-            .iter_mut()
-            .find(|(known, _)| *known == ticket)
-        {
+        if let Some(known) = state.watchers.find(ticket) {
             // A waker may own anything: it is dropped when nothing is borrowed.
             let before = std::mem::replace(known, waiter);
             drop(state);
@@ -477,12 +461,7 @@ impl<T> Drop for ClosedWait<'_, T> {
     fn drop(&mut self) {
         let Some(ticket) = self.ticket else { return };
         let mut state = self.queue.state.borrow_mut();
-        // Mostly it is the one that came last.
-        let at = state
-            .watchers
-            .iter()
-            .rposition(|(known, _)| *known == ticket);
-        let known = at.map(|at| state.watchers.swap_remove(at));
+        let known = state.watchers.leave(ticket);
         drop(state);
         drop(known);
     }

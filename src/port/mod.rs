@@ -3,6 +3,7 @@
 mod inbox;
 mod kept;
 mod outbox;
+mod permit;
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -12,6 +13,7 @@ pub use inbox::{Inbox, NextMessage};
 pub(crate) use kept::Kept;
 pub use kept::Letter;
 pub use outbox::{Outbox, SendMessage};
+pub use permit::Permit;
 
 /// What may travel over a link: any type that may be sent to another thread, borrows nothing and can be shown.
 ///

@@ -7,12 +7,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::{Across, Closed, TrySendError};
+use super::{Across, Closed, Permit, TrySendError};
 use crate::flow::budget::{give_way, spend};
 use crate::flow::{aside, go_on, is_stopping_source};
 use crate::link::across::{Sender, WeakSender};
 use crate::link::circle::{CircleLink, CircleOutbox};
-use crate::link::within::{Queue, Ticket};
+use crate::link::line::Ticket;
+use crate::link::within::Queue;
 
 /// The end of a link that a component sends its messages into.
 ///
@@ -109,6 +110,78 @@ impl<T: 'static> Outbox<T> {
             message: Some(message),
             ticket: None,
             across: None,
+        }
+    }
+
+    /// Takes space for one message; waits while the inbox at the other end is full. A message that is
+    /// sent by the [`Permit`] need not wait.
+    ///
+    /// For a send that competes with other events: when [`send`](Self::send) is given up, its message is
+    /// gone. Here nothing but the place in the line is lost, and the message is still in hand.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`], when the inbox at the other end is gone.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::future::poll_fn;
+    /// use std::pin::pin;
+    /// use std::task::Poll;
+    /// use kamea::{Done, Inbox, Outbox, Ports};
+    ///
+    /// #[derive(Ports)]
+    /// struct LatestPorts {
+    ///     readings: Inbox<u32>,
+    ///     latest: Outbox<u32>,
+    /// }
+    ///
+    /// /// Passes on the latest reading whenever there is space for one, and drops those before it.
+    /// async fn latest(io: &mut LatestPorts) -> Done {
+    ///     let mut reading = io.readings.next().await;
+    ///     while let Some(current) = reading {
+    ///         let permit = {
+    ///             let mut space = pin!(io.latest.reserve());
+    ///             let mut newer = pin!(io.readings.next());
+    ///             poll_fn(|cx| match space.as_mut().poll(cx) {
+    ///                 Poll::Ready(permit) => Poll::Ready(Ok(permit)),
+    ///                 Poll::Pending => newer.as_mut().poll(cx).map(Err),
+    ///             })
+    ///             .await
+    ///         };
+    ///         reading = match permit {
+    ///             Ok(permit) => {
+    ///                 permit?.send(current)?;
+    ///                 io.readings.next().await
+    ///             }
+    ///             Err(Some(newer)) => Some(newer),
+    ///             Err(None) => return Ok(io.latest.send(current).await?),
+    ///         };
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # let mut graph = kamea::Graph::new("test");
+    /// # let part = graph.add("latest", latest);
+    /// # let readings = graph.feed(part.readings);
+    /// # let latest = graph.take(part.latest);
+    /// # (0..10).for_each(|n| readings.try_send(n).unwrap());
+    /// # drop(readings);
+    /// # kamea::testing::block_on(graph.start().unwrap()).unwrap();
+    /// # assert_eq!(latest.into_iter().last(), Some(9));
+    /// ```
+    pub async fn reserve(&self) -> Result<Permit<'_, T>, Closed<()>> {
+        match &self.0 {
+            Sending::Within { queue, feed, .. } => queue.reserve(*feed).await.map(Permit::within),
+            Sending::Across(sender) => Box::pin(sender.reserve()).await,
+            Sending::Weak(weak) => match weak.upgrade() {
+                Some(sender) => Box::pin(async move { sender.reserve_owned().await }).await,
+                None => Err(Closed(())),
+            },
+            Sending::Circle(circle) => {
+                let permit = Box::pin(circle.outbox.reserve()).await?;
+                Ok(permit.in_circle(circle.link.clone()))
+            }
         }
     }
 
