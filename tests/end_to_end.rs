@@ -22,6 +22,7 @@ mod end_to_end {
     mod malformed;
     mod modes;
     mod notation;
+    mod passwords;
     mod programs;
     mod programs_of_www;
     mod rfc1945;

@@ -20,6 +20,7 @@ mod loopback;
 mod message;
 mod note;
 mod parse;
+mod passwords;
 mod read_slice;
 mod record;
 mod refuse;
@@ -44,6 +45,7 @@ pub use message::{
 pub use note::{Note, NotePorts, NotePortsHandles, note_requests};
 pub(crate) use parse::WINDOW;
 pub use parse::{Notice, ParsePorts, ParsePortsHandles, Patience, Written, parse_requests};
+pub use passwords::{User, ask_for_password};
 pub use read_slice::read_slice;
 pub use record::{Record, RecordPorts, RecordPortsHandles, record_exchanges};
 pub use refuse::{RefusePorts, RefusePortsHandles, refuse_requests};

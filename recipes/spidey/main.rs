@@ -31,7 +31,9 @@ use kamea::{Graph, Scheduler, Sender};
 use kamea_components::documents::read_error_pages;
 use kamea_components::process::hangups;
 use kamea_components::server::{Bound, Explanations, LogEntry, WebServer};
-use kamea_components::web::{ErrorPages, answer_errors_with, answer_trace, require_loopback_name};
+use kamea_components::web::{
+    ErrorPages, answer_errors_with, answer_trace, ask_for_password, require_loopback_name,
+};
 use kamea_components::wsgi::{NotLoaded, WsgiPool};
 use kamea_recipes::{Stamp, listen_until_ctrl_c, log_to_stderr, raise_file_limit, wrong_usage};
 
@@ -159,6 +161,9 @@ fn server(
     }
     if !pages.is_empty() {
         server = server.errors(answer_errors_with(pages));
+    }
+    if !options.auth.is_empty() {
+        server = server.filter("users", ask_for_password(options.auth.clone()));
     }
     if let Some(cgi) = cgi::cgi(options) {
         server = server.cgi(cgi);

@@ -15,7 +15,7 @@ use kamea_components::cgi::Setting;
 use kamea_components::documents::{CacheRule, Compression, Interpreter};
 use kamea_components::process::UserIds;
 use kamea_components::server::{LogFormat, Site};
-use kamea_components::web::ErrorRedirect;
+use kamea_components::web::{ErrorRedirect, User};
 use kamea_recipes::{address, wrong_usage};
 
 use super::cgi::{Limit, Unmeasured, Which, programs};
@@ -195,6 +195,9 @@ pub(crate) struct Options {
     /// Do not confine the server to the files that the options name (Landlock)
     #[arg(long, help_heading = "Rights")]
     pub(crate) no_sandbox: bool,
+    /// Ask for a name and a password, such as 'ada:$2y$05$...' or '/drafts/=ada:$2y$05$...'; `htpasswd -nB ada` makes one
+    #[arg(long, value_name = "[/PATH/=]NAME:HASH", help_heading = "Files")]
+    pub(crate) auth: Vec<User>,
     /// Answer TRACE, with what of a request arrives
     #[arg(long, help_heading = "Responses")]
     pub(crate) trace: bool,
