@@ -16,11 +16,37 @@ use kamea::{Graph, OutboxHandle, Scheduler, map, pipeline};
 use kamea_components::console::console_echoer;
 use kamea_components::inspect::{InspectError, Inspecting, Inspector};
 use kamea_components::server::{Explanations, WebServer};
+use log::LevelFilter;
 
 pub use kamea_components::process::raise_file_limit;
 #[cfg(feature = "packaging")]
 pub use packaging::generated;
 pub use program_log::{Stamp, log_modules_to_stderr, log_to_stderr};
+
+/// What the `main` of a recipe gives.
+pub type Outcome = Result<(), Shown>;
+
+/// What a recipe has failed with. `main` shows it as its message says, not as the source of a program would.
+///
+/// # Examples
+///
+/// ```
+/// let outcome: kamea_recipes::Outcome = "80x".parse::<u16>().map(drop).map_err(Into::into);
+/// assert_eq!(format!("{:?}", outcome.unwrap_err()), "invalid digit found in string");
+/// ```
+pub struct Shown(String);
+
+impl<E: fmt::Display> From<E> for Shown {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 /// What every recipe understands.
 #[derive(Parser)]
@@ -122,6 +148,12 @@ pub fn wrong_usage(error: &clap::Error) -> String {
     what.map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
+/// Lets faults and the causes of a 500 go to stderr, unless the recipe has a log of its own.
+fn log_failures() {
+    // Without that, nobody would ever hear of them.
+    let _ = log_modules_to_stderr(LevelFilter::Warn, Stamp::Nothing, &[]);
+}
+
 /// The arguments of a recipe, without its options.
 #[must_use]
 pub fn arguments() -> Vec<String> {
@@ -133,7 +165,8 @@ pub fn arguments() -> Vec<String> {
 /// # Errors
 ///
 /// If the address is none, or is taken, or the server cannot start.
-pub fn serve(server: WebServer) -> Result<(), Box<dyn Error>> {
+pub fn serve(server: WebServer) -> Outcome {
+    log_failures();
     let options = Options::parse();
     let named = options.arguments.first();
     let address = address(named.map_or("127.0.0.1:8080", String::as_str))?;
@@ -147,7 +180,11 @@ pub fn serve(server: WebServer) -> Result<(), Box<dyn Error>> {
     let _inspecting = options.inspect.run(&scheduler, explanations)?;
     let listening = server.run(&scheduler, &[address])?;
     let addresses = listening.addresses().to_vec();
-    listen_until_ctrl_c(scheduler, &addresses, Duration::from_secs(5))
+    Ok(listen_until_ctrl_c(
+        scheduler,
+        &addresses,
+        Duration::from_secs(5),
+    )?)
 }
 
 /// Says where a server listens, and runs it until ctrl-c or SIGTERM, and then for as long as `deadline`. These are heeded
@@ -179,7 +216,8 @@ pub fn listen_until_ctrl_c(
 /// # Errors
 ///
 /// If the graph has a mistake, or a fault has stopped it.
-pub fn run(graph: Graph) -> Result<(), Box<dyn Error>> {
+pub fn run(graph: Graph) -> Outcome {
+    log_failures();
     let scheduler = Scheduler::new();
     let _inspecting = Options::parse().inspect.run(&scheduler, None)?;
     let running = scheduler.run(graph)?;

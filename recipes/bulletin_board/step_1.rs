@@ -1,13 +1,11 @@
 //! The bulletin board, step 1: what a client sends comes back.
 
-use std::error::Error;
-
 use bytes::Bytes;
 use kamea::{Done, Graph, Pipe};
 use kamea_components::net::tcp_server;
-use kamea_recipes::{announce, arguments, run};
+use kamea_recipes::{Outcome, announce, arguments, run};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome {
     let [address] = &arguments()[..] else {
         return Err("usage: bulletin_board_1 ADDRESS".into());
     };

@@ -1,14 +1,12 @@
 //! The bulletin board, step 2: it speaks first, and in lines.
 
-use std::error::Error;
-
 use bytes::Bytes;
 use kamea::{Done, Graph, Pipe, map, pipeline};
 use kamea_components::net::tcp_server;
 use kamea_components::stream::lines;
-use kamea_recipes::{announce, arguments, run};
+use kamea_recipes::{Outcome, announce, arguments, run};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome {
     let [address] = &arguments()[..] else {
         return Err("usage: bulletin_board_2 ADDRESS".into());
     };

@@ -1,18 +1,16 @@
 //! The bulletin board, step 3: users have names.
 
-use std::error::Error;
-
 use bytes::Bytes;
 use kamea::{Done, Graph, map, pipeline};
 use kamea_components::net::tcp_server;
 use kamea_components::stream::lines;
-use kamea_recipes::{announce, arguments, run};
+use kamea_recipes::{Outcome, announce, arguments, run};
 
 mod conversation;
 
 use conversation::{User, login, say};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome {
     let [address] = &arguments()[..] else {
         return Err("usage: bulletin_board_3 ADDRESS".into());
     };

@@ -1,19 +1,18 @@
 //! The bulletin board, step 5: the messages in a file can be read.
 
-use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use kamea::{Closed, Component, Done, Graph, map, pipeline, unblock};
 use kamea_components::net::tcp_server;
 use kamea_components::stream::lines;
-use kamea_recipes::{announce, arguments, run};
+use kamea_recipes::{Outcome, announce, arguments, run};
 
 mod conversation;
 
 use conversation::{User, ask, login, say};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome {
     let [address, file] = &arguments()[..] else {
         return Err("usage: bulletin_board_5 ADDRESS FILE".into());
     };

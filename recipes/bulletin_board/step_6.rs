@@ -1,12 +1,10 @@
 //! The bulletin board, step 6: users write messages, which one component keeps.
 
-use std::error::Error;
-
 use bytes::Bytes;
 use kamea::{Graph, map, pipeline};
 use kamea_components::net::tcp_server;
 use kamea_components::stream::lines;
-use kamea_recipes::{announce, arguments, run};
+use kamea_recipes::{Outcome, announce, arguments, run};
 
 mod board;
 mod conversation;
@@ -15,7 +13,7 @@ mod menu;
 use board::keep_board;
 use menu::converse;
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome {
     let [address, file] = &arguments()[..] else {
         return Err("usage: bulletin_board_6 ADDRESS FILE".into());
     };

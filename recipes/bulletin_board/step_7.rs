@@ -1,13 +1,11 @@
 //! The bulletin board, step 7: who is there hears of what is new.
 
-use std::error::Error;
-
 use bytes::Bytes;
 use kamea::{Composite, Graph, Pipe, PipeHandles, Sender, map, pipeline};
 use kamea_components::chassis::{Backplane, Slow, publish_to, subscribe_to};
 use kamea_components::net::tcp_server;
 use kamea_components::stream::lines;
-use kamea_recipes::{announce, arguments, run};
+use kamea_recipes::{Outcome, announce, arguments, run};
 
 mod board;
 mod conversation;
@@ -16,7 +14,7 @@ mod menu;
 use board::{Ask, keep_board};
 use menu::converse;
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome {
     let [address, file] = &arguments()[..] else {
         return Err("usage: bulletin_board_7 ADDRESS FILE".into());
     };

@@ -1,13 +1,11 @@
 //! An access rule in front of everything: what lies below /songs/ is for those who know the word.
 
-use std::error::Error;
-
 use http::StatusCode;
 use kamea::Done;
 use kamea_components::http::Fields;
 use kamea_components::server::{Site, WebServer};
 use kamea_components::web::{Failure, FilterPorts, Request};
-use kamea_recipes::serve;
+use kamea_recipes::{Outcome, serve};
 
 /// Whether a request may go on. The decoded path counts: `/%73ongs/` is `/songs/`.
 fn is_allowed(request: &Request) -> bool {
@@ -32,6 +30,6 @@ async fn guard(io: &mut FilterPorts) -> Done {
     Ok(())
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome {
     serve(WebServer::new(Site::new("www")).filter("guard", guard))
 }

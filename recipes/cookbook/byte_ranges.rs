@@ -1,6 +1,5 @@
 //! Byte ranges of something that is no file: a mebibyte of digits, computed where they are asked for.
 
-use std::error::Error;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -9,7 +8,7 @@ use kamea::Done;
 use kamea_components::http::{Fields, Ranges, ResponseHead, evaluate_range};
 use kamea_components::server::{Site, WebServer};
 use kamea_components::web::{Body, Failure, HandlerPorts, Request, Response, Route};
-use kamea_recipes::serve;
+use kamea_recipes::{Outcome, serve};
 
 const LENGTH: u64 = 1 << 20;
 const ETAG: &str = "\"the one and only\"";
@@ -63,7 +62,7 @@ async fn serve_digits(io: &mut HandlerPorts) -> Done {
     Ok(())
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome {
     let route = Route::path("/digits").method("GET")?;
     serve(WebServer::new(Site::new("www")).route("digits", route, serve_digits))
 }

@@ -1,11 +1,9 @@
 //! Cache control: how long browsers and caches may keep what they have been sent, by rules.
 
-use std::error::Error;
-
 use kamea_components::server::{Site, WebServer};
-use kamea_recipes::serve;
+use kamea_recipes::{Outcome, serve};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome {
     let mut site = Site::new("www");
     // The first rule that matches counts: a path, a media type, a name.
     site.files.cache_rules = vec![

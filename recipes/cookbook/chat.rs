@@ -1,6 +1,5 @@
 //! A chat over TCP: what anybody says, everybody hears.
 
-use std::error::Error;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
@@ -8,9 +7,9 @@ use kamea::{Graph, map, pipeline};
 use kamea_components::chassis::{Backplane, Slow, publish_to, subscribe_to};
 use kamea_components::net::tcp_server;
 use kamea_components::stream::lines;
-use kamea_recipes::{announce, arguments, run};
+use kamea_recipes::{Outcome, announce, arguments, run};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome {
     let address = arguments().into_iter().next();
     let address = address.unwrap_or_else(|| "127.0.0.1:8080".to_owned());
     // Who does not listen holds nobody up.

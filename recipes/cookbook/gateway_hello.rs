@@ -1,10 +1,8 @@
 //! The gateway interface: an application in the shape of WSGI, mounted at a path.
 
-use std::error::Error;
-
 use kamea_components::gateway::{BoxError, Environ, StartResponse};
 use kamea_components::server::{Site, WebServer};
-use kamea_recipes::serve;
+use kamea_recipes::{Outcome, serve};
 
 async fn hello(environ: Environ, start_response: StartResponse) -> Result<String, BoxError> {
     start_response.ok([("Content-Type", "text/plain; charset=utf-8")])?;
@@ -16,6 +14,6 @@ async fn hello(environ: Environ, start_response: StartResponse) -> Result<String
     Ok(format!("hello {name}, by {method} at {mount}\n"))
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome {
     serve(WebServer::new(Site::new("www")).mount("/hello", hello))
 }

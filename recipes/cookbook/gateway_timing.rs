@@ -1,11 +1,9 @@
 //! Middleware: an application around another, which measures how long that takes to begin its response.
 
-use std::error::Error;
-
 use kamea::time::now;
 use kamea_components::gateway::{Application, BoxError, Chunks, Environ, StartResponse};
 use kamea_components::server::{Site, WebServer};
-use kamea_recipes::serve;
+use kamea_recipes::{Outcome, serve};
 
 /// Tells browsers, in `Server-Timing`, how long an application thought before it began its response.
 struct Timed<A>(A);
@@ -34,6 +32,6 @@ async fn add_up(environ: Environ, start_response: StartResponse) -> Result<Strin
     Ok(format!("{sum}\n"))
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome {
     serve(WebServer::new(Site::new("www")).mount("/sum", Timed(add_up)))
 }

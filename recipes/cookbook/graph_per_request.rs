@@ -1,7 +1,5 @@
 //! A graph for each request: the content goes through a pipeline of its own, line by line, while the response goes out.
 
-use std::error::Error;
-
 use bytes::Bytes;
 use http::StatusCode;
 use kamea::{Composite, Done, End, Graph, Pipe};
@@ -9,7 +7,7 @@ use kamea_components::gateway::{RequestPorts, RequestPortsHandles, ResponsePart,
 use kamea_components::http::{Fields, ResponseHead};
 use kamea_components::server::{Site, WebServer};
 use kamea_components::web::{Request, Route};
-use kamea_recipes::serve;
+use kamea_recipes::{Outcome, serve};
 
 /// The longest line, in bytes.
 const LONGEST: usize = 64 * 1024;
@@ -65,7 +63,7 @@ fn numbering(_: &Request) -> Composite<RequestPorts> {
     })
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome {
     let route = Route::path("/number").method("POST")?;
     serve(WebServer::new(Site::new("www")).route("number", route, serve_graphs(numbering)))
 }

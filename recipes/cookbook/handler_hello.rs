@@ -1,13 +1,12 @@
 //! Handlers: plain async functions, closures, and structs with state.
 
-use std::error::Error;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::StatusCode;
 use kamea_components::gateway::{BoxError, Handler, Reply};
 use kamea_components::server::{Site, WebServer};
 use kamea_components::web::{Incomplete, Request, Route};
-use kamea_recipes::serve;
+use kamea_recipes::{Outcome, serve};
 
 /// A function, of a request that it reads.
 async fn shout(mut request: Request) -> Result<String, Incomplete> {
@@ -26,7 +25,7 @@ impl Handler for Visits {
     }
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome {
     let gone = async |_: Request| Reply::failure(StatusCode::GONE, "this has moved on");
     let server = WebServer::new(Site::new("www"))
         .handle("shout", Route::path("/shout").method("POST")?, shout)

@@ -1,17 +1,16 @@
 //! Follows a log, and raises an alarm when too many of its lines in a second contain a word.
 
-use std::error::Error;
 use std::time::Duration;
 
 use kamea::{Graph, filter, map, pipeline};
 use kamea_components::console::console_echoer;
 use kamea_components::process::{Command, unix_process};
 use kamea_components::stream::{LONGEST_LINE, lines, measure_rate};
-use kamea_recipes::{arguments, run};
+use kamea_recipes::{Outcome, arguments, run};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome {
     let arguments = arguments();
     let [log, word, most] = &arguments[..] else {
         return Err("usage: log_alarm LOG WORD MOST".into());

@@ -1,12 +1,11 @@
 //! A tee: what clients send is logged while it passes, chunk by chunk; nobody downstream notices.
 
-use std::error::Error;
 use std::io::{self, Write};
 
 use kamea::{Done, End};
 use kamea_components::server::{Site, WebServer};
 use kamea_components::web::{Content, ContentSender, FilterPorts};
-use kamea_recipes::serve;
+use kamea_recipes::{Outcome, serve};
 
 async fn tee(io: &mut FilterPorts) -> Done {
     while let Some(mut request) = io.requests.next().await {
@@ -43,7 +42,7 @@ async fn pass_on(line: &str, mut content: Content, copy: ContentSender) -> Resul
     }
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome {
     let mut site = Site::new(std::env::temp_dir());
     site.files.writable = true;
     serve(WebServer::new(site).filter("tee", tee))

@@ -1,12 +1,10 @@
 //! An error component of one's own, in the place of ours. It has a mistake: when it fails, ours answers, and the log tells.
 
-use std::error::Error;
-
 use kamea::{Done, End};
 use kamea_components::http::ResponseHead;
 use kamea_components::server::{Site, WebServer};
 use kamea_components::web::{Body, ErrorPorts, Response};
-use kamea_recipes::serve;
+use kamea_recipes::{Outcome, serve};
 
 async fn say_it_in_verse(io: &mut ErrorPorts) -> Done {
     while let Some(failure) = io.failures.next().await {
@@ -31,6 +29,6 @@ async fn say_it_in_verse(io: &mut ErrorPorts) -> Done {
     Ok(())
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome {
     serve(WebServer::new(Site::new("www")).errors(say_it_in_verse))
 }

@@ -1,13 +1,11 @@
 //! A method of one's own: COUNT tells how many bytes and lines a request brings.
 
-use std::error::Error;
-
 use http::StatusCode;
 use kamea::Done;
 use kamea_components::http::ResponseHead;
 use kamea_components::server::{Site, WebServer};
 use kamea_components::web::{Body, Failure, HandlerPorts, Request, Response};
-use kamea_recipes::serve;
+use kamea_recipes::{Outcome, serve};
 
 async fn count(request: &mut Request) -> Result<String, Failure> {
     let (mut bytes, mut lines) = (0, 0);
@@ -44,6 +42,6 @@ async fn answer_count(io: &mut HandlerPorts) -> Done {
     Ok(())
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome {
     serve(WebServer::new(Site::new("www")).method("COUNT", answer_count)?)
 }

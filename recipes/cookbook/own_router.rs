@@ -1,13 +1,11 @@
 //! A router of one's own: every other reader of the front page is shown a new one, and the same reader always the same.
 
-use std::error::Error;
-
 use http::StatusCode;
 use kamea::{Component, Done};
 use kamea_components::http::{Fields, ResponseHead};
 use kamea_components::server::{Site, WebServer};
 use kamea_components::web::{Body, HandlerPorts, Response, Route, RoutePorts};
-use kamea_recipes::serve;
+use kamea_recipes::{Outcome, serve};
 
 /// Sends readers with an even number to the first route, and everything else to the files.
 async fn try_out(io: &mut RoutePorts) -> Done {
@@ -47,7 +45,7 @@ fn always(text: &'static str) -> impl Component<HandlerPorts> + Clone + Send + S
     }
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome {
     let server = WebServer::new(Site::new("www"))
         .route("new", Route::any_path(), always("the new front page\n"))
         .router(try_out);

@@ -1,6 +1,5 @@
 //! Plays text files, one after another, at the pace of a reader.
 
-use std::error::Error;
 use std::time::Duration;
 
 use kamea::{Graph, map, pipeline};
@@ -8,9 +7,9 @@ use kamea_components::chassis::{carousel, forward_chooser};
 use kamea_components::console::console_echoer;
 use kamea_components::file::read_file;
 use kamea_components::stream::{LONGEST_LINE, lines, rate_limit};
-use kamea_recipes::{arguments, run};
+use kamea_recipes::{Outcome, arguments, run};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome {
     let mut graph = Graph::new("player");
     let files = graph.add("files", forward_chooser(arguments()));
     let player = graph.add("player", carousel(|path: String| {

@@ -1,7 +1,6 @@
 //! A rate limit: three requests at once of one client, and then one every ten seconds.
 
 use std::collections::HashMap;
-use std::error::Error;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,7 +11,7 @@ use kamea::time::now;
 use kamea_components::http::Fields;
 use kamea_components::server::{Site, WebServer};
 use kamea_components::web::{Failure, FilterPorts};
-use kamea_recipes::serve;
+use kamea_recipes::{Outcome, serve};
 
 const BURST: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(10);
@@ -53,6 +52,6 @@ fn limit_rate(ledger: Ledger) -> impl Component<FilterPorts> + Clone + Send + Sy
     }
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome {
     serve(WebServer::new(Site::new("www")).filter("rate", limit_rate(Ledger::default())))
 }

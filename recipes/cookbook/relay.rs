@@ -1,14 +1,13 @@
 //! Relays datagrams to a TCP server, each in a frame: its length as 4 bytes, then what it says.
 
-use std::error::Error;
 use std::time::Duration;
 
 use kamea::{Graph, map, pipeline};
 use kamea_components::net::{Datagram, tcp_client, udp};
 use kamea_components::stream::{frame, null_sink};
-use kamea_recipes::{announce, arguments, run};
+use kamea_recipes::{Outcome, announce, arguments, run};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome {
     let [from, to] = &arguments()[..] else {
         return Err("usage: relay UDP-ADDRESS TCP-SERVER".into());
     };

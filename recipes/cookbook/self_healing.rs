@@ -1,12 +1,11 @@
 //! A worker that heals itself: what it fails at is put aside, and it goes on with what waits.
 
-use std::error::Error;
 use std::time::Duration;
 
 use kamea::{Done, Fault, Graph, Pipe, Policy, Restart, map};
 use kamea_components::console::console_echoer;
 use kamea_components::stream::data_source;
-use kamea_recipes::{arguments, run};
+use kamea_recipes::{Outcome, arguments, run};
 
 /// Divides 100 by each number, which goes well until somebody asks for 0.
 async fn divide(io: &mut Pipe<u32, String>) -> Done {
@@ -24,7 +23,7 @@ fn tell(fault: &Fault) -> String {
     }
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome {
     let numbers: Result<Vec<u32>, _> = arguments().iter().map(|text| text.parse()).collect();
 
     let mut graph = Graph::new("dividing");

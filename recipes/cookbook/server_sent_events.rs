@@ -1,7 +1,6 @@
 //! Server-sent events: a page that counts, because the server tells it to.
 
 use std::convert::Infallible;
-use std::error::Error;
 use std::time::Duration;
 
 use futures_lite::stream;
@@ -9,7 +8,7 @@ use kamea::time::sleep;
 use kamea_components::gateway::Reply;
 use kamea_components::server::{Site, WebServer};
 use kamea_components::web::{Request, Route};
-use kamea_recipes::serve;
+use kamea_recipes::{Outcome, serve};
 
 const PAGE: &str = r#"<!DOCTYPE html>
 <title>Events</title>
@@ -37,7 +36,7 @@ async fn events(request: Request) -> Reply {
         .field("Cache-Control", "no-store")
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome {
     let page = async |_: Request| Reply::html(PAGE);
     let server = WebServer::new(Site::new("www"))
         .handle("events", Route::path("/events").method("GET")?, events)

@@ -1,12 +1,10 @@
 //! A static site: the files of a folder, with an index, compressed, with names for media types of its own.
 
-use std::error::Error;
-
 use kamea_components::http::Fields;
 use kamea_components::server::{Site, WebServer};
-use kamea_recipes::serve;
+use kamea_recipes::{Outcome, serve};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome {
     let mut site = Site::new("www");
     site.files.index = vec!["index.html".into()];
     site.files.types.insert("ogg".into(), "audio/ogg".into());

@@ -1,6 +1,5 @@
 //! A streaming upload: what a client sends is digested as it comes in, however much it is, and the client hears of it meanwhile.
 
-use std::error::Error;
 use std::hash::{DefaultHasher, Hasher};
 
 use http::StatusCode;
@@ -8,7 +7,7 @@ use kamea::{Done, link};
 use kamea_components::http::{Chunk, Fields, ResponseHead};
 use kamea_components::server::{Site, WebServer};
 use kamea_components::web::{Body, Content, HandlerPorts, Response, Route};
-use kamea_recipes::serve;
+use kamea_recipes::{Outcome, serve};
 
 async fn digest_uploads(io: &mut HandlerPorts) -> Done {
     while let Some(mut request) = io.requests.next().await {
@@ -52,7 +51,7 @@ async fn digest(mut content: Content, report: &kamea::Sender<Chunk>) -> Done {
     Ok(report.send(line.into()).await?)
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome {
     let mut site = Site::new("www");
     site.limits.body = 1 << 40;
     let route = Route::path("/upload").method("POST")?;

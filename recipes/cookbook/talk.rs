@@ -1,15 +1,14 @@
 //! Talks to a TCP server: what is typed is sent, what the server says is shown.
 
-use std::error::Error;
 use std::time::Duration;
 
 use bytes::Bytes;
 use kamea::{map, pipeline};
 use kamea_components::console::{console_echoer, console_reader};
 use kamea_components::net::tcp_client;
-use kamea_recipes::{arguments, run};
+use kamea_recipes::{Outcome, arguments, run};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome {
     let [server] = &arguments()[..] else {
         return Err("usage: talk HOST:PORT".into());
     };

@@ -1,14 +1,12 @@
 //! Copies what is typed to the standard output and to files.
 
-use std::error::Error;
-
 use kamea::{Graph, map, pipeline};
 use kamea_components::chassis::tee;
 use kamea_components::console::{console_echoer, console_reader};
 use kamea_components::file::{Existing, write_file};
-use kamea_recipes::{arguments, run};
+use kamea_recipes::{Outcome, arguments, run};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome {
     let mut graph = Graph::new("tee");
     let (_, mut text) = pipeline!(graph, console_reader() => map(|line: String| line + "\n"));
     for path in arguments() {

@@ -1,14 +1,12 @@
 //! A program of the system in a pipeline: sorts the lines of a file.
 
-use std::error::Error;
-
 use kamea::{Graph, pipeline};
 use kamea_components::console::console_echoer;
 use kamea_components::file::read_file;
 use kamea_components::process::{Command, unix_process};
-use kamea_recipes::{arguments, run};
+use kamea_recipes::{Outcome, arguments, run};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome {
     let file = arguments().pop().ok_or("usage: unix_process FILE")?;
     let sorted = Command::new("sort").env("LC_ALL", "C");
     let counted = Command::new("uniq").arg("-c");

@@ -7,7 +7,7 @@ use http::StatusCode;
 use kamea_components::gateway::{Input, Reply};
 use kamea_components::server::{Site, WebServer};
 use kamea_components::web::{Request, Route};
-use kamea_recipes::serve;
+use kamea_recipes::{Outcome, serve};
 use multer::{Constraints, Multipart, SizeLimit, parse_boundary};
 
 const FORM: &str = r#"<!DOCTYPE html>
@@ -56,7 +56,7 @@ async fn receive(request: Request) -> Reply {
     }
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome {
     let mut site = Site::new("www");
     site.limits.body = 1 << 32;
     let route = || Route::path("/upload");

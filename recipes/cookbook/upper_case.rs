@@ -1,12 +1,10 @@
 //! Upper-cases what is typed.
 
-use std::error::Error;
-
 use kamea::{map, pipeline};
 use kamea_components::console::{console_echoer, console_reader};
-use kamea_recipes::run;
+use kamea_recipes::{Outcome, run};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome {
     let shout = map(|line: String| line.to_uppercase() + "\n");
     run(pipeline!(console_reader() => shout => console_echoer()))
 }

@@ -1,14 +1,12 @@
 //! Virtual hosts: one server, a folder for each name; and a name that is answered by a component.
 
-use std::error::Error;
-
 use http::StatusCode;
 use kamea::Done;
 use kamea_components::documents::FileOptions;
 use kamea_components::http::ResponseHead;
 use kamea_components::server::{Site, WebServer};
 use kamea_components::web::{Body, HandlerPorts, Response, Route};
-use kamea_recipes::serve;
+use kamea_recipes::{Outcome, serve};
 
 async fn say_hello(io: &mut HandlerPorts) -> Done {
     while let Some(mut request) = io.requests.next().await {
@@ -29,7 +27,7 @@ async fn say_hello(io: &mut HandlerPorts) -> Done {
     Ok(())
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome {
     let songs = Route::any_path()
         .host("songs.example")
         .method("GET")?

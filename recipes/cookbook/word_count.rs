@@ -7,7 +7,7 @@ use kamea::{Done, Pipe, pipeline};
 use kamea_components::chassis::parallel;
 use kamea_components::console::console_echoer;
 use kamea_components::file::{FileSlice, slice_file};
-use kamea_recipes::{arguments, run};
+use kamea_recipes::{Outcome, arguments, run};
 
 /// What is in a piece of text. Its first and its last word may be part of a longer one.
 #[derive(Debug, Default)]
@@ -48,7 +48,7 @@ async fn add_up(io: &mut Pipe<io::Result<Count>, String>) -> Done {
     Ok(io.outbox.send(total).await?)
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome {
     let [file] = &arguments()[..] else {
         return Err("usage: word_count FILE".into());
     };

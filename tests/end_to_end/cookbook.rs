@@ -107,6 +107,32 @@ fn every_recipe_has_a_chapter_whose_session_goes_as_written() {
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
+#[test]
+fn what_a_recipe_fails_with_is_a_line_for_people() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap();
+    for (address, expected) in [
+        (taken.to_string(), "in use"),
+        ("999.9.9.9:80".to_owned(), "IP:PORT or PORT"),
+    ] {
+        let output = Command::new(program("static_site"))
+            .arg(&address)
+            .current_dir(root())
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(
+            said.starts_with("Error: ") && said.contains(expected),
+            "{said}"
+        );
+        assert!(
+            !said.contains(['"', '{']) && said.lines().count() == 1,
+            "{said}"
+        );
+    }
+}
+
 fn client(address: &str) -> TcpStream {
     let client = TcpStream::connect(address).unwrap();
     client.set_read_timeout(Some(PATIENCE)).unwrap();
