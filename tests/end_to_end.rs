@@ -25,6 +25,7 @@ mod end_to_end {
     mod passwords;
     mod programs;
     mod programs_of_www;
+    mod reported;
     mod rfc1945;
     mod rfc3875;
     mod rfc5789;

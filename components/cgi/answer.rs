@@ -7,6 +7,7 @@
 //! ```
 
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -14,10 +15,11 @@ use bytes::{Bytes, BytesMut};
 use futures_lite::future::or;
 use http::StatusCode;
 use kamea::time::sleep;
-use kamea::{Component, Done, End, Inbox, Outbox, Ports, Sender, link};
+use kamea::{Component, Done, End, Inbox, Outbox, Ports, Sender, link, unblock};
 
 use super::reply::{BadReply, Reply, ReplyDecoder};
-use crate::http::{Chunk, ResponseHead};
+use crate::http::{Chunk, Fields, ResponseHead};
+use crate::process::carriage_return;
 use crate::web::{Body, Exchange, Failure, Response};
 
 /// The ports of [`answer`].
@@ -36,8 +38,8 @@ pub(super) struct AnswerPorts {
 pub(super) enum Answer {
     Response(Response),
     Failure(Failure),
-    /// What is at this path, of this server, is to be sent instead.
-    Redirect(String),
+    /// What is at this path, of this server, is to be sent instead, with these fields beside its own.
+    Redirect(String, Fields),
 }
 
 /// How an answer is made.
@@ -62,6 +64,9 @@ const WAITING: usize = 4;
 
 /// How long a program may take to end once it has written everything, before what it wrote is taken as whole. One that dies does so at once.
 const ENDING: Duration = Duration::from_millis(100);
+
+/// The exit status of a shell, and of `env`, that has not found a program.
+const NOT_FOUND: i32 = 127;
 
 /// Makes a response of what a program writes.
 ///
@@ -123,7 +128,8 @@ impl Answering<'_> {
                     let status = self.io.status.next().await;
                     // No status: it could not be started, which is a fault of its own.
                     let status = status.ok_or(End::Closed)?;
-                    self.complain(format_args!("{} ({status})", decoder.finish()));
+                    let hint = self.hint(status).await;
+                    self.complain(format_args!("{} ({status}){hint}", decoder.finish()));
                     return Ok(ControlFlow::Break(StatusCode::BAD_GATEWAY));
                 }
                 Next::Silent => {
@@ -132,7 +138,13 @@ impl Answering<'_> {
                 }
             };
             match decoded {
-                Ok(Some(decoded)) => return Ok(ControlFlow::Continue(decoded)),
+                Ok(Some(decoded)) => {
+                    let (peer, name) = (self.manner.exchange.peer, &self.manner.name);
+                    for remark in decoder.remarks() {
+                        log::warn!("{peer} | {name}: {remark}");
+                    }
+                    return Ok(ControlFlow::Continue(decoded));
+                }
                 Ok(None) => {}
                 Err(bad) => {
                     self.complain(format_args!("{bad}"));
@@ -142,12 +154,30 @@ impl Answering<'_> {
         }
     }
 
+    /// What may be wrong with a program that has written nothing: `env` has not found the program that
+    /// its first line names, with a carriage return behind it (exit status 127).
+    async fn hint(&self, status: ExitStatus) -> String {
+        if status.code() != Some(NOT_FOUND) {
+            return String::new();
+        }
+        let program = self.manner.name.clone();
+        let reason = unblock(move || carriage_return(Path::new(&program))).await;
+        reason.map_or(String::new(), |reason| format!(": {reason}"))
+    }
+
     async fn reply(&mut self, reply: Reply, document: Bytes) -> Done {
         let (head, length) = match reply {
             Reply::Document { head, length } => (head, length),
-            Reply::LocalRedirect(path) => {
-                self.io.answers.send(Answer::Redirect(path)).await?;
-                return self.read_on().await;
+            Reply::LocalRedirect { path, fields } => {
+                let answer = Answer::Redirect(path, fields);
+                self.io.answers.send(answer).await?;
+                let dropped = document.len() + self.read_on().await;
+                if dropped > 0 {
+                    self.complain(format_args!(
+                        "the document beside its local redirect is not sent: {dropped} bytes"
+                    ));
+                }
+                return Ok(());
             }
         };
         let has_none = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&head.status);
@@ -160,7 +190,8 @@ impl Answering<'_> {
                 Body::Stream { chunks, length }
             };
             self.respond(head, body).await?;
-            return self.read_on().await;
+            self.read_on().await;
+            return Ok(());
         }
         match self.whole(document).await {
             Ok(document) => match self.io.status.next().await {
@@ -230,7 +261,8 @@ impl Answering<'_> {
             to.send(Chunk::END).await?;
         }
         drop(to);
-        self.read_on().await
+        self.read_on().await;
+        Ok(())
     }
 
     /// Whether the program has been killed, by others or by its own fault.
@@ -286,19 +318,20 @@ impl Answering<'_> {
         }
     }
 
-    /// Lets the program come to its end, though nothing that it writes is wanted any more.
-    async fn read_on(&mut self) -> Done {
+    /// Lets the program come to its end, though nothing that it writes is wanted any more; gives how
+    /// many bytes that was.
+    async fn read_on(&mut self) -> usize {
+        let mut unwanted = 0;
         loop {
             match self.next().await {
-                Next::Bytes(_) => {}
-                Next::End => break,
+                Next::Bytes(bytes) => unwanted += bytes.len(),
+                Next::End => return unwanted,
                 Next::Silent => {
                     self.complain_of_silence();
-                    return Ok(());
+                    return unwanted;
                 }
             }
         }
-        Ok(())
     }
 
     async fn respond(&self, head: ResponseHead, body: Body) -> Done {

@@ -15,8 +15,14 @@ pub enum Reply {
         /// How long the program says that its document is, in bytes.
         length: Option<u64>,
     },
-    /// What is at this path, of this server, is to be sent (RFC 3875 section 6.2.2).
-    LocalRedirect(String),
+    /// What is at this path, of this server, is to be sent (RFC 3875 section 6.2.2), with these fields
+    /// beside its own.
+    LocalRedirect {
+        /// The path and the query.
+        path: String,
+        /// What the program has said beside the path: cookies, for example.
+        fields: Fields,
+    },
 }
 
 /// What is wrong with the header of a program.
@@ -32,17 +38,9 @@ pub enum BadReply {
     /// It ended in the midst of it.
     #[error("it ended before the blank line behind its header")]
     Incomplete,
-    /// It begins with a blank line.
-    #[error(
-        "its output begins with a blank line, and not with a header field such as Content-Type"
-    )]
-    Empty,
     /// A line is no field.
     #[error("a line of its header is no field: {0:?}")]
     Field(String),
-    /// A field that may be there once is there twice.
-    #[error("{0} is there twice in its header")]
-    Twice(&'static str),
     /// A status that is none, or that is not a program's to give.
     #[error("{0:?} is not the status of a response")]
     Status(String),
@@ -70,6 +68,7 @@ pub struct ReplyDecoder {
     bytes: Vec<u8>,
     /// In bytes.
     largest: usize,
+    remarks: Vec<String>,
 }
 
 impl ReplyDecoder {
@@ -79,6 +78,7 @@ impl ReplyDecoder {
         Self {
             bytes: Vec::new(),
             largest,
+            remarks: Vec::new(),
         }
     }
 
@@ -101,9 +101,15 @@ impl ReplyDecoder {
         if header > self.largest {
             return Err(BadReply::TooLarge(self.largest));
         }
-        let reply = Reply::parse(&self.bytes[..header])?;
+        let reply = Header::parse(&self.bytes[..header])?.into_reply(&mut self.remarks)?;
         let document = Bytes::from(std::mem::take(&mut self.bytes)).split_off(document);
         Ok(Some((reply, document)))
+    }
+
+    /// What the header said that is not passed on, and why.
+    #[must_use]
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
     }
 
     /// What is wrong if the output ends here.
@@ -132,67 +138,146 @@ fn header_end(bytes: &[u8], from: usize) -> Option<(usize, usize)> {
     }
 }
 
-impl Reply {
+/// The header of a program, taken apart. What mod_cgi of Apache accepts is accepted: programs are
+/// written for it. Of a field that may be there once, the last one counts.
+#[derive(Default)]
+struct Header {
+    status: Option<Vec<u8>>,
+    location: Option<Vec<u8>>,
+    length: Option<Vec<u8>>,
+    media_type: Option<Vec<u8>>,
+    others: Fields,
+    remarks: Vec<String>,
+}
+
+impl Header {
     fn parse(header: &[u8]) -> Result<Self, BadReply> {
+        let mut parsed = Self::default();
         if header.is_empty() {
-            return Err(BadReply::Empty);
+            let remark = "its output begins with a blank line, and not with a header field";
+            parsed.remarks.push(remark.to_owned());
         }
-        let mut fields = Fields::new();
-        let (mut status, mut location, mut length) = (None, None, None);
         for line in header.split(|byte| *byte == b'\n') {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
-            if line.is_empty() {
-                continue;
-            }
-            let bad = || BadReply::Field(shown(line));
-            let colon = line.iter().position(|byte| *byte == b':').ok_or_else(bad)?;
-            let name = str::from_utf8(&line[..colon]).map_err(|_| bad())?;
-            let value = line[colon + 1..].trim_ascii();
-            let once = |place: &mut Option<Vec<u8>>, name| match place.replace(value.to_vec()) {
-                Some(_) => Err(BadReply::Twice(name)),
-                None => Ok(()),
-            };
-            match name.to_ascii_lowercase().as_str() {
-                "status" => once(&mut status, "Status")?,
-                "location" => once(&mut location, "Location")?,
-                "content-length" => once(&mut length, "Content-Length")?,
-                // The connection's, and the date, which the server gives.
-                "connection" | "keep-alive" | "proxy-connection" | "transfer-encoding"
-                | "upgrade" | "te" | "trailer" | "date" => {}
-                "content-type" if fields.contains(name) => {
-                    return Err(BadReply::Twice("Content-Type"));
-                }
-                _ => fields.push(name, value).map_err(|_| bad())?,
+            if !line.is_empty() {
+                parsed.add(line)?;
             }
         }
-        let given = status.as_deref().map(parse_status).transpose()?;
-        if let (Some(path), None) = (&location, given)
-            && path.starts_with(b"/")
+        Ok(parsed)
+    }
+
+    fn add(&mut self, line: &[u8]) -> Result<(), BadReply> {
+        let bad = || BadReply::Field(shown(line));
+        let colon = line.iter().position(|byte| *byte == b':').ok_or_else(bad)?;
+        let name = str::from_utf8(&line[..colon]).map_err(|_| bad())?;
+        let value = line[colon + 1..].trim_ascii();
+        let once = match name.to_ascii_lowercase().as_str() {
+            "status" => &mut self.status,
+            "location" => &mut self.location,
+            "content-length" => &mut self.length,
+            "content-type" => &mut self.media_type,
+            "connection" | "keep-alive" | "proxy-connection" | "transfer-encoding" | "upgrade"
+            | "te" | "trailer" | "date" => {
+                let remark = format!("{name} is the server's to send, not a program's");
+                self.remarks.push(remark);
+                return Ok(());
+            }
+            _ => return self.others.push(name, value).map_err(|_| bad()),
+        };
+        if let Some(earlier) = once.replace(value.to_vec())
+            && earlier != value
         {
-            let path = str::from_utf8(path).map_err(|_| BadReply::Field(shown(path)))?;
-            return Ok(Self::LocalRedirect(path.to_owned()));
+            let earlier = shown(&earlier);
+            self.remarks.push(format!(
+                "{name} is there twice: {earlier:?} does not count, only the last one does"
+            ));
         }
-        let otherwise = match location {
+        Ok(())
+    }
+
+    fn into_reply(mut self, remarks: &mut Vec<String>) -> Result<Reply, BadReply> {
+        let given = self.status.as_deref().map(parse_status).transpose()?;
+        let is_local = self
+            .location
+            .as_deref()
+            .is_some_and(|to| to.starts_with(b"/"));
+        let reply = match &self.location {
+            // A status of 200 is no status of its own to a redirect; so it is to Apache.
+            Some(path) if is_local && given.is_none_or(|status| status == StatusCode::OK) => {
+                let path = str::from_utf8(path).map_err(|_| BadReply::Field(shown(path)))?;
+                let path = path.to_owned();
+                Reply::LocalRedirect {
+                    path,
+                    fields: self.fields_of_redirect(),
+                }
+            }
+            _ => self.document(given)?,
+        };
+        remarks.append(&mut self.remarks);
+        Ok(reply)
+    }
+
+    fn document(&mut self, given: Option<StatusCode>) -> Result<Reply, BadReply> {
+        let otherwise = match &self.location {
             Some(_) => StatusCode::FOUND,
             None => StatusCode::OK,
         };
-        if let Some(location) = location {
-            let pushed = fields.push("Location", &location);
-            pushed.map_err(|_| BadReply::Field(shown(&location)))?;
+        let mut fields = Fields::new();
+        for (name, value) in [
+            ("Content-Type", self.media_type.take()),
+            ("Location", self.location.take()),
+        ] {
+            if let Some(value) = value {
+                let pushed = fields.push(name, &value);
+                pushed.map_err(|_| BadReply::Field(shown(&value)))?;
+            }
         }
-        let head = ResponseHead {
-            status: given.unwrap_or(otherwise),
-            fields,
+        for (name, value) in self.others.iter() {
+            fields
+                .push(name, value)
+                .map_err(|_| BadReply::Field(shown(value)))?;
+        }
+        let status = match given {
+            // Apache takes 200 for no status here, too.
+            Some(StatusCode::OK) if otherwise == StatusCode::FOUND => otherwise,
+            given => given.unwrap_or(otherwise),
         };
-        let length = length.as_deref().map(parse_length).transpose()?;
-        Ok(Self::Document { head, length })
+        let head = ResponseHead { status, fields };
+        let length = self.length.as_deref().map(parse_length).transpose()?;
+        Ok(Reply::Document { head, length })
+    }
+
+    /// What of the fields goes with the document that is sent instead: all that does not describe the
+    /// program's own.
+    fn fields_of_redirect(&mut self) -> Fields {
+        let mut kept = std::mem::take(&mut self.others);
+        for name in DESCRIBING {
+            if kept.contains(name) {
+                kept.remove(name);
+                self.remarks
+                    .push(format!("{name} is not that of what it redirects to"));
+            }
+        }
+        kept
     }
 }
 
-/// `Status = "Status:" status-code SP reason-phrase NL` (RFC 3875 section 6.3.3); the phrase is often left out.
+/// Fields that describe a document: beside a local redirect they are not those of what is sent.
+const DESCRIBING: [&str; 7] = [
+    "accept-ranges",
+    "content-encoding",
+    "content-language",
+    "content-location",
+    "content-range",
+    "etag",
+    "last-modified",
+];
+
+/// `Status = "Status:" status-code SP reason-phrase NL` (RFC 3875 section 6.3.3). The phrase is often
+/// left out, and so is the space.
 fn parse_status(value: &[u8]) -> Result<StatusCode, BadReply> {
-    let code = value.split(|byte| *byte == b' ').next().unwrap_or_default();
-    let status = StatusCode::from_bytes(code).ok();
+    let end = value.iter().position(|byte| !byte.is_ascii_digit());
+    let status = StatusCode::from_bytes(&value[..end.unwrap_or(value.len())]).ok();
     status
         .filter(|status| !status.is_informational())
         .ok_or_else(|| BadReply::Status(shown(value)))
@@ -239,6 +324,10 @@ mod tests {
         ReplyDecoder::new(1024).feed(output.as_bytes())
     }
 
+    fn field_text((name, value): (&str, &[u8])) -> String {
+        format!("{name}: {}", String::from_utf8_lossy(value))
+    }
+
     #[test]
     fn headers_and_what_they_say() {
         // Output; status, fields, length.
@@ -279,6 +368,39 @@ mod tests {
                 "Content-Type: a/b\nLocation: /done",
                 None,
             ),
+            // mod_cgi takes a status of 200 for none.
+            (
+                "Status: 200 OK\nLocation: http://a/b\n\nx",
+                302,
+                "Location: http://a/b",
+                None,
+            ),
+            // It reads the digits of a status, and no more.
+            ("Status: 404Not found\n\nx", 404, "", None),
+            ("Status: 200\tOK\n\nx", 200, "", None),
+            // Of what may be there once, the last counts.
+            (
+                "Content-Type: a/b\ncontent-type: c/d\nX: y\n\nx",
+                200,
+                "Content-Type: c/d\nX: y",
+                None,
+            ),
+            ("Status: 200\nStatus: 404\n\nx", 404, "", None),
+            (
+                "Content-Length: 9\nContent-Length: 1\n\nx",
+                200,
+                "",
+                Some(1),
+            ),
+            (
+                "Location: http://a/\nLocation: http://b/\n\nx",
+                302,
+                "Location: http://b/",
+                None,
+            ),
+            // A header without a field.
+            ("\nx", 200, "", None),
+            ("\r\nx", 200, "", None),
             ("Content-Length: 1\n\nx", 200, "", Some(1)),
             // 6.3.4: what is the server's own is not the program's to set.
             (
@@ -304,10 +426,7 @@ mod tests {
             else {
                 panic!("{output:?}: {reply:?}");
             };
-            let text = |(name, value): (&str, &[u8])| {
-                format!("{name}: {}", String::from_utf8_lossy(value))
-            };
-            let found_fields: Vec<_> = head.fields.iter().map(text).collect();
+            let found_fields: Vec<_> = head.fields.iter().map(field_text).collect();
             assert_eq!(head.status, status, "{output:?}");
             assert_eq!(found_fields.join("\n"), fields, "{output:?}");
             assert_eq!(found, length, "{output:?}");
@@ -315,19 +434,80 @@ mod tests {
         }
         // RFC 3875, 6.2.2: "The CGI script can return a URI path and query-string ('local-pathquery') for a local resource in a
         // Location header field."
-        let local = Reply::LocalRedirect("/a?b".to_owned());
-        assert_eq!(
-            decoded("Location: /a?b\n\n"),
-            Ok(Some((local, Bytes::new())))
-        );
+        let rows = [
+            ("Location: /a?b\n\n", "/a?b", ""),
+            ("Status: 200 OK\nLocation: /a\n\n", "/a", ""),
+            ("Location: /a\nLocation: /b\n\n", "/b", ""),
+            (
+                "Set-Cookie: s=1\nLocation: /t\nContent-Type: a/b\nSet-Cookie: u=2\nX-A: b\n\n",
+                "/t",
+                "Set-Cookie: s=1\nSet-Cookie: u=2\nX-A: b",
+            ),
+            (
+                "Location: /t\nETag: \"x\"\nLast-Modified: now\nX-A: b\n\n",
+                "/t",
+                "X-A: b",
+            ),
+        ];
+        for (output, path, fields) in rows {
+            let Ok(Some((
+                Reply::LocalRedirect {
+                    path: found,
+                    fields: carried,
+                },
+                _,
+            ))) = decoded(output)
+            else {
+                panic!("{output:?}: {:?}", decoded(output));
+            };
+            let carried: Vec<_> = carried.iter().map(field_text).collect();
+            assert_eq!(
+                (&*found, &*carried.join("\n")),
+                (path, fields),
+                "{output:?}"
+            );
+            check_split_invariance(output.as_bytes());
+        }
+    }
+
+    #[test]
+    fn what_is_not_passed_on_is_remarked() {
+        let rows = [
+            ("Connection: close\nX: y\n\n", "Connection is the server's"),
+            ("Date: now\n\n", "Date is the server's"),
+            (
+                "Status: 201\nStatus: 404\n\n",
+                "Status is there twice: \"201\" does not count",
+            ),
+            (
+                "Content-Type: a/b\nContent-type: c/d\n\n",
+                "\"a/b\" does not count",
+            ),
+            (
+                "Location: /t\nETag: \"x\"\n\n",
+                "etag is not that of what it redirects to",
+            ),
+            ("\nhello", "begins with a blank line"),
+        ];
+        for (output, expected) in rows {
+            let mut decoder = ReplyDecoder::new(1024);
+            decoder.feed(output.as_bytes()).unwrap().unwrap();
+            let remarks = decoder.remarks();
+            assert!(
+                remarks.len() == 1 && remarks[0].contains(expected),
+                "{remarks:?}"
+            );
+        }
+        let mut decoder = ReplyDecoder::new(1024);
+        let twice_the_same = b"Content-Type: a/b\nContent-Type: a/b\nSet-Cookie: a\n\n";
+        decoder.feed(twice_the_same).unwrap().unwrap();
+        assert!(decoder.remarks().is_empty());
     }
 
     #[test]
     fn bad_headers_are_told_apart() {
         let long = format!("X: {}\n\n", "y".repeat(2000));
         let rows = [
-            ("\nx", BadReply::Empty),
-            ("\r\nx", BadReply::Empty),
             ("hello\n\n", BadReply::Field("hello".into())),
             ("<html>\n\n", BadReply::Field("<html>".into())),
             ("A B: c\n\n", BadReply::Field("A B: c".into())),
@@ -341,12 +521,6 @@ mod tests {
             ),
             ("Status: 99\n\n", BadReply::Status("99".into())),
             ("Status: 2000\n\n", BadReply::Status("2000".into())),
-            ("Status: 200\nStatus: 200\n\n", BadReply::Twice("Status")),
-            (
-                "Content-Type: a/b\ncontent-type: c/d\n\n",
-                BadReply::Twice("Content-Type"),
-            ),
-            ("Location: /\nLocation: /\n\n", BadReply::Twice("Location")),
             ("Content-Length: -1\n\n", BadReply::Length("-1".into())),
             ("Content-Length: 1 1\n\n", BadReply::Length("1 1".into())),
             ("Content-Length: \n\n", BadReply::Length(String::new())),

@@ -79,6 +79,11 @@ pub(super) fn command(
         "SCRIPT_FILENAME",
         program.path.as_os_str().as_encoded_bytes(),
     );
+    if !program.interpreter.is_empty() {
+        // What Apache says of a request that its configuration leads to an interpreter: php-cgi runs
+        // nothing without it (cgi.force_redirect).
+        variables.set("REDIRECT_STATUS", "200");
+    }
     let stdin = match input {
         Input::None => Stdio::Null,
         Input::Streamed(_) => Stdio::Piped,

@@ -16,7 +16,7 @@ use crate::documents::{Files, PROGRAM_FOLDER, Programs};
 use crate::gateway::Mount;
 use crate::http::{Fields, Target};
 use crate::net::Socket;
-use crate::web::{Exchange, Failure, Request, Response, Route};
+use crate::web::{Exchange, Failure, Notice, Request, Response, Route};
 
 /// The ports of [`serve_cgi`].
 #[derive(Debug, Ports)]
@@ -29,6 +29,8 @@ pub struct CgiPorts {
     pub responses: Outbox<Response>,
     /// What could not be answered.
     pub failures: Outbox<Failure>,
+    /// What a program has said of the response to a request that it has redirected.
+    pub notices: Option<Outbox<Notice>>,
 }
 
 /// How programs are run, and how many do: shared by all connections.
@@ -90,6 +92,7 @@ struct Serving<'a> {
 
 impl Serving<'_> {
     async fn serve(&mut self, io: &CgiPorts, mut request: Request) -> Result<(), End> {
+        let mut carried = Fields::new();
         for _ in 0..=REDIRECTS {
             let found = match self.files.path(&request) {
                 Ok(path) => find(self.files, &path).await,
@@ -97,16 +100,16 @@ impl Serving<'_> {
                 Err(_) => Search::Other,
             };
             let redirected = match found {
-                Search::Other => return Ok(io.passed.send(request).await?),
+                Search::Other => return pass_on(io, request, carried).await,
                 Search::Refused(status, explanation) => {
                     Err(refuse(request, status, explanation).await)
                 }
-                Search::Program(program) => self.run(io, request, program).await?,
+                Search::Program(program) => self.run(io, request, program, &mut carried).await?,
             };
             match redirected {
                 Ok(None) => return Ok(()),
                 Ok(Some(redirected)) => request = redirected,
-                Err(failure) => return Ok(io.failures.send(failure).await?),
+                Err(failure) => return Ok(io.failures.send(carry(failure, &carried)).await?),
             }
         }
         log::error!(
@@ -119,12 +122,14 @@ impl Serving<'_> {
         Ok(io.failures.send(failure).await?)
     }
 
-    /// Has a program answer a request; gives the request that is to be served instead, if the program wants that.
+    /// Has a program answer a request, with the fields that programs before it have said; gives the request that is to be served
+    /// instead, if the program wants that, and adds what this one has said.
     async fn run(
         &mut self,
         io: &CgiPorts,
         mut request: Request,
         program: Program,
+        carried: &mut Fields,
     ) -> Result<Result<Option<Request>, Failure>, End> {
         let (exchange, options) = (request.exchange, &self.cgi.options);
         let Ok(_place) = self.cgi.turnstile.enter().await else {
@@ -148,12 +153,23 @@ impl Serving<'_> {
         let mut outcome = Ok(Ok(None));
         run(command, input, manner, async |answer| {
             let sent = match answer {
-                Answer::Redirect(path) => {
+                Answer::Redirect(path, fields) => {
                     outcome = Ok(redirect(&request, path).map(Some));
+                    for (name, value) in fields.iter() {
+                        // What is in one run of fields may be in another.
+                        let _ = carried.push(name, value);
+                    }
                     return;
                 }
-                Answer::Response(response) => io.responses.send(response).await.map_err(End::from),
-                Answer::Failure(failure) => io.failures.send(failure).await.map_err(End::from),
+                Answer::Response(mut response) => {
+                    response.head.carry(carried);
+                    io.responses.send(response).await.map_err(End::from)
+                }
+                Answer::Failure(failure) => io
+                    .failures
+                    .send(carry(failure, carried))
+                    .await
+                    .map_err(End::from),
             };
             outcome = sent.map(|()| Ok(None));
         })
@@ -185,6 +201,26 @@ fn mount_of(files: &Files, socket: &Socket, options: &CgiOptions) -> io::Result<
     } else {
         mount
     })
+}
+
+/// Passes on a request that is for no program. What programs have said before they redirected it goes to the writer, which adds it to
+/// the response.
+async fn pass_on(io: &CgiPorts, request: Request, carried: Fields) -> Result<(), End> {
+    if let Some(notices) = &io.notices
+        && !carried.is_empty()
+    {
+        let (number, fields) = (request.exchange.number, Box::new(carried));
+        notices.send(Notice::Carry { number, fields }).await?;
+    }
+    Ok(io.passed.send(request).await?)
+}
+
+/// A failure with what programs have said before it.
+fn carry(mut failure: Failure, carried: &Fields) -> Failure {
+    for (name, value) in carried.iter() {
+        let _ = failure.fields.push(name, value);
+    }
+    failure
 }
 
 async fn refuse(mut request: Request, status: StatusCode, explanation: &'static str) -> Failure {

@@ -26,10 +26,12 @@ impl AcceptedCodings {
         if !fields.contains("accept-encoding") {
             return Self::default();
         }
-        let mut qualities = qualities(fields).map(|(coding, quality)| (quality, Some(coding)));
+        let (qualities, identity) = qualities(fields);
+        let mut qualities = qualities.map(|(coding, quality)| (quality, Some(coding)));
         // Stable: among equals our own order stays.
         qualities.sort_by_key(|(quality, _)| std::cmp::Reverse(*quality));
-        Self(qualities.map(|(quality, coding)| coding.filter(|_| quality > 0)))
+        let is_wanted = |quality| quality > 0 && quality >= identity;
+        Self(qualities.map(|(quality, coding)| coding.filter(|_| is_wanted(quality))))
     }
 
     /// The preferred one.
@@ -50,20 +52,26 @@ impl AcceptedCodings {
     }
 }
 
-/// The weight of each coding in thousandths. An unlisted coding has the weight of `*`, or is
-/// refused; `x-gzip` is `gzip` (section 8.4.1.3).
-fn qualities(fields: &Fields) -> [(Coding, u16); 3] {
-    let (mut listed, mut by_star) = ([None; 3], 0);
+/// The weight of each coding, and of `identity`, in thousandths. A coding that is not listed has the
+/// weight of `*`, or is refused without one; `x-gzip` is `gzip` (section 8.4.1.3).
+///
+/// `identity` has a weight only if the client gives it one: without, "the representation is
+/// acceptable by default" (section 12.5.3), and any coding that is accepted is better.
+fn qualities(fields: &Fields) -> ([(Coding, u16); 3], u16) {
+    let (mut listed, mut by_star, mut identity) = ([None; 3], 0, None);
     for (name, quality) in list_with_weights(fields, "accept-encoding") {
         // A malformed entry counts as refused.
         let quality = quality.unwrap_or(0);
         if name == b"*" {
             by_star = quality;
+        } else if name.eq_ignore_ascii_case(b"identity") {
+            identity.get_or_insert(quality);
         } else if let Some(coding) = Coding::named(name) {
             listed[coding as usize].get_or_insert(quality);
         }
     }
-    Coding::ALL.map(|coding| (coding, listed[coding as usize].unwrap_or(by_star)))
+    let weights = Coding::ALL.map(|coding| (coding, listed[coding as usize].unwrap_or(by_star)));
+    (weights, identity.unwrap_or(by_star))
 }
 
 #[cfg(test)]
@@ -105,6 +113,32 @@ mod tests {
             .with("Accept-Encoding", "gzip;q=0.2")
             .with("Accept-Encoding", "br");
         assert_eq!(AcceptedCodings::of(&lines).first(), Some(Brotli));
+    }
+
+    #[test]
+    fn a_coding_is_used_unless_the_client_would_rather_have_none() {
+        use Coding::{Brotli, Gzip, Zstd};
+        // RFC 9110, 12.5.3: "When sent by a user agent in a request, Accept-Encoding indicates the
+        // content codings acceptable in a response." 12.4.2: "to indicate preference for one option
+        // over another [...] weight"
+        let rows: [(&str, &[Coding]); 11] = [
+            ("identity;q=1, gzip;q=0.5", &[]),
+            ("gzip;q=0.5, identity", &[]),
+            ("Identity;q=0.6, gzip;q=0.5, br;q=0.7", &[Brotli]),
+            ("identity;q=0.5, *;q=0.1", &[]),
+            ("identity;q=0.5, *;q=0.1, br", &[Brotli]),
+            ("gzip, identity", &[Gzip]),
+            ("gzip;q=0.5, identity;q=0.5", &[Gzip]),
+            ("gzip;q=0.001", &[Gzip]),
+            ("identity;q=0, gzip;q=0.1", &[Gzip]),
+            ("identity;q=0", &[]),
+            ("*, gzip;q=0.5", &[Zstd, Brotli]),
+        ];
+        for (value, expected) in rows {
+            let fields = Fields::new().with("Accept-Encoding", value);
+            let accepted: Vec<_> = AcceptedCodings::of(&fields).iter().collect();
+            assert_eq!(accepted, expected, "{value}");
+        }
     }
 
     #[test]

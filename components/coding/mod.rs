@@ -35,7 +35,7 @@ impl Coding {
     }
 
     /// The coding with this name, in any case.
-    fn named(name: &[u8]) -> Option<Self> {
+    pub(crate) fn named(name: &[u8]) -> Option<Self> {
         if name.eq_ignore_ascii_case(b"x-gzip") {
             return Some(Self::Gzip);
         }

@@ -16,11 +16,11 @@ use tokio::sync::Semaphore;
 
 use super::cache::{Cache, Entry, Identity, Origin};
 use super::kept_back::{KeptBack, has_hidden_segment};
-use super::mime::content_type;
+use super::mime::{by_content, content_type, depends_on_content};
 use super::representation::Description;
 use super::snapshots::Snapshots;
 use super::thumbnail::has_thumbnail;
-use super::{CacheRule, Compression, Docroot, FileOptions, Found, Refused, Thumbnails};
+use super::{CacheRule, CodingRule, Compression, Docroot, FileOptions, Found, Refused, Thumbnails};
 use crate::coding::{AcceptedCodings, Coding};
 use crate::http::Fields;
 use crate::web::{Failure, Request};
@@ -125,8 +125,7 @@ impl Files {
     }
 
     fn may_be_served(&self, path: &[u8]) -> bool {
-        let is_doubled = path.starts_with(b"/") || path.windows(2).any(|pair| pair == b"//");
-        !is_doubled && (self.options.hidden || !has_hidden_segment(path))
+        self.options.hidden || !has_hidden_segment(path)
     }
 
     /// What is at the path of a request.
@@ -158,15 +157,37 @@ impl Files {
     }
 
     fn content_type(&self, path: &[u8]) -> String {
-        let name = Path::new(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(path));
-        content_type(name, &self.options.types)
+        content_type(path_of(path), &self.options.types)
+    }
+
+    /// The media type of a file, by its name, and by its content where names do not tell. What is named
+    /// by its coding has the type of what is coded.
+    pub(super) async fn media_type(&self, path: &[u8], file: &File) -> io::Result<String> {
+        let path = match CodingRule::of(&self.options.codings, path) {
+            Some(_) => CodingRule::uncoded(path),
+            None => path,
+        };
+        let by_name = self.content_type(path);
+        if !depends_on_content(path_of(path), &self.options.types) {
+            return Ok(by_name);
+        }
+        let file = file.try_clone()?;
+        let by_content = unblock(move || by_content(&file)).await;
+        Ok(by_content.map_or(by_name, str::to_owned))
     }
 
     /// What is said of the file at a path.
-    pub(super) fn describe(&self, path: &[u8], etag: String, modified: SystemTime) -> Description {
-        let content_type = self.content_type(path);
-        let has_codings =
-            self.options.compression != Compression::Off && is_compressible(&content_type);
+    pub(super) fn describe(
+        &self,
+        path: &[u8],
+        content_type: String,
+        etag: String,
+        modified: SystemTime,
+    ) -> Description {
+        let coding = CodingRule::of(&self.options.codings, path);
+        let has_codings = coding.is_none()
+            && self.options.compression != Compression::Off
+            && is_compressible(&content_type);
         let mut fields = Fields::new()
             .with("Content-Type", &content_type)
             .with("Last-Modified", httpdate::fmt_http_date(modified))
@@ -178,6 +199,9 @@ impl Files {
         let is_sandboxed = self.options.writable && self.options.sandboxes_uploads;
         if is_sandboxed && runs_scripts(&content_type) {
             fields = fields.with("Content-Security-Policy", "sandbox");
+        }
+        if let Some(coding) = coding {
+            fields = fields.with("Content-Encoding", coding.name());
         }
         if let Some(value) = CacheRule::of(&self.options.cache_rules, path, &content_type) {
             fields = fields.with("Cache-Control", value);
@@ -215,6 +239,10 @@ fn runs_scripts(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     let essence = essence.to_ascii_lowercase();
     essence == "text/html" || essence.ends_with("/xml") || essence.ends_with("+xml")
+}
+
+fn path_of(path: &[u8]) -> &Path {
+    Path::new(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(path))
 }
 
 /// Whether content of this type becomes smaller by a content coding: text, and what is written like text.

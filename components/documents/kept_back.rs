@@ -86,6 +86,10 @@ impl KeptBack {
     /// Whether a client may write a file of this real path, and in the place of what is there.
     pub(super) fn may_be_written(&self, path: &[u8], current: Option<&Metadata>) -> bool {
         let identity = current.map(identity);
+        // What is there speaks for the whole site: certificates, for example, are given on its word.
+        if !self.hidden && below_well_known(path).is_some() {
+            return false;
+        }
         self.check_presence(path, identity).is_ok() && self.check_program(path, 0, false).is_ok()
     }
 
@@ -116,8 +120,18 @@ pub(crate) fn identity(metadata: &Metadata) -> (u64, u64) {
     (metadata.dev(), metadata.ino())
 }
 
-/// Whether a name in a path begins with a dot.
+/// What a site tells of itself (RFC 8615): the one name with a dot that is served at any rate.
+const WELL_KNOWN: &[u8] = b".well-known";
+
+/// Whether a name in a path begins with a dot, and is not to be served for it.
 pub(super) fn has_hidden_segment(path: &[u8]) -> bool {
+    let path = below_well_known(path).unwrap_or(path);
     path.split(|byte| *byte == b'/')
         .any(|segment| segment.starts_with(b"."))
+}
+
+/// What remains of a path behind the well-known folder, if it leads there.
+fn below_well_known(path: &[u8]) -> Option<&[u8]> {
+    let rest = path.strip_prefix(WELL_KNOWN)?;
+    matches!(rest, [] | [b'/', ..]).then_some(rest)
 }

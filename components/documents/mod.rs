@@ -2,6 +2,7 @@
 
 mod cache;
 mod cache_rule;
+mod coding_rule;
 mod delete;
 mod docroot;
 mod error_pages;
@@ -10,6 +11,7 @@ mod folder;
 mod kept_back;
 mod list;
 mod listing;
+mod media_types;
 mod mime;
 mod options;
 mod own_files;
@@ -22,6 +24,7 @@ mod snapshots;
 mod thumbnail;
 
 pub use cache_rule::CacheRule;
+pub use coding_rule::CodingRule;
 pub use delete::delete_files;
 pub use docroot::{Docroot, Found, Located, Refused};
 pub use error_pages::read_error_pages;

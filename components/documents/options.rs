@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{CacheRule, OwnFiles, Programs};
+use super::{CacheRule, CodingRule, OwnFiles, Programs};
 
 /// How files are served.
 ///
@@ -34,6 +34,9 @@ pub struct FileOptions {
     pub types: HashMap<String, String>,
     /// Which content codings files and listings are served in.
     pub compression: Compression,
+    /// Which files are stored in a content coding that their names tell of, beside `*.svgz`; the first
+    /// rule that matches counts.
+    pub codings: Vec<CodingRule>,
     /// Whether listings show thumbnails of images.
     pub thumbnails: bool,
     /// Whether files may be written, by PUT and DELETE.
@@ -67,6 +70,7 @@ impl Default for FileOptions {
             cache_rules: Vec::new(),
             types: HashMap::new(),
             compression: Compression::Made,
+            codings: Vec::new(),
             thumbnails: true,
             writable: false,
             sandboxes_uploads: true,

@@ -50,7 +50,8 @@ impl Representation<'_> {
         match evaluate_preconditions(method, fields, etag, modified) {
             Precondition::Proceed => {}
             Precondition::NotModified => {
-                return respond(StatusCode::NOT_MODIFIED, self.fields(request), Body::Empty);
+                let fields = of_not_modified(&self.fields(request));
+                return respond(StatusCode::NOT_MODIFIED, fields, Body::Empty);
             }
             Precondition::Failed => {
                 let explanation = "this is no longer the file that you have in mind";
@@ -128,6 +129,25 @@ impl Representation<'_> {
             Body::Pieces(pieces),
         )
     }
+}
+
+/// What of the fields a 304 has: the client knows the others, and some clients decode what has a
+/// `Content-Encoding`, also where nothing is (RFC 9110 section 15.4.5).
+fn of_not_modified(fields: &Fields) -> Fields {
+    const KEPT: [&str; 5] = [
+        "Cache-Control",
+        "Content-Location",
+        "ETag",
+        "Expires",
+        "Vary",
+    ];
+    let mut kept = Fields::new();
+    for name in KEPT {
+        for value in fields.get_all(name) {
+            kept = kept.with(name, value);
+        }
+    }
+    kept
 }
 
 /// Under which name it is to be saved, if it is.

@@ -119,8 +119,11 @@ impl Files {
         let key = key(asked, accepted);
         let modified = metadata.modified().map_err(system_failure(request))?;
         let identity = Identity::of(&metadata);
+        let media_type = self.media_type(path, &file).await;
+        let media_type = media_type.map_err(system_failure(request))?;
+        let modified = modified.min(wall_clock());
         let mut found = Selected {
-            description: self.describe(path, identity.etag(), modified.min(wall_clock())),
+            description: self.describe(path, media_type, identity.etag(), modified),
             origin: Origin::of(identity),
             length: metadata.len(),
             file,
@@ -288,7 +291,9 @@ fn to_the_slash(request: &Request) -> Response {
     let query = target
         .query()
         .map_or(String::new(), |query| format!("?{query}"));
-    let location = format!("{}/{query}", target.path());
+    // A path that begins with two slashes would lead to another server (RFC 3986 section 4.2).
+    let path = target.path().trim_start_matches('/');
+    let location = format!("/{path}/{query}");
     let head = ResponseHead {
         status: StatusCode::MOVED_PERMANENTLY,
         fields: Fields::new().with("Location", location),

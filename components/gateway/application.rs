@@ -111,7 +111,7 @@ async fn serve(
     let variables = match Variables::of(&request.head, &exchange, mount) {
         Ok(variables) => variables,
         Err(bad) => {
-            let failure = Failure::new(exchange, StatusCode::NOT_FOUND, bad.to_string());
+            let failure = Failure::new(exchange, StatusCode::BAD_REQUEST, bad.to_string());
             return responder.fail(failure).await;
         }
     };

@@ -16,6 +16,7 @@ use super::Variables;
 /// let mount = Mount::new("192.0.2.1:8080".parse()?).script_name("/app").document_root("/srv/www");
 /// assert_eq!(mount.path_info(b"/app/a"), Some(&b"/a"[..]));
 /// assert_eq!(mount.path_info(b"/app"), Some(&b""[..]));
+/// assert_eq!(mount.path_info(b"//app//a"), Some(&b"//a"[..]));
 /// assert_eq!(mount.path_info(b"/apple"), None);
 /// # Ok::<(), std::net::AddrParseError>(())
 /// ```
@@ -81,10 +82,17 @@ impl Mount {
         }
     }
 
-    /// What remains of a decoded path behind the script name; `None` if it is not below that.
+    /// What remains of a decoded path behind the script name; `None` if it is not below that. A
+    /// doubled slash in the part that is the script name counts as one; what remains stays as it is.
     #[must_use]
     pub fn path_info<'a>(&self, path: &'a [u8]) -> Option<&'a [u8]> {
-        let rest = path.strip_prefix(self.script_name.as_bytes())?;
+        let mut rest = path;
+        for &byte in self.script_name.as_bytes() {
+            rest = rest.strip_prefix(&[byte])?;
+            while byte == b'/' && rest.starts_with(b"/") {
+                rest = &rest[1..];
+            }
+        }
         matches!(rest, [] | [b'/', ..]).then_some(rest)
     }
 

@@ -56,10 +56,10 @@ impl Variables {
     ///
     /// # Errors
     ///
-    /// [`BadPath`], if the path names nothing that could be served. RFC 3875 section 4.1.5 lets a server refuse an encoded slash, since it
-    /// could not be told from a slash.
+    /// [`BadPath`], if the path contains NUL or an invalid percent sequence. Everything else is the
+    /// program's to judge; what was sent is in `REQUEST_URI`.
     pub fn of(head: &RequestHead, exchange: &Exchange, mount: &Mount) -> Result<Self, BadPath> {
-        let path = head.target.decoded_path()?;
+        let path = head.target.application_path()?;
         // `*` and the authority-form have no path.
         let path = if path.starts_with(b"/") { &*path } else { b"" };
         Ok(match mount.path_info(path) {

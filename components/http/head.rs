@@ -70,6 +70,38 @@ impl ResponseHead {
             fields: Fields::new(),
         }
     }
+
+    /// Adds fields that were said before this head was made, by a program that redirected its request
+    /// within the server. They count instead of the head's own of the same name, except those of which
+    /// a response has several, each with a meaning of its own.
+    ///
+    /// # Examples
+    /// ```
+    /// use http::StatusCode;
+    /// use kamea_components::http::{Fields, ResponseHead};
+    ///
+    /// let mut head = ResponseHead::new(StatusCode::OK);
+    /// head.fields = Fields::new().with("Vary", "Accept").with("Cache-Control", "max-age=60");
+    /// head.carry(&Fields::new().with("Vary", "Cookie").with("Cache-Control", "no-store"));
+    /// let all = |name| head.fields.get_all(name).collect::<Vec<_>>();
+    /// assert_eq!(all("vary"), [&b"Accept"[..], b"Cookie"]);
+    /// assert_eq!(all("cache-control"), [&b"no-store"[..]]);
+    /// ```
+    pub fn carry(&mut self, fields: &Fields) {
+        const SEVERAL: [&str; 4] = ["link", "set-cookie", "vary", "www-authenticate"];
+        for (name, _) in fields.iter() {
+            if !SEVERAL
+                .iter()
+                .any(|several| name.eq_ignore_ascii_case(several))
+            {
+                self.fields.remove(name);
+            }
+        }
+        for (name, value) in fields.iter() {
+            // What is in one run of fields may be in another.
+            let _ = self.fields.push(name, value);
+        }
+    }
 }
 
 /// Whether the connection persists after a message of that version with these fields (RFC 9112 section 9.3).

@@ -1,5 +1,7 @@
 //! How much of a message is taken in before it is refused.
 
+use super::Malformed;
+
 /// How much of a request is taken in before it is refused; in a client, of a response.
 ///
 /// # Examples
@@ -35,6 +37,26 @@ impl Limits {
             request_line: self.request_line.min(no_limit),
             head_bytes: self.head_bytes.min(no_limit),
             ..self
+        }
+    }
+}
+
+impl Limits {
+    /// Which limit a request is over, and the option of `spidey` that raises it.
+    pub(crate) fn exceeded_by(&self, malformed: Malformed) -> Option<String> {
+        let said = |limit: u64, unit, option| {
+            Some(format!(
+                "more than {limit} {unit}; {option} raises the limit"
+            ))
+        };
+        match malformed {
+            Malformed::BodyTooLarge => said(self.body, "bytes", "--max-body"),
+            Malformed::RequestLineTooLong => {
+                said(self.request_line as u64, "bytes", "--max-request-line")
+            }
+            Malformed::HeadTooLarge => said(self.head_bytes as u64, "bytes", "--max-header"),
+            Malformed::TooManyFields => said(self.fields as u64, "fields", "--max-fields"),
+            _ => None,
         }
     }
 }

@@ -42,7 +42,8 @@ pub(super) struct PathPart {
     start: u32,
     /// At `?` or at the end.
     end: u32,
-    /// Whether nothing in it is encoded, and no segment begins with a dot: it stands for itself.
+    /// Whether nothing in it is encoded, no segment begins with a dot, and no slash is doubled: it
+    /// stands for itself.
     is_plain: bool,
 }
 
@@ -121,9 +122,19 @@ impl Target {
         &self.bytes
     }
 
-    /// The path with its percent-encoding undone, exactly once.
+    /// The path with its percent-encoding undone, exactly once, and each run of slashes as one: what
+    /// all rules and the files of a site go by. A backslash is a byte like any other.
     ///
-    /// Doubled slashes stay, for the caller to judge; a backslash is a byte like any other.
+    /// # Examples
+    /// ```
+    /// use http::Method;
+    /// use kamea_components::http::Target;
+    ///
+    /// let target = Target::parse(&Method::GET, "//a///b%20c".into())?;
+    /// assert_eq!(target.decoded_path().unwrap(), &b"/a/b c"[..]);
+    /// assert_eq!(target.application_path().unwrap(), &b"//a///b c"[..]);
+    /// # Ok::<(), kamea_components::http::Malformed>(())
+    /// ```
     ///
     /// # Errors
     /// [`BadPath`] for an invalid percent sequence, NUL, an encoded slash, and any segment that is `.` or `..`
@@ -135,7 +146,7 @@ impl Target {
             return Ok(Cow::Borrowed(raw));
         }
         let path = if memchr(b'%', raw).is_some() {
-            Cow::Owned(percent_decode(raw)?)
+            Cow::Owned(percent_decode(raw, false)?)
         } else {
             Cow::Borrowed(raw)
         };
@@ -144,7 +155,32 @@ impl Target {
         if has_dots {
             return Err(BadPath::DotSegment);
         }
-        Ok(path)
+        Ok(merge_slashes(path))
+    }
+
+    /// The path for a program that makes its own sense of it, with its percent-encoding undone,
+    /// exactly once. The rules of files do not apply: an encoded slash becomes one, and dot segments
+    /// and doubled slashes stay.
+    ///
+    /// # Errors
+    /// [`BadPath::Percent`] for an invalid percent sequence, and [`BadPath::Nul`]: NUL separates values
+    /// in the protocols that lead to programs.
+    pub fn application_path(&self) -> Result<Cow<'_, [u8]>, BadPath> {
+        let raw = self.raw_path();
+        if self.path.is_plain || memchr(b'%', raw).is_none() {
+            return Ok(Cow::Borrowed(raw));
+        }
+        percent_decode(raw, true).map(Cow::Owned)
+    }
+
+    /// The path that decides whether an application is asked: its own, with each run of slashes as one.
+    pub(crate) fn routed_path(&self) -> Option<Cow<'_, [u8]>> {
+        self.application_path().ok().map(merge_slashes)
+    }
+
+    /// Whether the path stands for itself, as it was sent.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.path.is_plain
     }
 
     /// Bytes of `scheme://`, which only the absolute-form has.
@@ -177,7 +213,7 @@ fn read_path(bytes: &[u8], start: usize) -> Result<PathPart, Malformed> {
             b'?' => end = end.min(i),
             b'#' => return Err(Malformed::Target),
             b'%' => is_plain = false,
-            b'.' => is_plain &= previous != b'/',
+            b'.' | b'/' => is_plain &= previous != b'/',
             b'!'..=b'~' => {}
             _ => return Err(Malformed::Target),
         }
@@ -241,7 +277,17 @@ fn ascii(bytes: &[u8]) -> &str {
     str::from_utf8(bytes).unwrap_or_default()
 }
 
-fn percent_decode(raw: &[u8]) -> Result<Vec<u8>, BadPath> {
+/// Each run of slashes as one.
+fn merge_slashes(path: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+    if !path.windows(2).any(|pair| pair == b"//") {
+        return path;
+    }
+    let mut merged = path.into_owned();
+    merged.dedup_by(|next, byte| *next == b'/' && *byte == b'/');
+    Cow::Owned(merged)
+}
+
+fn percent_decode(raw: &[u8], may_have_slashes: bool) -> Result<Vec<u8>, BadPath> {
     let mut decoded = Vec::with_capacity(raw.len());
     let mut rest = raw.iter();
     while let Some(&byte) = rest.next() {
@@ -252,7 +298,7 @@ fn percent_decode(raw: &[u8]) -> Result<Vec<u8>, BadPath> {
         let (high, low) = (hex_digit(rest.next())?, hex_digit(rest.next())?);
         match high << 4 | low {
             0 => return Err(BadPath::Nul),
-            b'/' => return Err(BadPath::Slash),
+            b'/' if !may_have_slashes => return Err(BadPath::Slash),
             byte => decoded.push(byte),
         }
     }
@@ -340,13 +386,17 @@ mod tests {
 
     #[test]
     fn paths_are_decoded_exactly_once() {
-        let rows: [(&'static str, Result<&[u8], BadPath>); 22] = [
+        let rows: [(&'static str, Result<&[u8], BadPath>); 25] = [
             ("/a", Ok(b"/a")),
             ("/a%20b%C3%A9", Ok("/a b\u{e9}".as_bytes())),
             ("/%252e", Ok(b"/%2e")),
             ("/%ff", Ok(b"/\xff")),
             ("/a+b", Ok(b"/a+b")),
-            ("//a//", Ok(b"//a//")),
+            // A doubled slash is one, wherever it is.
+            ("//a//", Ok(b"/a/")),
+            ("///", Ok(b"/")),
+            ("/a//b///%63", Ok(b"/a/b/c")),
+            ("//.a", Ok(b"/.a")),
             ("/a\\..\\b%5c", Ok(b"/a\\..\\b\\")),
             ("/...", Ok(b"/...")),
             ("/.a/..b/c.", Ok(b"/.a/..b/c.")),
@@ -368,6 +418,27 @@ mod tests {
             let target = parse(&Method::GET, text).unwrap();
             let decoded = target.decoded_path();
             assert_eq!(decoded.as_deref(), expected.as_ref().map(|e| *e), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_application_gets_the_path_that_was_sent() {
+        let rows: [(&'static str, Result<&[u8], BadPath>); 10] = [
+            ("/u/a%2Fb", Ok(b"/u/a/b")),
+            ("/u/a%2fb%2F", Ok(b"/u/a/b/")),
+            ("/a/../b", Ok(b"/a/../b")),
+            ("/%2e%2e/b", Ok(b"/../b")),
+            ("//a//b", Ok(b"//a//b")),
+            ("/100%", Err(BadPath::Percent)),
+            ("/%zz%41", Err(BadPath::Percent)),
+            ("/%252F", Ok(b"/%2F")),
+            ("/%ff", Ok(b"/\xff")),
+            ("/a%00b", Err(BadPath::Nul)),
+        ];
+        for (text, expected) in rows {
+            let target = parse(&Method::GET, text).unwrap();
+            let path = target.application_path();
+            assert_eq!(path.as_deref(), expected.as_ref().map(|e| *e), "{text}");
         }
     }
 }

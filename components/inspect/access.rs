@@ -334,7 +334,6 @@ mod tests {
             assert_eq!(checked, Err(Refusal::Token), "{own}");
         }
         for other in [
-            "",
             "evil.example",
             "evil.example:9235",
             "localhost.evil.example",
@@ -347,6 +346,10 @@ mod tests {
             let checked = access.check(&head(&lines));
             assert_eq!(checked, Err(Refusal::Host), "{other}");
         }
+        // A request of HTTP/1.0 may name none; an empty one does not get here.
+        let mut nameless = head("Host: localhost");
+        nameless.fields.remove("host");
+        assert_eq!(access.check(&nameless), Err(Refusal::Host));
     }
 
     #[test]

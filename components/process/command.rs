@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -216,6 +216,14 @@ impl Command {
     /// What its standard error is.
     pub fn stderr(self, stderr: Stdio) -> Self {
         Self { stderr, ..self }
+    }
+
+    /// The folder that it starts in, if that has a name.
+    pub(super) fn named_folder(&self) -> Option<&Path> {
+        match &self.folder {
+            Some(Folder::Named(folder)) => Some(folder),
+            _ => None,
+        }
     }
 
     /// Starts it. Blocks until the program has been loaded.

@@ -1,6 +1,7 @@
 //! Processes: programs of the system as components, and what reaches our own process, its signals.
 
 mod command;
+mod explain_start;
 mod guard;
 mod hangups;
 mod log_lines;
@@ -10,6 +11,7 @@ mod unconfined;
 mod unix_process;
 
 pub use command::{Command, Stdio};
+pub(crate) use explain_start::carriage_return;
 pub use hangups::{Hangup, hangups};
 pub use log_lines::{log_lines, printable};
 pub use pipe::{PipeReader, PipeWriter, read_pipe};

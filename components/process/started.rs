@@ -16,6 +16,7 @@ use rustix::process::{
 use tokio::net::unix::pipe;
 use tokio::sync::Semaphore;
 
+use super::explain_start::explain_start;
 use super::unconfined::{found_file_limit, hand_over};
 use super::{Command, PipeReader, PipeWriter, guard, run_unconfined};
 
@@ -132,7 +133,8 @@ struct Group {
 impl Group {
     /// Starts the leader of a new group. Blocks until the program has been loaded.
     fn start(command: &Command) -> io::Result<(Self, OwnedFd)> {
-        let child = command.spawn()?;
+        let spawned = command.spawn();
+        let child = spawned.map_err(|error| explain_start(command, error))?;
         let group = Self {
             id: Pid::from_child(&child),
             leader: Some(child),

@@ -38,7 +38,7 @@ pub struct ProcessPorts {
 #[non_exhaustive]
 pub enum ProcessError {
     /// It could not be started.
-    #[error("cannot start {}: {}", program.display(), start_error(program, error))]
+    #[error("cannot start {}: {error}", program.display())]
     Start {
         /// What was to be started.
         program: OsString,
@@ -186,19 +186,6 @@ async fn too_long(command: &Command) -> Result<ExitStatus, End> {
     sleep(deadline).await;
     let program = command.program.clone();
     Err(ProcessError::Deadline { program, deadline }.into())
-}
-
-fn start_error(program: &OsString, error: &io::Error) -> String {
-    let is_line = program.as_encoded_bytes().contains(&b' ');
-    match error.kind() {
-        io::ErrorKind::NotFound if is_line => {
-            format!(
-                "{error}; arguments go into Command::arg, a line for the shell into Command::shell"
-            )
-        }
-        io::ErrorKind::NotFound => format!("{error}, or its interpreter is missing"),
-        _ => error.to_string(),
-    }
 }
 
 impl PipelineStart for ProcessPorts {

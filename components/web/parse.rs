@@ -24,7 +24,7 @@ use crate::net::Finish;
 
 use super::content::{Content, Incomplete, Part};
 use super::message::{ErrorForm, Exchange, Failure, Request};
-use crate::http::{BodyKind, Event, Limits, Phase, RequestDecoder, RequestHead};
+use crate::http::{BodyKind, Event, Fields, Limits, Malformed, Phase, RequestDecoder, RequestHead};
 
 /// The ports of [`parse_requests`].
 #[derive(Debug, Ports)]
@@ -52,8 +52,8 @@ pub struct Written {
     pub content: u64,
 }
 
-/// What the parser tells the writer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the writer is told, beside the responses.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
     /// The peer waits to be told that it may send the content of this exchange (RFC 9110 section 10.1.1).
     Continue(u64),
@@ -63,6 +63,14 @@ pub enum Notice {
         number: u64,
         /// How.
         finish: Finish,
+    },
+    /// The response of an exchange has these fields beside its own: a program has said them before it
+    /// redirected the request.
+    Carry {
+        /// The number of the exchange.
+        number: u64,
+        /// The fields.
+        fields: Box<Fields>,
     },
 }
 
@@ -212,9 +220,7 @@ impl Parser<'_> {
                     Woken::End => return self.peer_finished().await,
                     Woken::Expired => return self.expired().await,
                 },
-                Err(malformed) => {
-                    return self.fail(malformed.status(), malformed.to_string()).await;
-                }
+                Err(malformed) => return self.refuse(malformed).await,
             }
         }
     }
@@ -353,8 +359,17 @@ impl Parser<'_> {
     async fn peer_finished(&mut self) -> Done {
         match self.decoder.finish() {
             Ok(()) => self.end(Finish::Close).await,
-            Err(malformed) => self.fail(malformed.status(), malformed.to_string()).await,
+            Err(malformed) => self.refuse(malformed).await,
         }
+    }
+
+    /// Reports what is wrong with a request. If it is over a limit, the log says how to raise that: the
+    /// peer is not told how the server is configured.
+    async fn refuse(&mut self, malformed: Malformed) -> Done {
+        if let Some(limit) = self.decoder.limits().exceeded_by(malformed) {
+            log::warn!("{} | {malformed}: {limit}", self.peer);
+        }
+        self.fail(malformed.status(), malformed.to_string()).await
     }
 
     async fn expired(&mut self) -> Done {

@@ -5,7 +5,6 @@ use std::fmt;
 use http::method::InvalidMethod;
 use http::{Method, StatusCode};
 use kamea::{Component, Done, End, Inbox, Outbox, Outboxes, Ports};
-use memchr::memchr;
 use memchr::memmem::Finder;
 use wildmatch::WildMatch;
 
@@ -59,7 +58,8 @@ pub struct Route {
 }
 
 impl Route {
-    /// Requests of any method whose path, decoded, matches a pattern: `*` stands for any characters, `?` for one.
+    /// Requests of any method but CONNECT whose path, decoded, matches a pattern: `*` stands for any
+    /// characters, `?` for one. A doubled slash in a path counts as one.
     #[must_use]
     pub fn path(pattern: &str) -> Self {
         Self {
@@ -68,7 +68,8 @@ impl Route {
         }
     }
 
-    /// Requests of any method for this path, decoded, and for those below it: `/app` and `/app/a`, but not `/apple`.
+    /// Requests of any method but CONNECT for this path, decoded, and for those below it: `/app` and
+    /// `/app/a`, but not `/apple`. A doubled slash in a path counts as one.
     #[must_use]
     pub fn below(path: &str) -> Self {
         let folder = path.trim_end_matches('/').to_owned();
@@ -78,7 +79,7 @@ impl Route {
         }
     }
 
-    /// Requests for any path.
+    /// Requests for any path, of any method but CONNECT.
     #[must_use]
     pub fn any_path() -> Self {
         Self::default()
@@ -138,8 +139,10 @@ impl Route {
         self.is_for_query(&head.target) && self.is_for_host(head) && self.is_for_path(&head.target)
     }
 
+    /// CONNECT asks for a tunnel and has no path: it goes only where it is asked for by name.
     fn is_for_method(&self, method: &Method) -> bool {
-        self.methods.is_empty() || self.methods.contains(method)
+        let is_any = self.methods.is_empty() && *method != Method::CONNECT;
+        is_any || self.methods.contains(method)
     }
 
     fn is_for_query(&self, target: &Target) -> bool {
@@ -199,7 +202,7 @@ impl PathRule {
     fn matches(&self, target: &Target) -> bool {
         match self {
             Self::Pattern(pattern) => pattern.matches(target),
-            Self::Below(folder) => target.decoded_path().is_ok_and(|path| {
+            Self::Below(folder) => target.routed_path().is_some_and(|path| {
                 let rest = path.strip_prefix(folder.as_bytes());
                 path.starts_with(b"/") && matches!(rest, Some([] | [b'/', ..]))
             }),
@@ -227,9 +230,10 @@ impl PathPattern {
 
     fn matches(&self, target: &Target) -> bool {
         let path = target.path().as_bytes();
-        if self.literal.find(path).is_none() && memchr(b'%', path).is_none() {
+        if target.is_plain() && self.literal.find(path).is_none() {
             return false;
         }
+        // What is no valid path for a file goes to the file handler, which says so.
         let path = target.decoded_path();
         path.is_ok_and(|path| self.pattern.matches(&String::from_utf8_lossy(&path)))
     }

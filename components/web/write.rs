@@ -17,8 +17,8 @@ use super::message::{Body, Exchange, Piece, Response};
 use super::parse::{Notice, WINDOW, Written};
 use crate::file::FileSlice;
 use crate::http::{
-    BodyFraming, Chunk, Connection, DateCache, encode_chunk_size, encode_continue, encode_head,
-    encode_last_chunk,
+    BodyFraming, Chunk, Connection, DateCache, Fields, encode_chunk_size, encode_continue,
+    encode_head, encode_last_chunk,
 };
 
 /// The ports of [`write_responses`].
@@ -89,6 +89,7 @@ pub fn write_responses(socket: Rc<Socket>, stall: Duration) -> impl Component<Wr
             out,
             due: 0,
             early: BTreeMap::new(),
+            carried: Vec::new(),
             to_continue: None,
             ends: None,
             present: None,
@@ -109,6 +110,8 @@ struct Writer<'a> {
     due: u64,
     /// Responses that came before their turn.
     early: BTreeMap<u64, Response>,
+    /// Fields that a program has said for the response of an exchange, with its number.
+    carried: Vec<(u64, Box<Fields>)>,
     /// The exchange whose peer waits for 100 (Continue).
     to_continue: Option<u64>,
     /// Before which exchange the connection ends, and how.
@@ -158,6 +161,7 @@ impl Writer<'_> {
         match notice {
             Notice::Continue(number) => self.to_continue = Some(number),
             Notice::EndsBefore { number, finish } => self.ends = Some((number, finish)),
+            Notice::Carry { number, fields } => self.carried.push((number, fields)),
         }
     }
 
@@ -220,6 +224,16 @@ impl Writer<'_> {
 
     /// Writes a response; gives whether it is the last of the connection.
     async fn respond(&mut self, response: &mut Response) -> io::Result<bool> {
+        // What was said of this response came before it.
+        self.take_notices();
+        if !self.carried.is_empty() {
+            let carried = self
+                .carried
+                .extract_if(.., |(number, _)| *number <= self.due);
+            for (_, fields) in carried.filter(|(number, _)| *number == self.due) {
+                response.head.carry(&fields);
+            }
+        }
         self.present = Some(response.head.status);
         self.out.content = 0;
         if let Body::Verbatim(chunks) = &mut response.body {

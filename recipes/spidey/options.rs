@@ -12,7 +12,7 @@ use std::time::Duration;
 use clap::parser::ValueSource;
 use clap::{Arg, Command, CommandFactory as _, FromArgMatches as _, Parser};
 use kamea_components::cgi::Setting;
-use kamea_components::documents::{CacheRule, Compression, Interpreter};
+use kamea_components::documents::{CacheRule, CodingRule, Compression, Interpreter};
 use kamea_components::process::UserIds;
 use kamea_components::server::{LogFormat, Site};
 use kamea_components::web::{ErrorRedirect, User};
@@ -109,6 +109,10 @@ pub(crate) struct Options {
     /// Show no thumbnails in listings
     #[arg(long, help_heading = "Files")]
     no_thumbnails: bool,
+    /// Files that are stored in a content coding, by name (*.wasm.br) or path (/data/*), such as '*.wasm.br=br';
+    /// *.svgz=gzip is known
+    #[arg(long, value_name = "PATTERN=CODING", help_heading = "Files")]
+    coding: Vec<CodingRule>,
     /// How long clients may keep files: Cache-Control by name (*.css), path (/assets/*) or media type (image/*); the first
     /// rule that matches counts
     #[arg(long, value_name = "PATTERN=VALUE", help_heading = "Files")]
@@ -478,6 +482,7 @@ impl Options {
         files.own = self.own_files();
         files.sandboxes_uploads = !self.no_upload_sandbox;
         files.thumbnails = !self.no_thumbnails;
+        files.codings = self.coding.clone();
         files.cache_rules = self.cache_control.clone();
         files.index = either(self.index.clone(), std::mem::take(&mut files.index));
         let types = self.types.iter();

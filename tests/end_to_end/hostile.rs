@@ -110,7 +110,7 @@ fn fields() -> Vec<(String, u16)> {
 }
 
 /// The status of GET for this path.
-const PATHS: [(&str, u16); 27] = [
+const PATHS: [(&str, u16); 31] = [
     ("/file?", 200),
     ("/file?a=b&c=%zz", 200),
     ("/file?thumbnail", 404),
@@ -125,7 +125,11 @@ const PATHS: [(&str, u16); 27] = [
     ("/file%20", 404),
     ("/file%0d%0aX: y", 400),
     ("/file%0D%0ASet-Cookie:%20a", 404),
-    ("//file", 404),
+    ("//file", 200),
+    ("///file?a", 200),
+    ("//", 200),
+    ("//.hidden", 404),
+    ("/.//file", 400),
     ("/./file", 400),
     ("/folder/../file", 400),
     ("/%2e%2e/file", 400),
@@ -143,7 +147,7 @@ const PATHS: [(&str, u16); 27] = [
 #[test]
 fn each_field_has_its_answer() {
     let rows = fields();
-    assert!(rows.len() + PATHS.len() >= 60 + 27);
+    assert!(rows.len() + PATHS.len() >= 60 + 31);
     let server = Server::start(&["--workers", "1"]);
     fs::write(server.path().join("file"), CONTENT).unwrap();
     for (field, status) in rows {

@@ -59,7 +59,7 @@ fn table() -> Vec<(Vec<u8>, u16)> {
         &[
             "GET / HTTP/2.0",
             "GET / HTTP/3.0",
-            "GET / HTTP/1.2",
+            "GET / HTTP/3.2",
             "PRI * HTTP/2.0",
             "GET / HTTP/9.9",
         ],

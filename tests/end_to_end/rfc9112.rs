@@ -22,7 +22,10 @@ fn a_request_without_host_is_refused() {
     for (fields, status) in [
         ("", 400),
         ("Host: a\r\nHost: a\r\n", 400),
-        ("Host:\r\n", 200),
+        // RFC 9110, 4.2.1: "A sender MUST NOT generate an "http" URI with an empty host identifier."
+        ("Host:\r\n", 400),
+        ("Host: :80\r\n", 400),
+        ("Host: a\r\n", 200),
     ] {
         let response = server.ask(&format!("GET /hello.txt HTTP/1.1\r\n{fields}\r\n"));
         assert_eq!(response.status, status, "{fields}");

@@ -368,3 +368,43 @@ fn requests_in_a_row_are_answered_in_their_order() {
         );
     }
 }
+
+#[test]
+fn the_rules_of_files_do_not_apply_to_applications() {
+    // PEP 3333: "PATH_INFO: The remainder of the request URL's "path", designating the virtual "location" of the request's target
+    // within the application."
+    let server = serving("plain", &["--wsgi-mount", "/app"]);
+    for (target, path_info) in [
+        ("/app/paths/u/a%2Fb", "/paths/u/a/b"),
+        ("/app/paths/%2e%2e/b", "/paths/../b"),
+        ("/app/paths/../b", "/paths/../b"),
+        ("/app/paths//b//", "/paths//b//"),
+        ("/app/paths/.git/%2Eenv", "/paths/.git/.env"),
+        ("//app/paths", "/paths"),
+    ] {
+        let response = server.ask(&get(target));
+        let expected = format!("/app|{path_info}|{target}|GET");
+        assert_eq!((response.status, response.text()), (200, expected));
+    }
+    assert_eq!(server.ask(&get("/app/paths/a%00b")).status, 400);
+    // The rules still apply to files.
+    for (target, status) in [
+        ("/hello%2Ftxt", 400),
+        ("/x/../hello.txt", 400),
+        ("/.git/x", 404),
+        ("/100%", 400),
+    ] {
+        assert_eq!(server.ask(&get(target)).status, status, "{target}");
+    }
+}
+
+#[test]
+fn an_application_is_not_asked_for_a_tunnel() {
+    // RFC 9110, 9.3.6: "An origin server MAY accept a CONNECT request, but most origin servers do not implement CONNECT."
+    let server = serving("plain", &[]);
+    let connect = "CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\n";
+    let response = server.ask(connect);
+    assert_eq!(response.status, 405);
+    assert!(response.field("allow").is_some());
+    assert_serves(&server);
+}

@@ -383,10 +383,10 @@ fn a_head_without_content_drops_the_stream() {
 }
 
 #[test]
-fn a_path_that_names_nothing_is_not_found_whatever_the_route() {
+fn a_path_with_nul_is_refused_whatever_the_route() {
     let mount = Mount::new("192.0.2.1:80".parse().unwrap());
     let component = serve_application(where_am_i, mount);
     let served = serve(|server| server.route("all", Route::any_path(), component));
-    let response = served.ask(&get("/a%2Fb"));
-    assert!(response.starts_with("HTTP/1.1 404 "), "{response}");
+    let response = served.ask(&get("/a%00b"));
+    assert!(response.starts_with("HTTP/1.1 400 "), "{response}");
 }

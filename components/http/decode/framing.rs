@@ -45,6 +45,8 @@ pub fn request_framing(version: Version, fields: &Fields) -> Result<BodyKind, Ma
 pub(super) struct FramingFields {
     version: Version,
     has_host: bool,
+    /// Whether the value of `Host` names none: it is empty, or nothing but a port.
+    is_host_empty: bool,
     content_length: Option<u64>,
     codings: Codings,
 }
@@ -69,6 +71,7 @@ impl FramingFields {
         Self {
             version,
             has_host: false,
+            is_host_empty: false,
             content_length: None,
             codings: Codings::Absent,
         }
@@ -113,6 +116,16 @@ impl FramingFields {
         }
     }
 
+    /// Checks that the request says which host it is for: in its target, or else in `Host`.
+    pub(super) fn check_host(&self, target: &[u8]) -> Result<(), Malformed> {
+        // RFC 9112 section 3.2.2: the authority of an absolute-form target counts instead of `Host`.
+        let has_authority = !matches!(target, [b'/', ..] | b"*");
+        if self.is_host_empty && !has_authority {
+            return Err(Malformed::InvalidHost);
+        }
+        Ok(())
+    }
+
     /// What all fields of a response together say, if it has a body.
     pub(super) fn reply_body(&self) -> Result<ReplyBody, Malformed> {
         match self.coded()? {
@@ -147,6 +160,7 @@ impl FramingFields {
             return Err(Malformed::RepeatedHost);
         }
         self.has_host = true;
+        self.is_host_empty = matches!(value, [] | [b':', ..]);
         if is_host(value) {
             Ok(())
         } else {

@@ -9,7 +9,9 @@ use httparse::{EMPTY_HEADER, ParserConfig, Status};
 
 use super::framing::FramingFields;
 use super::input::Input;
-use super::section::{USUAL, check_line_ends, is_version, line_ends_within, offset, window};
+use super::section::{
+    USUAL, as_http_11, check_line_ends, is_version, line_ends_within, offset, window,
+};
 use crate::http::MalformedResponse;
 use crate::http::fields::Names;
 use crate::http::head::is_persistent;
@@ -151,6 +153,10 @@ pub(super) fn read_head(
             accept_head(&response, &window[..length], awaited, limits).map(Some)
         }
         Ok(Status::Partial) => refuse_head(None, bytes, limits),
+        Err(httparse::Error::Version) => match as_http_11(bytes, 0, limits) {
+            Some(bytes) => read_head(&bytes, awaited, limits),
+            None => refuse_head(Some(httparse::Error::Version), bytes, limits),
+        },
         Err(error) => refuse_head(Some(error), bytes, limits),
     }
 }

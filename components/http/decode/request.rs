@@ -138,6 +138,11 @@ impl RequestDecoder {
         })
     }
 
+    /// The limits that it holds requests to.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// Where in its input the decoder is; between requests for good once it has failed.
     #[must_use]
     pub fn phase(&self) -> Phase {

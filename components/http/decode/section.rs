@@ -49,6 +49,10 @@ pub(super) fn read_head(bytes: &[u8], limits: &Limits) -> Result<Option<HeadPart
     match outcome {
         Ok(Status::Complete(length)) => accept_head(&request, &window[..length], limits).map(Some),
         Ok(Status::Partial) => refuse_head(None, bytes, limits),
+        Err(httparse::Error::Version) => match as_http_11(bytes, 2, limits) {
+            Some(bytes) => read_head(&bytes, limits),
+            None => refuse_head(Some(httparse::Error::Version), bytes, limits),
+        },
         Err(error) => refuse_head(Some(error), bytes, limits),
     }
 }
@@ -179,6 +183,7 @@ fn accept_head(
         names.insert(header.name.as_bytes());
         framing.observe(header.name.as_bytes(), header.value)?;
     }
+    framing.check_host(target.as_bytes())?;
     let body = framing.body_kind()?;
     if matches!(body, BodyKind::Sized(length) if length > limits.body) {
         return Err(Malformed::BodyTooLarge);
@@ -268,6 +273,26 @@ fn malformed(error: httparse::Error, bytes: &[u8]) -> Option<Malformed> {
         }
         _ => Malformed::RequestLine,
     })
+}
+
+/// The same head as one of HTTP/1.1, if it is of a later minor version: "A recipient that receives a
+/// message with a major version number that it implements and a minor version number higher than
+/// what it implements SHOULD process the message as if it was in the highest minor version within
+/// that major version to which the recipient is conformant" (RFC 9110 section 2.5).
+///
+/// The version is the word of the start line behind `words` others.
+pub(super) fn as_http_11(bytes: &[u8], words: usize, limits: &Limits) -> Option<Vec<u8>> {
+    // One byte more than a head may have, so that its excess is still seen.
+    let bytes = &bytes[..bytes.len().min(limits.head_bytes + 1)];
+    let version = bytes.splitn(words + 1, |&b| b == b' ').nth(words)?;
+    let minor = version.strip_prefix(b"HTTP/1.")?.first()?;
+    if !(b'2'..=b'9').contains(minor) {
+        return None;
+    }
+    let at = bytes.len() - version.len() + b"HTTP/1.".len();
+    let mut same = bytes.to_vec();
+    same[at] = b'1';
+    Some(same)
 }
 
 /// Whether `bytes` begin with an HTTP version, whichever, and then `end`; `None` while they may.

@@ -129,6 +129,10 @@ fn resolve(specs: &[Spec], length: u64) -> Ranges {
             // "If the selected representation is shorter than the specified suffix-length, the entire
             // representation is used" (section 14.1.2); of an empty one there is no part to send.
             Spec::Suffix(count) if count > 0 && length == 0 => return Ranges::Whole,
+            // Section 15.5.17: "many implementations will respond with the entire selected
+            // representation in a 200 (OK) response". A client that asks for the first bytes of
+            // whatever there is gets all of an empty representation, not an error.
+            Spec::Positions(0, _) if length == 0 => return Ranges::Whole,
             Spec::Suffix(count) => length.saturating_sub(count)..length,
             Spec::Positions(first, last) => {
                 first..last.map_or(length, |last| last.saturating_add(1).min(length))
@@ -239,9 +243,16 @@ mod tests {
 
     #[test]
     fn an_empty_representation_has_no_part() {
-        assert_eq!(ask("bytes=0-", 0), Ranges::Unsatisfiable);
-        assert_eq!(ask("bytes=-1", 0), Ranges::Whole);
-        assert_eq!(ask("bytes=-0", 0), Ranges::Unsatisfiable);
+        // RFC 9110, 15.5.17: "Because servers are free to ignore Range, many implementations will
+        // respond with the entire selected representation in a 200 (OK) response."
+        for from_the_start in ["0-", "0-0", "0-1023", "-1", "-500", "5-9,0-", "0-,5-"] {
+            let ranges = ask(&format!("bytes={from_the_start}"), 0);
+            assert_eq!(ranges, Ranges::Whole, "{from_the_start}");
+        }
+        for from_later in ["1-", "5-9", "-0", "1-2,3-"] {
+            let ranges = ask(&format!("bytes={from_later}"), 0);
+            assert_eq!(ranges, Ranges::Unsatisfiable, "{from_later}");
+        }
     }
 
     #[test]

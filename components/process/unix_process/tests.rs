@@ -150,14 +150,14 @@ fn what_cannot_be_started_is_a_fault_that_says_why() {
     let rows = [
         (
             Command::new("no-such-program"),
-            "cannot start no-such-program",
+            "cannot start no-such-program: No such file or directory (os error 2): it is in no folder of PATH",
         ),
         (Command::from("sort -r"), "arguments go into Command::arg"),
         (Command::new(folder.path()), "Permission denied"),
         (Command::new(&script), "Permission denied"),
         (
             Command::new("true").folder("/no/such/folder"),
-            "cannot start true",
+            "the folder /no/such/folder does not exist",
         ),
         (Command::new("true").env("A", "nul\0"), "cannot start true"),
     ];

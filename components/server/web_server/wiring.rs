@@ -15,7 +15,7 @@ use crate::net::read_bytes;
 use crate::server::connection::Opened;
 use crate::server::explain::{self, explain_requests};
 use crate::web::{
-    Failure, HandlerPorts, HandlerPortsHandles, Request, Response, Route, WINDOW, Written,
+    Failure, HandlerPorts, HandlerPortsHandles, Notice, Request, Response, Route, WINDOW, Written,
     add_fields, answer_errors, answer_faults, choose_errors, note_requests, parse_requests,
     record_exchanges, refuse_requests, route_requests, write_responses,
 };
@@ -28,6 +28,8 @@ const REFUSAL_STALL: Duration = Duration::from_secs(1);
 struct Ends {
     failures: Vec<OutboxHandle<Failure>>,
     responses: Vec<OutboxHandle<Response>>,
+    /// Only to the writer.
+    notices: Vec<OutboxHandle<Notice>>,
 }
 
 /// The ports of the CGI handler that are still to be linked.
@@ -58,7 +60,7 @@ impl WebServer {
         let writer = graph.add_seeded("writer", move |connection: &mut Opened| {
             write_responses(connection.socket.clone(), stall)
         });
-        graph.link(parser.notices, writer.notices);
+        ends.notices.push(parser.notices);
         let requests = self.wire_records(
             &mut graph,
             parser.requests,
@@ -68,6 +70,7 @@ impl WebServer {
         let requests = self.wire_filters(&mut graph, requests, &mut ends);
         self.wire_routes(&mut graph, requests, &mut ends);
 
+        graph.merge(ends.notices, writer.notices);
         self.wire_errors(&mut graph, ends.failures, &mut ends.responses);
         self.wire_responses(&mut graph, ends.responses, writer.responses);
         Ok(graph)
@@ -276,6 +279,7 @@ impl WebServer {
         });
         ends.failures.push(handles.failures);
         ends.responses.push(handles.responses);
+        ends.notices.push(handles.notices);
         let programmed = Programmed {
             requests: handles.requests,
             passed: handles.passed,

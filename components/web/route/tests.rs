@@ -143,6 +143,15 @@ fn a_route_is_for_methods_paths_and_queries() {
         (Route::path("/a b"), "/a%20b", true),
         // What is no valid path goes to nobody but the file handler, which says so.
         (Route::path("/*"), "/a/%2e%2e/b", false),
+        (Route::path("/a/*"), "/a%2Fb", false),
+        (Route::path("/a/*"), "//a///b", true),
+        (Route::path("/a/b"), "/a//%62", true),
+        // An application judges for itself.
+        (Route::below("/a"), "/a/%2e%2e/b", true),
+        (Route::below("/a"), "/a%2Fb", true),
+        (Route::below("/a"), "//a//b", true),
+        (Route::below("/a"), "/ab%2F", false),
+        (Route::below("/a"), "/b/../a", false),
         (Route::any_path(), "/x", true),
         (Route::any_path().host("a.Example"), "/x", true),
         (Route::any_path().host("b.example"), "/x", false),
@@ -174,6 +183,24 @@ fn a_route_is_for_methods_paths_and_queries() {
         assert_eq!(route.matches(&head(path)), expected, "{route:?} {path}");
     }
     assert!(Route::any_path().method("two words").is_err());
+}
+
+#[test]
+fn connect_goes_only_where_it_is_asked_for_by_name() {
+    // RFC 9110, 9.3.6: "An origin server MAY accept a CONNECT request, but most origin servers do not
+    // implement CONNECT."
+    let head = request_for("CONNECT", "a.example:443").head;
+    for route in [
+        Route::any_path(),
+        Route::below("/"),
+        Route::below(""),
+        Route::path("*"),
+        Route::any_path().host("a.example"),
+        Route::any_path().method("GET").unwrap(),
+    ] {
+        assert!(!route.matches(&head), "{route:?}");
+    }
+    assert!(Route::any_path().method("CONNECT").unwrap().matches(&head));
 }
 
 #[test]

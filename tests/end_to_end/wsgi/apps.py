@@ -104,6 +104,11 @@ class Good:
         start_response("200 OK", [*TEXT, ("X-Latin", "caf\xe9")])
         return [environ["PATH_INFO"].encode("latin-1")]
 
+    def paths(environ, start_response):
+        start_response("200 OK", TEXT)
+        names = ["SCRIPT_NAME", "PATH_INFO", "REQUEST_URI", "REQUEST_METHOD"]
+        return ["|".join(environ.get(name, "-") for name in names).encode("latin-1")]
+
     def read(environ, start_response):
         content = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         start_response("200 OK", TEXT)

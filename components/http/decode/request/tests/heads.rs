@@ -12,7 +12,7 @@ fn valid_heads() {
     let many = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "A: b\r\n".repeat(99));
     let rows = [
         "GET / HTTP/1.0\r\n\r\n",
-        "GET / HTTP/1.1\r\nHost:\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a:\r\n\r\n",
         "M-SEARCH / HTTP/1.1\r\nHost: a\r\n\r\n",
         "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
         "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n",
@@ -35,14 +35,14 @@ fn valid_heads() {
 #[test]
 fn malformed_heads() {
     use Malformed::{
-        EmptyLines, FieldName, FieldValue, LineEnd, RequestLine, Target, TooManyFields, Truncated,
-        Version,
+        EmptyLines, FieldName, FieldValue, InvalidHost, LineEnd, MissingHost, RequestLine, Target,
+        TooManyFields, Truncated, Version,
     };
     let many = format!(
         "GET / HTTP/1.1\r\nHost: a\r\n{}\r\n",
         "A: b\r\n".repeat(100)
     );
-    let rows: [(&str, Malformed); 49] = [
+    let rows: [(&str, Malformed); 57] = [
         // The request line (RFC 9112, 3).
         ("GET\r\n\r\n", RequestLine),
         ("GET /\r\n", RequestLine),
@@ -70,7 +70,18 @@ fn malformed_heads() {
         // RFC 9110, 15.6.6: "the server does not support [...] the major version of HTTP".
         ("GET / HTTP/2.0\r\n", Version),
         ("GET / HTTP/0.9\r\n", Version),
-        ("GET / HTTP/1.2\r\n", Version),
+        ("GET / HTTP/9.1\r\n", Version),
+        // A later minor version changes nothing about what is wrong.
+        ("GET / HTTP/1.2\r\n\r\n", MissingHost),
+        ("GET / HTTP/1.20\r\n", LineEnd),
+        ("GET / HTTP/1.2\r\nHost : a\r\n\r\n", FieldName),
+        // RFC 9110, 4.2.1: "A sender MUST NOT generate an "http" URI with an empty host identifier.
+        // A recipient that processes such a URI reference MUST reject it as invalid."
+        ("GET / HTTP/1.1\r\nHost:\r\n\r\n", InvalidHost),
+        ("GET / HTTP/1.1\r\nHost: \t\r\n\r\n", InvalidHost),
+        ("GET / HTTP/1.1\r\nHost: :80\r\n\r\n", InvalidHost),
+        ("GET / HTTP/1.0\r\nHost:\r\n\r\n", InvalidHost),
+        ("OPTIONS * HTTP/1.1\r\nHost:\r\n\r\n", InvalidHost),
         ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Version),
         // RFC 9112, 2.2: "A recipient of such a bare CR MUST consider that element to be invalid".
         ("GET / HTTP/1.1\rHost: a\r\n\r\n", LineEnd),
@@ -109,6 +120,39 @@ fn malformed_heads() {
         assert_eq!(fault(input), Some(expected), "{input:?}");
         check_split_invariance(input.as_bytes());
     }
+}
+
+#[test]
+fn a_later_minor_version_is_taken_as_1_1() {
+    // RFC 9110, 2.5: "A recipient that receives a message with a major version number that it
+    // implements and a minor version number higher than what it implements SHOULD process the
+    // message as if it was in the highest minor version within that major version to which the
+    // recipient is conformant."
+    for version in ["1.2", "1.5", "1.9"] {
+        let input = format!(
+            "POST /a?b HTTP/{version}\r\nHost: c\r\nTransfer-Encoding: chunked\r\n\r\n\
+             1\r\nx\r\n0\r\n\r\n"
+        );
+        let mut decoder = RequestDecoder::new(Limits::default());
+        decoder.feed(input.clone().into());
+        let Ok(Some(Event::Head(head, BodyKind::Chunked))) = decoder.next() else {
+            panic!("{version}");
+        };
+        assert_eq!(head.version, Version::HTTP_11);
+        assert_eq!(head.target.as_bytes(), b"/a?b");
+        assert_eq!(head.fields.get("host"), Some(&b"c"[..]));
+        assert!(head.is_persistent());
+        check_split_invariance(input.as_bytes());
+    }
+}
+
+#[test]
+fn an_absolute_target_names_its_host_itself() {
+    // RFC 9112, 3.2.2: "When an origin server receives a request with an absolute-form of
+    // request-target, the origin server MUST ignore the received Host header field (if any) and
+    // instead use the host information of the request-target."
+    let input = "GET http://a/ HTTP/1.1\r\nHost:\r\n\r\n";
+    assert_eq!(fault(input), None);
 }
 
 #[test]

@@ -26,6 +26,11 @@ fn valid_heads() {
             "OK",
         ),
         (&many, "OK"),
+        // RFC 9110, 2.5: "A recipient that receives a message with a major version number that it
+        // implements and a minor version number higher than what it implements SHOULD process the
+        // message as if it was in the highest minor version".
+        ("HTTP/1.2 200 OK\r\n\r\n", "OK"),
+        ("HTTP/1.9 200\r\nA: b\r\n\r\n", ""),
     ];
     for (input, reason) in rows {
         let outcome = respond(&Method::GET, input);
@@ -66,7 +71,7 @@ fn malformed_heads() {
         ("\x15\x03\x01\x00\x02\x02\x16", StatusLine),
         // RFC 9110, 2.5: the major version says how the message is to be read.
         ("HTTP/2.0 200 OK\r\n", Version),
-        ("HTTP/1.2 200 OK\r\n", Version),
+        ("HTTP/3.1 200 OK\r\n", Version),
         ("HTTP/0.9 200 OK\r\n", Version),
         // RFC 9112, 2.2: "A recipient of such a bare CR MUST consider that element to be invalid".
         ("HTTP/1.1 200 OK\rA: b\r\n\r\n", StatusLine),
