@@ -30,6 +30,10 @@ pub(super) const EXEMPT: &[(&str, &str)] = &[
         "it keeps what is drawn for as long as a page shows it: components/inspect/topology tests it",
     ),
     (
+        "encode_responses",
+        "it waits for its writer: components/web/encode/tests.rs and the simulation of the server",
+    ),
+    (
         "hangups",
         "a signal concerns the whole process of the tests: tests/end_to_end/configuration.rs reloads by it",
     ),
@@ -82,7 +86,7 @@ pub(super) const EXEMPT: &[(&str, &str)] = &[
         "it is tcp_server, which has a row, over another kind of socket",
     ),
     (
-        "write_responses",
-        "it writes to a socket whose peer reads: components/http/write/tests.rs and the simulation of the server",
+        "write_bytes",
+        "it writes to a socket whose peer reads: components/net/write/tests.rs and the simulation of the server",
     ),
 ];

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
@@ -33,6 +33,16 @@ pub trait ByteStream: fmt::Debug + Send + Sync {
     ///
     /// `WouldBlock` if there is no space; else the connection is broken.
     fn write(&self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Writes some of `slices`, one after another; returns how many bytes.
+    ///
+    /// # Errors
+    ///
+    /// Like [`write`](Self::write).
+    fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let first = slices.iter().find(|slice| !slice.is_empty());
+        first.map_or(Ok(0), |slice| self.write(slice))
+    }
 
     /// Sends up to `count` bytes of a file from `offset`; returns how many, 0 if the file has no more.
     ///

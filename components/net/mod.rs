@@ -3,6 +3,7 @@
 mod accept;
 mod accept_in_turn;
 mod admission;
+mod buffer;
 mod byte_stream;
 mod connection;
 mod dial;
@@ -17,10 +18,12 @@ mod tcp_server;
 mod udp;
 mod unix_client;
 mod unix_server;
+mod write;
 
 pub use accept::{Accepted, Transport, accept, bind};
 pub use accept_in_turn::{Turn, TurnPorts, TurnPortsHandles, accept_in_turn};
 pub(crate) use admission::{Admission, Admitted};
+pub use buffer::Buffer;
 pub use byte_stream::ByteStream;
 pub use dial::{DialEvent, DialPorts, DialPortsHandles, Ending, HangUp, Outgoing, dial, dial_by};
 pub use exchange::ConnectionError;
@@ -35,3 +38,4 @@ pub use tcp_server::tcp_server;
 pub use udp::{Datagram, UdpPorts, UdpPortsHandles, udp};
 pub use unix_client::unix_client;
 pub use unix_server::unix_server;
+pub use write::{Output, WritePorts, WritePortsHandles, write_bytes};

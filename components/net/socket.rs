@@ -3,14 +3,14 @@
 use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::{self, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::task::{Context, Poll, Waker, ready};
 
 use rustix::fs::sendfile;
 use rustix::net::sockopt::set_tcp_cork;
-use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, recv, send, sendmsg};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
@@ -175,14 +175,25 @@ impl Socket {
     ///
     /// Whatever the system says of the connection.
     pub async fn write(&self, bytes: &[u8], more: bool) -> io::Result<usize> {
-        let flags = if more {
-            SendFlags::NOSIGNAL | SendFlags::MORE
-        } else {
-            SendFlags::NOSIGNAL
-        };
         self.when_writable(|end| match end {
-            End::System(socket) => Ok(send(socket, bytes, flags)?),
+            End::System(socket) => Ok(send(socket, bytes, send_flags(more))?),
             End::Other(stream) => stream.write(bytes),
+        })
+        .await
+    }
+
+    /// Writes some of `slices`, one after another; returns how many bytes. With `more`, the system may wait for what follows.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the system says of the connection.
+    pub async fn write_vectored(&self, slices: &[IoSlice<'_>], more: bool) -> io::Result<usize> {
+        self.when_writable(|end| match end {
+            End::System(socket) => {
+                let mut nothing = SendAncillaryBuffer::default();
+                Ok(sendmsg(socket, slices, &mut nothing, send_flags(more))?)
+            }
+            End::Other(stream) => stream.write_vectored(slices),
         })
         .await
     }
@@ -286,5 +297,14 @@ impl Socket {
             }
             Stream::Lost => Ok(()),
         };
+    }
+}
+
+/// With `more`, the system may wait for what follows before it sends.
+fn send_flags(more: bool) -> SendFlags {
+    if more {
+        SendFlags::NOSIGNAL | SendFlags::MORE
+    } else {
+        SendFlags::NOSIGNAL
     }
 }

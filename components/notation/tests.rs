@@ -37,8 +37,8 @@ error: column 16: there is no component `zzzz`
     read_file x => zzzz
                    ^^^^",
         "\
-error: column 15: `web.write` can only be made by a program: it needs the socket of a connection
-    one_shot x => web.write
+error: column 15: `net.write` can only be made by a program: it needs the socket of a connection
+    one_shot x => net.write
                   ^^^^^^^^^",
         "\
 error: column 28: there is a component `a` already

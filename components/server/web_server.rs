@@ -4,9 +4,9 @@
 //!  on each worker:
 //!    acceptor ──▶ connections ╌╌ makes, for each connection, when bytes arrive ╌╌┐
 //!                                                                                ▼
-//!    reader ──▶ parser ──▶ filters ──▶ router ──▶ files ─────▶ filters ──▶ writer
+//!    reader ──▶ parser ──▶ filters ──▶ router ──▶ files ─────▶ filters ──▶ encoder ──▶ writer
 //!                 │           │          ├──────▶ thumbnails ────▲
-//!                 │           │          ├──────▶ routes ────────┤       (writer ╌╌▶ parser: what is written)
+//!                 │           │          ├──────▶ routes ────────┤       (encoder ╌╌▶ parser: what is written)
 //!                 └─failures──┴──────────┴──────▶ errors ────────┘
 //! ```
 
@@ -286,7 +286,7 @@ impl WebServer {
         self
     }
 
-    /// Puts a component before the writer, behind those that are there already.
+    /// Puts a component before the encoder, behind those that are there already.
     #[must_use]
     pub fn response_filter(
         mut self,

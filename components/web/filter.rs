@@ -47,7 +47,7 @@ pub struct FilterPorts {
     pub failures: Outbox<Failure>,
 }
 
-/// The ports of a filter of responses: it stands before the writer, and passes on what it gets, changed or not.
+/// The ports of a filter of responses: it stands before the encoder, and passes on what it gets, changed or not.
 #[derive(Debug, Ports)]
 pub struct ResponseFilterPorts {
     /// The responses, in any order.

@@ -157,9 +157,9 @@ impl Request {
 pub struct Response {
     /// Which request it answers.
     pub exchange: Exchange,
-    /// The status and the header fields. Date, framing and `Connection` are the writer's.
+    /// The status and the header fields. Date, framing and `Connection` are the encoder's.
     pub head: ResponseHead,
-    /// The content. The writer leaves it out, and keeps its length, if the request was HEAD.
+    /// The content. The encoder leaves it out, and keeps its length, if the request was HEAD.
     pub body: Body,
 }
 

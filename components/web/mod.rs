@@ -1,7 +1,7 @@
 //! The messages and the parts of a web server: requests, responses and failures, and the components that they go through.
 //!
 //! ```text
-//!   bytes ──▶ parse_requests ──▶ filters ──▶ route_requests ──▶ handlers ──▶ filters ──▶ write_responses ──▶ socket
+//!   bytes ──▶ parse_requests ──▶ filters ──▶ route_requests ──▶ handlers ──▶ filters ──▶ encode_responses
 //!                   │               │              │               │             ▲
 //!                   └───────────────┴──failures────┴───────────────┴──▶ answer_errors
 //! ```
@@ -11,6 +11,7 @@
 
 mod choose;
 mod content;
+mod encode;
 mod encoding;
 mod error_pages;
 mod errors;
@@ -26,10 +27,10 @@ mod record;
 mod refuse;
 mod route;
 mod trace;
-mod write;
 
 pub use choose::{ChoicePorts, ChoicePortsHandles, choose_errors};
 pub use content::{Content, ContentSender, Incomplete};
+pub use encode::{EncodePorts, EncodePortsHandles, encode_responses};
 pub use encoding::Encoding;
 pub use error_pages::{ErrorPages, ErrorRedirect, answer_errors_with};
 pub use errors::{ErrorPorts, ErrorPortsHandles, answer_errors};
@@ -51,4 +52,3 @@ pub use record::{Record, RecordPorts, RecordPortsHandles, record_exchanges};
 pub use refuse::{RefusePorts, RefusePortsHandles, refuse_requests};
 pub use route::{Route, RoutePorts, RoutePortsHandles, route_requests};
 pub use trace::answer_trace;
-pub use write::{WritePorts, WritePortsHandles, write_responses};

@@ -3,7 +3,7 @@
 //! ```text
 //!   bytes ──▶ ┌───────────────┐ ──▶ requests    in the order in which they came
 //!             │ parse_requests│ ──▶ failures    what the peer did wrong
-//! written ──▶ └───────────────┘ ──▶ notices     to the writer: go on sending; that was the last
+//! written ──▶ └───────────────┘ ──▶ notices     to the encoder: go on sending; that was the last
 //! ```
 //!
 //! The protocol itself is in [`RequestDecoder`]; this is the part that waits.
@@ -31,17 +31,17 @@ use crate::http::{BodyKind, Event, Fields, Limits, Malformed, Phase, RequestDeco
 pub struct ParsePorts {
     /// Raw bytes of one connection.
     pub bytes: Inbox<Bytes>,
-    /// Which responses the writer has written: how many requests may be on their way is bounded.
+    /// Which responses have been written: how many requests may be on their way is bounded.
     pub written: Inbox<Written>,
     /// Requests, in the order in which they came.
     pub requests: Outbox<Request>,
     /// What the peer did wrong.
     pub failures: Outbox<Failure>,
-    /// What the writer must know of the connection.
+    /// What the encoder must know of the connection.
     pub notices: Outbox<Notice>,
 }
 
-/// The writer has written a response whole.
+/// A response has been written whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Written {
     /// The number of its exchange.
@@ -52,7 +52,7 @@ pub struct Written {
     pub content: u64,
 }
 
-/// What the writer is told, beside the responses.
+/// What the encoder is told, beside the responses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
     /// The peer waits to be told that it may send the content of this exchange (RFC 9110 section 10.1.1).
@@ -333,7 +333,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Takes note of a response that has been written; the writer is gone if there is none.
+    /// Takes note of a response that has been written; the encoder is gone if there is none.
     fn note(&mut self, written: Option<Written>) -> Result<(), End> {
         self.written = written.ok_or(End::Closed)?.number + 1;
         Ok(())

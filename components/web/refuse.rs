@@ -3,7 +3,7 @@
 //! ```text
 //! written ──▶ ┌─────────────────┐ ──▶ failures    503, whatever the peer may ask
 //!             │ refuse_requests │
-//!             └─────────────────┘ ──▶ notices     to the writer: that was the last
+//!             └─────────────────┘ ──▶ notices     to the encoder: that was the last
 //! ```
 
 use std::net::SocketAddr;

@@ -113,7 +113,7 @@ fn a_check_prints_the_graph() {
     assert!(!plain.contains("put."));
     let writable = graph("writable = true\nheader = ['A: b']\n");
     assert!(has(&writable, "router.routes", "put.requests"));
-    assert!(has(&writable, "fields.passed", "writer.responses"));
+    assert!(has(&writable, "fields.passed", "encoder.responses"));
 }
 
 #[test]

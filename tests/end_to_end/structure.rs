@@ -124,9 +124,9 @@ const FOLDERS: [(&str, &[&str]); 19] = [
     ("chassis", &[]),
     ("console", &["stream"]),
     // The world.
-    ("net", &["stream"]),
-    ("process", &["stream"]),
     ("file", &[]),
+    ("net", &["stream", "file"]),
+    ("process", &["stream"]),
     // Protocols without I/O.
     ("http", &[]),
     ("coding", &["http"]),

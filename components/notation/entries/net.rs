@@ -8,7 +8,8 @@ use kamea::{Pipe, Source};
 
 use super::{Entry, component};
 use crate::net::{
-    DialPorts, TurnPorts, serve_connections, tcp_client, tcp_server, udp, unix_client, unix_server,
+    DialPorts, TurnPorts, WritePorts, serve_connections, tcp_client, tcp_server, udp, unix_client,
+    unix_server,
 };
 use crate::notation::parameter::LineOf;
 use crate::notation::servers::{answer, files, http, tcp};
@@ -64,6 +65,10 @@ pub(super) fn entries() -> Vec<Entry> {
         component! {
             "net.read" = read_bytes in "net/read.rs" over Source<Bytes>,
             needs "the socket of a connection; `each` has one"
+        },
+        component! {
+            "net.write" = write_bytes in "net/write.rs" over WritePorts,
+            needs "the socket of a connection"
         },
         component! {
             "serve_connections" = serve_connections in "net/serve_connections.rs" {

@@ -10,8 +10,8 @@ use super::{Entry, component};
 use crate::http::{Chunk, Limits};
 use crate::notation::value::Size;
 use crate::web::{
-    ChoicePorts, ErrorPorts, FaultPorts, HandlerPorts, Patience, RecordPorts, RefusePorts,
-    ResponseFilterPorts, RoutePorts, WritePorts, note_requests, parse_requests,
+    ChoicePorts, EncodePorts, ErrorPorts, FaultPorts, HandlerPorts, Patience, RecordPorts,
+    RefusePorts, ResponseFilterPorts, RoutePorts, note_requests, parse_requests,
 };
 
 pub(super) fn entries() -> Vec<Entry> {
@@ -69,6 +69,10 @@ pub(super) fn entries() -> Vec<Entry> {
             needs "two components that answer failures"
         },
         component! {
+            "web.encode" = encode_responses in "web/encode.rs" over EncodePorts,
+            needs "the writer of a connection behind it"
+        },
+        component! {
             "web.read_slice" = read_slice in "web/read_slice.rs" over Source<Chunk>,
             needs "a file that is open"
         },
@@ -83,10 +87,6 @@ pub(super) fn entries() -> Vec<Entry> {
         component! {
             "web.route" = route_requests in "web/route.rs" over RoutePorts,
             needs "routes"
-        },
-        component! {
-            "web.write" = write_responses in "web/write.rs" over WritePorts,
-            needs "the socket of a connection"
         },
     ]
 }

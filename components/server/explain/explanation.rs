@@ -23,7 +23,7 @@ pub struct Explanation {
     pub status: StatusCode,
     /// How many bytes of content the response has, if that is known.
     pub length: Option<u64>,
-    /// How long it took, from the parser to the writer.
+    /// How long it took, from the parser to the encoder.
     pub took: Duration,
 }
 

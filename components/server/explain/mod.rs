@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! requests ──▶ ┌ explain_requests ─────────────────────────────────────────────────────────────┐ ──▶ passed
-//!              │   parser ──▶ (stamp) ──▶ the components of a connection ──▶ (stamp) ──▶ writer │ ──▶ responses
+//!              │   parser ──▶ (stamp) ──▶ the components of a connection ──▶ (stamp) ──▶ encoder│ ──▶ responses
 //!              └────────────────────╌╌╌ hops ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌▲──────────────┘ ──▶ failures
 //! ```
 //!
@@ -121,21 +121,21 @@ pub(super) fn add_beginning(graph: &mut Graph<PerSeed<Opened>>) -> kamea::Outbox
     parser.outbox
 }
 
-/// Adds the end of the line, which stands for the writer, and a stamp to every link before it. `routes` are those of the router, if it is ours.
+/// Adds the end of the line, which stands for the encoder, and a stamp to every link before it. `routes` are those of the router, if it is ours.
 pub(super) fn add_end(
     graph: &mut Graph<PerSeed<Opened>>,
     wire: impl FnOnce(&mut Graph<PerSeed<Opened>>, kamea::InboxHandle<Response>),
     routes: Option<Arc<[(String, Route)]>>,
 ) {
-    let writer = graph.add_seeded("writer", move |opened: &mut Opened| {
+    let encoder = graph.add_seeded("encoder", move |opened: &mut Opened| {
         tell(opened.errand.take(), routes.clone())
     });
-    wire(graph, writer.responses);
+    wire(graph, encoder.responses);
     let mut hops = Vec::new();
     put_stamps::<Request>(graph, &mut hops);
     put_stamps::<Failure>(graph, &mut hops);
     put_stamps::<Response>(graph, &mut hops);
-    graph.merge(hops, writer.hops);
+    graph.merge(hops, encoder.hops);
 }
 
 fn put_stamps<T: Stamped>(

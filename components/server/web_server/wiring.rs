@@ -11,19 +11,22 @@ use kamea::{Component, Fault, Graph, GraphError, InboxHandle, OutboxHandle, Poli
 use super::{ConnectionGraph, Slot, WebServer, slot};
 use crate::cgi::{candidates, serve_cgi};
 use crate::documents::{Files, THUMBNAIL, delete_files, put_files, serve_thumbnails};
-use crate::net::read_bytes;
+use crate::net::{read_bytes, write_bytes};
 use crate::server::connection::Opened;
 use crate::server::explain::{self, explain_requests};
 use crate::web::{
     Failure, HandlerPorts, HandlerPortsHandles, Notice, Request, Response, Route, WINDOW, Written,
-    add_fields, answer_errors, answer_faults, choose_errors, note_requests, parse_requests,
-    record_exchanges, refuse_requests, route_requests, write_responses,
+    add_fields, answer_errors, answer_faults, choose_errors, encode_responses, note_requests,
+    parse_requests, record_exchanges, refuse_requests, route_requests,
 };
 
 /// How long a peer may take to read that it is one too many.
 const REFUSAL_STALL: Duration = Duration::from_secs(1);
 
-/// The outboxes that lead to the error component and to the writer, while they are collected.
+/// How many pieces may wait for the writer. A buffer has up to 64 KiB, so that a slow peer costs little memory.
+const PIECES: usize = 4;
+
+/// The outboxes that lead to the error component and to the encoder, while they are collected.
 #[derive(Default)]
 struct Ends {
     failures: Vec<OutboxHandle<Failure>>,
@@ -57,22 +60,20 @@ impl WebServer {
         });
         graph.link(reader.outbox, parser.bytes).measure(Bytes::len);
         ends.failures.push(parser.failures);
-        let writer = graph.add_seeded("writer", move |connection: &mut Opened| {
-            write_responses(connection.socket.clone(), stall)
-        });
+        let encoder = wire_output(&mut graph, stall);
         ends.notices.push(parser.notices);
         let requests = self.wire_records(
             &mut graph,
             parser.requests,
-            (writer.written, parser.written),
+            (encoder.written, parser.written),
         );
         let requests = self.wire_explain(&mut graph, requests, &mut ends)?;
         let requests = self.wire_filters(&mut graph, requests, &mut ends);
         self.wire_routes(&mut graph, requests, &mut ends);
 
-        graph.merge(ends.notices, writer.notices);
+        graph.merge(ends.notices, encoder.notices);
         self.wire_errors(&mut graph, ends.failures, &mut ends.responses);
-        self.wire_responses(&mut graph, ends.responses, writer.responses);
+        self.wire_responses(&mut graph, ends.responses, encoder.responses);
         Ok(graph)
     }
 
@@ -105,8 +106,8 @@ impl WebServer {
         let requests = self.wire_filters(&mut graph, requests, &mut ends);
         self.wire_routes(&mut graph, requests, &mut ends);
         self.wire_errors(&mut graph, ends.failures, &mut ends.responses);
-        let wire = |graph: &mut ConnectionGraph, writer| {
-            self.wire_responses(graph, ends.responses, writer);
+        let wire = |graph: &mut ConnectionGraph, encoder| {
+            self.wire_responses(graph, ends.responses, encoder);
         };
         explain::add_end(&mut graph, wire, self.rules());
         graph
@@ -135,27 +136,25 @@ impl WebServer {
         let refuser = graph.add_seeded("refuser", |connection: &mut Opened| {
             refuse_requests(connection.socket.peer())
         });
-        let writer = graph.add_seeded("writer", |connection: &mut Opened| {
-            write_responses(connection.socket.clone(), REFUSAL_STALL)
-        });
+        let encoder = wire_output(&mut graph, REFUSAL_STALL);
         let mut responses = Vec::new();
         self.wire_errors(&mut graph, vec![refuser.failures], &mut responses);
-        self.wire_responses(&mut graph, responses, writer.responses);
-        graph.link(refuser.notices, writer.notices);
-        graph.feedback(writer.written, refuser.written);
+        self.wire_responses(&mut graph, responses, encoder.responses);
+        graph.link(refuser.notices, encoder.notices);
+        graph.feedback(encoder.written, refuser.written);
         graph
     }
 
-    /// Puts the tap of the access log behind the parser, and the recorder between writer and parser, if there is a log.
+    /// Puts the tap of the access log behind the parser, and the recorder between encoder and parser, if there is a log.
     fn wire_records(
         &self,
         graph: &mut ConnectionGraph,
         requests: OutboxHandle<Request>,
-        (from_writer, to_parser): (OutboxHandle<Written>, InboxHandle<Written>),
+        (from_encoder, to_parser): (OutboxHandle<Written>, InboxHandle<Written>),
     ) -> OutboxHandle<Request> {
         let Some(log) = self.records.clone() else {
             graph
-                .feedback(from_writer, to_parser)
+                .feedback(from_encoder, to_parser)
                 .measure(content)
                 .capacity(WINDOW as usize);
             return requests;
@@ -168,9 +167,9 @@ impl WebServer {
         graph
             .link(notes.notes, recorder.notes)
             .capacity(2 * WINDOW as usize);
-        // Downstream of the writer, so that it ends with what answers faults.
+        // Downstream of the encoder, so that it ends with what answers faults.
         graph
-            .link(from_writer, recorder.written)
+            .link(from_encoder, recorder.written)
             .measure(content)
             .capacity(WINDOW as usize);
         graph
@@ -338,12 +337,12 @@ impl WebServer {
         graph.supervise(|fault| policy(fault, "fallback"));
     }
 
-    /// The filters of responses, and the writer behind them.
+    /// The filters of responses, and the encoder behind them.
     fn wire_responses(
         &self,
         graph: &mut ConnectionGraph,
         mut responses: Vec<OutboxHandle<Response>>,
-        writer: InboxHandle<Response>,
+        encoder: InboxHandle<Response>,
     ) {
         let fields = (!self.site.fields.is_empty()).then(|| {
             let add: Slot<_> = slot(add_fields(self.site.fields.clone()));
@@ -354,14 +353,38 @@ impl WebServer {
             graph.merge(responses, filter.responses);
             responses = vec![filter.passed];
         }
-        graph.merge(responses, writer);
+        graph.merge(responses, encoder);
+    }
+}
+
+/// The ports of the encoder that are still to be linked.
+struct Encoded {
+    responses: InboxHandle<Response>,
+    notices: InboxHandle<Notice>,
+    written: OutboxHandle<Written>,
+}
+
+/// The encoder, and the writer behind it. What changes bytes on their way out, such as TLS, goes between the two.
+fn wire_output(graph: &mut ConnectionGraph, stall: Duration) -> Encoded {
+    let encoder = graph.add_seeded("encoder", |connection: &mut Opened| {
+        encode_responses(connection.socket.peer())
+    });
+    let writer = graph.add_seeded("writer", move |connection: &mut Opened| {
+        write_bytes(connection.socket.clone(), stall)
+    });
+    graph.link(encoder.pieces, writer.pieces).capacity(PIECES);
+    graph.feedback(writer.sent, encoder.sent);
+    Encoded {
+        responses: encoder.responses,
+        notices: encoder.notices,
+        written: encoder.written,
     }
 }
 
 /// What a fault means for its connection. Without some components no answer can be given, among them the last resort for errors.
 fn policy(fault: &Fault, last_resort: &str) -> Policy {
     match fault.component() {
-        "reader" | "parser" | "choice" | "faults" | "writer" => Policy::Stop,
+        "reader" | "parser" | "choice" | "faults" | "encoder" | "writer" => Policy::Stop,
         name if name == last_resort => Policy::Stop,
         _ => Policy::CarryOn,
     }

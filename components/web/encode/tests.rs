@@ -1,16 +1,18 @@
-//! The writer alone: responses in, bytes of a socket out.
+//! The encoder, alone and with the writer behind it.
 
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
+use std::rc::Rc;
 
 use http::{StatusCode, Version};
+use kamea::testing::block_on;
 use kamea::{Done, Graph, Ports, Sender, link};
 
 use super::*;
 use crate::http::{Fields, ResponseHead};
-use crate::net::Accepted;
+use crate::net::{Accepted, Socket, write_bytes};
 
-/// The other end of the writer.
+/// The other ends of the encoder.
 #[derive(Ports)]
 struct DriverPorts {
     written: Inbox<Written>,
@@ -33,7 +35,7 @@ fn connection() -> (Accepted, TcpStream) {
     )
 }
 
-/// Runs the writer beside `driver`; gives what the client reads, without dates, and how the connection ended.
+/// Runs encoder and writer beside `driver`; gives what the client reads, without dates, and how the connection ended.
 fn written_by(
     driver: impl AsyncFnMut(&mut DriverPorts) -> Done + Clone + Send + Sync + 'static,
 ) -> (String, Option<Finish>) {
@@ -54,15 +56,20 @@ fn run(
 ) -> Option<Finish> {
     let mut graph = Graph::template("writing");
     let driver = graph.add("driver", driver);
-    let writer = graph.add_seeded("writer", move |socket: &mut Rc<Socket>| {
-        write_responses(socket.clone(), stall)
+    let encoder = graph.add_seeded("encoder", |socket: &mut Rc<Socket>| {
+        encode_responses(socket.peer())
     });
-    graph.link(driver.responses, writer.responses);
-    graph.link(driver.notices, writer.notices);
-    graph.feedback(writer.written, driver.written);
+    let writer = graph.add_seeded("writer", move |socket: &mut Rc<Socket>| {
+        write_bytes(socket.clone(), stall)
+    });
+    graph.link(driver.responses, encoder.responses);
+    graph.link(driver.notices, encoder.notices);
+    graph.feedback(encoder.written, driver.written);
+    graph.link(encoder.pieces, writer.pieces).capacity(2);
+    graph.feedback(writer.sent, encoder.sent);
     let template = graph.into_template().unwrap();
     let socket = Rc::new(Socket::new(accepted));
-    kamea::testing::block_on(template.start(socket.clone())).unwrap();
+    block_on(template.start(socket.clone())).unwrap();
     socket.finished()
 }
 
@@ -277,4 +284,87 @@ fn a_peer_that_reads_nothing_is_cut() {
     };
     let finish = run(driver, accepted, Duration::from_millis(50));
     assert_eq!(finish, Some(Finish::Cut));
+}
+
+/// What the encoder makes of responses that are all there before it begins, and of what its writer reports.
+struct Alone {
+    pieces: Vec<Output>,
+    written: Vec<Written>,
+}
+
+fn encoded(responses: Vec<Response>, reports: &[u64]) -> Alone {
+    let mut graph = Graph::new("encoding");
+    let encoder = graph.add("encoder", encode_responses("192.0.2.1:1".parse().unwrap()));
+    let (to, sent) = (graph.feed(encoder.responses), graph.feed(encoder.sent));
+    graph.feed(encoder.notices);
+    let mut pieces = graph.take(encoder.pieces);
+    let mut written = graph.take(encoder.written);
+    responses
+        .into_iter()
+        .for_each(|response| to.try_send(response).unwrap());
+    reports
+        .iter()
+        .for_each(|count| sent.try_send(*count).unwrap());
+    drop((to, sent));
+    block_on(graph.start().unwrap()).unwrap();
+    Alone {
+        pieces: std::iter::from_fn(|| pieces.try_next()).collect(),
+        written: std::iter::from_fn(|| written.try_next()).collect(),
+    }
+}
+
+#[test]
+fn all_responses_that_are_ready_make_one_piece() {
+    let responses = (0..10).map(|number| response(exchange(number), "body"));
+    let alone = encoded(responses.collect(), &[]);
+    let [Output::Buffer(buffer)] = &alone.pieces[..] else {
+        unreachable!("one buffer, not {}", alone.pieces.len());
+    };
+    let text = String::from_utf8_lossy(buffer);
+    assert_eq!(text.matches("HTTP/1.1 200 OK\r\n").count(), 10, "{text}");
+    assert_eq!(alone.written.len(), 10);
+}
+
+#[test]
+fn a_large_body_goes_from_where_it_is_behind_its_head() {
+    let body = Bytes::from(vec![7; 3 * COPIED]);
+    let first = body.as_ptr();
+    let large = response(exchange(0), Body::Bytes(body));
+    let next = response(exchange(1), "next");
+    let alone = encoded(vec![large, next], &[1, 3 * COPIED as u64 - 1]);
+    let [Output::Buffer(_), Output::Bytes(bytes), Output::Buffer(_)] = &alone.pieces[..] else {
+        unreachable!("head, body, next, not {}", alone.pieces.len());
+    };
+    assert_eq!(bytes.as_ptr(), first, "nothing is copied");
+    let content = alone.written.iter().map(|written| written.content);
+    assert_eq!(content.collect::<Vec<_>>(), [3 * COPIED as u64, 4]);
+}
+
+#[test]
+fn of_a_response_that_was_cut_what_has_gone_is_told() {
+    let large = response(exchange(0), Body::Bytes(vec![7; 100_000].into()));
+    let alone = encoded(vec![large], &[20_000, 5]);
+    let told: Vec<_> = alone
+        .written
+        .iter()
+        .map(|written| (written.number, written.content))
+        .collect();
+    assert_eq!(told, [(0, 20_005)]);
+    let last = alone.pieces.last();
+    assert!(
+        matches!(last, Some(Output::Finish(Finish::Cut))),
+        "{last:?}"
+    );
+}
+
+#[test]
+fn an_encoder_that_waits_ends_with_its_writer() {
+    let mut graph = Graph::new("encoding");
+    let encoder = graph.add("encoder", encode_responses("192.0.2.1:1".parse().unwrap()));
+    let (to, _sent) = (graph.feed(encoder.responses), graph.feed(encoder.sent));
+    let _notices = graph.feed(encoder.notices);
+    drop(graph.take(encoder.pieces));
+    let _written = graph.take(encoder.written);
+    block_on(graph.start().unwrap()).unwrap();
+    assert!(to.try_send(response(exchange(0), "late")).is_err());
 }

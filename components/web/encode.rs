@@ -1,17 +1,24 @@
-//! The writer: responses out, in the order of their requests, as many as are ready in one go.
+//! The encoder: responses in, in any order; pieces out, in the order of the requests. It does no I/O.
+//!
+//! ```text
+//! responses ──▶ ┌──────────────────┐ ──▶ pieces      to the writer: bytes, slices of files, the end
+//!   notices ──▶ │ encode_responses │
+//!      sent ──▶ └──────────────────┘ ──▶ written     to the parser: a response has left whole
+//! ```
+//!
+//! What is ready in one go becomes one piece. What stands between the two, such as TLS, sees pieces only.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
-use std::rc::Rc;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use futures_lite::future::{or, yield_now};
+use bytes::Bytes;
+use futures_lite::future::or;
 use http::StatusCode;
-use kamea::time::{Timer, turn, wall_clock};
+use kamea::time::{turn, wall_clock};
 use kamea::{Component, Inbox, Outbox, Ports, Receiver, mutated};
-
-use crate::net::{Finish, Socket};
 
 use super::message::{Body, Exchange, Piece, Response};
 use super::parse::{Notice, WINDOW, Written};
@@ -20,14 +27,19 @@ use crate::http::{
     BodyFraming, Chunk, Connection, DateCache, Fields, encode_chunk_size, encode_continue,
     encode_head, encode_last_chunk,
 };
+use crate::net::{Buffer, Finish, Output};
 
-/// The ports of [`write_responses`].
+/// The ports of [`encode_responses`].
 #[derive(Debug, Ports)]
-pub struct WritePorts {
+pub struct EncodePorts {
     /// The responses, in any order.
     pub responses: Inbox<Response>,
     /// What the parser says of the connection.
     pub notices: Inbox<Notice>,
+    /// How many more bytes of large pieces the writer has written.
+    pub sent: Inbox<u64>,
+    /// What is to be written.
+    pub pieces: Outbox<Output>,
     /// Which responses have been written.
     pub written: Outbox<Written>,
 }
@@ -38,14 +50,7 @@ const COPIED: usize = 16 * 1024;
 /// How many bytes gather before they are sent even if more is ready.
 const GATHERED: usize = 64 * 1024;
 
-/// How many bytes of a file one call sends at the most, so that other connections get their turn.
-const FILE_CHUNK: u64 = 2 * 1024 * 1024;
-
 thread_local! {
-    /// Where responses gather: the writers of a worker lend each other the buffer, so that it stays in the processor's cache,
-    /// and a connection that waits holds none.
-    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-
     /// One date a worker.
     static DATE: RefCell<Today> = RefCell::new(Today::default());
 }
@@ -72,21 +77,17 @@ impl Today {
     }
 }
 
-/// Writes the responses of one connection in the order of their requests. `stall` is how long the peer may read nothing.
+/// Encodes the responses of one connection, in the order of their requests. Whoever writes the pieces has to report in `sent` what it has
+/// written of [`Output::Bytes`] and [`Output::File`].
 ///
-/// It ends when no more responses can come, or when the connection is to end; then the socket says so.
-pub fn write_responses(socket: Rc<Socket>, stall: Duration) -> impl Component<WritePorts> {
-    async move |io: &mut WritePorts| {
-        let out = Output {
-            socket: socket.clone(),
-            stall,
-            timer: Timer::new(),
-            bytes: Vec::new(),
-            content: 0,
-        };
-        let mut writer = Writer {
+/// It ends when no more responses can come, or with [`Output::Finish`] when the connection is to end.
+pub fn encode_responses(peer: SocketAddr) -> impl Component<EncodePorts> {
+    async move |io: &mut EncodePorts| {
+        let mut encoder = Encoder {
             io,
-            out,
+            buffer: Buffer::new(),
+            content: 0,
+            unsent: 0,
             due: 0,
             early: BTreeMap::new(),
             carried: Vec::new(),
@@ -94,18 +95,22 @@ pub fn write_responses(socket: Rc<Socket>, stall: Duration) -> impl Component<Wr
             ends: None,
             present: None,
         };
-        if let Err(error) = writer.run().await {
-            log::debug!("{} | {error}", socket.peer());
-            writer.tell_written();
-            socket.finish(Finish::Cut);
+        if let Err(error) = encoder.run().await {
+            log::debug!("{peer} | {error}");
+            encoder.cut().await;
         }
         Ok(())
     }
 }
 
-struct Writer<'a> {
-    io: &'a mut WritePorts,
-    out: Output,
+struct Encoder<'a> {
+    io: &'a mut EncodePorts,
+    /// What gathers.
+    buffer: Buffer,
+    /// How many bytes of content of the present response have gone into the buffer, or out.
+    content: u64,
+    /// How many bytes of large pieces the writer has not yet written.
+    unsent: u64,
     /// The number of the exchange whose response is next.
     due: u64,
     /// Responses that came before their turn.
@@ -120,13 +125,13 @@ struct Writer<'a> {
     present: Option<StatusCode>,
 }
 
-impl Writer<'_> {
+impl Encoder<'_> {
     async fn run(&mut self) -> io::Result<()> {
         loop {
             self.take_notices();
             if self.to_continue == Some(self.due) {
                 self.to_continue = None;
-                encode_continue(&mut self.out.bytes);
+                encode_continue(&mut self.buffer);
             }
             if let Some((number, finish)) = self.ends
                 && self.due >= number
@@ -137,11 +142,11 @@ impl Writer<'_> {
                 Some(response) => response,
                 // Nothing more is ready: what has gathered goes out in one go.
                 None => {
-                    self.out.flush(false).await?;
-                    match self.wait().await {
-                        Some(Some(response)) => response,
-                        Some(None) => continue,
-                        None => return Ok(()),
+                    self.flush().await?;
+                    match self.wait().await? {
+                        Woken::Response(response) => response,
+                        Woken::Notice => continue,
+                        Woken::End => return Ok(()),
                     }
                 }
             };
@@ -181,20 +186,28 @@ impl Writer<'_> {
         None
     }
 
-    /// Waits for something to come: the response whose turn it is, or something else. `None` when no responses can come any more.
-    async fn wait(&mut self) -> Option<Option<Response>> {
-        let response = async { Ok(self.io.responses.next().await) };
+    /// Waits for something to come.
+    async fn wait(&mut self) -> io::Result<Woken> {
+        let response = async { Ok(Ok(self.io.responses.next().await)) };
         let notice = async {
             match self.io.notices.next().await {
-                Some(notice) => Err(notice),
+                Some(notice) => Ok(Err(notice)),
                 None => std::future::pending().await,
             }
         };
-        match or(response, notice).await {
-            Ok(response) => response.map(|response| self.in_turn(response)),
+        let gone = async {
+            self.io.pieces.closed().await;
+            Err(writer_gone())
+        };
+        match or(response, or(notice, gone)).await? {
+            Ok(None) => Ok(Woken::End),
+            Ok(Some(response)) => Ok(match self.in_turn(response) {
+                Some(response) => Woken::Response(response),
+                None => Woken::Notice,
+            }),
             Err(notice) => {
                 self.note(notice);
-                Some(None)
+                Ok(Woken::Notice)
             }
         }
     }
@@ -222,7 +235,7 @@ impl Writer<'_> {
         None
     }
 
-    /// Writes a response; gives whether it is the last of the connection.
+    /// Encodes a response; returns whether it is the last of the connection.
     async fn respond(&mut self, response: &mut Response) -> io::Result<bool> {
         // What was said of this response came before it.
         self.take_notices();
@@ -235,31 +248,28 @@ impl Writer<'_> {
             }
         }
         self.present = Some(response.head.status);
-        self.out.content = 0;
+        self.content = 0;
+        let mut is_last = true;
         if let Body::Verbatim(chunks) = &mut response.body {
-            Box::pin(self.out.put_stream(chunks, BodyFraming::None)).await?;
-            self.tell_written();
-            self.due += 1;
-            return Ok(true);
-        }
-        let (framing, connection) = self.out.put_head(response);
-        if !response.exchange.is_head && framing != BodyFraming::None {
-            match &mut response.body {
-                Body::Empty => {}
-                Body::Bytes(bytes) if bytes.len() <= COPIED => {
-                    self.out.bytes.extend_from_slice(bytes);
-                    self.out.content = bytes.len() as u64;
+            Box::pin(self.put_stream(chunks, BodyFraming::None)).await?;
+        } else {
+            let (framing, connection) = self.put_head(response);
+            is_last = connection == Connection::Close;
+            if !response.exchange.is_head && framing != BodyFraming::None {
+                match &mut response.body {
+                    Body::Empty => {}
+                    Body::Bytes(bytes) if bytes.len() <= COPIED => self.copy(bytes),
+                    // Boxed, so that the encoder is small while it only copies.
+                    body => Box::pin(self.put_body(body, framing)).await?,
                 }
-                // Boxed, so that the writer is small while it only copies.
-                body => Box::pin(self.out.put_body(body, framing)).await?,
             }
         }
-        if self.out.bytes.len() >= GATHERED {
-            self.out.flush(true).await?;
+        if self.buffer.len() >= GATHERED {
+            self.flush().await?;
         }
         self.tell_written();
         self.due += 1;
-        Ok(connection == Connection::Close)
+        Ok(is_last)
     }
 
     /// Tells of the present response, if there is one: it has been written, or will never be.
@@ -267,7 +277,7 @@ impl Writer<'_> {
         if let Some(status) = self.present.take()
             && !mutated("the parser is not told what is written")
         {
-            let (number, content) = (self.due, self.out.content);
+            let (number, content) = (self.due, self.content);
             // Full it cannot be, and a parser that is gone does not count any more.
             let _ = self.io.written.try_send(Written {
                 number,
@@ -286,8 +296,170 @@ impl Writer<'_> {
     }
 
     async fn finish(&mut self, finish: Finish) -> io::Result<()> {
-        self.out.flush(false).await?;
-        self.out.socket.finish(finish);
+        self.flush().await?;
+        self.send(Output::Finish(finish)).await
+    }
+
+    /// Ends the connection within a response, and tells how much of it has gone.
+    async fn cut(&mut self) {
+        // A writer that has gone has ended the connection itself.
+        let _ = self.finish(Finish::Cut).await;
+        while self.unsent > 0
+            && let Some(sent) = self.io.sent.next().await
+        {
+            self.count_sent(sent);
+        }
+        self.tell_written();
+    }
+
+    async fn send(&mut self, piece: Output) -> io::Result<()> {
+        let sent = self.io.pieces.send(piece).await;
+        sent.map_err(|_| writer_gone())
+    }
+
+    /// Sends what has gathered.
+    async fn flush(&mut self) -> io::Result<()> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let buffer = std::mem::take(&mut self.buffer);
+        self.send(Output::Buffer(buffer)).await
+    }
+
+    /// Sends a large piece of content behind what has gathered.
+    async fn send_large(&mut self, piece: Output, length: u64) -> io::Result<()> {
+        self.flush().await?;
+        self.unsent += length;
+        self.send(piece).await
+    }
+
+    /// Waits until the writer has written all large pieces.
+    async fn wait_until_sent(&mut self) -> io::Result<()> {
+        if self.unsent > 0 {
+            self.flush().await?;
+        }
+        while self.unsent > 0 {
+            let sent = self.io.sent.next().await.ok_or_else(writer_gone)?;
+            self.count_sent(sent);
+        }
+        Ok(())
+    }
+
+    fn count_sent(&mut self, sent: u64) {
+        self.unsent = self.unsent.saturating_sub(sent);
+        self.content += sent;
+    }
+
+    fn copy(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+        self.content += bytes.len() as u64;
+    }
+
+    /// Adds the head of a response; returns what really became of framing and connection.
+    fn put_head(&mut self, response: &Response) -> (BodyFraming, Connection) {
+        let connection = if response.exchange.closes {
+            Connection::Close
+        } else {
+            Connection::KeepAlive
+        };
+        let framing = framing_of(&response.body);
+        if self.buffer.is_empty() {
+            self.buffer = Buffer::spare();
+        }
+        DATE.with_borrow_mut(|today| {
+            encode_head(
+                &mut self.buffer,
+                response.exchange.version,
+                &response.head,
+                framing,
+                connection,
+                today.date(),
+            )
+        })
+    }
+
+    async fn put_body(&mut self, body: &mut Body, framing: BodyFraming) -> io::Result<()> {
+        match body {
+            Body::Empty => {}
+            Body::Bytes(bytes) => self.put(bytes).await?,
+            Body::File(slice) => self.put_file(slice).await?,
+            Body::Pieces(pieces) => {
+                for piece in pieces {
+                    match piece {
+                        Piece::Bytes(bytes) => self.put(bytes).await?,
+                        Piece::File(slice) => self.put_file(slice).await?,
+                    }
+                }
+            }
+            Body::Stream { chunks, .. } | Body::Verbatim(chunks) => {
+                self.put_stream(chunks, framing).await?;
+            }
+        }
+        self.wait_until_sent().await
+    }
+
+    async fn put(&mut self, bytes: &Bytes) -> io::Result<()> {
+        if bytes.len() <= COPIED {
+            self.copy(bytes);
+            return Ok(());
+        }
+        let length = bytes.len() as u64;
+        self.send_large(Output::Bytes(bytes.clone()), length).await
+    }
+
+    async fn put_file(&mut self, slice: &FileSlice) -> io::Result<()> {
+        self.send_large(Output::File(slice.clone()), slice.length)
+            .await
+    }
+
+    async fn put_stream(
+        &mut self,
+        chunks: &mut Receiver<Chunk>,
+        framing: BodyFraming,
+    ) -> io::Result<()> {
+        let mut left = match framing {
+            BodyFraming::Sized(length) => Some(length),
+            _ => None,
+        };
+        let trailers = loop {
+            let ready = chunks.try_next();
+            let chunk = match ready {
+                Some(chunk) => Some(chunk),
+                None => {
+                    self.flush().await?;
+                    chunks.next().await
+                }
+            };
+            let data = match chunk {
+                Some(Chunk::Data(data)) => data,
+                Some(Chunk::End(trailers)) => break trailers,
+                None => return Err(cut_off()),
+            };
+            if let Some(left) = &mut left {
+                *left = left
+                    .checked_sub(data.len() as u64)
+                    .ok_or_else(wrong_length)?;
+            }
+            if data.is_empty() {
+                continue;
+            }
+            if framing == BodyFraming::Chunked {
+                encode_chunk_size(&mut self.buffer, data.len());
+            }
+            self.put(&data).await?;
+            if framing == BodyFraming::Chunked {
+                self.buffer.extend_from_slice(b"\r\n");
+            }
+            if self.buffer.len() >= GATHERED {
+                self.flush().await?;
+            }
+        };
+        if left.is_some_and(|left| left > 0) {
+            return Err(wrong_length());
+        }
+        if framing == BodyFraming::Chunked {
+            encode_last_chunk(&mut self.buffer, &trailers);
+        }
         Ok(())
     }
 }
@@ -307,174 +479,17 @@ fn framing_of(body: &Body) -> BodyFraming {
     }
 }
 
-/// What is on its way to the peer.
-struct Output {
-    socket: Rc<Socket>,
-    stall: Duration,
-    timer: Timer,
-    bytes: Vec<u8>,
-    /// How many bytes of content of the present response have gone the way of `bytes`, or out.
-    content: u64,
+/// Why the encoder has stopped waiting.
+enum Woken {
+    Response(Response),
+    /// A notice, or a response that is not yet due.
+    Notice,
+    /// No responses can come any more.
+    End,
 }
 
-impl Output {
-    async fn flush(&mut self, more: bool) -> io::Result<()> {
-        let mut sent = 0;
-        while sent < self.bytes.len() {
-            let write = self.socket.write(&self.bytes[sent..], more);
-            sent += in_time(&mut self.timer, self.stall, write).await?;
-            if mutated("a partial write counts as whole") {
-                break;
-            }
-        }
-        if self.bytes.capacity() > 0 {
-            self.bytes.clear();
-            SPARE.set(std::mem::take(&mut self.bytes));
-        }
-        Ok(())
-    }
-
-    /// Adds the head of a response; gives what really became of framing and connection.
-    fn put_head(&mut self, response: &Response) -> (BodyFraming, Connection) {
-        let connection = if response.exchange.closes {
-            Connection::Close
-        } else {
-            Connection::KeepAlive
-        };
-        let framing = framing_of(&response.body);
-        if self.bytes.is_empty() {
-            self.bytes = SPARE.take();
-        }
-        DATE.with_borrow_mut(|today| {
-            encode_head(
-                &mut self.bytes,
-                response.exchange.version,
-                &response.head,
-                framing,
-                connection,
-                today.date(),
-            )
-        })
-    }
-
-    async fn put_body(&mut self, body: &mut Body, framing: BodyFraming) -> io::Result<()> {
-        match body {
-            Body::Empty => Ok(()),
-            Body::Bytes(bytes) => self.put(bytes).await,
-            Body::File(slice) => self.put_file(slice).await,
-            Body::Pieces(pieces) => {
-                for piece in pieces {
-                    match piece {
-                        Piece::Bytes(bytes) => self.put(bytes).await?,
-                        Piece::File(slice) => self.put_file(slice).await?,
-                    }
-                }
-                Ok(())
-            }
-            Body::Stream { chunks, .. } | Body::Verbatim(chunks) => {
-                self.put_stream(chunks, framing).await
-            }
-        }
-    }
-
-    async fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if bytes.len() <= COPIED {
-            self.bytes.extend_from_slice(bytes);
-            self.content += bytes.len() as u64;
-            return Ok(());
-        }
-        self.flush(true).await?;
-        let mut sent = 0;
-        while sent < bytes.len() {
-            let write = self.socket.write(&bytes[sent..], false);
-            let count = in_time(&mut self.timer, self.stall, write).await?;
-            self.content += count as u64;
-            sent += count;
-        }
-        Ok(())
-    }
-
-    async fn put_file(&mut self, slice: &FileSlice) -> io::Result<()> {
-        self.socket.cork(true);
-        self.flush(true).await?;
-        let (mut offset, end) = (slice.offset, slice.offset + slice.length);
-        while offset < end {
-            let count = (end - offset).min(FILE_CHUNK) as usize;
-            let send = self.socket.send_file(&slice.file, offset, count);
-            match in_time(&mut self.timer, self.stall, send).await? {
-                0 => {
-                    return Err(io::Error::new(
-                        io::ErrorKind::UnexpectedEof,
-                        "the file became shorter while it was sent",
-                    ));
-                }
-                sent => {
-                    let sent = if mutated("a part of a file counts as whole") {
-                        count
-                    } else {
-                        sent
-                    };
-                    offset += sent as u64;
-                    self.content += sent as u64;
-                }
-            }
-            // A peer that reads as fast as we send would keep the worker to itself.
-            yield_now().await;
-        }
-        self.socket.cork(false);
-        Ok(())
-    }
-
-    async fn put_stream(
-        &mut self,
-        chunks: &mut Receiver<Chunk>,
-        framing: BodyFraming,
-    ) -> io::Result<()> {
-        let mut left = match framing {
-            BodyFraming::Sized(length) => Some(length),
-            _ => None,
-        };
-        let trailers = loop {
-            let ready = chunks.try_next();
-            let chunk = match ready {
-                Some(chunk) => Some(chunk),
-                None => {
-                    self.flush(false).await?;
-                    chunks.next().await
-                }
-            };
-            let data = match chunk {
-                Some(Chunk::Data(data)) => data,
-                Some(Chunk::End(trailers)) => break trailers,
-                None => return Err(cut_off()),
-            };
-            if let Some(left) = &mut left {
-                *left = left
-                    .checked_sub(data.len() as u64)
-                    .ok_or_else(wrong_length)?;
-            }
-            if data.is_empty() {
-                continue;
-            }
-            if framing == BodyFraming::Chunked {
-                encode_chunk_size(&mut self.bytes, data.len());
-            }
-            self.put(&data).await?;
-            if framing == BodyFraming::Chunked {
-                self.bytes.extend_from_slice(b"\r\n");
-            }
-            if self.bytes.len() >= GATHERED {
-                self.flush(true).await?;
-            }
-        };
-        if left.is_some_and(|left| left > 0) {
-            return Err(wrong_length());
-        }
-        if framing == BodyFraming::Chunked {
-            encode_last_chunk(&mut self.bytes, &trailers);
-        }
-        Ok(())
-    }
+fn writer_gone() -> io::Error {
+    io::Error::new(io::ErrorKind::BrokenPipe, "nothing can be written any more")
 }
 
 fn cut_off() -> io::Error {
@@ -489,23 +504,6 @@ fn wrong_length() -> io::Error {
         io::ErrorKind::InvalidData,
         "a response has another length than it said",
     )
-}
-
-/// What a call to the socket gives, unless the peer takes nothing for too long.
-async fn in_time<T>(
-    timer: &mut Timer,
-    stall: Duration,
-    call: impl Future<Output = io::Result<T>>,
-) -> io::Result<T> {
-    let stalled = async {
-        timer.set(turn() + stall);
-        timer.expired().await;
-        Err(io::Error::new(
-            io::ErrorKind::TimedOut,
-            "the peer reads nothing",
-        ))
-    };
-    or(call, stalled).await
 }
 
 #[cfg(test)]

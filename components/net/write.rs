@@ -1,0 +1,259 @@
+//! The writer: bytes and files out over a socket, all that is ready in as few calls as possible.
+//!
+//! ```text
+//! pieces ──▶ ┌─────────────┐ ══ the socket
+//!            │ write_bytes │
+//!            └─────────────┘ ──▶ sent     how many bytes of large pieces have gone
+//! ```
+
+use std::io::{self, IoSlice};
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_lite::future::{or, yield_now};
+use kamea::time::{Timer, turn};
+use kamea::{Component, Inbox, Outbox, Ports, mutated};
+
+use super::{Buffer, Finish, Socket};
+use crate::file::FileSlice;
+
+/// The ports of [`write_bytes`].
+#[derive(Debug, Ports)]
+pub struct WritePorts {
+    /// What to write, in order.
+    pub pieces: Inbox<Output>,
+    /// How many more bytes of [`Output::Bytes`] and [`Output::File`] have gone. Buffers are not reported: they are small, and a
+    /// message for each would cost more than its bytes.
+    pub sent: Outbox<u64>,
+}
+
+/// What is written to a socket, piece by piece.
+#[derive(Debug)]
+pub enum Output {
+    /// Bytes that were put together to be written, such as the heads of messages.
+    Buffer(Buffer),
+    /// Bytes that are written from where they are.
+    Bytes(Bytes),
+    /// Bytes of a file, which never go through memory.
+    File(FileSlice),
+    /// The end: how the connection ends, once all before it is written.
+    Finish(Finish),
+}
+
+/// How many bytes of a file one call sends at the most, so that other connections get their turn.
+const FILE_CHUNK: u64 = 2 * 1024 * 1024;
+
+/// How many pieces go out in one call at the most.
+const GATHERED: usize = 16;
+
+/// Writes pieces to a socket. It gathers all that are ready, and writes them when no more are. `stall` is how long the peer may
+/// read nothing; then the connection is cut.
+///
+/// It ends with its inbox, or with [`Output::Finish`]; then the socket says how.
+pub fn write_bytes(socket: Rc<Socket>, stall: Duration) -> impl Component<WritePorts> {
+    async move |io: &mut WritePorts| {
+        let mut writer = Writer {
+            io,
+            socket: &socket,
+            stall,
+            timer: Timer::new(),
+            sent: 0,
+        };
+        match writer.run().await {
+            Ok(Some(finish)) => socket.finish(finish),
+            Ok(None) => {}
+            Err(error) => {
+                log::debug!("{} | {error}", socket.peer());
+                writer.report();
+                socket.finish(Finish::Cut);
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Writer<'a> {
+    io: &'a mut WritePorts,
+    socket: &'a Socket,
+    stall: Duration,
+    timer: Timer,
+    /// How many bytes have gone that are to be reported.
+    sent: u64,
+}
+
+impl Writer<'_> {
+    /// Writes until the end; returns how the connection ends, if it does.
+    async fn run(&mut self) -> io::Result<Option<Finish>> {
+        let mut next = None;
+        loop {
+            let piece = match next.take() {
+                Some(piece) => piece,
+                None => match self.next_piece().await {
+                    Some(piece) => piece,
+                    None => return Ok(None),
+                },
+            };
+            next = match piece {
+                Output::Finish(finish) => return Ok(Some(finish)),
+                Output::File(slice) => {
+                    // Boxed, so that the writer is small while it only writes bytes.
+                    Box::pin(self.send_file(&slice)).await?;
+                    self.report();
+                    None
+                }
+                bytes => match self.io.pieces.try_next() {
+                    None => {
+                        self.write(&bytes).await?;
+                        None
+                    }
+                    Some(following) => Box::pin(self.write_gathered(bytes, following)).await?,
+                },
+            };
+        }
+    }
+
+    /// Waits for a piece; meanwhile it reports what it could not yet, because too many reports were waiting.
+    async fn next_piece(&mut self) -> Option<Output> {
+        while self.sent > 0 {
+            let reported = async { Ok(self.io.sent.send(self.sent).await) };
+            let piece = async { Err(self.io.pieces.next().await) };
+            match or(reported, piece).await {
+                // Nobody counts any more if it could not be sent.
+                Ok(_) => self.sent = 0,
+                Err(piece) => return piece,
+            }
+        }
+        self.io.pieces.next().await
+    }
+
+    /// Writes one piece of bytes, behind which nothing is ready.
+    async fn write(&mut self, piece: &Output) -> io::Result<()> {
+        let bytes = bytes_of(piece);
+        let mut written = 0;
+        while written < bytes.len() {
+            let write = self.socket.write(&bytes[written..], false);
+            let count = in_time(&mut self.timer, self.stall, write).await?;
+            written += count;
+            self.count(piece, count);
+            if mutated("a partial write counts as whole") {
+                break;
+            }
+        }
+        self.report();
+        Ok(())
+    }
+
+    /// Writes a piece of bytes and those that are ready behind it; returns the first that is something else.
+    async fn write_gathered(
+        &mut self,
+        first: Output,
+        following: Output,
+    ) -> io::Result<Option<Output>> {
+        let (mut pieces, mut next) = (vec![first], Some(following));
+        while pieces.len() < GATHERED
+            && let Some(piece) = next.take_if(|piece| piece.is_bytes())
+        {
+            pieces.push(piece);
+            next = self.io.pieces.try_next();
+        }
+        if let Some(Output::File(_)) = next {
+            self.socket.cork(true);
+        }
+        let more = matches!(
+            next,
+            Some(Output::Buffer(_) | Output::Bytes(_) | Output::File(_))
+        );
+        // The first piece that is not yet written whole, and how much of it is.
+        let (mut index, mut offset) = (0, 0);
+        while index < pieces.len() {
+            let slices = pieces[index..].iter().map(bytes_of).map(IoSlice::new);
+            let mut slices: Vec<_> = slices.collect();
+            slices[0].advance(offset);
+            let write = self.socket.write_vectored(&slices, more);
+            let mut count = in_time(&mut self.timer, self.stall, write).await?;
+            while index < pieces.len() {
+                let part = count.min(bytes_of(&pieces[index]).len() - offset);
+                self.count(&pieces[index], part);
+                (offset, count) = (offset + part, count - part);
+                if offset < bytes_of(&pieces[index]).len() {
+                    break;
+                }
+                (index, offset) = (index + 1, 0);
+            }
+        }
+        self.report();
+        Ok(next)
+    }
+
+    async fn send_file(&mut self, slice: &FileSlice) -> io::Result<()> {
+        self.socket.cork(true);
+        let (mut offset, end) = (slice.offset, slice.offset + slice.length);
+        while offset < end {
+            let count = (end - offset).min(FILE_CHUNK) as usize;
+            let send = self.socket.send_file(&slice.file, offset, count);
+            let mut sent = in_time(&mut self.timer, self.stall, send).await?;
+            if sent == 0 {
+                return Err(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "the file became shorter while it was sent",
+                ));
+            }
+            if mutated("a part of a file counts as whole") {
+                sent = count;
+            }
+            offset += sent as u64;
+            self.sent += sent as u64;
+            // A peer that reads as fast as we send would keep the worker to itself.
+            yield_now().await;
+        }
+        self.socket.cork(false);
+        Ok(())
+    }
+
+    fn count(&mut self, piece: &Output, written: usize) {
+        if let Output::Bytes(_) = piece {
+            self.sent += written as u64;
+        }
+    }
+
+    fn report(&mut self) {
+        if self.sent > 0 && self.io.sent.try_send(self.sent).is_ok() {
+            self.sent = 0;
+        }
+    }
+}
+
+impl Output {
+    fn is_bytes(&self) -> bool {
+        matches!(self, Self::Buffer(_) | Self::Bytes(_))
+    }
+}
+
+fn bytes_of(piece: &Output) -> &[u8] {
+    match piece {
+        Output::Buffer(buffer) => buffer,
+        Output::Bytes(bytes) => bytes,
+        Output::File(_) | Output::Finish(_) => &[],
+    }
+}
+
+/// The result of a call to the socket, unless the peer takes nothing for too long.
+async fn in_time<T>(
+    timer: &mut Timer,
+    stall: Duration,
+    call: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
+    let stalled = async {
+        timer.set(turn() + stall);
+        timer.expired().await;
+        Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "the peer reads nothing",
+        ))
+    };
+    or(call, stalled).await
+}
+
+#[cfg(test)]
+mod tests;
