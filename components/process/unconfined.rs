@@ -38,6 +38,18 @@ pub struct UserIds {
 /// # Errors
 ///
 /// If the system does not let a thread start.
+///
+/// # Examples
+///
+/// ```
+/// use kamea_components::process::{run_unconfined, start_unconfined_threads};
+///
+/// start_unconfined_threads(2, None)?;
+/// // From here on this thread, and those that it starts, may give up rights.
+/// let hosts = kamea::testing::block_on(run_unconfined(|| std::fs::read("/etc/hosts")))?;
+/// assert!(!hosts.is_empty());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn start_unconfined_threads(count: usize, user: Option<UserIds>) -> io::Result<()> {
     let (jobs, queue) = channel::<Job>();
     let queue = Arc::new(Mutex::new(queue));
@@ -102,6 +114,14 @@ static FOUND_FILE_LIMIT: OnceLock<Rlimit> = OnceLock::new();
 /// # Errors
 ///
 /// If the system does not let the limit be raised.
+///
+/// # Examples
+///
+/// ```
+/// let most = kamea_components::process::raise_file_limit()?;
+/// assert!(most.is_none_or(|most| most > 0));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn raise_file_limit() -> io::Result<Option<u64>> {
     let limit = getrlimit(Resource::Nofile);
     FOUND_FILE_LIMIT.get_or_init(|| limit.clone());
