@@ -20,7 +20,7 @@ use crate::inspect::{Access, guard_inspector};
 use crate::web::{
     Body, ErrorPages, Exchange, Failure, HandlerPorts, HandlerPortsHandles, Note, Record, Request,
     Response, Written, add_fields, answer_errors, answer_errors_with, answer_trace, choose_errors,
-    note_requests, record_exchanges, refuse_requests, route_requests,
+    note_requests, record_exchanges, refuse_requests, require_loopback_name, route_requests,
 };
 
 fn peer() -> SocketAddr {
@@ -149,6 +149,13 @@ fn others() -> Vec<Row> {
         row("guard_inspector", |bench| {
             let access = Access::new(peer(), None).unwrap();
             let part = bench.add(guard_inspector(access));
+            bench.feed(part.requests, request);
+            bench.take(part.passed);
+            bench.take(part.responses);
+            bench.take(part.failures);
+        }),
+        row("require_loopback_name", |bench| {
+            let part = bench.add(require_loopback_name([]));
             bench.feed(part.requests, request);
             bench.take(part.passed);
             bench.take(part.responses);

@@ -130,7 +130,8 @@ impl Drawing {
         self.is_too_long |= self.line.len() + bytes.len() > LONGEST_LINE;
         if self.is_too_long {
             // `POST /xxx...`: no command has a slash behind its first word.
-            let mut words = self.line.split(|&byte| byte == b' ');
+            let line = [&self.line[..], &bytes[..bytes.len().min(LONGEST_LINE)]].concat();
+            let mut words = line.split(|&byte| byte == b' ');
             let target = words.nth(1).unwrap_or_default();
             self.is_http |= !self.has_begun && target.starts_with(b"/");
             self.line.clear();

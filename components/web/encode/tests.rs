@@ -43,9 +43,9 @@ fn written_by(
     let finish = run(driver, accepted, Duration::from_secs(10));
     let mut text = String::new();
     client.read_to_string(&mut text).unwrap();
-    let without_dates = text
-        .split_inclusive("\r\n")
-        .filter(|line| !line.starts_with("Date: "));
+    let without_dates = text.split_inclusive("\r\n").filter(|line| {
+        !line.starts_with("Date: ") && !line.starts_with("X-Content-Type-Options: ")
+    });
     (without_dates.collect(), finish)
 }
 
