@@ -50,6 +50,9 @@ type Measure = fn(&Setting) -> Result<Vec<Row>, Error>;
 /// The rows of the kernel and its chassis, by their names, in the order of the table. They may use all cores.
 const KERNEL: &[(&str, Measure)] = &[
     ("across", links::across),
+    ("round-trip", links::round_trip),
+    ("one-way", links::one_way),
+    ("check", links::check),
     ("template", links::template),
     ("lines", lines::lines),
     ("words", chassis::words),
