@@ -21,6 +21,7 @@ mod graph;
 mod handle;
 mod link;
 mod mutation;
+mod per_message;
 mod port;
 mod ports;
 mod program;
@@ -56,6 +57,7 @@ pub use link::DEFAULT_CAPACITY;
 pub use link::across::{Leftovers, Messages, Receiver, Sender, link};
 #[doc(hidden)]
 pub use mutation::mutated;
+pub use per_message::{for_each, map_async};
 #[doc(hidden)]
 pub use port::Letter;
 pub use port::{Closed, Inbox, Message, NextMessage, Outbox, Permit, SendMessage, TrySendError};

@@ -112,8 +112,22 @@ pub async fn sleep(duration: Duration) {
         })
         .await;
     } else {
+        expect_timers();
         tokio::time::sleep(duration).await;
     }
+}
+
+/// To be called before a timer is made: tokio says no more than that there is no reactor.
+///
+/// # Panics
+///
+/// Where there are no timers.
+#[track_caller]
+fn expect_timers() {
+    assert!(
+        tokio::runtime::Handle::try_current().is_ok(),
+        "there are no timers here: use them in a component, on a thread of another tokio runtime, or in `kamea::testing::block_on`"
+    );
 }
 
 /// Longer than anybody waits.
@@ -197,6 +211,7 @@ impl Alarm {
         if simulation::is_on() {
             Self::Simulated(simulation::Alarm::new(deadline))
         } else {
+            expect_timers();
             Self::World(Box::pin(tokio::time::sleep_until(deadline.into())))
         }
     }
@@ -285,5 +300,24 @@ mod tests {
         drop(outer);
         assert!(before <= began && began <= turn());
         assert!(TURN.with(|turn| turn.began.get()).is_none());
+    }
+
+    #[test]
+    #[should_panic(expected = "there are no timers here: use them in a component")]
+    fn where_there_are_no_timers_it_is_said_where_there_are() {
+        crate::blocking::block_on(sleep(STEP));
+    }
+
+    #[test]
+    fn timers_of_another_runtime_will_do() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build();
+        runtime.unwrap().block_on(async {
+            sleep(STEP).await;
+            let mut timer = Timer::new();
+            timer.set(now() + STEP);
+            timer.expired().await;
+        });
     }
 }

@@ -26,6 +26,10 @@ pub(super) const EXEMPT: &[(&str, &str)] = &[
         "it needs a page that draws: components/inspect/topology tests it",
     ),
     (
+        "follow",
+        "it follows its file until its graph ends: components/file/follow.rs",
+    ),
+    (
         "gather_sketches",
         "it keeps what is drawn for as long as a page shows it: components/inspect/topology tests it",
     ),

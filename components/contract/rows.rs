@@ -21,9 +21,9 @@ use crate::net::{Datagram, accept, bind, tcp_client, tcp_server, udp};
 use crate::process::{Command, log_lines, unix_process};
 use crate::server::{LogEntry, LogFormat, LogTarget, write_access_log};
 use crate::stream::{
-    Unreliability, batch, chunkify, collate, counter, data_source, echo, first_only, frame, lines,
-    lossy_connector, measure_rate, null_sink, one_shot, prompted_turnstile, rate_limit,
-    tag_with_sequence_number, ticker, unframe, unreliable, unseen_only, zip,
+    Unreliability, batch, chunkify, collate, count_by, counter, data_source, echo, first_only,
+    frame, lines, lossy_connector, measure_rate, null_sink, one_shot, prompted_turnstile,
+    rate_limit, tag_with_sequence_number, ticker, unframe, unlines, unreliable, unseen_only, zip,
 };
 use crate::web::read_slice;
 
@@ -53,6 +53,9 @@ fn of_streams() -> Vec<Row> {
         pipe("batch", || batch(4, MILLISECOND), number),
         pipe("chunkify", || chunkify(4), text),
         pipe("collate", || collate(1000), number).absorbs("it gives all of them at the end"),
+        pipe("count_by", || count_by(|number: &u32| *number), number)
+            .absorbs("it tells how many there were of each, at the end"),
+        pipe("unlines", || unlines, || "a line".to_owned()),
         pipe("counter", || counter, number).absorbs("it tells how many there were, at the end"),
         source("data_source", || data_source(0..100_u32)),
         pipe("echo", || echo, number),

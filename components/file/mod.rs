@@ -1,10 +1,12 @@
 //! Bytes of files: read, cut into slices, written.
 
+mod follow;
 mod read_file;
 mod slice;
 mod slice_file;
 mod write_file;
 
+pub use follow::follow;
 pub use read_file::read_file;
 pub use slice::FileSlice;
 pub use slice_file::slice_file;

@@ -96,9 +96,11 @@ fn accept_at(address: String) -> impl Component<AcceptorPorts> + Send {
             address: address.clone(),
             error,
         })?;
+        let own = listener.local_addr()?;
+        log::info!("listening on {own}");
         if let Some(addresses) = &io.addresses {
             // Whoever wanted to know may have gone.
-            let _ = addresses.send(listener.local_addr()?).await;
+            let _ = addresses.send(own).await;
         }
         let listener = watch(listener)?;
         loop {

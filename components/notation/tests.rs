@@ -461,10 +461,13 @@ fn no_value_that_can_be_read_keeps_a_component_from_being_made() {
 }
 
 /// Functions that look like components and are none, or are for those who make components.
-const NO_COMPONENTS: [(&str, &str); 1] = [(
-    "process",
-    "it stands for a process in a simulation, where no text runs",
-)];
+const NO_COMPONENTS: [(&str, &str); 2] = [
+    (
+        "process",
+        "it stands for a process in a simulation, where no text runs",
+    ),
+    ("count_by", "it takes a function, which no text can say"),
+];
 
 #[test]
 fn every_component_of_the_package_is_in_the_catalogue() {

@@ -5,11 +5,18 @@ use std::path::PathBuf;
 use bytes::Bytes;
 
 use super::{Entry, component};
-use crate::file::{Existing, read_file, slice_file, write_file};
+use crate::file::{Existing, follow, read_file, slice_file, write_file};
 use crate::notation::value::{AboveZero, Size};
 
 pub(super) fn entries() -> Vec<Entry> {
     vec![
+        component! {
+            "follow" = follow in "file/follow.rs" {
+                /// The file; it need not be there yet.
+                path: PathBuf,
+                => follow(path)
+            }
+        },
         component! {
             "read_file" = read_file in "file/read_file.rs" {
                 /// The file; `/dev/stdin` is the standard input.

@@ -12,7 +12,7 @@ use crate::notation::value::{AboveZero, Chance, Size};
 use crate::stream::{
     Unreliability, batch, chunkify, collate, counter, echo, first_only, frame, lines,
     lossy_connector, measure_rate, null_sink, one_shot, prompted_turnstile, rate_limit,
-    tag_with_sequence_number, ticker, unframe, unreliable, unseen_only, zip,
+    tag_with_sequence_number, ticker, unframe, unlines, unreliable, unseen_only, zip,
 };
 use crate::web::Request;
 
@@ -41,6 +41,7 @@ pub(super) fn entries() -> Vec<Entry> {
                 => collate::<T>(most)
             }
         },
+        component! { "unlines" = unlines in "stream/framing/unlines.rs" { => unlines } },
         component! { "counter" = counter in "stream/counter.rs" for any { => counter::<T> } },
         component! { "echo" = echo in "stream/echo.rs" for [Bytes, String, u64, Accepted, HttpConnection, Request] { => echo::<T> } },
         component! {

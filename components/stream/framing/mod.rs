@@ -4,9 +4,11 @@ mod chunkify;
 mod frame;
 mod lines;
 mod unframe;
+mod unlines;
 
 pub use chunkify::chunkify;
 pub use frame::{FrameError, frame};
 pub(crate) use lines::LineSplitter;
 pub use lines::{LONGEST_LINE, LineTooLong, lines};
 pub use unframe::unframe;
+pub use unlines::unlines;

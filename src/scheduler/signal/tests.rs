@@ -161,3 +161,17 @@ fn what_is_dropped_at_the_deadline_is_an_error() {
     program.says("not everything has ended in time: 3 messages and graph `stubborn` were dropped");
     assert_eq!(program.ended().code(), Some(1));
 }
+
+#[test]
+fn it_may_be_waited_for_inside_of_another_runtime() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.unwrap().block_on(async {
+        let scheduler = Scheduler::with_workers(1);
+        let event = crate::time::sleep(Duration::from_millis(1));
+        scheduler
+            .until_ctrl_c_or(event, Duration::from_secs(20))
+            .unwrap();
+    });
+}

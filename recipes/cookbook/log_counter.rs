@@ -1,0 +1,26 @@
+//! Counts the status codes of an access log: `log_counter access.log`.
+
+use std::error::Error;
+use std::io::{Write, stdout};
+
+use kamea::{filter_map, for_each, pipeline};
+use kamea_components::file::read_file;
+use kamea_components::stream::{LONGEST_LINE, count_by, lines};
+
+/// The status in a line of the Common or Combined log format: what follows the request in quotation marks.
+fn status(line: String) -> Option<String> {
+    let (_, behind) = line.split_once("\" ")?;
+    Some(behind.split(' ').next()?.to_owned())
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let path = std::env::args().nth(1).ok_or("usage: log_counter FILE")?;
+    let print = for_each(async |(status, count): (String, u64)| {
+        Ok(writeln!(stdout(), "{count:8} {status}")?)
+    });
+    let count = count_by(|status: &String| status.clone());
+    kamea::run(pipeline!(
+        read_file(path) => lines(LONGEST_LINE) => filter_map(status) => count => print
+    ))?;
+    Ok(())
+}
