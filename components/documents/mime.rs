@@ -1,5 +1,7 @@
 //! The media type of a file, by its name, and by its first bytes where the name does not tell.
 
+mod media_types;
+
 use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -7,7 +9,7 @@ use std::path::Path;
 
 use mime_guess::mime;
 
-use super::media_types::media_type_of;
+use media_types::media_type_of;
 
 /// The `Content-Type` of a file: what the site says of its extension, else our table, or else
 /// `mime_guess`, with the character set that we serve text in.

@@ -1,8 +1,6 @@
 //! The documents of a site: the files below a document root, served, listed, written and deleted.
 
 mod cache;
-mod cache_rule;
-mod coding_rule;
 mod delete;
 mod docroot;
 mod error_pages;
@@ -11,7 +9,6 @@ mod folder;
 mod kept_back;
 mod list;
 mod listing;
-mod media_types;
 mod mime;
 mod options;
 mod own_files;
@@ -19,12 +16,11 @@ mod place;
 mod programs;
 mod put;
 mod representation;
+mod rules;
 mod serve;
 mod snapshots;
 mod thumbnail;
 
-pub use cache_rule::CacheRule;
-pub use coding_rule::CodingRule;
 pub use delete::delete_files;
 pub use docroot::{Docroot, Found, Located, Refused};
 pub use error_pages::read_error_pages;
@@ -35,5 +31,6 @@ pub use own_files::OwnFiles;
 pub use programs::{FilePattern, Interpreter, Programs, Run};
 pub(crate) use programs::{PROGRAM_FOLDER, runs_programs};
 pub use put::put_files;
+pub use rules::{CacheRule, CodingRule};
 pub use serve::serve_files;
 pub use thumbnail::{THUMBNAIL, Thumbnails, serve_thumbnails};

@@ -10,8 +10,8 @@ use std::task::{Context, Poll};
 use kamea::Graph;
 use kamea::testing::block_on;
 
-use super::super::{Accepted, ByteStream, Transport};
 use super::*;
+use crate::net::{Accepted, ByteStream, Transport};
 
 /// Takes up to `most` bytes a call, and notes what it has taken.
 #[derive(Debug, Clone)]

@@ -2,8 +2,8 @@
 
 use std::str::FromStr;
 
-use super::FilePattern;
 use crate::coding::Coding;
+use crate::documents::FilePattern;
 
 /// Which files are stored in a content coding. Written `PATTERN=CODING`, such as `*.wasm.br=br`.
 ///
@@ -29,7 +29,7 @@ pub struct CodingRule {
 
 impl CodingRule {
     /// The coding in which the file at a path, relative to the root, is stored.
-    pub(super) fn of(rules: &[Self], path: &[u8]) -> Option<Coding> {
+    pub(in crate::documents) fn of(rules: &[Self], path: &[u8]) -> Option<Coding> {
         let rule = rules.iter().find(|rule| rule.files.matches(path));
         let is_drawing = || extension(path).eq_ignore_ascii_case(b"svgz");
         match rule {
@@ -39,7 +39,7 @@ impl CodingRule {
     }
 
     /// The path of what is coded: without the extension that tells of the coding.
-    pub(super) fn uncoded(path: &[u8]) -> &[u8] {
+    pub(in crate::documents) fn uncoded(path: &[u8]) -> &[u8] {
         let tells = [Coding::Brotli, Coding::Gzip, Coding::Zstd].map(Coding::extension);
         let extension = extension(path);
         let is_known = |tells: &&str| tells[1..].as_bytes().eq_ignore_ascii_case(extension);

@@ -70,7 +70,11 @@ impl FromStr for CacheRule {
 
 impl CacheRule {
     /// The value of the first of `rules` that a file matches: its path relative to the root, and its `Content-Type`.
-    pub(super) fn of<'r>(rules: &'r [Self], path: &[u8], content_type: &str) -> Option<&'r str> {
+    pub(in crate::documents) fn of<'r>(
+        rules: &'r [Self],
+        path: &[u8],
+        content_type: &str,
+    ) -> Option<&'r str> {
         if rules.is_empty() {
             return None;
         }

@@ -1,0 +1,7 @@
+//! Rules of a site for its files: which response gets which `Cache-Control`, which file is coded.
+
+mod cache_rule;
+mod coding_rule;
+
+pub use cache_rule::CacheRule;
+pub use coding_rule::CodingRule;
