@@ -53,6 +53,8 @@ pub struct Flow {
     /// The component at which the last turn ended before all was done.
     next: usize,
     faults: Option<Outbox<Fault>>,
+    /// How many faults there was no space for since the last one that there was, and the component of the last.
+    unheard: Option<(u64, Arc<str>)>,
     circles: Option<Box<Circles>>,
     /// Those that ask its components.
     asked: Box<[Weak<dyn Release>]>,
@@ -117,6 +119,7 @@ impl Flow {
             alive_for_faults,
             next: 0,
             faults,
+            unheard: None,
             circles: circles.map(Box::new),
             asked: Box::default(),
             restarts: Restarts::default(),
@@ -201,6 +204,9 @@ impl Flow {
         loop {
             if self.alive == 0 {
                 return Poll::Ready(Ok(()));
+            }
+            if self.unheard.is_some() {
+                self.tell_of_unheard();
             }
             self.ready.gather_woken();
             if self.ready.is_empty() && !self.settle_circles() {
@@ -337,22 +343,53 @@ impl Flow {
     }
 
     /// Tells of a fault that the graph survives.
-    fn tell(&self, fault: Fault) {
+    fn tell(&mut self, fault: Fault) {
         fault.log();
+        self.tell_of_unheard();
         let Some(faults) = &self.faults else {
             return drop_fault(fault);
         };
-        match faults.try_send(fault) {
+        // Those that there was no space for come first.
+        let sent = match &self.unheard {
+            None => faults.try_send(fault),
+            Some(_) => Err(TrySendError::Full(fault)),
+        };
+        match sent {
             Ok(()) => {}
             Err(TrySendError::Full(fault)) => {
-                log::error!(
-                    "what takes the faults of graph `{}` does not keep up: it does not hear of one of `{}`",
-                    self.plan.graph,
-                    fault.component(),
-                );
+                let known = self.unheard.as_ref().map_or(0, |(count, _)| *count);
+                self.unheard = Some((known + 1, fault.component.clone()));
                 drop_fault(fault);
             }
             Err(TrySendError::Closed(fault)) => drop_fault(fault),
+        }
+    }
+
+    /// Tells of the number of faults that there was no space for, if there is some now.
+    #[cold]
+    fn tell_of_unheard(&mut self) {
+        let Some((count, component)) = self.unheard.take() else {
+            return;
+        };
+        let Some(faults) = &self.faults else { return };
+        let fault = Fault {
+            graph: self.plan.graph.clone(),
+            component: component.clone(),
+            prefix: 0,
+            cause: Cause::Unheard(count),
+            restarts: 0,
+            restarts_in: None,
+        };
+        if let Err(TrySendError::Full(_)) = faults.try_send(fault) {
+            self.unheard = Some((count, component));
+        }
+        self.end_faults();
+    }
+
+    /// Ends the faults once nobody is left whose faults could be told of, and all have been.
+    fn end_faults(&mut self) {
+        if self.alive == self.alive_for_faults && self.unheard.is_none() {
+            self.faults = None;
         }
     }
 
@@ -401,9 +438,7 @@ impl Flow {
         if self.plan.components[component].serves_faults {
             self.alive_for_faults -= 1;
         }
-        if self.alive == self.alive_for_faults {
-            self.faults = None;
-        }
+        self.end_faults();
     }
 }
 

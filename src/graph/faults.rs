@@ -12,6 +12,29 @@ impl<Make> Graph<Make> {
     /// The faults of this graph's components, as messages, for a component that wants to know of them. They come when the policy
     /// is to [carry on](Policy::CarryOn) or to [restart](Policy::Restart), and end when only those are left that take them, or are
     /// downstream of one that does.
+    ///
+    /// Faults do not wait: while the link is full they are only counted, and the count comes as a fault of its own
+    /// ([`Cause::Unheard`](crate::Cause::Unheard)) as soon as there is space. How many wait at the most is the link's
+    /// [`capacity`](crate::LinkOptions::capacity).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea::{Fault, Graph, Pipe, Policy};
+    ///
+    /// let mut graph = Graph::new("risky");
+    /// let note = graph.add("note", async |io: &mut Pipe<Fault, String>| {
+    ///     while let Some(fault) = io.inbox.next().await {
+    ///         io.outbox.send(fault.to_string()).await?;
+    ///     }
+    ///     Ok(())
+    /// });
+    /// graph.supervise(|_| Policy::CarryOn);
+    /// graph.link(graph.faults(), note.inbox).capacity(100);
+    /// # let _notes = graph.take(note.outbox);
+    /// # kamea::testing::block_on(graph.start()?)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn faults(&self) -> FaultsHandle {
         FaultsHandle(())
     }

@@ -71,7 +71,7 @@ impl SimulationError {
     pub(super) fn panicked(name: &str, payload: Box<dyn Any + Send>) -> Self {
         let panic = match Cause::panic(payload) {
             Cause::Panic(text) => text,
-            Cause::Error(error) => error.to_string(),
+            other => other.to_string(),
         };
         Self::Panicked {
             name: name.to_owned(),

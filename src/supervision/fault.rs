@@ -45,6 +45,9 @@ pub enum Cause {
     Error(Box<dyn Error + Send + Sync>),
     /// It panicked, with this message.
     Panic(String),
+    /// It is the last of so many that failed while the link of the graph's [faults](crate::Graph::faults) was full. What takes them
+    /// is told so once there is space; the faults themselves are in the log.
+    Unheard(u64),
 }
 
 impl Fault {
@@ -101,6 +104,11 @@ impl fmt::Display for Cause {
                 Ok(shown) => write!(f, "failed: {shown}"),
                 Err(_) => f.write_str("failed, and so does what shows its error"),
             },
+            Self::Unheard(1) => f.write_str("failed, and there was no space to tell of it"),
+            Self::Unheard(count) => write!(
+                f,
+                "failed, the last of {count} faults that there was no space to tell of"
+            ),
             Self::Panic(message) => write!(f, "panicked: {message}"),
         }
     }
@@ -110,7 +118,7 @@ impl Error for Fault {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.cause {
             Cause::Error(error) => Some(&**error),
-            Cause::Panic(_) => None,
+            Cause::Panic(_) | Cause::Unheard(_) => None,
         }
     }
 }

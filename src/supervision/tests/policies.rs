@@ -132,3 +132,37 @@ fn a_policy_that_panics_stops_the_graph() {
     let fault = scheduler.run(graph).unwrap().wait().unwrap_err();
     assert_eq!(fault.fault().unwrap().component(), "fail");
 }
+
+/// Three fail before the reader has taken anything, and there is space for one.
+#[test]
+fn faults_beyond_what_the_reader_takes_are_counted_for_it() {
+    for capacity in [1, 2, 16] {
+        let mut graph = Graph::new("failing");
+        for name in ["a", "b", "c", "d"] {
+            graph.add(name, async |_: &mut NoPorts| fail(Failing::Error, 3));
+        }
+        let read = graph.add("read", async |io: &mut Pipe<Fault, String>| {
+            while let Some(fault) = io.inbox.next().await {
+                io.outbox.send(fault.to_string()).await?;
+            }
+            Ok(())
+        });
+        graph.supervise(|_| Policy::CarryOn);
+        graph.link(graph.faults(), read.inbox).capacity(capacity);
+        let read = graph.take(read.outbox);
+        block_on(graph.start().unwrap()).unwrap();
+        let read: Vec<_> = read.into_iter().collect();
+        let failed = |name: &str| format!("component `{name}` of graph `failing` failed: 3");
+        let known = ["a", "b", "c", "d"].map(failed);
+        if capacity == 16 {
+            assert_eq!(read, known);
+            continue;
+        }
+        assert_eq!(read[..capacity], known[..capacity]);
+        let rest = 4 - capacity;
+        let rest = format!(
+            "component `d` of graph `failing` failed, the last of {rest} faults that there was no space to tell of"
+        );
+        assert_eq!(read[capacity..], [rest]);
+    }
+}
