@@ -13,6 +13,7 @@ mod end_to_end {
     mod devtools;
     mod errors;
     mod escapes;
+    mod gone;
     mod hostile;
     mod http;
     mod inspect;
@@ -33,6 +34,7 @@ mod end_to_end {
     mod rfc9110;
     mod rfc9111;
     mod rfc9112;
+    mod scarce;
     mod server;
     mod sessions;
     mod slow;

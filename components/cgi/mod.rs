@@ -12,7 +12,6 @@
 
 mod answer;
 mod find;
-mod gather;
 mod options;
 mod reply;
 mod run;

@@ -35,7 +35,10 @@ pub struct CgiOptions {
     pub silence: Duration,
     /// How large the header of a program's output may be, in bytes.
     pub largest_header: usize,
-    /// What becomes of content whose length is not known before its end.
+    /// Whether bodies are buffered both ways: a program is started once the whole body of its request has come, and does not
+    /// wait for a client that reads slowly. Programs whose name begins with `nph-` are never buffered.
+    pub buffering: bool,
+    /// What to do with bodies without `Content-Length`.
     pub chunked: Chunked,
     /// Whether programs get the credentials of a request, `HTTP_AUTHORIZATION`.
     pub passes_authorization: bool,
@@ -54,6 +57,7 @@ impl Default for CgiOptions {
             waiting: 256,
             silence: Duration::from_secs(60),
             largest_header: 64 * 1024,
+            buffering: true,
             chunked: Chunked::default(),
             passes_authorization: false,
             settings: Vec::new(),
@@ -63,13 +67,13 @@ impl Default for CgiOptions {
     }
 }
 
-/// What becomes of content whose length is not known before its end (RFC 3875 section 4.1.2 wants `CONTENT_LENGTH` to be right).
+/// What to do with bodies without `Content-Length` (RFC 3875 section 4.1.2 wants `CONTENT_LENGTH` to be right).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Chunked {
-    /// It is gathered in a file without a name, and the program is started once all of it is there.
+    /// Buffer them, also where other bodies are streamed.
     #[default]
     Gathered,
-    /// It is refused, by 411.
+    /// Refuse them with 411.
     Refused,
 }
 

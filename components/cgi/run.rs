@@ -1,5 +1,6 @@
 //! One request, answered by one program: a graph that lasts as long as it does.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,12 +11,11 @@ use kamea::{Graph, GraphError, Sender};
 
 use super::answer::{Answer, Manner, answer};
 use super::find::Program;
-use super::gather::gather;
 use super::options::{CgiOptions, Chunked};
 use crate::gateway::{Mount, Variables};
 use crate::http::RequestHead;
 use crate::process::{Command, Stdio, log_lines, unix_process};
-use crate::web::{Content, Failure, Incomplete, Request};
+use crate::web::{Buffered, Content, Failure, Incomplete, Request};
 
 /// Where a program's environment has its `PATH` from if ours has none.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
@@ -26,36 +26,52 @@ const LINGER: Duration = Duration::from_millis(500);
 /// What a request brings to its program.
 pub(super) enum Input {
     None,
-    /// Content whose length the program knows from `CONTENT_LENGTH`.
-    Streamed(Box<Content>),
-    /// Content that had to be gathered first; its length in bytes.
-    Gathered(Stdio, u64),
+    /// A body that goes through a pipe; its length stands in `CONTENT_LENGTH`.
+    Piped(Box<Content>),
+    /// A body that has been buffered in a file.
+    File(Stdio),
 }
 
 impl Input {
-    /// Takes the content of a request, and gathers it if its length is not known.
-    pub(super) async fn of(request: &mut Request, options: &CgiOptions) -> Result<Self, Failure> {
-        let Some(content) = request.content.take() else {
+    /// Takes the body of a request. Unless it is to be streamed, and says its length, it is buffered first.
+    pub(super) async fn of(
+        request: &mut Request,
+        options: &CgiOptions,
+        is_streamed: bool,
+    ) -> Result<Self, Failure> {
+        if request.content.is_none() {
             return Ok(Self::None);
-        };
-        if request.head.fields.contains("content-length") {
-            return Ok(Self::Streamed(content));
         }
-        if options.chunked == Chunked::Refused {
-            request.content = Some(content);
+        let has_length = request.head.fields.contains("content-length");
+        if !has_length && options.chunked == Chunked::Refused {
             request.discard_content().await?;
-            let explanation = "the length of the content must be known";
+            let explanation = "the length of the body must be known";
             let status = StatusCode::LENGTH_REQUIRED;
             return Err(Failure::new(request.exchange, status, explanation));
         }
-        let gathered = Box::pin(gather(*content)).await;
-        let (file, length) = gathered.map_err(|cut| cut_off(request, cut))?;
-        Ok(Self::Gathered(Stdio::Fd(Arc::new(file.into())), length))
+        if !has_length || !is_streamed {
+            Box::pin(request.buffer_content()).await?;
+        }
+        let Some(content) = request.content.take() else {
+            return Ok(Self::None);
+        };
+        Ok(match content.buffered() {
+            Some(Buffered::File(file)) => match file.file.to_descriptor() {
+                Ok(file) => Self::File(Stdio::Fd(Arc::new(file))),
+                Err(error) => return Err(not_kept(request, &error)),
+            },
+            _ => Self::Piped(content),
+        })
     }
 }
 
-fn cut_off(request: &Request, cut: Incomplete) -> Failure {
-    Failure::new(request.exchange.closing(), cut.status, cut.explanation)
+fn not_kept(request: &Request, error: &io::Error) -> Failure {
+    log::error!(
+        "{} | the body of a request cannot be passed on: {error}",
+        request.exchange.peer
+    );
+    let status = StatusCode::INTERNAL_SERVER_ERROR;
+    Failure::new(request.exchange, status, "the body could not be passed on")
 }
 
 /// The command that answers a request.
@@ -86,11 +102,8 @@ pub(super) fn command(
     }
     let stdin = match input {
         Input::None => Stdio::Null,
-        Input::Streamed(_) => Stdio::Piped,
-        Input::Gathered(file, length) => {
-            variables.set_content_length(*length);
-            file.clone()
-        }
+        Input::Piped(_) => Stdio::Piped,
+        Input::File(file) => file.clone(),
     };
     let mut command = match program.interpreter.split_first() {
         None => Command::new(&program.path).open_program(program.file.clone()),
@@ -160,7 +173,7 @@ pub(super) async fn run(
     graph.link(script.status, answer.status);
     graph.link(script.stderr, log.inbox);
     let mut answers = graph.take(answer.answers);
-    let stdin = matches!(input, Input::Streamed(_)).then(|| graph.feed(script.stdin));
+    let stdin = matches!(input, Input::Piped(_)).then(|| graph.feed(script.stdin));
     let flow = graph.start()?;
 
     let mut is_answered = false;
@@ -206,7 +219,7 @@ pub(super) async fn run(
 
 /// Feeds the content of a request to its program, as fast as that reads.
 async fn feed(input: Input, stdin: Option<Sender<Bytes>>) -> Result<(), Incomplete> {
-    let (Input::Streamed(mut content), Some(stdin)) = (input, stdin) else {
+    let (Input::Piped(mut content), Some(stdin)) = (input, stdin) else {
         return Ok(());
     };
     while let Some(bytes) = content.next().await? {

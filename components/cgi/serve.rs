@@ -4,6 +4,7 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use futures_lite::future::or;
 use http::{Method, StatusCode};
 use kamea::{Component, End, Inbox, Outbox, Ports};
 
@@ -48,6 +49,11 @@ impl Cgi {
     pub fn new(options: CgiOptions) -> Self {
         let turnstile = Turnstile::new(options.at_once, options.waiting);
         Self(Arc::new(Shared { options, turnstile }))
+    }
+
+    /// Whether bodies are buffered.
+    pub(crate) fn is_buffering(&self) -> bool {
+        self.0.options.buffering
     }
 }
 
@@ -132,16 +138,40 @@ impl Serving<'_> {
         carried: &mut Fields,
     ) -> Result<Result<Option<Request>, Failure>, End> {
         let (exchange, options) = (request.exchange, &self.cgi.options);
-        let Ok(_place) = self.cgi.turnstile.enter().await else {
+        let is_streamed = !options.buffering || is_verbatim(&program);
+        // Before the turnstile: who sends slowly keeps no place from others.
+        let input = match Input::of(&mut request, options, is_streamed).await {
+            Ok(input) => input,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let socket = self.socket;
+        let gone = async {
+            socket.gone().await;
+            log::debug!("{} | the client has gone", exchange.peer);
+            Ok(Ok(None))
+        };
+        or(self.run_with(io, request, program, input, carried), gone).await
+    }
+
+    /// Has a program answer a request whose input is there.
+    async fn run_with(
+        &mut self,
+        io: &CgiPorts,
+        mut request: Request,
+        program: Program,
+        input: Input,
+        carried: &mut Fields,
+    ) -> Result<Result<Option<Request>, Failure>, End> {
+        let (exchange, options) = (request.exchange, &self.cgi.options);
+        let Ok(_place) = self.cgi.turnstile.enter(exchange.peer.ip()).await else {
             log::warn!("{} | too many programs run already", exchange.peer);
             let status = StatusCode::SERVICE_UNAVAILABLE;
+            if let Input::Piped(content) = input {
+                request.content = Some(content);
+            }
             let failure = refuse(request, status, "too many programs are running").await;
             let fields = Fields::new().with("Retry-After", RETRY_AFTER);
             return Ok(Err(Failure { fields, ..failure }));
-        };
-        let input = match Input::of(&mut request, options).await {
-            Ok(input) => input,
-            Err(failure) => return Ok(Err(failure)),
         };
         let manner = self.manner(exchange, &program);
         log::debug!("{} | Handle CGI {}", exchange.peer, manner.name);
@@ -178,8 +208,7 @@ impl Serving<'_> {
     }
 
     fn manner(&self, exchange: Exchange, program: &Program) -> Manner {
-        let file_name = program.path.file_name().unwrap_or_default();
-        let is_verbatim = file_name.as_encoded_bytes().starts_with(b"nph-");
+        let is_verbatim = is_verbatim(program);
         let options = &self.cgi.options;
         Manner {
             exchange: Exchange {
@@ -192,6 +221,12 @@ impl Serving<'_> {
             is_verbatim,
         }
     }
+}
+
+/// Whether a program speaks to the client itself (RFC 3875 section 5).
+fn is_verbatim(program: &Program) -> bool {
+    let name = program.path.file_name().unwrap_or_default();
+    name.as_encoded_bytes().starts_with(b"nph-")
 }
 
 fn mount_of(files: &Files, socket: &Socket, options: &CgiOptions) -> io::Result<Mount> {

@@ -1,52 +1,154 @@
 //! How many programs run at once, and how many requests wait for their turn.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::oneshot;
+
+use crate::net::Others;
 
 /// Lets so many in at once, and has so many wait. Shared by all workers.
+///
+/// As long as other clients have asked lately, one address gets at most half of the places and of the
+/// queue, rounded up: the other half is for everybody else.
 #[derive(Debug)]
 pub(super) struct Turnstile {
-    places: Arc<Semaphore>,
-    /// How many wait, and how many may.
-    waiting: AtomicUsize,
+    places: usize,
     queue: usize,
+    state: Arc<Mutex<State>>,
 }
 
-/// Too many wait already.
+#[derive(Debug, Default)]
+struct State {
+    inside: usize,
+    others: Others,
+    /// How many places each address has.
+    held: HashMap<IpAddr, usize>,
+    /// Who waits, the first ones in front.
+    waiting: VecDeque<(IpAddr, oneshot::Sender<Place>)>,
+}
+
+/// Too many wait already, or too many of the same client.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Full;
+
+/// A place inside, which is free again when this is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    address: IpAddr,
+    places: usize,
+    /// `None` if it has been given back already.
+    state: Option<Arc<Mutex<State>>>,
+}
 
 impl Turnstile {
     pub(super) fn new(places: usize, queue: usize) -> Self {
         Self {
-            places: Arc::new(Semaphore::new(places)),
-            waiting: AtomicUsize::new(0),
+            places,
             queue,
+            state: Arc::default(),
         }
     }
 
-    /// Waits for a place, in turn; it is free again once what this gives is dropped.
-    pub(super) async fn enter(&self) -> Result<OwnedSemaphorePermit, Full> {
-        if let Ok(place) = self.places.clone().try_acquire_owned() {
-            return Ok(place);
+    /// Waits for a place, in turn among those whose address has not had its share.
+    pub(super) async fn enter(&self, address: IpAddr) -> Result<Place, Full> {
+        let turn = {
+            let mut state = lock(&self.state);
+            state.others.note(address);
+            // Who has gone while waiting does not count.
+            state.waiting.retain(|(_, waiting)| !waiting.is_closed());
+            if state.inside < self.places && state.may_enter(address, self.places) {
+                state.enter(address);
+                return Ok(self.place(address));
+            }
+            let of_address = state
+                .waiting
+                .iter()
+                .filter(|(other, _)| *other == address)
+                .count();
+            let is_greedy =
+                of_address >= share(self.queue) && state.others.are_there_beside(address);
+            if state.waiting.len() >= self.queue || is_greedy {
+                return Err(Full);
+            }
+            let (sender, turn) = oneshot::channel();
+            state.waiting.push_back((address, sender));
+            turn
+        };
+        turn.await.map_err(|_| Full)
+    }
+
+    fn place(&self, address: IpAddr) -> Place {
+        Place {
+            address,
+            places: self.places,
+            state: Some(self.state.clone()),
         }
-        if self.waiting.fetch_add(1, Ordering::Relaxed) >= self.queue {
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
-            return Err(Full);
-        }
-        let _leaving = Leaving(&self.waiting);
-        self.places.clone().acquire_owned().await.map_err(|_| Full)
     }
 }
 
-/// Counts as waiting until it is dropped, also if that is because the client has gone.
-struct Leaving<'t>(&'t AtomicUsize);
+/// How much of a scarce thing one address may have.
+fn share(all: usize) -> usize {
+    all.div_ceil(2)
+}
 
-impl Drop for Leaving<'_> {
+/// Nothing that is done under the lock can leave it half done.
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl State {
+    fn may_enter(&self, address: IpAddr, places: usize) -> bool {
+        let held = self.held.get(&address).copied().unwrap_or_default();
+        held < share(places) || !self.others.are_there_beside(address)
+    }
+
+    fn enter(&mut self, address: IpAddr) {
+        self.inside += 1;
+        *self.held.entry(address).or_default() += 1;
+    }
+
+    fn leave(&mut self, address: IpAddr) {
+        self.inside -= 1;
+        if let Some(held) = self.held.get_mut(&address) {
+            *held -= 1;
+            if *held == 0 {
+                self.held.remove(&address);
+            }
+        }
+    }
+
+    /// Takes the first one out whose address has not had its share.
+    fn next(&mut self, places: usize) -> Option<(IpAddr, oneshot::Sender<Place>)> {
+        let may_enter = |(address, _): &(IpAddr, _)| self.may_enter(*address, places);
+        let at = self.waiting.iter().position(may_enter)?;
+        self.waiting.remove(at)
+    }
+}
+
+impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        let Some(shared) = self.state.take() else {
+            return;
+        };
+        let mut state = lock(&shared);
+        state.leave(self.address);
+        while state.inside < self.places
+            && let Some((address, waiting)) = state.next(self.places)
+        {
+            state.enter(address);
+            let place = Self {
+                address,
+                places: self.places,
+                state: Some(shared.clone()),
+            };
+            if let Err(mut unwanted) = waiting.send(place) {
+                // The lock is held: it must not be asked for again.
+                unwanted.state = None;
+                state.leave(address);
+            }
+        }
     }
 }
 
@@ -56,25 +158,77 @@ mod tests {
 
     use super::*;
 
+    const ONE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+    const TWO: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
+
     #[test]
     fn so_many_enter_so_many_wait_and_the_others_are_turned_away() {
         block_on(async {
             let turnstile = Turnstile::new(1, 2);
-            let first = turnstile.enter().await.unwrap();
-            let (mut second, mut third) =
-                (Box::pin(turnstile.enter()), Box::pin(turnstile.enter()));
+            let first = turnstile.enter(ONE).await.unwrap();
+            let (mut second, mut third) = (
+                Box::pin(turnstile.enter(ONE)),
+                Box::pin(turnstile.enter(ONE)),
+            );
             assert!(poll_once(&mut second).await.is_none());
             assert!(poll_once(&mut third).await.is_none());
-            assert_eq!(turnstile.enter().await.unwrap_err(), Full);
+            assert_eq!(turnstile.enter(ONE).await.unwrap_err(), Full);
             // One that waits goes away, so that there is room for another one.
             drop(second);
-            let mut fourth = Box::pin(turnstile.enter());
+            let mut fourth = Box::pin(turnstile.enter(ONE));
             assert!(poll_once(&mut fourth).await.is_none());
             drop(first);
             let third = poll_once(&mut third).await.unwrap().unwrap();
             assert!(poll_once(&mut fourth).await.is_none(), "in turn");
             drop(third);
             assert!(poll_once(&mut fourth).await.unwrap().is_ok());
+        });
+    }
+
+    #[test]
+    fn one_address_has_half_of_the_places_and_of_the_queue() {
+        for (places, queue) in [(2, 2), (3, 4), (32, 256)] {
+            block_on(async {
+                let turnstile = Turnstile::new(places, queue);
+                drop(turnstile.enter(TWO).await.unwrap());
+                let mut greedy = Vec::new();
+                for _ in 0..places.div_ceil(2) {
+                    greedy.push(turnstile.enter(ONE).await.unwrap());
+                }
+                let mut waiting = Vec::new();
+                for _ in 0..queue.div_ceil(2) {
+                    let mut enters = Box::pin(turnstile.enter(ONE));
+                    assert!(poll_once(&mut enters).await.is_none());
+                    waiting.push(enters);
+                }
+                assert_eq!(turnstile.enter(ONE).await.unwrap_err(), Full);
+                let honest = poll_once(Box::pin(turnstile.enter(TWO))).await;
+                let honest = honest.expect("half of the places are for others").unwrap();
+                // A place that becomes free goes to the first one that may have it.
+                drop(honest);
+                assert!(
+                    poll_once(&mut waiting[0]).await.is_none(),
+                    "not above its share"
+                );
+                drop(greedy.pop());
+                assert!(poll_once(&mut waiting[0]).await.unwrap().is_ok());
+            });
+        }
+    }
+
+    /// A place that was given to somebody who left in that moment is not lost.
+    #[test]
+    fn a_place_that_nobody_takes_goes_on() {
+        block_on(async {
+            let turnstile = Turnstile::new(1, 4);
+            let first = turnstile.enter(ONE).await.unwrap();
+            let mut leaver = Box::pin(turnstile.enter(ONE));
+            let mut next = Box::pin(turnstile.enter(TWO));
+            assert!(poll_once(&mut leaver).await.is_none());
+            assert!(poll_once(&mut next).await.is_none());
+            drop(first);
+            drop(leaver);
+            assert!(poll_once(&mut next).await.unwrap().is_ok());
         });
     }
 }

@@ -19,8 +19,9 @@ use crate::http::{Event, Fields, Limits, RequestDecoder, ResponseHead};
 use crate::inspect::{Access, guard_inspector};
 use crate::web::{
     Body, ErrorPages, Exchange, Failure, HandlerPorts, HandlerPortsHandles, Note, Record, Request,
-    Response, Written, add_fields, answer_errors, answer_errors_with, answer_trace, choose_errors,
-    note_requests, record_exchanges, refuse_requests, require_loopback_name, route_requests,
+    Response, Written, add_fields, answer_errors, answer_errors_with, answer_trace, buffer_bodies,
+    choose_errors, note_requests, record_exchanges, refuse_requests, require_loopback_name,
+    route_requests, spool_responses,
 };
 
 fn peer() -> SocketAddr {
@@ -139,6 +140,17 @@ fn others() -> Vec<Row> {
             let part = bench.add(answer_errors_with(ErrorPages::default()));
             bench.feed(part.failures, failure);
             bench.take(part.responses);
+        }),
+        row("buffer_bodies", |bench| {
+            let part = bench.add(buffer_bodies());
+            bench.feed(part.requests, request);
+            bench.take(part.passed);
+            bench.take(part.failures);
+        }),
+        row("spool_responses", |bench| {
+            let part = bench.add(spool_responses());
+            bench.feed(part.responses, response);
+            bench.take(part.passed);
         }),
         row("choose_errors", |bench| {
             let part = bench.add(choose_errors());

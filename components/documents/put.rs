@@ -7,7 +7,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use bytes::Bytes;
 use http::StatusCode;
 use kamea::{Component, unblock};
 use rustix::fs::{
@@ -122,23 +121,19 @@ async fn receive(
     let closing = request.exchange.closing();
     let mut is_complete = false;
     while !is_complete {
-        let (mut gathered, mut bytes) = (Vec::<Bytes>::new(), 0);
-        while bytes < GATHERED && !is_complete {
+        // Copied: pieces that were kept as they came would cost as much for each byte as a client likes.
+        let mut gathered = Vec::<u8>::new();
+        while gathered.len() < GATHERED && !is_complete {
             let next = content.next().await;
             let cut_off =
                 |cut: crate::web::Incomplete| Failure::new(closing, cut.status, cut.explanation);
             match next.map_err(cut_off)? {
-                Some(chunk) => {
-                    bytes += chunk.len();
-                    gathered.push(chunk);
-                }
+                Some(chunk) => gathered.extend_from_slice(&chunk),
                 None => is_complete = true,
             }
         }
         let written = unblock(move || {
-            for chunk in gathered {
-                upload.file.write_all(&chunk)?;
-            }
+            upload.file.write_all(&gathered)?;
             io::Result::Ok(upload)
         });
         upload = written.await.map_err(|error| {

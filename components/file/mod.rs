@@ -2,12 +2,14 @@
 
 mod follow;
 mod read_file;
+mod scratch;
 mod slice;
 mod slice_file;
 mod write_file;
 
 pub use follow::follow;
 pub use read_file::read_file;
+pub use scratch::ScratchFile;
 pub use slice::FileSlice;
 pub use slice_file::slice_file;
 pub use write_file::{Existing, write_file};

@@ -16,8 +16,7 @@ pub struct Limits {
     /// Bytes of the request line, or of the status line, without its CRLF; beyond it 414. Default 8 KiB: RFC 9112 section 3
     /// recommends at least 8000.
     pub request_line: usize,
-    /// Bytes of the head (start line and fields, with every CRLF), and likewise of the trailer section;
-    /// beyond it 431. Default 32 KiB.
+    /// Bytes of the head (start line and fields, with every CRLF); beyond it 431. Default 32 KiB.
     pub head_bytes: usize,
     /// Field lines in the head, and likewise in the trailer section; beyond it 431. Default 100.
     pub fields: usize,
@@ -25,6 +24,9 @@ pub struct Limits {
     pub body: u64,
     /// Bytes of the extensions of one chunk; beyond it 400. Default 256.
     pub chunk_extensions: usize,
+    /// Bytes of all chunk extensions and the trailer section of a body together; beyond it 400 for an
+    /// extension, 431 for a trailer section. Default 16 KiB.
+    pub chunk_framing: usize,
     /// Empty lines before a start line; beyond it 400. Default 4.
     pub empty_lines: usize,
 }
@@ -36,6 +38,7 @@ impl Limits {
         Self {
             request_line: self.request_line.min(no_limit),
             head_bytes: self.head_bytes.min(no_limit),
+            chunk_framing: self.chunk_framing.min(no_limit),
             ..self
         }
     }
@@ -69,6 +72,7 @@ impl Default for Limits {
             fields: 100,
             body: 1 << 20,
             chunk_extensions: 256,
+            chunk_framing: 16 << 10,
             empty_lines: 4,
         }
     }

@@ -10,6 +10,7 @@ mod dial;
 mod exchange;
 mod hand_over;
 mod listen;
+mod others;
 mod read;
 mod serve_connections;
 mod socket;
@@ -29,6 +30,7 @@ pub use dial::{DialEvent, DialPorts, DialPortsHandles, Ending, HangUp, Outgoing,
 pub use exchange::ConnectionError;
 pub use hand_over::{LARGEST_TEXT, Leash, TakenOver, Tether, hand_over, take_over};
 pub use listen::{Listen, ServerPorts, ServerPortsHandles};
+pub use others::Others;
 pub use read::read_bytes;
 pub(crate) use read::read_some;
 pub use serve_connections::serve_connections;

@@ -2,17 +2,24 @@
 
 use std::cell::{Cell, RefCell};
 use std::fs::File;
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::io::{self, IoSlice};
 use std::net::{self, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::pin::pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use futures_lite::future::or;
+use kamea::time::sleep;
 
 use rustix::fs::sendfile;
 use rustix::net::sockopt::set_tcp_cork;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, recv, send, sendmsg};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 
 use super::{Accepted, ByteStream, Tether, Transport, hand_over};
 
@@ -27,6 +34,9 @@ pub enum Finish {
     Cut,
 }
 
+/// How long a connection is not looked at again that has not ended, though something has come.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+
 /// A connected socket. It is watched by the worker that it is on only once it has to be waited for: a peer that sends its
 /// request at once and then goes costs no more calls than need be.
 #[derive(Debug)]
@@ -36,12 +46,29 @@ pub struct Socket {
     /// Whether the last read took less than it could: nothing was left then.
     drained: Cell<bool>,
     finished: Cell<Option<Finish>>,
+    /// What is known of the peer.
+    known: Cell<Known>,
+    /// Whether a peer that has sent everything still waits for whatever it asked for.
+    half_close: Cell<bool>,
+    /// More is known of the peer.
+    noted: Notify,
+}
+
+/// What is known of a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Known {
+    /// It may send more.
+    Here,
+    /// It has sent everything. It may still read.
+    Ended,
+    /// The connection is broken.
+    Lost,
 }
 
 #[derive(Debug)]
 enum Stream {
     Bare(net::TcpStream),
-    Watched(TcpStream),
+    Watched(Rc<TcpStream>),
     /// Its registration failed.
     Lost,
     Other(Box<dyn ByteStream>),
@@ -64,6 +91,9 @@ impl Socket {
             peer: accepted.peer,
             drained: Cell::new(false),
             finished: Cell::new(None),
+            known: Cell::new(Known::Here),
+            half_close: Cell::new(false),
+            noted: Notify::new(),
         }
     }
 
@@ -76,10 +106,13 @@ impl Socket {
         let stream = TcpStream::connect(server).await?;
         stream.set_nodelay(true)?;
         Ok(Self {
-            stream: RefCell::new(Stream::Watched(stream)),
+            stream: RefCell::new(Stream::Watched(Rc::new(stream))),
             peer: server,
             drained: Cell::new(false),
             finished: Cell::new(None),
+            known: Cell::new(Known::Here),
+            half_close: Cell::new(false),
+            noted: Notify::new(),
         })
     }
 
@@ -91,7 +124,7 @@ impl Socket {
     pub fn hand_over(&self, text: &[u8]) -> io::Result<(Tether, OwnedFd)> {
         match &*self.stream.borrow() {
             Stream::Bare(stream) => hand_over(stream, text),
-            Stream::Watched(stream) => hand_over(stream, text),
+            Stream::Watched(stream) => hand_over(&**stream, text),
             Stream::Other(_) => Err(io::ErrorKind::Unsupported.into()),
             Stream::Lost => Err(io::ErrorKind::NotConnected.into()),
         }
@@ -147,7 +180,14 @@ impl Socket {
                 (None, Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                     ready!(self.poll_ready(cx, Interest::READABLE))?;
                 }
-                (None, read) => return Poll::Ready(read),
+                (None, read) => {
+                    match &read {
+                        Ok(0) => self.note(Known::Ended),
+                        Ok(_) => {}
+                        Err(_) => self.note(Known::Lost),
+                    }
+                    return Poll::Ready(read);
+                }
             }
         }
     }
@@ -162,6 +202,90 @@ impl Socket {
             Stream::Other(stream) => stream.has_input(),
             Stream::Lost => false,
         }
+    }
+
+    /// Takes a peer that has sent everything for one that still waits for the responses.
+    pub fn allow_half_close(&self) {
+        self.half_close.set(true);
+    }
+
+    /// Waits until nobody waits for what is being made for this peer: the connection is broken, or the
+    /// peer has sent everything, which most clients do only when they go. Watches the connection, also
+    /// while nobody reads it.
+    pub async fn gone(&self) {
+        self.gone_or(async {
+            match self.watched() {
+                Some(stream) => self.look(&stream).await,
+                None => pending().await,
+            }
+        })
+        .await;
+    }
+
+    /// Like [`gone`](Self::gone), as far as those who read or write the connection find out.
+    pub async fn found_gone(&self) {
+        self.gone_or(pending()).await;
+    }
+
+    async fn gone_or(&self, look: impl Future<Output = ()>) {
+        let mut look = pin!(look);
+        loop {
+            // Made before the look: what happens between the two is not missed.
+            let noted = self.noted.notified();
+            if self.is_gone() {
+                return;
+            }
+            or(noted, &mut look).await;
+        }
+    }
+
+    fn is_gone(&self) -> bool {
+        match self.known.get() {
+            Known::Here => false,
+            Known::Ended => !self.half_close.get(),
+            Known::Lost => true,
+        }
+    }
+
+    fn note(&self, known: Known) {
+        if known > self.known.get() {
+            self.known.set(known);
+            self.noted.notify_waiters();
+        }
+    }
+
+    /// Watches for the end of the connection, in whichever way it comes.
+    async fn look(&self, stream: &TcpStream) {
+        while self.known.get() < Known::Lost {
+            match stream.ready(Interest::READABLE | Interest::ERROR).await {
+                Ok(ready) if ready.is_error() => self.note(Known::Lost),
+                Ok(ready) if ready.is_read_closed() => self.note(Known::Ended),
+                Ok(_) => {}
+                Err(_) => self.note(Known::Lost),
+            }
+            // Bytes that nobody reads yet, or an end that is known, would be seen again at once.
+            sleep(BETWEEN_LOOKS).await;
+        }
+        pending().await
+    }
+
+    /// The connection, watched from now on.
+    fn watched(&self) -> Option<Rc<TcpStream>> {
+        self.watch().ok()?;
+        match &*self.stream.borrow() {
+            Stream::Watched(stream) => Some(stream.clone()),
+            _ => None,
+        }
+    }
+
+    fn watch(&self) -> io::Result<()> {
+        let mut stream = self.stream.borrow_mut();
+        if let Stream::Bare(_) = *stream
+            && let Stream::Bare(bare) = std::mem::replace(&mut *stream, Stream::Lost)
+        {
+            *stream = Stream::Watched(Rc::new(TcpStream::from_std(bare)?));
+        }
+        Ok(())
     }
 
     /// Whether the worker watches it.
@@ -217,7 +341,7 @@ impl Socket {
         // Where it fails, all that is lost is some speed.
         let _ = match &*self.stream.borrow() {
             Stream::Bare(stream) => set_tcp_cork(stream, is_on),
-            Stream::Watched(stream) => set_tcp_cork(stream, is_on),
+            Stream::Watched(stream) => set_tcp_cork(&**stream, is_on),
             Stream::Other(_) | Stream::Lost => Ok(()),
         };
     }
@@ -230,6 +354,12 @@ impl Socket {
             match self.try_io(Interest::WRITABLE, &mut call) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     poll_fn(|cx| self.poll_ready(cx, Interest::WRITABLE)).await?;
+                }
+                Err(error) => {
+                    if is_of_the_connection(&error) {
+                        self.note(Known::Lost);
+                    }
+                    return Err(error);
                 }
                 outcome => return outcome,
             }
@@ -260,13 +390,8 @@ impl Socket {
 
     /// Waits until it is ready, as far as the worker that watches it knows.
     fn poll_ready(&self, cx: &mut Context<'_>, interest: Interest) -> Poll<io::Result<()>> {
-        let mut stream = self.stream.borrow_mut();
-        if let Stream::Bare(_) = *stream
-            && let Stream::Bare(bare) = std::mem::replace(&mut *stream, Stream::Lost)
-        {
-            *stream = Stream::Watched(TcpStream::from_std(bare)?);
-        }
-        match &*stream {
+        self.watch()?;
+        match &*self.stream.borrow() {
             Stream::Watched(stream) if interest.is_readable() => stream.poll_read_ready(cx),
             Stream::Watched(stream) => stream.poll_write_ready(cx),
             Stream::Other(stream) if interest.is_readable() => stream.poll_readable(cx).map(Ok),
@@ -290,7 +415,7 @@ impl Socket {
         // A peer that is gone already needs no telling.
         let _ = match &*self.stream.borrow() {
             Stream::Bare(stream) => rustix::net::shutdown(stream, Shutdown::Write),
-            Stream::Watched(stream) => rustix::net::shutdown(stream, Shutdown::Write),
+            Stream::Watched(stream) => rustix::net::shutdown(&**stream, Shutdown::Write),
             Stream::Other(stream) => {
                 stream.shut_down_writing();
                 Ok(())
@@ -307,4 +432,13 @@ fn send_flags(more: bool) -> SendFlags {
     } else {
         SendFlags::NOSIGNAL
     }
+}
+
+/// Whether an error says that the connection is broken; others are of a file that was to be sent.
+fn is_of_the_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, TimedOut};
+    matches!(
+        error.kind(),
+        BrokenPipe | ConnectionAborted | ConnectionReset | TimedOut
+    )
 }

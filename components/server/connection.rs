@@ -34,6 +34,18 @@ pub struct Opened {
 }
 
 impl Opened {
+    /// Waits until nobody waits for what is being made for the peer: see [`Socket::gone`].
+    pub(super) fn gone(&self) -> impl Future<Output = ()> + use<> {
+        let socket = self.socket.clone();
+        async move { socket.gone().await }
+    }
+
+    /// The same, without a closer look: see [`Socket::found_gone`].
+    pub(super) fn found_gone(&self) -> impl Future<Output = ()> + use<> {
+        let socket = self.socket.clone();
+        async move { socket.found_gone().await }
+    }
+
     /// The same connection, for one request that is to be explained.
     pub(super) fn on(&self, errand: Errand) -> Self {
         Self {
@@ -70,6 +82,8 @@ pub struct Service {
     pub handover: Option<Arc<Handover>>,
     /// How long the peer may send nothing between two requests.
     pub silence: Duration,
+    /// Whether a peer that has sent everything still waits for its responses: see [`Site::half_close`](super::Site::half_close).
+    pub half_close: bool,
     /// Set once another service has taken the place of this one.
     pub retiring: Arc<AtomicBool>,
 }
@@ -97,6 +111,9 @@ pub fn hold_connection<Guard: 'static>(
     let mut guard = Some(guard);
     async move |_: &mut NoPorts| {
         let _guard = guard.take();
+        if service.borrow().half_close {
+            socket.allow_half_close();
+        }
         log::debug!("{} | Connect", socket.peer());
         let mut has_served = false;
         while socket.finished().is_none() {

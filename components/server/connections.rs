@@ -118,6 +118,7 @@ impl Configuration {
                 Mode::Pool | Mode::Single => None,
             },
             silence: self.site.keep_alive,
+            half_close: self.site.half_close,
             retiring: Arc::default(),
         }
     }

@@ -8,6 +8,7 @@ mod hand_over;
 mod mode;
 mod mount;
 mod site;
+mod until_gone;
 mod web_server;
 
 pub use access_log::{LogEntry, LogFormat, LogTarget, write_access_log};

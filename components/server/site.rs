@@ -37,6 +37,9 @@ pub struct Site {
     pub keep_alive: Duration,
     /// How long a peer may read nothing of its response.
     pub write_stall: Duration,
+    /// Whether a client that has shut down its side of the connection still waits for what programs, applications and handlers
+    /// make for it. They are stopped otherwise. Files are sent either way.
+    pub half_close: bool,
     /// How many connections there may be in all.
     pub connections: usize,
     /// How many connections there may be of one client address.
@@ -54,6 +57,7 @@ impl Site {
             patience: Patience::default(),
             keep_alive: Duration::from_secs(75),
             write_stall: Duration::from_secs(30),
+            half_close: false,
             connections: 16_384,
             connections_per_client: 10_000,
         }

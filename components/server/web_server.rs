@@ -20,22 +20,25 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use http::method::InvalidMethod;
-use kamea::{Component, Graph, GraphError, PerSeed, Placement, Scheduler, Sender};
+use kamea::{
+    Component, Graph, GraphError, InboxHandle, OutboxHandle, PerSeed, Placement, Scheduler, Sender,
+};
 
 pub use listening::Listening;
 
 use super::LogEntry;
 use super::connection::Opened;
 use super::connections::{Configuration, Connections, listeners, server_graph};
+use super::until_gone::until_gone;
 use super::{Explanations, Mode, Site};
 use crate::cgi::{Cgi, CgiOptions};
 use crate::documents::{Docroot, FileOptions, Thumbnails, serve_files};
 use crate::gateway::Mount;
 use crate::net::Admission;
 use crate::web::{
-    ErrorPorts, ErrorPortsHandles, FilterPorts, FilterPortsHandles, HandlerPorts,
-    HandlerPortsHandles, ResponseFilterPorts, ResponseFilterPortsHandles, Route, RoutePorts,
-    RoutePortsHandles,
+    ErrorPorts, ErrorPortsHandles, Failure, FilterPorts, FilterPortsHandles, HandlerPorts,
+    HandlerPortsHandles, Request, Response, ResponseFilterPorts, ResponseFilterPortsHandles, Route,
+    RoutePorts, RoutePortsHandles, buffer_bodies, spool_responses_until,
 };
 use crate::wsgi::{WsgiPool, serve_wsgi};
 
@@ -44,6 +47,47 @@ type ConnectionGraph = Graph<PerSeed<Opened>>;
 
 /// Adds a component to a graph of a connection, under the name of its slot.
 type Slot<Handles> = Box<dyn Fn(&mut ConnectionGraph, &str) -> Handles + Send + Sync>;
+
+/// What serves the requests of a route: the ends of one component or of several.
+struct Served {
+    requests: InboxHandle<Request>,
+    responses: OutboxHandle<Response>,
+    failures: Vec<OutboxHandle<Failure>>,
+}
+
+impl From<HandlerPortsHandles> for Served {
+    fn from(handles: HandlerPortsHandles) -> Self {
+        Self {
+            requests: handles.requests,
+            responses: handles.responses,
+            failures: vec![handles.failures],
+        }
+    }
+}
+
+/// A handler between two buffers: slow clients hold a place in neither direction.
+fn buffered(graph: &mut ConnectionGraph, name: &str, handler: HandlerPortsHandles) -> Served {
+    let buffer = graph.add(&format!("{name} buffer"), buffer_bodies());
+    let spool = add_spool(graph, &format!("{name} spool"));
+    graph.link(buffer.passed, handler.requests);
+    graph.link(handler.responses, spool.responses);
+    Served {
+        requests: buffer.requests,
+        responses: spool.passed,
+        failures: vec![buffer.failures, handler.failures],
+    }
+}
+
+/// A spool whose responses end with their peer.
+fn add_spool(graph: &mut ConnectionGraph, name: &str) -> ResponseFilterPortsHandles {
+    graph.add_seeded(name, |connection: &mut Opened| {
+        let socket = connection.socket.clone();
+        spool_responses_until(move || {
+            let socket = socket.clone();
+            async move { socket.found_gone().await }
+        })
+    })
+}
 
 /// A web server, to be configured and then run.
 ///
@@ -86,7 +130,7 @@ pub struct WebServer {
     errors: Option<Slot<ErrorPortsHandles>>,
     /// A user's own router; ours otherwise.
     router: Option<Slot<RoutePortsHandles>>,
-    routes: Vec<(Route, String, Slot<HandlerPortsHandles>)>,
+    routes: Vec<(Route, String, Slot<Served>)>,
     /// Further folders of files, for some of the routes.
     folders: Vec<(PathBuf, FileOptions)>,
     filters: Vec<(String, Slot<FilterPortsHandles>)>,
@@ -203,7 +247,14 @@ impl WebServer {
         route: Route,
         component: impl Component<HandlerPorts> + Clone + Send + Sync,
     ) -> Self {
-        self.routes.push((route, name.to_owned(), slot(component)));
+        let add: Slot<_> = Box::new(move |graph, name| {
+            let component = component.clone();
+            let made = move |connection: &mut Opened| {
+                until_gone(component.clone(), connection.found_gone())
+            };
+            graph.add_seeded(name, made).into()
+        });
+        self.routes.push((route, name.to_owned(), add));
         self
     }
 
@@ -215,7 +266,7 @@ impl WebServer {
         route: Route,
         make: impl Fn(&mut Opened) -> C + Clone + Send + Sync + 'static,
     ) -> Self {
-        let add: Slot<_> = Box::new(move |graph, name| graph.add_seeded(name, make.clone()));
+        let add: Slot<_> = Box::new(move |graph, name| graph.add_seeded(name, make.clone()).into());
         self.routes.push((route, name.to_owned(), add));
         self
     }
@@ -251,14 +302,18 @@ impl WebServer {
             prefix => Route::below(prefix),
         };
         let add: Slot<_> = Box::new(move |graph, name| {
-            let (pool, prefix) = (pool.clone(), prefix.clone());
-            graph.add_seeded(name, move |connection: &mut Opened| {
+            let (buffering, pool, prefix) = (pool.is_buffering(), pool.clone(), prefix.clone());
+            let wsgi = graph.add_seeded(name, move |connection: &mut Opened| {
                 // A connection that is gone has no address, and needs none any more.
                 let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
                 let local = connection.socket.local().unwrap_or(nowhere);
                 let mount = Mount::new(local).script_name(&prefix).pass_authorization();
-                serve_wsgi(pool.clone(), mount)
-            })
+                until_gone(serve_wsgi(pool.clone(), mount), connection.gone())
+            });
+            match buffering {
+                true => buffered(graph, name, wsgi),
+                false => wsgi.into(),
+            }
         });
         self.routes.push((route, "wsgi".to_owned(), add));
         self

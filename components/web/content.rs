@@ -7,14 +7,25 @@ use futures_lite::{Stream, stream};
 use http::StatusCode;
 use kamea::{Closed, Receiver, Sender};
 
+use super::buffer::{Buffered, gather};
 use crate::http::Fields;
 
-/// The content of a request while it comes in; bounded, so that who does not read holds the peer up.
+/// The content of a request: while it comes in, or buffered.
+///
+/// While it comes in, what waits is bounded: a component that does not read slows the peer.
 #[derive(Debug)]
 pub struct Content {
-    parts: Receiver<Part>,
+    source: Source,
     trailers: Fields,
     is_complete: bool,
+    /// Asks for the content, if the peer waits to be asked (RFC 9110 section 10.1.1).
+    asks: Option<Sender<()>>,
+}
+
+#[derive(Debug)]
+enum Source {
+    Link(Receiver<Part>),
+    Buffered(Buffered),
 }
 
 /// Where content comes from; made by [`Content::link`]. Dropped before [`end`](Self::end), it leaves the content incomplete.
@@ -74,7 +85,7 @@ pub struct Incomplete {
 }
 
 impl Incomplete {
-    const GONE: Self = Self {
+    pub(super) const GONE: Self = Self {
         status: StatusCode::BAD_REQUEST,
         explanation: Cow::Borrowed("it was cut off"),
     };
@@ -83,9 +94,18 @@ impl Incomplete {
 impl Content {
     pub(crate) fn new(parts: Receiver<Part>) -> Self {
         Self {
-            parts,
+            source: Source::Link(parts),
             trailers: Fields::new(),
             is_complete: false,
+            asks: None,
+        }
+    }
+
+    /// The same, of a peer that waits to be asked for it: `asks` is sent a message by the first read.
+    pub(crate) fn on_request(self, asks: Sender<()>) -> Self {
+        Self {
+            asks: Some(asks),
+            ..self
         }
     }
 
@@ -119,7 +139,19 @@ impl Content {
         if self.is_complete {
             return Ok(None);
         }
-        match self.parts.next().await {
+        if let Some(asks) = self.asks.take() {
+            // There is room for the one message that is ever sent.
+            let _ = asks.try_send(());
+        }
+        let parts = match &mut self.source {
+            Source::Link(parts) => parts,
+            Source::Buffered(buffered) => {
+                let next = buffered.next().await;
+                self.is_complete = next == Ok(None);
+                return next;
+            }
+        };
+        match parts.next().await {
             Some(Part::Chunk(bytes)) => Ok(Some(bytes)),
             Some(Part::End(trailers)) => {
                 self.trailers = trailers;
@@ -131,12 +163,43 @@ impl Content {
         }
     }
 
-    /// Reads to the end and keeps nothing, for a handler that has no use for content.
+    /// Waits for all that is still to come, in memory or in a file without a name: see
+    /// [`buffer_bodies`](super::buffer_bodies). What has been read already is not read again.
+    ///
+    /// # Errors
+    ///
+    /// [`Incomplete`], if the content ended before its time, or cannot be kept.
+    pub async fn buffer(&mut self) -> Result<(), Incomplete> {
+        if let Source::Link(_) = self.source {
+            self.source = Source::Buffered(gather(self).await?);
+            self.is_complete = false;
+        }
+        Ok(())
+    }
+
+    /// Its length in bytes, once it has been buffered.
+    pub fn length(&self) -> Option<u64> {
+        self.buffered().map(Buffered::length)
+    }
+
+    /// Where it is, once it has been buffered.
+    pub(crate) fn buffered(&self) -> Option<&Buffered> {
+        match &self.source {
+            Source::Link(_) => None,
+            Source::Buffered(buffered) => Some(buffered),
+        }
+    }
+
+    /// Reads to the end and keeps nothing, for a handler that has no use for content. Content that the
+    /// peer has not been asked for is not asked for: the connection ends with the response then.
     ///
     /// # Errors
     ///
     /// [`Incomplete`], if the content ended before its time.
     pub async fn discard(mut self) -> Result<(), Incomplete> {
+        if self.asks.is_some() || self.buffered().is_some() {
+            return Ok(());
+        }
         while self.next().await?.is_some() {}
         Ok(())
     }

@@ -92,6 +92,7 @@ pub fn encode_responses(peer: SocketAddr) -> impl Component<EncodePorts> {
             early: BTreeMap::new(),
             carried: Vec::new(),
             to_continue: None,
+            expects: None,
             ends: None,
             present: None,
         };
@@ -117,8 +118,10 @@ struct Encoder<'a> {
     early: BTreeMap<u64, Response>,
     /// Fields that a program has said for the response of an exchange, with its number.
     carried: Vec<(u64, Box<Fields>)>,
-    /// The exchange whose peer waits for 100 (Continue).
+    /// The exchange whose peer is to be told to send its content, by 100 (Continue).
     to_continue: Option<u64>,
+    /// The exchange whose peer was not told yet, and waits for that.
+    expects: Option<u64>,
     /// Before which exchange the connection ends, and how.
     ends: Option<(u64, Finish)>,
     /// The status of the response that is being written.
@@ -150,6 +153,11 @@ impl Encoder<'_> {
                     }
                 }
             };
+            // The notices that came before it tell whether it is the last one.
+            self.take_notices();
+            if self.expects == Some(self.due) {
+                response.exchange.closes = true;
+            }
             if self.respond(&mut response).await? {
                 return self.finish_early().await;
             }
@@ -164,7 +172,12 @@ impl Encoder<'_> {
 
     fn note(&mut self, notice: Notice) {
         match notice {
-            Notice::Continue(number) => self.to_continue = Some(number),
+            Notice::Expects(number) => self.expects = Some(number),
+            Notice::Continue(number) => {
+                self.expects = None;
+                self.to_continue = Some(number);
+            }
+            Notice::Comes(_) => self.expects = None,
             Notice::EndsBefore { number, finish } => self.ends = Some((number, finish)),
             Notice::Carry { number, fields } => self.carried.push((number, fields)),
         }

@@ -134,7 +134,31 @@ impl Request {
             .map_err(|cut| Failure::new(exchange, cut.status, cut.explanation))
     }
 
-    /// All of the content, none if there is none, if that is not more than `limit` bytes.
+    /// Waits until all of the content has come: see [`buffer_bodies`](super::buffer_bodies). Content
+    /// that came in chunks has a `Content-Length` then (RFC 9112 section 7.1.3).
+    ///
+    /// # Errors
+    ///
+    /// The failure to report, if the content is not what it should be: the connection cannot go on.
+    pub async fn buffer_content(&mut self) -> Result<(), Failure> {
+        let Some(content) = &mut self.content else {
+            return Ok(());
+        };
+        let exchange = self.exchange.closing();
+        let failed = |cut: Incomplete| Failure::new(exchange, cut.status, cut.explanation);
+        content.buffer().await.map_err(failed)?;
+        let fields = &mut self.head.fields;
+        if let Some(length) = content.length()
+            && !fields.contains("content-length")
+        {
+            fields.remove("transfer-encoding");
+            // A number can be sent.
+            let _ = fields.push("Content-Length", length.to_string());
+        }
+        Ok(())
+    }
+
+    /// Reads the whole content, up to `limit` bytes. Empty if there is none.
     ///
     /// # Errors
     ///

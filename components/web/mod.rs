@@ -9,6 +9,7 @@
 //! The protocol itself is in [`http`](crate::http), handlers are in [`documents`](crate::documents) and
 //! [`gateway`](crate::gateway), and [`server`](crate::server) puts all of them together.
 
+mod buffer;
 mod choose;
 mod content;
 mod encode;
@@ -26,8 +27,11 @@ mod read_slice;
 mod record;
 mod refuse;
 mod route;
+mod spool;
 mod trace;
 
+pub(crate) use buffer::Buffered;
+pub use buffer::{BufferPorts, BufferPortsHandles, buffer_bodies};
 pub use choose::{ChoicePorts, ChoicePortsHandles, choose_errors};
 pub use content::{Content, ContentSender, Incomplete};
 pub use encode::{EncodePorts, EncodePortsHandles, encode_responses};
@@ -51,4 +55,6 @@ pub use read_slice::read_slice;
 pub use record::{Record, RecordPorts, RecordPortsHandles, record_exchanges};
 pub use refuse::{RefusePorts, RefusePortsHandles, refuse_requests};
 pub use route::{Route, RoutePorts, RoutePortsHandles, route_requests};
+pub use spool::spool_responses;
+pub(crate) use spool::spool_responses_until;
 pub use trace::answer_trace;

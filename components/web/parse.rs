@@ -18,7 +18,7 @@ use bytes::Bytes;
 use futures_lite::future::or;
 use http::{Method, StatusCode};
 use kamea::time::{Timer, turn};
-use kamea::{Component, Done, End, Inbox, Outbox, Ports, Sender, is_stopping, link};
+use kamea::{Component, Done, End, Inbox, Outbox, Ports, Receiver, Sender, is_stopping, link};
 
 use crate::net::Finish;
 
@@ -56,7 +56,13 @@ pub struct Written {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
     /// The peer waits to be told that it may send the content of this exchange (RFC 9110 section 10.1.1).
+    /// A response that comes before it is told is the last of the connection: whether the content comes
+    /// all the same cannot be known.
+    Expects(u64),
+    /// The content of this exchange is wanted: the peer is to be told.
     Continue(u64),
+    /// The content of this exchange comes, though the peer was not told.
+    Comes(u64),
     /// No exchange with this number, or a higher one, will come: the connection ends before it.
     EndsBefore {
         /// The number.
@@ -85,8 +91,11 @@ const CONTENT_CAPACITY: usize = 4;
 pub struct Patience {
     /// For the whole of a request's head, from its first byte on.
     pub head: Duration,
-    /// For the next bytes of a request's content.
+    /// For the next bytes of a request's content, and in all for content that comes at less than `rate`.
     pub content: Duration,
+    /// How fast content must come, in bytes per second, on average over any time that is longer than
+    /// `content`. Time during which the handler does not read does not count. 0 is no limit.
+    pub rate: u32,
     /// For the next request, before the graph of the connection is folded up. The connection itself stays.
     pub linger: Duration,
 }
@@ -96,6 +105,7 @@ impl Default for Patience {
         Self {
             head: Duration::from_secs(20),
             content: Duration::from_secs(30),
+            rate: 500,
             linger: Duration::from_millis(20),
         }
     }
@@ -147,6 +157,7 @@ pub fn parse_requests(
             retiring: &retiring,
             timer: Timer::new(),
             head_began: None,
+            allowance: Duration::ZERO,
             next: 0,
             written: 0,
             is_alone: false,
@@ -165,6 +176,8 @@ struct Parser<'a> {
     timer: Timer,
     /// When the first bytes of the present head came.
     head_began: Option<Instant>,
+    /// How long the peer may take for content beyond what its rate allows.
+    allowance: Duration,
     /// The number of the next exchange.
     next: u64,
     /// How many exchanges are over.
@@ -181,6 +194,8 @@ enum Present {
     Content {
         to: Sender<Part>,
         closes: Option<Finish>,
+        /// Tells when the content is wanted, if the peer waits to be told.
+        asked: Option<Receiver<()>>,
     },
 }
 
@@ -190,6 +205,10 @@ enum Woken {
     /// The peer has finished.
     End,
     Expired,
+    /// A handler wants the content that the peer was not asked for yet.
+    Asked,
+    /// No handler ever will.
+    Declined,
 }
 
 impl Parser<'_> {
@@ -217,7 +236,9 @@ impl Parser<'_> {
                 }
                 Ok(None) => match self.wait().await? {
                     Woken::Bytes(bytes) => self.decoder.feed(bytes),
+                    Woken::Asked => {}
                     Woken::End => return self.peer_finished().await,
+                    Woken::Declined => return self.end(Finish::Linger).await,
                     Woken::Expired => return self.expired().await,
                 },
                 Err(malformed) => return self.refuse(malformed).await,
@@ -267,15 +288,9 @@ impl Parser<'_> {
         self.next += 1;
         let mut content = None;
         if kind != BodyKind::None {
-            if head.expects_continue() && self.decoder.is_empty() {
-                self.io
-                    .notices
-                    .send(Notice::Continue(exchange.number))
-                    .await?;
-            }
-            let (to, parts) = link(CONTENT_CAPACITY);
-            self.present = Present::Content { to, closes };
-            content = Some(Box::new(Content::new(parts)));
+            content = Some(Box::new(
+                self.begin_content(&exchange, &head, closes).await?,
+            ));
         }
         self.io
             .requests
@@ -288,6 +303,29 @@ impl Parser<'_> {
         Ok(closes)
     }
 
+    /// Gives the content of a request, which is to come.
+    async fn begin_content(
+        &mut self,
+        exchange: &Exchange,
+        head: &RequestHead,
+        closes: Option<Finish>,
+    ) -> Result<Content, End> {
+        self.allowance = self.patience.content;
+        let (to, parts) = link(CONTENT_CAPACITY);
+        let (mut content, mut asked) = (Content::new(parts), None);
+        if head.expects_continue() && self.decoder.is_empty() {
+            self.io
+                .notices
+                .send(Notice::Expects(exchange.number))
+                .await?;
+            let (asks, receiver) = link(1);
+            content = content.on_request(asks);
+            asked = Some(receiver);
+        }
+        self.present = Present::Content { to, closes, asked };
+        Ok(content)
+    }
+
     /// Passes a part of the content to its handler. A handler that has lost interest misses it.
     async fn pass_on(&mut self, part: Part) {
         if let Present::Content { to, .. } = &self.present {
@@ -295,7 +333,48 @@ impl Parser<'_> {
         }
     }
 
+    /// Waits for what the peer does next.
     async fn wait(&mut self) -> Result<Woken, End> {
+        let began = turn();
+        let woken = self.woken().await?;
+        match &woken {
+            Woken::Bytes(bytes) => {
+                self.credit(turn().saturating_duration_since(began), bytes.len());
+                if self.stop_expecting() {
+                    self.io.notices.send(Notice::Comes(self.next - 1)).await?;
+                }
+            }
+            Woken::Asked => {
+                self.stop_expecting();
+                self.io
+                    .notices
+                    .send(Notice::Continue(self.next - 1))
+                    .await?;
+            }
+            Woken::End | Woken::Expired | Woken::Declined => {}
+        }
+        Ok(woken)
+    }
+
+    /// Takes note of what the peer has sent in a time: see [`Patience::rate`].
+    fn credit(&mut self, waited: Duration, bytes: usize) {
+        if let Some(nanoseconds) =
+            (bytes as u64 * 1_000_000_000).checked_div(self.patience.rate.into())
+        {
+            let left = self.allowance.saturating_sub(waited) + Duration::from_nanos(nanoseconds);
+            self.allowance = left.min(self.patience.content);
+        }
+    }
+
+    /// The peer need not be told to send its content any more; gives whether it waited for that.
+    fn stop_expecting(&mut self) -> bool {
+        match &mut self.present {
+            Present::Content { asked, .. } => asked.take().is_some(),
+            Present::None => false,
+        }
+    }
+
+    async fn woken(&mut self) -> Result<Woken, End> {
         // Whether responses are still being written matters only to a parser that would otherwise end: usually the next
         // request comes sooner, and a wake-up for every response is saved.
         let mut follows_responses = false;
@@ -325,7 +404,17 @@ impl Parser<'_> {
                 self.timer.expired().await;
                 Ok(Woken::Expired)
             };
-            match or(bytes, or(written, expired)).await {
+            let asked = async {
+                let Present::Content {
+                    asked: Some(asked), ..
+                } = &mut self.present
+                else {
+                    return std::future::pending().await;
+                };
+                let wanted = asked.next().await;
+                Ok(wanted.map_or(Woken::Declined, |()| Woken::Asked))
+            };
+            match or(or(bytes, asked), or(written, expired)).await {
                 Ok(Woken::Expired) if self.has_responses_to_come() => follows_responses = true,
                 Ok(woken) => return Ok(woken),
                 Err(written) => self.note(written)?,
@@ -352,8 +441,15 @@ impl Parser<'_> {
             Phase::BetweenRequests if follows_responses && self.next > self.written => None,
             Phase::BetweenRequests => Some(turn() + self.patience.linger),
             Phase::InHead => Some(*self.head_began.get_or_insert_with(turn) + self.patience.head),
-            Phase::InBody => Some(turn() + self.patience.content),
+            // A peer that has not been asked for its content yet may wait.
+            Phase::InBody if self.expects() => None,
+            Phase::InBody => Some(turn() + self.patience.content.min(self.allowance)),
         }
+    }
+
+    /// Whether the peer waits to be asked for its content.
+    fn expects(&self) -> bool {
+        matches!(self.present, Present::Content { asked: Some(_), .. })
     }
 
     async fn peer_finished(&mut self) -> Done {
@@ -373,8 +469,11 @@ impl Parser<'_> {
     }
 
     async fn expired(&mut self) -> Done {
-        if self.decoder.phase() == Phase::BetweenRequests {
-            return Ok(());
+        match self.decoder.phase() {
+            Phase::BetweenRequests => return Ok(()),
+            // Nothing but empty lines: nobody waits for a response, which might be taken for that of a later request.
+            Phase::InHead if self.decoder.is_empty() => return self.end(Finish::Close).await,
+            Phase::InHead | Phase::InBody => {}
         }
         self.fail(
             StatusCode::REQUEST_TIMEOUT,
@@ -390,6 +489,12 @@ impl Parser<'_> {
         explanation: impl Into<Cow<'static, str>>,
     ) -> Done {
         let explanation = explanation.into();
+        if status == StatusCode::PAYLOAD_TOO_LARGE {
+            log::warn!(
+                "{} | 413: the body is larger than --max-body allows",
+                self.peer
+            );
+        }
         match std::mem::replace(&mut self.present, Present::None) {
             Present::Content { to, .. } => {
                 // A handler that has lost interest has answered, or will.

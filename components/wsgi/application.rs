@@ -43,6 +43,9 @@ pub struct WsgiApplication {
     pub requests: Option<u64>,
     /// Whether processes are replaced when the source of their modules changes.
     pub reload: bool,
+    /// Whether bodies are buffered both ways: a process gets a request once its whole body has come, and does not wait
+    /// for a client that reads slowly.
+    pub buffering: bool,
     /// How many requests may wait for a process; further ones are answered with 503.
     pub waiting: usize,
 }
@@ -70,6 +73,7 @@ impl FromStr for WsgiApplication {
             timeout: Duration::from_secs(30),
             requests: None,
             reload: false,
+            buffering: true,
             waiting: 1024,
         })
     }

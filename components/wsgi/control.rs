@@ -29,6 +29,8 @@ pub(super) enum Told {
     NotLoaded(String),
     /// Its source has changed.
     Changed,
+    /// It has not begun this request, because nobody waits for it any more.
+    Skipped(u64),
     /// It has forgotten all requests after this one; none if it is 0.
     GivenBack(u64),
 }
@@ -117,6 +119,7 @@ fn read(message: &[u8], handed: Vec<OwnedFd>) -> Option<Told> {
         b'L' => Told::NotLoaded(printable(rest)),
         b'M' => Told::Changed,
         b'B' => Told::GivenBack(number()?),
+        b'K' => Told::Skipped(number()?),
         _ => return None,
     })
 }

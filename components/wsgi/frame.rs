@@ -5,6 +5,7 @@
 //! | to the worker | | |
 //! |---|---|---|
 //! | `R`, `P` | length of the names (4 bytes), names, values, NUL between them | a request without content, and one with content |
+//! | `B` | length of the content (4 bytes), then as `R`, then the content | a request with short content |
 //! | `D` | bytes | content |
 //! | `E` | | its end |
 //! | `X` | | the rest of it will not come |
@@ -37,22 +38,42 @@ const LONGEST: usize = 512 * 1024;
 /// What stands before each frame, in bytes.
 const PREFIX: usize = 5;
 
+/// The body of a request, as its frame has it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum RequestBody<'a> {
+    None,
+    /// In the frame.
+    Whole(&'a [u8]),
+    /// The worker asks for it.
+    OnRequest,
+}
+
 /// A request as a frame. The names come before the values, because requests of one client have mostly the same ones: the worker keeps
 /// what it has made of them.
-pub(super) fn encode_request(variables: &Variables, has_content: bool) -> Bytes {
-    const HEAD: usize = PREFIX + 4;
-    let mut frame = BytesMut::with_capacity(1024);
-    frame.put_u8(if has_content { b'P' } else { b'R' });
-    frame.put_bytes(0, HEAD - 1);
+pub(super) fn encode_request(variables: &Variables, body: RequestBody<'_>) -> Bytes {
+    let (kind, content) = match body {
+        RequestBody::None => (b'R', None),
+        RequestBody::Whole(content) => (b'B', Some(content)),
+        RequestBody::OnRequest => (b'P', None),
+    };
+    let mut frame = BytesMut::with_capacity(1024 + content.map_or(0, <[u8]>::len));
+    frame.put_u8(kind);
+    frame.put_bytes(0, PREFIX - 1);
+    if let Some(content) = content {
+        frame.put_slice(&length(content.len()));
+    }
+    let head = frame.len() + 4;
+    frame.put_bytes(0, 4);
     put_all(
         &mut frame,
         variables.iter().map(|(name, _)| name.as_bytes()),
     );
-    let names = length(frame.len() - HEAD);
+    let names = length(frame.len() - head);
     put_all(&mut frame, variables.iter().map(|(_, value)| value));
+    frame.put_slice(content.unwrap_or_default());
     let all = length(frame.len() - PREFIX);
     frame[1..PREFIX].copy_from_slice(&all);
-    frame[PREFIX..HEAD].copy_from_slice(&names);
+    frame[head - 4..head].copy_from_slice(&names);
     frame.freeze()
 }
 

@@ -88,6 +88,11 @@ impl WsgiPool {
         self.0.0.wait_until_loaded().map_err(NotLoaded)
     }
 
+    /// Whether bodies are buffered.
+    pub(crate) fn is_buffering(&self) -> bool {
+        self.0.0.application.buffering
+    }
+
     fn submit(&self, job: Job) {
         self.0.0.submit(job);
     }

@@ -3,6 +3,7 @@
 //! Requests are sent to a process in the order in which it takes them, some more than it has threads, so that it need not wait for the next. That
 //! costs nobody anything: what a process has not begun when it is lost, or when it is held up, goes to another one.
 
+mod clients;
 mod process;
 
 use std::collections::VecDeque;
@@ -19,7 +20,9 @@ use tokio::sync::Notify;
 
 use super::WsgiApplication;
 use crate::http::Fields;
-use crate::web::{Content, Exchange, Failure, Response};
+use crate::net::Others;
+use crate::web::{Content, Exchange, Failure, Incomplete, Response};
+use clients::Clients;
 use process::{Entry, Process, Work};
 
 /// How many requests a process gets beside those that its threads are busy with.
@@ -49,6 +52,12 @@ impl Job {
     pub(super) fn fail(&self, status: StatusCode, explanation: &'static str) {
         let failure = Failure::new(self.exchange, status, explanation);
         self.conclude(Err(failure));
+    }
+
+    /// Tells its client that its content did not come as it should: nothing can follow on the connection.
+    pub(super) fn fail_cut_off(&self, cut: Incomplete) {
+        let exchange = self.exchange.closing();
+        self.conclude(Err(Failure::new(exchange, cut.status, cut.explanation)));
     }
 
     /// Tells its client that there is no capacity, and when there may be.
@@ -84,6 +93,8 @@ struct State {
     slots: Vec<Slot>,
     processes: Vec<Process>,
     waiting: VecDeque<Job>,
+    clients: Clients,
+    others: Others,
     /// How many processes there have been.
     count: u64,
     /// Whether every slot has had a process that could load the application.
@@ -101,6 +112,26 @@ enum Slot {
 /// Names a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key(u64);
+
+/// What becomes of a request that a process has begun.
+#[derive(Debug)]
+pub(super) enum Begun {
+    /// This channel sees to it.
+    Job(Box<Job>),
+    /// Nobody waits for it any more.
+    Unwanted,
+    /// Nobody has asked for it.
+    Unknown,
+}
+
+/// What a look at a process has found.
+#[derive(Debug, Default)]
+pub(super) struct Expired {
+    /// Whether a request has taken it too long.
+    pub(super) hangs: bool,
+    /// The numbers of the requests that it need not begin.
+    pub(super) unwanted: Vec<u64>,
+}
 
 /// How a process stands, for its monitor.
 #[derive(Debug, Clone, Copy)]
@@ -121,6 +152,8 @@ impl Pool {
             slots: vec![Slot::Starting; application.workers],
             processes: Vec::new(),
             waiting: VecDeque::new(),
+            clients: Clients::default(),
+            others: Others::default(),
             count: 0,
             was_loaded: false,
         };
@@ -222,6 +255,7 @@ impl Pool {
             finished: 0,
             is_retiring: false,
             is_giving_back: false,
+            hangs: false,
             progress: 0,
             monitor,
             is_idle: false,
@@ -237,30 +271,32 @@ impl Pool {
         if state.is_out_of_order() {
             return job.fail(StatusCode::SERVICE_UNAVAILABLE, OUT_OF_ORDER);
         }
-        if !state.waiting.is_empty() {
-            if state.waiting.len() >= self.application.waiting {
-                return job.refuse("too many requests wait for the application");
-            }
-            return state.waiting.push_back(job);
-        }
+        state.others.note(job.exchange.peer.ip());
+        // Those that wait had their chance; one of another client may still go first.
         match state.send(job, self.threads()) {
             Ok(process) => process.flush(),
-            Err(job) => state.waiting.push_back(*job),
+            Err(job) => state.wait(*job, self.application.waiting),
         }
     }
 
     /// A process has begun a request; gives it to the channel that heard of it.
-    pub(super) fn begin(&self, key: Key, number: u64) -> Option<Job> {
+    pub(super) fn begin(&self, key: Key, number: u64) -> Begun {
         let mut state = self.lock();
-        let process = state.process(key)?;
+        let Some(process) = state.process(key) else {
+            return Begun::Unknown;
+        };
         process.progress += 1;
-        let entry = process
-            .live
-            .iter_mut()
-            .find(|entry| entry.number == number)?;
+        let mut live = process.live.iter_mut();
+        let Some(entry) = live.find(|entry| entry.number == number) else {
+            return Begun::Unknown;
+        };
         match std::mem::replace(&mut entry.work, Work::Begun) {
-            Work::Sent(job) => Some(job),
-            Work::Begun | Work::Unwanted => None,
+            Work::Sent(job) => Begun::Job(Box::new(job)),
+            Work::Begun => Begun::Unknown,
+            Work::Unwanted => {
+                entry.work = Work::Unwanted;
+                Begun::Unwanted
+            }
         }
     }
 
@@ -268,15 +304,16 @@ impl Pool {
     pub(super) fn finish(&self, key: Key, number: u64) -> Option<Job> {
         let mut state = self.lock();
         let process = state.process(key)?;
-        let work = process.remove(number, self.threads())?;
+        let entry = process.remove(number, self.threads())?;
         process.finished += 1;
         process.progress += 1;
+        state.clients.note(entry.address, entry.since);
         if !state.waiting.is_empty() {
             state.send_waiting(&self.application);
             let others = state.processes.iter_mut().filter(|other| other.key != key);
             others.for_each(Process::flush);
         }
-        match work {
+        match entry.work {
             Work::Sent(job) => Some(job),
             Work::Begun | Work::Unwanted => None,
         }
@@ -363,29 +400,44 @@ impl Pool {
         state.processes.iter_mut().for_each(Process::flush);
     }
 
-    /// Answers what has waited for too long; gives whether a request has taken the process too long.
-    pub(super) fn expire(&self, key: Option<Key>) -> bool {
+    /// Answers what has waited for too long, wherever it waits, and drops what nobody waits for any more.
+    pub(super) fn expire(&self, key: Key) -> Expired {
         let threads = self.threads();
         let mut state = self.lock();
+        state.waiting.retain(|job| !job.outcomes.is_closed());
         state.refuse_late(&self.application);
-        let Some(process) = key.and_then(|key| state.process(key)) else {
-            return false;
+        let State {
+            processes, clients, ..
+        } = &mut *state;
+        let Some(process) = processes.iter_mut().find(|process| process.key == key) else {
+            return Expired::default();
         };
         process.flush();
+        for entry in process.live.iter().take(threads) {
+            clients.note_slow(entry.address, entry.since);
+        }
         let is_late = |entry: &&Entry| {
             !matches!(entry.work, Work::Begun) && self.application.is_late(entry.since)
         };
         let late = process.live.iter().take(threads).filter(is_late);
         let late: Vec<_> = late.map(|entry| entry.number).collect();
         for &number in &late {
-            if let Some(Work::Sent(job)) = process.remove(number, threads) {
+            if let Some(Entry {
+                work: Work::Sent(job),
+                ..
+            }) = process.remove(number, threads)
+            {
                 job.fail(
                     StatusCode::GATEWAY_TIMEOUT,
                     "the application did not answer in time",
                 );
             }
         }
-        !late.is_empty()
+        process.hangs |= !late.is_empty();
+        Expired {
+            hangs: !late.is_empty(),
+            unwanted: process.give_up(&self.application),
+        }
     }
 
     /// How a process stands; nothing if it is none of the pool.
@@ -396,8 +448,11 @@ impl Pool {
             |other: &Process| other.key != key && !other.is_retiring && other.live.len() < threads;
         let others_are_free = state.processes.iter().any(is_free);
         let process = state.process(key)?;
+        let is_unwanted = |entry: &Entry| matches!(entry.work, Work::Unwanted);
+        // One that hangs is not waited for any longer than somebody waits for it.
+        let is_left = process.hangs && process.live.iter().all(is_unwanted);
         Some(Standing {
-            live: process.live.len(),
+            live: if is_left { 0 } else { process.live.len() },
             progress: process.progress,
             finished: process.finished,
             is_retiring: process.is_retiring,
@@ -432,12 +487,28 @@ impl State {
                 .all(|slot| matches!(slot, Slot::Failed(_)))
     }
 
-    /// Has the process that has the least to do get a request; gives it back if none has room.
+    /// Has the process that has the least to do get a request; gives it back if none has room, or none that its client may
+    /// have.
     fn send(&mut self, job: Job, threads: usize) -> Result<&mut Process, Box<Job>> {
         let most = threads + AHEAD;
+        let address = job.exchange.peer.ip();
+        let holds = |process: &Process| process.live.iter().any(|entry| entry.address == address);
+        let may_be_greedy =
+            self.clients.is_quick(address) || !self.others.are_there_beside(address);
+        let is_held_back = !may_be_greedy && {
+            let held = self
+                .processes
+                .iter()
+                .filter(|process| holds(process))
+                .count();
+            held >= self.slots.len().div_ceil(2)
+        };
         let may = |process: &&mut Process| {
             let is_open = !process.is_retiring && !process.is_giving_back;
-            is_open && process.live.len() < most && process.unsent.len() < UNSENT
+            is_open
+                && process.live.len() < most
+                && process.unsent.len() < UNSENT
+                && (!is_held_back || holds(process))
         };
         let open = self.processes.iter_mut().filter(may);
         match open.min_by_key(|process| process.live.len()) {
@@ -449,11 +520,40 @@ impl State {
         }
     }
 
+    /// Has a request wait, unless too many do, or too many of the same client.
+    fn wait(&mut self, job: Job, most: usize) {
+        let address = job.exchange.peer.ip();
+        let is_same = |other: &&Job| other.exchange.peer.ip() == address;
+        let is_full = self.waiting.len() >= most;
+        // Half of the queue is for everybody else. As long as that is not in use, nobody has to be counted.
+        let half = most.div_ceil(2);
+        let is_greedy = self.waiting.len() >= half
+            && self.waiting.iter().filter(is_same).count() >= half
+            && self.others.are_there_beside(address);
+        if is_full || is_greedy {
+            return job.refuse("too many requests wait for the application");
+        }
+        self.waiting.push_back(job);
+    }
+
+    /// Sends what waits, the first ones first; one whose client has its share already lets others by.
     fn send_waiting(&mut self, application: &WsgiApplication) {
         self.refuse_late(application);
-        while let Some(job) = self.waiting.pop_front() {
+        let (mut at, mut held_back) = (0, Vec::new());
+        while let Some(job) = self.waiting.get(at) {
+            let address = job.exchange.peer.ip();
+            if held_back.contains(&address) {
+                at += 1;
+                continue;
+            }
+            let Some(job) = self.waiting.remove(at) else {
+                return;
+            };
             if let Err(job) = self.send(job, application.threads) {
-                return self.waiting.push_front(*job);
+                self.waiting.insert(at, *job);
+
+                held_back.push(address);
+                at += 1;
             }
         }
     }

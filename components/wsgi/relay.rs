@@ -25,7 +25,7 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{ReadHalf, WriteHalf};
 
 use super::frame::{Frame, FrameDecoder};
-use super::pool::{Job, Key, Pool};
+use super::pool::{Begun, Job, Key, Pool};
 use crate::chassis::NoPorts;
 use crate::stream::poll_into_buffer;
 use crate::web::Content;
@@ -113,11 +113,21 @@ impl Relay<'_> {
                     }
                 }
                 Frame::Head(number, ..) | Frame::Wanted(number) => {
-                    let Some(mut job) = self.pool.begin(self.key, number) else {
-                        return Err(nonsense("nobody has asked for this response"));
+                    let ended = match self.pool.begin(self.key, number) {
+                        Begun::Job(mut job) => {
+                            let content = job.content.take();
+                            self.exchange(&job, content, frame).await?
+                        }
+                        Begun::Unwanted => {
+                            // Its thread may wait for content, which does not come.
+                            Upload::default().end(&self.write).await?;
+                            Ended::Unwanted
+                        }
+                        Begun::Unknown => {
+                            return Err(nonsense("nobody has asked for this response"));
+                        }
                     };
-                    let content = job.content.take();
-                    match self.exchange(&job, content, frame).await? {
+                    match ended {
                         Ended::Done => drop(self.pool.finish(self.key, number)),
                         Ended::Unwanted if self.find_end().await? => {
                             self.pool.finish(self.key, number);

@@ -1,15 +1,16 @@
 //! The handler that has a WSGI application serve requests.
 
+use bytes::Bytes;
 use futures_lite::future::or;
 use http::StatusCode;
 use kamea::time::turn;
 use kamea::{Component, link};
 
 use super::WsgiPool;
-use super::frame::encode_request;
+use super::frame::{CHUNK, RequestBody, encode_request};
 use super::pool::{Job, Outcome};
 use crate::gateway::{Mount, Variables};
-use crate::web::{Failure, HandlerPorts, Request, WINDOW};
+use crate::web::{Buffered, Content, Failure, HandlerPorts, Request, WINDOW};
 
 /// Has the application behind `pool` serve requests. The variables of its environ are those of `mount`.
 ///
@@ -45,10 +46,11 @@ pub fn serve_wsgi(pool: WsgiPool, mount: Mount) -> impl Component<HandlerPorts> 
                     match variables(&request, &mount) {
                         Ok(variables) => {
                             awaited += 1;
+                            let (frame, content) = frame(&variables, request.content);
                             pool.submit(Job {
-                                frame: encode_request(&variables, request.content.is_some()),
+                                frame,
                                 exchange: request.exchange,
-                                content: request.content,
+                                content,
                                 outcomes: sender.clone(),
                                 since: turn(),
                             });
@@ -61,6 +63,18 @@ pub fn serve_wsgi(pool: WsgiPool, mount: Mount) -> impl Component<HandlerPorts> 
         }
         Ok(())
     }
+}
+
+/// A request as a frame, and what of its content does not go with it.
+fn frame(variables: &Variables, content: Option<Box<Content>>) -> (Bytes, Option<Box<Content>>) {
+    let body = match content.as_deref().map(Content::buffered) {
+        None => RequestBody::None,
+        Some(Some(Buffered::Memory(bytes))) if bytes.len() <= CHUNK => RequestBody::Whole(bytes),
+        Some(_) => RequestBody::OnRequest,
+    };
+    let frame = encode_request(variables, body);
+    let is_asked_for = matches!(body, RequestBody::OnRequest);
+    (frame, content.filter(|_| is_asked_for))
 }
 
 /// The CGI variables of a request (PEP 3333, "environ Variables").

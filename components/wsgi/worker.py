@@ -5,13 +5,15 @@ Standard input is the control socket. Over it go the sockets that this program m
     our side                                                    this program
     control  <-- Q queue, lifeline, ledger · C a channel --------  main thread, each thread
              <-- R ready · L text: not loaded · M: its source has changed · B number: the last request that it keeps, or 0
+             <-- K number: a request that it has not begun
              --> H: one more thread is needed · B: what nobody has begun is wanted back · S: stop
     queue    --> requests --------------------------------------->  whichever thread waits
     channel  <-- A H D E W F C: the response --------------------  one for each thread
              --> D E X: content
 
 Requests are numbered by the order in which they come. The ledger is memory that both sides share: in it stands how many requests have
-been begun, so that our side knows which it may give to another process if this one is lost. frame.rs says how frames look.
+been begun, so that our side knows which it may give to another process if this one is lost. Behind it our side notes the requests that
+nobody waits for any more. frame.rs says how frames look.
 
 At any time one thread waits at the queue, so that threads do not contend for the interpreter while one is enough; when a
 request has to wait for long, our side asks for one more.
@@ -24,12 +26,17 @@ import struct
 import sys
 import threading
 from collections import deque
+from io import BytesIO
 from itertools import chain
 
+# Kinds of requests: the body comes with it, or when it is asked for.
+WITH_BODY, ASKS_FOR_BODY = b"BP"
 # A frame of content is as long as this at the most.
 CHUNK = 64 * 1024
 # The head of a response is no longer than this.
 HEAD = 256 * 1024
+# So many places the ledger has for the numbers of requests that nobody waits for any more.
+WITHDRAWN = 256
 # So many sets of names of variables are kept.
 KNOWN = 256
 # A text for our side is no longer than this.
@@ -87,8 +94,10 @@ class Queue:
         self.receive = self.socket.recv
         self.lifeline, theirs = hold_lifeline()
         ledger = os.memfd_create("wsgi ledger")
-        os.ftruncate(ledger, 8)
-        self.ledger = memoryview(mmap.mmap(ledger, 8)).cast("Q")
+        size = 8 * (1 + WITHDRAWN)
+        os.ftruncate(ledger, size)
+        self.ledger = memoryview(mmap.mmap(ledger, size)).cast("Q")
+        self.control = control
         socket.send_fds(control, [b"Q"], [requests.fileno(), theirs.fileno(), ledger])
         for end in (requests, theirs):
             end.close()
@@ -100,14 +109,19 @@ class Queue:
 
     def take(self):
         """Waits for a request; gives its number too. No request is there at the end."""
-        while not self.waiting:
-            data = self.receive(CHUNK)
-            if not data:
-                return 0, b""
-            self.split(data)
-        self.begun += 1
-        self.ledger[0] = self.begun
-        return self.begun, self.waiting.popleft()
+        ledger = self.ledger
+        while True:
+            while not self.waiting:
+                data = self.receive(CHUNK)
+                if not data:
+                    return 0, b""
+                self.split(data)
+            self.begun += 1
+            ledger[0] = self.begun
+            request = self.waiting.popleft()
+            if ledger[1 + self.begun % WITHDRAWN] != self.begun:
+                return self.begun, request
+            self.control.send(b"K" + self.begun.to_bytes(8, "big"))
 
     def split(self, data):
         if self.part:
@@ -450,11 +464,17 @@ class Threads:
             exchange = Exchange(channel, number)
             content = None
             try:
-                end = 9 + int.from_bytes(request[5:9], "big")
-                names = known.get(request[9:end]) or self.learn(request[9:end])
+                kind, start, body = request[0], 9, None
+                if kind == WITH_BODY:
+                    start, length = 13, len(request) - int.from_bytes(request[5:9], "big")
+                    request, body = request[:length], request[length:]
+                end = start + int.from_bytes(request[start - 4 : start], "big")
+                names = known.get(request[start:end]) or self.learn(request[start:end])
                 environ = base.copy()
                 environ.update(zip(names, str(request[end:], "latin-1").split("\0")))
-                if request[:1] == b"P":
+                if body is not None:
+                    environ["wsgi.input"] = BytesIO(body)
+                elif kind == ASKS_FOR_BODY:
                     content = environ["wsgi.input"] = Input(exchange)
                 if environ["REQUEST_METHOD"] == "HEAD":
                     exchange.is_head = True

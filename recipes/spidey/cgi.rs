@@ -85,6 +85,7 @@ pub(crate) fn cgi(options: &Options) -> Option<CgiOptions> {
         options.cgi_processes.map(|count| count.get().into()),
     );
     set(&mut cgi.waiting, options.cgi_queue);
+    set(&mut cgi.buffering, options.cgi_buffering.map(bool::from));
     if let Some(Unmeasured::Refuse) = options.cgi_chunked {
         cgi.chunked = Chunked::Refused;
     }

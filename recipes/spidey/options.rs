@@ -24,7 +24,7 @@ use super::file::File;
 use super::implicit::{self, Implicit};
 use super::mode::Placement;
 use super::values::{
-    Compress, Format, Header, MediaType, Seconds, Secret, at_least_1, port, whole,
+    Compress, Format, Header, MediaType, Seconds, Secret, Switch, at_least_1, port, whole,
 };
 use super::wsgi::{MountPath, WsgiName};
 
@@ -148,7 +148,11 @@ pub(crate) struct Options {
     /// How many requests may wait for their turn [default: 256]
     #[arg(long, value_name = "N", value_parser = whole::<usize>, help_heading = "CGI programs")]
     pub(crate) cgi_queue: Option<usize>,
-    /// What becomes of content that does not say its length: gather it first, or refuse it by 411 [default: gather]
+    /// Whether a program gets a request once its whole body has come, and its response is spooled for slow
+    /// clients [default: on]
+    #[arg(long, value_name = "ON|OFF", help_heading = "CGI programs")]
+    pub(crate) cgi_buffering: Option<Switch>,
+    /// What to do with bodies without Content-Length: buffer them, or refuse them with 411 [default: gather]
     #[arg(long, value_name = "WHAT", help_heading = "CGI programs")]
     pub(crate) cgi_chunked: Option<Unmeasured>,
     /// Pass credentials on to programs (HTTP_AUTHORIZATION)
@@ -181,6 +185,9 @@ pub(crate) struct Options {
     /// After how many requests a process of it is replaced [default: never]
     #[arg(long, value_name = "N", value_parser = at_least_1::<NonZeroU64>, help_heading = "Python application")]
     pub(crate) wsgi_requests: Option<NonZeroU64>,
+    /// Whether it gets a request once its whole body has come, and its response is spooled for slow clients [default: on]
+    #[arg(long, value_name = "ON|OFF", help_heading = "Python application")]
+    pub(crate) wsgi_buffering: Option<Switch>,
     /// Load it anew when its source has changed
     #[arg(long, help_heading = "Python application")]
     pub(crate) reload: bool,
@@ -229,6 +236,12 @@ pub(crate) struct Options {
     /// Seconds without a byte while the content of a request comes in [default: 30]
     #[arg(long, value_name = "SECONDS", help_heading = "Limits")]
     body_timeout: Option<Seconds>,
+    /// Go on with what is being made for a client that has shut down its side of the connection
+    #[arg(long, help_heading = "Limits")]
+    half_close: bool,
+    /// Bytes per second that the body of a request must come at, after its timeout; 0 for no limit [default: 500]
+    #[arg(long, value_name = "BYTES", value_parser = whole::<u32>, help_heading = "Limits")]
+    min_rate: Option<u32>,
     /// Seconds that a connection may be silent between requests [default: 75; in mode single 2]
     #[arg(long, value_name = "SECONDS", help_heading = "Limits")]
     keep_alive: Option<Seconds>,
@@ -244,7 +257,7 @@ pub(crate) struct Options {
     /// Header fields of a request [default: 100]
     #[arg(long, value_name = "N", value_parser = whole::<usize>, help_heading = "Limits")]
     max_fields: Option<usize>,
-    /// Bytes of the content of a request [default: 1048576; with --writable 1073741824]
+    /// Bytes of the body of a request [default: 104857600; with --writable 1073741824; without CGI and WSGI 1048576]
     #[arg(long, value_name = "BYTES", value_parser = whole::<u64>, help_heading = "Limits")]
     max_body: Option<u64>,
     /// Connections in all [default: 16384]
@@ -291,6 +304,9 @@ pub(crate) enum Source {
 
 /// How large the content of a request may be where clients may write files, in bytes.
 const LARGEST_UPLOAD: u64 = 1 << 30;
+
+/// How large it may be where programs get it, for which it is buffered on the disk, in bytes.
+const LARGEST_BUFFERED: u64 = 100 << 20;
 
 /// How long a connection may be silent in mode single: all others wait for it, and browsers open several at once.
 const SINGLE_KEEP_ALIVE: Duration = Duration::from_secs(2);
@@ -497,8 +513,7 @@ impl Options {
         for header in &self.header {
             site.fields = site.fields.with(&header.name, &header.value);
         }
-        let largest_upload = self.writable.then_some(LARGEST_UPLOAD);
-        set(&mut site.limits.body, self.max_body.or(largest_upload));
+        set(&mut site.limits.body, self.max_body.or(self.largest_body()));
         set(&mut site.limits.request_line, self.max_request_line);
         set(&mut site.limits.head_bytes, self.max_header);
         set(&mut site.limits.fields, self.max_fields);
@@ -510,6 +525,8 @@ impl Options {
             &mut site.patience.content,
             self.body_timeout.map(Duration::from),
         );
+        set(&mut site.patience.rate, self.min_rate);
+        site.half_close = self.half_close;
         let shortest = (self.placement() == Placement::Single).then_some(SINGLE_KEEP_ALIVE);
         let keep_alive = self.keep_alive.map(Duration::from);
         set(&mut site.keep_alive, keep_alive.or(shortest));
@@ -523,6 +540,18 @@ impl Options {
             self.connections_per_client,
         );
         site
+    }
+}
+
+impl Options {
+    /// How large a body may be, by what takes it, unless an option says so.
+    fn largest_body(&self) -> Option<u64> {
+        let has_programs = self.wsgi.is_some() || !matches!(self.cgi, Some(Which::Off));
+        match () {
+            () if self.writable => Some(LARGEST_UPLOAD),
+            () if has_programs => Some(LARGEST_BUFFERED),
+            () => None,
+        }
     }
 }
 

@@ -17,6 +17,19 @@ pub(crate) enum Compress {
     Made,
 }
 
+/// Whether something is done.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Switch {
+    On,
+    Off,
+}
+
+impl From<Switch> for bool {
+    fn from(switch: Switch) -> Self {
+        matches!(switch, Switch::On)
+    }
+}
+
 /// How a line of the access log looks.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Format {
@@ -79,6 +92,10 @@ impl Bounded for NonZeroU16 {
 
 impl Bounded for NonZeroU64 {
     const MOST: u64 = u64::MAX;
+}
+
+impl Bounded for u32 {
+    const MOST: u64 = u32::MAX as u64;
 }
 
 impl Bounded for u64 {

@@ -9,7 +9,7 @@ use kamea::Scheduler;
 use kamea_components::wsgi::{BadName, WsgiApplication, WsgiPool};
 
 use super::mode::Placement;
-use super::options::Options;
+use super::options::{Options, set};
 
 /// The Python application, if there is one.
 pub(crate) fn wsgi(options: &Options) -> Option<WsgiApplication> {
@@ -30,6 +30,10 @@ pub(crate) fn wsgi(options: &Options) -> Option<WsgiApplication> {
         application.timeout = timeout.into();
     }
     application.requests = options.wsgi_requests.map(NonZeroU64::get);
+    set(
+        &mut application.buffering,
+        options.wsgi_buffering.map(bool::from),
+    );
     application.reload = options.reload;
     Some(application)
 }

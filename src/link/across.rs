@@ -187,7 +187,8 @@ impl<T> Sender<T> {
         self.shared.gone.wait().await;
     }
 
-    pub(crate) fn is_closed(&self) -> bool {
+    /// Whether the receiving end is gone.
+    pub fn is_closed(&self) -> bool {
         self.shared.gone.is_set()
     }
 

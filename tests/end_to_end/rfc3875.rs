@@ -157,7 +157,7 @@ fn section_4_2_the_request_body_in_chunks_has_a_length_or_is_refused() {
 #[test]
 fn section_4_2_content_and_response_stream_at_once() {
     let echo = "printf 'Content-Type: text/plain\\n\\n'; exec cat";
-    let server = Server::with_programs(&["--max-body", "100000000"], &[("echo", echo)]);
+    let server = Server::with_programs(&["--cgi-buffering", "off"], &[("echo", echo)]);
     let mut client = server.connect();
     let block = vec![b'x'; 100_000];
     client.send(format!(
@@ -290,7 +290,7 @@ fn section_6_2_the_kinds_of_response() {
 #[test]
 fn a_redirect_after_the_last_request_of_a_connection_is_followed_too() {
     let server = Server::with_programs(
-        &[],
+        &["--half-close"],
         &[(
             "local",
             "cat >/dev/null; printf 'Location: /hello.txt\\n\\n'",

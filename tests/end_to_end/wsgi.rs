@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::server::{PATIENCE, Response, Server};
 
 /// A server with one of the applications of `apps.py`.
-fn serving(application: &str, options: &[&str]) -> Server {
+pub(crate) fn serving(application: &str, options: &[&str]) -> Server {
     let root = tempfile::tempdir().unwrap();
     fs::write(root.path().join("apps.py"), include_str!("wsgi/apps.py")).unwrap();
     fs::write(root.path().join("hello.txt"), "hello from a file").unwrap();
@@ -30,12 +30,12 @@ fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n")
 }
 
-fn post(path: &str, content: &str) -> String {
+pub(crate) fn post(path: &str, content: &str) -> String {
     let length = content.len();
     format!("POST {path} HTTP/1.1\r\nHost: test\r\nContent-Length: {length}\r\n\r\n{content}")
 }
 
-fn chunked(path: &str, chunks: &[&str]) -> String {
+pub(crate) fn chunked(path: &str, chunks: &[&str]) -> String {
     let chunks: Vec<_> = chunks
         .iter()
         .map(|chunk| format!("{:x}\r\n{chunk}\r\n", chunk.len()))
@@ -47,7 +47,7 @@ fn chunked(path: &str, chunks: &[&str]) -> String {
 }
 
 /// What an application has noted, once it has.
-fn noted(folder: &Path, name: &str) -> String {
+pub(crate) fn noted(folder: &Path, name: &str) -> String {
     let until = Instant::now() + PATIENCE;
     loop {
         match fs::read_to_string(folder.join(name)) {
@@ -292,21 +292,27 @@ fn a_client_that_reads_nothing_holds_the_application_up() {
 #[test]
 fn content_travels_both_ways_at_once() {
     const SIZE: usize = 64 << 20;
-    let server = serving("plain", &["--max-body", "1000000000"]);
+    for buffering in ["on", "off"] {
+        let options = ["--wsgi-buffering", buffering, "--max-body", "1000000000"];
+        content_travels(&serving("plain", &options), SIZE);
+    }
+}
+
+fn content_travels(server: &Server, size: usize) {
     let mut client = server.connect();
     let mut upload = client.stream.try_clone().unwrap();
     let sender = std::thread::spawn(move || {
         use std::io::Write;
-        let head = format!("POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: {SIZE}\r\n\r\n");
+        let head = format!("POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: {size}\r\n\r\n");
         upload.write_all(head.as_bytes()).unwrap();
         let block: Vec<u8> = (0..1 << 20).map(|i: u32| (i % 251) as u8).collect();
-        for _ in 0..SIZE >> 20 {
+        for _ in 0..size >> 20 {
             upload.write_all(&block).unwrap();
         }
     });
     let response = client.response(false);
     sender.join().unwrap();
-    assert_eq!(response.body.len(), SIZE);
+    assert_eq!(response.body.len(), size);
     assert!(
         response
             .body
@@ -322,7 +328,7 @@ fn content_travels_both_ways_at_once() {
 
 #[test]
 fn content_that_is_not_read_or_does_not_come() {
-    let server = serving("plain", &[]);
+    let server = serving("plain", &["--wsgi-buffering", "off"]);
     let mut client = server.connect();
     // The next request is found behind content that the application has not read.
     for _ in 0..3 {

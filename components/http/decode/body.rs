@@ -14,8 +14,8 @@ pub(super) enum BodyDecoder {
     Sized(u64),
     /// In the chunks.
     Chunked(Chunked),
-    /// Behind the last chunk.
-    Trailers(Progress),
+    /// Behind the last chunk; how many bytes the trailer section may have.
+    Trailers(Progress, usize),
     /// It ends with the connection; at the most that many bytes may come.
     UntilClose(u64),
 }
@@ -47,11 +47,16 @@ impl BodyDecoder {
                     Part::Data(data) => Ok(Some(BodyPart::Data(data))),
                     Part::More => Ok(None),
                     Part::Last => {
-                        *self = Self::Trailers(Progress::default());
+                        let left = limits.chunk_framing.saturating_sub(chunked.extensions());
+                        // There is always room for the empty line that ends the section.
+                        let room = left.max(2);
+                        *self = Self::Trailers(Progress::default(), room);
                         continue;
                     }
                 },
-                Self::Trailers(progress) => next_trailers(progress, input, limits),
+                Self::Trailers(progress, room) => {
+                    next_trailers(progress, input, &trailer_limits(*room, limits))
+                }
                 Self::UntilClose(0) if !input.is_empty() => Err(Malformed::BodyTooLarge),
                 Self::UntilClose(left) => Ok(take_up_to(left, input)),
             };
@@ -60,8 +65,8 @@ impl BodyDecoder {
 
     /// Reads what was not yet due, because the verdict must not depend on how the input was cut.
     pub(super) fn check_rest(&self, unread: &[u8], limits: &Limits) -> Result<(), Malformed> {
-        if let Self::Trailers(_) = self {
-            read_trailers(unread, limits)?;
+        if let Self::Trailers(_, room) = self {
+            read_trailers(unread, &trailer_limits(*room, limits))?;
         }
         Ok(())
     }
@@ -76,6 +81,14 @@ fn take_up_to(left: &mut u64, input: &mut Input) -> Option<BodyPart> {
     let count = usize::try_from(*left).map_or(available, |left| left.min(available));
     *left -= count as u64;
     Some(BodyPart::Data(input.take(count)))
+}
+
+/// The limits of a trailer section, of which the extensions before it have taken their part.
+fn trailer_limits(room: usize, limits: &Limits) -> Limits {
+    Limits {
+        head_bytes: limits.head_bytes.min(room),
+        ..*limits
+    }
 }
 
 fn next_trailers(

@@ -1,6 +1,6 @@
 //! The chunked transfer coding (RFC 9112 section 7.1), without its trailer section.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::input::Input;
 use crate::http::grammar::is_text;
@@ -9,9 +9,16 @@ use crate::http::{Limits, Malformed};
 /// More digits than any size below 2^64 needs.
 const MAX_DIGITS: u8 = 16;
 
+/// Data shorter than this, in bytes, is copied: a slice of what was read would hold all of that in memory.
+const SHORT: usize = 4 * 1024;
+
+/// So many bytes of short pieces are copied together at the most, and one more piece.
+const GATHERED: usize = 16 * 1024;
+
 /// Decodes the chunks of one body.
 ///
-/// The framing is read byte by byte, so nothing of it waits in a buffer, and the data is not copied.
+/// The framing is read byte by byte, so nothing of it waits in a buffer. Long data is not copied; short pieces are copied
+/// together, so that what waits is as large as the data, not as the framing around it.
 #[derive(Debug)]
 pub(super) struct Chunked {
     state: State,
@@ -20,6 +27,8 @@ pub(super) struct Chunked {
     digits: u8,
     /// Bytes of the extensions of this chunk.
     extension: usize,
+    /// Bytes of the extensions of all chunks so far.
+    extensions: usize,
     /// Bytes of data in all chunks so far.
     total: u64,
 }
@@ -59,19 +68,52 @@ impl Chunked {
             size: 0,
             digits: 0,
             extension: 0,
+            extensions: 0,
             total: 0,
         }
     }
 
-    /// Decodes up to the next part.
+    /// How many bytes the extensions had.
+    pub(super) const fn extensions(&self) -> usize {
+        self.extensions
+    }
+
+    /// Decodes up to the next part: the data of one long chunk, or of several short ones.
     pub(super) fn next(&mut self, input: &mut Input, limits: &Limits) -> Result<Part, Malformed> {
+        let mut gathered = BytesMut::new();
+        loop {
+            match self.piece(input, limits) {
+                Ok(Part::Data(data)) if gathered.is_empty() && data.len() >= SHORT => {
+                    return Ok(Part::Data(data));
+                }
+                Ok(Part::Data(data)) => {
+                    gathered.extend_from_slice(&data);
+                    if gathered.len() >= GATHERED {
+                        return Ok(Part::Data(gathered.freeze()));
+                    }
+                }
+                // The next call finds the same again.
+                _ if !gathered.is_empty() => return Ok(Part::Data(gathered.freeze())),
+                other => return other,
+            }
+        }
+    }
+
+    /// Decodes up to the next piece of data, the last chunk, or a mistake, before which it stays.
+    fn piece(&mut self, input: &mut Input, limits: &Limits) -> Result<Part, Malformed> {
         let mut read = 0;
         while !matches!(self.state, State::Data) {
             let Some(&byte) = input.as_slice().get(read) else {
                 input.skip(read);
                 return Ok(Part::More);
             };
-            self.state = self.after(byte, limits)?;
+            match self.after(byte, limits) {
+                Ok(state) => self.state = state,
+                Err(malformed) => {
+                    input.skip(read);
+                    return Err(malformed);
+                }
+            }
             read += 1;
         }
         input.skip(read);
@@ -130,7 +172,8 @@ impl Chunked {
     /// Skips a byte of an extension: "A recipient MUST ignore unrecognized chunk extensions" (section 7.1.1).
     fn extend(&mut self, limits: &Limits, state: State) -> Result<State, Malformed> {
         self.extension += 1;
-        if self.extension > limits.chunk_extensions {
+        self.extensions += 1;
+        if self.extension > limits.chunk_extensions || self.extensions > limits.chunk_framing {
             return Err(Malformed::ChunkExtension);
         }
         Ok(state)

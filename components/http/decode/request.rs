@@ -37,9 +37,9 @@ pub enum Event {
 /// Where in its input a [`RequestDecoder`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Nothing of the next request has come.
+    /// Nothing of the next request has come, not even an empty line before it.
     BetweenRequests,
-    /// The head of a request has begun.
+    /// The head of a request has begun, or the empty lines before it have.
     InHead,
     /// The body of a request has begun: an `End` is to come.
     InBody,
@@ -147,7 +147,7 @@ impl RequestDecoder {
     #[must_use]
     pub fn phase(&self) -> Phase {
         match self.state {
-            State::Head if self.input.is_empty() => Phase::BetweenRequests,
+            State::Head if self.input.is_empty() && self.empty_lines == 0 => Phase::BetweenRequests,
             State::Head => Phase::InHead,
             State::Failed(_) => Phase::BetweenRequests,
             _ => Phase::InBody,

@@ -10,8 +10,8 @@ use super::{Entry, component};
 use crate::http::{Chunk, Limits};
 use crate::notation::value::Size;
 use crate::web::{
-    ChoicePorts, EncodePorts, ErrorPorts, FaultPorts, HandlerPorts, Patience, RecordPorts,
-    RefusePorts, ResponseFilterPorts, RoutePorts, note_requests, parse_requests,
+    BufferPorts, ChoicePorts, EncodePorts, ErrorPorts, FaultPorts, HandlerPorts, Patience,
+    RecordPorts, RefusePorts, ResponseFilterPorts, RoutePorts, note_requests, parse_requests,
 };
 
 pub(super) fn entries() -> Vec<Entry> {
@@ -44,6 +44,14 @@ pub(super) fn entries() -> Vec<Entry> {
             }
         },
         component! { "web.note" = note_requests in "web/note.rs" { => note_requests() } },
+        component! {
+            "web.buffer_bodies" = buffer_bodies in "web/buffer.rs" over BufferPorts,
+            needs "what answers requests behind it"
+        },
+        component! {
+            "web.spool_responses" = spool_responses in "web/spool.rs" over ResponseFilterPorts,
+            needs "the writer of a connection behind it"
+        },
         component! {
             "web.add_fields" = add_fields in "web/filter.rs" over ResponseFilterPorts,
             needs "fields"

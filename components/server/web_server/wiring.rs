@@ -8,16 +8,17 @@ use bytes::Bytes;
 use http::Method;
 use kamea::{Component, Fault, Graph, GraphError, InboxHandle, OutboxHandle, Policy};
 
-use super::{ConnectionGraph, Slot, WebServer, slot};
+use super::{ConnectionGraph, Served, Slot, WebServer, add_spool, slot};
 use crate::cgi::{candidates, serve_cgi};
 use crate::documents::{Files, THUMBNAIL, delete_files, put_files, serve_thumbnails};
 use crate::net::{read_bytes, write_bytes};
 use crate::server::connection::Opened;
 use crate::server::explain::{self, explain_requests};
+use crate::server::until_gone::until_gone;
 use crate::web::{
-    Failure, HandlerPorts, HandlerPortsHandles, Notice, Request, Response, Route, WINDOW, Written,
-    add_fields, answer_errors, answer_faults, choose_errors, encode_responses, note_requests,
-    parse_requests, record_exchanges, refuse_requests, route_requests,
+    Failure, HandlerPorts, Notice, Request, Response, Route, WINDOW, Written, add_fields,
+    answer_errors, answer_faults, choose_errors, encode_responses, note_requests, parse_requests,
+    record_exchanges, refuse_requests, route_requests,
 };
 
 /// How long a peer may take to read that it is one too many.
@@ -213,7 +214,7 @@ impl WebServer {
             routes.push(route);
             handlers.push(add(graph, name));
         }
-        handlers.push((self.files)(graph, "files"));
+        handlers.push((self.files)(graph, "files").into());
 
         // Where any request may be for a program, programs come first; else the router sends them theirs, and what they redirect goes
         // through a router again.
@@ -236,7 +237,7 @@ impl WebServer {
         for handler in handlers {
             let outboxes: Vec<_> = ways.iter_mut().filter_map(Iterator::next).collect();
             graph.merge(outboxes, handler.requests);
-            ends.failures.push(handler.failures);
+            ends.failures.extend(handler.failures);
             ends.responses.push(handler.responses);
         }
     }
@@ -272,12 +273,20 @@ impl WebServer {
         let Some(cgi) = self.cgi.clone() else {
             return (None, None);
         };
+        let is_buffering = cgi.is_buffering();
         let handles = graph.add_seeded("cgi", move |connection: &mut Opened| {
             let files = connection.files[0].clone();
             serve_cgi(files, cgi.clone(), connection.socket.clone())
         });
         ends.failures.push(handles.failures);
-        ends.responses.push(handles.responses);
+        ends.responses.push(match is_buffering {
+            true => {
+                let spool = add_spool(graph, "cgi spool");
+                graph.link(handles.responses, spool.responses);
+                spool.passed
+            }
+            false => handles.responses,
+        });
         ends.notices.push(handles.notices);
         let programmed = Programmed {
             requests: handles.requests,
@@ -287,7 +296,7 @@ impl WebServer {
     }
 
     /// What the options of the files ask for beside the file handler itself.
-    fn built_in_routes(&self) -> Vec<(Route, &'static str, Slot<HandlerPortsHandles>)> {
+    fn built_in_routes(&self) -> Vec<(Route, &'static str, Slot<Served>)> {
         let files = &self.site.files;
         let to = Route::any_path;
         let mut routes: Vec<(_, _, Slot<_>)> = Vec::new();
@@ -295,7 +304,13 @@ impl WebServer {
             let route = to()
                 .for_methods([Method::GET, Method::HEAD])
                 .query(THUMBNAIL);
-            let add = per_files(serve_thumbnails);
+            let add: Slot<_> = Box::new(|graph, name| {
+                let make = |connection: &mut Opened| {
+                    let thumbnails = serve_thumbnails(connection.files[0].clone());
+                    until_gone(thumbnails, connection.found_gone())
+                };
+                graph.add_seeded(name, make).into()
+            });
             routes.push((route, "thumbnails", add));
         }
         if files.writable {
@@ -391,11 +406,12 @@ fn policy(fault: &Fault, last_resort: &str) -> Policy {
 }
 
 /// Adds a component that needs to know the files.
-fn per_files<C: Component<HandlerPorts>>(make: fn(Rc<Files>) -> C) -> Slot<HandlerPortsHandles> {
+fn per_files<C: Component<HandlerPorts>>(make: fn(Rc<Files>) -> C) -> Slot<Served> {
     Box::new(move |graph, name| {
-        graph.add_seeded(name, move |connection: &mut Opened| {
+        let handler = graph.add_seeded(name, move |connection: &mut Opened| {
             make(connection.files[0].clone())
-        })
+        });
+        handler.into()
     })
 }
 

@@ -96,12 +96,53 @@ fn requests_come_in_order_and_content_as_it_comes_in() {
     });
 }
 
+const EXPECTING: &str =
+    "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n";
+
+/// RFC 9110 section 10.1.1: 100 (Continue) is for a peer whose content is wanted.
 #[test]
-fn who_expects_to_be_told_to_go_on_is() {
+fn who_expects_to_be_told_to_go_on_is_told_when_the_content_is_read() {
     parsing(patient(), async |mut ends: Ends| {
-        let head = "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n";
-        ends.bytes.send(head.into()).await.unwrap();
-        assert_eq!(ends.notices.next().await, Some(Notice::Continue(0)));
+        ends.bytes.send(EXPECTING.into()).await.unwrap();
+        assert_eq!(ends.notices.next().await, Some(Notice::Expects(0)));
+        let mut content = ends.requests.next().await.unwrap().content.unwrap();
+        for _ in 0..10 {
+            yield_now().await;
+        }
+        assert_eq!(ends.notices.try_next(), None, "nobody has read yet");
+        let telling = async {
+            assert_eq!(ends.notices.next().await, Some(Notice::Continue(0)));
+            ends.bytes.send("x".into()).await.unwrap();
+        };
+        let (read, ()) = futures_lite::future::zip(content.next(), telling).await;
+        assert_eq!(read, Ok(Some("x".into())));
+    });
+}
+
+#[test]
+fn content_that_nobody_asks_for_ends_the_connection() {
+    parsing(patient(), async |mut ends: Ends| {
+        ends.bytes.send(EXPECTING.into()).await.unwrap();
+        assert_eq!(ends.notices.next().await, Some(Notice::Expects(0)));
+        let content = ends.requests.next().await.unwrap().content.unwrap();
+        assert_eq!(content.discard().await, Ok(()), "it is not waited for");
+        let ends_before = Notice::EndsBefore {
+            number: 1,
+            finish: Finish::Linger,
+        };
+        assert_eq!(ends.notices.next().await, Some(ends_before));
+    });
+}
+
+#[test]
+fn content_that_comes_unasked_is_content() {
+    parsing(patient(), async |mut ends: Ends| {
+        ends.bytes.send(EXPECTING.into()).await.unwrap();
+        assert_eq!(ends.notices.next().await, Some(Notice::Expects(0)));
+        let mut content = ends.requests.next().await.unwrap().content.unwrap();
+        ends.bytes.send("x".into()).await.unwrap();
+        assert_eq!(ends.notices.next().await, Some(Notice::Comes(0)));
+        assert_eq!(content.next().await, Ok(Some("x".into())));
     });
 }
 
@@ -157,6 +198,99 @@ fn a_head_that_does_not_come_is_408_and_content_that_does_not_is_cut() {
         let cut = content.next().await.unwrap_err();
         assert_eq!(cut.status, StatusCode::REQUEST_TIMEOUT);
     });
+}
+
+/// How many bytes of content are taken, at most 100, that come one by one well within the time for each.
+fn taken_of_a_trickle(patience: Patience) -> usize {
+    parsing(patience, async |mut ends: Ends| {
+        let head = "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 101\r\n\r\n";
+        ends.bytes.send(head.into()).await.unwrap();
+        let mut content = ends.requests.next().await.unwrap().content.unwrap();
+        for taken in 0..100 {
+            kamea::time::sleep(SOON / 5).await;
+            // A parser that has given up takes none.
+            let _ = ends.bytes.send("x".into()).await;
+            match content.next().await {
+                Ok(bytes) => assert_eq!(bytes.unwrap(), "x"),
+                Err(cut) => {
+                    assert_eq!(cut.status, StatusCode::REQUEST_TIMEOUT);
+                    return taken;
+                }
+            }
+        }
+        100
+    })
+}
+
+#[test]
+fn content_that_comes_too_slowly_is_cut_though_it_comes() {
+    let content = 5 * SOON;
+    let slow = taken_of_a_trickle(Patience {
+        content,
+        rate: 100_000,
+        ..patient()
+    });
+    assert!(
+        slow < 60,
+        "{slow} bytes within {content:?} and what they were worth"
+    );
+    assert_eq!(
+        taken_of_a_trickle(Patience {
+            content,
+            rate: 0,
+            ..patient()
+        }),
+        100
+    );
+    assert_eq!(
+        taken_of_a_trickle(Patience {
+            content,
+            rate: 1,
+            ..patient()
+        }),
+        100
+    );
+}
+
+/// Time during which the handler does not read is not the peer's.
+#[test]
+fn a_slow_handler_does_not_make_a_slow_peer() {
+    let patience = Patience {
+        content: 3 * SOON,
+        rate: 100_000,
+        ..patient()
+    };
+    parsing(patience, async |mut ends: Ends| {
+        let head = "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\n";
+        ends.bytes.send(head.into()).await.unwrap();
+        let mut content = ends.requests.next().await.unwrap().content.unwrap();
+        // More pieces than may wait: the parser stands before a link that is full.
+        for _ in 0..8 {
+            ends.bytes.send("x".into()).await.unwrap();
+        }
+        kamea::time::sleep(6 * SOON).await;
+        ends.bytes.send("x".repeat(12).into()).await.unwrap();
+        let mut length = 0;
+        while let Some(bytes) = content.next().await.unwrap() {
+            length += bytes.len();
+        }
+        assert_eq!(length, 20);
+    });
+}
+
+#[test]
+fn empty_lines_alone_do_not_keep_a_connection() {
+    for lines in ["\r\n", "\r\n\r\n\r\n"] {
+        parsing(impatient(|p| p.head = SOON), async |mut ends: Ends| {
+            ends.bytes.send(lines.into()).await.unwrap();
+            let ends_before = Notice::EndsBefore {
+                number: 0,
+                finish: Finish::Close,
+            };
+            assert_eq!(ends.notices.next().await, Some(ends_before));
+            assert!(ends.failures.next().await.is_none(), "and nothing is said");
+        });
+    }
 }
 
 #[test]

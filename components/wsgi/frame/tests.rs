@@ -109,9 +109,13 @@ fn requests_and_content_are_written() {
     let mut variables = Variables::default();
     variables.set("A", "1");
     variables.set("B", "");
-    let frame = encode_request(&variables, false);
+    let frame = encode_request(&variables, RequestBody::None);
     assert_eq!(frame, "R\0\0\0\x09\0\0\0\x03A\0B1\0");
-    assert_eq!(encode_request(&variables, true)[0], b'P');
+    let on_request = encode_request(&variables, RequestBody::OnRequest);
+    assert_eq!((on_request[0], &on_request[1..]), (b'P', &frame[1..]));
+    let whole = encode_request(&variables, RequestBody::Whole(b"content"));
+    assert_eq!((whole[0], &whole[5..9]), (b'B', &[0, 0, 0, 7][..]));
+    assert_eq!(whole[9..], [&frame[5..], b"content"].concat());
     let mut out = BytesMut::new();
     encode_content(&mut out, &vec![b'x'; CHUNK + 1]);
     encode_end(&mut out, true);

@@ -23,6 +23,9 @@ const LOOK: Duration = Duration::from_millis(5);
 /// How often a process is looked at while it loads the application.
 const LOADING: Duration = Duration::from_millis(100);
 
+/// How many places the ledger has for requests that need not be begun; more than are sent ahead.
+const WITHDRAWN: u64 = 256;
+
 /// How long a process may take to end by itself.
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -211,8 +214,22 @@ impl<'a> Life<'a> {
                 return Ok(self.stage == Stage::Ready);
             }
             Told::GivenBack(last) => self.pool.give_back(self.key, last),
+            Told::Skipped(number) => drop(self.pool.finish(self.key, number)),
         }
         Ok(true)
+    }
+
+    /// Notes which requests the process need not begin, where it looks before it does.
+    fn withdraw(&self, unwanted: &[u64]) {
+        let Some(ledger) = &self.ledger else {
+            return;
+        };
+        for number in unwanted {
+            log::debug!("WSGI: request {number} is not wanted any more");
+            let place = 8 * (1 + number % WITHDRAWN);
+            // What cannot be noted is begun, and not listened to.
+            let _ = rustix::io::pwrite(ledger, &number.to_ne_bytes(), place);
+        }
     }
 
     /// Has another process take the place of this one, which gets no further requests.
@@ -233,7 +250,9 @@ impl<'a> Life<'a> {
         if let Stage::Ending(deadline) = self.stage {
             return Ok(now() < deadline);
         }
-        if self.pool.expire(Some(self.key)) {
+        let expired = self.pool.expire(self.key);
+        self.withdraw(&expired.unwanted);
+        if expired.hangs {
             log::error!("WSGI: worker {id} hangs, and is replaced");
             self.replace();
         }

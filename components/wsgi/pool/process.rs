@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,6 +14,7 @@ use rustix::net::{SendFlags, send};
 use tokio::sync::Notify;
 
 use super::{Job, Key};
+use crate::wsgi::WsgiApplication;
 
 /// A process that has loaded the application.
 #[derive(Debug)]
@@ -33,6 +35,8 @@ pub(super) struct Process {
     pub(super) is_retiring: bool,
     /// It gets no further requests until it has said which it gives back.
     pub(super) is_giving_back: bool,
+    /// Whether a request has taken it too long.
+    pub(super) hangs: bool,
     /// How often it has begun or finished a request.
     pub(super) progress: u64,
     pub(super) monitor: Arc<Notify>,
@@ -43,6 +47,8 @@ pub(super) struct Process {
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) number: u64,
+    /// Of its client.
+    pub(super) address: IpAddr,
     /// Since when the process can be at work on it.
     pub(super) since: Instant,
     pub(super) work: Work,
@@ -65,6 +71,7 @@ impl Process {
         self.unsent.extend_from_slice(&job.frame);
         self.live.push_back(Entry {
             number: self.last,
+            address: job.exchange.peer.ip(),
             since: now(),
             work: Work::Sent(job),
         });
@@ -92,16 +99,37 @@ impl Process {
     }
 
     /// Takes a request out. Another one can be begun then.
-    pub(super) fn remove(&mut self, number: u64, threads: usize) -> Option<Work> {
+    pub(super) fn remove(&mut self, number: u64, threads: usize) -> Option<Entry> {
         let at = self.live.iter().position(|entry| entry.number == number)?;
         let entry = self.live.remove(at)?;
         if at < threads
             && let Some(next) = self.live.get_mut(threads - 1)
-            && matches!(next.work, Work::Sent(_))
+            && !matches!(next.work, Work::Begun)
         {
             next.since = now();
         }
-        Some(entry.work)
+        Some(entry)
+    }
+
+    /// Answers what has waited in here for too long, and drops what nobody waits for any more; gives the numbers of the
+    /// requests that need not be begun.
+    pub(super) fn give_up(&mut self, application: &WsgiApplication) -> Vec<u64> {
+        let mut unwanted = Vec::new();
+        for (at, entry) in self.live.iter_mut().enumerate() {
+            let Work::Sent(job) = &entry.work else {
+                continue;
+            };
+            // The first ones can be at work.
+            let is_late = at >= application.threads && application.is_late(job.since);
+            if is_late {
+                job.refuse("the application is too busy");
+            }
+            if is_late || job.outcomes.is_closed() {
+                (entry.work, entry.since) = (Work::Unwanted, now());
+                unwanted.push(entry.number);
+            }
+        }
+        unwanted
     }
 
     /// Takes out the requests after one.

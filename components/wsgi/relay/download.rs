@@ -54,7 +54,11 @@ impl Download<'_, '_> {
                     return Ok(Ended::Done);
                 }
                 Woken::Frame(Frame::Failed(_, error)) => {
-                    fail(self.job, &error);
+                    match self.upload.incomplete.take() {
+                        // Most applications fail when they read what does not come; that is not their fault.
+                        Some(cut) => self.job.fail_cut_off(cut),
+                        None => fail(self.job, &error),
+                    }
                     return Ok(Ended::Done);
                 }
                 Woken::Frame(Frame::Head(_, head, data)) => {

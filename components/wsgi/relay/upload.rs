@@ -9,7 +9,7 @@ use kamea::time::now;
 use tokio::net::unix::WriteHalf;
 use tokio::sync::Notify;
 
-use crate::web::Content;
+use crate::web::{Content, Incomplete};
 use crate::wsgi::frame::{encode_content, encode_end};
 
 /// The content of a request, on its way to the worker.
@@ -22,6 +22,8 @@ pub(super) struct Upload {
     pub(super) waits_for_client: Cell<bool>,
     /// When the worker last took something.
     pub(super) progress: Cell<Option<Instant>>,
+    /// Why the content will not come whole.
+    pub(super) incomplete: RefCell<Option<Incomplete>>,
     /// What is to be written before anything else.
     out: RefCell<BytesMut>,
 }
@@ -49,10 +51,11 @@ impl Upload {
                     self.flush(write).await?;
                 }
                 end => {
-                    if let Err(incomplete) = &end {
-                        log::debug!("WSGI: {incomplete}");
-                    }
                     encode_end(&mut self.out.borrow_mut(), end.is_ok());
+                    if let Err(incomplete) = end {
+                        log::debug!("WSGI: {incomplete}");
+                        self.incomplete.replace(Some(incomplete));
+                    }
                     self.has_ended.set(true);
                     return self.flush(write).await;
                 }

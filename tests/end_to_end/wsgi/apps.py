@@ -349,6 +349,29 @@ class Special:
         while data := environ["wsgi.input"].read(65536):
             yield data
 
+    def big(environ, start_response):
+        start_response("200 OK", TEXT)
+        for _ in range(320):
+            yield b"x" * 65536
+
+    def whole(environ, start_response):
+        """The content, read as Django reads it: as much as CONTENT_LENGTH says."""
+        content = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        start_response("200 OK", [*TEXT, ("X-Coding", environ.get("HTTP_TRANSFER_ENCODING", "none"))])
+        return [content]
+
+    def rest(environ, start_response):
+        content = environ["wsgi.input"].read()
+        start_response("200 OK", TEXT)
+        return [str(len(content)).encode()]
+
+    def handles(environ, start_response):
+        try:
+            environ["wsgi.input"].read()
+        except OSError:
+            start_response("200 OK", TEXT)
+            return [b"handled"]
+
     def unread(environ, start_response):
         start_response("200 OK", TEXT)
         return [environ["wsgi.input"].read(3)]

@@ -13,6 +13,7 @@ const LIMITS: Limits = Limits {
     fields: 30,
     body: 300,
     chunk_extensions: 40,
+    chunk_framing: 60,
     empty_lines: 2,
 };
 

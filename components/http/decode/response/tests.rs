@@ -15,6 +15,7 @@ const LIMITS: Limits = Limits {
     fields: 100,
     body: u64::MAX,
     chunk_extensions: 256,
+    chunk_framing: 16 << 10,
     empty_lines: 4,
 };
 

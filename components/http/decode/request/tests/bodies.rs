@@ -120,6 +120,55 @@ fn trailers() {
     }
 }
 
+/// RFC 9112 section 7.1.1: "A server ought to limit the total length of chunk extensions received in
+/// a request".
+#[test]
+fn extensions_and_trailers_have_a_limit_together() {
+    let limits = Limits {
+        chunk_framing: 100,
+        ..Limits::default()
+    };
+    // Each of them has 31 bytes with its semicolon.
+    let chunks = |count| format!("1;{}\r\nx\r\n", "e".repeat(30)).repeat(count);
+    let with = |count, rest: &str| {
+        decode_chunks(limits, &format!("{}{rest}", chunks(count))).map(|(body, _)| body)
+    };
+    assert_eq!(with(3, "0\r\n\r\n"), Ok("xxx".to_owned()));
+    assert_eq!(with(4, "0\r\n\r\n"), Err(Malformed::ChunkExtension));
+    assert_eq!(
+        with(3, "0;12345678\r\n\r\n"),
+        Err(Malformed::ChunkExtension)
+    );
+    assert_eq!(
+        with(2, "0\r\nA: 012345678901234567\r\n\r\n"),
+        Ok("xx".to_owned())
+    );
+    assert_eq!(with(3, "0\r\nA: b\r\n\r\n"), Err(Malformed::HeadTooLarge));
+    let spaces = format!("1{};\r\nx\r\n", " ".repeat(101));
+    assert_eq!(
+        decode_chunks(limits, &spaces),
+        Err(Malformed::ChunkExtension)
+    );
+}
+
+/// What waits for a handler is as large as the data, not as the framing that was read with it.
+#[test]
+fn short_chunks_are_joined() {
+    let count = 10_000;
+    for chunk in ["1\r\nx\r\n", "1;\r\nx\r\n", "0001\r\nx\r\n"] {
+        let mut decoder = RequestDecoder::new(Limits::default());
+        let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+        decoder.feed(format!("{head}{}0\r\n\r\n", chunk.repeat(count)).into());
+        assert!(matches!(decoder.next(), Ok(Some(Event::Head(..)))));
+        let (mut pieces, mut bytes) = (0, 0);
+        while let Some(Event::Chunk(data)) = decoder.next().unwrap() {
+            pieces += 1;
+            bytes += data.len();
+        }
+        assert_eq!((pieces, bytes), (1, count), "{chunk:?}");
+    }
+}
+
 #[test]
 fn a_body_has_a_limit() {
     let limits = Limits {
