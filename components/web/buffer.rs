@@ -1,4 +1,4 @@
-//! Buffers the bodies of requests, so that what answers them is free of slow clients.
+//! Buffers the bodies of requests, so that a slow client does not occupy the handler.
 //!
 //! ```text
 //! requests ──▶ ┌───────────────┐ ──▶ passed      the same, each with its whole body
@@ -6,8 +6,8 @@
 //!              └───────────────┘ ──▶ failures    bodies that broke off, or were too large
 //! ```
 //!
-//! A short body stays in memory. A longer one goes to a file without a name, which the system removes
-//! when it is closed. [`Limits::body`](crate::http::Limits::body) bounds both.
+//! A short body stays in memory. A longer one goes to a file without a name, which the system
+//! removes when it is closed. [`Limits::body`](crate::http::Limits::body) bounds both.
 
 use std::io;
 
@@ -19,28 +19,27 @@ use super::content::{Content, Incomplete};
 use super::message::{Failure, Request};
 use crate::file::ScratchFile;
 
-/// How many bytes of a body are kept in memory before it goes to a file, and are written at once.
+/// The most bytes of a body that stay in memory before it goes to a file. Also the size of a write.
 pub(crate) const IN_MEMORY: usize = 256 * 1024;
 
-/// How many bytes of a file are read at once.
+/// The number of bytes per read of a file.
 const READ: usize = 64 * 1024;
 
 /// The ports of [`buffer_bodies`].
 #[derive(Debug, Ports)]
 pub struct BufferPorts {
-    /// Requests whose bodies are coming in.
+    /// Requests whose bodies are still arriving.
     pub requests: Inbox<Request>,
-    /// Requests whose bodies have come whole.
+    /// Requests whose bodies have arrived completely.
     pub passed: Outbox<Request>,
-    /// Requests whose bodies cannot be taken.
+    /// Requests whose bodies cannot be accepted.
     pub failures: Outbox<Failure>,
 }
 
 /// Buffers the body of each request before it passes the request on.
 ///
-/// Put it before a component that is scarce, such as a pool of processes: a client that sends slowly
-/// then holds a buffer and not the process. A body that came in chunks gets a `Content-Length`
-/// (RFC 9112 section 7.1.3).
+/// Put it before a scarce component, such as a pool of processes: a slow upload then occupies a
+/// buffer and not a process. A chunked body gets a `Content-Length` (RFC 9112 section 7.1.3).
 ///
 /// # Examples
 ///
@@ -87,7 +86,7 @@ pub fn buffer_bodies() -> impl Component<BufferPorts> + Clone + Send + Sync {
     }
 }
 
-/// A body that has come whole.
+/// A body that has arrived completely.
 #[derive(Debug)]
 pub(crate) enum Buffered {
     Memory(Bytes),
@@ -98,7 +97,7 @@ pub(crate) enum Buffered {
 #[derive(Debug)]
 pub(crate) struct BufferedFile {
     pub(crate) file: ScratchFile,
-    /// In bytes, and how many of them have been read.
+    /// The length in bytes, and the number of bytes read so far.
     length: u64,
     read: u64,
 }
@@ -129,7 +128,7 @@ impl Buffered {
     }
 }
 
-/// Takes all that is still to come of a body.
+/// Reads the rest of a body.
 pub(super) async fn gather(content: &mut Content) -> Result<Buffered, Incomplete> {
     let mut gathered = BytesMut::new();
     let mut file = None;
@@ -145,7 +144,7 @@ pub(super) async fn gather(content: &mut Content) -> Result<Buffered, Incomplete
     })
 }
 
-/// Adds bytes to a file, which is made if there is none.
+/// Appends bytes to a file. Creates the file if it does not exist.
 async fn append(file: Option<BufferedFile>, bytes: Bytes) -> Result<BufferedFile, Incomplete> {
     let mut file = match file {
         Some(file) => file,
@@ -177,7 +176,7 @@ mod tests {
     use super::*;
     use crate::http::Fields;
 
-    /// What becomes of bodies of all sizes around the limit, however they are cut.
+    /// Bodies of all sizes around the limit, however they are cut.
     #[test]
     fn a_body_comes_out_as_it_went_in_from_memory_or_from_a_file() {
         kamea::testing::block_on(async {

@@ -1,4 +1,5 @@
-//! In front of a user's error component: as long as that works it gets the failures, and after that ours does.
+//! Protects a user's error component: failures go to it while it works, and to the built-in one
+//! after it has failed.
 
 use kamea::{Closed, Component, Inbox, Outbox, Ports};
 
@@ -11,13 +12,14 @@ pub struct ChoicePorts {
     pub failures: Inbox<Failure>,
     /// To the user's error component.
     pub own: Outbox<Failure>,
-    /// To ours, once that has gone.
+    /// To the built-in component, once the user's has failed.
     pub fallback: Outbox<Failure>,
 }
 
-/// Hands failures to `own` while that takes them, then to `fallback`.
+/// Sends failures to `own` while that accepts them, then to `fallback`.
 ///
-/// The failure during which `own` failed is lost with it; the fault itself, which becomes a failure of the same exchange, comes here.
+/// The failure during which `own` failed is lost. The fault itself becomes a failure of the same
+/// exchange, and arrives here.
 pub fn choose_errors() -> impl Component<ChoicePorts> + Clone + Send + Sync {
     async |io: &mut ChoicePorts| {
         while let Some(failure) = io.failures.next().await {

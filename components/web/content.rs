@@ -1,4 +1,4 @@
-//! The content of a request, while it comes in.
+//! The body of a request, while it arrives.
 
 use std::borrow::Cow;
 
@@ -10,15 +10,16 @@ use kamea::{Closed, Receiver, Sender};
 use super::buffer::{Buffered, gather};
 use crate::http::Fields;
 
-/// The content of a request: while it comes in, or buffered.
+/// The body of a request: still arriving, or buffered.
 ///
-/// While it comes in, what waits is bounded: a component that does not read slows the peer.
+/// The queue of a body that is still arriving is bounded: a component that does not read slows the
+/// peer (backpressure).
 #[derive(Debug)]
 pub struct Content {
     source: Source,
     trailers: Fields,
     is_complete: bool,
-    /// Asks for the content, if the peer waits to be asked (RFC 9110 section 10.1.1).
+    /// Asks for the body, if the peer waits for 100 (Continue) (RFC 9110 section 10.1.1).
     asks: Option<Sender<()>>,
 }
 
@@ -28,21 +29,22 @@ enum Source {
     Buffered(Buffered),
 }
 
-/// Where content comes from; made by [`Content::link`]. Dropped before [`end`](Self::end), it leaves the content incomplete.
+/// The source of a body; made by [`Content::link`]. If it is dropped before [`end`](Self::end), the
+/// body is incomplete.
 #[derive(Debug)]
 pub struct ContentSender(Sender<Part>);
 
 impl ContentSender {
-    /// Sends some bytes; waits while too many are waiting.
+    /// Sends some bytes. Waits while the queue is full.
     ///
     /// # Errors
     ///
-    /// If nobody wants the content any more.
+    /// If the receiver has been dropped.
     pub async fn send(&self, bytes: impl Into<Bytes>) -> Result<(), Closed<()>> {
         self.part(Part::Chunk(bytes.into())).await
     }
 
-    /// Ends the content, with its trailer fields.
+    /// Ends the body, with its trailer fields.
     ///
     /// # Errors
     ///
@@ -51,7 +53,7 @@ impl ContentSender {
         self.part(Part::End(trailers)).await
     }
 
-    /// Says that the content is incomplete, and why.
+    /// Marks the body as incomplete, with the reason.
     ///
     /// # Errors
     ///
@@ -66,7 +68,7 @@ impl ContentSender {
     }
 }
 
-/// What the parser sends of a request's content.
+/// What the parser sends of a request's body.
 #[derive(Debug)]
 pub(crate) enum Part {
     Chunk(Bytes),
@@ -74,11 +76,12 @@ pub(crate) enum Part {
     Cut(Incomplete),
 }
 
-/// The peer went away, or sent nonsense, or more than is taken, before the content was complete. No response but an error can follow.
+/// The body is incomplete: the peer disconnected, sent invalid data, or exceeded a limit. Only an
+/// error response can follow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the content of the request is incomplete: {explanation}")]
 pub struct Incomplete {
-    /// The status that tells the peer, if it still listens.
+    /// The status for the peer, if it still reads.
     pub status: StatusCode,
     /// What was wrong.
     pub explanation: Cow<'static, str>,
@@ -101,7 +104,8 @@ impl Content {
         }
     }
 
-    /// The same, of a peer that waits to be asked for it: `asks` is sent a message by the first read.
+    /// The same body, of a peer that waits for 100 (Continue): the first read sends a message to
+    /// `asks`.
     pub(crate) fn on_request(self, asks: Sender<()>) -> Self {
         Self {
             asks: Some(asks),
@@ -109,7 +113,8 @@ impl Content {
         }
     }
 
-    /// Content that a component makes, or passes on: what is sent, comes in here. At most `capacity` chunks wait.
+    /// Creates a body whose bytes a component makes or passes on, and its source. At most
+    /// `capacity` chunks are queued.
     ///
     /// # Examples
     ///
@@ -134,13 +139,13 @@ impl Content {
     ///
     /// # Errors
     ///
-    /// [`Incomplete`], if the content ended before its time.
+    /// [`Incomplete`], if the body ended too early.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Incomplete> {
         if self.is_complete {
             return Ok(None);
         }
         if let Some(asks) = self.asks.take() {
-            // There is room for the one message that is ever sent.
+            // The channel has room for the only message that is ever sent.
             let _ = asks.try_send(());
         }
         let parts = match &mut self.source {
@@ -163,12 +168,12 @@ impl Content {
         }
     }
 
-    /// Waits for all that is still to come, in memory or in a file without a name: see
-    /// [`buffer_bodies`](super::buffer_bodies). What has been read already is not read again.
+    /// Waits for the rest of the body, and keeps it in memory or in a file without a name: see
+    /// [`buffer_bodies`](super::buffer_bodies). Bytes that were already read are not read again.
     ///
     /// # Errors
     ///
-    /// [`Incomplete`], if the content ended before its time, or cannot be kept.
+    /// [`Incomplete`], if the body ended too early, or cannot be stored.
     pub async fn buffer(&mut self) -> Result<(), Incomplete> {
         if let Source::Link(_) = self.source {
             self.source = Source::Buffered(gather(self).await?);
@@ -177,12 +182,12 @@ impl Content {
         Ok(())
     }
 
-    /// Its length in bytes, once it has been buffered.
+    /// The length in bytes, once the body is buffered.
     pub fn length(&self) -> Option<u64> {
         self.buffered().map(Buffered::length)
     }
 
-    /// Where it is, once it has been buffered.
+    /// The location of the body, once it is buffered.
     pub(crate) fn buffered(&self) -> Option<&Buffered> {
         match &self.source {
             Source::Link(_) => None,
@@ -190,12 +195,12 @@ impl Content {
         }
     }
 
-    /// Reads to the end and keeps nothing, for a handler that has no use for content. Content that the
-    /// peer has not been asked for is not asked for: the connection ends with the response then.
+    /// Reads to the end and discards everything, for a handler that does not need the body. Does
+    /// not ask for a body for which the peer waits: the connection then ends with the response.
     ///
     /// # Errors
     ///
-    /// [`Incomplete`], if the content ended before its time.
+    /// [`Incomplete`], if the body ended too early.
     pub async fn discard(mut self) -> Result<(), Incomplete> {
         if self.asks.is_some() || self.buffered().is_some() {
             return Ok(());
@@ -204,11 +209,12 @@ impl Content {
         Ok(())
     }
 
-    /// All that is still to come, if that is not more than `limit` bytes.
+    /// Reads the rest of the body, up to `limit` bytes.
     ///
     /// # Errors
     ///
-    /// [`Incomplete`], if the content ended before its time, or with 413 (Content Too Large) if there is more.
+    /// [`Incomplete`], if the body ended too early, or with 413 (Content Too Large) if it is
+    /// longer.
     pub async fn read_to_end(&mut self, limit: usize) -> Result<Bytes, Incomplete> {
         let Some(first) = self.next().await? else {
             return Ok(Bytes::new());
@@ -226,7 +232,7 @@ impl Content {
         })
     }
 
-    /// The content as a stream, which ends behind the first error.
+    /// The body as a stream, which ends after the first error.
     pub fn into_stream(self) -> impl Stream<Item = Result<Bytes, Incomplete>> + Send {
         stream::unfold(Some(self), async |content| {
             let mut content = content?;
@@ -237,7 +243,7 @@ impl Content {
         })
     }
 
-    /// The trailer fields of a chunked request (RFC 9110 section 6.5), once the end has come.
+    /// The trailer fields of a chunked request (RFC 9110 section 6.5), once the end has arrived.
     pub fn trailers(&self) -> &Fields {
         &self.trailers
     }

@@ -1,4 +1,5 @@
-//! The encoder: responses in, in any order; pieces out, in the order of the requests. It does no I/O.
+//! The encoder: it takes responses in any order, and sends pieces in the order of the requests. It
+//! does no I/O.
 //!
 //! ```text
 //! responses ──▶ ┌──────────────────┐ ──▶ pieces      to the writer: bytes, slices of files, the end
@@ -6,7 +7,8 @@
 //!      sent ──▶ └──────────────────┘ ──▶ written     to the parser: a response has left whole
 //! ```
 //!
-//! What is ready in one go becomes one piece. What stands between the two, such as TLS, sees pieces only.
+//! Everything that is ready at the same time becomes one piece. A layer between encoder and writer,
+//! such as TLS, sees only pieces.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -34,34 +36,35 @@ use crate::net::{Buffer, Finish, Output};
 pub struct EncodePorts {
     /// The responses, in any order.
     pub responses: Inbox<Response>,
-    /// What the parser says of the connection.
+    /// What the parser reports about the connection.
     pub notices: Inbox<Notice>,
-    /// How many more bytes of large pieces the writer has written.
+    /// The number of bytes of large pieces that the writer has written since the last report.
     pub sent: Inbox<u64>,
-    /// What is to be written.
+    /// The pieces to write.
     pub pieces: Outbox<Output>,
-    /// Which responses have been written.
+    /// The responses that have been written.
     pub written: Outbox<Written>,
 }
 
-/// Bodies up to this size, in bytes, are copied behind their heads; larger ones are sent from where they are.
+/// Bodies up to this size, in bytes, are copied behind their heads. Larger ones are sent without a
+/// copy.
 const COPIED: usize = 16 * 1024;
 
-/// How many bytes gather before they are sent even if more is ready.
+/// The encoder sends its buffer at this size, in bytes, even if more is ready.
 const GATHERED: usize = 64 * 1024;
 
 thread_local! {
-    /// One date a worker.
+    /// One date per worker.
     static DATE: RefCell<Today> = RefCell::new(Today::default());
 }
 
-/// The date of responses. The calendar is looked at once a second.
+/// The `Date` of responses. The calendar is consulted once a second.
 #[derive(Default)]
 struct Today {
     dates: DateCache,
     /// Seconds since the epoch.
     second: u64,
-    /// When the next second begins.
+    /// The start of the next second.
     ends: Option<Instant>,
 }
 
@@ -77,10 +80,11 @@ impl Today {
     }
 }
 
-/// Encodes the responses of one connection, in the order of their requests. Whoever writes the pieces has to report in `sent` what it has
-/// written of [`Output::Bytes`] and [`Output::File`].
+/// Encodes the responses of one connection, in the order of their requests. The writer must report
+/// in `sent` how much of [`Output::Bytes`] and [`Output::File`] it has written.
 ///
-/// It ends when no more responses can come, or with [`Output::Finish`] when the connection is to end.
+/// It ends when no more responses can arrive, or with [`Output::Finish`] when the connection must
+/// end.
 pub fn encode_responses(peer: SocketAddr) -> impl Component<EncodePorts> {
     async move |io: &mut EncodePorts| {
         let mut encoder = Encoder {
@@ -106,25 +110,25 @@ pub fn encode_responses(peer: SocketAddr) -> impl Component<EncodePorts> {
 
 struct Encoder<'a> {
     io: &'a mut EncodePorts,
-    /// What gathers.
+    /// The buffer of bytes to send.
     buffer: Buffer,
-    /// How many bytes of content of the present response have gone into the buffer, or out.
+    /// How many bytes of the current response's body have been buffered or sent.
     content: u64,
-    /// How many bytes of large pieces the writer has not yet written.
+    /// How many bytes of large pieces the writer has still to write.
     unsent: u64,
-    /// The number of the exchange whose response is next.
+    /// The number of the next exchange to answer.
     due: u64,
-    /// Responses that came before their turn.
+    /// Responses that arrived before their turn.
     early: BTreeMap<u64, Response>,
-    /// Fields that a program has said for the response of an exchange, with its number.
+    /// Fields that a program has set for the response of an exchange, with its number.
     carried: Vec<(u64, Box<Fields>)>,
-    /// The exchange whose peer is to be told to send its content, by 100 (Continue).
+    /// The exchange whose peer must get 100 (Continue), so that it sends its body.
     to_continue: Option<u64>,
-    /// The exchange whose peer was not told yet, and waits for that.
+    /// The exchange whose peer still waits for 100 (Continue).
     expects: Option<u64>,
-    /// Before which exchange the connection ends, and how.
+    /// The number of the exchange before which the connection ends, and how it ends.
     ends: Option<(u64, Finish)>,
-    /// The status of the response that is being written.
+    /// The status of the response that is being written now.
     present: Option<StatusCode>,
 }
 
@@ -143,7 +147,7 @@ impl Encoder<'_> {
             }
             let mut response = match self.ready() {
                 Some(response) => response,
-                // Nothing more is ready: what has gathered goes out in one go.
+                // Nothing more is ready: send the buffer as one piece.
                 None => {
                     self.flush().await?;
                     match self.wait().await? {
@@ -153,7 +157,7 @@ impl Encoder<'_> {
                     }
                 }
             };
-            // The notices that came before it tell whether it is the last one.
+            // The notices that arrived earlier say whether this response is the last one.
             self.take_notices();
             if self.expects == Some(self.due) {
                 response.exchange.closes = true;
@@ -183,7 +187,7 @@ impl Encoder<'_> {
         }
     }
 
-    /// The response whose turn it is, if it has come.
+    /// The response whose turn it is, if it has arrived.
     fn ready(&mut self) -> Option<Response> {
         if !self.early.is_empty()
             && let Some(response) = self.early.remove(&self.due)
@@ -199,7 +203,7 @@ impl Encoder<'_> {
         None
     }
 
-    /// Waits for something to come.
+    /// Waits for the next event.
     async fn wait(&mut self) -> io::Result<Woken> {
         let response = async { Ok(Ok(self.io.responses.next().await)) };
         let notice = async {
@@ -225,7 +229,7 @@ impl Encoder<'_> {
         }
     }
 
-    /// Gives the response back if it is its turn, and keeps it if that is to come.
+    /// Returns the response if it is its turn; keeps a later one.
     fn in_turn(&mut self, mut response: Response) -> Option<Response> {
         let number = &mut response.exchange.number;
         if *number == Exchange::DUE {
@@ -235,7 +239,7 @@ impl Encoder<'_> {
             number if number == self.due || mutated("answers go out of order") => {
                 return Some(response);
             }
-            // The exchange was answered already: by the failure of a component, perhaps.
+            // The exchange already has an answer: perhaps because a component failed.
             number if number < self.due => {}
             number => {
                 debug_assert!(
@@ -250,7 +254,7 @@ impl Encoder<'_> {
 
     /// Encodes a response; returns whether it is the last of the connection.
     async fn respond(&mut self, response: &mut Response) -> io::Result<bool> {
-        // What was said of this response came before it.
+        // What a program said about this response arrived before it.
         self.take_notices();
         if !self.carried.is_empty() {
             let carried = self
@@ -285,13 +289,13 @@ impl Encoder<'_> {
         Ok(is_last)
     }
 
-    /// Tells of the present response, if there is one: it has been written, or will never be.
+    /// Reports the current response, if there is one: it has been written, or never will be.
     fn tell_written(&mut self) {
         if let Some(status) = self.present.take()
             && !mutated("the parser is not told what is written")
         {
             let (number, content) = (self.due, self.content);
-            // Full it cannot be, and a parser that is gone does not count any more.
+            // It cannot be full, and a parser that has ended does not count any more.
             let _ = self.io.written.try_send(Written {
                 number,
                 status,
@@ -300,8 +304,8 @@ impl Encoder<'_> {
         }
     }
 
-    /// Ends the connection behind a response that closes it, in the way the parser wants if it has said so. Else the peer does not
-    /// expect it.
+    /// Ends the connection after a response that closes it, in the way that the parser requested,
+    /// if it has. Otherwise the peer does not expect the end.
     async fn finish_early(&mut self) -> io::Result<()> {
         self.take_notices();
         self.finish(self.ends.map_or(Finish::Linger, |(_, finish)| finish))
@@ -313,9 +317,9 @@ impl Encoder<'_> {
         self.send(Output::Finish(finish)).await
     }
 
-    /// Ends the connection within a response, and tells how much of it has gone.
+    /// Ends the connection within a response, and reports how much of the response was sent.
     async fn cut(&mut self) {
-        // A writer that has gone has ended the connection itself.
+        // A writer that has ended has closed the connection itself.
         let _ = self.finish(Finish::Cut).await;
         while self.unsent > 0
             && let Some(sent) = self.io.sent.next().await
@@ -330,7 +334,7 @@ impl Encoder<'_> {
         sent.map_err(|_| writer_gone())
     }
 
-    /// Sends what has gathered.
+    /// Sends the buffer.
     async fn flush(&mut self) -> io::Result<()> {
         if self.buffer.is_empty() {
             return Ok(());
@@ -339,7 +343,7 @@ impl Encoder<'_> {
         self.send(Output::Buffer(buffer)).await
     }
 
-    /// Sends a large piece of content behind what has gathered.
+    /// Sends a large piece of a body after the buffer.
     async fn send_large(&mut self, piece: Output, length: u64) -> io::Result<()> {
         self.flush().await?;
         self.unsent += length;
@@ -368,7 +372,8 @@ impl Encoder<'_> {
         self.content += bytes.len() as u64;
     }
 
-    /// Adds the head of a response; returns what really became of framing and connection.
+    /// Adds the head of a response; returns the framing and the connection option that it really
+    /// has.
     fn put_head(&mut self, response: &Response) -> (BodyFraming, Connection) {
         let connection = if response.exchange.closes {
             Connection::Close
@@ -492,12 +497,12 @@ fn framing_of(body: &Body) -> BodyFraming {
     }
 }
 
-/// Why the encoder has stopped waiting.
+/// Why the encoder stopped waiting.
 enum Woken {
     Response(Response),
-    /// A notice, or a response that is not yet due.
+    /// A notice, or a response whose turn has not come.
     Notice,
-    /// No responses can come any more.
+    /// No more responses can arrive.
     End,
 }
 

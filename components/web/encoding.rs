@@ -11,13 +11,13 @@ use super::{Body, read_slice};
 use crate::coding::{Coding, encode};
 use crate::http::Chunk;
 
-/// How many bodies are encoded while they are sent, at once: each has an encoder in memory, of a few mebibytes, for as long as its peer
-/// takes.
+/// How many bodies are encoded at the same time, while they are sent. Each needs an encoder of a
+/// few mebibytes of memory, until its peer has received it.
 const MOST: usize = 64;
 
 static ENCODINGS: Semaphore = Semaphore::const_new(MOST);
 
-/// The right to encode a body while it is sent.
+/// The permit to encode a body while it is sent.
 #[derive(Debug)]
 pub struct Encoding {
     coding: Coding,
@@ -25,7 +25,8 @@ pub struct Encoding {
 }
 
 impl Encoding {
-    /// The right, if there is one left: at most 64 bodies are encoded at once. A body may always be sent as it is instead.
+    /// Returns a permit if there is one left: at most 64 bodies are encoded at the same time. A
+    /// body may always be sent without encoding.
     #[must_use]
     pub fn begin(coding: Coding) -> Option<Self> {
         let permit = ENCODINGS.try_acquire().ok()?;
@@ -38,7 +39,8 @@ impl Encoding {
         self.coding
     }
 
-    /// The content of a file or a stream, encoded by a graph of its own, as fast as the peer takes it. Other bodies stay as they are.
+    /// Encodes the body of a file or a stream in a graph of its own, at the speed of the peer.
+    /// Other bodies do not change.
     #[must_use]
     pub fn apply(self, body: Body) -> Body {
         match body {
@@ -68,7 +70,7 @@ impl Encoding {
     }
 }
 
-/// Brings chunks from elsewhere into a graph.
+/// Moves chunks from outside into a graph.
 fn pass_on(chunks: Receiver<Chunk>) -> impl Component<Source<Chunk>> + Send {
     let mut chunks = chunks;
     async move |io: &mut Source<Chunk>| {

@@ -1,4 +1,4 @@
-//! Error pages of a user's own: templates, one for each status.
+//! Custom error pages: templates, one for each status.
 
 use std::io;
 use std::str::FromStr;
@@ -12,9 +12,10 @@ use super::errors::{ErrorPorts, error_response, page_response};
 use super::message::{Body, ErrorForm, Failure, Response};
 use crate::http::{Fields, ResponseHead};
 
-/// Pages for errors, by status: templates in which `{{ status }}`, `{{ reason }}` and `{{ explanation }}` stand for what happened.
+/// Pages for errors, by status: templates with the variables `{{ status }}`, `{{ reason }}` and `{{
+/// explanation }}`.
 ///
-/// What is put in is escaped. The language is that of Jinja, as far as `minijinja` has it.
+/// Values are escaped. The template language is Jinja, as far as `minijinja` supports it.
 ///
 /// # Examples
 ///
@@ -33,7 +34,7 @@ pub struct ErrorPages {
     redirects: Vec<ErrorRedirect>,
 }
 
-/// Where the failures of a status lead to: written `STATUS=LOCATION`.
+/// The redirect for failures of a status: written `STATUS=LOCATION`.
 ///
 /// # Examples
 ///
@@ -67,20 +68,21 @@ impl FromStr for ErrorRedirect {
     }
 }
 
-/// Whether a status is that of an error (RFC 9110 sections 15.5 and 15.6).
+/// Whether a status is an error status (RFC 9110 sections 15.5 and 15.6).
 fn is_error(status: &u16) -> bool {
     (400..600).contains(status)
 }
 
-/// What follows the status in the name of a page.
+/// The extension of a page, after the status.
 const EXTENSION: &str = ".html";
 
 impl ErrorPages {
-    /// Pages by the names of their files: the status and `.html`.
+    /// Builds pages from the names of their files, which are the status and `.html`.
     ///
     /// # Errors
     ///
-    /// If a name is not that of a status of an error, or a text is no template; the error names file and line.
+    /// If a name is not an error status, or a text is not a valid template. The error names file
+    /// and line.
     pub fn new<'t>(pages: impl IntoIterator<Item = (&'t str, &'t str)>) -> io::Result<Self> {
         let mut templates = Environment::new();
         for (name, text) in pages {
@@ -99,20 +101,20 @@ impl ErrorPages {
         })
     }
 
-    /// The same, and failures of a status lead somewhere else, with 302 (RFC 9110 section 15.4.3), in any form. What is there should not
-    /// fail with the same status.
+    /// Adds redirects: failures of a status lead to a location, with 302 (RFC 9110 section 15.4.3),
+    /// in any form. That location should not fail with the same status.
     #[must_use]
     pub fn redirect(mut self, redirect: ErrorRedirect) -> Self {
         self.redirects.push(redirect);
         self
     }
 
-    /// Whether there is neither a page nor a redirect.
+    /// Whether there are neither pages nor redirects.
     pub fn is_empty(&self) -> bool {
         self.redirects.is_empty() && self.templates.templates().next().is_none()
     }
 
-    /// The answer to a failure, if it is to lead somewhere else.
+    /// The redirect for a failure, if there is one for its status.
     fn redirected(&self, failure: &Failure) -> Option<Response> {
         let status = failure.status.as_u16();
         let redirect = self.redirects.iter().find(|rule| rule.status == status)?;
@@ -141,8 +143,9 @@ impl ErrorPages {
     }
 }
 
-/// Answers each failure with the user's page for its status; like [`answer_errors`](super::answer_errors) where there is none,
-/// where it fails, and where the peer wants no page.
+/// Answers each failure with the user's page for its status. Works like
+/// [`answer_errors`](super::answer_errors) if there is no page, if the page fails, or if the peer
+/// does not want HTML.
 pub fn answer_errors_with(pages: ErrorPages) -> impl Component<ErrorPorts> + Clone + Send + Sync {
     let pages = Arc::new(pages);
     async move |io: &mut ErrorPorts| -> Done {

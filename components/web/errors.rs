@@ -1,4 +1,4 @@
-//! The error component: every failure becomes a response, a page with a drawing.
+//! The error component: turns every failure into a response, a page with a drawing.
 
 use askama::Template;
 use http::StatusCode;
@@ -12,11 +12,12 @@ use crate::http::{Fields, ResponseHead};
 pub struct ErrorPorts {
     /// What went wrong.
     pub failures: Inbox<Failure>,
-    /// What the peer is told.
+    /// The error responses.
     pub responses: Outbox<Response>,
 }
 
-/// Answers each failure with its status and what was wrong: as a page, as JSON or as text, as the peer wants it.
+/// Answers each failure with its status and its explanation: as a page, as JSON or as text, as the
+/// peer prefers.
 ///
 /// # Examples
 ///
@@ -86,7 +87,7 @@ pub(super) fn error_response(failure: Failure) -> Result<Response, askama::Error
     Ok(told(exchange, status, fields, media_type, text))
 }
 
-/// A page as the answer to a failure that had these fields.
+/// Returns a page as the answer to a failure with these fields.
 pub(super) fn page_response(
     exchange: Exchange,
     status: StatusCode,
@@ -123,7 +124,7 @@ struct ErrorPage<'a> {
     drawing: &'static str,
 }
 
-/// The drawing for a status, as SVG to stand in a page.
+/// The drawing for a status, as SVG for use inside a page.
 fn drawing_of(status: StatusCode) -> &'static str {
     match status.as_u16() {
         400 => include_str!("drawings/400.svg"),

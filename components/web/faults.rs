@@ -1,4 +1,4 @@
-//! What becomes of a request whose component fails: an answer all the same.
+//! Answers a request whose component failed.
 
 use http::StatusCode;
 use kamea::{Component, Done, Fault, Inbox, Outbox, Ports};
@@ -11,11 +11,11 @@ use super::message::{Exchange, Failure};
 pub struct FaultPorts {
     /// The faults of the connection's graph.
     pub faults: Inbox<Fault>,
-    /// The failure of the request that is due: the last of its connection.
+    /// The failure of the request that is next in turn: the last of its connection.
     pub failures: Outbox<Failure>,
 }
 
-/// Turns the fault of a component into the failure of the request whose response is due.
+/// Turns the fault of a component into a failure of the request whose response is next.
 pub fn answer_faults(peer: SocketAddr) -> impl Component<FaultPorts> {
     async move |io: &mut FaultPorts| -> Done {
         while io.faults.next().await.is_some() {

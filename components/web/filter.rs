@@ -1,12 +1,12 @@
-//! Filters: components that stand in the way of every request, or of every response.
+//! Filters: components that see every request, or every response.
 
 use kamea::{Component, Inbox, Outbox, Ports};
 
 use super::message::{Failure, Request, Response};
 use crate::http::Fields;
 
-/// The ports of a filter of requests: it stands between the parser and the router, and passes a request on, answers it itself,
-/// or fails it.
+/// The ports of a filter of requests. It stands between the parser and the router. It passes a
+/// request on, answers it itself, or fails it.
 ///
 /// # Examples
 ///
@@ -37,26 +37,27 @@ use crate::http::Fields;
 /// ```
 #[derive(Debug, Ports)]
 pub struct FilterPorts {
-    /// The requests, in the order in which they came.
+    /// The requests, in the order of their arrival.
     pub requests: Inbox<Request>,
-    /// Those that go on.
+    /// The requests that pass.
     pub passed: Outbox<Request>,
-    /// The answers to those that the filter answers itself.
+    /// The filter's own answers.
     pub responses: Outbox<Response>,
-    /// Those that are to fail.
+    /// The requests that fail.
     pub failures: Outbox<Failure>,
 }
 
-/// The ports of a filter of responses: it stands before the encoder, and passes on what it gets, changed or not.
+/// The ports of a filter of responses. It stands before the encoder, and passes responses on,
+/// changed or not.
 #[derive(Debug, Ports)]
 pub struct ResponseFilterPorts {
     /// The responses, in any order.
     pub responses: Inbox<Response>,
-    /// The same.
+    /// The same responses, changed or not.
     pub passed: Outbox<Response>,
 }
 
-/// Adds fields to every response that has no field of the same name.
+/// Adds fields to every response that does not have a field of the same name.
 ///
 /// # Examples
 ///

@@ -1,4 +1,4 @@
-//! Names that mean nothing but this machine, and the filter that answers no others.
+//! Names of the local machine, and the filter that refuses all other names.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,11 +8,12 @@ use kamea::Component;
 
 use super::{Failure, FilterPorts};
 
-/// Answers only requests whose host is a name of this machine (`localhost`, a loopback address) or one of `names`, without
-/// ports and in lower case. Others get 421.
+/// Answers only requests whose host is a name of this machine (`localhost`, a loopback address) or
+/// one of `names`, without ports and in lower case. Other requests get 421.
 ///
-/// It is for servers that listen on loopback addresses alone. A page from elsewhere whose own name was made to mean this
-/// machine (DNS rebinding) would otherwise reach them from the browser of somebody who works here.
+/// Use it for servers that listen only on loopback addresses. Otherwise a page from another site
+/// could reach them through the browser of a local user, if its own name resolves to this machine
+/// (DNS rebinding).
 ///
 /// # Examples
 ///
@@ -59,7 +60,7 @@ fn is_among(names: &[String], authority: &[u8]) -> bool {
     names.iter().any(|name| name == host)
 }
 
-/// Whether an authority, with a port or without, can mean nothing but this machine.
+/// Whether an authority, with a port or without, can only mean this machine.
 pub(crate) fn is_loopback_name(authority: &[u8]) -> bool {
     let Ok(authority) = str::from_utf8(authority) else {
         return false;

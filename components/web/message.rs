@@ -11,24 +11,25 @@ use super::content::{Content, Incomplete};
 use crate::file::FileSlice;
 use crate::http::{Chunk, Fields, RequestHead, ResponseHead, preferred_type};
 
-/// One request and its response: what both must agree on. It travels with the request and comes back with the response.
+/// One request and its response: the properties that both share. It travels with the request and
+/// returns with the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exchange {
-    /// The place of the request in its connection, from 0. Responses leave in this order.
+    /// The index of the request in its connection, from 0. Responses leave in this order.
     pub number: u64,
     /// The peer's address.
     pub peer: SocketAddr,
     /// The version that the peer speaks.
     pub version: Version,
-    /// Whether the request was HEAD: the response has no content (RFC 9110 section 9.3.2).
+    /// Whether the method was HEAD: the response then has no body (RFC 9110 section 9.3.2).
     pub is_head: bool,
     /// Whether the connection ends after this exchange (RFC 9112 section 9.3).
     pub closes: bool,
-    /// In which form the peer wants to be told of an error.
+    /// The format in which the peer wants errors.
     pub error_form: ErrorForm,
 }
 
-/// In which form a peer wants to be told of an error, by its `Accept`.
+/// The format in which a peer wants errors, by its `Accept`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorForm {
@@ -42,7 +43,7 @@ pub enum ErrorForm {
 }
 
 impl ErrorForm {
-    /// The form that a request with these fields wants.
+    /// The format that a request with these fields prefers.
     ///
     /// # Examples
     ///
@@ -57,7 +58,8 @@ impl ErrorForm {
     #[must_use]
     pub fn wanted_by(fields: &Fields) -> Self {
         match fields.get("accept") {
-            // Browsers name HTML. Programs such as curl, and fetch in a page, take anything: a line is best for these.
+            // Browsers name HTML. Programs such as curl, and fetch in a page, accept anything:
+            // plain text is best for these.
             Some(b"*/*") => Self::Text,
             None => Self::Page,
             Some(accept) if accept.starts_with(b"text/html,") => Self::Page,
@@ -72,22 +74,23 @@ impl ErrorForm {
     const MEDIA_TYPES: [&str; 3] = ["text/html", "application/json", "text/plain"];
 }
 
-/// A request: its head at once, its content as it comes in.
+/// A request: its head at once, its body while it arrives.
 #[derive(Debug)]
 pub struct Request {
-    /// What the response must agree with.
+    /// The properties that the response must match.
     pub exchange: Exchange,
-    /// The request line and the header fields. Boxed, because a request moves from component to component.
+    /// The request line and the header fields. Boxed, because a request moves between components.
     pub head: Box<RequestHead>,
-    /// The content; `None` if there is none. Dropping it unread discards the rest.
+    /// The body; `None` if the request has no body. If you drop it unread, the rest is discarded.
     pub content: Option<Box<Content>>,
 }
 
 impl Exchange {
-    /// The number of whichever exchange's response is due, where a component does not know it.
+    /// The number that stands for the exchange whose response is next, where a component does not
+    /// know it.
     pub(crate) const DUE: u64 = u64::MAX;
 
-    /// An exchange with a peer that speaks HTTP/1.1, over a connection that stays.
+    /// An exchange with a peer that speaks HTTP/1.1, over a persistent connection.
     ///
     /// # Examples
     ///
@@ -119,11 +122,11 @@ impl Exchange {
 }
 
 impl Request {
-    /// Reads the content to its end and keeps nothing, for a handler that has no use for it.
+    /// Reads the body to its end and discards it, for a handler that does not need it.
     ///
     /// # Errors
     ///
-    /// The failure to report, if the content is not what it should be: the connection cannot go on.
+    /// The failure to report, if the body is invalid or incomplete: the connection must end.
     pub async fn discard_content(&mut self) -> Result<(), Failure> {
         let Some(content) = self.content.take() else {
             return Ok(());
@@ -134,12 +137,12 @@ impl Request {
             .map_err(|cut| Failure::new(exchange, cut.status, cut.explanation))
     }
 
-    /// Waits until all of the content has come: see [`buffer_bodies`](super::buffer_bodies). Content
-    /// that came in chunks has a `Content-Length` then (RFC 9112 section 7.1.3).
+    /// Waits until the whole body has arrived: see [`buffer_bodies`](super::buffer_bodies). A
+    /// chunked body then has a `Content-Length` (RFC 9112 section 7.1.3).
     ///
     /// # Errors
     ///
-    /// The failure to report, if the content is not what it should be: the connection cannot go on.
+    /// The failure to report, if the body is invalid or incomplete: the connection must end.
     pub async fn buffer_content(&mut self) -> Result<(), Failure> {
         let Some(content) = &mut self.content else {
             return Ok(());
@@ -152,17 +155,17 @@ impl Request {
             && !fields.contains("content-length")
         {
             fields.remove("transfer-encoding");
-            // A number can be sent.
+            // A number is always a valid value.
             let _ = fields.push("Content-Length", length.to_string());
         }
         Ok(())
     }
 
-    /// Reads the whole content, up to `limit` bytes. Empty if there is none.
+    /// Reads the whole body, up to `limit` bytes. Empty if there is no body.
     ///
     /// # Errors
     ///
-    /// As [`Content::read_to_end`]. The connection cannot go on.
+    /// As [`Content::read_to_end`]. The connection must end.
     pub async fn read_content(&mut self, limit: usize) -> Result<Bytes, Incomplete> {
         match &mut self.content {
             Some(content) => content.read_to_end(limit).await,
@@ -179,39 +182,39 @@ impl Request {
 /// A response.
 #[derive(Debug)]
 pub struct Response {
-    /// Which request it answers.
+    /// The request that it answers.
     pub exchange: Exchange,
-    /// The status and the header fields. Date, framing and `Connection` are the encoder's.
+    /// The status and the header fields. The encoder adds `Date`, framing and `Connection`.
     pub head: ResponseHead,
-    /// The content. The encoder leaves it out, and keeps its length, if the request was HEAD.
+    /// The body. If the request was HEAD, the encoder sends only its length.
     pub body: Body,
 }
 
-/// The content of a response.
+/// The body of a response.
 #[derive(Debug)]
 pub enum Body {
-    /// None.
+    /// No body.
     Empty,
     /// Bytes in memory.
     Bytes(Bytes),
-    /// Bytes of a file, which never go through memory.
+    /// Bytes of a file, which are sent without a copy through memory.
     File(FileSlice),
     /// Several of these, one after another.
     Pieces(Vec<Piece>),
-    /// Content as it comes, of a known or unknown length.
+    /// A stream, of known or unknown length.
     Stream {
-        /// The content. If the sender goes before it has sent [`Chunk::End`], the connection is cut, so that the peer does not take
-        /// a part for the whole.
+        /// The body. If the sender is dropped before it has sent [`Chunk::End`], the connection is
+        /// cut, so that the peer does not take a part for the whole.
         chunks: Receiver<Chunk>,
         /// Its length in bytes, if it is known.
         length: Option<u64>,
     },
-    /// A whole response, head and all, which goes out as it is; the connection ends with it. The head beside it only tells the log
-    /// of its status.
+    /// A whole response with its head, which is sent unchanged; the connection ends with it. The
+    /// separate head only gives its status to the log.
     Verbatim(Receiver<Chunk>),
 }
 
-/// One of several pieces of content.
+/// One of several pieces of a body.
 #[derive(Debug, Clone)]
 pub enum Piece {
     /// Bytes in memory.
@@ -239,12 +242,12 @@ impl From<Piece> for Body {
     }
 }
 
-/// A request that could not be served, on its way to the error component, which makes the response.
+/// A failed request, on its way to the error component, which makes the response.
 #[derive(Debug)]
 pub struct Failure {
-    /// Which request failed.
+    /// The request that failed.
     pub exchange: Exchange,
-    /// The status that tells the peer.
+    /// The status for the peer.
     pub status: StatusCode,
     /// What was wrong, in words that the peer may read.
     pub explanation: Cow<'static, str>,
@@ -268,7 +271,8 @@ impl Failure {
     }
 }
 
-/// The ports of a component that serves requests: the file handler, a method component, a user's own.
+/// The ports of a component that serves requests: the file handler, a method component, or a user's
+/// own.
 ///
 /// # Examples
 ///
@@ -278,7 +282,7 @@ impl Failure {
 /// use kamea_components::http::ResponseHead;
 /// use kamea_components::web::{Body, Failure, HandlerPorts, Response};
 ///
-/// /// Greets whoever asks for `/hello`.
+/// /// Greets the clients that request `/hello`.
 /// async fn greet(io: &mut HandlerPorts) -> Done {
 ///     while let Some(mut request) = io.requests.next().await {
 ///         if let Err(failure) = request.discard_content().await {
@@ -299,10 +303,10 @@ impl Failure {
 /// ```
 #[derive(Debug, kamea::Ports)]
 pub struct HandlerPorts {
-    /// What is to be served.
+    /// The requests to serve.
     pub requests: kamea::Inbox<Request>,
     /// The answers, in any order.
     pub responses: kamea::Outbox<Response>,
-    /// What could not be served.
+    /// The requests that could not be served.
     pub failures: kamea::Outbox<Failure>,
 }

@@ -1,4 +1,5 @@
-//! The messages and the parts of a web server: requests, responses and failures, and the components that they go through.
+//! The messages and the parts of a web server: requests, responses and failures, and the components
+//! that process them.
 //!
 //! ```text
 //!   bytes ──▶ parse_requests ──▶ filters ──▶ route_requests ──▶ handlers ──▶ filters ──▶ encode_responses
@@ -6,8 +7,9 @@
 //!                   └───────────────┴──failures────┴───────────────┴──▶ answer_errors
 //! ```
 //!
-//! The protocol itself is in [`http`](crate::http), handlers are in [`documents`](crate::documents) and
-//! [`gateway`](crate::gateway), and [`server`](crate::server) puts all of them together.
+//! The protocol itself is in [`http`](crate::http). The handlers are in
+//! [`documents`](crate::documents) and [`gateway`](crate::gateway). [`server`](crate::server)
+//! assembles all of them.
 
 mod buffer;
 mod choose;

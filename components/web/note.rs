@@ -1,4 +1,4 @@
-//! The tap of the access log: it notes each request and passes it on.
+//! The tap of the access log: notes each request and passes it on.
 
 use std::time::SystemTime;
 
@@ -13,20 +13,20 @@ use crate::http::RequestHead;
 pub struct NotePorts {
     /// The requests.
     pub requests: Inbox<Request>,
-    /// The same.
+    /// The same requests.
     pub passed: Outbox<Request>,
-    /// What is to be remembered of each, before it is passed on.
+    /// A note of each request, before the request is passed on.
     pub notes: Outbox<Note>,
 }
 
-/// What is remembered of a request until its response has been written.
+/// What is noted about a request until its response has been written.
 #[derive(Debug, Clone)]
 pub struct Note {
     /// The number of its exchange.
     pub number: u64,
-    /// When it had come in.
+    /// When the request arrived.
     pub at: SystemTime,
-    /// Its head. A clone shares the bytes.
+    /// The request head. A clone shares the bytes.
     pub head: Box<RequestHead>,
 }
 

@@ -1,12 +1,12 @@
 //! The parser: bytes in, requests out.
 //!
 //! ```text
-//!   bytes ──▶ ┌───────────────┐ ──▶ requests    in the order in which they came
+//!   bytes ──▶ ┌───────────────┐ ──▶ requests    in the order of their arrival
 //!             │ parse_requests│ ──▶ failures    what the peer did wrong
-//! written ──▶ └───────────────┘ ──▶ notices     to the encoder: go on sending; that was the last
+//! written ──▶ └───────────────┘ ──▶ notices     to the encoder: send 100 (Continue); this was the last
 //! ```
 //!
-//! The protocol itself is in [`RequestDecoder`]; this is the part that waits.
+//! The protocol itself is in [`RequestDecoder`]; this part does the waiting.
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -31,47 +31,48 @@ use crate::http::{BodyKind, Event, Fields, Limits, Malformed, Phase, RequestDeco
 pub struct ParsePorts {
     /// Raw bytes of one connection.
     pub bytes: Inbox<Bytes>,
-    /// Which responses have been written: how many requests may be on their way is bounded.
+    /// The responses that have been written: the number of open requests is bounded.
     pub written: Inbox<Written>,
-    /// Requests, in the order in which they came.
+    /// Requests, in the order of their arrival.
     pub requests: Outbox<Request>,
     /// What the peer did wrong.
     pub failures: Outbox<Failure>,
-    /// What the encoder must know of the connection.
+    /// What the encoder must know about the connection.
     pub notices: Outbox<Notice>,
 }
 
-/// A response has been written whole.
+/// A response that has been written completely.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Written {
     /// The number of its exchange.
     pub number: u64,
     /// Its status.
     pub status: StatusCode,
-    /// How many bytes of content it had.
+    /// The number of bytes of its body.
     pub content: u64,
 }
 
-/// What the encoder is told, beside the responses.
+/// Messages to the encoder, beside the responses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
-    /// The peer waits to be told that it may send the content of this exchange (RFC 9110 section 10.1.1).
-    /// A response that comes before it is told is the last of the connection: whether the content comes
-    /// all the same cannot be known.
+    /// The peer waits for 100 (Continue) before it sends the body of this exchange (RFC 9110
+    /// section 10.1.1). A response that is sent before that is the last of the connection: nobody
+    /// can know whether the body will still arrive.
     Expects(u64),
-    /// The content of this exchange is wanted: the peer is to be told.
+    /// A handler wants the body of this exchange: send 100 (Continue).
     Continue(u64),
-    /// The content of this exchange comes, though the peer was not told.
+    /// The body of this exchange arrives, though the peer did not get 100 (Continue).
     Comes(u64),
-    /// No exchange with this number, or a higher one, will come: the connection ends before it.
+    /// The connection ends before this exchange: no exchange with this or a higher number will
+    /// arrive.
     EndsBefore {
         /// The number.
         number: u64,
-        /// How.
+        /// How the connection ends.
         finish: Finish,
     },
-    /// The response of an exchange has these fields beside its own: a program has said them before it
-    /// redirected the request.
+    /// Extra fields for the response of this exchange: a program set them before it redirected the
+    /// request.
     Carry {
         /// The number of the exchange.
         number: u64,
@@ -80,23 +81,26 @@ pub enum Notice {
     },
 }
 
-/// How many requests of a connection may be on their way at once.
+/// How many requests of a connection may be open at the same time.
 pub(crate) const WINDOW: u64 = 64;
 
-/// How many chunks of a request's content may wait for its handler.
+/// How many chunks of a request's body may wait for its handler.
 const CONTENT_CAPACITY: usize = 4;
 
-/// How long the parser waits for the peer, each a bound on what a silent or slow peer costs.
+/// Time limits of the parser for its peer. Each bounds the cost of a silent or slow peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
-    /// For the whole of a request's head, from its first byte on.
+    /// For the whole head of a request, from its first byte on.
     pub head: Duration,
-    /// For the next bytes of a request's content, and in all for content that comes at less than `rate`.
+    /// For the next bytes of a request's body, and in total for a body that arrives slower than
+    /// `rate`.
     pub content: Duration,
-    /// How fast content must come, in bytes per second, on average over any time that is longer than
-    /// `content`. Time during which the handler does not read does not count. 0 is no limit.
+    /// The minimum rate of a body, in bytes per second, on average over any time that is longer
+    /// than `content`. Time during which the handler does not read does not count. 0 means no
+    /// limit.
     pub rate: u32,
-    /// For the next request, before the graph of the connection is folded up. The connection itself stays.
+    /// For the next request. After this time the graph of the connection is dropped; the connection
+    /// itself stays open.
     pub linger: Duration,
 }
 
@@ -113,11 +117,13 @@ impl Default for Patience {
 
 /// Parses the requests of one connection.
 ///
-/// It ends when the peer has finished, after a request that closes the connection, after bad input (which becomes a
-/// failure), or when the peer has been silent between two requests for [`Patience::linger`]. Once `retiring` is set, it ends between
-/// two requests as soon as all before have been answered.
+/// It ends when the peer has finished, after a request that closes the connection, after invalid
+/// input (which becomes a failure), or when the peer has been silent between two requests for
+/// [`Patience::linger`]. Once `retiring` is set, it ends between two requests as soon as all
+/// earlier ones are answered.
 ///
-/// Requests whose methods are safe may be served side by side; any other is served alone (RFC 9112 section 9.3.2).
+/// Requests with safe methods may be served in parallel; any other request is served alone (RFC
+/// 9112 section 9.3.2).
 ///
 /// # Examples
 ///
@@ -174,40 +180,40 @@ struct Parser<'a> {
     patience: Patience,
     retiring: &'a AtomicBool,
     timer: Timer,
-    /// When the first bytes of the present head came.
+    /// When the first bytes of the current head arrived.
     head_began: Option<Instant>,
-    /// How long the peer may take for content beyond what its rate allows.
+    /// The time that the peer may still use for the body, beyond what its rate allows.
     allowance: Duration,
     /// The number of the next exchange.
     next: u64,
-    /// How many exchanges are over.
+    /// The number of completed exchanges.
     written: u64,
-    /// Whether the last request is to be served alone.
+    /// Whether the last request must be served alone.
     is_alone: bool,
     present: Present,
 }
 
-/// The request whose content is coming in.
+/// The request whose body is arriving.
 enum Present {
     None,
-    /// The content goes to its handler, as long as that is interested.
+    /// Sends the body to its handler, while the handler reads.
     Content {
         to: Sender<Part>,
         closes: Option<Finish>,
-        /// Tells when the content is wanted, if the peer waits to be told.
+        /// Reports that the body is wanted, if the peer waits for 100 (Continue).
         asked: Option<Receiver<()>>,
     },
 }
 
-/// Why the parser has stopped waiting.
+/// Why the parser stopped waiting.
 enum Woken {
     Bytes(Bytes),
     /// The peer has finished.
     End,
     Expired,
-    /// A handler wants the content that the peer was not asked for yet.
+    /// A handler wants the body for which the peer waits.
     Asked,
-    /// No handler ever will.
+    /// No handler ever will want it.
     Declined,
 }
 
@@ -246,7 +252,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Sends a request on its way; gives how the connection ends with it, if it does.
+    /// Passes a request on. Returns how the connection ends with it, if it does.
     async fn begin(
         &mut self,
         head: Box<RequestHead>,
@@ -303,7 +309,7 @@ impl Parser<'_> {
         Ok(closes)
     }
 
-    /// Gives the content of a request, which is to come.
+    /// Returns the body of a request, which is still to arrive.
     async fn begin_content(
         &mut self,
         exchange: &Exchange,
@@ -326,14 +332,14 @@ impl Parser<'_> {
         Ok(content)
     }
 
-    /// Passes a part of the content to its handler. A handler that has lost interest misses it.
+    /// Passes a part of the body to its handler. A handler that no longer reads does not get it.
     async fn pass_on(&mut self, part: Part) {
         if let Present::Content { to, .. } = &self.present {
             let _ = to.send(part).await;
         }
     }
 
-    /// Waits for what the peer does next.
+    /// Waits for the next action of the peer.
     async fn wait(&mut self) -> Result<Woken, End> {
         let began = turn();
         let woken = self.woken().await?;
@@ -356,7 +362,7 @@ impl Parser<'_> {
         Ok(woken)
     }
 
-    /// Takes note of what the peer has sent in a time: see [`Patience::rate`].
+    /// Records how much the peer has sent in a time: see [`Patience::rate`].
     fn credit(&mut self, waited: Duration, bytes: usize) {
         if let Some(nanoseconds) =
             (bytes as u64 * 1_000_000_000).checked_div(self.patience.rate.into())
@@ -366,7 +372,7 @@ impl Parser<'_> {
         }
     }
 
-    /// The peer need not be told to send its content any more; gives whether it waited for that.
+    /// The peer no longer needs 100 (Continue). Returns whether it waited for that.
     fn stop_expecting(&mut self) -> bool {
         match &mut self.present {
             Present::Content { asked, .. } => asked.take().is_some(),
@@ -375,8 +381,8 @@ impl Parser<'_> {
     }
 
     async fn woken(&mut self) -> Result<Woken, End> {
-        // Whether responses are still being written matters only to a parser that would otherwise end: usually the next
-        // request comes sooner, and a wake-up for every response is saved.
+        // Only a parser that would otherwise end must wait for the last responses. Usually the next
+        // request arrives earlier, which saves a wake-up for every response.
         let mut follows_responses = false;
         loop {
             if let Some(bytes) = self.io.bytes.try_next() {
@@ -422,13 +428,13 @@ impl Parser<'_> {
         }
     }
 
-    /// Takes note of a response that has been written; the encoder is gone if there is none.
+    /// Records a response that has been written; `None` means that the encoder has ended.
     fn note(&mut self, written: Option<Written>) -> Result<(), End> {
         self.written = written.ok_or(End::Closed)?.number + 1;
         Ok(())
     }
 
-    /// Whether, between two requests, an earlier one has not been answered whole.
+    /// Whether, between two requests, an earlier one is not yet completely answered.
     fn has_responses_to_come(&mut self) -> bool {
         while let Some(Written { number, .. }) = self.io.written.try_next() {
             self.written = number + 1;
@@ -441,13 +447,13 @@ impl Parser<'_> {
             Phase::BetweenRequests if follows_responses && self.next > self.written => None,
             Phase::BetweenRequests => Some(turn() + self.patience.linger),
             Phase::InHead => Some(*self.head_began.get_or_insert_with(turn) + self.patience.head),
-            // A peer that has not been asked for its content yet may wait.
+            // A peer that has not received 100 (Continue) may wait.
             Phase::InBody if self.expects() => None,
             Phase::InBody => Some(turn() + self.patience.content.min(self.allowance)),
         }
     }
 
-    /// Whether the peer waits to be asked for its content.
+    /// Whether the peer waits for 100 (Continue).
     fn expects(&self) -> bool {
         matches!(self.present, Present::Content { asked: Some(_), .. })
     }
@@ -459,8 +465,8 @@ impl Parser<'_> {
         }
     }
 
-    /// Reports what is wrong with a request. If it is over a limit, the log says how to raise that: the
-    /// peer is not told how the server is configured.
+    /// Reports an error in a request. If a limit is exceeded, the log says how to raise it: the
+    /// peer learns nothing about the configuration.
     async fn refuse(&mut self, malformed: Malformed) -> Done {
         if let Some(limit) = self.decoder.limits().exceeded_by(malformed) {
             log::warn!("{} | {malformed}: {limit}", self.peer);
@@ -471,7 +477,8 @@ impl Parser<'_> {
     async fn expired(&mut self) -> Done {
         match self.decoder.phase() {
             Phase::BetweenRequests => return Ok(()),
-            // Nothing but empty lines: nobody waits for a response, which might be taken for that of a later request.
+            // Only empty lines arrived: the peer expects no response, and could take one for that
+            // of a later request.
             Phase::InHead if self.decoder.is_empty() => return self.end(Finish::Close).await,
             Phase::InHead | Phase::InBody => {}
         }
@@ -482,7 +489,8 @@ impl Parser<'_> {
         .await
     }
 
-    /// Reports what is wrong: by the handler that reads the content, if there is one, else by the error component.
+    /// Reports an error: through the handler that reads the body, if there is one, else through the
+    /// error component.
     async fn fail(
         &mut self,
         status: StatusCode,
@@ -497,7 +505,7 @@ impl Parser<'_> {
         }
         match std::mem::replace(&mut self.present, Present::None) {
             Present::Content { to, .. } => {
-                // A handler that has lost interest has answered, or will.
+                // A handler that no longer reads has answered, or will answer.
                 let _ = to
                     .send(Part::Cut(Incomplete {
                         status,

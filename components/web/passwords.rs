@@ -1,4 +1,4 @@
-//! Passwords: a filter that lets pass who has a name and a password, for the whole site or for what lies below a path.
+//! Passwords: a filter that requires a name and a password, for the whole site or below a path.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -19,11 +19,11 @@ use super::filter::FilterPorts;
 use super::message::{Failure, Request};
 use crate::http::Fields;
 
-/// How many passwords that were right are remembered: a hash takes tens of milliseconds to compute.
+/// How many verified passwords are cached: a hash takes tens of milliseconds to compute.
 const REMEMBERED: usize = 1024;
 
-/// A user who may see what lies below a path: written `NAME:HASH`, or `/PATH/=NAME:HASH`. The hash is one of bcrypt, as
-/// `htpasswd -nB NAME` makes it, or of Argon2.
+/// A user with access to everything below a path: written `NAME:HASH`, or `/PATH/=NAME:HASH`. The
+/// hash is one of bcrypt, as `htpasswd -nB NAME` makes it, or of Argon2.
 ///
 /// # Examples
 ///
@@ -33,7 +33,7 @@ const REMEMBERED: usize = 1024;
 /// let hash = "$2y$04$c0akbAPVd6KJyT1aOQM.aOFrfhOU84Gwf/K/xZSzyhHL0V//T9Hz2";
 /// assert!(format!("ada:{hash}").parse::<User>().is_ok());
 /// assert!(format!("/drafts/=ada:{hash}").parse::<User>().is_ok());
-/// // A password is no hash of one.
+/// A password is not a hash.
 /// assert!("ada:secret".parse::<User>().is_err());
 /// ```
 #[derive(Clone)]
@@ -44,7 +44,7 @@ pub struct User {
     hash: String,
 }
 
-/// A hash is not shown.
+/// The hash is not shown.
 impl fmt::Debug for User {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("User")
@@ -81,7 +81,7 @@ fn is_hash(hash: &str) -> bool {
     hash.starts_with("$2") && hash.parse::<bcrypt::HashParts>().is_ok()
 }
 
-/// Whether a hash is that of a password. It computes for tens of milliseconds.
+/// Whether a hash belongs to a password. The computation takes tens of milliseconds.
 fn is_of(hash: &str, password: &[u8]) -> bool {
     if hash.starts_with("$argon2") {
         let hash = PasswordHash::new(hash);
@@ -90,7 +90,8 @@ fn is_of(hash: &str, password: &[u8]) -> bool {
     bcrypt::verify(password, hash).unwrap_or(false)
 }
 
-/// The segments of a path, as any handler may read it: decoded, without empty ones, dots followed.
+/// The segments of a path, as any handler may read it: decoded, without empty segments, with dot
+/// segments resolved.
 fn segments(path: &str) -> Vec<Vec<u8>> {
     let decoded: Vec<u8> = percent_decode_str(path).collect();
     let mut segments: Vec<Vec<u8>> = Vec::new();
@@ -107,12 +108,12 @@ fn segments(path: &str) -> Vec<Vec<u8>> {
 /// The users of a site.
 struct Users {
     users: Vec<User>,
-    /// Passwords that were right, by name and hash.
+    /// Verified passwords, by name and hash.
     right: Mutex<HashMap<(String, String), Vec<u8>>>,
 }
 
 impl Users {
-    /// Those of whom one has to be who wants to see a path: those of the longest path that it lies below.
+    /// The users that may see a path: those of the longest protected path above it.
     fn of(&self, path: &str) -> Vec<&User> {
         let path = segments(path);
         let above = |user: &&User| path.starts_with(&user.below);
@@ -134,7 +135,7 @@ impl Users {
             return false;
         };
         let user = users.iter().find(|user| user.name == name);
-        // Whoever guesses names must not see by the time which of them there are.
+        // The time of an answer must not show to a client that guesses names which names exist.
         let hash = user.unwrap_or(first).hash.clone();
         let is_right = self.is_right(&name, hash, password).await;
         is_right && user.is_some()
@@ -176,7 +177,7 @@ fn credentials(authorization: &[u8]) -> Option<(String, Vec<u8>)> {
     Some((name, decoded[colon + 1..].to_vec()))
 }
 
-/// Lets pass who is one of these users, where the site has any: all others get 401.
+/// Passes only requests of these users, where the site has any; all other requests get 401.
 ///
 /// # Examples
 ///

@@ -5,7 +5,8 @@ use kamea::{Component, Source};
 use crate::file::FileSlice;
 use crate::http::Chunk;
 
-/// Reads part of a file, in chunks of 128 KiB, on threads that may wait for the disk. A file that has become shorter is a fault.
+/// Reads part of a file, in chunks of 128 KiB, on threads that may wait for the disk. If the file
+/// has become shorter, that is a fault.
 ///
 /// # Examples
 ///

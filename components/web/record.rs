@@ -1,4 +1,4 @@
-//! The recorder: what came of each exchange of a connection.
+//! The recorder: the result of each exchange of a connection.
 //!
 //! ```text
 //!   notes ────▶ ┌──────────────────┐ ──▶ passed     to the parser, which counts them
@@ -21,11 +21,11 @@ use crate::http::RequestHead;
 /// The ports of [`record_exchanges`].
 #[derive(Debug, Ports)]
 pub struct RecordPorts {
-    /// The requests that have come.
+    /// The requests that have arrived.
     pub notes: Inbox<Note>,
     /// The responses that have been written.
     pub written: Inbox<Written>,
-    /// The same.
+    /// The same responses.
     pub passed: Outbox<Written>,
 }
 
@@ -35,18 +35,18 @@ pub struct RecordPorts {
 pub struct Record {
     /// The peer's address.
     pub peer: SocketAddr,
-    /// When the request had come in.
+    /// When the request arrived.
     pub at: SystemTime,
     /// The head of the request; `None` if it could not be read.
     pub head: Option<Box<RequestHead>>,
     /// The status of the response; `None` if the connection ended before there was one.
     pub status: Option<StatusCode>,
-    /// How many bytes of content the response had.
+    /// The number of bytes of the response's body.
     pub content: u64,
 }
 
 impl Record {
-    /// The record of an exchange, for a log that is tried out, or one of another protocol.
+    /// Builds the record of an exchange, to test a log, or for a log of another protocol.
     pub fn new(
         peer: SocketAddr,
         at: SystemTime,
@@ -64,8 +64,8 @@ impl Record {
     }
 }
 
-/// Sends a [`Record`] of each exchange to `records`, in the order of the responses. What is not answered before the connection
-/// ends is recorded then.
+/// Sends a [`Record`] of each exchange to `records`, in the order of the responses. Exchanges that
+/// are not answered when the connection ends are recorded then.
 pub fn record_exchanges<R: From<Record> + Message>(
     peer: SocketAddr,
     records: Sender<R>,
@@ -83,9 +83,9 @@ pub fn record_exchanges<R: From<Record> + Message>(
                 content: written.content,
             };
             log::debug!("{peer} | {}", line(&record, wall_clock()));
-            // A log that has gone is no reason not to serve.
+            // If the log has ended, requests are still served.
             let _ = records.send(record.into()).await;
-            // The parser may have ended; the responses that are left are recorded all the same.
+            // The parser may have ended; the remaining responses are recorded all the same.
             let _ = io.passed.send(written).await;
         }
         pending.extend(std::iter::from_fn(|| io.notes.try_next()));
@@ -103,7 +103,7 @@ pub fn record_exchanges<R: From<Record> + Message>(
     }
 }
 
-/// An exchange in a line: `GET / 200 2177 B 0.4 ms`.
+/// Formats an exchange as a line: `GET / 200 2177 B 0.4 ms`.
 fn line(record: &Record, now: SystemTime) -> String {
     let request = match &record.head {
         Some(head) => format!("{} {}", head.method, head.target),
@@ -118,7 +118,8 @@ fn line(record: &Record, now: SystemTime) -> String {
     )
 }
 
-/// The note of an exchange, if its request could be read at all. Responses are written in the order of their requests.
+/// The note of an exchange, if its request could be read. Responses are written in the order of
+/// their requests.
 fn take_note(pending: &mut VecDeque<Note>, number: u64) -> Option<Note> {
     pending.pop_front_if(|note| note.number == number)
 }

@@ -1,4 +1,4 @@
-//! The refuser: in the place of a parser, for a connection that is one too many.
+//! The refuser: replaces the parser for a connection above the limit.
 //!
 //! ```text
 //! written ──▶ ┌─────────────────┐ ──▶ failures    503, whatever the peer may ask
@@ -19,15 +19,15 @@ use crate::net::Finish;
 /// The ports of [`refuse_requests`].
 #[derive(Debug, Ports)]
 pub struct RefusePorts {
-    /// That the response has been written.
+    /// The report that the response has been written.
     pub written: Inbox<Written>,
     /// The refusal (RFC 9110 section 15.6.4).
     pub failures: Outbox<Failure>,
-    /// That the connection ends behind it.
+    /// The notice that the connection ends after it.
     pub notices: Outbox<Notice>,
 }
 
-/// Refuses whatever a peer asks, before it has asked.
+/// Refuses any request of a peer, before it arrives.
 pub fn refuse_requests(peer: SocketAddr) -> impl Component<RefusePorts> {
     async move |io: &mut RefusePorts| {
         let exchange = Exchange::new(0, peer).closing();

@@ -1,4 +1,4 @@
-//! The router: each request to the component that serves it.
+//! The router: sends each request to the component that serves it.
 
 use std::fmt;
 
@@ -14,15 +14,15 @@ use crate::http::{Fields, RequestHead, ResponseHead, Target};
 /// The ports of [`route_requests`].
 #[derive(Debug, Ports)]
 pub struct RoutePorts {
-    /// What the parser found.
+    /// The requests from the parser.
     pub requests: Inbox<Request>,
     /// GET and HEAD.
     pub files: Outbox<Request>,
-    /// One outbox for each route, in the order in which the router was told of them.
+    /// One outbox for each route, in the order of the routes.
     pub routes: Outboxes<Request>,
-    /// Answers to OPTIONS, unless a route is for it: which methods there are, the router knows.
+    /// Answers to OPTIONS, unless a route serves it: the router knows the methods.
     pub responses: Outbox<Response>,
-    /// What nobody serves.
+    /// Requests that nobody serves.
     pub failures: Outbox<Failure>,
 }
 
@@ -47,19 +47,19 @@ pub struct RoutePorts {
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Route {
-    /// None: any.
+    /// `None`: any.
     methods: Vec<Method>,
     /// In lower case. `None`: any.
     host: Option<String>,
     /// `None`: any.
     path: Option<PathRule>,
-    /// `None`: any, or none.
+    /// `None`: any query, or no query.
     query: Option<String>,
 }
 
 impl Route {
-    /// Requests of any method but CONNECT whose path, decoded, matches a pattern: `*` stands for any
-    /// characters, `?` for one. A doubled slash in a path counts as one.
+    /// Matches requests of any method but CONNECT whose decoded path matches a pattern: `*` stands
+    /// for any characters, `?` for one. A doubled slash in a path counts as one.
     #[must_use]
     pub fn path(pattern: &str) -> Self {
         Self {
@@ -68,8 +68,8 @@ impl Route {
         }
     }
 
-    /// Requests of any method but CONNECT for this path, decoded, and for those below it: `/app` and
-    /// `/app/a`, but not `/apple`. A doubled slash in a path counts as one.
+    /// Matches requests of any method but CONNECT for this decoded path and everything below it:
+    /// `/app` and `/app/a`, but not `/apple`. A doubled slash in a path counts as one.
     #[must_use]
     pub fn below(path: &str) -> Self {
         let folder = path.trim_end_matches('/').to_owned();
@@ -79,17 +79,18 @@ impl Route {
         }
     }
 
-    /// Requests for any path, of any method but CONNECT.
+    /// Matches requests for any path, of any method but CONNECT.
     #[must_use]
     pub fn any_path() -> Self {
         Self::default()
     }
 
-    /// Requests of this method, and of the others that are named: any token (RFC 9110 section 9.1).
+    /// Limits the route to this method, and to others that are named: any token (RFC 9110 section
+    /// 9.1).
     ///
     /// # Errors
     ///
-    /// If `method` is no token.
+    /// If `method` is not a token.
     pub fn method(self, method: &str) -> Result<Self, InvalidMethod> {
         Ok(self.for_methods([Method::from_bytes(method.as_bytes())?]))
     }
@@ -99,7 +100,7 @@ impl Route {
         self
     }
 
-    /// Requests for this host, whatever the port (RFC 9110 section 7.2).
+    /// Limits the route to this host, with any port (RFC 9110 section 7.2).
     #[must_use]
     pub fn host(self, host: &str) -> Self {
         Self {
@@ -108,7 +109,7 @@ impl Route {
         }
     }
 
-    /// Requests whose query is exactly this.
+    /// Limits the route to requests with exactly this query.
     #[must_use]
     pub fn query(self, query: &str) -> Self {
         Self {
@@ -117,12 +118,12 @@ impl Route {
         }
     }
 
-    /// Whether a request goes this way.
+    /// Whether a request matches this route.
     pub fn matches(&self, head: &RequestHead) -> bool {
         self.is_for_method(&head.method) && self.is_for_resource(head)
     }
 
-    /// Why a request does not go this way, if it does not.
+    /// Why a request does not match this route, if it does not.
     pub(crate) fn mismatch(&self, head: &RequestHead) -> Option<&'static str> {
         [
             (self.is_for_method(&head.method), "another method"),
@@ -134,12 +135,12 @@ impl Route {
         .find_map(|(matches, mismatch)| (!matches).then_some(mismatch))
     }
 
-    /// Whether a request goes this way if its method does.
+    /// Whether a request matches this route, apart from its method.
     fn is_for_resource(&self, head: &RequestHead) -> bool {
         self.is_for_query(&head.target) && self.is_for_host(head) && self.is_for_path(&head.target)
     }
 
-    /// CONNECT asks for a tunnel and has no path: it goes only where it is asked for by name.
+    /// CONNECT asks for a tunnel and has no path: it matches only a route that names it.
     fn is_for_method(&self, method: &Method) -> bool {
         let is_any = self.methods.is_empty() && *method != Method::CONNECT;
         is_any || self.methods.contains(method)
@@ -168,7 +169,7 @@ impl Route {
     }
 }
 
-/// What it is for, in words: `GET, HEAD of /songs/* with ?thumbnail at songs.example`.
+/// The route in words: `GET, HEAD of /songs/* with ?thumbnail at songs.example`.
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let methods: Vec<_> = self.methods.iter().map(Method::as_str).collect();
@@ -189,12 +190,12 @@ impl fmt::Display for Route {
     }
 }
 
-/// Which paths, decoded, go along a route.
+/// The decoded paths of a route.
 #[derive(Debug, Clone)]
 enum PathRule {
-    /// Boxed, because it is large and the other is not.
+    /// Boxed, because it is much larger than the other variant.
     Pattern(Box<PathPattern>),
-    /// This one, without a slash at its end, and those below it.
+    /// This path, without a slash at its end, and everything below it.
     Below(String),
 }
 
@@ -214,7 +215,7 @@ impl PathRule {
 #[derive(Debug, Clone)]
 struct PathPattern {
     pattern: WildMatch,
-    /// What every path has that matches: most requests are told apart by that alone.
+    /// A literal that every matching path contains: it alone rejects most requests.
     literal: Finder<'static>,
 }
 
@@ -233,21 +234,22 @@ impl PathPattern {
         if target.is_plain() && self.literal.find(path).is_none() {
             return false;
         }
-        // What is no valid path for a file goes to the file handler, which says so.
+        // An invalid path goes to the file handler, which reports it.
         let path = target.decoded_path();
         path.is_ok_and(|path| self.pattern.matches(&String::from_utf8_lossy(&path)))
     }
 }
 
-/// The methods that are known but not served unless a component does: RFC 9110 section 9, RFC 5789, and LINK and UNLINK of
-/// RFC 1945. For those the answer is 405; for any other token it is 501 (RFC 9110 section 9.1).
+/// The methods that are known but not served unless a component serves them: RFC 9110 section 9,
+/// RFC 5789, and LINK and UNLINK of RFC 1945. These get 405; any other token gets 501 (RFC 9110
+/// section 9.1).
 const KNOWN: [&str; 11] = [
     "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "LINK",
     "UNLINK",
 ];
 
-/// Sends each request to the first of `routes` that it matches, and GET and HEAD otherwise to `files`; answers OPTIONS (RFC 9110
-/// section 9.3.7), and reports the rest as failures.
+/// Sends each request to the first of `routes` that it matches, and other GET and HEAD requests to
+/// `files`. Answers OPTIONS (RFC 9110 section 9.3.7), and reports the rest as failures.
 pub fn route_requests(routes: Vec<Route>) -> impl Component<RoutePorts> + Clone {
     async move |io: &mut RoutePorts| {
         while let Some(request) = io.requests.next().await {
@@ -276,7 +278,7 @@ pub fn route_requests(routes: Vec<Route>) -> impl Component<RoutePorts> + Clone 
     }
 }
 
-/// The component that serves these requests is gone: it has failed.
+/// The component that serves these requests has failed.
 async fn serverless(io: &RoutePorts, request: Request) -> Done {
     let exchange = request.exchange.closing();
     let failure = Failure::new(
@@ -287,7 +289,7 @@ async fn serverless(io: &RoutePorts, request: Request) -> Done {
     Ok(io.failures.send(failure).await?)
 }
 
-/// Tells which methods there are, for a path as for the server as a whole (`*`).
+/// Lists the methods, for a path or for the server as a whole (`*`).
 async fn answer_options(io: &RoutePorts, mut request: Request, routes: &[Route]) -> Done {
     if let Err(failure) = request.discard_content().await {
         return Ok(io.failures.send(failure).await?);
@@ -306,7 +308,7 @@ async fn answer_options(io: &RoutePorts, mut request: Request, routes: &[Route])
     Ok(io.responses.send(response).await?)
 }
 
-/// The value of `Allow` (RFC 9110 section 10.2.1) for what a request names.
+/// The value of `Allow` (RFC 9110 section 10.2.1) for the target of a request.
 fn allowed(routes: &[Route], head: &RequestHead) -> String {
     let mut names = vec!["GET", "HEAD", "OPTIONS"];
     let is_for = |route: &&Route| head.target.is_asterisk() || route.is_for_resource(head);

@@ -1,4 +1,4 @@
-//! Spools responses, so that what makes them is free of slow clients.
+//! Spools responses, so that a slow client does not occupy the handler.
 //!
 //! ```text
 //! responses ──▶ ┌─────────────────┐ ──▶ passed    the same, of which nobody waits for the client
@@ -9,8 +9,8 @@
 //!            chunks ──▶ spool ──▶ chunks
 //! ```
 //!
-//! The content waits in memory, and in a file without a name if there is more of it. It does not wait for
-//! its end: what the client takes at once, it gets at once.
+//! The body waits in memory, and the rest in a file without a name. Spooling does not delay a body:
+//! a fast client gets each chunk at once.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -28,20 +28,21 @@ use super::message::{Body, Response};
 use crate::file::ScratchFile;
 use crate::http::{Chunk, Fields};
 
-/// How many bytes of one response may wait for its client. Then its maker waits too.
+/// How many bytes of one response may wait for its client. Beyond that the handler waits too.
 const LARGEST: u64 = 1 << 30;
 
-/// How many bytes are read from the file at once.
+/// The number of bytes per read of the file.
 const READ: usize = 128 * 1024;
 
 /// How many chunks may wait in each of the links to and from a spool.
 const WAITING: usize = 4;
 
-/// Takes the content of streamed responses from their makers as fast as it comes, whatever the client does.
+/// Takes the body of streamed responses from their handlers as fast as it arrives, at any speed of
+/// the client.
 ///
-/// Put it behind a component that is scarce, such as a pool of processes: a client that reads slowly then
-/// holds a file and not the process. A response waits in memory up to 256 KiB, then on the disk up to
-/// 1 GiB; with more than that its maker waits. [`Body::Verbatim`] is passed on as it is.
+/// Put it behind a scarce component, such as a pool of processes: a client that reads slowly then
+/// occupies a file and not a process. A response waits in memory up to 256 KiB, then on the disk up
+/// to 1 GiB; beyond that its handler waits. [`Body::Verbatim`] is passed on unchanged.
 ///
 /// # Examples
 ///
@@ -56,7 +57,8 @@ pub fn spool_responses() -> impl Component<ResponseFilterPorts> + Clone + Send +
     spool_responses_until(std::future::pending)
 }
 
-/// The same, for a peer that may be gone before it breaks the connection: each response is waited for until `gone()` is ready.
+/// Like `spool_responses`, for a peer that may be gone before it closes the connection: the filter
+/// waits for each response until `gone()` is ready.
 pub(crate) fn spool_responses_until<G: Future<Output = ()> + 'static>(
     gone: impl Fn() -> G + Clone + 'static,
 ) -> impl Component<ResponseFilterPorts> + Clone {
@@ -84,18 +86,18 @@ pub(crate) fn spool_responses_until<G: Future<Output = ()> + 'static>(
     }
 }
 
-/// Whether there is content that may have to wait.
+/// Whether the body may have to wait.
 fn is_streamed(response: &Response) -> bool {
     !response.exchange.is_head && matches!(response.body, Body::Stream { .. })
 }
 
-/// The ports of a spool: its ends are links that others have made.
+/// The ports of a spool: its ends are links that other components made.
 #[derive(Debug, Ports)]
 struct SpoolPorts {}
 
-/// What one spool has and the others have not.
+/// The state of one spool.
 struct Spooling {
-    /// Where the response comes from, and where it goes.
+    /// Where the response arrives from, and where it goes.
     ends: Option<(Receiver<Chunk>, Sender<Chunk>)>,
     /// Is ready when nobody waits for the response any more.
     gone: Pin<Box<dyn Future<Output = ()>>>,
@@ -120,7 +122,7 @@ fn spool_template() -> Result<Template<Spooling>, GraphError> {
     graph.into_template()
 }
 
-/// Takes chunks as fast as they come, and passes them on as fast as they are taken.
+/// Accepts chunks as fast as they arrive, and passes them on as fast as they are accepted.
 async fn spool(mut from: Receiver<Chunk>, to: Sender<Chunk>) -> Result<(), End> {
     let spool = Spool::default();
     let filling = async {
@@ -133,40 +135,40 @@ async fn spool(mut from: Receiver<Chunk>, to: Sender<Chunk>) -> Result<(), End> 
         to.closed().await;
         Err(End::Closed)
     };
-    // It ends at once when nobody wants the response: the maker is told by the end of its link.
+    // It ends at once when nobody wants the response: the end of its link tells the handler.
     or(try_zip(filling, spool.drain(&to)), async { unwanted.await })
         .await
         .map(drop)
 }
 
-/// What waits between the maker of a response and its client.
+/// The bytes between the handler of a response and its client.
 #[derive(Default)]
 struct Spool {
     state: RefCell<State>,
-    /// The filling side has something for the draining one, or the other way round.
+    /// Wakes the draining side, or the filling side.
     changed: Notify,
     drained: Notify,
 }
 
-/// The order of the bytes: those in front, those in the file, those behind.
+/// The order of the bytes: front, then file, then back.
 #[derive(Default)]
 struct State {
     front: VecDeque<Bytes>,
-    /// How many bytes that is.
+    /// The sum of their lengths, in bytes.
     in_front: usize,
     file: Option<ScratchFile>,
-    /// How far the file has been written, and read.
+    /// The write position and the read position of the file.
     written: u64,
     read: u64,
-    /// What is to be written to the file.
+    /// The bytes to write to the file.
     behind: BytesMut,
     is_writing: bool,
-    /// The trailer fields, once the content has ended as it should.
+    /// The trailer fields, once the body has ended correctly.
     end: Option<Fields>,
     is_over: bool,
 }
 
-/// What the draining side is to do next.
+/// The next action of the draining side.
 enum Next {
     Send(Chunk),
     Read(ScratchFile, u64, usize),
@@ -235,7 +237,7 @@ impl State {
         self.in_front as u64 + (self.written - self.read) + self.behind.len() as u64
     }
 
-    /// Adds bytes; gives those that are to be written to the file, if there are enough of them.
+    /// Adds bytes. Returns those to write to the file, if there are enough of them.
     fn take(&mut self, bytes: Bytes) -> Option<Bytes> {
         let is_first = self.written == self.read && self.behind.is_empty();
         if is_first && self.in_front + bytes.len() <= IN_MEMORY {
@@ -276,7 +278,7 @@ impl State {
         if self.is_writing {
             return Next::Wait;
         }
-        // The file is as good as new.
+        // The whole file has been read: it is reused from its start.
         (self.read, self.written) = (0, 0);
         if !self.behind.is_empty() {
             return Next::Send(Chunk::Data(self.behind.split().freeze()));

@@ -1,4 +1,4 @@
-//! TRACE (RFC 9110 section 9.3.8): what of a request arrives.
+//! TRACE (RFC 9110 section 9.3.8): shows the request as it arrives.
 
 use http::{StatusCode, Version};
 use kamea::Component;
@@ -6,9 +6,10 @@ use kamea::Component;
 use super::message::{Body, HandlerPorts, Request, Response};
 use crate::http::{Fields, ResponseHead, is_secret};
 
-/// Answers TRACE with the request itself, as `message/http`, without the fields that may be secrets.
+/// Answers TRACE with the request itself, as `message/http`, without fields that may contain
+/// secrets.
 ///
-/// No server has this by itself: it tells a client what the proxies before the server add.
+/// It is off by default: it shows clients what the proxies before the server add.
 ///
 /// # Examples
 ///
@@ -53,8 +54,8 @@ fn as_received(request: &Request) -> Vec<u8> {
     };
     let mut text = format!("{} {} {version}\r\n", head.method, head.target).into_bytes();
     let mut fields = head.fields.clone();
-    // "the final recipient of the request SHOULD exclude any request fields that are likely to contain sensitive data"
-    // (RFC 9110 section 9.3.8).
+    // "the final recipient of the request SHOULD exclude any request fields that are likely to
+    // contain sensitive data" (RFC 9110 section 9.3.8).
     let names = head.fields.iter().map(|(name, _)| name);
     names
         .filter(|name| is_secret(name))

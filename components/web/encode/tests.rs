@@ -35,7 +35,8 @@ fn connection() -> (Accepted, TcpStream) {
     )
 }
 
-/// Runs encoder and writer beside `driver`; gives what the client reads, without dates, and how the connection ended.
+/// Runs encoder and writer beside `driver`; gives what the client reads, without dates, and how the
+/// connection ended.
 fn written_by(
     driver: impl AsyncFnMut(&mut DriverPorts) -> Done + Clone + Send + Sync + 'static,
 ) -> (String, Option<Finish>) {
@@ -98,7 +99,8 @@ fn stream(length: Option<u64>) -> (Sender<Chunk>, Body) {
 
 #[test]
 fn responses_leave_in_the_order_of_their_requests() {
-    // RFC 9112, 9.3.2: a server "MUST send the corresponding responses in the same order that the requests were received".
+    // RFC 9112, 9.3.2: a server "MUST send the corresponding responses in the same order that the
+    // requests were received".
     let (text, finish) = written_by(async |io: &mut DriverPorts| {
         for number in [2, 0, 1] {
             let body = ["zero", "one", "two"][number as usize];
@@ -232,7 +234,8 @@ fn content_whose_maker_goes_before_its_end_is_not_taken_for_the_whole() {
 
 #[test]
 fn trailers_follow_the_last_chunk() {
-    // RFC 9110, 6.5: "Fields that are located within a trailer section are referred to as "trailer fields"".
+    // RFC 9110, 6.5: "Fields that are located within a trailer section are referred to as "trailer
+    // fields"".
     let (text, _) = written_by(async |io: &mut DriverPorts| {
         let (sender, body) = stream(None);
         io.responses.send(response(exchange(0), body)).await?;
@@ -286,7 +289,8 @@ fn a_peer_that_reads_nothing_is_cut() {
     assert_eq!(finish, Some(Finish::Cut));
 }
 
-/// What the encoder makes of responses that are all there before it begins, and of what its writer reports.
+/// What the encoder makes of responses that are all there before it begins, and of what its writer
+/// reports.
 struct Alone {
     pieces: Vec<Output>,
     written: Vec<Written>,

@@ -200,7 +200,8 @@ fn a_head_that_does_not_come_is_408_and_content_that_does_not_is_cut() {
     });
 }
 
-/// How many bytes of content are taken, at most 100, that come one by one well within the time for each.
+/// How many bytes of content are taken, at most 100, that come one by one well within the time for
+/// each.
 fn taken_of_a_trickle(patience: Patience) -> usize {
     parsing(patience, async |mut ends: Ends| {
         let head = "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 101\r\n\r\n";

@@ -115,8 +115,9 @@ fn a_request_whose_component_is_gone_fails_and_the_others_do_not() {
 
 #[test]
 fn options_tells_which_methods_there_are() {
-    // RFC 9110, 9.3.7: "A server generating a successful response to OPTIONS SHOULD send any header that might indicate
-    // optional features implemented by the server and applicable to the target resource (e.g., Allow)".
+    // RFC 9110, 9.3.7: "A server generating a successful response to OPTIONS SHOULD send any header
+    // that might indicate optional features implemented by the server and applicable to the target
+    // resource (e.g., Allow)".
     let mut routed = routed();
     block_on(async {
         routed.requests.send(request("OPTIONS")).await.unwrap();
@@ -141,7 +142,7 @@ fn a_route_is_for_methods_paths_and_queries() {
         (Route::path("/a?"), "/ab", true),
         (Route::path("/a"), "/a?b", true),
         (Route::path("/a b"), "/a%20b", true),
-        // What is no valid path goes to nobody but the file handler, which says so.
+        // An invalid path goes only to the file handler, which reports it.
         (Route::path("/*"), "/a/%2e%2e/b", false),
         (Route::path("/a/*"), "/a%2Fb", false),
         (Route::path("/a/*"), "//a///b", true),
@@ -187,8 +188,8 @@ fn a_route_is_for_methods_paths_and_queries() {
 
 #[test]
 fn connect_goes_only_where_it_is_asked_for_by_name() {
-    // RFC 9110, 9.3.6: "An origin server MAY accept a CONNECT request, but most origin servers do not
-    // implement CONNECT."
+    // RFC 9110, 9.3.6: "An origin server MAY accept a CONNECT request, but most origin servers do
+    // not implement CONNECT."
     let head = request_for("CONNECT", "a.example:443").head;
     for route in [
         Route::any_path(),
