@@ -1,4 +1,5 @@
-//! The access log: a line for each exchange, in the formats that every tool for web servers reads.
+//! The access log: one line for each exchange, in the formats that every tool for web servers
+//! reads.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -12,7 +13,7 @@ use time::macros::format_description;
 
 use crate::web::Record;
 
-/// How a line of the log looks.
+/// The format of a line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum LogFormat {
     /// The Common Log Format: `host - - [time] "request line" status bytes`.
@@ -22,21 +23,21 @@ pub enum LogFormat {
     Combined,
 }
 
-/// Where the log goes.
+/// The destination of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogTarget {
-    /// To a file, behind what it holds already.
+    /// To a file, appended to its contents.
     File(PathBuf),
     /// To standard output.
     Stdout,
 }
 
-/// What the log takes.
+/// The messages to the log.
 #[derive(Debug)]
 pub enum LogEntry {
-    /// An exchange, to be written.
+    /// An exchange to write.
     Record(Record),
-    /// The file has been moved away: a new one is to be begun.
+    /// The file has been moved away: start a new one.
     Reopen,
 }
 
@@ -46,7 +47,7 @@ impl From<Record> for LogEntry {
     }
 }
 
-/// What goes into a pipe in one piece, in bytes, although other processes write into it too (pipe(7)).
+/// The largest write to a pipe, in bytes, that other processes cannot interrupt (pipe(7)).
 const PIPE_BUF: usize = 4096;
 
 impl LogTarget {
@@ -61,9 +62,10 @@ impl LogTarget {
     }
 }
 
-/// Writes a line for each record, on a thread of its own. What has gathered goes out whenever nothing more is waiting, and at the end.
+/// Writes a line for each record, on a thread of its own. It flushes its buffer whenever no more
+/// records are waiting, and at the end.
 ///
-/// A line that cannot be written is lost, and the program's log says so.
+/// A line that cannot be written is lost, and the program's log reports it.
 ///
 /// # Errors
 ///
@@ -128,7 +130,7 @@ const TIME: &[BorrowedFormatItem<'_>] =
 
 fn put_line(line: &mut Vec<u8>, record: &Record, format: LogFormat) {
     put(line, format_args!("{} - - [", record.peer.ip()));
-    // A time that no calendar holds cannot come from a clock.
+    // A clock cannot return a time outside the calendar.
     let _ = OffsetDateTime::from(record.at).format_into(line, TIME);
     line.extend_from_slice(b"] \"");
     match &record.head {
@@ -143,7 +145,7 @@ fn put_line(line: &mut Vec<u8>, record: &Record, format: LogFormat) {
         }
         None => line.push(b'-'),
     }
-    // 499 is what others write for a client that went away.
+    // Other servers write 499 for a client that disconnected.
     let status = record.status.map_or(499, |status| status.as_u16());
     put(line, format_args!("\" {status} {}", record.content));
     if format == LogFormat::Combined {
@@ -158,11 +160,11 @@ fn put_line(line: &mut Vec<u8>, record: &Record, format: LogFormat) {
 }
 
 fn put(line: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
-    // Memory takes anything.
+    // A write to memory does not fail.
     let _ = line.write_fmt(text);
 }
 
-/// What a peer sent cannot end the field that it stands in, nor the line.
+/// Data from a peer can end neither its field nor its line.
 fn put_escaped(line: &mut Vec<u8>, bytes: &[u8]) {
     for &byte in bytes {
         match byte {

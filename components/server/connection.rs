@@ -1,5 +1,5 @@
-//! A connection over its whole life. Between requests it is no more than a socket that is waited for; its graph is made
-//! when bytes arrive, and folded up again when the peer has nothing more to say for a while.
+//! A connection over its whole life. Between requests it is only a socket that waits. Its graph is
+//! made when bytes arrive, and dropped again when the peer has been silent for a while.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -18,35 +18,36 @@ use crate::chassis::NoPorts;
 use crate::documents::Files;
 use crate::net::{Finish, Socket, read_some};
 
-/// What one connection has and the others have not: the seed of its graph.
+/// The state of one connection: the seed of its graph.
 #[derive(Debug)]
 pub struct Opened {
     /// The socket.
     pub socket: Rc<Socket>,
-    /// What has been read of it already.
+    /// The bytes that were already read from it.
     pub first: Bytes,
-    /// The files, as this worker knows them: those of the site, then those of further folders.
+    /// The files, as this worker sees them: those of the site, then those of further folders.
     pub files: Rc<[Rc<Files>]>,
-    /// Set once the connection is to be served otherwise: its graph ends at the next pause, and another one takes over.
+    /// Set once the configuration has changed: the graph ends at the next pause, and a new one
+    /// continues.
     pub retiring: Arc<AtomicBool>,
-    /// The request that it is for, if it is for one that is explained.
+    /// The request to explain, if this graph is made for one.
     pub(super) errand: Option<Errand>,
 }
 
 impl Opened {
-    /// Waits until nobody waits for what is being made for the peer: see [`Socket::gone`].
+    /// Waits until nobody waits for the response any more: see [`Socket::gone`].
     pub(super) fn gone(&self) -> impl Future<Output = ()> + use<> {
         let socket = self.socket.clone();
         async move { socket.gone().await }
     }
 
-    /// The same, without a closer look: see [`Socket::found_gone`].
+    /// The same, without a closer check: see [`Socket::found_gone`].
     pub(super) fn found_gone(&self) -> impl Future<Output = ()> + use<> {
         let socket = self.socket.clone();
         async move { socket.found_gone().await }
     }
 
-    /// The same connection, for one request that is to be explained.
+    /// The same connection, for one request to explain.
     pub(super) fn on(&self, errand: Errand) -> Self {
         Self {
             errand: Some(errand),
@@ -54,7 +55,7 @@ impl Opened {
         }
     }
 
-    /// The same connection, for whatever comes of it.
+    /// The same connection, for the rest of its life.
     pub(super) fn without_errand(&self) -> Self {
         Self {
             socket: self.socket.clone(),
@@ -66,30 +67,31 @@ impl Opened {
     }
 }
 
-/// How long a peer may go on sending after its last response, before its bytes are refused.
+/// How long a peer may continue to send after its last response, before its bytes are refused.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// With what a connection is served; it may be exchanged while connections are held.
+/// What serves a connection; it can be replaced while connections are open.
 #[derive(Debug)]
 pub struct Service {
     /// The files of the site, then those of further folders.
     pub files: Rc<[Rc<Files>]>,
     /// The graph of a connection.
     pub connection: Template<Opened>,
-    /// The graph of a connection that is one too many.
+    /// The graph of a connection above the limit.
     pub refusal: Template<Opened>,
-    /// How a process is to serve it, if one is.
+    /// How a process serves the connection, if one does.
     pub handover: Option<Arc<Handover>>,
-    /// How long the peer may send nothing between two requests.
+    /// The idle timeout between two requests.
     pub silence: Duration,
-    /// Whether a peer that has sent everything still waits for its responses: see [`Site::half_close`](super::Site::half_close).
+    /// Whether a peer that has shut down its side still gets its responses: see
+    /// [`Site::half_close`](super::Site::half_close).
     pub half_close: bool,
-    /// Set once another service has taken the place of this one.
+    /// Set once another service has replaced this one.
     pub retiring: Arc<AtomicBool>,
 }
 
 impl Service {
-    /// What a graph of a connection is made from.
+    /// The seed of a connection's graph.
     fn open(&self, socket: &Rc<Socket>, first: Bytes) -> Opened {
         Opened {
             socket: socket.clone(),
@@ -101,8 +103,8 @@ impl Service {
     }
 }
 
-/// Holds a connection until it ends: runs a graph for it whenever bytes arrive, the one that `service` has then. `guard` is dropped
-/// when the connection ends.
+/// Holds a connection until it ends. Whenever bytes arrive, it runs the graph that `service` has at
+/// that time. `guard` is dropped when the connection ends.
 pub fn hold_connection<Guard: 'static>(
     socket: Rc<Socket>,
     service: Rc<RefCell<Service>>,
@@ -137,7 +139,8 @@ pub fn hold_connection<Guard: 'static>(
             }
         }
         if has_served && socket.finished().is_none() && is_stopping() {
-            // The peer does not expect it: a request may be on its way, and the last response not yet read.
+            // The peer does not expect the end: a request may be in transit, and the last response
+            // may be unread.
             socket.finish(Finish::Linger);
         }
         end(&socket).await;
@@ -146,7 +149,7 @@ pub fn hold_connection<Guard: 'static>(
     }
 }
 
-/// Tells the peer of a connection that it is one too many.
+/// Refuses a connection above the limit.
 pub fn refuse_connection(
     socket: Rc<Socket>,
     service: Rc<RefCell<Service>>,
@@ -170,7 +173,7 @@ pub(super) async fn refuse(socket: &Rc<Socket>, service: &RefCell<Service>) {
     end(socket).await;
 }
 
-/// The first bytes after a pause; `None` when the connection is to end instead.
+/// The first bytes after a pause; `None` if the connection must end.
 async fn next_bytes(socket: &Socket, silence: Duration) -> Option<Bytes> {
     let bytes = async {
         read_some(socket)
@@ -199,7 +202,8 @@ async fn end(socket: &Socket) {
         Some(Finish::Cut) => {}
         Some(Finish::Close) if !socket.has_input() => {}
         None => {}
-        // Closing with unread bytes would reset the connection, and the peer could lose its last response.
+        // Closing with unread bytes would reset the connection, and the peer could lose its last
+        // response.
         Some(Finish::Close | Finish::Linger) => {
             socket.shut_down_writing();
             let drain =

@@ -1,4 +1,4 @@
-//! The connections of one worker: accepted, counted, and held or refused.
+//! The connections of one worker: accepted and counted, then held or refused.
 
 use std::cell::RefCell;
 use std::io;
@@ -19,14 +19,16 @@ use super::{Mode, Site};
 use crate::documents::{Docroot, FileOptions, Files, Thumbnails};
 use crate::net::{Accepted, Admission, Admitted, Socket, Turn, accept, accept_in_turn, bind};
 
-/// One listening socket for each worker: the system spreads the connections over them.
+/// One listening socket for each worker: the system distributes the connections over them.
 pub(super) fn listeners(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
-    // Sockets that share an address would silently share it with another server too; one that does not share finds it taken.
+    // A socket that shares its address would silently share it with another server too; one that
+    // does not share gets an error.
     let address = bind(address, false)?.local_addr()?;
     (0..count).map(|_| bind(address, true)).collect()
 }
 
-/// What runs on one worker: acceptors, and the connections that they accept. Gives where to send a new configuration.
+/// What runs on one worker: acceptors, and the connections that they accept. Returns the sender for
+/// new configurations.
 pub(super) fn server_graph(
     listeners: Vec<TcpListener>,
     connections: Connections,
@@ -54,7 +56,7 @@ pub(super) fn server_graph(
     (graph, configurations)
 }
 
-/// What serves the connections that `acceptor` gives.
+/// The graph that serves the connections from `acceptor`.
 pub(super) fn graph_over(
     acceptor: impl Component<Source<Accepted>> + Send,
     connections: Connections,
@@ -62,24 +64,24 @@ pub(super) fn graph_over(
     let mut graph = Graph::new("server");
     let connections = graph.add("connections", serve_connections(connections));
     let acceptor = graph.add("acceptor", acceptor);
-    // Nobody else sends anything: this end is dropped with this function.
+    // Nobody else sends configurations: this end is dropped with this function.
     graph.feed(connections.configurations);
     graph.link(acceptor.outbox, connections.accepted);
     graph
 }
 
-/// What serves the connections that are sent to it.
+/// The component that serves the connections sent to it.
 pub(super) fn part(connections: Connections) -> Composite<Sink<Accepted>> {
     let mut graph = Graph::new("server");
     let connections = graph.add("connections", serve_connections(connections));
-    // Nobody else sends anything: this end is dropped with this function.
+    // Nobody else sends configurations: this end is dropped with this function.
     graph.feed(connections.configurations);
     graph.expose(SinkHandles {
         inbox: connections.accepted,
     })
 }
 
-/// What serves a connection that was accepted elsewhere.
+/// The graph that serves a connection that was accepted elsewhere.
 pub(super) fn connection_graph(accepted: Accepted, connections: Connections) -> Graph {
     let mut graph = Graph::new("server");
     let connections = graph.add("connections", serve_connections(connections));
@@ -90,7 +92,7 @@ pub(super) fn connection_graph(accepted: Accepted, connections: Connections) -> 
     graph
 }
 
-/// With what connections are served.
+/// How connections are served.
 #[derive(Clone, Debug)]
 pub(super) struct Configuration {
     pub(super) site: Arc<Site>,
@@ -103,7 +105,7 @@ pub(super) struct Configuration {
 }
 
 impl Configuration {
-    /// As one worker uses it.
+    /// The service of one worker.
     fn service(&self) -> Service {
         let files = self.docroots.iter().map(|(docroot, options)| {
             let (docroot, thumbnails) = (docroot.clone(), self.thumbnails.clone());
@@ -124,14 +126,14 @@ impl Configuration {
     }
 }
 
-/// What the workers need to know to serve connections.
+/// What the workers need to serve connections.
 #[derive(Clone)]
 pub(super) struct Connections {
     admission: Arc<Admission>,
     configuration: Configuration,
-    /// Holds a connection that was admitted.
+    /// Holds an admitted connection.
     holder: Template<Arrival>,
-    /// Says to a connection that it is one too many.
+    /// Refuses a connection above the limit.
     refuser: Template<Arrival>,
 }
 
@@ -168,16 +170,17 @@ impl Connections {
     }
 }
 
-/// How many connections are told at once, on each worker, that they are too many. The others are closed and told nothing.
+/// How many refusals each worker sends at the same time. Further connections are closed without a
+/// response.
 const REFUSALS: usize = 64;
 
 /// The ports of [`serve_connections`].
 #[derive(Debug, Ports)]
 struct ConnectionsPorts {
     accepted: Inbox<Accepted>,
-    /// What is to be served from now on.
+    /// The configurations for new requests.
     configurations: Inbox<Configuration>,
-    /// To an acceptor that waits for each connection to end before it accepts another one.
+    /// For an acceptor that waits for each connection to end before it accepts another one.
     turns: Option<Outbox<Turn>>,
 }
 
@@ -188,7 +191,7 @@ enum News {
     Free,
 }
 
-/// Holds each accepted connection until it ends; one too many is told so.
+/// Holds each accepted connection until it ends; further connections get 503.
 fn serve_connections(
     connections: Connections,
 ) -> impl AsyncFnMut(&mut ConnectionsPorts) -> Done + Send + 'static {
@@ -230,13 +233,14 @@ fn serve_connections(
     }
 }
 
-/// What comes next; `None` when no connections can come any more. `before` is what has to end before there is a turn.
+/// The next event; `None` when no more connections can arrive. `before` is what must end before the
+/// acceptor's next turn.
 async fn next_news(io: &mut ConnectionsPorts, before: Option<[&Flows; 2]>) -> Option<News> {
     let accepted = async { io.accepted.next().await.map(News::Accepted) };
     let configuration = async {
         match io.configurations.next().await {
             Some(configuration) => Some(News::Configuration(configuration)),
-            // Nobody is left who could send one.
+            // Nobody is left to send one.
             None => std::future::pending().await,
         }
     };
@@ -251,7 +255,7 @@ async fn next_news(io: &mut ConnectionsPorts, before: Option<[&Flows; 2]>) -> Op
     or(accepted, or(configuration, free)).await
 }
 
-/// A connection that has just come: the seed of the component that holds or refuses it.
+/// A new connection: the seed of the component that holds or refuses it.
 struct Arrival {
     socket: Rc<Socket>,
     service: Rc<RefCell<Service>>,

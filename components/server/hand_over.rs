@@ -1,5 +1,5 @@
-//! The holder of a connection that is served by a process of its own: it starts the process, hands the connection over, and waits
-//! for its end. What happens to the process happens to nobody else.
+//! The holder of a connection that a separate process serves. It starts the process, hands the
+//! connection over, and waits for its end. A failure of the process affects only its connection.
 
 use std::cell::RefCell;
 use std::io;
@@ -16,20 +16,22 @@ use crate::chassis::NoPorts;
 use crate::net::{Socket, Tether};
 use crate::process::{Command, Process, Stdio};
 
-/// How to have a process serve a connection.
+/// How a process serves a connection.
 ///
-/// The process finds the connection at its standard input, by [`take_over`](crate::net::take_over), and serves it with
-/// [`WebServer::serve`](super::WebServer::serve).
+/// The process finds the connection at its standard input, by [`take_over`](crate::net::take_over),
+/// and serves it with [`WebServer::serve`](super::WebServer::serve).
 #[derive(Debug, Clone)]
 pub struct Handover {
-    /// The program; its standard input is set by the server.
+    /// The program; the server sets its standard input.
     pub command: Command,
-    /// What goes with the connection: how it is to be served. At most [`LARGEST_TEXT`](crate::net::LARGEST_TEXT) bytes.
+    /// The configuration that is sent with the connection. At most
+    /// [`LARGEST_TEXT`](crate::net::LARGEST_TEXT) bytes.
     pub text: Vec<u8>,
 }
 
-/// Has a process of its own serve a connection, and waits until it has ended. If no process can be started the peer is told that the
-/// server is at its limit. `guard` is dropped when the connection ends.
+/// Serves a connection by a process of its own, and waits for its end. If no process can be
+/// started, the peer gets the answer that the server is at its limit. `guard` is dropped when the
+/// connection ends.
 pub fn hand_over_connection<Guard: 'static>(
     socket: Rc<Socket>,
     service: Rc<RefCell<Service>>,
@@ -44,7 +46,8 @@ pub fn hand_over_connection<Guard: 'static>(
         let handover = service.borrow().handover.clone();
         match start(&socket, handover).await {
             Ok((process, tether)) => {
-                // The connection is the process's alone from now on: it ends when that closes it.
+                // From now on only the process owns the connection: it ends when the process closes
+                // it.
                 drop(socket);
                 let status = end(&process, tether).await?;
                 log::debug!("{peer} | Process {}: {status}", process.id());
@@ -68,7 +71,7 @@ async fn start(socket: &Socket, handover: Option<Arc<Handover>>) -> io::Result<(
     Ok((Process::start(&command).await?, tether))
 }
 
-/// Waits until the process has ended; asks it to, when the server is to stop.
+/// Waits until the process has ended; asks it to end when the server stops.
 async fn end(process: &Process, tether: Tether) -> io::Result<ExitStatus> {
     let stopped = async {
         stopping().await;

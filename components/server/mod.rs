@@ -1,4 +1,5 @@
-//! Whole web servers: [`WebServer`], its wiring, its connections, its access log, and how it explains requests.
+//! Whole web servers: [`WebServer`], its wiring, its connections, its access log, and how it
+//! explains requests.
 
 mod access_log;
 mod connection;

@@ -1,11 +1,12 @@
-//! Where the connections of a server run. The graph of a connection is the same everywhere.
+//! Where the connections of a server run. The graph of a connection is the same in every mode.
 
 use std::fmt;
 use std::sync::Arc;
 
 use super::Handover;
 
-/// Where the connections of a server run: what [`WebServer::mode`](super::WebServer::mode) takes.
+/// Where the connections of a server run: the argument of
+/// [`WebServer::mode`](super::WebServer::mode).
 ///
 /// # Examples
 ///
@@ -21,14 +22,15 @@ use super::Handover;
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub enum Mode {
-    /// Side by side, on every worker.
+    /// In parallel, on every worker.
     #[default]
     Pool,
-    /// One after another, on one worker. The next connection is accepted when the one before has ended; others wait in the backlog
-    /// of the system. A peer that says nothing holds up all others for as long as [`Site::keep_alive`](super::Site::keep_alive) allows.
+    /// One after another, on one worker. The server accepts the next connection when the previous
+    /// one has ended; others wait in the backlog of the system. A silent peer blocks all others for
+    /// as long as [`Site::keep_alive`](super::Site::keep_alive) allows.
     Single,
-    /// Each in a process of its own. The connections are accepted and counted here; what serves them is the server that the process
-    /// makes, by [`WebServer::serve`](super::WebServer::serve).
+    /// Each in a process of its own. This process accepts and counts the connections; the server
+    /// that the new process makes serves them, by [`WebServer::serve`](super::WebServer::serve).
     Forking(Arc<Handover>),
 }
 

@@ -1,4 +1,4 @@
-//! Putting programs into a web server.
+//! Mounts programs in a web server.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use crate::gateway::{Application, Handler, Mount, serve_handler, serve_shared};
 use crate::web::Route;
 
 impl WebServer {
-    /// Has an application serve a path and all below it: `/app` and `/app/...`, but not `/apple`. The path becomes `SCRIPT_NAME`, what stands
-    /// behind it `PATH_INFO`.
+    /// Serves a path and everything below it by an application: `/app` and `/app/...`, but not
+    /// `/apple`. The path becomes `SCRIPT_NAME`, and the rest of the path `PATH_INFO`.
     ///
-    /// It is a [route](Self::route) under the name of its path, so among several that match the first counts.
+    /// It is a [route](Self::route) with the name of its path: the first route that matches wins.
     ///
     /// # Examples
     ///
@@ -41,7 +41,7 @@ impl WebServer {
         })
     }
 
-    /// Has a handler serve the requests that go along `route`; `name` is its name in the graph.
+    /// Serves the requests of `route` by a handler; `name` is its name in the graph.
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! What a server serves, and within which bounds.
+//! What a server serves, and within which limits.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use crate::documents::FileOptions;
 use crate::http::{Fields, Limits};
 use crate::web::Patience;
 
-/// What a server serves, and within which bounds.
+/// What a server serves, and within which limits.
 ///
 /// # Examples
 ///
@@ -23,31 +23,32 @@ use crate::web::Patience;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Site {
-    /// The folder that is served.
+    /// The folder to serve.
     pub docroot: PathBuf,
     /// How its files are served.
     pub files: FileOptions,
-    /// Fields that every response has.
+    /// Fields that are added to every response.
     pub fields: Fields,
-    /// How much of a request is taken in.
+    /// Size limits of requests.
     pub limits: Limits,
-    /// How long a request may take to come in.
+    /// Time limits of requests.
     pub patience: Patience,
-    /// How long a connection may be silent between two requests.
+    /// The idle timeout of a connection between two requests.
     pub keep_alive: Duration,
     /// How long a peer may read nothing of its response.
     pub write_stall: Duration,
-    /// Whether a client that has shut down its side of the connection still waits for what programs, applications and handlers
-    /// make for it. They are stopped otherwise. Files are sent either way.
+    /// Whether a client that has shut down its side of the connection still waits for the responses
+    /// of programs, applications and handlers. Otherwise these are stopped. Files are sent in both
+    /// cases.
     pub half_close: bool,
-    /// How many connections there may be in all.
+    /// The limit of connections in total.
     pub connections: usize,
-    /// How many connections there may be of one client address.
+    /// The limit of connections per client address.
     pub connections_per_client: usize,
 }
 
 impl Site {
-    /// The files below `docroot`, within the default bounds.
+    /// Serves the files below `docroot`, with the default limits.
     pub fn new(docroot: impl Into<PathBuf>) -> Self {
         Self {
             docroot: docroot.into(),

@@ -1,9 +1,9 @@
-//! Ends a component with its peer: what nobody waits for need not be made.
+//! Ends a component with its peer, because nobody waits for its result.
 
 use futures_lite::future::or;
 use kamea::{Component, Ports, Started};
 
-/// A component that ends when a future is ready, whatever it is at.
+/// A component that ends when a future is ready, at any point of its work.
 pub(super) struct UntilGone<C, G> {
     component: C,
     gone: G,

@@ -1,4 +1,4 @@
-//! The web server: a graph of the parts in this folder, every one of which can be replaced.
+//! The web server: a graph of the parts in this folder. You can replace every one of them.
 //!
 //! ```text
 //!  on each worker:
@@ -65,7 +65,7 @@ impl From<HandlerPortsHandles> for Served {
     }
 }
 
-/// A handler between two buffers: slow clients hold a place in neither direction.
+/// A handler between two buffers: a slow client occupies it in neither direction.
 fn buffered(graph: &mut ConnectionGraph, name: &str, handler: HandlerPortsHandles) -> Served {
     let buffer = graph.add(&format!("{name} buffer"), buffer_bodies());
     let spool = add_spool(graph, &format!("{name} spool"));
@@ -89,7 +89,7 @@ fn add_spool(graph: &mut ConnectionGraph, name: &str) -> ResponseFilterPortsHand
     })
 }
 
-/// A web server, to be configured and then run.
+/// A web server: configure it, then run it.
 ///
 /// # Examples
 ///
@@ -126,9 +126,9 @@ pub struct WebServer {
     site: Site,
     mode: Mode,
     files: Slot<HandlerPortsHandles>,
-    /// A user's own error component; ours otherwise.
+    /// A user's own error component; `None`: the built-in one.
     errors: Option<Slot<ErrorPortsHandles>>,
-    /// A user's own router; ours otherwise.
+    /// A user's own router; `None`: the built-in one.
     router: Option<Slot<RoutePortsHandles>>,
     routes: Vec<(Route, String, Slot<Served>)>,
     /// Further folders of files, for some of the routes.
@@ -136,9 +136,9 @@ pub struct WebServer {
     filters: Vec<(String, Slot<FilterPortsHandles>)>,
     response_filters: Vec<(String, Slot<ResponseFilterPortsHandles>)>,
     records: Option<Sender<LogEntry>>,
-    /// Which requests are explained, if any may be.
+    /// Which requests are explained, if this is enabled.
     explanations: Option<Explanations>,
-    /// How programs are run, if they are.
+    /// How CGI programs are run, if they are enabled.
     cgi: Option<Cgi>,
 }
 
@@ -159,7 +159,7 @@ pub enum StartError {
     Bind {
         /// The address.
         address: SocketAddr,
-        /// Why.
+        /// The reason.
         error: io::Error,
     },
     /// The folder cannot be served.
@@ -167,19 +167,19 @@ pub enum StartError {
     Docroot {
         /// The folder.
         docroot: PathBuf,
-        /// Why.
+        /// The reason.
         error: io::Error,
     },
-    /// A server that runs cannot go over to another mode.
+    /// A running server cannot change its mode.
     #[error("the mode cannot change while the server runs: start it anew")]
     Mode,
-    /// A component that was put in does not fit.
+    /// A component of the user does not fit.
     #[error(transparent)]
     Graph(#[from] GraphError),
 }
 
 impl WebServer {
-    /// A server of the files of `site`.
+    /// Creates a server of the files of `site`.
     pub fn new(site: Site) -> Self {
         Self {
             site,
@@ -201,13 +201,13 @@ impl WebServer {
         }
     }
 
-    /// Says where connections run; side by side on every worker otherwise.
+    /// Sets where connections run. The default is in parallel, on every worker.
     #[must_use]
     pub fn mode(self, mode: Mode) -> Self {
         Self { mode, ..self }
     }
 
-    /// Puts another component in the place of the file handler.
+    /// Replaces the file handler.
     #[must_use]
     pub fn files(self, component: impl Component<HandlerPorts> + Clone + Send + Sync) -> Self {
         Self {
@@ -216,7 +216,7 @@ impl WebServer {
         }
     }
 
-    /// Puts another component in the place of the error component. Should it fail, ours answers, and the log tells.
+    /// Replaces the error component. If it fails, the built-in one answers, and the log reports it.
     #[must_use]
     pub fn errors(self, component: impl Component<ErrorPorts> + Clone + Send + Sync) -> Self {
         Self {
@@ -225,11 +225,11 @@ impl WebServer {
         }
     }
 
-    /// Has a component serve a method, for every path: any token (RFC 9110 section 9.1).
+    /// Serves a method by a component, for every path: any token (RFC 9110 section 9.1).
     ///
     /// # Errors
     ///
-    /// If `method` is no token.
+    /// If `method` is not a token.
     pub fn method(
         self,
         method: &str,
@@ -238,8 +238,8 @@ impl WebServer {
         Ok(self.route(method, Route::any_path().method(method)?, component))
     }
 
-    /// Has a component serve the requests that go along `route`; `name` is its name in the graph. The first route that a request
-    /// matches counts.
+    /// Serves the requests of `route` by a component; `name` is its name in the graph. The first
+    /// matching route wins.
     #[must_use]
     pub fn route(
         mut self,
@@ -258,7 +258,7 @@ impl WebServer {
         self
     }
 
-    /// Like [`route`](Self::route), for a component that is made for each connection.
+    /// Like [`route`](Self::route), with a new component for each connection.
     #[must_use]
     pub(crate) fn route_seeded<C: Component<HandlerPorts>>(
         mut self,
@@ -271,7 +271,8 @@ impl WebServer {
         self
     }
 
-    /// Has the files of a further folder serve the requests that go along `route`, read only and without thumbnails.
+    /// Serves the requests of `route` from the files of a further folder, read only and without
+    /// thumbnails.
     #[must_use]
     pub fn folder(
         mut self,
@@ -292,19 +293,19 @@ impl WebServer {
         })
     }
 
-    /// Has a WSGI application serve all requests below `path`, of any method; `/` for all.
+    /// Serves all requests below `path`, of any method, by a WSGI application; `/` for all.
     #[must_use]
     pub fn wsgi(mut self, path: &str, pool: WsgiPool) -> Self {
         let prefix = path.trim_end_matches('/').to_owned();
         let route = match prefix.as_str() {
-            // Nothing has to be decoded to know that it is below the root.
+            // Every path is below the root: no decoding is needed.
             "" => Route::any_path(),
             prefix => Route::below(prefix),
         };
         let add: Slot<_> = Box::new(move |graph, name| {
             let (buffering, pool, prefix) = (pool.is_buffering(), pool.clone(), prefix.clone());
             let wsgi = graph.add_seeded(name, move |connection: &mut Opened| {
-                // A connection that is gone has no address, and needs none any more.
+                // A closed connection has no address, and needs none any more.
                 let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
                 let local = connection.socket.local().unwrap_or(nowhere);
                 let mount = Mount::new(local).script_name(&prefix).pass_authorization();
@@ -319,9 +320,9 @@ impl WebServer {
         self
     }
 
-    /// Puts another component in the place of the router. Its outboxes `routes` are those of [`route`](Self::route), [`method`](Self::method)
-    /// and [`folder`](Self::folder), in the order in which they were named; then come thumbnails, PUT and DELETE, as far as
-    /// the site has them.
+    /// Replaces the router. Its outboxes `routes` are those of [`route`](Self::route),
+    /// [`method`](Self::method) and [`folder`](Self::folder), in the order of the calls; then those
+    /// of thumbnails, PUT and DELETE follow, if the site has them.
     #[must_use]
     pub fn router(self, component: impl Component<RoutePorts> + Clone + Send + Sync) -> Self {
         Self {
@@ -330,7 +331,8 @@ impl WebServer {
         }
     }
 
-    /// Puts a component between the parser and the router, behind those that are there already.
+    /// Inserts a component between the parser and the router, after those that were inserted
+    /// earlier.
     #[must_use]
     pub fn filter(
         mut self,
@@ -341,7 +343,7 @@ impl WebServer {
         self
     }
 
-    /// Puts a component before the encoder, behind those that are there already.
+    /// Inserts a component before the encoder, after those that were inserted earlier.
     #[must_use]
     pub fn response_filter(
         mut self,
@@ -353,7 +355,7 @@ impl WebServer {
         self
     }
 
-    /// Has a record of every exchange sent to a log.
+    /// Sends a record of every exchange to a log.
     #[must_use]
     pub fn records(self, log: Sender<LogEntry>) -> Self {
         Self {
@@ -362,8 +364,9 @@ impl WebServer {
         }
     }
 
-    /// Has requests explained: where they go, what each component says to them, how long each takes. Which ones, `explanations` say: those of clients on this machine that
-    /// ask for it by `Kamea-Explain: 1`, which get the explanation as JSON in the place of the response, and those that somebody picks.
+    /// Explains requests: where they go, what each component decides, how long each takes.
+    /// `explanations` selects the requests. Clients on this machine ask with `Kamea-Explain: 1`,
+    /// and get the explanation as JSON instead of the response. Callers can also pick requests.
     #[must_use]
     pub fn explain(self, explanations: Explanations) -> Self {
         Self {
@@ -372,8 +375,8 @@ impl WebServer {
         }
     }
 
-    /// Has programs below the document root answer requests, as CGI/1.1 has it. Which files are programs, the options of the
-    /// [`Site`]'s files say.
+    /// Answers requests by programs below the document root (CGI/1.1). The file options of the
+    /// [`Site`] say which files are programs.
     #[must_use]
     pub fn cgi(self, options: CgiOptions) -> Self {
         Self {
@@ -382,7 +385,8 @@ impl WebServer {
         }
     }
 
-    /// Checks that the server could run, apart from its addresses; gives the graph of a connection.
+    /// Checks that the server could run, apart from its addresses. Returns the graph of a
+    /// connection.
     ///
     /// # Errors
     ///
@@ -393,11 +397,12 @@ impl WebServer {
         Ok(self.wire()?)
     }
 
-    /// Runs the server on every worker of `scheduler`, or on one of them if its [`Mode`] wants no more.
+    /// Runs the server on every worker of `scheduler`, or on one of them if its [`Mode`] requires
+    /// that.
     ///
     /// # Errors
     ///
-    /// [`StartError`] says what cannot be had; nothing is served then.
+    /// [`StartError`] says what is not available; nothing is served then.
     pub fn run(
         self,
         scheduler: &Scheduler,
@@ -411,11 +416,12 @@ impl WebServer {
         start(configuration, scheduler, Bound::new(addresses, count)?)
     }
 
-    /// Runs the server on sockets that listen already, on as many workers of `scheduler` as they were made for.
+    /// Runs the server on sockets that already listen, on as many workers of `scheduler` as the
+    /// sockets were made for.
     ///
     /// # Errors
     ///
-    /// [`StartError`] says what cannot be had; nothing is served then.
+    /// [`StartError`] says what is not available; nothing is served then.
     ///
     /// # Panics
     ///
@@ -453,7 +459,8 @@ impl WebServer {
     }
 }
 
-/// Sockets that listen, before there are threads that serve: to bind low ports takes rights that a server gives up then.
+/// Sockets that listen before the serving threads exist: a server needs privileges to bind low
+/// ports, and drops them afterwards.
 ///
 /// # Examples
 ///
@@ -479,7 +486,7 @@ impl Bound {
     ///
     /// # Errors
     ///
-    /// [`StartError::Bind`] names the address that cannot be had.
+    /// [`StartError::Bind`] names the address that is not available.
     pub fn new(addresses: &[SocketAddr], workers: usize) -> Result<Self, StartError> {
         let bind = |&address| {
             let bound = listeners(address, workers);

@@ -1,4 +1,4 @@
-//! The explanation of a request, made of the hops of its messages.
+//! The explanation of a request, built from the hops of its messages.
 
 use std::time::{Duration, Instant};
 
@@ -9,25 +9,25 @@ use super::stamp::{Hop, What};
 use crate::http::RequestHead;
 use crate::web::{Body, Exchange, Piece, Request, Response, Route};
 
-/// The way of one request through the components of its connection.
+/// The path of one request through the components of its connection.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Explanation {
-    /// The request, up to where its response began.
+    /// The request, until its response began.
     pub request: Box<RequestHead>,
-    /// The exchange, which tells the peer.
+    /// The exchange, which names the peer.
     pub exchange: Exchange,
-    /// Where it went, in order.
+    /// The hops, in order.
     pub hops: Vec<ExplainedHop>,
     /// The status of the response.
     pub status: StatusCode,
-    /// How many bytes of content the response has, if that is known.
+    /// The length of the response's body in bytes, if it is known.
     pub length: Option<u64>,
-    /// How long it took, from the parser to the encoder.
+    /// The time from the parser to the encoder.
     pub took: Duration,
 }
 
-/// What one component did with a request, or with what had come of it.
+/// The action of one component on a request, or on its result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExplainedHop {
@@ -35,19 +35,20 @@ pub struct ExplainedHop {
     pub component: String,
     /// Its outbox, as `component.port`.
     pub from: String,
-    /// The inbox that it went to.
+    /// The inbox that received the message.
     pub to: String,
-    /// What it did, in words.
+    /// The action, in words.
     pub verdict: String,
-    /// The rules that it tried, and what came of each, if it is the router.
+    /// For the router: the rules that it tried, with their results.
     pub rules: Vec<(String, String)>,
-    /// How long it had it, the time in its inbox included.
+    /// How long the component had the message, including the time in its inbox.
     pub took: Duration,
 }
 
 impl Explanation {
-    /// As JSON, with times in seconds:
-    /// `{"request": {"method", "target", "peer"}, "hops": [{"component", "from", "to", "verdict", "rules", "seconds"}], "response": {"status", "reason", "length"}, "seconds"}`.
+    /// As JSON, with times in seconds: `{"request": {"method", "target", "peer"}, "hops":
+    /// [{"component", "from", "to", "verdict", "rules", "seconds"}], "response": {"status",
+    /// "reason", "length"}, "seconds"}`.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let rule = |(rule, verdict): &(String, String)| json!({"rule": rule, "verdict": verdict});
@@ -78,7 +79,7 @@ impl Explanation {
     }
 }
 
-/// What is known so far of a request that is to be explained.
+/// What is known so far about a request to explain.
 #[derive(Debug)]
 pub(super) struct Account {
     request: Box<RequestHead>,
@@ -149,7 +150,7 @@ impl Account {
     }
 }
 
-/// The routes up to the one that a request goes, each with why not.
+/// The routes up to the matching one, each with the reason why it did not match.
 fn tried(routes: &[(String, Route)], request: &RequestHead) -> Vec<(String, String)> {
     let mut tried = Vec::new();
     for (name, route) in routes {

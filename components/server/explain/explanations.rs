@@ -1,4 +1,4 @@
-//! Which requests are explained, and to whom.
+//! Which requests are explained, and who gets the explanation.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,10 +12,10 @@ use super::explanation::Explanation;
 use crate::http::{Fields, RequestHead, ResponseHead};
 use crate::web::{Body, Request, Response, Route};
 
-/// Which requests of a server are to be explained: those whose field `Kamea-Explain` has the [secret](Self::secret), and
-/// those that somebody [picks](Self::pick).
+/// The requests of a server to explain: those whose field `Kamea-Explain` has the
+/// [secret](Self::secret), and those that a caller [picks](Self::pick).
 ///
-/// A clone is the same.
+/// Clones share their state.
 ///
 /// # Examples
 ///
@@ -48,9 +48,10 @@ impl Default for Explanations {
 
 #[derive(Debug)]
 struct Picks {
-    /// What a client shows to have its own request explained. An address would not do: behind a proxy all come from one.
+    /// What a client must send to get its own request explained. An address would not be enough:
+    /// behind a proxy all clients have the same one.
     secret: String,
-    /// How many there are: a look costs a request next to nothing.
+    /// The number of picks: to check it costs a request almost nothing.
     count: AtomicUsize,
     picks: Mutex<Vec<Pick>>,
     next: AtomicUsize,
@@ -64,16 +65,16 @@ struct Pick {
 }
 
 impl Explanations {
-    /// How many may be waited for at once.
+    /// How many picks may wait at the same time.
     pub const LIMIT: usize = 16;
 
-    /// None are wanted yet. The secret is random.
+    /// Explains nothing yet. The secret is random.
     #[must_use]
     pub fn new() -> Self {
         Self::with_secret(format!("{:032x}", kamea::random::token()))
     }
 
-    /// The same with a secret that is known already.
+    /// Explains nothing yet. The secret is the given one.
     #[must_use]
     pub fn with_secret(secret: impl Into<String>) -> Self {
         Self(Arc::new(Picks {
@@ -84,14 +85,15 @@ impl Explanations {
         }))
     }
 
-    /// The value of the field `Kamea-Explain` with which a client has its request explained.
+    /// The value of the field `Kamea-Explain` with which a client gets its request explained.
     #[must_use]
     pub fn secret(&self) -> &str {
         &self.0.secret
     }
 
-    /// Has the next request explained whose path, decoded, matches a pattern (`*` stands for any characters, `?` for one), whoever it comes from; its client
-    /// notices nothing. `None` if [`LIMIT`](Self::LIMIT) are waited for already.
+    /// Explains the next request whose decoded path matches a pattern (`*` stands for any
+    /// characters, `?` for one), from any client; the client does not notice. `None` if
+    /// [`LIMIT`](Self::LIMIT) picks are already waiting.
     #[must_use]
     pub fn pick(&self, path: &str) -> Option<Picked> {
         let mut picks = self.0.picks();
@@ -111,7 +113,7 @@ impl Explanations {
         })
     }
 
-    /// Who wants this request explained.
+    /// The receiver of this request's explanation.
     pub(in crate::server) fn wanted(&self, request: &Request) -> Option<Asked> {
         if self.asks(&request.head) && !request.exchange.is_head {
             return Some(Asked::Client);
@@ -126,7 +128,7 @@ impl Explanations {
 }
 
 impl Explanations {
-    /// Whether a client asks for an explanation, and may.
+    /// Whether a client asks for an explanation, and is allowed to.
     fn asks(&self, head: &RequestHead) -> bool {
         let shown = head.fields.get("kamea-explain");
         shown.is_some_and(|shown| shown.ct_eq(self.0.secret.as_bytes()).into())
@@ -147,7 +149,7 @@ impl Picks {
     }
 }
 
-/// A request that has been picked to be explained, before it has come. Dropping it takes that back.
+/// A pattern whose next request will be explained. Drop it to cancel.
 #[derive(Debug)]
 pub struct Picked {
     id: usize,
@@ -156,7 +158,8 @@ pub struct Picked {
 }
 
 impl Picked {
-    /// Its explanation, once it has been answered; `None` if it never was, because its connection ended.
+    /// Waits for the explanation, once the request is answered; `None` if its connection ended
+    /// before.
     pub async fn explanation(&mut self) -> Option<Explanation> {
         self.explanation.next().await
     }
@@ -168,21 +171,21 @@ impl Drop for Picked {
     }
 }
 
-/// Who wants a request explained.
+/// The receiver of an explanation.
 #[derive(Debug)]
 pub(in crate::server) enum Asked {
-    /// Its client: in the place of the response.
+    /// The client: it gets the explanation instead of the response.
     Client,
-    /// Somebody else.
+    /// A caller that picked the request.
     Other(Sender<Explanation>),
 }
 
 impl Asked {
-    /// Tells who has asked; gives the response that the client gets.
+    /// Delivers the explanation; returns the response for the client.
     pub(super) fn tell(self, explanation: Explanation, response: Response) -> Response {
         match self {
             Self::Other(to) => {
-                // Who does not wait any more need not be told.
+                // A caller that has stopped waiting needs no explanation.
                 let _ = to.try_send(explanation);
                 response
             }

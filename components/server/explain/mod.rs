@@ -1,4 +1,4 @@
-//! Explaining a request: where it goes, what each component says to it, and how long each takes.
+//! Explains requests: where they go, what each component decides, and how long each takes.
 //!
 //! ```text
 //! requests ──▶ ┌ explain_requests ─────────────────────────────────────────────────────────────┐ ──▶ passed
@@ -6,8 +6,9 @@
 //!              └────────────────────╌╌╌ hops ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌▲──────────────┘ ──▶ failures
 //! ```
 //!
-//! A request that nobody wants explained passes. One that is wanted goes through a graph of its own: the same components, with a stamp on every link that tells the
-//! end of the line what has passed, and when.
+//! A request that needs no explanation passes. A request to explain goes through a graph of its
+//! own: the same components, with a stamp on every link. The stamps report to the end of the line
+//! what has passed, and when.
 
 mod explanation;
 mod explanations;
@@ -29,7 +30,7 @@ use crate::web::{Exchange, Failure, FilterPorts, Request, Response, Route};
 use explanation::Account;
 use stamp::{Hop, Stamped, stamp};
 
-/// A request that is to be explained, on its way through the graph that is made for it.
+/// A request to explain, on its path through the graph that is made for it.
 #[derive(Debug)]
 pub(super) struct Errand {
     request: Option<Request>,
@@ -38,7 +39,8 @@ pub(super) struct Errand {
     told: Sender<Response>,
 }
 
-/// Passes requests on, except those that are to be explained: they go through a graph of their own, made from `explaining`.
+/// Passes requests on, except those to explain: these go through a graph of their own, made from
+/// `explaining`.
 pub(super) fn explain_requests(
     explanations: Explanations,
     explaining: Template<Opened>,
@@ -65,7 +67,7 @@ async fn explain(
     asked: Asked,
 ) -> Done {
     let exchange = request.exchange;
-    // The secret goes no further.
+    // The secret is removed here.
     let mut request = request;
     request.head.fields.remove("kamea-explain");
     let (told, mut responses) = link(1);
@@ -121,7 +123,8 @@ pub(super) fn add_beginning(graph: &mut Graph<PerSeed<Opened>>) -> kamea::Outbox
     parser.outbox
 }
 
-/// Adds the end of the line, which stands for the encoder, and a stamp to every link before it. `routes` are those of the router, if it is ours.
+/// Adds the end of the line, which stands for the encoder, and a stamp to every link before it.
+/// `routes` are those of the router, if it is the built-in one.
 pub(super) fn add_end(
     graph: &mut Graph<PerSeed<Opened>>,
     wire: impl FnOnce(&mut Graph<PerSeed<Opened>>, kamea::InboxHandle<Response>),
@@ -153,13 +156,13 @@ fn put_stamps<T: Stamped>(
 /// The ports of [`tell`].
 #[derive(Debug, Ports)]
 struct TellPorts {
-    /// What the request has come to.
+    /// The result of the request.
     responses: Inbox<Response>,
-    /// The way there.
+    /// The hops.
     hops: Inbox<Hop>,
 }
 
-/// Gives the response back, or the explanation in its place.
+/// Returns the response, or the explanation instead of it.
 fn tell(
     errand: Option<Errand>,
     routes: Option<Arc<[(String, Route)]>>,
@@ -199,7 +202,7 @@ fn tell(
     }
 }
 
-/// The response to this exchange: what answers faults does not know which one that is.
+/// The response to this exchange: the component that answers faults does not know its number.
 fn due(mut response: Response, exchange: Exchange) -> Response {
     if response.exchange.number == Exchange::DUE {
         response.exchange = exchange;

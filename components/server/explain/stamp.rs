@@ -1,4 +1,4 @@
-//! The stamp: passes on what goes through a link, and tells that and when it did.
+//! The stamp: passes on what goes through a link, and reports what passed and when.
 
 use std::borrow::Cow;
 use std::time::Instant;
@@ -12,15 +12,15 @@ use crate::web::{Failure, Request, Response};
 /// The ports of [`stamp`].
 #[derive(Debug, Ports)]
 pub(super) struct StampPorts<T: Message> {
-    /// What goes through the link.
+    /// The messages of the link.
     pub(super) messages: Inbox<T>,
-    /// The same.
+    /// The same messages.
     pub(super) passed: Outbox<T>,
-    /// What has passed.
+    /// A report of each message.
     pub(super) hops: Outbox<Hop>,
 }
 
-/// Something has gone through a link.
+/// A message that went through a link.
 #[derive(Debug)]
 pub(super) struct Hop {
     pub(super) link: LinkEnds,
@@ -28,7 +28,7 @@ pub(super) struct Hop {
     pub(super) at: Instant,
 }
 
-/// What has gone through a link.
+/// The kind of a message that went through a link.
 #[derive(Debug)]
 pub(super) enum What {
     Request,
@@ -36,7 +36,7 @@ pub(super) enum What {
     Response(StatusCode),
 }
 
-/// A message that is told of.
+/// A message that a stamp can report.
 pub(super) trait Stamped: Message {
     fn what(&self) -> What;
 }
@@ -59,7 +59,7 @@ impl Stamped for Response {
     }
 }
 
-/// Passes on what goes through a link, and tells of it.
+/// Passes on what goes through a link, and reports it.
 pub(super) fn stamp<T: Stamped>(
     link: LinkEnds,
 ) -> impl Component<StampPorts<T>> + Clone + Send + Sync {
@@ -70,7 +70,7 @@ pub(super) fn stamp<T: Stamped>(
                 what: message.what(),
                 at: now(),
             };
-            // Before the message: what it comes to must not come first.
+            // Report first: otherwise the result of the message could arrive before the report.
             io.hops.send(hop).await?;
             io.passed.send(message).await?;
         }

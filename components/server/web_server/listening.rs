@@ -1,4 +1,4 @@
-//! A server that runs.
+//! A running server.
 
 use std::mem::{Discriminant, discriminant};
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use crate::net::{Accepted, Admission};
 use crate::server::Mode;
 use crate::server::connections::{Configuration, Connections, connection_graph, graph_over, part};
 
-/// A server that runs.
+/// A running server.
 ///
 /// # Examples
 ///
@@ -29,26 +29,27 @@ use crate::server::connections::{Configuration, Connections, connection_graph, g
 #[derive(Debug)]
 pub struct Listening {
     pub(super) addresses: Vec<SocketAddr>,
-    /// Where connections run; that cannot change.
+    /// Where connections run; it cannot change.
     pub(super) mode: Discriminant<Mode>,
     pub(super) running: Vec<Running>,
     pub(super) admission: Arc<Admission>,
-    /// To the connections of each worker.
+    /// The senders to the connections of each worker.
     pub(super) configurations: Vec<Sender<Configuration>>,
 }
 
 impl Listening {
-    /// The addresses, with the ports that the system chose where none was given.
+    /// Returns the addresses, with the ports that the system chose for port 0.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// Puts another server in the place of this one, at the same addresses. Connections stay: each goes on with the new graph when what it
-    /// has been asked for is answered, at the latest after one further request.
+    /// Replaces the server by another one, at the same addresses. Connections stay open: each
+    /// changes to the new graph when its open requests are answered, at the latest after one
+    /// further request.
     ///
     /// # Errors
     ///
-    /// [`StartError`] says what is wrong with the new one; then this one goes on.
+    /// [`StartError`] says what is wrong with the new server; the current one then continues.
     pub async fn replace(&self, server: WebServer) -> Result<(), StartError> {
         let configuration = server.into_configuration()?;
         if discriminant(&configuration.mode) != self.mode {
@@ -58,24 +59,26 @@ impl Listening {
         self.admission
             .set_bounds(site.connections, site.connections_per_client);
         for worker in &self.configurations {
-            // A worker whose connections are gone is about to end.
+            // A worker whose connections have ended is about to end.
             let _ = worker.send(configuration.clone()).await;
         }
         Ok(())
     }
 
-    /// Begins a graceful stop: no new connections, and those that there are end when their requests are answered.
+    /// Begins a graceful stop: the server accepts no new connections, and the open ones end when
+    /// their requests are answered.
     pub fn stop(&self) {
         self.running.iter().for_each(Running::stop);
     }
 }
 
 impl WebServer {
-    /// Serves one connection, which was accepted elsewhere, on any worker of `scheduler`, and then ends. The [`Mode`] does not matter.
+    /// Serves one connection, which was accepted elsewhere, on any worker of `scheduler`, and then
+    /// ends. The [`Mode`] does not matter.
     ///
     /// # Errors
     ///
-    /// [`StartError`] says what cannot be had; nothing is served then.
+    /// [`StartError`] says what is not available; nothing is served then.
     ///
     /// # Examples
     ///
@@ -106,11 +109,12 @@ impl WebServer {
         Ok(scheduler.run(connection_graph(accepted, connections))?)
     }
 
-    /// The server as a graph over connections from elsewhere: those of a simulated network, for example.
+    /// Returns the server as a graph over connections from elsewhere: those of a simulated network,
+    /// for example.
     ///
     /// # Errors
     ///
-    /// [`StartError`] says what cannot be had.
+    /// [`StartError`] says what is not available.
     ///
     /// # Examples
     ///
@@ -146,11 +150,11 @@ impl WebServer {
         Ok(graph_over(acceptor, self.into_connections()?))
     }
 
-    /// The server as a component that is given its connections.
+    /// Returns the server as a component that receives its connections.
     ///
     /// # Errors
     ///
-    /// [`StartError`] says what cannot be had.
+    /// [`StartError`] says what is not available.
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! How the parts of a connection are wired.
+//! The wiring of a connection's components.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -21,10 +21,11 @@ use crate::web::{
     record_exchanges, refuse_requests, route_requests,
 };
 
-/// How long a peer may take to read that it is one too many.
+/// How long a peer may take to read the refusal of its connection.
 const REFUSAL_STALL: Duration = Duration::from_secs(1);
 
-/// How many pieces may wait for the writer. A buffer has up to 64 KiB, so that a slow peer costs little memory.
+/// How many pieces may wait for the writer. A buffer has up to 64 KiB, so that a slow peer costs
+/// little memory.
 const PIECES: usize = 4;
 
 /// The outboxes that lead to the error component and to the encoder, while they are collected.
@@ -36,7 +37,7 @@ struct Ends {
     notices: Vec<OutboxHandle<Notice>>,
 }
 
-/// The ports of the CGI handler that are still to be linked.
+/// The ports of the CGI handler that are not linked yet.
 struct Programmed {
     requests: InboxHandle<Request>,
     passed: OutboxHandle<Request>,
@@ -78,7 +79,7 @@ impl WebServer {
         Ok(graph)
     }
 
-    /// Puts what explains requests before everything that they go through, if they are explained.
+    /// Inserts the explainer before all components that it explains, if it is enabled.
     fn wire_explain(
         &self,
         graph: &mut ConnectionGraph,
@@ -99,7 +100,8 @@ impl WebServer {
         Ok(explain.passed)
     }
 
-    /// The graph of one request that is explained: what it would go through otherwise, between a beginning and an end of its own.
+    /// The graph of one request to explain: the usual components, between a beginning and an end of
+    /// its own.
     fn wire_explaining(&self) -> ConnectionGraph {
         let mut graph = Graph::template("explanation");
         let mut ends = Ends::default();
@@ -114,7 +116,8 @@ impl WebServer {
         graph
     }
 
-    /// The routes of the router and what each leads to, in the order in which it tries them, unless it is the user's.
+    /// The routes of the router and their targets, in the order of the router, unless the router is
+    /// the user's.
     fn rules(&self) -> Option<Arc<[(String, Route)]>> {
         let own = self.routes.iter();
         let own = own.map(|(route, name, _)| (name.clone(), route.clone()));
@@ -131,7 +134,7 @@ impl WebServer {
         self.router.is_none().then(|| rules.collect())
     }
 
-    /// The graph of a connection that is one too many: all it is for is to say so.
+    /// The graph of a connection above the limit: it only sends a refusal.
     pub(super) fn wire_refusal(&self) -> ConnectionGraph {
         let mut graph = Graph::template("refusal");
         let refuser = graph.add_seeded("refuser", |connection: &mut Opened| {
@@ -146,7 +149,8 @@ impl WebServer {
         graph
     }
 
-    /// Puts the tap of the access log behind the parser, and the recorder between encoder and parser, if there is a log.
+    /// Inserts the tap of the access log after the parser, and the recorder between encoder and
+    /// parser, if there is a log.
     fn wire_records(
         &self,
         graph: &mut ConnectionGraph,
@@ -168,7 +172,7 @@ impl WebServer {
         graph
             .link(notes.notes, recorder.notes)
             .capacity(2 * WINDOW as usize);
-        // Downstream of the encoder, so that it ends with what answers faults.
+        // Downstream of the encoder, so that it ends with the component that answers faults.
         graph
             .link(from_encoder, recorder.written)
             .measure(content)
@@ -195,7 +199,7 @@ impl WebServer {
         requests
     }
 
-    /// The router, the file handler, and what else serves requests: first what the user has put in.
+    /// The router, the file handler, and the other handlers: first those of the user.
     fn wire_routes(
         &self,
         graph: &mut ConnectionGraph,
@@ -216,8 +220,8 @@ impl WebServer {
         }
         handlers.push((self.files)(graph, "files").into());
 
-        // Where any request may be for a program, programs come first; else the router sends them theirs, and what they redirect goes
-        // through a router again.
+        // If any request may be for a program, programs come first. Otherwise the router sends them
+        // their requests, and the requests that they redirect go through a second router.
         let mut ways = Vec::new();
         match (cgi, cgi_route) {
             (Some(cgi), None) => {
@@ -242,7 +246,7 @@ impl WebServer {
         }
     }
 
-    /// A router; gives its outboxes for each of `routes`, and then that for files.
+    /// Adds a router; returns its outboxes for each of `routes`, and then the one for files.
     fn wire_router(
         &self,
         graph: &mut ConnectionGraph,
@@ -264,7 +268,7 @@ impl WebServer {
         outboxes
     }
 
-    /// The CGI handler, if there is to be one, and which requests are for it, if not any may be.
+    /// The CGI handler, if it is enabled, and its requests, unless any request may be for it.
     fn wire_cgi(
         &self,
         graph: &mut ConnectionGraph,
@@ -295,7 +299,7 @@ impl WebServer {
         (Some(programmed), candidates(&self.site.files.programs))
     }
 
-    /// What the options of the files ask for beside the file handler itself.
+    /// The handlers that the options of the files require beside the file handler itself.
     fn built_in_routes(&self) -> Vec<(Route, &'static str, Slot<Served>)> {
         let files = &self.site.files;
         let to = Route::any_path;
@@ -324,7 +328,8 @@ impl WebServer {
         routes
     }
 
-    /// The error component, the user's or ours, and the guard that makes failures of faults.
+    /// The error component, the user's or the built-in one, and the guard that turns faults into
+    /// failures.
     fn wire_errors(
         &self,
         graph: &mut ConnectionGraph,
@@ -352,7 +357,7 @@ impl WebServer {
         graph.supervise(|fault| policy(fault, "fallback"));
     }
 
-    /// The filters of responses, and the encoder behind them.
+    /// The filters of responses, and the encoder after them.
     fn wire_responses(
         &self,
         graph: &mut ConnectionGraph,
@@ -372,14 +377,15 @@ impl WebServer {
     }
 }
 
-/// The ports of the encoder that are still to be linked.
+/// The ports of the encoder that are not linked yet.
 struct Encoded {
     responses: InboxHandle<Response>,
     notices: InboxHandle<Notice>,
     written: OutboxHandle<Written>,
 }
 
-/// The encoder, and the writer behind it. What changes bytes on their way out, such as TLS, goes between the two.
+/// The encoder, and the writer after it. A component that changes the bytes, such as TLS, goes
+/// between the two.
 fn wire_output(graph: &mut ConnectionGraph, stall: Duration) -> Encoded {
     let encoder = graph.add_seeded("encoder", |connection: &mut Opened| {
         encode_responses(connection.socket.peer())
@@ -396,7 +402,8 @@ fn wire_output(graph: &mut ConnectionGraph, stall: Duration) -> Encoded {
     }
 }
 
-/// What a fault means for its connection. Without some components no answer can be given, among them the last resort for errors.
+/// The effect of a fault on its connection. Without some components no answer is possible, among
+/// them the last resort for errors.
 fn policy(fault: &Fault, last_resort: &str) -> Policy {
     match fault.component() {
         "reader" | "parser" | "choice" | "faults" | "encoder" | "writer" => Policy::Stop,
@@ -405,7 +412,7 @@ fn policy(fault: &Fault, last_resort: &str) -> Policy {
     }
 }
 
-/// Adds a component that needs to know the files.
+/// Adds a component that needs the files.
 fn per_files<C: Component<HandlerPorts>>(make: fn(Rc<Files>) -> C) -> Slot<Served> {
     Box::new(move |graph, name| {
         let handler = graph.add_seeded(name, move |connection: &mut Opened| {
@@ -415,7 +422,7 @@ fn per_files<C: Component<HandlerPorts>>(make: fn(Rc<Files>) -> C) -> Slot<Serve
     })
 }
 
-/// How much content a response had that was written.
+/// The length of the body of a response that was written.
 fn content(written: &Written) -> usize {
     usize::try_from(written.content).unwrap_or(usize::MAX)
 }
