@@ -1,10 +1,11 @@
-//! The small files that are asked for often, in memory; one cache a worker.
+//! A cache of small, popular files in memory; one per worker.
 //!
-//! How a change is noticed: an entry is trusted for [`TRUSTED`]; after that its path is opened anew, and what is found there
-//! must be the same file (device, inode), of the same size, with the same times of change. So a changed, replaced, moved or
-//! removed file, or a changed link or folder on the way to it, is seen within that time. The clock of a file system is
-//! coarse: a file that had changed less than [`SETTLED`] before it was read may change again without its times showing
-//! it. Such an entry is read anew at its next check.
+//! How a change is noticed: an entry is trusted for [`TRUSTED`]. After that its path is opened
+//! again, and must lead to the same file (device, inode), of the same size, with the same times of
+//! change. So a changed, replaced, moved or removed file, or a changed link or folder on its path,
+//! is noticed within that time. The clock of a file system is coarse: if a file changed less than
+//! [`SETTLED`] before it was read, it may change again without a change of its times. Such an entry
+//! is read again at its next check.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::Metadata;
@@ -18,16 +19,16 @@ use foldhash::fast::RandomState;
 
 use super::representation::Description;
 
-/// How long an entry is trusted without a look at the file.
+/// How long an entry is trusted without a check of the file.
 pub(super) const TRUSTED: Duration = Duration::from_millis(500);
 
-/// How long a file must have been left alone before its times are relied on.
+/// How long a file must be unchanged before its times are reliable.
 const SETTLED: Duration = Duration::from_secs(2);
 
 /// Files up to this size, in bytes, are kept in memory.
 pub(super) const LARGEST: u64 = 64 * 1024;
 
-/// What tells one state of a file from another.
+/// Distinguishes the states of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Identity {
     device: u64,
@@ -48,25 +49,27 @@ impl Identity {
         }
     }
 
-    /// A strong entity tag (RFC 9110 section 8.8.3): another one for every state of the file that its times show.
+    /// A strong entity tag (RFC 9110 section 8.8.3): different for every state of the file that its
+    /// times show.
     pub(super) fn etag(&self) -> String {
         format!("\"{}\"", self.opaque())
     }
 
-    /// The strong entity tag of what is made of the file in one way: in a content coding, for example.
+    /// The strong entity tag of a variant of the file: in a content coding, for example.
     pub(super) fn etag_of(&self, variant: &str) -> String {
         format!("\"{}-{variant}\"", self.opaque())
     }
 
-    /// What stands between the quotes of the entity tag.
+    /// The text between the quotes of the entity tag.
     pub(super) fn opaque(&self) -> String {
         let nanoseconds = i128::from(self.modified.0) * 1_000_000_000 + i128::from(self.modified.1);
         format!("{:x}-{:x}-{nanoseconds:x}", self.digest(), self.size)
     }
 
-    /// Tells files of the same size and time from each other, and does not tell the inode.
+    /// Distinguishes files of the same size and time, without showing the inode.
     fn digest(&self) -> u64 {
-        // Without a key: a tag that one process has given is known to the others. The time of change is not told elsewhere.
+        // Without a key: all processes must compute the same tag. The time of change hides the
+        // inode, because it appears nowhere else.
         let hashes = BuildHasherDefault::<DefaultHasher>::default();
         hashes.hash_one((self.device, self.inode, self.changed))
     }
@@ -76,7 +79,7 @@ impl Identity {
         self.modified.0 < other.modified.0
     }
 
-    /// Whether the file has been left alone for long enough that its times tell every later change.
+    /// Whether the file has been unchanged for so long that its times show every later change.
     fn is_settled(&self, at: SystemTime) -> bool {
         let seconds = at
             .duration_since(SystemTime::UNIX_EPOCH)
@@ -86,7 +89,8 @@ impl Identity {
     }
 }
 
-/// What an entry was made of: a file, and the file beside it that holds it in a content coding, if there is one.
+/// The source of an entry: a file, and the file beside it that holds its encoded form, if there is
+/// one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Origin {
     pub(super) file: Identity,
@@ -94,7 +98,7 @@ pub(super) struct Origin {
 }
 
 impl Origin {
-    /// Of what is made of no single file, and never confirmed.
+    /// The source of an entry that does not come from a single file, and is never confirmed.
     pub(super) const NONE: Self = Self {
         file: Identity {
             device: 0,
@@ -115,19 +119,19 @@ impl Origin {
     }
 }
 
-/// Content in memory, ready to be sent.
+/// A body in memory, ready to send.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) description: Description,
     pub(super) content: Bytes,
-    /// Whether it was read whole: it may be kept then.
+    /// Whether it was read completely: only then it may be cached.
     pub(super) is_whole: bool,
     origin: Origin,
     is_settled: bool,
 }
 
 impl Entry {
-    /// An entry that was read at `now`, by the calendar.
+    /// An entry that was read at `now`, in calendar time.
     pub(super) fn new(
         description: Description,
         content: Bytes,
@@ -145,7 +149,7 @@ impl Entry {
     }
 
     fn cost(&self, key: &[u8]) -> usize {
-        // Fields, tag and bookkeeping come to about this much.
+        // Fields, tag and bookkeeping take about this much.
         const OVERHEAD: usize = 512;
         key.len() + self.content.len() + OVERHEAD
     }
@@ -156,12 +160,13 @@ struct Slot {
     checked: Instant,
     /// The generation of the cache in which it was checked.
     generation: u64,
-    /// Asked for since the hand of the clock last came by.
+    /// Whether it was requested since the hand of the clock last passed.
     is_used: bool,
 }
 
-/// Entries by key, bounded in bytes; the least recently used go first, more or less (the clock algorithm). The key of a file is its path;
-/// what else is made of it has a key that goes on behind a NUL, which no path contains.
+/// Entries by key, bounded in bytes; approximately the least recently used are removed first (the
+/// clock algorithm). The key of a file is its path. The keys of its variants continue after a NUL,
+/// which no path contains.
 pub(super) struct Cache {
     slots: HashMap<Box<[u8]>, Slot, RandomState>,
     hand: VecDeque<Box<[u8]>>,
@@ -181,12 +186,13 @@ impl Cache {
         }
     }
 
-    /// Trusts only what is checked from now on, if `generation` is a new one: files have been changed through this server.
+    /// If `generation` is new, files have been changed through this server: then all older checks
+    /// expire.
     pub(super) fn begin_generation(&mut self, generation: u64) {
         self.generation = generation;
     }
 
-    /// The entry of a key, if it is to be trusted at `now`.
+    /// The entry of a key, if it is still trusted at `now`.
     pub(super) fn fresh(&mut self, key: &[u8], now: Instant) -> Option<Rc<Entry>> {
         let slot = self.slots.get_mut(key)?;
         slot.is_used = true;
@@ -195,7 +201,7 @@ impl Cache {
         is_trusted.then(|| slot.entry.clone())
     }
 
-    /// The entry of a key whose file has been looked at: trusted again if the file is still the same.
+    /// The entry of a key whose file has been checked: trusted again if the file is still the same.
     pub(super) fn confirm(&mut self, key: &[u8], found: Origin, now: Instant) -> Option<Rc<Entry>> {
         let slot = self.slots.get_mut(key)?;
         if slot.entry.origin != found || !slot.entry.is_settled {

@@ -1,4 +1,4 @@
-//! The document root: a folder that the operating system itself keeps us inside of.
+//! The document root: a folder that the operating system itself does not let a request leave.
 
 use std::ffi::OsStr;
 use std::fs::{File, Metadata};
@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 use rustix::io::Errno;
 
-/// A folder that is served. Nothing outside of it can be opened through it: each path is resolved by openat2(2) with
-/// RESOLVE_BENEATH, so that neither `..` nor a link leads out.
+/// A folder to serve. It gives access to nothing outside of it: each path is resolved by openat2(2)
+/// with RESOLVE_BENEATH, so that neither `..` nor a link leads out.
 ///
 /// # Examples
 ///
@@ -33,11 +33,11 @@ pub struct Docroot {
     folder: Arc<OwnedFd>,
     /// How often files have been changed through this server.
     changes: Arc<AtomicU64>,
-    /// Held while a file is put in its place, or removed.
+    /// Held while a file is moved to its final name, or removed.
     change: Arc<Mutex<()>>,
 }
 
-/// What is found at a path.
+/// The kind of what is at a path.
 #[derive(Debug)]
 pub enum Found {
     /// A regular file, open for reading.
@@ -46,16 +46,16 @@ pub enum Found {
     Folder(File),
 }
 
-/// What was opened at a path.
+/// A file or folder that was opened.
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) found: Found,
     pub(super) metadata: Metadata,
-    /// Its path relative to the root, if a link led elsewhere than the path says.
+    /// Its path relative to the root, if a link led to another path than the requested one.
     pub(super) real: Option<Vec<u8>>,
 }
 
-/// What is at a path, without being opened.
+/// A file or folder that was located, but not opened for reading.
 #[derive(Debug)]
 pub struct Located {
     file: File,
@@ -63,13 +63,13 @@ pub struct Located {
     real: Option<Vec<u8>>,
 }
 
-/// How a file is opened that is to be read. NONBLOCK: opening a FIFO must not wait for whoever writes to it.
+/// The flags to open a file for reading. NONBLOCK: opening a FIFO must not wait for its writer.
 const READING: OFlags = OFlags::RDONLY
     .union(OFlags::NONBLOCK)
     .union(OFlags::NOCTTY)
     .union(OFlags::CLOEXEC);
 
-/// How something is opened that is only to be located.
+/// The flags to locate something without opening it for reading.
 const LOCATING: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
 
 impl Located {
@@ -83,17 +83,17 @@ impl Located {
         })
     }
 
-    /// Its path relative to the root, if a link led elsewhere than the path says.
+    /// Its path relative to the root, if a link led to another path than the requested one.
     pub(crate) fn real_path(&self) -> Option<&[u8]> {
         self.real.as_deref()
     }
 
-    /// The descriptor: a handle of the file itself, whatever happens to its name.
+    /// The descriptor: it refers to the file itself, even if its name changes.
     pub(crate) fn into_descriptor(self) -> OwnedFd {
         self.file.into()
     }
 
-    /// What the system knows of it.
+    /// The metadata from the system.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
     }
@@ -102,13 +102,13 @@ impl Located {
     ///
     /// # Errors
     ///
-    /// If the system does not say.
+    /// If the system cannot tell.
     pub fn path(&self) -> io::Result<PathBuf> {
         path_of(&self.file)
     }
 }
 
-/// What the system knows of a file. One that was removed meanwhile has no real path any more.
+/// The metadata of a file. A file that was removed meanwhile no longer has a real path.
 fn existing(file: &File, real: Option<&[u8]>) -> Result<Metadata, Refused> {
     let metadata = file.metadata().map_err(Refused::System)?;
     if real.is_some() && metadata.nlink() == 0 {
@@ -117,7 +117,7 @@ fn existing(file: &File, real: Option<&[u8]>) -> Result<Metadata, Refused> {
     Ok(metadata)
 }
 
-/// The path of what a descriptor is open for (proc(5)).
+/// The path of an open descriptor (proc(5)).
 fn path_of(file: &impl AsRawFd) -> io::Result<PathBuf> {
     std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
@@ -129,10 +129,10 @@ pub enum Refused {
     /// There is nothing, or it lies outside of the root, or it is neither file nor folder.
     #[error("there is nothing at this place")]
     NotFound,
-    /// The server may not read it.
+    /// The server has no permission to read it.
     #[error("this may not be read")]
     Forbidden,
-    /// The system could not say.
+    /// The system reported another error.
     #[error("{0}")]
     System(io::Error),
 }
@@ -140,7 +140,7 @@ pub enum Refused {
 impl From<Errno> for Refused {
     fn from(errno: Errno) -> Self {
         match errno {
-            // XDEV is what openat2 says of a path that leaves the root; NXIO, of a socket.
+            // openat2 returns XDEV for a path that leaves the root, and NXIO for a socket.
             Errno::NOENT
             | Errno::NOTDIR
             | Errno::LOOP
@@ -159,11 +159,12 @@ impl Docroot {
     ///
     /// # Errors
     ///
-    /// If it is missing, no folder, or may not be entered, or if the system has no openat2(2) (Linux 5.6).
+    /// If it is missing, is not a folder, or may not be entered, or if the system has no openat2(2)
+    /// (Linux 5.6).
     pub fn open(folder: &Path) -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = openat(CWD, folder, flags, Mode::empty())?;
-        // Without openat2 nothing could be served: better to hear of it now.
+        // Without openat2 nothing could be served: it is better to fail now.
         match openat2(&folder, ".", flags, Mode::empty(), ResolveFlags::BENEATH) {
             Err(Errno::NOSYS) => {
                 let needed = "the system has no openat2(2), which Linux has had since 5.6";
@@ -183,7 +184,8 @@ impl Docroot {
         self.changes.load(Ordering::Acquire)
     }
 
-    /// Changes files while nobody else does: `change` may look first whether what it is to replace is still the same.
+    /// Changes files under a lock: `change` may first check that the file to replace is still the
+    /// same.
     pub(super) fn change<T>(&self, change: impl FnOnce() -> T) -> T {
         let _guard = self.change.lock().unwrap_or_else(PoisonError::into_inner);
         let outcome = change();
@@ -191,7 +193,7 @@ impl Docroot {
         outcome
     }
 
-    /// Opens a folder so that names in it can be changed. May wait for the disk.
+    /// Opens a folder, to change names in it. May wait for the disk.
     pub(super) fn open_folder(&self, path: &[u8]) -> rustix::io::Result<OwnedFd> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         loop {
@@ -202,7 +204,8 @@ impl Docroot {
         }
     }
 
-    /// Opens what is at `path`, which is relative to the root; empty for the root itself. May wait for the disk.
+    /// Opens the file or folder at `path`, which is relative to the root; empty for the root
+    /// itself. May wait for the disk.
     ///
     /// # Errors
     ///
@@ -215,14 +218,15 @@ impl Docroot {
     pub(super) fn open_file(&self, path: &[u8]) -> Result<Opened, Refused> {
         loop {
             match self.open_real(path, READING, ResolveFlags::empty()) {
-                // Something was renamed while the path was resolved (openat2(2)).
+                // Something was renamed during the resolution of the path (openat2(2)).
                 Err(Errno::AGAIN | Errno::INTR) => {}
                 outcome => return Opened::new(outcome?),
             }
         }
     }
 
-    /// Like [`find`](Self::find), but does not wait for the disk: `None` if the system does not have all of the path in memory.
+    /// Like [`find`](Self::find), but does not wait for the disk: `None` if the system does not
+    /// have the whole path in memory.
     ///
     /// # Errors
     ///
@@ -235,17 +239,19 @@ impl Docroot {
     /// Like [`find_cached`](Self::find_cached), with the real path.
     pub(super) fn open_file_cached(&self, path: &[u8]) -> Result<Option<Opened>, Refused> {
         match self.open_real(path, READING, ResolveFlags::CACHED) {
-            // INVAL: the system is older than this flag, or the path is one that `find` knows better what to say of.
+            // INVAL: the system does not know this flag, or the path is invalid and `find` reports
+            // that better.
             Err(Errno::AGAIN | Errno::INTR | Errno::INVAL) => Ok(None),
             outcome => Opened::new(outcome?).map(Some),
         }
     }
 
-    /// Locates what is at `path`, relative to the root, whether it may be read or not. May wait for the disk.
+    /// Locates the file or folder at `path`, relative to the root, even if it is not readable. May
+    /// wait for the disk.
     ///
     /// # Errors
     ///
-    /// [`Refused`] says why it is not there.
+    /// [`Refused`] says why it is not available.
     pub fn locate(&self, path: &[u8]) -> Result<Located, Refused> {
         loop {
             match self.open_real(path, LOCATING, ResolveFlags::empty()) {
@@ -255,11 +261,12 @@ impl Docroot {
         }
     }
 
-    /// Like [`locate`](Self::locate), but does not wait for the disk: `None` if the system does not have all of the path in memory.
+    /// Like [`locate`](Self::locate), but does not wait for the disk: `None` if the system does not
+    /// have the whole path in memory.
     ///
     /// # Errors
     ///
-    /// [`Refused`] says why it is not there.
+    /// [`Refused`] says why it is not available.
     pub fn locate_cached(&self, path: &[u8]) -> Result<Option<Located>, Refused> {
         match self.open_real(path, LOCATING, ResolveFlags::CACHED) {
             Err(Errno::AGAIN | Errno::INTR | Errno::INVAL) => Ok(None),
@@ -271,13 +278,13 @@ impl Docroot {
     ///
     /// # Errors
     ///
-    /// If the system does not say.
+    /// If the system cannot tell.
     pub fn path(&self) -> io::Result<PathBuf> {
         path_of(&*self.folder)
     }
 
-    /// Opens what is at a path; gives its real path as well, if there is a link on the way. Most paths have none, and cost
-    /// one system call.
+    /// Opens a path; also returns its real path, if there is a link on it. Most paths contain no
+    /// link, and cost one system call.
     fn open_real(
         &self,
         path: &[u8],
@@ -298,7 +305,7 @@ impl Docroot {
     pub(super) fn relative_path_of(&self, file: &impl AsRawFd) -> rustix::io::Result<Vec<u8>> {
         let errno = |error| Errno::from_io_error(&error).unwrap_or(Errno::NOENT);
         let (root, path) = (self.path().map_err(errno)?, path_of(file).map_err(errno)?);
-        // The root itself may have been moved in between: then nothing is known.
+        // The root itself may have been moved in between: then the path is unknown.
         let relative = path.strip_prefix(root).map_err(|_| Errno::XDEV)?;
         Ok(relative.as_os_str().as_bytes().to_vec())
     }

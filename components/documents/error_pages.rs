@@ -7,7 +7,8 @@ use std::path::Path;
 
 use crate::web::ErrorPages;
 
-/// Reads the error pages of a folder: its files like `404.html`. Others, such as pictures, are left alone.
+/// Reads the error pages of a folder: its files with names like `404.html`. Other files, such as
+/// pictures, are ignored.
 ///
 /// # Errors
 ///

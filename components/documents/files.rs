@@ -1,4 +1,4 @@
-//! The files of a site, as one worker knows them: what is at a path, and what of it is in memory.
+//! The files of a site, as one worker sees them: what is at a path, and what is cached.
 
 use std::borrow::Cow;
 use std::cell::{RefCell, RefMut};
@@ -25,7 +25,7 @@ use crate::coding::{AcceptedCodings, Coding};
 use crate::http::Fields;
 use crate::web::{Failure, Request};
 
-/// The files of a site, as one worker knows them.
+/// The files of a site, as one worker sees them.
 pub struct Files {
     docroot: Docroot,
     options: FileOptions,
@@ -33,11 +33,11 @@ pub struct Files {
     cache: RefCell<Cache>,
     thumbnails: Thumbnails,
     snapshots: RefCell<Snapshots>,
-    /// How many folders may be read at once.
+    /// How many folders may be read at the same time.
     listers: Semaphore,
 }
 
-/// How many folders a worker has read at once.
+/// How many folders a worker reads at the same time.
 const LISTERS: usize = 4;
 
 impl std::fmt::Debug for Files {
@@ -79,7 +79,7 @@ impl Files {
         &self.options
     }
 
-    /// Which files are kept back from clients.
+    /// Which files are hidden from clients.
     pub(crate) fn kept_back(&self) -> &Arc<KeptBack> {
         &self.kept_back
     }
@@ -88,14 +88,14 @@ impl Files {
         &self.thumbnails
     }
 
-    /// What is in memory under a key, if it is to be trusted.
+    /// The cached entry of a key, if it is still trusted.
     pub(super) fn recall(&self, key: &[u8]) -> Option<Rc<Entry>> {
         let mut cache = self.cache.borrow_mut();
         cache.begin_generation(self.docroot.changes());
         cache.fresh(key, turn())
     }
 
-    /// What is in memory under a key, if it was made of what has just been found.
+    /// The cached entry of a key, if it was made from the given source.
     pub(super) fn confirm(&self, key: &[u8], found: Origin) -> Option<Rc<Entry>> {
         self.cache.borrow_mut().confirm(key, found, turn())
     }
@@ -128,15 +128,15 @@ impl Files {
         self.options.hidden || !has_hidden_segment(path)
     }
 
-    /// What is at the path of a request.
+    /// Finds the file or folder at the path of a request.
     pub(super) async fn find(&self, request: &Request) -> Result<Found, Failure> {
         let path = self.path(request)?;
         let found = self.look_up(&path).await;
         found.map_err(|refused| failure(request, refused))
     }
 
-    /// Looks into the docroot; if the disk has to be waited for, on a thread that may. Every handler of files comes through
-    /// here: what is kept back is kept back from all of them.
+    /// Looks into the docroot; on a thread that may wait, if the disk must be read. Every handler
+    /// of files calls this: it hides the same files from all of them.
     pub(super) async fn look_up(&self, path: &[u8]) -> Result<Found, Refused> {
         let opened = match self.docroot.open_file_cached(path)? {
             Some(opened) => opened,
@@ -150,7 +150,7 @@ impl Files {
         Ok(opened.found)
     }
 
-    /// Whether a request is for an image of which there may be a thumbnail, by its name.
+    /// Whether a request is for an image that may have a thumbnail, by its name.
     pub(super) fn is_image(&self, request: &Request) -> bool {
         let path = self.path(request).unwrap_or_default();
         has_thumbnail(&self.content_type(&path))
@@ -160,8 +160,8 @@ impl Files {
         content_type(path_of(path), &self.options.types)
     }
 
-    /// The media type of a file, by its name, and by its content where names do not tell. What is named
-    /// by its coding has the type of what is coded.
+    /// The media type of a file, by its name, and by its content if the name is ambiguous. A file
+    /// whose name has the extension of a coding gets the media type of its decoded content.
     pub(super) async fn media_type(&self, path: &[u8], file: &File) -> io::Result<String> {
         let path = match CodingRule::of(&self.options.codings, path) {
             Some(_) => CodingRule::uncoded(path),
@@ -176,7 +176,7 @@ impl Files {
         Ok(by_content.map_or(by_name, str::to_owned))
     }
 
-    /// What is said of the file at a path.
+    /// The header fields of the file at a path.
     pub(super) fn describe(
         &self,
         path: &[u8],
@@ -214,8 +214,8 @@ impl Files {
         }
     }
 
-    /// The file beside the one at `path` that holds it in a coding that is accepted, the one that is wanted most. One that is older
-    /// than the file itself is out of date, and passed over.
+    /// The file beside the one at `path` that holds its encoded form, in the most preferred of the
+    /// accepted codings. A file that is older than the original is out of date, and ignored.
     pub(super) async fn find_coded(
         &self,
         path: &[u8],
@@ -234,7 +234,7 @@ impl Files {
     }
 }
 
-/// Whether a browser runs scripts in content of this type when it is opened: HTML, and XML of any kind.
+/// Whether a browser runs scripts in a document of this type: HTML, and XML of any kind.
 fn runs_scripts(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     let essence = essence.to_ascii_lowercase();
@@ -245,7 +245,8 @@ fn path_of(path: &[u8]) -> &Path {
     Path::new(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(path))
 }
 
-/// Whether content of this type becomes smaller by a content coding: text, and what is written like text.
+/// Whether content of this type shrinks in a content coding: text, and formats that are written as
+/// text.
 fn is_compressible(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default();
     essence.starts_with("text/")
@@ -267,7 +268,7 @@ fn is_compressible(content_type: &str) -> bool {
         )
 }
 
-/// What becomes of a request whose file is not served.
+/// The failure of a request whose file is not served.
 pub(super) fn failure(request: &Request, refused: Refused) -> Failure {
     let fail = |status, explanation| Failure::new(request.exchange, status, explanation);
     match refused {
@@ -282,7 +283,7 @@ pub(super) fn failure(request: &Request, refused: Refused) -> Failure {
     }
 }
 
-/// What becomes of a request during which the system has failed.
+/// The failure of a request during which the system reported an error.
 pub(super) fn system_failure(request: &Request) -> impl Fn(io::Error) -> Failure {
     move |error| failure(request, Refused::System(error))
 }

@@ -1,4 +1,4 @@
-//! What is in a folder, and in which order it is shown.
+//! The contents of a folder, and their order in a listing.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -24,12 +24,12 @@ pub(super) struct Entry {
     pub(super) size: u64,
     /// In seconds since the epoch.
     pub(super) modified: i64,
-    /// Without parameters; none of a folder.
+    /// Without parameters; `None` for a folder.
     pub(super) media_type: Option<Box<str>>,
 }
 
 impl Entry {
-    /// The name as far as it is text.
+    /// The name as text, with invalid parts replaced.
     pub(super) fn text(&self) -> String {
         String::from_utf8_lossy(&self.name).into_owned()
     }
@@ -40,8 +40,8 @@ fn media_type(name: &[u8], own: &HashMap<String, String>) -> Option<Box<str>> {
     media_type.split(';').next().map(Box::from)
 }
 
-/// Reads a folder of a docroot: the files and folders that a request for them would reach, links included. Reads the disk:
-/// not for a worker.
+/// Reads a folder of a docroot: the files and folders that requests could reach, links included.
+/// Reads the disk: do not call it on a worker.
 pub(super) fn read_folder(
     folder: &File,
     docroot: &Docroot,
@@ -56,7 +56,7 @@ pub(super) fn read_folder(
         if name == b"." || name == b".." || (name.starts_with(b".") && !options.hidden) {
             continue;
         }
-        // What goes meanwhile is left out.
+        // Files that disappear meanwhile are left out.
         let path = [&path[..], if path.is_empty() { b"" } else { b"/" }, name].concat();
         let Some(seen) = see(folder, docroot, &path, &entry) else {
             continue;
@@ -88,11 +88,11 @@ struct Seen {
     identity: (u64, u64),
     size: u64,
     modified: i64,
-    /// Where a link leads to.
+    /// The target of a link.
     real: Option<Vec<u8>>,
 }
 
-/// Looks at an entry: a link is followed as a request would follow it, to nowhere outside the docroot.
+/// Inspects an entry. A link is followed as for a request: never outside the docroot.
 fn see(folder: &File, docroot: &Docroot, path: &[u8], entry: &DirEntry) -> Option<Seen> {
     let is_plain = matches!(
         entry.file_type(),
@@ -119,7 +119,7 @@ fn see(folder: &File, docroot: &Docroot, path: &[u8], entry: &DirEntry) -> Optio
     })
 }
 
-/// What a listing is sorted by.
+/// The sort key of a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Key {
     Name,
@@ -131,7 +131,7 @@ pub(super) enum Key {
 impl Key {
     pub(super) const ALL: [Self; 4] = [Self::Name, Self::Size, Self::Time, Self::Type];
 
-    /// As it stands in a query.
+    /// As in a query.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Name => "name",
@@ -142,17 +142,17 @@ impl Key {
     }
 }
 
-/// How a listing is sorted, and what is left out of it.
+/// The order of a listing, and its filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct View {
     pub(super) key: Key,
     pub(super) descending: bool,
-    /// Only names in which this occurs, whatever the case; empty for all.
+    /// Only names that contain this, in any case; empty for all.
     pub(super) filter: String,
 }
 
 impl View {
-    /// Reads `sort`, `order` and `filter` of a query; what is not understood is as if it were not there.
+    /// Reads `sort`, `order` and `filter` of a query; ignores invalid values.
     pub(super) fn from_query(query: &str) -> Self {
         let mut view = Self {
             key: Key::Name,
@@ -175,7 +175,7 @@ impl View {
         view
     }
 
-    /// Leaves out what is not wanted, and sorts the rest: folders first, whatever the key.
+    /// Filters and sorts the entries: folders first, for every key.
     pub(super) fn arrange(&self, entries: &mut Vec<Entry>) {
         let wanted = self.filter.to_lowercase();
         if !wanted.is_empty() {
@@ -201,14 +201,14 @@ impl View {
     }
 }
 
-/// What an entry is compared by.
+/// The value for the comparison of entries.
 #[derive(PartialEq, Eq)]
 struct Sorted {
     is_file: bool,
     key: Key,
     descending: bool,
     number: i128,
-    /// The media type if that counts, the name in lower case, the name.
+    /// The media type if that is the key, then the name in lower case, then the name.
     text: (Option<Box<str>>, String, Box<[u8]>),
 }
 

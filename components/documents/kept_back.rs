@@ -1,4 +1,4 @@
-//! Which files of a docroot are kept back from clients: one check for every handler.
+//! Which files of a docroot are hidden from clients: one check for every handler.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -7,14 +7,14 @@ use super::own_files::OwnFilesBeneath;
 use super::programs::{PROGRAM_FOLDER, is_in_program_folder};
 use super::{Docroot, FileOptions, Programs, Refused};
 
-/// Which files of a docroot are kept back, and how: hidden files and the server's own as if they did not exist, programs as
-/// forbidden.
+/// Which files of a docroot are hidden, and how: hidden files and the server's own as if they did
+/// not exist, programs as forbidden.
 #[derive(Debug)]
 pub(crate) struct KeptBack {
     own: OwnFilesBeneath,
     programs: Programs,
     hidden: bool,
-    /// What the folder of programs is really called, if its name is a link.
+    /// The real path of the folder of programs, if its name is a link.
     program_folder: Option<Vec<u8>>,
 }
 
@@ -33,12 +33,12 @@ impl KeptBack {
         }
     }
 
-    /// Judges what was found at a path, which is relative to the docroot. If links led elsewhere, the real path is judged as
-    /// well as the one that was asked for.
+    /// Checks what was found at a path, which is relative to the docroot. If links led elsewhere,
+    /// both the real path and the requested one are checked.
     ///
     /// # Errors
     ///
-    /// [`Refused::NotFound`] and [`Refused::Forbidden`], if the file is kept back.
+    /// [`Refused::NotFound`] and [`Refused::Forbidden`], if the file is hidden.
     pub(crate) fn check(
         &self,
         path: &[u8],
@@ -68,8 +68,8 @@ impl KeptBack {
         Ok(())
     }
 
-    /// Whether a listing shows an entry of a folder: a program that a request would run is shown, but not the folder of
-    /// programs, which is not listed itself.
+    /// Whether a listing shows an entry of a folder: it shows programs that a request would run,
+    /// but not the folder of programs, which has no listing itself.
     pub(super) fn is_listed(
         &self,
         path: &[u8],
@@ -83,10 +83,11 @@ impl KeptBack {
         })
     }
 
-    /// Whether a client may write a file of this real path, and in the place of what is there.
+    /// Whether a client may write a file at this real path, and replace the existing one.
     pub(super) fn may_be_written(&self, path: &[u8], current: Option<&Metadata>) -> bool {
         let identity = current.map(identity);
-        // What is there speaks for the whole site: certificates, for example, are given on its word.
+        // The well-known folder speaks for the whole site: authorities issue certificates because
+        // of its files, for example.
         if !self.hidden && below_well_known(path).is_some() {
             return false;
         }
@@ -105,7 +106,8 @@ impl KeptBack {
         Ok(())
     }
 
-    /// Whether a path leads into a folder of programs, by its name or by what the name of one really leads to.
+    /// Whether a path leads into a folder of programs, by its name or by the target of a link with
+    /// that name.
     fn is_in_program_folder(&self, path: &[u8]) -> bool {
         let is_in_real = |folder: &[u8]| {
             let rest = path.strip_prefix(folder);
@@ -120,17 +122,17 @@ pub(crate) fn identity(metadata: &Metadata) -> (u64, u64) {
     (metadata.dev(), metadata.ino())
 }
 
-/// What a site tells of itself (RFC 8615): the one name with a dot that is served at any rate.
+/// The well-known folder of a site (RFC 8615): the only dot name that is always served.
 const WELL_KNOWN: &[u8] = b".well-known";
 
-/// Whether a name in a path begins with a dot, and is not to be served for it.
+/// Whether a name in a path begins with a dot, and must not be served for that reason.
 pub(super) fn has_hidden_segment(path: &[u8]) -> bool {
     let path = below_well_known(path).unwrap_or(path);
     path.split(|byte| *byte == b'/')
         .any(|segment| segment.starts_with(b"."))
 }
 
-/// What remains of a path behind the well-known folder, if it leads there.
+/// The rest of a path below the well-known folder, if it leads there.
 fn below_well_known(path: &[u8]) -> Option<&[u8]> {
     let rest = path.strip_prefix(WELL_KNOWN)?;
     matches!(rest, [] | [b'/', ..]).then_some(rest)

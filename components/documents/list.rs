@@ -21,17 +21,17 @@ use crate::coding::{AcceptedCodings, Coding, Encoder};
 use crate::http::{Fields, ResponseHead, preferred_type};
 use crate::web::{Encoding, Failure, Request, Response};
 
-/// The longest query, in bytes, with which a listing is kept in memory.
+/// The longest query, in bytes, whose listing is cached.
 const LONGEST_QUERY: usize = 64;
 
-/// What a listing may load and do in a browser: show its own pictures, play its own songs, and nothing else.
+/// What a listing may load and do in a browser: show its own pictures and play its own songs.
 const POLICY: &str = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; form-action 'self'; \
     base-uri 'none'; frame-ancestors 'self'";
 
-/// How long a client is to wait, in seconds, when too many read long listings.
+/// How long a client should wait, in seconds, when too many clients read long listings.
 const RETRY_AFTER: &str = "5";
 
-/// What has come of reading a folder.
+/// The result of reading a folder.
 enum Made {
     /// A short listing.
     Whole(String),
@@ -39,7 +39,7 @@ enum Made {
     Long(Arc<[Entry]>),
 }
 
-/// Which listing a request wants.
+/// The parameters of a listing.
 struct Wanted {
     path: Vec<u8>,
     query: String,
@@ -60,12 +60,12 @@ impl Wanted {
         }
     }
 
-    /// Under which key its entries are shared.
+    /// The key under which its entries are shared.
     fn entries_key(&self) -> Vec<u8> {
         [&self.path, &b"\0?"[..], self.query.as_bytes()].concat()
     }
 
-    /// Under which key it is kept in memory.
+    /// The key under which it is cached.
     fn key(&self) -> Vec<u8> {
         let coding = [0, self.accepted.key()];
         let kind = [self.media_type.as_bytes(), &coding[..]];
@@ -85,7 +85,8 @@ impl Wanted {
 }
 
 impl Files {
-    /// Lists a folder: a short listing from memory, for as long as it is trusted there, a long one while it is made.
+    /// Lists a folder. A short listing is cached as long as it is trusted; a long one is sent while
+    /// it is made.
     pub(super) async fn list(
         &self,
         request: &Request,
@@ -97,7 +98,8 @@ impl Files {
         if let Some(entry) = self.recall(&wanted.key()) {
             return from_memory(request, &entry);
         }
-        // One at a time for each folder, and few in all; who has waited finds what another one has made meanwhile.
+        // One at a time for each folder, and few in total. After the wait, another request may have
+        // made the listing already.
         let (entries_key, asked) = (wanted.entries_key(), turn());
         let reading = self.snapshots().reading(&entries_key);
         let _turn = reading.acquire().await.expect("nobody closes it");
@@ -125,7 +127,7 @@ impl Files {
         Ok(long(request, &wanted, listing))
     }
 
-    /// Reads and arranges a folder, and makes its listing if that is short.
+    /// Reads and sorts a folder, and makes its listing if that is short.
     async fn read(
         &self,
         request: &Request,
@@ -152,7 +154,7 @@ impl Files {
         made.await.map_err(system_failure(request))
     }
 
-    /// Answers with a short listing, and remembers it.
+    /// Answers with a short listing, and caches it.
     async fn short(
         &self,
         request: &Request,
@@ -166,7 +168,7 @@ impl Files {
             }
             None => whole.into(),
         };
-        // Without a key: a tag that one process has given is known to the others.
+        // Without a key: all processes must compute the same tag.
         let hashes = BuildHasherDefault::<DefaultHasher>::default();
         let etag = format!("W/\"{:016x}\"", hashes.hash_one(&content));
         let description = Description {

@@ -1,4 +1,5 @@
-//! The listing of a folder that has no index, as a page, as JSON or as text, in chunks of a bounded size.
+//! The listing of a folder without an index, as a page, as JSON or as text, in chunks of bounded
+//! size.
 
 mod page;
 
@@ -17,23 +18,23 @@ use crate::http::Chunk;
 use crate::web::Body;
 use page::{Foot, Head, Rows};
 
-/// What may stand in a path segment as it is (RFC 3986 section 2.3).
+/// The characters that are not escaped in a path segment (RFC 3986 section 2.3).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
 
-/// How many entries a chunk has at the most.
+/// The most entries in a chunk.
 const ROWS: usize = 256;
 
-/// How many entries a listing has at the most that is made at once.
+/// The most entries in a listing that is made in one step.
 pub(super) const SHORT: usize = 4096;
 
-/// How many chunks wait for the writer.
+/// How many chunks may wait for the writer.
 const CAPACITY: usize = 2;
 
-/// The media types of a listing, in the order of our preference.
+/// The media types of a listing, in the order of the server's preference.
 pub(super) const MEDIA_TYPES: [&str; 3] = ["text/html", "application/json", "text/plain"];
 
 /// A listing, made chunk by chunk.
@@ -42,7 +43,7 @@ pub(super) struct Listing {
     path: Vec<u8>,
     view: View,
     media_type: &'static str,
-    /// Whether images are shown as thumbnails.
+    /// Whether thumbnails of images are shown.
     thumbnails: bool,
     entries: Arc<[Entry]>,
     /// How many entries have been listed.
@@ -58,7 +59,7 @@ enum State {
 }
 
 impl Listing {
-    /// The listing of these entries, arranged already, of the folder at `path`, as one of [`MEDIA_TYPES`].
+    /// The listing of these sorted entries, of the folder at `path`, as one of [`MEDIA_TYPES`].
     pub(super) fn new(
         path: &[u8],
         view: View,
@@ -77,11 +78,11 @@ impl Listing {
         }
     }
 
-    /// The listing whole, which may take a while.
+    /// Makes the whole listing, which may take a while.
     ///
     /// # Errors
     ///
-    /// What the template engine says.
+    /// The errors of the template engine.
     pub(super) fn into_whole(mut self) -> Result<String, askama::Error> {
         let mut whole = String::new();
         while let Some(chunk) = self.next_chunk()? {
@@ -90,7 +91,7 @@ impl Listing {
         Ok(whole)
     }
 
-    /// The listing, made while it is sent: by a graph of its own, as fast as the peer takes it.
+    /// Makes the listing while it is sent: in a graph of its own, at the speed of the peer.
     pub(super) fn into_stream(mut self) -> Body {
         let (sender, chunks) = link(CAPACITY);
         let mut graph = Graph::new("listing");
@@ -113,7 +114,7 @@ impl Listing {
     ///
     /// # Errors
     ///
-    /// What the template engine says.
+    /// The errors of the template engine.
     fn next_chunk(&mut self) -> Result<Option<String>, askama::Error> {
         match self.state {
             State::Begins => {
@@ -170,13 +171,14 @@ impl Listing {
     }
 }
 
-/// The name, with a slash behind that of a folder.
+/// The name, with a slash after that of a folder.
 fn name_of(entry: &Entry) -> String {
     entry.text() + if entry.is_folder { "/" } else { "" }
 }
 
-/// A name for a terminal: control characters are question marks, as `ls` prints them. A name that changes the direction of
-/// text is isolated from what follows (Unicode Standard Annex 9).
+/// A name for a terminal: control characters become question marks, as in the output of `ls`. A
+/// name that changes the direction of text is isolated from the following text (Unicode Standard
+/// Annex 9).
 fn plain_name(name: &str) -> String {
     let (mut plain, mut open) = (String::with_capacity(name.len()), 0);
     for character in name.chars() {
@@ -210,7 +212,7 @@ fn is_bidi_control(character: char) -> bool {
     matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// The way to it from the listing, exact also where the name is no text.
+/// The URL reference from the listing to the entry. It is also exact if the name is not valid text.
 fn href_of(entry: &Entry) -> String {
     let slash = if entry.is_folder { "/" } else { "" };
     format!("{}{slash}", percent_encode(&entry.name, SEGMENT))
@@ -235,7 +237,7 @@ fn json_string(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// `2026-11-21T09:42:31Z` (RFC 3339); empty for what no calendar holds.
+/// `2026-11-21T09:42:31Z` (RFC 3339); empty for times outside the calendar.
 fn timestamp(seconds: i64) -> String {
     let at = OffsetDateTime::from_unix_timestamp(seconds);
     at.ok()
@@ -243,7 +245,7 @@ fn timestamp(seconds: i64) -> String {
         .unwrap_or_default()
 }
 
-/// `2026-11-21 09:42`, in UTC; empty for what no calendar holds.
+/// `2026-11-21 09:42`, in UTC; empty for times outside the calendar.
 fn date_and_time(seconds: i64) -> String {
     OffsetDateTime::from_unix_timestamp(seconds).map_or(String::new(), |at| {
         let (month, day) = (u8::from(at.month()), at.day());

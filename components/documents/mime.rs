@@ -1,4 +1,4 @@
-//! The media type of a file, by its name, and by its first bytes where the name does not tell.
+//! The media type of a file, by its name, and by its first bytes if the name is ambiguous.
 
 mod media_types;
 
@@ -11,14 +11,14 @@ use mime_guess::mime;
 
 use media_types::media_type_of;
 
-/// The `Content-Type` of a file: what the site says of its extension, else our table, or else
-/// `mime_guess`, with the character set that we serve text in.
+/// The `Content-Type` of a file: from the site's options by extension, else from our table, else
+/// from `mime_guess`, with the character set of our text files.
 pub(super) fn content_type(path: &Path, own: &HashMap<String, String>) -> String {
     let extension = extension(path);
     if let Some(own) = extension.as_ref().and_then(|extension| own.get(extension)) {
         return own.clone();
     }
-    // A module of Go, and not of a tracker.
+    // A Go module, not a tracker module.
     let is_of_go = path.file_name().is_some_and(|name| name == "go.mod");
     let ours = match extension.as_deref() {
         _ if is_of_go => Some("text/plain"),
@@ -38,19 +38,19 @@ pub(super) fn content_type(path: &Path, own: &HashMap<String, String>) -> String
     }
 }
 
-/// Whether the content of a file decides what it is: these extensions are TypeScript's as well as
-/// those of an MPEG transport stream.
+/// Whether the media type depends on the content of the file: TypeScript and MPEG transport streams
+/// share these extensions.
 pub(super) fn depends_on_content(path: &Path, own: &HashMap<String, String>) -> bool {
     extension(path).is_some_and(|extension| {
         matches!(&*extension, "ts" | "mts") && !own.contains_key(&extension)
     })
 }
 
-/// The media type of a file that [depends on its content](depends_on_content), if it is not that of
-/// its name. Reads the file: not for a worker.
+/// The media type of a file that [depends on its content](depends_on_content), if it differs from
+/// that of its name. Reads the file: do not call it on a worker.
 pub(super) fn by_content(file: &File) -> Option<&'static str> {
-    // Each packet of a transport stream begins with this byte (ISO/IEC 13818-1), behind a time code
-    // of 4 bytes in what cameras write.
+    // Each packet of a transport stream begins with this byte (ISO/IEC 13818-1). The files of
+    // cameras have a time code of 4 bytes before it.
     const SYNC: u8 = 0x47;
     const PACKETS: [(usize, usize); 2] = [(0, 188), (4, 196)];
     let mut start = [0; 197];
@@ -130,8 +130,9 @@ mod tests {
 
     #[test]
     fn no_type_is_of_another_kind_than_in_the_freedesktop_database() {
-        // On purpose: RFC 9239 has JavaScript as text; scripts are shown and not saved; the extension
-        // is that of another format as well, which is IANA's or the more usual one; a browser plays it.
+        // On purpose: RFC 9239 has JavaScript as text; scripts are shown and not saved; the
+        // extension is that of another format as well, which is IANA's or the more usual one; a
+        // browser plays it.
         const ON_PURPOSE: &str = "es js jsm mjs awk pl pm rb sh mml xml xsd \
             bdm dcr eps fig gbr ins me ms mpp mts sc slk vb wsc asf wmx wvx";
         let on_purpose: Vec<_> = ON_PURPOSE.split_whitespace().collect();

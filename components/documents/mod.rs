@@ -1,4 +1,4 @@
-//! The documents of a site: the files below a document root, served, listed, written and deleted.
+//! The documents of a site: serves, lists, writes and deletes the files below a document root.
 
 mod cache;
 mod delete;

@@ -24,40 +24,40 @@ use super::{CacheRule, CodingRule, OwnFiles, Programs};
 pub struct FileOptions {
     /// Whether names that begin with a dot are served.
     pub hidden: bool,
-    /// What a folder is answered with, if it has one of these; the first that it has.
+    /// The names of index files: a folder is answered with the first one that it contains.
     pub index: Vec<String>,
     /// How many bytes of small files each worker keeps in memory.
     pub cache_bytes: usize,
-    /// How long clients may keep files; the first rule that matches counts.
+    /// How long clients may cache files; the first matching rule wins.
     pub cache_rules: Vec<CacheRule>,
-    /// Media types by extension, in lower case and without the dot, beside those that are known anyway.
+    /// Media types by extension, in lower case and without the dot, in addition to the known ones.
     pub types: HashMap<String, String>,
-    /// Which content codings files and listings are served in.
+    /// The content codings of files and listings.
     pub compression: Compression,
-    /// Which files are stored in a content coding that their names tell of, beside `*.svgz`; the first
-    /// rule that matches counts.
+    /// Which files are stored in a content coding, by their names, in addition to `*.svgz`; the
+    /// first matching rule wins.
     pub codings: Vec<CodingRule>,
     /// Whether listings show thumbnails of images.
     pub thumbnails: bool,
     /// Whether files may be written, by PUT and DELETE.
     pub writable: bool,
-    /// Whether pages get `Content-Security-Policy: sandbox` where files may be written: a client may have written them, and
-    /// their scripts would act in the name of the site.
+    /// Whether pages get `Content-Security-Policy: sandbox` if files may be written: a client may
+    /// have written them, and their scripts would act in the name of the site.
     pub sandboxes_uploads: bool,
-    /// Which files are programs, and not sent.
+    /// Which files are programs, which are never sent.
     pub programs: Programs,
-    /// The files of the server itself, which clients never see.
+    /// The server's own files, which clients never see.
     pub own: OwnFiles,
 }
 
-/// Which content codings files are served in, to clients that accept them.
+/// How files are encoded for clients that accept a content coding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
     /// None.
     Off,
-    /// Those that are stored beside the file: `app.js.br`, `app.js.zst`, `app.js.gz`.
+    /// Only encoded files that are stored beside the file: `app.js.br`, `app.js.zst`, `app.js.gz`.
     Stored,
-    /// Those, and otherwise what is encoded while it is sent.
+    /// Stored encoded files; other files are encoded while they are sent.
     Made,
 }
 

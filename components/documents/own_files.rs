@@ -1,15 +1,16 @@
-//! The files of the server itself: its configuration, logs, error pages, keys and application code.
+//! The server's own files: its configuration, logs, error pages, keys and application code.
 
 use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// The files of the server itself. Clients never read, list or write them, even if they lie inside the docroot.
+/// The server's own files. Clients never read, list or write them, even if they lie inside the
+/// docroot.
 ///
-/// Each entry is resolved when it is added, so a list is made anew at each reload. A file counts by its real path and by its
-/// device and inode, so that links to it count as well. Every option that names a file which the server reads, runs or writes
-/// adds it here.
+/// Each entry is resolved when it is added, so a list must be rebuilt at each reload. A file is
+/// identified by its real path and by its device and inode, so that links to it count as well.
+/// Every option that names a file which the server reads, runs or writes adds that file here.
 ///
 /// # Examples
 ///
@@ -27,10 +28,10 @@ pub struct OwnFiles {
     identities: HashSet<(u64, u64)>,
 }
 
-/// What of a path belongs to the server.
+/// Which files at a path belong to the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
-    /// The file and its copies beside it, which editors, log rotation and people make.
+    /// The file and the copies beside it, which editors, log rotation and people make.
     File,
     /// Everything in the folder.
     Folder,
@@ -38,7 +39,7 @@ enum Kind {
     Code,
 }
 
-/// What Python loads as code.
+/// The extensions of files that Python loads as code.
 const CODE: [&str; 6] = ["py", "pyc", "pyo", "pyw", "pth", "so"];
 
 /// The folder of compiled Python code.
@@ -51,13 +52,14 @@ impl OwnFiles {
         Self::default()
     }
 
-    /// Adds a file, which may not exist yet, and its copies: names that begin with its name, such as `spidey.toml~` and
-    /// `access.log.1.gz`, or that have a number or a date in it, such as `access-20261129.log`.
+    /// Adds a file, which may not exist yet, and its copies: names that begin with its name, such
+    /// as `spidey.toml~` and `access.log.1.gz`, or that contain a number or a date, such as
+    /// `access-20261129.log`.
     #[must_use]
     pub fn file(mut self, path: impl AsRef<Path>) -> Self {
         let path = path.as_ref();
         self.identify(path);
-        // Both a link and what it leads to.
+        // Both the link and its target.
         if let Ok(target) = fs::canonicalize(path) {
             self.rules.push((Kind::File, target));
         }
@@ -65,7 +67,8 @@ impl OwnFiles {
         self
     }
 
-    /// Adds a folder with everything in it. If the docroot itself lies in it, only the links from outside count.
+    /// Adds a folder with everything in it. If the docroot itself lies in it, only the
+    /// links from outside count.
     #[must_use]
     pub fn folder(mut self, path: impl AsRef<Path>) -> Self {
         let path = path.as_ref();
@@ -91,7 +94,8 @@ impl OwnFiles {
         }
     }
 
-    /// Adds the files in a folder that have more than one name: the others may be in the docroot.
+    /// Adds the files in a folder that have several names (hard links): the other names may be in
+    /// the docroot.
     fn identify_linked(&mut self, folder: &Path) {
         let Ok(entries) = fs::read_dir(folder) else {
             return;
@@ -108,7 +112,7 @@ impl OwnFiles {
         }
     }
 
-    /// The same list as it concerns a docroot.
+    /// The same list, limited to one docroot.
     pub(super) fn beneath(&self, docroot: &Path) -> OwnFilesBeneath {
         let rules = self.rules.iter().filter_map(|(kind, path)| {
             if *kind == Kind::Code && docroot.starts_with(path) {
@@ -120,7 +124,7 @@ impl OwnFiles {
             (!is_whole).then_some((*kind, lower))
         });
         let mut identities = self.identities.clone();
-        // The docroot may be given as a folder of error pages, and is served all the same.
+        // The docroot may also be the folder of error pages; it is served nevertheless.
         if let Ok(root) = fs::metadata(docroot) {
             identities.remove(&(root.dev(), root.ino()));
         }
@@ -139,8 +143,8 @@ impl OwnFiles {
     }
 }
 
-/// The server's own files in one docroot: paths relative to it, in lower case, because file systems exist that take `A` and
-/// `a` for the same.
+/// The server's own files in one docroot: paths relative to it, in lower case, because some file
+/// systems do not distinguish `A` and `a`.
 #[derive(Debug, Default)]
 pub(super) struct OwnFilesBeneath {
     rules: Vec<(Kind, String)>,
@@ -148,7 +152,8 @@ pub(super) struct OwnFilesBeneath {
 }
 
 impl OwnFilesBeneath {
-    /// Whether what is at a path, relative to the docroot, belongs to the server; `identity` is its device and inode.
+    /// Whether the file at a path, relative to the docroot, belongs to the server; `identity` is
+    /// its device and inode.
     pub(super) fn contain(&self, path: &[u8], identity: Option<(u64, u64)>) -> bool {
         if identity.is_some_and(|identity| self.identities.contains(&identity)) {
             return true;
@@ -197,7 +202,7 @@ fn is_code(path: &str) -> bool {
 
 /// Whether a name is that of an own file, or of a copy of it. Both are in lower case.
 fn is_copy(name: &str, own: &str) -> bool {
-    // `.spidey.toml.swp` and `#spidey.toml#` are made by editors.
+    // Editors make `.spidey.toml.swp` and `#spidey.toml#`.
     let bare = name.trim_start_matches(['.', '#']);
     let is_suffix = |rest: &str| !rest.starts_with(char::is_alphanumeric);
     let is_begun = |name: &str| name.strip_prefix(own).is_some_and(is_suffix);
@@ -217,7 +222,7 @@ fn is_copy(name: &str, own: &str) -> bool {
     has_number && ending.strip_prefix(extension).is_some_and(is_suffix)
 }
 
-/// The absolute path without links in its folder, whether the file exists or not.
+/// The absolute path, with the links of its folder resolved. The file need not exist.
 fn real_path(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut missing = Vec::new();

@@ -1,4 +1,4 @@
-//! A place in the document root that is to be changed: a folder, and a name in it.
+//! The target of a write in the document root: a folder, and a name in it.
 
 use std::ffi::OsStr;
 use std::io;
@@ -32,7 +32,7 @@ pub(super) struct Place {
     pub(super) folder: OwnedFd,
 }
 
-/// Why a place is not changed: the status that tells the peer, and what is wrong.
+/// Why a target cannot be changed: the status for the peer, and the reason.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unchanged {
     pub(super) status: StatusCode,
@@ -69,7 +69,7 @@ impl Unchanged {
         "the file could not be written",
     );
 
-    /// As the failure of a request.
+    /// As a failure of a request.
     pub(super) fn of(self, request: &Request) -> Failure {
         Failure::new(request.exchange, self.status, self.explanation)
     }
@@ -99,7 +99,7 @@ impl From<io::Error> for Unchanged {
     }
 }
 
-/// What is at a place before it is changed.
+/// The state of a target before the change.
 #[derive(Debug)]
 pub(super) struct Current {
     pub(super) identity: Identity,
@@ -108,7 +108,7 @@ pub(super) struct Current {
 }
 
 impl Place {
-    /// The place that a request is for, if clients may change it. May wait for the disk.
+    /// The target of a request, if clients may change it. May wait for the disk.
     pub(super) fn open(
         docroot: &Docroot,
         kept_back: &Arc<KeptBack>,
@@ -146,7 +146,7 @@ impl Place {
         Path::new(OsStr::from_bytes(name.unwrap_or_default()))
     }
 
-    /// The file that is there now, if there is one. May wait for the disk.
+    /// The existing file, if there is one. May wait for the disk.
     pub(super) fn current(&self) -> Result<Option<Current>, Unchanged> {
         match statat(&self.folder, self.name(), AtFlags::SYMLINK_NOFOLLOW) {
             Err(Errno::NOENT) => return Ok(None),
@@ -168,14 +168,16 @@ impl Place {
                 modified: metadata.modified()?,
             })),
             Ok(Found::Folder(_)) => Err(Unchanged::NO_FILE),
-            // A link that leads nowhere, or where we do not follow: it is as if nothing were there.
+            // A link that leads nowhere, or to where the server does not follow: treat it as
+            // missing.
             Err(Refused::NotFound) => Ok(None),
             Err(Refused::Forbidden) => Err(Unchanged::FORBIDDEN),
             Err(Refused::System(error)) => Err(error.into()),
         }
     }
 
-    /// What is there now, if the request may change it (RFC 9110 section 13.2.2). May wait for the disk.
+    /// The current state, if the request may change it (RFC 9110 section 13.2.2). May wait for the
+    /// disk.
     pub(super) fn permitted(&self, head: &RequestHead) -> Result<Option<Current>, Unchanged> {
         let current = self.current()?;
         let etag = current.as_ref().map(|current| current.identity.etag());
@@ -188,7 +190,8 @@ impl Place {
         }
     }
 
-    /// Changes what is there, while nobody else does through this server, if the request still may; and has the disk keep it.
+    /// Changes the target under the lock of this server, if the preconditions still hold, and syncs
+    /// it to the disk.
     pub(super) fn change<T>(
         &self,
         head: &RequestHead,
@@ -200,7 +203,7 @@ impl Place {
     }
 }
 
-/// The path of a request that is to change a file.
+/// The path of a request that changes a file.
 pub(super) fn writable_path(files: &Files, request: &Request) -> Result<Vec<u8>, Failure> {
     match files.path(request) {
         Ok(path) => Ok(path.into_owned()),
@@ -211,8 +214,8 @@ pub(super) fn writable_path(files: &Files, request: &Request) -> Result<Vec<u8>,
     }
 }
 
-/// The fields with the tags of the file itself where they name what was made of it in a content coding: who was sent that, and
-/// nothing else, must be able to change the file.
+/// Replaces the tags of encoded variants in the fields by the tag of the file itself: a client that
+/// received only an encoded variant must be able to change the file.
 fn without_codings(fields: &Fields) -> Fields {
     let mut plain = fields.clone();
     for name in ["if-match", "if-none-match"] {
@@ -233,7 +236,7 @@ fn without_codings(fields: &Fields) -> Fields {
             }
         });
         let value = parts.collect::<Vec<_>>().join("\"");
-        // A value that is not valid stays as it was.
+        // An invalid value stays unchanged.
         let _ = plain.set(name, value);
     }
     plain

@@ -1,4 +1,4 @@
-//! Which files are programs: they are run, or refused, but never sent.
+//! Which files are programs: the server runs or refuses them, but never sends them.
 
 use std::str::FromStr;
 
@@ -6,7 +6,7 @@ use wildmatch::WildMatch;
 
 /// Which files are programs.
 ///
-/// A program is not sent, and no client may write it, whether something runs it or not.
+/// A program is never sent, and no client may write it, even if nothing runs it.
 ///
 /// # Examples
 ///
@@ -24,26 +24,29 @@ use wildmatch::WildMatch;
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Programs {
-    /// Whether any file with an execute bit is one, and not only those in `/cgi-bin/`, the docroot's own folder, or below it.
+    /// Whether every file with an execute bit is a program, and not only files in `/cgi-bin/`, the
+    /// docroot's own folder, or below it.
     pub executables: bool,
-    /// Files that a program reads and runs; the first that matches counts.
+    /// Which program reads and runs which files; the first match wins.
     pub interpreters: Vec<Interpreter>,
 }
 
 /// How a program is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Run<'p> {
-    /// By the system.
+    /// Directly, by the system.
     Itself,
-    /// By this program and its arguments, to which the file is added.
+    /// By this program and its arguments; the file is the last argument.
     With(&'p [String]),
 }
 
-/// The folder of programs. Its files are run if it lies in the docroot itself; anywhere else they are only kept back.
+/// The folder of programs. Its files are run if it lies directly in the docroot; in any other
+/// folder they are only refused.
 pub(crate) const PROGRAM_FOLDER: &str = "cgi-bin";
 
 impl Programs {
-    /// How a file is run, if it is a program: by its path relative to the root, and its mode (inode(7)).
+    /// How a file is run, if it is a program: by its path relative to the root, and its mode
+    /// (inode(7)).
     #[must_use]
     pub fn how(&self, path: &[u8], mode: u32) -> Option<Run<'_>> {
         let interpreter = || self.interpreters.iter().find(|own| own.files.matches(path));
@@ -54,13 +57,13 @@ impl Programs {
         Some(Run::With(&interpreter()?.words))
     }
 
-    /// Whether a file is not to be sent: a program, or anything in a folder of programs.
+    /// Whether a file must not be sent: a program, or anything in a folder of programs.
     #[must_use]
     pub fn is_kept_back(&self, path: &[u8], mode: u32) -> bool {
         is_in_program_folder(path) || self.how(path, mode).is_some()
     }
 
-    /// Whether what has such a path could be a program, whatever its mode.
+    /// Whether a file with such a path could be a program, with any mode.
     #[must_use]
     pub fn may_be_program(&self, path: &[u8]) -> bool {
         self.executables
@@ -82,8 +85,8 @@ pub(super) fn is_in_program_folder(path: &[u8]) -> bool {
     is_in && segments.next().is_some()
 }
 
-/// Files of a kind, by a pattern: one that begins with a slash is for the path, any other for the name of the file. `*` stands for any
-/// characters, `?` for one.
+/// Matches files by a pattern: one that begins with a slash is for the path, any other for the name
+/// of the file. `*` stands for any characters, `?` for one.
 ///
 /// # Examples
 ///
@@ -102,7 +105,7 @@ pub struct FilePattern {
 }
 
 impl FilePattern {
-    /// Whether a file is of the kind: by its path relative to the root.
+    /// Whether a file matches: by its path relative to the root.
     #[must_use]
     pub fn matches(&self, path: &[u8]) -> bool {
         let path = String::from_utf8_lossy(path);
@@ -133,7 +136,8 @@ impl FromStr for FilePattern {
     }
 }
 
-/// A program that runs files of a kind. Written `PATTERN=PROGRAM ARGUMENTS`, such as `*.py=python3 -u`.
+/// The program that runs files of a pattern. Written `PATTERN=PROGRAM ARGUMENTS`, such as
+/// `*.py=python3 -u`.
 #[derive(Debug, Clone)]
 pub struct Interpreter {
     files: FilePattern,

@@ -1,4 +1,4 @@
-//! PUT (RFC 9110 section 9.3.4): a file that comes in, put in its place at once or not at all.
+//! PUT (RFC 9110 section 9.3.4): writes a file atomically.
 
 use std::fs::{File, Permissions};
 use std::io::{self, Write};
@@ -21,18 +21,20 @@ use super::place::{Current, Place, Unchanged, writable_path};
 use crate::http::{Fields, RequestHead, ResponseHead};
 use crate::web::{Body, Content, Failure, HandlerPorts, Request, Response};
 
-/// How many bytes of content gather before they are written.
+/// How many bytes of the body are collected before a write.
 const GATHERED: usize = 256 * 1024;
 
-/// Content up to this size, in bytes, is read to its end even if it is refused, so that the connection can go on.
+/// A body up to this size, in bytes, is read to its end even if it is refused, so that the
+/// connection can continue.
 const DISCARDED: u64 = 64 * 1024;
 
-/// Serves PUT: writes the content of a request into the document root. It is answered with 201 if there was no such file, with 204
-/// if one has been replaced.
+/// Serves PUT: writes the body of a request into the document root. The answer is 201 if the file
+/// is new, and 204 if it replaces another one.
 ///
-/// The file is written under no name, and gets its own only when it is complete and on the disk: a reader sees the old one or the new one,
-/// and an upload that breaks off leaves nothing. Preconditions are evaluated before the content is read, and again when the file is
-/// put in its place, one request at a time.
+/// The file is written without a name, and gets its name only when it is complete and on the disk:
+/// a reader sees the old file or the new one, and an incomplete upload leaves nothing.
+/// Preconditions are evaluated before the body is read, and again when the file gets its name, one
+/// request at a time.
 pub fn put_files(files: Rc<Files>) -> impl Component<HandlerPorts> {
     async move |io: &mut HandlerPorts| {
         while let Some(mut request) = io.requests.next().await {
@@ -51,7 +53,7 @@ async fn put(files: &Files, request: &mut Request) -> Result<Response, Failure> 
     let fields = &request.head.fields;
     let fail = |status, explanation| Failure::new(request.exchange, status, explanation);
     if fields.contains("content-range") {
-        // RFC 9110 section 14.5: a part must not be taken for the whole.
+        // RFC 9110 section 14.5: a part must not replace the whole.
         let explanation = "parts of files cannot be written";
         return Err(fail(StatusCode::BAD_REQUEST, explanation));
     }
@@ -98,7 +100,8 @@ fn content_length(request: &Request) -> Option<u64> {
     str::from_utf8(length).ok()?.parse().ok()
 }
 
-/// Makes a failure of a request whose content may not have been read: little is read now, much ends the connection.
+/// Turns a refusal into a failure. The body may be unread: a short one is read now, a long one ends
+/// the connection.
 async fn refuse(mut request: Request, failure: Failure) -> Failure {
     match content_length(&request) {
         Some(length) if length <= DISCARDED => {
@@ -112,7 +115,7 @@ async fn refuse(mut request: Request, failure: Failure) -> Failure {
     }
 }
 
-/// Writes content to the disk as it comes in.
+/// Writes the body to the disk as it arrives.
 async fn receive(
     mut upload: Upload,
     mut content: Content,
@@ -121,7 +124,8 @@ async fn receive(
     let closing = request.exchange.closing();
     let mut is_complete = false;
     while !is_complete {
-        // Copied: pieces that were kept as they came would cost as much for each byte as a client likes.
+        // Copied: kept as they arrived, many small pieces could use far more memory than their
+        // bytes.
         let mut gathered = Vec::<u8>::new();
         while gathered.len() < GATHERED && !is_complete {
             let next = content.next().await;
@@ -147,11 +151,11 @@ async fn receive(
     Ok(upload)
 }
 
-/// A file on its way to its place. Dropped before its time, it leaves nothing.
+/// A file that has no final name yet. If it is dropped before it gets one, it leaves nothing.
 struct Upload {
     place: Place,
     file: File,
-    /// The name that it has for the time being, where the file system does not do without.
+    /// Its temporary name, if the file system requires one.
     name: Option<PathBuf>,
 }
 
@@ -176,7 +180,7 @@ impl Upload {
         })
     }
 
-    /// Puts the file in its place; gives the status that says what has become of it, and its entity tag.
+    /// Gives the file its name. Returns the status that says whether it is new, and its entity tag.
     fn end(mut self, head: &RequestHead) -> Result<(StatusCode, String), Unchanged> {
         self.file.sync_all()?;
         if self.name.is_none() {
@@ -195,14 +199,15 @@ impl Upload {
         let name = self.name.as_deref().unwrap_or(Path::new(""));
         match current {
             Some(current) => {
-                // What a client has written is not executed.
+                // A file from a client is not executable.
                 let permissions = Permissions::from_mode(current.mode & 0o666);
                 self.file.set_permissions(permissions)?;
                 renameat(folder, name, folder, place)?;
                 Ok(StatusCode::NO_CONTENT)
             }
             None => {
-                // Where the file system cannot promise that nothing is replaced, nobody but us is expected to create files.
+                // If the file system cannot guarantee that nothing is replaced, we assume that only
+                // this server creates files.
                 match renameat_with(folder, name, folder, place, RenameFlags::NOREPLACE) {
                     Err(Errno::INVAL | Errno::EXIST) => renameat(folder, name, folder, place)?,
                     outcome => outcome?,
@@ -216,18 +221,18 @@ impl Upload {
 impl Drop for Upload {
     fn drop(&mut self) {
         if let Some(name) = &self.name {
-            // What cannot be removed now is at least hidden.
+            // If it cannot be removed now, it is at least hidden.
             let _ = unlinkat(&self.place.folder, name, AtFlags::empty());
         }
     }
 }
 
-/// A hidden name that nobody else has.
+/// A unique hidden name.
 fn temporary_name() -> PathBuf {
     format!(".upload-{:032x}", kamea::random::token()).into()
 }
 
-/// The way to an open file that has no name (linkat(2)).
+/// The path to an open file that has no name (linkat(2)).
 fn descriptor_path(file: &File) -> PathBuf {
     format!("/proc/self/fd/{}", file.as_fd().as_raw_fd()).into()
 }

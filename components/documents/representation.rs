@@ -1,4 +1,5 @@
-//! A representation of a file (RFC 9110 section 8), and what of it a request gets: all, parts, or that it has not changed.
+//! A representation of a file (RFC 9110 section 8), and the answer to a request for it: all of it,
+//! parts, or "not modified".
 
 use std::ops::Range;
 use std::time::SystemTime;
@@ -14,20 +15,20 @@ use crate::http::{
 };
 use crate::web::{Body, Failure, Piece, Request, Response};
 
-/// The query that asks for a file to be saved instead of shown.
+/// The query that asks to save a file instead of showing it.
 const DOWNLOAD: &str = "download";
 
-/// What is said of some content: its header fields and validators.
+/// The metadata of some content: its header fields and validators.
 #[derive(Debug, Clone)]
 pub(super) struct Description {
     pub(super) fields: Fields,
     pub(super) etag: String,
     pub(super) modified: Option<SystemTime>,
-    /// Whether it is also to be had in content codings.
+    /// Whether it is also available in content codings.
     pub(super) has_codings: bool,
 }
 
-/// Content, and what is said of it.
+/// Content with its metadata.
 pub(super) struct Representation<'a> {
     pub(super) description: &'a Description,
     pub(super) content: Piece,
@@ -80,7 +81,8 @@ impl Representation<'_> {
         }
     }
 
-    /// The fields, with the name to save it under if the query is [`DOWNLOAD`], and `Expires` for a peer of HTTP/1.0, which does not know `Cache-Control` (RFC 9111 section 5.3).
+    /// The fields. Adds a file name if the query is [`DOWNLOAD`], and `Expires` for a peer of
+    /// HTTP/1.0, which does not know `Cache-Control` (RFC 9111 section 5.3).
     fn fields(&self, request: &Request) -> Fields {
         let fields = self.description.fields.clone();
         let (target, version) = (&request.head.target, request.exchange.version);
@@ -109,7 +111,7 @@ impl Representation<'_> {
                 slice(&self.content, part).into(),
             );
         }
-        // A token that nobody knows before, so that no file can contain it on purpose.
+        // A random token, so that no file can contain it on purpose.
         let boundary = format!("{:032x}", token());
         let media_type = fields.get("content-type").unwrap_or_default().to_vec();
         let mut pieces = Vec::with_capacity(2 * parts.len() + 1);
@@ -131,8 +133,8 @@ impl Representation<'_> {
     }
 }
 
-/// What of the fields a 304 has: the client knows the others, and some clients decode what has a
-/// `Content-Encoding`, also where nothing is (RFC 9110 section 15.4.5).
+/// The fields of a 304: the client knows the others. Some clients would decode the empty body of a
+/// response with `Content-Encoding` (RFC 9110 section 15.4.5).
 fn of_not_modified(fields: &Fields) -> Fields {
     const KEPT: [&str; 5] = [
         "Cache-Control",
@@ -150,7 +152,7 @@ fn of_not_modified(fields: &Fields) -> Fields {
     kept
 }
 
-/// Under which name it is to be saved, if it is.
+/// The file name for the client, if it asks to save the file.
 fn download_name(target: &Target) -> Option<Vec<u8>> {
     if target.query() != Some(DOWNLOAD) {
         return None;
@@ -167,7 +169,7 @@ fn content_range(part: &Range<u64>, length: u64) -> String {
 /// Part of some content, within its length.
 fn slice(content: &Piece, part: &Range<u64>) -> Piece {
     match content {
-        // What is in memory has a length that fits.
+        // The length of a body in memory fits.
         Piece::Bytes(bytes) => Piece::Bytes(bytes.slice(part.start as usize..part.end as usize)),
         Piece::File(file) => Piece::File(FileSlice {
             file: file.file.clone(),

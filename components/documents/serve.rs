@@ -1,4 +1,4 @@
-//! The file handler: GET and HEAD of what is in the document root.
+//! The file handler: GET and HEAD of the files in the document root.
 
 use std::borrow::Cow;
 use std::fs::{File, Metadata};
@@ -21,7 +21,7 @@ use crate::file::FileSlice;
 use crate::http::{Fields, Names, ResponseHead};
 use crate::web::{Body, Encoding, Failure, HandlerPorts, Piece, Request, Response};
 
-/// Files smaller than this, in bytes, are not worth encoding.
+/// Files smaller than this, in bytes, are not encoded.
 const SMALLEST_TO_ENCODE: u64 = 1024;
 
 /// Serves GET and HEAD from files.
@@ -31,7 +31,7 @@ pub fn serve_files(files: Rc<Files>) -> impl Component<HandlerPorts> {
             let answer = match files.answer_from_memory(&request) {
                 Some(answer) => answer,
                 None => match request.discard_content().await {
-                    // Boxed, because what is in memory needs none of it.
+                    // Boxed, because an answer from the cache needs none of it.
                     Ok(()) => Box::pin(files.answer(&request)).await,
                     Err(failure) => Err(failure),
                 },
@@ -46,7 +46,8 @@ pub fn serve_files(files: Rc<Files>) -> impl Component<HandlerPorts> {
 }
 
 impl Files {
-    /// The answer, if it is in memory: then nothing has to be waited for. Only what may be served gets there.
+    /// The answer, if it is cached: then nothing has to wait. Only files that may be served are
+    /// cached.
     fn answer_from_memory(&self, request: &Request) -> Option<Result<Response, Failure>> {
         if !is_read(request) || request.content.is_some() {
             return None;
@@ -105,7 +106,7 @@ impl Files {
         self.list(request, path, folder).await
     }
 
-    /// The file at `path`, which a request for `asked` gets.
+    /// The file at `path`, for a request for `asked`.
     async fn file(
         &self,
         request: &Request,
@@ -155,19 +156,19 @@ impl Files {
     }
 }
 
-/// The file that has been selected for a request.
+/// The file that was selected for a request.
 struct Selected {
     description: Description,
     origin: Origin,
     file: File,
     /// In bytes.
     length: u64,
-    /// In which coding its content is to be made.
+    /// The coding in which its content will be encoded.
     encode: Option<Coding>,
 }
 
 impl Selected {
-    /// Takes the file that holds the same in a coding.
+    /// Selects the file that holds the content in a coding.
     fn replace(&mut self, coding: Coding, file: File, metadata: &Metadata) {
         let coded = Identity::of(metadata);
         let variant = format!("{}-{}", coding.name(), coded.opaque());
@@ -178,7 +179,7 @@ impl Selected {
         self.length = metadata.len();
     }
 
-    /// A large file: as it is from the disk, or encoded while it is sent.
+    /// A large file: unchanged from the disk, or encoded while it is sent.
     fn stream(mut self, request: &Request) -> Result<Response, Failure> {
         let encoding = self.encode.and_then(Encoding::begin);
         if let Some(encoding) = &encoding {
@@ -200,7 +201,7 @@ impl Selected {
             && response.head.status == StatusCode::OK
         {
             response.body = if request.exchange.is_head {
-                // Its length is not known before it has been made.
+                // The length is unknown until all of it is encoded.
                 Body::Stream {
                     chunks: link(1).1,
                     length: None,
@@ -212,7 +213,7 @@ impl Selected {
         Ok(response)
     }
 
-    /// A small file, to be kept in memory.
+    /// A small file, for the cache.
     async fn load(mut self) -> io::Result<Entry> {
         let mut content = match read_cached(&self.file, self.length) {
             Some(content) => content,
@@ -221,7 +222,7 @@ impl Selected {
                 unblock(move || read_whole(file, length)).await?
             }
         };
-        // Shorter than it said: it is changing just now, and not to be kept.
+        // Shorter than its metadata says: it is being changed now, and must not be cached.
         let is_whole = content.len() as u64 == self.length;
         if let Some(coding) = self.encode {
             let plain = content.clone();
@@ -243,7 +244,7 @@ impl Selected {
 }
 
 impl Description {
-    /// The same in a content coding, which makes it another representation (RFC 9110 section 8.8.3.3).
+    /// The same in a content coding, which is another representation (RFC 9110 section 8.8.3.3).
     pub(super) fn encode(&mut self, coding: Coding, etag: String) {
         self.fields.remove("accept-ranges");
         self.fields.remove("etag");
@@ -259,7 +260,8 @@ fn is_read(request: &Request) -> bool {
     matches!(*request.method(), Method::GET | Method::HEAD)
 }
 
-/// The codings that a request accepts. None if it asks for a part: that is a part of the file as it is.
+/// The codings that a request accepts. Empty if it asks for a part: a part is always one of the
+/// unencoded file.
 pub(super) fn accepted_codings(request: &Request) -> AcceptedCodings {
     const ACCEPT_ENCODING: Names = Names::of(&[b"accept-encoding"]);
     let fields = &request.head.fields;
@@ -269,7 +271,7 @@ pub(super) fn accepted_codings(request: &Request) -> AcceptedCodings {
     AcceptedCodings::of(fields)
 }
 
-/// Under which key a worker keeps what requests for a path get that accept these codings.
+/// The key of a worker's cache for requests for a path that accept these codings.
 fn key(path: &[u8], accepted: AcceptedCodings) -> Cow<'_, [u8]> {
     match accepted.first() {
         None => Cow::Borrowed(path),
@@ -285,7 +287,7 @@ pub(super) fn from_memory(request: &Request, entry: &Entry) -> Result<Response, 
     representation.answer(request)
 }
 
-/// A folder is found behind its slash, so that links in its pages lead where they should.
+/// The URL of a folder ends in a slash, so that relative links in its pages work.
 fn to_the_slash(request: &Request) -> Response {
     let target = &request.head.target;
     let query = target

@@ -1,4 +1,5 @@
-//! The entries of the long folders that are being listed: each is in memory once, however many clients read its listing.
+//! The entries of long folders that are being listed: each folder is in memory once, for any number
+//! of clients.
 
 use std::collections::HashMap;
 use std::rc::{self, Rc};
@@ -10,14 +11,14 @@ use tokio::sync::Semaphore;
 use super::cache::TRUSTED;
 use super::folder::Entry;
 
-/// How many of them there may be, each of another folder, view or moment.
+/// How many snapshots there may be, each of another folder, view or time.
 const MOST: usize = 16;
 
-/// The entries of folders as they were at some moment, as long as somebody reads them.
+/// The entries of folders at some time, as long as somebody reads them.
 #[derive(Debug, Default)]
 pub(super) struct Snapshots {
     made: HashMap<Vec<u8>, Vec<Snapshot>>,
-    /// Who reads a folder holds this, as long as somebody waits for it.
+    /// Held while a folder is read, as long as somebody waits for it.
     readings: HashMap<Vec<u8>, rc::Weak<Semaphore>>,
 }
 
@@ -28,7 +29,7 @@ struct Snapshot {
 }
 
 impl Snapshots {
-    /// What whoever reads the folder under a key has to acquire, so that one does at a time.
+    /// The lock for the folder under a key: only one request reads it at a time.
     pub(super) fn reading(&mut self, key: &[u8]) -> Rc<Semaphore> {
         self.readings
             .retain(|_, reading| reading.strong_count() > 0);
@@ -40,7 +41,8 @@ impl Snapshots {
         reading
     }
 
-    /// The entries under a key, if they are to be trusted by who has asked for them at `now`, or if there is no room for newer ones.
+    /// The entries under a key, if a request at `now` may trust them, or if there is no room for
+    /// newer ones.
     pub(super) fn find(&mut self, key: &[u8], now: Instant) -> Option<Arc<[Entry]>> {
         self.prune();
         let is_full = self.is_full();
@@ -49,7 +51,7 @@ impl Snapshots {
         newest.entries.upgrade().filter(|_| is_trusted || is_full)
     }
 
-    /// Whether there is no room for further ones.
+    /// Whether the snapshots are full.
     pub(super) fn is_full(&self) -> bool {
         self.made.values().map(Vec::len).sum::<usize>() >= MOST
     }
@@ -61,7 +63,7 @@ impl Snapshots {
         });
     }
 
-    /// Forgets those that nobody reads any more.
+    /// Removes those that nobody reads any more.
     fn prune(&mut self) {
         self.made.retain(|_, snapshots| {
             snapshots.retain(|snapshot| snapshot.entries.strong_count() > 0);

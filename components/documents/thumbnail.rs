@@ -1,4 +1,4 @@
-//! Thumbnails: small pictures of the images that a listing shows.
+//! Thumbnails: small pictures for the images in a listing.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
@@ -24,23 +24,24 @@ use crate::web::{Failure, HandlerPorts, Piece, Request, Response};
 /// The query that asks for the thumbnail of an image instead of the image.
 pub const THUMBNAIL: &str = "thumbnail";
 
-/// How wide and how high a thumbnail is at the most, in pixels: twice as much as it is shown, for fine screens.
+/// The largest width and height of a thumbnail, in pixels: twice the size on the page, for high
+/// resolution screens.
 const SIZE: u32 = 96;
 
-/// The quality of a thumbnail as JPEG, of 100.
+/// The JPEG quality of a thumbnail, out of 100.
 const QUALITY: u8 = 80;
 
-/// How many bytes an image file may have of which a thumbnail is made.
+/// The largest image file, in bytes, for which a thumbnail is made.
 const LARGEST_FILE: u64 = 64 << 20;
 
-/// How wide and how high it may be, in pixels, and how many bytes it may take while it is decoded.
+/// The largest width and height of an image, in pixels, and the most memory to decode it, in bytes.
 const LARGEST_SIDE: u32 = 20_000;
 const LARGEST_DECODED: u64 = 256 << 20;
 
-/// How many bytes all the thumbnails of a server take at the most.
+/// The most memory for all thumbnails of a server, in bytes.
 const KEPT: usize = 32 << 20;
 
-/// Whether we can make a thumbnail of a file of this media type.
+/// Whether the server can make a thumbnail of a file of this media type.
 pub(super) fn has_thumbnail(media_type: &str) -> bool {
     matches!(
         media_type,
@@ -55,7 +56,7 @@ pub struct Thumbnails(Arc<Mutex<Kept>>);
 #[derive(Debug, Default)]
 struct Kept {
     by_image: HashMap<Identity, Arc<OnceCell<Option<Thumbnail>>>>,
-    /// In the order in which they came; the first go first.
+    /// In the order of their arrival; the oldest are removed first.
     order: VecDeque<(Identity, usize)>,
     bytes: usize,
 }
@@ -66,14 +67,15 @@ struct Thumbnail {
     media_type: &'static str,
 }
 
-/// What stands for an image of which there cannot be a thumbnail.
+/// The placeholder for an image without a thumbnail.
 const PLACEHOLDER: Thumbnail = Thumbnail {
     content: Bytes::from_static(include_bytes!("no_thumbnail.svg")),
     media_type: "image/svg+xml",
 };
 
 impl Thumbnails {
-    /// The thumbnail of an image; `None` if there cannot be one. Whoever comes while it is made waits for it.
+    /// The thumbnail of an image; `None` if it cannot be made. A request that arrives while it is
+    /// made waits for it.
     async fn of(&self, identity: Identity, file: File) -> Option<Thumbnail> {
         let cell = {
             let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -94,7 +96,8 @@ impl Thumbnails {
         cell.get_or_init(|| make).await.clone()
     }
 
-    /// Counts a thumbnail that has been made; also one that could not be, so that it is not tried again and again.
+    /// Counts a thumbnail that was made, or that could not be made: a failed one is not tried again
+    /// and again.
     fn keep(&self, identity: Identity, thumbnail: Option<&Thumbnail>) {
         const OVERHEAD: usize = 256;
         let cost = thumbnail.map_or(0, |thumbnail| thumbnail.content.len()) + OVERHEAD;
@@ -110,7 +113,7 @@ impl Thumbnails {
     }
 }
 
-/// Makes the thumbnail of an image, the right way up.
+/// Makes the thumbnail of an image, with the correct orientation.
 fn make(file: File) -> Result<Thumbnail, ImageError> {
     if file.metadata()?.len() > LARGEST_FILE {
         let limit = LimitErrorKind::InsufficientMemory;
@@ -123,7 +126,7 @@ fn make(file: File) -> Result<Thumbnail, ImageError> {
     let mut reader = ImageReader::new(BufReader::new(file)).with_guessed_format()?;
     reader.limits(limits);
     let mut decoder = reader.into_decoder()?;
-    // A camera that was held upright says so instead of turning the picture.
+    // A camera that was held upright records that instead of rotating the picture.
     let orientation = decoder.orientation()?;
     let mut image = DynamicImage::from_decoder(decoder)?.thumbnail(SIZE, SIZE);
     image.apply_orientation(orientation);
@@ -144,7 +147,8 @@ fn make(file: File) -> Result<Thumbnail, ImageError> {
 
 /// Serves the thumbnails of images: GET and HEAD with the query [`THUMBNAIL`].
 ///
-/// An image that we cannot read, or that is too large, is shown as an empty frame; of what is no image there is none: 404.
+/// An image that the server cannot read, or that is too large, is shown as an empty frame. A file
+/// that is not an image gets 404.
 pub fn serve_thumbnails(files: Rc<Files>) -> impl Component<HandlerPorts> {
     async move |io: &mut HandlerPorts| {
         while let Some(mut request) = io.requests.next().await {
@@ -178,7 +182,7 @@ async fn answer(files: &Files, request: &Request) -> Result<Response, Failure> {
     let fields = Fields::new()
         .with("Content-Type", thumbnail.media_type)
         .with("ETag", &etag)
-        // The listing asks again, and is told that nothing has changed.
+        // The listing asks again, and gets 304.
         .with("Cache-Control", "no-cache");
     let description = Description {
         fields,

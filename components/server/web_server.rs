@@ -365,8 +365,9 @@ impl WebServer {
     }
 
     /// Explains requests: where they go, what each component decides, how long each takes.
-    /// `explanations` selects the requests. Clients on this machine ask with `Kamea-Explain: 1`,
-    /// and get the explanation as JSON instead of the response. Callers can also pick requests.
+    /// `explanations` selects the requests. Clients that send its [secret](Explanations::secret) in
+    /// the field `Kamea-Explain` get the explanation as JSON instead of the response. Callers can
+    /// also pick requests.
     #[must_use]
     pub fn explain(self, explanations: Explanations) -> Self {
         Self {

@@ -17,13 +17,14 @@ pub(super) struct Head<'a> {
     has_parent: bool,
 }
 
-/// A folder on the way to the one that is shown.
+/// A folder on the path to the listed one.
 struct Crumb {
     name: String,
     href: String,
 }
 
-/// The head of a column: sorts by it, and the other way round if that is done already.
+/// The head of a column: a link that sorts by it, or reverses the order if the listing is already
+/// sorted by it.
 struct Column {
     label: &'static str,
     class: &'static str,
@@ -103,7 +104,7 @@ struct Row {
     name: String,
     href: String,
     size: String,
-    /// As a date in UTC, and as the same without blanks.
+    /// As a date in UTC, and the same without spaces.
     changed: String,
     datetime: String,
     media_type: String,

@@ -1,15 +1,15 @@
-//! The media types that `mime_guess` does not know, or has wrong or old, by extension.
+//! Media types by extension that `mime_guess` does not know, or has wrong or outdated.
 //!
-//! They are those of IANA where it has one, else those of the freedesktop database, which a test
-//! compares them with. Source code is `text/plain`: that is what browsers show, and do not save.
+//! They are IANA's types where they exist, else those of the freedesktop database; a test compares
+//! them with that. Source code is `text/plain`: browsers show that type instead of saving it.
 
-/// The media type of an extension in lower case, if it is one of ours.
+/// The media type of an extension in lower case, if it is in our table.
 pub(super) fn media_type_of(extension: &str) -> Option<&'static str> {
     let at = TABLE.binary_search_by_key(&extension, |(known, _)| known);
     at.ok().map(|at| TABLE[at].1)
 }
 
-/// In the order of the extensions.
+/// Sorted by extension.
 const TABLE: [(&str, &str); 190] = [
     ("7z", "application/x-7z-compressed"),
     ("adb", "text/plain"),

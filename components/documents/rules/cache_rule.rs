@@ -1,4 +1,5 @@
-//! How long a client and the caches on the way to it may keep a file: `Cache-Control` (RFC 9111 section 5.2), by rules.
+//! How long a client and the caches on the path to it may store a file: `Cache-Control` (RFC 9111
+//! section 5.2), by rules.
 
 use std::str::FromStr;
 
@@ -6,10 +7,11 @@ use wildmatch::WildMatch;
 
 use crate::http::Fields;
 
-/// What `Cache-Control` the files have that match a pattern.
+/// The `Cache-Control` of files that match a pattern.
 ///
-/// Written `PATTERN=VALUE`. A pattern that begins with a slash is for the path, one with a slash in it for the media type, any
-/// other for the name of the file. `*` stands for any characters, `?` for one.
+/// Written `PATTERN=VALUE`. A pattern that begins with a slash is for the path, one with a slash
+/// inside for the media type, any other for the name of the file. `*` stands for any characters,
+/// `?` for one.
 ///
 /// # Examples
 ///
@@ -33,7 +35,7 @@ pub struct CacheRule {
     value: String,
 }
 
-/// What a pattern is held against.
+/// What a pattern is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Subject {
     Path,
@@ -69,7 +71,8 @@ impl FromStr for CacheRule {
 }
 
 impl CacheRule {
-    /// The value of the first of `rules` that a file matches: its path relative to the root, and its `Content-Type`.
+    /// The value of the first of `rules` that a file matches, by its path relative to the root and
+    /// its `Content-Type`.
     pub(in crate::documents) fn of<'r>(
         rules: &'r [Self],
         path: &[u8],

@@ -1,4 +1,4 @@
-//! Files that are stored in a content coding, which their names tell of.
+//! Files that are stored in a content coding, by their names.
 
 use std::str::FromStr;
 
@@ -7,8 +7,8 @@ use crate::documents::FilePattern;
 
 /// Which files are stored in a content coding. Written `PATTERN=CODING`, such as `*.wasm.br=br`.
 ///
-/// They are sent as they are, with `Content-Encoding`, and with the media type of what is coded: that
-/// of `app.wasm` for `app.wasm.br`. `*.svgz=gzip` is always known.
+/// They are sent unchanged, with `Content-Encoding`, and with the media type of the decoded
+/// content: that of `app.wasm` for `app.wasm.br`. `*.svgz=gzip` is always known.
 ///
 /// # Examples
 ///
@@ -38,7 +38,7 @@ impl CodingRule {
         }
     }
 
-    /// The path of what is coded: without the extension that tells of the coding.
+    /// The path of the decoded file: without the extension of the coding.
     pub(in crate::documents) fn uncoded(path: &[u8]) -> &[u8] {
         let tells = [Coding::Brotli, Coding::Gzip, Coding::Zstd].map(Coding::extension);
         let extension = extension(path);
@@ -50,7 +50,7 @@ impl CodingRule {
     }
 }
 
-/// What stands behind the last dot of a name; nothing if there is none.
+/// The part after the last dot of a name; empty if there is no dot.
 fn extension(path: &[u8]) -> &[u8] {
     let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
     match name.iter().rposition(|&byte| byte == b'.') {

@@ -1,4 +1,4 @@
-//! Rules of a site for its files: which response gets which `Cache-Control`, which file is coded.
+//! Rules of a site for its files: which response gets which `Cache-Control`, which file is encoded.
 
 mod cache_rule;
 mod coding_rule;
