@@ -1,4 +1,4 @@
-//! A response of what a program writes.
+//! Makes a response from the output of a program.
 //!
 //! ```text
 //!  output ──▶ ┌────────┐
@@ -25,54 +25,58 @@ use crate::web::{Body, Exchange, Failure, Response};
 /// The ports of [`answer`].
 #[derive(Debug, Ports)]
 pub(super) struct AnswerPorts {
-    /// What the program writes.
+    /// The output of the program.
     pub(super) output: Inbox<Bytes>,
-    /// How it has ended.
+    /// The exit status of the program.
     pub(super) status: Inbox<ExitStatus>,
-    /// What is to be answered.
+    /// The answer to the request.
     pub(super) answers: Outbox<Answer>,
 }
 
-/// What comes of a request.
+/// The result of a request.
 #[derive(Debug)]
 pub(super) enum Answer {
     Response(Response),
     Failure(Failure),
-    /// What is at this path, of this server, is to be sent instead, with these fields beside its own.
+    /// A local redirect: the server must send the resource at this path instead, with these extra
+    /// fields.
     Redirect(String, Fields),
 }
 
-/// How an answer is made.
+/// The parameters of an answer.
 #[derive(Debug, Clone)]
 pub(super) struct Manner {
     pub(super) exchange: Exchange,
-    /// The program, as the log names it.
+    /// The program's name in the log.
     pub(super) name: String,
-    /// How long the program may write nothing.
+    /// The time limit without output.
     pub(super) silence: Duration,
     /// In bytes.
     pub(super) largest_header: usize,
-    /// Whether the program speaks to the client itself (RFC 3875 section 5).
+    /// Whether the program writes the raw response itself (RFC 3875 section 5).
     pub(super) is_verbatim: bool,
 }
 
-/// How long a document may take to be complete if it is to be sent with its true length; how long it may be, in bytes.
+/// The limits of a document that is sent with its true length: how long it may take to be complete,
+/// and its size in bytes.
 const WHOLE: (Duration, usize) = (Duration::from_millis(5), 64 * 1024);
 
 /// How many pieces of a document may wait for the client.
 const WAITING: usize = 4;
 
-/// How long a program may take to end once it has written everything, before what it wrote is taken as whole. One that dies does so at once.
+/// How long a program may take to exit after its last output, before the output counts as complete.
+/// A program that crashes does so at once.
 const ENDING: Duration = Duration::from_millis(100);
 
-/// The exit status of a shell, and of `env`, that has not found a program.
+/// The exit status of a shell, and of `env`, that did not find a program.
 const NOT_FOUND: i32 = 127;
 
-/// Makes a response of what a program writes.
+/// Makes a response from the output of a program.
 ///
-/// A document that is complete at once is sent with its true length, whatever the program said. Any other is streamed: with the length
-/// that the program said, what is more than that being dropped; or in chunks. A program that dies, falls silent or writes less than it said
-/// leaves the response without its end, so that the connection is cut.
+/// A document that is complete at once is sent with its true length, whatever length the program
+/// declared. Any other is streamed: in chunks, or with the length that the program declared, and
+/// everything beyond it is dropped. If a program crashes, falls silent or writes less than it
+/// declared, the response has no end, so that the connection is cut.
 pub(super) fn answer(manner: Manner) -> impl Component<AnswerPorts> + Send {
     async move |io: &mut AnswerPorts| {
         let mut answering = Answering {
@@ -100,7 +104,7 @@ struct Answering<'a> {
     manner: &'a Manner,
 }
 
-/// What comes of waiting for a program.
+/// The result of waiting for a program.
 enum Next {
     Bytes(Bytes),
     End,
@@ -118,7 +122,8 @@ impl Answering<'_> {
         or(bytes, silent).await
     }
 
-    /// The header, and what of the document has come with it; or the status that says why there is none.
+    /// The header, and the part of the document that arrived with it; or the status that says why
+    /// there is no header.
     async fn header(&mut self) -> Result<ControlFlow<StatusCode, (Reply, Bytes)>, End> {
         let mut decoder = ReplyDecoder::new(self.manner.largest_header);
         loop {
@@ -126,7 +131,7 @@ impl Answering<'_> {
                 Next::Bytes(bytes) => decoder.feed(&bytes),
                 Next::End => {
                     let status = self.io.status.next().await;
-                    // No status: it could not be started, which is a fault of its own.
+                    // No status: the program could not be started, which is a fault of its own.
                     let status = status.ok_or(End::Closed)?;
                     let hint = self.hint(status).await;
                     self.complain(format_args!("{} ({status}){hint}", decoder.finish()));
@@ -154,8 +159,8 @@ impl Answering<'_> {
         }
     }
 
-    /// What may be wrong with a program that has written nothing: `env` has not found the program that
-    /// its first line names, with a carriage return behind it (exit status 127).
+    /// The possible reason why a program has written nothing: `env` did not find the interpreter of
+    /// its first line, because that ends in a carriage return (exit status 127).
     async fn hint(&self, status: ExitStatus) -> String {
         if status.code() != Some(NOT_FOUND) {
             return String::new();
@@ -185,7 +190,7 @@ impl Answering<'_> {
             let body = if has_none {
                 Body::Empty
             } else {
-                // Nobody takes it: it only says which length there would be.
+                // Nobody reads it: it only shows which length there would be.
                 let (_, chunks) = link(1);
                 Body::Stream { chunks, length }
             };
@@ -206,7 +211,7 @@ impl Answering<'_> {
         }
     }
 
-    /// The whole document, if it comes at once; else what has come of it.
+    /// The whole document, if it is complete at once; else the part so far.
     async fn whole(&mut self, begun: Bytes) -> Result<Bytes, Bytes> {
         let mut document = BytesMut::from(begun);
         let gathering = async {
@@ -265,7 +270,7 @@ impl Answering<'_> {
         Ok(())
     }
 
-    /// Whether the program has been killed, by others or by its own fault.
+    /// Whether a signal killed the program.
     async fn has_died(&mut self) -> bool {
         let status = async { self.io.status.next().await };
         let later = async {
@@ -281,7 +286,7 @@ impl Answering<'_> {
         }
     }
 
-    /// Passes on everything as it is.
+    /// Passes on everything unchanged.
     async fn pass_verbatim(&mut self) -> Done {
         let first = match self.next().await {
             Next::Bytes(bytes) => bytes,
@@ -318,8 +323,8 @@ impl Answering<'_> {
         }
     }
 
-    /// Lets the program come to its end, though nothing that it writes is wanted any more; gives how
-    /// many bytes that was.
+    /// Lets the program finish, though its output is not wanted any more. Returns the number of
+    /// bytes of that output.
     async fn read_on(&mut self) -> usize {
         let mut unwanted = 0;
         loop {
@@ -362,7 +367,7 @@ impl Answering<'_> {
     }
 }
 
-/// The status of a response that is passed on as it is: for the access log.
+/// The status of a response that is passed on unchanged: for the access log.
 fn status_of(response: &[u8]) -> Option<StatusCode> {
     let code = response.strip_prefix(b"HTTP/1.")?.get(2..5)?;
     StatusCode::from_bytes(code).ok()

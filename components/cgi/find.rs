@@ -1,4 +1,4 @@
-//! Which program a request is for: the first file along its path (RFC 3875 section 3.2).
+//! Finds the program of a request: the first file along its path (RFC 3875 section 3.2).
 
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt as _;
@@ -15,31 +15,32 @@ use crate::documents::{
 /// A program that was found.
 #[derive(Debug)]
 pub(super) struct Program {
-    /// Its absolute path, without links: its name, by which it is not opened again.
+    /// Its absolute path, without links. It is only the name of the program: the program is not
+    /// opened by it again.
     pub(super) path: PathBuf,
-    /// The file itself, as it was judged.
+    /// The file itself, as it was checked.
     pub(super) file: Arc<OwnedFd>,
-    /// The folder that it lies in.
+    /// The folder that contains it.
     pub(super) folder: Arc<OwnedFd>,
-    /// Its path relative to the root, as it was asked for.
+    /// Its path relative to the root, as in the request.
     pub(super) name: Vec<u8>,
-    /// What stands behind it: nothing, or a slash and more.
+    /// The rest of the path: empty, or a slash and more.
     pub(super) path_info: Vec<u8>,
-    /// What runs it, with its arguments, if it is not run by the system.
+    /// Its interpreter, with arguments, if the system does not run it directly.
     pub(super) interpreter: Vec<String>,
 }
 
-/// What is at a path.
+/// The kind of what is at a path.
 #[derive(Debug)]
 pub(super) enum Search {
     Program(Program),
-    /// Something that is no program.
+    /// A file or folder that is not a program.
     Other,
     Refused(StatusCode, &'static str),
 }
 
-/// Looks for the program that is to answer a request for `path`, relative to the root. What the system does not have in memory is looked for on a thread that
-/// may wait.
+/// Finds the program that answers a request for `path`, relative to the root. If the disk must be
+/// read, a thread that may wait does it.
 pub(super) async fn find(files: &Files, path: &[u8]) -> Search {
     let (docroot, options, kept_back) = (files.docroot(), files.options(), files.kept_back());
     let locate = |path: &[u8]| docroot.locate_cached(path);
@@ -65,7 +66,7 @@ fn search_thoroughly(
     Ok(found.unwrap_or(Search::Other))
 }
 
-/// What was located at a path, unless clients are to know nothing of it.
+/// Locates a path, unless it is hidden from clients.
 fn visible(
     kept_back: &KeptBack,
     path: &[u8],
@@ -80,7 +81,7 @@ fn visible(
     Ok(located)
 }
 
-/// Walks along the path. `None` if `locate` does not know what is there.
+/// Walks along the path. `None` if `locate` cannot tell without the disk.
 fn search(
     options: &FileOptions,
     path: &[u8],
@@ -103,7 +104,7 @@ fn search(
     Ok(Some(Search::Other))
 }
 
-/// A folder may be answered by a program, if that is its index.
+/// A program may answer for a folder, if it is the folder's index.
 fn search_index(
     options: &FileOptions,
     folder: &[u8],
@@ -160,7 +161,7 @@ fn judge(
     })))
 }
 
-/// What cannot be found is left to who serves files, unless it would be a program.
+/// A path without a file is left to the file handler, unless it would be a program.
 fn refusal(path: &[u8], refused: Refused) -> Search {
     if !runs_programs(path) {
         return Search::Other;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::documents::FilePattern;
 use crate::process::{Resource, UserIds};
 
-/// How programs are run. Which files are programs is said by [`Programs`](crate::documents::Programs).
+/// How programs are run. [`Programs`](crate::documents::Programs) says which files are programs.
 ///
 /// # Examples
 ///
@@ -27,26 +27,28 @@ use crate::process::{Resource, UserIds};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct CgiOptions {
-    /// How many programs may run at once.
+    /// How many programs may run at the same time.
     pub at_once: usize,
-    /// How many requests may wait for their turn; what comes on top is answered by 503.
+    /// How many requests may wait for their turn; further ones get 503.
     pub waiting: usize,
-    /// How long a program may write nothing. One that has not answered then is answered for by 504; a response that has begun is cut.
+    /// The time limit of a program without output. If it has not answered by then, the client gets
+    /// 504; a response that has begun is cut.
     pub silence: Duration,
-    /// How large the header of a program's output may be, in bytes.
+    /// The largest header of a program's output, in bytes.
     pub largest_header: usize,
-    /// Whether bodies are buffered both ways: a program is started once the whole body of its request has come, and does not
-    /// wait for a client that reads slowly. Programs whose name begins with `nph-` are never buffered.
+    /// Whether bodies are buffered in both directions: a program starts once the whole body of its
+    /// request has arrived, and does not wait for a client that reads slowly. Programs whose name
+    /// begins with `nph-` are never buffered.
     pub buffering: bool,
     /// What to do with bodies without `Content-Length`.
     pub chunked: Chunked,
-    /// Whether programs get the credentials of a request, `HTTP_AUTHORIZATION`.
+    /// Whether programs receive the credentials of a request, in `HTTP_AUTHORIZATION`.
     pub passes_authorization: bool,
-    /// Variables of the environment, beside those of the request, and `PATH`.
+    /// Environment variables in addition to those of the request and `PATH`.
     pub settings: Vec<Setting>,
-    /// As which user programs run, if not as the server.
+    /// The user that runs the programs; `None`: the user of the server.
     pub user: Option<UserIds>,
-    /// Limits of what each program, and each of its descendants, may use, in the units of setrlimit(2).
+    /// Resource limits of each program and each of its descendants, in the units of setrlimit(2).
     pub limits: Vec<(Resource, u64)>,
 }
 
@@ -70,14 +72,15 @@ impl Default for CgiOptions {
 /// What to do with bodies without `Content-Length` (RFC 3875 section 4.1.2 wants `CONTENT_LENGTH` to be right).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Chunked {
-    /// Buffer them, also where other bodies are streamed.
+    /// Buffer them, even if other bodies are streamed.
     #[default]
     Gathered,
     /// Refuse them with 411.
     Refused,
 }
 
-/// A variable that programs of a kind find in their environment. Written `PATTERN: NAME=VALUE`, such as `*.py: PYTHONUTF8=1`.
+/// An environment variable for programs that match a pattern. Written `PATTERN: NAME=VALUE`, such
+/// as `*.py: PYTHONUTF8=1`.
 #[derive(Debug, Clone)]
 pub struct Setting {
     pub(super) files: FilePattern,

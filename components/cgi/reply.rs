@@ -1,26 +1,27 @@
-//! What a program writes before its document: the header of RFC 3875 section 6. Bytes in, a reply out.
+//! The header that a program writes before its document (RFC 3875 section 6). Bytes in, a reply
+//! out.
 
 use bytes::Bytes;
 use http::StatusCode;
 
 use crate::http::{Fields, ResponseHead};
 
-/// What the header of a program says (RFC 3875 section 6.2).
+/// The meaning of a program's header (RFC 3875 section 6.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// A document follows, or none: a document response, or a redirect of the client.
+    /// A document response, with a document or without, or a redirect of the client.
     Document {
-        /// The status, and the fields without those that are CGI's own or the connection's.
+        /// The status, and the fields except those of CGI itself and of the connection.
         head: ResponseHead,
-        /// How long the program says that its document is, in bytes.
+        /// The length of the document in bytes, as the program declared it.
         length: Option<u64>,
     },
-    /// What is at this path, of this server, is to be sent (RFC 3875 section 6.2.2), with these fields
-    /// beside its own.
+    /// A local redirect: the server must send the resource at this path instead (RFC 3875 section
+    /// 6.2.2), with these extra fields.
     LocalRedirect {
         /// The path and the query.
         path: String,
-        /// What the program has said beside the path: cookies, for example.
+        /// The other fields of the program: cookies, for example.
         fields: Fields,
     },
 }
@@ -29,27 +30,27 @@ pub enum Reply {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadReply {
-    /// It is longer than is taken.
+    /// It is longer than the limit.
     #[error("its header is longer than {0} bytes")]
     TooLarge(usize),
-    /// There is none.
+    /// There is no header.
     #[error("it wrote nothing")]
     Nothing,
-    /// It ended in the midst of it.
+    /// It ended before it was complete.
     #[error("it ended before the blank line behind its header")]
     Incomplete,
-    /// A line is no field.
+    /// A line is not a field.
     #[error("a line of its header is no field: {0:?}")]
     Field(String),
-    /// A status that is none, or that is not a program's to give.
+    /// The status is invalid, or a program may not use it.
     #[error("{0:?} is not the status of a response")]
     Status(String),
-    /// A length that is none.
+    /// The length is invalid.
     #[error("{0:?} is not a length")]
     Length(String),
 }
 
-/// Decodes the header of a program's output, however it is cut into pieces.
+/// Decodes the header of a program's output, in pieces of any size.
 ///
 /// # Examples
 ///
@@ -72,7 +73,7 @@ pub struct ReplyDecoder {
 }
 
 impl ReplyDecoder {
-    /// A decoder that takes a header of at most `largest` bytes.
+    /// Creates a decoder that accepts a header of at most `largest` bytes.
     #[must_use]
     pub fn new(largest: usize) -> Self {
         Self {
@@ -82,13 +83,14 @@ impl ReplyDecoder {
         }
     }
 
-    /// Takes the next piece of the output. Once the header is complete, gives what it says, and what of the document has come with it.
+    /// Takes the next piece of the output. Once the header is complete, returns its meaning, and
+    /// the part of the document that arrived with it.
     ///
     /// # Errors
     ///
     /// [`BadReply`] says what is wrong with the header.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<Option<(Reply, Bytes)>, BadReply> {
-        // A line end may have been cut in two.
+        // A line end may have been split.
         let seen = self.bytes.len().saturating_sub(3);
         self.bytes.extend_from_slice(bytes);
         let Some((header, document)) = header_end(&self.bytes, seen) else {
@@ -106,13 +108,13 @@ impl ReplyDecoder {
         Ok(Some((reply, document)))
     }
 
-    /// What the header said that is not passed on, and why.
+    /// The parts of the header that are not passed on, with the reason.
     #[must_use]
     pub fn remarks(&self) -> &[String] {
         &self.remarks
     }
 
-    /// What is wrong if the output ends here.
+    /// The error if the output ends here.
     #[must_use]
     pub fn finish(&self) -> BadReply {
         if self.bytes.is_empty() {
@@ -123,7 +125,8 @@ impl ReplyDecoder {
     }
 }
 
-/// Where the header ends, and where the document begins: RFC 3875 section 6.3 lets lines end in LF and in CRLF.
+/// Finds the end of the header and the beginning of the document: RFC 3875 section 6.3 lets lines
+/// end in LF and in CRLF.
 fn header_end(bytes: &[u8], from: usize) -> Option<(usize, usize)> {
     let mut start = from;
     loop {
@@ -138,8 +141,8 @@ fn header_end(bytes: &[u8], from: usize) -> Option<(usize, usize)> {
     }
 }
 
-/// The header of a program, taken apart. What mod_cgi of Apache accepts is accepted: programs are
-/// written for it. Of a field that may be there once, the last one counts.
+/// The parsed header of a program. It accepts what mod_cgi of Apache accepts, because programs are
+/// written for that. If a field may occur once, its last occurrence counts.
 #[derive(Default)]
 struct Header {
     status: Option<Vec<u8>>,
@@ -202,7 +205,7 @@ impl Header {
             .as_deref()
             .is_some_and(|to| to.starts_with(b"/"));
         let reply = match &self.location {
-            // A status of 200 is no status of its own to a redirect; so it is to Apache.
+            // For a redirect, a status of 200 counts as no status, as in Apache.
             Some(path) if is_local && given.is_none_or(|status| status == StatusCode::OK) => {
                 let path = str::from_utf8(path).map_err(|_| BadReply::Field(shown(path)))?;
                 let path = path.to_owned();
@@ -238,7 +241,7 @@ impl Header {
                 .map_err(|_| BadReply::Field(shown(value)))?;
         }
         let status = match given {
-            // Apache takes 200 for no status here, too.
+            // Apache also ignores a status of 200 here.
             Some(StatusCode::OK) if otherwise == StatusCode::FOUND => otherwise,
             given => given.unwrap_or(otherwise),
         };
@@ -247,8 +250,8 @@ impl Header {
         Ok(Reply::Document { head, length })
     }
 
-    /// What of the fields goes with the document that is sent instead: all that does not describe the
-    /// program's own.
+    /// The fields for the document that is sent instead: all that do not describe the program's own
+    /// document.
     fn fields_of_redirect(&mut self) -> Fields {
         let mut kept = std::mem::take(&mut self.others);
         for name in DESCRIBING {
@@ -262,7 +265,8 @@ impl Header {
     }
 }
 
-/// Fields that describe a document: beside a local redirect they are not those of what is sent.
+/// Fields that describe a document: beside a local redirect they do not apply to the document that
+/// is sent.
 const DESCRIBING: [&str; 7] = [
     "accept-ranges",
     "content-encoding",
@@ -273,8 +277,8 @@ const DESCRIBING: [&str; 7] = [
     "last-modified",
 ];
 
-/// `Status = "Status:" status-code SP reason-phrase NL` (RFC 3875 section 6.3.3). The phrase is often
-/// left out, and so is the space.
+/// `Status = "Status:" status-code SP reason-phrase NL` (RFC 3875 section 6.3.3). Many programs
+/// omit the phrase, and also the space.
 fn parse_status(value: &[u8]) -> Result<StatusCode, BadReply> {
     let end = value.iter().position(|byte| !byte.is_ascii_digit());
     let status = StatusCode::from_bytes(&value[..end.unwrap_or(value.len())]).ok();
@@ -291,12 +295,12 @@ fn parse_length(value: &[u8]) -> Result<u64, BadReply> {
         .ok_or_else(|| BadReply::Length(shown(value)))
 }
 
-/// As much of a line as belongs into a log.
+/// The part of a line that the log shows.
 fn shown(line: &[u8]) -> String {
     String::from_utf8_lossy(&line[..line.len().min(80)]).into_owned()
 }
 
-/// Checks that the decoder finds the same however the output is cut into pieces: for the fuzz target.
+/// Checks that the decoder finds the same in output that is split in any way: for the fuzz target.
 #[doc(hidden)]
 pub fn check_split_invariance(output: &[u8]) {
     let whole = ReplyDecoder::new(1024).feed(output);

@@ -1,4 +1,4 @@
-//! One request, answered by one program: a graph that lasts as long as it does.
+//! One request, answered by one program: a graph that lives as long as the program.
 
 use std::io;
 use std::sync::Arc;
@@ -17,23 +17,24 @@ use crate::http::RequestHead;
 use crate::process::{Command, Stdio, log_lines, unix_process};
 use crate::web::{Buffered, Content, Failure, Incomplete, Request};
 
-/// Where a program's environment has its `PATH` from if ours has none.
+/// The `PATH` of programs if the server has no `PATH`.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
-/// How long descendants of a program may hold its output open once it has ended.
+/// How long descendants of a program may keep its output open after its exit.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// What a request brings to its program.
+/// The input of a program.
 pub(super) enum Input {
     None,
-    /// A body that goes through a pipe; its length stands in `CONTENT_LENGTH`.
+    /// A body that goes through a pipe; `CONTENT_LENGTH` is its length.
     Piped(Box<Content>),
     /// A body that has been buffered in a file.
     File(Stdio),
 }
 
 impl Input {
-    /// Takes the body of a request. Unless it is to be streamed, and says its length, it is buffered first.
+    /// Takes the body of a request. It is buffered first, unless it must be streamed and has a
+    /// known length.
     pub(super) async fn of(
         request: &mut Request,
         options: &CgiOptions,
@@ -96,8 +97,8 @@ pub(super) fn command(
         program.path.as_os_str().as_encoded_bytes(),
     );
     if !program.interpreter.is_empty() {
-        // What Apache says of a request that its configuration leads to an interpreter: php-cgi runs
-        // nothing without it (cgi.force_redirect).
+        // Apache sets this for a request that its configuration sends to an interpreter: php-cgi
+        // runs nothing without it (cgi.force_redirect).
         variables.set("REDIRECT_STATUS", "200");
     }
     let stdin = match input {
@@ -138,8 +139,8 @@ fn os_string(bytes: &[u8]) -> std::ffi::OsString {
     std::os::unix::ffi::OsStringExt::from_vec(bytes.to_vec())
 }
 
-/// The words of an indexed query, which are arguments of the program (RFC 3875 section 4.4): of GET and HEAD, if the query has no `=`.
-/// None if one of them could be taken for an option.
+/// The words of an indexed query, which are arguments of the program (RFC 3875 section 4.4): for
+/// GET and HEAD, if the query has no `=`. Empty if one of them looks like an option.
 fn search_words(head: &RequestHead) -> Vec<std::ffi::OsString> {
     let query = head.target.query().unwrap_or_default();
     if !head.method.is_safe() || query.is_empty() || query.contains('=') {
@@ -156,7 +157,8 @@ fn search_words(head: &RequestHead) -> Vec<std::ffi::OsString> {
     words.iter().map(|word| os_string(word)).collect()
 }
 
-/// Runs a program for a request. What comes of it goes to `tell` as soon as there is something; the program may still be writing then.
+/// Runs a program for a request. The answer goes to `tell` as soon as it begins; the program may
+/// still write after that.
 pub(super) async fn run(
     command: Command,
     input: Input,
@@ -217,14 +219,14 @@ pub(super) async fn run(
     Ok(())
 }
 
-/// Feeds the content of a request to its program, as fast as that reads.
+/// Feeds the body of a request to its program, as fast as the program reads.
 async fn feed(input: Input, stdin: Option<Sender<Bytes>>) -> Result<(), Incomplete> {
     let (Input::Piped(mut content), Some(stdin)) = (input, stdin) else {
         return Ok(());
     };
     while let Some(bytes) = content.next().await? {
         if stdin.send(bytes).await.is_err() {
-            // The program has gone. What is left of the content is of no use to anybody.
+            // The program has exited. Nobody needs the rest of the body.
             break;
         }
     }

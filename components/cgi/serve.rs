@@ -22,19 +22,19 @@ use crate::web::{Exchange, Failure, Notice, Request, Response, Route};
 /// The ports of [`serve_cgi`].
 #[derive(Debug, Ports)]
 pub struct CgiPorts {
-    /// What may be for a program.
+    /// Requests that may be for a program.
     pub requests: Inbox<Request>,
-    /// What is for none, also because a program has redirected it to where none is.
+    /// Requests that are not for a program, also after a redirect by a program.
     pub passed: Outbox<Request>,
-    /// What the programs answer.
+    /// The responses of the programs.
     pub responses: Outbox<Response>,
-    /// What could not be answered.
+    /// Requests that could not be answered.
     pub failures: Outbox<Failure>,
-    /// What a program has said of the response to a request that it has redirected.
+    /// The fields that a program set for the response to a request that it redirected.
     pub notices: Option<Outbox<Notice>>,
 }
 
-/// How programs are run, and how many do: shared by all connections.
+/// How programs are run, and how many are running: shared by all connections.
 #[derive(Debug, Clone)]
 pub struct Cgi(Arc<Shared>);
 
@@ -45,7 +45,7 @@ struct Shared {
 }
 
 impl Cgi {
-    /// Programs are run in this way.
+    /// Creates the state for programs with these options.
     pub fn new(options: CgiOptions) -> Self {
         let turnstile = Turnstile::new(options.at_once, options.waiting);
         Self(Arc::new(Shared { options, turnstile }))
@@ -57,22 +57,24 @@ impl Cgi {
     }
 }
 
-/// Which requests may be for a program, if only the folder of programs decides; `None` if any may.
+/// Which requests may be for a program, if only the folder of programs decides; `None` if any may
+/// be.
 pub(crate) fn candidates(programs: &Programs) -> Option<Route> {
     let is_folder_only = !programs.executables && programs.interpreters.is_empty();
     is_folder_only.then(|| Route::path(&format!("/{PROGRAM_FOLDER}/*")))
 }
 
-/// How often a request may be redirected within the server.
+/// How many local redirects a request may follow.
 const REDIRECTS: u8 = 10;
 
-/// When a client should try again that came while too many programs ran, in seconds.
+/// When a client should try again, in seconds, if too many programs are running.
 const RETRY_AFTER: &str = "5";
 
-/// Answers requests by programs below the document root: CGI/1.1 (RFC 3875). `socket` is that of the connection, whose address at our end they are told.
+/// Answers requests by programs below the document root: CGI/1.1 (RFC 3875). `socket` is that of
+/// the connection; programs receive its local address.
 ///
-/// For each request a graph is made, whose heart is [`unix_process`](crate::process::unix_process); it ends with the response, or with the connection,
-/// and the program and its descendants with it.
+/// It makes a graph for each request, around [`unix_process`](crate::process::unix_process). The
+/// graph ends with the response, or with the connection, and ends the program and its descendants.
 pub fn serve_cgi(files: Rc<Files>, cgi: Cgi, socket: Rc<Socket>) -> impl Component<CgiPorts> {
     async move |io: &mut CgiPorts| {
         let mut serving = Serving {
@@ -92,7 +94,7 @@ struct Serving<'a> {
     files: &'a Files,
     cgi: &'a Shared,
     socket: &'a Socket,
-    /// What is the same for all requests of the connection, once one has needed it.
+    /// What all requests of the connection share, once one has needed it.
     mount: Option<Mount>,
 }
 
@@ -102,7 +104,7 @@ impl Serving<'_> {
         for _ in 0..=REDIRECTS {
             let found = match self.files.path(&request) {
                 Ok(path) => find(self.files, &path).await,
-                // Whoever serves files says what is wrong.
+                // The file handler reports the error.
                 Err(_) => Search::Other,
             };
             let redirected = match found {
@@ -128,8 +130,8 @@ impl Serving<'_> {
         Ok(io.failures.send(failure).await?)
     }
 
-    /// Has a program answer a request, with the fields that programs before it have said; gives the request that is to be served
-    /// instead, if the program wants that, and adds what this one has said.
+    /// Answers a request by a program, with the fields of the programs before it. Returns the
+    /// request to serve instead, if the program redirects, and adds the fields of this program.
     async fn run(
         &mut self,
         io: &CgiPorts,
@@ -139,7 +141,7 @@ impl Serving<'_> {
     ) -> Result<Result<Option<Request>, Failure>, End> {
         let (exchange, options) = (request.exchange, &self.cgi.options);
         let is_streamed = !options.buffering || is_verbatim(&program);
-        // Before the turnstile: who sends slowly keeps no place from others.
+        // Before the turnstile: a client that sends slowly must not occupy a place.
         let input = match Input::of(&mut request, options, is_streamed).await {
             Ok(input) => input,
             Err(failure) => return Ok(Err(failure)),
@@ -153,7 +155,7 @@ impl Serving<'_> {
         or(self.run_with(io, request, program, input, carried), gone).await
     }
 
-    /// Has a program answer a request whose input is there.
+    /// Answers a request by a program; the input is complete.
     async fn run_with(
         &mut self,
         io: &CgiPorts,
@@ -186,7 +188,7 @@ impl Serving<'_> {
                 Answer::Redirect(path, fields) => {
                     outcome = Ok(redirect(&request, path).map(Some));
                     for (name, value) in fields.iter() {
-                        // What is in one run of fields may be in another.
+                        // A field from one run of fields is valid in another.
                         let _ = carried.push(name, value);
                     }
                     return;
@@ -223,7 +225,7 @@ impl Serving<'_> {
     }
 }
 
-/// Whether a program speaks to the client itself (RFC 3875 section 5).
+/// Whether a program writes the raw response itself (RFC 3875 section 5).
 fn is_verbatim(program: &Program) -> bool {
     let name = program.path.file_name().unwrap_or_default();
     name.as_encoded_bytes().starts_with(b"nph-")
@@ -238,8 +240,8 @@ fn mount_of(files: &Files, socket: &Socket, options: &CgiOptions) -> io::Result<
     })
 }
 
-/// Passes on a request that is for no program. What programs have said before they redirected it goes to the writer, which adds it to
-/// the response.
+/// Passes on a request that is not for a program. The fields of the programs that redirected it go
+/// to the encoder, which adds them to the response.
 async fn pass_on(io: &CgiPorts, request: Request, carried: Fields) -> Result<(), End> {
     if let Some(notices) = &io.notices
         && !carried.is_empty()
@@ -250,7 +252,7 @@ async fn pass_on(io: &CgiPorts, request: Request, carried: Fields) -> Result<(),
     Ok(io.passed.send(request).await?)
 }
 
-/// A failure with what programs have said before it.
+/// A failure with the fields of the programs before it.
 fn carry(mut failure: Failure, carried: &Fields) -> Failure {
     for (name, value) in carried.iter() {
         let _ = failure.fields.push(name, value);
@@ -265,7 +267,8 @@ async fn refuse(mut request: Request, status: StatusCode, explanation: &'static 
     }
 }
 
-/// The request that a client would have made for what the program names (RFC 3875 section 6.2.2).
+/// The request that a client would have made for the target of a local redirect (RFC 3875 section
+/// 6.2.2).
 fn redirect(request: &Request, path: String) -> Result<Request, Failure> {
     let mut head = request.head.clone();
     head.method = if request.exchange.is_head {

@@ -1,4 +1,4 @@
-//! How many programs run at once, and how many requests wait for their turn.
+//! Limits how many programs run at the same time, and how many requests wait for their turn.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -8,10 +8,10 @@ use tokio::sync::oneshot;
 
 use crate::net::Others;
 
-/// Lets so many in at once, and has so many wait. Shared by all workers.
+/// Lets a limited number in, and lets a limited number wait. Shared by all workers.
 ///
-/// As long as other clients have asked lately, one address gets at most half of the places and of the
-/// queue, rounded up: the other half is for everybody else.
+/// If other clients have sent requests recently, one address gets at most half of the places and of
+/// the queue, rounded up: the other half is for all others.
 #[derive(Debug)]
 pub(super) struct Turnstile {
     places: usize,
@@ -23,22 +23,22 @@ pub(super) struct Turnstile {
 struct State {
     inside: usize,
     others: Others,
-    /// How many places each address has.
+    /// The number of places of each address.
     held: HashMap<IpAddr, usize>,
-    /// Who waits, the first ones in front.
+    /// The waiting requests, in their order.
     waiting: VecDeque<(IpAddr, oneshot::Sender<Place>)>,
 }
 
-/// Too many wait already, or too many of the same client.
+/// Too many requests wait already, or too many of the same client.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Full;
 
-/// A place inside, which is free again when this is dropped.
+/// A place inside. Drop it to free the place.
 #[derive(Debug)]
 pub(super) struct Place {
     address: IpAddr,
     places: usize,
-    /// `None` if it has been given back already.
+    /// `None` if it has been returned already.
     state: Option<Arc<Mutex<State>>>,
 }
 
@@ -51,12 +51,12 @@ impl Turnstile {
         }
     }
 
-    /// Waits for a place, in turn among those whose address has not had its share.
+    /// Waits for a place, in turn among those whose address is below its share.
     pub(super) async fn enter(&self, address: IpAddr) -> Result<Place, Full> {
         let turn = {
             let mut state = lock(&self.state);
             state.others.note(address);
-            // Who has gone while waiting does not count.
+            // Requests that were dropped while they waited do not count.
             state.waiting.retain(|(_, waiting)| !waiting.is_closed());
             if state.inside < self.places && state.may_enter(address, self.places) {
                 state.enter(address);
@@ -88,12 +88,12 @@ impl Turnstile {
     }
 }
 
-/// How much of a scarce thing one address may have.
+/// The share of one address.
 fn share(all: usize) -> usize {
     all.div_ceil(2)
 }
 
-/// Nothing that is done under the lock can leave it half done.
+/// No operation under the lock can leave the state half changed.
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -119,7 +119,7 @@ impl State {
         }
     }
 
-    /// Takes the first one out whose address has not had its share.
+    /// Removes the first waiting request whose address is below its share.
     fn next(&mut self, places: usize) -> Option<(IpAddr, oneshot::Sender<Place>)> {
         let may_enter = |(address, _): &(IpAddr, _)| self.may_enter(*address, places);
         let at = self.waiting.iter().position(may_enter)?;
@@ -144,7 +144,7 @@ impl Drop for Place {
                 state: Some(shared.clone()),
             };
             if let Err(mut unwanted) = waiting.send(place) {
-                // The lock is held: it must not be asked for again.
+                // The lock is held: do not lock it again.
                 unwanted.state = None;
                 state.leave(address);
             }

@@ -1,4 +1,4 @@
-//! Applications: what PEP 3333 calls so, in Rust.
+//! Applications in the sense of PEP 3333, in Rust.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -11,11 +11,14 @@ use super::respond::{Broken, Responder};
 use super::{BoxError, Chunks, Environ, Errors, Input, Mount, StartResponse, Variables};
 use crate::web::{Failure, HandlerPorts, Request};
 
-/// A program that answers requests, and knows nothing of the server: what PEP 3333 calls an application.
+/// A program that answers requests, and knows nothing about the server: an application in the sense
+/// of PEP 3333.
 ///
-/// It gets an [`Environ`] and a [`StartResponse`], which it calls before it gives its first chunk. Implemented by async functions and
-/// closures `(Environ, StartResponse) -> Result<impl Into<Chunks>, impl Into<BoxError>>`; a struct of one's own implements it to hold
-/// state, or another application: then it is a middleware. One value serves all workers, so what it changes is behind a lock or an atomic.
+/// It gets an [`Environ`] and a [`StartResponse`], which it calls before it returns its first
+/// chunk. Async functions and closures `(Environ, StartResponse) -> Result<impl Into<Chunks>, impl
+/// Into<BoxError>>` implement it. Implement it for your own struct to hold state, or to wrap
+/// another application as a middleware. One value serves all workers, so its mutable state must be
+/// behind a lock or an atomic.
 ///
 /// # Examples
 ///
@@ -49,8 +52,9 @@ use crate::web::{Failure, HandlerPorts, Request};
 pub trait Application: 'static {
     /// Answers a request.
     ///
-    /// An error before the head has been sent becomes a 500, whose cause only the log tells; an [`Incomplete`](crate::web::Incomplete)
-    /// of the request's content is answered with its own status.
+    /// An error before the head has been sent becomes a 500; only the log shows its cause. An
+    /// [`Incomplete`](crate::web::Incomplete) of the request's body is answered with its own
+    /// status.
     fn call(
         &self,
         environ: Environ,
@@ -76,7 +80,8 @@ where
 
 /// Serves requests by an application, one after another on each connection.
 ///
-/// A slow client holds the chunks up; when it is gone, or has asked for the head only, they are dropped.
+/// A slow client slows the chunks (backpressure). When the client has disconnected, or has
+/// requested only the head, they are dropped.
 /// [`WebServer::mount`](crate::server::WebServer::mount) puts it behind a route.
 pub fn serve_application(
     application: impl Application + Send + Sync,
@@ -92,7 +97,7 @@ pub(crate) fn serve_shared(
     let mount = Arc::new(mount.for_gateway());
     async move |io: &mut HandlerPorts| {
         while let Some(request) = io.requests.next().await {
-            // Boxed, so that a connection that is not served this way does not carry its size.
+            // Boxed, so that connections that do not use it do not carry its size.
             Box::pin(serve(io, &*application, &mount, request)).await?;
         }
         Ok(())
@@ -124,7 +129,7 @@ async fn serve(
     responder.conclude(mount.name(), served).await
 }
 
-/// Calls the application, and responds once there is a chunk that is not empty, or none.
+/// Calls the application, and responds at the first chunk that is not empty, or at the end.
 async fn respond(
     responder: &Responder<'_>,
     application: &impl Application,

@@ -1,4 +1,4 @@
-//! The content of a response, as a program gives it: at once, or as a stream.
+//! The body of a response from a program: complete, or as a stream.
 
 use std::error::Error;
 use std::fmt;
@@ -8,10 +8,11 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_lite::{Stream, StreamExt};
 
-/// Whatever a program fails with.
+/// The error of a program, of any type.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
-/// The content of a response, in chunks. It is asked for a chunk whenever the peer has taken what came before, and dropped when the peer is gone.
+/// The body of a response, in chunks. The server requests a chunk when the peer has received the
+/// previous ones, and drops the body when the peer disconnects.
 ///
 /// # Examples
 ///
@@ -32,13 +33,14 @@ enum Kind {
 }
 
 impl Chunks {
-    /// None at all.
+    /// No chunks.
     #[must_use]
     pub const fn none() -> Self {
         Self(Kind::Whole(None))
     }
 
-    /// Chunks as they come. An error ends them: before the head has been sent it becomes a 500, behind it the connection is cut.
+    /// A stream of chunks. An error ends it: before the head has been sent it becomes a 500, after
+    /// that the connection is cut.
     pub fn stream<B, E>(chunks: impl Stream<Item = Result<B, E>> + 'static) -> Self
     where
         B: Into<Bytes>,

@@ -1,4 +1,4 @@
-//! What an application gets of a request.
+//! What an application receives of a request.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,10 +10,12 @@ use futures_lite::{Stream, StreamExt, stream};
 use super::Variables;
 use crate::web::{Content, Incomplete};
 
-/// What an application gets of a request, as in PEP 3333: the [`Variables`] of CGI, the content, and a way to the log.
+/// What an application receives of a request, as in PEP 3333: the [`Variables`] of CGI, the body,
+/// and a writer to the log.
 ///
-/// Beside those of CGI it has the variables of the interface: `gateway.version` (`1.0`), `gateway.url_scheme` (`http`),
-/// `gateway.multithread` (`true`: another thread may call the application at the same time), `gateway.multiprocess` and `gateway.run_once` (`false`).
+/// In addition to those of CGI it has the variables of the interface: `gateway.version` (`1.0`),
+/// `gateway.url_scheme` (`http`), `gateway.multithread` (`true`: another thread may call the
+/// application at the same time), `gateway.multiprocess` and `gateway.run_once` (`false`).
 ///
 /// # Examples
 ///
@@ -29,11 +31,11 @@ use crate::web::{Content, Incomplete};
 /// ```
 #[derive(Debug)]
 pub struct Environ {
-    /// The variables. Middleware may set more, for the application behind it.
+    /// The variables. Middleware may set more, for the application that it wraps.
     pub variables: Variables,
-    /// `gateway.input`: the content of the request.
+    /// `gateway.input`: the body of the request.
     pub input: Input,
-    /// `gateway.errors`: what is written here goes into the log.
+    /// `gateway.errors`: a writer to the log.
     pub errors: Errors,
 }
 
@@ -44,7 +46,8 @@ impl Environ {
         self.variables.get(name)
     }
 
-    /// The value of a variable as text; what is no UTF-8 in it is replaced. Empty if there is none.
+    /// The value of a variable as text; invalid UTF-8 is replaced. Empty if the variable is
+    /// missing.
     #[must_use]
     pub fn text(&self, name: &str) -> Cow<'_, str> {
         String::from_utf8_lossy(self.get(name).unwrap_or_default())
@@ -55,7 +58,7 @@ impl Environ {
         self.variables.set(name, value);
     }
 
-    /// `gateway.url_scheme`: the scheme by which the application was reached.
+    /// `gateway.url_scheme`: the scheme of the request's URL.
     #[must_use]
     pub fn url_scheme(&self) -> Cow<'_, str> {
         self.text("gateway.url_scheme")
@@ -67,20 +70,21 @@ impl Environ {
         self.get("gateway.multithread") == Some(b"true")
     }
 
-    /// `gateway.multiprocess`: whether another process may call the same application at the same time.
+    /// `gateway.multiprocess`: whether another process may call the same application at the same
+    /// time.
     #[must_use]
     pub fn is_multiprocess(&self) -> bool {
         self.get("gateway.multiprocess") == Some(b"true")
     }
 
-    /// `gateway.run_once`: whether the application is called but once in the life of its process.
+    /// `gateway.run_once`: whether its process calls the application only once.
     #[must_use]
     pub fn is_run_once(&self) -> bool {
         self.get("gateway.run_once") == Some(b"true")
     }
 }
 
-/// The content of a request, as it comes in; also for a request that has none.
+/// The body of a request, while it arrives; also for a request without a body.
 #[derive(Debug, Default)]
 pub struct Input(Option<Box<Content>>);
 
@@ -89,7 +93,7 @@ impl Input {
     ///
     /// # Errors
     ///
-    /// [`Incomplete`], if the content ended before its time.
+    /// [`Incomplete`], if the body ended too early.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Incomplete> {
         match &mut self.0 {
             Some(content) => content.next().await,
@@ -97,11 +101,12 @@ impl Input {
         }
     }
 
-    /// All that is still to come, if that is not more than `limit` bytes.
+    /// Reads the rest of the body, up to `limit` bytes.
     ///
     /// # Errors
     ///
-    /// [`Incomplete`], if the content ended before its time, or with 413 (Content Too Large) if there is more.
+    /// [`Incomplete`], if the body ended too early, or with 413 (Content Too Large) if it is
+    /// longer.
     pub async fn read_to_end(&mut self, limit: usize) -> Result<Bytes, Incomplete> {
         match &mut self.0 {
             Some(content) => content.read_to_end(limit).await,
@@ -109,7 +114,7 @@ impl Input {
         }
     }
 
-    /// The content as a stream, for a library that reads one.
+    /// The body as a stream, for a library that reads one.
     pub fn into_stream(self) -> impl Stream<Item = Result<Bytes, Incomplete>> + Send {
         stream::iter(self.0).flat_map(|content| content.into_stream())
     }
@@ -121,10 +126,11 @@ impl From<Option<Box<Content>>> for Input {
     }
 }
 
-/// How long a line of [`Errors`] may be, in bytes, before it is broken.
+/// The longest line of [`Errors`], in bytes; longer ones are split.
 const LINE: usize = 8 * 1024;
 
-/// The way to the log. What is written goes there line by line, under the name of the application; control characters are escaped.
+/// A writer to the log. It logs line by line, under the name of the application; control characters
+/// are escaped.
 ///
 /// # Examples
 ///
@@ -142,7 +148,7 @@ const LINE: usize = 8 * 1024;
 /// ```
 pub struct Errors {
     name: String,
-    /// A line that has not ended.
+    /// The current line, without its end.
     line: Vec<u8>,
 }
 
@@ -160,7 +166,7 @@ impl Errors {
     }
 }
 
-/// A line that is one, whatever is in it.
+/// A single line, with any content.
 fn printable(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(line);
     let mut printable = String::with_capacity(text.len());

@@ -1,4 +1,5 @@
-//! A graph for each request: the chassis that makes it, feeds it the content, and makes a response of what comes out.
+//! A graph for each request: makes the graph, feeds it the body, and makes a response of its
+//! output.
 //!
 //! ```text
 //! requests ──▶ ┌ serve_graphs ──────────────────────────────┐ ──▶ responses
@@ -22,40 +23,44 @@ use crate::web::{Content, Failure, HandlerPorts, Incomplete, Request};
 /// The ports of a graph, or a component, that serves one request.
 #[derive(Debug, Ports)]
 pub struct RequestPorts {
-    /// The content of the request, as it comes in. Its end is that of the content: if that breaks off, the graph is dropped.
+    /// The body of the request, while it arrives. Its end is the end of the body: if the body is
+    /// incomplete, the graph is dropped.
     pub content: Inbox<Bytes>,
-    /// The response: a head, then its content.
+    /// The response: a head, then its body.
     pub response: Outbox<ResponsePart>,
 }
 
-/// What the graph of a request sends, one after another.
+/// The parts of a response, sent one after another by the graph of a request.
 #[derive(Debug)]
 pub enum ResponsePart {
-    /// The head, first and once. If it has a `Content-Length`, the content must be as long.
+    /// The head, first and once. If it has a `Content-Length`, the body must have that length.
     Head(ResponseHead),
-    /// Some content.
+    /// A part of the body.
     Data(Bytes),
-    /// Instead of a head: why there is none. Behind a head the connection is cut.
+    /// A failure instead of a head. After a head it cuts the connection.
     Failure {
-        /// The status that tells the peer.
+        /// The status for the peer.
         status: StatusCode,
         /// What was wrong, in words that the peer may read.
         explanation: Cow<'static, str>,
     },
 }
 
-/// Serves each request by a graph, or a single component, that `make` makes for it.
+/// Serves each request by a graph, or a single component, that `make` creates for it.
 ///
-/// The content goes into the graph as it comes, and the response goes out as it is made, both at the same time and each as fast as it is
-/// taken. The response ends when the outbox `response` closes; the next request of the connection comes when the whole graph has ended. A response
-/// that is made at once has a known length; one that takes time is sent as it comes.
+/// The body enters the graph as it arrives, and the response leaves it as it is made: both at the
+/// same time, each with backpressure. The response ends when the outbox `response` closes. The next
+/// request of the connection starts when the whole graph has ended. A response that is complete at
+/// once has a known length; a slower one is streamed.
 ///
-/// The graph runs inside of the graph of the connection. It is dropped, with everything in it, when nobody wants its response any
-/// more: the connection has ended, or the request was HEAD and the head has been sent. If one of its components fails, or the
-/// content breaks off, the request is answered with an error; behind a head the connection is cut, so that nobody takes a part for the whole.
+/// The graph runs as a part of the connection's graph. It is dropped, with everything in it, when
+/// nobody wants its response any more: the connection has ended, or the request was HEAD and the
+/// head has been sent. If one of its components fails, or the body is incomplete, the request is
+/// answered with an error. After a head the connection is cut instead, so that the peer does not
+/// take a part for the whole.
 ///
-/// A function that gives a single component says that it keeps nothing of the request: `fn make(_: &Request) -> impl
-/// Component<RequestPorts> + Send + use<>`.
+/// A function that returns a single component must declare that the component keeps nothing of the
+/// request: `fn make(_: &Request) -> impl Component<RequestPorts> + Send + use<>`.
 ///
 /// # Examples
 ///
@@ -105,7 +110,7 @@ where
     async move |io: &mut HandlerPorts| {
         while let Some(request) = io.requests.next().await {
             let graph = make(&request);
-            // Boxed, so that a connection that is not served this way does not carry its size.
+            // Boxed, so that connections that do not use it do not carry its size.
             Box::pin(serve(io, request, graph)).await?;
         }
         Ok(())
@@ -116,9 +121,9 @@ where
 enum Stop {
     /// Nobody wants its response any more.
     Unwanted,
-    /// The content of the request broke off.
+    /// The body of the request is incomplete.
     Incomplete(Incomplete),
-    /// It said so.
+    /// It reported a failure.
     Failure(StatusCode, Cow<'static, str>),
     /// It failed.
     Fault(Box<dyn Error>),
@@ -165,7 +170,7 @@ async fn run<Kind>(
     or(feed(content, to_graph), or(served, gone)).await
 }
 
-/// Feeds the content to the graph, as long as that is interested. Ends only if the content breaks off.
+/// Feeds the body to the graph, as long as the graph reads. Ends only if the body is incomplete.
 async fn feed(content: Option<Box<Content>>, to_graph: Sender<Bytes>) -> Result<(), Stop> {
     if let Some(mut content) = content {
         while let Some(bytes) = content.next().await.map_err(Stop::Incomplete)? {
@@ -178,7 +183,7 @@ async fn feed(content: Option<Box<Content>>, to_graph: Sender<Bytes>) -> Result<
     std::future::pending().await
 }
 
-/// Makes a response of its parts.
+/// Makes a response from its parts.
 async fn respond(responder: &Responder<'_>, mut parts: Receiver<ResponsePart>) -> Result<(), Stop> {
     let head = match parts.next().await {
         Some(ResponsePart::Head(head)) => head,

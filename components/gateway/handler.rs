@@ -1,4 +1,4 @@
-//! Handlers: `async fn(Request) -> Reply`, for who needs no more.
+//! Handlers: `async fn(Request) -> Reply`, the simplest way to answer.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -11,13 +11,15 @@ use super::{BoxError, Reply};
 use crate::http::ResponseHead;
 use crate::web::{Failure, HandlerPorts, Request};
 
-/// What answers a request with a [`Reply`].
+/// Answers a request with a [`Reply`].
 ///
-/// Implemented by async functions and closures from a [`Request`] to anything that a reply can be made of, or to a `Result` of that: text, bytes, a status, a
-/// status with either. A struct of one's own implements it to hold state. One value serves all workers, so what it changes is behind a lock or an
-/// atomic; a closure shares its state with others by an `Arc`.
+/// Implemented by async functions and closures that take a [`Request`]. They return any type that
+/// converts to a reply, or a `Result` of it: text, bytes, a status, or a status with either.
+/// Implement it for your own struct to hold state. One value serves all workers, so its mutable
+/// state must be behind a lock or an atomic; a closure shares its state by an `Arc`.
 ///
-/// An error becomes a 500, whose cause only the log tells; an [`Incomplete`](crate::web::Incomplete) of the request's content is answered with its own status.
+/// An error becomes a 500; only the log shows its cause. An [`Incomplete`](crate::web::Incomplete)
+/// of the request's body is answered with its own status.
 ///
 /// # Examples
 ///
@@ -57,7 +59,7 @@ use crate::web::{Failure, HandlerPorts, Request};
     note = "a handler is an async function from a `Request` to what a `Reply` can be made of (text, bytes, a status, or a `Result` of one), or a struct that implements `Handler`"
 )]
 pub trait Handler: 'static {
-    /// Answers a request. Content that is not read is discarded.
+    /// Answers a request. If it does not read the body, the body is discarded.
     fn handle(&self, request: Request) -> impl Future<Output = Result<Reply, BoxError>>;
 }
 
@@ -71,18 +73,18 @@ where
     }
 }
 
-/// What an async function may give to be a [`Handler`].
+/// The return types of an async function that is a [`Handler`].
 #[diagnostic::on_unimplemented(
     message = "no reply can be made of `{Self}`",
     label = "not a reply",
     note = "a handler gives a `Reply`, text, bytes, a status, a status with one of these, or a `Result` of any of them"
 )]
 pub trait IntoReply {
-    /// The reply, or why there is none.
+    /// The reply, or the error.
     ///
     /// # Errors
     ///
-    /// Whatever the handler failed with.
+    /// An error of any type.
     fn into_reply(self) -> Result<Reply, BoxError>;
 }
 
@@ -99,9 +101,10 @@ impl<R: Into<Reply>, E: Into<BoxError>> IntoReply for Result<R, E> {
     }
 }
 
-/// Serves requests by a handler, one after another on each connection; `name` is what the log calls it.
+/// Serves requests by a handler, one after another on each connection; the log calls it `name`.
 ///
-/// A slow client holds the content up; when it is gone, or has asked for the head only, the content is dropped.
+/// A slow client slows the body (backpressure). When the client has disconnected, or has requested
+/// only the head, the body is dropped.
 /// [`WebServer::handle`](crate::server::WebServer::handle) puts it behind a route.
 pub fn serve_handler(
     name: &str,
@@ -110,7 +113,7 @@ pub fn serve_handler(
     let (name, handler) = (Arc::<str>::from(name), Arc::new(handler));
     async move |io: &mut HandlerPorts| {
         while let Some(request) = io.requests.next().await {
-            // Boxed, so that a connection that is not served this way does not carry its size.
+            // Boxed, so that connections that do not use it do not carry its size.
             Box::pin(serve(io, &name, &*handler, request)).await?;
         }
         Ok(())

@@ -1,8 +1,9 @@
-//! The gateway: what stands between the server and programs that know nothing of its components.
+//! The gateway: the layer between the server and programs that know nothing about its components.
 //!
-//! There are three ways to answer a request by a program: an [`Application`], which has the shape of WSGI; a [`Handler`], a plain
-//! `async fn(Request) -> Reply`; and a graph that is made for the request ([`serve_graphs`]). [`Variables`] are what CGI, WSGI and
-//! applications are told of a request.
+//! A program can answer a request in three ways: as an [`Application`], which has the interface of
+//! WSGI; as a [`Handler`], a plain `async fn(Request) -> Reply`; or as a graph that is made for the
+//! request ([`serve_graphs`]). CGI programs, WSGI applications and [`Application`]s receive the
+//! [`Variables`] of a request.
 
 mod application;
 mod chunks;

@@ -1,4 +1,4 @@
-//! Where in the space of paths, and on which address, a program is served.
+//! The base path and the address at which a program is served.
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::ffi::OsStrExt;
@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::Variables;
 
-/// Where in the space of paths, and on which address, a program is served: what the [`Variables`] of all its requests have in common.
+/// The base path and the address at which a program is served: the part of the [`Variables`] that
+/// all its requests share.
 ///
 /// # Examples
 ///
@@ -26,15 +27,15 @@ pub struct Mount {
     script_name: String,
     document_root: Option<PathBuf>,
     passes_authorization: bool,
-    /// What is the same in all requests, ready to be copied.
+    /// The shared variables, ready to be copied.
     pub(super) constant: Variables,
 }
 
 impl Mount {
-    /// At the root of the paths of a server whose end of the connection is `local`.
+    /// Mounts at the root path of a server whose end of the connection is `local`.
     #[must_use]
     pub fn new(local: SocketAddr) -> Self {
-        // A client of IPv4 that came through a socket of IPv6 is still one of IPv4.
+        // An IPv4 client of an IPv6 socket is shown as an IPv4 client.
         let local = SocketAddr::new(local.ip().to_canonical(), local.port());
         let mut constant = Variables::default();
         constant.push("GATEWAY_INTERFACE", b"CGI/1.1");
@@ -51,7 +52,8 @@ impl Mount {
         }
     }
 
-    /// Below this path: what `SCRIPT_NAME` will be (RFC 3875 section 4.1.13). It is not percent-encoded; a slash at its end does not count.
+    /// Mounts below this path, which becomes `SCRIPT_NAME` (RFC 3875 section 4.1.13). It is not
+    /// percent-encoded; a slash at its end is ignored.
     #[must_use]
     pub fn script_name(self, path: &str) -> Self {
         Self {
@@ -60,7 +62,8 @@ impl Mount {
         }
     }
 
-    /// Beside the files of this folder: what `DOCUMENT_ROOT` will be, and `PATH_TRANSLATED` begins with (RFC 3875 section 4.1.6).
+    /// Sets the folder of the site's files: `DOCUMENT_ROOT`, and the beginning of `PATH_TRANSLATED`
+    /// (RFC 3875 section 4.1.6).
     #[must_use]
     pub fn document_root(mut self, folder: impl Into<PathBuf>) -> Self {
         let folder = folder.into();
@@ -72,8 +75,9 @@ impl Mount {
         }
     }
 
-    /// Also passes `Authorization` on, for a program that checks passwords itself. RFC 3875 section 4.1.18 lets a server keep it back, so
-    /// that a program does not learn passwords that it has no use for.
+    /// Also passes `Authorization` on, for a program that checks passwords itself. RFC 3875 section
+    /// 4.1.18 lets a server withhold it, so that a program does not see passwords that it does not
+    /// need.
     #[must_use]
     pub fn pass_authorization(self) -> Self {
         Self {
@@ -82,8 +86,8 @@ impl Mount {
         }
     }
 
-    /// What remains of a decoded path behind the script name; `None` if it is not below that. A
-    /// doubled slash in the part that is the script name counts as one; what remains stays as it is.
+    /// The rest of a decoded path after the script name; `None` if the path is not below that. A
+    /// doubled slash in the part that is the script name counts as one; the rest is unchanged.
     #[must_use]
     pub fn path_info<'a>(&self, path: &'a [u8]) -> Option<&'a [u8]> {
         let mut rest = path;
@@ -96,7 +100,7 @@ impl Mount {
         matches!(rest, [] | [b'/', ..]).then_some(rest)
     }
 
-    /// With the variables that the gateway interface has beside those of CGI.
+    /// Adds the gateway interface's own variables to those of CGI.
     pub(super) fn for_gateway(mut self) -> Self {
         for (name, value) in [
             ("gateway.version", "1.0"),
@@ -110,7 +114,7 @@ impl Mount {
         self
     }
 
-    /// What the log calls a program that is mounted here.
+    /// The name of a program mounted here, for the log.
     pub(super) fn name(&self) -> &str {
         match &*self.script_name {
             "" => "/",
@@ -135,5 +139,5 @@ impl Mount {
     }
 }
 
-/// The name of the server to the programs behind it (RFC 3875 section 4.1.17).
+/// The name of the server for the programs (RFC 3875 section 4.1.17).
 const SOFTWARE: &[u8] = concat!("Kamea/", env!("CARGO_PKG_VERSION")).as_bytes();

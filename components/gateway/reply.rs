@@ -9,7 +9,8 @@ use http::StatusCode;
 use super::{BoxError, Chunks};
 use crate::http::{Fields, InvalidField};
 
-/// The response of a [`Handler`](super::Handler): a status, fields, and content; or a failure, which the error component of the server answers.
+/// The response of a [`Handler`](super::Handler): a status, fields, and a body; or a failure, which
+/// the server's error component answers.
 ///
 /// # Examples
 ///
@@ -33,12 +34,12 @@ pub struct Reply {
 #[derive(Debug)]
 pub(super) enum ReplyContent {
     Chunks(Chunks),
-    /// An explanation: the page is the error component's.
+    /// An explanation; the error component makes the page.
     Failure(Cow<'static, str>),
 }
 
 impl Reply {
-    /// A reply without content.
+    /// A reply without a body.
     #[must_use]
     pub const fn new(status: StatusCode) -> Self {
         Self {
@@ -53,12 +54,13 @@ impl Reply {
         Self::typed("text/plain; charset=utf-8", text.into())
     }
 
-    /// A page, in UTF-8. What comes from outside must have been escaped.
+    /// A page, in UTF-8. Escape all data from outside first.
     pub fn html(page: impl Into<Bytes>) -> Self {
         Self::typed("text/html; charset=utf-8", page.into())
     }
 
-    /// Content as it comes. An error ends it: before the first chunk it becomes a 500, later the connection is cut.
+    /// A streamed body. An error ends it: before the first chunk it becomes a 500, later the
+    /// connection is cut.
     pub fn stream<B, E>(chunks: impl Stream<Item = Result<B, E>> + 'static) -> Self
     where
         B: Into<Bytes>,
@@ -67,7 +69,7 @@ impl Reply {
         Self::new(StatusCode::OK).content(Chunks::stream(chunks))
     }
 
-    /// A failure, for the error component: the peer gets a page, JSON or text, as it wants it.
+    /// A failure, for the error component: the peer gets a page, JSON or text, as it prefers.
     pub fn failure(status: StatusCode, explanation: impl Into<Cow<'static, str>>) -> Self {
         Self {
             content: ReplyContent::Failure(explanation.into()),
@@ -75,13 +77,13 @@ impl Reply {
         }
     }
 
-    /// With this status.
+    /// Sets the status.
     #[must_use]
     pub fn status(self, status: StatusCode) -> Self {
         Self { status, ..self }
     }
 
-    /// With this content.
+    /// Sets the body.
     #[must_use]
     pub fn content(self, chunks: impl Into<Chunks>) -> Self {
         Self {
@@ -90,11 +92,11 @@ impl Reply {
         }
     }
 
-    /// With a field more, one that is written in the program itself.
+    /// Adds a field that is a constant of the program.
     ///
     /// # Panics
     ///
-    /// If the field is none: use [`try_field`](Self::try_field) for anything that comes from outside.
+    /// If the field is invalid: use [`try_field`](Self::try_field) for any data from outside.
     #[must_use]
     #[track_caller]
     pub fn field(self, name: &str, value: impl AsRef<[u8]>) -> Self {
@@ -104,11 +106,11 @@ impl Reply {
         }
     }
 
-    /// With a field more.
+    /// Adds a field.
     ///
     /// # Errors
     ///
-    /// [`InvalidField`], if the name is no token or the value would break its line.
+    /// [`InvalidField`], if the name is not a token or the value contains a line break.
     pub fn try_field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, InvalidField> {
         self.fields.push(name, value)?;
         Ok(self)

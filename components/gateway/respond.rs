@@ -1,4 +1,5 @@
-//! A response whose content comes as a stream: made whole if it is there at once, else sent as it comes.
+//! A response with a streamed body: sent with its length if it is complete at once, else sent while
+//! it arrives.
 
 use std::cell::Cell;
 use std::pin::pin;
@@ -13,27 +14,27 @@ use super::BoxError;
 use crate::http::{Chunk, ResponseHead};
 use crate::web::{Body, Exchange, Failure, HandlerPorts, Incomplete, Response};
 
-/// How many bytes of content gather, from several chunks that are there at once, before the response begins.
+/// How many bytes of available chunks are collected before the response begins.
 const GATHERED: usize = 16 * 1024;
 
-/// How many chunks wait for the writer.
+/// How many chunks may wait for the writer.
 const CAPACITY: usize = 4;
 
-/// The way to answer one request.
+/// The sender of the response to one request.
 pub(super) struct Responder<'a> {
     io: &'a HandlerPorts,
     exchange: Exchange,
     has_begun: Cell<bool>,
 }
 
-/// Why a response has not been completed.
+/// Why a response is incomplete.
 #[derive(Debug)]
 pub(super) enum Broken<E> {
-    /// Nobody wants it any more: the peer is gone, or has asked for the head only.
+    /// Nobody wants it any more: the peer has disconnected, or has requested only the head.
     Unwanted,
-    /// Its head is wrong.
+    /// Its head is invalid.
     Head(&'static str),
-    /// Its content failed.
+    /// Its body failed.
     Content(E),
 }
 
@@ -46,7 +47,8 @@ impl<'a> Responder<'a> {
         }
     }
 
-    /// Sends a response. Content that is there at once, in one chunk or not much, becomes a body of known length.
+    /// Sends a response. A body that is available at once, in one chunk or a few short ones, gets a
+    /// known length.
     pub(super) async fn respond<E>(
         &self,
         head: ResponseHead,
@@ -55,10 +57,11 @@ impl<'a> Responder<'a> {
         let declared = declared_length(&head).map_err(Broken::Head)?;
         let mut content = pin!(content);
         let gathered = gather(&mut content).await.map_err(Broken::Content)?;
-        // The length of what HEAD leaves out is not known.
+        // The length of a body that HEAD omits is unknown.
         if gathered.is_all && !self.exchange.is_head {
             let bytes = gathered.into_bytes();
-            // "A server MAY send a Content-Length header field in a 304 (Not Modified) response" (RFC 9110 section 8.6): that of 200.
+            // "A server MAY send a Content-Length header field in a 304 (Not Modified) response"
+            // (RFC 9110 section 8.6): that of 200.
             let is_bound = head.status != StatusCode::NOT_MODIFIED;
             if is_bound && declared.is_some_and(|length| length != bytes.len() as u64) {
                 return Err(Broken::Head(
@@ -91,7 +94,8 @@ impl<'a> Responder<'a> {
         sender.send(Chunk::END).await.map_err(|_| Broken::Unwanted)
     }
 
-    /// Answers with a failure, unless the response has begun: then the connection is cut, because its end does not come.
+    /// Answers with a failure. If the response has already begun, the connection is cut, because
+    /// the end of the response is missing.
     pub(super) async fn fail(&self, failure: Failure) -> Done {
         if !self.has_begun.replace(true) {
             self.io.failures.send(failure).await?;
@@ -99,7 +103,8 @@ impl<'a> Responder<'a> {
         Ok(())
     }
 
-    /// Waits until a program has served its request or nobody wants its response any more, and answers for it if it fails.
+    /// Waits until a program has served its request or nobody wants its response any more. Answers
+    /// with a failure if it fails.
     pub(super) async fn conclude(
         &self,
         name: &str,
@@ -123,7 +128,7 @@ impl<'a> Responder<'a> {
         }
     }
 
-    /// Answers with a failure of the server, whose cause only the log tells.
+    /// Answers with a failure of the server; only the log shows the cause.
     pub(super) async fn fault(&self, cause: impl std::fmt::Display) -> Done {
         log::error!("{} | {cause}", self.exchange.peer);
         let status = StatusCode::INTERNAL_SERVER_ERROR;
@@ -132,7 +137,7 @@ impl<'a> Responder<'a> {
             .await
     }
 
-    /// Waits until no response can be sent any more, because the connection is at its end.
+    /// Waits until no response can be sent any more, because the connection has ended.
     pub(super) async fn closed(&self) {
         self.io.responses.closed().await;
     }
@@ -150,7 +155,7 @@ impl<'a> Responder<'a> {
     }
 }
 
-/// The content that is there at once: a chunk, or not many bytes.
+/// The part of the body that is available at once: a chunk, or a few bytes.
 struct Gathered {
     chunks: Vec<Bytes>,
     is_all: bool,
@@ -187,7 +192,8 @@ impl Gathered {
     }
 }
 
-/// The length that a head declares, as a gateway's programs do; the writer writes that field itself.
+/// The length that a head declares, as programs behind a gateway may; the writer writes that field
+/// itself.
 fn declared_length(head: &ResponseHead) -> Result<Option<u64>, &'static str> {
     if head.status.is_informational() {
         return Err("its status is not that of a final response");

@@ -9,13 +9,15 @@ use thiserror::Error;
 
 use crate::http::{Fields, InvalidField, ResponseHead};
 
-/// How an application begins its response, as in PEP 3333: it must be called before the first chunk that is not empty.
+/// How an application begins its response, as in PEP 3333: it must be called before the first chunk
+/// that is not empty.
 ///
-/// The head is kept until then, and may be replaced, but only because of an error: see [`restart`](Self::restart).
+/// The head is kept until then. It may be replaced, but only because of an error: see
+/// [`restart`](Self::restart).
 #[derive(Clone)]
 pub struct StartResponse {
     head: Rc<RefCell<Slot>>,
-    /// What middleware does to each head, the innermost first.
+    /// The changes that middleware makes to each head, the innermost first.
     changes: Option<Rc<Change>>,
 }
 
@@ -31,16 +33,17 @@ enum Slot {
     Sent,
 }
 
-/// Why a response cannot be begun.
+/// Why a response cannot begin.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StartResponseError {
-    /// PEP 3333: "it is a fatal error to call `start_response` without the `exc_info` argument if `start_response` has already been called".
+    /// PEP 3333: "it is a fatal error to call `start_response` without the `exc_info` argument if
+    /// `start_response` has already been called".
     #[error(
         "the response has been begun already; only an error may replace its head, by `restart`"
     )]
     Started,
-    /// A field is none.
+    /// A field is invalid.
     #[error(transparent)]
     Field(#[from] InvalidField),
 }
@@ -57,7 +60,7 @@ impl StartResponse {
     ///
     /// # Errors
     ///
-    /// [`StartResponseError::Started`], if it has been begun.
+    /// [`StartResponseError::Started`], if the response has already begun.
     pub fn start(&self, status: StatusCode, fields: Fields) -> Result<(), StartResponseError> {
         let mut slot = self.head.borrow_mut();
         match &*slot {
@@ -73,7 +76,7 @@ impl StartResponse {
     ///
     /// # Errors
     ///
-    /// As [`start`](Self::start), and if a field is none.
+    /// As [`start`](Self::start), and if a field is invalid.
     pub fn ok<'a>(
         &self,
         fields: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -85,11 +88,12 @@ impl StartResponse {
         self.start(StatusCode::OK, all)
     }
 
-    /// Begins the response anew because of an error: what `start_response` with `exc_info` is in PEP 3333. The error goes into the log.
+    /// Begins the response again because of an error, like `start_response` with `exc_info` in PEP
+    /// 3333. The error is logged.
     ///
     /// # Errors
     ///
-    /// The same error, if the head has been sent. It is to be passed on, so that the connection is cut.
+    /// The same error, if the head has been sent. Pass it on, so that the connection is cut.
     pub fn restart<E: fmt::Display>(
         &self,
         error: E,
@@ -105,7 +109,8 @@ impl StartResponse {
         Ok(())
     }
 
-    /// The same for the application behind a middleware, which changes the head with which that begins its response.
+    /// A `StartResponse` for the application that a middleware wraps; the middleware changes the
+    /// head of its response.
     ///
     /// # Examples
     ///

@@ -37,7 +37,7 @@ impl Served {
         stream
     }
 
-    /// Sends these bytes; gives all that comes until the server closes, without dates.
+    /// Sends these bytes; returns everything until the server closes, without dates.
     pub(super) fn ask(&self, request: &str) -> String {
         let mut stream = self.connect();
         stream.write_all(request.as_bytes()).unwrap();
@@ -49,7 +49,7 @@ impl Served {
     }
 }
 
-/// Reads until what has come ends with this.
+/// Reads until the received bytes end with this.
 pub(super) fn read_until(stream: &mut TcpStream, end: &str) -> String {
     let mut text = Vec::new();
     while !text.ends_with(end.as_bytes()) {
@@ -61,7 +61,7 @@ pub(super) fn read_until(stream: &mut TcpStream, end: &str) -> String {
     String::from_utf8(text).unwrap()
 }
 
-/// Tells when it is dropped.
+/// Reports when it is dropped.
 #[derive(Clone)]
 pub(super) struct Tells(mpsc::Sender<()>);
 
@@ -79,7 +79,7 @@ impl Drop for Tells {
 }
 
 impl Told {
-    /// Waits until one of those that tell has been dropped.
+    /// Waits until a reporter has been dropped.
     pub(super) fn wait(&self) {
         self.0.recv_timeout(Duration::from_secs(10)).unwrap();
     }

@@ -1,6 +1,8 @@
-//! The meta-variables of a request (RFC 3875 section 4.1), as CGI, WSGI and the gateway interface give them to programs.
+//! The meta-variables of a request (RFC 3875 section 4.1), as CGI, WSGI and the gateway interface
+//! pass them to programs.
 //!
-//! They are built for each request, so they are one run of bytes, to which the part that all requests have in common is copied.
+//! They are built for each request. For speed, they are one run of bytes; the part that all
+//! requests share is copied into it.
 
 use std::fmt;
 use std::io::Write;
@@ -15,7 +17,8 @@ use crate::web::Exchange;
 
 /// The meta-variables of a request (RFC 3875 section 4.1): names, and values that are bytes.
 ///
-/// An empty value is the same as none there (section 4.1). `QUERY_STRING`, `SCRIPT_NAME` and `PATH_INFO` are always set.
+/// An empty value means the same as a missing variable (section 4.1). `QUERY_STRING`, `SCRIPT_NAME`
+/// and `PATH_INFO` are always set.
 ///
 /// # Examples
 ///
@@ -48,16 +51,18 @@ pub struct Variables {
     ends: Vec<(usize, usize)>,
 }
 
-/// Room for the variables of most requests, so that they are allocated once: bytes, and variables.
+/// The initial capacity, in bytes and variables: enough for most requests, so that there is one
+/// allocation each.
 const ROOM: (usize, usize) = (1024, 40);
 
 impl Variables {
-    /// The variables of a request to what is mounted there. If the path is not below the script name of the mount, all of it is `PATH_INFO`.
+    /// The variables of a request to the mounted program. If the path is not below the script name
+    /// of the mount, all of it is `PATH_INFO`.
     ///
     /// # Errors
     ///
-    /// [`BadPath`], if the path contains NUL or an invalid percent sequence. Everything else is the
-    /// program's to judge; what was sent is in `REQUEST_URI`.
+    /// [`BadPath`], if the path contains NUL or an invalid percent sequence. The program checks
+    /// everything else; `REQUEST_URI` has the target as it was sent.
     pub fn of(head: &RequestHead, exchange: &Exchange, mount: &Mount) -> Result<Self, BadPath> {
         let path = head.target.application_path()?;
         // `*` and the authority-form have no path.
@@ -68,8 +73,9 @@ impl Variables {
         })
     }
 
-    /// The variables of a request to a program that was found along the path, whatever the script name of the mount: `script_name` is the
-    /// decoded path of the program, `path_info` what stands behind it.
+    /// The variables of a request to a program that was found along the path. The script name of
+    /// the mount is ignored: `script_name` is the decoded path of the program, and `path_info` the
+    /// rest of the path.
     #[must_use]
     pub fn of_script(
         head: &RequestHead,
@@ -98,8 +104,8 @@ impl Variables {
             .map(|at| &self.bytes[self.ends[at].0..self.ends[at].1])
     }
 
-    /// Sets a variable, instead of one of the same name. The name should be one that an environment can hold: without `=`, and
-    /// neither it nor the value with NUL.
+    /// Sets a variable, and replaces one of the same name. The name should be valid in an
+    /// environment: without `=`; and neither name nor value may contain NUL.
     pub fn set(&mut self, name: &str, value: impl AsRef<[u8]>) {
         let value = value.as_ref();
         match self.position(name.as_bytes(), 0) {
@@ -108,7 +114,8 @@ impl Variables {
         }
     }
 
-    /// Sets `CONTENT_LENGTH`: of content that came chunked, say, once all of it is here. That of a `Content-Length` is set already.
+    /// Sets `CONTENT_LENGTH`: for a chunked body, for example, once it is complete. For a request
+    /// with `Content-Length` it is already set.
     pub fn set_content_length(&mut self, bytes: u64) {
         self.set("CONTENT_LENGTH", bytes.to_string());
     }
@@ -122,16 +129,16 @@ impl Variables {
         })
     }
 
-    /// Adds a variable that is not there yet.
+    /// Adds a new variable.
     pub(super) fn push(&mut self, name: &str, value: &[u8]) {
         self.bytes.extend_from_slice(name.as_bytes());
         self.end(|bytes| bytes.extend_from_slice(value));
     }
 
-    /// Adds a variable that is not there yet, as it is printed.
+    /// Adds a new variable with a formatted value.
     pub(super) fn push_text(&mut self, name: &str, value: fmt::Arguments<'_>) {
         self.bytes.extend_from_slice(name.as_bytes());
-        // Writing into memory does not fail.
+        // A write to memory does not fail.
         self.end(|bytes| drop(bytes.write_fmt(value)));
     }
 
@@ -146,12 +153,12 @@ impl Variables {
         at.checked_sub(1).map_or(0, |before| self.ends[before].1)
     }
 
-    /// Which variable has that name, among those from `first` on.
+    /// The index of the variable with that name, among those from `first` on.
     fn position(&self, name: &[u8], first: usize) -> Option<usize> {
         (first..self.ends.len()).find(|&at| self.bytes[self.start(at)..self.ends[at].0] == *name)
     }
 
-    /// Puts bytes in the place of the value of a variable, behind the first `kept` bytes of it.
+    /// Replaces the value of a variable after its first `kept` bytes.
     fn replace(&mut self, at: usize, kept: usize, bytes: &[u8]) {
         let (name, end) = self.ends[at];
         let from = name + kept;
@@ -205,7 +212,8 @@ impl Variables {
         }
     }
 
-    /// What the fields of the request become (RFC 3875 section 4.1.18, and sections 4.1.2 and 4.1.3 for those of the content).
+    /// Adds the variables of the request's fields (RFC 3875 section 4.1.18, and sections 4.1.2 and
+    /// 4.1.3 for those of the body).
     fn push_fields(&mut self, head: &RequestHead, mount: &Mount) {
         let first = self.ends.len();
         let target_host = head.target.authority();
@@ -223,7 +231,7 @@ impl Variables {
         }
     }
 
-    /// Adds a field, or its value to that of an earlier one of the same name.
+    /// Adds a field, or appends its value to that of an earlier field of the same name.
     fn push_field(&mut self, name: &[u8], value: &[u8], first: usize) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(b"HTTP_");
@@ -236,7 +244,8 @@ impl Variables {
             return self.end(|bytes| bytes.extend_from_slice(value));
         };
         self.bytes.truncate(start);
-        // RFC 6265 section 5.4: one cookie from the next; RFC 9110 section 5.3: a list for everything else.
+        // RFC 6265 section 5.4 defines the separator of cookies, RFC 9110 section 5.3 that of all
+        // other lists.
         let separator: &[u8] = if name.eq_ignore_ascii_case(b"cookie") {
             b"; "
         } else {
@@ -249,38 +258,40 @@ impl Variables {
 
 /// How a field is passed on.
 enum Passing {
-    /// Not at all: it is of the connection, not of the request, or it would deceive.
+    /// Not at all: it belongs to the connection and not to the request, or it would mislead the
+    /// program.
     Never,
     Host,
     Authorization,
     /// As this variable, without `HTTP_`.
     Plain(&'static str),
-    /// As `HTTP_` and its name.
+    /// As `HTTP_` with its name.
     Field,
 }
 
 impl Passing {
     fn of(name: &[u8]) -> Self {
         let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
-        // `X_A` would become the same variable as `X-A`, which somebody before us may have set or removed. No other character than
-        // these has a use, and some shells stumble over them.
+        // `X_A` would become the same variable as `X-A`, which a proxy before us may have set or
+        // removed. No other characters than these are useful, and some shells fail on them.
         if !name.iter().all(|&b| b == b'-' || b.is_ascii_alphanumeric()) {
             return Self::Never;
         }
-        // Few names have the length of one of those that are special.
+        // The length rules out most names, which are not special.
         match name.len() {
             4 if is("host") => Self::Host,
             12 if is("content-type") => Self::Plain("CONTENT_TYPE"),
             13 if is("authorization") => Self::Authorization,
             14 if is("content-length") => Self::Plain("CONTENT_LENGTH"),
-            // `Proxy` would become HTTP_PROXY, by which many a program takes its proxy from the environment.
+            // `Proxy` would become HTTP_PROXY, from which many programs take their proxy.
             2 | 5 | 7 | 10 | 16 | 17 | 19 if NEVER.iter().any(|never| is(never)) => Self::Never,
             _ => Self::Field,
         }
     }
 }
 
-/// Fields of the connection (RFC 9110 section 7.6.1), which ends at the server, and `Proxy`, which is nobody's (httpoxy).
+/// Fields of the connection (RFC 9110 section 7.6.1), which ends at the server, and `Proxy`, which
+/// is not a standard field (httpoxy).
 const NEVER: [&str; 9] = [
     "connection",
     "keep-alive",
@@ -293,14 +304,14 @@ const NEVER: [&str; 9] = [
     "upgrade",
 ];
 
-/// The variables of fields that are not shown.
+/// The variables of the fields that are not shown.
 const SECRETS: [&str; 3] = [
     "HTTP_AUTHORIZATION",
     "HTTP_PROXY_AUTHORIZATION",
     "HTTP_COOKIE",
 ];
 
-/// The host of `host:port`; an address of IPv6 keeps its brackets.
+/// The host of `host:port`; an IPv6 address keeps its brackets.
 fn host(authority: &[u8]) -> &[u8] {
     let is_digits = |port: &[u8]| port.iter().all(u8::is_ascii_digit);
     match authority.iter().rposition(|&b| b == b':') {

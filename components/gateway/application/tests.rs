@@ -88,7 +88,7 @@ fn an_environ_has_the_variables_of_the_interface() {
     );
 }
 
-/// What becomes of an application, by its path.
+/// The result of an application, by its path.
 async fn by_path(environ: Environ, start: StartResponse) -> Result<Chunks, BoxError> {
     let status = |code| StatusCode::from_u16(code);
     let begin = |code, fields| {
@@ -230,7 +230,8 @@ fn an_error_before_the_head_is_a_500_that_tells_nothing() {
 #[test]
 fn an_error_in_mid_stream_cuts_the_connection() {
     let served = served(by_path);
-    // PEP 3333: "if exc_info is provided, and the HTTP headers have already been sent, start_response must raise an error".
+    // PEP 3333: "if exc_info is provided, and the HTTP headers have already been sent,
+    // start_response must raise an error".
     for path in ["/late-error", "/late-restart"] {
         let request = format!("GET /app{path} HTTP/1.1\r\nHost: a\r\n\r\n");
         let response = served.ask(&request.repeat(2));

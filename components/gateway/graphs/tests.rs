@@ -103,7 +103,7 @@ fn parts_become_a_response() {
         assert!(status_line.contains(status), "{request}: {response}");
         assert_eq!(head, fields, "{request}");
         assert_eq!(rest, content, "{request}");
-        // The connection can go on.
+        // The connection can continue.
         let two = format!("{request} HTTP/1.1\r\nHost: a\r\n\r\n{close}");
         let responses = served.ask(&two);
         assert_eq!(responses.matches("HTTP/1.1 ").count(), 2, "{request}");
@@ -187,7 +187,7 @@ fn content_that_breaks_off_drops_the_graph_and_is_answered() {
         async move |io: &mut RequestPorts| {
             let _guard = &guard;
             while io.content.next().await.is_some() {}
-            // The end that is none must not come so far.
+            // An incomplete body must not get here.
             io.response.send(ok()).await?;
             Ok(())
         }

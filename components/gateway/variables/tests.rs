@@ -52,14 +52,16 @@ fn each_variable_has_its_value() {
         ("GATEWAY_INTERFACE", Some("CGI/1.1")),
         // 4.1.5: "Unlike a URI path, the PATH_INFO is not URL-encoded"
         ("PATH_INFO", Some("/a b")),
-        // 4.1.6: "derived by taking the PATH_INFO value [...] and performing any virtual-to-physical translation"
+        // 4.1.6: "derived by taking the PATH_INFO value [...] and performing any
+        // virtual-to-physical translation"
         ("PATH_TRANSLATED", Some("/srv/www/a b")),
         ("DOCUMENT_ROOT", Some("/srv/www/")),
         // 4.1.7: "a URL-encoded search or parameter string"
         ("QUERY_STRING", Some("c=d%20e&f")),
         // 4.1.8: "hostnumber = ipv4-address | ipv6-address": without brackets
         ("REMOTE_ADDR", Some("2001:db8::7")),
-        // 4.1.9: "If the hostname is not available for performance reasons or otherwise, the server MAY substitute the REMOTE_ADDR value"
+        // 4.1.9: "If the hostname is not available for performance reasons or otherwise, the server
+        // MAY substitute the REMOTE_ADDR value"
         ("REMOTE_HOST", Some("2001:db8::7")),
         ("REMOTE_PORT", Some("1234")),
         ("REQUEST_METHOD", Some("POST")),
@@ -101,8 +103,8 @@ fn the_method_keeps_its_case_and_the_version_is_that_of_the_request() {
 #[test]
 fn paths_are_split_behind_the_script_name() {
     let rows = [
-        // 4.1.13: "It is optional if the path is NULL; however, the variable MUST still be set in that case."; 4.1.5:
-        // "PATH_INFO = "" | ( "/" path )"
+        // 4.1.13: "It is optional if the path is NULL; however, the variable MUST still be set in
+        // that case."; 4.1.5: "PATH_INFO = "" | ( "/" path )"
         ("/app", "/app", ""),
         ("/app/", "/app", "/"),
         ("/app//x/", "/app", "//x/"),
@@ -123,8 +125,8 @@ fn paths_are_split_behind_the_script_name() {
             ("SCRIPT_NAME", Some(script_name)),
             ("PATH_INFO", Some(path_info)),
             ("REQUEST_URI", Some(target)),
-            // 4.1.7: "The server MUST set this variable; if the Script-URI does not include a query component, the
-            // QUERY_STRING MUST be defined as an empty string"
+            // 4.1.7: "The server MUST set this variable; if the Script-URI does not include a query
+            // component, the QUERY_STRING MUST be defined as an empty string"
             ("QUERY_STRING", Some("")),
             // There is no document root.
             ("PATH_TRANSLATED", None),
@@ -144,7 +146,8 @@ fn a_program_below_the_mount_has_a_script_name_of_its_own() {
     let exchange = Exchange::new(0, "192.0.2.7:1".parse().unwrap());
     let mount = mount().document_root("/srv");
     for (info, translated) in [("/more", Some("/srv/more")), ("", None)] {
-        // 4.1.6: "If PATH_INFO is NULL, then the PATH_TRANSLATED variable MUST be set to NULL (or unset)."
+        // 4.1.6: "If PATH_INFO is NULL, then the PATH_TRANSLATED variable MUST be set to NULL (or
+        // unset)."
         let variables =
             Variables::of_script(&head, &exchange, &mount, b"/app/run", info.as_bytes());
         let rows = [
@@ -158,7 +161,8 @@ fn a_program_below_the_mount_has_a_script_name_of_its_own() {
 
 #[test]
 fn a_path_that_names_nothing_is_refused() {
-    // 4.1.5: "The server MAY impose restrictions and limitations on what values it permits for PATH_INFO"
+    // 4.1.5: "The server MAY impose restrictions and limitations on what values it permits for
+    // PATH_INFO"
     let exchange = Exchange::new(0, "192.0.2.7:1".parse().unwrap());
     for (target, error) in [
         ("/app/%00", BadPath::Nul),
@@ -186,8 +190,8 @@ fn the_server_is_named_as_the_client_names_it() {
         ("/", None, "192.0.2.1:80", "192.0.2.1"),
         ("/", None, "[::1]:80", "[::1]"),
         ("/", None, "[::ffff:192.0.2.1]:80", "192.0.2.1"),
-        // RFC 9112, 3.2.2: "an origin server MUST ignore the received Host header field (if any) and instead use the host
-        // information of the request-target".
+        // RFC 9112, 3.2.2: "an origin server MUST ignore the received Host header field (if any)
+        // and instead use the host information of the request-target".
         ("http://b:82/", Some("a"), "192.0.2.1:80", "b"),
     ];
     for (target, field, address, expected) in rows {
@@ -203,8 +207,8 @@ fn the_server_is_named_as_the_client_names_it() {
 
 #[test]
 fn fields_become_variables() {
-    // 4.1.18: "The HTTP header field name is converted to upper case, has all occurrences of "-" replaced with "_" and has
-    // "HTTP_" prepended to give the meta-variable name."
+    // 4.1.18: "The HTTP header field name is converted to upper case, has all occurrences of "-"
+    // replaced with "_" and has "HTTP_" prepended to give the meta-variable name."
     let fields = Fields::new()
         .with("user-Agent", "curl")
         .with("X-1", "one")
@@ -213,8 +217,8 @@ fn fields_become_variables() {
         .with("X-Name", b"caf\xe9")
         .with("Accept", "text/html")
         .with("cookie", "c=d")
-        // "If multiple header fields with the same field-name are received then the server MUST rewrite them as a single value
-        // having the same semantics."
+        // "If multiple header fields with the same field-name are received then the server MUST
+        // rewrite them as a single value having the same semantics."
         .with("ACCEPT", "text/plain;q=0.5")
         .with("Accept", "*/*;q=0.1")
         .with("Last", "end");
