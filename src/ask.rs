@@ -1,4 +1,5 @@
-//! Questions to a component, and its answers, from components of any graph and from code that is none.
+//! Questions to a component, and its answers. Components of any graph may ask, and so may code
+//! outside of graphs.
 //!
 //! ```text
 //!   asker ──┐  calls          ┌───────┐
@@ -15,7 +16,7 @@ use crate::link::across::{Receiver, Sender, link};
 use crate::port::Message;
 use crate::ports::{InboxHandle, Sink};
 
-/// A question to a component, as the component gets it.
+/// A question to a component, as the component receives it.
 ///
 /// # Examples
 ///
@@ -33,55 +34,60 @@ use crate::ports::{InboxHandle, Sink};
 /// ```
 #[derive(Debug)]
 pub struct Call<Q, A> {
-    /// What is asked.
+    /// The question.
     pub request: Q,
-    /// The way back.
+    /// The sender of the answer.
     pub reply: Reply<A>,
 }
 
 impl<Q, A: Message> Call<Q, A> {
-    /// Answers it. Gives whether somebody still waits for the answer.
+    /// Answers the question. Returns whether the asker still waits for the answer.
     pub fn answer(self, answer: A) -> bool {
         self.reply.send(answer)
     }
 }
 
-/// The way back for the answer to a [`Call`]. If it is dropped, whoever has asked hears [`AskError::Unanswered`].
+/// The sender of the answer to a [`Call`]. If it is dropped, the asker gets
+/// [`AskError::Unanswered`].
 #[derive(Debug)]
 #[must_use = "whoever has asked waits for an answer"]
 pub struct Reply<A>(Sender<A>);
 
 impl<A: Message> Reply<A> {
-    /// Answers. Gives whether somebody still waits for the answer.
+    /// Sends the answer. Returns whether the asker still waits for it.
     pub fn send(self, answer: A) -> bool {
         self.0.try_send(answer).is_ok()
     }
 }
 
-/// Why there is no answer.
+/// The reason why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AskError {
     /// The component has ended, or its graph has never run.
     #[error("the component that was asked has ended")]
     Ended,
-    /// The component took the question and dropped it: it has failed, or does not answer such questions.
+    /// The component took the question and dropped it: it has failed, or it does not answer such
+    /// questions.
     #[error(
         "the component that was asked has not answered: it has failed, or dropped the question"
     )]
     Unanswered,
 }
 
-/// Asks a component. Made by [`Graph::ask`]; a clone asks the same component, from anywhere.
+/// Asks a component. Made by [`Graph::ask`]. A clone asks the same component, from any thread or
+/// graph.
 ///
-/// The component ends when no asker is left. When its graph or its scheduler is stopped, it ends once nothing else runs that
-/// could ask it, and what waits has been answered.
+/// The component ends when all askers have been dropped. When its graph or its scheduler is
+/// stopped, the component ends once no running component could still ask it, and all waiting
+/// questions have been answered.
 pub struct Asker<Q, A>(Arc<Calls<Call<Q, A>>>);
 
 impl<Q: Message, A: Message> Asker<Q, A> {
-    /// Asks, and waits for the answer: for space among the questions that wait, and for its turn.
+    /// Asks, and waits for the answer. The question first waits for space in the queue, then for
+    /// its turn.
     ///
-    /// If the wait is given up, a question that waits is still asked, and its answer dropped.
+    /// If the wait is cancelled, a queued question is still asked, and its answer is dropped.
     ///
     /// # Errors
     ///
@@ -90,20 +96,21 @@ impl<Q: Message, A: Message> Asker<Q, A> {
         let (call, mut answer) = Self::call(request);
         let sender = self.0.sender().clone().ok_or(AskError::Ended)?;
         sender.send(call).await.map_err(|_| AskError::Ended)?;
-        // A question that waits for its answer keeps the component no longer than its turn.
+        // A question that waits for its answer keeps the component open only until its turn.
         drop(sender);
         answer.next().await.ok_or(AskError::Unanswered)
     }
 
-    /// Like [`ask`](Self::ask), for code that blocks: a [`blocking`](crate::blocking) component, or a thread of your own.
+    /// Like [`ask`](Self::ask), for code that blocks: a [`blocking`](crate::blocking) component, or
+    /// a thread of your own.
     ///
     /// # Errors
     ///
-    /// Like [`ask`](Self::ask).
+    /// The same as those of [`ask`](Self::ask).
     ///
     /// # Panics
     ///
-    /// On a worker, which it would block.
+    /// If it is called on a worker, because it would block the worker.
     pub fn ask_blocking(&self, request: Q) -> Result<A, AskError> {
         let (call, mut answer) = Self::call(request);
         let sender = self.0.sender().clone().ok_or(AskError::Ended)?;
@@ -131,7 +138,7 @@ impl<Q, A> fmt::Debug for Asker<Q, A> {
     }
 }
 
-/// The end of the link that all askers share; `None` once the component is to end.
+/// The end of the link that all askers share. `None` once the component must end.
 struct Calls<M>(Mutex<Option<Sender<M>>>);
 
 impl<M> Calls<M> {
@@ -140,9 +147,9 @@ impl<M> Calls<M> {
     }
 }
 
-/// What a graph does with the askers of its components.
+/// How a graph handles the askers of its components.
 pub(crate) trait Release: Send + Sync {
-    /// Lets nobody ask any more.
+    /// Stops all askers: further questions are refused.
     fn release(&self);
 }
 
@@ -154,8 +161,9 @@ impl<M: Send> Release for Calls<M> {
 }
 
 impl Graph {
-    /// Adds a component that answers questions, and gives what asks it. Questions queue in order; a full queue holds up those that ask.
-    /// If the component fails and is [restarted](crate::Policy::Restart), the questions that wait are answered by the new one.
+    /// Adds a component that answers questions, and returns its [`Asker`]. Questions queue in
+    /// order; while the queue is full, askers wait. If the component fails and is
+    /// [restarted](crate::Policy::Restart), the new instance answers the questions in the queue.
     ///
     /// # Examples
     ///
@@ -199,7 +207,8 @@ impl Graph {
         self.asker(ports.inbox)
     }
 
-    /// Gives what asks a component that has been added already, at an inbox of its calls.
+    /// Returns an asker for a component that is already in the graph. `inbox` is its inbox of
+    /// calls.
     pub fn asker<Q: Message, A: Message>(&mut self, calls: InboxHandle<Call<Q, A>>) -> Asker<Q, A> {
         let (sender, receiver) = link(DEFAULT_CAPACITY);
         self.feed_from(receiver, calls);

@@ -8,10 +8,10 @@ use crate::port::Closed;
 use crate::ports::{Ports, Wiring};
 use crate::supervision::{Ended, attempt};
 
-/// How a component ends: `Ok(())` when its work is done, [`End`] when it cannot go on.
+/// How a component ends: `Ok(())` when its work is done, [`End`] when it cannot continue.
 pub type Done = Result<(), End>;
 
-/// Why a component cannot go on. Made by `?` from [`Closed`] and from any error.
+/// The reason why a component cannot continue. `?` makes it from [`Closed`] and from any error.
 ///
 /// # Examples
 ///
@@ -28,7 +28,7 @@ pub type Done = Result<(), End>;
 /// ```
 #[derive(Debug)]
 pub enum End {
-    /// Downstream is gone: a quiet end, no fault.
+    /// The downstream component has ended: a quiet end, not a fault.
     Closed,
     /// An error: it becomes a [`Fault`](crate::Fault).
     Error(Box<dyn Error + Send + Sync>),
@@ -40,7 +40,7 @@ impl<T> From<Closed<T>> for End {
     }
 }
 
-// `Closed` and `End` are no `Error`s themselves, which is what keeps these two conversions apart.
+// `Closed` and `End` do not implement `Error`, which keeps these two conversions apart.
 impl<E: Error + Send + Sync + 'static> From<E> for End {
     fn from(error: E) -> Self {
         Self::Error(Box::new(error))
@@ -48,7 +48,7 @@ impl<E: Error + Send + Sync + 'static> From<E> for End {
 }
 
 impl End {
-    /// A fault with a text of its own.
+    /// Makes a fault with the given text.
     ///
     /// # Examples
     ///
@@ -67,12 +67,14 @@ impl End {
     }
 }
 
-/// A component that has been started: it runs when it is polled.
+/// A component that has been started. It runs when it is polled.
 pub type Started = Pin<Box<dyn Future<Output = Ended>>>;
 
-/// What a graph is made of: something that runs over a struct of ports `P` and knows nothing of who is at the other ends.
+/// The building block of a graph. It runs over a struct of ports `P`, and does not know the other
+/// ends of its links.
 ///
-/// Implemented by every async function and async closure that takes `&mut P` and returns [`Done`]; nobody else needs to.
+/// Every async function and async closure that takes `&mut P` and returns [`Done`] implements it.
+/// You rarely implement it yourself.
 ///
 /// # Examples
 ///
@@ -108,7 +110,8 @@ pub type Started = Pin<Box<dyn Future<Output = Ended>>>;
     note = "a component is an async function or async closure that takes `&mut {P}` and returns `kamea::Done`"
 )]
 pub trait Component<P: Ports>: 'static {
-    /// Whether it is a function of each message, which a graph may fuse into the inbox that it feeds.
+    /// Whether it is a function of each message. A graph may fuse such a function into the inbox
+    /// that it feeds.
     #[doc(hidden)]
     const IS_FUNCTION: bool = false;
 
@@ -120,7 +123,7 @@ pub trait Component<P: Ports>: 'static {
     #[doc(hidden)]
     fn start(self, ports: P) -> Started;
 
-    /// Opens its ports and starts it over them.
+    /// Opens its ports, and starts it over them.
     #[doc(hidden)]
     fn start_in(self, wiring: &mut Wiring<'_>) -> Started
     where
@@ -140,8 +143,9 @@ where
     }
 }
 
-/// Makes a component without inboxes no source: a graceful stop of its graph does not drop it. It has to end by itself once
-/// [`stopping`](crate::stopping) says so, after it has passed on what had been accepted for it elsewhere.
+/// Marks a component without inboxes as one that ends by itself: a graceful stop of its graph does
+/// not drop it. It must end once [`stopping`](crate::stopping) returns true, after it has passed on
+/// everything that was accepted for it elsewhere.
 ///
 /// # Examples
 ///

@@ -1,4 +1,4 @@
-//! How code that is no component uses one.
+//! Lets code outside of graphs use a component.
 
 use std::fmt;
 
@@ -8,8 +8,8 @@ use crate::port::{Closed, Message, TrySendError};
 use crate::ports::Pipe;
 use crate::scheduler::{Placement, RunError, Running, Workers};
 
-/// A component (or a pipeline, or a graph that serves as one) that runs, and both its ends in hand: for code that is
-/// no component, blocking or async.
+/// A running component (or a pipeline, or a graph that serves as one) with both its ends. It is for
+/// code outside of graphs, blocking or async.
 ///
 /// # Examples
 ///
@@ -60,11 +60,12 @@ pub struct Handle<A: Message, B: Message> {
 }
 
 impl<A: Message, B: Message> Handle<A, B> {
-    /// Runs a component on any of the workers: of a [`Scheduler`](crate::Scheduler), or given as [`Workers`].
+    /// Runs a component on any worker of a [`Scheduler`](crate::Scheduler) or of [`Workers`].
     ///
     /// # Errors
     ///
-    /// [`GraphError`] names the mistake, if it is a graph and has one; nothing has run.
+    /// [`GraphError`] describes the mistake, if the component is a graph with a mistake. Nothing
+    /// has run.
     pub fn run<Kind>(
         workers: &impl AsRef<Workers>,
         part: impl Part<Pipe<A, B>, Kind>,
@@ -81,11 +82,12 @@ impl<A: Message, B: Message> Handle<A, B> {
         })
     }
 
-    /// Sends a message in; waits while there is no space.
+    /// Sends a message to the component. Waits while there is no space.
     ///
     /// # Errors
     ///
-    /// [`Closed`] with the message, when the component has ended or [`close`](Self::close) was called.
+    /// [`Closed`] with the message, if the component has ended or [`close`](Self::close) was
+    /// called.
     pub async fn send(&self, message: A) -> Result<(), Closed<A>> {
         match &self.inbox {
             Some(inbox) => inbox.send(message).await,
@@ -93,11 +95,12 @@ impl<A: Message, B: Message> Handle<A, B> {
         }
     }
 
-    /// Sends a message in; blocks this thread while there is no space. Panics on a worker, if it would have to wait.
+    /// Sends a message to the component, and blocks this thread while there is no space. Panics on
+    /// a worker, if it would have to wait.
     ///
     /// # Errors
     ///
-    /// Like [`send`](Self::send).
+    /// The same as those of [`send`](Self::send).
     pub fn send_blocking(&self, message: A) -> Result<(), Closed<A>> {
         match &self.inbox {
             Some(inbox) => inbox.send_blocking(message),
@@ -105,7 +108,7 @@ impl<A: Message, B: Message> Handle<A, B> {
         }
     }
 
-    /// Sends a message in, if there is space for it now.
+    /// Sends a message to the component, if there is space for it now.
     ///
     /// # Errors
     ///
@@ -117,49 +120,54 @@ impl<A: Message, B: Message> Handle<A, B> {
         }
     }
 
-    /// The next message that comes out; `None` once the component has ended and nothing is left.
+    /// Waits for the component's next message. Returns `None` once the component has ended and
+    /// nothing is left.
     pub async fn next(&mut self) -> Option<B> {
         self.outbox.next().await
     }
 
-    /// Like [`next`](Self::next), but blocks this thread. Panics on a worker, if it would have to wait.
+    /// Like [`next`](Self::next), but blocks this thread. Panics on a worker, if it would have to
+    /// wait.
     pub fn next_blocking(&mut self) -> Option<B> {
         self.outbox.next_blocking()
     }
 
-    /// The next message that comes out, if there is one now.
+    /// Returns the component's next message, if there is one now.
     pub fn try_next(&mut self) -> Option<B> {
         self.outbox.try_next()
     }
 
-    /// Says that no more will be sent: the end travels through the component.
+    /// Ends the input: no more messages will be sent. The end travels through the component.
     pub fn close(&mut self) {
         self.inbox = None;
     }
 
-    /// Closes it, drops what still comes out, and waits for its end.
+    /// Closes the input, drops remaining output, and waits for the end of the component.
     ///
     /// # Errors
     ///
-    /// [`RunError`]: a fault stopped it, or it was cut off, or it could not be started.
+    /// [`RunError`]: a fault stopped the component, or it was dropped before its end, or it could
+    /// not be started.
     pub async fn finished(mut self) -> Result<(), RunError> {
         self.close();
         while self.next().await.is_some() {}
         self.running.finished().await
     }
 
-    /// Like [`finished`](Self::finished), but blocks this thread. Panics on a worker, if it would have to wait.
+    /// Like [`finished`](Self::finished), but blocks this thread. Panics on a worker, if it would
+    /// have to wait.
     ///
     /// # Errors
     ///
-    /// [`RunError`]: a fault stopped it, or it was cut off, or it could not be started.
+    /// The same as those of [`finished`](Self::finished).
     pub fn wait(mut self) -> Result<(), RunError> {
         self.close();
         while self.next_blocking().is_some() {}
         self.running.wait()
     }
 
-    /// Its parts, for several threads: what it is fed by (`None` if it was closed), what comes out, and its run.
+    /// Splits the handle, for use by several threads: its sender (`None` if it was closed), its
+    /// receiver, and its run.
     pub fn split(self) -> (Option<Sender<A>>, Receiver<B>, Running) {
         (self.inbox, self.outbox, self.running)
     }

@@ -1,14 +1,16 @@
-//! Programs as graphs of small components that talk only through typed, bounded inboxes and outboxes.
+//! Programs as graphs of small components that talk only through typed, bounded inboxes and
+//! outboxes.
 //!
-//! A component is an async function over a struct of ports; a [`Graph`] links the ports of its components; a
-//! [`Scheduler`] runs graphs over a pool of threads. A component never knows who is at the other end of its links.
+//! A component is an async function over a struct of ports. A [`Graph`] links the ports of its
+//! components. A [`Scheduler`] runs graphs on a pool of threads. A component never knows the other
+//! ends of its links.
 //!
 //! ```text
-//!   source ──▶ pipe ──▶ sink        a link is bounded: a slow component holds up those before it;
+//!   source ──▶ pipe ──▶ sink        a link is bounded: a slow component slows its producers;
 //!                                   it closes when either end goes: a graph drains by itself
 //! ```
 
-// The derive names the kernel `::kamea`, also when the kernel itself derives.
+// The derive refers to the kernel as `::kamea`, also inside the kernel itself.
 extern crate self as kamea;
 
 mod ask;

@@ -1,4 +1,4 @@
-//! Components that are an async closure for each message.
+//! Components that run an async closure for each message.
 
 use crate::component::{Component, Done};
 use crate::port::Message;
@@ -8,7 +8,7 @@ use crate::ports::{Pipe, Sink};
 ///
 /// # Faults
 ///
-/// What the closure returns as an error.
+/// If the closure returns an error.
 ///
 /// # Examples
 ///
@@ -35,8 +35,8 @@ pub fn for_each<T: Message>(
     }
 }
 
-/// Passes on what an async closure makes of each message, one after another and in order. For a function that does not wait there is
-/// [`map`](crate::map).
+/// Passes on the result of an async closure for each message, one after another and in order. For a
+/// function that does not wait, use [`map`](crate::map).
 ///
 /// # Examples
 ///

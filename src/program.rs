@@ -1,4 +1,4 @@
-//! A whole program that is a graph: run in one line.
+//! Runs a graph as a whole program, in one line.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,19 +8,21 @@ use crate::ports::Ports;
 use crate::scheduler::{RunError, Scheduler, StopError};
 use crate::stderr_log;
 
-/// How long what was accepted has to drain after ctrl-c.
+/// How long accepted messages have to drain after ctrl-c.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// Runs a graph, or a component without ports that must be linked, until it has ended or ctrl-c or SIGTERM comes: then its
-/// sources end, and what was accepted has five seconds to drain.
+/// Runs a graph, or a component without ports that must be linked. It runs until the graph ends, or
+/// until ctrl-c or SIGTERM. After a signal its sources end, and accepted messages have five seconds
+/// to drain.
 ///
-/// It runs on a [`Scheduler`] of its own with a worker for each core. If the program has no log (see the crate `log`) it gets one on
-/// standard error, so that nothing that goes wrong is silent; `KAMEA_LOG=debug` says more there, `KAMEA_LOG=off` nothing.
+/// It runs on a [`Scheduler`] of its own with one worker for each core. If the program has not set
+/// up a log (see the crate `log`), it logs to standard error, so that no error is silent.
+/// `KAMEA_LOG=debug` logs more, `KAMEA_LOG=off` nothing.
 ///
 /// # Errors
 ///
-/// [`ProgramError`]: the graph has a mistake, a fault has stopped it, or something was dropped when the time was up. A `main` that
-/// returns it prints it and ends with status 1.
+/// [`ProgramError`]: the graph has a mistake, a fault has stopped it, or something was dropped
+/// after the deadline. A `main` that returns it prints it and exits with status 1.
 ///
 /// # Examples
 ///
@@ -50,7 +52,7 @@ pub fn run<Kind>(program: impl Program<Kind>) -> Result<(), ProgramError> {
     let mut outcome = Ok(());
     let ended = async { outcome = running.finished().await };
     let stopped = scheduler.until_ctrl_c_or(ended, DRAIN);
-    // What has failed matters more than what was left when it did.
+    // The fault matters more than what was left when it happened.
     outcome?;
     Ok(stopped?)
 }
@@ -80,15 +82,15 @@ impl<P: Ports, Kind, T: Part<P, Kind>> Program<(P, Kind)> for T {
     }
 }
 
-/// Why a program has not come to its end as it should. It is shown to developers as to users, since that is what the end of
-/// `main` does.
+/// The reason why a program has failed. `Debug` shows it like `Display`, because the end of `main`
+/// prints `Debug`.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ProgramError {
-    /// The graph has a mistake; nothing has run.
+    /// The graph has a mistake. Nothing has run.
     #[error(transparent)]
     Graph(#[from] GraphError),
-    /// The graph has not ended by itself: most often because of a fault.
+    /// The graph did not end by itself, most often because of a fault.
     #[error(transparent)]
     Run(#[from] RunError),
     /// Something was dropped when the time was up.

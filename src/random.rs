@@ -1,6 +1,7 @@
-//! Chance, as components know it: it comes from the kernel, so that a [simulation](crate::Simulation) can draw it from a seed.
+//! Random numbers for components. They come from the kernel, so that a
+//! [simulation](crate::Simulation) can draw them from a seed.
 //!
-//! Nothing here is fit for secrets but [`token`].
+//! Only [`token`] is suitable for secrets.
 
 use std::cell::RefCell;
 use std::hash::{BuildHasher, RandomState};
@@ -13,11 +14,11 @@ thread_local! {
     static CHANCE: RefCell<Chance> = RefCell::new(Chance::of_the_world());
 }
 
-/// Where the chance of a thread comes from.
+/// The random generator of a thread.
 #[derive(Debug)]
 pub(crate) struct Chance {
     generator: Rng,
-    /// Whether all of it follows from a seed.
+    /// Whether all its numbers follow from a seed.
     is_simulated: bool,
 }
 
@@ -29,7 +30,7 @@ impl Chance {
         }
     }
 
-    /// Chance that follows from `seed`.
+    /// A generator whose numbers follow from `seed`.
     pub(crate) fn of_seed(seed: u64) -> Self {
         Self {
             generator: Rng::with_seed(seed),
@@ -37,7 +38,7 @@ impl Chance {
         }
     }
 
-    /// Makes this the chance of the thread; gives back what it was.
+    /// Makes this the generator of the thread. Returns the previous one.
     pub(crate) fn enter(self) -> Self {
         CHANCE.replace(self)
     }
@@ -47,7 +48,7 @@ fn draw<T>(from: impl FnOnce(&mut Rng) -> T) -> T {
     CHANCE.with_borrow_mut(|chance| from(&mut chance.generator))
 }
 
-/// A number in `range`, each as likely as any other.
+/// Returns a number in `range`. All numbers are equally likely.
 ///
 /// # Panics
 ///
@@ -66,7 +67,7 @@ pub fn u64(range: impl RangeBounds<u64>) -> u64 {
     draw(|generator| generator.u64(range))
 }
 
-/// A number in `range`, each as likely as any other: an index, for example.
+/// Returns a number in `range`, for example an index. All numbers are equally likely.
 ///
 /// # Panics
 ///
@@ -83,7 +84,7 @@ pub fn usize(range: impl RangeBounds<usize>) -> usize {
     draw(|generator| generator.usize(range))
 }
 
-/// A number from 0 to 1, without 1.
+/// Returns a number from 0 to 1, without 1.
 ///
 /// # Examples
 ///
@@ -94,7 +95,7 @@ pub fn f64() -> f64 {
     draw(Rng::f64)
 }
 
-/// Whether something happens that has this probability, from 0 (never) to 1 (always).
+/// Returns true with this probability, from 0 (never) to 1 (always).
 ///
 /// # Examples
 ///
@@ -107,7 +108,8 @@ pub fn chance(probability: f64) -> bool {
     f64() < probability
 }
 
-/// A length of time below `limit`; none if `limit` is none. Exact to the nanosecond, up to 584 years.
+/// Returns a duration below `limit`; zero if `limit` is zero. Exact to the nanosecond, up to 584
+/// years.
 ///
 /// # Examples
 ///
@@ -122,7 +124,7 @@ pub fn duration(limit: Duration) -> Duration {
     Duration::from_nanos(u64(0..limit.max(1)))
 }
 
-/// Puts `items` into an order of chance.
+/// Shuffles `items`.
 ///
 /// # Examples
 ///
@@ -136,8 +138,9 @@ pub fn shuffle<T>(items: &mut [T]) {
     draw(|generator| generator.shuffle(items));
 }
 
-/// A number that nobody can know before, whatever they have seen of earlier ones: for names and boundaries that must not be guessed.
-/// Dearer than the others. Under a simulation it follows from the seed like everything else.
+/// Returns a number that nobody can predict, even from earlier numbers. Use it for names and
+/// boundaries that must not be guessed. It costs more than the others. In a simulation it follows
+/// from the seed like everything else.
 ///
 /// # Examples
 ///

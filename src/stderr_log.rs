@@ -1,4 +1,4 @@
-//! The log of a program that has none: a line for each record, on standard error.
+//! The log of a program that has not set up one: a line for each record, on standard error.
 
 use std::env;
 use std::io::{self, Write};
@@ -15,7 +15,7 @@ impl Log for StderrLog {
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
             let (level, text) = (record.level(), record.args());
-            // There is nowhere to say that standard error is closed.
+            // If standard error is closed, there is no other place to report that.
             let _ = writeln!(io::stderr().lock(), "{level}: {text}");
         }
     }
@@ -23,7 +23,7 @@ impl Log for StderrLog {
     fn flush(&self) {}
 }
 
-/// Has the program log to standard error, unless it has a log.
+/// Makes the program log to standard error, unless it has a log.
 pub(crate) fn begin() {
     if log::set_logger(&StderrLog).is_ok() {
         let wanted = env::var("KAMEA_LOG").ok();

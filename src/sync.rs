@@ -1,4 +1,5 @@
-//! The primitives that cross threads, in one place, so that the model checker can put its own in their stead.
+//! The primitives that cross threads, in one place, so that the model checker can replace them by
+//! its own.
 
 #[cfg(kamea_loom)]
 pub(crate) use loom::sync::{

@@ -1,4 +1,4 @@
-//! What tests and the examples of the documentation need to run components and asynchronous code.
+//! Runs components and asynchronous code in tests and in the examples of the documentation.
 
 use std::future::Future;
 
@@ -7,11 +7,11 @@ use crate::port::Message;
 use crate::ports::{Pipe, Source};
 use crate::scheduler::Scheduler;
 
-/// Runs a component, feeds it with `input`, and gives all that comes out of it.
+/// Runs a component, feeds it with `input`, and returns all its output.
 ///
 /// # Panics
 ///
-/// If the component fails, or if it is a graph that has a mistake.
+/// If the component fails, or if it is a graph with a mistake.
 ///
 /// # Examples
 ///
@@ -50,7 +50,7 @@ pub fn collect<A: Message, B: Message, Kind>(
     output
 }
 
-/// Runs a future to its end on this thread, with timers and sockets at its disposal.
+/// Runs a future to its end on this thread, with timers and sockets.
 ///
 /// # Panics
 ///

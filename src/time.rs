@@ -1,4 +1,4 @@
-//! Time, as components know it: it comes from the kernel, so that it can be another time than the world's.
+//! Time for components. It comes from the kernel, so that a simulation can replace it.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -11,13 +11,14 @@ use tokio::time::Sleep;
 use crate::mutation::mutated;
 use crate::simulation;
 
-/// The present moment.
+/// Returns the present moment.
 pub fn now() -> Instant {
     simulation::now().unwrap_or_else(Instant::now)
 }
 
-/// The moment at which the present turn of a flow began. It is the same for all that one wake-up does and costs nothing after
-/// the first look: for deadlines and caches, where [`now`] is for measuring. Outside of a flow it is [`now`].
+/// Returns the moment at which the present turn of a flow began. It is the same for the whole turn,
+/// and costs nothing after the first call. Use it for deadlines and caches, and [`now`] for
+/// measuring. Outside of a flow it equals [`now`].
 ///
 /// # Examples
 ///
@@ -40,9 +41,9 @@ pub fn turn() -> Instant {
 
 /// The turn of the flow that is being polled on this thread.
 struct Turn {
-    /// How many flows are being polled, one inside of the other.
+    /// How many flows are being polled, one inside the other.
     depth: Cell<usize>,
-    /// When it began, if anybody has asked.
+    /// When it began, if anything has asked for it.
     began: Cell<Option<Instant>>,
 }
 
@@ -62,7 +63,7 @@ impl InTurn {
         Self(())
     }
 
-    /// Whether this is the turn of a flow that is not inside of another one.
+    /// Whether this is the turn of an outermost flow.
     pub(crate) fn is_outermost(&self) -> bool {
         TURN.with(|turn| turn.depth.get() == 1)
     }
@@ -79,7 +80,7 @@ impl Drop for InTurn {
     }
 }
 
-/// The present moment by the calendar.
+/// Returns the present calendar time.
 pub fn wall_clock() -> SystemTime {
     simulation::wall_clock().unwrap_or_else(SystemTime::now)
 }
@@ -104,7 +105,7 @@ pub async fn sleep(duration: Duration) {
         let mut is_first = true;
         poll_fn(|cx| {
             if std::mem::take(&mut is_first) {
-                // Also a sleep of no time at all lets others run.
+                // A sleep with duration zero also lets others run.
                 alarm.arm(cx)
             } else {
                 alarm.poll(cx)
@@ -117,11 +118,11 @@ pub async fn sleep(duration: Duration) {
     }
 }
 
-/// To be called before a timer is made: tokio says no more than that there is no reactor.
+/// Call it before a timer is made: tokio's own message says only that there is no reactor.
 ///
 /// # Panics
 ///
-/// Where there are no timers.
+/// If the thread has no timers.
 #[track_caller]
 fn expect_timers() {
     assert!(
@@ -133,10 +134,10 @@ fn expect_timers() {
 /// Longer than anybody waits.
 const AGES: Duration = Duration::from_secs(u32::MAX as u64);
 
-/// A deadline that may be moved at next to no cost, as often as there are messages.
+/// A deadline that can be moved at almost no cost, as often as for every message.
 ///
-/// The timer of the operating system behind it is moved only when it goes off too early: a deadline that is put off again
-/// and again costs one comparison each time.
+/// The timer of the operating system behind it is moved only when it fires too early. If a deadline
+/// is postponed again and again, each postponement costs one comparison.
 ///
 /// # Examples
 ///
@@ -168,17 +169,17 @@ impl Timer {
         self.deadline = Some(deadline);
     }
 
-    /// Takes the deadline away.
+    /// Removes the deadline.
     pub fn clear(&mut self) {
         self.deadline = None;
     }
 
-    /// Waits until the deadline has passed; for ever if there is none.
+    /// Waits until the deadline has passed. Without a deadline it waits for ever.
     pub async fn expired(&mut self) {
         poll_fn(|cx| self.poll_expired(cx)).await;
     }
 
-    /// Like [`expired`](Self::expired), for use in a future made by hand.
+    /// Like [`expired`](Self::expired), for use in a hand-written future.
     pub fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(deadline) = self.deadline else {
             return Poll::Pending;
@@ -189,7 +190,7 @@ impl Timer {
         }
         while alarm.poll(cx).is_ready() {
             if alarm.deadline() >= deadline || mutated("a deadline that was put off counts") {
-                // An alarm that has gone off keeps the waker of who waited for it.
+                // An alarm that has fired keeps the waker of the task that waited for it.
                 self.alarm = None;
                 return Poll::Ready(());
             }
@@ -199,7 +200,7 @@ impl Timer {
     }
 }
 
-/// A wait for a moment: of the world's time, or of a simulation's.
+/// A wait for a moment, in real time or in a simulation's time.
 #[derive(Debug)]
 enum Alarm {
     World(Pin<Box<Sleep>>),

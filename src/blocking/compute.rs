@@ -1,4 +1,4 @@
-//! Jobs that keep a core busy: no more of them at once than there are cores.
+//! Jobs that keep a core busy. At most as many run at once as there are cores.
 
 use std::sync::{Arc, LazyLock};
 use std::thread;
@@ -9,13 +9,14 @@ use super::pool::is_on_pool;
 use super::unblock;
 use crate::simulation;
 
-/// Runs a job that computes for long on a thread of the pool, like [`unblock`], but no more such jobs at once than the machine has
-/// cores: the others wait, in the order in which they came, so that the workers keep their share of the machine. A job that is
-/// asked for in another job runs at once, on the same core.
+/// Runs a job that computes for a long time on a thread of the pool, like [`unblock`]. At most as
+/// many such jobs run at once as the machine has cores. The others wait in order of arrival, so
+/// that the workers keep their share of the machine. A job that is requested inside another job
+/// runs at once, on the same core.
 ///
 /// # Panics
 ///
-/// If the job panics: the panic goes on in whoever waits.
+/// If the job panics: the panic continues in the caller.
 ///
 /// # Examples
 ///
@@ -32,7 +33,7 @@ pub async fn compute<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static
         Arc::new(Semaphore::new(cores))
     });
     if is_on_pool() {
-        // Its core is taken already: a job that waits for another one must not wait for a further core.
+        // It already has a core. A job that waits for another job must not wait for a second core.
         return job();
     }
     let permit = match simulation::cores() {
@@ -40,7 +41,7 @@ pub async fn compute<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static
         None => CORES.clone().acquire_owned().await,
     };
     let permit = permit.expect("nobody closes it");
-    // The job keeps the permit: it runs to its end even if nobody waits for it any more.
+    // The job keeps the permit: it runs to its end even if the caller no longer waits.
     unblock(move || {
         let _permit = permit;
         job()

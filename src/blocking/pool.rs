@@ -1,4 +1,4 @@
-//! A pool of threads for single jobs that block: `crossbeam-channel` hands out the jobs.
+//! A pool of threads for single jobs that block. `crossbeam-channel` distributes the jobs.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -16,26 +16,27 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use crate::simulation;
 use crate::time::sleep;
 
-/// How many threads the pool has at the most.
+/// The largest number of threads in the pool.
 const THREADS: usize = 32;
 
-/// How long a thread waits for a further job before it ends.
+/// How long an idle thread waits for a further job before it ends.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// How long it takes until it is tried again to start a thread.
+/// The pause before the pool tries again to start a thread.
 const PAUSE: Duration = Duration::from_millis(50);
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Runs a job that blocks on a thread of the pool, from now on; gives its result to whoever waits for it, while the worker does other
-/// things.
+/// Runs a blocking job on a thread of the pool, starting now, and returns its result to the caller.
+/// The worker does other work meanwhile.
 ///
-/// A job whose result nobody waits for still runs to its end. Jobs queue once 32 of them run. A job that is asked for in another
-/// job runs at once, on the same thread. If the system lets no thread start, it is tried again until it does.
+/// A job still runs to its end if its caller stops waiting. Jobs queue while 32 of them run. A job
+/// that is requested inside another job runs at once, on the same thread. If the system refuses to
+/// start a thread, the pool tries again until it succeeds.
 ///
 /// # Panics
 ///
-/// If the job panics: the panic goes on in whoever waits.
+/// If the job panics: the panic continues in the caller.
 ///
 /// # Examples
 ///
@@ -60,13 +61,14 @@ fn unblock_on<T: Send + 'static>(
 ) -> impl Future<Output = T> + Send {
     let (ended, end) = flume::bounded(1);
     let job: Job = Box::new(move || {
-        // Whoever asked may have gone away meanwhile.
+        // The caller may have stopped waiting.
         let _ = ended.send(catch_unwind(AssertUnwindSafe(job)));
     });
     if simulation::is_on() {
         simulation::run_job(job);
     } else if is_on_pool() {
-        // It may block here, and a job that waits for another one must not keep that from its thread.
+        // Blocking is allowed here. A job that waits for another job must not keep its thread from
+        // that job.
         job();
     } else {
         pool.run(job);
@@ -83,12 +85,12 @@ thread_local! {
     static IS_ON_POOL: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether this thread is one of the pool.
+/// Whether the current thread belongs to the pool.
 pub(super) fn is_on_pool() -> bool {
     IS_ON_POOL.get()
 }
 
-/// Starts a thread that runs this.
+/// Starts a thread that runs this function.
 type Start = fn(Box<dyn FnOnce() + Send>) -> io::Result<()>;
 
 fn start_thread(body: Box<dyn FnOnce() + Send>) -> io::Result<()> {
@@ -100,7 +102,7 @@ struct Pool {
     jobs: Sender<Job>,
     queue: Receiver<Job>,
     threads: AtomicUsize,
-    /// How many threads wait for a job.
+    /// The number of idle threads.
     idle: AtomicUsize,
     start: Start,
 }
@@ -117,7 +119,7 @@ impl Pool {
         }
     }
 
-    /// Every job has a component that waits for it, so the queue is as bounded as the components are.
+    /// A component waits for every job, so the number of components limits the queue.
     fn run(&'static self, job: Job) {
         self.jobs.send(job).expect("the pool keeps the other end");
         if let Err(error) = self.have_threads() {
@@ -127,7 +129,7 @@ impl Pool {
         }
     }
 
-    /// Starts a thread, if there are jobs that none waits for.
+    /// Starts a thread if there are jobs without an idle thread for them.
     fn have_threads(&'static self) -> io::Result<()> {
         if self.idle.load(Ordering::SeqCst) >= self.jobs.len() {
             return Ok(());
@@ -147,7 +149,8 @@ impl Pool {
         Ok(())
     }
 
-    /// Waits for the end of a job; sees to it meanwhile that there is a thread for it, if none could be started at first.
+    /// Waits for the end of a job. If no thread could be started at first, it tries again
+    /// meanwhile.
     async fn outcome<T>(
         &'static self,
         end: flume::Receiver<thread::Result<T>>,
@@ -178,7 +181,8 @@ impl Pool {
                 Ok(job) => job(),
                 Err(_) => {
                     self.threads.fetch_sub(1, Ordering::SeqCst);
-                    // A job that was queued while this thread still counted would find no other.
+                    // A job that was queued while this thread still counted would find no other
+                    // thread.
                     let Ok(job) = self.queue.try_recv() else {
                         return;
                     };

@@ -17,10 +17,11 @@ use crate::supervision::{Cause, Ended, Failed, caught};
 #[derive(Debug, Clone)]
 pub struct Blocking<F>(F);
 
-/// Makes a function that blocks a component. It runs on a thread of its own, with the same ports as any
-/// component, and uses their blocking methods.
+/// Turns a blocking function into a component. It runs on a thread of its own, with the same ports
+/// as any other component, and uses their blocking methods.
 ///
-/// When its graph is dropped its links close, and it hears of that as at any other end; it is not killed.
+/// When its graph is dropped its links close, and the function sees that like any other end of a
+/// link. The thread is not killed.
 ///
 /// # Examples
 ///
@@ -52,7 +53,7 @@ where
 }
 
 impl<F> Blocking<F> {
-    /// Starts the thread; what stands for it in the flow waits for its end.
+    /// Starts the thread. A future in the flow represents it, and waits for its end.
     pub(crate) fn start<P>(self, name: String, mut wiring: DetachedWiring) -> Started
     where
         P: Ports,
@@ -73,7 +74,8 @@ impl<F> Blocking<F> {
                     break;
                 };
                 ports.dead_letters().into_iter().for_each(block_on);
-                // The ports stay open until it is decided what becomes of them. A flow that is gone starts nothing again.
+                // The ports stay open until the policy has been applied. A flow that has been
+                // dropped restarts nothing.
                 if ended.send(cause).is_err() || started_again.recv().is_err() {
                     break;
                 }
@@ -99,12 +101,12 @@ impl<F> Blocking<F> {
     }
 }
 
-/// A thread, as its flow knows it. Dropping it closes the thread's outboxes.
+/// A thread, as its flow sees it. Dropping it closes the thread's outboxes.
 struct Thread {
-    /// What it fails of; closed once it has ended.
+    /// Carries the thread's fault. Closed once the thread has ended.
     end: flume::Receiver<Cause>,
     again: flume::Sender<()>,
-    /// What holds its outboxes open.
+    /// Keeps its outboxes open.
     _held: Vec<Box<dyn AnyEnds>>,
 }
 
@@ -114,14 +116,14 @@ impl Thread {
             return Ok(());
         };
         Err(Box::new(Failed::new(cause, move || {
-            // A thread that is gone has ended, which is heard of in its turn.
+            // If the thread no longer listens it has ended. Its end is handled in its turn.
             let _ = self.again.send(());
             Box::pin(self.ended())
         })))
     }
 }
 
-/// Waits for a future on this thread.
+/// Waits for a future on the current thread.
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     struct Unpark(thread::Thread);
     impl Wake for Unpark {

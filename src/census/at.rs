@@ -1,4 +1,5 @@
-//! What a thread is at, for other threads to see: which component it polls, and what the numbers of its graphs mean.
+//! The current position of a thread, visible to other threads: the component that it polls, and the
+//! meaning of the numbers of its graphs.
 
 use std::panic::Location;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -7,12 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::Place;
 use crate::graph::Plan;
 
-/// One relaxed store for each component that is polled; read by a census that gets no answer.
+/// One relaxed store for each poll of a component. A census reads it if the worker does not answer.
 #[derive(Default)]
 pub(crate) struct At {
-    /// 0: at nothing. Else the graph's number in the upper half, and the component's in the lower.
+    /// 0: no component. Otherwise the upper half is the number of the graph, the lower half the
+    /// number of the component.
     now: AtomicU64,
-    /// By number, less one.
+    /// The graphs, by their number minus one.
     graphs: Mutex<Vec<Option<Arc<Plan>>>>,
 }
 
@@ -37,7 +39,7 @@ impl At {
         Some(self.whereabouts()?.0)
     }
 
-    /// The component, and where it was added to its graph.
+    /// The component, and the place in the source where it was added to its graph.
     pub(crate) fn whereabouts(&self) -> Option<(Place, &'static Location<'static>)> {
         let now = self.now();
         let graph = (now >> 32).checked_sub(1)?;
@@ -51,7 +53,7 @@ impl At {
         Some((place, component.location))
     }
 
-    /// Gives a graph a number.
+    /// Assigns a number to a graph.
     pub(super) fn add(&self, plan: &Arc<Plan>) -> u32 {
         let mut graphs = self.graphs();
         let free = graphs.iter().position(Option::is_none);

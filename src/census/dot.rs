@@ -1,13 +1,15 @@
-//! The census as a drawing, in the language of Graphviz (<https://graphviz.org/doc/info/lang.html>).
+//! The census as a drawing, in the language of Graphviz
+//! (<https://graphviz.org/doc/info/lang.html>).
 
 use std::fmt::{self, Write};
 
 use super::{Census, ComponentCensus, FeedCensus, GraphCensus, LinkCensus, State, StateCount};
 
 impl Census {
-    /// The census as a drawing, to be made an image by `dot -Tsvg`: a frame for each graph, a box for each component with what it
-    /// does, an arrow for each link with its messages and the fill of its queue. What waits for space is red, and so is
-    /// the arrow that holds it up.
+    /// The census as a drawing in the Graphviz language; `dot -Tsvg` renders it. Each graph is a
+    /// frame. Each component is a box with its state. Each link is an arrow with its messages and
+    /// the fill of its queue. A component that waits for space is red, and so is the arrow of the
+    /// full link.
     ///
     /// # Examples
     ///
@@ -165,7 +167,7 @@ impl GraphCensus {
     }
 }
 
-/// In words.
+/// The state in words.
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -196,7 +198,8 @@ fn node(graph: usize, component: &str) -> String {
     format!("{graph} {component}")
 }
 
-/// A string of the language: in it "the only escaped character is double-quote", and labels know `\n` and `\\`.
+/// A string of the language: in it "the only escaped character is double-quote", and labels
+/// interpret `\n` and `\\`.
 struct Quoted<'a>(&'a str);
 
 impl fmt::Display for Quoted<'_> {
@@ -221,7 +224,8 @@ mod tests {
 
     use crate::census::tests::sample;
 
-    /// The words of the language, as its lexer takes them apart: strings without their quotes, the rest as it is.
+    /// The words of the language, as its lexer takes them apart: strings without their quotes, the
+    /// rest as it is.
     fn tokens(text: &str) -> Vec<String> {
         let mut tokens = Vec::new();
         let mut chars = text.chars().peekable();

@@ -1,18 +1,19 @@
-//! What the components of one flow are doing, found by looking at its links.
+//! The states of the components of one flow, derived from its links.
 
 use std::time::{Duration, Instant};
 
 use super::record::Record;
 use crate::graph::{Plan, PlannedPort};
 
-/// What one component is doing; numbers in place of names, so that thousands of flows are looked at quickly.
+/// The state of one component. It has numbers instead of names, so that thousands of flows can be
+/// examined quickly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Doing {
     WaitingForSpace {
         outbox: PlannedPort,
-        /// Who does not take from it; `None` if it is not in the graph.
+        /// The component that does not receive. `None` if it is not in the graph.
         blocked_by: Option<usize>,
-        /// Who does not wait for space itself, following the jam.
+        /// The bottleneck: the first component along the jam that does not wait for space itself.
         culprit: Option<usize>,
     },
     Ready,
@@ -23,11 +24,11 @@ pub(super) enum Doing {
     Ended,
 }
 
-/// The states of the components of a flow, one flow after another.
+/// The states of the components of a flow. The value is reused from flow to flow.
 #[derive(Debug, Default)]
 pub(super) struct Look {
     pub(super) doing: Vec<Doing>,
-    /// For how long each component has waited for space.
+    /// How long each component has waited for space.
     pub(super) blocked: Vec<Duration>,
     waits: Vec<Waits>,
 }
@@ -35,7 +36,7 @@ pub(super) struct Look {
 /// What a component waits for at its links.
 #[derive(Debug, Clone, Copy, Default)]
 struct Waits {
-    /// The link that has no space, by its number, and the outbox.
+    /// The number of the link that is full, and the outbox.
     space: Option<(usize, PlannedPort, Instant)>,
     inboxes: u64,
 }
@@ -99,10 +100,10 @@ impl Look {
         }
     }
 
-    /// Who is at the end of the jam that begins at a link.
+    /// Returns the component at the end of the jam that begins at a link.
     fn culprit(&self, link: usize, plan: &Plan) -> Option<usize> {
         let mut taker = plan.links[link].taker?.component;
-        // Feedback links may lead in a circle, in which nobody is to blame.
+        // Feedback links may form a circle, which has no end to blame.
         for _ in 0..plan.components.len() {
             let Some((link, ..)) = self.waits[taker].space else {
                 break;

@@ -1,8 +1,9 @@
 //! The census: what runs at this moment, and its counters.
 //!
-//! Counting is always on and costs next to nothing: the queues and flows of a worker count in plain cells, which nobody else
-//! looks at. A census is a job that each worker does for itself between two turns, so nothing is stopped and nothing shared.
-//! Instances of one template, and graphs of the same name and shape, are summed up; the worst few are singled out.
+//! Counting is always on and costs almost nothing: the queues and flows of a worker count in plain
+//! cells, which no other thread reads. A census is a job that each worker runs between two turns,
+//! so nothing is stopped and nothing is shared. Instances of one template, and graphs with the same
+//! name and shape, are summed up. The worst few are singled out.
 
 mod at;
 mod dot;
@@ -28,19 +29,20 @@ use crate::graph::Plan;
 
 /// What runs under a scheduler at one moment.
 ///
-/// Made by [`Workers::census`](crate::Workers::census) and [`Scheduler::census`](crate::Scheduler::census). Each worker was
-/// asked at a moment of its own, some microseconds apart.
+/// Made by [`Workers::census`](crate::Workers::census) and
+/// [`Scheduler::census`](crate::Scheduler::census). The workers answer at slightly different
+/// moments, some microseconds apart.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Census {
-    /// How long the scheduler has been there: what rates are to be computed by.
+    /// The age of the scheduler. Use it to compute rates.
     #[serde(rename = "uptime_seconds", serialize_with = "seconds")]
     pub uptime: Duration,
-    /// The workers, by their numbers.
+    /// The workers, in the order of their numbers.
     pub workers: Vec<WorkerCensus>,
-    /// The graphs that run or have run, by name; graphs of the same name and shape are one.
+    /// The graphs that run or have run, by name. Graphs with the same name and shape are one entry.
     pub graphs: Vec<GraphCensus>,
-    /// The latest faults, in the order in which they came: up to 64.
+    /// The latest faults, oldest first: up to 64.
     pub faults: Vec<FaultCensus>,
 }
 
@@ -48,15 +50,16 @@ pub struct Census {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct FaultCensus {
-    /// How long the scheduler had been there.
+    /// The age of the scheduler when the fault happened.
     #[serde(rename = "at_seconds", serialize_with = "seconds")]
     pub at: Duration,
     /// The graph and the component.
     #[serde(flatten)]
     pub place: Place,
-    /// What became of the graph: the name of the [`Policy`](crate::Policy) (`stop`, `carry_on`, `restart`).
+    /// How the graph continued: the name of the [`Policy`](crate::Policy) (`stop`, `carry_on`,
+    /// `restart`).
     pub policy: &'static str,
-    /// What was wrong, up to 512 bytes.
+    /// The text of the fault, up to 512 bytes.
     pub text: String,
 }
 
@@ -66,11 +69,11 @@ pub struct FaultCensus {
 pub struct WorkerCensus {
     /// Its number, from 0.
     pub index: usize,
-    /// Whether it has answered. What it runs is missing from the census otherwise.
+    /// Whether it has answered. If not, the census lacks what it runs.
     pub answers: bool,
-    /// What it is at, if it has not answered: the component that does not let go of it.
+    /// If it has not answered: the component that blocks it.
     pub at: Option<Place>,
-    /// How many graphs it runs, those inside of components included.
+    /// How many graphs it runs, including those inside components.
     pub running: u64,
     /// How often a graph was woken up.
     pub turns: u64,
@@ -88,16 +91,17 @@ pub struct Place {
 
 /// All graphs of one name and shape, on all workers.
 ///
-/// Counters are sums since the start of the scheduler, and go on counting what has ended; what is said of queues and states is of this moment.
+/// Counters are sums since the start of the scheduler, and include what has ended. Queues and
+/// states are those of this moment.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct GraphCensus {
     /// The name.
     pub name: Arc<str>,
-    /// Tells apart graphs of the same name that have different components or links: 16 hexadecimal digits, the same in every run of a
-    /// program.
+    /// Distinguishes graphs of the same name that have different components or links: 16
+    /// hexadecimal digits, the same in every run of a program.
     pub shape: String,
-    /// The component that started the first of them: it runs it, or has spawned it.
+    /// The component that started the first of them, by running or spawning it.
     pub started_by: Option<Place>,
     /// The workers that run some of them.
     pub workers: Vec<usize>,
@@ -107,14 +111,14 @@ pub struct GraphCensus {
     pub started: u64,
     /// How many were stopped by a fault.
     pub failed: u64,
-    /// The age of the oldest that runs.
+    /// The age of the oldest running graph.
     #[serde(rename = "oldest_seconds", serialize_with = "seconds")]
     pub oldest: Duration,
-    /// In flow order, then the functions that are fused into others.
+    /// The components in flow order, then the functions that are fused into others.
     pub components: Vec<ComponentCensus>,
-    /// In the order in which they were made.
+    /// The links, in the order in which they were made.
     pub links: Vec<LinkCensus>,
-    /// If several run, the worst of them.
+    /// If several instances run: the worst of them.
     pub worst: Vec<InstanceCensus>,
 }
 
@@ -124,18 +128,20 @@ pub struct GraphCensus {
 pub struct ComponentCensus {
     /// Its name in the graph.
     pub name: Arc<str>,
-    /// The function that it is, by its path.
+    /// The path of its function.
     pub kind: &'static str,
     /// The source file that added it to its graph.
     pub file: &'static str,
     /// The line in that file.
     pub line: u32,
-    /// Whether it has a thread of its own. What it does there is not among its polls and busy time.
+    /// Whether it has a thread of its own. Its polls and busy time do not include what it does
+    /// there.
     pub own_thread: bool,
-    /// Whether it is a function that the component behind it does when it takes a message, so that it has no states, polls and time of its
-    /// own. These come last among the components.
+    /// Whether it is a function that the next component runs when it takes a message. Such a
+    /// function has no states, polls and time of its own. These functions come last among the
+    /// components.
     pub is_fused: bool,
-    /// How many instances are in which state, most first.
+    /// The number of instances in each state, most frequent state first.
     pub states: Vec<StateCount>,
     /// How often it was polled.
     pub polls: u64,
@@ -144,20 +150,20 @@ pub struct ComponentCensus {
     pub busy: Duration,
     /// How often it failed.
     pub faults: u64,
-    /// How often it was started again.
+    /// How often it was restarted.
     pub restarts: u64,
 }
 
-/// How many instances of a component are in a state.
+/// The number of instances of a component in one state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct StateCount {
     /// The state.
     #[serde(flatten)]
     pub state: State,
-    /// How many.
+    /// The number of instances.
     pub count: u64,
-    /// For how long, if they wait for space: the longest of them.
+    /// If they wait for space: the longest time that one of them has waited.
     #[serde(rename = "longest_seconds", serialize_with = "seconds")]
     pub longest: Duration,
 }
@@ -167,28 +173,28 @@ pub struct StateCount {
 #[serde(tag = "state", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum State {
-    /// Its outbox is full.
+    /// It waits for space, because its outbox is full.
     WaitingForSpace {
         /// The outbox.
         outbox: String,
-        /// The component that does not take from it; `None` if it is not in the graph.
+        /// The component that does not receive from it. `None` if it is not in the graph.
         blocked_by: Option<Arc<str>>,
-        /// Who is at the end of the jam: the first downstream that does not wait for space itself; `None` if it is not in the
-        /// graph.
+        /// The bottleneck: the first component downstream that does not wait for space itself.
+        /// `None` if it is not in the graph.
         culprit: Option<Arc<str>>,
     },
-    /// It has something to do and waits for its turn.
+    /// It has work, and waits for its turn.
     Ready,
     /// It runs, on a thread of its own.
     Running,
-    /// It waits for the world: a socket, a timer, a job, a graph inside of it.
+    /// It waits for something outside: a socket, a timer, a job, a graph inside it.
     WaitingForWorld,
-    /// Its inboxes are empty.
+    /// It waits for messages, because its inboxes are empty.
     WaitingForMessage {
-        /// The inboxes, any of which will do.
+        /// The inboxes. A message in any of them is enough.
         inboxes: Vec<String>,
     },
-    /// It has ended, while others of its graph have not.
+    /// It has ended, while other components of its graph still run.
     Ended,
 }
 
@@ -196,9 +202,9 @@ pub enum State {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct LinkCensus {
-    /// What feeds it; nothing of its graph if this is empty.
+    /// What feeds it. Empty if nothing in its graph does.
     pub from: Vec<FeedCensus>,
-    /// The component that takes from it; `None` if it is not in the graph.
+    /// The component that takes from it. `None` if it is not in the graph.
     pub to: Option<Arc<str>>,
     /// The inbox of that component.
     pub inbox: Option<&'static str>,
@@ -206,19 +212,20 @@ pub struct LinkCensus {
     pub message: &'static str,
     /// Whether it crosses threads.
     pub across: bool,
-    /// Whether it leads from a function that is fused into what it leads to: then it is no queue, and counts nothing.
+    /// Whether it leads from a function that is fused into the inbox at its end. Such a link is not
+    /// a queue, and counts nothing.
     pub is_fused: bool,
-    /// How many messages each instance holds at the most.
+    /// The capacity of each instance, in messages.
     pub capacity: usize,
-    /// How many messages went in.
+    /// How many messages were sent into it.
     pub messages: u64,
-    /// How many bytes they were, if the link has a [measure](crate::LinkOptions::measure).
+    /// The sum of their sizes in bytes, if the link has a [measure](crate::LinkOptions::measure).
     pub bytes: Option<u64>,
-    /// How many messages wait in it; all of them for each of the graphs, if it leads out of several.
+    /// How many messages wait in it. If it leads out of several graphs, each of them shows all.
     pub queued: u64,
     /// How many messages wait in the fullest instance.
     pub fullest: u64,
-    /// The most messages that ever waited in an instance.
+    /// The largest number of messages that ever waited in an instance.
     pub high_water: u64,
 }
 
@@ -226,9 +233,9 @@ pub struct LinkCensus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct FeedCensus {
-    /// The component; `None` for the graph itself, which sends its faults.
+    /// The component. `None` for the graph itself, which sends its faults.
     pub component: Option<Arc<str>>,
-    /// The outbox, with its place if there are several of the name: `targets[0]`.
+    /// The outbox, with its index if there are several of the name: `targets[0]`.
     pub outbox: String,
     /// Whether it is a feedback link.
     pub feedback: bool,
@@ -236,7 +243,7 @@ pub struct FeedCensus {
     pub messages: u64,
 }
 
-/// One graph among many of its name and shape, singled out.
+/// One graph among many with its name and shape, singled out.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct InstanceCensus {
@@ -244,37 +251,38 @@ pub struct InstanceCensus {
     pub worker: usize,
     /// Its number on that worker.
     pub number: u64,
-    /// What it is singled out for.
+    /// The reasons why it is singled out.
     pub because: Vec<Because>,
-    /// How long it has been there.
+    /// Its age.
     #[serde(rename = "age_seconds", serialize_with = "seconds")]
     pub age: Duration,
     /// How many messages wait in its links.
     pub queued: u64,
-    /// For how long a component of it has waited for space.
+    /// How long a component of it has waited for space.
     #[serde(rename = "blocked_seconds", serialize_with = "seconds")]
     pub blocked: Duration,
     /// How long its components were busy: an estimate.
     #[serde(rename = "busy_seconds", serialize_with = "seconds")]
     pub busy: Duration,
-    /// The state of each component, in the order of [`GraphCensus::components`], without the functions.
+    /// The state of each component, in the order of [`GraphCensus::components`], without the
+    /// functions.
     pub states: Vec<State>,
     /// How many messages wait in each link, in the order of [`GraphCensus::links`].
     pub depths: Vec<u64>,
 }
 
-/// What a graph may be singled out for.
+/// The reasons to single out a graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Because {
-    /// Most messages wait in it.
+    /// It has the most waiting messages.
     MostQueued,
-    /// One of its components has waited for space for longest.
+    /// One of its components has waited longest for space.
     LongestBlocked,
-    /// It has been busy for longest.
+    /// It has been busy longest.
     MostBusy,
-    /// It has been there for longest.
+    /// It is the oldest.
     Oldest,
 }
 
@@ -288,14 +296,15 @@ impl Because {
 }
 
 impl Census {
-    /// The census as JSON. Durations are seconds, as in `"busy_seconds": 0.25`.
+    /// Returns the census as JSON. Durations are in seconds, as in `"busy_seconds": 0.25`.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("there is nothing in a census that JSON cannot say")
     }
 }
 
 impl LinkCensus {
-    /// What feeds it, as `component.outbox`, several with a `+` between them; `(outside)` if nothing of its graph does.
+    /// What feeds it, as `component.outbox`, joined by `+` if there are several. `(outside)` if
+    /// nothing in its graph does.
     pub fn from_label(&self) -> String {
         match &self.from[..] {
             [] => Plan::OUTSIDE.to_owned(),
@@ -307,7 +316,7 @@ impl LinkCensus {
         }
     }
 
-    /// Where it leads, as `component.inbox`; `(outside)` if that is not in its graph.
+    /// Where it leads, as `component.inbox`. `(outside)` if that is not in its graph.
     pub fn to_label(&self) -> String {
         match (&self.to, self.inbox) {
             (Some(component), Some(inbox)) => format!("{component}.{inbox}"),

@@ -10,8 +10,8 @@ use crate::graph::Plan;
 impl Census {
     /// The census in the text format of Prometheus, to be served as `text/plain; version=0.0.4`.
     ///
-    /// Graphs of the same name are one, and instances are not told apart, so that there are as many series as there are names in
-    /// the program.
+    /// Graphs of the same name are one, and instances are not told apart, so that there are as many
+    /// series as there are names in the program.
     ///
     /// # Examples
     ///
@@ -80,7 +80,8 @@ families! {
     HIGH_WATER gauge "kamea_link_high_water" "The most messages that ever waited at one inbox.";
 }
 
-/// The series of a page, by their metrics: all lines of a metric "must be provided as one single group".
+/// The series of a page, by their metrics: all lines of a metric "must be provided as one single
+/// group".
 #[derive(Default)]
 struct Page {
     families: Vec<(&'static Family, BTreeMap<String, Value>)>,
@@ -215,7 +216,8 @@ impl fmt::Display for Page {
     }
 }
 
-/// Labels as they stand behind a name: "backslash, double-quote, and line feed characters [are] escaped as `\\`, `\"`, and `\n`".
+/// Labels as they stand behind a name: "backslash, double-quote, and line feed characters [are]
+/// escaped as `\\`, `\"`, and `\n`".
 fn labelled(labels: &[(&str, &str)]) -> String {
     let mut text = String::new();
     for (number, (name, value)) in labels.iter().enumerate() {
@@ -247,7 +249,8 @@ mod tests {
         value: f64,
     }
 
-    /// Reads a line as the format says: `metric_name ["{" label_name "=" `"` label_value `"` { "," ... } "}"] value`.
+    /// Reads a line as the format says: `metric_name ["{" label_name "=" `"` label_value `"` { ","
+    /// ... } "}"] value`.
     fn parse(line: &str) -> Series<'_> {
         let end = line.find(['{', ' ']).unwrap();
         let (name, mut rest) = line.split_at(end);
@@ -293,7 +296,8 @@ mod tests {
     #[test]
     fn the_page_keeps_the_rules_of_the_format() {
         let page = sample().to_prometheus();
-        // "Each line [is] separated by a line feed character (`\n`). The last line must end with a line feed character."
+        // "Each line [is] separated by a line feed character (`\n`). The last line must end with a
+        // line feed character."
         assert!(page.ends_with('\n') && !page.contains("\n\n"));
         let (mut typed, mut helped, mut seen) = (Vec::new(), HashSet::new(), HashSet::new());
         for line in page.lines() {
@@ -304,8 +308,9 @@ mod tests {
                     // "Only one HELP line may exist for any given metric name."
                     "HELP" => assert!(helped.insert(name), "{name} is helped twice"),
                     "TYPE" => {
-                        // "Only one TYPE line may exist for a given metric name. The TYPE line for a metric name must appear
-                        // before the first sample is reported for that metric name."
+                        // "Only one TYPE line may exist for a given metric name. The TYPE line for
+                        // a metric name must appear before the first sample is reported for that
+                        // metric name."
                         assert!(!typed.contains(&name), "{name} is typed twice");
                         assert!(["counter", "gauge"].contains(&text));
                         assert_eq!(name.ends_with("_total"), text == "counter", "{name}");

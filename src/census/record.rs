@@ -1,4 +1,4 @@
-//! What is counted of one flow, in plain cells.
+//! The counters of one flow, in plain cells.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -14,7 +14,7 @@ use crate::supervision::{Fault, Policy};
 use crate::tap::TapPoint;
 use crate::time::{now, turn};
 
-/// What its thread knows of a flow that runs.
+/// What a thread records about a flow that it runs.
 pub(crate) struct Record {
     pub(super) number: u64,
     pub(super) began: Instant,
@@ -23,17 +23,17 @@ pub(crate) struct Record {
     pub(super) ready: Rc<ReadySet>,
     shape: Rc<Shape>,
     registry: Rc<Registry>,
-    /// Its place in the list of the shape.
+    /// Its index in the list of its shape.
     pub(super) slot: Cell<usize>,
-    /// While a turn is measured: when the component before was done.
+    /// During a measured turn: when the previous component was done.
     clock: Cell<Option<Instant>>,
 }
 
-/// What is counted of one component.
+/// The counters of one component.
 #[derive(Debug, Default)]
 pub(crate) struct ComponentCounts {
     pub(super) polls: Cell<u64>,
-    /// How many of the polls were measured, and how long those took.
+    /// The number of measured polls, and their total duration.
     pub(super) measured: Cell<u64>,
     pub(super) nanos: Cell<u64>,
     pub(super) faults: Cell<u64>,
@@ -41,11 +41,11 @@ pub(crate) struct ComponentCounts {
     pub(super) has_ended: Cell<bool>,
 }
 
-/// The [`Record`] of a flow, which ends with it.
+/// The [`Record`] of a flow. It ends with the flow.
 pub(crate) struct Recorded(Rc<Record>);
 
 impl Recorded {
-    /// Lists a flow.
+    /// Registers a flow.
     pub(crate) fn begin(plan: &Arc<Plan>, mut links: Vec<AnyLink>, ready: &Rc<ReadySet>) -> Self {
         links.iter_mut().for_each(AnyLink::let_go);
         let registry = Registry::here();
@@ -70,7 +70,7 @@ impl Recorded {
         &self.0
     }
 
-    /// A turn of the flow begins; to be given back what this gives when it ends.
+    /// Begins a turn of the flow. Pass the returned value back when the turn ends.
     #[inline]
     pub(crate) fn begin_turn(&self) -> u64 {
         if self.0.registry.begin_turn() {
@@ -85,7 +85,7 @@ impl Recorded {
         self.0.registry.at.restore(before);
     }
 
-    /// A component is about to be polled; gives for the how-manieth time.
+    /// Counts a poll that is about to begin. Returns its number.
     #[inline]
     pub(crate) fn begin_poll(&self, component: usize) -> u64 {
         let counts = &self.0.components[component];
@@ -95,7 +95,7 @@ impl Recorded {
         polls
     }
 
-    /// A component has been polled.
+    /// Records that a component has been polled.
     #[inline]
     pub(crate) fn end_poll(&self, component: usize) {
         if let Some(began) = self.0.clock.get() {
@@ -113,18 +113,18 @@ impl Recorded {
         increase(&counts.measured, 1);
     }
 
-    /// A component has failed, and `policy` is what becomes of its graph.
+    /// Records that a component has failed, and the `policy` that is applied.
     pub(crate) fn fault(&self, component: usize, fault: &Fault, policy: Policy) {
         increase(&self.0.components[component].faults, 1);
         self.0.registry.note_fault(fault, policy);
     }
 
-    /// A component has been started again.
+    /// Records that a component has been restarted.
     pub(crate) fn restart(&self, component: usize) {
         increase(&self.0.components[component].restarts, 1);
     }
 
-    /// A component has ended.
+    /// Records that a component has ended.
     pub(crate) fn end(&self, component: usize) {
         self.0.components[component].has_ended.set(true);
     }
@@ -133,7 +133,7 @@ impl Recorded {
         self.0.components[component].has_ended.get()
     }
 
-    /// Whether a component waits for a message of this link.
+    /// Whether a component waits for a message from this link.
     pub(crate) fn waits_at(&self, link: usize, component: usize) -> bool {
         let polls = self.0.components[component].polls.get();
         let link = self.0.links[link].counted();
@@ -149,12 +149,12 @@ impl Recorded {
         any
     }
 
-    /// How many messages wait in this link.
+    /// The number of messages that wait in this link.
     pub(crate) fn queued(&self, link: usize) -> u64 {
         self.0.links[link].counted().map_or(0, Counted::queued)
     }
 
-    /// A fault has stopped the flow.
+    /// Records that a fault has stopped the flow.
     pub(crate) fn fail(&self) {
         increase(&self.0.shape.failed, 1);
     }
@@ -196,7 +196,7 @@ impl ComponentCounts {
         increase(&self.restarts, other.restarts.get());
     }
 
-    /// How long it was busy, as the polls that were measured tell.
+    /// How long it was busy, estimated from the measured polls.
     pub(super) fn busy(&self) -> Duration {
         let (polls, measured) = (self.polls.get(), self.measured.get());
         if measured == 0 {

@@ -1,4 +1,4 @@
-//! What a thread knows of the flows that it runs: where they are listed while they run, and what they leave behind.
+//! What a thread records about its flows: the list of running flows, and the sums of ended flows.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -18,31 +18,32 @@ use crate::supervision::{Fault, Policy, caught};
 use crate::tap::{TapPoint, TapRequest, bounded};
 use crate::time::turn;
 
-/// How many kinds of graphs are remembered once none of them runs. A program that gives each graph a name of its own has more.
+/// How many kinds of graphs are remembered after the last of them has ended. A program exceeds it
+/// only if it gives each graph a name of its own.
 const REMEMBERED: usize = 1024;
 
-/// How many faults are remembered, and how many bytes of what each says.
+/// How many faults are remembered, and how many bytes of each text.
 pub(super) const FAULTS: usize = 64;
 const FAULT_LENGTH: usize = 512;
 
-/// On average one turn in so many is measured with the clock.
+/// On average, one turn in this many is measured with the clock.
 const MEASURED: u32 = 32;
 
 /// All flows of this thread, and the sums of those that have ended.
 pub(crate) struct Registry {
-    /// What this thread is at, for other threads to see.
+    /// The current position of this thread, visible to other threads.
     pub(super) at: Arc<At>,
     pub(super) shapes: RefCell<HashMap<u64, Rc<Shape>, BuildHasherDefault<ShapeHasher>>>,
-    /// The shape that was asked for last: most flows are of the same template.
+    /// The shape of the last look-up: most flows come from the same template.
     last: RefCell<Option<Rc<Shape>>>,
     next_number: Cell<u64>,
     pub(super) running: Cell<u64>,
     pub(super) turns: Cell<u64>,
-    /// In how many turns the next one is measured.
+    /// The number of turns until the next measured turn.
     until_measured: Cell<u32>,
     dice: Cell<u32>,
     taps: RefCell<Vec<TapRequest>>,
-    /// The latest ones.
+    /// The latest faults.
     pub(super) faults: RefCell<VecDeque<FaultRecord>>,
 }
 
@@ -57,25 +58,26 @@ pub(super) struct FaultRecord {
 
 /// The graphs of one name and shape.
 pub(crate) struct Shape {
-    /// What the thread is [`at`](At) while it polls one of them.
+    /// What the thread writes into [`At`] while it polls one of them.
     pub(super) number: u32,
     pub(super) plan: Arc<Plan>,
     pub(super) started_by: Option<Place>,
-    /// Those that run.
+    /// The running ones.
     pub(super) flows: RefCell<Vec<Rc<Record>>>,
     pub(super) started: Cell<u64>,
     pub(super) failed: Cell<u64>,
-    /// What those that have ended have counted.
+    /// The counts of those that have ended.
     pub(super) components: Box<[ComponentCounts]>,
     pub(super) links: RefCell<Box<[LinkTotals]>>,
-    /// Where new ones are to be tapped.
+    /// Where new ones must be tapped.
     taps: RefCell<Vec<TapPlace>>,
 }
 
-/// A tap, with its link and the outbox among those that feed it, unless it is for all of them.
+/// A tap, with its link and the index of the outbox that it watches. Without an index it watches
+/// all outboxes of the link.
 type TapPlace = (usize, Option<usize>, Arc<TapPoint>);
 
-/// What the links of flows that have ended have counted.
+/// The counts of the links of flows that have ended.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LinkTotals {
     pub(super) counts: LinkCounts,
@@ -83,7 +85,7 @@ pub(super) struct LinkTotals {
 }
 
 impl LinkTotals {
-    /// Adds what a link has counted.
+    /// Adds the counts of a link.
     pub(super) fn count(&mut self, link: &AnyLink) {
         if let Some(link) = link.counted() {
             link.add_to(&mut self.counts, &mut self.sent);
@@ -102,12 +104,12 @@ impl LinkTotals {
 }
 
 thread_local! {
-    /// That of a thread that is no worker.
+    /// The registry of a thread that is not a worker.
     static REGISTRY: RefCell<Option<Rc<Registry>>> = const { RefCell::new(None) };
 }
 
 impl Registry {
-    /// That of this worker, or else of this thread.
+    /// The registry of the current worker, or else of the current thread.
     pub(crate) fn here() -> Rc<Self> {
         current_registry().unwrap_or_else(|| {
             let new = || Self::new(Arc::default());
@@ -131,7 +133,7 @@ impl Registry {
     }
 
     pub(super) fn note_fault(&self, fault: &Fault, policy: Policy) {
-        // What shows an error is the user's code, which may panic too.
+        // Formatting an error runs the user's code, which may panic too.
         let show = || bounded(format_args!("{}", fault.cause), FAULT_LENGTH).0;
         let shown = caught(show);
         let text = shown.unwrap_or_else(|_| "(what shows the error failed, too)".into());
@@ -196,7 +198,7 @@ impl Registry {
         }
     }
 
-    /// Makes room: forgets half of those of which none runs.
+    /// Makes space: forgets half of the shapes that have no running graph.
     fn forget(&self, shapes: &mut HashMap<u64, Rc<Shape>, BuildHasherDefault<ShapeHasher>>) {
         self.last.replace(None);
         let mut keep = false;
@@ -218,8 +220,8 @@ impl Registry {
         number
     }
 
-    /// Counts a turn; says whether it is to be measured. The distance between two that are is random, so that they do not keep
-    /// pace with anything that comes in turns.
+    /// Counts a turn, and returns whether it must be measured. The distance between measured turns
+    /// is random, so that it does not follow any rhythm of the program.
     #[inline]
     pub(super) fn begin_turn(&self) -> bool {
         self.turns.set(self.turns.get() + 1);
@@ -239,7 +241,7 @@ impl Registry {
         true
     }
 
-    /// Puts a tap into what runs and what will.
+    /// Installs a tap in all running and future graphs.
     pub(crate) fn tap(&self, request: TapRequest) {
         for shape in self.shapes.borrow().values() {
             for (link, feed) in request.matches(&shape.plan) {
@@ -253,7 +255,7 @@ impl Registry {
         self.taps.borrow_mut().push(request);
     }
 
-    /// Takes a tap out.
+    /// Removes a tap.
     pub(crate) fn untap(&self, point: &Arc<TapPoint>) {
         self.taps
             .borrow_mut()
@@ -274,7 +276,7 @@ impl Registry {
 }
 
 impl Shape {
-    /// A flow begins.
+    /// Registers a flow that begins.
     pub(super) fn enter(&self, flow: Rc<Record>) {
         for (link, feed, point) in &*self.taps.borrow() {
             flow.tap(*link, *feed, point);
@@ -285,7 +287,7 @@ impl Shape {
         flows.push(flow);
     }
 
-    /// A flow has ended, and leaves its counts.
+    /// Removes a flow that has ended, and keeps its counts.
     pub(super) fn leave(&self, flow: &Record) {
         for (total, counts) in self.components.iter().zip(&flow.components) {
             total.add(counts);

@@ -1,4 +1,5 @@
-//! What one worker reports: its flows, summed up by their shapes. Numbers and plans; the names are put in by who asked.
+//! The report of one worker: its flows, summed up by shape. It has numbers and plans; the census
+//! adds the names.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -40,7 +41,7 @@ pub(super) struct ShapeReport {
 #[derive(Debug, Default)]
 pub(super) struct ComponentReport {
     pub(super) counts: ComponentCounts,
-    /// How many do what, and for how long at the most.
+    /// The number of components in each state, and the longest time in it.
     pub(super) doing: Vec<(Doing, u64, Duration)>,
 }
 
@@ -58,7 +59,7 @@ pub(super) struct InstanceReport {
     pub(super) depths: Vec<u64>,
 }
 
-/// What an instance may be singled out for.
+/// The reasons to single out an instance.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Standing {
     pub(super) age: Duration,
@@ -180,7 +181,7 @@ impl InstanceReport {
 }
 
 impl Standing {
-    /// How bad it is, by one reason; 0 is not bad.
+    /// How bad it is, for one reason. 0 is not bad.
     pub(super) fn by(&self, reason: Because) -> u128 {
         match reason {
             Because::MostQueued => self.queued.into(),
@@ -191,7 +192,7 @@ impl Standing {
     }
 }
 
-/// The worst for each reason, each once.
+/// The worst instances for each reason, without duplicates.
 fn worst(standings: &[Standing]) -> impl Iterator<Item = usize> {
     let mut chosen = Vec::new();
     for reason in Because::ALL {
@@ -202,7 +203,7 @@ fn worst(standings: &[Standing]) -> impl Iterator<Item = usize> {
     chosen.into_iter()
 }
 
-/// The worst for one reason, worst first.
+/// The worst instances for one reason, worst first.
 pub(super) fn worst_by(standings: &[Standing], reason: Because) -> Vec<usize> {
     let badness = |index: &usize| (Reverse(standings[*index].by(reason)), *index);
     let mut bad: Vec<_> = (0..standings.len())

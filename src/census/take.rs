@@ -1,4 +1,4 @@
-//! Taking a census: every worker is asked, and the answers are summed up under their names.
+//! Takes a census: asks every worker, and sums up the answers by name.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -22,12 +22,12 @@ use crate::scheduler::{deadline_after, refuse_to_block};
 use crate::time::{Timer, now};
 use crate::{Scheduler, Workers};
 
-/// How long a worker has to answer, unless told otherwise.
+/// How long a worker has to answer, by default.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Workers {
-    /// What runs at this moment. Waits for each worker to come to it: a second at the most, then the census is of those that
-    /// have answered.
+    /// Returns what runs at this moment. Waits for the answer of each worker, for up to a second.
+    /// Then the census contains the workers that have answered.
     ///
     /// # Examples
     ///
@@ -52,7 +52,7 @@ impl Workers {
         self.census_within(PATIENCE).await
     }
 
-    /// Like [`census`](Self::census), with another bound to the wait.
+    /// Like [`census`](Self::census), with another time limit.
     pub async fn census_within(&self, patience: Duration) -> Census {
         let answers = self.ask();
         let mut reports = self.no_reports();
@@ -91,7 +91,7 @@ impl Workers {
     fn ask(&self) -> flume::Receiver<(usize, Report)> {
         let (answers, receiver) = flume::unbounded();
         self.look(move |worker, registry| {
-            // Who asked may have lost patience, before the worker has come to it or meanwhile.
+            // The asker may have stopped waiting, before the worker has begun or meanwhile.
             if !answers.is_disconnected() {
                 let _ = answers.send((worker, registry.report()));
             }
@@ -141,7 +141,8 @@ impl Workers {
 }
 
 impl Scheduler {
-    /// What runs at this moment, like [`Workers::census`]; blocks this thread meanwhile. Not for code that runs on a worker.
+    /// Returns what runs at this moment, like [`Workers::census`], and blocks this thread
+    /// meanwhile. Not for code that runs on a worker.
     ///
     /// # Examples
     ///
@@ -165,21 +166,21 @@ impl Scheduler {
         self.census_within(PATIENCE)
     }
 
-    /// Like [`census`](Self::census), with another bound to the wait.
+    /// Like [`census`](Self::census), with another time limit.
     pub fn census_within(&self, patience: Duration) -> Census {
         refuse_to_block("Scheduler::census", "`Workers::census`");
         self.workers().census_blocking(patience)
     }
 }
 
-/// The graphs of all workers, by their shapes.
+/// The graphs of all workers, by shape.
 #[derive(Default)]
 struct Sums(HashMap<u64, Sum>);
 
 struct Sum {
     report: ShapeReport,
     workers: Vec<usize>,
-    /// The worker of each that was singled out.
+    /// The worker of each instance that was singled out.
     worst: Vec<(usize, InstanceReport)>,
 }
 
@@ -283,7 +284,7 @@ fn component(plan: &Plan, planned: &PlannedComponent, report: &ComponentReport) 
     }
 }
 
-/// A function that the component behind it does in passing.
+/// A function that the next component executes.
 fn function(planned: &PlannedComponent) -> ComponentCensus {
     ComponentCensus {
         name: planned.name.clone(),
@@ -360,7 +361,7 @@ fn link(plan: &Plan, planned: &PlannedLink, report: &LinkReport) -> LinkCensus {
     }
 }
 
-/// The worst of all workers, each with what it is singled out for.
+/// The worst instances of all workers, each with the reason.
 fn worst(plan: &Plan, instances: &[(usize, InstanceReport)]) -> Vec<InstanceCensus> {
     let standings: Vec<Standing> = instances
         .iter()

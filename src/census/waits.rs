@@ -1,4 +1,4 @@
-//! What the components of a flow wait for, in words: for a simulation that does not come to its end.
+//! What the components of a flow wait for, in words. A simulation prints it when it does not end.
 
 use super::State;
 use super::look::Look;
@@ -8,7 +8,7 @@ use crate::graph::Plan;
 use crate::time::now;
 
 impl Recorded {
-    /// What each component waits for at its links; `None` if it waits for something else.
+    /// What each component waits for at its links. `None` if it waits for something else.
     #[cold]
     pub(crate) fn waits(&self, plan: &Plan) -> Vec<Option<String>> {
         let mut look = Look::default();

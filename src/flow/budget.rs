@@ -1,8 +1,9 @@
-//! How much a flow may do before it gives way to others of its worker: to other flows, timers, sockets, jobs, a census.
+//! How much a flow may do before it yields to the other work of its thread: other flows, timers,
+//! sockets, jobs, a census.
 //!
-//! Polls and messages are counted, and the clock is looked at when a number of them is used up: a turn ends after some
-//! 200 microseconds, whatever the capacity of its links. Messages are counted by links that hold many, once for
-//! [`CHUNK`] of them, so that a message in passing costs nothing.
+//! The budget counts polls and messages. When a number of them is used up, it looks at the clock. A
+//! turn ends after about 200 microseconds, whatever the capacity of its links. Links with a large
+//! capacity count messages, once for [`CHUNK`] of them, so that a single message costs nothing.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -13,13 +14,14 @@ use std::time::{Duration, Instant};
 use crate::simulation;
 use crate::time::now;
 
-/// How many polls of components there may be between two looks at the clock.
+/// The number of polls of components between two looks at the clock.
 pub(super) const POLLS: usize = 256;
 
-/// How many messages there may be between two looks at the clock.
+/// The number of messages between two looks at the clock.
 const MESSAGES: u32 = 4096;
 
-/// A link counts its messages in steps of so many. One that holds no more need not count: its capacity ends the poll.
+/// The step in which a link counts its messages. A link with a smaller capacity need not count: its
+/// capacity ends the poll.
 pub(crate) const CHUNK: usize = 64;
 
 /// How long a turn may take.
@@ -33,14 +35,15 @@ thread_local! {
 
 /// The budget of the flow that is being polled on this thread.
 struct Budget {
-    /// How many messages are left until the clock is looked at; outside of a flow they are not limited.
+    /// How many messages are left until the next look at the clock. Outside of a flow they are not
+    /// limited.
     messages: Cell<u32>,
     is_spent: Cell<bool>,
-    /// When the turn is over, once the clock has been looked at.
+    /// When the turn ends, once the clock has been read.
     until: Cell<Option<Instant>>,
 }
 
-/// Begins the turn of a flow that is not inside of another one.
+/// Begins the turn of an outermost flow.
 pub(super) fn begin() {
     BUDGET.with(|budget| {
         budget.messages.set(MESSAGES);
@@ -57,12 +60,12 @@ pub(super) fn end() {
     });
 }
 
-/// Whether a link has refused to go on, because the turn is over.
+/// Whether a link has refused to continue because the turn is over.
 pub(super) fn is_spent() -> bool {
     BUDGET.with(|budget| budget.is_spent.get())
 }
 
-/// Whether the turn may go on although a number of polls or messages is used up.
+/// Whether the turn may continue although a number of polls or messages is used up.
 pub(super) fn renew() -> bool {
     if simulation::is_on() {
         return false;
@@ -75,8 +78,8 @@ pub(super) fn renew() -> bool {
     })
 }
 
-/// Counts messages that go over a link. If this gives false, none may follow before the component has
-/// [given way](give_way).
+/// Counts messages that cross a link. If this returns false, no message may follow before the
+/// component has [yielded](give_way).
 #[inline]
 pub(crate) fn spend(messages: usize) -> bool {
     BUDGET.with(|budget| match budget.messages.get() {
@@ -99,12 +102,14 @@ fn refill(budget: &Budget) -> bool {
     may_go_on
 }
 
-/// Has the task of this context polled again, after all others and after the sockets and timers of its worker.
+/// Schedules the task of this context to be polled again, after all others and after the sockets
+/// and timers of its worker.
 pub(crate) fn give_way(cx: &mut Context<'_>) {
     if simulation::is_on() {
         cx.waker().wake_by_ref();
     } else {
-        // Its first poll leaves the waker to the runtime, which wakes it when it has looked at the world.
+        // The first poll leaves the waker to the runtime, which wakes the task after it has polled
+        // its sockets and timers.
         let _ = pin!(tokio::task::yield_now()).poll(cx);
     }
 }

@@ -1,4 +1,4 @@
-//! How a flow is polled in a simulation: in an order that is drawn from the seed, and not in flow order.
+//! How a flow is polled in a simulation: in an order drawn from the seed, instead of flow order.
 
 use std::task::{Poll, Waker};
 
@@ -7,7 +7,8 @@ use crate::simulation;
 use crate::supervision::Fault;
 
 impl Flow {
-    /// Polls, in an order drawn from the seed, components that have something to do; at times one that has nothing to do.
+    /// Polls components that have work, in an order drawn from the seed. At times it polls one that
+    /// has no work.
     #[cold]
     pub(super) fn pass_drawn(&mut self, budget: &mut usize) -> Result<(), Fault> {
         while *budget > 0
@@ -23,7 +24,7 @@ impl Flow {
         Ok(())
     }
 
-    /// Takes one of the components that have something to do, each as likely as the others.
+    /// Picks one of the components that have work, all with equal probability.
     fn take_drawn(&self) -> Option<usize> {
         let ready =
             || (0..self.components.len()).filter(|&component| self.ready.contains(component));
@@ -40,7 +41,8 @@ impl Flow {
         }
     }
 
-    /// Names the components that are left, those of flows inside of them, and what each waits for, by polling each once more.
+    /// Names the components that are left, including those of inner flows, and what each waits for.
+    /// Polls each once more to find out.
     #[cold]
     pub(super) fn answer_roll_call(&mut self, waker: &Waker) -> Poll<Result<(), Fault>> {
         let mut outside = Vec::new();

@@ -1,4 +1,5 @@
-//! What a source was sending when it was stopped is still delivered: it has been taken from the world, and nobody would send it again.
+//! Delivers what a source was sending when it was stopped. The source has taken the message from
+//! the outside world, and nobody would send it again.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -10,11 +11,11 @@ use crate::component::Started;
 pub(crate) type LastSend = Pin<Box<dyn Future<Output = ()>>>;
 
 thread_local! {
-    /// The sends that go on, while a source is being stopped on this thread.
+    /// The sends that continue while a source is being stopped on this thread.
     static LAST_SENDS: RefCell<Option<Vec<LastSend>>> = const { RefCell::new(None) };
 }
 
-/// Stops a source by dropping it. Gives what of it has to go on, if anything has.
+/// Stops a source by dropping it. Returns its unfinished sends, if there are any.
 pub(super) fn stop_source(drop_source: impl FnOnce()) -> Option<Started> {
     let before = LAST_SENDS.replace(Some(Vec::new()));
     drop_source();
@@ -29,12 +30,13 @@ pub(super) fn stop_source(drop_source: impl FnOnce()) -> Option<Started> {
     }))
 }
 
-/// Whether what is being dropped is a source that is stopped, so that its sends count.
+/// Whether the value that is being dropped is a source that is stopped, so that its sends must be
+/// kept.
 pub(crate) fn is_stopping_source() -> bool {
     LAST_SENDS.with_borrow(Option::is_some)
 }
 
-/// Lets a send of a source go on that is stopped.
+/// Keeps an unfinished send of a source that is stopped.
 pub(crate) fn go_on(send: LastSend) {
     LAST_SENDS.with_borrow_mut(|sends| {
         if let Some(sends) = sends {
@@ -65,7 +67,8 @@ mod tests {
         }
     }
 
-    /// Two wait for space in a link of two, both messages are taken, and the first, which alone has been woken, is stopped.
+    /// Two wait for space in a link of two, both messages are taken, and the first, which alone has
+    /// been woken, is stopped.
     #[test]
     fn the_last_send_of_a_source_leaves_the_space_behind_it_to_the_next() {
         let terms = Terms {

@@ -1,5 +1,5 @@
-//! A flow: one running graph on one worker. It is one task; its components are polled in the order in which
-//! messages flow, until nothing moves.
+//! A flow: one running graph on one worker. It is one task. It polls its components in the order in
+//! which messages flow, until nothing moves.
 
 pub(crate) mod budget;
 mod circles;
@@ -35,32 +35,35 @@ use crate::simulation;
 use crate::supervision::{Cause, Ended, Failed, Fault, Policy, Restarts, after, drop_caught};
 use crate::time::{InTurn, now};
 
-/// A running graph: a future that is done when all its components are.
+/// A running graph: a future that is ready when all its components have ended.
 ///
-/// Made by [`Graph::start`](crate::Graph::start) or [`Template::start`](crate::Template::start), and then awaited
-/// inside a component or handed to [`spawn`](crate::spawn). Dropping it drops its components and what they hold.
+/// Made by [`Graph::start`](crate::Graph::start) or [`Template::start`](crate::Template::start),
+/// and then awaited inside a component or passed to [`spawn`](crate::spawn). Dropping it drops its
+/// components and what they hold.
 ///
-/// Its outcome is the fault that stopped it, if one did.
+/// Its output is the fault that stopped it, if a fault did.
 pub struct Flow {
     plan: Arc<Plan>,
     components: Box<[Option<Started>]>,
-    /// The waker of each component; none if there is but one component, whose waker is that of the flow.
+    /// The waker of each component. Empty if there is only one component, which uses the waker of
+    /// the flow.
     wakers: Box<[Waker]>,
     /// How many components have not ended.
     alive: usize,
     /// How many of those take faults, or are downstream of one that does.
     alive_for_faults: usize,
-    /// The component at which the last turn ended before all was done.
+    /// The component at which the last turn was interrupted.
     next: usize,
     faults: Option<Outbox<Fault>>,
-    /// How many faults there was no space for since the last one that there was, and the component of the last.
+    /// The number of faults that found no space since the last one that did, and the component of
+    /// the last.
     unheard: Option<(u64, Arc<str>)>,
     circles: Option<Box<Circles>>,
-    /// Those that ask its components.
+    /// The askers of its components.
     asked: Box<[Weak<dyn Release>]>,
     restarts: Restarts,
     ready: Rc<ReadySet>,
-    /// What the census knows of it. The last to be dropped: what the components count as they end is in it.
+    /// What the census knows of it. It is dropped last: components still count while they end.
     record: Recorded,
 }
 
@@ -85,7 +88,7 @@ impl Flow {
             .collect();
         let mut circles = Circles::begin(&plan, &mut links, &ready);
         for function in &plan.functions {
-            // It is in the inbox behind it now, and nothing is left to be polled.
+            // It is in the inbox behind it now, and there is nothing left to poll.
             drop(make(&mut Wiring::fusing(&mut links, function)));
         }
         let components = plan.components.iter().map(|planned| {
@@ -129,13 +132,14 @@ impl Flow {
         }
     }
 
-    /// With those that ask its components, for a stop.
+    /// Adds the askers of its components, so that a stop can close them.
     pub(crate) fn asked_by(mut self, askers: Vec<Weak<dyn Release>>) -> Self {
         self.asked = askers.into();
         self
     }
 
-    /// Whether only components are left that answer others, or are downstream of one that does.
+    /// Whether the only components left are those that answer others, and those downstream of
+    /// these.
     pub(crate) fn only_answers(&self) -> bool {
         let mut components = self.components.iter().zip(&self.plan.components);
         !self.asked.is_empty()
@@ -144,20 +148,21 @@ impl Flow {
             })
     }
 
-    /// Lets nobody ask its components any more, so that they end when they have answered what waits.
+    /// Stops all askers of its components. The components end when they have answered the questions
+    /// in the queue.
     pub(crate) fn release_askers(&mut self) {
         let askers = std::mem::take(&mut self.asked);
         let askers = askers.iter().filter_map(Weak::upgrade);
         askers.for_each(|asker| asker.release());
     }
 
-    /// The name of its graph.
+    /// Returns the name of its graph.
     pub(crate) fn name(&self) -> &Arc<str> {
         &self.plan.graph
     }
 
-    /// Begins a graceful stop: the components without inboxes are dropped, so that the end travels downstream, behind what they
-    /// were sending.
+    /// Begins a graceful stop. Components without inboxes are dropped, so that the end travels
+    /// downstream, behind what they were sending.
     pub(crate) fn stop_sources(&mut self) {
         for component in 0..self.components.len() {
             let planned = &self.plan.components[component];
@@ -178,12 +183,12 @@ impl Flow {
         }
     }
 
-    /// Polls, in flow order, each component that has something to do.
+    /// Polls, in flow order, each component that has work.
     fn pass(&mut self, budget: &mut usize) -> Result<(), Fault> {
         if simulation::is_on() {
             return self.pass_drawn(budget);
         }
-        // Who comes late in flow order has its turn also where those before it always have something to do.
+        // A component late in flow order gets its turn even if those before it always have work.
         let mut from = std::mem::take(&mut self.next);
         while let Some(component) = self.ready.take_from(from) {
             *budget -= 1;
@@ -197,7 +202,7 @@ impl Flow {
         Ok(())
     }
 
-    /// Polls what has something to do until nothing has, or the budget is spent.
+    /// Polls components that have work until none has, or the budget is spent.
     fn poll_all(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
         self.ready.register(cx.waker());
         let mut budget = simulation::draw_budget().unwrap_or(budget::POLLS);
@@ -224,7 +229,7 @@ impl Flow {
         }
     }
 
-    /// Closes the links of circles that are over. Returns whether a component has something to do now.
+    /// Closes the links of circles that are over. Returns whether a component has work now.
     #[inline]
     fn settle_circles(&mut self) -> bool {
         match &mut self.circles {
@@ -252,7 +257,7 @@ impl Flow {
         }
     }
 
-    /// Polls the only component: there is nothing to be sorted out.
+    /// Polls the only component: there is no order to compute.
     fn poll_single(&mut self, waker: &Waker) -> Poll<Result<(), Fault>> {
         if simulation::is_on() {
             self.note_poll(0);
@@ -269,12 +274,12 @@ impl Flow {
         if self.alive == 0 {
             return Poll::Ready(Ok(()));
         }
-        // It has been started again.
+        // It has been restarted.
         waker.wake_by_ref();
         Poll::Pending
     }
 
-    /// Sees to a component that has ended.
+    /// Handles the end of a component.
     #[inline(never)]
     fn settle(&mut self, component: usize, ended: Ended) -> Result<(), Fault> {
         match ended {
@@ -286,7 +291,7 @@ impl Flow {
         }
     }
 
-    /// Does about a fault what the policy says.
+    /// Applies the policy to a fault.
     fn supervise(&mut self, component: usize, failed: Failed) -> Result<(), Fault> {
         let Failed {
             cause,
@@ -320,7 +325,8 @@ impl Flow {
         }
         self.record.fault(component, &fault, policy);
         let pause = fault.restarts_in;
-        // The fault is on its way before the end of its component is: whoever takes it may answer in its place.
+        // The fault is sent before the component ends: the component that takes it may answer in
+        // its place.
         let outcome = match policy {
             Policy::Stop => Err(fault),
             Policy::CarryOn | Policy::Restart(_) => {
@@ -342,14 +348,14 @@ impl Flow {
         outcome
     }
 
-    /// Tells of a fault that the graph survives.
+    /// Reports a fault that the graph survives.
     fn tell(&mut self, fault: Fault) {
         fault.log();
         self.tell_of_unheard();
         let Some(faults) = &self.faults else {
             return drop_fault(fault);
         };
-        // Those that there was no space for come first.
+        // The faults that found no space come first.
         let sent = match &self.unheard {
             None => faults.try_send(fault),
             Some(_) => Err(TrySendError::Full(fault)),
@@ -365,7 +371,7 @@ impl Flow {
         }
     }
 
-    /// Tells of the number of faults that there was no space for, if there is some now.
+    /// Reports the number of faults that found no space, if there is space now.
     #[cold]
     fn tell_of_unheard(&mut self) {
         let Some((count, component)) = self.unheard.take() else {
@@ -386,14 +392,16 @@ impl Flow {
         self.end_faults();
     }
 
-    /// Ends the faults once nobody is left whose faults could be told of, and all have been.
+    /// Ends the stream of faults once no component is left whose faults could be reported, and all
+    /// have been reported.
     fn end_faults(&mut self) {
         if self.alive == self.alive_for_faults && self.unheard.is_none() {
             self.faults = None;
         }
     }
 
-    /// The size of the stack, if this flow is awaited inside of so many others that it is nearly used up.
+    /// Returns the size of the stack, if this flow is awaited inside so many others that the stack
+    /// is nearly used up.
     fn too_deep(&self, polling: &Polling) -> Option<usize> {
         if polling.turn.is_outermost() {
             return None;
@@ -418,7 +426,8 @@ impl Flow {
         }
     }
 
-    /// Drops all components, each by itself: one that panics then keeps no other from being dropped.
+    /// Drops all components, each by itself, so that a panic in one does not keep the others from
+    /// being dropped.
     fn drop_components(&mut self) {
         if self.alive == 0 {
             return;
@@ -442,7 +451,7 @@ impl Flow {
     }
 }
 
-/// The error in it is the user's, whose drop may panic.
+/// The error in it belongs to the user, and its drop may panic.
 fn drop_fault(fault: Fault) {
     drop_caught(&fault.component.clone(), fault);
 }
@@ -481,7 +490,7 @@ impl Drop for Flow {
     }
 }
 
-/// Says of a flow, for as long as it lives, that it is being polled.
+/// Marks a flow as being polled, for as long as this lives.
 struct Polling {
     ready: Rc<ReadySet>,
     turn: InTurn,

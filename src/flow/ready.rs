@@ -1,7 +1,8 @@
-//! Which components of a flow are to be polled.
+//! Which components of a flow must be polled.
 //!
-//! Two sets of bits, one bit a component: [`ReadySet`] is set by links inside the flow, on its own thread, without
-//! atomics; [`Woken`] is set by wakers from anywhere (sockets, timers, links across workers) and wakes the flow.
+//! Two bit sets, one bit for each component. Links inside the flow set [`ReadySet`], on its own
+//! thread, without atomics. Wakers on any thread (sockets, timers, links across workers) set
+//! [`Woken`], which also wakes the flow.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -14,7 +15,7 @@ use crate::sync::{AtomicU64, Mutex, Ordering};
 
 const WORD: usize = u64::BITS as usize;
 
-/// One bit for each component; up to 64 of them without an allocation.
+/// One bit for each component. Up to 64 components need no allocation.
 #[derive(Debug)]
 struct Bits<Word> {
     first: Word,
@@ -43,11 +44,11 @@ impl<Word: Default> Bits<Word> {
     }
 }
 
-/// The components that have something to do, as the links inside the flow know it.
+/// The components that have work, as the links inside the flow report it.
 #[derive(Debug)]
 pub(crate) struct ReadySet {
     bits: Bits<Cell<u64>>,
-    /// Whether the flow is being polled: then it looks at the bits itself before it rests.
+    /// Whether the flow is being polled. In that case it reads the bits itself before it rests.
     polling: Cell<bool>,
     woken: Arc<Woken>,
 }
@@ -61,7 +62,7 @@ impl ReadySet {
         }
     }
 
-    /// Makes the waker of a component, which has something to do from the start.
+    /// Makes the waker of a component. The component has work from the start.
     pub(super) fn add(&self, component: usize) -> Arc<ComponentWaker> {
         self.mark(component);
         self.component_waker(component)
@@ -79,12 +80,12 @@ impl ReadySet {
         self.component_waker(component).into()
     }
 
-    /// A waker of the flow, which then has a look at its circles.
+    /// A waker of the flow that makes it check its circles.
     pub(super) fn flow_waker(&self) -> Waker {
         Waker::from(self.woken.clone())
     }
 
-    /// Has the flow look at its circles, unless it is being polled and will do so anyway.
+    /// Makes the flow check its circles, unless it is being polled: then it checks them anyway.
     pub(crate) fn look(&self) {
         if !self.polling.get() {
             self.woken.flow.wake();
@@ -133,7 +134,8 @@ impl ReadySet {
         self.bits.word(component / WORD).get() & 1 << (component % WORD) != 0
     }
 
-    /// Has `waker` called at the next wake-up. To be called before [`gather_woken`](Self::gather_woken), so that none is missed.
+    /// Has `waker` called at the next wake-up. To be called before
+    /// [`gather_woken`](Self::gather_woken), so that none is missed.
     pub(crate) fn register(&self, waker: &Waker) {
         self.woken.flow.register(waker);
     }
@@ -198,8 +200,9 @@ impl Wake for Woken {
     }
 }
 
-/// How to wake the task that a flow runs in. It hardly ever is another task than the last time, and hardly ever do two threads
-/// ask at once, so that a lock costs less than a waker that is handed over anew for every wake-up.
+/// How to wake the task that a flow runs in. It hardly ever is another task than the last time, and
+/// hardly ever do two threads ask at once, so that a lock costs less than a waker that is handed
+/// over anew for every wake-up.
 #[derive(Debug, Default)]
 struct FlowWaker(Mutex<Option<Waker>>);
 
@@ -237,8 +240,8 @@ impl Wake for ComponentWaker {
     }
 }
 
-/// The component that is being polled on this thread, so that a link inside its flow can note it by number
-/// instead of cloning its waker. The addresses are compared and never followed.
+/// The component that is being polled on this thread, so that a link inside its flow can note it by
+/// number instead of cloning its waker. The addresses are compared and never followed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Turn {
     ready: *const ReadySet,
@@ -307,7 +310,8 @@ impl Waiter {
     }
 }
 
-/// Wakes who may have a waker of its own making. If that panics, it is no fault of the component that wakes it.
+/// Wakes who may have a waker of its own making. If that panics, it is no fault of the component
+/// that wakes it.
 pub(crate) fn wake_caught(waker: Waker) {
     if let Err(cause) = caught(|| waker.wake()) {
         log::error!("a waker {cause}");
@@ -321,7 +325,8 @@ mod tests {
 
     use super::*;
 
-    /// Whatever the order in which two threads wake components and the flow looks, it learns of both and rests not before.
+    /// Whatever the order in which two threads wake components and the flow looks, it learns of
+    /// both and rests not before.
     #[test]
     fn loom_no_wake_up_is_lost() {
         loom::model(|| {

@@ -1,8 +1,10 @@
-//! How much of the stack of a worker is used: flows that are awaited inside of each other use more with each.
+//! How much of a worker's stack is used. Each flow that is awaited inside another flow uses more of
+//! it.
 
 use std::cell::Cell;
 
-/// What is kept for the components of the innermost flow, in bytes, of a stack of 8 MiB; less of a smaller one.
+/// The reserve for the components of the innermost flow, in bytes, of a stack of 8 MiB; less for a
+/// smaller stack.
 const RESERVE: usize = 1 << 20;
 
 thread_local! {
@@ -10,12 +12,12 @@ thread_local! {
     static STACK: Cell<Option<(usize, usize)>> = const { Cell::new(None) };
 }
 
-/// Says how large the stack of this thread is, of which hardly anything is used.
+/// Records the size of this thread's stack, while the stack is nearly empty.
 pub(crate) fn begin(size: usize) {
     STACK.set(Some((here(), size)));
 }
 
-/// The size of the stack, if it is nearly used up.
+/// Returns the size of the stack, if the stack is nearly used up.
 pub(super) fn is_used_up() -> Option<usize> {
     let (start, size) = STACK.get()?;
     let reserve = RESERVE.min(size / 4);

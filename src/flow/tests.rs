@@ -7,7 +7,8 @@ use crate::{
     Done, Graph, Outbox, Pipe, Placement, Ports, Scheduler, Sink, Source, WorkerOptions, map,
 };
 
-/// How many messages an eager flow may pass on before its neighbour has its turn: more than 200 microseconds are good for.
+/// How many messages an eager flow may pass on before its neighbour has its turn: more than 200
+/// microseconds are good for.
 const MOST: u64 = 200_000;
 
 /// Passes on numbers as fast as it can, and counts them.
@@ -126,7 +127,8 @@ struct Two {
     right: Outbox<u64>,
 }
 
-/// Whatever comes before them in flow order, all components have their turns, and every message arrives in its order.
+/// Whatever comes before them in flow order, all components have their turns, and every message
+/// arrives in its order.
 #[test]
 fn nothing_is_lost_where_flows_give_way() {
     const COUNT: u64 = 50_000;

@@ -5,9 +5,10 @@
 //!                                                        while it takes from the queue before them
 //! ```
 //!
-//! A graph fuses a function into the inbox that it feeds, if that inbox is fed by nothing else and belongs to a component
-//! of the same flow. Elsewhere (its outbox leaves the graph, is merged with others, or feeds a thread) the function
-//! runs as a component, and nobody can tell the difference but by a clock.
+//! A graph fuses a function into the inbox that it feeds, if nothing else feeds that inbox and the
+//! inbox belongs to a component of the same flow. Otherwise (its outbox leaves the graph, is merged
+//! with others, or feeds a thread) the function runs as a component. The only observable difference
+//! is speed.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -20,12 +21,13 @@ use crate::component::{Component, Started};
 use crate::port::{Across, Inbox, Letter, Message};
 use crate::ports::{Pipe, Wiring};
 
-/// Passes on what `function` makes of each message.
+/// Passes on the result of `function` for each message.
 ///
-/// At the beginning of a line its messages have to be given a type (`map(|n: u32| n + 1)`), and wherever a method of them is called.
+/// At the beginning of a pipeline, or if the function calls a method of its message, the parameter
+/// needs a type (`map(|n: u32| n + 1)`).
 ///
-/// The function must not block. It has no queue of its own: the component behind it applies it when it takes a message. A panic
-/// in it is a fault in its name, and ends the component behind it.
+/// The function must not block. It has no queue of its own: the next component applies it when it
+/// takes a message. A panic in it is a fault with the function's name, and ends the next component.
 ///
 /// # Examples
 ///
@@ -54,7 +56,8 @@ pub fn map<A, B, F: FnMut(A) -> B>(function: F) -> Function<A, B, Map<F>> {
     Function::new(Map(function))
 }
 
-/// Passes on the messages for which `condition` holds. Like [`map`], it is fused into the inbox behind it.
+/// Passes on the messages for which `condition` holds. Like [`map`], it is fused into the next
+/// inbox.
 ///
 /// # Examples
 ///
@@ -78,7 +81,8 @@ pub fn filter<A, F: FnMut(&A) -> bool>(condition: F) -> Function<A, A, Filter<F>
     Function::new(Filter(condition))
 }
 
-/// Passes on what `function` makes of a message, unless that is nothing. Like [`map`], it is fused into the inbox behind it.
+/// Passes on the result of `function` for each message, if it is `Some`. Like [`map`], it is fused
+/// into the next inbox.
 ///
 /// # Examples
 ///
@@ -105,8 +109,8 @@ where
     Function::new(FilterMap(function))
 }
 
-/// Passes on what `function` makes of each message and of a state that it may change. Like [`map`], it is fused into the inbox
-/// behind it.
+/// Passes on the result of `function` for each message. The function may also change a state. Like
+/// [`map`], it is fused into the next inbox.
 ///
 /// # Examples
 ///
@@ -131,7 +135,7 @@ where
     Function::new(Scan(state, function))
 }
 
-/// Shows each message to `look`, and passes it on. Like [`map`], it is fused into the inbox behind it.
+/// Shows each message to `look`, and passes it on. Like [`map`], it is fused into the next inbox.
 ///
 /// # Examples
 ///
@@ -153,7 +157,8 @@ pub fn inspect<A, F: FnMut(&A)>(look: F) -> Function<A, A, Inspect<F>> {
     Function::new(Inspect(look))
 }
 
-/// A function of each message, as a component. Made by [`map`], [`filter`], [`filter_map`], [`scan`] and [`inspect`].
+/// A function of each message, as a component. Made by [`map`], [`filter`], [`filter_map`],
+/// [`scan`] and [`inspect`].
 pub struct Function<A, B, S> {
     step: S,
     messages: PhantomData<fn(A) -> B>,
@@ -180,7 +185,7 @@ impl<A, B, S> fmt::Debug for Function<A, B, S> {
     }
 }
 
-/// What is done to a message on its way; nothing comes of one that is left out.
+/// What happens to a message on its way. `None` drops the message.
 #[doc(hidden)]
 pub trait Step<A, B>: 'static {
     fn apply(&mut self, message: A) -> Option<B>;
@@ -274,12 +279,12 @@ impl<A: Message, B: Message, S: Step<A, B>> Component<Pipe<A, B>> for Function<A
             step: RefCell::new(self.step),
             name,
         });
-        // Nothing of it is left to be polled.
+        // After fusion, there is nothing left to poll.
         Box::pin(std::future::poll_fn(|_| Poll::Ready(Ok(()))))
     }
 }
 
-/// An inbox that other inboxes, and functions, are behind.
+/// An inbox in front of which other inboxes, and functions, can stand.
 pub(crate) trait Fused<T> {
     fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<T>>;
     fn try_next(&self) -> Option<T>;
@@ -343,7 +348,7 @@ thread_local! {
     static CULPRIT: RefCell<Option<Arc<str>>> = const { RefCell::new(None) };
 }
 
-/// Dropped by a panic in a function, and by nothing else: tells whose the panic is.
+/// Only a panic in a function drops this value. It records the name of that function.
 struct Culprit<'a>(&'a Arc<str>);
 
 impl Drop for Culprit<'_> {
@@ -352,7 +357,8 @@ impl Drop for Culprit<'_> {
     }
 }
 
-/// The name of the function that the panic which has just been caught came from, if it came from one.
+/// The name of the function in which the panic that was just caught began, if it began in a
+/// function.
 pub(crate) fn culprit() -> Option<Arc<str>> {
     CULPRIT.take()
 }

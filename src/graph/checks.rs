@@ -1,4 +1,4 @@
-//! What has to be right before a graph can run.
+//! The checks before a graph can run.
 
 use std::collections::{HashMap, HashSet};
 
@@ -41,7 +41,8 @@ pub(super) fn number_components<Make>(graph: &Graph<Make>) -> Result<Numbers, Gr
     Ok(numbers)
 }
 
-/// The largest message that may be sent by value, in bytes. It is moved several times for each link, over the stack.
+/// The largest message that may be sent by value, in bytes. Each link moves it several times, over
+/// the stack.
 const LARGEST_MESSAGE: usize = 64 << 10;
 
 pub(super) fn all_small<Make>(graph: &Graph<Make>) -> Result<(), GraphError> {

@@ -1,23 +1,25 @@
-//! Finds the circles of a graph: components that feed each other by way of a feedback link.
+//! Finds the circles of a graph: components that feed each other through a feedback link.
 
 use super::plan::{Plan, PlannedLink};
 
-/// Components that feed each other. Its feedback links hold their inboxes open for as long as anything is in it.
+/// Components that feed each other. Its feedback links keep their inboxes open while anything is in
+/// the circle.
 pub(crate) struct PlannedCircle {
-    /// Its components, without the functions among them.
+    /// Its components, without its functions.
     pub(crate) members: Box<[usize]>,
     /// The links from one of its components to another.
     pub(crate) inside: Box<[usize]>,
-    /// Those of the links inside that the circle itself holds open: what feeds it from outside may end earlier.
+    /// Those inner links that the circle itself holds open. Their outside senders may end earlier.
     pub(crate) kept: Box<[usize]>,
     /// The links by which only others feed its components.
     pub(crate) entries: Box<[usize]>,
-    /// The links that its components feed, inside and out.
+    /// The links that its components feed, inside and outside.
     pub(crate) exits: Box<[usize]>,
 }
 
 impl Plan {
-    /// Finds the circles, and has each hold its feedback links open, as one more outbox would.
+    /// Finds the circles, and makes each of them hold its feedback links open, like one more
+    /// outbox.
     pub(super) fn find_circles(&mut self) {
         let has_feedback = |link: &PlannedLink| link.from.iter().any(|feed| feed.feedback);
         if !self.links.iter().any(has_feedback) {
@@ -35,7 +37,7 @@ impl Plan {
                 reached(to, &neighbours.downstream),
                 reached(to, &neighbours.upstream),
             );
-            // A feedback link may also come from somewhere else, and then closes no circle.
+            // A feedback link may also come from somewhere else, and then it closes no circle.
             if !after[from] {
                 continue;
             }
@@ -74,7 +76,8 @@ impl Plan {
     }
 }
 
-/// The components at both ends of a link, for each feedback outbox of it that does not hold it open itself.
+/// The components at both ends of a link, for each feedback outbox that does not hold the link open
+/// itself.
 fn feedbacks(link: &PlannedLink) -> impl Iterator<Item = (usize, usize)> {
     let is_mixed = link.from.iter().any(|feed| !feed.feedback);
     let feeds = link
@@ -112,7 +115,7 @@ impl Neighbours {
     }
 }
 
-/// Which components can be reached from one, itself included.
+/// Returns the components that can be reached from one component, itself included.
 fn reached(start: usize, next: &[Vec<usize>]) -> Vec<bool> {
     let mut reached = vec![false; next.len()];
     reached[start] = true;

@@ -1,4 +1,4 @@
-//! A graph in words: its links, a line each.
+//! A graph in words: its links, one on each line.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,8 +8,9 @@ use crate::ports::{ComponentId, PortKey};
 
 pub(super) type Nodes<'a, Make> = HashMap<ComponentId, &'a Node<Make>>;
 
-/// The graph's name, then each link as `component.outbox ──▶ component.inbox`, in the order in which they were made; a feedback link
-/// as `╌╌▶`. `(outside)` stands for an end that is not in the graph.
+/// Returns the graph's name, then each link as `component.outbox ──▶ component.inbox`, in the order
+/// in which they were made. A feedback link is `╌╌▶`. `(outside)` stands for an end that is not in
+/// the graph.
 impl<Make> fmt::Display for Graph<Make> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.name)?;
@@ -23,7 +24,7 @@ impl<Make> fmt::Display for Graph<Make> {
         for (from, arrow, to) in &lines {
             writeln!(f, "  {from:0$} {arrow} {to}", width.unwrap_or(0))?;
         }
-        // A component without ports has no line of its own otherwise.
+        // Without this, a component without ports would have no line of its own.
         for node in self.nodes.iter().filter(|node| node.ports.is_empty()) {
             writeln!(f, "  {}", node.name)?;
         }
@@ -59,7 +60,7 @@ impl<Make> Graph<Make> {
         link.from.iter().map(line).collect()
     }
 
-    /// The components, to be found by what the handles of their ports know.
+    /// The components, indexed by what the handles of their ports know.
     pub(super) fn nodes_by_id(&self) -> Nodes<'_, Make> {
         self.nodes.iter().map(|node| (node.id, node)).collect()
     }

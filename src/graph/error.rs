@@ -1,4 +1,4 @@
-//! What may be wrong with a graph, said before anything runs.
+//! The errors of a graph, reported before anything runs.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::ports::Direction;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GraphError {
-    /// A port that must be linked is not.
+    /// A port that must be linked is not linked.
     #[error("graph `{graph}`: the {direction} `{port}` of component `{component}` is not linked")]
     Unlinked {
         /// The graph.
@@ -28,7 +28,7 @@ pub enum GraphError {
         /// The name.
         component: Arc<str>,
     },
-    /// A link uses a handle that another graph made.
+    /// A link uses a handle from another graph.
     #[error("graph `{graph}`: a link leads to a component of another graph")]
     ForeignHandle {
         /// The graph.
@@ -42,7 +42,7 @@ pub enum GraphError {
         /// What is linked twice.
         what: String,
     },
-    /// Components feed each other in a circle, so that none of them would ever see its inboxes close.
+    /// Components feed each other in a circle, so that their inboxes would never close.
     #[error(
         "graph `{graph}`: the components `{}` feed each other in a circle and would never end: \
          make the link that leads back a feedback link",
@@ -65,10 +65,10 @@ pub enum GraphError {
         message: &'static str,
         /// Its size, in bytes.
         size: usize,
-        /// The most that is allowed, in bytes.
+        /// The limit, in bytes.
         most: usize,
     },
-    /// Its scheduler has been stopped or dropped, so that nothing runs it.
+    /// The scheduler has been stopped or dropped, so that the graph cannot run.
     #[error("graph `{graph}` cannot be run: its scheduler has been stopped or dropped")]
     Stopped {
         /// The graph.

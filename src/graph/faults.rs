@@ -1,4 +1,4 @@
-//! What a graph wants to be done about its faults, and with the messages that failing components have in hand.
+//! What a graph does about its faults, and with the messages that failing components have in hand.
 
 use std::sync::Arc;
 
@@ -9,13 +9,13 @@ use crate::ports::{Cloning, InboxHandle, OutboxHandle};
 use crate::supervision::{Fault, Policy};
 
 impl<Make> Graph<Make> {
-    /// The faults of this graph's components, as messages, for a component that wants to know of them. They come when the policy
-    /// is to [carry on](Policy::CarryOn) or to [restart](Policy::Restart), and end when only those are left that take them, or are
-    /// downstream of one that does.
+    /// The faults of this graph's components, as messages for a component. They arrive when the
+    /// policy is [`CarryOn`](Policy::CarryOn) or [`Restart`](Policy::Restart). They end when the
+    /// only components left are those that take them, and those downstream of these.
     ///
-    /// Faults do not wait: while the link is full they are only counted, and the count comes as a fault of its own
-    /// ([`Cause::Unheard`](crate::Cause::Unheard)) as soon as there is space. How many wait at the most is the link's
-    /// [`capacity`](crate::LinkOptions::capacity).
+    /// Faults do not wait. While the link is full they are only counted, and the count is sent as a
+    /// fault of its own ([`Cause::Unheard`](crate::Cause::Unheard)) as soon as there is space. The
+    /// link's [`capacity`](crate::LinkOptions::capacity) limits how many wait.
     ///
     /// # Examples
     ///
@@ -39,10 +39,11 @@ impl<Make> Graph<Make> {
         FaultsHandle(())
     }
 
-    /// The messages that the component of this inbox has in hand when it fails: the last that it has taken, unless it has asked for the
-    /// next since. To be linked to whoever sees to them; that one has to have space for such a message before the fault goes on.
+    /// The messages that this inbox's component has in hand when it fails: the last message that it
+    /// took, unless it has asked for the next one since. Link them to the component that handles
+    /// them. That component must have space for such a message before the fault is handled further.
     ///
-    /// Only an inbox that is asked for them copies its messages.
+    /// Only inboxes with linked dead letters copy their messages.
     ///
     /// # Examples
     ///
@@ -72,11 +73,12 @@ impl<Make> Graph<Make> {
         OutboxHandle::new(inbox.key)
     }
 
-    /// Decides, by the fault, what becomes of the component and of the graph. Without it a graph [stops](Policy::Stop) at its
-    /// first fault. If the function panics, the graph stops.
+    /// Sets the policy: a function that decides, for each fault, how the component and the graph
+    /// continue. Without a policy a graph [stops](Policy::Stop) at its first fault. If the function
+    /// panics, the graph stops.
     ///
-    /// A graph that is a component of another one keeps its policy, which may still stop them both; if it has none, that of the
-    /// outer graph decides.
+    /// A graph that is a component of another graph keeps its policy, which may still stop them
+    /// both. If it has no policy, the policy of the outer graph applies.
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! A component put into each link of one type of messages, after the graph has been wired.
+//! Puts a component into each link with a given type of messages, after the graph has been wired.
 
 use super::drawing::port_of;
 use super::{Feed, Graph, Link, Origin};
@@ -6,7 +6,7 @@ use crate::link::LinkKind;
 use crate::port::Message;
 use crate::ports::{InboxHandle, MessageType, OutboxHandle, PortKey};
 
-/// The two ends of a link, as words: `component.port`.
+/// The two ends of a link, as text: `component.port`.
 ///
 /// # Examples
 ///
@@ -20,10 +20,11 @@ pub struct LinkEnds {
 }
 
 impl<Make> Graph<Make> {
-    /// Puts a component into each link between two components of this graph that messages `T` take, one for each outbox that feeds it. `put` adds it, and gives
-    /// the inbox that takes the place of the old one, and the outbox that feeds that.
+    /// Puts a component into each link that carries messages of type `T` between two components of
+    /// this graph, one for each outbox that feeds the link. `put` adds the component. It returns
+    /// the inbox that replaces the old one, and the outbox that feeds the old one.
     ///
-    /// This is how a graph is watched, recorded or disturbed by components without wiring it another way.
+    /// Use it to watch, record or disturb a graph with components, without wiring it differently.
     ///
     /// # Examples
     ///
@@ -72,8 +73,8 @@ impl<Make> Graph<Make> {
         }
     }
 
-    /// The links between two components that messages of this type take, by their numbers and those
-    /// of the outboxes that feed them.
+    /// The links that carry messages of this type between two components, by their numbers and the
+    /// numbers of the outboxes that feed them.
     fn links_of(&self, message: MessageType) -> Vec<(usize, usize, LinkEnds)> {
         let nodes = self.nodes_by_id();
         let mut found = Vec::new();

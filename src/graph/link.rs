@@ -1,4 +1,4 @@
-//! The links of a graph that does not run yet, and what may be linked to what.
+//! The links of a graph that does not run yet, and the rules for linking.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -11,7 +11,7 @@ use crate::port::Message;
 use crate::ports::{InboxHandle, OutboxHandle, PortKey};
 use crate::supervision::Fault;
 
-/// What else may be said of a link that has just been made.
+/// Further options of a link that has just been made.
 #[derive(Debug)]
 pub struct LinkOptions<'a, T> {
     pub(super) link: &'a mut Link,
@@ -19,7 +19,8 @@ pub struct LinkOptions<'a, T> {
 }
 
 impl<T> LinkOptions<'_, T> {
-    /// How many messages the link holds before its senders wait; [`DEFAULT_CAPACITY`](crate::DEFAULT_CAPACITY) otherwise.
+    /// Sets the capacity: how many messages the link holds before its senders wait. The default is
+    /// [`DEFAULT_CAPACITY`](crate::DEFAULT_CAPACITY).
     ///
     /// # Panics
     ///
@@ -32,7 +33,8 @@ impl<T> LinkOptions<'_, T> {
 }
 
 impl<T: Message> LinkOptions<'_, T> {
-    /// Has the [census](crate::Census) count the bytes of the link's messages, each as long as `measure` says.
+    /// Makes the [census](crate::Census) count the bytes of the link's messages. `measure` returns
+    /// the length of each.
     ///
     /// # Examples
     ///
@@ -57,20 +59,22 @@ impl<T: Message> LinkOptions<'_, T> {
         self
     }
 
-    /// Feeds the inbox from a further outbox, one that lies downstream of the inbox or cannot tell when it is done.
+    /// Feeds the inbox from a further outbox: one that lies downstream of the inbox, or cannot tell
+    /// when it is done.
     ///
-    /// Its messages are delivered like all others. It does not keep the inbox open by itself: the inbox closes when the
-    /// outboxes linked otherwise are gone and nothing is left in the circle. So a circle of components drains like a
-    /// line does, and loses nothing.
+    /// Its messages are delivered like all others. It does not keep the inbox open by itself: the
+    /// inbox closes when its ordinary outboxes are gone and nothing is left in the circle. So a
+    /// circle of components drains like a line does, and loses nothing.
     ///
-    /// Nothing is left when the links of the circle are empty and each of its components waits for a message that only the
-    /// others could send. A component that also waits for something else (a timer, a socket, an inbox fed from elsewhere, a
-    /// graph inside of it) keeps the circle open until that wait ends. A component that gathers messages and waits for the next one
-    /// alone does not: what it sends after the end comes too late.
+    /// Nothing is left when the links of the circle are empty and each of its components waits for
+    /// a message that only the others could send. A component that also waits for something else (a
+    /// timer, a socket, an inbox fed from elsewhere, a graph inside it) keeps the circle open until
+    /// that wait ends. A component that collects messages and waits only for the next one does not:
+    /// what it sends after the end comes too late.
     ///
     /// # Examples
     ///
-    /// Jobs that go around until they are done:
+    /// Jobs that circulate until they are done:
     ///
     /// ```
     /// use kamea::{Done, Graph, Inbox, Outbox, Ports};
@@ -115,18 +119,19 @@ impl<T: Message> LinkOptions<'_, T> {
     }
 }
 
-/// Stands for the faults of a graph while it is wired; made by [`Graph::faults`](crate::Graph::faults).
+/// Stands for the faults of a graph while it is wired. Made by
+/// [`Graph::faults`](crate::Graph::faults).
 #[derive(Debug)]
 pub struct FaultsHandle(pub(super) ());
 
-/// What may be linked to what: an outbox to an inbox of the same message type.
+/// A source of a link: an outbox can be linked to an inbox of the same message type.
 #[diagnostic::on_unimplemented(
     message = "cannot link `{Self}` to `{I}`",
     label = "these two ends do not fit",
     note = "a link leads from an outbox to an inbox of the same message type, in this order: `graph.link(outbox, inbox)`"
 )]
 pub trait LinksTo<I> {
-    /// What travels over the link.
+    /// The type of the messages on the link.
     type Message: Message;
 
     #[doc(hidden)]
@@ -170,7 +175,7 @@ pub(super) struct Link {
     pub(super) to: Option<PortKey>,
     /// The ends of a link that leads out of the graph.
     pub(super) premade: Option<Box<dyn AnyEnds>>,
-    /// Those that ask the component that takes from it, if it is asked.
+    /// The askers of the component that takes from it, if it answers questions.
     pub(super) asked: Option<Weak<dyn Release>>,
 }
 

@@ -51,9 +51,9 @@ use crate::supervision::{Supervise, Supervisor};
 
 /// Components and the links between them, under a name.
 ///
-/// A graph that is complete is run by a [`Scheduler`](crate::Scheduler), or started as a [`Flow`] and awaited inside
-/// a component. One that lacks some links is itself a component once it says what its ports are, with
-/// [`expose`](Graph::expose).
+/// A [`Scheduler`](crate::Scheduler) runs a complete graph. Inside a component, a complete graph is
+/// started as a [`Flow`] and awaited. A graph that lacks some links becomes a component itself once
+/// [`expose`](Graph::expose) declares its ports.
 ///
 /// # Examples
 ///
@@ -94,8 +94,8 @@ pub struct Graph<Make = Once> {
     name: Arc<str>,
     nodes: Vec<Node<Make>>,
     links: Vec<Link>,
-    /// The inboxes whose messages in hand are wanted when their component fails, and how to clone
-    /// those. As an outbox they have the inbox's own key.
+    /// The inboxes whose messages in hand are kept for the case that their component fails, and how
+    /// to clone these messages. As an outbox they have the inbox's own key.
     dead_letters: HashMap<PortKey, CloneMessage>,
     supervise: Option<Supervise>,
 }
@@ -107,7 +107,7 @@ pub type Once = Box<dyn FnOnce(&mut Wiring<'_>) -> Started + Send>;
 struct Node<Make> {
     id: ComponentId,
     name: String,
-    /// The function that it is.
+    /// The path of its function.
     kind: &'static str,
     /// Where it was added.
     location: &'static Location<'static>,
@@ -118,27 +118,28 @@ struct Node<Make> {
     is_function: bool,
     /// Whether it ends by itself when the graph is stopped.
     heeds_stop: bool,
-    /// Who decides about its faults, if the graph that it came with has a policy.
+    /// The policy for its faults, if the graph that it came with has one.
     supervisor: Option<Supervisor>,
     make: Make,
 }
 
 impl Graph {
-    /// An empty graph.
+    /// Makes an empty graph.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         Self::empty(name.into())
     }
 
-    /// Adds a component under a name that is unique in the graph; gives its ports for wiring.
+    /// Adds a component under a name that is unique in the graph. Returns its ports for wiring.
     ///
-    /// `part` is an async function over a struct of ports, a [`blocking`](crate::blocking) component, or a graph with
-    /// [exposed](Graph::expose) ports.
+    /// `part` is an async function over a struct of ports, a [`blocking`](crate::blocking)
+    /// component, or a graph with [exposed](Graph::expose) ports.
     #[track_caller]
     pub fn add<P: Ports, Kind>(&mut self, name: &str, part: impl Part<P, Kind>) -> P::Handles {
         part.join(self, name)
     }
 
-    /// Makes a graph that lacks some links a component: `ports` says which of its open ports stand for which of `P`.
+    /// Turns a graph that lacks some links into a component. `ports` maps its open ports to those
+    /// of `P`.
     ///
     /// # Examples
     ///
@@ -176,12 +177,12 @@ impl Graph {
         Composite { graph: self, ports }
     }
 
-    /// Checks the graph and starts it on this thread, as a future. For use inside a component; from
-    /// outside, a [`Scheduler`](crate::Scheduler) runs graphs.
+    /// Checks the graph and starts it on this thread, as a future. Use it inside a component.
+    /// Outside of components, a [`Scheduler`](crate::Scheduler) runs graphs.
     ///
     /// # Errors
     ///
-    /// [`GraphError`] names the mistake; nothing has run.
+    /// [`GraphError`] describes the mistake. Nothing has run.
     pub fn start(self) -> Result<Flow, GraphError> {
         Ok(self.check()?.start())
     }
@@ -218,12 +219,12 @@ impl Graph {
     }
 }
 
-/// A graph without mistakes, on its way to where it will run.
+/// A graph without mistakes, on its way to the place where it will run.
 pub(crate) struct Checked {
     plan: Arc<Plan>,
     makes: Vec<Once>,
     premade: Vec<Option<Box<dyn AnyEnds>>>,
-    /// Those that ask its components.
+    /// The askers of its components.
     asked: Vec<Weak<dyn Release>>,
 }
 
@@ -280,7 +281,7 @@ impl<Make> Graph<Make> {
         id
     }
 
-    /// Takes down of the component added last what its type says.
+    /// Records what the type of the last added component declares.
     fn mark<P: Ports, C: Component<P>>(&mut self) {
         if let Some(node) = self.nodes.last_mut() {
             node.is_function = C::IS_FUNCTION;
@@ -288,7 +289,7 @@ impl<Make> Graph<Make> {
         }
     }
 
-    /// The graph's name.
+    /// Returns the graph's name.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -302,7 +303,7 @@ impl<Make> Graph<Make> {
         self.push_link(link)
     }
 
-    /// Links several outboxes to one inbox, which stays open until all of them are gone.
+    /// Links several outboxes to one inbox. The inbox stays open until all of them are gone.
     pub fn merge<T: Message>(
         &mut self,
         outboxes: impl IntoIterator<Item = OutboxHandle<T>>,
@@ -313,9 +314,9 @@ impl<Make> Graph<Make> {
         self.push_link(link)
     }
 
-    /// Links an outbox to an inbox upstream of it: the link that closes a circle.
+    /// Links an outbox to an inbox upstream of it. Such a link closes a circle.
     ///
-    /// Like any link, but no promise that more will come: see [`LinkOptions::feedback`].
+    /// It is like any other link, but does not keep the inbox open: see [`LinkOptions::feedback`].
     pub fn feedback<T: Message>(
         &mut self,
         outbox: OutboxHandle<T>,
@@ -325,11 +326,12 @@ impl<Make> Graph<Make> {
         self.push_link(link).feedback(outbox)
     }
 
-    /// Links outboxes to an inbox, all of whose message types are only known now.
+    /// Links outboxes to an inbox, if their message types are only known at run time.
     ///
     /// # Errors
     ///
-    /// [`WrongMessage`] if an outbox gives something else than the inbox takes; nothing is linked then.
+    /// [`WrongMessage`] if an outbox and the inbox have different message types. Then nothing is
+    /// linked.
     ///
     /// # Examples
     ///

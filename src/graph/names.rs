@@ -1,4 +1,4 @@
-//! The names in a plan, for who looks at it from outside.
+//! The names in a plan, for observers from outside.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -12,13 +12,13 @@ impl Plan {
     /// Stands for the graph itself, which reports its faults.
     pub(crate) const FAULTS: &str = "(faults)";
 
-    /// A component or, behind those, a function that is fused.
+    /// A component, or one of the fused functions, which are numbered after the components.
     pub(crate) fn component(&self, number: usize) -> &PlannedComponent {
         let behind = number.checked_sub(self.components.len());
         behind.map_or_else(|| &self.components[number], |at| &self.functions[at])
     }
 
-    /// The name of a port; with the branch, if the port has several.
+    /// The name of a port, with the branch if the port has several.
     pub(crate) fn port_label(&self, at: PlannedPort) -> String {
         let component = self.component(at.component);
         let name = component.port_infos[at.port].name;
@@ -54,10 +54,12 @@ impl Plan {
         })
     }
 
-    /// Finds the inbox that takes from each link: that behind the functions that are fused into it.
+    /// Finds the inbox that takes from each link: the one behind the functions that are fused into
+    /// it.
     pub(super) fn find_takers(&mut self) {
         let first = self.components.len();
-        // By function: the inbox that it feeds, then the inbox behind all functions that follow.
+        // For each function: the inbox that it feeds, then the inbox behind all functions that
+        // follow.
         let mut takers = vec![None; self.functions.len()];
         for link in self.links.iter().filter(|link| link.fused) {
             let outbox = link.from.first().and_then(|feed| feed.outbox);
@@ -69,7 +71,7 @@ impl Plan {
             let function = to.and_then(|to| to.component.checked_sub(first));
             function.map_or(to, |function| takers[function])
         };
-        // Against the flow: what is behind a function is known before the function.
+        // Against the flow, so that what follows a function is known before the function.
         for function in (0..takers.len()).rev() {
             takers[function] = behind(&takers, takers[function]);
         }
@@ -78,7 +80,8 @@ impl Plan {
         }
     }
 
-    /// A number by which graphs of the same name, components and links are known as such.
+    /// A number that identifies the shape: graphs with the same name, components and links have the
+    /// same number.
     pub(super) fn shape(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         self.graph.hash(&mut hasher);

@@ -6,8 +6,8 @@ use std::collections::{BinaryHeap, HashMap};
 use super::checks::Numbers;
 use super::{Graph, GraphError, Origin};
 
-/// The components in the order in which messages flow: each after those that feed it. Among components that
-/// do not feed each other the order is the one in which they were added.
+/// Returns the components in the order in which messages flow: each comes after those that feed it.
+/// Components that do not feed each other keep the order in which they were added.
 pub(super) fn flow_order<Make>(
     graph: &Graph<Make>,
     numbers: &Numbers,
@@ -50,11 +50,11 @@ pub(super) fn flow_order<Make>(
     })
 }
 
-/// One circle among the components that still wait for others: each is fed by another of them.
+/// Returns one circle among the components that still wait for others: another of them feeds each.
 fn circle_among(upstream_left: &[usize], downstream: &[Vec<usize>]) -> Vec<usize> {
     let is_pending = |index: usize| upstream_left[index] > 0;
     let pending = || (0..upstream_left.len()).filter(|&index| is_pending(index));
-    // The first of those that feed each.
+    // For each component, the first of those that feed it.
     let mut feeder = HashMap::new();
     for index in pending() {
         for &next in &downstream[index] {

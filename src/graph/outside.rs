@@ -1,4 +1,4 @@
-//! Links between a graph and what is outside of it.
+//! Links between a graph and code outside of it.
 
 use std::sync::Weak;
 
@@ -10,35 +10,36 @@ use crate::port::Message;
 use crate::ports::{InboxHandle, OutboxHandle};
 
 impl Graph {
-    /// Links an inbox to code that is no component: gives the end to send into.
+    /// Links an inbox to code outside of graphs. Returns the sending end.
     pub fn feed<T: Message>(&mut self, inbox: InboxHandle<T>) -> Sender<T> {
         let (sender, receiver) = link(DEFAULT_CAPACITY);
         self.feed_from(receiver, inbox);
         sender
     }
 
-    /// Feeds an inbox from a link that has been made before, by [`link`](crate::link).
+    /// Feeds an inbox from an existing link, made by [`link`](crate::link).
     pub fn feed_from<T: Message>(&mut self, receiver: Receiver<T>, inbox: InboxHandle<T>) {
         let mut outer = Link::new(LinkKind::of::<T>(), Some(inbox.key));
         outer.premade = Some(Box::new(Ends::receiving(receiver)));
         self.links.push(outer);
     }
 
-    /// Says of the link made last that it is that of askers.
+    /// Marks the last link as one for askers.
     pub(crate) fn mark_asked(&mut self, askers: Weak<dyn Release>) {
         if let Some(link) = self.links.last_mut() {
             link.asked = Some(askers);
         }
     }
 
-    /// Links an outbox to code that is no component: gives the end to receive from.
+    /// Links an outbox to code outside of graphs. Returns the receiving end.
     pub fn take<T: Message>(&mut self, outbox: OutboxHandle<T>) -> Receiver<T> {
         let (sender, receiver) = link(DEFAULT_CAPACITY);
         self.take_into(outbox, sender);
         receiver
     }
 
-    /// Links an outbox to a link that has been made before, by [`link`](crate::link): several graphs may share it.
+    /// Links an outbox to an existing link, made by [`link`](crate::link). Several graphs may share
+    /// it.
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! What a graph is made of: components, and graphs that serve as components.
+//! The parts of a graph: components, and graphs that serve as components.
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ pub trait Part<P: Ports, Kind> {
     fn join(self, graph: &mut Graph, name: &str) -> P::Handles;
 }
 
-/// The ways in which something can be a [`Part`]; inferred, and never written.
+/// The ways in which a value can be a [`Part`]. They are inferred, and never written.
 #[doc(hidden)]
 pub(crate) mod kind {
     /// It is polled in the flow.
@@ -55,7 +55,8 @@ where
     }
 }
 
-/// A graph whose open ports stand for the ports `P`, so that it serves as a component. Made by [`Graph::expose`].
+/// A graph whose open ports stand for the ports `P`, so that it serves as a component. Made by
+/// [`Graph::expose`].
 pub struct Composite<P: Ports> {
     pub(super) graph: Graph,
     pub(super) ports: P::Handles,
@@ -68,8 +69,8 @@ impl<P: Ports> fmt::Debug for Composite<P> {
 }
 
 impl<P: Ports> Part<P, kind::Inner> for Composite<P> {
-    /// The components of the inner graph become components of the outer one, `outer name/inner name`. The policy of the inner graph, if
-    /// it has one, still decides about them.
+    /// The components of the inner graph become components of the outer graph, named `outer
+    /// name/inner name`. If the inner graph has a policy, it still applies to them.
     fn join(self, graph: &mut Graph, name: &str) -> P::Handles {
         let prefix = name.len() + 1;
         let inner = self.graph.nodes.into_iter();

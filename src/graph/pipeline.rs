@@ -1,4 +1,4 @@
-//! Pipelines: graphs that are a line.
+//! Pipelines: graphs that form a line.
 
 use std::collections::HashSet;
 use std::convert::Infallible;
@@ -9,10 +9,10 @@ use crate::ports::{
     InboxHandle, OutboxHandle, Pipe, PipeHandles, Ports, Sink, SinkHandles, Source, SourceHandles,
 };
 
-/// Builds a line of components inside a graph, each linked to the one before it.
+/// Builds a line of components inside a graph. Each is linked to the one before it.
 ///
-/// `Head` is the open inbox of the line, if it has one; `Tail` its open outbox. The macro
-/// [`pipeline!`](crate::pipeline) is this, written as a line.
+/// `Head` is the open inbox of the line, if it has one; `Tail` is its open outbox. The macro
+/// [`pipeline!`](crate::pipeline) does the same, written as a line.
 ///
 /// # Examples
 ///
@@ -45,12 +45,13 @@ pub struct Pipeline<'g, Head, Tail> {
     graph: &'g mut Graph,
     head: Head,
     tail: Tail,
-    /// How many components the line has.
+    /// The number of components in the line.
     length: usize,
 }
 
 impl<'g> Pipeline<'g, (), ()> {
-    /// Begins a line with a component that has an outbox: a [`Source`], or a [`Pipe`] whose inbox stays open.
+    /// Begins a line with a component that has an outbox: a [`Source`], or a [`Pipe`] whose inbox
+    /// stays open.
     #[track_caller]
     pub fn start<P: PipelineStart, Kind>(
         graph: &'g mut Graph,
@@ -87,7 +88,7 @@ impl<'g, Head, T: Message> Pipeline<'g, Head, OutboxHandle<T>> {
 }
 
 impl<'g, Head> Pipeline<'g, Head, EndHandle> {
-    /// Adds a component that takes nothing but the end of the line before it.
+    /// Adds a component that takes only the end of the line before it.
     #[track_caller]
     pub fn then<P: Stage<Infallible>, Kind>(
         self,
@@ -105,7 +106,7 @@ impl<'g, Head> Pipeline<'g, Head, EndHandle> {
 }
 
 impl<Head, Tail> Pipeline<'_, Head, Tail> {
-    /// How many messages the last link made holds.
+    /// Sets the capacity of the last link, in messages.
     ///
     /// # Panics
     ///
@@ -121,7 +122,8 @@ impl<Head, Tail> Pipeline<'_, Head, Tail> {
         self
     }
 
-    /// The open ends of the line, to be linked to other components of the graph; `()` where it has none.
+    /// Returns the open ends of the line, for links to other components of the graph; `()` where it
+    /// has no open end.
     pub fn ends(self) -> (Head, Tail) {
         (self.head, self.tail)
     }
@@ -133,13 +135,13 @@ impl<Head, Tail> Pipeline<'_, Head, Tail> {
 }
 
 impl Graph {
-    /// So that `pipeline!` takes a graph and a reference to one alike.
+    /// Lets `pipeline!` accept both a graph and a reference to one.
     #[doc(hidden)]
     pub fn itself(&mut self) -> &mut Self {
         self
     }
 
-    /// This name, with a number behind it if a component or part of the graph has it.
+    /// Returns this name, followed by a number if a component or part of the graph already has it.
     #[doc(hidden)]
     pub fn free_name(&self, name: &str) -> String {
         let mut taken = HashSet::new();
@@ -167,7 +169,7 @@ impl Graph {
 pub trait PipelineStart: Ports {
     /// The open inbox of the line, if it has one.
     type Head;
-    /// What the line passes on.
+    /// The type of the messages that the line passes on.
     type Out: Message;
 
     #[doc(hidden)]
@@ -192,13 +194,15 @@ impl<A: Message, B: Message> PipelineStart for Pipe<A, B> {
     }
 }
 
-/// Stands for an outbox that gives nothing but its end: a line may end with it or go on.
+/// Stands for an outbox that sends only its end. A line may end with it or continue.
 ///
-/// It is the [`Stage::Tail`] of a component that ends a line but whose end another one may follow.
+/// It is the [`Stage::Tail`] of a component that ends a line, but whose end another component may
+/// follow.
 #[derive(Debug)]
 pub struct EndHandle(pub OutboxHandle<Infallible>);
 
-/// Ports with which a pipeline may go on after messages of type `T`: those of a [`Pipe`] or a [`Sink`].
+/// Ports with which a pipeline may continue after messages of type `T`: those of a [`Pipe`] or a
+/// [`Sink`].
 #[diagnostic::on_unimplemented(
     message = "a component over the ports `{Self}` cannot follow messages of type `{T}` in a pipeline",
     note = "it takes a `Pipe<{T}, _>`, or a `Sink<{T}>` to end the line"
@@ -227,7 +231,8 @@ impl<T: Message> Stage<T> for Sink<T> {
     }
 }
 
-/// The open ends of a line of components, and what a graph that is but this line may serve as.
+/// The open ends of a line of components, and the kind of component that a graph with only this
+/// line may serve as.
 #[doc(hidden)]
 pub trait OpenEnds {
     type Part;
@@ -284,13 +289,15 @@ impl<A: Message, B: Message> OpenEnds for (InboxHandle<A>, OutboxHandle<B>) {
     }
 }
 
-/// Adds a line of components to a graph: `pipeline!(graph, first => second => third)`; gives its open ends.
+/// Adds a line of components to a graph: `pipeline!(graph, first => second => third)`. Returns its
+/// open ends.
 ///
-/// Without a graph, `pipeline!(first => second => third)`, it makes one: a whole [`Graph`](crate::Graph) if the line has no open ends, otherwise a
-/// [`Composite`](crate::Composite) that serves as a component over the ports that are open, those of a [`Source`], a [`Sink`] or a [`Pipe`].
+/// Without a graph, `pipeline!(first => second => third)` makes one. If the line has no open ends,
+/// it is a whole [`Graph`](crate::Graph). Otherwise it is a [`Composite`](crate::Composite), which
+/// serves as a component over the open ports: those of a [`Source`], a [`Sink`] or a [`Pipe`].
 ///
-/// Each component is named after the expression that makes it, up to its arguments; a second one of the same name in the graph gets a
-/// number behind it.
+/// Each component is named after the expression that makes it, without arguments. If the graph
+/// already has that name, a number follows.
 ///
 /// # Examples
 ///
@@ -345,7 +352,8 @@ macro_rules! pipeline {
     }};
 }
 
-/// The name that [`pipeline!`](crate::pipeline) gives a component: the last path segment of its expression, without arguments.
+/// The name that [`pipeline!`](crate::pipeline) gives a component: the last path segment of its
+/// expression, without arguments.
 #[doc(hidden)]
 pub fn component_name(expression: &'static str) -> &'static str {
     let path = expression

@@ -1,4 +1,5 @@
-//! A graph that has been checked: names resolved to numbers, components in flow order, each port told its link.
+//! A graph that has been checked: names are resolved to numbers, components are in flow order, and
+//! each port knows its link.
 
 use std::collections::HashSet;
 use std::panic::Location;
@@ -12,17 +13,17 @@ use crate::link::{LinkKind, Terms};
 use crate::ports::{CloneMessage, LettersLink, PortInfo, PortKey, PortLink};
 use crate::supervision::Supervisor;
 
-/// The most functions in a row that are fused into one inbox.
+/// The largest number of functions in a row that are fused into one inbox.
 pub(super) const MOST_FUSED: usize = 64;
 
-/// What is needed to start a graph any number of times without looking anything up.
+/// All that is needed to start a graph any number of times without any look-ups.
 pub(crate) struct Plan {
     pub(crate) graph: Arc<str>,
-    /// The same for graphs of the same name, components and links, in every run of a program.
+    /// The same for graphs with the same name, components and links, in every run of a program.
     pub(crate) shape: u64,
     /// The functions that are fused into the inboxes that they feed, in flow order.
     pub(crate) functions: Box<[PlannedComponent]>,
-    /// All others, in flow order.
+    /// All other components, in flow order.
     pub(crate) components: Box<[PlannedComponent]>,
     pub(crate) links: Box<[PlannedLink]>,
     /// The link that the graph's faults go to.
@@ -32,7 +33,7 @@ pub(crate) struct Plan {
 
 pub(crate) struct PlannedComponent {
     pub(crate) name: Arc<str>,
-    /// The function that it is.
+    /// The path of its function.
     pub(crate) kind: &'static str,
     /// Where it was added to its graph.
     pub(crate) location: &'static Location<'static>,
@@ -41,16 +42,17 @@ pub(crate) struct PlannedComponent {
     pub(crate) ports: Box<[Box<[PortLink]>]>,
     /// Where the messages in hand go if it fails.
     pub(crate) dead_letters: Vec<LettersLink>,
-    /// Who decides about its faults; they stop the graph if nobody does.
+    /// The policy for its faults. Without one, they stop the graph.
     pub(crate) supervisor: Option<Supervisor>,
-    /// Whether no inbox of it is linked: a graceful stop begins with it.
+    /// Whether none of its inboxes is linked. A graceful stop begins with such components.
     pub(crate) is_source: bool,
     /// Whether it ends by itself when the graph is stopped.
     pub(crate) heeds_stop: bool,
-    /// Whether it takes the graph's faults, or is downstream of one that does. When no others are left, nobody's faults
-    /// are waited for.
+    /// Whether it takes the graph's faults, or is downstream of a component that does. When only
+    /// such components are left, no more faults are expected.
     pub(crate) serves_faults: bool,
-    /// Whether it is asked, or is downstream of one that is. A graceful stop ends it last.
+    /// Whether it answers questions, or is downstream of a component that does. A graceful stop
+    /// ends it last.
     pub(crate) answers: bool,
 }
 
@@ -59,11 +61,12 @@ pub(crate) struct PlannedLink {
     pub(crate) terms: Terms,
     pub(crate) from: Box<[PlannedFeed]>,
     pub(crate) to: Option<PlannedPort>,
-    /// The inbox that takes from it: that of a component behind `to`, if that is a fused function.
+    /// The inbox that takes from it. If `to` is a fused function, this is the inbox of a component
+    /// behind it.
     pub(crate) taker: Option<PlannedPort>,
     /// Whether its ends are on different threads.
     pub(crate) across: bool,
-    /// Whether a function stands in its place.
+    /// Whether a fused function replaces it.
     pub(crate) fused: bool,
 }
 
@@ -78,17 +81,17 @@ pub(crate) struct PlannedFeed {
 /// A port, by numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct PlannedPort {
-    /// Among the components of the plan, behind which the functions are counted.
+    /// The number of the component in the plan. Functions are numbered after the components.
     pub(crate) component: usize,
-    /// In the order of the fields.
+    /// The number of the port, in the order of the fields.
     pub(crate) port: usize,
-    /// Among the outboxes of a port of several.
+    /// The number of the outbox in a port of several.
     pub(crate) branch: usize,
 }
 
 impl Plan {
-    /// Checks a graph. Gives the plan, and the graph's components by their numbers in the graph: its functions in flow order, then
-    /// its components in flow order.
+    /// Checks a graph. Returns the plan, and the graph's components by their numbers in the graph:
+    /// its functions in flow order, then its components in flow order.
     pub(crate) fn new<Make>(graph: &Graph<Make>) -> Result<(Self, Vec<usize>), GraphError> {
         let numbers = number_components(graph)?;
         all_linked_once(graph, &numbers)?;
@@ -141,7 +144,7 @@ impl Plan {
     }
 }
 
-/// Tells each port its links. Returns the link that the graph's faults go to.
+/// Assigns the links to the ports. Returns the link that the graph's faults go to.
 fn link_ports<Make>(
     graph: &Graph<Make>,
     numbers: &Numbers,
@@ -194,15 +197,16 @@ fn plan_links<Make>(graph: &Graph<Make>, numbers: &Numbers) -> Box<[PlannedLink]
     graph.links.iter().map(plan).collect()
 }
 
-/// Ends each chain of fused functions at [`MOST_FUSED`]: they call each other, so a chain of any
-/// length would need a stack of any size.
+/// Ends each chain of fused functions at [`MOST_FUSED`]. The functions call each other, so a chain
+/// without a limit would need a stack without a limit.
 fn limit_fusing<Make>(
     graph: &Graph<Make>,
     numbers: &Numbers,
     order: &[usize],
     links: &mut [PlannedLink],
 ) {
-    // By component: the link that it feeds as a function, and how many functions are before it.
+    // For each component: the link that it feeds as a function, and how many functions are before
+    // it.
     let mut fused_into = vec![None; graph.nodes.len()];
     let mut before = vec![0; graph.nodes.len()];
     for (index, link) in graph.links.iter().enumerate() {
@@ -298,7 +302,7 @@ impl PlannedLink {
 }
 
 impl Link {
-    /// What feeds the inbox, if that is a single outbox upstream of it.
+    /// Returns what feeds the inbox, if that is a single outbox upstream of it.
     fn only_outbox(&self) -> Option<PortKey> {
         match &self.from[..] {
             [
@@ -311,7 +315,7 @@ impl Link {
         }
     }
 
-    /// A feedback link is held open by its outboxes only where nothing else feeds the inbox.
+    /// The outboxes of a feedback link hold it open only if nothing else feeds the inbox.
     fn is_held_by(&self, feed: &Feed) -> bool {
         !feed.feedback || self.from.iter().all(|feed| feed.feedback)
     }
@@ -329,7 +333,8 @@ impl Feed {
     }
 }
 
-/// The links of outbox ports while they are collected: a port of many outboxes has them in the order of their branches.
+/// The links of outbox ports while they are collected. A port of many outboxes has them in the
+/// order of their branches.
 #[derive(Default)]
 struct Branches(Vec<(usize, PortKey, PortLink)>);
 
@@ -350,14 +355,14 @@ impl Branches {
 }
 
 impl<Make> Graph<Make> {
-    /// How the messages of an outbox are cloned, if they are the dead letters of an inbox.
+    /// Returns how to clone the messages of an outbox, if they are the dead letters of an inbox.
     pub(super) fn cloning(&self, outbox: PortKey) -> Option<CloneMessage> {
         self.dead_letters.get(&outbox).copied()
     }
 }
 
-/// Marks what takes the graph's faults, and all that is downstream of it: in flow order, so that
-/// one pass does.
+/// Marks the components that take the graph's faults, and all that are downstream of them. The
+/// order of the flow makes one pass sufficient.
 fn mark_serving_faults<Make>(
     graph: &Graph<Make>,
     numbers: &Numbers,

@@ -8,13 +8,14 @@ use crate::component::{Component, Started};
 use crate::flow::Flow;
 use crate::ports::{Ports, Wiring};
 
-/// How a component of a template is made: each time anew, from a seed `S`.
+/// How a component of a template is made: for each start, from a seed `S`.
 pub type PerSeed<S> = Box<dyn Fn(&mut S, &mut Wiring<'_>) -> Started + Send + Sync>;
 
-/// A graph that has been checked and can be started any number of times, at the cost of its components and links alone.
+/// A graph that has been checked. It can be started any number of times; each start costs only its
+/// components and links.
 ///
-/// Each start gets a seed `S`: what one instance has and the others have not, a socket for example. A template may
-/// be shared by all workers.
+/// Each start gets a seed `S`: what belongs to one instance alone, for example a socket. All
+/// workers may share a template.
 ///
 /// # Examples
 ///
@@ -90,12 +91,12 @@ impl<S> fmt::Debug for Template<S> {
 }
 
 impl<S: 'static> Graph<PerSeed<S>> {
-    /// An empty graph that is to become a template.
+    /// Makes an empty graph that will become a template.
     pub fn template(name: impl Into<Arc<str>>) -> Self {
         Self::empty(name.into())
     }
 
-    /// Adds a component of which every instance gets a clone.
+    /// Adds a component. Every instance gets a clone of it.
     #[track_caller]
     pub fn add<P: Ports>(
         &mut self,
@@ -105,7 +106,7 @@ impl<S: 'static> Graph<PerSeed<S>> {
         self.add_seeded(name, move |_| component.clone())
     }
 
-    /// Adds a component that is made for every instance from its seed.
+    /// Adds a component that is made from the seed of every instance.
     #[track_caller]
     pub fn add_seeded<P: Ports, C: Component<P>>(
         &mut self,
@@ -122,7 +123,7 @@ impl<S: 'static> Graph<PerSeed<S>> {
     ///
     /// # Errors
     ///
-    /// [`GraphError`] names the mistake.
+    /// [`GraphError`] describes the mistake.
     pub fn into_template(self) -> Result<Template<S>, GraphError> {
         let (plan, order) = Plan::new(&self)?;
         let mut nodes: Vec<_> = self.nodes.into_iter().map(|node| Some(node.make)).collect();

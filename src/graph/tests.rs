@@ -1,4 +1,5 @@
-//! Graphs from outside: what is refused, in which order components run, and that nothing is lost on the way.
+//! Graphs from outside: what is refused, in which order components run, and that nothing is lost on
+//! the way.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -147,7 +148,8 @@ struct Tolerant {
     nowhere: Option<Outbox<u32>>,
 }
 
-/// Each is polled once: when it is, all that it waits for is there. And nobody else has a turn meanwhile.
+/// Each is polled once: when it is, all that it waits for is there. And nobody else has a turn
+/// meanwhile.
 #[test]
 fn one_wake_up_takes_a_message_through_a_line_whatever_the_order_in_which_it_was_added() {
     let mut graph = Graph::new("line");
@@ -220,7 +222,8 @@ fn a_fault_stops_the_graph_unless_it_may_carry_on() {
     }
 }
 
-/// The last component of a line fails; what takes its fault still reaches the one that both of them feed.
+/// The last component of a line fails; what takes its fault still reaches the one that both of them
+/// feed.
 #[test]
 fn a_component_that_takes_faults_answers_in_its_place() {
     let mut graph = Graph::new("g");

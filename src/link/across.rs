@@ -14,9 +14,11 @@ use crate::port::{Closed, Inbox, Message, Outbox, Permit, TrySendError};
 use crate::ports::Direction;
 use crate::scheduler::refuse_to_block;
 
-/// Makes a link that belongs to no graph, with ends that may go to any thread or travel inside a message.
+/// Makes a link that belongs to no graph. Its ends may move to any thread, or travel inside a
+/// message.
 ///
-/// `capacity` is in messages, as many as you like: no memory is taken before there are messages.
+/// `capacity` is in messages, and may be any number: the link takes no memory before there are
+/// messages.
 ///
 /// # Panics
 ///
@@ -52,7 +54,8 @@ fn link_of<T>(
     )
 }
 
-/// The sending end of a link that belongs to no graph. A clone is a further outbox of the same link.
+/// The sending end of a link that belongs to no graph. A clone is a further outbox of the same
+/// link.
 #[derive(Debug)]
 pub struct Sender<T> {
     sender: channel::Sender<T>,
@@ -75,11 +78,11 @@ impl<T> Clone for Sender<T> {
 }
 
 impl<T> Sender<T> {
-    /// Sends a message; waits while the link is full.
+    /// Sends a message. Waits while the link is full.
     ///
     /// # Errors
     ///
-    /// [`Closed`] with the message, when the receiving end is gone.
+    /// [`Closed`] with the message, if the receiving end is gone.
     pub async fn send(&self, message: T) -> Result<(), Closed<T>> {
         match self.try_send(message) {
             Ok(()) => Ok(()),
@@ -93,13 +96,13 @@ impl<T> Sender<T> {
         }
     }
 
-    /// Takes space for one message; waits while the link is full. See [`Outbox::reserve`].
+    /// Reserves space for one message. Waits while the link is full. See [`Outbox::reserve`].
     ///
     /// [`Outbox::reserve`]: crate::Outbox::reserve
     ///
     /// # Errors
     ///
-    /// [`Closed`], when the receiving end is gone.
+    /// [`Closed`], if the receiving end is gone.
     ///
     /// # Examples
     ///
@@ -144,11 +147,12 @@ impl<T> Sender<T> {
     ///
     /// # Errors
     ///
-    /// [`TrySendError`] with the message, when the link is full or the receiving end is gone.
+    /// [`TrySendError`] with the message, if the link is full or the receiving end is gone.
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
         let bytes = self.shared.weigh(&message);
         if self.is_tapped() {
-            // Who sends into a full link shows the message when it waits, so nothing may be sent here that has not been shown.
+            // A sender that finds the link full shows its message when it waits. So a message that
+            // was not shown must not be sent here.
             if self.sender.is_full() && !self.shared.gone.is_set() {
                 return Err(TrySendError::Full(message));
             }
@@ -159,11 +163,11 @@ impl<T> Sender<T> {
         Ok(())
     }
 
-    /// Sends a message; blocks this thread while the link is full.
+    /// Sends a message, and blocks this thread while the link is full.
     ///
     /// # Errors
     ///
-    /// [`Closed`] with the message, when the receiving end is gone.
+    /// [`Closed`] with the message, if the receiving end is gone.
     ///
     /// # Panics
     ///
@@ -187,7 +191,7 @@ impl<T> Sender<T> {
         self.shared.gone.wait().await;
     }
 
-    /// Whether the receiving end is gone.
+    /// Returns whether the receiving end is gone.
     pub fn is_closed(&self) -> bool {
         self.shared.gone.is_set()
     }
@@ -220,7 +224,7 @@ impl<T> Sender<T> {
         }
     }
 
-    /// A message is going to wait for space; gives its bytes.
+    /// Records a message that will wait for space. Returns its size in bytes.
     fn begin_wait(&self, message: &T) -> (WriterWaits<'_, T>, u64) {
         if self.is_tapped() {
             self.show(message);
@@ -228,7 +232,7 @@ impl<T> Sender<T> {
         (self.note_wait(), self.shared.weigh(message))
     }
 
-    /// Says, for as long as the result lives, that a message waits for space.
+    /// Records that a message waits for space, as long as the result lives.
     pub(super) fn note_wait(&self) -> WriterWaits<'_, T> {
         let graph = self.outward.as_ref().map_or(0, |own| own.number);
         self.shared.begin_wait(self.feed, graph)
@@ -243,12 +247,13 @@ impl<T> Sender<T> {
     }
 }
 
-/// Space for one message, held open by its sender.
+/// Space for one message. Its sender holds the link open.
 #[derive(Debug)]
 pub(crate) struct Space<T> {
     space: channel::Permit<T>,
     sender: Sender<T>,
-    /// The circle that the link is in, if it is in one. After the space, in the order of drops.
+    /// The circle that the link is in, if there is one. It comes after the space, because of the
+    /// order of drops.
     circle: Option<CircleSpace>,
 }
 
@@ -295,7 +300,7 @@ impl<T> WeakSender<T> {
         })
     }
 
-    /// Waits until the receiving end is gone, or nobody holds the link open any more.
+    /// Waits until the receiving end is gone, or nothing holds the link open any more.
     pub(crate) async fn closed(&self) {
         let mut wait = self.shared.gone.wait();
         poll_fn(|cx| match self.sender.upgrade() {
@@ -314,7 +319,7 @@ pub struct Receiver<T> {
 }
 
 impl<T> Receiver<T> {
-    /// The next message; `None` once every sender is gone and nothing is left.
+    /// Waits for the next message. Returns `None` once every sender is gone and nothing is left.
     pub async fn next(&mut self) -> Option<T> {
         self.receive().await
     }
@@ -329,7 +334,7 @@ impl<T> Receiver<T> {
         }
     }
 
-    /// The next message, if there is one now.
+    /// Returns the next message, if there is one now.
     pub fn try_next(&mut self) -> Option<T> {
         self.try_receive()
     }
@@ -338,7 +343,8 @@ impl<T> Receiver<T> {
         self.counted(self.receiver.try_recv())
     }
 
-    /// The next message; blocks this thread until it is there. `None` once every sender is gone and nothing is left.
+    /// Returns the next message, and blocks this thread until it arrives. Returns `None` once every
+    /// sender is gone and nothing is left.
     ///
     /// # Panics
     ///
@@ -372,8 +378,8 @@ impl<T> Receiver<T> {
 impl<T> Receiver<T> {
     /// Keeps what is left in the link when this end goes.
     ///
-    /// Meanwhile a sender that waits for space does not hear that this end has gone: it has to wait for
-    /// [`Sender::closed`] as well.
+    /// Meanwhile a sender that waits for space does not learn that this end has gone. It must also
+    /// wait for [`Sender::closed`].
     ///
     /// # Examples
     ///
@@ -397,7 +403,8 @@ impl<T> Receiver<T> {
 pub struct Leftovers<T>(channel::Receiver<T>);
 
 impl<T> Leftovers<T> {
-    /// Takes it out, with what is being sent. To be called when the receiving end has gone: until then its messages are its own.
+    /// Takes the leftovers out, including the messages of waiting senders. Call it when the
+    /// receiving end has gone: until then the messages belong to that end.
     pub fn take(&self) -> impl Iterator<Item = T> {
         self.0.try_iter()
     }
@@ -418,7 +425,8 @@ impl<T> IntoIterator for Receiver<T> {
     }
 }
 
-/// The messages of a [`Receiver`], one after another; blocks the thread that asks. Made by its `into_iter`.
+/// The messages of a [`Receiver`], one after another. It blocks the calling thread. Made by its
+/// `into_iter`.
 #[derive(Debug)]
 pub struct Messages<T> {
     receiver: Receiver<T>,
@@ -437,7 +445,7 @@ pub(crate) struct Ends<T> {
     shared: Arc<Shared<T>>,
     sender: Option<Sender<T>>,
     receiver: Option<Receiver<T>>,
-    /// The circle that the link is in, if it is in one.
+    /// The circle that the link is in, if there is one.
     circle: Option<Arc<CircleLink>>,
     /// Whether they are for a component with a thread of its own.
     on_thread: bool,
@@ -468,7 +476,7 @@ impl<T> Ends<T> {
         }
     }
 
-    /// For an outbox of a graph that the link leads out of.
+    /// Returns the sender for an outbox of a graph that the link leads out of.
     pub(crate) fn sending(mut sender: Sender<T>) -> Self {
         sender.outward = Some(Outward::of(&sender.shared));
         Self {
@@ -482,7 +490,7 @@ impl<T> Ends<T> {
 }
 
 impl<T: Message> Ends<T> {
-    /// The inbox, the first time.
+    /// Returns the inbox, the first time.
     pub(crate) fn inbox(&mut self) -> Option<Inbox<T>> {
         let inbox = Inbox::from(self.receiver.take()?);
         Some(match &self.circle {
@@ -494,7 +502,7 @@ impl<T: Message> Ends<T> {
         })
     }
 
-    /// An outbox, if it can be sent from here.
+    /// Returns an outbox, if this end can send.
     pub(crate) fn outbox(&self, holds: bool, feed: usize) -> Option<Outbox<T>> {
         let outbox = Outbox::across(self.sender.as_ref()?, holds, feed);
         Some(match &self.circle {
@@ -512,13 +520,13 @@ pub(crate) trait AnyEnds: Send {
     /// Puts the link into a circle, before any of its ends is taken.
     fn enter_circle(&mut self, link: &Arc<CircleLink>);
 
-    /// The circle that the link is in.
+    /// Returns the circle that the link is in.
     fn circle(&self) -> Option<&Arc<CircleLink>>;
 
-    /// How many hold the link open.
+    /// How many outboxes hold the link open.
     fn senders(&self) -> usize;
 
-    /// The counters of the link.
+    /// Returns the counters of the link.
     fn counted(&self) -> Arc<dyn Counted>;
 
     fn as_any(&mut self) -> &mut dyn Any;

@@ -1,8 +1,9 @@
-//! What is under way in a circle of components while some of them have threads of their own.
+//! Counts the pending work in a circle of components while some of them have threads of their own.
 //!
-//! The flow sees its own components and the links between them. What it cannot see is counted here: each message in a link
-//! of the circle that crosses threads, and each thread that has something to do. A message that a waiting thread
-//! takes becomes, without a moment in between, what that thread has to do; so the count is zero only if nothing is left.
+//! The flow sees its own components and the links between them. This counter covers what the flow
+//! cannot see: each message in a link of the circle that crosses threads, and each thread that has
+//! work. When a waiting thread takes a message, the count moves from the message to the thread in
+//! one step. So the count is zero only if nothing is left.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -16,7 +17,7 @@ use crate::fuse::Fused;
 use crate::port::{Across, Closed, Inbox, Message, Outbox, TrySendError};
 use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering::SeqCst};
 
-/// What is under way in one circle outside of its flow.
+/// The pending work of one circle outside of its flow.
 #[derive(Debug)]
 pub(crate) struct UnderWay {
     count: AtomicUsize,
@@ -45,15 +46,16 @@ impl UnderWay {
         }
     }
 
-    /// Whether nothing is. If something is, the flow is woken when that has changed.
+    /// Returns whether nothing is pending. Otherwise the flow is woken when that changes.
     pub(crate) fn is_over(&self) -> bool {
-        // Whoever comes second, this or the end of the last, sees what the other has done.
+        // Whichever comes second, this or the end of the last work, sees what the other has done.
         self.is_awaited.store(true, SeqCst);
         self.count.load(SeqCst) == 0
     }
 }
 
-/// That a thread has something to do, for as long as this lives. It has not while it waits for a message of the circle.
+/// Marks a thread as having work, for as long as this lives. A thread that waits for a message of
+/// the circle has no work.
 #[derive(Debug)]
 pub(crate) struct Busy(Arc<UnderWay>);
 
@@ -79,7 +81,7 @@ pub(crate) struct CircleLink {
     under_way: Arc<UnderWay>,
     /// How many messages are in it, or about to be.
     queued: AtomicUsize,
-    /// Who waits for space in it.
+    /// The sends that wait for space in it.
     waiting: Mutex<Vec<Waker>>,
 }
 
@@ -100,7 +102,7 @@ impl CircleLink {
     fn begin_send(&self) {
         self.under_way.begin();
         if self.queued.fetch_add(1, SeqCst) & GONE != 0 {
-            // It is not going to arrive.
+            // It will not arrive.
             self.under_way.end(1);
         }
     }
@@ -112,7 +114,7 @@ impl CircleLink {
         }
     }
 
-    /// A message has been taken. It is what the one who took it has to do, if that had nothing to do before.
+    /// A message has been taken. It becomes the work of its receiver, if that had no work before.
     fn take(&self, had_nothing_to_do: bool) {
         self.queued.fetch_sub(1, SeqCst);
         if !had_nothing_to_do {
@@ -121,7 +123,7 @@ impl CircleLink {
         self.tell_of_space();
     }
 
-    /// The inbox is gone, and with it what was in the link.
+    /// The inbox is gone, and so are the messages in the link.
     fn close(&self) {
         let queued = self.queued.fetch_or(GONE, SeqCst);
         self.under_way.end(queued & !GONE);
@@ -220,7 +222,8 @@ impl<T: 'static> CircleOutbox<T> {
         self.link.counting(|| self.outbox.send_blocking(message))
     }
 
-    /// Waits for space. It is given up without a doubt whether the message has been sent: nobody else sends it.
+    /// Waits for space. When it is cancelled, it is certain whether the message has been sent: only
+    /// this call sends it.
     pub(crate) fn send(&self, message: T) -> Across<'static, Result<(), Closed<T>>> {
         let (sender, link) = (self.outbox.sender(), self.link.clone());
         Box::pin(async move {
@@ -234,7 +237,7 @@ impl<T: 'static> CircleOutbox<T> {
     }
 }
 
-/// The circle that a permit is for. Dropped after its space has been given back.
+/// The circle that a permit is for. It is dropped after its space has been returned.
 #[derive(Debug)]
 pub(crate) struct CircleSpace(pub(crate) Arc<CircleLink>);
 
@@ -292,8 +295,8 @@ mod tests {
         }
     }
 
-    /// A thread waits for a message, takes it, and sends what comes of it back. Whatever the order, the flow is not told that nothing is
-    /// under way before that is so, and then it is told.
+    /// A thread waits for a message, takes it, and sends the result back. In every order, the flow
+    /// learns that nothing is pending only after that is true, and then it does learn it.
     #[test]
     fn loom_a_circle_is_over_when_nothing_is_under_way_and_not_before() {
         loom::model(|| {
@@ -314,7 +317,7 @@ mod tests {
                     there.take(true);
                     back.begin_send();
                     returned.store(true, SeqCst);
-                    // It waits again, and hears of the end.
+                    // It waits again, and notices the end.
                     there.under_way.end(1);
                     there.under_way.begin();
                     there.close();
@@ -331,7 +334,7 @@ mod tests {
         });
     }
 
-    /// A message that is being sent while the inbox goes counts no longer, whoever comes first.
+    /// If a message is being sent while the inbox goes, it no longer counts, in both orders.
     #[test]
     fn loom_what_is_sent_to_an_inbox_that_goes_is_not_under_way() {
         loom::model(|| {

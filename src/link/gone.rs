@@ -1,4 +1,4 @@
-//! The end of a receiver, and who waits for it.
+//! The end of a receiver, and the waits for it.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,8 +9,8 @@ use crate::flow::wake_caught;
 use crate::mutation::mutated;
 use crate::sync::{AtomicBool, Mutex, Ordering};
 
-/// The fact that a receiving end is gone, and who waits for it. A sender hears of it otherwise only
-/// when it sends.
+/// Records that a receiving end is gone, and which senders wait for that. Without it, a sender
+/// notices only when it sends.
 #[derive(Debug, Default)]
 pub(crate) struct Gone {
     is_gone: AtomicBool,
@@ -34,7 +34,8 @@ impl Gone {
         self.is_gone.load(Ordering::Acquire)
     }
 
-    /// Waits for it. Who gives up is forgotten: many may send to one receiver, one after another.
+    /// Waits for the end. A cancelled wait is removed: many senders may send to one receiver, one
+    /// after another.
     pub(super) fn wait(&self) -> GoneWait<'_> {
         GoneWait {
             gone: self,
@@ -47,7 +48,7 @@ impl Gone {
 #[derive(Debug)]
 pub(super) struct GoneWait<'a> {
     gone: &'a Gone,
-    /// By which it is known, once it has been polled.
+    /// The key of the wait, once it has been polled.
     ticket: Option<Ticket>,
 }
 
@@ -97,7 +98,7 @@ impl Drop for GoneWait<'_> {
 mod tests {
     use super::*;
 
-    /// Whoever waits for the end of a receiver hears of it, also if it ends while the wait begins.
+    /// A wait for the end of a receiver sees it, also if the end comes while the wait begins.
     #[cfg(kamea_loom)]
     #[test]
     fn loom_the_end_is_not_missed() {

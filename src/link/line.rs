@@ -1,20 +1,21 @@
-//! A line of those who wait, first come first served.
+//! A waiting line, first come first served.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::num::NonZeroU64;
 
-/// A place in a line. A later one has a higher number.
+/// A place in a line. A later place has a higher number.
 pub(crate) type Ticket = NonZeroU64;
 
-/// To come, to go and to be found takes as good as the same time however many wait. A line in which
-/// nobody has ever waited is a single pointer.
+/// To enter, to leave and to be found take practically constant time, however many wait. A line
+/// that was never used is a single pointer.
 pub(crate) struct Line<W>(Option<Box<Places<W>>>);
 
 struct Places<W> {
-    /// In the order of their tickets; `None` is one that has left. Neither the first nor the last has.
+    /// In the order of their tickets. `None` is a place that was left. The first and the last are
+    /// never `None`.
     places: VecDeque<(Ticket, Option<W>)>,
-    /// How many of them have left.
+    /// How many have left.
     left: usize,
     last_ticket: u64,
 }
@@ -52,7 +53,7 @@ impl<W> Line<W> {
         ticket
     }
 
-    /// Takes the first out of the line.
+    /// Removes the first from the line.
     pub(crate) fn pop(&mut self) -> Option<W> {
         let line = self.0.as_mut()?;
         let (_, who) = line.places.pop_front()?;
@@ -60,14 +61,14 @@ impl<W> Line<W> {
         who
     }
 
-    /// One that still waits.
+    /// Returns an entry that still waits.
     pub(crate) fn find(&mut self, ticket: Ticket) -> Option<&mut W> {
         let line = self.0.as_mut()?;
         let at = line.position(ticket)?;
         line.places[at].1.as_mut()
     }
 
-    /// Takes one out that still waits.
+    /// Removes an entry that still waits.
     pub(crate) fn leave(&mut self, ticket: Ticket) -> Option<W> {
         let line = self.0.as_mut()?;
         let at = line.position(ticket)?;
@@ -77,13 +78,13 @@ impl<W> Line<W> {
         who
     }
 
-    /// All that wait, in their order.
+    /// All entries that wait, in their order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &W> {
         let places = self.0.iter().flat_map(|line| &line.places);
         places.filter_map(|(_, who)| who.as_ref())
     }
 
-    /// Takes all out of the line.
+    /// Removes all entries from the line.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = W> {
         let places = self.0.as_mut().map(|line| {
             line.left = 0;

@@ -1,7 +1,7 @@
 //! A link: a bounded, typed connection from outboxes to an inbox.
 //!
-//! There are two kinds, and a component cannot tell which one it has: [`within`] a flow a link is a plain
-//! queue on one thread, without atomics; [`across`] workers and threads it is a [`channel`].
+//! There are two kinds, and a component cannot tell them apart. [`within`] a flow a link is a plain
+//! queue on one thread, without atomics. [`across`] workers and threads it is a [`channel`].
 
 pub(crate) mod across;
 mod channel;
@@ -27,14 +27,14 @@ pub(crate) use watch::{Tapping, Watch};
 use crate::flow::ReadySet;
 use crate::port::Message;
 
-/// How many messages a link holds unless it is told otherwise.
+/// The default capacity of a link, in messages.
 pub const DEFAULT_CAPACITY: usize = 16;
 
-/// The most messages that a link may hold: more than fit into any memory, and far enough from the largest
-/// number that a capacity may be added to.
+/// The largest capacity of a link: more messages than fit into any memory, and small enough that
+/// additions to a capacity do not overflow.
 const MOST: usize = usize::MAX >> 2;
 
-/// The capacity of a link that is to hold so many messages.
+/// The capacity of a link for this many messages.
 ///
 /// # Panics
 ///
@@ -45,7 +45,8 @@ pub(crate) fn capacity_of(messages: usize) -> usize {
     messages.min(MOST)
 }
 
-/// Makes links of one message type; a graph keeps it for each of its links once the type is erased.
+/// Makes links of one message type. A graph keeps one for each of its links after the type is
+/// erased.
 #[derive(Clone, Copy)]
 pub(crate) struct LinkKind {
     pub(crate) within: fn(&Terms, &Rc<ReadySet>) -> Rc<dyn within::AnyQueue>,
@@ -55,9 +56,9 @@ pub(crate) struct LinkKind {
     pub(crate) size: usize,
 }
 
-/// What a link of a graph is made by.
+/// The parameters of a link of a graph.
 pub(crate) struct Terms {
-    /// How many messages it holds.
+    /// The capacity, in messages.
     pub(crate) capacity: usize,
     /// How many outboxes hold it open.
     pub(crate) holders: usize,
@@ -66,7 +67,7 @@ pub(crate) struct Terms {
     pub(crate) measure: Option<AnyMeasure>,
 }
 
-/// How many bytes a message is.
+/// Returns the size of a message in bytes.
 pub(crate) type Measure<T> = fn(&T) -> usize;
 
 /// A [`Measure`] of the link's message type.

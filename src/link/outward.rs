@@ -1,5 +1,6 @@
-//! A link that leads out of a graph, as that graph sees it. Other graphs, and code outside of all, may send over it as well: what
-//! they send is none of this graph's counts, and its taps do not see it.
+//! A link that leads out of a graph, as that graph sees it. Other graphs, and code outside of
+//! graphs, may send over it as well. Their messages are not in this graph's counts, and its taps do
+//! not see them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -15,10 +16,10 @@ use crate::tap::TapPoint;
 #[derive(Debug)]
 pub(super) struct Outward<T> {
     shared: Arc<Shared<T>>,
-    /// Its number among those that send over the link, from 1.
+    /// Its number among the senders of the link, from 1.
     pub(super) number: u64,
     sent: AtomicU64,
-    /// Whether there are any taps: what each message looks at.
+    /// Whether there are any taps. Each message checks this.
     is_tapped: AtomicBool,
     taps: Mutex<Vec<Tapping<T>>>,
 }
@@ -48,7 +49,7 @@ impl<T> Outward<T> {
         self.taps().iter().for_each(|tap| tap.see(message, 0));
     }
 
-    /// What is behind the lock is whole at any moment.
+    /// The data behind the lock is consistent at any moment.
     fn taps(&self) -> MutexGuard<'_, Vec<Tapping<T>>> {
         self.taps.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -68,7 +69,7 @@ impl<T: Message> Counted for Outward<T> {
         self.shared.queued()
     }
 
-    /// Its inbox is none of this graph.
+    /// Its inbox does not belong to this graph.
     fn reader_waits(&self, _: u64) -> bool {
         false
     }

@@ -1,5 +1,5 @@
-//! What the two ends of a link across threads know of each other beside the messages: counters, who waits, that the
-//! receiving end is gone.
+//! What the two ends of a link across threads share besides the messages: counters, waiting sends,
+//! and whether the receiving end is gone.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ use crate::port::Message;
 use crate::tap::TapPoint;
 use crate::time::turn;
 
-/// Counters are relaxed atomics: nothing is decided by them.
+/// Counters are relaxed atomics: no decision depends on them.
 #[derive(Debug)]
 pub(crate) struct Shared<T> {
     pub(super) gone: Gone,
@@ -26,9 +26,9 @@ pub(crate) struct Shared<T> {
     reader_waits: AtomicBool,
     /// The sends that wait for space.
     writers: Mutex<Line<Wait>>,
-    /// How many graphs have had an outbox of theirs send over it, if it leads out of them.
+    /// How many graphs have had an outbox that sends over it, if it leads out of them.
     graphs: AtomicU64,
-    /// Whether there are any taps: what each message looks at.
+    /// Whether there are any taps. Each message checks this.
     is_tapped: AtomicBool,
     taps: Mutex<Vec<Tapping<T>>>,
 }
@@ -60,7 +60,7 @@ impl<T> Shared<T> {
         }
     }
 
-    /// Looks at a message that is about to be sent; gives its bytes.
+    /// Inspects a message that is about to be sent. Returns its size in bytes.
     pub(super) fn weigh(&self, message: &T) -> u64 {
         self.measure.map_or(0, |measure| measure(message) as u64)
     }
@@ -77,7 +77,7 @@ impl<T> Shared<T> {
             .for_each(|tap| tap.see(message, feed));
     }
 
-    /// A message has gone in.
+    /// Records that a message was sent into the link.
     pub(super) fn count_sent(&self, feed: usize, bytes: u64) {
         self.sent[feed].fetch_add(1, Relaxed);
         if bytes > 0 {
@@ -93,13 +93,13 @@ impl<T> Shared<T> {
         self.received.fetch_add(1, Relaxed);
     }
 
-    /// A send that was given up may have been received nevertheless.
+    /// A send that was cancelled may have been received nevertheless.
     fn messages(&self) -> u64 {
         let sent: u64 = self.sent.iter().map(|sent| sent.load(Relaxed)).sum();
         sent.max(self.received.load(Relaxed))
     }
 
-    /// The two ends count one after the other, so this may be off by those that are on their way.
+    /// The two ends count one after the other, so this may be wrong by the messages in transit.
     pub(super) fn queued(&self) -> u64 {
         if self.gone.is_set() {
             return 0;
@@ -112,12 +112,12 @@ impl<T> Shared<T> {
         self.high_water.load(Relaxed)
     }
 
-    /// A number for one more graph that sends over it.
+    /// Returns a number for one more graph that sends over it.
     pub(super) fn number_graph(&self) -> u64 {
         self.graphs.fetch_add(1, Relaxed) + 1
     }
 
-    /// A message is going to wait for space. What this gives says so of its outbox for as long as it lives.
+    /// Records that a message will wait for space, as long as the result lives.
     pub(super) fn begin_wait(&self, feed: usize, graph: u64) -> WriterWaits<'_, T> {
         self.high_water.fetch_max(self.capacity, Relaxed);
         let since = turn();
@@ -136,7 +136,7 @@ impl<T> Shared<T> {
         waiting.for_each(|wait| then(wait.feed, wait.since));
     }
 
-    /// Says, for as long as it lives, that the inbox waits for a message.
+    /// Records that the inbox waits for a message, as long as the result lives.
     pub(super) fn reader_waits(&self) -> ReaderWaits<'_> {
         self.reader_waits.store(true, Relaxed);
         ReaderWaits(&self.reader_waits)
@@ -196,7 +196,7 @@ impl<T: Message> Counted for Shared<T> {
     }
 }
 
-/// What is behind these locks is whole at any moment.
+/// The data behind these locks is consistent at any moment.
 fn lock<V>(mutex: &Mutex<V>) -> MutexGuard<'_, V> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

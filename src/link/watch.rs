@@ -1,4 +1,4 @@
-//! Who looks at each message of a link: its measure, if it has one, and taps.
+//! The observers of each message of a link: its measure, if it has one, and taps.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use super::Measure;
 use crate::port::Message;
 use crate::tap::TapPoint;
 
-/// What looks at the messages of a link inside a flow.
+/// The observers of the messages of a link inside a flow.
 pub(crate) struct Watch<T> {
     measure: Option<Measure<T>>,
     pub(crate) bytes: u64,
@@ -32,7 +32,7 @@ impl<T> Watch<T> {
         }
     }
 
-    /// Whether nobody looks any more.
+    /// Whether no observer is left.
     pub(crate) fn is_idle(&self) -> bool {
         self.measure.is_none() && self.taps.is_empty()
     }

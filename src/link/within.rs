@@ -1,4 +1,5 @@
-//! The link inside a flow: a bounded queue on one thread. No atomics, no locks; waking a component is setting a bit.
+//! The link inside a flow: a bounded queue on one thread. It has no atomics and no locks. To wake a
+//! component sets a bit.
 
 use std::any::Any;
 use std::cell::{RefCell, RefMut};
@@ -32,9 +33,10 @@ pub(crate) struct Queue<T> {
 
 struct State<T> {
     messages: VecDeque<T>,
-    /// Less what permits hold; 0 once the inbox is gone: there is no space any more.
+    /// The capacity minus the space held by permits. 0 once the inbox is gone: there is no space
+    /// any more.
     capacity: usize,
-    /// Open outboxes that hold the link open (feedback links do not).
+    /// The open outboxes that hold the link open (feedback links do not).
     holders: usize,
     inbox_open: bool,
     /// The component that waits for a message.
@@ -47,30 +49,30 @@ struct State<T> {
     watchers: Line<Waiter>,
     /// How many messages the first outbox has sent.
     sent: u64,
-    /// How many the others have, if the link has several.
+    /// How many messages the others have sent, if the link has several.
     sent_by_others: Box<[u64]>,
-    /// The most messages that ever waited.
+    /// The largest number of messages that ever waited.
     high_water: usize,
-    /// With fewer messages than that in the queue there is nothing to be seen to when one comes: there is space, nobody waits to
-    /// send, nobody looks at the message, and it is not the most that ever waited.
+    /// With fewer messages than this in the queue, a send needs no extra work: there is space, no
+    /// send waits, nothing observes the message, and it is not a new maximum.
     quick: usize,
-    /// With exactly that many messages in the queue there is something to be seen to when one is taken: the queue is full,
-    /// and someone may wait to send; or a [`CHUNK`] of messages is to be counted.
+    /// With exactly this many messages in the queue, a receive needs extra work: the queue is full,
+    /// and a send may wait; or a [`CHUNK`] of messages must be counted.
     mark: usize,
-    /// Who looks at each message, if anybody does: hardly ever.
+    /// The observers of each message. Usually there are none.
     watch: Option<Box<Watch<T>>>,
 }
 
 /// A send that waits for space.
 struct Writer {
-    /// Whom to wake, unless that has been done.
+    /// The waker, unless it has been called.
     waiter: Option<Waiter>,
-    /// Which of the outboxes.
+    /// The number of the outbox.
     feed: usize,
     since: Instant,
 }
 
-// What is done once a message is inlined into the component, and what is done once a wait is not.
+// The work for each message is inlined into the component. The work for each wait is not.
 impl<T> Queue<T> {
     pub(crate) fn of(terms: &Terms, ready: Rc<ReadySet>) -> Self
     where
@@ -130,7 +132,8 @@ impl<T> Queue<T> {
         self.take(false)
     }
 
-    /// Takes a message. If it `may_refuse`, it gives none also when the component is to give way to others.
+    /// Takes a message. If it `may_refuse`, it also returns nothing when the component has to
+    /// yield.
     #[inline]
     fn take(&self, may_refuse: bool) -> Option<T> {
         let mut state = self.state.borrow_mut();
@@ -140,8 +143,8 @@ impl<T> Queue<T> {
         state.messages.pop_front()
     }
 
-    /// Takes a message from a queue that is full, or whose messages are to be counted. From any other nobody waits to be
-    /// woken: the first that waits has been.
+    /// Takes a message from a queue that is full, or whose messages must be counted. In any other
+    /// queue no send has to be woken: the first waiting send was woken already.
     #[inline(never)]
     fn take_at_mark(&self, mut state: RefMut<'_, State<T>>, may_refuse: bool) -> Option<T> {
         let may_go_on = !state.is_counting() || spend(CHUNK);
@@ -164,8 +167,9 @@ impl<T> Queue<T> {
         message
     }
 
-    /// Takes the message of an outbox, if there is space for it and nobody has waited for longer. It is moved once. If this
-    /// `may_refuse`, it does not take it either when the component is to give way to others.
+    /// Accepts the message of an outbox, if there is space for it and no send has waited longer.
+    /// The message is moved once. If it `may_refuse`, it also refuses when the component has to
+    /// yield.
     #[inline(always)]
     pub(crate) fn offer(&self, message: &mut Option<T>, feed: usize, may_refuse: bool) {
         let mut state = self.state.borrow_mut();
@@ -210,7 +214,8 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Takes the message once there is space, first come first served. `ticket` is the place that the send holds meanwhile.
+    /// Accepts the message once there is space, first come first served. `ticket` is the place of
+    /// the send in the line.
     #[inline(never)]
     pub(crate) fn poll_send(
         &self,
@@ -247,7 +252,8 @@ impl<T> Queue<T> {
         Poll::Pending
     }
 
-    /// A send that waited is given up; that of a source that is stopped leaves its message, for which the queue grows by one.
+    /// A waiting send is cancelled. If its source is being stopped, it leaves its message, and the
+    /// queue grows by one.
     #[cold]
     pub(crate) fn leave(&self, ticket: Ticket, message: &mut Option<T>) {
         let mut state = self.state.borrow_mut();
@@ -305,7 +311,8 @@ impl<T> Queue<T> {
         }
     }
 
-    /// The inbox is gone: whoever waits to send, or for this to happen, hears of it.
+    /// The inbox is gone. This wakes the waiting sends, and the components that wait for this
+    /// event.
     pub(crate) fn close(&self) {
         let mut state = self.state.borrow_mut();
         state.inbox_open = false;
@@ -316,7 +323,8 @@ impl<T> Queue<T> {
         waiting
             .into_iter()
             .for_each(|waiter| waiter.wake(&self.ready));
-        // A message may own anything, and may panic: it is dropped when nothing is borrowed and all have been told.
+        // A message may own anything, and may panic: it is dropped when nothing is borrowed and all
+        // have been told.
         drop_each(undelivered);
     }
 
@@ -425,7 +433,7 @@ impl<T> State<T> {
     }
 }
 
-/// A wait for the end of an inbox. Who gives up is forgotten.
+/// A wait for the end of an inbox. A cancelled wait is removed.
 pub(crate) struct ClosedWait<'a, T> {
     queue: &'a Queue<T>,
     /// By which it is known, once it has been polled.

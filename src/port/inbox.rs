@@ -13,9 +13,10 @@ use crate::fuse::Fused;
 use crate::link::across::Receiver;
 use crate::link::within::Queue;
 
-/// The end of a link where a component takes its messages from.
+/// The end of a link from which a component takes its messages.
 ///
-/// Dropping it, or returning from the component, closes the link: who sends then hears [`Closed`](crate::Closed).
+/// Dropping it, or returning from the component, closes the link: senders then get
+/// [`Closed`](crate::Closed).
 ///
 /// # Examples
 ///
@@ -51,7 +52,7 @@ pub struct Inbox<T>(Receiving<T>);
 enum Receiving<T> {
     Within(Rc<Queue<T>>),
     Across(Receiver<T>),
-    /// Behind functions, or where its messages are kept in hand.
+    /// Behind functions, or with dead letters.
     Fused(Box<dyn Fused<T>>),
 }
 
@@ -74,7 +75,7 @@ impl<T> Inbox<T> {
         Self(Receiving::Fused(fused))
     }
 
-    /// Sends the message in hand to the dead letters, if that is asked for.
+    /// Sends the message in hand to the dead letters, if they are linked.
     pub(crate) fn dead_letter(&self) -> Option<Letter<'_>> {
         match &self.0 {
             Receiving::Fused(fused) => fused.dead_letter(),
@@ -82,9 +83,10 @@ impl<T> Inbox<T> {
         }
     }
 
-    /// The next message. `None` once upstream has finished and the queue is empty.
+    /// Waits for the next message. Returns `None` once upstream has finished and the queue is
+    /// empty.
     ///
-    /// Nothing is lost if the wait is given up.
+    /// A cancelled wait loses no message.
     #[expect(
         clippy::should_implement_trait,
         reason = "an iterator cannot wait for a message"
@@ -97,7 +99,7 @@ impl<T> Inbox<T> {
         }
     }
 
-    /// The next message, if there is one now.
+    /// Returns the next message, if there is one now.
     pub fn try_next(&mut self) -> Option<T> {
         self.try_take()
     }
@@ -110,8 +112,8 @@ impl<T> Inbox<T> {
         }
     }
 
-    /// The next message, for a [`blocking`](crate::blocking) component: blocks its thread until there is one.
-    /// `None` once upstream has finished and the queue is empty.
+    /// Returns the next message, for a [`blocking`](crate::blocking) component: blocks its thread
+    /// until there is one. Returns `None` once upstream has finished and the queue is empty.
     ///
     /// # Panics
     ///
@@ -130,7 +132,8 @@ impl<T> Inbox<T> {
         }
     }
 
-    /// How many messages wait. Behind a [`filter`](crate::filter) some of them may never arrive.
+    /// Returns how many messages wait. Behind a [`filter`](crate::filter) some of them may never
+    /// arrive.
     pub fn len(&self) -> usize {
         match &self.0 {
             Receiving::Within(queue) => queue.len(),
@@ -139,14 +142,15 @@ impl<T> Inbox<T> {
         }
     }
 
-    /// Whether no message waits.
+    /// Returns whether the queue is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
 impl<T: 'static> Inbox<T> {
-    /// Polls it for a function behind it, which keeps the wait for another thread, once it has begun, in `waiting`.
+    /// Polls it for a function behind it. `waiting` keeps the wait for another thread, once it has
+    /// begun.
     pub(crate) fn poll_fused(
         self: &Rc<Self>,
         cx: &mut Context<'_>,

@@ -1,4 +1,4 @@
-//! An inbox that keeps a copy of the message in hand, so that it is not lost with a component that fails.
+//! An inbox that keeps a copy of the message in hand, so that it survives a component that fails.
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -11,8 +11,8 @@ use super::{Across, Inbox, Outbox};
 use crate::fuse::Fused;
 use crate::port::Message;
 
-/// An inbox, and where the message goes that its component had in hand when it failed: the last that it had taken, unless it
-/// had asked for the next since.
+/// An inbox, and the destination of the message that its component had in hand when it failed: the
+/// last message that it took, unless it has asked for the next one since.
 pub(crate) struct Kept<T> {
     upstream: Rc<Inbox<T>>,
     /// A wait for another thread, once it has begun.
@@ -44,7 +44,7 @@ impl<T> Kept<T> {
                 Some(message)
             }
             Err(panic) => {
-                // The component fails by that, and this is what it had in hand.
+                // The component fails because of this, and this is what it had in hand.
                 self.in_hand.set(Some(message));
                 resume_unwind(panic)
             }
@@ -76,7 +76,7 @@ impl<T: Message> Fused<T> for Kept<T> {
     fn dead_letter(&self) -> Option<Letter<'_>> {
         let message = self.in_hand.take()?;
         Some(Box::pin(async move {
-            // Who no longer takes dead letters does not want this one either.
+            // If dead letters are no longer taken, this one is dropped too.
             let _ = self.letters.send(message).await;
         }))
     }

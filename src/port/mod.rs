@@ -15,9 +15,11 @@ pub use kept::Letter;
 pub use outbox::{Outbox, SendMessage};
 pub use permit::Permit;
 
-/// What may travel over a link: any type that may be sent to another thread, borrows nothing and can be shown.
+/// What may travel over a link: any type that can be sent to another thread, borrows nothing and
+/// implements `Debug`.
 ///
-/// It is shown by its `Debug` to who taps the link; a type that holds secrets keeps them out of that.
+/// A tap on the link shows messages by their `Debug`. A type with secrets must leave them out
+/// there.
 ///
 /// # Examples
 ///
@@ -34,9 +36,9 @@ pub trait Message: Debug + Send + 'static {}
 
 impl<T: Debug + Send + 'static> Message for T {}
 
-/// The inbox at the other end is gone; the message comes back.
+/// The inbox at the other end is gone. The error returns the message.
 ///
-/// With `?` it ends a component quietly: to have nobody left to talk to is no fault.
+/// With `?` it ends a component quietly: the end of the downstream component is not a fault.
 ///
 /// # Examples
 ///
@@ -51,7 +53,7 @@ pub struct Closed<T>(
     pub T,
 );
 
-/// Why a message was not taken at once; it comes back.
+/// The reason why a message was not accepted at once. The error returns the message.
 ///
 /// # Examples
 ///
@@ -72,5 +74,5 @@ pub enum TrySendError<T> {
     Closed(T),
 }
 
-/// A wait at a link across threads: boxed, so that waits inside a flow stay small.
+/// A wait at a link across threads. It is boxed, so that waits inside a flow stay small.
 pub(crate) type Across<'a, Output> = Pin<Box<dyn Future<Output = Output> + 'a>>;

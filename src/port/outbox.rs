@@ -15,10 +15,10 @@ use crate::link::circle::{CircleLink, CircleOutbox};
 use crate::link::line::Ticket;
 use crate::link::within::Queue;
 
-/// The end of a link that a component sends its messages into.
+/// The end of a link into which a component sends its messages.
 ///
-/// Dropping it, or returning from the component, ends the messages: the inbox at the other end gives `None` once
-/// all the outboxes that feed it are gone.
+/// Dropping it, or returning from the component, ends the messages: the inbox at the other end
+/// returns `None` once all outboxes that feed it are gone.
 ///
 /// # Examples
 ///
@@ -53,7 +53,7 @@ enum Sending<T> {
         feed: usize,
     },
     Across(Sender<T>),
-    /// Does not hold the link open: a feedback link, or one that the flow holds for a thread.
+    /// It does not hold the link open: a feedback link, or one that the flow holds for a thread.
     Weak(WeakSender<T>),
     /// Across threads, in a circle.
     Circle(Box<CircleOutbox<T>>),
@@ -88,7 +88,7 @@ impl<T: 'static> Outbox<T> {
         Self(Sending::Circle(Box::new(CircleOutbox { outbox, link })))
     }
 
-    /// The sender behind it, if the link is across threads and open.
+    /// Returns the sender behind it, if the link is across threads and open.
     pub(crate) fn sender(&self) -> Option<Sender<T>> {
         match &self.0 {
             Sending::Within { .. } => None,
@@ -98,11 +98,11 @@ impl<T: 'static> Outbox<T> {
         }
     }
 
-    /// Sends a message; waits while the inbox at the other end is full.
+    /// Sends a message. Waits while the inbox at the other end is full.
     ///
     /// # Errors
     ///
-    /// [`Closed`] with the message, when the inbox at the other end is gone.
+    /// [`Closed`] with the message, if the inbox at the other end is gone.
     #[inline]
     pub fn send(&self, message: T) -> SendMessage<'_, T> {
         SendMessage {
@@ -113,15 +113,16 @@ impl<T: 'static> Outbox<T> {
         }
     }
 
-    /// Takes space for one message; waits while the inbox at the other end is full. A message that is
-    /// sent by the [`Permit`] need not wait.
+    /// Reserves space for one message. Waits while the inbox at the other end is full. The
+    /// [`Permit`] then sends a message without a wait.
     ///
-    /// For a send that competes with other events: when [`send`](Self::send) is given up, its message is
-    /// gone. Here nothing but the place in the line is lost, and the message is still in hand.
+    /// Use it if a send competes with other events. When [`send`](Self::send) is cancelled, its
+    /// message is lost. When this is cancelled, only the place in the line is lost, and you still
+    /// have the message.
     ///
     /// # Errors
     ///
-    /// [`Closed`], when the inbox at the other end is gone.
+    /// [`Closed`], if the inbox at the other end is gone.
     ///
     /// # Examples
     ///
@@ -189,16 +190,18 @@ impl<T: 'static> Outbox<T> {
     ///
     /// # Errors
     ///
-    /// [`TrySendError`] with the message, when the link is full or the inbox at the other end is gone.
+    /// [`TrySendError`] with the message, if the link is full or the inbox at the other end is
+    /// gone.
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
         self.0.try_send(message)
     }
 
-    /// Sends a message from a [`blocking`](crate::blocking) component: blocks its thread while the link is full.
+    /// Sends a message from a [`blocking`](crate::blocking) component: blocks its thread while the
+    /// link is full.
     ///
     /// # Errors
     ///
-    /// [`Closed`] with the message, when the inbox at the other end is gone.
+    /// [`Closed`] with the message, if the inbox at the other end is gone.
     ///
     /// # Panics
     ///
@@ -217,8 +220,8 @@ impl<T: 'static> Outbox<T> {
         }
     }
 
-    /// Waits until the inbox at the other end is gone: for a component that would otherwise learn of it too late,
-    /// because it waits for the world and not for space.
+    /// Waits until the inbox at the other end is gone. Use it in a component that waits for outside
+    /// events instead of space, and would otherwise notice too late.
     pub async fn closed(&self) {
         match &self.0 {
             Sending::Within { queue, .. } => queue.closed().await,
@@ -228,7 +231,7 @@ impl<T: 'static> Outbox<T> {
         }
     }
 
-    /// Whether the inbox at the other end is gone.
+    /// Returns whether the inbox at the other end is gone.
     pub fn is_closed(&self) -> bool {
         match &self.0 {
             Sending::Within { queue, .. } => queue.is_closed(),
@@ -239,7 +242,7 @@ impl<T: 'static> Outbox<T> {
     }
 }
 
-/// Waits for the end of an inbox, which is nothing that keeps a circle going.
+/// Waits for the end of an inbox. This wait does not keep a circle open.
 async fn beside(closed: impl Future<Output = ()>) {
     let mut closed = pin!(closed);
     poll_fn(|cx| aside(cx, |cx| closed.as_mut().poll(cx))).await;
@@ -275,7 +278,7 @@ impl<T: 'static> Sending<T> {
         }
     }
 
-    /// Waits for space on the other side. It borrows nothing, since it may outlive its component.
+    /// Waits for space on the other side. It borrows nothing, because it may outlive its component.
     fn send_across(&self, message: T) -> Across<'static, Result<(), Closed<T>>> {
         let sender = match self {
             Self::Within { .. } => None,
@@ -298,13 +301,13 @@ pub struct SendMessage<'a, T: 'static> {
     outbox: &'a Sending<T>,
     /// `None` once it has been taken over.
     message: Option<T>,
-    /// Its place among those that wait for space inside a flow.
+    /// Its place among the sends that wait for space inside a flow.
     ticket: Option<Ticket>,
     /// The wait for another thread, once it has begun.
     across: Option<Across<'static, Result<(), Closed<T>>>>,
 }
 
-// Nothing here is pinned: the message is only ever moved.
+// Nothing here is pinned: the message is only moved.
 impl<T> Unpin for SendMessage<'_, T> {}
 
 impl<T: 'static> Future for SendMessage<'_, T> {
@@ -358,7 +361,8 @@ impl<T: 'static> SendMessage<'_, T> {
                 queue.leave(ticket, &mut self.message);
             }
             (_, _, Some(across)) if is_stopping_source() => go_on(Box::pin(async move {
-                // Nobody is left who could do anything about a receiver that has gone.
+                // The sending component has ended, so nothing can react to a receiver that has
+                // gone.
                 let _ = across.await;
             })),
             _ => {}

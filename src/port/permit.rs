@@ -8,10 +8,10 @@ use crate::link::across::Space;
 use crate::link::circle::CircleLink;
 use crate::link::within;
 
-/// Space for one message at the inbox at the other end. Made by [`Outbox::reserve`](crate::Outbox::reserve)
-/// and [`Sender::reserve`](crate::Sender::reserve).
+/// Space for one message in the inbox at the other end. Made by
+/// [`Outbox::reserve`](crate::Outbox::reserve) and [`Sender::reserve`](crate::Sender::reserve).
 ///
-/// Dropping it gives the space to whoever waits for it. It holds the link open.
+/// Dropping it gives the space to the next send that waits. It holds the link open.
 ///
 /// # Examples
 ///
@@ -45,7 +45,7 @@ impl<'a, T> Permit<'a, T> {
     ///
     /// # Errors
     ///
-    /// [`Closed`] with the message, when the inbox at the other end has gone meanwhile.
+    /// [`Closed`] with the message, if the inbox at the other end has gone meanwhile.
     pub fn send(self, message: T) -> Result<(), Closed<T>> {
         match self.0 {
             Kind::Within(permit) => permit.send(message),

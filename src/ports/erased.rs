@@ -1,7 +1,8 @@
-//! Handles whose message type is known only while the program runs: for a graph that is read from a text, say.
+//! Handles whose message type is known only at run time, for example for a graph that is read from
+//! a text.
 //!
-//! A component, its ports and its links stay typed. What is erased is only what wires them, and each type is compared when a link is
-//! made.
+//! A component, its ports and its links stay typed. Only the wiring is erased: it compares the
+//! types when it makes a link.
 
 use std::any::{TypeId, type_name};
 use std::fmt;
@@ -37,13 +38,14 @@ impl MessageType {
         }
     }
 
-    /// Its name, with the path of its module.
+    /// Returns its name, with the path of its module.
     #[must_use]
     pub fn name(self) -> &'static str {
         (self.name)()
     }
 
-    /// Its name as people say it, without the paths of modules: `Vec<String>` and not `alloc::vec::Vec<alloc::string::String>`.
+    /// Returns its short name, without the paths of modules: `Vec<String>` instead of
+    /// `alloc::vec::Vec<alloc::string::String>`.
     #[must_use]
     pub fn short_name(self) -> String {
         let mut short = String::new();
@@ -56,7 +58,7 @@ impl MessageType {
         short
     }
 
-    /// That a message of the type `found` is one of this type.
+    /// Checks that a message type `found` is this type.
     pub(crate) fn expect(self, found: Self) -> Result<(), WrongMessage> {
         if self == found {
             return Ok(());
@@ -82,25 +84,26 @@ impl fmt::Debug for MessageType {
     }
 }
 
-/// Two ends of a link that do not fit.
+/// An outbox and an inbox with different message types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an outbox gives `{}`, the inbox that it is linked to takes `{}`", given.name(), taken.name())]
 #[non_exhaustive]
 pub struct WrongMessage {
-    /// What the outbox gives.
+    /// The message type of the outbox.
     pub given: MessageType,
-    /// What the inbox takes.
+    /// The message type of the inbox.
     pub taken: MessageType,
 }
 
-/// The handle of a port, its message type erased. Made by [`Ports::erase`](super::Ports::erase).
+/// The handle of a port with its message type erased. Made by
+/// [`Ports::erase`](super::Ports::erase).
 #[derive(Debug)]
 pub enum AnyPort {
     /// Of an inbox.
     Inbox(AnyInbox),
     /// Of an outbox.
     Outbox(AnyOutbox),
-    /// Of as many outboxes as are wanted.
+    /// Of any number of outboxes.
     Outboxes(AnyOutboxes),
 }
 
@@ -114,16 +117,16 @@ pub struct AnyInbox {
 }
 
 impl AnyInbox {
-    /// What it takes.
+    /// Returns its message type.
     pub fn message(&self) -> MessageType {
         self.message
     }
 
-    /// The handle that it was.
+    /// Returns the original handle.
     ///
     /// # Errors
     ///
-    /// [`WrongMessage`] if it is one of another type.
+    /// [`WrongMessage`] if it has another type.
     pub fn typed<T: Message>(self) -> Result<InboxHandle<T>, WrongMessage> {
         self.message.expect(MessageType::of::<T>())?;
         Ok(InboxHandle::new(self.key))
@@ -150,12 +153,13 @@ pub struct AnyOutbox {
 }
 
 impl AnyOutbox {
-    /// What it gives.
+    /// Returns its message type.
     pub fn message(&self) -> MessageType {
         self.message
     }
 
-    /// The same, for a link that closes a circle: see [`LinkOptions::feedback`](crate::LinkOptions::feedback).
+    /// Returns the same handle, for a link that closes a circle: see
+    /// [`LinkOptions::feedback`](crate::LinkOptions::feedback).
     pub fn feedback(self) -> Self {
         Self {
             feedback: true,
@@ -163,11 +167,11 @@ impl AnyOutbox {
         }
     }
 
-    /// The handle that it was.
+    /// Returns the original handle.
     ///
     /// # Errors
     ///
-    /// [`WrongMessage`] if it is one of another type.
+    /// [`WrongMessage`] if it has another type.
     pub fn typed<T: Message>(self) -> Result<OutboxHandle<T>, WrongMessage> {
         MessageType::of::<T>().expect(self.message)?;
         Ok(OutboxHandle::new(self.key))
@@ -192,7 +196,7 @@ pub struct AnyOutboxes {
 }
 
 impl AnyOutboxes {
-    /// One more outbox. The component finds them in the order in which they were asked for.
+    /// Adds an outbox. The component finds its outboxes in the order of these calls.
     pub fn branch(&mut self) -> AnyOutbox {
         let key = self.next;
         self.next.branch += 1;

@@ -1,12 +1,12 @@
-//! Handles: what stands for the ports of a component while its graph is wired.
+//! Handles: they stand for the ports of a component while its graph is wired.
 
 use std::marker::PhantomData;
 
-/// Names a component of a graph that is being wired; unique in the program.
+/// Identifies a component of a graph that is being wired. Unique in the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ComponentId(pub(crate) u64);
 
-/// Names a port of a component; `branch` counts the outboxes of an [`Outboxes`] port.
+/// Identifies a port of a component. `branch` counts the outboxes of an [`Outboxes`] port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct PortKey {
     pub(crate) component: ComponentId,
@@ -14,7 +14,8 @@ pub(crate) struct PortKey {
     pub(crate) branch: usize,
 }
 
-/// Stands for an [`Inbox`](crate::Inbox) while a graph is wired. Linking consumes it: a port is linked once.
+/// Stands for an [`Inbox`](crate::Inbox) while a graph is wired. Linking consumes it: a port is
+/// linked once.
 #[derive(Debug)]
 #[must_use = "an inbox that is not linked is an error of the graph"]
 pub struct InboxHandle<T> {
@@ -22,7 +23,8 @@ pub struct InboxHandle<T> {
     message: PhantomData<fn(T)>,
 }
 
-/// Stands for an [`Outbox`](crate::Outbox) while a graph is wired. Linking consumes it: a port is linked once.
+/// Stands for an [`Outbox`](crate::Outbox) while a graph is wired. Linking consumes it: a port is
+/// linked once.
 #[derive(Debug)]
 #[must_use = "an outbox that is not linked is an error of the graph"]
 pub struct OutboxHandle<T> {
@@ -48,7 +50,8 @@ impl<T> OutboxHandle<T> {
     }
 }
 
-/// Stands for an [`Outboxes`](crate::Outboxes) port while a graph is wired; gives a handle for each outbox that is wanted.
+/// Stands for an [`Outboxes`](crate::Outboxes) port while a graph is wired. It returns a handle for
+/// each outbox.
 #[derive(Debug)]
 pub struct OutboxesHandle<T> {
     pub(crate) next: PortKey,
@@ -56,7 +59,7 @@ pub struct OutboxesHandle<T> {
 }
 
 impl<T> OutboxesHandle<T> {
-    /// One more outbox. The component finds them in the order in which they were asked for.
+    /// Adds an outbox. The component finds its outboxes in the order of these calls.
     pub fn branch(&mut self) -> OutboxHandle<T> {
         let key = self.next;
         self.next.branch += 1;

@@ -106,9 +106,10 @@ impl<T: Message> Port for Option<Outbox<T>> {
     }
 }
 
-/// A port of as many outboxes as the graph links, possibly none: what a router chooses among.
+/// A port with as many outboxes as the graph links, possibly zero. A router chooses among them.
 ///
-/// It is a slice of [`Outbox`]es, in the order in which the graph asked for them with [`OutboxesHandle::branch`].
+/// It is a slice of [`Outbox`]es, in the order in which the graph asked for them with
+/// [`OutboxesHandle::branch`].
 #[derive(Debug)]
 pub struct Outboxes<T>(Box<[Outbox<T>]>);
 

@@ -1,4 +1,4 @@
-//! The ports of a component as a struct, and the handles by which a graph wires them.
+//! The ports of a component as a struct, and the handles that a graph uses to wire them.
 
 mod common;
 mod erased;
@@ -19,9 +19,10 @@ use crate::port::{Letter, Message};
 
 /// The ports of a component: a struct whose fields are inboxes and outboxes.
 ///
-/// Derived. The derive also makes a struct of the same name followed by `Handles`, with the same fields, which
-/// [`Graph::add`](crate::Graph::add) returns for wiring. A field is an [`Inbox`](crate::Inbox), an [`Outbox`](crate::Outbox), an `Option` of either (it
-/// may be left unlinked), or [`Outboxes`] (as many as are linked).
+/// Use the derive. It also makes a struct of the same name plus `Handles`, with the same fields,
+/// which [`Graph::add`](crate::Graph::add) returns for wiring. A field is an
+/// [`Inbox`](crate::Inbox), an [`Outbox`](crate::Outbox), an `Option` of either (it may stay
+/// unlinked), or [`Outboxes`] (any number of links).
 ///
 /// # Examples
 ///
@@ -69,25 +70,25 @@ pub trait Ports: Sized + 'static {
     /// The same ports as handles, for wiring.
     type Handles;
 
-    /// What the ports are, in the order of their fields.
+    /// The descriptions of the ports, in the order of their fields.
     const PORTS: &'static [PortInfo];
 
     #[doc(hidden)]
     fn handles(component: ComponentId) -> Self::Handles;
 
-    /// The handles, their message types erased, in the order of [`PORTS`](Self::PORTS).
+    /// The handles with erased message types, in the order of [`PORTS`](Self::PORTS).
     #[doc(hidden)]
     fn erase(handles: Self::Handles) -> Vec<AnyPort>;
 
     #[doc(hidden)]
     fn open(wiring: &mut Wiring<'_>) -> Self;
 
-    /// The messages in hand, on their way to where the graph wants them when the component has failed.
+    /// The messages in hand, on their way to the dead letters after the component has failed.
     #[doc(hidden)]
     fn dead_letters(&self) -> Vec<Letter<'_>>;
 }
 
-/// One port of a component, as its struct of ports declares it.
+/// One port of a component, as declared in its struct of ports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PortInfo {
@@ -95,13 +96,13 @@ pub struct PortInfo {
     pub name: &'static str,
     /// Which end of a link it is.
     pub direction: Direction,
-    /// Whether the graph may leave it unlinked.
+    /// Whether the port may stay unlinked.
     pub optional: bool,
-    /// Whether it is as many outboxes as the graph wants.
+    /// Whether the port has any number of outboxes.
     pub many: bool,
-    /// What travels through it.
+    /// The type of its messages.
     pub message: MessageType,
-    /// What the comment on the field says.
+    /// The doc comment of the field.
     pub doc: &'static str,
 }
 
@@ -144,15 +145,15 @@ impl std::fmt::Display for Direction {
     note = "a port is an `Inbox<T>`, an `Outbox<T>`, an `Option` of either, or `Outboxes<T>`"
 )]
 pub trait Port: Sized + 'static {
-    /// What travels through the port.
+    /// The type of the port's messages.
     type Message: Message;
-    /// What stands for the port while a graph is wired.
+    /// The handle of the port while a graph is wired.
     type Handle;
     /// Which end of a link it is.
     const DIRECTION: Direction;
-    /// Whether the graph may leave it unlinked.
+    /// Whether the port may stay unlinked.
     const OPTIONAL: bool;
-    /// Whether it is as many ends as the graph wants.
+    /// Whether the port has any number of ends.
     const MANY: bool = false;
 
     #[doc(hidden)]

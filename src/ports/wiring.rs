@@ -15,27 +15,28 @@ use crate::link::circle::Busy;
 use crate::link::within::{AnyQueue, Queue};
 use crate::port::{Inbox, Kept, Message, Outbox};
 
-/// One link of a graph that is being started, its message type erased.
+/// One link of a graph that is being started, with its message type erased.
 pub(crate) enum AnyLink {
     /// A [`Queue`] of the link's message type.
     Within(Rc<dyn AnyQueue>),
     /// The [`Ends`] of the link's message type.
     Across(Box<dyn AnyEnds>),
-    /// An inbox behind a function, an `Option<Inbox>` of the link's message type, once the function has been fused.
+    /// An inbox behind a function, an `Option<Inbox>` of the link's message type, once the function
+    /// has been fused.
     Fused(Box<dyn Any>),
-    /// The counters of one whose ends have all been taken.
+    /// The counters of a link whose ends have all been taken.
     Taken(Arc<dyn Counted>),
 }
 
 impl AnyLink {
-    /// Lets go of the ends, once all ports are open.
+    /// Drops the ends, once all ports are open.
     pub(crate) fn let_go(&mut self) {
         if let Self::Across(ends) = self {
             *self = Self::Taken(ends.counted());
         }
     }
 
-    /// Its counters, unless a function stands in its place.
+    /// Its counters, unless a fused function replaces it.
     pub(crate) fn counted(&self) -> Option<&dyn Counted> {
         match self {
             Self::Within(queue) => Some(&**queue),
@@ -50,7 +51,7 @@ impl AnyLink {
 pub struct Wiring<'a> {
     links: &'a mut [AnyLink],
     ports: slice::Iter<'a, Box<[PortLink]>>,
-    /// The name of a function that is to be fused into the inbox that it feeds.
+    /// The name of a function that will be fused into the inbox that it feeds.
     fuses: Option<&'a Arc<str>>,
     /// How many ports have been opened.
     opened: usize,
@@ -67,7 +68,7 @@ impl std::fmt::Debug for Wiring<'_> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PortLink {
     pub(crate) link: usize,
-    /// Whether the link stays open for this outbox's sake (false at a feedback link).
+    /// Whether this outbox keeps the link open (false for a feedback link).
     pub(crate) holds: bool,
     /// The number of this outbox among those that feed the link.
     pub(crate) feed: usize,
@@ -107,7 +108,7 @@ impl<'a> Wiring<'a> {
         }
     }
 
-    /// The wiring of a function that is to be fused.
+    /// The wiring of a function that will be fused.
     pub(crate) fn fusing(links: &'a mut [AnyLink], function: &'a PlannedComponent) -> Self {
         Self {
             fuses: Some(&function.name),
@@ -123,7 +124,8 @@ impl<'a> Wiring<'a> {
         P::open(self)
     }
 
-    /// Puts a function, whose ports are those of a [`Pipe`], into the place of the link that it feeds.
+    /// Replaces the link that a function feeds by the function, whose ports are those of a
+    /// [`Pipe`].
     pub(crate) fn fuse<A: Message, B: Message, F: Fused<B> + 'static>(
         &mut self,
         function: impl FnOnce(Inbox<A>) -> F,
@@ -135,7 +137,7 @@ impl<'a> Wiring<'a> {
         }
     }
 
-    /// The ends that this component needs, to be opened on another thread.
+    /// The ends that this component needs, which are opened on another thread.
     pub(crate) fn detach(&mut self, ports: &[PortInfo]) -> DetachedWiring {
         let mut detached = DetachedWiring::default();
         for info in ports {
@@ -177,7 +179,7 @@ impl<'a> Wiring<'a> {
         }
     }
 
-    /// The links of the port whose turn it is: ports open in the order of their fields.
+    /// The links of the next port: ports open in the order of their fields.
     pub(super) fn next_port(&mut self) -> &'a [PortLink] {
         self.opened += 1;
         self.ports
@@ -185,7 +187,7 @@ impl<'a> Wiring<'a> {
             .expect("a component has the ports that its struct declares")
     }
 
-    /// The inbox at the end of a link, for the port whose turn it was.
+    /// The inbox at the end of a link, for the port that was just opened.
     pub(super) fn inbox<T: Message>(&mut self, at: PortLink) -> Inbox<T> {
         let port = self.opened - 1;
         match self.letters.iter().find(|letters| letters.port == port) {
@@ -236,9 +238,10 @@ pub(crate) struct DetachedWiring {
     links: Vec<Box<dyn AnyEnds>>,
     ports: Vec<Box<[PortLink]>>,
     letters: Vec<LettersLink>,
-    /// What holds the links open for its outboxes. It stays with the flow: a thread cannot be ended from outside, but its links can.
+    /// Holds the links open for its outboxes. It stays with the flow: a thread cannot be ended from
+    /// outside, but its links can be closed.
     pub(crate) held: Vec<Box<dyn AnyEnds>>,
-    /// Says that the thread has something to do, if it is in a circle.
+    /// Marks the thread as having work, if it is in a circle.
     pub(crate) busy: Option<Busy>,
 }
 

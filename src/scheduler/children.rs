@@ -11,9 +11,10 @@ use crate::flow::Flow;
 use crate::graph::{Graph, GraphError};
 use crate::supervision::Fault;
 
-/// Graphs that a component runs beside itself, on its own worker or on others: what a chassis is made of.
+/// Graphs that a component runs beside itself, on its own worker or on others. A chassis uses them.
 ///
-/// Dropping it drops the graphs. In them [`stopping`](crate::stopping) tells of the wish that concerns the component.
+/// Dropping it drops the graphs. Inside them, [`stopping`](crate::stopping) reports the stop of the
+/// component.
 ///
 /// # Examples
 ///
@@ -54,12 +55,12 @@ pub struct Children {
 
 type Outcome = Result<(), Fault>;
 
-/// What the children hear of their component.
+/// What the component signals to its children.
 #[derive(Debug, Default)]
 struct Leash {
-    /// They are to come to their ends.
+    /// They must end.
     stop: Stop,
-    /// They are to be dropped.
+    /// They must be dropped.
     cut: Stop,
 }
 
@@ -70,9 +71,9 @@ impl Default for Children {
 }
 
 impl Children {
-    /// None yet.
+    /// No signal yet.
     pub fn new() -> Self {
-        // A report for each child at the most: the children are bounded by whoever starts them.
+        // At most one report for each child: the component limits the number of children.
         let (report, reports) = flume::unbounded();
         Self {
             leash: Arc::default(),
@@ -82,11 +83,11 @@ impl Children {
         }
     }
 
-    /// Runs a graph. Where there are no workers it runs on this thread, beside the component.
+    /// Runs a graph. Outside of a scheduler it runs on this thread, beside the component.
     ///
     /// # Errors
     ///
-    /// [`GraphError`] names the mistake in the graph; nothing has run.
+    /// [`GraphError`] describes the mistake in the graph. Nothing has run.
     pub fn start(&mut self, placement: Placement, graph: Graph) -> Result<(), GraphError> {
         let checked = graph.check()?;
         let report = Report(Some(self.report.clone()));
@@ -99,12 +100,14 @@ impl Children {
         Ok(())
     }
 
-    /// How many have not ended, or have but were not asked about by [`next_end`](Self::next_end).
+    /// Returns how many have not ended, or have ended but were not returned by
+    /// [`next_end`](Self::next_end).
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// Waits until one of them has ended; `None` if there is none. Nothing is lost if the wait is given up.
+    /// Waits until one of them has ended. Returns `None` if there are no children. A cancelled wait
+    /// loses nothing.
     pub async fn next_end(&mut self) -> Option<Result<(), Fault>> {
         if self.count == 0 {
             return None;
@@ -126,11 +129,12 @@ impl Drop for Children {
     }
 }
 
-/// Runs a child to its end, or until it is to be dropped.
+/// Runs a child to its end, or until it must be dropped.
 async fn run(mut flow: Flow, leash: &Leash, wish: Option<Arc<Stop>>) -> Outcome {
     let (mut stop, mut cut) = (pin!(leash.stop.wait()), pin!(leash.cut.wait()));
     let mut is_stopping = false;
-    // Whom the wishes wake: to wait for them takes locks that all children share, to look at them does not.
+    // The waker for the signals. To wait for them takes locks that all children share; to check
+    // them does not.
     let mut waker: Option<Waker> = None;
     poll_fn(|cx| {
         if !waker
@@ -165,7 +169,7 @@ struct Report(Option<flume::Sender<Outcome>>);
 impl Report {
     fn send(mut self, outcome: Outcome) {
         if let Some(report) = self.0.take() {
-            // Its component may have gone meanwhile.
+            // Its component may be gone already.
             let _ = report.send(outcome);
         }
     }

@@ -1,4 +1,4 @@
-//! A group of flows that a component spawned.
+//! A group of flows that a component has spawned.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -9,7 +9,8 @@ use super::worker;
 use crate::flow::Flow;
 use crate::mutation::mutated;
 
-/// Flows spawned on this worker by one component, which can wait until all of them have ended.
+/// Flows spawned on this worker by one component. The component can wait until all of them have
+/// ended.
 ///
 /// Dropping the group does not end its flows.
 ///
@@ -51,7 +52,7 @@ struct Group {
 }
 
 impl Flows {
-    /// An empty group.
+    /// Makes an empty group.
     pub fn new() -> Self {
         Self::default()
     }
@@ -65,12 +66,12 @@ impl Flows {
         worker::spawn_counted(flow, self.enter());
     }
 
-    /// How many of the flows run.
+    /// Returns how many of the flows run.
     pub fn count(&self) -> usize {
         self.0.count.get()
     }
 
-    /// Waits until none of them runs.
+    /// Waits until all of them have ended.
     pub async fn finished(&self) {
         poll_fn(|cx| {
             if self.count() == 0 {

@@ -1,4 +1,4 @@
-//! What the workers are told, each by a queue of its own.
+//! The jobs of the workers. Each worker has a queue of its own.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::census::Registry;
 
-/// What a worker is told.
+/// A message to a worker.
 pub(super) enum Job {
     Run(Box<dyn FnOnce() + Send>),
-    /// Do this, which runs nothing, also while what runs is to end.
+    /// Run this job, which starts no graph. It also runs while the worker waits for the end of its
+    /// graphs.
     Look(Box<dyn FnOnce(&Registry) + Send>),
-    /// Take nothing more; end when all that runs has ended.
+    /// Accept nothing more, and end when everything that runs has ended.
     Finish,
 }
 
@@ -25,11 +26,12 @@ impl fmt::Debug for Job {
     }
 }
 
-/// The jobs of one worker, for those who tell it.
+/// The sending end of one worker's jobs.
 #[derive(Debug)]
 pub(super) struct Jobs(Arc<Shared>);
 
-/// The jobs of one worker, for itself. Once this is dropped jobs are dropped, so that whoever waits for one sees its end.
+/// The receiving end of one worker's jobs. Once it is dropped, jobs are dropped, so that waits for
+/// a job see its end.
 #[derive(Debug)]
 pub(super) struct Queue(Arc<Shared>);
 
@@ -40,7 +42,7 @@ struct Shared {
     is_closed: AtomicBool,
 }
 
-/// A queue of jobs. It is not bounded: those who start graphs bound these.
+/// A queue of jobs. It has no limit: the code that starts graphs limits them.
 pub(super) fn jobs() -> (Jobs, Queue) {
     let (to, from) = flume::unbounded();
     let is_closed = AtomicBool::new(false);
@@ -53,16 +55,16 @@ pub(super) fn jobs() -> (Jobs, Queue) {
 }
 
 impl Jobs {
-    /// Whether nobody does these jobs any more.
+    /// Whether the worker is gone.
     pub(super) fn is_closed(&self) -> bool {
         self.0.is_closed.load(Ordering::SeqCst)
     }
 
-    /// Tells the worker to do a job.
+    /// Sends a job to the worker.
     pub(super) fn send(&self, job: Job) {
         // Both ends are here: it cannot fail.
         let _ = self.0.to.send(job);
-        // Whoever comes second, this or the end of the worker, sees what the other has done.
+        // Whichever comes second, this or the end of the worker, sees what the other has done.
         if self.0.is_closed.load(Ordering::SeqCst) {
             self.0.drop_jobs();
         }
@@ -70,7 +72,7 @@ impl Jobs {
 }
 
 impl Queue {
-    /// The next job.
+    /// Waits for the next job.
     pub(super) async fn next(&self) -> Job {
         match self.0.from.recv_async().await {
             Ok(job) => job,

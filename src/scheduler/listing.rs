@@ -1,4 +1,4 @@
-//! The graphs that run, to be told to stop.
+//! The running graphs, so that they can be stopped.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::stop::Stop;
 
-/// How to stop each graph that runs. To list one, or to take it out, costs the same however many
-/// there are.
+/// How to stop each running graph. Adding and removing one takes constant time, however many there
+/// are.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
     graphs: Mutex<Graphs>,
-    /// Set while all are being stopped, once those that are left only answer others.
+    /// Set while all are being stopped, once the remaining ones only answer others.
     others_ended: Stop,
-    /// Whether all are to stop.
+    /// Whether all must stop.
     is_stopping: Arc<AtomicBool>,
 }
 
@@ -50,14 +50,14 @@ impl Listing {
         }
     }
 
-    /// How to stop one more graph.
+    /// Registers how to stop one more graph.
     pub(super) fn stop(&self) -> Stop {
         Stop::of_all(&self.is_stopping)
     }
 
-    /// Has every graph come to its end.
+    /// Stops every graph gracefully.
     pub(super) fn stop_all(&self) {
-        // All know of it before any of them does anything about it.
+        // All are informed before any of them acts.
         self.is_stopping.store(true, Ordering::SeqCst);
         let mut graphs = self.graphs();
         graphs.is_stopping = true;
@@ -76,7 +76,8 @@ impl Listing {
 }
 
 impl Listed {
-    /// Waits, while all graphs are being stopped, until those that are left only answer others, as this one does from now on.
+    /// Waits, while all graphs are being stopped, until the remaining ones only answer others. This
+    /// graph counts as one of them from now on.
     pub(super) async fn others_ended(&self) {
         self.rest();
         if self.listing.graphs().is_stopping {

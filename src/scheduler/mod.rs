@@ -1,4 +1,4 @@
-//! The scheduler: a pool of workers, and who runs where.
+//! The scheduler: a pool of workers, and the placement of graphs.
 
 mod children;
 mod exit;
@@ -33,9 +33,9 @@ use threads::Threads;
 
 use crate::graph::{Graph, GraphError};
 
-/// Runs graphs over a pool of threads.
+/// Runs graphs on a pool of threads.
 ///
-/// Dropping it stops at once what still runs; [`stop`](Self::stop) lets it drain.
+/// Dropping it stops at once what still runs. [`stop`](Self::stop) lets it drain.
 ///
 /// # Examples
 ///
@@ -58,7 +58,7 @@ pub struct Scheduler {
     threads: Threads,
 }
 
-/// How long a worker has to say what it runs when that is to be dropped.
+/// How long a worker has to report what it runs before that is dropped.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
 impl Default for Scheduler {
@@ -68,36 +68,36 @@ impl Default for Scheduler {
 }
 
 impl Scheduler {
-    /// A scheduler with a worker for each core.
+    /// Makes a scheduler with one worker for each core.
     ///
     /// # Panics
     ///
-    /// Like [`with_workers`](Self::with_workers).
+    /// The same as those of [`with_workers`](Self::with_workers).
     pub fn new() -> Self {
         Self::with_options(&WorkerOptions::new())
     }
 
-    /// A scheduler with this many workers.
+    /// Makes a scheduler with this many workers.
     ///
     /// # Panics
     ///
-    /// If `count` is 0, or if the system does not let the threads start.
+    /// If `count` is 0, or if the system refuses to start the threads.
     pub fn with_workers(count: usize) -> Self {
         Self::with_options(&WorkerOptions::new().count(count))
     }
 
-    /// A scheduler with workers of a certain kind.
+    /// Makes a scheduler whose workers have the given options.
     ///
     /// # Panics
     ///
-    /// If the system does not let the threads start.
+    /// If the system refuses to start the threads.
     pub fn with_options(options: &WorkerOptions) -> Self {
         let (workers, queues) = Workers::new(options.count);
         let threads = Threads::start(options, &workers, queues);
         Self { workers, threads }
     }
 
-    /// The workers, for placing graphs from anywhere.
+    /// Returns the workers. Use them to place graphs from any thread.
     pub fn workers(&self) -> &Workers {
         &self.workers
     }
@@ -106,19 +106,21 @@ impl Scheduler {
     ///
     /// # Errors
     ///
-    /// [`GraphError`] names the mistake in the graph; nothing has run.
+    /// [`GraphError`] describes the mistake in the graph. Nothing has run.
     pub fn run(&self, graph: Graph) -> Result<Running, GraphError> {
         self.workers.run(Placement::Any, graph)
     }
 
-    /// Stops gracefully: the sources of every graph end, what was accepted drains, and what has not drained after `deadline` is
-    /// dropped. Blocks this thread meanwhile: not for code that runs on a worker.
+    /// Stops gracefully: the sources of every graph end, accepted messages drain, and what has not
+    /// drained after `deadline` is dropped. Blocks this thread meanwhile: not for code that runs on
+    /// a worker.
     ///
-    /// A component that does not let go of its worker is given half a second more, and is left behind then, with its thread.
+    /// A component that blocks its worker gets half a second more. Then it is left behind, with its
+    /// thread.
     ///
     /// # Errors
     ///
-    /// [`NotDrained`] says what was dropped, and which components have blocked their workers.
+    /// [`NotDrained`] lists what was dropped, and the components that have blocked their workers.
     pub fn stop(mut self, deadline: Duration) -> Result<(), NotDrained> {
         refuse_to_block("Scheduler::stop", "`Running::stop` and `Running::finished`");
         self.begin_stop();
@@ -146,7 +148,7 @@ impl Scheduler {
     }
 }
 
-/// The moment after a time, or one that nobody waits for.
+/// The moment after a duration, or one so far away that nobody waits for it.
 pub(crate) fn deadline_after(time: Duration) -> Instant {
     const AGES: Duration = Duration::from_secs(u32::MAX as u64);
     let now = crate::time::now();

@@ -1,9 +1,10 @@
-//! How many workers a scheduler has, and what their threads are like.
+//! The number of workers of a scheduler, and the options of their threads.
 
-/// The stack of a worker, in bytes: as much as the first thread of a program has. It takes memory only where it is used.
+/// The stack of a worker, in bytes: the same as that of a program's first thread. It takes memory
+/// only where it is used.
 const STACK_SIZE: usize = 8 << 20;
 
-/// What the workers of a [`Scheduler`](crate::Scheduler) are like.
+/// The options of the workers of a [`Scheduler`](crate::Scheduler).
 ///
 /// # Examples
 ///
@@ -28,7 +29,7 @@ impl Default for WorkerOptions {
 }
 
 impl WorkerOptions {
-    /// A worker for each core, named `worker 0` and so on, each with a stack of 8 MiB.
+    /// One worker for each core, named `worker 0` and so on, each with a stack of 8 MiB.
     pub fn new() -> Self {
         Self {
             count: std::thread::available_parallelism().map_or(1, usize::from),
@@ -37,7 +38,7 @@ impl WorkerOptions {
         }
     }
 
-    /// The number of workers.
+    /// Sets the number of workers.
     ///
     /// # Panics
     ///
@@ -48,15 +49,16 @@ impl WorkerOptions {
         self
     }
 
-    /// The name of the threads, which is followed by their number. Linux shows the first 15 bytes.
+    /// Sets the name of the threads; their number follows it. Linux shows the first 15 bytes.
     pub fn name(mut self, name: &str) -> Self {
-        // The system takes no name with a zero byte.
+        // The system does not accept a name with a zero byte.
         self.name = name.replace('\0', "");
         self
     }
 
-    /// The stack of each worker, in bytes. Graphs that are awaited inside of each other, and large messages by value, need more
-    /// of it; a flow that is too deep for it fails with a fault that says so.
+    /// Sets the stack of each worker, in bytes. Graphs that are awaited inside each other, and
+    /// large messages by value, need more of it. A flow that is too deep for the stack fails with a
+    /// fault that says so.
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = bytes;
         self

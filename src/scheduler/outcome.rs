@@ -1,4 +1,4 @@
-//! How a graph, or a whole scheduler, has come to its end otherwise than by draining.
+//! The ways in which a graph, or a whole scheduler, ends other than by draining.
 
 use std::fmt;
 use std::io;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::census::{Census, Place};
 use crate::supervision::{Cause, Fault};
 
-/// Why a graph has not come to its end by itself.
+/// The reason why a graph has not ended by itself.
 ///
 /// # Examples
 ///
@@ -44,21 +44,21 @@ pub enum RunError {
     Start {
         /// The graph.
         graph: Arc<str>,
-        /// What happened.
+        /// The error.
         cause: Cause,
     },
-    /// It could not be dropped when its deadline had passed, because its worker does not come to it.
+    /// It could not be dropped when its deadline had passed, because its worker does not respond.
     #[error("graph `{graph}` could not be dropped at its deadline{}", Blocked(.blocked.as_ref()))]
     Blocked {
         /// The graph.
         graph: Arc<str>,
-        /// The component that does not let go of the worker.
+        /// The component that blocks the worker.
         blocked: Option<BlockedWorker>,
     },
 }
 
 impl RunError {
-    /// The fault that stopped the graph, if one did.
+    /// Returns the fault that stopped the graph, if a fault did.
     pub fn fault(&self) -> Option<&Fault> {
         match self {
             Self::Fault(fault) => Some(fault),
@@ -78,13 +78,14 @@ impl fmt::Display for Blocked<'_> {
     }
 }
 
-/// A worker that could not be ended, because a component does not let go of it.
+/// A worker that could not be ended, because a component blocks it.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct BlockedWorker {
     /// The number of the worker.
     pub worker: usize,
-    /// The component, and where it was added to its graph; `None` if something else keeps the worker.
+    /// The component, and where it was added to its graph. `None` if something else blocks the
+    /// worker.
     pub component: Option<(Place, &'static Location<'static>)>,
 }
 
@@ -139,7 +140,7 @@ impl NotDrained {
     /// What still runs.
     pub(super) fn of(census: &Census) -> Self {
         let running = census.graphs.iter().filter(|graph| graph.running > 0);
-        // What waits in a link that leads out of its graph is still there for who takes from it.
+        // Messages in a link that leads out of its graph are still there for its receiver.
         let links = running.clone().flat_map(|graph| &graph.links);
         let messages = links.filter(|link| link.to.is_some());
         Self {
@@ -151,7 +152,7 @@ impl NotDrained {
         }
     }
 
-    /// With messages that components have had to drop.
+    /// Adds messages that components had to drop.
     pub(super) fn with_messages(mut self, dropped: u64) -> Self {
         self.messages += dropped;
         self
@@ -162,17 +163,20 @@ impl NotDrained {
         self
     }
 
-    /// The graphs that were dropped, and how many of each.
+    /// Returns the graphs that were dropped, and how many of each.
     pub fn graphs(&self) -> &[(Arc<str>, u64)] {
         &self.graphs
     }
 
-    /// How many messages waited in their links, or were [dropped](crate::note_dropped) by components that could not pass them on. What components had in hand is not among them.
+    /// Returns how many messages waited in their links, or were [dropped](crate::note_dropped) by
+    /// components that could not pass them on. Messages that components had in hand are not
+    /// included.
     pub fn messages(&self) -> u64 {
         self.messages
     }
 
-    /// The workers that a component does not let go of. Their threads are left behind, with all that they run.
+    /// Returns the workers that a component blocks. Their threads are left behind, with all that
+    /// they run.
     pub fn blocked(&self) -> &[BlockedWorker] {
         &self.blocked
     }
@@ -210,11 +214,11 @@ impl fmt::Display for NotDrained {
 
 impl std::error::Error for NotDrained {}
 
-/// Why a scheduler that ran until a signal has not ended as it should.
+/// The reason why a scheduler that ran until a signal has failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StopError {
-    /// The system does not let the signals be watched; nothing has been stopped.
+    /// The system refuses to watch the signals. Nothing has been stopped.
     #[error("signals cannot be watched: {0}")]
     Signals(#[from] io::Error),
     /// The deadline has passed, and what was left has been dropped.

@@ -1,4 +1,4 @@
-//! The workers of a scheduler, and where a graph is to run.
+//! The workers of a scheduler, and the placement of graphs.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ use crate::graph::{Graph, GraphError};
 use crate::supervision::Cause;
 use crate::time::now;
 
-/// Where a graph is to run.
+/// Where to run a graph.
 ///
 /// # Examples
 ///
@@ -35,15 +35,15 @@ use crate::time::now;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Placement {
-    /// On the worker that asks; on any, if the asking thread is none.
+    /// On the current worker. If the current thread is not a worker: on any.
     Here,
     /// On this worker, counted from 0, modulo the number of workers.
     Worker(usize),
-    /// On any: the workers take turns.
+    /// On any worker: they take turns.
     Any,
 }
 
-/// The workers of a scheduler: a handle that may be cloned and kept anywhere.
+/// The workers of a scheduler: a handle that can be cloned and kept anywhere.
 #[derive(Debug, Clone)]
 pub struct Workers(Arc<Pool>);
 
@@ -52,17 +52,17 @@ struct Pool {
     jobs: Box<[Jobs]>,
     next: AtomicUsize,
     graphs: Arc<Listing>,
-    /// Whether the workers have been told to take nothing more.
+    /// Whether the workers have been closed.
     is_finishing: Mutex<bool>,
-    /// What each worker is at.
+    /// What each worker is doing.
     at: Box<[Arc<At>]>,
     began: Instant,
-    /// How many messages components have had to drop while their graphs were being stopped.
+    /// How many messages components had to drop while their graphs were being stopped.
     dropped: AtomicU64,
 }
 
 impl Workers {
-    /// So many workers, and what each of them is to do.
+    /// Makes this many workers, and the job queue of each.
     pub(super) fn new(count: usize) -> (Self, Vec<Queue>) {
         let (jobs, queues): (Vec<_>, _) = (0..count).map(|_| jobs()).unzip();
         let pool = Pool {
@@ -77,7 +77,7 @@ impl Workers {
         (Self(Arc::new(pool)), queues)
     }
 
-    /// How many there are.
+    /// Returns the number of workers.
     pub fn count(&self) -> usize {
         self.0.jobs.len()
     }
@@ -86,7 +86,8 @@ impl Workers {
     ///
     /// # Errors
     ///
-    /// [`GraphError`] names the mistake in the graph, or says that the scheduler has been stopped; nothing has run.
+    /// [`GraphError`] describes the mistake in the graph, or says that the scheduler has been
+    /// stopped. Nothing has run.
     pub fn run(&self, placement: Placement, graph: Graph) -> Result<Running, GraphError> {
         let checked = graph.check()?;
         let name = checked.name();
@@ -116,7 +117,7 @@ impl Workers {
         Ok(running)
     }
 
-    /// Spawns a flow on a chosen worker; `start` makes it there.
+    /// Spawns a flow on a chosen worker. `start` makes it there.
     pub fn spawn(&self, placement: Placement, start: impl FnOnce() -> Flow + Send + 'static) {
         let stop = stop::current();
         self.submit(placement, move || worker::adopt(start(), stop));
@@ -131,8 +132,8 @@ impl Workers {
         self.0.jobs[index % self.count()].send(Job::Run(Box::new(job)));
     }
 
-    /// Does something for a component: here, if the workers take nothing more, because the component may have to finish what
-    /// was accepted.
+    /// Runs a job for a component. If the workers are closed, it runs here, because the component
+    /// may have to finish what was accepted.
     pub(super) fn submit_for_component(
         &self,
         placement: Placement,
@@ -147,7 +148,8 @@ impl Workers {
         }
     }
 
-    /// Has each worker look at what it runs, when it comes to it; `look` gets its number.
+    /// Makes each worker inspect what it runs, at its next opportunity. `look` gets the number of
+    /// the worker.
     pub(crate) fn look(&self, look: impl Fn(usize, &Registry) + Clone + Send + 'static) {
         for (index, jobs) in self.0.jobs.iter().enumerate() {
             let look = look.clone();
@@ -155,7 +157,7 @@ impl Workers {
         }
     }
 
-    /// The first worker that does not answer, and the component that it is at.
+    /// Returns the first worker that does not answer, and the component that it polls.
     pub(super) fn blocked(&self, patience: Duration) -> Option<BlockedWorker> {
         let census = self.census_blocking(patience);
         let silent = census.workers.iter().find(|worker| !worker.answers)?;
@@ -177,9 +179,9 @@ impl Workers {
         self.0.next.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Has the workers take nothing more, and end when all that runs has ended.
+    /// Closes the workers: they accept nothing more, and end when everything that runs has ended.
     pub(super) fn finish(&self) {
-        // No job of a component comes after the last: it would not be done.
+        // No job of a component comes after the last one: it would not run.
         let mut is_finishing = self.0.is_finishing();
         *is_finishing = true;
         for jobs in &self.0.jobs {
@@ -191,12 +193,12 @@ impl Workers {
         self.0.dropped.fetch_add(messages, Ordering::Relaxed);
     }
 
-    /// How many messages components have had to drop while their graphs were being stopped.
+    /// Returns how many messages components had to drop while their graphs were being stopped.
     pub(crate) fn dropped(&self) -> u64 {
         self.0.dropped.load(Ordering::Relaxed)
     }
 
-    /// Has every graph come to its end.
+    /// Stops every graph gracefully.
     pub(crate) fn stop_graphs(&self) {
         self.0.graphs.stop_all();
     }

@@ -1,4 +1,4 @@
-//! A graph that runs, in the hands of who runs it.
+//! A handle to a running graph.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::stop::Stop;
 use super::{LAST_WORDS, RunError, Workers, deadline_after, refuse_to_block};
 
-/// A graph that runs.
+/// A running graph.
 ///
 /// # Examples
 ///
@@ -39,7 +39,8 @@ pub struct Running {
     pub(super) workers: Workers,
 }
 
-/// How long a graph may take to be dropped at its deadline. A worker that takes longer is blocked by a component.
+/// How long a graph may take to be dropped at its deadline. If its worker takes longer, a component
+/// blocks the worker.
 const DROP: Duration = Duration::from_millis(500);
 
 impl Running {
@@ -47,7 +48,8 @@ impl Running {
     ///
     /// # Errors
     ///
-    /// [`RunError`]: a fault stopped the graph, or it was cut off, or it could not be started.
+    /// [`RunError`]: a fault stopped the graph, or it was dropped before its end, or it could not
+    /// be started.
     ///
     /// # Panics
     ///
@@ -57,11 +59,12 @@ impl Running {
         self.outcome.recv().unwrap_or_else(|_| Err(self.cut_off()))
     }
 
-    /// Like [`wait`](Self::wait), but gives up at a moment; `None` then, and the graph runs on.
+    /// Like [`wait`](Self::wait), but stops waiting at a deadline. Then it returns `None`, and the
+    /// graph continues.
     ///
     /// # Panics
     ///
-    /// Like [`wait`](Self::wait).
+    /// The same as those of [`wait`](Self::wait).
     pub fn wait_until(&self, moment: Instant) -> Option<Result<(), RunError>> {
         refuse_to_block("wait_until", "`finished().await`");
         match self.outcome.recv_deadline(moment) {
@@ -71,7 +74,7 @@ impl Running {
         }
     }
 
-    /// How the graph has ended; as if it had not failed, if it has not ended.
+    /// Returns how the graph has ended. If it has not ended, returns the same as without a failure.
     pub(crate) fn try_outcome(&self) -> Result<(), RunError> {
         self.outcome.try_recv().unwrap_or(Ok(()))
     }
@@ -80,36 +83,38 @@ impl Running {
     ///
     /// # Errors
     ///
-    /// As [`wait`](Self::wait).
+    /// The same as those of [`wait`](Self::wait).
     pub async fn finished(self) -> Result<(), RunError> {
         let outcome = self.outcome.recv_async().await;
         outcome.unwrap_or_else(|_| Err(self.cut_off()))
     }
 
-    /// Its scheduler has gone, and has dropped it.
+    /// Its scheduler is gone, and has dropped it.
     fn cut_off(&self) -> RunError {
         RunError::CutOff {
             graph: self.graph.clone(),
         }
     }
 
-    /// Begins a graceful stop: the sources of the graph end, so that it drains. What a source was sending is still delivered. What
-    /// [feeds](crate::Graph::feed) the graph from outside is no source of its own: it drains once the sender has been dropped.
+    /// Begins a graceful stop: the sources of the graph end, so that it drains. What a source was
+    /// sending is still delivered. A sender that [feeds](crate::Graph::feed) the graph from outside
+    /// is not one of its sources: the graph drains once that sender has been dropped.
     pub fn stop(&self) {
         self.stop.set();
     }
 
-    /// Stops gracefully, and drops what has not drained after `deadline`; graphs that its components have spawned drain
-    /// by themselves. Gives whether everything drained. Blocks this thread meanwhile.
+    /// Stops gracefully, and drops what has not drained after `deadline`. Graphs that its
+    /// components have spawned drain by themselves. Returns whether everything drained. Blocks this
+    /// thread meanwhile.
     ///
     /// # Errors
     ///
-    /// As [`wait`](Self::wait). [`RunError::Blocked`] if a component does not let go of the worker, so that the graph could
-    /// not be dropped.
+    /// The same as those of [`wait`](Self::wait). [`RunError::Blocked`] if a component blocks the
+    /// worker, so that the graph could not be dropped.
     ///
     /// # Panics
     ///
-    /// Like [`wait`](Self::wait).
+    /// The same as those of [`wait`](Self::wait).
     ///
     /// # Examples
     ///

@@ -1,7 +1,8 @@
 //! Signals: ctrl-c and SIGTERM stop a scheduler gracefully.
 //!
-//! A thread of its own waits for them, with an event queue of its own, so that a second one ends the process whatever the workers
-//! and the waiting thread do. Once nobody waits for signals they do again what they do by default.
+//! A thread of its own waits for them, with an event queue of its own. So a second signal ends the
+//! process, whatever the workers and the waiting thread do. When nothing waits for signals any
+//! more, they have their default effect again.
 
 use std::future::{Future, pending, poll_fn};
 use std::io;
@@ -22,29 +23,31 @@ use super::{Scheduler, StopError, deadline_after, refuse_to_block};
 use crate::blocking::block_on;
 
 impl Scheduler {
-    /// Runs until SIGINT (ctrl-c) or SIGTERM comes, then stops gracefully, with `deadline` to drain. A second
-    /// signal ends the process at once, with status 130, whatever its components do.
+    /// Runs until SIGINT (ctrl-c) or SIGTERM arrives, then stops gracefully, with `deadline` to
+    /// drain. A second signal ends the process at once, with status 130, whatever its components
+    /// do.
     ///
-    /// When this has returned the signals do again what they do by default: they end the process.
+    /// After this has returned, the signals have their default effect again: they end the process.
     ///
     /// # Errors
     ///
-    /// [`StopError`]: the system does not let the signals be watched, and nothing has been stopped; or the deadline has passed, and
-    /// what was left has been dropped. A `main` that returns it ends with status 1.
+    /// [`StopError`]: the system refuses to watch the signals, and nothing has been stopped; or the
+    /// deadline has passed, and what was left has been dropped. A `main` that returns it exits with
+    /// status 1.
     ///
     /// # Panics
     ///
-    /// On a worker, which it would block. It may be called on a thread of another tokio runtime, which it blocks meanwhile:
-    /// use `spawn_blocking` if other tasks are to run there.
+    /// On a worker, which it would block. It may be called on a thread of another tokio runtime,
+    /// and blocks that thread: use `spawn_blocking` if other tasks must run there.
     pub fn until_ctrl_c(self, deadline: Duration) -> Result<(), StopError> {
         self.until_ctrl_c_or(pending(), deadline)
     }
 
-    /// Like [`until_ctrl_c`](Self::until_ctrl_c), but stops as well when `event` is there.
+    /// Like [`until_ctrl_c`](Self::until_ctrl_c), but also stops when `event` is ready.
     ///
     /// # Errors
     ///
-    /// Like [`until_ctrl_c`](Self::until_ctrl_c).
+    /// The same as those of [`until_ctrl_c`](Self::until_ctrl_c).
     ///
     /// # Examples
     ///
@@ -79,15 +82,15 @@ impl Scheduler {
     }
 }
 
-/// The signals, while somebody waits for them.
+/// The signals, while a call waits for them.
 struct Signals {
     /// Whether the next one ends the process.
     is_stopping: Arc<AtomicBool>,
-    /// Told of the first.
+    /// Receives the first one.
     first: flume::Receiver<()>,
     /// Ends the thread when it is dropped.
     leash: Option<flume::Sender<()>>,
-    /// What the timers of an event use.
+    /// The runtime for the timers of an event.
     runtime: runtime::Handle,
     thread: Option<JoinHandle<()>>,
 }
@@ -125,7 +128,8 @@ impl Signals {
         })
     }
 
-    /// Waits for a signal or an event, and gives whether it is the signal. From then on a signal ends the process.
+    /// Waits for a signal or an event. Returns whether it is the signal. From then on a signal ends
+    /// the process.
     fn came_before(&self, event: impl Future<Output = ()>) -> bool {
         let _entered = self.runtime.enter();
         let (mut signal, mut event) = (pin!(self.first.recv_async()), pin!(event));
@@ -163,7 +167,7 @@ fn wait_for_signals(
                 if is_stopping.swap(true, SeqCst) {
                     exit_at_once();
                 }
-                // Whoever waits for it takes one.
+                // The waiting call takes one.
                 let _ = tell.try_send(());
             }
         }
@@ -171,8 +175,8 @@ fn wait_for_signals(
     }));
 }
 
-/// Counts those that wait for signals. tokio's handlers stay for ever; ours does what the system would do if they were not there,
-/// unless somebody waits.
+/// Counts the calls that wait for signals. tokio's handlers stay installed for ever. If no call
+/// waits, our handler does what the system would do by default.
 #[derive(Default)]
 struct Watched {
     count: Mutex<usize>,

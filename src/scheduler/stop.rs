@@ -1,4 +1,4 @@
-//! The wish that a graph come to its end.
+//! The request that a graph ends.
 
 use std::cell::RefCell;
 use std::future::pending;
@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 
-/// Set once, by whoever wants a graph, and all that was spawned from it, to end.
+/// Set once, to end a graph and all that was spawned from it.
 #[derive(Debug, Default)]
 pub(super) struct Stop {
     is_set: AtomicBool,
     /// Set at once for all graphs of a scheduler.
     is_set_for_all: Arc<AtomicBool>,
-    /// How many messages components have had to drop since.
+    /// How many messages components had to drop since then.
     dropped: Arc<AtomicU64>,
     notify: Notify,
 }
@@ -50,11 +50,11 @@ impl Stop {
 }
 
 thread_local! {
-    /// The wish that concerns the task that is being polled.
+    /// The stop request of the task that is being polled.
     static CURRENT: RefCell<Option<Arc<Stop>>> = const { RefCell::new(None) };
 }
 
-/// Makes `stop` the one that concerns what runs now; gives back the one before.
+/// Makes `stop` the current one. Returns the previous one.
 pub(super) fn enter(stop: Option<Arc<Stop>>) -> Option<Arc<Stop>> {
     CURRENT.replace(stop)
 }
@@ -63,12 +63,12 @@ pub(super) fn current() -> Option<Arc<Stop>> {
     CURRENT.with_borrow(Clone::clone)
 }
 
-/// Whether the graph that this component belongs to is to come to its end.
+/// Returns whether the graph of this component must end.
 pub fn is_stopping() -> bool {
     CURRENT.with_borrow(|stop| stop.as_ref().is_some_and(|stop| stop.is_set()))
 }
 
-/// The wish that the graph of a component come to its end, for others to look at.
+/// The stop request of a component's graph, for other code to check.
 ///
 /// # Examples
 ///
@@ -97,18 +97,20 @@ pub fn is_stopping() -> bool {
 pub struct StopWish(Arc<Stop>);
 
 impl StopWish {
-    /// The one that concerns the component that is being polled; `None` outside of a scheduler.
+    /// Returns that of the component that is being polled. `None` outside of a scheduler.
     pub fn current() -> Option<Self> {
         current().map(Self)
     }
 
-    /// Whether the graph is to come to its end.
+    /// Returns whether the graph must end.
     pub fn is_set(&self) -> bool {
         self.0.is_set()
     }
 }
 
-/// To be told by a component that has to drop messages which were accepted, because its graph is being stopped. The stop then
+/// Call it in a component that has to drop accepted messages because its graph is being stopped.
+/// The stop then counts them, and does not report that everything has drained. Before a stop it
+/// counts nothing.
 /// counts them, and does not say that everything has drained. Before a stop it counts nothing.
 ///
 /// # Examples
@@ -139,10 +141,10 @@ pub fn note_dropped(messages: u64) {
     super::worker::note_dropped(messages);
 }
 
-/// Waits until the graph that this component belongs to is to come to its end.
+/// Waits until the graph of this component must end.
 ///
-/// Only what waits for the world needs this, in graphs spawned by a component: the sources of the graph that the
-/// scheduler runs are ended by it, and the end travels downstream.
+/// Only components that wait for outside events, in graphs spawned by a component, need this. The
+/// scheduler itself ends the sources of the graphs that it runs, and the end travels downstream.
 pub async fn stopping() {
     match current() {
         Some(stop) => stop.wait().await,

@@ -1,4 +1,5 @@
-//! The threads of the workers: how they are started, and ended whatever their components do.
+//! The threads of the workers: how they are started, and how they are ended whatever their
+//! components do.
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -10,10 +11,11 @@ use super::stop::Stop;
 use super::{WorkerOptions, Workers, worker};
 use crate::flow::stack;
 
-/// How long a worker may take to see that it is to drop what it runs. One that takes longer is blocked by a component.
+/// How long a worker may take to notice that it must drop what it runs. If it takes longer, a
+/// component blocks it.
 const NOTICE: Duration = Duration::from_millis(500);
 
-/// How long it may take to drop that.
+/// How long the drop itself may take.
 const DROP: Duration = Duration::from_secs(10);
 
 /// The threads of a scheduler.
@@ -39,7 +41,7 @@ impl Threads {
     ///
     /// # Panics
     ///
-    /// If the system does not let the threads start.
+    /// If the system refuses to start the threads.
     pub(super) fn start(options: &WorkerOptions, workers: &Workers, queues: Vec<Queue>) -> Self {
         let abort = Arc::new(Stop::default());
         let start = |(worker, queue)| {
@@ -68,14 +70,15 @@ impl Threads {
         Self { threads, abort }
     }
 
-    /// Waits until all have ended by themselves, or until the deadline has passed; gives whether they have.
+    /// Waits until all have ended by themselves, or until the deadline has passed. Returns whether
+    /// they have ended.
     pub(super) fn ended_by(&self, deadline: Instant) -> bool {
         self.threads
             .iter()
             .all(|thread| is_over_by(&thread.ended, deadline))
     }
 
-    /// Ends them all; gives those that a component does not let go of, whose threads are left behind.
+    /// Ends all of them. Returns those that a component blocks; their threads are left behind.
     pub(super) fn end(&mut self, workers: &Workers) -> Vec<BlockedWorker> {
         self.abort.set();
         let notice = Instant::now() + NOTICE;

@@ -1,4 +1,5 @@
-//! A worker: a thread that runs flows. The driver (sockets, timers) is a tokio runtime of its own; each flow is one task.
+//! A worker: a thread that runs flows. The driver (sockets, timers) is a tokio runtime of its own.
+//! Each flow is one task.
 
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
@@ -20,7 +21,7 @@ use crate::flow::Flow;
 use crate::simulation;
 use crate::supervision::{Fault, caught};
 
-/// What a worker knows of itself.
+/// The state of a worker.
 #[derive(Debug, Clone)]
 pub(crate) struct Worker {
     index: usize,
@@ -35,7 +36,8 @@ thread_local! {
 }
 
 impl Worker {
-    /// Makes workers that have no threads of their own: gives each, and what serves it, to `run`.
+    /// Makes workers without threads of their own. Passes each, and the future that serves it, to
+    /// `run`.
     pub(crate) fn simulate(
         count: usize,
         mut run: impl FnMut(Self, Pin<Box<dyn Future<Output = ()>>>),
@@ -64,13 +66,13 @@ impl Worker {
         self.index
     }
 
-    /// Makes `worker` the one that runs on this thread; gives back the one before.
+    /// Makes `worker` the one that runs on this thread. Returns the previous one.
     pub(crate) fn enter(worker: Option<Self>) -> Option<Self> {
         WORKER.replace(worker)
     }
 }
 
-/// Serves a queue; `running` is dropped when what is left is.
+/// Serves a queue. `running` is dropped when the rest is dropped.
 pub(super) fn run(
     index: usize,
     queue: &Queue,
@@ -115,7 +117,7 @@ async fn serve(queue: &Queue, flows: Flows, registry: &Registry) {
     first_of(flows.finished(), looks).await;
 }
 
-/// What starts a flow may run the user's code.
+/// The code that starts a flow may run the user's code.
 fn run_job(job: Box<dyn FnOnce() + Send>) {
     if let Err(cause) = caught(job) {
         log::error!("a graph could not be started: it {cause}");
@@ -131,13 +133,13 @@ async fn first_of(a: impl Future<Output = ()>, b: impl Future<Output = ()>) {
     .await;
 }
 
-/// The number of this worker, if this thread is one.
+/// The number of the current worker, if this thread is one.
 pub(crate) fn current() -> Option<usize> {
     WORKER.with_borrow(|worker| worker.as_ref().map(|worker| worker.index))
 }
 
-/// To be called before this thread would block: on a worker nothing else would run meanwhile, and in a simulation nobody is left
-/// who could end the wait. `instead` is what to use there.
+/// Call it before this thread would block: on a worker nothing else would run meanwhile, and in a
+/// simulation nothing else could end the wait. `instead` is the function to use there.
 ///
 /// # Panics
 ///
@@ -152,12 +154,12 @@ pub(crate) fn refuse_to_block(call: &str, instead: &str) {
     }
 }
 
-/// What this worker runs, if this thread is one.
+/// What the current worker runs, if this thread is one.
 pub(crate) fn current_registry() -> Option<Rc<Registry>> {
     WORKER.with_borrow(|worker| worker.as_ref().map(|worker| worker.registry.clone()))
 }
 
-/// Counts messages that a component of this worker has had to drop.
+/// Counts messages that a component of this worker had to drop.
 pub(super) fn note_dropped(messages: u64) {
     WORKER.with_borrow(|worker| {
         if let Some(worker) = worker {
@@ -166,7 +168,7 @@ pub(super) fn note_dropped(messages: u64) {
     });
 }
 
-/// The workers of the scheduler that this component runs under.
+/// Returns the workers of the scheduler that runs this component.
 ///
 /// # Panics
 ///
@@ -207,7 +209,7 @@ pub(super) fn adopt(flow: Flow, stop: Option<Arc<Stop>>) {
     });
 }
 
-/// Spawns the flow of a graph that somebody watches, and that can be stopped from outside.
+/// Spawns the flow of a graph that has a handle, and that can be stopped from outside.
 pub(super) fn launch(
     mut flow: Flow,
     stop: Arc<Stop>,
@@ -251,7 +253,7 @@ pub(super) fn launch(
     });
 }
 
-/// Tells of the end of a graph. If nobody waits for that, it is logged if it is none of its own making.
+/// Reports the end of a graph. If nothing waits for that, a fault or a failed start is logged.
 pub(super) fn report(ended: &flume::Sender<Result<(), RunError>>, outcome: Result<(), RunError>) {
     match ended.send(outcome).map_err(flume::SendError::into_inner) {
         Err(Err(RunError::Fault(fault))) => log_fault(Err(fault)),
@@ -268,7 +270,8 @@ fn spawn_task(task: impl Future<Output = ()> + 'static) {
     }
 }
 
-/// Spawns what a component runs beside itself; a worker, if this is one, does not end before it.
+/// Spawns a future that a component runs beside itself. If this thread is a worker, it does not end
+/// before that future.
 pub(super) fn spawn_child(task: impl Future<Output = ()> + 'static) {
     let running = WORKER.with_borrow(|worker| worker.as_ref().map(|worker| worker.flows.enter()));
     spawn_task(async move {
@@ -277,7 +280,7 @@ pub(super) fn spawn_child(task: impl Future<Output = ()> + 'static) {
     });
 }
 
-/// Does something on a worker; here, if this thread is none.
+/// Runs a job on a worker. If this thread is not a worker, the job runs here.
 pub(super) fn submit(placement: Placement, job: impl FnOnce() + Send + 'static) {
     let workers = WORKER.with_borrow(|worker| worker.as_ref().map(|worker| worker.workers.clone()));
     match workers {
@@ -293,7 +296,7 @@ fn log_fault(outcome: Result<(), Fault>) {
     }
 }
 
-/// A flow as a task: it knows which wish to stop concerns it, and counts as running until it is dropped.
+/// A flow as a task. It knows its stop request, and counts as running until it is dropped.
 struct Task {
     flow: Flow,
     stop: Option<Arc<Stop>>,

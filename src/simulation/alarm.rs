@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use super::world::{AlarmKey, World, now, with};
 
-/// A wait that goes off at a moment of the simulation's time.
+/// A wait that fires at a moment of the simulation's time.
 #[derive(Debug)]
 pub(crate) struct Alarm {
     deadline: Instant,
-    /// What it is known by, once somebody waits.
+    /// Its key, once a task waits for it.
     key: Option<AlarmKey>,
 }
 
@@ -39,7 +39,7 @@ impl Alarm {
         self.arm(cx)
     }
 
-    /// Waits until it goes off, at the next poll at the earliest.
+    /// Waits until it fires, at the next poll at the earliest.
     pub(crate) fn arm(&mut self, cx: &Context<'_>) -> Poll<()> {
         with(|world| {
             let key = self

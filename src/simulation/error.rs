@@ -1,4 +1,4 @@
-//! What can go wrong in a simulation.
+//! The errors of a simulation.
 
 use std::any::Any;
 use std::time::Duration;
@@ -7,11 +7,11 @@ use crate::graph::GraphError;
 use crate::scheduler::RunError;
 use crate::supervision::{Cause, Fault};
 
-/// Why a simulation has failed.
+/// The reason why a simulation has failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SimulationError {
-    /// The graph has a mistake; nothing has run.
+    /// The graph has a mistake. Nothing has run.
     #[error(transparent)]
     Graph(#[from] GraphError),
     /// A fault stopped the graph.
@@ -20,37 +20,38 @@ pub enum SimulationError {
     /// The graph could not be started.
     #[error(transparent)]
     Run(RunError),
-    /// Something beside the graph panicked.
+    /// A task beside the graph panicked.
     #[error("{name} panicked: {panic}")]
     Panicked {
         /// Its name.
         name: String,
-        /// What it said.
+        /// The message of the panic.
         panic: String,
     },
-    /// Nothing can happen any more, and not everything has ended: a wake-up was lost, or some wait for each other.
+    /// Nothing can happen any more, and not everything has ended: a wake-up was lost, or some
+    /// components wait for each other.
     #[error("nothing can happen any more, and these wait for ever: {}", waiting.join(", "))]
     Stalled {
-        /// Who waits, each as graph/component, and what for.
+        /// The waiting components, each as graph/component, and what they wait for.
         waiting: Vec<String>,
     },
-    /// The time was up before everything had ended.
+    /// The time limit passed before everything had ended.
     #[error("not at its end after {} s; still there: {}", after.as_secs_f64(), waiting.join(", "))]
     TimedOut {
-        /// How much virtual time there was.
+        /// The limit, in virtual time.
         after: Duration,
-        /// Who is left, each as graph/component, and what it waits for.
+        /// The remaining components, each as graph/component, and what they wait for.
         waiting: Vec<String>,
     },
-    /// So many polls that something seems to spin.
+    /// So many polls that a component seems to spin.
     #[error(
         "not at its end after {polls} polls: something spins, or `Simulation::polls` should allow for more"
     )]
     Spinning {
-        /// How many.
+        /// The number of polls.
         polls: u64,
     },
-    /// A component that has a thread of its own, whose steps cannot be ordered.
+    /// A component has a thread of its own, whose steps the simulation cannot order.
     #[error(
         "component `{component}` cannot be simulated, because it has a thread of its own (`blocking`): put a simulated one in its place"
     )]

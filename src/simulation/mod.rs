@@ -1,5 +1,5 @@
-//! Simulation: a graph runs on one thread, in virtual time, and whatever could happen in one order or another happens in an order that
-//! is drawn from a seed. The same seed gives the same run.
+//! Simulation: a graph runs on one thread, in virtual time. Events that could happen in several
+//! orders happen in an order drawn from a seed. The same seed produces the same run.
 //!
 //! ```text
 //!   seed ──▶ order of flows and of components in a flow, budgets, times of jobs      (the kernel)
@@ -33,12 +33,15 @@ use crate::supervision::Fault;
 use trace::Trace;
 use world::World;
 
-/// Runs a graph in a world of its own: on one thread, in virtual time, in an order drawn from a seed.
+/// Runs a graph in a simulated world: on one thread, in virtual time, in an order drawn from a
+/// seed.
 ///
-/// An hour of waiting passes in no time. [`spawn`](crate::spawn), [`Flows`](crate::Flows) and [`Workers`](crate::Workers) do what they always do, for
-/// as many workers as are asked for; jobs of [`unblock`](crate::unblock) and [`compute`](crate::compute) run in turn, and
-/// it takes a time drawn from the seed until they are seen to have ended. A [`blocking`](crate::blocking) component cannot be simulated, and neither can sockets and
-/// processes of the system: simulated ones take their place.
+/// An hour of waiting takes no real time. [`spawn`](crate::spawn), [`Flows`](crate::Flows) and
+/// [`Workers`](crate::Workers) work as usual, with any number of simulated workers. Jobs of
+/// [`unblock`](crate::unblock) and [`compute`](crate::compute) run one after another, and their
+/// ends are seen after a delay drawn from the seed. A [`blocking`](crate::blocking) component
+/// cannot be simulated, and neither can sockets and processes of the system: use simulated ones
+/// instead.
 ///
 /// # Examples
 ///
@@ -85,14 +88,14 @@ pub struct Simulation {
     stop_after: Option<Duration>,
     beside: Vec<(String, Beside)>,
     is_traced: bool,
-    /// Whether the trace is to be printed.
+    /// Whether to print the trace.
     is_replay: bool,
-    /// What goes wrong on purpose.
+    /// The mistakes that are made on purpose.
     #[cfg(feature = "mutations")]
     mistake: Option<&'static str>,
 }
 
-/// Makes the future of something beside the graph, on the thread where it will run.
+/// Makes the future of a task beside the graph, on the thread where it will run.
 type Beside = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()>>> + Send>;
 
 /// What a simulation may use.
@@ -133,33 +136,35 @@ impl Simulation {
         self
     }
 
-    /// Fails when this much virtual time has passed and the graph has not ended; a day otherwise.
+    /// Fails when this much virtual time has passed and the graph has not ended. The default is a
+    /// day.
     pub fn time_out(mut self, after: Duration) -> Self {
         self.limits.time = after;
         self
     }
 
-    /// Fails after this many polls, because something seems to spin; ten million otherwise.
+    /// Fails after this many polls, because a component seems to spin. The default is ten million.
     pub fn polls(mut self, most: u64) -> Self {
         self.limits.polls = most;
         self
     }
 
-    /// Stops all graphs gracefully, as [`Scheduler::stop`](crate::Scheduler::stop) does, after this much virtual time.
+    /// Stops all graphs gracefully, as [`Scheduler::stop`](crate::Scheduler::stop) does, after this
+    /// much virtual time.
     pub fn stop_after(mut self, time: Duration) -> Self {
         self.stop_after = Some(time);
         self
     }
 
-    /// Runs something beside the graph, that is not part of it: what feeds it and takes its results, a client, a check. It counts as
-    /// running on the first worker. If it panics, the simulation has failed.
+    /// Runs a task beside the graph: one that feeds the graph and takes its results, a client, a
+    /// check. It counts as running on the first worker. If it panics, the simulation fails.
     pub fn beside(mut self, name: &str, future: impl AsyncFnOnce() + Send + 'static) -> Self {
         let start: Beside = Box::new(move || Box::pin(async move { future().await }));
         self.beside.push((name.to_owned(), start));
         self
     }
 
-    /// Has the kernel and the components make a mistake.
+    /// Makes the kernel and the components commit a mistake.
     #[cfg(feature = "mutations")]
     #[doc(hidden)]
     pub fn mistake(mut self, mistake: &'static str) -> Self {
@@ -167,19 +172,22 @@ impl Simulation {
         self
     }
 
-    /// Keeps a line for each poll: [`Report::trace`].
+    /// Records a line for each poll: [`Report::trace`].
     pub fn traced(mut self) -> Self {
         self.is_traced = true;
         self
     }
 
-    /// Runs a graph, with all that it spawns and all that is [beside](Self::beside) it, until everything has ended.
+    /// Runs a graph, all that it spawns, and all tasks [beside](Self::beside) it, until everything
+    /// has ended.
     ///
-    /// It runs on a thread of its own, so that nothing that components keep for each thread survives from one simulation to the next.
+    /// It runs on a thread of its own, so that no thread-local state of a component survives from
+    /// one simulation to the next.
     ///
     /// # Errors
     ///
-    /// [`SimulationError`] says what went wrong: a mistake in the graph, a fault that stopped it, something that waits for ever.
+    /// [`SimulationError`] describes the failure: a mistake in the graph, a fault that stopped it,
+    /// or something that waits for ever.
     pub fn run(self, graph: Graph) -> Result<Report, SimulationError> {
         let name = format!("simulation {}", self.seed);
         thread::scope(|scope| {
@@ -244,7 +252,7 @@ impl fmt::Debug for Simulation {
     }
 }
 
-/// What is known of a simulation that came to its end.
+/// The report of a simulation that has ended.
 #[derive(Debug)]
 pub struct Report {
     elapsed: Duration,
@@ -256,38 +264,40 @@ pub struct Report {
 }
 
 impl Report {
-    /// How much virtual time passed.
+    /// How much virtual time has passed.
     pub fn elapsed(&self) -> Duration {
         self.elapsed
     }
 
-    /// How many polls there were, of components and of what holds them.
+    /// The number of polls, of components and of the tasks that hold them.
     pub fn polls(&self) -> u64 {
         self.polls
     }
 
-    /// A number that is the same for two runs if what was polled, and when, was the same.
+    /// A hash of what was polled, and when. Two equal runs have the same number.
     pub fn fingerprint(&self) -> u64 {
         self.fingerprint
     }
 
-    /// A line for each poll: seconds, worker, graph and component. Kept if [`Simulation::traced`] has asked for it.
+    /// A line for each poll: seconds, worker, graph and component. Empty without
+    /// [`Simulation::traced`].
     pub fn trace(&self) -> Option<&str> {
         self.trace.as_deref()
     }
 
-    /// How many messages components have had to drop because of the stop: [`note_dropped`](crate::note_dropped).
+    /// How many messages components had to drop because of the stop: see
+    /// [`note_dropped`](crate::note_dropped).
     pub fn dropped(&self) -> u64 {
         self.dropped
     }
 
-    /// The faults that stopped graphs which were spawned, and would have been logged.
+    /// The faults that stopped spawned graphs, and would have been logged.
     pub fn faults(&self) -> &[Fault] {
         &self.faults
     }
 }
 
-/// The calendar of the simulation that this thread runs, if it does.
+/// The calendar time of the simulation on this thread, if there is one.
 #[inline]
 pub(crate) fn wall_clock() -> Option<SystemTime> {
     world::with(World::wall_clock)
@@ -298,7 +308,7 @@ pub(crate) fn draw(limit: usize) -> usize {
     world::with(|world| world.draw(limit)).unwrap_or_default()
 }
 
-/// How many components a flow may poll now; all of them if those that wait are to be named.
+/// How many components a flow may poll now. All of them, if the waiting components are being named.
 #[inline]
 pub(crate) fn draw_budget() -> Option<usize> {
     world::with(|world| {
@@ -310,24 +320,24 @@ pub(crate) fn draw_budget() -> Option<usize> {
     })
 }
 
-/// Whether one that has nothing to do is to be polled now.
+/// Whether to poll a component that has no work now.
 #[inline]
 pub(crate) fn draws_spurious() -> bool {
     world::with(World::draws_spurious).unwrap_or_default()
 }
 
-/// Whether those that wait are being asked for their names, by a poll.
+/// Whether a poll asks the waiting components for their names.
 #[inline]
 pub(crate) fn is_roll_call() -> bool {
     world::with(World::is_roll_call).unwrap_or_default()
 }
 
-/// How far those that wait have been asked for their names.
+/// The progress of asking the waiting components for their names.
 pub(crate) fn roll_call() -> RollCall {
     world::with(World::roll_call).unwrap_or_default()
 }
 
-/// Adds who waits, and for what, to the answers.
+/// Adds a waiting component, and what it waits for, to the answers.
 pub(crate) fn answer(who: String) {
     world::with(|world| world.answer(who));
 }
@@ -337,12 +347,12 @@ pub(crate) fn note(graph: &str, component: &str) {
     world::with(|world| world.note(graph, component));
 }
 
-/// Has a future run as a task of this worker.
+/// Runs a future as a task of this worker.
 pub(crate) fn spawn(name: &str, future: impl Future<Output = ()> + 'static) {
     world::with(|world| world.spawn(name, future));
 }
 
-/// Runs a job of the pool, after a time.
+/// Runs a job of the pool, after a delay.
 pub(crate) fn run_job(job: Box<dyn FnOnce() + Send>) {
     world::with(|world| {
         let time = world.draw_job_time();
@@ -358,22 +368,22 @@ pub(crate) fn cores() -> Option<std::sync::Arc<tokio::sync::Semaphore>> {
     world::with(|world| world.cores.clone())
 }
 
-/// Takes note of a fault that stopped a graph which nobody watches.
+/// Records a fault that stopped a graph that nobody watches.
 pub(crate) fn add_fault(fault: Fault) {
     world::with(|world| world.add_fault(fault));
 }
 
-/// Has the simulation fail because of a component that has a thread of its own.
+/// Fails the simulation because of a component that has a thread of its own.
 pub(crate) fn refuse_thread(component: &str) {
     let component = component.to_owned();
     world::with(|world| world.fail(SimulationError::OwnThread { component }));
 }
 
-/// To be called before this thread would block: in a simulation nobody is left who could end the wait.
+/// Call it before this thread would block: in a simulation nothing else could end the wait.
 ///
 /// # Panics
 ///
-/// In a simulation.
+/// If the thread runs a simulation.
 #[track_caller]
 pub(crate) fn refuse_to_block(call: &str) {
     assert!(

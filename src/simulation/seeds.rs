@@ -1,4 +1,4 @@
-//! Many seeds, on all cores, until one fails.
+//! Runs a simulation for many seeds, on all cores, until one fails.
 
 use std::env;
 use std::fmt::{self, Display};
@@ -11,7 +11,7 @@ use std::thread;
 use super::{Simulation, SimulationError};
 use crate::random::Chance;
 
-/// The variable of the environment that names the one seed to run.
+/// The environment variable that names the one seed to run.
 const REPLAY: &str = "KAMEA_SEED";
 
 /// Simulations of many seeds. Made by [`Simulation::seeds`].
@@ -20,7 +20,7 @@ const REPLAY: &str = "KAMEA_SEED";
 pub struct Seeds(Range<u64>);
 
 impl Simulation {
-    /// Simulations of each of these seeds.
+    /// Simulates each of these seeds.
     ///
     /// # Examples
     ///
@@ -46,7 +46,7 @@ impl Simulation {
 pub struct FailedSeed {
     /// The seed.
     pub seed: u64,
-    /// What went wrong.
+    /// The failure.
     pub failure: String,
 }
 
@@ -61,20 +61,23 @@ impl fmt::Display for FailedSeed {
 }
 
 impl Seeds {
-    /// Runs `check` for each seed. Whatever it draws from [`random`](crate::random) follows from the seed, also outside of the simulation.
+    /// Runs `check` for each seed. All that it draws from [`random`](crate::random) follows from
+    /// the seed, also outside of the simulation.
     ///
-    /// If the variable `KAMEA_SEED` is set in the environment, that seed alone is run, and what happens in it is printed.
+    /// If the environment variable `KAMEA_SEED` is set, only that seed runs, and its events are
+    /// printed.
     ///
     /// # Panics
     ///
-    /// If `check` gives an error, or panics, for any of them; the seed is named.
+    /// If `check` returns an error, or panics, for any seed. The message names the seed.
     pub fn check<T, E: Display>(self, check: impl Fn(Simulation) -> Result<T, E> + Sync) {
         if let Some(failed) = self.first_failure(check) {
             panic!("{failed}");
         }
     }
 
-    /// Like [`check`](Self::check), but gives the first seed that fails, if any does: for tests which want one to.
+    /// Like [`check`](Self::check), but returns the first seed that fails, if any does. For tests
+    /// that expect a failure.
     pub fn first_failure<T, E: Display>(
         self,
         check: impl Fn(Simulation) -> Result<T, E> + Sync,
@@ -86,7 +89,8 @@ impl Seeds {
         let seeds = replay.map_or(self.0, |seed| seed..seed + 1);
         let next = AtomicU64::new(seeds.start);
         let first = Mutex::new(None::<FailedSeed>);
-        // The cores take seeds in turn. Whatever comes before a seed that fails has been begun, and will be heard of.
+        // The cores take seeds in turn. All seeds before one that fails have begun, and their
+        // results will arrive.
         let work = || {
             loop {
                 let seed = next.fetch_add(1, Ordering::Relaxed);
@@ -111,7 +115,7 @@ impl Seeds {
     }
 }
 
-/// What goes wrong with a seed, if anything does.
+/// Returns the failure of a seed, if it fails.
 fn failure_of<T, E: Display>(
     seed: u64,
     is_replay: bool,

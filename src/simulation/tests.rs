@@ -56,7 +56,8 @@ async fn count(io: &mut Source<u64>) -> Done {
     Ok(())
 }
 
-/// Twenty components with circles of waiting, which spawn graphs on the worker and on others; gives what comes out of them.
+/// Twenty components with circles of waiting, which spawn graphs on the worker and on others; gives
+/// what comes out of them.
 fn many_components() -> (Graph, Arc<Mutex<Vec<u64>>>) {
     let mut graph = Graph::new("many");
     let results = Arc::new(Mutex::new(Vec::new()));

@@ -1,10 +1,10 @@
-//! What has happened in a simulation, for comparing one run with another.
+//! The trace of a simulation, for comparing one run with another.
 
 use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-/// A line for each poll, or the hash of these lines alone, which costs less.
+/// A line for each poll, or only the hash of these lines, which costs less.
 #[derive(Debug, Default)]
 pub(super) struct Trace {
     pub(super) polls: u64,
@@ -33,7 +33,7 @@ impl Trace {
         let worker = worker.map_or("pool".to_owned(), |worker| format!("worker {worker}"));
         let (seconds, nanos) = (elapsed.as_secs(), elapsed.subsec_nanos());
         let dash = if component.is_empty() { "" } else { "/" };
-        // Nothing is ever wrong with writing to a string.
+        // Writing to a string does not fail.
         let _ = writeln!(
             text,
             "{seconds}.{nanos:09} {worker} {graph}{dash}{component}"

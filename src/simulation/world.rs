@@ -1,5 +1,5 @@
-//! What stands in for the world while a simulation runs: one thread, a clock that moves only when it is told to, and a generator that
-//! draws what happens next.
+//! Replaces the outside world while a simulation runs: one thread, a clock that moves only on
+//! command, and a generator that draws what happens next.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -18,16 +18,16 @@ use super::{Limits, SimulationError};
 use crate::scheduler::Worker;
 use crate::supervision::Fault;
 
-/// When every simulation begins: 1 January 2026, 00:00 UTC, in seconds since the epoch.
+/// The start time of every simulation: 1 January 2026, 00:00 UTC, in seconds since the epoch.
 const FIRST_SECOND: u64 = 1_767_225_600;
 
-/// How long a poll takes at the most, in nanoseconds: time passes also for what never waits.
+/// The longest duration of a poll, in nanoseconds. Time also passes for tasks that never wait.
 const LONGEST_POLL: u64 = 2_000;
 
-/// How long a job on the pool of threads takes at the most, until it is seen that it has ended.
+/// The longest delay until the end of a job on the pool of threads is seen.
 const LONGEST_JOB: Duration = Duration::from_millis(10);
 
-/// How many alarms go off in one poll of a task before it has to wait for the next.
+/// How many alarms fire in one poll of a task before it has to wait for the next poll.
 const RUNG: u32 = 128;
 
 thread_local! {
@@ -48,7 +48,7 @@ pub(crate) fn is_on() -> bool {
     now().is_some()
 }
 
-/// Hands over the world of the simulation that this thread runs, if it does.
+/// Passes the world of this thread's simulation to a function, if there is one.
 #[inline]
 pub(super) fn with<T>(then: impl FnOnce(&World) -> T) -> Option<T> {
     if is_on() { with_world(then) } else { None }
@@ -56,7 +56,7 @@ pub(super) fn with<T>(then: impl FnOnce(&World) -> T) -> Option<T> {
 
 #[cold]
 fn with_world<T>(then: impl FnOnce(&World) -> T) -> Option<T> {
-    // Cloned, so that what is done may drop components, which look for the world themselves.
+    // Cloned, because the function may drop components, which look for the world themselves.
     let world = WORLD.with_borrow(Clone::clone)?;
     Some(then(&world))
 }
@@ -65,16 +65,17 @@ fn with_world<T>(then: impl FnOnce(&World) -> T) -> Option<T> {
 pub(super) struct World {
     began: Instant,
     limits: Limits,
-    /// Draws the order of things. What components draw comes from elsewhere, so that a change of theirs leaves the order alone.
+    /// Draws the order of events. Random numbers of components come from another generator, so that
+    /// a change in a component leaves the order unchanged.
     generator: RefCell<Rng>,
-    /// Whether what has nothing to do is polled at times.
+    /// Whether tasks without work are polled at times.
     is_spurious: bool,
-    /// How many components a flow polls at the most, before others get their turn.
+    /// The most components that a flow polls before others get their turn.
     largest_budget: usize,
     tasks: RefCell<Vec<Option<Task>>>,
-    /// How many tasks there are, apart from those that only serve others.
+    /// The number of tasks, without those that only serve others.
     working: Cell<usize>,
-    /// The tasks that have something to do.
+    /// The tasks that have work.
     ready: Arc<Ready>,
     alarms: RefCell<BTreeMap<AlarmKey, Waker>>,
     next_alarm: Cell<u64>,
@@ -82,14 +83,14 @@ pub(super) struct World {
     pub(super) cores: Arc<tokio::sync::Semaphore>,
     pub(super) trace: RefCell<Trace>,
     faults: RefCell<Vec<Fault>>,
-    /// What makes it pointless to go on.
+    /// The failure that ends the simulation.
     failure: RefCell<Option<SimulationError>>,
-    /// Whether those that wait are being asked for their names.
+    /// Whether the waiting tasks are being asked for their names.
     is_roll_call: Cell<bool>,
     waiting: RefCell<Vec<String>>,
     /// How often an alarm was set.
     alarms_set: Cell<u64>,
-    /// How many alarms have gone off at once in the present poll of a task.
+    /// How many alarms have fired at once in the present poll of a task.
     rung: Cell<u32>,
 }
 
@@ -98,9 +99,9 @@ struct Task {
     name: Rc<str>,
     future: Pin<Box<dyn Future<Output = ()>>>,
     waker: Arc<TaskWaker>,
-    /// The number of the worker that it is on; jobs of the pool are on none.
+    /// The number of its worker. Jobs of the pool have no worker.
     worker: Option<usize>,
-    /// Whether it only serves others: nobody waits for its end.
+    /// Whether it only serves others: the simulation does not wait for its end.
     serves: bool,
 }
 
@@ -136,7 +137,7 @@ impl Wake for TaskWaker {
     }
 }
 
-/// When an alarm goes off, and a number that sets it apart from others.
+/// When an alarm fires, and a number that distinguishes it from others.
 pub(super) type AlarmKey = (Instant, u64);
 
 impl World {
@@ -145,7 +146,8 @@ impl World {
         Rc::new(Self {
             began: Instant::now(),
             limits,
-            // A missing wake-up is not noticed where everything is polled anyhow, so most seeds do without.
+            // A missing wake-up is not noticed if everything is polled anyway, so most seeds do not
+            // do that.
             is_spurious: generator.u8(..4) == 0,
             largest_budget: [1, 4, 16, 256][generator.usize(..4)],
             generator: RefCell::new(generator),
@@ -181,7 +183,7 @@ impl World {
         UNIX_EPOCH + Duration::from_secs(FIRST_SECOND) + self.elapsed()
     }
 
-    /// A number below `limit`.
+    /// Returns a number below `limit`.
     pub(super) fn draw(&self, limit: usize) -> usize {
         self.generator.borrow_mut().usize(..limit)
     }
@@ -202,7 +204,7 @@ impl World {
         self.workers.borrow_mut().push(worker);
     }
 
-    /// Has a future run as a task of the present worker.
+    /// Runs a future as a task of the present worker.
     pub(super) fn spawn(&self, name: &str, future: impl Future<Output = ()> + 'static) {
         self.add_task(name, crate::scheduler::current_worker(), false, future);
     }
@@ -231,7 +233,7 @@ impl World {
         self.ready.insert(task);
     }
 
-    /// Polls tasks until none is left but those that serve others.
+    /// Polls tasks until only those that serve others are left.
     pub(super) fn run(&self) -> Result<(), SimulationError> {
         let mut polls = 0_u64;
         loop {
@@ -309,7 +311,7 @@ impl World {
         Worker::enter(before);
     }
 
-    /// Drops all that is left, in a certain order.
+    /// Drops all that is left, in a fixed order.
     pub(super) fn clear(&self) {
         for index in 0.. {
             // Dropping a task may spawn another.
@@ -338,13 +340,14 @@ impl World {
         }
     }
 
-    /// A number for an alarm that nobody else has.
+    /// Returns a unique number for an alarm.
     pub(super) fn number_alarm(&self) -> u64 {
         self.next_alarm.replace(self.next_alarm.get() + 1)
     }
 
-    /// Whether an alarm whose moment has come may go off in the same poll. Like tokio's timers it has to wait for the next one
-    /// now and then, so that what sleeps in a loop for no time at all does not keep everything else from running.
+    /// Whether an alarm whose moment has come may fire in the same poll. Like tokio's timers it
+    /// must wait for the next poll now and then, so that a loop of sleeps with duration zero does
+    /// not starve everything else.
     pub(super) fn may_ring(&self) -> bool {
         self.rung.set(self.rung.get() + 1);
         self.rung.get() < RUNG
@@ -368,7 +371,7 @@ impl World {
         trace.note(self.elapsed(), worker, graph, component);
     }
 
-    /// The names of those that wait, found out by polling them once more.
+    /// Returns the names of the waiting components. Polls them once more to find out.
     fn call_roll(&self) -> Vec<String> {
         self.is_roll_call.set(true);
         let count = self.tasks.borrow().len();
@@ -393,7 +396,7 @@ impl World {
         self.waiting.take()
     }
 
-    /// How far the call has come.
+    /// The progress of asking for names.
     pub(super) fn roll_call(&self) -> RollCall {
         RollCall {
             answers: self.waiting.borrow().len(),
@@ -401,7 +404,7 @@ impl World {
         }
     }
 
-    /// Adds who waits, and for what.
+    /// Adds a waiting component, and what it waits for.
     pub(super) fn answer(&self, who: String) {
         self.waiting.borrow_mut().push(who);
     }
@@ -410,7 +413,7 @@ impl World {
         self.is_roll_call.get()
     }
 
-    /// Has the simulation end with this failure, if there is none before it.
+    /// Ends the simulation with this failure, unless it has failed already.
     pub(super) fn fail(&self, failure: SimulationError) {
         self.failure.borrow_mut().get_or_insert(failure);
     }
@@ -424,7 +427,7 @@ impl World {
     }
 }
 
-/// How far those that wait have been asked for their names.
+/// The progress of asking the waiting tasks for their names.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct RollCall {
     answers: usize,
@@ -432,7 +435,7 @@ pub(crate) struct RollCall {
 }
 
 impl RollCall {
-    /// What a component waits for that was polled meanwhile, if it is not at its links.
+    /// What a component waits for that was polled meanwhile, if it does not wait at its links.
     pub(crate) fn since(self, before: Self) -> &'static str {
         if self.answers > before.answers {
             "a graph inside of it"
@@ -444,7 +447,7 @@ impl RollCall {
     }
 }
 
-/// That a world is the one of this thread, for as long as it lives.
+/// Marks a world as that of this thread, for as long as it lives.
 pub(super) struct Entered(());
 
 impl Drop for Entered {

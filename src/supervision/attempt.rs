@@ -1,4 +1,5 @@
-//! One attempt of a component at its work. Whatever panics in it is caught here, and a fault gives back what a restart needs.
+//! One attempt of a component at its work. Panics in it are caught here. A fault returns what a
+//! restart needs.
 
 use std::any::Any;
 use std::fmt;
@@ -20,9 +21,9 @@ pub type Ended = Result<(), Box<Failed>>;
 /// A component that has failed, with its ports still open.
 pub struct Failed {
     pub(crate) cause: Cause,
-    /// The function that panicked, if one did that is fused into an inbox of the component.
+    /// The function that panicked, if a function that is fused into an inbox of the component did.
     pub(crate) culprit: Option<Arc<str>>,
-    /// Starts it again over the same ports. Dropping it closes them.
+    /// Restarts it over the same ports. Dropping it closes them.
     pub(crate) again: Option<Again>,
 }
 
@@ -42,7 +43,7 @@ impl Failed {
         }
     }
 
-    /// A failure that leaves nothing to start again.
+    /// A failure that leaves nothing to restart.
     pub(crate) fn for_good(cause: Cause) -> Self {
         Self {
             cause,
@@ -109,20 +110,20 @@ fn poll_caught<F: Future>(
     }
 }
 
-/// Does something that is the user's, and may panic.
+/// Runs the user's code, which may panic.
 pub(crate) fn caught<T>(action: impl FnOnce() -> T) -> Result<T, Cause> {
     catch_unwind(AssertUnwindSafe(action)).map_err(Cause::panic)
 }
 
-/// Drops what a component leaves behind when nobody waits for its outcome any more.
+/// Drops what a component leaves behind when nothing waits for its outcome any more.
 pub(crate) fn drop_caught<T>(component: &str, left: T) {
     if let Err(cause) = caught(|| drop(left)) {
         log::error!("component `{component}` panicked while it was dropped: {cause}");
     }
 }
 
-/// Drops messages one by one. If several panic, the first panic goes on once all are dropped: a second
-/// one during its unwinding would abort the program.
+/// Drops messages one by one. If several panic, the first panic continues after all are dropped: a
+/// second panic during its unwinding would abort the program.
 pub(crate) fn drop_each<T>(messages: impl IntoIterator<Item = T>) {
     let mut first = None;
     for message in messages {
@@ -140,7 +141,7 @@ pub(crate) fn drop_each<T>(messages: impl IntoIterator<Item = T>) {
     }
 }
 
-/// Drops what a panic carried. That may panic too; what the second panic carries is leaked.
+/// Drops the payload of a panic. That may panic too; the payload of the second panic is leaked.
 fn forget_payload(payload: Box<dyn Any + Send>) {
     if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(second);
@@ -148,7 +149,7 @@ fn forget_payload(payload: Box<dyn Any + Send>) {
 }
 
 impl Cause {
-    /// The cause of a fault, if it was one.
+    /// Returns the cause of a fault, if the outcome is a fault.
     pub(crate) fn of(outcome: thread::Result<Done>) -> Option<Self> {
         match outcome {
             Ok(Ok(()) | Err(End::Closed)) => None,
@@ -157,7 +158,7 @@ impl Cause {
         }
     }
 
-    /// Keeps the text of a panic, and drops what it carried.
+    /// Keeps the text of a panic, and drops its payload.
     pub(crate) fn panic(payload: Box<dyn Any + Send>) -> Self {
         let text = payload.downcast_ref::<&str>().map(ToString::to_string);
         let text = text.or_else(|| payload.downcast_ref::<String>().cloned());

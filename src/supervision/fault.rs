@@ -9,7 +9,8 @@ use super::caught;
 
 /// A component failed: it returned an error, or it panicked.
 ///
-/// It ends that component alone. The graph's [policy](crate::Policy) decides what becomes of it and of the rest.
+/// A fault ends only that component. The graph's [policy](crate::Policy) decides how it and the
+/// others continue.
 ///
 /// # Examples
 ///
@@ -30,14 +31,15 @@ use super::caught;
 pub struct Fault {
     pub(crate) graph: Arc<str>,
     pub(crate) component: Arc<str>,
-    /// How much of the component's name is that of the graphs around the one whose policy is asked.
+    /// The length of the prefix of the component's name that belongs to the graphs around the one
+    /// whose policy applies.
     pub(crate) prefix: usize,
     pub(crate) cause: Cause,
     pub(crate) restarts: u32,
     pub(crate) restarts_in: Option<Duration>,
 }
 
-/// What made a component fail.
+/// The reason why a component failed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Cause {
@@ -45,33 +47,36 @@ pub enum Cause {
     Error(Box<dyn Error + Send + Sync>),
     /// It panicked, with this message.
     Panic(String),
-    /// It is the last of so many that failed while the link of the graph's [faults](crate::Graph::faults) was full. What takes them
-    /// is told so once there is space; the faults themselves are in the log.
+    /// It is the last of this many components that failed while the link of the graph's
+    /// [faults](crate::Graph::faults) was full. The number is sent once there is space. The faults
+    /// themselves are in the log.
     Unheard(u64),
 }
 
 impl Fault {
-    /// The name of the graph.
+    /// Returns the name of the graph.
     pub fn graph(&self) -> &str {
         &self.graph
     }
 
-    /// The name of the component in its graph. A graph that is a component of another one is told the names that it knows.
+    /// Returns the name of the component in its graph. A graph inside another graph sees the names
+    /// that it assigned itself.
     pub fn component(&self) -> &str {
         &self.component[self.prefix..]
     }
 
-    /// What made it fail.
+    /// Returns the reason why it failed.
     pub fn cause(&self) -> &Cause {
         &self.cause
     }
 
-    /// How often the component had been restarted before.
+    /// Returns how often the component had been restarted before.
     pub fn restarts(&self) -> u32 {
         self.restarts
     }
 
-    /// The pause after which the component is started again; `None` if it is not, or if that is still to be decided.
+    /// Returns the pause before the component is restarted. `None` if it is not restarted, or if
+    /// that is not decided yet.
     pub fn restarts_in(&self) -> Option<Duration> {
         self.restarts_in
     }
@@ -99,7 +104,7 @@ impl fmt::Display for Fault {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            // What shows an error is the user's code, which may panic too.
+            // Formatting an error runs the user's code, which may panic too.
             Self::Error(error) => match caught(|| error.to_string()) {
                 Ok(shown) => write!(f, "failed: {shown}"),
                 Err(_) => f.write_str("failed, and so does what shows its error"),

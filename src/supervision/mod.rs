@@ -1,4 +1,4 @@
-//! What becomes of components that fail.
+//! Supervision: how a graph handles components that fail.
 //!
 //! ```text
 //!   a component fails ──▶ its message in hand to the dead letters ──▶ a Fault ──▶ the graph's policy

@@ -1,11 +1,11 @@
-//! What a graph does about a fault.
+//! The policy of a graph for faults.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Fault, caught};
 
-/// What becomes of a graph when one of its components has failed.
+/// How a graph continues when one of its components has failed.
 ///
 /// # Examples
 ///
@@ -39,15 +39,16 @@ use super::{Fault, caught};
 pub enum Policy {
     /// The graph stops: its other components are dropped, and the fault is the graph's outcome.
     Stop,
-    /// The other components carry on. The fault goes to the graph's [`faults`](crate::Graph::faults), or into the log.
+    /// The other components continue. The fault goes to the graph's
+    /// [`faults`](crate::Graph::faults), or into the log.
     CarryOn,
-    /// The component is started again over the same ports: what waits in its inboxes is still there. The fault goes where those
-    /// go that are carried on from.
+    /// The component is restarted over the same ports: the messages in its inboxes are still there.
+    /// The fault goes to the graph's [`faults`](crate::Graph::faults), or into the log.
     Restart(Restart),
 }
 
 impl Policy {
-    /// Its name, in a census.
+    /// Its name in a census.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Stop => "stop",
@@ -57,11 +58,12 @@ impl Policy {
     }
 }
 
-/// How often, and after which pauses, a component that fails is started again.
+/// How often, and after which pauses, a failed component is restarted.
 ///
-/// At most `times` within any stretch of time `within`, not counting the pauses. The first restart of such a stretch comes after
-/// the first pause, and each further one after twice the pause before, up to the longest. One fault more stops the graph,
-/// unless it may [carry on](Self::or_carry_on).
+/// Allows up to `times` restarts within any period of length `within`, not counting the pauses. The
+/// first restart of such a period comes after the first pause. Each further one comes after twice
+/// the previous pause, up to the longest. One more fault stops the graph, unless it may [carry
+/// on](Self::or_carry_on).
 ///
 /// # Examples
 ///
@@ -101,7 +103,8 @@ pub struct Restart {
 }
 
 impl Restart {
-    /// At most `times` restarts within `within`, with pauses from 100 ms to 10 s; what fails more often than that stops the graph.
+    /// Allows up to `times` restarts within `within`, with pauses from 100 ms to 10 s. A component
+    /// that fails more often stops the graph.
     pub const fn new(times: u32, within: Duration) -> Self {
         Self {
             times,
@@ -112,7 +115,7 @@ impl Restart {
         }
     }
 
-    /// Pauses before a restart: the first, and the longest that doubling it may come to.
+    /// Sets the pauses before a restart: the first, and the limit of the doubling.
     #[must_use]
     pub const fn pause(self, first: Duration, longest: Duration) -> Self {
         Self {
@@ -122,7 +125,7 @@ impl Restart {
         }
     }
 
-    /// What fails more often ends for good, and the others carry on.
+    /// If a component fails more often, it ends for good, and the others continue.
     #[must_use]
     pub const fn or_carry_on(self) -> Self {
         Self {
@@ -131,7 +134,7 @@ impl Restart {
         }
     }
 
-    /// What is done about a fault that is one too many.
+    /// The policy for the fault that exceeds the limit.
     pub(crate) const fn otherwise(self) -> Policy {
         if self.carries_on {
             Policy::CarryOn
@@ -151,11 +154,11 @@ impl Default for Restart {
 /// Decides by the fault.
 pub(crate) type Supervise = Arc<dyn Fn(&Fault) -> Policy + Send + Sync>;
 
-/// Who decides about a component.
+/// The policy that applies to a component.
 #[derive(Clone)]
 pub(crate) struct Supervisor {
     pub(crate) supervise: Supervise,
-    /// How much of the component's name the deciding graph does not know.
+    /// The length of the prefix of the component's name that the deciding graph does not know.
     pub(crate) prefix: usize,
 }
 
@@ -167,7 +170,7 @@ impl Supervisor {
         })
     }
 
-    /// The same, of a graph that is a component of another one.
+    /// The same, for a graph that is a component of another one.
     pub(crate) fn within(self, prefix: usize) -> Self {
         Self {
             prefix: self.prefix + prefix,
@@ -175,7 +178,7 @@ impl Supervisor {
         }
     }
 
-    /// Decides. A function that panics cannot: the graph stops.
+    /// Decides. If the function panics, the graph stops.
     pub(crate) fn decide(&self, fault: &mut Fault) -> Policy {
         fault.prefix = self.prefix;
         let decided = caught(|| (self.supervise)(fault));

@@ -1,4 +1,4 @@
-//! How often the components of a flow have been restarted.
+//! Counts the restarts of the components of a flow.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -7,24 +7,26 @@ use super::Restart;
 use crate::component::Started;
 use crate::time::sleep;
 
-/// The restarts of a flow's components, by their numbers. Nothing is kept of components that have never failed.
+/// The restarts of a flow's components, by their numbers. Components that have never failed take no
+/// memory here.
 #[derive(Debug, Default)]
 pub(crate) struct Restarts(BTreeMap<usize, History>);
 
 #[derive(Debug, Default)]
 struct History {
     count: u32,
-    /// The faults of the last while, each put off by the pauses that came after it.
+    /// The recent faults, each shifted by the pauses that came after it.
     recent: VecDeque<Instant>,
 }
 
 impl Restarts {
-    /// How often the component has been restarted.
+    /// Returns how often the component has been restarted.
     pub(crate) fn count(&self, component: usize) -> u32 {
         self.0.get(&component).map_or(0, |history| history.count)
     }
 
-    /// Counts a restart of the component, if the limit allows one more; gives the pause before it.
+    /// Counts a restart of the component, if the limit allows one more. Returns the pause before
+    /// it.
     pub(crate) fn permit(
         &mut self,
         component: usize,
@@ -45,7 +47,7 @@ impl Restarts {
         let pause = pause.min(limit.longest_pause);
         history.recent.push_back(now);
         for fault in &mut history.recent {
-            // A pause beyond all time is as good as for ever.
+            // A pause that overflows the clock is treated as endless.
             *fault = fault.checked_add(pause).unwrap_or(*fault);
         }
         history.count += 1;
@@ -53,7 +55,7 @@ impl Restarts {
     }
 }
 
-/// The component, once the pause is over. Its ports stay open meanwhile.
+/// Returns the component after the pause. Its ports stay open meanwhile.
 pub(crate) fn after(pause: Duration, again: impl FnOnce() -> Started + 'static) -> Started {
     if pause.is_zero() {
         return again();

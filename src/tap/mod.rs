@@ -1,7 +1,8 @@
-//! Taps: what travels over a link of a running graph, sampled and shown.
+//! Taps show samples of the messages on a link of a running graph.
 //!
-//! A tap is looked for by graph and link and put into all instances that run, and into those that start later. It costs nothing where
-//! there is none. What it sees is counted; what it samples is turned into text where it travels, up to a bound.
+//! A tap is identified by graph and link. It is installed in all running instances, and in those
+//! that start later. A link without a tap has no cost. The tap counts all messages. It turns
+//! samples into text on the sending thread, up to a length limit.
 
 mod point;
 #[cfg(test)]
@@ -18,9 +19,9 @@ use crate::Workers;
 /// How much a [`Tap`] shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TapOptions {
-    /// How many messages are sampled in a second at the most, on all workers together.
+    /// The limit of samples per second, on all workers together.
     pub per_second: u32,
-    /// How many bytes the text of a sample has at the most.
+    /// The length limit of a sample's text, in bytes.
     pub length: usize,
 }
 
@@ -38,19 +39,20 @@ impl Default for TapOptions {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Sample {
-    /// The how-manieth message it was at this tap, from 1. Those between two samples were not sampled.
+    /// The number of the message at this tap, from 1. Messages between two samples were not
+    /// sampled.
     pub number: u64,
-    /// The worker that sent it; `None` if that was another thread.
+    /// The worker that sent it. `None` if another thread sent it.
     pub worker: Option<usize>,
-    /// How long after the tap was put in.
+    /// The time since the tap was installed.
     pub after: Duration,
     /// The message, as its `Debug` shows it.
     pub text: String,
-    /// Whether the text was longer.
+    /// Whether the text was cut.
     pub is_cut: bool,
 }
 
-/// Shows what travels over a link. Made by [`Workers::tap`]; taken out when it is dropped.
+/// Shows the messages on a link. Made by [`Workers::tap`]; dropping it removes the tap.
 #[derive(Debug)]
 pub struct Tap {
     samples: flume::Receiver<Sample>,
@@ -60,17 +62,18 @@ pub struct Tap {
 }
 
 impl Tap {
-    /// The next sample; `None` once the scheduler is gone.
+    /// Waits for the next sample. Returns `None` once the scheduler is gone.
     pub async fn next(&mut self) -> Option<Sample> {
         self.samples.recv_async().await.ok()
     }
 
-    /// The next sample, if there is one now.
+    /// Returns the next sample, if there is one now.
     pub fn try_next(&mut self) -> Option<Sample> {
         self.samples.try_recv().ok()
     }
 
-    /// The next sample; blocks this thread until it is there. Not for code that runs on a worker.
+    /// Returns the next sample, and blocks this thread until there is one. Not for code that runs
+    /// on a worker.
     pub fn next_blocking(&mut self) -> Option<Sample> {
         self.samples.recv().ok()
     }
@@ -91,12 +94,13 @@ impl Drop for Tap {
 }
 
 impl Workers {
-    /// Taps a link: `from` and `to` are its ends in the graphs of that name, as `component.port`, in the words of a graph's
-    /// [`Display`](crate::Graph) and of the census; `(outside)` for an end that is not in the graph, `(faults)` for its faults.
+    /// Taps a link. `from` and `to` are its ends in the graphs of that name, as `component.port`,
+    /// as a graph's [`Display`](crate::Graph) and the census show them: `(outside)` for an end that
+    /// is not in the graph, `(faults)` for its faults.
     ///
-    /// It is put in by each worker when it comes to it. A link that is nowhere yet may come to be.
+    /// Each worker installs it at its next opportunity. The link need not exist yet.
     ///
-    /// A sample is what the message's `Debug` shows: a type that holds secrets keeps them out of that.
+    /// A sample shows the message's `Debug`. A type with secrets must leave them out there.
     ///
     /// # Examples
     ///

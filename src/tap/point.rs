@@ -1,4 +1,4 @@
-//! The end of a tap where messages pass.
+//! The part of a tap at the link, where messages pass.
 
 use std::fmt::{self, Debug, Write};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::scheduler::current_worker;
 use crate::supervision::caught;
 use crate::time::turn;
 
-/// Where a tap is wanted.
+/// Where to install a tap.
 #[derive(Debug, Clone)]
 pub(crate) struct TapRequest {
     pub(crate) graph: Arc<str>,
@@ -21,7 +21,8 @@ pub(crate) struct TapRequest {
 }
 
 impl TapRequest {
-    /// The links of a graph that it is about, each with the outbox among those that feed it, unless it is about all.
+    /// The links of a graph that it watches, each with the number of the outbox, unless it watches
+    /// all of them.
     pub(crate) fn matches(&self, plan: &Plan) -> Vec<(usize, Option<usize>)> {
         if plan.graph != self.graph {
             return Vec::new();
@@ -39,19 +40,19 @@ impl TapRequest {
     }
 }
 
-/// What a tapped link shows its messages to.
+/// The observer that a tapped link shows its messages to.
 pub(crate) struct TapPoint {
     pub(super) seen: Arc<AtomicU64>,
     samples: flume::Sender<Sample>,
     began: Instant,
     options: TapOptions,
-    /// The second since the beginning, in the upper half, and how many samples there were in it.
+    /// The current second since the start, in the upper half, and the number of samples in it.
     spent: AtomicU64,
 }
 
 impl TapPoint {
     pub(super) fn new(options: TapOptions) -> (Self, flume::Receiver<Sample>) {
-        // A reader that is slow gets fewer samples; they are numbered.
+        // A slow reader gets fewer samples; they are numbered.
         let (samples, receiver) = flume::bounded(options.per_second.clamp(1, 1024) as usize);
         let point = Self {
             seen: Arc::default(),
@@ -72,7 +73,7 @@ impl TapPoint {
             return;
         }
         let (text, is_cut) = shown(message, self.options.length);
-        // Full: whoever reads does not keep up.
+        // Full: the reader is too slow.
         let _ = self.samples.try_send(Sample {
             number,
             worker: current_worker(),
@@ -82,7 +83,7 @@ impl TapPoint {
         });
     }
 
-    /// Takes one sample out of what this second allows.
+    /// Takes one sample from the allowance of this second.
     fn spend(&self, second: u64) -> bool {
         let allowed = u64::from(self.options.per_second);
         let now = second << 32;
@@ -100,26 +101,27 @@ impl Debug for TapPoint {
     }
 }
 
-/// A message as text of so many bytes at the most, and whether it was longer.
+/// A message as text, up to a limit in bytes, and whether it was longer.
 fn shown(message: &dyn Debug, length: usize) -> (String, bool) {
-    // It is the program's code, and its faults are not the component's.
+    // It is the program's code, and its failures are not faults of the component.
     let shown = || bounded(format_args!("{message:?}"), length);
     caught(shown).unwrap_or_else(|_| ("(its Debug panicked)".to_owned(), false))
 }
 
-/// So many bytes of a text at the most, and whether it was longer.
+/// A text up to a limit in bytes, and whether it was longer.
 pub(crate) fn bounded(text: fmt::Arguments<'_>, length: usize) -> (String, bool) {
     let mut bounded = Bounded {
         text: String::new(),
         left: length,
         is_cut: false,
     };
-    // An error: it is cut, or says itself that it cannot be shown.
+    // An error: the text is cut, or the message cannot be shown.
     let _ = bounded.write_fmt(text);
     (bounded.text, bounded.is_cut)
 }
 
-/// Text that takes no more than so much: who writes on is told to stop, so that a long message is not formatted to its end.
+/// Text with a length limit. Beyond it, writing fails, so that a long message is not formatted to
+/// its end.
 struct Bounded {
     text: String,
     left: usize,

@@ -1,4 +1,5 @@
-//! The census of graphs that run: each counter, each state, sums, and what it costs those who are counted.
+//! The census of graphs that run: each counter, each state, sums, and what it costs those who are
+//! counted.
 
 mod asking;
 mod counts;

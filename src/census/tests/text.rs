@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// A census made by hand: two instances of a graph whose first component is blocked because of its last.
+/// A census made by hand: two instances of a graph whose first component is blocked because of its
+/// last.
 pub(in crate::census) fn sample() -> Census {
     let component = |name: &str, state: State| ComponentCensus {
         name: name.into(),

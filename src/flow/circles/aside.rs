@@ -1,14 +1,14 @@
-//! A second waker for components of circles, for waits that say nothing of what is under way.
+//! A second waker for components of circles, for waits that do not count as pending work.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::task::{Context, Waker};
 
-/// The two wakers of a component. Whoever has a copy of the first is something that the component waits for in the world; copies
-/// of the second do not count.
+/// The two wakers of a component. If anything holds a copy of the first, the component waits for
+/// something outside of the circle. Copies of the second do not count.
 #[derive(Debug)]
 pub(crate) struct Aside {
-    /// The first. It is compared and never followed.
+    /// The first waker. It is compared and never dereferenced.
     first: *const (),
     second: Waker,
 }
@@ -22,7 +22,7 @@ impl Aside {
     }
 }
 
-/// Those of all components of circles in a flow.
+/// The wakers of all components of circles in a flow.
 #[derive(Debug, Default)]
 pub(crate) struct Asides(Rc<Vec<Aside>>);
 
@@ -33,7 +33,7 @@ impl Asides {
         }
     }
 
-    /// Makes them the ones of the flow that is being polled.
+    /// Installs them as those of the flow that is being polled.
     pub(crate) fn enter(&self) -> Entered {
         Entered(ASIDES.replace(self.0.clone()))
     }
@@ -43,7 +43,7 @@ thread_local! {
     static ASIDES: RefCell<Rc<Vec<Aside>>> = RefCell::default();
 }
 
-/// Brings back what was there before.
+/// Restores the previous ones.
 pub(crate) struct Entered(Rc<Vec<Aside>>);
 
 impl Drop for Entered {
@@ -52,7 +52,7 @@ impl Drop for Entered {
     }
 }
 
-/// Polls something by the second waker of the component, if it has one.
+/// Polls a future with the second waker of the component, if it has one.
 pub(crate) fn aside<T>(cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> T) -> T {
     let second = ASIDES.with_borrow(|asides| {
         let mut asides = asides.iter();

@@ -1,9 +1,10 @@
-//! The circles of a flow: when they are over.
+//! The circles of a flow, and the detection of their end.
 //!
-//! A circle is over when nothing can come of it any more: whatever feeds its feedback links from outside has ended, its links
-//! are empty, and each of its components waits for a message that only the others could send. Then its feedback links
-//! close, and it drains like a line. This is looked at when the flow rests, once what feeds the circle has ended; a graph without
-//! circles has nothing to look at.
+//! A circle is over when nothing in it can move any more: everything that feeds its feedback links
+//! from outside has ended, its links are empty, and each of its components waits for a message that
+//! only the others could send. Then its feedback links close, and it drains like a line. The flow
+//! checks this when it rests, once the sources of the circle have ended. A graph without circles
+//! needs no check.
 
 mod aside;
 #[cfg(test)]
@@ -36,7 +37,8 @@ struct Circle {
     kept: Vec<Kept>,
     /// What goes on outside of the flow, if any of its links crosses threads.
     under_way: Option<Arc<UnderWay>>,
-    /// The wakers of its components. Nobody but the flow has them unless the component waits for something beside messages.
+    /// The wakers of its components. Nobody but the flow has them unless the component waits for
+    /// something beside messages.
     wakers: Vec<(usize, Weak<ComponentWaker>)>,
 }
 
@@ -134,8 +136,8 @@ impl Circle {
         if self.kept.is_empty() {
             return;
         }
-        // First of all: from now on the flow hears of it when a thread has nothing to do any more, which has let go of its
-        // senders by then.
+        // First of all: from now on the flow hears of it when a thread has nothing to do any more,
+        // which has let go of its senders by then.
         let is_over = self.under_way.as_ref().is_none_or(|some| some.is_over());
         if !is_over || !self.kept.iter().any(Kept::is_last) {
             return;
@@ -156,14 +158,16 @@ impl Circle {
 }
 
 impl PlannedCircle {
-    /// Whether, as far as the flow can see, its components wait for each other's messages and for nothing else.
+    /// Whether, as far as the flow can see, its components wait for each other's messages and for
+    /// nothing else.
     fn is_quiet(&self, plan: &Plan, record: &Recorded) -> bool {
         let is_outside = |component: usize| !self.members.contains(&component);
         let waits = |link: usize| {
             let taker = plan.links[link].taker.map(|taker| taker.component);
             taker.is_some_and(|taker| record.waits_at(link, taker))
         };
-        // A component that waits for space has something to send, and one that waits elsewhere may get something from there.
+        // A component that waits for space has something to send, and one that waits elsewhere may
+        // get something from there.
         let is_stuck = self
             .exits
             .iter()

@@ -1,4 +1,5 @@
-//! Circles that drain like lines: within a flow, with threads, nested, merged, and with components that wait for the world.
+//! Circles that drain like lines: within a flow, with threads, nested, merged, and with components
+//! that wait for the world.
 
 use std::time::Duration;
 
@@ -358,7 +359,8 @@ fn dead_letters_go_around_as_well() {
     assert_eq!(done.into_iter().count(), 10);
 }
 
-/// A feedback link from a component that is not downstream closes no circle, and holds nothing open.
+/// A feedback link from a component that is not downstream closes no circle, and holds nothing
+/// open.
 #[test]
 fn what_is_not_downstream_keeps_nothing_open() {
     let mut graph = Graph::new("no circle");

@@ -1,7 +1,7 @@
-//! Sends on other threads that are woken at the end of a turn.
+//! Sends on other threads, which are woken at the end of a turn.
 //!
-//! A receiver that takes one message after the other would otherwise wake who waits for space for
-//! each of them.
+//! Otherwise a receiver that takes one message after the other would wake a waiting sender for each
+//! of them.
 
 use std::cell::{Cell, RefCell};
 use std::task::Waker;
@@ -40,7 +40,7 @@ pub(super) fn is_in_turn() -> bool {
     TURNS.get() > 0
 }
 
-/// Has the send woken at the end of this turn.
+/// Schedules a wake-up of the send for the end of this turn.
 pub(super) fn note(key: Key, waker: &Waker) {
     if !is_noted(key) {
         let waker = waker.clone();
@@ -52,7 +52,7 @@ pub(super) fn is_noted(key: Key) -> bool {
     NOTED.with_borrow(|noted| noted.iter().any(|(known, _)| *known == key))
 }
 
-/// All sends that wait at this channel for space have been seen to.
+/// All sends that waited for space in this channel have been handled.
 pub(super) fn forget(channel: usize) {
     let forgotten: Vec<_> = NOTED.with_borrow_mut(|noted| {
         let forgotten = noted.extract_if(.., |((known, _), _)| *known == channel);

@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// Whatever the order, no message is lost, nobody sleeps beside one, and the end is heard of.
+/// In every order, no message is lost, no end sleeps while there is a message for it, and the end
+/// is noticed.
 #[test]
 fn loom_the_receiver_hears_of_each_message_and_of_the_end() {
     loom::model(|| {
@@ -18,7 +19,7 @@ fn loom_the_receiver_hears_of_each_message_and_of_the_end() {
     });
 }
 
-/// A send that waits is admitted, whoever comes first: its wait, or the look of the receiver.
+/// A send that waits is admitted, in both orders: its wait first, or the receiver's check first.
 #[test]
 fn loom_who_waits_for_space_gets_it() {
     loom::model(|| {
@@ -34,7 +35,7 @@ fn loom_who_waits_for_space_gets_it() {
     });
 }
 
-/// The space in the front, which senders do not lock, is seen as well.
+/// The space in the front, which senders do not lock, is also noticed.
 #[test]
 fn loom_space_in_the_front_is_not_missed() {
     loom::model(|| {
@@ -46,7 +47,7 @@ fn loom_space_in_the_front_is_not_missed() {
         let thread = loom::thread::spawn(move || {
             loom::future::block_on(sender.send(4)).unwrap();
         });
-        // One message is in the front, one in the back. To take the first makes the space.
+        // One message is in the front, one in the back. Taking the first makes the space.
         assert_eq!(receiver.try_recv(), Some(2));
         thread.join().unwrap();
         assert_eq!(receiver.try_recv(), Some(3));
@@ -54,7 +55,7 @@ fn loom_space_in_the_front_is_not_missed() {
     });
 }
 
-/// Space that was granted to who gives up is not lost.
+/// Space is not lost if it was granted to a send that is cancelled.
 #[test]
 fn loom_a_permit_that_is_dropped_makes_space() {
     loom::model(|| {
@@ -71,7 +72,7 @@ fn loom_a_permit_that_is_dropped_makes_space() {
     });
 }
 
-/// Who waits for space when the receiver goes gets its message back.
+/// A send that waits for space when the receiver goes gets its message back.
 #[test]
 fn loom_a_send_that_waits_hears_of_the_end() {
     loom::model(|| {

@@ -4,10 +4,10 @@
 //!   senders ──▶ │ back │ ═══ taken over as a whole ═══▶ │ front │ ──▶ receiver
 //! ```
 //!
-//! Senders lock the back alone. The receiver locks the front, which nobody else does, and the back
-//! only when the front is empty: then it takes all messages at once. What is in the front still
-//! counts as in the channel. Nobody is woken under a lock. A receiver within a flow makes space for
-//! a send that waits once half of the channel is free, or at the end of its [turn](later).
+//! Senders lock only the back. The receiver alone locks the front. It locks the back only when the
+//! front is empty: then it takes all messages at once. Messages in the front still count as in the
+//! channel. Nothing is woken under a lock. A receiver within a flow makes space for a waiting send
+//! once half of the channel is free, or at the end of its [turn](later).
 
 pub(super) mod later;
 #[cfg(all(test, kamea_loom))]
@@ -33,7 +33,7 @@ use crate::flow::wake_caught;
 use crate::mutation::mutated;
 use crate::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering::SeqCst};
 
-/// The two ends of a channel for so many messages.
+/// Returns the two ends of a channel for this many messages.
 pub(super) fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     let channel = Arc::new(Channel {
         front: Mutex::new(VecDeque::new()),
@@ -54,11 +54,11 @@ pub(super) fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
 }
 
 struct Channel<T> {
-    /// What the receiver has taken over.
+    /// The messages that the receiver has taken over.
     front: Mutex<VecDeque<T>>,
     /// How many messages are in the front.
     in_hand: AtomicUsize,
-    /// The ticket of the first send that waits for space; 0 if none does.
+    /// The ticket of the first send that waits for space; 0 if no send waits.
     awaited: AtomicU64,
     capacity: usize,
     back: Mutex<Back<T>>,
@@ -66,14 +66,14 @@ struct Channel<T> {
 
 struct Back<T> {
     messages: VecDeque<T>,
-    /// How many messages were in the front when a sender last looked: at most so many are.
+    /// How many messages were in the front when a sender last looked: an upper limit.
     in_hand: usize,
     /// Space that has been given to permits.
     reserved: usize,
     senders: usize,
-    /// The receiver, and who takes what that leaves.
+    /// The receiver, and the end that takes the leftovers.
     receivers: usize,
-    /// Whom to wake when a message comes, or the end.
+    /// The waker for the next message, or for the end.
     reader: Option<Waker>,
     /// Sends that wait for space, first come first served.
     writers: Line<Writer<T>>,
@@ -89,7 +89,7 @@ enum Want<T> {
     Space,
 }
 
-/// Who is to be woken, once nothing is locked.
+/// The wakers to call once nothing is locked.
 #[derive(Default)]
 #[must_use]
 struct Woken {
@@ -124,7 +124,7 @@ impl<T> Channel<T> {
         back.used() < self.capacity
     }
 
-    /// Gives the space that there is to those who wait for it, first come first served.
+    /// Gives free space to the waiting sends, first come first served.
     fn admit(&self, back: &mut Back<T>, woken: &mut Woken) {
         while back.is_open()
             && self.has_space(back)
@@ -142,7 +142,7 @@ impl<T> Channel<T> {
         self.note_first(back);
     }
 
-    /// Tells the receiver who waits.
+    /// Tells the receiver which send waits first.
     fn note_first(&self, back: &Back<T>) {
         self.awaited.store(back.first_ticket(), SeqCst);
     }
@@ -157,7 +157,7 @@ impl<T> Back<T> {
         self.receivers > 0
     }
 
-    /// 0 if nobody waits for space.
+    /// 0 if no send waits for space.
     fn first_ticket(&self) -> u64 {
         self.writers.first_ticket().map_or(0, Ticket::get)
     }

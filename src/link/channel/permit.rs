@@ -1,4 +1,4 @@
-//! Space in a channel that has been taken for one message.
+//! Space in a channel that is reserved for one message.
 
 use super::Woken;
 use super::sender::Sender;
@@ -8,12 +8,12 @@ use crate::port::Closed;
 #[derive(Debug)]
 pub(in crate::link) struct Permit<T> {
     sender: Sender<T>,
-    /// Whether the space is still held.
+    /// Whether the space is still reserved.
     holds: bool,
 }
 
 impl<T> Permit<T> {
-    /// One that the channel counts already.
+    /// A sender that the channel counts already.
     pub(super) fn new(sender: Sender<T>) -> Self {
         Self {
             sender,

@@ -17,7 +17,7 @@ pub(in crate::link) struct Receiver<T> {
 }
 
 impl<T> Receiver<T> {
-    /// One that the channel counts already.
+    /// A receiver that the channel counts already.
     pub(super) fn new(channel: Arc<Channel<T>>) -> Self {
         Self { channel }
     }
@@ -34,7 +34,7 @@ impl<T> Receiver<T> {
         }
     }
 
-    /// The next message; `None` once every sender is gone and nothing is left.
+    /// Waits for the next message. Returns `None` once every sender is gone and nothing is left.
     pub(in crate::link) async fn recv(&self) -> Option<T> {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
@@ -66,7 +66,7 @@ impl<T> Receiver<T> {
         }
     }
 
-    /// Whether every sender is gone.
+    /// Returns whether every sender is gone.
     pub(in crate::link) fn is_disconnected(&self) -> bool {
         self.channel.back().senders == 0
     }
@@ -75,14 +75,14 @@ impl<T> Receiver<T> {
         self.channel.in_hand.load(SeqCst) + self.channel.back().messages.len()
     }
 
-    /// All that is left, with what waits for space.
+    /// Returns all that is left, including the messages of waiting sends.
     pub(in crate::link) fn try_iter(&self) -> impl Iterator<Item = T> {
         std::iter::from_fn(|| self.try_recv())
     }
 }
 
 impl<T> Channel<T> {
-    /// The receiver has taken a message from the front.
+    /// Records that the receiver has taken a message from the front.
     fn took_one(&self) {
         let left = self.in_hand.fetch_sub(1, SeqCst) - 1;
         let awaited = self.awaited.load(SeqCst);
@@ -91,7 +91,7 @@ impl<T> Channel<T> {
         }
     }
 
-    /// Somebody waits for the space that there is now. Within a turn it waits until half is free.
+    /// A send waits for the space that is free now. Within a turn it waits until half is free.
     #[inline(never)]
     fn make_space(&self, left: usize, awaited: u64) {
         let key = (std::ptr::from_ref(self).addr(), awaited);
@@ -121,7 +121,7 @@ impl<T> Channel<T> {
         }
     }
 
-    /// Takes over what is in the back, and gives the first of it.
+    /// Takes over the messages in the back, and returns the first of them.
     fn take_over(&self, mut front: MutexGuard<'_, VecDeque<T>>) -> Option<T> {
         let mut woken = Woken::default();
         let mut back = self.back();
@@ -150,7 +150,7 @@ impl<T> Clone for Receiver<T> {
 }
 
 impl<T> Drop for Receiver<T> {
-    /// With the last one the messages go.
+    /// The last receiver drops the messages.
     fn drop(&mut self) {
         let mut front = self.channel.front();
         let mut back = self.channel.back();
@@ -175,7 +175,7 @@ impl<T> Drop for Receiver<T> {
         };
         woken.wake();
         drop(reader);
-        // A message may own anything, and may panic.
+        // A message may own anything, and its drop may panic.
         drop_each(undelivered.into_iter().flatten());
     }
 }

@@ -1,4 +1,4 @@
-//! What waits for space: a message, or a permit for one that comes later.
+//! The waits for space: for a message, or for a permit for a later message.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -23,7 +23,7 @@ pub(in crate::link) struct Reserve<'a, T> {
     ticket: Option<Ticket>,
 }
 
-// Nothing here is pinned: a message is only ever moved.
+// Nothing here is pinned: a message is only moved.
 impl<T> Unpin for Send<'_, T> {}
 
 impl<'a, T> Send<'a, T> {
@@ -80,7 +80,7 @@ impl<'a, T> Future for Reserve<'a, T> {
 }
 
 impl<T> Channel<T> {
-    /// Waits until `want` is in the channel; it is taken when the wait begins.
+    /// Waits until `want` is in the channel. It is taken when the wait begins.
     fn poll_wait(
         &self,
         ticket: &mut Option<Ticket>,
@@ -97,7 +97,7 @@ impl<T> Channel<T> {
         let Some(known) = *ticket else {
             panic!("polled after it was ready");
         };
-        // The receiver is told before this looks for space: one of the two sees the other.
+        // The receiver is informed before this looks for space: one of the two sees the other.
         self.note_first(&back);
         let outcome = if back.is_open() {
             self.admit(&mut back, &mut woken);
@@ -124,7 +124,7 @@ impl<T> Channel<T> {
         outcome
     }
 
-    /// Gives a wait up. Returns whether what it waited for had been done.
+    /// Cancels a wait. Returns whether what it waited for had been done.
     fn give_up(&self, ticket: Ticket) -> bool {
         let mut woken = Woken::default();
         let mut back = self.back();
@@ -149,7 +149,7 @@ impl<T> Drop for Reserve<'_, T> {
         if let Some(ticket) = self.ticket
             && self.sender.channel.give_up(ticket)
         {
-            // The space was granted, and nobody has it.
+            // The space was granted, and no permit holds it.
             drop(Permit::new(self.sender.clone()));
         }
     }

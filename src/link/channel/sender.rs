@@ -19,7 +19,7 @@ pub(in crate::link) struct WeakSender<T> {
 }
 
 impl<T> Sender<T> {
-    /// One that the channel counts already.
+    /// A sender that the channel counts already.
     pub(super) fn new(channel: Arc<Channel<T>>) -> Self {
         Self { channel }
     }
@@ -48,7 +48,7 @@ impl<T> Sender<T> {
         block_on(self.send(message))
     }
 
-    /// Takes space for a message once there is some.
+    /// Reserves space for a message once there is some.
     pub(in crate::link) fn reserve(&self) -> Reserve<'_, T> {
         Reserve::new(self)
     }
@@ -58,7 +58,7 @@ impl<T> Sender<T> {
         !back.writers.is_empty() || !self.channel.has_space(&mut back)
     }
 
-    /// How many hold the channel open.
+    /// How many senders hold the channel open.
     pub(in crate::link) fn sender_count(&self) -> usize {
         self.channel.back().senders
     }

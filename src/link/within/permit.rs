@@ -1,4 +1,4 @@
-//! Space in a queue that has been taken for one message.
+//! Space in a queue that is reserved for one message.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use super::{Queue, Ticket, Waiter};
 use crate::port::Closed;
 
 impl<T> Queue<T> {
-    /// Takes space once there is some, first come first served.
+    /// Reserves space once there is some, first come first served.
     pub(crate) fn reserve(self: &Rc<Self>, feed: usize) -> Reserve<'_, T> {
         Reserve {
             queue: self,
@@ -26,7 +26,7 @@ pub(crate) struct Reserve<'a, T> {
     ticket: Option<Ticket>,
 }
 
-/// Space for one message: the queue is smaller by it as long as this lives.
+/// Space for one message. The queue is smaller by it as long as this lives.
 pub(crate) struct Permit<'a, T> {
     queue: &'a Rc<Queue<T>>,
     feed: usize,

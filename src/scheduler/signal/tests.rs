@@ -1,4 +1,5 @@
-//! Signals, sent to real processes: the tests start this program once more, for one of the children below.
+//! Signals, sent to real processes: the tests start this program once more, for one of the children
+//! below.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;

@@ -34,8 +34,8 @@ impl Wake for Bell {
     }
 }
 
-/// Runs a graph to which `add` adds something that panics, beside a component that must not notice; on the one worker
-/// of a scheduler that must not notice either.
+/// Runs a graph to which `add` adds something that panics, beside a component that must not notice;
+/// on the one worker of a scheduler that must not notice either.
 fn survives(what: &str, expects_fault: bool, add: impl FnOnce(&mut Graph, Receiver<()>)) {
     let scheduler = Scheduler::with_workers(1);
     let mut graph = Graph::new(what);

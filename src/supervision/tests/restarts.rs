@@ -151,7 +151,8 @@ fn a_pause_holds_up_and_loses_nothing() {
     assert!(faults.try_next().is_none());
 }
 
-/// An hour of pauses takes no time, and whatever the order in which components are polled, nothing is lost.
+/// An hour of pauses takes no time, and whatever the order in which components are polled, nothing
+/// is lost.
 #[test]
 fn pauses_are_those_of_the_simulation() {
     crate::Simulation::seeds(0..50).check(|simulation| {

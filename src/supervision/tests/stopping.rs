@@ -30,7 +30,8 @@ fn count_blocking(begun: Arc<AtomicUsize>) -> impl FnMut(&mut Source<u32>) -> Do
     }
 }
 
-/// Stops a graph whose source waits to send; gives how many sends had begun, and what was delivered.
+/// Stops a graph whose source waits to send; gives how many sends had begun, and what was
+/// delivered.
 fn stopped<A, B>(
     source: impl FnOnce(Arc<AtomicUsize>) -> A,
     taker: impl FnOnce(Receiver<()>) -> B,
