@@ -1,4 +1,4 @@
-//! The backplane: what is published to a topic reaches everybody who has subscribed to it, wherever they run.
+//! The backplane: a message published to a topic reaches all its subscribers, wherever they run.
 //!
 //! ```text
 //!   publish_to ──▶ ┌─ "news" ─┐ ──▶ subscribe_to      many to many; neither knows of the other
@@ -18,24 +18,26 @@ use kamea::{Closed, Message, StopWish, is_stopping, note_dropped};
 
 use topic::{Found, Place, Topic};
 
-/// How many messages a topic keeps for those who have not read them yet, unless it is told otherwise.
+/// The default number of messages that a topic keeps for subscribers that have not read them yet.
 const CAPACITY: usize = 64;
 
-/// Topics that components of the whole program publish to and subscribe to: [`publish_to`](super::publish_to),
-/// [`subscribe_to`](super::subscribe_to).
+/// Topics that any component of the program can publish to and subscribe to, with
+/// [`publish_to`](super::publish_to) and [`subscribe_to`](super::subscribe_to).
 ///
-/// It is a value, and no name in a registry: whoever has a clone of it meets the others there. A topic exists while somebody
-/// publishes or has subscribed to it. What nobody has subscribed to is dropped.
+/// It is a value, not a name in a registry: all clones of one backplane share their topics. A topic
+/// exists while it has a publisher or a subscriber. A message to a topic without subscribers is
+/// dropped.
 ///
-/// A graceful stop: a subscriber whose graph is stopped gets what has been published, and what the components still publish whose
-/// graphs are stopped as well; then it ends. A [`Publisher`] outside of all graphs is not waited for.
+/// A graceful stop: a subscriber in a graph that is stopped receives everything that has been
+/// published, and everything that components of other stopped graphs still publish. Then it ends.
+/// It does not wait for a [`Publisher`] outside all graphs.
 ///
-/// The end: once the last clone and the last publisher have gone, or [`close`](Self::close) was called, subscribers get what they
-/// have not read, and then the end.
+/// The end: when the last clone and the last publisher are dropped, or [`close`](Self::close) is
+/// called, subscribers receive the messages that they have not read, and then the end.
 ///
 /// # Examples
 ///
-/// A chat: everybody who is in it is told, with a name, what anybody says.
+/// A chat: all users see what each user says, with the user's name.
 ///
 /// ```
 /// use kamea::{Composite, Handle, Pipe, Scheduler, map, pipeline};
@@ -64,29 +66,30 @@ pub struct Backplane<T> {
     slow: Slow,
 }
 
-/// What is to become of a subscriber that does not keep up, once its topic has no space for more messages.
+/// What to do with a slow subscriber when its topic is full.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Slow {
-    /// Publishers wait for it, as they do at any link: it gets every message. One that stops taking them stops them all, so a
-    /// chat server will rather choose another.
+    /// Publishers wait for it (backpressure), as at any link: it receives every message. A
+    /// subscriber that stops reading stops all publishers, so a chat server should choose another
+    /// variant.
     #[default]
     Wait,
-    /// It misses the oldest messages.
+    /// It loses the oldest messages.
     DropOldest,
-    /// It is dropped: it ends, and the end travels downstream. That is logged.
+    /// It is dropped: the subscriber ends, and the end travels downstream. This is logged.
     DropSubscriber,
 }
 
 struct Shared<T> {
     topics: Mutex<Topics<T>>,
-    /// How many clones and publishers there are.
+    /// The number of clones and publishers.
     handles: AtomicUsize,
 }
 
-/// In an order, so that a simulation runs the same each time.
+/// Ordered, so that a simulation runs the same way each time.
 struct Topics<T> {
     by_name: BTreeMap<Arc<str>, Weak<Topic<T>>>,
-    /// How many messages a new one keeps.
+    /// How many messages a new topic keeps.
     capacity: usize,
     is_closed: bool,
 }
@@ -98,7 +101,8 @@ impl<T: Message> Default for Backplane<T> {
 }
 
 impl<T: Message> Backplane<T> {
-    /// A backplane without topics. Slow subscribers are waited for; each topic keeps 64 messages for them.
+    /// Creates a backplane without topics. Publishers wait for slow subscribers; each topic keeps
+    /// 64 messages.
     pub fn new() -> Self {
         Self {
             shared: Arc::new(Shared {
@@ -113,7 +117,7 @@ impl<T: Message> Backplane<T> {
         }
     }
 
-    /// How many messages each topic that is made from now on keeps for those who have not read them.
+    /// Sets how many unread messages each topic keeps. It applies to topics created from now on.
     ///
     /// # Panics
     ///
@@ -125,7 +129,8 @@ impl<T: Message> Backplane<T> {
         self
     }
 
-    /// The same backplane; whoever subscribes by this clone of it is treated so when it is slow.
+    /// Returns the same backplane, with a policy for slow subscribers. It applies to those that
+    /// subscribe with this clone.
     #[must_use]
     pub fn slow(&self, slow: Slow) -> Self {
         let mut plane = self.clone();
@@ -133,7 +138,8 @@ impl<T: Message> Backplane<T> {
         plane
     }
 
-    /// Publishes to a topic from code that is not a line of components, for example to a topic that a message names.
+    /// Publishes to a topic from code that is not a line of components. Example: a message names
+    /// the topic.
     ///
     /// # Examples
     ///
@@ -156,7 +162,7 @@ impl<T: Message> Backplane<T> {
         }
     }
 
-    /// For a component that publishes, and that subscribers wait for if it is to end as they are.
+    /// For a component that publishes. Subscribers wait for it if both are to end.
     pub(super) fn line(&self, topic: &str) -> Line<T> {
         let publisher = self.publisher(topic);
         Line {
@@ -180,7 +186,8 @@ impl<T: Message> Backplane<T> {
 }
 
 impl<T> Backplane<T> {
-    /// Ends all topics: nothing more is published, and subscribers get what they have not read and then the end.
+    /// Ends all topics: nothing more is published. Subscribers receive the messages that they have
+    /// not read, and then the end.
     pub fn close(&self) {
         self.shared.close();
     }
@@ -246,16 +253,16 @@ impl<T> Shared<T> {
 #[derive(Debug)]
 pub struct Publisher<T> {
     topic: Arc<Topic<T>>,
-    /// A topic is open as long as somebody may publish to it.
+    /// A topic stays open as long as it has a publisher.
     _plane: Backplane<T>,
 }
 
 impl<T: Message> Publisher<T> {
-    /// Publishes a message; waits for subscribers that are slow and want to be waited for.
+    /// Publishes a message. Waits for slow subscribers, if their policy is to wait.
     ///
     /// # Errors
     ///
-    /// [`Closed`] with the message, if the backplane has been closed.
+    /// [`Closed`] with the message, if the backplane is closed.
     pub async fn publish(&self, message: T) -> Result<(), Closed<T>> {
         let mut message = Some(message);
         poll_fn(|cx| self.topic.poll_publish(&mut message, cx)).await
@@ -270,7 +277,7 @@ pub(super) struct Line<T> {
 }
 
 impl<T> Line<T> {
-    /// The component that it belongs to has begun.
+    /// The component that owns it has started.
     pub(super) fn begin(&self) {
         self.publisher.topic.begin(self.number, StopWish::current());
     }
@@ -282,26 +289,27 @@ impl<T> Drop for Line<T> {
     }
 }
 
-/// Gets what is published to one topic. Made by [`Backplane::subscribe`].
+/// Receives the messages of one topic. Made by [`Backplane::subscribe`].
 #[derive(Debug)]
 pub struct Subscription<T> {
     topic: Arc<Topic<T>>,
     place: Place,
     name: Arc<str>,
-    /// What has been taken from the topic and not been given out.
+    /// Messages taken from the topic that have not been returned yet.
     batch: VecDeque<T>,
     lost: u64,
 }
 
 impl<T: Message + Clone> Subscription<T> {
-    /// The next message; `None` once the backplane is closed and everything has been read, or if this subscriber was dropped
-    /// because it was slow. Nothing is lost if the wait is given up.
+    /// Returns the next message; `None` if the backplane is closed and everything has been read, or
+    /// if this subscriber was dropped because it was slow. If the wait is cancelled, no message is
+    /// lost.
     pub async fn next(&mut self) -> Option<T> {
         self.take(false).await
     }
 
-    /// Like [`next`](Self::next); the end as well if the graph that this runs in is to end, and nothing can come any more of
-    /// others that are to end.
+    /// Like [`next`](Self::next). Also returns the end if the graph that this runs in is to end,
+    /// and all components that can still publish have ended or are outside the stopped graphs.
     pub(super) async fn next_until_drained(&mut self) -> Option<T> {
         self.take(true).await
     }
@@ -329,12 +337,12 @@ impl<T: Message + Clone> Subscription<T> {
         self.batch.pop_front()
     }
 
-    /// The next message, if it has been taken from the topic already.
+    /// Returns the next message, if it has already been taken from the topic.
     pub(super) fn next_taken(&mut self) -> Option<T> {
         self.batch.pop_front()
     }
 
-    /// How many messages it has missed because it was slow.
+    /// Returns how many messages it has lost because it was slow.
     pub fn lost(&self) -> u64 {
         self.lost
     }
@@ -342,7 +350,8 @@ impl<T: Message + Clone> Subscription<T> {
 
 impl<T> Drop for Subscription<T> {
     fn drop(&mut self) {
-        // If it is being stopped, these were accepted, and nobody gets them.
+        // If the subscriber is being stopped, these messages were accepted, but nobody receives
+        // them.
         note_dropped(self.batch.len() as u64 + self.topic.unread(&self.place));
         self.topic.unsubscribe(&self.place);
     }

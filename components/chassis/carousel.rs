@@ -1,4 +1,4 @@
-//! Runs one part at a time, made anew from each configuration.
+//! Runs one part at a time. Each configuration makes a new part.
 //!
 //! ```text
 //!     next ──▶ ┌──────────────────────────┐ ──▶ outbox
@@ -21,14 +21,14 @@ use kamea::{
 use super::child::{Child, Head};
 use super::chooser::Choice;
 
-/// The ports of [`carousel`]. In a pipeline, `next` and `outbox` are the ends that count.
+/// The ports of [`carousel`]. In a pipeline, `next` and `outbox` are the ends that are linked.
 #[derive(Debug, Ports)]
 pub struct CarouselPorts<C: Message, A: Message, B: Message> {
-    /// The configurations: each replaces the part that runs.
+    /// The configurations: each replaces the running part.
     pub next: Inbox<C>,
-    /// What goes into the part that runs.
+    /// The input of the running part.
     pub inbox: Option<Inbox<A>>,
-    /// What comes out of it.
+    /// The output of the running part.
     pub outbox: Outbox<B>,
     /// Asks for the next configuration, for a [`chooser`](super::chooser) by a feedback link.
     pub requests: Option<Outbox<Choice>>,
@@ -36,16 +36,19 @@ pub struct CarouselPorts<C: Message, A: Message, B: Message> {
     pub faults: Option<Outbox<Fault>>,
 }
 
-/// Runs one part at a time: a component, pipeline or graph that `make` makes of a configuration.
+/// Runs one part at a time: a component, pipeline or graph that `make` creates from a
+/// configuration.
 ///
-/// A configuration replaces the part that runs: that is closed (its inbox ends, and so do its sources), what it still gives
-/// is passed on, and when it has ended the next begins. A part that ends by itself is asked to be replaced: `requests` says
-/// [`Choice::Next`]. What a part has left unread goes to the one after it.
+/// A new configuration replaces the running part. The old part is closed (its inbox and its sources
+/// end), its remaining output is passed on, and when it has ended the next part starts. If a part
+/// ends by itself, the carousel asks for another: it sends [`Choice::Next`] to `requests`. The next
+/// part takes the messages that the old one left unread.
 ///
-/// A graceful stop ends parts that take nothing in. Others are fed to the end, and replaced when they end before.
+/// A graceful stop ends parts without an inbox. Other parts receive their input to its end; if one
+/// ends earlier, it is replaced.
 ///
-/// It ends when the part that runs has ended and no configuration can come any more, or nothing more comes in for parts that
-/// take something.
+/// The carousel ends when the running part has ended and no configuration can arrive any more. With
+/// parts that have an inbox, it also ends when its own input has ended.
 ///
 /// # Faults
 ///
@@ -94,7 +97,8 @@ pub struct Carousel<C, P, Kind, Make> {
 }
 
 impl<C, P, Kind, Make> Carousel<C, P, Kind, Make> {
-    /// Asks for a configuration at the beginning, too: for a chooser that does not send its first by itself.
+    /// Also asks for a configuration at the start: for a chooser that does not send its first
+    /// choice by itself.
     #[must_use]
     pub fn request_first(mut self) -> Self {
         self.requests_first = true;
@@ -153,7 +157,7 @@ async fn turn<C: Message, A: Message, B: Message>(
     if requests_first {
         request(io).await;
     }
-    // What takes something in is fed to the end, also when all is to stop.
+    // A part with an inbox receives its input to the end, even during a stop.
     let is_source = io.inbox.is_none();
     let mut next = io.next(left).await?;
     while let Some(config) = next {
@@ -190,7 +194,8 @@ async fn turn<C: Message, A: Message, B: Message>(
 }
 
 impl<C: Message, A: Message, B: Message> CarouselPorts<C, A, B> {
-    /// The next configuration. If all is to stop it is waited for only as long as there is something to feed a part with.
+    /// Waits for the next configuration. During a stop, it waits only while there is input for a
+    /// part.
     async fn next(&mut self, left: &mut VecDeque<A>) -> Result<Option<C>, End> {
         let unwanted = async {
             self.outbox.closed().await;
@@ -213,7 +218,7 @@ impl<C: Message, A: Message, B: Message> CarouselPorts<C, A, B> {
         or(next, unwanted).await
     }
 
-    /// What came in, and no part was made for, is dropped.
+    /// Messages that arrived when there was no part for them are dropped.
     fn note_unread(&mut self, left: &VecDeque<A>) {
         if let (Some(inbox), true) = (&mut self.inbox, is_stopping()) {
             let unread = std::iter::from_fn(|| inbox.try_next()).count();
@@ -222,14 +227,15 @@ impl<C: Message, A: Message, B: Message> CarouselPorts<C, A, B> {
     }
 }
 
-/// Asks for a configuration; that nobody may be there to be asked is no reason to end.
+/// Asks for a configuration. If nobody receives the request, that is not a reason to end.
 async fn request<C: Message, A: Message, B: Message>(io: &CarouselPorts<C, A, B>) {
     if let Some(requests) = &io.requests {
         let _ = requests.send(Choice::Next).await;
     }
 }
 
-/// Nothing more is to be begun: a carousel and its chooser keep each other going, and neither of them is a source.
+/// Nothing more may start: a carousel and its chooser keep each other running, and neither is a
+/// source.
 async fn stopped_if<T>(is_source: bool) -> Option<T> {
     if !is_source {
         return pending().await;

@@ -1,4 +1,5 @@
-//! What the chassis that run one part after another have in common: a part as a child, joined to the ports of its chassis.
+//! What the chassis that run one part after another share: a part as a child, joined to the ports
+//! of its chassis.
 //!
 //! ```text
 //!  inbox ──▶ ┌ chassis ────────────┐ ──▶ outbox
@@ -20,11 +21,12 @@ use kamea::{
     Part, Pipe, PipelineStart, Placement, Ports, Receiver, Sender, Source, link, stopping,
 };
 
-/// The open inbox of what a chassis runs: an [`InboxHandle`], or `()` for what has none.
+/// The open inbox of a part that a chassis runs: an [`InboxHandle`], or `()` for a part without an
+/// inbox.
 pub trait Head {
-    /// What it takes.
+    /// The type of its messages.
     type Message: Message;
-    /// The ports of a chassis that stands for such parts: a [`Pipe`] or a [`Source`].
+    /// The ports of a chassis over such parts: a [`Pipe`] or a [`Source`].
     type Ports<B: Message>: LinePorts<In = Self::Message, Out = B>;
 
     #[doc(hidden)]
@@ -49,9 +51,9 @@ impl<T: Message> Head for InboxHandle<T> {
 
 /// The ports of a line: those of a [`Pipe`] or a [`Source`].
 pub trait LinePorts: Ports {
-    /// What comes in.
+    /// The type of the input.
     type In: Message;
-    /// What goes out.
+    /// The type of the output.
     type Out: Message;
 
     #[doc(hidden)]
@@ -84,9 +86,9 @@ pub(super) struct Child<A, B> {
     unread: Leftovers<A>,
 }
 
-/// How a child came to its end.
+/// How a child ended.
 pub(super) struct Ended<R> {
-    /// What it was replaced by, if it was.
+    /// What it was replaced by, if it was replaced.
     pub(super) replacement: Option<R>,
     pub(super) outcome: Result<(), Fault>,
     /// Whether the inbox of the chassis has ended, and nothing is left for another child.
@@ -114,8 +116,9 @@ impl<A: Message, B: Message> Child<A, B> {
         }
     }
 
-    /// Runs it to its end, or until `replaced` tells by what it is replaced: then it is closed, and what it still gives is passed
-    /// on until it has ended. It takes what others have `left`, and then what comes in; what it leaves is put back.
+    /// Runs it to its end, or until `replaced` returns its replacement. In that case the child is
+    /// closed, and its output is passed on until it has ended. It takes the messages that others
+    /// have `left`, and then the input; messages that it leaves unread are put back.
     pub(super) async fn run<R>(
         self,
         inbox: Option<&mut Inbox<A>>,
@@ -135,7 +138,7 @@ impl<A: Message, B: Message> Child<A, B> {
         let replacement = {
             let over = async { passing.as_mut().await.map(|()| None) };
             let replaced = async { Ok(Some(replaced.await)) };
-            // Its own sources end; what it is fed with goes on.
+            // Its own sources end; its input continues.
             let stopped = async {
                 stopping().await;
                 children.stop();
@@ -149,7 +152,7 @@ impl<A: Message, B: Message> Child<A, B> {
             or(passing, beside(feeding.as_mut())).await?;
         }
         let outcome = or(children.next_end(), beside(feeding.as_mut())).await;
-        // Now that it is gone, and while what was being sent to it is still there.
+        // The child is gone now, but the message that was being sent to it still exists.
         let unread: Vec<_> = self.unread.take().collect();
         *left = unread.into_iter().chain(feed.left.take()).collect();
         Ok(Ended {
@@ -163,9 +166,9 @@ impl<A: Message, B: Message> Child<A, B> {
 /// Feeds a child.
 struct Feed<A> {
     left: RefCell<VecDeque<A>>,
-    /// It is to get no more.
+    /// It receives no more messages.
     is_closing: Cell<bool>,
-    /// There is no more.
+    /// There are no more messages.
     has_ended: Cell<bool>,
 }
 
@@ -180,10 +183,10 @@ impl<A> Default for Feed<A> {
 }
 
 impl<A: Message> Feed<A> {
-    /// Is done beside other things, and never over.
+    /// Runs beside other futures, and never ends.
     async fn run(&self, mut inbox: Option<&mut Inbox<A>>, to: Sender<A>) -> Infallible {
         while let Some(message) = self.next(inbox.as_deref_mut()).await {
-            // If the child goes meanwhile, the message is among those that it has not read.
+            // If the child ends meanwhile, the message is among those that it has not read.
             let _ = to.send(message).await;
         }
         drop(to);
@@ -204,7 +207,7 @@ impl<A: Message> Feed<A> {
             self.has_ended.set(next.is_none());
             next
         };
-        // Whoever sets it polls this right after.
+        // The code that sets it polls this right after.
         let closing = poll_fn(|_| match self.is_closing.get() {
             true => Poll::Ready(None),
             false => Poll::Pending,
@@ -213,12 +216,12 @@ impl<A: Message> Feed<A> {
     }
 }
 
-/// Something that is done beside something else, and never over.
+/// A future that runs beside another one, and never ends.
 async fn beside<T>(future: impl Future<Output = Infallible>) -> T {
     match future.await {}
 }
 
-/// Passes on what a child gives, until it gives no more; breaks off when nobody wants it.
+/// Passes on the output of a child until it ends; stops when nobody receives it.
 async fn pass_on<B: Message>(mut from: Receiver<B>, outbox: &Outbox<B>) -> Result<(), End> {
     let pass = async {
         while let Some(message) = from.next().await {

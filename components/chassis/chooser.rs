@@ -1,11 +1,11 @@
-//! Walks through choices, as it is told.
+//! Steps through a list of choices on request.
 
 use std::fmt;
 use std::str::FromStr;
 
 use kamea::{Component, Message, Pipe};
 
-/// Where a [`chooser`] is to go.
+/// A step of a [`chooser`].
 ///
 /// # Examples
 ///
@@ -18,7 +18,7 @@ use kamea::{Component, Message, Pipe};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Choice {
-    /// The one that it is at, once more.
+    /// The current one, once more.
     Same,
     /// The one after it.
     Next,
@@ -38,7 +38,7 @@ const NAMES: [(&str, Choice); 5] = [
     ("LAST", Choice::Last),
 ];
 
-/// What was said is no [`Choice`].
+/// The text is not a [`Choice`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no choice: it is one of SAME, NEXT, PREV, FIRST, LAST")]
 pub struct NoChoice(String);
@@ -61,8 +61,8 @@ impl fmt::Display for Choice {
     }
 }
 
-/// Sends the first of its choices when it starts, and then for each message the one that this leads to. Nothing is sent for a step
-/// beyond the ends.
+/// Sends the first of its choices when it starts, and then, for each message, the choice that the
+/// step leads to. A step beyond the ends sends nothing.
 ///
 /// # Examples
 ///
@@ -100,7 +100,7 @@ pub fn chooser<T: Message + Clone + Sync>(
     }
 }
 
-/// Where a step leads, of `count` places; nowhere beyond the ends.
+/// Returns the index that a step leads to, of `count` choices; `None` beyond the ends.
 fn step(at: usize, choice: Choice, count: usize) -> Option<usize> {
     let to = match choice {
         Choice::Same => Some(at),
@@ -112,9 +112,9 @@ fn step(at: usize, choice: Choice, count: usize) -> Option<usize> {
     to.filter(|to| *to < count)
 }
 
-/// Sends the first of its choices when it starts, and the following one for each [`Choice::Next`], the same one again for each
-/// [`Choice::Same`]; others it ignores. It ends when there are no more. The choices may be without end: each is made when it is
-/// asked for.
+/// Sends the first of its choices when it starts. It sends the next one for each [`Choice::Next`],
+/// and the same one again for each [`Choice::Same`]; it ignores other steps. It ends when there are
+/// no more choices. The choices may be endless: each is computed on request.
 ///
 /// # Examples
 ///

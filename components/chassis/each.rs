@@ -19,27 +19,30 @@ use kamea::{
     link,
 };
 
-/// How many parts run at once, unless it is told otherwise.
+/// The default number of parts that run at once.
 const AT_MOST: usize = 256;
 
-/// The ports of [`each`]. In a pipeline, `inbox` and `outbox` are the ends that count.
+/// The ports of [`each`]. In a pipeline, `inbox` and `outbox` are the ends that are linked.
 #[derive(Debug, Ports)]
 pub struct EachPorts<A: Message, B: Message> {
-    /// The messages, of each of which a part is made.
+    /// The messages. Each one makes a part.
     pub inbox: Inbox<A>,
-    /// What comes out of the parts, as it comes.
+    /// The output of the parts, in the order in which it arrives.
     pub outbox: Outbox<B>,
-    /// The faults of parts. If it is not linked, they are faults of this component, which end it and all parts.
+    /// The faults of parts. If it is not linked, they are faults of this component: it ends, and so
+    /// do all parts.
     pub faults: Option<Outbox<Fault>>,
 }
 
-/// Runs a part for each message: a component, pipeline or graph that `make` makes of it. Each is over a
-/// [`Source`](kamea::Source), and what they give is merged.
+/// Runs a part for each message: a component, pipeline or graph that `make` creates from it. Each
+/// is over a [`Source`](kamea::Source), and their outputs are merged.
 ///
-/// At most 256 run at once, on this worker, unless [`at_most`](Each::at_most) and [`spread`](Each::spread) say otherwise; until there is
-/// a place, the next message waits in its link. `at_most(1)` runs one after another, in the order of the messages.
+/// By default, at most 256 parts run at once, on this worker; see [`at_most`](Each::at_most) and
+/// [`spread`](Each::spread). When the limit is reached, the next message waits in its link.
+/// `at_most(1)` runs one part after another, in the order of the messages.
 ///
-/// It ends when no more messages come and all parts have ended. When it is dropped, so are they.
+/// It ends when the input has ended and all parts have ended. When it is dropped, the parts are
+/// dropped too.
 ///
 /// # Faults
 ///
@@ -94,7 +97,7 @@ where
     })
 }
 
-/// Runs a whole graph for each message. As [`each`], but nothing comes out of the graphs.
+/// Runs a whole graph for each message. Like [`each`], but the graphs have no output.
 ///
 /// # Faults
 ///
@@ -147,7 +150,7 @@ impl<P, Make> Each<P, Make> {
         }
     }
 
-    /// How many run at once at the most.
+    /// Sets how many parts run at once at most.
     ///
     /// # Panics
     ///
@@ -159,7 +162,7 @@ impl<P, Make> Each<P, Make> {
         self
     }
 
-    /// Spreads them over the workers, instead of running all on the worker of this component.
+    /// Spreads the parts over the workers, instead of running all on the worker of this component.
     #[must_use]
     pub fn spread(mut self) -> Self {
         self.placement = Placement::Any;
@@ -185,7 +188,7 @@ pub trait PortsOfEach: Ports {
     fn split(&mut self) -> Split<'_, Self::In, Self::Out>;
 }
 
-/// Ports of which each is used by itself.
+/// Ports that can be used separately.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Split<'a, A, B> {
@@ -241,7 +244,8 @@ impl<P, Make> Each<P, Make> {
         let mut has_ended = false;
         while !has_ended || children.count() > 0 {
             let has_place = !has_ended && children.count() < self.at_most;
-            // What is bounded comes first, so that parts which give a lot keep nobody from beginning, or from ending.
+            // The bounded work comes first, so that parts with much output do not keep others from
+            // starting or ending.
             let happened = {
                 let message = async {
                     match has_place {
@@ -284,12 +288,12 @@ impl<P, Make> Each<P, Make> {
     }
 }
 
-/// What a chassis of this kind may wait for.
+/// What a chassis of this kind can wait for.
 enum Happened<A, B> {
     Message(Option<A>),
     Ended(Result<(), Fault>),
     Given(B),
-    /// Nobody listens any more.
+    /// The outbox is closed downstream.
     Unwanted,
 }
 

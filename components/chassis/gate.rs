@@ -7,8 +7,8 @@
 //!        └───────────────────────────────────┘
 //! ```
 //!
-//! When its time is over the gate ends: the part hears that nobody takes its messages, and the entry, that nobody needs to know
-//! what moves, so that it ends too, which is the end of what the part has to do.
+//! When its time is over, the gate ends. Then the part finds its outbox closed, and the entry finds
+//! that nobody observes its messages any more and ends too. Both ends of the part are then closed.
 
 use std::future::pending;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use kamea::{
     Sink, SinkHandles, Source, SourceHandles, TrySendError,
 };
 
-/// Ports that a gate can be put to: those of a [`Pipe`], a [`Source`] or a [`Sink`].
+/// Ports that a gate can be attached to: those of a [`Pipe`], a [`Source`] or a [`Sink`].
 #[diagnostic::on_unimplemented(
     message = "a component over the ports `{Self}` cannot be ended by time",
     note = "it has to be one over a `Pipe<A, B>`, a `Source<T>` or a `Sink<T>`; a graph of others can be made one with `Graph::expose`"
@@ -30,13 +30,13 @@ pub trait Gated: Ports {
     fn gate(graph: &mut Graph, part: Self::Handles, limit: Limit) -> Self::Handles;
 }
 
-/// After what time a gate ends.
+/// When a gate ends.
 #[doc(hidden)]
 #[derive(Debug, Clone, Copy)]
 pub enum Limit {
-    /// So long after the last message that moved.
+    /// This long after the last message that moved.
     Silence(Duration),
-    /// So long after its beginning.
+    /// This long after its start.
     Age(Duration),
 }
 
@@ -79,7 +79,7 @@ impl<T: Message> Gated for Sink<T> {
     }
 }
 
-/// Something has moved.
+/// A message has moved.
 #[derive(Debug)]
 struct Moved;
 
@@ -136,7 +136,7 @@ fn pass_for<T: Message>(limit: Limit) -> impl Component<GatePorts<T>> + Clone + 
                 {
                     return News::Moved;
                 }
-                // Nothing more goes in; something may still come out.
+                // No more input; output is still possible.
                 pending().await
             };
             let message = async { io.inbox.next().await.map_or(News::Over, News::Message) };
@@ -162,7 +162,7 @@ fn pass_for<T: Message>(limit: Limit) -> impl Component<GatePorts<T>> + Clone + 
     }
 }
 
-/// A moment that cannot be told never comes.
+/// A time that is too far away to represent never comes.
 fn set(timer: &mut Timer, wait: Duration) {
     if let Some(deadline) = now().checked_add(wait) {
         timer.set(deadline);

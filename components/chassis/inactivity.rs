@@ -1,4 +1,4 @@
-//! The end of what has nothing to do.
+//! Ends a part that is idle.
 
 use std::time::Duration;
 
@@ -6,14 +6,15 @@ use kamea::{Composite, Part};
 
 use super::gate::{Gated, Limit, gated};
 
-/// Ends `part` when it has neither taken nor sent a message for as long as `limit`.
+/// Ends `part` when it has neither received nor sent a message for `limit` (idle timeout).
 ///
-/// `part` may be a component, a line of them, or one that blocks. It hears of its end as ever: its inbox ends, and nobody takes what it
-/// sends. A message that nobody takes for that long is dropped.
+/// `part` may be a component, a line of components, or a component that blocks. It ends in the
+/// usual way: its inbox ends, and its outbox is closed. A message that nobody takes within this
+/// time is dropped.
 ///
 /// # Examples
 ///
-/// An echo server that hangs up on who is silent for a minute:
+/// An echo server that closes a connection after one silent minute:
 ///
 /// ```
 /// use std::time::Duration;

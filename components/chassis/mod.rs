@@ -1,4 +1,4 @@
-//! Chassis: components that run other components or graphs, and what joins them.
+//! Chassis: components that run other components or graphs, and components that connect them.
 
 mod backplane;
 mod carousel;

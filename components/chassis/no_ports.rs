@@ -1,7 +1,7 @@
-//! The ports of a component that has none.
+//! The ports of a component without ports.
 
 use kamea::Ports;
 
-/// The ports of a component that has none, because the graphs that it runs live inside of it.
+/// The ports of a component that has none: the graphs that it runs have no links to its own graph.
 #[derive(Debug, Ports)]
 pub struct NoPorts {}

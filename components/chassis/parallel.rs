@@ -1,4 +1,4 @@
-//! A stage that keeps several cores busy.
+//! A stage that uses several cores.
 //!
 //! ```text
 //!            ┌ parallel ────────────────────────┐
@@ -19,17 +19,21 @@ use kamea::{
     link,
 };
 
-/// How many messages a copy has at once: one that it works on, and those that wait for it, so that it need not wait for them.
+/// How many messages a copy holds at once: one in work and some in its queue, so that it never
+/// waits for input.
 const DEPTH: usize = 3;
 
-/// Applies a function that keeps a core busy to each message, in so many copies, spread over the workers. The results come as they are
-/// ready; in the order of the messages if it is [`ordered`](Parallel::ordered).
+/// Applies a CPU-bound function to each message, in several copies that are spread over the
+/// workers. Results are passed on as soon as they are ready, or in the order of the messages if it
+/// is [`ordered`](Parallel::ordered).
 ///
-/// The messages should be large: each goes to another thread and back, which takes microseconds. A clone of `function` is in each
-/// copy, and may keep something from one message to the next. A copy shares its worker with everything else there, which waits while a
-/// message is worked on: that should not take longer than some milliseconds. As many copies as workers keep all of them busy.
+/// The messages should be large: each goes to another thread and back, which takes microseconds.
+/// Each copy has its own clone of `function`, which may keep state between messages. While a copy
+/// works on a message, all other components on its worker wait, so one message should not take
+/// longer than some milliseconds. As many copies as workers keep all workers busy.
 ///
-/// No more than three messages for each copy are under way, those included whose turn to go on has not come.
+/// At most three messages for each copy are under way, including results that wait for their turn
+/// in the order.
 ///
 /// # Faults
 ///
@@ -75,7 +79,7 @@ where
     }
 }
 
-/// A stage that keeps several cores busy. Made by [`parallel`].
+/// A stage that uses several cores. Made by [`parallel`].
 pub struct Parallel<A, B, F> {
     function: F,
     copies: usize,
@@ -84,7 +88,7 @@ pub struct Parallel<A, B, F> {
 }
 
 impl<A, B, F> Parallel<A, B, F> {
-    /// Keeps the order: a result goes on when those of all messages before it have.
+    /// Keeps the order: a result is passed on after the results of all earlier messages.
     #[must_use]
     pub fn ordered(mut self) -> Self {
         self.ordered = true;
@@ -132,7 +136,7 @@ struct Job<A> {
     message: A,
 }
 
-/// What a copy has made of it.
+/// The result of a copy.
 #[derive(Debug)]
 struct Finished<B> {
     copy: usize,
@@ -223,7 +227,8 @@ impl<A: Message, B: Message> Copies<A, B> {
         or(or(message, finished), or(broken, unwanted)).await
     }
 
-    /// To the copy that has the least to do; it has space, because no more are under way than all of them have space for.
+    /// Sends to the copy that has the least to do. It has space, because the messages under way are
+    /// limited to the space of all copies.
     fn deal(&mut self, job: Job<A>) {
         let idlest = (0..self.to.len()).min_by_key(|copy| self.busy[*copy]);
         if let Some(copy) = idlest {
@@ -234,7 +239,7 @@ impl<A: Message, B: Message> Copies<A, B> {
     }
 }
 
-/// What is to be done next.
+/// The next step.
 enum Happened<A, B> {
     Message(Option<A>),
     Finished(Finished<B>),
@@ -255,17 +260,19 @@ where
                 result,
             };
             io.outbox.send(finished).await?;
-            // Others on this worker have waited long enough, among them whoever deals out the messages.
+            // Others on this worker have waited long enough, among them the component that
+            // distributes the messages.
             yield_now().await;
         }
         Ok(())
     }
 }
 
-/// The results that may go on, and those that wait for their turn.
+/// The results that can be passed on, and those that wait for their turn.
 struct Results<B> {
     ordered: bool,
-    /// Those from the first that has not gone on; nothing for one that is being worked on.
+    /// The results from the first one that has not been passed on; `None` for a message still in
+    /// work.
     pending: VecDeque<Option<B>>,
     /// The number of the first of them.
     first: u64,
@@ -287,7 +294,7 @@ impl<B> Results<B> {
         self.count
     }
 
-    /// Gives the number of a message that is dealt out.
+    /// Returns the number of a message that is sent to a copy.
     fn begin(&mut self) -> u64 {
         self.count += 1;
         if !self.ordered {
@@ -305,7 +312,7 @@ impl<B> Results<B> {
         }
     }
 
-    /// The next result that may go on.
+    /// Returns the next result that can be passed on.
     fn next(&mut self) -> Option<B> {
         let result = self.pending.pop_front_if(|next| next.is_some())??;
         self.first += 1;

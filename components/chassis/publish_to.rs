@@ -1,4 +1,4 @@
-//! Publishes what comes in to a topic of a backplane.
+//! Publishes its input to a topic of a backplane.
 
 use std::convert::Infallible;
 
@@ -9,16 +9,18 @@ use super::Backplane;
 /// The ports of [`publish_to`].
 #[derive(Debug, Ports)]
 pub struct PublishPorts<T: Message> {
-    /// What is to be published.
+    /// The messages to publish.
     pub inbox: Inbox<T>,
-    /// Nothing but the end, for a component that is to end with this one: a [`subscribe_to`](super::subscribe_to) behind it.
+    /// Carries only the end, for a component that is to end with this one: a
+    /// [`subscribe_to`](super::subscribe_to) behind it.
     pub end: Option<Outbox<Infallible>>,
 }
 
-/// Publishes what comes in to a topic; waits for subscribers that are slow and want to be waited for. Ends also when the backplane is
-/// closed.
+/// Publishes its input to a topic. Waits for slow subscribers, if their policy is to wait. Also
+/// ends when the backplane is closed.
 ///
-/// It may end a line, or be followed by a [`subscribe_to`](super::subscribe_to), to which its end travels.
+/// It may be the last stage of a line. Or a [`subscribe_to`](super::subscribe_to) follows, and its
+/// end travels to that.
 ///
 /// # Examples
 ///

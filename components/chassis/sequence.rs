@@ -1,4 +1,4 @@
-//! Runs several parts, one after another, in one place of a graph.
+//! Runs several parts, one after another, at one position in a graph.
 
 use std::collections::VecDeque;
 
@@ -6,11 +6,12 @@ use kamea::{Component, Done, Part, PipelineStart, Started};
 
 use super::child::{Child, Head, LinePorts};
 
-/// Begins a sequence of parts that run one after another, in the same place of a graph: when the first has ended, the second
-/// begins. They all give messages; either all of them take some, or none does. What one leaves unread goes to the one after it.
+/// Starts a sequence of parts that run one after another, at the same position in a graph: when the
+/// first has ended, the second starts. All parts have an outbox; either all of them have an inbox,
+/// or none does. The next part takes the messages that one leaves unread.
 ///
-/// Each is there from the beginning, and runs once. What is made as it is needed belongs into a [`carousel`](super::carousel) or
-/// [`each`](super::each).
+/// All parts exist from the start, and each runs once. To create parts on demand, use a
+/// [`carousel`](super::carousel) or [`each`](super::each).
 ///
 /// # Faults
 ///
@@ -44,14 +45,15 @@ where
     Sequence { parts }.then(first)
 }
 
-/// Parts that run one after another, as a component over a [`Source`](kamea::Source) or a [`Pipe`](kamea::Pipe). Made by [`sequence`].
+/// Parts that run one after another, as a component over a [`Source`](kamea::Source) or a
+/// [`Pipe`](kamea::Pipe). Made by [`sequence`].
 #[derive(Debug)]
 pub struct Sequence<P: LinePorts> {
     parts: VecDeque<Child<P::In, P::Out>>,
 }
 
 impl<P: LinePorts> Sequence<P> {
-    /// Adds a part that begins when those before it have ended.
+    /// Adds a part that starts when those before it have ended.
     #[must_use]
     #[track_caller]
     pub fn then<Q, Kind>(mut self, part: impl Part<Q, Kind>) -> Self

@@ -1,4 +1,4 @@
-//! Copies what comes in to many.
+//! Copies its input to several outboxes.
 //!
 //! ```text
 //!            ┌──────────┐ ──▶ outboxes[0]
@@ -11,14 +11,15 @@ use kamea::{Component, Inbox, Message, Outboxes, Ports};
 /// The ports of [`splitter`].
 #[derive(Debug, Ports)]
 pub struct SplitPorts<T: Message> {
-    /// What is to be copied.
+    /// The messages to copy.
     pub inbox: Inbox<T>,
-    /// A copy of everything for each of them.
+    /// Each outbox receives a copy of every message.
     pub outboxes: Outboxes<T>,
 }
 
-/// Copies each message to all outboxes, in their order; a slow one holds up the others. One that nobody listens to any more is left out;
-/// when nobody at all listens, it ends. For subscribers that come and go there is the [`Backplane`](super::Backplane).
+/// Copies each message to all outboxes, in their order; a slow one slows the others (backpressure).
+/// A closed outbox is skipped; when all are closed, the component ends. If subscribers come and go,
+/// use the [`Backplane`](super::Backplane).
 ///
 /// # Examples
 ///
@@ -47,7 +48,7 @@ pub fn splitter<T: Message + Clone>() -> impl Component<SplitPorts<T>> + Clone +
                 break;
             };
             for next in open {
-                // One that closes meanwhile is left out from now on.
+                // An outbox that closes meanwhile is skipped from now on.
                 let _ = outbox.send(message.clone()).await;
                 outbox = next;
             }

@@ -1,4 +1,4 @@
-//! Gets what is published to a topic of a backplane.
+//! Receives the messages of a topic of a backplane.
 
 use std::convert::Infallible;
 
@@ -13,16 +13,17 @@ use super::Backplane;
 /// The ports of [`subscribe_to`].
 #[derive(Debug, Ports)]
 pub struct SubscribePorts<T: Message> {
-    /// Nothing but the end: if it is linked, the subscription ends with it, behind what had been published by then.
+    /// Carries only the end: if it is linked, the subscription ends with it, after the messages
+    /// published by then.
     pub end: Option<Inbox<Infallible>>,
-    /// What is published.
+    /// The published messages.
     pub outbox: Outbox<T>,
 }
 
-/// Gets what is published to a topic, from the moment at which this is called: nothing is missed that is published before its graph
-/// runs. What becomes of it if it is slow was said by [`Backplane::slow`].
+/// Receives the messages of a topic, from the moment of this call: a message published before its
+/// graph runs is not lost. [`Backplane::slow`] sets what happens if the subscriber is slow.
 ///
-/// It may begin a line, or follow a [`publish_to`](super::publish_to), whose end is its own.
+/// It may start a line, or follow a [`publish_to`](super::publish_to); then it ends with that.
 ///
 /// # Examples
 ///
@@ -53,7 +54,7 @@ pub fn subscribe_to<T: Message + Clone>(
     let mut subscription = plane.subscribe(topic);
     heeds_stop(async move |io: &mut SubscribePorts<T>| {
         loop {
-            // What has been published comes before the end.
+            // Published messages come before the end.
             let end = or(io.outbox.closed(), ended(io.end.as_mut()));
             let next = or(subscription.next_until_drained(), async {
                 end.await;
@@ -70,7 +71,7 @@ pub fn subscribe_to<T: Message + Clone>(
     })
 }
 
-/// Waits for the end of what has no messages; for ever if it is not linked.
+/// Waits for the end of an inbox without messages; for ever if it is not linked.
 async fn ended(inbox: Option<&mut Inbox<Infallible>>) {
     match inbox {
         Some(inbox) => {

@@ -1,11 +1,12 @@
-//! Passes on what comes in, and gives a copy to a component beside.
+//! Passes on its input, and sends a copy to a second component.
 
 use kamea::{Composite, Graph, Message, Part, Pipe, PipeHandles, Sink};
 
 use super::splitter;
 
-/// Passes on what comes in, and copies it to `part`, a component (or pipeline) that takes messages and gives none, like the
-/// program of the same name. Each holds up the other; one that ends is left out.
+/// Passes on its input, and copies it to `part`, a component (or pipeline) with an inbox and no
+/// outbox, like the program `tee`. Each slows the other (backpressure); if one ends, the other
+/// continues.
 ///
 /// # Examples
 ///

@@ -1,4 +1,4 @@
-//! The end of what has had its time.
+//! Ends a part after a fixed time.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use kamea::{Composite, Part};
 
 use super::gate::{Gated, Limit, gated};
 
-/// Ends `part` when it has run for as long as `limit`, whatever it does. If it is restarted meanwhile, that gives it no more time.
+/// Ends `part` when it has run for `limit`, whatever it does. A restart does not extend the time.
 ///
-/// `part` may be a component, a line of them, or one that blocks. It hears of its end as ever: its inbox ends, and nobody takes what it
-/// sends.
+/// `part` may be a component, a line of components, or a component that blocks. It ends in the
+/// usual way: its inbox ends, and its outbox is closed.
 ///
 /// # Examples
 ///

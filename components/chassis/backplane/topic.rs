@@ -1,4 +1,4 @@
-//! One topic: a ring of messages that all its subscribers read, each from its own place.
+//! One topic: a ring of messages. All its subscribers read it, each at its own position.
 //!
 //! ```text
 //!                    first                    end
@@ -6,8 +6,9 @@
 //!                         ▲ a slow one      ▲ the others
 //! ```
 //!
-//! A message is put in once, whatever the number of subscribers, and each of them takes many at a time. Who has read everything
-//! leaves its waker; a publisher wakes them all at once.
+//! A message is stored once, however many subscribers there are. Each subscriber takes many
+//! messages at a time. A subscriber that has read everything leaves its waker; a publisher wakes
+//! them all at once.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -27,20 +28,22 @@ pub(super) struct Topic<T>(Mutex<State<T>>);
 #[derive(Debug)]
 struct State<T> {
     slots: VecDeque<Slot<T>>,
-    /// How many messages the ring holds at the most.
+    /// The limit for the messages in the ring.
     capacity: usize,
-    /// The number of the first message in the ring; they are counted from 0.
+    /// The number of the first message in the ring; messages are counted from 0.
     first: u64,
     subscribers: usize,
-    /// How many of them hold publishers up.
+    /// How many of them block publishers.
     holding: usize,
     /// Subscribers that have read everything.
     waiting: Vec<Waker>,
-    /// Counts how often those were woken: who has left its waker since then need not do so again.
+    /// Counts the rounds of wake-ups: a subscriber that has left its waker in this round need not
+    /// leave it again.
     round: u64,
-    /// Publishers for which there is no space.
+    /// Publishers that wait for space.
     publishers: Vec<Waker>,
-    /// The components that publish to it, and what tells whether each is to end; nothing of one that has not begun.
+    /// The components that publish to it, each with the wish that says whether it is to end. A
+    /// component that has not started has no wish.
     lines: BTreeMap<u64, Option<StopWish>>,
     next_line: u64,
     is_closed: bool,
@@ -51,31 +54,31 @@ struct Slot<T> {
     message: T,
     /// How many subscribers have not read it.
     unread: usize,
-    /// How many of those hold publishers up.
+    /// How many of those block publishers.
     held: usize,
 }
 
-/// Where a subscriber is in a topic.
+/// The position of a subscriber in a topic.
 #[derive(Debug)]
 pub(super) struct Place {
     /// The number of the message that it reads next.
     next: u64,
     slow: Slow,
-    /// The round in which it left its waker, and at which place.
+    /// The round in which it left its waker, and the index of the waker.
     left: Option<(u64, usize)>,
 }
 
 /// What a subscriber has found.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
-    /// Messages, before which so many were dropped.
+    /// Messages, and the number of messages lost before them.
     Some {
-        /// How many it was too slow for.
+        /// How many messages it has lost because it was slow.
         lost: u64,
     },
     /// The end.
     End,
-    /// It was too slow, by so many messages, and is to go.
+    /// The subscriber was too slow by this many messages, and is dropped.
     TooSlow(u64),
 }
 
@@ -100,7 +103,7 @@ impl<T> Topic<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a message in, once there is space for it. What nobody has subscribed to is dropped.
+    /// Stores a message, once there is space. A message without subscribers is dropped.
     pub(super) fn poll_publish(
         &self,
         message: &mut Option<T>,
@@ -121,7 +124,7 @@ impl<T> Topic<T> {
         if state.is_closed {
             return Poll::Ready(Err(Closed(message)));
         }
-        // Messages may own anything, so they are dropped only when nothing is locked.
+        // Messages may own anything, so they are dropped only while nothing is locked.
         let dropped = state.push(message);
         let waiting = state.end_round();
         drop(state);
@@ -130,7 +133,7 @@ impl<T> Topic<T> {
         Poll::Ready(Ok(()))
     }
 
-    /// A component is going to publish; returns its number.
+    /// Registers a component that will publish; returns its number.
     pub(super) fn join(&self) -> u64 {
         let mut state = self.state();
         let number = state.next_line;
@@ -139,7 +142,7 @@ impl<T> Topic<T> {
         number
     }
 
-    /// The component has begun, and is to end when `wish` says so.
+    /// The component has started, and is to end when `wish` says so.
     pub(super) fn begin(&self, number: u64, wish: Option<StopWish>) {
         let mut state = self.state();
         match wish {
@@ -158,15 +161,16 @@ impl<T> Topic<T> {
         waiting.into_iter().for_each(Waker::wake);
     }
 
-    /// Whether a subscriber that is to end has read all that comes of components that are to end as well. If not, it is woken
-    /// by what is read next, or by the end of such a component, if it waits for a message.
+    /// Whether a subscriber that is to end has read everything that other ending components
+    /// publish. If not, and if it waits for a message, the next message wakes it, or the end of
+    /// such a component.
     pub(super) fn has_drained(&self, place: &Place) -> bool {
         let state = self.state();
         let may_publish = |wish: &Option<StopWish>| wish.as_ref().is_none_or(StopWish::is_set);
         place.next == state.end() && !state.lines.values().any(may_publish)
     }
 
-    /// How many messages a subscriber has not read.
+    /// Returns how many messages a subscriber has not read.
     pub(super) fn unread(&self, place: &Place) -> u64 {
         self.state().end().saturating_sub(place.next)
     }
@@ -214,7 +218,7 @@ impl<T> Topic<T> {
 }
 
 impl<T: Clone> Topic<T> {
-    /// Takes the next messages, as many as are there but no more than a batch.
+    /// Takes the next messages, at most one batch.
     pub(super) fn poll_read(
         &self,
         place: &mut Place,
@@ -234,7 +238,7 @@ impl<T: Clone> Topic<T> {
             state.wait(place, cx.waker());
             return Poll::Pending;
         }
-        // A clone may panic. That is the fault of this subscriber, and no publisher waits for it.
+        // A clone may panic. That is the fault of this subscriber; publishers do not wait for it.
         let read = catch_unwind(AssertUnwindSafe(|| state.read(place, batch)));
         let publishers = state.publishers_with_space();
         drop(state);
@@ -251,17 +255,17 @@ impl<T> State<T> {
         self.first + self.slots.len() as u64
     }
 
-    /// Where in the ring a message is; the first for one that has been dropped.
+    /// The index of a message in the ring; the first one for a dropped message.
     fn index_of(&self, number: u64) -> usize {
         number.saturating_sub(self.first) as usize
     }
 
-    /// Whether there is no space, for the sake of a subscriber that wants everything.
+    /// Whether the ring is full because a subscriber that takes everything is slow.
     fn is_held_up(&self) -> bool {
         self.slots.len() == self.capacity && self.slots.front().is_some_and(|slot| slot.held > 0)
     }
 
-    /// Gives what had to make room.
+    /// Returns the messages that were removed to make room.
     fn push(&mut self, message: T) -> Option<T> {
         if self.subscribers == 0 {
             return Some(message);
@@ -299,7 +303,8 @@ impl<T> State<T> {
         std::mem::replace(&mut self.waiting, Vec::with_capacity(room))
     }
 
-    /// All of them: one that has been given up would waste a wake-up that another needs.
+    /// Wakes all of them: a publisher that has given up would waste a wake-up that another one
+    /// needs.
     fn publishers_with_space(&mut self) -> Vec<Waker> {
         if self.is_held_up() {
             return Vec::new();
@@ -309,8 +314,8 @@ impl<T> State<T> {
 }
 
 impl<T: Clone> State<T> {
-    /// Reads a batch. The last who reads a message has it without a copy: it is the first in the ring, since who has not read a
-    /// message has read none of those behind it.
+    /// Reads a batch. The last reader of a message takes it without a copy. That message is the
+    /// first in the ring: a subscriber that has not read a message has read none of the later ones.
     fn read(&mut self, place: &mut Place, batch: &mut VecDeque<T>) {
         let from = self.index_of(place.next);
         let count = BATCH.min(self.slots.len() - from);
@@ -326,7 +331,7 @@ impl<T: Clone> State<T> {
             copied.end -= 1;
         }
         for slot in self.slots.range_mut(copied) {
-            // Read, whatever becomes of the clone.
+            // It counts as read, even if the clone panics.
             slot.read_by(place.slow);
             place.next += 1;
             batch.push_back(slot.message.clone());
