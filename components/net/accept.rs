@@ -1,4 +1,4 @@
-//! The acceptor: new connections of a listening socket.
+//! The acceptor: accepts the connections of a listening socket.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -17,19 +17,19 @@ use super::ByteStream;
 /// A connection that has just been accepted.
 #[derive(Debug)]
 pub struct Accepted {
-    /// The connection, which does not block. It belongs to no worker yet.
+    /// The connection, in non-blocking mode. It belongs to no worker yet.
     pub stream: Transport,
     /// The address of the peer.
     pub peer: SocketAddr,
 }
 
-/// What carries the bytes of a connection.
+/// The transport of a connection.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Transport {
     /// TCP.
     Tcp(TcpStream),
-    /// A connection that the system knows nothing of.
+    /// A connection that the operating system does not know.
     Other(Box<dyn ByteStream>),
 }
 
@@ -39,18 +39,19 @@ impl From<TcpStream> for Transport {
     }
 }
 
-/// How long the acceptor rests when the system has no descriptors or memory for a further connection.
+/// How long the acceptor pauses when the system has no descriptors or memory for another
+/// connection.
 const REST: Duration = Duration::from_millis(50);
 
-/// How many connections may wait to be accepted.
+/// How many connections may wait to be accepted (backlog).
 const BACKLOG: i32 = 4096;
 
-/// Makes a listening socket. With `shared`, several may listen at the same address, and the system spreads new connections
-/// over them (SO_REUSEPORT).
+/// Creates a listening socket. With `shared`, several sockets may listen at the same address, and
+/// the system spreads new connections over them (SO_REUSEPORT).
 ///
 /// # Errors
 ///
-/// If the address cannot be had: taken, not of this machine, or not allowed.
+/// If the address cannot be used: it is taken, not of this machine, or not allowed.
 ///
 /// # Examples
 ///
@@ -76,10 +77,10 @@ pub fn bind(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
         sockopt::set_socket_reuseport(&socket, true)?;
     }
     if address.is_ipv6() {
-        // The two families are listened to apart, so that one may be missing.
+        // Each address family has its own listener, so that one may be missing.
         sockopt::set_ipv6_v6only(&socket, true)?;
     }
-    // The connections inherit it: no call for each of them.
+    // The connections inherit it, which saves a call for each of them.
     sockopt::set_tcp_nodelay(&socket, true)?;
     rustix::net::bind(&socket, &address)?;
     rustix::net::listen(&socket, BACKLOG)?;
@@ -127,24 +128,25 @@ pub fn accept(listener: TcpListener) -> impl Component<Source<Accepted>> + Send 
     }
 }
 
-/// Has the worker watch a listening socket.
+/// Registers a listening socket with the event queue of the worker.
 pub(super) fn watch(listener: impl Into<OwnedFd>) -> io::Result<tokio::net::TcpStream> {
-    // To the event queue a socket is a socket; tokio's own listener would watch every connection at once.
+    // To the event queue all sockets are alike; tokio's own listener would register every
+    // connection at once.
     tokio::net::TcpStream::from_std(listener.into().into())
 }
 
-/// The next connection. If the wait is given up, none is lost.
+/// Waits for the next connection. If the wait is cancelled, no connection is lost.
 ///
 /// # Errors
 ///
-/// If the socket is not watched any more, because the worker ends.
+/// If the socket can no longer be watched, because the worker ends.
 pub(super) async fn next_accepted(listener: &tokio::net::TcpStream) -> io::Result<Accepted> {
     let accepted = next_by(listener, accept_one).await?;
     log::debug!("Accepted connection from {}", accepted.peer);
     Ok(accepted)
 }
 
-/// What `accept` makes of the next connection of a socket of any family; see [`next_accepted`].
+/// Converts the result of `accept` on a socket of any family; see [`next_accepted`].
 pub(super) async fn next_by<T>(
     listener: &tokio::net::TcpStream,
     accept: impl Fn(&tokio::net::TcpStream) -> io::Result<T>,
@@ -171,12 +173,12 @@ fn accept_one(listener: &tokio::net::TcpStream) -> io::Result<Accepted> {
     let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
     Ok(Accepted {
         stream: TcpStream::from(stream).into(),
-        // Whoever is gone already has no address any more.
+        // A client that has already gone has no address any more.
         peer: peer.ok_or(io::ErrorKind::ConnectionAborted)?,
     })
 }
 
-/// Errors that concern the connection that was to be accepted, and none after it (accept(2)).
+/// Whether an error concerns only the connection that was to be accepted (accept(2)).
 fn is_of_one_connection(error: &io::Error) -> bool {
     let errno = Errno::from_io_error(error);
     let of_one = [

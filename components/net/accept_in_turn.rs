@@ -1,5 +1,5 @@
-//! The acceptor of a server that has time for one connection at a time: it accepts one when it is told to, and leaves the others to
-//! the backlog of the system.
+//! The acceptor of a server that serves one connection at a time: it accepts one connection for
+//! each message, and leaves the others in the backlog of the system.
 //!
 //! ```text
 //!        ┌────────────────┐
@@ -26,13 +26,14 @@ pub struct Turn;
 /// The ports of [`accept_in_turn`].
 #[derive(Debug, Ports)]
 pub struct TurnPorts {
-    /// How many connections may be accepted.
+    /// Permits: each allows one connection to be accepted.
     pub turns: Inbox<Turn>,
-    /// One for each.
+    /// One connection for each permit.
     pub accepted: Outbox<Accepted>,
 }
 
-/// Accepts one connection for each turn, from whichever of the sockets has one, until there are no more turns or the graph is to stop.
+/// Accepts one connection for each turn, from any of the sockets, until there are no more turns or
+/// the graph is stopped.
 ///
 /// # Examples
 ///
@@ -67,7 +68,7 @@ pub fn accept_in_turn(listeners: Vec<TcpListener>) -> impl Component<TurnPorts> 
                 io.turns.next().await?;
                 Some(next_of(&listeners).await)
             };
-            // A component with an inbox is no source: nobody else ends it.
+            // A component with an inbox is not a source: a stop does not end it.
             let stopped = async {
                 stopping().await;
                 None
@@ -76,13 +77,13 @@ pub fn accept_in_turn(listeners: Vec<TcpListener>) -> impl Component<TurnPorts> 
                 return Ok(());
             };
             io.accepted.send(accepted?).await?;
-            // The others are asked before the one that has just been served.
+            // The other sockets are polled before the one that was just served.
             listeners.rotate_left(1);
         }
     }
 }
 
-/// The next connection of any of the sockets.
+/// Waits for the next connection of any of the sockets.
 async fn next_of(listeners: &[TcpStream]) -> io::Result<Accepted> {
     let waits = listeners.iter().map(|one| Box::pin(next_accepted(one)));
     let mut waits: Vec<_> = waits.collect();

@@ -1,4 +1,4 @@
-//! How many connections there may be, in all and of one client.
+//! Limits for the number of connections, in total and for each client.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -10,9 +10,9 @@ use foldhash::fast::RandomState;
 /// Counts the connections of a server, over all its workers.
 #[derive(Debug)]
 pub(crate) struct Admission {
-    /// At most this many in all.
+    /// The limit in total.
     most: AtomicUsize,
-    /// At most this many of one address.
+    /// The limit for one address.
     most_of_one: AtomicUsize,
     total: AtomicUsize,
     clients: Mutex<HashMap<IpAddr, usize, RandomState>>,
@@ -28,13 +28,13 @@ impl Admission {
         })
     }
 
-    /// Changes the bounds; what has been admitted stays.
+    /// Changes the limits; connections that have been admitted stay.
     pub(crate) fn set_bounds(&self, most: usize, most_of_one: usize) {
         self.most.store(most, Ordering::Relaxed);
         self.most_of_one.store(most_of_one, Ordering::Relaxed);
     }
 
-    /// Admits a connection, if there may be a further one; it counts until the result is dropped.
+    /// Admits a connection, if the limits allow it. It counts until the result is dropped.
     pub(crate) fn admit(self: &Arc<Self>, client: IpAddr) -> Option<Admitted> {
         let admitted = Admitted {
             admission: self.clone(),

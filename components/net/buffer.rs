@@ -1,15 +1,17 @@
-//! Buffers that the components of a worker lend each other.
+//! Buffers that the components of a worker share.
 
 use std::cell::Cell;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
 thread_local! {
-    /// The buffer that was given back last: it stays in the processor's cache, and a connection that waits holds none.
+    /// The last buffer that was returned: it stays in the processor's cache. A connection that
+    /// waits holds no buffer.
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// Bytes that are put together to be written. Its memory is that of the last buffer that was dropped on this worker.
+/// Bytes that are collected for writing. It reuses the memory of the last buffer that was dropped
+/// on this worker.
 ///
 /// # Examples
 ///
@@ -29,13 +31,13 @@ thread_local! {
 pub struct Buffer(Vec<u8>);
 
 impl Buffer {
-    /// An empty buffer without memory.
+    /// Returns an empty buffer without memory.
     #[must_use]
     pub const fn new() -> Self {
         Self(Vec::new())
     }
 
-    /// An empty buffer, with the memory of the last one that was dropped on this worker.
+    /// Returns an empty buffer, with the memory of the last one that was dropped on this worker.
     #[must_use]
     pub fn spare() -> Self {
         Self(SPARE.take())
@@ -66,7 +68,7 @@ impl Drop for Buffer {
     fn drop(&mut self) {
         if self.0.capacity() > 0 {
             self.0.clear();
-            // A thread that ends has no use for it.
+            // A thread that ends does not need it.
             let _ = SPARE.try_with(|spare| spare.set(std::mem::take(&mut self.0)));
         }
     }

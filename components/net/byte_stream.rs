@@ -1,4 +1,4 @@
-//! What carries the bytes of a connection that the system knows nothing of.
+//! The transport of a connection that the operating system does not know.
 
 use std::fmt;
 use std::fs::File;
@@ -6,32 +6,32 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
-/// A connection that is not one of the system, such as that of a [simulated network](crate::simulated::Network). Inside of a
-/// [`Socket`](super::Socket) it is used like one.
+/// A connection that is not a socket of the system, such as that of a [simulated
+/// network](crate::simulated::Network). A [`Socket`](super::Socket) uses it like one.
 ///
 /// A call that would have to wait fails with [`io::ErrorKind::WouldBlock`].
 pub trait ByteStream: fmt::Debug + Send + Sync {
-    /// The address of this end.
+    /// Returns the address of this end.
     fn local(&self) -> SocketAddr;
 
-    /// Reads some of what has arrived; 0 at the end of what the peer sends.
+    /// Reads some of the bytes that have arrived; returns 0 at the end of the stream.
     ///
     /// # Errors
     ///
-    /// `WouldBlock` if nothing has arrived; else the connection is broken.
+    /// `WouldBlock` if nothing has arrived; other errors mean that the connection is broken.
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize>;
 
     /// Waits until there is something to read.
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()>;
 
-    /// Whether bytes, or the end of them, have arrived.
+    /// Whether bytes, or the end of the stream, have arrived.
     fn has_input(&self) -> bool;
 
     /// Writes some of `bytes`; returns how many.
     ///
     /// # Errors
     ///
-    /// `WouldBlock` if there is no space; else the connection is broken.
+    /// `WouldBlock` if there is no space; other errors mean that the connection is broken.
     fn write(&self, bytes: &[u8]) -> io::Result<usize>;
 
     /// Writes some of `slices`, one after another; returns how many bytes.
@@ -44,16 +44,17 @@ pub trait ByteStream: fmt::Debug + Send + Sync {
         first.map_or(Ok(0), |slice| self.write(slice))
     }
 
-    /// Sends up to `count` bytes of a file from `offset`; returns how many, 0 if the file has no more.
+    /// Sends up to `count` bytes of a file from `offset`; returns how many, 0 if the file has no
+    /// more.
     ///
     /// # Errors
     ///
-    /// Like [`write`](Self::write), and if the file cannot be read.
+    /// Like [`write`](Self::write); also if the file cannot be read.
     fn send_file(&self, file: &File, offset: u64, count: usize) -> io::Result<usize>;
 
     /// Waits until there is space to write.
     fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<()>;
 
-    /// Tells the peer that nothing more will come.
+    /// Tells the peer that no more bytes will follow.
     fn shut_down_writing(&self);
 }

@@ -1,5 +1,5 @@
-//! A connection that is a stream of bytes each way, of any family. Its reader and its writer share it, and may be handed to any worker
-//! before they begin.
+//! A connection that is a byte stream in each direction, of any address family. Its reader and its
+//! writer share it. Both can move to any worker before they start.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -20,7 +20,7 @@ use tokio::net::TcpStream;
 use super::{ByteStream, Transport};
 use crate::stream::read_into_buffer;
 
-/// How many messages go out in one call at the most.
+/// How many messages one call writes at most.
 const GATHERED: usize = 64;
 
 #[derive(Debug, Clone)]
@@ -38,7 +38,7 @@ enum Stream {
 }
 
 impl From<OwnedFd> for Connection {
-    /// Takes a connected socket that does not block.
+    /// Wraps a connected socket that is in non-blocking mode.
     fn from(socket: OwnedFd) -> Self {
         Self(Arc::new(Stream::System {
             bare: Mutex::new(Some(socket)),
@@ -57,7 +57,7 @@ impl From<Transport> for Connection {
 }
 
 impl Connection {
-    /// What has arrived, at least one byte; nothing at the end of what the peer sends.
+    /// Returns the bytes that have arrived, at least one; `None` at the end of the stream.
     pub(super) async fn read(&self) -> io::Result<Bytes> {
         poll_fn(|cx| self.poll_read(cx)).await
     }
@@ -84,11 +84,12 @@ impl Connection {
         }
     }
 
-    /// Writes `first` and what else `more` gives now, in as few calls as may be.
+    /// Writes `first` and everything that `more` returns now, in as few calls as possible.
     ///
     /// # Errors
     ///
-    /// `TimedOut` if the peer takes nothing for as long as `stall`, or whatever the system says of the connection.
+    /// `TimedOut` if the peer reads nothing for `stall`; otherwise the error of the system for this
+    /// connection.
     pub(super) async fn write(
         &self,
         first: Bytes,
@@ -146,12 +147,12 @@ impl Connection {
         }
     }
 
-    /// Tells the peer that nothing more will come, while it may still send.
+    /// Tells the peer that no more bytes will follow (half-close). The peer may still send.
     pub(super) fn shut_down_writing(&self) {
         match &*self.0 {
             Stream::System { .. } => {
                 if let Ok(socket) = self.watched() {
-                    // A peer that is gone already needs no telling.
+                    // A peer that has already gone cannot be told.
                     let _ = shutdown(socket, Shutdown::Write);
                 }
             }
@@ -159,7 +160,7 @@ impl Connection {
         }
     }
 
-    /// The socket, watched by the worker that asks first.
+    /// Returns the socket, watched by the worker that calls this first.
     fn watched(&self) -> io::Result<&TcpStream> {
         let Stream::System { bare, watched } = &*self.0 else {
             return Err(Errno::NOTSOCK.into());
@@ -173,7 +174,7 @@ impl Connection {
     }
 }
 
-/// Takes off what has been written.
+/// Removes the bytes that were written.
 fn take_off(pieces: &mut VecDeque<Bytes>, mut count: usize) {
     while let Some(piece) = pieces.front_mut() {
         if count < piece.len() {

@@ -1,4 +1,5 @@
-//! A client's connection that is made when there is something to be sent, and made anew after it has ended.
+//! A client connection that is opened when there is something to send, and opened again after it
+//! has ended.
 //!
 //! ```text
 //!  outgoing ──▶ ┌──────┐
@@ -23,70 +24,71 @@ use super::{Socket, read_some};
 /// The ports of [`dial`].
 #[derive(Debug, Ports)]
 pub struct DialPorts {
-    /// What is to be sent.
+    /// The bytes to send.
     pub outgoing: Inbox<Outgoing>,
-    /// Connections that are to be closed.
+    /// Connections to close.
     pub hang_ups: Inbox<HangUp>,
-    /// What happens to connections, in the order in which it does.
+    /// The events of connections, in order.
     pub events: Outbox<DialEvent>,
 }
 
-/// Bytes to be sent over one connection.
+/// Bytes to send over one connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {
     /// The bytes.
     pub bytes: Bytes,
-    /// How many requests they are.
+    /// How many requests they contain.
     pub requests: usize,
 }
 
-/// Closes the connection with this number, if it is still there. What comes in over it after that is not told.
+/// Closes the connection with this number, if it is still open. Bytes that arrive on it later are
+/// not reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HangUp(pub u64);
 
-/// Something that happened.
+/// An event of a connection.
 #[derive(Debug)]
 pub enum DialEvent {
-    /// The next requests are being sent: the connection takes their bytes from now on.
+    /// The next requests are being sent: the connection accepts their bytes from now on.
     Sending {
         /// The number of the connection, counted from 1.
         connection: u64,
         /// How many requests.
         requests: usize,
-        /// When.
+        /// The time of the event.
         at: Instant,
     },
-    /// Bytes have come.
+    /// Bytes have arrived.
     Received {
-        /// Over which connection.
+        /// The number of the connection.
         connection: u64,
-        /// The bytes, never none.
+        /// The bytes, never empty.
         bytes: Bytes,
-        /// When.
+        /// The time of the event.
         at: Instant,
     },
-    /// A connection has ended, for no [`HangUp`].
+    /// A connection has ended, and not because of a [`HangUp`].
     Ended {
-        /// Which.
+        /// The number of the connection.
         connection: u64,
-        /// How.
+        /// How it ended.
         how: Ending,
-        /// When.
+        /// The time of the event.
         at: Instant,
     },
-    /// There was no connection for the next requests: they are not sent.
+    /// No connection could be opened for the next requests: they are not sent.
     Unreachable {
         /// How many requests.
         requests: usize,
-        /// Why not.
+        /// The reason.
         error: io::Error,
-        /// When that was known.
+        /// The time at which it failed.
         at: Instant,
     },
 }
 
 impl DialEvent {
-    /// How many bytes have come with it.
+    /// How many bytes arrived with this event.
     pub fn received(&self) -> usize {
         match self {
             Self::Received { bytes, .. } => bytes.len(),
@@ -95,29 +97,32 @@ impl DialEvent {
     }
 }
 
-/// How a connection has ended.
+/// How a connection ended.
 #[derive(Debug)]
 pub enum Ending {
-    /// The server has finished.
+    /// The server has closed it.
     Finished,
-    /// What the server sends could not be read: it has cut the connection, perhaps.
+    /// Reading from the server failed: the server may have reset the connection.
     Read(io::Error),
-    /// The server does not take any more.
+    /// The server does not accept bytes any more.
     Write(io::Error),
 }
 
-/// How long the first pause after a connection that did not come to be is; each further one is twice as long.
+/// The first pause after a failed attempt to connect; each further pause is twice as long.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// How long a pause is at the most.
+/// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Sends what comes in to a server over a connection that is made when it is needed, and made anew after it has ended. All addresses of the
-/// server are tried, one after another, for as long as `connect_within` in all; the one that answered is the first the next time.
+/// Sends its input to a server. It opens the connection when it is needed, and opens a new one
+/// after it has ended. It tries all addresses of the server, one after another, within
+/// `connect_within` in total; the address that answered is the first to be tried the next time.
 ///
-/// After a connection that did not come to be there is a pause, so that a server which is not there is not asked all the time.
+/// After a failed attempt to connect there is a pause, so that a server that is down is not called
+/// all the time.
 ///
-/// It ends when nothing more comes in and the last connection has ended, or when nobody wants to hear its events any more.
+/// It ends when the input and the last connection have ended, or when nobody receives its events
+/// any more.
 ///
 /// # Examples
 ///
@@ -165,7 +170,8 @@ pub fn dial(
     }
 }
 
-/// Like [`dial`], but makes its connections by `connect`: over a [simulated network](crate::simulated::Network), for example.
+/// Like [`dial`], but `connect` opens its connections: over a [simulated
+/// network](crate::simulated::Network), for example.
 ///
 /// # Examples
 ///
@@ -191,7 +197,7 @@ where
     async move |io: &mut DialPorts| run(io, &connect, connect_within).await
 }
 
-/// Connects to the address with the number `first`, or else to one of those behind it, and before it.
+/// Connects to the address with the number `first`, or else tries the other ones in turn.
 async fn connect_to_any(addresses: &[SocketAddr], first: &Cell<usize>) -> io::Result<Socket> {
     let mut outcome = Err(io::ErrorKind::AddrNotAvailable.into());
     for number in 0..addresses.len() {
@@ -236,7 +242,7 @@ async fn run(
     Ok(())
 }
 
-/// Waits for something, as long as anybody wants to hear of it.
+/// Waits for a future, as long as somebody receives the events.
 async fn unless_unwanted<T>(
     events: &Outbox<DialEvent>,
     something: impl Future<Output = T>,
@@ -257,7 +263,8 @@ async fn run_call(io: &mut DialPorts, socket: Socket, connection: u64, first: Ou
         hang_ups,
         events,
     } = io;
-    // Why nothing can be sent any more, if so. What the server has said before that is still to be read.
+    // The reason why nothing can be sent any more, if there is one. What the server sent before
+    // that must still be read.
     let failed = Cell::new(None);
     let sending = async {
         let mut next = Some(first);
@@ -305,7 +312,7 @@ async fn run_call(io: &mut DialPorts, socket: Socket, connection: u64, first: Ou
                 return Ok(());
             }
         }
-        // Nobody is left who could want it to.
+        // Nobody is left to receive it.
         pending().await
     };
     or(or(hung_up, sending), or(receiving, unwanted(events))).await

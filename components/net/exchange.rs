@@ -1,4 +1,4 @@
-//! A client's part of a connection: what comes in is sent, what is received goes out.
+//! The client side of a connection: sends its input, and passes on the bytes that arrive.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -12,29 +12,30 @@ use kamea::{Done, Pipe};
 
 use super::connection::Connection;
 
-/// What went wrong between a client and a server.
+/// An error between a client and a server.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectionError {
-    /// It did not come to be.
+    /// The connection could not be opened.
     #[error("cannot connect to {server}: {error}")]
     Connect {
-        /// Who was to be connected to.
+        /// The address of the server.
         server: String,
-        /// Why not.
+        /// The reason.
         error: io::Error,
     },
-    /// It was there, and is no more.
+    /// The connection was lost.
     #[error("the connection to {server} was lost: {error}")]
     Lost {
-        /// Who was connected to.
+        /// The address of the server.
         server: String,
-        /// How.
+        /// The reason.
         error: io::Error,
     },
 }
 
-/// Sends what comes in, and passes on what the server sends, until that has finished. What had come in by then is sent all the same.
+/// Sends its input, and passes on what the server sends, until the server has closed the
+/// connection. Input that has arrived by then is still sent.
 pub(super) async fn exchange(
     server: &str,
     connection: Connection,
@@ -58,7 +59,7 @@ pub(super) async fn exchange(
     };
     let sending = async {
         loop {
-            // It is polled with the one that receives, so that it notices.
+            // The sender is polled together with the receiver, so that it notices the end.
             let finished = poll_fn(|_| match has_finished.get() {
                 true => Poll::Ready(None),
                 false => Poll::Pending,
@@ -67,7 +68,7 @@ pub(super) async fn exchange(
                 break;
             };
             let more = || inbox.try_next();
-            // A server that takes nothing holds us up, and may.
+            // A server that reads nothing slows us (backpressure), which is allowed.
             connection
                 .write(bytes, more, Duration::MAX)
                 .await

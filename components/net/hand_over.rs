@@ -1,12 +1,13 @@
-//! A connection goes to another process, with a text that says how to serve it.
+//! Hands a connection over to another process, with a text that says how to serve it.
 //!
 //! ```text
 //!  the server                                   the process
 //!  hand_over ──▶ Tether ══ a Unix socket ══ standard input ──▶ take_over
 //! ```
 //!
-//! The socket between the two stays for as long as the server wants the process to run. Its end is the wish that the process come
-//! to its end too. Unlike a signal that cannot come too early, and it comes as well when the server is killed.
+//! The socket between the two processes stays open for as long as the server wants the process to
+//! run. When it is closed, the process should end too. Unlike a signal, this cannot arrive too
+//! early, and it also works when the server is killed.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -21,25 +22,28 @@ use rustix::net::{
 
 use super::Accepted;
 
-/// How long the text may be that goes with a connection, in bytes: both go in one message, which must fit what a socket holds.
+/// The limit for the text that goes with a connection, in bytes: both go in one message, which must
+/// fit into the buffer of a socket.
 pub const LARGEST_TEXT: usize = 64 * 1024;
 
-/// The first byte of the message that has the connection; without it an empty text would look like the end.
+/// The first byte of the message that carries the connection; without it an empty text would look
+/// like the end.
 const CONNECTION: &[u8] = b"c";
 
-/// What joins a server to the process that it has handed a connection to. Dropping it asks the process to end.
+/// The link between a server and the process that received a connection. Dropping it asks the
+/// process to end.
 #[derive(Debug)]
 #[must_use]
 pub struct Tether(#[expect(dead_code, reason = "it is held open")] OwnedFd);
 
-/// What a process has been handed.
+/// What a process has received.
 #[derive(Debug)]
 pub struct TakenOver {
     /// The connection.
     pub accepted: Accepted,
-    /// How to serve it.
+    /// The text that says how to serve it.
     pub text: Vec<u8>,
-    /// What joins this process to its server.
+    /// The link between this process and its server.
     pub leash: Leash,
 }
 
@@ -50,17 +54,17 @@ pub struct Leash(OwnedFd);
 impl Leash {
     /// Blocks until the server wants this process to end, or has ended itself.
     pub fn wait(&self) {
-        // Nothing more is sent: whatever this gives, it is the end.
+        // Nothing more is sent: any result means the end.
         let _ = rustix::io::retry_on_intr(|| rustix::io::read(&self.0, &mut [0; 1]));
     }
 }
 
-/// Prepares to hand a connection over: gives what is to be the standard input of the process that shall serve it. The connection is
-/// ours still, and stays open until we have closed it too.
+/// Prepares to hand a connection over: returns the standard input for the process that will serve
+/// it. The connection is still ours too: it stays open until we have closed it.
 ///
 /// # Errors
 ///
-/// If `text` is longer than [`LARGEST_TEXT`], or the system is short of descriptors.
+/// If `text` is longer than [`LARGEST_TEXT`], or the system has too few descriptors.
 ///
 /// # Examples
 ///
@@ -101,11 +105,11 @@ pub fn hand_over(connection: impl AsFd, text: &[u8]) -> io::Result<(Tether, Owne
     Ok((Tether(ours), theirs))
 }
 
-/// Takes the connection that [`hand_over`] has sent. Blocks until it is there.
+/// Receives the connection that [`hand_over`] has sent. Blocks until it has arrived.
 ///
 /// # Errors
 ///
-/// If nothing has been handed over, or the peer of the connection has gone meanwhile.
+/// If nothing was handed over, or the peer of the connection has gone meanwhile.
 pub fn take_over(stdin: OwnedFd) -> io::Result<TakenOver> {
     let mut text = vec![0; CONNECTION.len() + LARGEST_TEXT];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];

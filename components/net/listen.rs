@@ -1,4 +1,4 @@
-//! Where a server listens, and what it bears.
+//! The address of a server, and its limits for connections.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kamea::{Message, Outbox, Ports};
 
-/// Where a server listens, and how much it bears. An address alone stands for one that bears what is written here.
+/// The address of a server, and its limits. An address alone stands for the default limits.
 ///
 /// # Examples
 ///
@@ -47,7 +47,8 @@ impl Default for Limits {
 }
 
 impl<Address> Listen<Address> {
-    /// Listens at this address: `host:port` for TCP (port 0: the system chooses), a path for sockets of the Unix family.
+    /// Listens at this address: `host:port` for TCP (port 0: the system chooses), or a path for
+    /// Unix sockets.
     pub fn at(address: impl Into<Address>) -> Self {
         Self {
             address: address.into(),
@@ -56,21 +57,23 @@ impl<Address> Listen<Address> {
         }
     }
 
-    /// How many connections there may be at once, 1,024 otherwise; one too many is closed.
+    /// Sets the limit for connections, 1,024 by default; further connections are closed.
     #[must_use]
     pub fn connections(mut self, most: usize) -> Self {
         self.limits.connections = most;
         self
     }
 
-    /// How many of them may be of one address, 256 otherwise. Clients over a socket of the Unix family have none, and are all one.
+    /// Sets the limit for connections from one address, 256 by default. Clients of a Unix socket
+    /// have no address, and count as one.
     #[must_use]
     pub fn connections_per_client(mut self, most: usize) -> Self {
         self.limits.connections_per_client = most;
         self
     }
 
-    /// How long a client may take nothing of what is there for it before its connection is closed, 30 s otherwise.
+    /// Sets how long a client may leave its bytes unread before its connection is closed, 30 s by
+    /// default.
     #[must_use]
     pub fn stall(mut self, longest: Duration) -> Self {
         self.limits.stall = longest;
@@ -79,8 +82,8 @@ impl<Address> Listen<Address> {
 }
 
 impl Listen<PathBuf> {
-    /// Who may connect, as permissions of the socket's file (chmod(2)); 0600 otherwise, which is the user alone. The umask of the process
-    /// counts too.
+    /// Sets who may connect, as permissions of the socket's file (chmod(2)); 0600 by default, which
+    /// is the user alone. The umask of the process applies too.
     #[must_use]
     pub fn mode(mut self, mode: u32) -> Self {
         self.mode = mode;
@@ -127,6 +130,7 @@ impl From<PathBuf> for Listen<PathBuf> {
 /// The ports of a server.
 #[derive(Debug, Ports)]
 pub struct ServerPorts<Address: Message> {
-    /// Where it listens, as soon as it does; with the port that the system chose if none was given.
+    /// The address, as soon as the server listens; with the port that the system chose if port 0
+    /// was requested.
     pub addresses: Option<Outbox<Address>>,
 }

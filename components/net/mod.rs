@@ -1,4 +1,4 @@
-//! The network: the components that touch sockets.
+//! The network: the components that use sockets.
 
 mod accept;
 mod accept_in_turn;

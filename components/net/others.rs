@@ -1,17 +1,17 @@
-//! Whether a client shares a server with others.
+//! Whether a client shares a server with other clients.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use kamea::time::now;
 
-/// For so long after its last request a client counts as there.
+/// For this long after its last request, a client counts as present.
 const LATELY: Duration = Duration::from_secs(60);
 
-/// Which clients have asked lately, as far as it matters to each whether there is another one.
+/// Which clients have sent requests lately, as far as it matters whether there is more than one.
 ///
-/// What is scarce is divided only among clients that are there: one address may have all of it as long as
-/// it is alone, such as a proxy, and its share as soon as it is not.
+/// A scarce resource is divided only among clients that are present. One address, such as a proxy,
+/// may have all of it as long as it is alone, and only its share as soon as it is not.
 ///
 /// # Examples
 ///
@@ -27,12 +27,12 @@ const LATELY: Duration = Duration::from_secs(60);
 /// ```
 #[derive(Debug, Default)]
 pub struct Others {
-    /// The last one, and the last one with another address.
+    /// The last request, and the last one from another address.
     last: [Option<(IpAddr, Instant)>; 2],
 }
 
 impl Others {
-    /// A client asks for something.
+    /// Records a request of a client.
     pub fn note(&mut self, address: IpAddr) {
         if self.last[0].is_some_and(|(last, _)| last != address) {
             self.last.swap(0, 1);
@@ -40,7 +40,7 @@ impl Others {
         self.last[0] = Some((address, now()));
     }
 
-    /// Whether another client than this one has asked lately.
+    /// Whether another client than this one has sent a request lately.
     pub fn are_there_beside(&self, address: IpAddr) -> bool {
         let is_there = |(other, when): &(IpAddr, Instant)| {
             *other != address && now().saturating_duration_since(*when) < LATELY

@@ -1,4 +1,4 @@
-//! The reader: what arrives on a socket, as bytes.
+//! The reader: passes on the bytes that arrive on a socket.
 
 use std::future::poll_fn;
 use std::io;
@@ -11,14 +11,16 @@ use kamea::{Component, Source};
 use super::Socket;
 use crate::stream::poll_into_buffer;
 
-/// Reads a socket until the peer has finished, or nobody takes its bytes any more. `first` is what was read of it before.
+/// Reads a socket until the peer has finished, or nobody takes its bytes any more. `first` is what
+/// was read of it before.
 pub fn read_bytes(socket: Rc<Socket>, first: Bytes) -> impl Component<Source<Bytes>> {
     let mut first = Some(first);
     async move |io: &mut Source<Bytes>| {
         if let Some(first) = first.take() {
             io.outbox.send(first).await?;
             if !socket.is_watched() {
-                // A connection that ends with its first request need not be watched: downstream has the first look.
+                // A connection that ends with its first request need not be watched: downstream
+                // gets a chance first.
                 yield_now().await;
             }
         }
@@ -32,7 +34,7 @@ pub fn read_bytes(socket: Rc<Socket>, first: Bytes) -> impl Component<Source<Byt
                 Some(Ok(bytes)) if !bytes.is_empty() => io.outbox.send(bytes).await?,
                 Some(Ok(_)) | None => return Ok(()),
                 Some(Err(error)) => {
-                    // A peer that resets its connection has finished, in its way.
+                    // A peer that resets its connection has finished too.
                     log::debug!("{} | {error}", socket.peer());
                     return Ok(());
                 }
@@ -41,7 +43,7 @@ pub fn read_bytes(socket: Rc<Socket>, first: Bytes) -> impl Component<Source<Byt
     }
 }
 
-/// What has arrived, at least one byte; nothing at the end of what the peer sends.
+/// Returns the bytes that have arrived, at least one; `None` at the end of the stream.
 pub(crate) async fn read_some(socket: &Socket) -> io::Result<Bytes> {
     poll_fn(|cx| poll_into_buffer(|buffer| socket.poll_read(cx, buffer))).await
 }

@@ -1,4 +1,4 @@
-//! A component for each connection: what every server is made of.
+//! A component for each connection: the base of every server.
 //!
 //! ```text
 //! connections ──▶ serve_connections        for each:  reader ──▶ protocol ──▶ writer
@@ -21,14 +21,17 @@ use super::connection::Connection;
 use super::listen::Limits;
 use super::{Accepted, Admission, Admitted};
 
-/// How long the peer may go on sending after nobody takes its bytes any more, before they are refused.
+/// How long the peer may continue to send after nobody takes its bytes any more. After that they
+/// are refused.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Serves each connection by a component of its own, made anew by `protocol`: what the client sends comes in, what comes out is sent to
-/// it. The protocol may be a component, a line of components (`|| pipeline!(..)`), or one that blocks.
+/// Serves each connection with its own component, created by `protocol`: its inbox receives what
+/// the client sends, and its output is sent to the client. The protocol may be a component, a line
+/// of components (`|| pipeline!(..)`), or a component that blocks.
 ///
-/// This is [`tcp_server`](super::tcp_server) behind its acceptor, for connections that come from elsewhere: a simulated network, for
-/// example. It bears as much as [`Listen`](super::Listen) says otherwise, and ends when no more connections come and those that there are have ended.
+/// This is [`tcp_server`](super::tcp_server) without its acceptor, for connections from elsewhere:
+/// a simulated network, for example. It has the default limits of [`Listen`](super::Listen). It
+/// ends when its input and all connections have ended.
 ///
 /// # Examples
 ///
@@ -62,7 +65,7 @@ where
     serve_each(Limits::default(), protocol)
 }
 
-/// A connection, and whose it is.
+/// A connection, and the address of its client.
 #[derive(Debug)]
 pub(super) struct Arrival {
     connection: Connection,
@@ -93,7 +96,7 @@ impl From<Accepted> for Arrival {
     }
 }
 
-/// One over a socket of the Unix family.
+/// Creates a connection over a Unix socket.
 impl From<OwnedFd> for Arrival {
     fn from(socket: OwnedFd) -> Self {
         Self {
@@ -105,7 +108,7 @@ impl From<OwnedFd> for Arrival {
 
 enum News<M> {
     Arrived(Option<M>),
-    /// A connection has ended. Its fault, if there was one, has been reported by the policy of its graph.
+    /// A connection has ended. If it failed, the policy of its graph has reported the fault.
     Ended,
 }
 
@@ -185,25 +188,27 @@ fn read(connection: Connection, peer: Peer) -> impl Component<Source<Bytes>> + S
             match or(unwanted, read).await {
                 Some(Ok(bytes)) if bytes.is_empty() => return Ok(()),
                 Some(Ok(bytes)) => {
-                    // If nobody wants it, the next round notices.
+                    // If nobody takes it, the next round notices.
                     let _ = io.outbox.send(bytes).await;
                 }
                 Some(Err(error)) => {
-                    // A peer that resets its connection has finished, in its way.
+                    // A peer that resets its connection has finished too.
                     log::debug!("{peer} | {error}");
                     return Ok(());
                 }
                 None => break,
             }
         }
-        // Closing with unread bytes would reset the connection, and the peer could lose the last that was sent to it.
+        // Closing with unread bytes would reset the connection, and the peer could lose the last
+        // bytes that were sent to it.
         let drain = async { while connection.read().await.is_ok_and(|bytes| !bytes.is_empty()) {} };
         or(drain, sleep(LINGER)).await;
         Ok(())
     }
 }
 
-/// Writes until nothing more comes, or the peer takes nothing any more. `admitted` counts until it ends.
+/// Writes until the input ends, or the peer reads nothing any more. `admitted` counts until it
+/// ends.
 fn write(
     connection: Connection,
     peer: Peer,

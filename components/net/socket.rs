@@ -1,4 +1,4 @@
-//! A connected TCP socket, as the reader and the writer of a connection share it.
+//! A connected TCP socket that the reader and the writer of a connection share.
 
 use std::cell::{Cell, RefCell};
 use std::fs::File;
@@ -26,35 +26,36 @@ use super::{Accepted, ByteStream, Tether, Transport, hand_over};
 /// How a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finish {
-    /// The peer has said all it will: close.
+    /// The peer has sent everything: close.
     Close,
-    /// The peer may still be sending: let it read the last response before its bytes are refused (RFC 9112 section 9.6).
+    /// The peer may still be sending: let it read the last response before its bytes are refused
+    /// (RFC 9112 section 9.6).
     Linger,
-    /// The response could not be completed: cut the connection, so that the peer notices.
+    /// The response could not be completed: reset the connection, so that the peer notices.
     Cut,
 }
 
-/// How long a connection is not looked at again that has not ended, though something has come.
+/// How long the check for the end of a connection pauses when bytes arrived instead.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
-/// A connected socket. It is watched by the worker that it is on only once it has to be waited for: a peer that sends its
-/// request at once and then goes costs no more calls than need be.
+/// A connected socket. Its worker watches it only once somebody has to wait for it: a peer that
+/// sends its request at once and then leaves costs no unnecessary calls.
 #[derive(Debug)]
 pub struct Socket {
     stream: RefCell<Stream>,
     peer: SocketAddr,
-    /// Whether the last read took less than it could: nothing was left then.
+    /// Whether the last read was shorter than its buffer: then nothing was left.
     drained: Cell<bool>,
     finished: Cell<Option<Finish>>,
-    /// What is known of the peer.
+    /// The known state of the peer.
     known: Cell<Known>,
-    /// Whether a peer that has sent everything still waits for whatever it asked for.
+    /// Whether a peer that has sent everything still waits for the responses.
     half_close: Cell<bool>,
-    /// More is known of the peer.
+    /// Notified when the state of the peer changes.
     noted: Notify,
 }
 
-/// What is known of a peer.
+/// The known state of a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Known {
     /// It may send more.
@@ -74,14 +75,14 @@ enum Stream {
     Other(Box<dyn ByteStream>),
 }
 
-/// What a call reads or writes.
+/// The result of a read or write.
 enum End<'a> {
     System(BorrowedFd<'a>),
     Other(&'a dyn ByteStream),
 }
 
 impl Socket {
-    /// Takes an accepted connection.
+    /// Wraps an accepted connection.
     pub fn new(accepted: Accepted) -> Self {
         Self {
             stream: RefCell::new(match accepted.stream {
@@ -101,7 +102,7 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// If it does not answer, or does not want to.
+    /// If the server does not answer, or refuses the connection.
     pub async fn connect(server: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(server).await?;
         stream.set_nodelay(true)?;
@@ -130,16 +131,16 @@ impl Socket {
         }
     }
 
-    /// The address of the peer.
+    /// Returns the address of the peer.
     pub fn peer(&self) -> SocketAddr {
         self.peer
     }
 
-    /// The address of this end.
+    /// Returns the address of this end.
     ///
     /// # Errors
     ///
-    /// Whatever the system says of the connection.
+    /// The error of the system for this connection.
     pub fn local(&self) -> io::Result<SocketAddr> {
         match &*self.stream.borrow() {
             Stream::Bare(stream) => stream.local_addr(),
@@ -149,16 +150,16 @@ impl Socket {
         }
     }
 
-    /// Reads what has arrived, at least one byte; 0 at the end of what the peer sends.
+    /// Reads the bytes that have arrived, at least one; returns 0 at the end of the stream.
     ///
     /// # Errors
     ///
-    /// Whatever the system says of the connection.
+    /// The error of the system for this connection.
     pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         poll_fn(|cx| self.poll_read(cx, buffer)).await
     }
 
-    /// Like [`read`](Self::read), for a future made by hand.
+    /// Like [`read`](Self::read), for a hand-written future.
     pub fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         loop {
             let mut short = None;
@@ -169,7 +170,7 @@ impl Socket {
                 };
                 self.drained.set(count < buffer.len());
                 if self.drained.get() && count > 0 {
-                    // That it would block now needs no second call to be known.
+                    // A second call to find out that it would block is not needed.
                     short = Some(count);
                     return Err(io::ErrorKind::WouldBlock.into());
                 }
@@ -192,7 +193,7 @@ impl Socket {
         }
     }
 
-    /// Whether unread bytes, or the peer's end, are known to wait. Asks nobody.
+    /// Whether unread bytes, or the end of the stream, are known to wait. Makes no system call.
     pub fn has_input(&self) -> bool {
         match &*self.stream.borrow() {
             Stream::Bare(_) => !self.drained.get(),
@@ -204,14 +205,14 @@ impl Socket {
         }
     }
 
-    /// Takes a peer that has sent everything for one that still waits for the responses.
+    /// Assumes that a peer that has sent everything still waits for the responses.
     pub fn allow_half_close(&self) {
         self.half_close.set(true);
     }
 
-    /// Waits until nobody waits for what is being made for this peer: the connection is broken, or the
-    /// peer has sent everything, which most clients do only when they go. Watches the connection, also
-    /// while nobody reads it.
+    /// Waits until the peer no longer waits for its response: the connection is broken, or the peer
+    /// has sent everything, which most clients do only when they leave. Watches the connection,
+    /// also while nobody reads it.
     pub async fn gone(&self) {
         self.gone_or(async {
             match self.watched() {
@@ -222,7 +223,8 @@ impl Socket {
         .await;
     }
 
-    /// Like [`gone`](Self::gone), as far as those who read or write the connection find out.
+    /// Like [`gone`](Self::gone), but learns it only from the tasks that read or write the
+    /// connection.
     pub async fn found_gone(&self) {
         self.gone_or(pending()).await;
     }
@@ -230,7 +232,7 @@ impl Socket {
     async fn gone_or(&self, look: impl Future<Output = ()>) {
         let mut look = pin!(look);
         loop {
-            // Made before the look: what happens between the two is not missed.
+            // Created before the check, so that a change in between is not missed.
             let noted = self.noted.notified();
             if self.is_gone() {
                 return;
@@ -254,7 +256,7 @@ impl Socket {
         }
     }
 
-    /// Watches for the end of the connection, in whichever way it comes.
+    /// Watches for the end of the connection, of any kind.
     async fn look(&self, stream: &TcpStream) {
         while self.known.get() < Known::Lost {
             match stream.ready(Interest::READABLE | Interest::ERROR).await {
@@ -263,13 +265,13 @@ impl Socket {
                 Ok(_) => {}
                 Err(_) => self.note(Known::Lost),
             }
-            // Bytes that nobody reads yet, or an end that is known, would be seen again at once.
+            // Unread bytes, or a known end, would be reported again at once.
             sleep(BETWEEN_LOOKS).await;
         }
         pending().await
     }
 
-    /// The connection, watched from now on.
+    /// Returns the connection, watched from now on.
     fn watched(&self) -> Option<Rc<TcpStream>> {
         self.watch().ok()?;
         match &*self.stream.borrow() {
@@ -293,11 +295,12 @@ impl Socket {
         matches!(*self.stream.borrow(), Stream::Watched(_))
     }
 
-    /// Writes some of `bytes`; gives how many. With `more`, the system may wait for what follows before it sends.
+    /// Writes some of `bytes`; returns how many. With `more`, the system may wait for the next
+    /// bytes before it sends.
     ///
     /// # Errors
     ///
-    /// Whatever the system says of the connection.
+    /// The error of the system for this connection.
     pub async fn write(&self, bytes: &[u8], more: bool) -> io::Result<usize> {
         self.when_writable(|end| match end {
             End::System(socket) => Ok(send(socket, bytes, send_flags(more))?),
@@ -306,11 +309,12 @@ impl Socket {
         .await
     }
 
-    /// Writes some of `slices`, one after another; returns how many bytes. With `more`, the system may wait for what follows.
+    /// Writes some of `slices`, one after another; returns how many bytes. With `more`, the system
+    /// may wait for the next bytes.
     ///
     /// # Errors
     ///
-    /// Whatever the system says of the connection.
+    /// The error of the system for this connection.
     pub async fn write_vectored(&self, slices: &[IoSlice<'_>], more: bool) -> io::Result<usize> {
         self.when_writable(|end| match end {
             End::System(socket) => {
@@ -322,11 +326,12 @@ impl Socket {
         .await
     }
 
-    /// Sends up to `count` bytes of `file` from `offset` without reading them; gives how many, 0 if the file has no more.
+    /// Sends up to `count` bytes of `file` from `offset` without reading them; returns how many, 0
+    /// if the file has no more.
     ///
     /// # Errors
     ///
-    /// Whatever the system says of the connection or the file.
+    /// The error of the system for the connection or the file.
     pub async fn send_file(&self, file: &File, offset: u64, count: usize) -> io::Result<usize> {
         self.when_writable(|end| match end {
             End::System(socket) => Ok(sendfile(socket, file, Some(&mut { offset }), count)?),
@@ -335,10 +340,10 @@ impl Socket {
         .await
     }
 
-    /// Has the system hold back what does not fill a segment, until it is told otherwise (`TCP_CORK`, tcp(7)): for a file
-    /// that goes out in many calls.
+    /// Tells the system to hold back incomplete segments until this is switched off (`TCP_CORK`,
+    /// tcp(7)): for a file that takes many calls.
     pub fn cork(&self, is_on: bool) {
-        // Where it fails, all that is lost is some speed.
+        // If this fails, only some speed is lost.
         let _ = match &*self.stream.borrow() {
             Stream::Bare(stream) => set_tcp_cork(stream, is_on),
             Stream::Watched(stream) => set_tcp_cork(&**stream, is_on),
@@ -366,7 +371,8 @@ impl Socket {
         }
     }
 
-    /// Makes a call that does not wait. On a socket that is watched and known not to be ready it is not even made.
+    /// Makes a non-blocking call. On a watched socket that is known not to be ready, it skips the
+    /// call.
     fn try_io(
         &self,
         interest: Interest,
@@ -388,7 +394,7 @@ impl Socket {
         }
     }
 
-    /// Waits until it is ready, as far as the worker that watches it knows.
+    /// Waits until the socket is ready, as far as the worker that watches it knows.
     fn poll_ready(&self, cx: &mut Context<'_>, interest: Interest) -> Poll<io::Result<()>> {
         self.watch()?;
         match &*self.stream.borrow() {
@@ -400,19 +406,19 @@ impl Socket {
         }
     }
 
-    /// Says that nothing more will be written: the connection is not to be kept.
+    /// Declares that nothing more will be written: the connection is not kept open.
     pub fn finish(&self, finish: Finish) {
         self.finished.set(Some(finish));
     }
 
-    /// How the connection is to end, once nothing more will be written.
+    /// Returns how the connection is to end, once nothing more will be written.
     pub fn finished(&self) -> Option<Finish> {
         self.finished.get()
     }
 
-    /// Tells the peer that nothing more will come, while it may still send.
+    /// Tells the peer that no more bytes will follow. The peer may still send.
     pub fn shut_down_writing(&self) {
-        // A peer that is gone already needs no telling.
+        // A peer that has already gone cannot be told.
         let _ = match &*self.stream.borrow() {
             Stream::Bare(stream) => rustix::net::shutdown(stream, Shutdown::Write),
             Stream::Watched(stream) => rustix::net::shutdown(&**stream, Shutdown::Write),
@@ -425,7 +431,7 @@ impl Socket {
     }
 }
 
-/// With `more`, the system may wait for what follows before it sends.
+/// With `more`, the system may wait for the next bytes before it sends.
 fn send_flags(more: bool) -> SendFlags {
     if more {
         SendFlags::NOSIGNAL | SendFlags::MORE
@@ -434,7 +440,8 @@ fn send_flags(more: bool) -> SendFlags {
     }
 }
 
-/// Whether an error says that the connection is broken; others are of a file that was to be sent.
+/// Whether an error says that the connection is broken; other errors concern a file that was to be
+/// sent.
 fn is_of_the_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, TimedOut};
     matches!(

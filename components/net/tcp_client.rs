@@ -14,15 +14,17 @@ use tokio::net::TcpStream;
 use super::ConnectionError;
 use super::exchange::exchange;
 
-/// Connects to a server, `host:port`; sends it what comes in, and passes on what it sends. All addresses of the host are tried, one after
-/// another, for as long as `connect_within` in all.
+/// Connects to the server `host:port`, sends its input to it, and passes on what it sends. Tries
+/// all addresses of the host, one after another, within `connect_within` in total.
 ///
-/// When nothing more comes in the server is told so, and may still answer (half-close). When the server has finished, or nobody takes
-/// what it sends, this ends; what had come in by then is sent before. If it is restarted, it connects anew.
+/// When the input ends, the server is told so, and may still answer (half-close). The component
+/// ends when the server has finished, or when nobody takes what the server sends; input that has
+/// arrived by then is still sent. If the component is restarted, it connects again.
 ///
 /// # Faults
 ///
-/// [`ConnectionError`]: no connection came to be, or it was lost before the server had finished.
+/// [`ConnectionError`]: no connection could be opened, or it was lost before the server had
+/// finished.
 ///
 /// # Examples
 ///

@@ -1,4 +1,4 @@
-//! A TCP server: a protocol, and an address.
+//! A TCP server: a protocol and an address.
 //!
 //! ```text
 //! ┌──────────────────────────────────┐
@@ -17,20 +17,22 @@ use super::accept::{next_accepted, watch};
 use super::serve_connections::serve_each;
 use super::{Accepted, Listen, ServerPorts, ServerPortsHandles, bind};
 
-/// Serves each connection by a component of its own, made anew by `protocol`: what the client sends comes in, what comes out is sent to
-/// it. The protocol may be a component, a line of components (`|| pipeline!(..)`), or one that blocks; it need not know that there are
+/// Serves each connection with its own component, created by `protocol`: its inbox receives what
+/// the client sends, and its output is sent to the client. The protocol may be a component, a line
+/// of components (`|| pipeline!(..)`), or a component that blocks. It does not need to know about
 /// sockets.
 ///
-/// A connection runs on any worker, and its error or panic ends it alone. A client that has finished sending gets what is still on its way
-/// (half-close), and one that does not read holds up its own protocol and nobody else's, until it has [stalled](Listen::stall) for too
-/// long. When the graph is to stop, no more connections are accepted, protocols hear that their clients have finished, and what
-/// they still have to say is sent.
+/// A connection runs on any worker, and its error or panic ends only this connection. A client that
+/// has finished sending still receives the output that is on its way (half-close). A client that
+/// does not read slows only its own protocol (backpressure), until it has [stalled](Listen::stall)
+/// for too long. When the graph is stopped, no more connections are accepted, the inboxes of the
+/// protocols end, and their remaining output is sent.
 ///
-/// How long a client may be silent is the protocol's affair.
+/// There is no idle timeout: the protocol decides how long a client may be silent.
 ///
 /// # Faults
 ///
-/// If the address cannot be had; the fault names it.
+/// If the address cannot be used; the fault names it.
 ///
 /// # Examples
 ///
@@ -99,7 +101,7 @@ fn accept_at(address: String) -> impl Component<AcceptorPorts> + Send {
         let own = listener.local_addr()?;
         log::info!("listening on {own}");
         if let Some(addresses) = &io.addresses {
-            // Whoever wanted to know may have gone.
+            // The receiver of the address may have gone.
             let _ = addresses.send(own).await;
         }
         let listener = watch(listener)?;
@@ -110,7 +112,7 @@ fn accept_at(address: String) -> impl Component<AcceptorPorts> + Send {
 }
 
 async fn listen_at(address: String) -> io::Result<TcpListener> {
-    // The look-up of a name may take its time.
+    // The look-up of a name may take some time.
     unblock(move || {
         let mut outcome = Err(io::ErrorKind::AddrNotAvailable.into());
         for address in address.to_socket_addrs()? {

@@ -1,4 +1,4 @@
-//! Datagrams in and out (UDP, RFC 768).
+//! Sends and receives datagrams (UDP, RFC 768).
 //!
 //! ```text
 //! outgoing ──▶ ┌─────┐ ──▶ incoming
@@ -16,26 +16,27 @@ use kamea::{
 };
 use tokio::net::UdpSocket;
 
-/// More than a datagram can have, in bytes.
+/// More than the largest possible datagram, in bytes.
 const LARGEST: usize = 64 * 1024;
 
-/// A datagram, and whom it comes from or goes to.
+/// A datagram, and its sender or receiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Datagram {
-    /// Who has sent it, or is to get it.
+    /// The sender, or the receiver.
     pub peer: SocketAddr,
-    /// What it says; over IPv4 at most 65,507 bytes.
+    /// The payload; over IPv4 at most 65,507 bytes.
     pub content: Bytes,
 }
 
 /// The ports of [`udp`].
 #[derive(Debug, Ports)]
 pub struct UdpPorts {
-    /// What is to be sent.
+    /// Datagrams to send.
     pub outgoing: Option<Inbox<Datagram>>,
-    /// What has come.
+    /// Datagrams that have arrived.
     pub incoming: Option<Outbox<Datagram>>,
-    /// Where it is bound, as soon as it is; with the port that the system chose if none was given.
+    /// The bound address, as soon as it is bound; with the port that the system chose if port 0 was
+    /// requested.
     pub addresses: Option<Outbox<SocketAddr>>,
 }
 
@@ -47,15 +48,18 @@ struct BindError {
     error: io::Error,
 }
 
-/// Sends and receives datagrams at an address of this machine; port 0 for any. In a pipeline `outgoing` and `incoming` are the ends that count.
+/// Sends and receives datagrams at an address of this machine; port 0 for any. In a pipeline,
+/// `outgoing` and `incoming` are the ends that are linked.
 ///
-/// There is no end to what may come: it ends when nobody takes that any more, when its graph stops, or, if `incoming` is not linked, when
-/// nothing more is to be sent. While downstream has no space, datagrams wait with the system, which drops those for which it has none,
-/// as UDP allows. One that cannot be sent (too large, no way to the peer) is logged, and the others go on.
+/// Datagrams may always arrive. So it ends when nobody takes them any more, when its graph stops,
+/// or, if `incoming` is not linked, when there are no more datagrams to send. While downstream has
+/// no space, datagrams wait in the buffer of the system, which drops further ones when it is full,
+/// as UDP allows. A datagram that cannot be sent (too large, no route to the peer) is logged, and
+/// the others are still sent.
 ///
 /// # Faults
 ///
-/// If the address cannot be had; the fault names it.
+/// If the address cannot be used; the fault names it.
 ///
 /// # Examples
 ///
@@ -81,7 +85,7 @@ pub fn udp(address: SocketAddr) -> impl Component<UdpPorts> + Clone + Send + Syn
         let bound = UdpSocket::bind(address).await;
         let socket = bound.map_err(|error| BindError { address, error })?;
         if let Some(addresses) = &io.addresses {
-            // Whoever wanted to know may have gone.
+            // The receiver of the address may have gone.
             let _ = addresses.send(socket.local_addr()?).await;
         }
         let is_sender = io.incoming.is_none();
@@ -129,7 +133,7 @@ async fn receive(socket: &UdpSocket, incoming: &Outbox<Datagram>) -> Result<(), 
                 let content = Bytes::copy_from_slice(&buffer[..count]);
                 incoming.send(Datagram { peer, content }).await?;
             }
-            // What became of an earlier datagram, told by its receiver.
+            // The error of an earlier datagram, which its receiver reported.
             Some(Err(error)) => log::debug!("a datagram was not delivered: {error}"),
         }
     }

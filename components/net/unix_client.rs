@@ -1,4 +1,4 @@
-//! A connection to a server of the same machine, over a socket of the Unix family.
+//! A connection to a server of the same machine, over a Unix socket.
 
 use std::path::Path;
 
@@ -10,11 +10,12 @@ use super::ConnectionError;
 use super::connection::Connection;
 use super::exchange::exchange;
 
-/// Connects to the server that listens at `path`; else it is as [`tcp_client`](super::tcp_client).
+/// Connects to the server that listens at `path`. Otherwise like [`tcp_client`](super::tcp_client).
 ///
 /// # Faults
 ///
-/// [`ConnectionError`]: no connection came to be, or it was lost before the server had finished.
+/// [`ConnectionError`]: no connection could be opened, or it was lost before the server had
+/// finished.
 ///
 /// # Examples
 ///

@@ -1,4 +1,4 @@
-//! A server for the programs of the same machine, over a socket of the Unix family.
+//! A server for the programs of the same machine, over a Unix socket.
 //!
 //! ```text
 //! ┌──────────────────────────────────┐
@@ -23,13 +23,15 @@ use super::accept::{next_by, watch};
 use super::serve_connections::serve_each;
 use super::{Listen, ServerPorts, ServerPortsHandles};
 
-/// How many connections may wait to be accepted.
+/// How many connections may wait to be accepted (backlog).
 const BACKLOG: i32 = 4096;
 
-/// Serves each connection to the socket at a path by a component of its own; else it is as [`tcp_server`](super::tcp_server).
+/// Serves each connection to the socket at a path with its own component. Otherwise like
+/// [`tcp_server`](super::tcp_server).
 ///
-/// Only the user of this process may connect, unless [`Listen::mode`] says otherwise. A socket that an earlier process has left behind is
-/// replaced, but only if nobody listens there any more; anything else at the path stays. When it ends it takes its file away.
+/// Only the user of this process may connect; see [`Listen::mode`]. If an earlier process has left
+/// a socket behind, and nobody listens there any more, the socket is replaced; any other file at
+/// the path stays. The server removes its file when it ends.
 ///
 /// # Faults
 ///
@@ -105,7 +107,7 @@ fn accept_at(path: PathBuf, mode: u32) -> impl Component<AcceptorPorts> + Send {
             error,
         })?;
         if let Some(addresses) = &io.addresses {
-            // Whoever wanted to know may have gone.
+            // The receiver of the address may have gone.
             let _ = addresses.send(path.clone()).await;
         }
         let listener = watch(listener)?;
@@ -119,17 +121,17 @@ fn accept_at(path: PathBuf, mode: u32) -> impl Component<AcceptorPorts> + Send {
     }
 }
 
-/// The name of a listening socket, which it loses when this is dropped.
+/// The path of a listening socket. Dropping this removes the file.
 #[derive(Debug)]
 struct Name {
     path: PathBuf,
-    /// Which file it is: device and inode.
+    /// The identity of the file: device and inode.
     file: (u64, u64),
 }
 
 impl Drop for Name {
     fn drop(&mut self) {
-        // Another one may have taken the place.
+        // Another file may have replaced it.
         if identity(&self.path).is_ok_and(|file| file == self.file) {
             let _ = fs::remove_file(&self.path);
         }
@@ -145,9 +147,10 @@ fn bind(path: &Path, mode: u32) -> io::Result<(OwnedFd, Name)> {
     let address = SocketAddrUnix::new(path)?;
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-    // The file is made with these permissions (unix(7)): there is no moment in which it has others.
+    // The file is created with these permissions (unix(7)): it never has others.
     fchmod(&socket, Mode::from_raw_mode(mode))?;
-    // Of several that find the same socket left behind, one replaces it, and the others find that one.
+    // If several servers find the same abandoned socket, one replaces it, and the others find the
+    // new one.
     let _turn = lock(path.parent().filter(|folder| *folder != Path::new("")))?;
     match rustix::net::bind(&socket, &address) {
         Err(rustix::io::Errno::ADDRINUSE) => {

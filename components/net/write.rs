@@ -1,4 +1,5 @@
-//! The writer: bytes and files out over a socket, all that is ready in as few calls as possible.
+//! The writer: sends bytes and files over a socket, everything that is ready in as few calls as
+//! possible.
 //!
 //! ```text
 //! pieces ──▶ ┌─────────────┐ ══ the socket
@@ -23,34 +24,35 @@ use crate::file::FileSlice;
 pub struct WritePorts {
     /// What to write, in order.
     pub pieces: Inbox<Output>,
-    /// How many more bytes of [`Output::Bytes`] and [`Output::File`] have gone. Buffers are not reported: they are small, and a
-    /// message for each would cost more than its bytes.
+    /// How many more bytes of [`Output::Bytes`] and [`Output::File`] have been written. Buffers are
+    /// not reported: they are small, and a message for each would cost more than its bytes.
     pub sent: Outbox<u64>,
 }
 
-/// What is written to a socket, piece by piece.
+/// A piece to write to a socket.
 #[derive(Debug)]
 pub enum Output {
-    /// Bytes that were put together to be written, such as the heads of messages.
+    /// Bytes that were collected for writing, such as the heads of messages.
     Buffer(Buffer),
-    /// Bytes that are written from where they are.
+    /// Bytes that are written without a copy.
     Bytes(Bytes),
     /// Bytes of a file, which never go through memory.
     File(FileSlice),
-    /// The end: how the connection ends, once all before it is written.
+    /// The end: how the connection ends, after everything before it is written.
     Finish(Finish),
 }
 
-/// How many bytes of a file one call sends at the most, so that other connections get their turn.
+/// How many bytes of a file one call sends at most, so that other connections get their turn.
 const FILE_CHUNK: u64 = 2 * 1024 * 1024;
 
-/// How many pieces go out in one call at the most.
+/// How many pieces one call sends at most.
 const GATHERED: usize = 16;
 
-/// Writes pieces to a socket. It gathers all that are ready, and writes them when no more are. `stall` is how long the peer may
-/// read nothing; then the connection is cut.
+/// Writes pieces to a socket. It collects the pieces that are ready, and writes when no more are
+/// ready. If the peer reads nothing for `stall`, the connection is reset.
 ///
-/// It ends with its inbox, or with [`Output::Finish`]; then the socket says how.
+/// It ends with its inbox, or with [`Output::Finish`]; then the socket knows how the connection
+/// ends.
 pub fn write_bytes(socket: Rc<Socket>, stall: Duration) -> impl Component<WritePorts> {
     async move |io: &mut WritePorts| {
         let mut writer = Writer {
@@ -78,12 +80,12 @@ struct Writer<'a> {
     socket: &'a Socket,
     stall: Duration,
     timer: Timer,
-    /// How many bytes have gone that are to be reported.
+    /// The number of written bytes still to be reported.
     sent: u64,
 }
 
 impl Writer<'_> {
-    /// Writes until the end; returns how the connection ends, if it does.
+    /// Writes until the end; returns how the connection ends, if [`Output::Finish`] said so.
     async fn run(&mut self) -> io::Result<Option<Finish>> {
         let mut next = None;
         loop {
@@ -113,13 +115,14 @@ impl Writer<'_> {
         }
     }
 
-    /// Waits for a piece; meanwhile it reports what it could not yet, because too many reports were waiting.
+    /// Waits for a piece. Meanwhile it sends a report that was delayed because too many reports
+    /// were waiting.
     async fn next_piece(&mut self) -> Option<Output> {
         while self.sent > 0 {
             let reported = async { Ok(self.io.sent.send(self.sent).await) };
             let piece = async { Err(self.io.pieces.next().await) };
             match or(reported, piece).await {
-                // Nobody counts any more if it could not be sent.
+                // If it could not be sent, nobody counts any more.
                 Ok(_) => self.sent = 0,
                 Err(piece) => return piece,
             }
@@ -127,7 +130,7 @@ impl Writer<'_> {
         self.io.pieces.next().await
     }
 
-    /// Writes one piece of bytes, behind which nothing is ready.
+    /// Writes one piece of bytes, when no other piece is ready.
     async fn write(&mut self, piece: &Output) -> io::Result<()> {
         let bytes = bytes_of(piece);
         let mut written = 0;
@@ -144,7 +147,8 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Writes a piece of bytes and those that are ready behind it; returns the first that is something else.
+    /// Writes a piece of bytes and the following ones that are ready; returns the first piece of
+    /// another kind.
     async fn write_gathered(
         &mut self,
         first: Output,
@@ -164,7 +168,7 @@ impl Writer<'_> {
             next,
             Some(Output::Buffer(_) | Output::Bytes(_) | Output::File(_))
         );
-        // The first piece that is not yet written whole, and how much of it is.
+        // The first piece that is not completely written, and how much of it is written.
         let (mut index, mut offset) = (0, 0);
         while index < pieces.len() {
             let slices = pieces[index..].iter().map(bytes_of).map(IoSlice::new);
@@ -204,7 +208,7 @@ impl Writer<'_> {
             }
             offset += sent as u64;
             self.sent += sent as u64;
-            // A peer that reads as fast as we send would keep the worker to itself.
+            // A peer that reads as fast as we send would block the worker for all others.
             yield_now().await;
         }
         self.socket.cork(false);
@@ -238,7 +242,7 @@ fn bytes_of(piece: &Output) -> &[u8] {
     }
 }
 
-/// The result of a call to the socket, unless the peer takes nothing for too long.
+/// Returns the result of a call to the socket, or a timeout if the peer reads nothing for too long.
 async fn in_time<T>(
     timer: &mut Timer,
     stall: Duration,
