@@ -4,12 +4,13 @@ use bytes::Bytes;
 
 use super::Fields;
 
-/// A part of a body of which more may follow, or its end.
+/// Some bytes of a body, or its end.
 #[derive(Debug, Clone)]
 pub enum Chunk {
     /// Some bytes.
     Data(Bytes),
-    /// The end of the content, with the trailer fields (RFC 9110 section 6.5), which are sent where the content is chunked.
+    /// The end of the body, with the trailer fields (RFC 9110 section 6.5), which are sent if the
+    /// body is chunked.
     End(Fields),
 }
 

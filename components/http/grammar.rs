@@ -1,12 +1,12 @@
 //! The characters of HTTP's grammar (RFC 9110 section 5.6, RFC 3986), as tables.
 
-/// A set of bytes, one flag each.
+/// A set of bytes, one flag for each byte.
 type Set = [bool; 256];
 
 /// tchar (RFC 9110 section 5.6.2).
 const TOKEN: Set = letters_digits_and(b"!#$%&'*+-.^_`|~");
 
-/// reg-name (RFC 3986 section 3.2.2); percent-encoding is checked apart.
+/// reg-name (RFC 3986 section 3.2.2); percent-encoding is checked separately.
 const REG_NAME: Set = letters_digits_and(b"-._~!$&'()*+,;=%");
 
 const fn letters_digits_and(others: &[u8]) -> Set {
@@ -29,17 +29,19 @@ pub(super) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|&b| TOKEN[usize::from(b)])
 }
 
-/// Whether a byte may stand in a field value or a chunk extension: visible, white space, or beyond ASCII.
+/// Whether a byte is allowed in a field value or a chunk extension: visible, white space, or beyond
+/// ASCII.
 pub(super) const fn is_text(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
 
-/// Whether these bytes can be a field value: no CR, LF, NUL or other control but the tab.
+/// Whether these bytes can be a field value: no CR, LF, NUL or other control character except the
+/// tab.
 pub(super) fn is_field_value(bytes: &[u8]) -> bool {
     bytes.iter().all(|&b| is_text(b))
 }
 
-/// Without optional white space (OWS, RFC 9110 section 5.6.3) at both ends.
+/// Removes optional white space (OWS, RFC 9110 section 5.6.3) at both ends.
 pub(super) fn trim(mut bytes: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = bytes {
         bytes = rest;
@@ -50,7 +52,8 @@ pub(super) fn trim(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// Whether these bytes are `uri-host [ ":" port ]` (RFC 9110 section 7.2), host and port possibly empty.
+/// Whether these bytes are `uri-host [ ":" port ]` (RFC 9110 section 7.2), host and port possibly
+/// empty.
 pub(super) fn is_host(bytes: &[u8]) -> bool {
     let (host_is_valid, port) = match bytes {
         [b'[', rest @ ..] => {
@@ -68,7 +71,7 @@ pub(super) fn is_host(bytes: &[u8]) -> bool {
     host_is_valid && (port.is_empty() || port.strip_prefix(b":").is_some_and(is_port))
 }
 
-/// Whether these bytes are an address in brackets: an IPv6 address. IPvFuture has no use yet.
+/// Whether these bytes are an address in brackets: an IPv6 address. IPvFuture is not in use yet.
 fn is_ip_literal(bytes: &[u8]) -> bool {
     str::from_utf8(bytes).is_ok_and(|text| text.parse::<std::net::Ipv6Addr>().is_ok())
 }

@@ -1,4 +1,4 @@
-//! The heads of messages: what stands before the body.
+//! The heads of messages: everything before the body.
 
 use http::{Method, StatusCode, Version};
 
@@ -7,9 +7,9 @@ use super::{Fields, Target};
 /// The head of a request (RFC 9112 section 3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestHead {
-    /// The method; any token passes the decoder.
+    /// The method; the decoder accepts any token.
     pub method: Method,
-    /// What the method is applied to.
+    /// The resource that the method applies to.
     pub target: Target,
     /// HTTP/1.0 or HTTP/1.1.
     pub version: Version,
@@ -18,7 +18,8 @@ pub struct RequestHead {
 }
 
 impl RequestHead {
-    /// Whether the client wants the connection kept for another request (RFC 9112 section 9.3).
+    /// Whether the client wants the connection kept open for another request (RFC 9112 section
+    /// 9.3).
     ///
     /// # Examples
     /// ```
@@ -35,15 +36,15 @@ impl RequestHead {
         is_persistent(self.version, &self.fields)
     }
 
-    /// Whether the client holds the body back until it is told `100 Continue` (RFC 9110 section 10.1.1).
+    /// Whether the client sends the body only after `100 Continue` (RFC 9110 section 10.1.1).
     ///
-    /// Never so in HTTP/1.0, where the expectation is ignored.
+    /// Always false in HTTP/1.0, where the expectation is ignored.
     #[must_use]
     pub fn expects_continue(&self) -> bool {
         self.version != Version::HTTP_10 && self.fields.list_contains("expect", "100-continue")
     }
 
-    /// The host and port that the request is for: those of the target or else those of `Host`.
+    /// Returns the host and port of the request: those of the target or else those of `Host`.
     ///
     /// RFC 9112 section 3.2.2: an absolute-form target overrides `Host`.
     #[must_use]
@@ -52,7 +53,8 @@ impl RequestHead {
     }
 }
 
-/// The head of a response (RFC 9112 section 4), without what the encoder adds: framing, `Connection`, `Date`.
+/// The head of a response (RFC 9112 section 4), without the fields that the encoder adds: framing,
+/// `Connection`, `Date`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResponseHead {
     /// The status code.
@@ -62,7 +64,7 @@ pub struct ResponseHead {
 }
 
 impl ResponseHead {
-    /// A head without fields.
+    /// Creates a head without fields.
     #[must_use]
     pub const fn new(status: StatusCode) -> Self {
         Self {
@@ -71,9 +73,9 @@ impl ResponseHead {
         }
     }
 
-    /// Adds fields that were said before this head was made, by a program that redirected its request
-    /// within the server. They count instead of the head's own of the same name, except those of which
-    /// a response has several, each with a meaning of its own.
+    /// Adds fields that were set before this head was created, by a program that redirected its
+    /// request within the server. They replace the head's own fields of the same name, except
+    /// fields that a response may have several times, each with its own meaning.
     ///
     /// # Examples
     /// ```
@@ -98,13 +100,14 @@ impl ResponseHead {
             }
         }
         for (name, value) in fields.iter() {
-            // What is in one run of fields may be in another.
+            // The same field may be in both sets.
             let _ = self.fields.push(name, value);
         }
     }
 }
 
-/// Whether the connection persists after a message of that version with these fields (RFC 9112 section 9.3).
+/// Whether the connection persists after a message of this version with these fields (RFC 9112
+/// section 9.3).
 pub(super) fn is_persistent(version: Version, fields: &Fields) -> bool {
     !fields.list_contains("connection", "close")
         && (version != Version::HTTP_10 || fields.list_contains("connection", "keep-alive"))
@@ -126,9 +129,9 @@ mod tests {
     #[test]
     fn persistence() {
         // RFC 9112, 9.3: "If the close connection option is present [...] the connection will not
-        // persist after the current response; else, If the received protocol is HTTP/1.1 (or later),
-        // the connection will persist [...]; else, If the received protocol is HTTP/1.0, the
-        // keep-alive connection option is present [...], the connection will persist".
+        // persist after the current response; else, If the received protocol is HTTP/1.1 (or
+        // later), the connection will persist [...]; else, If the received protocol is HTTP/1.0,
+        // the keep-alive connection option is present [...], the connection will persist".
         let cases = [
             (Version::HTTP_11, "", true),
             (Version::HTTP_11, "close", false),
@@ -145,8 +148,8 @@ mod tests {
 
     #[test]
     fn an_expectation_in_http_1_0_is_ignored() {
-        // RFC 9110, 10.1.1: "A server that receives a 100-continue expectation in an HTTP/1.0 request
-        // MUST ignore that expectation."
+        // RFC 9110, 10.1.1: "A server that receives a 100-continue expectation in an HTTP/1.0
+        // request MUST ignore that expectation."
         let fields = Fields::new().with("Expect", "100-Continue");
         assert!(request(Version::HTTP_11, fields.clone()).expects_continue());
         assert!(!request(Version::HTTP_10, fields).expects_continue());

@@ -1,8 +1,8 @@
-//! How much of a message is taken in before it is refused.
+//! The limits for a message: a larger one is refused.
 
 use super::Malformed;
 
-/// How much of a request is taken in before it is refused; in a client, of a response.
+/// The limits for a request; in a client, for a response.
 ///
 /// # Examples
 /// ```
@@ -13,26 +13,30 @@ use super::Malformed;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of the request line, or of the status line, without its CRLF; beyond it 414. Default 8 KiB: RFC 9112 section 3
-    /// recommends at least 8000.
+    /// Bytes of the request line, or of the status line, without its CRLF; 414 if it is longer.
+    /// Default 8 KiB: RFC 9112 section 3 recommends at least 8000.
     pub request_line: usize,
-    /// Bytes of the head (start line and fields, with every CRLF); beyond it 431. Default 32 KiB.
+    /// Bytes of the head (start line and fields, with every CRLF); 431 if it is longer. Default 32
+    /// KiB.
     pub head_bytes: usize,
-    /// Field lines in the head, and likewise in the trailer section; beyond it 431. Default 100.
+    /// Field lines in the head, and also in the trailer section; 431 if there are more. Default
+    /// 100.
     pub fields: usize,
-    /// Bytes of the body, without the framing of chunks; beyond it 413. Default 1 MiB; `u64::MAX` is no limit.
+    /// Bytes of the body, without the framing of chunks; 413 if it is longer. Default 1 MiB;
+    /// `u64::MAX` means no limit.
     pub body: u64,
-    /// Bytes of the extensions of one chunk; beyond it 400. Default 256.
+    /// Bytes of the extensions of one chunk; 400 if there are more. Default 256.
     pub chunk_extensions: usize,
-    /// Bytes of all chunk extensions and the trailer section of a body together; beyond it 400 for an
-    /// extension, 431 for a trailer section. Default 16 KiB.
+    /// Bytes of all chunk extensions and the trailer section of a body together; if there are more,
+    /// 400 for an extension, 431 for a trailer section. Default 16 KiB.
     pub chunk_framing: usize,
-    /// Empty lines before a start line; beyond it 400. Default 4.
+    /// Empty lines before a start line; 400 if there are more. Default 4.
     pub empty_lines: usize,
 }
 
 impl Limits {
-    /// These, with room to add the end of a line to each without overflow.
+    /// Returns these limits, capped so that the end of a line can be added to each without
+    /// overflow.
     pub(super) fn without_overflow(self) -> Self {
         let no_limit = usize::MAX / 2;
         Self {
@@ -45,7 +49,7 @@ impl Limits {
 }
 
 impl Limits {
-    /// Which limit a request is over, and the option of `spidey` that raises it.
+    /// Returns which limit a request exceeds, and the option of `spidey` that raises it.
     pub(crate) fn exceeded_by(&self, malformed: Malformed) -> Option<String> {
         let said = |limit: u64, unit, option| {
             Some(format!(

@@ -3,10 +3,10 @@
 use http::StatusCode;
 use thiserror::Error;
 
-/// What was wrong with a request: always the peer's fault.
+/// An invalid request: always an error of the peer.
 ///
-/// The connection cannot be used for another request afterwards, because it is not known where the next
-/// one would start.
+/// The connection cannot be used for another request afterwards, because the start of the next one
+/// is unknown.
 ///
 /// # Examples
 /// ```
@@ -22,7 +22,7 @@ use thiserror::Error;
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Malformed {
-    /// RFC 9112 section 3. Also HTTP/0.9, which has no version, and a version that is no version at all.
+    /// RFC 9112 section 3. Also HTTP/0.9, which has no version, and an invalid version.
     #[error("the request line is not a method, a target and an HTTP version")]
     RequestLine,
     /// RFC 9112 section 3: "414 (URI Too Long)".
@@ -34,13 +34,14 @@ pub enum Malformed {
     /// RFC 9110 section 15.6.6: well-formed, but neither HTTP/1.0 nor HTTP/1.1.
     #[error("the HTTP version is not supported")]
     Version,
-    /// RFC 9112 section 2.2: a CR or LF alone; we take the strict choice.
+    /// RFC 9112 section 2.2: a CR or LF alone; we choose the strict option.
     #[error("a line does not end in CR LF")]
     LineEnd,
-    /// RFC 9112 section 2.2: empty lines before a message are skipped, but not for ever.
+    /// RFC 9112 section 2.2: empty lines before a message are skipped, up to a limit.
     #[error("there are too many empty lines before the start line")]
     EmptyLines,
-    /// RFC 9112 section 5.1: includes white space before the colon, and a line folded (section 5.2).
+    /// RFC 9112 section 5.1: includes white space before the colon, and a line folded (section
+    /// 5.2).
     #[error("a field name is not a token followed by a colon")]
     FieldName,
     /// RFC 9110 section 5.5.
@@ -103,7 +104,7 @@ pub enum Malformed {
 }
 
 impl Malformed {
-    /// The status code to answer with (RFC 9110 section 15).
+    /// Returns the status code for the answer (RFC 9110 section 15).
     #[must_use]
     pub const fn status(self) -> StatusCode {
         match self {

@@ -5,7 +5,8 @@
 //!  bytes ──▶ ResponseDecoder ──▶ heads, chunks     RequestHead  ──▶ encode_request ──▶ bytes     at the client
 //! ```
 //!
-//! Nothing here waits, and nothing knows a socket or a file. The parts of a server are in [`web`](crate::web).
+//! Nothing here waits, and nothing uses a socket or a file. The parts of a server are in
+//! [`web`](crate::web).
 
 mod chunk;
 mod decode;

@@ -11,10 +11,12 @@ use thiserror::Error;
 use super::Malformed;
 use super::grammar::is_host;
 
-/// What a request is for, as it was sent: origin-form, absolute-form, authority-form or asterisk-form.
+/// The target of a request, as it was sent: origin-form, absolute-form, authority-form or
+/// asterisk-form.
 ///
-/// It holds visible ASCII without `#`: RFC 3986 wants the rest encoded, and a fragment is never sent.
-/// The other characters that a URI has no place for (such as `|` and `"`) are kept, since clients send them.
+/// It contains visible ASCII without `#`: RFC 3986 requires other characters to be encoded, and a
+/// fragment is never sent. Other characters that are not allowed in a URI (such as `|` and `"`) are
+/// kept, since clients send them.
 ///
 /// # Examples
 /// ```
@@ -35,15 +37,16 @@ pub struct Target {
     path: PathPart,
 }
 
-/// Where the path of a target is. Four bytes each, because a head is moved more often than its target is read.
+/// The position of the path in a target. Four bytes each, because a head is moved more often than
+/// its target is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PathPart {
-    /// Behind the authority, if there is one.
+    /// After the authority, if there is one.
     start: u32,
     /// At `?` or at the end.
     end: u32,
-    /// Whether nothing in it is encoded, no segment begins with a dot, and no slash is doubled: it
-    /// stands for itself.
+    /// Whether nothing in it is encoded, no segment begins with a dot, and no slash is doubled:
+    /// then it needs no decoding.
     is_plain: bool,
 }
 
@@ -57,7 +60,7 @@ pub enum BadPath {
     /// `%00`: a file name would end here.
     #[error("the path contains NUL")]
     Nul,
-    /// `%2F`: it is not the same as a slash, and no file name can contain it.
+    /// `%2F`: it differs from a slash, and no file name can contain it.
     #[error("the path contains an encoded slash")]
     Slash,
     /// `.` or `..` as a segment, encoded or not.
@@ -66,23 +69,23 @@ pub enum BadPath {
 }
 
 impl Target {
-    /// Reads the target of a request with that method.
+    /// Parses the target of a request with this method.
     ///
     /// # Errors
-    /// [`Malformed::Target`] if it is none of the four forms, or a form that the method does not have:
-    /// `CONNECT` takes `host:port`, only `OPTIONS` takes `*`, all others a path or an absolute URI
-    /// with the scheme `http` or `https` and no user information.
+    /// [`Malformed::Target`] if it has none of the four forms, or a form that the method does not
+    /// allow: `CONNECT` takes `host:port`, only `OPTIONS` takes `*`, all other methods take a path
+    /// or an absolute URI with the scheme `http` or `https` and no user information.
     pub fn parse(method: &Method, bytes: Bytes) -> Result<Self, Malformed> {
         let path = find_path(method, &bytes)?;
         Ok(Self::from_checked(bytes, path))
     }
 
-    /// A target in which [`find_path`] found that path.
+    /// Creates a target in which [`find_path`] found this path.
     pub(super) fn from_checked(bytes: Bytes, path: PathPart) -> Self {
         Self { bytes, path }
     }
 
-    /// The path, as it was sent; `*` for the asterisk-form, empty for the authority-form.
+    /// Returns the path, as it was sent; `*` for the asterisk-form, empty for the authority-form.
     ///
     /// The empty path of an absolute URI is the path `/` (RFC 9110 section 4.2.3).
     #[must_use]
@@ -97,13 +100,13 @@ impl Target {
         }
     }
 
-    /// What stands behind the first `?`, as it was sent.
+    /// Returns the query: everything after the first `?`, as it was sent.
     #[must_use]
     pub fn query(&self) -> Option<&str> {
         self.bytes.get(self.path.end as usize + 1..).map(ascii)
     }
 
-    /// The host and port of the absolute-form and the authority-form.
+    /// Returns the host and port of the absolute-form and the authority-form.
     #[must_use]
     pub fn authority(&self) -> Option<&[u8]> {
         let authority = &self.bytes[self.scheme_length()..self.path.start as usize];
@@ -116,14 +119,14 @@ impl Target {
         *self.bytes == *b"*"
     }
 
-    /// The whole target, as it was sent.
+    /// Returns the whole target, as it was sent.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The path with its percent-encoding undone, exactly once, and each run of slashes as one: what
-    /// all rules and the files of a site go by. A backslash is a byte like any other.
+    /// Returns the path, percent-decoded exactly once, with each run of slashes reduced to one. All
+    /// rules and the files of a site use this form. A backslash is a byte like any other.
     ///
     /// # Examples
     /// ```
@@ -137,9 +140,10 @@ impl Target {
     /// ```
     ///
     /// # Errors
-    /// [`BadPath`] for an invalid percent sequence, NUL, an encoded slash, and any segment that is `.` or `..`
-    /// once decoded, even if it would stay below the root: clients remove dot segments before they send
-    /// a path (RFC 3986 section 5.2.4), so what still has one tries something.
+    /// [`BadPath`] for an invalid percent sequence, NUL, an encoded slash, and any segment that is
+    /// `.` or `..` once decoded, even if it would stay below the root. Clients remove dot segments
+    /// before they send a path (RFC 3986 section 5.2.4), so a path that still has one is
+    /// suspicious.
     pub fn decoded_path(&self) -> Result<Cow<'_, [u8]>, BadPath> {
         let raw = self.raw_path();
         if self.path.is_plain {
@@ -158,13 +162,13 @@ impl Target {
         Ok(merge_slashes(path))
     }
 
-    /// The path for a program that makes its own sense of it, with its percent-encoding undone,
-    /// exactly once. The rules of files do not apply: an encoded slash becomes one, and dot segments
-    /// and doubled slashes stay.
+    /// Returns the path for a program that interprets it itself, percent-decoded exactly once. The
+    /// rules of files do not apply: an encoded slash becomes a slash, and dot segments and doubled
+    /// slashes stay.
     ///
     /// # Errors
-    /// [`BadPath::Percent`] for an invalid percent sequence, and [`BadPath::Nul`]: NUL separates values
-    /// in the protocols that lead to programs.
+    /// [`BadPath::Percent`] for an invalid percent sequence, and [`BadPath::Nul`]: NUL separates
+    /// values in the protocols between servers and programs.
     pub fn application_path(&self) -> Result<Cow<'_, [u8]>, BadPath> {
         let raw = self.raw_path();
         if self.path.is_plain || memchr(b'%', raw).is_none() {
@@ -173,17 +177,18 @@ impl Target {
         percent_decode(raw, true).map(Cow::Owned)
     }
 
-    /// The path that decides whether an application is asked: its own, with each run of slashes as one.
+    /// Returns the path that selects an application: the path of the application, with each run of
+    /// slashes reduced to one.
     pub(crate) fn routed_path(&self) -> Option<Cow<'_, [u8]>> {
         self.application_path().ok().map(merge_slashes)
     }
 
-    /// Whether the path stands for itself, as it was sent.
+    /// Whether the path, as it was sent, needs no decoding.
     pub(crate) fn is_plain(&self) -> bool {
         self.path.is_plain
     }
 
-    /// Bytes of `scheme://`, which only the absolute-form has.
+    /// Returns the length of `scheme://`, which only the absolute-form has.
     fn scheme_length(&self) -> usize {
         let before_path = &self.bytes[..self.path.start as usize];
         let end = before_path.windows(3).position(|part| part == b"://");
@@ -203,7 +208,8 @@ impl fmt::Debug for Target {
     }
 }
 
-/// Looks at the path that starts there; refuses what is not visible ASCII or a fragment.
+/// Scans the path that starts at this position; refuses characters beyond visible ASCII, and a
+/// fragment.
 fn read_path(bytes: &[u8], start: usize) -> Result<PathPart, Malformed> {
     let mut end = bytes.len();
     let mut is_plain = true;
@@ -241,7 +247,7 @@ fn check_authority_form(bytes: &[u8]) -> Result<usize, Malformed> {
     }
 }
 
-/// Checks `scheme://authority` and says where the path starts.
+/// Checks `scheme://authority`, and returns where the path starts.
 fn check_absolute_form(bytes: &[u8]) -> Result<usize, Malformed> {
     let colon = bytes.iter().position(|&b| b == b':');
     let (scheme, rest) = bytes.split_at(colon.ok_or(Malformed::Target)?);
@@ -252,8 +258,9 @@ fn check_absolute_form(bytes: &[u8]) -> Result<usize, Malformed> {
         .iter()
         .position(|b| matches!(b, b'/' | b'?' | b'#'))
         .unwrap_or(rest.len());
-    // "A sender MUST NOT generate an "http" URI with an empty host" (RFC 9110 section 4.2.1). There is no
-    // room for user information: "its presence [is to be treated] as an error" (section 4.2.4).
+    // "A sender MUST NOT generate an "http" URI with an empty host" (RFC 9110 section 4.2.1). There
+    // is no room for user information: "its presence [is to be treated] as an error" (section
+    // 4.2.4).
     let authority = &rest[..length];
     if matches!(authority, [] | [b':', ..]) || !is_host(authority) {
         return Err(Malformed::Target);
@@ -261,7 +268,8 @@ fn check_absolute_form(bytes: &[u8]) -> Result<usize, Malformed> {
     Ok(bytes.len() - rest.len() + length)
 }
 
-/// Where the path is in the target of a request with that method; refuses what [`Target::parse`] does.
+/// Returns the position of the path in the target of a request with this method; refuses what
+/// [`Target::parse`] refuses.
 pub(super) fn find_path(method: &Method, target: &[u8]) -> Result<PathPart, Malformed> {
     let start = match target.first() {
         _ if *method == Method::CONNECT => check_authority_form(target)?,
@@ -272,12 +280,12 @@ pub(super) fn find_path(method: &Method, target: &[u8]) -> Result<PathPart, Malf
     read_path(target, start)
 }
 
-/// A part of a target as text: `parse` lets nothing but ASCII in.
+/// Returns a part of a target as text: `parse` accepts only ASCII.
 fn ascii(bytes: &[u8]) -> &str {
     str::from_utf8(bytes).unwrap_or_default()
 }
 
-/// Each run of slashes as one.
+/// Reduces each run of slashes to one.
 fn merge_slashes(path: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
     if !path.windows(2).any(|pair| pair == b"//") {
         return path;

@@ -1,4 +1,4 @@
-//! Where a request goes: an `http` URL as a person writes it (RFC 9110 section 4.2.1, RFC 3986).
+//! The URL of a request: an `http` URL as a person writes it (RFC 9110 section 4.2.1, RFC 3986).
 
 use std::str::FromStr;
 
@@ -8,10 +8,11 @@ use thiserror::Error;
 use crate::http::grammar::is_host;
 use crate::http::{Fields, RequestHead, Target};
 
-/// The port of `http`.
+/// The default port of `http`.
 const PORT: u16 = 80;
 
-/// An `http` URL. The scheme may be left out, and so may the path: `localhost`, `localhost:9234/`, `http://[::1]/path?query`.
+/// An `http` URL. The scheme and the path are optional: `localhost`, `localhost:9234/`,
+/// `http://[::1]/path?query`.
 ///
 /// A fragment is dropped: it is not sent.
 ///
@@ -27,7 +28,7 @@ const PORT: u16 = 80;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url {
-    /// As it is written: an IPv6 address in brackets.
+    /// As it is written: an IPv6 address is in brackets.
     host: String,
     port: u16,
     target: Target,
@@ -37,21 +38,22 @@ pub struct Url {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum InvalidUrl {
-    /// Another scheme than `http`.
+    /// A scheme other than `http`.
     #[error("only http is spoken, so a URL begins with http:// or with its host")]
     Scheme,
-    /// A name, a name and a password: there is no place for them in a request (RFC 9110 section 4.2.4).
+    /// A user name, or a user name and a password: a request cannot carry them (RFC 9110 section
+    /// 4.2.4).
     #[error("a URL has no user name in it")]
     User,
-    /// None, or what cannot be one.
+    /// The host is missing or invalid.
     #[error(
         "the host is missing, or is neither a name nor an address (IPv6 in brackets, as in [::1])"
     )]
     Host,
-    /// Not a number, or one that is no port.
+    /// Not a number, or not a valid port number.
     #[error("the port is not a number from 1 to 65535")]
     Port,
-    /// Something else that may not stand there.
+    /// Another character that is not allowed there.
     #[error(
         "the path or the query has a character that must be percent-encoded, as in %20 for a space"
     )]
@@ -59,26 +61,26 @@ pub enum InvalidUrl {
 }
 
 impl Url {
-    /// The host: a name, or an address without brackets.
+    /// Returns the host: a name, or an address without brackets.
     #[must_use]
     pub fn host(&self) -> &str {
         self.host.trim_matches(['[', ']'])
     }
 
-    /// The port; 80 if none is given.
+    /// Returns the port; 80 if the URL has none.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The path, at least `/`, and the query.
+    /// Returns the path, at least `/`, and the query.
     #[must_use]
     pub fn target(&self) -> &str {
         // A target is ASCII.
         str::from_utf8(self.target.as_bytes()).unwrap_or("/")
     }
 
-    /// The host and its port if that is not the usual one, as `Host` says them.
+    /// Returns the host, and its port if that is not the default, as in `Host`.
     #[must_use]
     pub fn authority(&self) -> String {
         match self.port {
@@ -87,13 +89,14 @@ impl Url {
         }
     }
 
-    /// The host and its port in any case: what to connect to.
+    /// Returns the host and its port in any case: the address to connect to.
     #[must_use]
     pub fn server(&self) -> String {
         format!("{}:{}", self.host, self.port)
     }
 
-    /// The head of a request for it, by any method but `CONNECT`. `Host` says the host, unless the fields say it.
+    /// Returns the head of a request for it, with any method except `CONNECT`. The URL sets `Host`,
+    /// unless the fields contain it.
     #[must_use]
     pub fn request(&self, method: Method, version: Version, fields: Fields) -> RequestHead {
         let fields = match fields.contains("host") {
@@ -114,7 +117,7 @@ impl FromStr for Url {
 
     fn from_str(text: &str) -> Result<Self, InvalidUrl> {
         let (scheme, rest) = match text.split_once("://") {
-            // What comes later than a path or a query begins is part of it.
+            // After the start of the path or the query, `://` is part of it.
             Some((scheme, rest)) if !scheme.contains(['/', '?', '#']) => (scheme, rest),
             _ => ("http", text),
         };
@@ -180,8 +183,8 @@ mod tests {
                 "/a/b.html",
                 "example.com:8080",
             ),
-            // RFC 9110, 4.2.1: "the http URI scheme [...] a port subcomponent [that] is empty or not given" is port 80; RFC 3986, 6.2.3:
-            // a normalised URI has not the default port.
+            // RFC 9110, 4.2.1: "the http URI scheme [...] a port subcomponent [that] is empty or
+            // not given" is port 80; RFC 3986, 6.2.3: a normalised URI has not the default port.
             (
                 "HTTP://example.com:80/",
                 "example.com",

@@ -1,4 +1,5 @@
-//! The body of a message, decoded as it comes (RFC 9112 sections 6 and 7). Requests and responses share it.
+//! The body of a message, decoded as it arrives (RFC 9112 sections 6 and 7). Requests and responses
+//! share it.
 
 use bytes::Bytes;
 
@@ -10,21 +11,21 @@ use crate::http::{Fields, Limits, Malformed};
 /// Decodes the body of one message.
 #[derive(Debug)]
 pub(super) enum BodyDecoder {
-    /// That many bytes are to come.
+    /// This many bytes are still to come.
     Sized(u64),
-    /// In the chunks.
+    /// Inside the chunks.
     Chunked(Chunked),
-    /// Behind the last chunk; how many bytes the trailer section may have.
+    /// After the last chunk; the limit for the trailer section, in bytes.
     Trailers(Progress, usize),
-    /// It ends with the connection; at the most that many bytes may come.
+    /// The body ends with the connection; the limit in bytes.
     UntilClose(u64),
 }
 
-/// What [`BodyDecoder::next`] found.
+/// The result of [`BodyDecoder::next`].
 pub(super) enum BodyPart {
-    /// Some bytes of the body, never none.
+    /// Some bytes of the body, never empty.
     Data(Bytes),
-    /// Its end, and the trailer section.
+    /// The end of the body, and the trailer section.
     End(Fields),
 }
 
@@ -63,7 +64,7 @@ impl BodyDecoder {
         }
     }
 
-    /// Reads what was not yet due, because the verdict must not depend on how the input was cut.
+    /// Reads ahead, because the verdict must not depend on how the input was cut.
     pub(super) fn check_rest(&self, unread: &[u8], limits: &Limits) -> Result<(), Malformed> {
         if let Self::Trailers(_, room) = self {
             read_trailers(unread, &trailer_limits(*room, limits))?;
@@ -77,13 +78,13 @@ fn take_up_to(left: &mut u64, input: &mut Input) -> Option<BodyPart> {
     if available == 0 {
         return None;
     }
-    // What is available fits into usize, so the smaller of the two does.
+    // The available bytes fit into usize, so the smaller of the two does.
     let count = usize::try_from(*left).map_or(available, |left| left.min(available));
     *left -= count as u64;
     Some(BodyPart::Data(input.take(count)))
 }
 
-/// The limits of a trailer section, of which the extensions before it have taken their part.
+/// The limits of a trailer section, less the part that the chunk extensions have used.
 fn trailer_limits(room: usize, limits: &Limits) -> Limits {
     Limits {
         head_bytes: limits.head_bytes.min(room),

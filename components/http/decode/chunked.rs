@@ -9,20 +9,22 @@ use crate::http::{Limits, Malformed};
 /// More digits than any size below 2^64 needs.
 const MAX_DIGITS: u8 = 16;
 
-/// Data shorter than this, in bytes, is copied: a slice of what was read would hold all of that in memory.
+/// Data shorter than this, in bytes, is copied: a slice of the input would keep the whole read in
+/// memory.
 const SHORT: usize = 4 * 1024;
 
-/// So many bytes of short pieces are copied together at the most, and one more piece.
+/// The limit for short pieces that are copied together, in bytes; one more piece may exceed it.
 const GATHERED: usize = 16 * 1024;
 
 /// Decodes the chunks of one body.
 ///
-/// The framing is read byte by byte, so nothing of it waits in a buffer. Long data is not copied; short pieces are copied
-/// together, so that what waits is as large as the data, not as the framing around it.
+/// The framing is read byte by byte, so it never waits in a buffer. Long data is not copied. Short
+/// pieces are copied together, so that the waiting bytes are as large as the data, not as the
+/// framing around it.
 #[derive(Debug)]
 pub(super) struct Chunked {
     state: State,
-    /// Of the size that is being read, or of the data still to come.
+    /// The size that is being read, or the number of data bytes still to come.
     size: u64,
     digits: u8,
     /// Bytes of the extensions of this chunk.
@@ -35,23 +37,23 @@ pub(super) struct Chunked {
 
 #[derive(Clone, Copy, Debug)]
 enum State {
-    /// In the digits.
+    /// In the digits of the size.
     Size,
     /// In white space before the semicolon of an extension.
     Space,
-    /// Behind that semicolon.
+    /// After that semicolon.
     Extension,
-    /// Behind the CR of the line of the size.
+    /// After the CR of the size line.
     SizeEnd,
     /// In the data.
     Data,
-    /// Behind the data.
+    /// After the data.
     DataEnd,
-    /// Behind the CR that follows the data.
+    /// After the CR that follows the data.
     DataLf,
 }
 
-/// What [`Chunked::next`] found.
+/// The result of [`Chunked::next`].
 pub(super) enum Part {
     /// Data.
     Data(Bytes),
@@ -73,7 +75,7 @@ impl Chunked {
         }
     }
 
-    /// How many bytes the extensions had.
+    /// Returns the size of the extensions in bytes.
     pub(super) const fn extensions(&self) -> usize {
         self.extensions
     }
@@ -99,7 +101,7 @@ impl Chunked {
         }
     }
 
-    /// Decodes up to the next piece of data, the last chunk, or a mistake, before which it stays.
+    /// Decodes up to the next piece of data, the last chunk, or an error. It stops before an error.
     fn piece(&mut self, input: &mut Input, limits: &Limits) -> Result<Part, Malformed> {
         let mut read = 0;
         while !matches!(self.state, State::Data) {
@@ -121,7 +123,7 @@ impl Chunked {
             return Ok(Part::Last);
         }
         let available = input.as_slice().len();
-        // What is available fits into usize, so the smaller of the two does.
+        // The available bytes fit into usize, so the smaller of the two does.
         let count = usize::try_from(self.size).map_or(available, |size| size.min(available));
         if count == 0 {
             return Ok(Part::More);
@@ -133,7 +135,7 @@ impl Chunked {
         Ok(Part::Data(input.take(count)))
     }
 
-    /// The state after a byte of framing.
+    /// Returns the state after a byte of framing.
     fn after(&mut self, byte: u8, limits: &Limits) -> Result<State, Malformed> {
         let has_digits = self.digits > 0;
         match (self.state, byte) {
@@ -145,7 +147,8 @@ impl Chunked {
                 Err(Malformed::LineEnd)
             }
             (State::Size | State::Space, b';') => self.extend(limits, State::Extension),
-            // "A recipient MUST parse for such bad whitespace" before a semicolon (RFC 9110 section 5.6.3).
+            // "A recipient MUST parse for such bad whitespace" before a semicolon (RFC 9110 section
+            // 5.6.3).
             (State::Size | State::Space, b' ' | b'\t') => self.extend(limits, State::Space),
             (State::Size | State::Space, _) => Err(Malformed::ChunkSize),
             (State::Extension, _) if is_text(byte) => self.extend(limits, State::Extension),
@@ -169,7 +172,8 @@ impl Chunked {
         Ok(State::Size)
     }
 
-    /// Skips a byte of an extension: "A recipient MUST ignore unrecognized chunk extensions" (section 7.1.1).
+    /// Skips a byte of an extension: "A recipient MUST ignore unrecognized chunk extensions"
+    /// (section 7.1.1).
     fn extend(&mut self, limits: &Limits, state: State) -> Result<State, Malformed> {
         self.extension += 1;
         self.extensions += 1;

@@ -1,5 +1,5 @@
-//! Where a message ends: message body length (RFC 9112 section 6.3), and the other fields that decide
-//! whether a request can be taken at all (`Host`, `Expect`).
+//! Where a message ends: message body length (RFC 9112 section 6.3), and the other fields that
+//! decide whether a request can be accepted (`Host`, `Expect`).
 
 use http::Version;
 
@@ -11,17 +11,18 @@ use crate::http::{Fields, Malformed, ReplyBody};
 pub enum BodyKind {
     /// There is no body, or one of length zero: nothing follows the head.
     None,
-    /// That many bytes, never zero.
+    /// This many bytes, never zero.
     Sized(u64),
     /// The chunked transfer coding.
     Chunked,
 }
 
-/// How the body of a request with these fields is framed (RFC 9112 section 6.3), whatever its method.
+/// Returns how the body of a request with these fields is framed (RFC 9112 section 6.3), whatever
+/// its method.
 ///
 /// # Errors
-/// [`Malformed`] if the fields leave any doubt, and if the request cannot be taken for its `Host`
-/// (RFC 9112 section 3.2) or `Expect` (RFC 9110 section 10.1.1).
+/// [`Malformed`] if the fields leave any doubt, or if the request must be refused because of its
+/// `Host` (RFC 9112 section 3.2) or `Expect` (RFC 9110 section 10.1.1).
 ///
 /// # Examples
 /// ```
@@ -45,7 +46,7 @@ pub fn request_framing(version: Version, fields: &Fields) -> Result<BodyKind, Ma
 pub(super) struct FramingFields {
     version: Version,
     has_host: bool,
-    /// Whether the value of `Host` names none: it is empty, or nothing but a port.
+    /// Whether the value of `Host` has no host: it is empty, or only a port.
     is_host_empty: bool,
     content_length: Option<u64>,
     codings: Codings,
@@ -56,13 +57,13 @@ pub(super) struct FramingFields {
 enum Codings {
     /// No Transfer-Encoding field.
     Absent,
-    /// The field is there, `chunked` is not yet.
+    /// The field is present, without `chunked` so far.
     Open { others: bool },
-    /// `chunked` was the last one.
+    /// `chunked` was the last coding.
     Chunked { others: bool },
-    /// `chunked` was followed by others.
+    /// Other codings followed `chunked`.
     Followed,
-    /// `chunked` was there twice.
+    /// `chunked` occurred twice.
     Repeated,
 }
 
@@ -77,7 +78,7 @@ impl FramingFields {
         }
     }
 
-    /// Takes note of a field if it matters for framing.
+    /// Records a field if it matters for framing.
     #[inline]
     pub(super) fn observe(&mut self, name: &[u8], value: &[u8]) -> Result<(), Malformed> {
         match name.len() {
@@ -87,7 +88,7 @@ impl FramingFields {
         }
     }
 
-    /// Takes note of a field if the length of a body follows from it, in a request or in a response.
+    /// Records a field if it determines the length of a body, in a request or in a response.
     #[inline]
     pub(super) fn observe_length(&mut self, name: &[u8], value: &[u8]) -> Result<(), Malformed> {
         match name.len() {
@@ -100,7 +101,7 @@ impl FramingFields {
         }
     }
 
-    /// What all fields of a request together say.
+    /// Returns the framing that all fields of a request determine together.
     pub(super) fn body_kind(&self) -> Result<BodyKind, Malformed> {
         if !self.has_host && self.version != Version::HTTP_10 {
             return Err(Malformed::MissingHost);
@@ -116,9 +117,10 @@ impl FramingFields {
         }
     }
 
-    /// Checks that the request says which host it is for: in its target, or else in `Host`.
+    /// Checks that the request names its host: in its target, or else in `Host`.
     pub(super) fn check_host(&self, target: &[u8]) -> Result<(), Malformed> {
-        // RFC 9112 section 3.2.2: the authority of an absolute-form target counts instead of `Host`.
+        // RFC 9112 section 3.2.2: the authority of an absolute-form target counts instead of
+        // `Host`.
         let has_authority = !matches!(target, [b'/', ..] | b"*");
         if self.is_host_empty && !has_authority {
             return Err(Malformed::InvalidHost);
@@ -126,7 +128,7 @@ impl FramingFields {
         Ok(())
     }
 
-    /// What all fields of a response together say, if it has a body.
+    /// Returns the framing that all fields of a response determine together, if it has a body.
     pub(super) fn reply_body(&self) -> Result<ReplyBody, Malformed> {
         match self.coded()? {
             Codings::Absent => Ok(match self.content_length {
@@ -135,14 +137,15 @@ impl FramingFields {
                 Some(length) => ReplyBody::Sized(length),
             }),
             Codings::Chunked { .. } => Ok(ReplyBody::Chunked),
-            // "If a Transfer-Encoding header field is present in a response and the chunked transfer coding is not the
-            // final encoding, the message body length is determined by reading the connection until it is closed".
+            // "If a Transfer-Encoding header field is present in a response and the chunked
+            // transfer coding is not the final encoding, the message body length is determined by
+            // reading the connection until it is closed".
             Codings::Open { .. } | Codings::Followed => Ok(ReplyBody::UntilClose),
             Codings::Repeated => Err(Malformed::ChunkedNotLast),
         }
     }
 
-    /// The transfer codings, where they may stand at all.
+    /// Returns the transfer codings, if the version of the message allows them.
     fn coded(&self) -> Result<Codings, Malformed> {
         if self.codings != Codings::Absent {
             if self.content_length.is_some() {
@@ -198,7 +201,8 @@ impl FramingFields {
         if self.codings == Codings::Absent {
             self.codings = Codings::Open { others: false };
         }
-        // "A recipient MUST parse and ignore a reasonable number of empty list elements" (RFC 9110, 5.6.1.2).
+        // "A recipient MUST parse and ignore a reasonable number of empty list elements" (RFC 9110,
+        // 5.6.1.2).
         for coding in value.split(|&b| b == b',').map(trim) {
             if !coding.is_empty() {
                 self.codings = self.codings.then(coding.eq_ignore_ascii_case(b"chunked"));
@@ -265,13 +269,13 @@ mod tests {
 
     #[test]
     fn transfer_encoding() {
-        // RFC 9112, 6.3: "If a Transfer-Encoding header field is present in a request and the chunked
-        // transfer coding is not the final encoding, the message body length cannot be determined
-        // reliably; the server MUST respond with the 400 (Bad Request) status code".
-        // RFC 9112, 6.1: "A sender MUST NOT apply the chunked transfer coding more than once".
-        // RFC 9112, 6.1: "A server that receives a request message with a transfer coding it does not
-        // understand SHOULD respond with 501 (Not Implemented)."
-        // RFC 9112, 7: "The chunked coding does not define any parameters."
+        // RFC 9112, 6.3: "If a Transfer-Encoding header field is present in a request and the
+        // chunked transfer coding is not the final encoding, the message body length cannot be
+        // determined reliably; the server MUST respond with the 400 (Bad Request) status code". RFC
+        // 9112, 6.1: "A sender MUST NOT apply the chunked transfer coding more than once". RFC
+        // 9112, 6.1: "A server that receives a request message with a transfer coding it does not
+        // understand SHOULD respond with 501 (Not Implemented)." RFC 9112, 7: "The chunked coding
+        // does not define any parameters."
         let rows: [(&[&str], Result<BodyKind, Malformed>); 17] = [
             (&["chunked"], Ok(BodyKind::Chunked)),
             (&["Chunked"], Ok(BodyKind::Chunked)),
@@ -301,7 +305,8 @@ mod tests {
             // Transfer-Encoding header field MUST treat the message as if the framing is faulty".
             let expected = Err(Malformed::CodingInHttp10);
             assert_eq!(framing(Version::HTTP_10, &lines), expected, "{values:?}");
-            // RFC 9112, 6.3: "Such a message might indicate an attempt to perform request smuggling".
+            // RFC 9112, 6.3: "Such a message might indicate an attempt to perform request
+            // smuggling".
             for both in [
                 format!("Content-Length: 5\r\n{lines}"),
                 format!("{lines}Content-Length: 0\r\n"),
@@ -314,8 +319,8 @@ mod tests {
 
     #[test]
     fn no_framing_fields_no_body() {
-        // RFC 9112, 6.3: "If this is a request message and none of the above are true, then the message
-        // body length is zero (no message body is present)."
+        // RFC 9112, 6.3: "If this is a request message and none of the above are true, then the
+        // message body length is zero (no message body is present)."
         assert_eq!(
             framing(Version::HTTP_11, "Accept: *\r\n"),
             Ok(BodyKind::None)
@@ -328,9 +333,10 @@ mod tests {
 
     #[test]
     fn host() {
-        // RFC 9112, 3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1
-        // request message that lacks a Host header field and to any request message that contains more
-        // than one Host header field line or a Host header field with an invalid field value."
+        // RFC 9112, 3.2: "A server MUST respond with a 400 (Bad Request) status code to any
+        // HTTP/1.1 request message that lacks a Host header field and to any request message that
+        // contains more than one Host header field line or a Host header field with an invalid
+        // field value."
         let check =
             |version, lines: &'static str| request_framing(version, &Fields::from_lines(lines));
         assert_eq!(check(Version::HTTP_11, ""), Err(Malformed::MissingHost));
@@ -346,8 +352,9 @@ mod tests {
 
     #[test]
     fn expectations() {
-        // RFC 9110, 10.1.1: "The Expect field value is case-insensitive"; "A server that receives an
-        // Expect field value containing a member other than 100-continue MAY respond with a 417".
+        // RFC 9110, 10.1.1: "The Expect field value is case-insensitive"; "A server that receives
+        // an Expect field value containing a member other than 100-continue MAY respond with a
+        // 417".
         let rows = [
             ("100-continue", Ok(BodyKind::None)),
             ("100-Continue", Ok(BodyKind::None)),

@@ -1,18 +1,18 @@
-//! Bytes that came and are not decoded yet.
+//! Bytes that have arrived and are not decoded yet.
 
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::http::{Limits, Malformed};
 
-/// Bytes that came and are not decoded yet.
+/// Bytes that have arrived and are not decoded yet.
 ///
-/// What comes into an empty input is kept as it is and handed out in slices. Only what comes on top of
-/// unread bytes is copied: the pieces of one head, never a body.
+/// Bytes that arrive in an empty input are not copied; the input returns slices of them. Only bytes
+/// that arrive behind unread bytes are copied: the pieces of one head, never a body.
 #[derive(Debug, Default)]
 pub(super) struct Input {
     /// The unread bytes, unless they are in `pieces`.
     whole: Bytes,
-    /// The unread bytes, if they came in pieces; `whole` is empty then.
+    /// The unread bytes, if they arrived in pieces; `whole` is empty then.
     pieces: BytesMut,
 }
 
@@ -44,7 +44,8 @@ impl Input {
         self.whole.is_empty() && self.pieces.is_empty()
     }
 
-    /// Takes that many bytes (there must be as many) from the front; an emptied input holds no memory.
+    /// Takes this many bytes (there must be as many) from the front; an emptied input holds no
+    /// memory.
     pub(super) fn take(&mut self, count: usize) -> Bytes {
         self.join();
         if count == self.whole.len() {
@@ -54,7 +55,7 @@ impl Input {
         }
     }
 
-    /// Drops that many bytes (there must be as many) from the front.
+    /// Drops this many bytes (there must be as many) from the front.
     pub(super) fn skip(&mut self, count: usize) {
         self.join();
         if count == self.whole.len() {
@@ -66,9 +67,9 @@ impl Input {
 
     /// Skips the empty lines at the front; `skipped` counts them.
     ///
-    /// "a server that is expecting to receive and parse a request-line SHOULD ignore at least one empty
-    /// line (CRLF) received prior to the request-line" (RFC 9112 section 2.2); a client may discard those
-    /// between two responses (section 9.2).
+    /// "a server that is expecting to receive and parse a request-line SHOULD ignore at least one
+    /// empty line (CRLF) received prior to the request-line" (RFC 9112 section 2.2); a client may
+    /// discard those between two responses (section 9.2).
     pub(super) fn skip_empty_lines(
         &mut self,
         skipped: &mut usize,

@@ -1,4 +1,5 @@
-//! The decoders of requests and responses, and what they share: bytes in, in pieces of any size, and events out.
+//! The decoders of requests and responses, and the parts that they share: bytes in, in pieces of
+//! any size; events out.
 //!
 //! ```text
 //!  bytes ──▶ input ──▶ section: a head ──▶ framing: how its body ends ──▶ body, chunked ──▶ events

@@ -1,4 +1,5 @@
-//! The head of a response, as a client receives it, and how the body is framed (RFC 9112 sections 4 and 6.3).
+//! The head of a response, as a client receives it, and how the body is framed (RFC 9112 sections 4
+//! and 6.3).
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -17,22 +18,23 @@ use crate::http::fields::Names;
 use crate::http::head::is_persistent;
 use crate::http::{Fields, Limits, Malformed};
 
-/// The head of a response that was received (RFC 9112 section 4).
+/// The head of a response that a client has received (RFC 9112 section 4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReceivedHead {
     /// HTTP/1.0 or HTTP/1.1.
     pub version: Version,
     /// The status code.
     pub status: StatusCode,
-    /// What the server calls the status, possibly nothing: "A client SHOULD ignore the reason-phrase content".
+    /// The server's phrase for the status, possibly empty: "A client SHOULD ignore the
+    /// reason-phrase content".
     pub reason: Bytes,
     /// The field lines.
     pub fields: Fields,
 }
 
 impl ReceivedHead {
-    /// Whether the server keeps the connection for another request (RFC 9112 section 9.3). It cannot if the body
-    /// is [`ReplyBody::UntilClose`].
+    /// Whether the server keeps the connection open for another request (RFC 9112 section 9.3). It
+    /// cannot if the body is [`ReplyBody::UntilClose`].
     ///
     /// # Examples
     /// ```
@@ -56,18 +58,20 @@ impl ReceivedHead {
 pub enum ReplyBody {
     /// There is no body, or one of length zero.
     None,
-    /// That many bytes, never zero.
+    /// This many bytes, never zero.
     Sized(u64),
-    /// The chunked transfer coding. If the response has other transfer codings too, the body is still coded by them.
+    /// The chunked transfer coding. If the response has other transfer codings too, the body is
+    /// still encoded with them.
     Chunked,
-    /// All that comes until the server closes the connection.
+    /// All bytes until the server closes the connection.
     UntilClose,
-    /// All that comes until the server closes the connection, and it is no HTTP any more: the connection is a tunnel (`CONNECT`), or
-    /// speaks another protocol (status 101). There is no limit to it.
+    /// All bytes until the server closes the connection, and they are not HTTP any more: the
+    /// connection is a tunnel (`CONNECT`), or uses another protocol (status 101). There is no
+    /// limit.
     Tunnel,
 }
 
-/// What of a request decides how its response is framed.
+/// The properties of a request that determine how its response is framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Awaited {
     Head,
@@ -84,16 +88,18 @@ impl Awaited {
         }
     }
 
-    /// The framing of a response with that status, if it does not depend on its fields.
+    /// Returns the framing of a response with this status, if it does not depend on its fields.
     fn framing(self, status: StatusCode) -> Option<ReplyBody> {
         match status {
             StatusCode::SWITCHING_PROTOCOLS => Some(ReplyBody::Tunnel),
-            // "Any 2xx (Successful) response to a CONNECT request implies that the connection will become a tunnel [...]. A
-            // client MUST ignore any Content-Length or Transfer-Encoding header fields received in such a message."
+            // "Any 2xx (Successful) response to a CONNECT request implies that the connection will
+            // become a tunnel [...]. A client MUST ignore any Content-Length or Transfer-Encoding
+            // header fields received in such a message."
             _ if self == Self::Connect && status.is_success() => Some(ReplyBody::Tunnel),
-            // "Any response to a HEAD request and any response with a 1xx (Informational), 204 (No Content), or 304 (Not
-            // Modified) status code is always terminated by the first empty line after the header fields, regardless of the
-            // header fields present in the message, and thus cannot contain a message body or trailer section."
+            // "Any response to a HEAD request and any response with a 1xx (Informational), 204 (No
+            // Content), or 304 (Not Modified) status code is always terminated by the first empty
+            // line after the header fields, regardless of the header fields present in the message,
+            // and thus cannot contain a message body or trailer section."
             StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => Some(ReplyBody::None),
             _ if self == Self::Head || status.is_informational() => Some(ReplyBody::None),
             _ => None,
@@ -101,7 +107,7 @@ impl Awaited {
     }
 }
 
-/// Where the parts of a complete response head lie.
+/// The positions of the parts of a complete response head.
 pub(super) struct HeadParts {
     version: Version,
     pub(super) status: StatusCode,
@@ -136,7 +142,7 @@ pub(super) fn read_head(
     limits: &Limits,
 ) -> Result<Option<HeadParts>, MalformedResponse> {
     let window = window(bytes, limits);
-    // Left uninitialised, because clearing it would take longer than reading most responses.
+    // Uninitialised, because clearing it would take longer than reading most responses.
     let mut usual = [const { MaybeUninit::uninit() }; USUAL];
     let mut many;
     let mut response = httparse::Response::new(&mut []);
@@ -203,7 +209,7 @@ fn accept_head(
     if matches!(body, ReplyBody::Sized(length) if length > limits.body) {
         return Err(Malformed::BodyTooLarge.into());
     }
-    // The space before a reason is often missing where there is none.
+    // The space before the reason phrase is often missing if the phrase is empty.
     let reason = (b"HTTP/1.1 200 ".len()).min(fields - 2)..fields - 2;
     Ok(HeadParts {
         version,
@@ -216,7 +222,7 @@ fn accept_head(
     })
 }
 
-/// What to say of a head that is wrong or not complete.
+/// Returns the error for a head that is invalid or not complete.
 #[cold]
 fn refuse_head(
     error: Option<httparse::Error>,
@@ -237,7 +243,7 @@ fn refuse_head(
     }
 }
 
-/// The words for an error of httparse; `None` if more bytes are needed to tell.
+/// Translates an error of httparse; `None` if more bytes are needed to decide.
 fn malformed(error: httparse::Error, bytes: &[u8]) -> Option<MalformedResponse> {
     Some(match error {
         httparse::Error::HeaderName => Malformed::FieldName.into(),

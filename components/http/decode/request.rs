@@ -5,8 +5,8 @@
 //! bytes ------------> [ input | head | body ] ----------> Head, Chunk ..., End
 //! ```
 //!
-//! Where RFC 9112 leaves a choice between lenient and strict, this decoder is strict: every leniency that
-//! one recipient has and another has not is a way to smuggle a request past the first of them.
+//! If RFC 9112 leaves a choice between lenient and strict, this decoder is strict: if one recipient
+//! is more lenient than another, a request can be smuggled past the first of them.
 
 mod check;
 #[cfg(test)]
@@ -47,8 +47,9 @@ pub enum Phase {
 
 /// Turns the bytes that a client sends into [`Event`]s.
 ///
-/// Take events until there are none, then feed the next bytes. Requests that came together come out one
-/// after the other; a body is never collected. The verdict on a request does not depend on how its bytes were cut.
+/// Take events until there are none, then feed the next bytes. Requests that came together come out
+/// one after the other; a body is never collected. The verdict on a request does not depend on how
+/// its bytes were cut.
 ///
 /// # Examples
 /// ```
@@ -115,7 +116,8 @@ impl RequestDecoder {
     )]
     pub fn next(&mut self) -> Result<Option<Event>, Malformed> {
         let event = match &mut self.state {
-            // Apart from the others, because a head is large: its event is built where it is wanted.
+            // Apart from the others, because a head is large: its event is built where it is
+            // wanted.
             State::Head => match self.find_head() {
                 Ok(Some(found)) => return Ok(Some(self.take_head(found))),
                 Ok(None) => Ok(None),
@@ -162,7 +164,8 @@ impl RequestDecoder {
         let unread = self.input.as_slice();
         match &self.state {
             State::Head if unread.is_empty() => return Ok(()),
-            // What was not yet due is read after all: the verdict must not depend on how the input was cut.
+            // What was not yet due is read after all: the verdict must not depend on how the input
+            // was cut.
             State::Head if unread != b"\r" => drop(read_head(unread, &self.limits)?),
             State::Body(body) => body.check_rest(unread, &self.limits)?,
             State::Failed(malformed) => return Err(*malformed),

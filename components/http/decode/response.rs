@@ -6,9 +6,9 @@
 //! bytes ───────────▶ [ input | head | body ] ────▶ Interim ..., Head, Chunk ..., End
 //! ```
 //!
-//! How a response is framed depends on its request, so the decoder is told of each request that is sent. As strict as the
-//! decoder of requests, from whose parts it is made: what one client takes for the end of a response and another does not is a
-//! way to split responses.
+//! How a response is framed depends on its request, so the decoder must know each request that is
+//! sent. It is as strict as the decoder of requests, and shares its parts: if two clients disagree
+//! about the end of a response, responses can be split.
 
 mod check;
 #[cfg(test)]
@@ -31,23 +31,27 @@ use crate::http::{Fields, Limits, MalformedResponse, ReceivedHead, ReplyBody};
 /// What a [`ResponseDecoder`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// An interim response (status 1xx): the response itself is still to come (RFC 9110 section 15.2).
+    /// An interim response (status 1xx): the response itself is still to come (RFC 9110 section
+    /// 15.2).
     Interim(ReceivedHead),
     /// The head of a response, and how its body is framed.
     Head(ReceivedHead, ReplyBody),
     /// Some bytes of the body, never none.
     Chunk(Bytes),
-    /// The end of a response, also of one without a body, and the trailer section, if there was one.
+    /// The end of a response, also of one without a body, and the trailer section, if there was
+    /// one.
     End(Fields),
 }
 
 /// Turns the bytes that a server sends into [`Reply`]s.
 ///
-/// Tell it of each request that is sent, in their order ([`expect`](Self::expect)). Take replies until there are none, then feed the
-/// next bytes; when the server has closed the connection ask [`finish`](Self::finish). A body is never collected, and its chunks are
-/// slices of what came in. The verdict on a response does not depend on how its bytes were cut.
+/// Tell it of each request that is sent, in their order ([`expect`](Self::expect)). Take replies
+/// until there are none, then feed the next bytes; when the server has closed the connection ask
+/// [`finish`](Self::finish). A body is never collected, and its chunks are slices of what came in.
+/// The verdict on a response does not depend on how its bytes were cut.
 ///
-/// A server may send interim responses for ever: whoever waits for a response needs a time-out for the whole of it.
+/// A server may send interim responses for ever: whoever waits for a response needs a time-out for
+/// the whole of it.
 ///
 /// # Examples
 /// ```
@@ -93,7 +97,8 @@ enum State {
 }
 
 impl ResponseDecoder {
-    /// A decoder at the start of a connection. A client that does not keep what it receives sets no limit to the
+    /// A decoder at the start of a connection. A client that does not keep what it receives sets no
+    /// limit to the
     /// [body](Limits::body).
     #[must_use]
     pub fn new(limits: Limits) -> Self {
@@ -107,7 +112,8 @@ impl ResponseDecoder {
         }
     }
 
-    /// Takes note of a request with that method, which is sent: its response comes behind those of all before it.
+    /// Takes note of a request with that method, which is sent: its response comes behind those of
+    /// all before it.
     ///
     /// Call this before its response is decoded, at the latest when the first of its bytes go out.
     pub fn expect(&mut self, method: &Method) {
@@ -154,11 +160,12 @@ impl ResponseDecoder {
         reply.inspect_err(|malformed| self.fail(*malformed))
     }
 
-    /// The server has closed the connection: gives the end of a body that is delimited by that. Ask when all replies were taken.
+    /// The server has closed the connection: gives the end of a body that is delimited by that. Ask
+    /// when all replies were taken.
     ///
     /// # Errors
-    /// What is missing of the response that is awaited, or what else is wrong with it or was wrong before; the same again on every
-    /// further call.
+    /// What is missing of the response that is awaited, or what else is wrong with it or was wrong
+    /// before; the same again on every further call.
     pub fn finish(&mut self) -> Result<Option<Reply>, MalformedResponse> {
         let last = self.find_end();
         last.inspect_err(|malformed| self.fail(*malformed))
@@ -210,7 +217,8 @@ impl ResponseDecoder {
             State::Head if matches!(unread, [] | b"\r") && self.awaited.is_empty() => Ok(None),
             State::Head if unread.is_empty() => Err(MalformedResponse::Unanswered),
             State::Head => {
-                // What was not yet due is read after all: the verdict must not depend on how the input was cut.
+                // What was not yet due is read after all: the verdict must not depend on how the
+                // input was cut.
                 if unread != b"\r"
                     && let Some(&awaited) = self.awaited.front()
                 {

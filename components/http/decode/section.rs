@@ -1,8 +1,8 @@
-//! The sections of a message that are made of lines: the head and the trailer section.
+//! The sections of a message that consist of lines: the head and the trailer section.
 //!
-//! httparse reads the lines; around it stand the limits, the line ends that it is lenient about, and the
-//! promise that the verdict does not depend on how the input was cut: the first mistake in the order of
-//! the bytes counts, whether a section comes whole or byte by byte.
+//! httparse reads the lines. This file adds the limits, stricter line ends, and the guarantee that
+//! the verdict does not depend on how the input was cut: the first error in the order of the bytes
+//! counts, whether a section arrives whole or byte by byte.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -15,10 +15,10 @@ use crate::http::fields::Names;
 use crate::http::target::{PathPart, find_path};
 use crate::http::{Limits, Malformed};
 
-/// Fields for which there is room on the stack; the default limit.
+/// Number of fields with room on the stack; the default limit.
 pub(super) const USUAL: usize = 100;
 
-/// Where the parts of a complete request head lie.
+/// The positions of the parts of a complete request head.
 pub(super) struct HeadParts {
     pub(super) method: Method,
     pub(super) target: Range<usize>,
@@ -35,7 +35,7 @@ pub(super) struct HeadParts {
 /// Reads a request head at the start of `bytes`; `None` if it is not complete.
 pub(super) fn read_head(bytes: &[u8], limits: &Limits) -> Result<Option<HeadParts>, Malformed> {
     let window = window(bytes, limits);
-    // Left uninitialised, because clearing it would take longer than reading most requests.
+    // Uninitialised, because clearing it would take longer than reading most requests.
     let mut usual = [const { MaybeUninit::uninit() }; USUAL];
     let mut many;
     let mut request = httparse::Request::new(&mut []);
@@ -57,7 +57,8 @@ pub(super) fn read_head(bytes: &[u8], limits: &Limits) -> Result<Option<HeadPart
     }
 }
 
-/// Reads a trailer section at the start of `bytes` and gives its length and the names in it; `None` if it is not complete.
+/// Reads a trailer section at the start of `bytes`; returns its length and the names in it, or
+/// `None` if it is not complete.
 pub(super) fn read_trailers(
     bytes: &[u8],
     limits: &Limits,
@@ -83,23 +84,23 @@ pub(super) fn read_trailers(
     }
 }
 
-/// When to look again at a section that was not complete.
+/// When to parse an incomplete section again.
 ///
-/// Reading it anew for every piece that comes would take time in the square of its length. So it is read
-/// when its first line or its end is there, when a limit is passed, and when it has doubled: often enough to
-/// see a wrong start early.
+/// Parsing it again for every piece that arrives would take quadratic time. So it is parsed when
+/// its first line or its end has arrived, when a limit is exceeded, and when its length has
+/// doubled: often enough to detect a wrong start early.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
-    /// Bytes in which no end was found.
+    /// The number of bytes in which no end was found.
     scanned: usize,
     /// Whether there is a line end among them.
     has_line: bool,
-    /// Read again when there are that many bytes.
+    /// Parse again when this many bytes have arrived.
     due: usize,
 }
 
 impl Progress {
-    /// Reads the section with `read`, if that is worth while now.
+    /// Reads the section with `read`, if that is worthwhile now.
     #[inline]
     pub(super) fn read<T, E>(
         &mut self,
@@ -117,13 +118,13 @@ impl Progress {
         Ok(found)
     }
 
-    /// Whether it is worth while to read the section now.
+    /// Whether it is worthwhile to read the section now.
     #[inline]
     fn is_due(&mut self, bytes: &[u8]) -> bool {
         bytes.len() >= self.due || self.finds_end(bytes)
     }
 
-    /// Takes note that the section was not complete.
+    /// Records that the section was not complete.
     fn note_incomplete(&mut self, bytes: &[u8], limits: &Limits) {
         let length = bytes.len();
         self.scanned = length;
@@ -134,7 +135,8 @@ impl Progress {
             .fold(length * 2, usize::min);
     }
 
-    /// Whether the end of the first line, or an empty line, which ends the section, is among the new bytes.
+    /// Whether the new bytes contain the end of the first line, or an empty line, which ends the
+    /// section.
     fn finds_end(&mut self, bytes: &[u8]) -> bool {
         let is_end = |i: usize| {
             let ends_section =
@@ -147,7 +149,7 @@ impl Progress {
     }
 }
 
-/// The bytes in which a section must end.
+/// The number of bytes within which a section must end.
 pub(super) fn window<'a>(bytes: &'a [u8], limits: &Limits) -> &'a [u8] {
     &bytes[..bytes.len().min(limits.head_bytes)]
 }
@@ -202,7 +204,7 @@ fn accept_head(
     })
 }
 
-/// What to say of a head that is wrong or not complete.
+/// Returns the error for a head that is invalid or not complete.
 #[cold]
 fn refuse_head(
     error: Option<httparse::Error>,
@@ -223,7 +225,7 @@ fn refuse_head(
     }
 }
 
-/// Whether the start line ends within its limit, as far as can be seen.
+/// Whether the start line ends within its limit, as far as the bytes show.
 pub(super) fn line_ends_within(head: &[u8], limits: &Limits) -> bool {
     head.get(..limits.request_line + 2)
         .is_none_or(|line| line.contains(&b'\n'))
@@ -231,8 +233,8 @@ pub(super) fn line_ends_within(head: &[u8], limits: &Limits) -> bool {
 
 /// Refuses a section in which a line ends in a bare LF.
 ///
-/// RFC 9112 section 2.2 lets a recipient take one for a line end; those that do and those that do not
-/// see different messages, which is how requests are smuggled.
+/// RFC 9112 section 2.2 lets a recipient accept a bare LF as a line end. Recipients that accept it
+/// and recipients that do not see different messages, which makes request smuggling possible.
 pub(super) fn check_line_ends(section: &[u8], headers: &[Header<'_>]) -> Result<(), Malformed> {
     let lines_end_well = headers.iter().all(|header| {
         let before = &section[..offset(section, header.name)];
@@ -250,14 +252,15 @@ pub(super) fn offset(whole: &[u8], part: &str) -> usize {
     part.as_ptr().addr() - whole.as_ptr().addr()
 }
 
-/// Fields that would change where the message ends or whom it is for (RFC 9110 section 6.5.1).
+/// Fields that would change where the message ends or which host it is for (RFC 9110 section
+/// 6.5.1).
 fn is_forbidden_trailer(name: &str) -> bool {
     ["content-length", "transfer-encoding", "host"]
         .iter()
         .any(|forbidden| name.eq_ignore_ascii_case(forbidden))
 }
 
-/// The words for an error of httparse; `None` if more bytes are needed to tell.
+/// Translates an error of httparse; `None` if more bytes are needed to decide.
 fn malformed(error: httparse::Error, bytes: &[u8]) -> Option<Malformed> {
     Some(match error {
         httparse::Error::HeaderName => Malformed::FieldName,
@@ -275,14 +278,14 @@ fn malformed(error: httparse::Error, bytes: &[u8]) -> Option<Malformed> {
     })
 }
 
-/// The same head as one of HTTP/1.1, if it is of a later minor version: "A recipient that receives a
-/// message with a major version number that it implements and a minor version number higher than
+/// The same head as one of HTTP/1.1, if it is of a later minor version: "A recipient that receives
+/// a message with a major version number that it implements and a minor version number higher than
 /// what it implements SHOULD process the message as if it was in the highest minor version within
 /// that major version to which the recipient is conformant" (RFC 9110 section 2.5).
 ///
-/// The version is the word of the start line behind `words` others.
+/// The version is the word of the start line after `words` other words.
 pub(super) fn as_http_11(bytes: &[u8], words: usize, limits: &Limits) -> Option<Vec<u8>> {
-    // One byte more than a head may have, so that its excess is still seen.
+    // One byte more than the limit for a head, so that an excess is still visible.
     let bytes = &bytes[..bytes.len().min(limits.head_bytes + 1)];
     let version = bytes.splitn(words + 1, |&b| b == b' ').nth(words)?;
     let minor = version.strip_prefix(b"HTTP/1.")?.first()?;
@@ -295,7 +298,7 @@ pub(super) fn as_http_11(bytes: &[u8], words: usize, limits: &Limits) -> Option<
     Some(same)
 }
 
-/// Whether `bytes` begin with an HTTP version, whichever, and then `end`; `None` while they may.
+/// Whether `bytes` begin with any HTTP version, followed by `end`; `None` if more bytes are needed.
 pub(super) fn is_version(bytes: &[u8], end: u8) -> Option<bool> {
     let mut version = bytes.iter();
     for &expected in b"HTTP/0.0".iter().chain([&end]) {

@@ -5,14 +5,18 @@ use http::{Method, Version};
 
 use crate::http::{BodyKind, RequestHead};
 
-/// Appends the head of a request whose body is framed like that.
+/// Appends the head of a request with this kind of body.
 ///
-/// - `Host` comes first; if there is none among the fields it is that of the target, or empty (RFC 9112 section 3.2).
-/// - `Content-Length` and `Transfer-Encoding` among the fields are not written: they are decided here. All others are, so
-///   `User-Agent` and `Connection` are up to the caller.
-/// - Without a body there is a `Content-Length: 0` if the method lets one expect a body (RFC 9110 section 8.6).
+/// - `Host` comes first. If the fields have no `Host`, it is that of the target, or empty
+///   (RFC 9112 section 3.2).
+/// - `Content-Length` and `Transfer-Encoding` among the fields are not written: the encoder
+///   decides about them. All other fields are written, so the caller is responsible for
+///   `User-Agent` and `Connection`.
+/// - If there is no body, and the method usually has one, `Content-Length: 0` is written (RFC 9110
+///   section 8.6).
 ///
-/// A body in chunks follows with [`encode_chunk`](crate::http::encode_chunk), and is not for HTTP/1.0.
+/// For a chunked body, [`encode_chunk`](crate::http::encode_chunk) follows; HTTP/1.0 does not have
+/// chunks.
 ///
 /// # Examples
 /// ```
@@ -45,7 +49,8 @@ pub fn encode_request(out: &mut impl BufMut, head: &RequestHead, body: BodyKind)
         Version::HTTP_10 => b" HTTP/1.0\r\n",
         _ => b" HTTP/1.1\r\n",
     });
-    // "A user agent that sends Host SHOULD send it as the first field in the header section of a request" (RFC 9110, 7.2).
+    // "A user agent that sends Host SHOULD send it as the first field in the header section of a
+    // request" (RFC 9110, 7.2).
     let host = fields.get("host").or_else(|| target.authority());
     if host.is_some() || *version != Version::HTTP_10 {
         put(out, &[b"Host: ", host.unwrap_or_default(), b"\r\n"]);
@@ -66,8 +71,8 @@ pub fn encode_request(out: &mut impl BufMut, head: &RequestHead, body: BodyKind)
             );
         }
         BodyKind::Chunked => out.put_slice(b"Transfer-Encoding: chunked\r\n"),
-        // "A user agent SHOULD send Content-Length in a request when the method defines a meaning for enclosed content and
-        // it is not sending Transfer-Encoding" (RFC 9110, 8.6).
+        // "A user agent SHOULD send Content-Length in a request when the method defines a meaning
+        // for enclosed content and it is not sending Transfer-Encoding" (RFC 9110, 8.6).
         BodyKind::None if [Method::POST, Method::PUT, Method::PATCH].contains(method) => {
             out.put_slice(b"Content-Length: 0\r\n");
         }
@@ -118,8 +123,8 @@ mod tests {
         let host = Fields::new().with("X", "y").with("host", "a");
         let none = Fields::new();
         let rows = [
-            // "If the target URI includes an authority component, then a client MUST send a field value for Host that is
-            // identical to that authority component" (RFC 9112, 3.2).
+            // "If the target URI includes an authority component, then a client MUST send a field
+            // value for Host that is identical to that authority component" (RFC 9112, 3.2).
             (
                 "GET",
                 "/?q",
@@ -144,7 +149,8 @@ mod tests {
                 BodyKind::None,
                 "CONNECT b:1 HTTP/1.1\r\nHost: b:1\r\n\r\n",
             ),
-            // "A client MUST send a Host header field in all HTTP/1.1 request messages" (RFC 9112, 3.2).
+            // "A client MUST send a Host header field in all HTTP/1.1 request messages" (RFC 9112,
+            // 3.2).
             (
                 "GET",
                 "/",
@@ -161,9 +167,10 @@ mod tests {
                 BodyKind::None,
                 "GET / HTTP/1.0\r\n\r\n",
             ),
-            // "a Content-Length header field is normally sent in a POST request even when the value is 0"; "A user agent SHOULD
-            // NOT send a Content-Length header field when the request message does not contain content and the method
-            // semantics do not anticipate such data" (RFC 9110, 8.6).
+            // "a Content-Length header field is normally sent in a POST request even when the value
+            // is 0"; "A user agent SHOULD NOT send a Content-Length header field when the request
+            // message does not contain content and the method semantics do not anticipate such
+            // data" (RFC 9110, 8.6).
             (
                 "POST",
                 "/",

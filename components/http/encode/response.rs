@@ -30,15 +30,18 @@ pub enum Connection {
     Close,
 }
 
-/// Appends the head of a response to a request of that version, and returns what really became of framing
-/// and connection: the caller follows that.
+/// Appends the head of a response to a request of that version, and returns what really became of
+/// framing and connection: the caller follows that.
 ///
-/// - 1xx, 204 and 304 have no body, and no framing fields (RFC 9110 section 8.6, RFC 9112 section 6.1);
-///   205 has an empty one (RFC 9110 section 15.3.6).
-/// - `Chunked` becomes `UntilClose` for HTTP/1.0 (RFC 9112 section 6.1), and `UntilClose` implies `Close`.
-/// - `Content-Length`, `Transfer-Encoding` and `Connection` among the fields are not written: they are decided here.
-///   A `Connection` with `close` is heeded, a `Date` is kept, and 101 keeps its `Connection`.
-/// - Every final response says `X-Content-Type-Options: nosniff`, unless its fields say something else.
+/// - 1xx, 204 and 304 have no body, and no framing fields (RFC 9110 section 8.6, RFC 9112 section
+///   6.1); 205 has an empty one (RFC 9110 section 15.3.6).
+/// - `Chunked` becomes `UntilClose` for HTTP/1.0 (RFC 9112 section 6.1), and `UntilClose` implies
+///   `Close`.
+/// - `Content-Length`, `Transfer-Encoding` and `Connection` among the fields are not written: they
+///   are decided here. A `Connection` with `close` is heeded, a `Date` is kept, and 101 keeps its
+///   `Connection`.
+/// - Every final response says `X-Content-Type-Options: nosniff`, unless its fields say something
+///   else.
 ///
 /// # Examples
 /// ```
@@ -102,12 +105,14 @@ pub fn encode_head(
     (body, connection)
 }
 
-/// Browsers take each body for what it says it is, and for nothing else (Fetch standard, section 3.6).
+/// Browsers take each body for what it says it is, and for nothing else (Fetch standard, section
+/// 3.6).
 const NOSNIFF: &[u8] = b"X-Content-Type-Options: nosniff\r\n";
 
 const SNIFFING: Names = Names::of(&[b"x-content-type-options"]);
 
-/// Appends a chunk (RFC 9112 section 7.1); nothing for no data, because an empty chunk is the last one.
+/// Appends a chunk (RFC 9112 section 7.1); nothing for no data, because an empty chunk is the last
+/// one.
 ///
 /// # Examples
 /// ```
@@ -127,7 +132,8 @@ pub fn encode_chunk(out: &mut Vec<u8>, data: &[u8]) {
     }
 }
 
-/// Appends what stands before that many bytes (not 0) of chunk data, for data that goes out without copying.
+/// Appends what stands before that many bytes (not 0) of chunk data, for data that goes out without
+/// copying.
 ///
 /// CRLF has to follow the data.
 pub fn encode_chunk_size(out: &mut Vec<u8>, size: usize) {
@@ -192,8 +198,8 @@ fn encode_framing(
     body: BodyFraming,
 ) -> BodyFraming {
     match (status, body) {
-        // "A server MUST NOT send a Content-Length header field in any response with a status code of
-        // 1xx (Informational) or 204 (No Content)" (RFC 9110, 8.6); in 304 it is only allowed.
+        // "A server MUST NOT send a Content-Length header field in any response with a status code
+        // of 1xx (Informational) or 204 (No Content)" (RFC 9110, 8.6); in 304 it is only allowed.
         (StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED, _) => BodyFraming::None,
         (_, BodyFraming::None) | (StatusCode::RESET_CONTENT, _) => {
             out.extend_from_slice(b"Content-Length: 0\r\n");

@@ -3,10 +3,11 @@
 use crate::http::Fields;
 use crate::http::grammar::trim;
 
-/// Which of the media types that are on offer a request wants, each as `type/subtype`; the earlier one if it wants several alike.
+/// Returns which of the offered media types, each as `type/subtype`, a request prefers; the earlier
+/// one if it prefers several equally.
 ///
-/// A request without `Accept` wants anything. One that wants nothing of the offers gets the first: section 12.5.1 leaves it to the
-/// server to disregard the field, and a page is more use than 406.
+/// A request without `Accept` accepts anything. If it accepts no offer, the first one is returned:
+/// section 12.5.1 lets the server disregard the field, and a page is more useful than 406.
 ///
 /// # Panics
 /// If there is no offer.
@@ -33,7 +34,7 @@ pub fn preferred_type<'o>(fields: &Fields, offers: &[&'o str]) -> &'o str {
     best.0
 }
 
-/// The quality of an offer in thousandths: that of the most specific range that it is in.
+/// Returns the quality of an offer in thousandths: that of the most specific matching range.
 fn quality_of(fields: &Fields, offer: &str) -> u16 {
     if !fields.contains("accept") {
         return 1000;
@@ -60,8 +61,9 @@ fn quality_of(fields: &Fields, offer: &str) -> u16 {
     best.1
 }
 
-/// The members of a list whose members have weights (section 12.4.2), with the weight of each in thousandths. The weight is `None` if
-/// it is malformed, or if the member has other parameters: it is for something else than what is on offer.
+/// Returns the members of a weighted list (section 12.4.2), with the weight of each in thousandths.
+/// The weight is `None` if it is malformed, or if the member has other parameters: then it matches
+/// none of the offers.
 pub(crate) fn list_with_weights<'f>(
     fields: &'f Fields,
     name: &'f str,
@@ -75,7 +77,7 @@ pub(crate) fn list_with_weights<'f>(
     })
 }
 
-/// The weight among parameters, if there is none but that.
+/// Returns the weight among parameters, if there are no other parameters.
 fn weight<'a>(mut parameters: impl Iterator<Item = &'a [u8]>) -> Option<u16> {
     let Some(parameter) = parameters.next() else {
         return Some(1000);
@@ -118,7 +120,8 @@ mod tests {
             ("application/*", 1),
             ("text/*", 0),
             ("text/html;q=0.1, */*;q=0.2", 1),
-            // "Media ranges can be overridden by more specific media ranges or specific media types."
+            // "Media ranges can be overridden by more specific media ranges or specific media
+            // types."
             ("text/*, text/html;q=0", 2),
             ("*/*;q=0.5, text/plain;q=0.501", 2),
             ("text/html;q=0.000, application/json;q=0", 0),

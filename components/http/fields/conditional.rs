@@ -1,4 +1,5 @@
-//! Conditional requests (RFC 9110 section 13). `If-Range` is with the [ranges](crate::http::evaluate_range).
+//! Conditional requests (RFC 9110 section 13). `If-Range` is with the
+//! [ranges](crate::http::evaluate_range).
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -7,13 +8,13 @@ use http::Method;
 use super::Names;
 use crate::http::Fields;
 
-/// What the preconditions of a request come to.
+/// The result of the preconditions of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Precondition {
     /// Perform the method.
     Proceed,
-    /// Answer 304: the client has what it asks for.
+    /// Answer 304: the client has the current representation.
     NotModified,
     /// Answer 412: the method must not be performed.
     Failed,
@@ -28,9 +29,9 @@ const CONDITIONS: Names = Names::of(&[
 
 /// Evaluates the preconditions of a request, in the order of RFC 9110 section 13.2.2.
 ///
-/// `etag` is the current entity tag as it is sent, quotes and `W/` included; `last_modified` counts in
-/// whole seconds, as the field does. `None` for what the resource does not have; a resource without
-/// a representation has neither.
+/// `etag` is the current entity tag as it is sent, with quotes and `W/`; `last_modified` counts in
+/// whole seconds, like the field. Pass `None` for a validator that the resource does not have; a
+/// resource without a representation has neither.
 ///
 /// # Examples
 /// ```
@@ -82,7 +83,7 @@ pub fn evaluate_preconditions(
 
 /// Whether `If-Match` is true (section 13.1.1): a listed tag matches, by strong comparison.
 fn any_match(fields: &Fields, etag: Option<&[u8]>, exists: bool) -> bool {
-    // A weak tag of ours matches nothing; a weak tag of theirs is not even looked at.
+    // If our tag is weak, it matches nothing; a weak tag of the client is skipped.
     let etag = etag.filter(|tag| !tag.starts_with(b"W/"));
     fields.get_all("if-match").any(|value| match etag {
         _ if value == b"*" => exists,
@@ -100,8 +101,9 @@ fn none_match(fields: &Fields, etag: Option<&[u8]>, exists: bool) -> bool {
     })
 }
 
-/// Whether something was modified after a date of `If-Modified-Since` (section 13.1.3) or `If-Unmodified-Since` (section
-/// 13.1.4); `None` if that is no date: such a field is ignored.
+/// Whether the resource was modified after a date of `If-Modified-Since` (section 13.1.3) or
+/// `If-Unmodified-Since` (section 13.1.4); `None` if the value is not a date: such a field is
+/// ignored.
 fn is_modified_since(since: &[u8], modified: SystemTime) -> Option<bool> {
     let since = str::from_utf8(since).ok()?;
     let since = httpdate::parse_http_date(since).ok()?;
@@ -109,8 +111,8 @@ fn is_modified_since(since: &[u8], modified: SystemTime) -> Option<bool> {
     Some(seconds(modified) > seconds(since))
 }
 
-/// The opaque tags of a list of entity tags (section 8.8.3), with their quotes, and whether each is weak; stops where it is
-/// malformed.
+/// Returns the opaque tags of a list of entity tags (section 8.8.3), with their quotes, and whether
+/// each is weak. It stops at the first malformed tag.
 fn entity_tags(mut list: &[u8]) -> impl Iterator<Item = (&[u8], bool)> {
     std::iter::from_fn(move || {
         while let [b' ' | b'\t' | b',', rest @ ..] = list {
@@ -124,7 +126,8 @@ fn entity_tags(mut list: &[u8]) -> impl Iterator<Item = (&[u8], bool)> {
     })
 }
 
-/// An entity tag without its mark of weakness, which a weak comparison ignores (section 8.8.3.2).
+/// Returns an entity tag without its weakness mark, which a weak comparison ignores (section
+/// 8.8.3.2).
 fn opaque(tag: &[u8]) -> &[u8] {
     tag.strip_prefix(b"W/").unwrap_or(tag)
 }
@@ -145,8 +148,8 @@ mod tests {
 
     #[test]
     fn if_none_match() {
-        // RFC 9110, 13.1.2: "A recipient MUST use the weak comparison function when comparing entity
-        // tags for If-None-Match".
+        // RFC 9110, 13.1.2: "A recipient MUST use the weak comparison function when comparing
+        // entity tags for If-None-Match".
         let rows = [
             ("*", true),
             ("\"a,b\"", true),
@@ -184,8 +187,8 @@ mod tests {
 
     #[test]
     fn a_star_matches_only_what_exists() {
-        // RFC 9110, 13.1.2: "If the field value is "*", the condition is false if the origin server has
-        // a current representation for the target resource."
+        // RFC 9110, 13.1.2: "If the field value is "*", the condition is false if the origin server
+        // has a current representation for the target resource."
         let fields = Fields::new().with("If-None-Match", "*");
         let verdict = evaluate_preconditions(&Method::PUT, &fields, None, None);
         assert_eq!(verdict, Precondition::Proceed);
@@ -205,8 +208,8 @@ mod tests {
         for (value, expected) in rows {
             let fields = Fields::new().with("If-Modified-Since", value);
             assert_eq!(evaluate(Method::GET, &fields), expected, "{value}");
-            // "A recipient MUST ignore the If-Modified-Since header field if [...] the request method is
-            // neither GET nor HEAD." (RFC 9110, 13.1.3)
+            // "A recipient MUST ignore the If-Modified-Since header field if [...] the request
+            // method is neither GET nor HEAD." (RFC 9110, 13.1.3)
             assert_eq!(evaluate(Method::POST, &fields), Precondition::Proceed);
         }
     }
@@ -223,8 +226,8 @@ mod tests {
 
     #[test]
     fn if_match() {
-        // RFC 9110, 13.1.1: "An origin server MUST use the strong comparison function when comparing entity tags for
-        // If-Match".
+        // RFC 9110, 13.1.1: "An origin server MUST use the strong comparison function when
+        // comparing entity tags for If-Match".
         let rows = [
             ("*", true),
             ("\"a,b\"", true),
@@ -257,15 +260,16 @@ mod tests {
             ("Sun, 06 Nov 1994 08:49:36 GMT", Precondition::Failed),
             ("Sun, 06 Nov 1994 08:49:37 GMT", Precondition::Proceed),
             ("Sun, 06 Nov 1994 08:49:38 GMT", Precondition::Proceed),
-            // RFC 9110, 13.1.4: "A recipient MUST ignore the If-Unmodified-Since header field if the received field value
-            // is not a valid HTTP-date".
+            // RFC 9110, 13.1.4: "A recipient MUST ignore the If-Unmodified-Since header field if
+            // the received field value is not a valid HTTP-date".
             ("yesterday", Precondition::Proceed),
         ];
         for (value, expected) in rows {
             let fields = Fields::new().with("If-Unmodified-Since", value);
             assert_eq!(evaluate(Method::GET, &fields), expected, "{value}");
             assert_eq!(evaluate(Method::PUT, &fields), expected, "{value}");
-            // "A recipient MUST ignore If-Unmodified-Since if the request contains an If-Match header field".
+            // "A recipient MUST ignore If-Unmodified-Since if the request contains an If-Match
+            // header field".
             let fields = fields.with("If-Match", "\"a,b\"");
             assert_eq!(evaluate(Method::PUT, &fields), Precondition::Proceed);
         }

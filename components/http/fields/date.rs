@@ -1,4 +1,4 @@
-//! The date of a response (RFC 9110 section 5.6.7), written once a second.
+//! The date of a response (RFC 9110 section 5.6.7), formatted once a second.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -7,9 +7,10 @@ use httpdate::HttpDate;
 /// The last second of the year 9999: an IMF-fixdate has four digits for the year.
 const LAST_SECOND: u64 = 253_402_300_799;
 
-/// Writes dates as IMF-fixdate and remembers the last one: a busy server asks many times a second.
+/// Writes dates as IMF-fixdate, and remembers the last one: a busy server needs it many times a
+/// second.
 ///
-/// It does not look at the clock; the caller says what time it is.
+/// It does not read the clock; the caller passes the time.
 ///
 /// # Examples
 /// ```
@@ -20,13 +21,13 @@ const LAST_SECOND: u64 = 253_402_300_799;
 /// ```
 #[derive(Clone, Debug)]
 pub struct DateCache {
-    /// Seconds since the epoch that `text` is for.
+    /// The time of `text`, in seconds since the epoch.
     second: u64,
     text: [u8; 29],
 }
 
 impl DateCache {
-    /// A cache that remembers the epoch.
+    /// Creates a cache that remembers the epoch.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -35,7 +36,8 @@ impl DateCache {
         }
     }
 
-    /// The date of a second, counted from the UNIX epoch; beyond the year 9999, its last second.
+    /// Returns the date of a second, counted from the UNIX epoch; after the year 9999, its last
+    /// second.
     #[inline]
     pub fn at(&mut self, second: u64) -> &[u8; 29] {
         if second != self.second {
@@ -46,7 +48,7 @@ impl DateCache {
 
     fn write(&mut self, second: u64) {
         let date = HttpDate::from(UNIX_EPOCH + Duration::from_secs(second.min(LAST_SECOND)));
-        // Always so: an IMF-fixdate has 29 bytes.
+        // Always true: an IMF-fixdate has 29 bytes.
         if let Ok(text) = date.to_string().as_bytes().try_into() {
             (self.second, self.text) = (second, text);
         }

@@ -1,8 +1,8 @@
-//! `Content-Disposition` (RFC 6266): under which name a download is to be saved.
+//! `Content-Disposition` (RFC 6266): the file name for a download.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
-/// attr-char (RFC 8187 section 3.2.1): what stands for itself in an extended value.
+/// attr-char (RFC 8187 section 3.2.1): characters that need no encoding in an extended value.
 const ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'!')
     .remove(b'#')
@@ -17,8 +17,9 @@ const ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'|')
     .remove(b'~');
 
-/// The value of `Content-Disposition` that has content saved as a file of this name, which may hold any bytes: as `filename`, with
-/// underscores for what that cannot say, and then also as `filename*` (RFC 6266 section 4.3, appendix D).
+/// Returns the value of `Content-Disposition` that saves a body under this file name, which may
+/// contain any bytes. `filename` has underscores for characters that it cannot express; in that
+/// case `filename*` is added (RFC 6266 section 4.3, appendix D).
 ///
 /// # Examples
 ///
@@ -34,7 +35,8 @@ const ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
 #[must_use]
 pub fn attachment(name: &[u8]) -> String {
     let text = String::from_utf8_lossy(name);
-    // Some clients take a percent sign for an escape, and a backslash for a folder, whatever the quotes say.
+    // Some clients interpret a percent sign as an escape, and a backslash as a folder separator,
+    // even within quotes.
     let is_plain = |c: char| matches!(c, ' '..='~') && !matches!(c, '"' | '\\' | '%' | '/');
     let plain: String = text
         .chars()

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::http::grammar::trim;
 
-/// The freshness lifetime that a `Cache-Control` value gives to any cache (RFC 9111 section 5.2.2): zero if it may not be reused
-/// unasked; `None` if the value does not say. At most a year, which RFC 2616 called never.
+/// Returns the freshness lifetime that a `Cache-Control` value gives to any cache (RFC 9111 section
+/// 5.2.2): zero if the response must not be reused without validation; `None` if the value does not
+/// say. At most a year, which RFC 2616 called never.
 ///
 /// # Examples
 ///
@@ -25,7 +26,8 @@ pub fn freshness_lifetime(cache_control: &[u8]) -> Option<Duration> {
         let mut parts = directive.splitn(2, |&b| b == b'=');
         let name = parts.next().unwrap_or_default().to_ascii_lowercase();
         match (name.as_slice(), parts.next()) {
-            // A cache of HTTP/1.0 knows neither of these two, nor `private`: it is told that nothing is fresh.
+            // A cache of HTTP/1.0 knows neither of these two, nor `private`: for it, the response
+            // is never fresh.
             (b"no-cache" | b"no-store" | b"private", _) => return Some(Duration::ZERO),
             (b"max-age", Some(seconds)) => {
                 let seconds = str::from_utf8(seconds).ok()?.trim_matches('"').parse();

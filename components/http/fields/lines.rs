@@ -1,7 +1,7 @@
-//! Field lines (RFC 9110 section 5), kept as the bytes that travel.
+//! Field lines (RFC 9110 section 5), stored as they are sent.
 //!
-//! A message has a dozen fields and most are never looked at, so nothing is indexed: a look-up walks
-//! the lines, a clone counts a reference, and writing a message copies one slice.
+//! A message has about a dozen fields, and most are never read, so nothing is indexed: a look-up
+//! scans the lines, a clone counts a reference, and writing a message copies one slice.
 
 use std::fmt;
 
@@ -11,10 +11,11 @@ use thiserror::Error;
 
 use crate::http::grammar::{is_field_value, is_token, trim};
 
-/// The fields of a message, in the order in which they came: `name: value CRLF`, any number of times.
+/// The fields of a message, in the order in which they arrived: `name: value CRLF`, any number of
+/// times.
 ///
-/// Names compare without regard to case. Values are bytes: RFC 9110 section 5.5 leaves what lies
-/// beyond ASCII to whoever reads them.
+/// Names are case-insensitive. Values are bytes: RFC 9110 section 5.5 leaves bytes beyond ASCII to
+/// the recipient.
 ///
 /// # Examples
 /// ```
@@ -32,11 +33,11 @@ use crate::http::grammar::{is_field_value, is_token, trim};
 pub struct Fields {
     /// Whole, valid field lines, each ended by CRLF.
     lines: Bytes,
-    /// The names on them.
+    /// The names that occur in them.
     names: Names,
 }
 
-/// A field that must not be written: its name is no token, or its value would break the line.
+/// A field that must not be written: its name is not a token, or its value would break the line.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidField {
@@ -49,7 +50,7 @@ pub enum InvalidField {
 }
 
 impl Fields {
-    /// No fields.
+    /// Returns an empty set of fields.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -58,7 +59,8 @@ impl Fields {
         }
     }
 
-    /// Lines that a decoder has checked, each valid, each ended by CRLF, and the names on them.
+    /// Wraps lines that a decoder has checked, each valid, each ended by CRLF, and the names in
+    /// them.
     pub(in crate::http) fn from_checked(lines: Bytes, names: Names) -> Self {
         Self { lines, names }
     }
@@ -109,7 +111,8 @@ impl Fields {
     /// Whether a field that is a comma-separated list (RFC 9110 section 5.6.1) has this member,
     /// compared without regard to case.
     ///
-    /// For lists of tokens, such as `Connection`: a quoted string with a comma in it is not understood.
+    /// For lists of tokens, such as `Connection`: a quoted string with a comma in it is not
+    /// understood.
     #[must_use]
     pub fn list_contains(&self, name: &str, token: &str) -> bool {
         self.get_all(name)
@@ -121,7 +124,8 @@ impl Fields {
     ///
     /// # Errors
     /// [`InvalidField`] if the name is not a token or the value holds CR, LF, NUL or another control
-    /// character: a value that came from outside cannot add a field of its own. Nothing is added then.
+    /// character: a value that came from outside cannot add a field of its own. Nothing is added
+    /// then.
     pub fn push(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), InvalidField> {
         let value = trim(value.as_ref());
         check(name, value)?;
@@ -168,7 +172,8 @@ impl Fields {
     /// These fields and one more, for what is written in the program itself.
     ///
     /// # Panics
-    /// If [`push`](Self::push) would refuse the field: use that for anything that comes from outside.
+    /// If [`push`](Self::push) would refuse the field: use that for anything that comes from
+    /// outside.
     ///
     /// # Examples
     /// ```
@@ -209,7 +214,8 @@ impl Fields {
         self.may_contain_any(FRAMING_NAMES)
     }
 
-    /// Whether there may be a field of one of these names; `false` is certain, and most requests have none.
+    /// Whether there may be a field of one of these names; `false` is certain, and most requests
+    /// have none.
     #[inline]
     pub(crate) fn may_contain_any(&self, names: Names) -> bool {
         self.names.0 & names.0 != 0
@@ -231,7 +237,8 @@ fn split_lines(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Messages are shown to who taps a link, so fields that prove who somebody is are shown without their values.
+/// Messages are shown to who taps a link, so fields that prove who somebody is are shown without
+/// their values.
 impl fmt::Debug for Fields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |(name, value)| {
@@ -267,8 +274,8 @@ const FRAMING_NAMES: Names = Names::of(&FRAMING);
 /// Stands for a value that is not shown.
 pub(crate) const REDACTED: &str = "(redacted)";
 
-/// What the names of secrets have in them: of credentials (RFC 9110 section 11), of cookies (RFC 6265 section 8.3), and of
-/// what applications call them, in fields, in queries and in forms.
+/// What the names of secrets have in them: of credentials (RFC 9110 section 11), of cookies (RFC
+/// 6265 section 8.3), and of what applications call them, in fields, in queries and in forms.
 const SECRETS: [&str; 9] = [
     "auth",
     "cookie",
@@ -294,8 +301,8 @@ pub(in crate::http) fn is_framing(name: &[u8]) -> bool {
         .any(|framing| name.eq_ignore_ascii_case(framing))
 }
 
-/// The names of some fields, forgetful but small: that a name is not there is certain, that it is there is not. Most look-ups
-/// are for fields that a message does not have.
+/// The names of some fields, forgetful but small: that a name is not there is certain, that it is
+/// there is not. Most look-ups are for fields that a message does not have.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Names(u64);
 
@@ -358,7 +365,8 @@ mod tests {
     #[test]
     fn names_compare_without_case_and_values_lose_white_space() {
         // "Each field line consists of a case-insensitive field name followed by a colon, optional
-        // leading whitespace, the field line value, and optional trailing whitespace." (RFC 9112, 5)
+        // leading whitespace, the field line value, and optional trailing whitespace." (RFC 9112,
+        // 5)
         let fields = received("HOST:a\r\nAccept: \t b \t\r\nEmpty:\r\nhost: c\r\n");
         assert_eq!(fields.get("Host"), Some(&b"a"[..]));
         assert_eq!(fields.get("accept"), Some(&b"b"[..]));

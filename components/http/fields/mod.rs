@@ -1,4 +1,4 @@
-//! Header and trailer fields, and what the fields that a server must understand mean.
+//! Header and trailer fields, and the meaning of those that a server must understand.
 
 mod accept;
 mod conditional;

@@ -8,29 +8,31 @@ use http::Method;
 use crate::http::Fields;
 use crate::http::grammar::trim;
 
-/// What the `Range` of a request comes to.
+/// The result of evaluating the `Range` of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ranges {
-    /// The whole representation, with 200: no ranges, or none that are to be heeded.
+    /// The whole representation, with 200: there are no ranges, or they are ignored.
     Whole,
-    /// These bytes, at least one range and none empty, with 206: in the order in which they were asked for.
+    /// These bytes, at least one range and none empty, with 206: in the order of the request.
     Parts(Vec<Range<u64>>),
     /// None of the ranges is in the representation: 416.
     Unsatisfiable,
 }
 
-/// How many ranges are heeded; a request for more gets the whole representation (RFC 9110 section 14.2 allows it).
+/// The limit for ranges; a request for more receives the whole representation (RFC 9110 section
+/// 14.2 allows it).
 const MOST: usize = 64;
 
-/// Ranges with a gap smaller than this between them become one: the head of a part is larger (RFC 9110 section 15.3.7.2).
+/// Ranges with a smaller gap than this between them are merged: the head of a part is larger (RFC
+/// 9110 section 15.3.7.2).
 const GAP: u64 = 80;
 
-/// Evaluates `Range` and `If-Range` of a request for a representation of `length` bytes with these validators, after the
-/// other [preconditions](crate::http::evaluate_preconditions).
+/// Evaluates `Range` and `If-Range` of a request for a representation of `length` bytes with these
+/// validators, after the other [preconditions](crate::http::evaluate_preconditions).
 ///
-/// `etag` is the entity tag as it is sent; `last_modified` counts in whole seconds, as the field does. A field that is not
-/// understood, or is invalid, is ignored.
+/// `etag` is the entity tag as it is sent; `last_modified` counts in whole seconds, like the field.
+/// An unknown or invalid field is ignored.
 ///
 /// # Examples
 /// ```
@@ -51,7 +53,8 @@ pub fn evaluate_range(
     etag: Option<&[u8]>,
     last_modified: Option<SystemTime>,
 ) -> Ranges {
-    // "For this specification, GET is the only method for which range handling is defined" (section 14.2).
+    // "For this specification, GET is the only method for which range handling is defined" (section
+    // 14.2).
     let mut values = fields.get_all("range");
     let (Some(value), None, &Method::GET) = (values.next(), values.next(), method) else {
         return Ranges::Whole;
@@ -65,16 +68,17 @@ pub fn evaluate_range(
     }
 }
 
-/// A range as it was asked for.
+/// A range as the client requested it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Spec {
     /// From the first to the last, or to the end.
     Positions(u64, Option<u64>),
-    /// That many at the end.
+    /// This many bytes at the end.
     Suffix(u64),
 }
 
-/// Reads `bytes=...` (section 14.1.2); `None` if it is invalid, of another unit, or too much.
+/// Parses `bytes=...` (section 14.1.2); `None` if it is invalid, has another unit, or exceeds the
+/// limit.
 fn parse(value: &[u8]) -> Option<Vec<Spec>> {
     let equals = value.iter().position(|&b| b == b'=')?;
     let (unit, set) = value.split_at(equals);
@@ -83,7 +87,8 @@ fn parse(value: &[u8]) -> Option<Vec<Spec>> {
     }
     let mut specs = Vec::new();
     for member in set[1..].split(|&b| b == b',').map(trim) {
-        // "A recipient MUST parse and ignore a reasonable number of empty list elements" (section 5.6.1.2).
+        // "A recipient MUST parse and ignore a reasonable number of empty list elements" (section
+        // 5.6.1.2).
         if member.is_empty() {
             continue;
         }
@@ -106,11 +111,12 @@ fn parse_spec(member: &[u8]) -> Option<Spec> {
         return Some(Spec::Positions(first, None));
     }
     let last = number(last)?;
-    // "An int-range is invalid if the last-pos value is present and its value is less than first-pos" (section 14.1.1).
+    // "An int-range is invalid if the last-pos value is present and its value is less than
+    // first-pos" (section 14.1.1).
     (first <= last).then_some(Spec::Positions(first, Some(last)))
 }
 
-/// Digits, and nothing else. What no file is long enough for counts as the largest number.
+/// Parses digits only. A number that is too large for any file counts as the largest number.
 fn number(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
@@ -126,8 +132,9 @@ fn resolve(specs: &[Spec], length: u64) -> Ranges {
     let mut parts: Vec<Range<u64>> = Vec::new();
     for spec in specs {
         let part = match *spec {
-            // "If the selected representation is shorter than the specified suffix-length, the entire
-            // representation is used" (section 14.1.2); of an empty one there is no part to send.
+            // "If the selected representation is shorter than the specified suffix-length, the
+            // entire representation is used" (section 14.1.2); of an empty one there is no part to
+            // send.
             Spec::Suffix(count) if count > 0 && length == 0 => return Ranges::Whole,
             // Section 15.5.17: "many implementations will respond with the entire selected
             // representation in a 200 (OK) response". A client that asks for the first bytes of
@@ -149,7 +156,8 @@ fn resolve(specs: &[Spec], length: u64) -> Ranges {
     }
 }
 
-/// Adds a range behind the others, or lets it grow together with the first that it touches, and that with all it then touches.
+/// Adds a range after the others, or merges it with the first one that it touches, and then with
+/// all others that the result touches.
 fn add(parts: &mut Vec<Range<u64>>, mut part: Range<u64>) {
     let touches = |a: &Range<u64>, b: &Range<u64>| {
         a.start <= b.end.saturating_add(GAP) && b.start <= a.end.saturating_add(GAP)
@@ -163,7 +171,8 @@ fn add(parts: &mut Vec<Range<u64>>, mut part: Range<u64>) {
     parts.insert(place.min(parts.len()), part);
 }
 
-/// Whether `If-Range` lets the ranges be heeded (section 13.1.5): it is absent, or the client's validator is the current one.
+/// Whether `If-Range` lets the ranges apply (section 13.1.5): it is absent, or the client's
+/// validator is the current one.
 fn if_range(fields: &Fields, etag: Option<&[u8]>, last_modified: Option<SystemTime>) -> bool {
     let Some(validator) = fields.get("if-range") else {
         return true;
@@ -277,8 +286,8 @@ mod tests {
 
     #[test]
     fn if_range_compares_strongly() {
-        // RFC 9110, 13.1.5: "A recipient of an If-Range header field MUST ignore the Range header field if the If-Range
-        // condition evaluates as false."
+        // RFC 9110, 13.1.5: "A recipient of an If-Range header field MUST ignore the Range header
+        // field if the If-Range condition evaluates as false."
         let modified = UNIX_EPOCH + std::time::Duration::from_millis(784_111_777_500);
         let rows = [
             ("\"a\"", true),
@@ -321,7 +330,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is asked for: what is sent is in the file, nothing of it twice, and no part is empty.
+        /// Whatever is asked for: what is sent is in the file, nothing of it twice, and no part is
+        /// empty.
         #[test]
         fn parts_are_disjoint_and_within(
             range in "bytes=([0-9]{0,6}-[0-9]{0,6},? ?){1,20}|[ -~]{0,40}",

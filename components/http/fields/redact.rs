@@ -1,4 +1,5 @@
-//! Secrets in text that shows raw bytes of HTTP: what a tap of a link between a socket and a parser gives.
+//! Removes secrets from text that shows raw bytes of HTTP, such as the output of a tap of a link
+//! between a socket and a parser.
 
 use std::borrow::Cow;
 
@@ -6,12 +7,13 @@ use percent_encoding::percent_decode_str;
 
 use super::{REDACTED, is_secret};
 
-/// Blanks secrets in text that shows the bytes of messages, escaped (`b"...\r\n"`) or not: the values of fields, and of
-/// names in queries, forms and JSON, that are called like secrets (`*token*`, `*key*`, `*secret*`, `*auth*`, `*cookie*`, ...).
+/// Blanks secrets in text that shows the bytes of messages, escaped (`b"...\r\n"`) or not: the
+/// values of fields, and of names in queries, forms and JSON, whose names look like secrets
+/// (`*token*`, `*key*`, `*secret*`, `*auth*`, `*cookie*`, ...).
 ///
-/// [`Fields`](crate::http::Fields) do that themselves when they are shown; bytes cannot know what they are. A value may begin in
-/// one read and end in the next one. So in bytes that do not begin with the first line of a message, everything up to the end
-/// of the line is blanked.
+/// [`Fields`](crate::http::Fields) blank them when they are formatted; raw bytes cannot. A value
+/// may begin in one read and end in the next one. So if bytes do not begin with the first line of a
+/// message, everything up to the end of the line is blanked.
 ///
 /// # Examples
 ///
@@ -62,7 +64,7 @@ fn begins_message(bytes: &str) -> bool {
     is_method && (is_whole || is_cut && target.starts_with('/'))
 }
 
-/// Where the first value that is a secret begins, and how long it is.
+/// Returns where the first secret value begins, and how long it is.
 fn next_secret(text: &str) -> Option<(usize, usize)> {
     text.match_indices([':', '=']).find_map(|(at, separator)| {
         let name = name_before(&text[..at]);
@@ -81,7 +83,8 @@ fn next_secret(text: &str) -> Option<(usize, usize)> {
     })
 }
 
-/// The name before a colon or an equals sign; in JSON it stands in quotes, which may be escaped.
+/// Returns the name before a colon or an equals sign; in JSON it is in quotes, which may be
+/// escaped.
 fn name_before(text: &str) -> &str {
     let text = text.trim_end_matches(['"', '\\', ' ']);
     let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.%[]".contains(c);
@@ -92,14 +95,15 @@ fn name_before(text: &str) -> &str {
     &text[start..]
 }
 
-/// Where the line ends, if that is in the text: at CR or LF, escaped once or more often, or not.
+/// Returns where the line ends, if that is in the text: at CR or LF, escaped once, more than once,
+/// or not at all.
 fn end_of_line(value: &str) -> usize {
     let ends = ["\r", "\n", "\\r", "\\n", "\\\\r"];
     let ends = ends.iter().filter_map(|end| value.find(end));
     ends.min().unwrap_or(value.len())
 }
 
-/// Where a value of a query or a form ends.
+/// Returns where a value of a query or a form ends.
 fn end_of_pair(value: &str) -> usize {
     let end = value.find(|c: char| c.is_whitespace() || "&;\"'\\<>".contains(c));
     end.unwrap_or(value.len())

@@ -75,7 +75,8 @@ impl ByteStream for Noting {
     fn shut_down_writing(&self) {}
 }
 
-/// The calls, the bytes reported, and how the connection ended, of pieces that are all there before the writer begins.
+/// The calls, the bytes reported, and how the connection ended, of pieces that are all there before
+/// the writer begins.
 fn written(pieces: Vec<Output>, most: usize) -> (Vec<Vec<u8>>, u64, Option<Finish>) {
     let calls = Arc::default();
     let stream = Noting { most, calls };

@@ -1,4 +1,5 @@
-//! What must hold for any input at all: shared by the fuzz target and the test that replays its corpus.
+//! Properties that hold for every input: shared by the fuzz target and the test that replays its
+//! corpus.
 
 use bytes::Bytes;
 
@@ -16,22 +17,23 @@ const LIMITS: Limits = Limits {
     empty_lines: 2,
 };
 
-/// All that a decoder said of one input, with the chunks of each body joined.
+/// All results of a decoder for one input, with the chunks of each body joined.
 #[derive(Debug, PartialEq)]
 pub(super) struct Outcome {
     events: Vec<Event>,
     end: Result<(), Malformed>,
 }
 
-/// Decodes `data` whole, byte by byte and in odd pieces, and checks that all say the same.
+/// Decodes `data` whole, byte by byte and in odd pieces, and checks that the results are the same.
 ///
 /// # Panics
-/// If they do not, or if a body exceeds its limit or its announced length.
+/// If they differ, or if a body exceeds its limit or its announced length.
 pub fn check_split_invariance(data: &[u8]) {
     let whole = decode(LIMITS, [data]);
     let mut pattern = data.len() as u64;
     let odd_pieces = data.chunk_by(|_, _| {
-        // A linear congruential generator (Knuth's constants): the same input is always cut alike.
+        // A linear congruential generator (Knuth's constants): the same input is always cut the
+        // same way.
         pattern = pattern
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
@@ -46,7 +48,7 @@ pub fn check_split_invariance(data: &[u8]) {
     assert_eq!(decode(LIMITS, odd_pieces), whole, "odd pieces");
 }
 
-/// Decodes an input that comes in these pieces.
+/// Decodes an input that arrives in these pieces.
 pub(super) fn decode<'a>(limits: Limits, pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
     let mut decoder = RequestDecoder::new(limits);
     let mut events = Vec::new();
@@ -68,7 +70,7 @@ pub(super) fn decode<'a>(limits: Limits, pieces: impl IntoIterator<Item = &'a [u
     }
 }
 
-/// Adds an event, as one with the last if both are parts of one body.
+/// Adds an event; joins it with the last one if both are parts of one body.
 fn push_joined(events: &mut Vec<Event>, event: Event) {
     match (events.last_mut(), event) {
         (Some(Event::Chunk(last)), Event::Chunk(more)) => {

@@ -1,4 +1,5 @@
-//! What must hold for any input at all: shared by the fuzz target and the test that replays its corpus.
+//! Properties that hold for every input: shared by the fuzz target and the test that replays its
+//! corpus.
 
 use bytes::Bytes;
 use http::Method;
@@ -17,7 +18,7 @@ const LIMITS: Limits = Limits {
     empty_lines: 2,
 };
 
-/// All that a decoder said of one input, with the chunks of each body joined.
+/// All results of a decoder for one input, with the chunks of each body joined.
 #[derive(Debug, PartialEq)]
 pub(super) struct Outcome {
     pub(super) replies: Vec<Reply>,
@@ -25,12 +26,14 @@ pub(super) struct Outcome {
     pub(super) awaited: usize,
 }
 
-/// Decodes the responses to some requests whole, byte by byte and in odd pieces, and checks that all say the same.
+/// Decodes the responses to some requests whole, byte by byte and in odd pieces, and checks that
+/// the results are the same.
 ///
-/// The first line of `data` is what the requests were, a letter each: `H` for `HEAD`, `C` for `CONNECT`, any other for `GET`.
+/// The first line of `data` describes the requests, one letter each: `H` for `HEAD`, `C` for
+/// `CONNECT`, any other for `GET`.
 ///
 /// # Panics
-/// If they do not, or if a body exceeds its limit or its announced length.
+/// If they differ, or if a body exceeds its limit or its announced length.
 pub fn check_response_split_invariance(data: &[u8]) {
     let line = data.iter().position(|byte| *byte == b'\n');
     let (requests, data) = data.split_at(line.map_or(data.len(), |line| line + 1));
@@ -38,7 +41,8 @@ pub fn check_response_split_invariance(data: &[u8]) {
     let whole = decode(LIMITS, &requests, [data]);
     let mut pattern = data.len() as u64;
     let odd_pieces = data.chunk_by(|_, _| {
-        // A linear congruential generator (Knuth's constants): the same input is always cut alike.
+        // A linear congruential generator (Knuth's constants): the same input is always cut the
+        // same way.
         pattern = pattern
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
@@ -60,7 +64,7 @@ fn method(letter: &u8) -> Method {
     }
 }
 
-/// Decodes an input that comes in these pieces, behind which the connection is closed.
+/// Decodes an input that arrives in these pieces; then the connection is closed.
 pub(super) fn decode<'a>(
     limits: Limits,
     requests: &[Method],
@@ -102,7 +106,7 @@ pub(super) fn decode<'a>(
     }
 }
 
-/// Adds a reply, as one with the last if both are parts of one body.
+/// Adds a reply; joins it with the last one if both are parts of one body.
 fn push_joined(replies: &mut Vec<Reply>, reply: Reply) {
     match (replies.last_mut(), reply) {
         (Some(Reply::Chunk(last)), Reply::Chunk(more)) => {

@@ -61,8 +61,9 @@ fn a_response_is_sliced_not_copied() {
 
 #[test]
 fn pipelined_responses_are_those_to_the_requests_in_their_order() {
-    // RFC 9112, 9.3.2: a client "MUST correctly associate each received response message on that connection to the first
-    // outstanding request that has not yet received a final (non-1xx) response" (9.2).
+    // RFC 9112, 9.3.2: a client "MUST correctly associate each received response message on that
+    // connection to the first outstanding request that has not yet received a final (non-1xx)
+    // response" (9.2).
     let input = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc\
         HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n\
         HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n\
@@ -102,10 +103,10 @@ fn pipelined_responses_are_those_to_the_requests_in_their_order() {
 
 #[test]
 fn a_response_without_a_request_is_none() {
-    // RFC 9112, 9.2: "If a client receives data on a connection that does not have outstanding requests, the client MUST NOT
-    // consider that data to be a response to a not-yet-issued request; the client SHOULD close the connection, since message
-    // delimitation is now ambiguous, unless the data consists only of one or more CRLF (which can be discarded per
-    // Section 2.2)."
+    // RFC 9112, 9.2: "If a client receives data on a connection that does not have outstanding
+    // requests, the client MUST NOT consider that data to be a response to a not-yet-issued
+    // request; the client SHOULD close the connection, since message delimitation is now ambiguous,
+    // unless the data consists only of one or more CRLF (which can be discarded per Section 2.2)."
     let ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
     let rows = [
         (format!("{ok}\r\n\r\n"), Ok(())),
@@ -146,11 +147,12 @@ fn a_failed_decoder_stays_failed() {
 
 #[test]
 fn a_tunnel_is_left_alone() {
-    // RFC 9112, 6.3: "Any 2xx (Successful) response to a CONNECT request implies that the connection will become a tunnel
-    // immediately after the empty line that concludes the header fields. A client MUST ignore any Content-Length or
-    // Transfer-Encoding header fields received in such a message."
-    // RFC 9110, 15.2.2: 101 "indicates that the server understands and is willing to comply with the client's request [...] for
-    // a change in the application protocol being used on this connection [...] immediately after the empty line".
+    // RFC 9112, 6.3: "Any 2xx (Successful) response to a CONNECT request implies that the
+    // connection will become a tunnel immediately after the empty line that concludes the header
+    // fields. A client MUST ignore any Content-Length or Transfer-Encoding header fields received
+    // in such a message." RFC 9110, 15.2.2: 101 "indicates that the server understands and is
+    // willing to comply with the client's request [...] for a change in the application protocol
+    // being used on this connection [...] immediately after the empty line".
     let rows = [
         (
             Method::CONNECT,

@@ -226,9 +226,9 @@ fn switching_protocols_keeps_its_connection_field() {
 
 #[test]
 fn a_response_is_dated_unless_informational() {
-    // RFC 9110, 6.6.1: "An origin server with a clock [...] MUST generate a Date header field in all
-    // 2xx (Successful), 3xx (Redirection), and 4xx (Client Error) responses, and MAY generate a Date
-    // header field in 1xx (Informational) and 5xx (Server Error) responses."
+    // RFC 9110, 6.6.1: "An origin server with a clock [...] MUST generate a Date header field in
+    // all 2xx (Successful), 3xx (Redirection), and 4xx (Client Error) responses, and MAY generate a
+    // Date header field in 1xx (Informational) and 5xx (Server Error) responses."
     for (status, is_dated) in [
         (100, false),
         (200, true),

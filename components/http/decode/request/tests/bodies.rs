@@ -1,4 +1,5 @@
-//! The chunked coding, trailers, and the limit of a body; Content-Length has its table in `framing`.
+//! The chunked coding, trailers, and the limit of a body; Content-Length has its table in
+//! `framing`.
 
 use super::*;
 
@@ -120,8 +121,8 @@ fn trailers() {
     }
 }
 
-/// RFC 9112 section 7.1.1: "A server ought to limit the total length of chunk extensions received in
-/// a request".
+/// RFC 9112 section 7.1.1: "A server ought to limit the total length of chunk extensions received
+/// in a request".
 #[test]
 fn extensions_and_trailers_have_a_limit_together() {
     let limits = Limits {

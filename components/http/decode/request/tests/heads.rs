@@ -99,8 +99,9 @@ fn malformed_heads() {
         ("GET / HTTP/1.0\n\n", LineEnd),
         ("\nGET / HTTP/1.1\r\n", LineEnd),
         ("\r\n\r\n\r\n\r\n\r\nGET", EmptyLines),
-        // RFC 9112, 5.1: "A server MUST reject, with a response status code of 400 (Bad Request), any
-        // received request message that contains whitespace between a header field name and colon."
+        // RFC 9112, 5.1: "A server MUST reject, with a response status code of 400 (Bad Request),
+        // any received request message that contains whitespace between a header field name and
+        // colon."
         ("GET / HTTP/1.1\r\nHost : a\r\n\r\n", FieldName),
         ("GET / HTTP/1.1\r\nHost\t: a\r\n\r\n", FieldName),
         // RFC 9112, 2.2: "white space between the start-line and the first header field".

@@ -4,9 +4,10 @@ use super::*;
 
 #[test]
 fn no_body_whatever_the_fields() {
-    // "Any response to a HEAD request and any response with a 1xx (Informational), 204 (No Content), or 304 (Not Modified)
-    // status code is always terminated by the first empty line after the header fields, regardless of the header fields present
-    // in the message, and thus cannot contain a message body or trailer section."
+    // "Any response to a HEAD request and any response with a 1xx (Informational), 204 (No
+    // Content), or 304 (Not Modified) status code is always terminated by the first empty line
+    // after the header fields, regardless of the header fields present in the message, and thus
+    // cannot contain a message body or trailer section."
     let fields = [
         "",
         "Content-Length: 5\r\n",
@@ -42,13 +43,14 @@ fn framing_by_the_fields() {
         ChunkedNotLast, CodingInHttp10, ContentLength, LengthAndCoding, RepeatedContentLength,
     };
     let rows = [
-        // "If a valid Content-Length header field is present without Transfer-Encoding, its decimal value defines the expected
-        // message body length in octets."
+        // "If a valid Content-Length header field is present without Transfer-Encoding, its decimal
+        // value defines the expected message body length in octets."
         ("1.1", "Content-Length: 5", Ok(ReplyBody::Sized(5))),
         ("1.0", "Content-Length: 05", Ok(ReplyBody::Sized(5))),
         ("1.1", "Content-Length: 0", Ok(ReplyBody::None)),
-        // "If a message is received without Transfer-Encoding and with an invalid Content-Length header field, then the message
-        // framing is invalid and the recipient MUST treat it as an unrecoverable error".
+        // "If a message is received without Transfer-Encoding and with an invalid Content-Length
+        // header field, then the message framing is invalid and the recipient MUST treat it as an
+        // unrecoverable error".
         ("1.1", "Content-Length: -5", Err(ContentLength)),
         ("1.1", "Content-Length: 5 5", Err(ContentLength)),
         (
@@ -56,15 +58,17 @@ fn framing_by_the_fields() {
             "Content-Length: 18446744073709551616",
             Err(ContentLength),
         ),
-        // A list of equal values "MUST either [be rejected] as invalid or replace[d]" (RFC 9110, 8.6).
+        // A list of equal values "MUST either [be rejected] as invalid or replace[d]" (RFC 9110,
+        // 8.6).
         ("1.1", "Content-Length: 5, 5", Err(ContentLength)),
         (
             "1.1",
             "Content-Length: 5\r\nContent-Length: 5",
             Err(RepeatedContentLength),
         ),
-        // "If a Transfer-Encoding header field is present and the chunked transfer coding is the final encoding, the message
-        // body length is determined by reading and decoding the chunked data".
+        // "If a Transfer-Encoding header field is present and the chunked transfer coding is the
+        // final encoding, the message body length is determined by reading and decoding the chunked
+        // data".
         ("1.1", "Transfer-Encoding: Chunked", Ok(ReplyBody::Chunked)),
         (
             "1.1",
@@ -76,8 +80,9 @@ fn framing_by_the_fields() {
             "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked",
             Ok(ReplyBody::Chunked),
         ),
-        // "If a Transfer-Encoding header field is present in a response and the chunked transfer coding is not the final
-        // encoding, the message body length is determined by reading the connection until it is closed by the server."
+        // "If a Transfer-Encoding header field is present in a response and the chunked transfer
+        // coding is not the final encoding, the message body length is determined by reading the
+        // connection until it is closed by the server."
         ("1.1", "Transfer-Encoding: gzip", Ok(ReplyBody::UntilClose)),
         (
             "1.1",
@@ -85,7 +90,8 @@ fn framing_by_the_fields() {
             Ok(ReplyBody::UntilClose),
         ),
         ("1.1", "Transfer-Encoding:", Ok(ReplyBody::UntilClose)),
-        // "A sender MUST NOT apply the chunked transfer coding more than once to a message body" (6.1).
+        // "A sender MUST NOT apply the chunked transfer coding more than once to a message body"
+        // (6.1).
         (
             "1.1",
             "Transfer-Encoding: chunked, chunked",
@@ -101,8 +107,8 @@ fn framing_by_the_fields() {
             "Transfer-Encoding: chunked, chunked, gzip",
             Err(ChunkedNotLast),
         ),
-        // "Such a message might indicate an attempt to perform request smuggling [...] or response splitting [...] and ought to
-        // be handled as an error."
+        // "Such a message might indicate an attempt to perform request smuggling [...] or response
+        // splitting [...] and ought to be handled as an error."
         (
             "1.1",
             "Content-Length: 5\r\nTransfer-Encoding: chunked",
@@ -113,11 +119,12 @@ fn framing_by_the_fields() {
             "Transfer-Encoding: gzip\r\nContent-Length: 5",
             Err(LengthAndCoding),
         ),
-        // "A server or client that receives an HTTP/1.0 message containing a Transfer-Encoding header field MUST treat the
-        // message as if the framing is faulty" (6.1).
+        // "A server or client that receives an HTTP/1.0 message containing a Transfer-Encoding
+        // header field MUST treat the message as if the framing is faulty" (6.1).
         ("1.0", "Transfer-Encoding: chunked", Err(CodingInHttp10)),
-        // "Otherwise, this is a response message without a declared message body length, so the message body length is
-        // determined by the number of octets received prior to the server closing the connection."
+        // "Otherwise, this is a response message without a declared message body length, so the
+        // message body length is determined by the number of octets received prior to the server
+        // closing the connection."
         ("1.1", "A: b", Ok(ReplyBody::UntilClose)),
         ("1.0", "Connection: keep-alive", Ok(ReplyBody::UntilClose)),
         // A host or an expectation in a response means nothing.
@@ -147,8 +154,9 @@ fn framing_by_the_fields() {
 fn incomplete_bodies() {
     use MalformedResponse::{IncompleteBody, IncompleteChunks, Unanswered};
     let rows = [
-        // RFC 9112, 6.3: "If the sender closes the connection or the recipient times out before the indicated number of octets are
-        // received, the recipient MUST consider the message to be incomplete and close the connection."
+        // RFC 9112, 6.3: "If the sender closes the connection or the recipient times out before the
+        // indicated number of octets are received, the recipient MUST consider the message to be
+        // incomplete and close the connection."
         (
             "Content-Length: 5\r\n\r\nabc",
             Err(IncompleteBody { missing: 2 }),
@@ -157,8 +165,8 @@ fn incomplete_bodies() {
             "Content-Length: 5\r\n\r\n",
             Err(IncompleteBody { missing: 5 }),
         ),
-        // RFC 9112, 8: "A message body that uses the chunked transfer coding is incomplete if the zero-sized chunk that terminates
-        // the encoding has not been received."
+        // RFC 9112, 8: "A message body that uses the chunked transfer coding is incomplete if the
+        // zero-sized chunk that terminates the encoding has not been received."
         ("Transfer-Encoding: chunked\r\n\r\n", Err(IncompleteChunks)),
         (
             "Transfer-Encoding: chunked\r\n\r\n5\r\nab",
@@ -184,8 +192,9 @@ fn incomplete_bodies() {
             "Transfer-Encoding: chunked\r\n\r\nx",
             Err(Malformed::ChunkSize.into()),
         ),
-        // RFC 9112, 8: "A response that has neither chunked transfer coding nor Content-Length is terminated by closure of the
-        // connection and, if the header section was received intact, is considered complete".
+        // RFC 9112, 8: "A response that has neither chunked transfer coding nor Content-Length is
+        // terminated by closure of the connection and, if the header section was received intact,
+        // is considered complete".
         ("A: b\r\n\r\n", Ok(())),
         ("A: b\r\n\r\nabc", Ok(())),
     ];

@@ -12,8 +12,9 @@ fn valid_heads() {
     let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(100));
     let rows = [
         ("HTTP/1.1 200 OK\r\n\r\n", "OK"),
-        // RFC 9112, 4: "A server MUST send the space that separates the status-code from the reason-phrase even when the
-        // reason-phrase is absent"; not all do, and nothing depends on it.
+        // RFC 9112, 4: "A server MUST send the space that separates the status-code from the
+        // reason-phrase even when the reason-phrase is absent"; not all do, and nothing depends on
+        // it.
         ("HTTP/1.1 200 \r\n\r\n", ""),
         ("HTTP/1.1 200\r\n\r\n", ""),
         (
@@ -50,7 +51,8 @@ fn malformed_heads() {
     let long = format!("HTTP/1.1 200 {}", "x".repeat(8192));
     let large = format!("HTTP/1.1 200 OK\r\nA: {}", "x".repeat(32 << 10));
     let rows: [(&str, MalformedResponse); 34] = [
-        // RFC 9112, 4: "status-line = HTTP-version SP status-code SP [ reason-phrase ]", "status-code = 3DIGIT".
+        // RFC 9112, 4: "status-line = HTTP-version SP status-code SP [ reason-phrase ]",
+        // "status-code = 3DIGIT".
         ("hello", StatusLine),
         ("<html>", StatusLine),
         (" HTTP/1.1 200 OK\r\n", StatusLine),
