@@ -52,11 +52,11 @@ impl AcceptedCodings {
     }
 }
 
-/// The weight of each coding, and of `identity`, in thousandths. A coding that is not listed has the
-/// weight of `*`, or is refused without one; `x-gzip` is `gzip` (section 8.4.1.3).
+/// The weight of each coding, and of `identity`, in thousandths. A coding that is not listed has
+/// the weight of `*`; without `*` it is refused. `x-gzip` is `gzip` (section 8.4.1.3).
 ///
-/// `identity` has a weight only if the client gives it one: without, "the representation is
-/// acceptable by default" (section 12.5.3), and any coding that is accepted is better.
+/// `identity` has a weight only if the client sets it: otherwise "the representation is acceptable
+/// by default" (section 12.5.3), and any accepted coding is better.
 fn qualities(fields: &Fields) -> ([(Coding, u16); 3], u16) {
     let (mut listed, mut by_star, mut identity) = ([None; 3], 0, None);
     for (name, quality) in list_with_weights(fields, "accept-encoding") {

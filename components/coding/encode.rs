@@ -10,8 +10,8 @@ use kamea::{Done, End, Outbox, Pipe, compute};
 use super::{Coding, Encoder};
 use crate::http::Chunk;
 
-/// Encodes a body as it comes: each chunk on a compute thread. It ends with [`Chunk::End`] only if
-/// its input does.
+/// Encodes a body as it arrives: each chunk on a compute thread. It ends with [`Chunk::End`] only
+/// if its input does.
 ///
 /// # Examples
 ///

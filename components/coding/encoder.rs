@@ -9,7 +9,8 @@ use flate2::write::GzEncoder;
 
 use super::Coding;
 
-/// How hard each works: a few milliseconds for what takes a few to send.
+/// The effort of each coding: encoding should take a few milliseconds for data that takes a few
+/// milliseconds to send.
 const GZIP_LEVEL: u32 = 6;
 const ZSTD_LEVEL: i32 = 3;
 const BROTLI_QUALITY: u32 = 4;
@@ -49,11 +50,11 @@ impl std::fmt::Debug for Encoder {
 }
 
 impl Encoder {
-    /// A new encoder.
+    /// Creates an encoder.
     ///
     /// # Errors
     ///
-    /// If there is no memory for it.
+    /// If there is not enough memory.
     pub fn new(coding: Coding) -> io::Result<Self> {
         let out = Vec::new();
         Ok(Self(match coding {
@@ -72,7 +73,7 @@ impl Encoder {
     ///
     /// # Errors
     ///
-    /// If there is no memory.
+    /// If there is not enough memory.
     pub fn encode(&mut self, bytes: &[u8]) -> io::Result<Bytes> {
         Ok(match &mut self.0 {
             Kind::Zstd(encoder) => {
@@ -91,11 +92,11 @@ impl Encoder {
         .into())
     }
 
-    /// The rest of the output.
+    /// Returns the rest of the output.
     ///
     /// # Errors
     ///
-    /// If there is no memory.
+    /// If there is not enough memory.
     pub fn finish(self) -> io::Result<Bytes> {
         Ok(match self.0 {
             Kind::Zstd(encoder) => encoder.finish()?,
@@ -109,7 +110,7 @@ impl Encoder {
     ///
     /// # Errors
     ///
-    /// If there is no memory.
+    /// If there is not enough memory.
     pub fn encode_whole(coding: Coding, content: &[u8]) -> io::Result<Bytes> {
         let mut encoder = Self::new(coding)?;
         let mut encoded = Vec::from(encoder.encode(content)?);

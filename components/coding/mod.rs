@@ -24,7 +24,7 @@ impl Coding {
     /// All of them in the order of our preference, the fastest first.
     pub const ALL: [Self; 3] = [Self::Zstd, Self::Brotli, Self::Gzip];
 
-    /// Its name in `Content-Encoding`.
+    /// Returns its name in `Content-Encoding`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -34,7 +34,7 @@ impl Coding {
         }
     }
 
-    /// The coding with this name, in any case.
+    /// Returns the coding with this name, in any case.
     pub(crate) fn named(name: &[u8]) -> Option<Self> {
         if name.eq_ignore_ascii_case(b"x-gzip") {
             return Some(Self::Gzip);
@@ -43,7 +43,7 @@ impl Coding {
         Self::ALL.into_iter().find(is_it)
     }
 
-    /// The suffix of files that are stored in this coding, with the dot.
+    /// Returns the suffix of files that are stored in this coding, with the dot.
     #[must_use]
     pub fn extension(self) -> &'static str {
         match self {

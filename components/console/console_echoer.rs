@@ -9,8 +9,8 @@ const BATCH: usize = 64 * 1024;
 
 /// Writes messages to the standard output, on a thread that may wait.
 ///
-/// It writes at once what has arrived, all of it together: a message that comes alone is not delayed,
-/// and many that come together cost one system call.
+/// It writes at once what has arrived, all of it together: a message that comes alone is not
+/// delayed, and many that come together cost one system call.
 ///
 /// # Faults
 ///

@@ -19,7 +19,8 @@ const CHUNK: usize = 64 * 1024;
 #[error("cannot read the standard input: {0}")]
 struct Unreadable(#[from] io::Error);
 
-/// Reads the standard input, line by line; the lines are as those of [`lines`](crate::stream::lines), up to
+/// Reads the standard input, line by line; the lines are as those of
+/// [`lines`](crate::stream::lines), up to
 /// [`LONGEST_LINE`](crate::stream::LONGEST_LINE).
 ///
 /// It waits for input as long as needed, and nothing else waits with it. It ends with the input,

@@ -1,4 +1,4 @@
-//! The bench on which a component is tried: what feeds it, what takes from it, and a worker to run it.
+//! The test bench for a component: feeds it, takes its output, and runs it on a worker.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -13,22 +13,22 @@ use kamea::{
     Ports, Receiver, Restart, Scheduler, Sender, Sink, Source, Started, TrySendError, inspect,
 };
 
-/// Long enough for anything that is to happen at all.
+/// Long enough for anything that happens at all.
 pub(super) const AGES: Duration = Duration::from_secs(30);
 
-/// How a component is tried, and what of the contract it has a reason not to keep.
+/// How a component is tested, and the clauses from which it is exempt, with reasons.
 pub(super) struct Row {
     pub(super) name: &'static str,
     build: Arc<dyn Fn(&mut Bench) + Send + Sync>,
     pub(super) is_source: bool,
-    /// Why it takes messages without giving any.
+    /// Why it accepts messages while its output is blocked.
     pub(super) absorbs: Option<&'static str>,
     /// Why it cannot run a second time.
     pub(super) runs_once: Option<&'static str>,
     is_on_thread: bool,
 }
 
-/// A row for any component: `build` adds it to a bench, and says what feeds its inboxes and takes from its outboxes.
+/// A row for any component: `build` adds it to a bench, feeds its inboxes and drains its outboxes.
 pub(super) fn row(name: &'static str, build: impl Fn(&mut Bench) + Send + Sync + 'static) -> Row {
     Row {
         name,
@@ -80,19 +80,19 @@ pub(super) fn source<A: Message, P: Part<Source<A>, Kind>, Kind>(
 }
 
 impl Row {
-    /// Its outboxes do not hold it up, because…
+    /// Blocked outboxes do not stop it; the text says why.
     pub(super) fn absorbs(mut self, reason: &'static str) -> Self {
         self.absorbs = Some(reason);
         self
     }
 
-    /// It cannot run a second time, because…
+    /// It cannot run a second time; the text says why.
     pub(super) fn runs_once(mut self, reason: &'static str) -> Self {
         self.runs_once = Some(reason);
         self
     }
 
-    /// It has a thread of its own, which hears of the end of its graph by its ports only.
+    /// It has its own thread, which learns of the end of its graph only through its ports.
     pub(super) fn on_a_thread(mut self) -> Self {
         self.is_on_thread = true;
         self
@@ -104,7 +104,7 @@ impl Row {
         self
     }
 
-    /// Holds it to a clause, on a worker.
+    /// Tests it against a clause, on a worker.
     pub(super) fn hold(self, panicking: bool, clause: impl AsyncFn(Bench) + Send + 'static) {
         #[derive(Ports)]
         struct NoPorts {}
@@ -165,7 +165,7 @@ impl Bench {
         self.graph.add("part", part)
     }
 
-    /// Adds a component that cannot be sent to another thread, made where it runs.
+    /// Adds a component that cannot be sent to another thread; it is created where it runs.
     pub(super) fn add_here<P: Ports, C: Component<P>>(
         &mut self,
         make: impl FnOnce() -> C + Send + 'static,
@@ -173,7 +173,7 @@ impl Bench {
         self.graph.add("part", Here(make))
     }
 
-    /// Feeds an inbox. If the component is to fail, what comes before it panics once.
+    /// Feeds an inbox. If the component is to fail, a stage before it panics once.
     pub(super) fn feed<T: Message>(
         &mut self,
         mut inbox: InboxHandle<T>,
@@ -200,7 +200,7 @@ impl Bench {
         }));
     }
 
-    /// Takes from an outbox.
+    /// Drains an outbox.
     pub(super) fn take<T: Message>(&mut self, outbox: OutboxHandle<T>) {
         let receiver = self.graph.take(outbox);
         self.takes.push(Box::new(receiver));
@@ -227,9 +227,9 @@ impl<P: Ports, C: Component<P>, Make: FnOnce() -> C + 'static> Component<P> for 
     }
 }
 
-/// What feeds an inbox.
+/// Feeds an inbox.
 pub(super) trait Feed {
-    /// Feeds it for as long as there is space, up to so many messages in all; after these it is gone.
+    /// Sends while there is space, up to this many messages in total; then it is dropped.
     fn feed(&mut self, limit: usize);
     fn sent(&self) -> usize;
     fn end(&mut self);
@@ -272,9 +272,9 @@ impl<T: Message, M: Fn() -> T> Feed for FeedOf<T, M> {
     }
 }
 
-/// What takes from an outbox.
+/// Drains an outbox.
 pub(super) trait Take {
-    /// The next message, if there is one; `None` within if there is none any more.
+    /// Returns the next message, if there is one; the inner `None` means the end.
     fn poll_take(&mut self) -> Poll<Option<()>>;
 }
 
@@ -287,7 +287,7 @@ impl<T: Message> Take for Receiver<T> {
     }
 }
 
-/// A component that runs.
+/// A running component.
 pub(super) struct Run {
     pub(super) name: &'static str,
     pub(super) is_on_thread: bool,
@@ -312,7 +312,7 @@ impl Run {
         }
     }
 
-    /// Polls the component once, and lets others have their turn.
+    /// Polls the component once, and lets other tasks run.
     pub(super) async fn turn(&mut self) -> Option<Result<(), Fault>> {
         let polled = poll_fn(|cx| {
             Poll::Ready(match Pin::new(&mut self.flow).poll(cx) {
@@ -327,7 +327,7 @@ impl Run {
         outcome
     }
 
-    /// Does a step, and polls the component, until it has ended.
+    /// Performs a step and polls the component, until it has ended.
     pub(super) async fn until_ended(&mut self, mut step: impl FnMut(&mut Self)) {
         let deadline = now() + AGES;
         loop {

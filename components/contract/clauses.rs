@@ -1,4 +1,4 @@
-//! The clauses of the contract that can be tried with any component.
+//! The clauses of the contract that can be tested with any component.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -11,10 +11,10 @@ use kamea::{Placement, workers};
 
 use super::bench::{AGES, Bench, Run, Take};
 
-/// No link of a component holds that many messages, and no component may.
+/// More messages than any link of a component holds, and than any component may hold.
 const TOO_MANY: usize = 2000;
 
-/// Upstream ends, all is taken: it ends, and quietly.
+/// Upstream ends, and all output is taken: it ends without a fault.
 pub(super) async fn ends_with_upstream(bench: Bench) {
     let mut run = bench.start();
     run.until_ended(|run| {
@@ -56,10 +56,10 @@ pub(super) async fn ends_when_stopped(mut bench: Bench) {
     outcome.unwrap_or_else(|fault| panic!("{name}: {fault}"));
 }
 
-/// Nobody takes what it gives any more: it ends, at the latest with what feeds it, and that is no fault.
+/// Its output is closed: it ends, at the latest with its input, and without a fault.
 pub(super) async fn ends_quietly_without_downstream(mut bench: Bench) {
     if bench.takes.is_empty() && bench.feeds.is_empty() {
-        // It is there for the world alone.
+        // It exists only for its effects on the outside world.
         return;
     }
     bench.takes.clear();
@@ -67,7 +67,8 @@ pub(super) async fn ends_quietly_without_downstream(mut bench: Bench) {
     run.until_ended(|run| run.feed(100)).await;
 }
 
-/// Nobody takes what it gives for now: it takes no more either. Nothing is lost by that: it goes on when somebody does.
+/// Its output is blocked: it stops accepting input (backpressure). No message is lost: it continues
+/// when its output is taken again.
 pub(super) async fn is_held_up(bench: Bench) {
     let mut run = bench.start();
     let (mut sent, mut idle) = (0, 0);
@@ -86,7 +87,7 @@ pub(super) async fn is_held_up(bench: Bench) {
     run.until_ended(Run::drain).await;
 }
 
-/// Dropped after so many polls, wherever it waits then: its links close at both ends.
+/// It is dropped after this many polls, wherever it waits then: its links close at both ends.
 pub(super) async fn closes_when_dropped(bench: Bench, turns: usize) {
     let mut run = bench.start();
     for _ in 0..turns {
@@ -106,7 +107,7 @@ pub(super) async fn closes_when_dropped(bench: Bench, turns: usize) {
     } = run;
     drop(flow);
     if is_on_thread {
-        // It hears of the end at its ports.
+        // It learns of the end at its ports.
         feeds.iter_mut().for_each(|feed| feed.end());
     }
     let deadline = now() + AGES;
@@ -131,8 +132,8 @@ pub(super) async fn closes_when_dropped(bench: Bench, turns: usize) {
     }
 }
 
-/// It fails once, by a panic where it takes its second message, and is started again: it goes on with the messages that follow, and
-/// ends as it would have.
+/// It fails once, by a panic where it receives its second message, and is restarted: it continues
+/// with the following messages, and ends in the normal way.
 pub(super) async fn runs_again(bench: Bench) {
     let feeds = bench.feeds.len();
     let mut run = bench.start();

@@ -1,4 +1,4 @@
-//! Components without a row, each with the reason, and with what holds it to the contract instead.
+//! Components without a row, each with the reason, and with the test that replaces the row.
 
 pub(super) const EXEMPT: &[(&str, &str)] = &[
     (

@@ -1,11 +1,11 @@
-//! Every component that is shipped, held to the contract of components (`docs/src/contract.md`).
+//! Tests every public component against the contract of components (`docs/src/contract.md`).
 //!
 //! ```text
 //!   feeds ──▶ (something that panics) ──▶ the component ──▶ takes
 //! ```
 //!
-//! A row of [`rows`] says how a component is made and what it is fed; the clauses do the rest. A component without a row, or a
-//! reason why it has none, fails a test here.
+//! A row of [`rows`] says how a component is created and what it receives; the clauses do the rest.
+//! A test here fails if a component has neither a row nor a reason for having none.
 
 mod bench;
 mod clauses;
@@ -22,7 +22,7 @@ use std::path::Path;
 
 use bench::{Bench, Row};
 
-/// Runs a clause with each row to which it applies; names all rows that fail.
+/// Tests a clause with each row to which it applies; names all rows that fail.
 fn hold_all<C: AsyncFn(Bench) + Copy + Send + 'static>(
     applies: impl Fn(&Row) -> bool,
     panicking: bool,
@@ -76,11 +76,11 @@ fn a_component_that_fails_can_run_again_over_the_same_ports() {
     hold_all(applies, true, clauses::runs_again);
 }
 
-/// The public functions of this package that are components, or make them.
+/// Returns the public functions of this package that are components, or create them.
 fn components() -> BTreeSet<String> {
     let (mut found, mut sources) = (BTreeSet::new(), Vec::new());
     read_sources(Path::new(env!("CARGO_MANIFEST_DIR")), &mut sources);
-    // Types of our own that are components: what a chassis makes.
+    // Our own types that are components: chassis functions return them.
     let made = sources.iter().flat_map(|code| component_types(code));
     let kinds = [
         "Component<",
@@ -111,7 +111,7 @@ fn components() -> BTreeSet<String> {
     found
 }
 
-/// What a function returns, up to its `where`.
+/// Returns the return type of a function, up to its `where`.
 fn returned(signature: &str) -> &str {
     let made = signature.split_once(") -> ").map_or("", |(_, made)| made);
     made.split(" where ").next().unwrap_or_default()
@@ -121,7 +121,8 @@ fn in_one_line(code: &str) -> String {
     code.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The types for which a component is implemented by hand, with the bracket that follows their name.
+/// Returns the types with a hand-written implementation of a component, with the bracket that
+/// follows their name.
 fn component_types(code: &str) -> Vec<String> {
     let impls = code.split("\nimpl").skip(1);
     let types = impls.filter_map(|text| {

@@ -1,4 +1,4 @@
-//! A row for each component: how it is made, and what it is fed.
+//! A row for each component: how it is created, and what it receives.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -154,7 +154,7 @@ fn of_chassis() -> Vec<Row> {
     ]
 }
 
-/// What has to do with files, processes and the network.
+/// Components for files, processes and the network.
 fn of_the_world() -> Vec<Row> {
     let any = "127.0.0.1:0".parse().unwrap();
     vec![
@@ -181,7 +181,7 @@ fn of_the_world() -> Vec<Row> {
         pipe(
             "tcp_client",
             || tcp_client(echoing(), MINUTE),
-            // The system's buffers hold hundreds of these.
+            // The buffers of the system hold hundreds of these.
             || Bytes::from_static(&[0; 64 * 1024]),
         ),
         row("tcp_server", |bench| {
@@ -222,7 +222,7 @@ fn of_the_world() -> Vec<Row> {
     ]
 }
 
-/// The address of a server that sends back what it gets.
+/// Returns the address of a server that echoes its input.
 fn echoing() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();

@@ -1,4 +1,4 @@
-//! The rows of the components of the server: what they are fed are requests, responses and failures.
+//! The rows of the components of the server: they receive requests, responses and failures.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -74,7 +74,7 @@ fn files() -> Rc<Files> {
     ))
 }
 
-/// A row for what answers requests.
+/// A row for a component that answers requests.
 fn handler<C: Component<HandlerPorts>>(
     name: &'static str,
     make: impl Fn() -> C + Clone + Send + Sync + 'static,

@@ -1,4 +1,4 @@
-//! What is added to a file, as it comes.
+//! Sends the bytes that are appended to a file.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -15,15 +15,16 @@ use super::read_file::Unreadable;
 /// How many bytes are read at a time.
 const CHUNK: u64 = 128 * 1024;
 
-/// How often the file is looked at while nothing is added.
+/// The interval of checks while nothing is appended.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Sends what is added to a file from now on, as `tail -F` does: it goes on when the file is replaced by another of the name (by
-/// the rotation of a log), or begins anew because it was cut, and waits for one that is not there. It ends with its graph.
+/// Sends the bytes that are appended to a file from now on, like `tail -F`. It continues if the
+/// file is replaced by another one of the same name (log rotation), starts again at the beginning
+/// if the file is truncated, and waits for a file that is missing. It ends with its graph.
 ///
 /// # Faults
 ///
-/// If the file is there and cannot be read; the fault names it.
+/// If the file exists but cannot be read; the fault names it.
 ///
 /// # Examples
 ///
@@ -71,7 +72,7 @@ struct Followed {
     path: PathBuf,
     file: Option<File>,
     position: u64,
-    /// Whether what is there when it is opened has been there before anybody wanted to know.
+    /// Whether a file that is opened now already existed at the start.
     is_old: bool,
 }
 
@@ -85,7 +86,7 @@ impl Followed {
         }
     }
 
-    /// Reads on; gives nothing if nothing has been added. Blocks.
+    /// Returns the next bytes; empty if nothing has been appended. Blocks.
     fn read(&mut self) -> io::Result<Bytes> {
         if self.file.is_none() && !self.open()? {
             return Ok(Bytes::new());
@@ -97,7 +98,7 @@ impl Followed {
         Ok(bytes)
     }
 
-    /// Opens the file, if it is there.
+    /// Opens the file, if it exists.
     fn open(&mut self) -> io::Result<bool> {
         let is_old = std::mem::take(&mut self.is_old);
         let file = match File::open(&self.path) {
@@ -124,7 +125,7 @@ impl Followed {
         Ok(bytes.into())
     }
 
-    /// Whether another file has the name by now.
+    /// Whether the name now refers to another file.
     fn is_replaced(&self) -> io::Result<bool> {
         let Some(file) = &self.file else {
             return Ok(false);
@@ -134,7 +135,7 @@ impl Followed {
                 let own = file.metadata()?;
                 Ok((now.dev(), now.ino()) != (own.dev(), own.ino()))
             }
-            // It is on its way.
+            // The new file does not exist yet.
             Err(_) => Ok(false),
         }
     }

@@ -1,4 +1,4 @@
-//! Bytes of files: read, cut into slices, written.
+//! Bytes of files: reads them, cuts files into slices, and writes them.
 
 mod follow;
 mod read_file;

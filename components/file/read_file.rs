@@ -1,4 +1,4 @@
-//! The bytes of a file, from its beginning to its end.
+//! Reads the bytes of a file, from its beginning to its end.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -10,7 +10,7 @@ use kamea::{Blocking, Done, Source, blocking};
 /// How many bytes are read at a time.
 const CHUNK: usize = 128 * 1024;
 
-/// Why a file could not be read.
+/// A file could not be read.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read {}: {error}", path.display())]
 pub(super) struct Unreadable {

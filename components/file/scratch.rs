@@ -1,4 +1,4 @@
-//! A file without a name, for what waits and does not fit into memory.
+//! A file without a name, for data that waits and does not fit into memory.
 
 use std::fs::File;
 use std::io;
@@ -9,8 +9,8 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use kamea::unblock;
 
-/// A file without a name, in the folder for temporary files. The system removes it when it is closed,
-/// however the program ends. Reading and writing happen on the pool for blocking calls.
+/// A file without a name, in the folder for temporary files. The system removes it when it is
+/// closed, however the program ends. Reads and writes run on the thread pool for blocking calls.
 ///
 /// # Examples
 ///
@@ -29,31 +29,31 @@ use kamea::unblock;
 pub struct ScratchFile(Arc<File>);
 
 impl ScratchFile {
-    /// Makes one, which is empty.
+    /// Creates an empty one.
     ///
     /// # Errors
     ///
-    /// If the system does not make one: the disk is full, or the folder cannot be written to.
+    /// If the system cannot create one: the disk is full, or the folder cannot be written to.
     pub async fn create() -> io::Result<Self> {
         let file = unblock(tempfile::tempfile).await?;
         Ok(Self(Arc::new(file)))
     }
 
-    /// Writes all bytes, beginning at byte `from`.
+    /// Writes all bytes, starting at byte `from`.
     ///
     /// # Errors
     ///
-    /// If they cannot be written: the disk is full, for example.
+    /// If they cannot be written, for example because the disk is full.
     pub async fn write_at(&self, bytes: Bytes, from: u64) -> io::Result<()> {
         let file = self.0.clone();
         unblock(move || file.write_all_at(&bytes, from)).await
     }
 
-    /// Reads `count` bytes, beginning at byte `from`.
+    /// Reads `count` bytes, starting at byte `from`.
     ///
     /// # Errors
     ///
-    /// If there are not so many, or they cannot be read.
+    /// If there are fewer bytes, or they cannot be read.
     pub async fn read_at(&self, from: u64, count: usize) -> io::Result<Bytes> {
         let file = self.0.clone();
         let read = move || {
@@ -64,7 +64,7 @@ impl ScratchFile {
         unblock(read).await
     }
 
-    /// The file as another process reads it, from its beginning.
+    /// Returns the file for another process, which reads it from its beginning.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! A slice of a file: bytes that nobody has read yet.
+//! A slice of a file: bytes that have not been read yet.
 
 use std::fs::File;
 use std::io;
@@ -16,14 +16,14 @@ const CHUNK: u64 = 128 * 1024;
 pub struct FileSlice {
     /// The file, open for reading.
     pub file: Arc<File>,
-    /// Where it begins, in bytes.
+    /// Where the slice begins, in bytes.
     pub offset: u64,
     /// Its length in bytes.
     pub length: u64,
 }
 
 impl FileSlice {
-    /// Reads all of it into a buffer, in the place of what was there. That may wait for the disk.
+    /// Reads all of it into a buffer, and replaces the contents of that. May wait for the disk.
     ///
     /// # Errors
     ///
@@ -34,12 +34,12 @@ impl FileSlice {
         self.file.read_exact_at(buffer, self.offset)
     }
 
-    /// Reads the next bytes, at most 128 KiB, on a thread that may wait for the disk, and takes them off the slice. `None` at
-    /// its end.
+    /// Reads the next bytes, at most 128 KiB, on a thread that may wait for the disk, and removes
+    /// them from the slice. Returns `None` at the end of the slice.
     ///
     /// # Errors
     ///
-    /// As [`read_into`](Self::read_into).
+    /// Like [`read_into`](Self::read_into).
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! A file cut into slices, for others to read.
+//! Cuts a file into slices, which other components read.
 
 use std::fs::File;
 use std::io;
@@ -10,14 +10,16 @@ use kamea::{Component, Source, unblock};
 use super::FileSlice;
 use super::read_file::Unreadable;
 
-/// Cuts a file into slices of `length` bytes; the last one may be shorter. Nothing is read: whoever gets a slice does that, so that
-/// [`parallel`](crate::chassis::parallel) reads on all cores, and no bytes go from one thread to another.
+/// Cuts a file into slices of `length` bytes; the last one may be shorter. It reads nothing: the
+/// receiver of a slice reads it. So [`parallel`](crate::chassis::parallel) reads on all cores, and
+/// bytes do not move between threads.
 ///
-/// It is as long as it was at the beginning. For what has no length, such as a pipe, there is [`read_file`](super::read_file()).
+/// The length of the file is determined at the start. For a source without a length, such as a
+/// pipe, use [`read_file`](super::read_file()).
 ///
 /// # Faults
 ///
-/// If it cannot be opened, or is no regular file; the fault names it.
+/// If it cannot be opened, or is not a regular file; the fault names it.
 ///
 /// # Panics
 ///
@@ -76,7 +78,7 @@ pub fn slice_file(
     }
 }
 
-/// A file, and how long it is.
+/// A file and its length.
 fn open(path: &Path) -> io::Result<(Arc<File>, u64)> {
     let file = File::open(path)?;
     let metadata = file.metadata()?;

@@ -1,4 +1,4 @@
-//! Writes what comes in to a file.
+//! Writes its input to a file.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use kamea::{Blocking, Done, Message, Sink, blocking};
 
-/// What becomes of what a file has already.
+/// What to do with the existing contents of a file.
 ///
 /// # Examples
 ///
@@ -19,13 +19,14 @@ use kamea::{Blocking, Done, Message, Sink, blocking};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
-    /// It stays, and what is written comes behind it.
+    /// Keeps them, and appends.
     Append,
-    /// It is thrown away as soon as the component runs; if that is restarted it goes on behind what it has written.
+    /// Discards them when the component starts; after a restart, the component continues after the
+    /// bytes that it has written.
     Replace,
 }
 
-/// Why a file could not be written.
+/// A file could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {}: {error}", path.display())]
 struct Unwritable {
@@ -33,10 +34,11 @@ struct Unwritable {
     error: io::Error,
 }
 
-/// Writes each message to a file, on a thread that may wait for the disk. A file that is not there is made.
+/// Writes each message to a file, on a thread that may wait for the disk. A missing file is
+/// created.
 ///
-/// What is ready goes out in one go, and nothing is held back for what is to come. When it ends, the system has everything; whether
-/// the disk has it already is up to the system.
+/// Messages that are ready are written in one call, and it never waits for further messages. When
+/// it ends, the system has all bytes; it decides when they reach the disk.
 ///
 /// # Faults
 ///
@@ -75,7 +77,7 @@ pub fn write_file<T: Message + AsRef<[u8]>>(
     })
 }
 
-/// Opens the file; if that is done again, it goes on.
+/// Opens the file; the second time, it continues after the bytes already written.
 fn open(path: &Path, existing: &mut Existing) -> io::Result<File> {
     let mut options = OpenOptions::new();
     match existing {

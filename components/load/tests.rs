@@ -197,7 +197,8 @@ fn what_waits_behind_a_server_that_stalls_is_seen_in_the_corrected_latencies_alo
             ..for_so_long(10)
         };
         run(simulation, swift, load, &server, |measured| {
-            // 1000 requests were planned, a hundred of them for the second in which nothing was answered, but only one waits.
+            // 1000 requests were planned, a hundred of them for the second in which nothing was
+            // answered, but only one waits.
             assert_eq!((measured.requests, measured.held_up), (1000, 0));
             assert_eq!(measured.missed, Missed::default());
             assert!(quantile(&measured.raw, 0.99) < 10 * MS);

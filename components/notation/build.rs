@@ -1,4 +1,4 @@
-//! A draft made a graph.
+//! Turns a draft into a graph.
 
 use std::collections::BTreeMap;
 
@@ -12,18 +12,18 @@ use super::parameter::LinePorts;
 type Handles = Vec<Option<AnyPort>>;
 
 impl Draft {
-    /// The graph, under a name.
+    /// Builds the graph, under a name.
     ///
     /// # Errors
     ///
-    /// What keeps one of its components from being made: an address that is taken, say.
+    /// The error of a component that cannot be created, for example because its address is taken.
     pub fn into_graph(self, name: &str) -> Result<Graph, Mistake> {
         let mut graph = Graph::new(name);
         self.wire(&mut graph)?;
         Ok(graph)
     }
 
-    /// The graph as a component, its ends open.
+    /// Builds the graph as a component, with its ends open.
     pub(super) fn composite<P: LinePorts>(&self) -> Result<Composite<P>, Mistake> {
         let mut graph = Graph::new("line");
         let mut handles = self.wire(&mut graph)?;
@@ -42,7 +42,7 @@ impl Draft {
         Ok(graph.expose(ports))
     }
 
-    /// Makes the components and links them; gives the handles that are left.
+    /// Creates the components and links them; returns the handles that are left.
     fn wire(&self, graph: &mut Graph) -> Result<Vec<Handles>, Mistake> {
         let mut handles = Vec::new();
         for node in &self.nodes {
@@ -50,7 +50,7 @@ impl Draft {
                 .map_err(|mistake| Mistake::new(&node.span, mistake.to_string()))?;
             handles.push(ports.into_iter().map(Some).collect());
         }
-        // An inbox may be fed by several statements, and is linked once.
+        // Several statements may feed one inbox, which is linked only once.
         let mut feeds: BTreeMap<(usize, usize), (Vec<AnyOutbox>, Option<usize>)> = BTreeMap::new();
         for link in &self.links {
             let port = self.port(&link.to, Direction::Inbox);

@@ -1,4 +1,4 @@
-//! The catalogue: which components a text may name, and what is known of them.
+//! The catalogue: the components that a text may name, and their descriptions.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
@@ -29,7 +29,7 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// All components of this package that a text can describe.
+    /// Returns all components of this package that a text can describe.
     pub fn shipped() -> &'static Self {
         static SHIPPED: LazyLock<Catalogue> = LazyLock::new(|| {
             let entries = entries::all().into_iter();
@@ -40,7 +40,7 @@ impl Catalogue {
         &SHIPPED
     }
 
-    /// Reads a text and checks all that can be known before anything runs.
+    /// Parses a text, and checks everything that can be checked before anything runs.
     ///
     /// # Errors
     ///
@@ -54,7 +54,7 @@ impl Catalogue {
         Draft::of(&context, &parse::parse(text)?)?.fit(None)
     }
 
-    /// The component of this name, or the one that a function of this name makes.
+    /// Returns the component of this name, or the one that a function of this name creates.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&Entry> {
         let by_function = || self.iter().find(|entry| entry.source.function == name);
@@ -65,18 +65,18 @@ impl Catalogue {
         self.entries.get(name)
     }
 
-    /// All components, by name.
+    /// Returns all components, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.entries.values().map(|entry| &**entry)
     }
 
-    /// The names that one may have meant by `name`, the nearest first.
+    /// Returns known names that are similar to `name`, the nearest first.
     #[must_use]
     pub fn near(&self, name: &str) -> Vec<&str> {
         super::mistake::near(name, self.entries.keys().copied())
     }
 
-    /// The components that can stand in a line behind one thing and before another; `None` at an end of the line.
+    /// Lists the components that fit in a line between two stages; `None` is an end of the line.
     pub(super) fn between(&self, from: Option<MessageType>, to: Option<MessageType>) -> String {
         let fits = |entry: &&Entry| {
             let is_chassis = entry.parameters().iter().any(|known| known.ends.is_some());
@@ -92,8 +92,9 @@ impl Catalogue {
     }
 }
 
-/// Describes a component: its name in the notation, the function that makes it and the file whose comments document it, the types of
-/// messages that it is made for if there are several, its options and how they make it.
+/// Describes a component: its name in the notation; the function that creates it, and the file with
+/// the documentation of that; its message types, if there are several; its options; and the
+/// expression that creates it.
 ///
 /// ```text
 /// component! {
@@ -107,8 +108,9 @@ impl Catalogue {
 /// }
 /// ```
 ///
-/// In the place of a list, `any` stands for all types that messages of a text may have. One that only a program can make has, instead of what
-/// makes it, its ports and what it needs: `over HandlerPorts, needs "an application"`.
+/// Instead of a list, `any` stands for all message types of a text. A component that only a program
+/// can create has, instead of the expression, its ports and what it needs: `over HandlerPorts,
+/// needs "an application"`.
 macro_rules! component {
     ($name:literal = $function:ident in $file:literal for any $body:tt) => {
         $crate::notation::catalogue::any_message!(
@@ -166,7 +168,7 @@ macro_rules! component {
 }
 pub(super) use component;
 
-/// Calls a macro with all types that messages of a text may have.
+/// Calls a macro with all message types of a text.
 macro_rules! any_message {
     ($then:ident { $($head:tt)* } $tail:tt) => {
         $then! { $($head)* [

@@ -1,4 +1,4 @@
-//! A graph that is known but not made: which components, with which options, and how they are linked.
+//! A graph that is described but not built: its components, their options, and their links.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::parameter::Given;
 use super::planes::Planes;
 use super::syntax::{Line, Link, Span, Spanned, Stage, Statement};
 
-/// A graph that a text describes, and in which no mistake was found.
+/// A graph that a text describes, without mistakes.
 #[derive(Debug, Clone)]
 pub struct Draft {
     pub(super) nodes: Vec<Node>,
@@ -30,11 +30,11 @@ pub(super) struct Node {
     pub(super) given: Vec<Given>,
     /// Which of the forms of its entry it has, once that is known.
     pub(super) form: usize,
-    /// Which ones fit as well: nothing in the text decides between them.
+    /// The other forms that fit: the text does not decide between them.
     pub(super) fitting: Vec<usize>,
-    /// Where its name stands in the text.
+    /// The position of its name in the text.
     pub(super) span: Span,
-    /// The whole of it, as it stands there.
+    /// Its whole text.
     pub(super) text: String,
 }
 
@@ -51,7 +51,7 @@ pub(super) struct Wire {
 #[derive(Debug, Clone)]
 pub(super) struct End {
     pub(super) node: usize,
-    /// The first of its direction, if none is named.
+    /// `None` is the first port of its direction.
     pub(super) port: Option<String>,
     pub(super) span: Span,
 }
@@ -63,7 +63,7 @@ impl Node {
 }
 
 impl End {
-    /// Which port of a form it is.
+    /// Returns which port of a form it is.
     pub(super) fn find(&self, form: &Form, direction: Direction) -> Option<usize> {
         let is_it = |port: &PortInfo| {
             port.direction == direction && self.port.as_ref().is_none_or(|name| port.name == name)
@@ -73,7 +73,7 @@ impl End {
 }
 
 impl Draft {
-    /// Finds the components that a text names, and reads their options.
+    /// Finds the components that a text names, and parses their options.
     pub(super) fn of(context: &Context<'_>, statements: &[Statement]) -> Result<Self, Mistake> {
         let mut drafting = Drafting {
             context: context.clone(),
@@ -107,11 +107,11 @@ impl Draft {
 struct Drafting<'c> {
     context: Context<'c>,
     draft: Draft,
-    /// The components that the text gives names to.
+    /// The components that the text names.
     names: BTreeMap<String, usize>,
 }
 
-/// What all lines of a text have in common, those in parentheses too.
+/// What all lines of a text share, including those in parentheses.
 #[derive(Debug, Clone)]
 pub(super) struct Context<'c> {
     pub(super) text: &'c str,
@@ -139,7 +139,8 @@ impl Drafting<'_> {
                 port,
                 span: stage.name.span.clone(),
             };
-            // Where the line comes in, a port that is named is that of the link; where it goes on, it is the first again.
+            // For the inbound link, a named port is used; the outbound link uses the first port
+            // again.
             let from = match last {
                 None => end(port),
                 Some(from) => {
@@ -157,7 +158,7 @@ impl Drafting<'_> {
         Ok(())
     }
 
-    /// The component of a stage, and its port if that is named: one that has a name, or a new one.
+    /// Returns the component of a stage, existing or new, and its port if that is named.
     fn stage(&mut self, stage: &Stage) -> Result<(usize, Option<String>), Mistake> {
         let name = &stage.name.node;
         let port = name.rsplit_once('.').and_then(|(component, port)| {
@@ -214,7 +215,7 @@ impl Drafting<'_> {
         Ok(())
     }
 
-    /// Adds a component; gives its number.
+    /// Adds a component; returns its number.
     fn add(&mut self, stage: &Stage, name: Option<&Spanned<String>>) -> Result<usize, Mistake> {
         let Some(entry) = self.context.catalogue.named(&stage.name.node) else {
             let unknown = format!("there is no component `{}`", stage.name.node);
@@ -253,7 +254,7 @@ impl Drafting<'_> {
         Ok(self.draft.nodes.len() - 1)
     }
 
-    /// A name that no component has yet.
+    /// Returns a name that no component has yet.
     fn name(&self, wanted: &Spanned<String>) -> String {
         let is_free = |name: &String| self.draft.nodes.iter().all(|node| node.name != *name);
         let numbered = (2..).map(|number| format!("{} {number}", wanted.node));

@@ -1,4 +1,4 @@
-//! A draft as words, as DOT and as a picture.
+//! Shows a draft as words, as DOT and as a picture.
 
 mod picture;
 
@@ -16,7 +16,7 @@ struct Edge<'d> {
 }
 
 impl Draft {
-    /// The graph in the language of Graphviz.
+    /// Returns the graph in the language of Graphviz.
     ///
     /// # Examples
     ///
@@ -50,7 +50,7 @@ impl Draft {
         dot + "}\n"
     }
 
-    /// The graph as a picture.
+    /// Returns the graph as a picture.
     #[must_use]
     pub fn to_svg(&self) -> String {
         let link = |edge: Edge<'_>| Link {
@@ -86,7 +86,7 @@ impl Draft {
 }
 
 impl Edge<'_> {
-    /// What travels, and the port that it comes from if that is not the usual one.
+    /// The message type, and the port that it comes from if that is not the default one.
     fn label(&self) -> String {
         let (_, port) = self.from;
         let message = port.message.short_name();
@@ -97,7 +97,7 @@ impl Edge<'_> {
     }
 }
 
-/// The links, a line each: `parser.requests ──▶ router.requests`; feedback as `╌╌▶`.
+/// The links, one in each line: `parser.requests ──▶ router.requests`; feedback as `╌╌▶`.
 impl fmt::Display for Draft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name =
@@ -121,7 +121,7 @@ impl fmt::Display for Draft {
     }
 }
 
-/// A component as the text has it, behind the name that it was given there.
+/// Returns a component as it is written in the text, after its name there.
 fn label(node: &Node) -> String {
     let is_named = !node.text.starts_with(node.entry.name) || node.name != node.entry.name;
     match is_named && !node.name.starts_with(&format!("{} ", node.entry.name)) {

@@ -1,4 +1,4 @@
-//! What is known of a component.
+//! The description of a component.
 
 use std::fmt;
 
@@ -12,20 +12,20 @@ use super::source::Source;
 pub struct Entry {
     pub(super) name: &'static str,
     pub(super) source: Source,
-    /// One for each type of messages that it may be made for.
+    /// One for each message type that it may have.
     pub(super) forms: Vec<Form>,
-    /// What no text can give it, if it can only be made by a program.
+    /// What it needs, if only a program can create it.
     pub(super) needs: Option<&'static str>,
 }
 
 impl Entry {
-    /// Its name in the notation.
+    /// Returns its name in the notation.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// What it does, in a sentence.
+    /// Returns a summary of what it does, in one sentence.
     #[must_use]
     pub fn summary(&self) -> String {
         let doc = self.source.doc().replace('\n', " ");
@@ -38,24 +38,24 @@ impl Entry {
             .to_owned()
     }
 
-    /// What no text can give it, if it can only be made by a program.
+    /// Returns what it needs, if only a program can create it.
     #[must_use]
     pub fn needs(&self) -> Option<&'static str> {
         self.needs
     }
 
-    /// The function that makes it, and the file that this is in, below `components/`.
+    /// Returns the function that creates it, and the file of that, below `components/`.
     #[must_use]
     pub fn source(&self) -> (&'static str, &'static str) {
         (self.source.function, self.source.file)
     }
 
-    /// The options, which are the same for all types of messages.
+    /// Returns the options, which are the same for all message types.
     pub(super) fn parameters(&self) -> &[ParameterInfo] {
         &self.forms[0].parameters
     }
 
-    /// How it is written: `filter TEXT [not=NOT]`.
+    /// Returns its syntax: `filter TEXT [not=NOT]`.
     #[must_use]
     pub fn usage(&self) -> String {
         let mut usage = self.name.to_owned();
@@ -81,9 +81,9 @@ impl fmt::Debug for Entry {
     }
 }
 
-/// A component for one type of messages.
+/// A component for one message type.
 pub(super) struct Form {
-    /// The type.
+    /// The message type.
     pub(super) message: MessageType,
     pub(super) parameters: Vec<ParameterInfo>,
     pub(super) ports: &'static [PortInfo],
@@ -105,7 +105,7 @@ impl Form {
         }
     }
 
-    /// Of a component that only a program can make.
+    /// Returns the form of a component that only a program can create.
     pub(super) fn shown<P: Ports>() -> Self {
         Self {
             message: MessageType::of::<()>(),
@@ -118,7 +118,7 @@ impl Form {
         }
     }
 
-    /// The port that counts in a line.
+    /// Returns the port that is linked in a line.
     pub(super) fn first(&self, direction: Direction) -> Option<&'static PortInfo> {
         self.ports.iter().find(|port| port.direction == direction)
     }

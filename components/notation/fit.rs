@@ -1,7 +1,9 @@
-//! The types: for each component one of its forms, so that what every outbox gives is what its inbox takes.
+//! Fits the types: selects one form for each component, so that every outbox sends what its inbox
+//! accepts.
 //!
-//! A component that is made for several types of messages begins with all its forms. Each link takes away those that fit nothing at its
-//! other end, until no link takes away any more. What is undecided then may be decided at will: the first form is taken.
+//! A component for several message types begins with all its forms. Each link removes the forms
+//! that fit nothing at its other end, until no link removes any more. If several forms are left,
+//! the first one is selected.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,10 +18,11 @@ use crate::net::Accepted;
 /// The forms that each component may still have, by their numbers.
 type Possible = Vec<Vec<usize>>;
 
-/// A line in parentheses, and what came of fitting it between ends.
+/// A line in parentheses, and the results of fitting it between ends.
 ///
-/// Its chassis asks for each of its forms, and once more for each line that it makes: without what is known already, a line that stands
-/// deep in others would be fitted again and again, several times as often at each depth.
+/// Its chassis asks once for each of its forms, and once more for each line that it creates.
+/// Without stored results, a deeply nested line would be fitted again and again, several times as
+/// often at each depth.
 #[derive(Debug)]
 pub(super) struct Enclosed {
     draft: Draft,
@@ -48,7 +51,8 @@ impl Enclosed {
 }
 
 impl Draft {
-    /// Chooses forms that fit, and finds what is not linked. With `ends` it is a line in parentheses, whose ends are open.
+    /// Selects forms that fit, and finds ports that are not linked. With `ends` it is a line in
+    /// parentheses, whose ends are open.
     pub(super) fn fit(mut self, ends: Option<Ends>) -> Result<Self, Mistake> {
         let all = |node: &Node| (0..node.entry.forms.len()).collect();
         let mut possible: Possible = self.nodes.iter().map(all).collect();
@@ -78,7 +82,7 @@ impl Draft {
         Ok(self)
     }
 
-    /// Takes away the forms that do not fit along each link; says whether there were any.
+    /// Removes the forms that do not fit along each link; returns whether there were any.
     fn narrow(&self, possible: &mut Possible) -> Result<bool, Mistake> {
         let before: usize = possible.iter().map(Vec::len).sum();
         for link in &self.links {
@@ -103,7 +107,7 @@ impl Draft {
         Ok(possible.iter().map(Vec::len).sum::<usize>() < before)
     }
 
-    /// What a port may give or take, by the forms that its component may have.
+    /// Returns the message types that a port may have, by the possible forms of its component.
     fn types(
         &self,
         possible: &Possible,
@@ -124,7 +128,7 @@ impl Draft {
         Ok(types)
     }
 
-    /// Leaves only forms that fit what is outside of the parentheses.
+    /// Keeps only forms that fit the surroundings of the parentheses.
     fn fit_ends(&self, possible: &mut Possible, ends: Option<Ends>) -> Result<(), Mistake> {
         let Some(ends) = ends else { return Ok(()) };
         let last = self.nodes.len() - 1;
@@ -213,7 +217,8 @@ impl Draft {
     }
 }
 
-/// Leaves only forms that the lines in parentheses fit; if there is none it leaves all, so that what is wrong can be said later.
+/// Keeps only forms that the lines in parentheses fit. If none fits, it keeps all, so that a later
+/// step can report the mistake.
 fn fit_lines(node: &Node, forms: &mut Vec<usize>) {
     let fits = |form: &usize| {
         let parameters = node.entry.forms[*form].parameters.iter();
@@ -252,7 +257,7 @@ fn no_port(node: &Node, end: &End, direction: Direction) -> Mistake {
     Mistake::new(&end.span, format!("`{name}` has no {direction} `{port}`")).note(note)
 }
 
-/// `Bytes, String or u64`; of many only the first are named.
+/// `Bytes, String or u64`; a long list names only the first ones.
 pub(super) fn names(types: &[MessageType]) -> String {
     let mut names: Vec<_> = types.iter().map(|message| message.short_name()).collect();
     names.dedup();

@@ -1,4 +1,4 @@
-//! What is linked and what is not: checked once every component has its form.
+//! Checks which ports are linked, once every component has its form.
 
 use kamea::{Direction, PortInfo};
 

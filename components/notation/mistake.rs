@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::syntax::Span;
 
-/// What is wrong with a text, where, and what would be right.
+/// A mistake in a text, its position, and a hint how to correct it.
 ///
 /// # Examples
 ///
@@ -35,19 +35,19 @@ impl Mistake {
         }
     }
 
-    /// What goes wrong while a graph is made; where that is, who makes it adds.
+    /// Creates a mistake of the build phase; the caller adds the position.
     pub(super) fn nowhere(message: impl Into<String>) -> Self {
         Self::new(&(0..0), message)
     }
 
-    /// Says what would be right; nothing if `note` is empty.
+    /// Adds a hint how to correct it; an empty `note` adds nothing.
     pub(super) fn note(mut self, note: impl Into<String>) -> Self {
         self.note = Some(note.into()).filter(|note| !note.is_empty());
         self
     }
 
-    /// The mistake with the line of `text` that it is in. `origin` is the file that the text was read from; the
-    /// command line has none.
+    /// Shows the mistake with the line of `text` that contains it. `origin` is the file that the
+    /// text was read from; `None` for the command line.
     #[must_use]
     pub fn show(&self, origin: &str, text: &str) -> String {
         let start = floor(text, self.span.start);
@@ -61,7 +61,7 @@ impl Mistake {
             ("", true) => format!("line {number}, column {column}"),
             (origin, _) => format!("{origin}:{number}:{column}"),
         };
-        // Tabs stay tabs, so that the carets stand below what they mean.
+        // Tabs stay tabs, so that the carets are below the right characters.
         let indent = |c: char| if c == '\t' { '\t' } else { ' ' };
         let indent: String = text[line_start..start].chars().map(indent).collect();
         let end_of_line = line_start + line.len();
@@ -84,12 +84,12 @@ impl fmt::Display for Mistake {
 
 impl std::error::Error for Mistake {}
 
-/// The beginning of the character at `index`.
+/// Returns the beginning of the character at `index`.
 fn floor(text: &str, index: usize) -> usize {
     text.floor_char_boundary(index.min(text.len()))
 }
 
-/// The names that one may have meant by `name`, the nearest first.
+/// Returns the known names that are similar to `name`, the nearest first.
 pub(super) fn near<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Vec<&'n str> {
     let rank = |known: &'n str| {
         let similarity = strsim::jaro_winkler(name, known);
@@ -100,13 +100,13 @@ pub(super) fn near<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> 
     };
     let mut near: Vec<_> = known.into_iter().filter_map(rank).collect();
     near.sort_by(|(a, name), (b, other)| b.total_cmp(a).then(name.cmp(other)));
-    // One that is much nearer than the others is the one.
+    // If one is much nearer than the others, only that one is returned.
     let nearest = near.first().map_or(0.0, |(similarity, _)| *similarity);
     near.retain(|(similarity, _)| *similarity > nearest - 0.05);
     near.into_iter().take(3).map(|(_, name)| name).collect()
 }
 
-/// `near it: a, b`, or nothing.
+/// Returns `near it: a, b`, or nothing.
 pub(super) fn near_note<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> String {
     let near = near(name, known);
     if near.is_empty() {
@@ -128,7 +128,7 @@ const ELSEWHERE: [(&str, &str); 9] = [
     ("write", "write_file"),
 ];
 
-/// The component that does what a program of this name does.
+/// Returns the component that does the same as the program of this name.
 pub(super) fn elsewhere(name: &str) -> Option<&'static str> {
     let known = ELSEWHERE.iter().find(|(program, _)| *program == name);
     known.map(|(_, component)| *component)

@@ -6,7 +6,8 @@
 //!                           └──────────── catalogue ─────────────┘
 //! ```
 //!
-//! Nothing is made before all of a text has been checked. The grammar is in the book, in the chapter on the notation.
+//! A text is checked completely before any component is created. The grammar is in the book, in the
+//! chapter on the notation.
 
 mod build;
 mod catalogue;

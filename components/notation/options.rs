@@ -1,4 +1,4 @@
-//! The arguments of a stage, each brought to the option that it is for.
+//! Assigns the arguments of a stage to its options.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::mistake::{Mistake, near_note};
 use super::parameter::{Count, Given, ParameterInfo, Text};
 use super::syntax::{Argument, Spanned, Stage, Statement, Value};
 
-/// What is given for each option of a component.
+/// The values for each option of a component.
 pub(super) fn assign(
     entry: &Entry,
     stage: &Stage,
@@ -54,7 +54,7 @@ pub(super) fn assign(
     complete.collect()
 }
 
-/// The option that an argument is for: by its name, or by its place.
+/// Returns the option for an argument: by its name, or by its position.
 fn option_of(
     entry: &Entry,
     argument: &Argument,
@@ -72,7 +72,7 @@ fn option_of(
             Mistake::new(&key.span, unknown).note(note)
         });
     }
-    // A line of several components, or with options, goes where a line is wanted.
+    // A line of several components, or with options, is assigned to an option that expects a line.
     let is_line = matches!(&argument.value.node, Value::Line(line) if line.as_word().is_none());
     let is_free = |(parameter, given): (&ParameterInfo, &Option<Given>)| {
         let is_open = given.is_none() || matches!(parameter.count, Count::Many | Count::Lines);
@@ -98,7 +98,7 @@ fn option_of(
     })
 }
 
-/// Reads an argument as the value of an option.
+/// Parses an argument as the value of an option.
 fn read(
     parameter: &ParameterInfo,
     argument: &Argument,

@@ -1,4 +1,4 @@
-//! Options of components: how what a text gives becomes what a function takes.
+//! Options of components: converts the text of an option to an argument of a function.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -17,7 +17,7 @@ use super::syntax::{Span, Spanned};
 use super::value::Value;
 use crate::chassis::Backplane;
 
-/// What a text gives for an option.
+/// The text for an option.
 #[derive(Debug, Clone)]
 pub(super) enum Given {
     /// Nothing, and there is no default.
@@ -30,26 +30,27 @@ pub(super) enum Given {
     Shared(Arc<Planes>),
 }
 
-/// A word or a text in quotes, and where it stands.
+/// A word or a text in quotes, and its position.
 #[derive(Debug, Clone)]
 pub(super) struct Text(pub(super) Spanned<String>);
 
-/// What an option of a component may be: a [`Value`], an `Option` of one, several of them (`Vec`), or a [`LineOf`] components.
+/// The type of an option: a [`Value`], an `Option` of one, several of them (`Vec`), or a [`LineOf`]
+/// components.
 pub(super) trait Parameter: Sized {
     const COUNT: Count;
     const KIND: &'static str;
     const WANTED: &'static str;
 
-    /// The ends that a line must have, if it is one.
+    /// Returns the ends that a line must have, if it is one.
     fn ends() -> Option<Ends> {
         None
     }
 
-    /// Reads what was given.
+    /// Parses the text of an option.
     ///
     /// # Errors
     ///
-    /// A [`Mistake`] that says what would be right.
+    /// A [`Mistake`] that says what is expected.
     fn from_given(given: &Given) -> Result<Self, Mistake>;
 }
 
@@ -65,7 +66,7 @@ pub(super) enum Count {
     Shared,
 }
 
-/// What a line takes and gives.
+/// The message types of the ends of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ends {
     pub(super) inbox: Option<MessageType>,
@@ -78,7 +79,7 @@ fn read<T: Value>(text: &Spanned<String>) -> Result<T, Mistake> {
         .ok_or_else(|| Mistake::new(span, format!("{} is wanted, found `{node}`", T::WANTED)))
 }
 
-/// What cannot be, because the options have been counted.
+/// This cannot happen, because the options have been counted.
 fn uncounted(wanted: &str) -> Mistake {
     Mistake::new(&(0..0), format!("{wanted} is wanted"))
 }
@@ -132,7 +133,7 @@ impl<T: Message> Parameter for Backplane<T> {
     }
 }
 
-/// Stands for an option that a component does not have for messages of some type.
+/// Stands for an option that a component does not have for some message types.
 pub(super) struct NotHere;
 
 impl Parameter for NotHere {
@@ -150,7 +151,7 @@ impl Parameter for NotHere {
     }
 }
 
-/// A line of components, of which a chassis runs as many as it needs.
+/// A line of components. A chassis creates as many copies as it needs.
 pub(super) struct LineOf<P> {
     draft: Arc<Draft>,
     ports: PhantomData<fn(P)>,
@@ -164,7 +165,7 @@ impl<P: LinePorts> LineOf<P> {
         })
     }
 
-    /// The line, made anew. If it cannot be made, what is made instead fails, and says why.
+    /// Creates the line. If that fails, it returns a component that fails and reports the reason.
     pub(super) fn make(&self) -> Composite<P> {
         self.draft.composite().unwrap_or_else(|mistake| {
             let mut graph = Graph::new("line");
@@ -224,7 +225,7 @@ impl<P: LinePorts> Parameter for Vec<LineOf<P>> {
     }
 }
 
-/// Ports that a line as a whole may have.
+/// The ports that a whole line may have.
 pub(super) trait LinePorts: Ports {
     const ENDS: Ends;
 
@@ -282,7 +283,7 @@ impl<A: Message> LinePorts for Source<A> {
     }
 }
 
-/// What is known of an option before it is given.
+/// The description of an option.
 #[derive(Debug, Clone)]
 pub(super) struct ParameterInfo {
     pub(super) name: &'static str,
@@ -292,7 +293,7 @@ pub(super) struct ParameterInfo {
     pub(super) count: Count,
     pub(super) default: Option<&'static str>,
     pub(super) ends: Option<Ends>,
-    /// Whether what was given can be read.
+    /// Checks whether the text can be parsed.
     pub(super) check: fn(&Given) -> Result<(), Mistake>,
 }
 
@@ -303,7 +304,7 @@ impl ParameterInfo {
         default: Option<&'static str>,
     ) -> Self {
         Self {
-            // Names that Rust keeps for itself have a line behind them.
+            // Names that are reserved in Rust end with an underscore.
             name: name.trim_end_matches('_'),
             doc: doc.trim().to_owned(),
             kind: T::KIND,
@@ -315,12 +316,12 @@ impl ParameterInfo {
         }
     }
 
-    /// Whether a text must give it.
+    /// Whether a text must set it.
     pub(super) fn is_required(&self) -> bool {
         matches!(self.count, Count::One | Count::Line | Count::Lines) && self.default.is_none()
     }
 
-    /// What it is without being given.
+    /// Its value if it is not set.
     pub(super) fn unset(&self) -> Given {
         match self.default {
             None => Given::Nothing,

@@ -1,4 +1,5 @@
-//! Tokens to a syntax tree. The grammar is in `docs/src/notation.md`; a function here is a rule there.
+//! Tokens to a syntax tree. The grammar is in `docs/src/notation.md`; a function here is a rule
+//! there.
 
 mod lex;
 
@@ -7,10 +8,10 @@ use lex::{Token, lex};
 use super::mistake::Mistake;
 use super::syntax::{Argument, Line, Link, PortName, Span, Spanned, Stage, Statement, Value};
 
-/// How deep lines may stand in parentheses.
+/// The limit for nested lines in parentheses.
 const DEEPEST: usize = 32;
 
-/// Reads a text.
+/// Parses a text.
 pub(super) fn parse(text: &str) -> Result<Vec<Statement>, Mistake> {
     let length = text.trim_end().len();
     let mut parser = Parser {
@@ -35,7 +36,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Statement>, Mistake> {
 struct Parser {
     tokens: Vec<Spanned<Token>>,
     next: usize,
-    /// Behind the last token.
+    /// After the last token.
     end: Span,
     depth: usize,
 }
@@ -248,7 +249,7 @@ impl Parser {
         self.tokens.get(self.next).map(|token| &token.node)
     }
 
-    /// Takes the next token if it is `token`; gives where it is.
+    /// Takes the next token if it is `token`; returns its position.
     fn take(&mut self, token: &Token) -> Option<Span> {
         let next = self.tokens.get(self.next)?;
         (next.node == *token).then(|| {

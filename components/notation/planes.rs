@@ -1,4 +1,5 @@
-//! The backplanes of a text: one for each type of messages, shared by all its lines, also by those that are made anew for each connection.
+//! The backplanes of a text: one for each message type. All its lines share them, including lines
+//! that are created for each connection.
 
 use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
@@ -13,7 +14,7 @@ use crate::chassis::Backplane;
 pub(super) struct Planes(Mutex<BTreeMap<TypeId, Box<dyn Any + Send>>>);
 
 impl Planes {
-    /// The plane of a type of messages.
+    /// Returns the backplane of a message type.
     pub(super) fn plane<T: Message>(&self) -> Backplane<T> {
         let mut planes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let plane = planes

@@ -1,4 +1,5 @@
-//! Servers, as a text has them: what listens begins a line, and what serves a connection ends it.
+//! Servers in a text: the component that listens begins a line, and the component that serves
+//! connections ends it.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,11 +16,11 @@ use crate::net::{Accepted, accept, bind};
 use crate::server::{Site, WebServer};
 use crate::web::Route;
 
-/// A connection over which HTTP is to be spoken.
+/// A connection that will speak HTTP.
 #[derive(Debug)]
 pub(super) struct HttpConnection(Accepted);
 
-/// Listens for TCP connections, and passes them on. Where it listens is in the log.
+/// Listens for TCP connections, and passes them on. Logs its address.
 pub(super) fn tcp(address: SocketAddr) -> Result<impl Component<Source<Accepted>> + Send, Mistake> {
     let failed = |error| Mistake::nowhere(format!("cannot listen on {address}: {error}"));
     let listener = bind(address, false).map_err(failed)?;
@@ -27,12 +28,12 @@ pub(super) fn tcp(address: SocketAddr) -> Result<impl Component<Source<Accepted>
     Ok(accept(listener))
 }
 
-/// Listens for connections of clients that speak HTTP, and passes them on. Where it listens is in the log.
+/// Listens for connections of HTTP clients, and passes them on. Logs its address.
 pub(super) fn http(address: SocketAddr) -> Result<Composite<Source<HttpConnection>>, Mistake> {
     Ok(pipeline!(tcp(address)? => map(HttpConnection)))
 }
 
-/// Serves the files of a folder over HTTP, as `spidey` does, on one worker.
+/// Serves the files of a folder over HTTP, like `spidey`, on one worker.
 pub(super) fn files(
     folder: PathBuf,
     writable: bool,
@@ -50,8 +51,8 @@ pub(super) fn files(
     })
 }
 
-/// Answers each HTTP request, of any method and path, by a line of its own: it gets the content of the request, and gives that of the
-/// response.
+/// Answers each HTTP request, of any method and path, with its own line: the input is the body of
+/// the request, and the output is the body of the response.
 pub(super) fn answer(
     line: LineOf<Pipe<Bytes, Bytes>>,
     media_type: &str,
@@ -74,7 +75,7 @@ pub(super) fn answer(
     serve(server.route("answer", Route::any_path(), serve_graphs(make)))
 }
 
-/// Puts a head before the content of a response.
+/// Puts a head before the body of a response.
 fn respond(fields: Fields) -> impl Component<Pipe<Bytes, ResponsePart>> + Send {
     async move |io: &mut Pipe<Bytes, ResponsePart>| -> Done {
         let mut head = ResponseHead::new(http::StatusCode::OK);

@@ -1,4 +1,4 @@
-//! All that is known of a component, in words: for `kamea show`.
+//! Describes a component in words: for `kamea show`.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use super::entry::{Entry, Form};
 use super::parameter::Count;
 use super::source::plain;
 
-/// How it is written, what it does, its options, its ports and where its source is.
+/// Its syntax, its purpose, its options, its ports and the path of its source.
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}\n\n{}", self.usage(), self.source.doc())?;
@@ -69,7 +69,8 @@ impl Entry {
         writeln!(f, "\nT is one of: {}", types.collect::<Vec<_>>().join(", "))
     }
 
-    /// What travels through a port, and whether that is said by a `T`: if no more than this differs from form to form.
+    /// Returns the message type of a port, and whether it contains `T`: if the forms differ only in
+    /// that.
     fn message(&self, port: &PortInfo) -> (String, bool) {
         let ports = self.forms.iter().filter_map(|form| {
             let known = form.ports.iter().find(|known| known.name == port.name);

@@ -1,17 +1,17 @@
-//! What the comment on a function says, for `kamea show`: rustdoc has it from the same place.
+//! Finds the comment on a function, for `kamea show`: rustdoc shows the same text.
 
-/// A function, and the file that it is in.
+/// A function and its file.
 #[derive(Debug)]
 pub(super) struct Source {
     pub(super) function: &'static str,
-    /// Below `components/`.
+    /// The path below `components/`.
     pub(super) file: &'static str,
-    /// What the file says.
+    /// The text of the file.
     pub(super) text: &'static str,
 }
 
 impl Source {
-    /// The comment on the function, up to its first section.
+    /// Returns the comment on the function, up to its first section.
     pub(super) fn doc(&self) -> String {
         let lines: Vec<_> = self.text.lines().collect();
         let is_it = |line: &&str| is_function(line, self.function);
@@ -43,7 +43,8 @@ fn is_function(line: &str, name: &str) -> bool {
     rest.is_some_and(|rest| rest.starts_with(['(', '<']))
 }
 
-/// A comment without its links: ``[`Graph`](kamea::Graph)`` becomes `` `Graph` ``, `[a graph](kamea::Graph)` becomes `a graph`.
+/// Removes links from a comment: ``[`Graph`](kamea::Graph)`` becomes `` `Graph` ``, `[a
+/// graph](kamea::Graph)` becomes `a graph`.
 pub(super) fn plain(comment: &str) -> String {
     let (mut text, mut rest) = (String::new(), comment);
     while let Some((before, link)) = rest.split_once('[') {

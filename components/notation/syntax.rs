@@ -1,11 +1,11 @@
-//! The syntax tree: what a text says, before anybody knows whether it means something.
+//! The syntax tree: the structure of a text, before its meaning is checked.
 
 use std::ops::Range;
 
-/// Where in the text something stands, in bytes.
+/// A range of the text, in bytes.
 pub(super) type Span = Range<usize>;
 
-/// Something, and where it stands.
+/// A node and its position.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Spanned<T> {
     pub(super) node: T,
@@ -44,7 +44,7 @@ pub(super) struct Argument {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value {
     Text(String),
-    /// In parentheses; a lone word there may be a text as well as the name of a component.
+    /// In parentheses; a single word there may be a text or the name of a component.
     Line(Line),
 }
 
@@ -66,7 +66,7 @@ pub(super) struct PortName {
 }
 
 impl Line {
-    /// The word that it is, if it is no more than that.
+    /// Returns the word, if the line is a single word.
     pub(super) fn as_word(&self) -> Option<&str> {
         match &self.stages[..] {
             [stage] if stage.arguments.is_empty() => Some(&stage.name.node),

@@ -270,7 +270,8 @@ p.stderr   ──▶ e.inbox  Bytes
     }
 }
 
-/// Each line is fitted once for what surrounds it, however deep it stands: otherwise this would not come to an end.
+/// Each line is fitted once for what surrounds it, however deep it stands: otherwise this would not
+/// come to an end.
 #[test]
 fn lines_that_stand_deep_in_others_are_read_at_once_and_run() {
     let folder = tempfile::tempdir().unwrap();

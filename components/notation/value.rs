@@ -1,18 +1,18 @@
-//! Values of options: what a text must look like to be one.
+//! Values of options: the syntax of each type.
 
 use std::net::SocketAddr;
 use std::num::{NonZeroU16, NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What an option of a component may be: read from a word or a text in quotes.
+/// The type of a simple option: parsed from a word or a text in quotes.
 pub(super) trait Value: Sized + 'static {
-    /// What it is called in the description of a component.
+    /// Its name in the description of a component.
     const KIND: &'static str;
-    /// What would be right, behind an article.
+    /// The expected syntax, with an article.
     const WANTED: &'static str;
 
-    /// The value that a text stands for, if it does.
+    /// Parses a text; `None` if it is invalid.
     fn read(text: &str) -> Option<Self>;
 }
 
@@ -23,21 +23,22 @@ pub(super) struct Size(
     pub(super) usize,
 );
 
-/// What must not be 0.
+/// A value that must not be 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct AboveZero<T>(
     /// The value.
     pub(super) T,
 );
 
-/// How likely something is, from 0 to 1.
+/// A probability, from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Chance(
-    /// 1 for what is certain.
+    /// 1 means certain.
     pub(super) f64,
 );
 
-/// An address to listen at: `127.0.0.1:9000`, `[::1]:9000`, or `:9000`, which is every address of the machine (IPv4).
+/// An address to listen at: `127.0.0.1:9000`, `[::1]:9000`, or `:9000`, which means all addresses
+/// of the machine (IPv4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Listen(
     /// The address.
@@ -112,7 +113,7 @@ impl Value for Size {
             _ => return None,
         };
         let bytes = number * factor as f64;
-        // Above 2^53 not every number is one that a float can be.
+        // Above 2^53 a float cannot represent every integer.
         (bytes.fract() == 0.0 && bytes < (1_u64 << 53) as f64).then_some(Self(bytes as usize))
     }
 }
@@ -184,7 +185,7 @@ impl Value for Chance {
     }
 }
 
-/// `1.5` and `h` of `1.5h`.
+/// Splits `1.5h` into `1.5` and `h`.
 fn split_unit(text: &str) -> Option<(f64, &str)> {
     let unit = text.find(|c: char| !c.is_ascii_digit() && c != '.');
     let (number, unit) = text.split_at(unit.unwrap_or(text.len()));

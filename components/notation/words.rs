@@ -1,4 +1,5 @@
-//! Components that a text needs because it has words, and no functions: where a program writes `filter(|line| ..)`, it has `filter POST`.
+//! Components that take words where a program passes functions: a program writes `filter(|line|
+//! ..)`, a text writes `filter POST`.
 
 use std::any::Any;
 use std::num::NonZeroUsize;
@@ -26,7 +27,7 @@ pub(super) fn filter_text<T: Message + AsRef<[u8]>>(
     filter(move |message: &T| finder.find(message.as_ref()).is_some() != not)
 }
 
-/// What [`map_text`] makes of a text.
+/// How [`map_text`] changes a text.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Mapping {
     Upper,
@@ -61,7 +62,7 @@ impl Value for Mapping {
     }
 }
 
-/// Changes each text: to upper or lower case, without blanks around it, or from its end to its beginning.
+/// Changes each text: to upper or lower case, without blanks around it, or reversed.
 pub(super) fn map_text(mapping: Mapping) -> impl Component<Pipe<String, String>> + Send {
     map(move |text: String| mapping.of(&text))
 }
@@ -76,8 +77,8 @@ pub(super) fn prefix(prefix: String) -> impl Component<Pipe<String, String>> + S
     map(move |text: String| prefix.clone() + &text)
 }
 
-/// Passes on a field of each line, counted from 1; fields are separated by blanks, or by a text of one's own. Lines that have fewer are
-/// left out.
+/// Passes on one field of each line, counted from 1. Fields are separated by blanks, or by a text
+/// of your choice. Lines with fewer fields are left out.
 pub(super) fn field(
     number: NonZeroUsize,
     separator: Option<String>,
@@ -92,17 +93,18 @@ pub(super) fn field(
     })
 }
 
-/// Puts a line break behind each text: what [`lines`](stream::lines) has taken away.
+/// Adds a line break to each text: the one that [`lines`](stream::lines) has removed.
 pub(super) fn unlines() -> impl Component<Pipe<String, Bytes>> + Send {
     map(|line: String| Bytes::from(line + "\n"))
 }
 
-/// Reads each text as a whole number; texts that are none are left out.
+/// Parses each text as an integer; other texts are left out.
 pub(super) fn numbers() -> impl Component<Pipe<String, u64>> + Send {
     filter_map(|text: String| text.trim().parse().ok())
 }
 
-/// Reads each text as a step of a chooser: SAME, NEXT, PREV, FIRST or LAST; texts that are none are left out.
+/// Parses each text as a step of a chooser: SAME, NEXT, PREV, FIRST or LAST; other texts are left
+/// out.
 pub(super) fn choices() -> impl Component<Pipe<String, Choice>> + Send {
     filter_map(|text: String| text.parse().ok())
 }
@@ -120,14 +122,14 @@ pub(super) fn data_source(texts: Vec<String>) -> impl Component<Source<String>> 
     stream::data_source(texts)
 }
 
-/// Sends nothing, and ends: for an inbox that has to be linked.
+/// Sends nothing, and ends: for an inbox that must be linked.
 pub(super) async fn nothing<T: Message>(_: &mut Source<T>) -> Done {
     Ok(())
 }
 
-/// What can be written to the console.
+/// A message that can be written to the console.
 pub(super) trait Shown: Message {
-    /// Bytes as they are, anything else as a line.
+    /// Bytes are written unchanged, other messages as a line.
     fn shown(self) -> Bytes;
 }
 
@@ -143,12 +145,12 @@ impl Shown for String {
     }
 }
 
-/// Writes bytes to the standard output as they are, and any other message as a line.
+/// Writes bytes to the standard output unchanged, and any other message as a line.
 pub(super) fn console_echoer<T: Shown>() -> Composite<Sink<T>> {
     pipeline!(map(T::shown) => console::console_echoer())
 }
 
-/// How a process has ended and what has failed is said in words, anything else is shown as programmers see it.
+/// Describes an exit status or an error in words, and any other message in Rust's debug format.
 macro_rules! shown_in_words_or_by_debug {
     ([Bytes, String, $($type:ty),+] {}) => {$(
         impl Shown for $type {

@@ -1,4 +1,4 @@
-//! What is to be started, and how.
+//! A program to start, and its settings.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -15,8 +15,8 @@ use rustix::process::Resource;
 
 use super::unconfined::{UserIds, default_user};
 
-/// A program that is to be started, and how. It is started by [`Process::start`](super::Process::start) or as the component
-/// [`unix_process`](super::unix_process), as often as wanted.
+/// A program to start, and its settings. [`Process::start`](super::Process::start) or the component
+/// [`unix_process`](super::unix_process) starts it, any number of times.
 ///
 /// A text is the name of a program: `unix_process("sort")`.
 ///
@@ -35,9 +35,9 @@ use super::unconfined::{UserIds, default_user};
 pub struct Command {
     pub(super) program: OsString,
     arguments: Vec<OsString>,
-    /// Whether it gets only the environment that is named here.
+    /// Whether it receives only the environment variables that are set here.
     is_env_clear: bool,
-    /// Shared by its clones, of which each start makes some.
+    /// Shared by its clones, each of which can start several processes.
     env: Arc<Vec<(OsString, OsString)>>,
     folder: Option<Folder>,
     file: Option<(Arc<OwnedFd>, FileUse)>,
@@ -50,44 +50,45 @@ pub struct Command {
     pub(super) stderr: Stdio,
 }
 
-/// Where a program starts.
+/// The folder in which a program starts.
 #[derive(Debug, Clone)]
 enum Folder {
     Named(PathBuf),
     Open(Arc<OwnedFd>),
 }
 
-/// What a file is for that is given by its descriptor.
+/// How the process uses a file that is given by its descriptor.
 #[derive(Debug, Clone, Copy)]
 enum FileUse {
     Program,
-    /// The argument of this number.
+    /// It is the argument with this number.
     Argument(usize),
 }
 
-/// Held to write while a process is started that keeps a descriptor of ours, so that no other process gets it.
+/// Locked for writing while a process starts that inherits one of our descriptors, so that no other
+/// process inherits it.
 static INHERITING: RwLock<()> = RwLock::new(());
 
-/// What one of the three standard streams of a process is.
+/// One of the three standard streams of a process.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub enum Stdio {
-    /// A pipe, whose other end is ours.
+    /// A pipe; we hold its other end.
     #[default]
     Piped,
     /// The stream of our own process.
     Inherited,
-    /// Nothing: the end at once, or the void.
+    /// Nothing: reading returns the end at once, and output is discarded.
     Null,
-    /// This.
+    /// This file.
     Fd(Arc<OwnedFd>),
 }
 
-/// How long the descendants of a process may hold its pipes after its end, unless told otherwise.
+/// How long the descendants of a process may hold its pipes after its end, by default.
 const LINGER: Duration = Duration::from_secs(1);
 
 impl Command {
-    /// A program, without arguments. It is looked for along `PATH`, unless it has a slash.
+    /// A program without arguments. If its name has no slash, it is searched for along `PATH`.
     pub fn new(program: impl Into<OsString>) -> Self {
         Self {
             program: program.into(),
@@ -106,7 +107,8 @@ impl Command {
         }
     }
 
-    /// A line for the shell. What peers say has no place in it: the shell would heed it.
+    /// A command line for the shell. Never put the input of peers into it: the shell would execute
+    /// it.
     pub fn shell(line: impl Into<OsString>) -> Self {
         Self::new("/bin/sh").arg("-c").arg(line)
     }
@@ -123,13 +125,14 @@ impl Command {
         self
     }
 
-    /// Sets a variable of its environment, which otherwise is ours.
+    /// Sets an environment variable. By default the process inherits our environment.
     pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         Arc::make_mut(&mut self.env).push((name.into(), value.into()));
         self
     }
 
-    /// Keeps our environment from it: it gets only what [`env`](Self::env) sets.
+    /// Does not pass on our environment: the process receives only the variables that
+    /// [`env`](Self::env) sets.
     pub fn clear_env(self) -> Self {
         Self {
             is_env_clear: true,
@@ -145,7 +148,7 @@ impl Command {
         }
     }
 
-    /// Starts it in the folder that this descriptor is open for, whatever has its name by now.
+    /// Starts it in the folder that this descriptor refers to, even if the path has changed.
     pub fn open_folder(self, folder: Arc<OwnedFd>) -> Self {
         Self {
             folder: Some(Folder::Open(folder)),
@@ -153,10 +156,11 @@ impl Command {
         }
     }
 
-    /// Runs the program that this descriptor is open for, whatever has its name by now. The name is only what it is called.
+    /// Runs the program that this descriptor refers to, even if the path has changed. The name is
+    /// only its `argv[0]`.
     ///
-    /// A program that the kernel hands to an interpreter (`#!`) keeps the descriptor, because the interpreter opens it as
-    /// `/proc/self/fd/N`.
+    /// A program with an interpreter (`#!`) inherits the descriptor, because the interpreter opens
+    /// it as `/proc/self/fd/N`.
     pub fn open_program(self, program: Arc<OwnedFd>) -> Self {
         Self {
             file: Some((program, FileUse::Program)),
@@ -164,7 +168,7 @@ impl Command {
         }
     }
 
-    /// Adds an argument: a path, `/proc/self/fd/N`, that leads to what this descriptor is open for.
+    /// Adds an argument: a path, `/proc/self/fd/N`, to the file that this descriptor refers to.
     pub fn open_arg(self, file: Arc<OwnedFd>) -> Self {
         let number = FileUse::Argument(self.arguments.len());
         let command = self.arg("");
@@ -174,7 +178,8 @@ impl Command {
         }
     }
 
-    /// Runs it as this user, without other groups. The thread that starts it needs the right to.
+    /// Runs it as this user, without supplementary groups. The thread that starts it needs the
+    /// privilege to do so.
     pub fn user(self, user: UserIds) -> Self {
         Self {
             user: Some(user),
@@ -182,14 +187,14 @@ impl Command {
         }
     }
 
-    /// Limits a resource for it and each of its descendants, in the unit of setrlimit(2). The limit holds from the moment that the program has
-    /// been loaded on, an instant after its start.
+    /// Limits a resource for it and for each of its descendants, in the unit of setrlimit(2). The
+    /// limit applies once the program has been loaded, an instant after its start.
     pub fn limit(mut self, resource: Resource, limit: u64) -> Self {
         self.limits.push((resource, limit));
         self
     }
 
-    /// Has [`unix_process`](super::unix_process) kill it if it runs for longer than this.
+    /// [`unix_process`](super::unix_process) kills it if it runs longer than this.
     pub fn deadline(self, deadline: Duration) -> Self {
         Self {
             deadline: Some(deadline),
@@ -197,28 +202,29 @@ impl Command {
         }
     }
 
-    /// How long [`unix_process`](super::unix_process) waits, once it has ended, for descendants that still hold its standard output or error open; a second otherwise.
-    /// Then they are killed.
+    /// How long [`unix_process`](super::unix_process) waits after its end for descendants that
+    /// still hold its standard output or error open; one second by default. After that they are
+    /// killed.
     pub fn linger(self, linger: Duration) -> Self {
         Self { linger, ..self }
     }
 
-    /// What its standard input is.
+    /// Sets its standard input.
     pub fn stdin(self, stdin: Stdio) -> Self {
         Self { stdin, ..self }
     }
 
-    /// What its standard output is.
+    /// Sets its standard output.
     pub fn stdout(self, stdout: Stdio) -> Self {
         Self { stdout, ..self }
     }
 
-    /// What its standard error is.
+    /// Sets its standard error.
     pub fn stderr(self, stderr: Stdio) -> Self {
         Self { stderr, ..self }
     }
 
-    /// The folder that it starts in, if that has a name.
+    /// Returns the folder that it starts in, if that has a path.
     pub(super) fn named_folder(&self) -> Option<&Path> {
         match &self.folder {
             Some(Folder::Named(folder)) => Some(folder),
@@ -243,8 +249,8 @@ impl Command {
         }
     }
 
-    /// The same for the standard library, which starts it by `posix_spawn`: nothing here may make it fork instead, but another
-    /// user.
+    /// Converts it for the standard library, which starts it with `posix_spawn`. Only another user
+    /// may make it fork instead.
     fn to_std(&self, file: Option<(&OwnedFd, FileUse)>) -> io::Result<process::Command> {
         let mut arguments = self.arguments.clone();
         let program = match file {
@@ -281,7 +287,8 @@ impl Command {
         Ok(command)
     }
 
-    /// Where the program is, if it is looked for along a `PATH` that is not ours: for that the standard library would fork.
+    /// Returns the path of the program if it is searched for along a `PATH` that differs from ours:
+    /// for that the standard library would fork.
     fn along_path(&self) -> Option<OsString> {
         let set = self.env.iter().rfind(|(name, _)| name == "PATH");
         let (_, path) = set?;
@@ -294,13 +301,13 @@ impl Command {
     }
 }
 
-/// The path that leads to an open file in this process and in one that inherits it (proc(5)).
+/// Returns the path to an open file, in this process and in one that inherits it (proc(5)).
 fn descriptor_path(file: &OwnedFd) -> PathBuf {
     format!("/proc/self/fd/{}", file.as_raw_fd()).into()
 }
 
-/// Whether a process must keep the descriptor of a file: whoever interprets it opens it again. The system itself loads what
-/// is in its own format before it closes descriptors (execve(2)).
+/// Whether a process must inherit the descriptor of a file: an interpreter opens it again. Programs
+/// in the native format are loaded before the system closes descriptors (execve(2)).
 fn is_inherited(file: &OwnedFd, usage: FileUse) -> bool {
     if let FileUse::Argument(_) = usage {
         return true;
@@ -309,7 +316,7 @@ fn is_inherited(file: &OwnedFd, usage: FileUse) -> bool {
         let mut begin = [0; 4];
         file.read_exact(&mut begin).map(|()| begin)
     });
-    // What may not be read cannot be interpreted either.
+    // A file that cannot be read cannot be interpreted either.
     begin.is_ok_and(|begin| begin != *b"\x7fELF")
 }
 

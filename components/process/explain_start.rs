@@ -1,4 +1,4 @@
-//! Why a program could not be started, in words that say what to do about it.
+//! Explains why a program could not be started, and what to do about it.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -6,10 +6,12 @@ use std::path::Path;
 
 use super::Command;
 
-/// How much of a program is read to find its first line, in bytes: what Linux reads (execve(2)).
+/// How much of a program is read to find its first line, in bytes: as much as Linux reads
+/// (execve(2)).
 const FIRST_LINE: u64 = 256;
 
-/// The same error, with the reason that the program itself shows. Reads the program: not for a worker.
+/// Returns the same error, with the reason that the program itself shows. Reads the program: do not
+/// call it on a worker.
 pub(super) fn explain_start(command: &Command, error: io::Error) -> io::Error {
     let program = &command.program;
     let has_slash = program.as_encoded_bytes().contains(&b'/');
@@ -30,14 +32,15 @@ pub(super) fn explain_start(command: &Command, error: io::Error) -> io::Error {
     }
 }
 
-/// What is wrong with the first line of a program, if it shows: a program that was started, and has
-/// written nothing, may have failed for that. Reads the program: not for a worker.
+/// Returns what is wrong with the first line of a program, if that is visible: a program that
+/// started and wrote nothing may have failed for this reason. Reads the program: do not call it on
+/// a worker.
 pub(crate) fn carriage_return(program: &Path) -> Option<String> {
     let line = first_line(program)?;
     (line.starts_with(b"#!") && line.ends_with(b"\r")).then(|| reason_of_return(&line))
 }
 
-/// The first line of a file, without its line end.
+/// Returns the first line of a file, without its line end.
 fn first_line(program: &Path) -> Option<Vec<u8>> {
     let mut line = Vec::new();
     // Opening a FIFO would wait for a writer.

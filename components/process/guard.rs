@@ -1,11 +1,12 @@
-//! Sees to it that the programs that were started do not outlive this one, however it ends.
+//! Kills the programs that were started when this program ends, even if it is killed.
 //!
 //! ```text
 //!  this program ──"+GROUP", "-GROUP"──▶ guard: at the end of its input it kills the groups that are left
 //! ```
 //!
-//! The guard is a shell that does nothing but read, in a group of its own, so that signals of the terminal do not reach it. Its
-//! input ends when this program does, also by SIGKILL. What starts programs needs no `main` of a certain kind for that.
+//! The guard is a shell that only reads, in a process group of its own, so that signals of the
+//! terminal do not reach it. Its input ends when this program ends, also after SIGKILL. This works
+//! without any setup in `main`.
 
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind, Write};
@@ -17,7 +18,7 @@ use kamea::before_exit;
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::process::{Pid, Signal, kill_process_group};
 
-/// What the guard does.
+/// The script of the guard.
 const SCRIPT: &str = r#"
 trap '' HUP INT QUIT TERM
 groups=' '
@@ -36,23 +37,23 @@ static GUARD: LazyLock<Mutex<Guard>> = LazyLock::new(|| {
     Mutex::new(Guard::new())
 });
 
-/// The groups that were started, and the process that knows of them.
+/// The groups that were started, and the guard process.
 struct Guard {
     groups: BTreeSet<i32>,
-    /// What the guard reads; `None` if it could not be started, or has gone.
+    /// The input of the guard; `None` if it could not be started, or has ended.
     input: Option<ChildStdin>,
-    /// What it has not been told because it does not read.
+    /// Messages that the guard has not read yet.
     untold: Vec<u8>,
 }
 
-/// Has a group killed when this program ends.
+/// Registers a group, so that it is killed when this program ends.
 pub(super) fn watch(group: Pid) {
     let mut guard = lock();
     guard.groups.insert(group.as_raw_nonzero().get());
     guard.tell('+', group);
 }
 
-/// Takes that back. To be called while the number of the group cannot be another one's yet.
+/// Unregisters a group. Call this while the system cannot have reused the number of the group.
 pub(super) fn let_go(group: Pid) {
     let mut guard = lock();
     guard.groups.remove(&group.as_raw_nonzero().get());
@@ -93,7 +94,7 @@ impl Guard {
 
     fn kill_all(&self) {
         for group in self.groups.iter().filter_map(|id| Pid::from_raw(*id)) {
-            // Nobody may be left of it.
+            // The group may be empty by now.
             let _ = kill_process_group(group, Signal::KILL);
         }
     }
@@ -109,7 +110,7 @@ fn start() -> io::Result<ChildStdin> {
         .process_group(0)
         .spawn()?;
     let input = guard.stdin.take().ok_or(ErrorKind::BrokenPipe)?;
-    // A worker tells it of ends, and must not wait for it.
+    // Workers write to it when processes end, and must not wait.
     fcntl_setfl(&input, OFlags::NONBLOCK)?;
     Ok(input)
 }

@@ -1,14 +1,14 @@
-//! SIGHUP as messages: what a server is told by when its configuration or its log files have changed.
+//! SIGHUP as messages: it tells a server that its configuration or its log files have changed.
 
 use futures_lite::future::or;
 use kamea::{Component, Source, stopping};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// SIGHUP has come, once or several times.
+/// SIGHUP has arrived, once or several times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hangup;
 
-/// Sends a message whenever SIGHUP comes, which then no longer ends the process.
+/// Sends a message for each SIGHUP, which then no longer ends the process.
 ///
 /// # Examples
 ///

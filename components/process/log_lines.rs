@@ -1,4 +1,4 @@
-//! What a process says, as lines of the log.
+//! Writes the output of a process to the log, line by line.
 
 use bytes::Bytes;
 use kamea::{Component, Sink};
@@ -7,8 +7,8 @@ use log::Level;
 /// How much of a line is logged, in bytes.
 const LONGEST: usize = 4096;
 
-/// Logs each line of what comes in, behind a prefix. Control characters are escaped, and of a very long line only the beginning is
-/// logged.
+/// Logs each line of its input, after a prefix. Control characters are escaped, and a very long
+/// line is cut.
 ///
 /// # Examples
 ///
@@ -38,10 +38,10 @@ pub fn log_lines(prefix: String, level: Level) -> impl Component<Sink<Bytes>> + 
     }
 }
 
-/// Finds the lines in what comes in pieces.
+/// Finds the lines in input that arrives in pieces.
 #[derive(Debug, Default)]
 struct Lines {
-    /// The beginning of the present line.
+    /// The beginning of the current line.
     line: Vec<u8>,
 }
 
@@ -60,7 +60,7 @@ impl Lines {
         }
     }
 
-    /// Ends the present line, if there is one.
+    /// Ends the current line, if there is one.
     fn finish(&mut self, mut log: impl FnMut(&str)) {
         let line = std::mem::take(&mut self.line);
         let line = line.strip_suffix(b"\r").unwrap_or(&line);
@@ -70,7 +70,8 @@ impl Lines {
     }
 }
 
-/// Text that cannot do anything to a terminal: control characters, and those that change the direction of text, are escaped.
+/// Escapes text so that it is harmless in a terminal: control characters, and characters that
+/// change the direction of text.
 ///
 /// # Examples
 ///

@@ -1,4 +1,4 @@
-//! Processes: programs of the system as components, and what reaches our own process, its signals.
+//! Processes: programs of the system as components, and the signals that our own process receives.
 
 mod command;
 mod explain_start;
@@ -15,7 +15,7 @@ pub(crate) use explain_start::carriage_return;
 pub use hangups::{Hangup, hangups};
 pub use log_lines::{log_lines, printable};
 pub use pipe::{PipeReader, PipeWriter, read_pipe};
-/// A resource of a process that may be limited; see setrlimit(2).
+/// A resource of a process with a limit; see setrlimit(2).
 pub use rustix::process::Resource;
 /// A signal; see signal(7).
 pub use rustix::process::Signal;

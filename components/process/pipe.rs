@@ -11,7 +11,7 @@ use tokio::net::unix::pipe;
 
 use crate::stream::read_into_buffer;
 
-/// The end of a pipe that is read.
+/// The end of a pipe that we read.
 #[derive(Debug)]
 pub struct PipeReader(pipe::Receiver);
 
@@ -20,11 +20,12 @@ impl PipeReader {
         Ok(Self(pipe::Receiver::from_owned_fd(pipe.into())?))
     }
 
-    /// What has been written to the pipe, at least one byte, at most 64 KiB; nothing once all who could write have closed it.
+    /// Returns what has been written to the pipe, at least one byte, at most 64 KiB; empty once all
+    /// writers have closed it.
     ///
     /// # Errors
     ///
-    /// Whatever the system says.
+    /// The error of the system.
     pub async fn read(&mut self) -> io::Result<Bytes> {
         poll_fn(|cx| {
             loop {
@@ -40,7 +41,7 @@ impl PipeReader {
     }
 }
 
-/// Passes on what has been written to a pipe, until all who could write have closed it.
+/// Passes on what is written to a pipe, until all writers have closed it.
 pub fn read_pipe(pipe: PipeReader) -> impl Component<Source<Bytes>> + Send {
     let mut pipe = Some(pipe);
     async move |io: &mut Source<Bytes>| {
@@ -57,7 +58,7 @@ pub fn read_pipe(pipe: PipeReader) -> impl Component<Source<Bytes>> + Send {
     }
 }
 
-/// The end of a pipe that is written to. Dropping it is the end of what the process reads.
+/// The end of a pipe that we write to. When it is dropped, the process reads the end of its input.
 #[derive(Debug)]
 pub struct PipeWriter(pipe::Sender);
 
@@ -70,7 +71,7 @@ impl PipeWriter {
     ///
     /// # Errors
     ///
-    /// `BrokenPipe` if nobody reads it any more.
+    /// `BrokenPipe` if it has no reader any more.
     pub async fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             match self.0.try_write(bytes) {

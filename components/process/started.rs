@@ -1,4 +1,4 @@
-//! A process that was started: the leader of a group of its own.
+//! A started process: the leader of its own process group.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -20,8 +20,9 @@ use super::explain_start::explain_start;
 use super::unconfined::{found_file_limit, hand_over};
 use super::{Command, PipeReader, PipeWriter, guard, run_unconfined};
 
-/// A process that was started, the leader of a process group of its own. Dropping it kills the whole group, and so does the end of
-/// this program, in whatever way it comes: a process of its own, the guard, sees to that.
+/// A started process, the leader of its own process group. Dropping it kills the whole group. The
+/// end of this program, of any kind, kills the group too: a separate process, the guard, ensures
+/// that.
 ///
 /// # Examples
 ///
@@ -47,30 +48,33 @@ pub struct Process {
     pub stdout: Option<PipeReader>,
     /// Its standard error, if that is a pipe.
     pub stderr: Option<PipeReader>,
-    /// Becomes readable when the process ends (pidfd_open(2)); the event queue does not ask what kind of descriptor it is.
+    /// Becomes readable when the process ends (pidfd_open(2)); the event queue accepts any kind of
+    /// descriptor.
     exit: pipe::Receiver,
     group: Group,
 }
 
-/// How many processes are being started at once. A program that is loaded keeps a core busy, and those that wait for one stand in the way of everything
-/// else that runs there, our own workers before all; one more than there are cores, so that the next one is at hand when one has been loaded.
+/// Limits how many processes start at once. Loading a program keeps a core busy, and too many at
+/// once would slow everything else on the machine, above all our own workers. The limit is one more
+/// than the number of cores, so that the next program is ready when one has been loaded.
 static STARTS: LazyLock<Semaphore> = LazyLock::new(|| {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     Semaphore::new(cores + 1)
 });
 
 impl Process {
-    /// Starts a process. The program is loaded on a thread of the pool, not on the worker, and no more of them at once than there are cores, and one: the others
-    /// wait, in the order in which they came.
+    /// Starts a process. The program is loaded on a thread of the pool, not on the worker. At most
+    /// one more than the number of cores are loaded at once; further ones wait, in the order of
+    /// their calls.
     ///
     /// # Errors
     ///
-    /// Whatever the system says: the program is missing or may not be executed, its interpreter is missing, there are too many
-    /// processes.
+    /// The error of the system: the program is missing or may not be executed, its interpreter is
+    /// missing, or there are too many processes.
     ///
     /// # Panics
     ///
-    /// Outside of a worker.
+    /// If it is called outside a worker.
     pub async fn start(command: &Command) -> io::Result<Self> {
         let command = command.clone();
         let turn = STARTS.acquire().await.expect("nobody closes it");
@@ -92,16 +96,16 @@ impl Process {
         })
     }
 
-    /// Its number, which is its group's as well.
+    /// Returns its process id, which is also the id of its group.
     pub fn id(&self) -> u32 {
         self.group.id.as_raw_nonzero().get().unsigned_abs()
     }
 
-    /// Waits until it has ended; gives how. Its descendants may still run.
+    /// Waits until it has ended; returns its exit status. Its descendants may still run.
     ///
     /// # Errors
     ///
-    /// Whatever the system says.
+    /// The error of the system.
     pub async fn exited(&self) -> io::Result<ExitStatus> {
         loop {
             if let Some(status) = self.group.status()? {
@@ -113,7 +117,7 @@ impl Process {
 
     /// Sends a signal to the whole group.
     pub fn signal(&self, signal: Signal) {
-        // Nobody may be left who could get it.
+        // The group may be empty by now.
         let id = self.group.id;
         if kill_process_group(id, signal) == Err(Errno::PERM) {
             hand_over(move || {
@@ -123,7 +127,8 @@ impl Process {
     }
 }
 
-/// A process group whose leader has not been waited for, so that its number is not given to another one.
+/// A process group whose leader has not been waited for, so that the system cannot reuse its
+/// number.
 #[derive(Debug)]
 struct Group {
     leader: Option<Child>,
@@ -149,7 +154,8 @@ impl Group {
             (resource, limit)
         });
         if let Some(limit) = found_file_limit() {
-            // Of a process of another user only CAP_SYS_RESOURCE may change it: then it keeps ours, which is higher.
+            // Only CAP_SYS_RESOURCE may change the limits of another user's process: otherwise it
+            // keeps ours, which is higher.
             let _ = prlimit(Some(group.id), Resource::Nofile, limit);
         }
         for (resource, limit) in limits {
@@ -169,7 +175,7 @@ impl Group {
             .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    /// How the leader has ended, if it has; it stays to be waited for.
+    /// Returns how the leader has ended, if it has; it can still be waited for.
     fn status(&self) -> io::Result<Option<ExitStatus>> {
         let how = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         let status = waitid(WaitId::Pid(self.id), how)?;
@@ -195,7 +201,7 @@ impl Drop for Group {
             return;
         }
         if !matches!(leader.try_wait(), Ok(Some(_))) {
-            // It may take the system a moment to take a large process apart.
+            // The system may need a moment to remove a large process.
             drop(unblock(move || leader.wait()));
         }
     }

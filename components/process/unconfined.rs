@@ -1,7 +1,9 @@
-//! Threads that keep rights which the rest of a program gives up: they start processes, and read what was named at the start.
+//! Threads that keep privileges which the rest of a program drops: they start processes, and read
+//! files that were named at the start.
 //!
-//! On Linux a thread has its own user and its own sandbox, and a new thread inherits those of the thread that starts it. So
-//! threads that are started before a program confines itself stay unconfined, and so do the processes that they start.
+//! On Linux each thread has its own user and its own sandbox, and a new thread inherits those of
+//! its creator. So threads that start before a program confines itself stay unconfined, and so do
+//! the processes that they start.
 
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -30,14 +32,15 @@ pub struct UserIds {
     pub group: u32,
 }
 
-/// Starts threads that are not confined by what the program does to itself from now on. The calling thread must not have
-/// started others yet that are to be confined.
+/// Starts threads that stay unconfined when the program confines itself later. The calling thread
+/// must not have started other threads yet that should be confined.
 ///
-/// Processes start as `user`, unless their [`Command`](super::Command) says otherwise, or as the user of these threads.
+/// Processes start as `user`, or, if that is `None`, as the user of these threads. Their
+/// [`Command`](super::Command) may set another user.
 ///
 /// # Errors
 ///
-/// If the system does not let a thread start.
+/// If the system cannot start a thread.
 ///
 /// # Examples
 ///
@@ -58,7 +61,7 @@ pub fn start_unconfined_threads(count: usize, user: Option<UserIds>) -> io::Resu
         let thread = thread::Builder::new().name("unconfined".to_owned());
         thread.spawn(move || work(&queue))?;
     }
-    // Those of a second call end at once, because nobody keeps their queue.
+    // The threads of a second call end at once, because their queue is dropped.
     let _ = THREADS.set(Threads { jobs, user });
     Ok(())
 }
@@ -73,7 +76,8 @@ fn work(queue: &Mutex<Receiver<Job>>) {
     }
 }
 
-/// Runs a job that blocks on an unconfined thread, if there are such threads, and else as [`unblock`].
+/// Runs a blocking job on an unconfined thread, if there are such threads, or else like
+/// [`unblock`].
 ///
 /// # Panics
 ///
@@ -84,7 +88,7 @@ pub async fn run_unconfined<T: Send + 'static>(job: impl FnOnce() -> T + Send + 
     };
     let (done, result) = oneshot::channel();
     let job = move || {
-        // Whoever asked may have gone away meanwhile.
+        // The caller may have gone meanwhile.
         let _ = done.send(std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)));
     };
     let _ = threads.jobs.send(Box::new(job));
@@ -94,26 +98,27 @@ pub async fn run_unconfined<T: Send + 'static>(job: impl FnOnce() -> T + Send + 
     }
 }
 
-/// Runs a job on an unconfined thread, whenever that has time; says whether there is one.
+/// Queues a job for an unconfined thread; returns whether there is one.
 pub(super) fn hand_over(job: impl FnOnce() + Send + 'static) -> bool {
     let threads = THREADS.get();
     threads.is_some_and(|threads| threads.jobs.send(Box::new(job)).is_ok())
 }
 
-/// As which user processes start, if not as ours.
+/// The user for new processes, if it differs from ours.
 pub(super) fn default_user() -> Option<UserIds> {
     THREADS.get()?.user
 }
 
 static FOUND_FILE_LIMIT: OnceLock<Rlimit> = OnceLock::new();
 
-/// Lets this process have as many open files as the system allows it at all, since a connection is one; gives how many those
-/// are, if there is a limit. Processes that are started later get back the limit that was found: programs exist that close
-/// every descriptor up to it, or that fail with numbers above 1,024.
+/// Raises the limit of open files of this process to the maximum that the system allows, since each
+/// connection needs one; returns the new limit, if there is one. Processes that are started later
+/// get the original limit back: some programs close every descriptor up to the limit, or fail with
+/// numbers above 1,024.
 ///
 /// # Errors
 ///
-/// If the system does not let the limit be raised.
+/// If the system does not allow the limit to be raised.
 ///
 /// # Examples
 ///
@@ -133,7 +138,7 @@ pub fn raise_file_limit() -> io::Result<Option<u64>> {
     Ok(limit.maximum)
 }
 
-/// The limit of open files that processes are given back, if ours was raised.
+/// The limit of open files for new processes, if ours was raised.
 pub(super) fn found_file_limit() -> Option<Rlimit> {
     FOUND_FILE_LIMIT.get().cloned()
 }

@@ -20,52 +20,54 @@ use kamea::{
 
 use super::{Command, PipeReader, PipeWriter, Process, Stdio};
 
-/// The ports of [`unix_process`]. Of a standard stream that is not linked, the process has ours; of its input, none.
+/// The ports of [`unix_process`]. If a standard output or error is not linked, the process inherits
+/// ours; if the input is not linked, it is empty.
 #[derive(Debug, Ports)]
 pub struct ProcessPorts {
-    /// What it is to read. It reads to the end when this closes.
+    /// Its standard input. The process reads the end when this port ends.
     pub stdin: Option<Inbox<Bytes>>,
-    /// What it writes. Once nobody takes that any more, it is killed.
+    /// Its standard output. When nobody takes it any more, the process is killed.
     pub stdout: Option<Outbox<Bytes>>,
-    /// What it complains of.
+    /// Its standard error.
     pub stderr: Option<Outbox<Bytes>>,
-    /// How it has ended: after everything else.
+    /// Its exit status: after all output.
     pub status: Option<Outbox<ExitStatus>>,
 }
 
-/// Why a process is no more, or never was.
+/// A process could not be started, or was ended.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProcessError {
     /// It could not be started.
     #[error("cannot start {}: {error}", program.display())]
     Start {
-        /// What was to be started.
+        /// The program.
         program: OsString,
-        /// Why not.
+        /// The reason.
         error: io::Error,
     },
-    /// It ran for too long.
+    /// It ran longer than its deadline.
     #[error("{} was killed: it ran for more than {} s", program.display(), deadline.as_secs_f64())]
     Deadline {
-        /// What was started.
+        /// The program.
         program: OsString,
-        /// How long it had.
+        /// The deadline.
         deadline: Duration,
     },
 }
 
-/// Runs a program of the system, in a process group of its own, once.
+/// Runs a program of the system once, in its own process group.
 ///
-/// What is written to its pipes travels with backpressure, both ways at once. It ends when the process has, and its pipes have been
-/// read to their ends; descendants that hold them open are given [`Command::linger`] more. When it ends, or is dropped, the whole
-/// group is killed. That the process fails is no fault: its status says so.
+/// Its pipes have backpressure, in both directions. It ends when the process has ended and its
+/// pipes have been read to their ends; if descendants hold them open, it waits at most
+/// [`Command::linger`]. When it ends, or is dropped, the whole group is killed. A process that
+/// fails is not a fault: its status reports that.
 ///
-/// In a pipeline its standard input and output are the ends that count.
+/// In a pipeline, its standard input and output are the ends that are linked.
 ///
 /// # Faults
 ///
-/// [`ProcessError`]: the process cannot be started, or runs for longer than its deadline.
+/// [`ProcessError`]: the process cannot be started, or runs longer than its deadline.
 ///
 /// # Examples
 ///
@@ -110,7 +112,7 @@ async fn run(command: &Command, io: &mut ProcessPorts) -> Result<ExitStatus, End
     let stdout = pass_on(process.stdout.take(), io.stdout.as_ref());
     let stderr = pass_on(process.stderr.take(), io.stderr.as_ref());
     let stderr = async {
-        // What it complains of may go unheard.
+        // If nobody receives its standard error, it is dropped.
         let _ = stderr.await;
         Ok(())
     };
@@ -130,7 +132,7 @@ async fn run(command: &Command, io: &mut ProcessPorts) -> Result<ExitStatus, End
     or(ending, feeding).await
 }
 
-/// The command with its standard streams as they are linked.
+/// Returns the command with its standard streams set according to the links.
 fn with_ports(command: &Command, io: &ProcessPorts) -> Command {
     let mut command = command.clone();
     let unlinked = |is_linked: bool, stdio: &mut Stdio, otherwise: Stdio| {
@@ -144,12 +146,12 @@ fn with_ports(command: &Command, io: &ProcessPorts) -> Command {
     command
 }
 
-/// Passes on what it is to read; never ends by itself, because there is more to wait for.
+/// Writes its standard input; never ends by itself, because other events may still come.
 async fn feed<T>(inbox: Option<&mut Inbox<Bytes>>, pipe: Option<PipeWriter>) -> T {
     if let (Some(inbox), Some(mut pipe)) = (inbox, pipe) {
         while let Some(bytes) = inbox.next().await {
             if pipe.write_all(&bytes).await.is_err() {
-                // It does not read on, which is its good right.
+                // The process has stopped reading, which is allowed.
                 break;
             }
         }
@@ -169,7 +171,7 @@ async fn pass_on(
             outbox.closed().await;
             Err(Closed(Bytes::new()))
         };
-        // A pipe that cannot be read has come to its end.
+        // A pipe that cannot be read has ended.
         let read = async { Ok(pipe.read().await.unwrap_or_default()) };
         let bytes = or(unwanted, read).await?;
         if bytes.is_empty() {

@@ -17,20 +17,21 @@ use kamea::random;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Conditions {
-    /// How long bytes are on their way at the most. Those of one direction keep their order; connections overtake each other.
+    /// The maximum delay of bytes. Bytes in one direction keep their order; connections can
+    /// overtake each other.
     pub latency: Duration,
-    /// How likely it is that a read or a write moves only a part of what it could, from 0 to 1.
+    /// The probability that a read or a write is partial, from 0 to 1.
     pub fragmentation: f64,
-    /// How many bytes of one direction may be on their way or unread.
+    /// The limit for bytes of one direction that are on their way or unread.
     pub window: usize,
-    /// How likely it is that the connection is lost, from 0 to 1: reset, or silent for ever.
+    /// The probability that the connection is lost, from 0 to 1: reset, or silent for ever.
     pub loss: f64,
-    /// By when it is lost, if it is.
+    /// The latest time of the loss.
     pub lifetime: Duration,
 }
 
 impl Default for Conditions {
-    /// A good connection: up to 1 ms, whole reads and writes, 64 KiB, never lost.
+    /// A good connection: a delay up to 1 ms, no partial reads and writes, 64 KiB, never lost.
     fn default() -> Self {
         Self {
             latency: Duration::from_millis(1),
@@ -43,9 +44,9 @@ impl Default for Conditions {
 }
 
 impl Conditions {
-    /// Any conditions, good or bad, drawn from the seed; but the connection is not lost.
+    /// Any conditions, good or bad, drawn from the seed; but the connection is never lost.
     pub fn drawn() -> Self {
-        // Over a connection that is both slow and narrow no request would come in time.
+        // Over a connection that is both slow and narrow, requests would time out.
         let (latency, window) = match random::usize(..40) {
             0 => (1_000, 1),
             _ => (
@@ -61,7 +62,7 @@ impl Conditions {
         }
     }
 
-    /// The same, but the connection may be lost, as likely as not.
+    /// The same, but the connection is lost with a probability of one half.
     #[must_use]
     pub fn and_lost(self) -> Self {
         Self { loss: 0.5, ..self }

@@ -1,4 +1,4 @@
-//! A disk without files: it takes the place of that of the system in a simulation.
+//! A disk without files: it replaces the disk of the system in a simulation.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,13 +13,14 @@ use rustix::io::Errno;
 
 use crate::file::Existing;
 
-/// How long a read or write takes at the most.
+/// The maximum time for a read or write.
 const LATENCY: Duration = Duration::from_millis(10);
 
-/// How many bytes are read at a time at the most.
+/// The maximum number of bytes for one read.
 const CHUNK: usize = 128 * 1024;
 
-/// A disk: whoever has a clone of it can reach its files. It has a size, so that it can be full, and it is as slow as it pleases.
+/// A disk: all its clones share its files. It has a size, so that it can be full, and a random
+/// delay.
 ///
 /// # Examples
 ///
@@ -49,7 +50,7 @@ pub struct Disk {
     failure: f64,
 }
 
-/// What a disk could not do.
+/// An error of a disk.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} {}: {error}", path.display())]
 struct Refused {
@@ -59,7 +60,7 @@ struct Refused {
 }
 
 impl Disk {
-    /// An empty disk of this size, in bytes.
+    /// Creates an empty disk of this size, in bytes.
     pub fn new(capacity: usize) -> Self {
         Self {
             content: Arc::default(),
@@ -68,7 +69,7 @@ impl Disk {
         }
     }
 
-    /// The same disk, of which each read or write fails with this probability, from 0 to 1.
+    /// Returns the same disk; each read or write fails with this probability, from 0 to 1.
     #[must_use]
     pub fn failing(self, probability: f64) -> Self {
         Self {
@@ -77,21 +78,21 @@ impl Disk {
         }
     }
 
-    /// Puts a file on the disk, or replaces it; it may be larger than the space that is left.
+    /// Stores a file on the disk, or replaces it; it may be larger than the space that is left.
     pub fn put(&self, path: impl Into<PathBuf>, content: impl Into<Vec<u8>>) {
         self.lock().insert(path.into(), content.into());
     }
 
-    /// What is in a file, if there is one.
+    /// Returns the contents of a file, if it exists.
     pub fn contents(&self, path: impl AsRef<Path>) -> Option<Vec<u8>> {
         self.lock().get(path.as_ref()).cloned()
     }
 
-    /// Reads a file, in chunks of any size; in the place of [`read_file`](crate::file::read_file).
+    /// Reads a file, in chunks of any size; replaces [`read_file`](crate::file::read_file).
     ///
     /// # Faults
     ///
-    /// If there is no such file, or the disk fails.
+    /// If the file does not exist, or the disk fails.
     pub fn read_file(
         &self,
         path: impl Into<PathBuf>,
@@ -111,11 +112,12 @@ impl Disk {
         }
     }
 
-    /// Writes each message to a file, and makes it if it is not there; in the place of [`write_file`](crate::file::write_file).
+    /// Writes each message to a file, and creates it if it is missing; replaces
+    /// [`write_file`](crate::file::write_file).
     ///
     /// # Faults
     ///
-    /// If the disk is full, or fails. What had space has been written.
+    /// If the disk is full, or fails. The bytes that fit have been written.
     pub fn write_file<T: Message + AsRef<[u8]>>(
         &self,
         path: impl Into<PathBuf>,
@@ -167,7 +169,7 @@ impl Disk {
         Ok(count)
     }
 
-    /// Takes the time that a read or write takes; may fail.
+    /// Waits as long as a read or write takes; may fail.
     async fn work(&self) -> Result<(), Errno> {
         sleep(random::duration(LATENCY)).await;
         if random::chance(self.failure) {

@@ -1,4 +1,4 @@
-//! One end of a simulated connection: what TCP would do, and all that it may do at its worst.
+//! One end of a simulated connection: it behaves like TCP, including its worst cases.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -18,7 +18,8 @@ use crate::net::ByteStream;
 /// How much of a file is sent at once, in bytes.
 const SEGMENT: usize = 16 * 1024;
 
-/// One end of a simulated connection. Inside of a [`Socket`](crate::net::Socket) it is used like a connection of the system.
+/// One end of a simulated connection. A [`Socket`](crate::net::Socket) uses it like a connection of
+/// the system.
 #[derive(Debug)]
 pub struct Endpoint {
     connection: Arc<Mutex<Connection>>,
@@ -44,37 +45,37 @@ impl Side {
 #[derive(Debug)]
 struct Connection {
     conditions: Conditions,
-    /// From when on nothing arrives any more.
+    /// The time from which nothing arrives any more.
     silent_from: Option<Instant>,
     client: End,
     server: End,
 }
 
-/// What one end knows: what is on its way to it, and who waits there.
+/// The state of one end: the bytes on their way to it, and the tasks that wait there.
 #[derive(Debug)]
 struct End {
     address: SocketAddr,
-    /// What is on its way, with the moment at which it arrives.
+    /// The pieces on their way, with their arrival times.
     arriving: VecDeque<(Instant, Vec<u8>)>,
-    /// What has arrived and has not been read.
+    /// Bytes that have arrived and have not been read.
     unread: VecDeque<u8>,
-    /// How many bytes both are.
+    /// The number of bytes in both.
     length: usize,
-    /// When the last of it arrives: nothing overtakes it.
+    /// The arrival time of the last piece: nothing overtakes it.
     last: Instant,
-    /// When the end of what the other end says arrives.
+    /// The arrival time of the end of the stream.
     end: Option<Instant>,
-    /// When the connection is reset, as seen from here.
+    /// The time of the reset, as seen from here.
     reset: Option<Instant>,
-    /// Whether nobody reads any more.
+    /// Whether the reader has gone.
     is_closed: bool,
-    /// Whether it has said that it will write no more.
+    /// Whether it has announced that it will write no more.
     is_finished: bool,
     reader: Wait,
     writer: Wait,
 }
 
-/// Somebody who waits for bytes or for space, and for the next moment at which something happens.
+/// A task that waits for bytes or for space, and the next time at which something happens.
 #[derive(Debug, Default)]
 struct Wait {
     waker: Option<Waker>,
@@ -129,7 +130,8 @@ impl End {
     fn is_reset(&mut self) -> bool {
         let is_reset = has_come(self.reset);
         if is_reset {
-            // "the reset packet might erase the client's unacknowledged input buffers" (RFC 9112 section 9.6)
+            // "the reset packet might erase the client's unacknowledged input buffers" (RFC 9112
+            // section 9.6)
             self.arriving.clear();
             self.unread.clear();
         }
@@ -181,7 +183,7 @@ impl Connection {
         random::duration(self.conditions.latency)
     }
 
-    /// When what is sent now arrives at `side`: not before what was sent earlier.
+    /// Returns when bytes sent now arrive at `side`: not before those that were sent earlier.
     fn draw_arrival(&mut self, side: Side) -> Instant {
         let moment = now() + self.draw_latency();
         let end = self.end(side);
@@ -189,13 +191,13 @@ impl Connection {
         end.last
     }
 
-    /// How many more bytes may be on their way to `side`.
+    /// Returns how many more bytes may be on their way to `side`.
     fn space(&mut self, side: Side) -> usize {
         let window = self.conditions.window;
         window.saturating_sub(self.end(side).length)
     }
 
-    /// How many of so many bytes move at once.
+    /// Returns how many of these bytes move at once.
     fn draw_part(&self, most: usize) -> usize {
         if most > 1 && random::chance(self.conditions.fragmentation) {
             random::usize(1..=most)
@@ -204,7 +206,8 @@ impl Connection {
         }
     }
 
-    /// Has `side` learn that the connection has been reset, because something came to the other end when that was closed already.
+    /// Tells `side` that the connection was reset, because bytes arrived at the other end after
+    /// that had closed.
     fn reset(&mut self, side: Side, sent: Instant) {
         if self.is_silent() {
             return;
@@ -227,7 +230,7 @@ impl Connection {
 }
 
 impl Endpoint {
-    /// Both ends of a new connection: the client's and the server's.
+    /// Creates both ends of a new connection: the client's and the server's.
     pub(super) fn pair(
         conditions: Conditions,
         client: SocketAddr,
@@ -356,7 +359,7 @@ impl ByteStream for Endpoint {
 }
 
 impl Drop for Endpoint {
-    /// Closes it: what has not been read, or still comes, is answered with a reset.
+    /// Closes it: unread bytes, or bytes that arrive later, cause a reset.
     fn drop(&mut self) {
         let mut connection = self.lock();
         let end = connection.end(self.side);

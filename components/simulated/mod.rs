@@ -1,5 +1,5 @@
-//! A simulated world: components that take the place of those which touch the real one, for graphs that run under a
-//! [`Simulation`](kamea::Simulation). Everything that may happen here is drawn from the seed.
+//! A simulated world: components that replace those with real I/O, for graphs that run under a
+//! [`Simulation`](kamea::Simulation). All random events are drawn from the seed.
 
 mod conditions;
 mod disk;

@@ -1,4 +1,4 @@
-//! A network without sockets: it takes the place of that of the system in a simulation.
+//! A network without sockets: it replaces the network of the system in a simulation.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,9 +17,9 @@ use crate::net::{Accepted, Socket, Transport};
 /// How many connections may wait to be accepted.
 const BACKLOG: usize = 128;
 
-/// A network: whoever has a clone of it is connected to it.
+/// A network: all its clones share it.
 ///
-/// What goes wrong in it is what [`Conditions`] say, which each connection has of its own.
+/// Its [`Conditions`] decide what goes wrong, separately for each connection.
 ///
 /// # Examples
 ///
@@ -67,7 +67,7 @@ struct Shared {
 }
 
 impl Network {
-    /// A network; `conditions` are those of each connection, drawn when it is made.
+    /// Creates a network; `conditions` returns those of each new connection.
     pub fn new(conditions: impl Fn() -> Conditions + Send + Sync + 'static) -> Self {
         Self(Arc::new(Shared {
             conditions: Box::new(conditions),
@@ -76,8 +76,9 @@ impl Network {
         }))
     }
 
-    /// Accepts the connections to `address`, from now on, until nobody takes them any more; in the place of [`net::accept`](crate::net::accept). It
-    /// ends also when nobody is left on the network who could connect.
+    /// Accepts the connections to `address` from now on, until nobody takes them any more; replaces
+    /// [`net::accept`](crate::net::accept). It also ends when no possible client is left on the
+    /// network.
     pub fn accept(&self, address: SocketAddr) -> impl Component<Source<Accepted>> + Send + use<> {
         let (connections, mut queue) = link(BACKLOG);
         self.listeners(|listeners| listeners.insert(address, connections));
@@ -94,7 +95,7 @@ impl Network {
         }
     }
 
-    /// Connects to `address`, from an address of its own.
+    /// Connects to `address`, from its own new address.
     ///
     /// # Errors
     ///

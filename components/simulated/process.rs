@@ -1,4 +1,4 @@
-//! A process that is none: it takes the place of a program of the system in a simulation.
+//! A process without a program: it replaces a program of the system in a simulation.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -10,8 +10,9 @@ use kamea::{Component, End, random};
 
 use crate::process::{ProcessPorts, Signal};
 
-/// Runs `program` as if it were a process, in the place of [`unix_process`](crate::process::unix_process): what it gives is its exit status, a number. As likely
-/// as not it is killed by a signal before, at any moment of `lifetime`.
+/// Runs `program` as if it were a process; replaces [`unix_process`](crate::process::unix_process).
+/// The program returns its exit status, a number. With a probability of one half, it is killed by a
+/// signal earlier, at a random time within `lifetime`.
 ///
 /// # Examples
 ///
@@ -69,7 +70,7 @@ pub fn process(
             Ok::<_, End>(ExitStatus::from_raw(Signal::KILL.as_raw()))
         };
         let status = or(killed, run).await?;
-        // What it had open is closed before anybody can hear of its end.
+        // Its open ports are closed before anybody can learn of its end.
         (io.stdin, io.stdout, io.stderr) = (None, None, None);
         if let Some(outbox) = &io.status {
             outbox.send(status).await?;

@@ -5,8 +5,8 @@ use std::hash::Hash;
 
 use kamea::{Component, Message, Pipe};
 
-/// Counts messages by a key that `key` finds in each, and sends each key with its count when upstream ends, the largest
-/// counts first. It keeps all keys.
+/// Counts messages by a key that `key` finds in each, and sends each key with its count when
+/// upstream ends, the largest counts first. It keeps all keys.
 ///
 /// # Examples
 ///

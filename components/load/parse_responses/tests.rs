@@ -50,7 +50,8 @@ impl Step {
     }
 }
 
-/// What is told: the status and length of responses, the class of faults, `again` for what is to be sent again, and connections that are hung up.
+/// What is told: the status and length of responses, the class of faults, `again` for what is to be
+/// sent again, and connections that are hung up.
 fn told(terms: Terms, method: &Method, requests: usize, steps: &[Step]) -> String {
     let mut graph = Graph::new("parser alone");
     let parser = graph.add("parser", parse_responses(terms));
@@ -132,7 +133,8 @@ fn every_request_has_one_outcome_and_faults_are_told_apart() {
             ],
             "200/2 200/2",
         ),
-        // "[...] the connection will not persist after the current response" (RFC 9112, 9.3): nothing behind it is answered.
+        // "[...] the connection will not persist after the current response" (RFC 9112, 9.3):
+        // nothing behind it is answered.
         (
             4,
             &[

@@ -1,11 +1,13 @@
 //! A graph as a picture: boxes in layers from left to right, and links that bend around them.
 //!
-//! A component stands in the layer behind all that feed it. A link over several layers has a place in each of them, like a box without
-//! width, so that it runs beside the boxes. The order in a layer follows the neighbours in the next one, a few times back and forth.
+//! The layer of a component is to the right of all components that feed it. A link over several
+//! layers has a place in each of them, like a box without width, so that it passes beside the
+//! boxes. The order in a layer follows the neighbours in the next one, in a few passes back and
+//! forth.
 
 use std::fmt::Write as _;
 
-/// What is drawn: boxes with texts, and the links between them, each of which has a text.
+/// The input of the drawing: boxes with texts, and the links between them, each with a text.
 #[derive(Debug, Default)]
 pub(super) struct Picture {
     pub(super) boxes: Vec<String>,
@@ -18,7 +20,7 @@ pub(super) struct Link {
     pub(super) from: usize,
     pub(super) to: usize,
     pub(super) text: String,
-    /// Whether it leads back: it is drawn dashed, below everything.
+    /// Whether it is a feedback link: it is drawn dashed, below everything.
     pub(super) back: bool,
 }
 
@@ -28,28 +30,28 @@ const BOX_HEIGHT: f64 = 28.0;
 const GAP: f64 = 26.0;
 const MARGIN: f64 = 16.0;
 
-/// How often the order in the layers, and the places in them, are improved.
+/// How often the order and the positions in the layers are improved.
 const SWEEPS: usize = 8;
 
-/// Something in a layer: a box, or the place where a link passes.
+/// A place in a layer: a box, or the point where a link passes.
 struct Place {
     layer: usize,
-    /// 0 where a link passes.
+    /// 0 for a link that passes.
     width: f64,
     x: f64,
     y: f64,
 }
 
 struct Layout {
-    /// The boxes, then where links pass.
+    /// The boxes, then the points where links pass.
     places: Vec<Place>,
     layers: Vec<Vec<usize>>,
-    /// For each link the places that it goes through, its two boxes among them.
+    /// For each link, the places on its path, including its two boxes.
     paths: Vec<Vec<usize>>,
 }
 
 impl Picture {
-    /// The picture as SVG; it follows the light or dark colours of who looks at it.
+    /// Returns the picture as SVG; it follows the light or dark colours of the viewer.
     pub(super) fn to_svg(&self) -> String {
         let mut layout = Layout::new(self);
         layout.order();
@@ -97,10 +99,10 @@ impl Picture {
         svg + "</svg>\n"
     }
 
-    /// The layer of each box: one behind the last of those that feed it.
+    /// Returns the layer of each box: one more than the last layer of those that feed it.
     fn layers(&self) -> Vec<usize> {
         let mut layers = vec![0; self.boxes.len()];
-        // Without circles, the longest way has fewer links than there are boxes.
+        // Without circles, the longest path has fewer links than there are boxes.
         for _ in 0..self.boxes.len() {
             for link in self.links.iter().filter(|link| !link.back) {
                 layers[link.to] = layers[link.to].max(layers[link.from] + 1);
@@ -149,7 +151,8 @@ impl Layout {
         }
     }
 
-    /// The mean of what `value` gives for the neighbours of a place in an adjoining layer, if it has any.
+    /// Returns the mean of `value` over the neighbours of a place in an adjoining layer, if it has
+    /// any.
     fn mean(&self, place: usize, layer: usize, value: impl Fn(usize) -> f64) -> Option<f64> {
         let (mut sum, mut count) = (0.0, 0.0);
         for step in self.paths.iter().flat_map(|path| path.windows(2)) {
@@ -163,7 +166,8 @@ impl Layout {
         (count > 0.0).then(|| sum / count)
     }
 
-    /// Pairs of a layer and the one beside it that it is to follow: forwards, backwards, and again.
+    /// Returns pairs of a layer and the adjoining one that it follows: forwards, backwards, and
+    /// again.
     fn sweeps(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
         let count = self.layers.len();
         let forwards = (1..count).map(|layer| (layer, layer - 1));
@@ -230,7 +234,7 @@ impl Layout {
         }
     }
 
-    /// Puts the places of a layer where they are wanted, as far as each needs room of its own.
+    /// Moves the places of a layer to the wanted positions, as far as they do not overlap.
     fn stack(&mut self, layer: &[usize], wanted: impl Fn(usize) -> f64) {
         let (mut lowest, mut error) = (f64::MIN, 0.0);
         for (rank, place) in layer.iter().enumerate() {
@@ -244,7 +248,7 @@ impl Layout {
         }
     }
 
-    /// A link forwards, and where its text stands.
+    /// Returns the curve of a forward link, and the position of its text.
     fn curve(&self, path: &[usize]) -> (String, f64, f64) {
         let (first, second) = (&self.places[path[0]], &self.places[path[1]]);
         let (mut x, mut y) = (first.x + first.width, first.y);
@@ -262,12 +266,12 @@ impl Layout {
         (curve, text.0, text.1)
     }
 
-    /// A link backwards, below everything.
+    /// Returns the curve of a backward link, below everything.
     fn curve_back(&self, link: &Link, y: f64) -> (String, f64, f64) {
         let middle = |place: &Place| (place.x + place.width / 2.0, place.y + BOX_HEIGHT / 2.0);
         let (from, from_y) = middle(&self.places[link.from]);
         let (to, to_y) = middle(&self.places[link.to]);
-        // The two ends of a link from a box to itself are apart.
+        // The two ends of a link from a box to itself are at different positions.
         let (from, to) = if link.from == link.to {
             (from + 12.0, to - 12.0)
         } else {
@@ -314,7 +318,8 @@ mod tests {
         }
     }
 
-    /// Boxes that do not lie on each other, and links that all lead to the right, whatever is linked to what.
+    /// Boxes that do not lie on each other, and links that all lead to the right, whatever is
+    /// linked to what.
     #[test]
     fn boxes_have_room_and_links_lead_to_the_right() {
         let mut seed = 7_u64;

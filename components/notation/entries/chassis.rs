@@ -1,4 +1,4 @@
-//! Components that run other components, or bring them together.
+//! Components that run other components, or connect them.
 
 use std::num::{NonZeroU16, NonZeroUsize};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::notation::parameter::{LineOf, NotHere};
 use crate::notation::words::Mapping;
 use crate::stream::one_shot;
 
-/// What goes into a line in parentheses, and what comes out of it.
+/// The input and output types of a line in parentheses.
 trait Line {
     type In: Message + Clone;
     type Out: Message;
@@ -27,7 +27,7 @@ impl<A: Message + Clone, B: Message> Line for (A, B) {
     type Out = B;
 }
 
-/// A line that is made for a message, and gets that alone.
+/// A line that is created for one message, and receives only that message.
 fn for_message<L: Line>(
     line: &LineOf<Pipe<L::In, L::Out>>,
     message: L::In,
@@ -41,7 +41,8 @@ pub(super) fn entries() -> Vec<Entry> {
             "carousel" = carousel in "chassis/carousel.rs" for [
                 (String, String), (String, Bytes), (Bytes, Bytes), (Bytes, String)
             ] {
-                /// What is made of each configuration: a line that gets it as its only message.
+                /// The line that each configuration creates: it receives the configuration as its
+                /// only message.
                 line: LineOf<Pipe<<T as Line>::In, <T as Line>::Out>>,
                 => carousel(move |message| for_message::<T>(&line, message))
             }
@@ -65,9 +66,9 @@ pub(super) fn entries() -> Vec<Entry> {
             "inactivity_timeout" = inactivity_timeout in "chassis/inactivity.rs"
                 for [Bytes, String, u64]
             {
-                /// How long nothing may go in or come out.
+                /// The idle timeout.
                 limit: Duration,
-                /// What is ended then.
+                /// The line to end.
                 line: LineOf<Pipe<T, T>>,
                 => inactivity_timeout(limit, line.make())
             }
@@ -76,7 +77,7 @@ pub(super) fn entries() -> Vec<Entry> {
             "time_to_live" = time_to_live in "chassis/time_to_live.rs" for [Bytes, String, u64] {
                 /// How long it may run.
                 limit: Duration,
-                /// What is ended then.
+                /// The line to end.
                 line: LineOf<Pipe<T, T>>,
                 => time_to_live(limit, line.make())
             }
@@ -97,7 +98,7 @@ pub(super) fn entries() -> Vec<Entry> {
         },
         component! {
             "publish_to" = publish_to in "chassis/publish_to.rs" for [Bytes, String, u64] {
-                /// The plane of the text.
+                /// The backplane of the text.
                 plane: Backplane<T>,
                 /// The topic.
                 topic: String,
@@ -106,7 +107,7 @@ pub(super) fn entries() -> Vec<Entry> {
         },
         component! {
             "sequence" = sequence in "chassis/sequence.rs" for [Bytes, String, u64] {
-                /// What runs one after another: each a line that begins with a source.
+                /// The lines to run, one after another: each begins with a source.
                 lines: Vec<LineOf<Source<T>>>,
                 => {
                     let mut lines = lines.iter().map(LineOf::make);
@@ -122,7 +123,7 @@ pub(super) fn entries() -> Vec<Entry> {
         },
         component! {
             "subscribe_to" = subscribe_to in "chassis/subscribe_to.rs" for [Bytes, String, u64] {
-                /// The plane of the text.
+                /// The backplane of the text.
                 plane: Backplane<T>,
                 /// The topic.
                 topic: String,
@@ -131,7 +132,7 @@ pub(super) fn entries() -> Vec<Entry> {
         },
         component! {
             "tee" = tee in "chassis/tee.rs" for [Bytes, String, u64] {
-                /// What gets a copy of everything.
+                /// The line that receives a copy of every message.
                 line: LineOf<Sink<T>>,
                 => tee(line.make())
             }
@@ -139,18 +140,19 @@ pub(super) fn entries() -> Vec<Entry> {
     ]
 }
 
-/// For connections it is what serves them, and has no outbox.
+/// For connections it is the line that serves them, without an outbox.
 fn each_message() -> Entry {
     let mut each = component! {
         "each" = each in "chassis/each.rs" for [
             (String, String), (String, Bytes), (String, u64),
             (Bytes, Bytes), (Bytes, String), (Bytes, u64)
         ] {
-            /// What is run for each message: a line that gets it as its only one, or what the client of a connection sends.
+            /// The line that runs for each message: its only input is the message, or the bytes of
+            /// a client.
             line: LineOf<Pipe<<T as Line>::In, <T as Line>::Out>>,
-            /// Only for messages: how many run at once, 256 otherwise.
+            /// Only for messages: how many run at once, 256 by default.
             at_most: Option<NonZeroUsize>,
-            /// Only for messages: whether they run on all workers, as connections do anyway.
+            /// Only for messages: whether they run on all workers; connections always do.
             spread: Option<bool>,
             => {
                 let mut each = each(move |message| for_message::<T>(&line, message));
@@ -163,7 +165,7 @@ fn each_message() -> Entry {
     };
     let connections = component! {
         "each" = each in "chassis/each.rs" for [Accepted] {
-            /// What the client sends goes in, what comes out is sent to it.
+            /// Its inbox receives the bytes of the client, its output is sent to the client.
             line: LineOf<Pipe<Bytes, Bytes>>,
             /// Not for connections.
             at_most: NotHere,

@@ -12,7 +12,7 @@ pub(super) fn entries() -> Vec<Entry> {
     vec![
         component! {
             "follow" = follow in "file/follow.rs" {
-                /// The file; it need not be there yet.
+                /// The file; it may be created later.
                 path: PathBuf,
                 => follow(path)
             }
@@ -28,7 +28,7 @@ pub(super) fn entries() -> Vec<Entry> {
             "slice_file" = slice_file in "file/slice_file.rs" {
                 /// The file.
                 path: PathBuf,
-                /// How many bytes a slice has.
+                /// The length of a slice in bytes.
                 length: AboveZero<Size>,
                 => slice_file(path, length.0.0 as u64)
             }
@@ -37,7 +37,7 @@ pub(super) fn entries() -> Vec<Entry> {
             "write_file" = write_file in "file/write_file.rs" {
                 /// The file.
                 path: PathBuf,
-                /// Whether what it has stays, and what is written comes behind it.
+                /// Whether the existing contents stay, and new bytes are appended.
                 append: bool = "no",
                 => write_file::<Bytes>(
                     path,

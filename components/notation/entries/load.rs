@@ -15,7 +15,7 @@ pub(super) fn entries() -> Vec<Entry> {
             "load.parse_responses" = parse_responses in "load/parse_responses.rs" {
                 /// How long a response may take.
                 within: Duration = "10s",
-                /// Whether a connection is kept for further requests.
+                /// Whether a connection stays open for further requests.
                 keep_alive: bool = "yes",
                 => parse_responses(Terms { within, keep_alive })
             }

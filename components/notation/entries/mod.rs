@@ -1,4 +1,4 @@
-//! The components of this package, as a text describes them: a file for each folder.
+//! The components of this package in the notation: one file for each folder.
 
 mod chassis;
 mod console;
@@ -17,7 +17,7 @@ mod words;
 use super::catalogue::component;
 use super::entry::Entry;
 
-/// All of them.
+/// Returns all of them.
 pub(super) fn all() -> Vec<Entry> {
     let folders = [
         chassis::entries(),

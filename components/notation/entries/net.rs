@@ -21,7 +21,7 @@ pub(super) fn entries() -> Vec<Entry> {
             "answer" = answer in "notation/servers.rs" {
                 /// The line, of bytes.
                 line: LineOf<Pipe<Bytes, Bytes>>,
-                /// The media type of what it gives.
+                /// The media type of its output.
                 type_: String = "text/plain; charset=utf-8",
                 => answer(line, &type_)?
             }
@@ -72,7 +72,8 @@ pub(super) fn entries() -> Vec<Entry> {
         },
         component! {
             "serve_connections" = serve_connections in "net/serve_connections.rs" {
-                /// What serves a connection: a line that gets what the client sends, and gives what is sent to it.
+                /// The line that serves a connection: its input is what the client sends, its
+                /// output is sent back.
                 line: LineOf<Pipe<Bytes, Bytes>>,
                 => serve_connections(move || line.make())
             }
@@ -97,7 +98,8 @@ pub(super) fn entries() -> Vec<Entry> {
             "tcp_server" = tcp_server in "net/tcp_server.rs" {
                 /// Where it listens, as host:port.
                 address: String,
-                /// What serves a connection: a line that gets what the client sends, and gives what is sent to it.
+                /// The line that serves a connection: its input is what the client sends, its
+                /// output is sent back.
                 line: LineOf<Pipe<Bytes, Bytes>>,
                 => tcp_server(address, move || line.make())
             }
@@ -118,9 +120,10 @@ pub(super) fn entries() -> Vec<Entry> {
         },
         component! {
             "unix_server" = unix_server in "net/unix_server.rs" {
-                /// Where its socket is made.
+                /// The path of its socket.
                 path: PathBuf,
-                /// What serves a connection: a line that gets what the client sends, and gives what is sent to it.
+                /// The line that serves a connection: its input is what the client sends, its
+                /// output is sent back.
                 line: LineOf<Pipe<Bytes, Bytes>>,
                 => unix_server(path, move || line.make())
             }

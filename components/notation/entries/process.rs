@@ -1,4 +1,4 @@
-//! Processes, and what reaches our own.
+//! Processes, and the signals of our own process.
 
 use bytes::Bytes;
 use kamea::Source;
@@ -12,9 +12,10 @@ pub(super) fn entries() -> Vec<Entry> {
         component! { "hangups" = hangups in "process/hangups.rs" { => hangups() } },
         component! {
             "log_lines" = log_lines in "process/log_lines.rs" {
-                /// What stands before each line.
+                /// The prefix of each line.
                 prefix: String,
-                /// Whether the lines are warnings; notes otherwise, which `--verbose` shows.
+                /// Whether the lines are warnings; by default they are notes, which `--verbose`
+                /// shows.
                 warn: bool = "yes",
                 => log_lines(prefix, if warn { Level::Warn } else { Level::Info })
             }
@@ -25,7 +26,7 @@ pub(super) fn entries() -> Vec<Entry> {
         },
         component! {
             "unix_process" = unix_process in "process/unix_process.rs" {
-                /// The program, which is looked for along `PATH` unless it has a slash.
+                /// The program; it is searched for along `PATH` unless it has a slash.
                 program: String,
                 /// Its arguments.
                 arguments: Vec<String>,

@@ -1,4 +1,4 @@
-//! Components over plain messages.
+//! Components for messages of any kind.
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
@@ -20,9 +20,9 @@ pub(super) fn entries() -> Vec<Entry> {
     vec![
         component! {
             "batch" = batch in "stream/batch.rs" for [Bytes, String, u64] {
-                /// How many messages at the most.
+                /// The limit for messages.
                 most: NonZeroUsize,
-                /// How long the first one may be held back.
+                /// How long the first one may wait.
                 within: Duration = "1s",
                 => batch::<T>(most.get(), within)
             }
@@ -36,7 +36,7 @@ pub(super) fn entries() -> Vec<Entry> {
         },
         component! {
             "collate" = collate in "stream/collate.rs" for [Bytes, String, u64] {
-                /// How many messages are kept at the most.
+                /// The limit for stored messages.
                 most: usize = "65536",
                 => collate::<T>(most)
             }
@@ -53,14 +53,14 @@ pub(super) fn entries() -> Vec<Entry> {
         },
         component! {
             "frame" = frame in "stream/framing/frame.rs" {
-                /// How many bytes a message has at the most.
+                /// The limit for a message, in bytes.
                 longest: u32 = "1048576",
                 => frame(longest)
             }
         },
         component! {
             "unframe" = unframe in "stream/framing/unframe.rs" {
-                /// How many bytes a message has at the most.
+                /// The limit for a message, in bytes.
                 longest: u32 = "1048576",
                 => unframe(longest)
             }
@@ -103,7 +103,7 @@ pub(super) fn entries() -> Vec<Entry> {
             "rate_limit" = rate_limit in "stream/rate_limit.rs" for [Bytes, String, u64, Accepted, HttpConnection, Request] {
                 /// How many messages.
                 most: NonZeroU32,
-                /// In what time.
+                /// Per which time.
                 period: Duration = "1s",
                 => rate_limit::<T>(most.get(), period)
             }
@@ -124,15 +124,15 @@ pub(super) fn entries() -> Vec<Entry> {
         },
         component! {
             "unreliable" = unreliable in "stream/unreliable.rs" for [Bytes, String, u64] {
-                /// How likely a message is lost, from 0 to 1.
+                /// The probability that a message is lost, from 0 to 1.
                 loss: Chance = "0",
-                /// How likely a message comes twice, from 0 to 1.
+                /// The probability that a message arrives twice, from 0 to 1.
                 duplication: Chance = "0",
-                /// How likely a message may overtake others, from 0 to 1.
+                /// The probability that a message may overtake others, from 0 to 1.
                 disorder: Chance = "0",
-                /// How long every message is on its way at the least.
+                /// The minimum delay of each message.
                 delay: Duration = "0s",
-                /// How much longer it may be on its way.
+                /// The maximum additional delay.
                 jitter: Duration = "0s",
                 => unreliable::<T>(Unreliability {
                     loss: loss.0,
@@ -145,7 +145,7 @@ pub(super) fn entries() -> Vec<Entry> {
         },
         component! {
             "unseen_only" = unseen_only in "stream/unseen_only.rs" for [Bytes, String, u64] {
-                /// How many different messages are kept in mind.
+                /// How many different messages are remembered.
                 memory: NonZeroUsize = "65536",
                 => unseen_only::<T>(memory.get())
             }

@@ -18,15 +18,15 @@ pub(super) fn entries() -> Vec<Entry> {
     vec![
         component! {
             "web.parse" = parse_requests in "web/parse.rs" {
-                /// How long the line of a request may be.
+                /// The limit for the request line, in bytes.
                 line: Size = "8KiB",
                 /// How long the head of a request may be.
                 limit: Size = "32KiB",
                 /// How many fields it may have.
                 fields: usize = "100",
-                /// How long its content may be.
+                /// The limit for the body, in bytes.
                 content: Size = "1MiB",
-                /// How long the head may take to come in.
+                /// How long the head may take to arrive.
                 patience: Duration = "20s",
                 => {
                     let limits = Limits {
@@ -37,7 +37,7 @@ pub(super) fn entries() -> Vec<Entry> {
                         ..Limits::default()
                     };
                     let patience = Patience { head: patience, ..Patience::default() };
-                    // Whoever sends the bytes has no address here.
+                    // Here the sender of the bytes has no address.
                     let nobody = SocketAddr::from(([0, 0, 0, 0], 0));
                     parse_requests(nobody, limits, patience, Arc::default())
                 }

@@ -1,4 +1,4 @@
-//! What a text has words for, and a program functions.
+//! Components for which a text has words, and a program has functions.
 
 use std::num::NonZeroUsize;
 
@@ -23,32 +23,32 @@ pub(super) fn entries() -> Vec<Entry> {
         },
         component! {
             "map" = map_text in "notation/words.rs" {
-                /// What is made of them: upper, lower, trim or reverse.
+                /// The change: upper, lower, trim or reverse.
                 mapping: Mapping,
                 => map_text(mapping)
             }
         },
         component! {
             "replace" = replace in "notation/words.rs" {
-                /// What is replaced.
+                /// The text to replace.
                 old: String,
-                /// By what.
+                /// Its replacement.
                 new: String,
                 => replace(old, new)
             }
         },
         component! {
             "prefix" = prefix in "notation/words.rs" {
-                /// The text before.
+                /// The prefix.
                 text: String,
                 => prefix(text)
             }
         },
         component! {
             "field" = field in "notation/words.rs" {
-                /// Which one.
+                /// The number of the field.
                 number: NonZeroUsize,
-                /// What separates fields; blanks, however many, otherwise.
+                /// The separator of fields; by default any number of blanks.
                 separator: Option<String>,
                 => field(number, separator)
             }

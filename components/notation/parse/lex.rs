@@ -18,7 +18,7 @@ pub(super) enum Token {
     Word(String),
     /// In quotes.
     Text(String),
-    /// A name and the `=` at its end.
+    /// A name and the `=` after it.
     Key(String),
     /// `=`, on its own.
     Equals,
@@ -59,7 +59,8 @@ impl fmt::Display for Token {
 type Input<'t> = LocatingSlice<&'t str>;
 type Lexed<T> = ModalResult<T, ContextError<&'static str>>;
 
-/// The tokens of a text. A line break in parentheses, behind an arrow or a comma, or before an arrow ends no statement, and is left out.
+/// Returns the tokens of a text. A line break in parentheses, after an arrow or a comma, or before
+/// an arrow does not end a statement, and is left out.
 pub(super) fn lex(text: &str) -> Result<Vec<Spanned<Token>>, Mistake> {
     let mut input = LocatingSlice::new(text);
     let (mut tokens, mut depth) = (Vec::<Spanned<Token>>::new(), 0_usize);
@@ -91,7 +92,8 @@ pub(super) fn lex(text: &str) -> Result<Vec<Spanned<Token>>, Mistake> {
 }
 
 impl Spanned<Token> {
-    /// Whether a statement that has come so far cannot have ended, or has already.
+    /// Whether a line break after this token does not end a statement: the statement must continue,
+    /// or has already ended.
     fn goes_on(&self) -> bool {
         use Token::{Comma, End, Feedback, Link, Then};
         matches!(self.node, Then | Link | Feedback | Comma | End)
@@ -126,7 +128,7 @@ fn token(input: &mut Input<'_>) -> Lexed<Token> {
     alt((arrow, mark, value)).parse_next(input)
 }
 
-/// A text in quotes, or a word, touches no other.
+/// A text in quotes, or a word, must not touch another one.
 fn apart(input: &mut Input<'_>) -> Lexed<()> {
     let stranger = none_of(|c: char| c.is_whitespace() || "(),;=-~".contains(c));
     cut_err(peek(not(stranger)))
@@ -142,7 +144,7 @@ fn name(input: &mut Input<'_>) -> Lexed<String> {
     (first, rest).take().map(str::to_owned).parse_next(input)
 }
 
-/// A run of characters up to what has a meaning of its own.
+/// A run of characters up to one with a special meaning.
 fn word(input: &mut Input<'_>) -> Lexed<String> {
     let special = |c: char| c.is_whitespace() || "(),;\"'".contains(c);
     let arrow = alt(("=>", "->", "~>"));
@@ -152,7 +154,7 @@ fn word(input: &mut Input<'_>) -> Lexed<String> {
         .parse_next(input)
 }
 
-/// Every character as it stands.
+/// All characters stand for themselves.
 fn single_quoted(input: &mut Input<'_>) -> Lexed<String> {
     let text = take_while(0.., |c| c != '\'').map(str::to_owned);
     preceded(
@@ -180,7 +182,7 @@ fn double_quoted(input: &mut Input<'_>) -> Lexed<String> {
 
 const ESCAPES: &str = r#"this escape means nothing; there are \n, \r, \t, \0, \\, \" and \u{..}; in single quotes a backslash is a backslash"#;
 
-/// What follows a backslash.
+/// An escape, after its backslash.
 fn escaped(input: &mut Input<'_>) -> Lexed<char> {
     let code = |digits: &str| char::from_u32(u32::from_str_radix(digits, 16).ok()?);
     alt((

@@ -1,4 +1,5 @@
-//! What texts are read as, shown with all parentheses: `name(argument, key=argument)`, texts in quotes.
+//! What texts are read as, shown with all parentheses: `name(argument, key=argument)`, texts in
+//! quotes.
 
 use super::*;
 

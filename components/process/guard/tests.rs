@@ -1,5 +1,6 @@
-//! Programs do not outlive the one that has started them. The tests start this program once more, for the child below, and end
-//! it; the program that the child has started holds its standard output open for as long as it lives.
+//! Programs do not outlive the one that has started them. The tests start this program once more,
+//! for the child below, and end it; the program that the child has started holds its standard
+//! output open for as long as it lives.
 
 use std::env;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -11,7 +12,8 @@ use kamea::{Graph, Scheduler, Sink};
 
 use crate::process;
 
-/// How long the program runs that is started, in seconds, and what is left of that if it is not killed.
+/// How long the program runs that is started, in seconds, and what is left of that if it is not
+/// killed.
 const SECONDS: u64 = 60;
 
 struct Program {

@@ -253,7 +253,8 @@ fn assert_gone(pid: &str) {
     }
 }
 
-/// The descriptors and children of this process that tests beside this one do not change: those that this test has made.
+/// The descriptors and children of this process that tests beside this one do not change: those
+/// that this test has made.
 fn descriptors() -> HashSet<String> {
     let entries = fs::read_dir("/proc/self/fd").unwrap().map_while(Result::ok);
     entries

@@ -1,4 +1,5 @@
-//! Frames: messages of known length in a stream of bytes. [`unframe`](super::unframe) is the other half.
+//! Frames: messages of known length in a stream of bytes. [`unframe`](super::unframe) is the other
+//! half.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use kamea::{Component, Pipe};
