@@ -69,7 +69,8 @@ impl Default for CgiOptions {
     }
 }
 
-/// What to do with bodies without `Content-Length` (RFC 3875 section 4.1.2 wants `CONTENT_LENGTH` to be right).
+/// What to do with bodies without `Content-Length` (RFC 3875 section 4.1.2 wants `CONTENT_LENGTH`
+/// to be right).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Chunked {
     /// Buffer them, even if other bodies are streamed.

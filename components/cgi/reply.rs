@@ -357,8 +357,9 @@ mod tests {
             ),
             ("Status: 299\n\nx", 299, "", None),
             ("status:201 \nX-A: b: c\n\nx", 201, "X-A: b: c", None),
-            // RFC 3875, 6.2.3: "The CGI script can return an absolute URI path in a Location header field, to indicate to the client
-            // that it should reprocess the request using the URI specified."
+            // RFC 3875, 6.2.3: "The CGI script can return an absolute URI path in a Location header
+            // field, to indicate to the client that it should reprocess the request using the URI
+            // specified."
             (
                 "Location: http://a/b\n\nx",
                 302,
@@ -436,8 +437,8 @@ mod tests {
             assert_eq!(found, length, "{output:?}");
             check_split_invariance(output.as_bytes());
         }
-        // RFC 3875, 6.2.2: "The CGI script can return a URI path and query-string ('local-pathquery') for a local resource in a
-        // Location header field."
+        // RFC 3875, 6.2.2: "The CGI script can return a URI path and query-string
+        // ('local-pathquery') for a local resource in a Location header field."
         let rows = [
             ("Location: /a?b\n\n", "/a?b", ""),
             ("Status: 200 OK\nLocation: /a\n\n", "/a", ""),

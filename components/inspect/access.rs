@@ -1,4 +1,4 @@
-//! Who may look: a filter before everything that the inspector serves.
+//! Access control: a filter before everything that the inspector serves.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq as _;
 use crate::http::{Fields, RequestHead, ResponseHead};
 use crate::web::{Body, Failure, FilterPorts, Request, Response, is_loopback_name};
 
-/// Who may look at what runs: who knows the token. It is random, unless one is given.
+/// Who may use the inspector: clients that know the token. It is random, unless you set one.
 ///
 /// # Examples
 ///
@@ -31,11 +31,12 @@ use crate::web::{Body, Failure, FilterPorts, Request, Response, is_loopback_name
 #[derive(Clone)]
 pub struct Access {
     token: Arc<str>,
-    /// Whether the token is random. Then the address is a loopback address, and only its names are answered.
+    /// Whether the token is random. Then the address is a loopback address, and only the names of
+    /// this machine are answered.
     is_random: bool,
 }
 
-/// A token is not shown.
+/// The token is not shown.
 impl std::fmt::Debug for Access {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self.is_random {
@@ -45,11 +46,11 @@ impl std::fmt::Debug for Access {
     }
 }
 
-/// Why what runs cannot be inspected there.
+/// Why the inspector cannot use this address or token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AccessError {
-    /// Others than this machine could connect.
+    /// Other machines could connect.
     #[error(
         "anybody could look at what runs at {0}: inspect at a loopback address such as 127.0.0.1:9235, or set a token"
     )]
@@ -59,11 +60,11 @@ pub enum AccessError {
     Short,
 }
 
-/// How long a token must be, in bytes.
+/// The minimum length of a token, in bytes.
 const SHORTEST_TOKEN: usize = 16;
 
 impl Access {
-    /// At an address, with this token or a random one.
+    /// Creates the access rules for an address, with this token or a random one.
     ///
     /// # Errors
     ///
@@ -79,12 +80,12 @@ impl Access {
         }
     }
 
-    /// The token, if it is random: whoever has given one knows it, and it is not told.
+    /// The token, if it is random. A token that the caller has set is never shown.
     pub(super) fn random_token(&self) -> Option<&str> {
         self.is_random.then_some(&self.token)
     }
 
-    /// Whether a request may see what runs, and if not, what it is told.
+    /// Whether a request may use the inspector; if not, the response that refuses it.
     fn check(&self, head: &RequestHead) -> Result<Allowed, Refusal> {
         self.check_origin(head)?;
         let field = |name| head.fields.get(name).unwrap_or_default();
@@ -104,7 +105,8 @@ impl Access {
         text.ct_eq(self.token.as_bytes()).into()
     }
 
-    /// Whether a request has the cookie that a visit with the token in the query has set.
+    /// Whether a request has the cookie that an earlier request with the token in its query has
+    /// set.
     fn has_cookie(&self, head: &RequestHead) -> bool {
         let name = cookie_name(head);
         let cookies = head.fields.get_all("cookie");
@@ -117,7 +119,8 @@ impl Access {
         })
     }
 
-    /// A visit with the token in the query gets it as a cookie instead, so that it does not stay in the address.
+    /// A request with the token in its query gets a cookie instead, so that the token does not stay
+    /// in the address.
     fn log_in(&self, request: &Request) -> Response {
         let name = cookie_name(&request.head);
         let token = BASE64_STANDARD.encode(&*self.token);
@@ -136,15 +139,16 @@ impl Access {
         }
     }
 
-    /// Whether a request may come from where it does.
+    /// Whether a request comes from an allowed origin.
     fn check_origin(&self, head: &RequestHead) -> Result<(), Refusal> {
-        // "Sec-Fetch-Site: cross-site": another site's page has it sent. Only a link may lead here.
+        // "Sec-Fetch-Site: cross-site": a page of another site sends it. Only a link may lead here.
         let field = |name| head.fields.get(name).unwrap_or_default();
         let is_link = field("sec-fetch-mode") == b"navigate";
         if matches!(field("sec-fetch-site"), b"cross-site" | b"same-site") && !is_link {
             return Err(Refusal::Stranger);
         }
-        // A name that somebody else has made to mean this machine would let his pages read what it serves.
+        // If another site makes its own name mean this machine (DNS rebinding), its pages could
+        // read the responses.
         if self.is_random && !is_loopback_name(head.authority().unwrap_or_default()) {
             return Err(Refusal::Host);
         }
@@ -152,22 +156,22 @@ impl Access {
     }
 }
 
-/// Why a request may see what runs.
+/// Why a request may use the inspector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Allowed {
-    /// It has the token, as a credential or as a cookie.
+    /// It has the token, as credentials or as a cookie.
     Known,
     /// Its query has the token.
     LogsIn,
 }
 
-/// A token that nobody guesses.
+/// A token that cannot be guessed.
 #[must_use]
 pub fn random_token() -> String {
     format!("{:032x}", kamea::random::token())
 }
 
-/// Cookies do not know ports, of which each may have an inspector.
+/// Cookies ignore the port, and each port may have an inspector.
 fn cookie_name(head: &RequestHead) -> String {
     let authority = head.authority().unwrap_or_default();
     let port = authority.rsplit(|&byte| byte == b':').next();
@@ -218,7 +222,7 @@ impl Refusal {
     }
 }
 
-/// Lets pass who may look.
+/// Passes only requests that may use the inspector.
 ///
 /// # Examples
 ///
@@ -247,7 +251,7 @@ pub fn guard_inspector(access: Access) -> impl Component<FilterPorts> + Clone + 
             };
             let failure = match request.discard_content().await {
                 Err(failure) => failure,
-                // Its place is for others.
+                // The connection closes, so that its place is free for other clients.
                 Ok(()) => Failure {
                     fields: refusal.fields(),
                     ..Failure::new(
@@ -263,7 +267,8 @@ pub fn guard_inspector(access: Access) -> impl Component<FilterPorts> + Clone + 
     }
 }
 
-/// Whether credentials (RFC 7617 section 2, RFC 6750 section 2.1) have the token. It takes as long for a wrong one as for the right one of the same length.
+/// Whether credentials (RFC 7617 section 2, RFC 6750 section 2.1) have the token. The comparison
+/// takes the same time for every token of the same length.
 fn knows(token: &str, credentials: &[u8]) -> bool {
     let Some(space) = credentials.iter().position(|&byte| byte == b' ') else {
         return false;

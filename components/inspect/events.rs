@@ -1,4 +1,5 @@
-//! What the page is told while it is open, as server-sent events. Each stream ends, and its work with it, when the page is closed.
+//! The events of the open page, as server-sent events. Each stream ends, and its work with it, when
+//! the page is closed.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use crate::web::Request;
 /// How often a page gets a census.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// What a page watches.
+/// What a page observes.
 #[derive(Clone)]
 pub(super) struct Watched {
     pub(super) workers: Workers,
@@ -28,7 +29,7 @@ pub(super) struct Watched {
     pub(super) explanations: Option<Explanations>,
 }
 
-/// A census a second, and what programs have drawn of themselves whenever that has changed.
+/// Sends a census every second, and the drawings of programs whenever they have changed.
 pub(super) async fn watch(watched: Watched) -> Reply {
     let program = std::env::args_os().next().unwrap_or_default();
     let program = std::path::Path::new(&program)
@@ -71,7 +72,7 @@ fn shown(sketched: &Sketched) -> Value {
     })
 }
 
-/// Samples of what travels over the link that the query names: `graph`, `from`, `to`.
+/// Sends samples of the messages on the link that the query names: `graph`, `from`, `to`.
 pub(super) async fn tap(workers: Workers, request: &Request) -> Reply {
     let [Some(graph), Some(from), Some(to)] =
         ["graph", "from", "to"].map(|name| query(request, name))
@@ -93,7 +94,7 @@ pub(super) async fn tap(workers: Workers, request: &Request) -> Reply {
     }))
 }
 
-/// The explanation of the next request whose path matches the query's `path`.
+/// Sends the explanation of the next request whose path matches the query's `path`.
 pub(super) async fn explain(explanations: Option<Explanations>, request: &Request) -> Reply {
     let path = query(request, "path").unwrap_or_else(|| "*".to_owned());
     let Some(picked) = explanations.and_then(|explanations| explanations.pick(&path)) else {
@@ -118,7 +119,7 @@ fn event(name: &str, data: &str) -> String {
     format!("event: {name}\ndata: {data}\n\n")
 }
 
-/// The events, and an empty line whenever there are none for a while: only who writes notices that the page has been closed.
+/// The events, and an empty line after a pause: only a write shows that the page has been closed.
 fn reply(events: impl Stream<Item = String> + 'static) -> Reply {
     let lines = stream::unfold(Box::pin(events), async |mut events| {
         let quiet = async {

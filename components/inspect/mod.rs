@@ -1,4 +1,5 @@
-//! The live view: a page that draws what runs, and whatever other program says what it looks like.
+//! The live view: a page that draws the running graphs, and any other program that sends topology
+//! lines.
 
 mod access;
 mod events;

@@ -1,4 +1,4 @@
-//! The page: its parts are in the program.
+//! The page: its parts are compiled into the program.
 
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
@@ -36,7 +36,8 @@ pub(super) fn part(path: &str) -> Reply {
     }
 }
 
-/// What every response says: nothing comes from elsewhere, nothing is written into the page, and no other site may have it.
+/// The fields of every response: the page loads nothing from elsewhere, has no inline scripts or
+/// styles, and no other site may embed it.
 pub(super) fn fields() -> Fields {
     const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
     Fields::new()

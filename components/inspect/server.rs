@@ -1,4 +1,5 @@
-//! The inspector: a server of its own, on a worker of its own, so that it answers even when those that it shows do not.
+//! The inspector: a separate server on a separate worker, so that it answers even if the observed
+//! ones do not.
 //!
 //! ```text
 //!   browser ◀──▶ web server: access ──▶ router ──▶ page, events, tap, explain, census
@@ -23,14 +24,15 @@ use crate::net::bind;
 use crate::server::{Explanations, Listening, Site, StartError, WebServer};
 use crate::web::{Request, Route};
 
-/// How many connections to the inspector there may be, and from one address.
+/// The connection limits of the inspector: in total, and per address.
 const CONNECTIONS: usize = 64;
 const CONNECTIONS_PER_CLIENT: usize = 40;
 
-/// How long a connection may send no whole request: whoever has not shown the token holds a place no longer.
+/// How long a connection may stay without a complete request: a client without the token must not
+/// occupy a place for longer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Shows what runs under a scheduler, on a page.
+/// Shows the running graphs of a scheduler on a page.
 ///
 /// # Examples
 ///
@@ -51,14 +53,14 @@ pub struct Inspector {
     explanations: Option<Explanations>,
 }
 
-/// Why nothing can be inspected.
+/// Why the inspector cannot start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InspectError {
-    /// Too many could look.
+    /// Other machines could use the inspector.
     #[error(transparent)]
     Access(#[from] AccessError),
-    /// Topology lines know no token.
+    /// Topology lines have no token.
     #[error(
         "anybody could draw at {0}: take topology lines at a loopback address such as 127.0.0.1:1500"
     )]
@@ -68,7 +70,7 @@ pub enum InspectError {
     Bind {
         /// The address.
         address: SocketAddr,
-        /// Why.
+        /// The reason.
         error: io::Error,
     },
     /// The page cannot be served.
@@ -83,7 +85,8 @@ impl From<GraphError> for InspectError {
 }
 
 impl Inspector {
-    /// At an address of this machine's own with a random token, or at any with this one.
+    /// Creates an inspector: at a loopback address with a random token, or at any address with this
+    /// one.
     ///
     /// # Errors
     ///
@@ -97,11 +100,11 @@ impl Inspector {
         })
     }
 
-    /// Takes topology lines at a loopback address, from programs that draw themselves.
+    /// Accepts topology lines at a loopback address, from programs that draw themselves.
     ///
     /// # Errors
     ///
-    /// If it is another address: the protocol knows no token.
+    /// If it is not a loopback address: the protocol has no token.
     pub fn topologies(self, address: SocketAddr) -> Result<Self, InspectError> {
         if !address.ip().to_canonical().is_loopback() {
             return Err(InspectError::PublicTopologies(address));
@@ -112,7 +115,7 @@ impl Inspector {
         })
     }
 
-    /// Lets requests be picked that are to be explained: those of servers with the same [`Explanations`].
+    /// Lets the page pick requests to explain: those of servers with the same [`Explanations`].
     #[must_use]
     pub fn explanations(self, explanations: Explanations) -> Self {
         Self {
@@ -121,11 +124,11 @@ impl Inspector {
         }
     }
 
-    /// Runs the inspector on a thread of its own; `observed` is what it shows.
+    /// Runs the inspector on a thread of its own; `observed` is the scheduler to show.
     ///
     /// # Errors
     ///
-    /// [`InspectError`] says which address cannot be had.
+    /// [`InspectError`] says which address is not available.
     pub fn run(self, observed: &Workers) -> Result<Inspecting, InspectError> {
         let scheduler = Scheduler::with_workers(1);
         let (shown, sketches) = watch::channel(Sketches::default());
@@ -203,7 +206,7 @@ async fn show(workers: &Workers, path: &str) -> Reply {
         .content(text)
 }
 
-/// An inspector that runs, until it is dropped.
+/// A running inspector. Drop it to stop it.
 pub struct Inspecting {
     listening: Listening,
     token: Option<String>,
@@ -211,7 +214,7 @@ pub struct Inspecting {
     _scheduler: Scheduler,
 }
 
-/// A token is not shown.
+/// The token is not shown.
 impl std::fmt::Debug for Inspecting {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Inspecting")
@@ -221,13 +224,13 @@ impl std::fmt::Debug for Inspecting {
 }
 
 impl Inspecting {
-    /// Where the page is.
+    /// Returns the address of the page.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.listening.addresses()[0]
     }
 
-    /// The address of the page for a browser, with the token if that is random.
+    /// Returns the URL of the page for a browser, with the token if that is random.
     #[must_use]
     pub fn url(&self) -> String {
         let address = self.address();
@@ -237,7 +240,7 @@ impl Inspecting {
         }
     }
 
-    /// Where topology lines are taken, if they are.
+    /// Returns the address for topology lines, if they are accepted.
     #[must_use]
     pub fn topologies(&self) -> Option<SocketAddr> {
         self.topologies

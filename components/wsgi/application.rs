@@ -1,4 +1,4 @@
-//! Which application, and how it is run.
+//! Which application to run, and how.
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::process::{Command, Stdio};
 use kamea::time::now;
 
-/// A WSGI application, and how it is run. Its name is that of a module, a colon, and that of an attribute.
+/// A WSGI application, and how to run it. Its name consists of a module, a colon, and an attribute.
 ///
 /// # Examples
 ///
@@ -29,28 +29,30 @@ use kamea::time::now;
 pub struct WsgiApplication {
     /// `package.module:attribute`.
     pub name: String,
-    /// How many processes run it.
+    /// The number of worker processes.
     pub workers: usize,
-    /// How many requests a process serves at once. With 1, the application need not be thread-safe.
+    /// How many requests a process serves at the same time. With 1, the application need not be
+    /// thread-safe.
     pub threads: usize,
-    /// Where its modules are looked for first.
+    /// The first folder of the module search path.
     pub folder: PathBuf,
-    /// The interpreter; looked for along `PATH` if it has no slash.
+    /// The interpreter; it is searched along `PATH` if it has no slash.
     pub python: PathBuf,
-    /// How long a process may say nothing while it serves a request, and how long a request may wait for a process.
+    /// The time limit of a process without output while it serves a request. Also the time limit of
+    /// a request that waits for a process.
     pub timeout: Duration,
-    /// After how many requests a process is replaced; `None`: never.
+    /// A process is replaced after this number of requests; `None`: never.
     pub requests: Option<u64>,
     /// Whether processes are replaced when the source of their modules changes.
     pub reload: bool,
-    /// Whether bodies are buffered both ways: a process gets a request once its whole body has come, and does not wait
-    /// for a client that reads slowly.
+    /// Whether bodies are buffered in both directions: a process gets a request once its whole body
+    /// has arrived, and does not wait for a client that reads slowly.
     pub buffering: bool,
-    /// How many requests may wait for a process; further ones are answered with 503.
+    /// How many requests may wait for a process; further ones get 503.
     pub waiting: usize,
 }
 
-/// What is no name of an application.
+/// An invalid name of an application.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} names no WSGI application: MODULE:ATTRIBUTE is wanted, such as package.module:app")]
 pub struct BadName(String);
@@ -89,14 +91,14 @@ fn is_identifier(name: &str) -> bool {
 /// The program that runs in each process.
 const WORKER: &str = include_str!("worker.py");
 
-/// The variable by which it gets there: on the command line it would fill the lists of processes.
+/// The variable that passes the program: on the command line it would fill the process lists.
 const VARIABLE: &str = "KAMEA_WSGI_WORKER";
 
-/// What Python runs first.
+/// The first code that Python runs.
 const START: &str = "import os; exec(compile(os.environ.pop('KAMEA_WSGI_WORKER'), '<WSGI worker>', 'exec'), {'__name__': '<WSGI worker>'})";
 
 impl WsgiApplication {
-    /// What starts a process whose end of the control socket is `control`.
+    /// The command of a process whose end of the control socket is `control`.
     pub(super) fn command(&self, control: OwnedFd) -> Command {
         let folder = std::path::absolute(&self.folder);
         let folder = folder.unwrap_or_else(|_| self.folder.clone());
@@ -111,12 +113,13 @@ impl WsgiApplication {
             .stdin(Stdio::Fd(Arc::new(control)))
     }
 
-    /// Whether what has waited, or has been at work, since then has taken too long.
+    /// Whether the time since then, waiting or working, exceeds the limit.
     pub(super) fn is_late(&self, since: Instant) -> bool {
         now().saturating_duration_since(since) > self.timeout
     }
 
-    /// After how many requests the first process of a slot is replaced: not all of them at the same time.
+    /// After how many requests the first process of a slot is replaced. The limits differ, so that
+    /// not all are replaced at the same time.
     pub(super) fn first_limit(&self, slot: usize) -> Option<u64> {
         let workers = self.workers.max(1) as u64;
         let early = |most: u64| most - most * (slot as u64 % workers) / (2 * workers);

@@ -1,4 +1,4 @@
-//! The control socket of a worker: what a process says of itself, and the sockets that it hands over.
+//! The control socket of a worker: the reports of a process, and the sockets that it hands over.
 
 use std::io::{self, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -12,16 +12,18 @@ use tokio::net::UnixStream;
 
 use crate::process::printable;
 
-/// What a process says of itself.
+/// A report of a process.
 #[derive(Debug)]
 pub(super) enum Told {
-    /// Where its requests go; what it lives by; where it notes which requests it has begun.
+    /// The queue of its requests; the lifeline that keeps it alive; the ledger of the requests that
+    /// it has begun.
     Queue {
         queue: OwnedFd,
         lifeline: OwnedFd,
         ledger: OwnedFd,
     },
-    /// The channel of a thread, in the place of one by which a response was to come that nobody wanted any more: to request `last`, or none.
+    /// A new channel of a thread. It replaces a channel whose response nobody wanted any more: that
+    /// of request `last`, or of no request.
     Channel { socket: OwnedFd, last: u64 },
     /// It has loaded the application.
     Ready,
@@ -31,7 +33,7 @@ pub(super) enum Told {
     Changed,
     /// It has not begun this request, because nobody waits for it any more.
     Skipped(u64),
-    /// It has forgotten all requests after this one; none if it is 0.
+    /// It has dropped all requests after this one. If it is 0, it has dropped none.
     GivenBack(u64),
 }
 
@@ -44,17 +46,18 @@ pub(super) struct Control(UnixStream);
 
 impl Control {
     pub(super) fn new(socket: OwnedFd) -> io::Result<Self> {
-        // To the event queue a socket is a socket, though the messages of this one come whole.
+        // The event queue treats all sockets alike, though this one keeps the boundaries of
+        // messages.
         let socket = net::UnixStream::from(socket);
         socket.set_nonblocking(true)?;
         Ok(Self(UnixStream::from_std(socket)?))
     }
 
-    /// What the process says next; nothing at the end.
+    /// The next report of the process; `None` at the end.
     ///
     /// # Errors
     ///
-    /// If it says what makes no sense.
+    /// If the report is invalid.
     pub(super) async fn hear(&self) -> io::Result<Option<Told>> {
         loop {
             self.0.readable().await?;
@@ -67,7 +70,7 @@ impl Control {
                     };
                     return read(&message, handed).map(Some).ok_or_else(nonsense);
                 }
-                // Killed, it leaves what it was told unread.
+                // A process that was killed leaves its messages unread.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error),
@@ -75,11 +78,11 @@ impl Control {
         }
     }
 
-    /// Tells the process what to do. It reads all that it is told, sooner or later.
+    /// Sends a command to the process. The process reads all commands, sooner or later.
     pub(super) fn say(&self, what: u8) -> io::Result<()> {
         let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
         match send(&self.0, &[what], flags) {
-            // It hears enough, or nothing any more.
+            // Either enough commands are queued, or the process reads no more.
             Ok(_) | Err(Errno::AGAIN | Errno::PIPE | Errno::CONNRESET) => Ok(()),
             Err(errno) => Err(errno.into()),
         }

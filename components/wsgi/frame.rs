@@ -1,6 +1,8 @@
-//! What travels between the server and a worker: requests, responses and content, as frames. Bytes in, frames out.
+//! The frames between the server and a worker: requests, responses and bodies. Bytes in, frames
+//! out.
 //!
-//! A frame is its kind (a letter), its length (4 bytes, the most significant one first), and so many bytes:
+//! A frame is its kind (a letter), its length (4 bytes, the most significant one first), and that
+//! many bytes:
 //!
 //! | to the worker | | |
 //! |---|---|---|
@@ -20,8 +22,8 @@
 //! | `F` | number, text | the application has failed before there was a response |
 //! | `W` | number | the content of the request is wanted |
 //!
-//! The number (8 bytes) says which request is meant: they count from 1 in each process. A head is its status and then names and values,
-//! LF between them.
+//! The number (8 bytes) identifies the request: each process counts its requests from 1. A head is
+//! its status and then names and values, with LF between them.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http::StatusCode;
@@ -29,27 +31,27 @@ use http::StatusCode;
 use crate::gateway::Variables;
 use crate::http::{Fields, ResponseHead};
 
-/// How many bytes of content one frame has at the most.
+/// The most bytes of a body in one frame.
 pub(super) const CHUNK: usize = 64 * 1024;
 
-/// The longest frame that a worker sends: a head and a chunk, with room to spare.
+/// The longest frame from a worker: a head and a chunk, with a margin.
 const LONGEST: usize = 512 * 1024;
 
-/// What stands before each frame, in bytes.
+/// The length of a frame's header, in bytes.
 const PREFIX: usize = 5;
 
-/// The body of a request, as its frame has it.
+/// How the body of a request is sent.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum RequestBody<'a> {
     None,
-    /// In the frame.
+    /// Within the frame.
     Whole(&'a [u8]),
-    /// The worker asks for it.
+    /// After it, when the worker asks for it.
     OnRequest,
 }
 
-/// A request as a frame. The names come before the values, because requests of one client have mostly the same ones: the worker keeps
-/// what it has made of them.
+/// A request as a frame. The names come before the values, because the requests of one client
+/// mostly have the same names: the worker caches its conversion of them.
 pub(super) fn encode_request(variables: &Variables, body: RequestBody<'_>) -> Bytes {
     let (kind, content) = match body {
         RequestBody::None => (b'R', None),
@@ -77,7 +79,7 @@ pub(super) fn encode_request(variables: &Variables, body: RequestBody<'_>) -> By
     frame.freeze()
 }
 
-/// Adds texts, NUL between them.
+/// Adds texts, with NUL between them.
 fn put_all<'a>(frame: &mut BytesMut, texts: impl Iterator<Item = &'a [u8]>) {
     for (at, text) in texts.enumerate() {
         if at > 0 {
@@ -92,7 +94,7 @@ fn length(bytes: usize) -> [u8; 4] {
     bytes.to_be_bytes()
 }
 
-/// Adds content, whatever its length.
+/// Adds a part of a body, of any length.
 pub(super) fn encode_content(out: &mut BytesMut, content: &[u8]) {
     for chunk in content.chunks(CHUNK) {
         out.put_u8(b'D');
@@ -101,32 +103,32 @@ pub(super) fn encode_content(out: &mut BytesMut, content: &[u8]) {
     }
 }
 
-/// Adds the end of content; whether all of it came.
+/// Adds the end of a body; `is_complete` says whether all of it arrived.
 pub(super) fn encode_end(out: &mut BytesMut, is_complete: bool) {
     out.put_u8(if is_complete { b'E' } else { b'X' });
     out.put_u32(0);
 }
 
-/// What a worker says.
+/// A frame from a worker.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Frame {
-    /// A response, complete.
+    /// A complete response.
     Answer(u64, Result<AnswerHead, BadHead>, Bytes),
-    /// A response, and the first of its content.
+    /// The head of a response, and the beginning of its body.
     Head(u64, Result<AnswerHead, BadHead>, Bytes),
-    /// Content.
+    /// A part of the body.
     Data(Bytes),
-    /// The end of the content.
+    /// The end of the body.
     End,
-    /// The application has failed, and the content ends before its time.
+    /// The application has failed, and the body is incomplete.
     Cut(String),
     /// The application has failed before there was a response.
     Failed(u64, String),
-    /// The content of the request is wanted.
+    /// The application wants the body of the request.
     Wanted(u64),
 }
 
-/// The head of a response, as the application meant it.
+/// The head of a response from the application.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct AnswerHead {
     pub(super) head: ResponseHead,
@@ -134,41 +136,41 @@ pub(super) struct AnswerHead {
     pub(super) length: Option<u64>,
 }
 
-/// What a worker says makes no sense: no frame can be found any more.
+/// The data from a worker is invalid: no further frame can be found.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a frame of an unknown kind, or of a wrong length")]
 pub(super) struct BadFrame;
 
-/// What is wrong with the head of a response, which is the application's fault.
+/// An error in the head of a response, which is the application's fault.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BadHead {
     /// PEP 3333: "a string of the form "999 Message here"".
     #[error("the status {0:?} is not of the form \"200 OK\", from 200 to 999")]
     Status(String),
-    /// It would not be a field.
+    /// It is not a valid field.
     #[error("the field {name:?} cannot be sent: {error}")]
     Field {
         name: String,
         error: crate::http::InvalidField,
     },
-    /// `Content-Length` is no number, or there are two that differ.
+    /// `Content-Length` is not a number, or there are two that differ.
     #[error("the Content-Length {0:?} is not a number of bytes")]
     Length(String),
 }
 
-/// Takes apart what comes from a worker, however it is cut.
+/// Decodes the data from a worker, in pieces of any size.
 #[derive(Debug, Default)]
 pub(super) struct FrameDecoder {
-    /// What has come and was not a whole frame yet.
+    /// An incomplete frame.
     bytes: BytesMut,
-    /// What has come and has not been looked at.
+    /// The data that has not been examined yet.
     fresh: Bytes,
 }
 
 impl FrameDecoder {
     pub(super) fn feed(&mut self, bytes: Bytes) {
         if self.bytes.is_empty() && self.fresh.is_empty() {
-            // Usually whole frames come, which are then slices of what has come.
+            // Usually frames arrive whole: then they are slices of the received data.
             self.fresh = bytes;
         } else {
             self.bytes.extend_from_slice(&self.fresh);
@@ -177,7 +179,7 @@ impl FrameDecoder {
         }
     }
 
-    /// The next frame, if it has come whole.
+    /// The next frame, if it has arrived completely.
     ///
     /// # Errors
     ///
@@ -232,7 +234,8 @@ fn decode(kind: u8, mut bytes: Bytes) -> Result<Frame, BadFrame> {
     })
 }
 
-/// Fields of the connection (RFC 9110 section 7.6.1), which the server has with the client, not the application.
+/// Fields of the connection (RFC 9110 section 7.6.1): they belong to the server, not to the
+/// application.
 const OF_THE_CONNECTION: [&str; 6] = [
     "connection",
     "keep-alive",
@@ -270,7 +273,7 @@ fn decode_head(bytes: &[u8]) -> Result<AnswerHead, BadHead> {
     Ok(AnswerHead { head, length })
 }
 
-/// The code of a status such as `200 OK`. Its words are not sent.
+/// The code of a status such as `200 OK`. The reason phrase is not sent.
 fn decode_status(line: &[u8]) -> Option<StatusCode> {
     let (code, rest) = line.split_at_checked(3)?;
     let status = StatusCode::from_bytes(code).ok()?;
@@ -289,7 +292,8 @@ fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// For the fuzzer: whatever comes, and however it is cut, the decoder says the same and ends.
+/// For the fuzzer: checks that the decoder returns the same for any input, split in any way, and
+/// that it ends.
 ///
 /// # Panics
 ///

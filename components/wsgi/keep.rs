@@ -1,4 +1,5 @@
-//! The keeper of a worker process: starts it, and another one when it has died, hangs, has served enough, or its source has changed.
+//! The keeper of a worker process: starts it, and replaces it when it has died, hangs, has served
+//! its limit of requests, or its source has changed.
 //!
 //! ```text
 //! keeper ╌╌ starts, one after another ╌╌▶ process ╌╌ starts, for each thread ╌╌▶ relay
@@ -21,16 +22,17 @@ use crate::chassis::NoPorts;
 use crate::process::{PipeReader, Process, log_lines, read_pipe};
 use life::Life;
 
-/// How long the keeper waits before it replaces a process that ended at once: at first, and at the most.
+/// How long the keeper waits before it replaces a process that ended immediately: the first and the
+/// longest delay.
 const REST: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
-/// A process that lived for so long did not end at once.
+/// A process that lived this long did not end immediately.
 const LONG: Duration = Duration::from_secs(10);
 
-/// What a process tells its keeper: that another one is to take its place.
+/// The message of a process to its keeper: start a replacement.
 struct Follow;
 
-/// Keeps a process of the pool running until the pool is deserted.
+/// Keeps a process of the pool running until nobody uses the pool.
 pub(super) fn keep_worker(slot: usize, pool: Arc<Pool>) -> impl Component<NoPorts> + Send {
     async move |_: &mut NoPorts| {
         let processes = Flows::new();
@@ -58,7 +60,7 @@ pub(super) fn keep_worker(slot: usize, pool: Arc<Pool>) -> impl Component<NoPort
     }
 }
 
-/// A graph of one component, running.
+/// Starts a graph of one component.
 fn flow(
     graph: &'static str,
     name: &str,
@@ -69,7 +71,7 @@ fn flow(
     graph.start()
 }
 
-/// What a worker prints goes to our log, line by line.
+/// Logs the output of a worker, line by line.
 fn log_output(output: PipeReader, id: u32, level: log::Level) -> Result<kamea::Flow, GraphError> {
     let mut graph = Graph::new("wsgi output");
     let output = graph.add("output", read_pipe(output));
@@ -78,7 +80,7 @@ fn log_output(output: PipeReader, id: u32, level: log::Level) -> Result<kamea::F
     graph.start()
 }
 
-/// Starts a process and sees to it until its end. It is to end after `most` requests.
+/// Starts a process and manages it until its end. The process ends after `most` requests.
 fn run_process(
     slot: usize,
     most: Option<u64>,
@@ -101,7 +103,7 @@ fn run_process(
                 return Ok(());
             }
         };
-        // The worker has its end of the control socket; ours must be the only other one.
+        // The worker has its own copy of its end of the control socket; ours must be closed.
         drop(command);
         let printed = Flows::new();
         let id = process.id();

@@ -1,4 +1,4 @@
-//! WSGI (PEP 3333): Python applications behind the server, in processes of their own.
+//! WSGI (PEP 3333): Python applications behind the server, in separate processes.
 //!
 //! ```text
 //!  requests ──▶ serve_wsgi ╌╌▶ pool ╌╌ frames ╌╌▶ worker process (Python) ╌╌ frames ╌╌▶ relay, one for each thread
@@ -6,7 +6,8 @@
 //!                   └╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌ responses and failures ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┘
 //! ```
 //!
-//! A keeper for each process starts it, watches it, and replaces it. The processes have no listening socket and no file: all sockets are pairs.
+//! A keeper for each process starts it, watches it, and replaces it. The processes have no
+//! listening socket and no socket file: all sockets are pairs.
 
 mod application;
 mod control;
@@ -28,7 +29,7 @@ pub use serve::serve_wsgi;
 use keep::keep_workers;
 use pool::{Job, Pool};
 
-/// The worker processes of an application. They run as long as a clone of this exists.
+/// The worker processes of an application. They run while at least one clone of this exists.
 ///
 /// # Examples
 ///
@@ -49,7 +50,7 @@ use pool::{Job, Pool};
 #[derive(Debug, Clone)]
 pub struct WsgiPool(Arc<User>);
 
-/// Somebody who may send requests to the pool.
+/// A user of the pool, who may send requests.
 #[derive(Debug)]
 struct User(Arc<Pool>);
 
@@ -60,11 +61,11 @@ impl Drop for User {
 }
 
 impl WsgiPool {
-    /// Starts the worker processes, and runs what sees to them.
+    /// Starts the worker processes, and the components that manage them.
     ///
     /// # Errors
     ///
-    /// None but a mistake in the graph.
+    /// Only if the graph itself has an error.
     pub fn run(application: WsgiApplication, workers: &Workers) -> Result<Self, GraphError> {
         let pool = Arc::new(Pool::new(application));
         let mut graph = Graph::new("wsgi");
@@ -73,17 +74,19 @@ impl WsgiPool {
         Ok(Self(Arc::new(User(pool))))
     }
 
-    /// A pool without processes, to check a server with.
+    /// A pool without processes, to check a server.
     #[must_use]
     pub fn unloaded(application: WsgiApplication) -> Self {
         Self(Arc::new(User(Arc::new(Pool::new(application)))))
     }
 
-    /// Blocks this thread until all processes have loaded the application. Not for code that runs on a worker.
+    /// Blocks this thread until all processes have loaded the application. Do not call it on a
+    /// worker.
     ///
     /// # Errors
     ///
-    /// Why one of them could not, in a line: Python is missing, or what Python says of the application.
+    /// The reason why a process could not load it, in one line: Python is missing, or the error of
+    /// Python about the application.
     pub fn wait_until_loaded(&self) -> Result<(), NotLoaded> {
         self.0.0.wait_until_loaded().map_err(NotLoaded)
     }

@@ -1,7 +1,8 @@
-//! The pool: which worker processes there are, what each of them has to do, and what waits for any of them.
+//! The pool: its worker processes, their requests, and the queue of waiting requests.
 //!
-//! Requests are sent to a process in the order in which it takes them, some more than it has threads, so that it need not wait for the next. That
-//! costs nobody anything: what a process has not begun when it is lost, or when it is held up, goes to another one.
+//! A process gets its requests in advance, in the order in which it serves them: some more than it
+//! has threads, so that it never waits for the next one. This delays no request: if a process dies
+//! or is blocked, another process gets the requests that it has not begun.
 
 mod clients;
 mod process;
@@ -25,42 +26,42 @@ use crate::web::{Content, Exchange, Failure, Incomplete, Response};
 use clients::Clients;
 use process::{Entry, Process, Work};
 
-/// How many requests a process gets beside those that its threads are busy with.
+/// How many requests a process gets in advance, beyond those that its threads serve.
 const AHEAD: usize = 16;
 
-/// With so many bytes that could not be sent yet, a process gets no further requests.
+/// A process with this many unsent bytes gets no further requests.
 const UNSENT: usize = 64 * 1024;
 
-/// What comes of a request.
+/// The result of a request.
 pub(super) type Outcome = Result<Response, Failure>;
 
-/// A request on its way to a process.
+/// A request on its path to a process.
 #[derive(Debug)]
 pub(super) struct Job {
-    /// The request, as a process reads it.
+    /// The request, encoded for a process.
     pub(super) frame: Bytes,
     pub(super) exchange: Exchange,
     pub(super) content: Option<Box<Content>>,
-    /// Where its outcome goes.
+    /// The receiver of its result.
     pub(super) outcomes: Sender<Outcome>,
-    /// When it came.
+    /// When it arrived.
     pub(super) since: Instant,
 }
 
 impl Job {
-    /// Tells its client that it has failed.
+    /// Reports to its client that it has failed.
     pub(super) fn fail(&self, status: StatusCode, explanation: &'static str) {
         let failure = Failure::new(self.exchange, status, explanation);
         self.conclude(Err(failure));
     }
 
-    /// Tells its client that its content did not come as it should: nothing can follow on the connection.
+    /// Reports to its client that its body was incomplete: nothing can follow on the connection.
     pub(super) fn fail_cut_off(&self, cut: Incomplete) {
         let exchange = self.exchange.closing();
         self.conclude(Err(Failure::new(exchange, cut.status, cut.explanation)));
     }
 
-    /// Tells its client that there is no capacity, and when there may be.
+    /// Reports to its client that there is no capacity, and when to try again.
     fn refuse(&self, explanation: &'static str) {
         let status = StatusCode::SERVICE_UNAVAILABLE;
         self.conclude(Err(Failure {
@@ -69,21 +70,21 @@ impl Job {
         }));
     }
 
-    /// Sends its outcome; gives whether anybody wants it.
+    /// Sends its result; returns whether anybody wants it.
     pub(super) fn conclude(&self, outcome: Outcome) -> bool {
-        // There is room for the outcomes of all requests that a connection may have on their way.
+        // The channel has room for the results of all open requests of a connection.
         self.outcomes.try_send(outcome).is_ok()
     }
 }
 
-/// The worker processes of one application, shared by all who send requests to them.
+/// The worker processes of one application, shared by all users of the pool.
 #[derive(Debug)]
 pub(super) struct Pool {
     pub(super) application: WsgiApplication,
     state: Mutex<State>,
-    /// Somebody waits for the first processes.
+    /// Notified for the callers that wait for the first processes.
     settled: Condvar,
-    /// Nobody can send requests any more.
+    /// Whether the pool has no users any more.
     is_deserted: AtomicBool,
     deserted: Notify,
 }
@@ -95,13 +96,13 @@ struct State {
     waiting: VecDeque<Job>,
     clients: Clients,
     others: Others,
-    /// How many processes there have been.
+    /// How many processes have been started.
     count: u64,
-    /// Whether every slot has had a process that could load the application.
+    /// Whether every slot has had a process that loaded the application.
     was_loaded: bool,
 }
 
-/// What is known of the process, or the successive processes, of one keeper.
+/// The state of the process, or the successive processes, of one keeper.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Slot {
     Starting,
@@ -109,40 +110,40 @@ enum Slot {
     Failed(String),
 }
 
-/// Names a process.
+/// Identifies a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key(u64);
 
-/// What becomes of a request that a process has begun.
+/// The state of a request that a process has begun.
 #[derive(Debug)]
 pub(super) enum Begun {
-    /// This channel sees to it.
+    /// This channel handles it.
     Job(Box<Job>),
     /// Nobody waits for it any more.
     Unwanted,
-    /// Nobody has asked for it.
+    /// No such request was sent.
     Unknown,
 }
 
-/// What a look at a process has found.
+/// The result of a check of a process.
 #[derive(Debug, Default)]
 pub(super) struct Expired {
-    /// Whether a request has taken it too long.
+    /// Whether a request takes too long.
     pub(super) hangs: bool,
     /// The numbers of the requests that it need not begin.
     pub(super) unwanted: Vec<u64>,
 }
 
-/// How a process stands, for its monitor.
+/// The state of a process, for its monitor.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Standing {
-    /// What it has not finished.
+    /// The number of its unfinished requests.
     pub(super) live: usize,
     /// Changes whenever it begins or finishes a request.
     pub(super) progress: u64,
     pub(super) finished: u64,
     pub(super) is_retiring: bool,
-    /// Whether another process has nothing to do.
+    /// Whether another process has a free thread.
     pub(super) others_are_free: bool,
 }
 
@@ -166,7 +167,7 @@ impl Pool {
         }
     }
 
-    /// Nobody will send requests any more: the processes end.
+    /// Nobody will send requests any more: ends the processes.
     pub(super) fn desert(&self) {
         self.is_deserted.store(true, Ordering::Release);
         self.deserted.notify_waiters();
@@ -178,14 +179,14 @@ impl Pool {
 
     /// Waits until nobody can send requests any more.
     pub(super) async fn deserted(&self) {
-        // Made before the look: what happens between the two is not missed.
+        // Created before the check: an event between the two is not missed.
         let notified = self.deserted.notified();
         if !self.is_deserted() {
             notified.await;
         }
     }
 
-    /// Nothing that is done under the lock can leave it half done.
+    /// No operation under the lock can leave the state half changed.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -212,17 +213,17 @@ impl Pool {
         }
     }
 
-    /// A name for a process that is about to be started.
+    /// Creates the key of a process that is about to start.
     pub(super) fn name(&self) -> Key {
         let mut state = self.lock();
         state.count += 1;
         Key(state.count)
     }
 
-    /// A process could not load the application.
+    /// Records that a process could not load the application.
     pub(super) fn failed(&self, slot: usize, error: String) {
         let mut state = self.lock();
-        // Who waits for the first processes will tell why there are none.
+        // The caller that waits for the first processes reports the reason.
         if state.was_loaded {
             log::error!("WSGI: {error}");
         }
@@ -235,7 +236,7 @@ impl Pool {
         self.settled.notify_all();
     }
 
-    /// A process has loaded the application; it takes the place of the one before it.
+    /// Records that a process has loaded the application; it replaces the previous one.
     pub(super) fn ready(&self, key: Key, slot: usize, queue: OwnedFd, monitor: Arc<Notify>) {
         let mut state = self.lock();
         state.slots[slot] = Slot::Ready;
@@ -265,21 +266,22 @@ impl Pool {
         self.settled.notify_all();
     }
 
-    /// Sends a request to the process that has the least to do, as soon as one has room for it.
+    /// Sends a request to the process with the fewest requests, as soon as one has room for it.
     pub(super) fn submit(&self, job: Job) {
         let mut state = self.lock();
         if state.is_out_of_order() {
             return job.fail(StatusCode::SERVICE_UNAVAILABLE, OUT_OF_ORDER);
         }
         state.others.note(job.exchange.peer.ip());
-        // Those that wait had their chance; one of another client may still go first.
+        // The waiting requests had their chance; one of another client may still go first.
         match state.send(job, self.threads()) {
             Ok(process) => process.flush(),
             Err(job) => state.wait(*job, self.application.waiting),
         }
     }
 
-    /// A process has begun a request; gives it to the channel that heard of it.
+    /// Records that a process has begun a request; returns the request to the channel that reports
+    /// it.
     pub(super) fn begin(&self, key: Key, number: u64) -> Begun {
         let mut state = self.lock();
         let Some(process) = state.process(key) else {
@@ -300,7 +302,8 @@ impl Pool {
         }
     }
 
-    /// A process has finished a request; gives it, if no channel has it. What the process gets instead goes out by [`flush`](Self::flush).
+    /// Records that a process has finished a request; returns the request, if no channel has it.
+    /// [`flush`](Self::flush) sends the process its next requests.
     pub(super) fn finish(&self, key: Key, number: u64) -> Option<Job> {
         let mut state = self.lock();
         let process = state.process(key)?;
@@ -319,14 +322,15 @@ impl Pool {
         }
     }
 
-    /// Sends a process what it is to be sent.
+    /// Sends a process the requests that are queued for it.
     pub(super) fn flush(&self, key: Key) {
         if let Some(process) = self.lock().process(key) {
             process.flush();
         }
     }
 
-    /// Nobody wants the response to a request any more: its thread will be told when it next says something.
+    /// Records that nobody wants the response to a request any more: its thread learns that at its
+    /// next message.
     pub(super) fn abandon(&self, key: Key, number: u64) {
         let mut state = self.lock();
         if let Some(process) = state.process(key)
@@ -336,7 +340,7 @@ impl Pool {
         }
     }
 
-    /// A process gets no further requests.
+    /// A process gets no further requests from now on.
     pub(super) fn retire(&self, key: Key) {
         let mut state = self.lock();
         if let Some(process) = state.process(key) {
@@ -345,7 +349,8 @@ impl Pool {
         }
     }
 
-    /// A process is asked to give back what it has not begun; gives whether it may be asked.
+    /// Begins to take back the requests that a process has not begun; returns whether the process
+    /// may be asked for that.
     pub(super) fn ask_back(&self, key: Key) -> bool {
         let mut state = self.lock();
         let Some(process) = state.process(key) else {
@@ -357,7 +362,7 @@ impl Pool {
         may
     }
 
-    /// A process has given back all requests after `last`; none if that is 0.
+    /// A process has returned all requests after `last`. If `last` is 0, it has returned none.
     pub(super) fn give_back(&self, key: Key, last: u64) {
         let mut state = self.lock();
         let Some(process) = state.process(key) else {
@@ -373,7 +378,8 @@ impl Pool {
         state.processes.iter_mut().for_each(Process::flush);
     }
 
-    /// A process is gone. What it has not begun (`begun` is the number of the last request that it has) goes to others.
+    /// Removes a process that has ended. Other processes get the requests that it has not begun
+    /// (`begun` is the number of the last request that it has begun).
     pub(super) fn lost(&self, key: Key, begun: u64) {
         let mut state = self.lock();
         let Some(at) = state.processes.iter().position(|known| known.key == key) else {
@@ -400,7 +406,8 @@ impl Pool {
         state.processes.iter_mut().for_each(Process::flush);
     }
 
-    /// Answers what has waited for too long, wherever it waits, and drops what nobody waits for any more.
+    /// Answers requests that have waited too long, in any queue, and drops those that nobody waits
+    /// for any more.
     pub(super) fn expire(&self, key: Key) -> Expired {
         let threads = self.threads();
         let mut state = self.lock();
@@ -440,7 +447,7 @@ impl Pool {
         }
     }
 
-    /// How a process stands; nothing if it is none of the pool.
+    /// The state of a process; `None` if the process does not belong to the pool.
     pub(super) fn standing(&self, key: Key) -> Option<Standing> {
         let threads = self.threads();
         let mut state = self.lock();
@@ -449,7 +456,7 @@ impl Pool {
         let others_are_free = state.processes.iter().any(is_free);
         let process = state.process(key)?;
         let is_unwanted = |entry: &Entry| matches!(entry.work, Work::Unwanted);
-        // One that hangs is not waited for any longer than somebody waits for it.
+        // The pool waits for a hanging process only as long as somebody waits for its response.
         let is_left = process.hangs && process.live.iter().all(is_unwanted);
         Some(Standing {
             live: if is_left { 0 } else { process.live.len() },
@@ -460,7 +467,8 @@ impl Pool {
         })
     }
 
-    /// The monitor of a process is about to sleep until it is notified; gives whether it may, because there is nothing to do.
+    /// Asks whether the monitor of a process may sleep until it is notified, because there is
+    /// nothing to do.
     pub(super) fn rest(&self, key: Key) -> bool {
         let mut state = self.lock();
         let is_idle = state.waiting.is_empty();
@@ -478,7 +486,7 @@ impl State {
         self.processes.iter_mut().find(|process| process.key == key)
     }
 
-    /// Whether nobody can serve a request until the application has changed.
+    /// Whether no process can serve a request until the application has changed.
     fn is_out_of_order(&self) -> bool {
         self.processes.iter().all(|process| process.is_retiring)
             && self
@@ -487,8 +495,8 @@ impl State {
                 .all(|slot| matches!(slot, Slot::Failed(_)))
     }
 
-    /// Has the process that has the least to do get a request; gives it back if none has room, or none that its client may
-    /// have.
+    /// Gives a request to the process with the fewest requests. Returns the request if no process
+    /// has room, or none that its client may use.
     fn send(&mut self, job: Job, threads: usize) -> Result<&mut Process, Box<Job>> {
         let most = threads + AHEAD;
         let address = job.exchange.peer.ip();
@@ -520,12 +528,13 @@ impl State {
         }
     }
 
-    /// Has a request wait, unless too many do, or too many of the same client.
+    /// Queues a request, unless too many are waiting, or too many of the same client.
     fn wait(&mut self, job: Job, most: usize) {
         let address = job.exchange.peer.ip();
         let is_same = |other: &&Job| other.exchange.peer.ip() == address;
         let is_full = self.waiting.len() >= most;
-        // Half of the queue is for everybody else. As long as that is not in use, nobody has to be counted.
+        // Half of the queue is for the other clients. As long as that half is empty, no counting is
+        // needed.
         let half = most.div_ceil(2);
         let is_greedy = self.waiting.len() >= half
             && self.waiting.iter().filter(is_same).count() >= half
@@ -536,7 +545,8 @@ impl State {
         self.waiting.push_back(job);
     }
 
-    /// Sends what waits, the first ones first; one whose client has its share already lets others by.
+    /// Sends the waiting requests, in their order. If a client has reached its share, later
+    /// requests of other clients may overtake its requests.
     fn send_waiting(&mut self, application: &WsgiApplication) {
         self.refuse_late(application);
         let (mut at, mut held_back) = (0, Vec::new());
@@ -558,7 +568,7 @@ impl State {
         }
     }
 
-    /// Answers what has waited for too long.
+    /// Answers requests that have waited too long.
     fn refuse_late(&mut self, application: &WsgiApplication) {
         let is_late = |job: &mut Job| application.is_late(job.since);
         while let Some(job) = self.waiting.pop_front_if(is_late) {
@@ -566,7 +576,7 @@ impl State {
         }
     }
 
-    /// Requests that came before those that wait.
+    /// Puts requests that arrived earlier before the waiting ones.
     fn put_back(&mut self, jobs: Vec<Job>) {
         for job in jobs.into_iter().rev() {
             self.waiting.push_front(job);

@@ -1,4 +1,5 @@
-//! A channel: the exchanges of one thread of a worker, one after another. Content travels both ways at once, with backpressure.
+//! A channel: the exchanges of one thread of a worker, one after another. Bodies travel in both
+//! directions at the same time, with backpressure.
 //!
 //! ```text
 //!                      ┌──────────────────┐ ──▶ outcomes    a response or a failure, to the connection that asked
@@ -34,7 +35,7 @@ use answer::{answer, fail};
 use download::Download;
 use upload::Upload;
 
-/// How much of a response that nobody wants is read, in bytes, to find its end.
+/// How many bytes of an unwanted response are read to find its end.
 const UNWANTED: usize = 256 * 1024;
 
 /// Relays the exchanges of one thread of the process `key`, until the channel is closed.
@@ -79,7 +80,7 @@ struct Relay<'a> {
     pool: &'a Pool,
 }
 
-/// What comes from the worker.
+/// The frames from the worker.
 struct Frames<'a> {
     read: ReadHalf<'a>,
     decoder: FrameDecoder,
@@ -87,14 +88,14 @@ struct Frames<'a> {
     pool: &'a Pool,
 }
 
-/// How an exchange has ended.
+/// How an exchange ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ended {
     /// The thread is free.
     Done,
     /// Nobody wants the rest.
     Unwanted,
-    /// The channel is closed, or it has been given up.
+    /// The channel is closed, or was given up.
     Lost,
 }
 
@@ -119,7 +120,7 @@ impl Relay<'_> {
                             self.exchange(&job, content, frame).await?
                         }
                         Begun::Unwanted => {
-                            // Its thread may wait for content, which does not come.
+                            // Its thread may wait for a body, which does not arrive.
                             Upload::default().end(&self.write).await?;
                             Ended::Unwanted
                         }
@@ -134,7 +135,8 @@ impl Relay<'_> {
                         }
                         Ended::Unwanted => {
                             self.pool.abandon(self.key, number);
-                            // What the thread sends now fails; what it has sent is still read, it may be another response.
+                            // The next writes of the thread fail. The data that it already sent is
+                            // still read, because it may be another response.
                             shutdown(self.frames.read.as_ref(), Shutdown::Read)?;
                         }
                         Ended::Lost => {
@@ -150,7 +152,7 @@ impl Relay<'_> {
         Ok(())
     }
 
-    /// One exchange that is more than an answer at once.
+    /// Handles an exchange that does not consist of one complete answer.
     async fn exchange(
         &mut self,
         job: &Job,
@@ -175,7 +177,7 @@ impl Relay<'_> {
         };
         let mut ended = or(response.run(first), up).await?;
         if ended != Ended::Lost && upload.has_begun.get() {
-            // The thread waits for the end of the content, or reads up to it.
+            // The thread waits for the end of the body, or reads up to it.
             let end = async { upload.end(write).await.map(|()| ended) };
             let late = async {
                 sleep(self.pool.application.timeout).await;
@@ -184,13 +186,13 @@ impl Relay<'_> {
             ended = or(end, late).await?;
         }
         if ended == Ended::Lost {
-            // It hangs, or is gone.
+            // The process hangs, or has ended.
             self.pool.retire(self.key);
         }
         Ok(ended)
     }
 
-    /// Looks for the end of a response that nobody wants in what has come of it already.
+    /// Searches the end of an unwanted response in the data that has arrived already.
     async fn find_end(&mut self) -> io::Result<bool> {
         let mut read = 0;
         while read < UNWANTED {
@@ -210,13 +212,13 @@ impl Relay<'_> {
 }
 
 impl Frames<'_> {
-    /// The next frame; none at the end.
+    /// The next frame; `None` at the end.
     async fn next(&mut self) -> io::Result<Option<Frame>> {
         loop {
             if let Some(frame) = self.decoder.next().map_err(nonsense)? {
                 return Ok(Some(frame));
             }
-            // All requests that came to their turn by what has just been read go out at once.
+            // All requests that can be sent because of the last data are sent together.
             self.pool.flush(self.key);
             let read = &mut self.read;
             let bytes = poll_fn(|cx| {

@@ -1,4 +1,4 @@
-//! The handler that has a WSGI application serve requests.
+//! The handler that serves requests by a WSGI application.
 
 use bytes::Bytes;
 use futures_lite::future::or;
@@ -12,9 +12,10 @@ use super::pool::{Job, Outcome};
 use crate::gateway::{Mount, Variables};
 use crate::web::{Buffered, Content, Failure, HandlerPorts, Request, WINDOW};
 
-/// Has the application behind `pool` serve requests. The variables of its environ are those of `mount`.
+/// Serves requests by the application behind `pool`. The variables of its environ are those of
+/// `mount`.
 ///
-/// It waits for several responses at once, and passes each on when it comes.
+/// It waits for several responses at the same time, and passes each on when it arrives.
 pub fn serve_wsgi(pool: WsgiPool, mount: Mount) -> impl Component<HandlerPorts> {
     async move |io: &mut HandlerPorts| {
         let (sender, mut outcomes) = link::<Outcome>(WINDOW as usize);
@@ -65,7 +66,7 @@ pub fn serve_wsgi(pool: WsgiPool, mount: Mount) -> impl Component<HandlerPorts> 
     }
 }
 
-/// A request as a frame, and what of its content does not go with it.
+/// A request as a frame, and the rest of its body that is not in the frame.
 fn frame(variables: &Variables, content: Option<Box<Content>>) -> (Bytes, Option<Box<Content>>) {
     let body = match content.as_deref().map(Content::buffered) {
         None => RequestBody::None,

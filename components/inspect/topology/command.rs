@@ -1,11 +1,12 @@
-//! The lines by which a program says what it looks like: Kamaelia's topology commands.
+//! The lines by which a program draws itself: Kamaelia's topology commands.
 
 use std::fmt;
 
 /// A command of the topology protocol.
 ///
-/// A line is words with white space between them; a word in single or double quotes may contain white space, and a backslash in it takes the character behind it as it
-/// is. The names of commands may be written in any case. This is what Kamaelia's `lines_to_tokenlists` and `TopologyViewer` understand.
+/// A line consists of words with white space between them. A word in single or double quotes may
+/// contain white space; in it, a backslash escapes the next character. Command names are
+/// case-insensitive. This is the syntax of Kamaelia's `lines_to_tokenlists` and `TopologyViewer`.
 ///
 /// # Examples
 ///
@@ -24,28 +25,30 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Command {
-    /// `ADD NODE id name position type`: a node, or another name and type for one that is there. The position is checked and not used: the page finds its own.
+    /// `ADD NODE id name position type`: adds a node, or changes the name and type of an existing
+    /// one. The position is checked and not used: the page computes its own.
     AddNode {
-        /// What other commands call it.
+        /// The name for other commands.
         id: String,
-        /// What is shown.
+        /// The name to show.
         name: String,
-        /// What it is: `-` for nothing in particular; Kamaelia's introspector says `component`, `inbox`, `outbox`.
+        /// The type: `-` for nothing in particular; Kamaelia's introspector sends `component`,
+        /// `inbox`, `outbox`.
         kind: String,
     },
-    /// `DEL NODE id`: without the node, and without its links.
+    /// `DEL NODE id`: removes the node and its links.
     DeleteNode(String),
-    /// `ADD LINK from to`: a link between two nodes.
+    /// `ADD LINK from to`: adds a link between two nodes.
     AddLink(String, String),
-    /// `DEL LINK from to`: without that link.
+    /// `DEL LINK from to`: removes that link.
     DeleteLink(String, String),
-    /// `DEL ALL`: nothing any more.
+    /// `DEL ALL`: removes everything.
     DeleteAll,
-    /// `GET ALL`: the commands that would draw what is there.
+    /// `GET ALL`: asks for the commands that would draw the current state.
     All,
-    /// `UPDATE_NAME NODE id name`: another name, if there is such a node.
+    /// `UPDATE_NAME NODE id name`: renames the node, if it exists.
     UpdateName(String, String),
-    /// `GET_NAME NODE id`: the command that would give it the name that it has.
+    /// `GET_NAME NODE id`: asks for the command that would set its current name.
     Name(String),
 }
 
@@ -53,13 +56,13 @@ pub enum Command {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommandError {
-    /// A quote is not closed, or text follows it at once.
+    /// A quote is not closed, or text follows it immediately.
     #[error("a quoted word must end with its quote, and white space behind it")]
     Quote,
-    /// The words are not enough or too many.
+    /// There are too few or too many words.
     #[error("{0}")]
     Words(&'static str),
-    /// The position is none.
+    /// The position is invalid.
     #[error("a position is auto, randompos, or x,y")]
     Position,
     /// There is no such command.
@@ -109,7 +112,7 @@ impl std::str::FromStr for Command {
     }
 }
 
-/// As a line, without its end.
+/// Formats the command as a line, without the line end.
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -133,7 +136,7 @@ impl fmt::Display for Command {
     }
 }
 
-/// A word of a line, in quotes if it would not be one word without them.
+/// A word of a line, in quotes if it needs them to stay one word.
 pub(super) struct Quoted<'a>(pub(super) &'a str);
 
 impl fmt::Display for Quoted<'_> {
@@ -164,7 +167,7 @@ fn is_position(text: &str) -> bool {
         let digits = number.strip_prefix(['+', '-']).unwrap_or(number);
         !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
     };
-    // Kamaelia's viewer itself answers `random`, and its documentation puts numbers in parentheses.
+    // Kamaelia's viewer itself sends `random`, and its documentation puts numbers in parentheses.
     let in_parentheses = text
         .strip_prefix('(')
         .and_then(|text| text.strip_suffix(')'));
@@ -198,7 +201,7 @@ fn words(line: &str) -> Result<Vec<String>, CommandError> {
     Ok(words)
 }
 
-/// A word up to its quote, and what is behind that.
+/// A word up to its quote, and the rest after that.
 fn quoted(text: &str, quote: char) -> Option<(String, &str)> {
     let mut word = String::new();
     let mut characters = text.char_indices();

@@ -1,4 +1,5 @@
-//! The topology protocol on one connection: lines in, answers out, and what has come of it to whoever shows it.
+//! The topology protocol on one connection: lines in, answers out, and the resulting sketches for
+//! the pages.
 //!
 //! ```text
 //! bytes ──▶ draw_topology ──▶ answers
@@ -14,26 +15,28 @@ use memchr::memchr;
 
 use super::sketch::{Sketch, refusal};
 
-/// How long a line may be, in bytes.
+/// The longest line, in bytes.
 const LONGEST_LINE: usize = 4096;
 
-/// How many bytes of answers are enough to be sent before another line is obeyed: eight bytes ask for all that there is.
+/// The most bytes of unsent answers before the next line is executed: a command of eight bytes asks
+/// for everything.
 const ENOUGH: usize = 65_536;
 
-/// What a program looks like now.
+/// The current drawing of a program.
 #[derive(Debug, Clone)]
 pub struct Sketched {
-    /// Which program.
+    /// Identifies the program.
     pub program: u64,
-    /// What it is called: its address.
+    /// The name of the program: its address.
     pub name: String,
-    /// What it has drawn.
+    /// The drawing.
     pub sketch: Arc<Sketch>,
-    /// Whether more may come.
+    /// Whether the program is still connected.
     pub is_connected: bool,
 }
 
-/// Obeys the topology commands of one program, a line each, and sends what has come of all that have arrived to `sketches`.
+/// Executes the topology commands of one program, one per line. Sends to `sketches` the drawing
+/// after all lines that have arrived.
 ///
 /// # Examples
 ///
@@ -72,7 +75,7 @@ pub fn draw_topology(
         let drawn = async {
             while let Some(bytes) = io.inbox.next().await {
                 let (mut answers, mut next) = (String::new(), Some(bytes));
-                // What has come already counts before it is shown.
+                // The lines that have arrived count before the drawing is shown.
                 while let Some(bytes) = next {
                     let mut rest = &bytes[..];
                     while !rest.is_empty() {
@@ -99,21 +102,22 @@ pub fn draw_topology(
     }
 }
 
-/// A sketch, and the line that is coming in.
+/// A sketch, and the line that is arriving.
 #[derive(Default)]
 struct Drawing {
     sketch: Sketch,
     line: Vec<u8>,
-    /// Whether the line is too long, and so not kept.
+    /// Whether the line is too long, and therefore dropped.
     is_too_long: bool,
     /// Whether a line has ended.
     has_begun: bool,
-    /// Whether the first line is one of HTTP: a browser has been sent here, and nothing of it is obeyed.
+    /// Whether the first line is one of HTTP: a browser was sent here, and none of its lines is
+    /// executed.
     is_http: bool,
 }
 
 impl Drawing {
-    /// Takes bytes, and obeys their lines, until there are enough answers.
+    /// Takes bytes, and executes their lines, until there are enough answers.
     fn feed(&mut self, bytes: &mut &[u8], answers: &mut String) {
         while answers.len() < ENOUGH && !self.is_http {
             let Some(end) = memchr(b'\n', bytes) else {
@@ -129,7 +133,7 @@ impl Drawing {
     fn gather(&mut self, bytes: &[u8]) {
         self.is_too_long |= self.line.len() + bytes.len() > LONGEST_LINE;
         if self.is_too_long {
-            // `POST /xxx...`: no command has a slash behind its first word.
+            // `POST /xxx...`: no command has a slash after its first word.
             let line = [&self.line[..], &bytes[..bytes.len().min(LONGEST_LINE)]].concat();
             let mut words = line.split(|&byte| byte == b' ');
             let target = words.nth(1).unwrap_or_default();
@@ -155,7 +159,7 @@ impl Drawing {
     }
 }
 
-/// Whether a line begins a request of HTTP (RFC 9112 section 3).
+/// Whether a line begins an HTTP request (RFC 9112 section 3).
 fn is_request_line(line: &str) -> bool {
     let version = line.trim_end().rsplit(' ').next().unwrap_or_default();
     version.starts_with("HTTP/")

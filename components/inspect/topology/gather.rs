@@ -1,4 +1,4 @@
-//! What all programs look like, for the pages that show it.
+//! The drawings of all programs, for the pages that show them.
 
 use std::sync::Arc;
 
@@ -10,10 +10,11 @@ use super::draw::Sketched;
 /// How many programs are shown.
 pub(super) const PROGRAMS: usize = 16;
 
-/// What each program looks like, in the order in which they came.
+/// The drawing of each program, in the order of their connections.
 pub type Sketches = Arc<[Sketched]>;
 
-/// Keeps what each program looks like, and has everybody see it who looks. What a program has drawn stays when it has gone, until newer programs need the space.
+/// Keeps the drawing of each program, and publishes it to all viewers. A drawing stays after its
+/// program has disconnected, until newer programs need the space.
 ///
 /// # Examples
 ///

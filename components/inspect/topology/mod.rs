@@ -1,4 +1,4 @@
-//! Any program on the page of the live view: it says what it looks like, by Kamaelia's topology lines.
+//! Draws any program on the page of the live view, by Kamaelia's topology lines.
 
 mod command;
 mod draw;

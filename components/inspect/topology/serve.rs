@@ -17,7 +17,8 @@ use super::gather::{PROGRAMS, Sketches, gather_sketches};
 use super::sketch::refusal;
 use crate::net::{Accepted, Socket, accept, read_bytes};
 
-/// Adds what takes topology lines at `listener` to a graph; what programs look like goes to `shown`.
+/// Adds the components that accept topology lines at `listener` to a graph; the drawings go to
+/// `shown`.
 pub(in crate::inspect) fn add_topologies(
     graph: &mut Graph,
     listener: TcpListener,
@@ -30,7 +31,7 @@ pub(in crate::inspect) fn add_topologies(
     graph.link(acceptor.outbox, programs.inbox);
 }
 
-/// Serves each program that connects; one too many is told so.
+/// Serves each program that connects; further connections get an error line.
 fn serve_programs(sketches: Sender<Sketched>) -> impl Component<Sink<Accepted>> + Send {
     async move |io: &mut Sink<Accepted>| {
         let (flows, mut count) = (Flows::new(), 0);
@@ -39,7 +40,7 @@ fn serve_programs(sketches: Sender<Sketched>) -> impl Component<Sink<Accepted>> 
             let socket = Rc::new(Socket::new(accepted));
             if flows.count() >= PROGRAMS {
                 let told = refusal(&format!("{PROGRAMS} programs are drawn already"));
-                // Who does not read it at once is not waited for.
+                // A program that does not read it at once is not waited for.
                 let _ = futures_lite::future::poll_once(socket.write(told.as_bytes(), false)).await;
                 continue;
             }
@@ -64,7 +65,7 @@ fn serve_programs(sketches: Sender<Sketched>) -> impl Component<Sink<Accepted>> 
     }
 }
 
-/// Writes what a program is told.
+/// Writes the answers to a program.
 fn write_answers(socket: Rc<Socket>) -> impl Component<Sink<Bytes>> {
     async move |io: &mut Sink<Bytes>| {
         while let Some(answer) = io.inbox.next().await {

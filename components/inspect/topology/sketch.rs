@@ -1,10 +1,10 @@
-//! What a program has been drawn as so far.
+//! The current drawing of a program.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::command::{Command, Quoted};
 
-/// Nodes and links, as the commands of one program have made them.
+/// Nodes and links, as drawn by the commands of one program.
 ///
 /// # Examples
 ///
@@ -36,19 +36,20 @@ struct Node {
 }
 
 impl Sketch {
-    /// How many nodes it may have.
+    /// The most nodes.
     pub const NODES: usize = 2_000;
 
-    /// How many links it may have.
+    /// The most links.
     pub const LINKS: usize = 8_000;
 
-    /// Whether there is nothing in it.
+    /// Whether it is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
     }
 
-    /// Obeys a line; gives what the program is told: the lines that it asked for, `ERROR` and why, or nothing.
+    /// Executes a line. Returns the answer: the requested lines, `ERROR` and the reason, or
+    /// nothing.
     pub fn command(&mut self, line: &str) -> String {
         let obeyed = match line.parse() {
             Ok(command) => self.obey(command),
@@ -115,7 +116,7 @@ impl Sketch {
     }
 }
 
-/// The lines that would draw it, from nothing on.
+/// The lines that draw it from an empty state.
 impl std::fmt::Display for Sketch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "{}", Command::DeleteAll)?;
@@ -130,9 +131,9 @@ impl std::fmt::Display for Sketch {
     }
 }
 
-/// What a program is told of a line that cannot be obeyed.
+/// The answer to an invalid line.
 pub(super) fn refusal(why: &str) -> String {
-    // A control character of the program's own does not break the line.
+    // A control character of the program must not break the line.
     let why = why.replace(char::is_control, " ");
     format!("ERROR {}\n", Quoted(&why))
 }

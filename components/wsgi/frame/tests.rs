@@ -71,7 +71,8 @@ fn a_head_is_checked() {
             200,
             Some(5),
         ),
-        // PEP 3333: "applications ... are forbidden from using HTTP/1.1 "hop-by-hop" features or headers".
+        // PEP 3333: "applications ... are forbidden from using HTTP/1.1 "hop-by-hop" features or
+        // headers".
         (
             b"200 OK\nConnection\nclose\nTransfer-Encoding\nchunked\nKeep-Alive\n1",
             200,

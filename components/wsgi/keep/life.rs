@@ -17,25 +17,26 @@ use crate::wsgi::control::{Control, Told};
 use crate::wsgi::pool::{Key, Pool};
 use crate::wsgi::relay::relay_exchanges;
 
-/// How often a process that has something to do is looked at.
+/// How often a busy process is checked.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// How often a process is looked at while it loads the application.
+/// How often a process is checked while it loads the application.
 const LOADING: Duration = Duration::from_millis(100);
 
-/// How many places the ledger has for requests that need not be begun; more than are sent ahead.
+/// The capacity of the ledger for withdrawn requests; it is larger than the number of requests sent
+/// ahead.
 const WITHDRAWN: u64 = 256;
 
-/// How long a process may take to end by itself.
+/// How long a process may take to exit by itself.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// How long what a process has written may take to be read once it has ended.
+/// How long the remaining output of a process may take to be read after its exit.
 const LEFTOVERS: Duration = Duration::from_millis(500);
 
 /// A process from its start to its end.
 pub(super) struct Life<'a> {
     slot: usize,
-    /// After how many requests it is replaced.
+    /// The number of requests after which it is replaced.
     most: Option<u64>,
     key: Key,
     pool: &'a Arc<Pool>,
@@ -46,14 +47,14 @@ pub(super) struct Life<'a> {
     queue: Option<OwnedFd>,
     /// When it closes, the system ends the process.
     lifeline: Option<OwnedFd>,
-    /// Where the process notes which requests it has begun.
+    /// Where the process records which requests it has begun.
     ledger: Option<OwnedFd>,
     stage: Stage,
-    /// Whether another process takes its place, or soon will.
+    /// Whether a replacement has been started, or soon will be.
     is_followed: bool,
-    /// What the last look has found.
+    /// The progress at the last check.
     progress: u64,
-    /// How many more threads were asked for since it had nothing to do.
+    /// How many extra threads were requested since it was last idle.
     helped: usize,
 }
 
@@ -61,9 +62,9 @@ pub(super) struct Life<'a> {
 enum Stage {
     Loading,
     Ready,
-    /// The application could not be loaded; perhaps it can once its source has changed.
+    /// The application could not be loaded; perhaps it can after its source has changed.
     Failed,
-    /// It has been told to end, and has until then.
+    /// It was asked to end, before this time.
     Ending(Instant),
 }
 
@@ -101,7 +102,7 @@ impl<'a> Life<'a> {
         })
     }
 
-    /// Sees to the process until it has ended, or is to be ended.
+    /// Manages the process until it has ended, or must be ended.
     pub(super) async fn run(&mut self, process: &Process) -> io::Result<()> {
         let mut is_deserted = false;
         loop {
@@ -116,7 +117,7 @@ impl<'a> Life<'a> {
                     return Ok(());
                 }
                 Event::Told(None) => {
-                    // It has closed its end, and is about to end.
+                    // It has closed its end, and is about to exit.
                     let exited = async { Ok(process.exited().await?.to_string()) };
                     let late = async {
                         sleep(GRACE).await;
@@ -176,7 +177,7 @@ impl<'a> Life<'a> {
         or(told, or(exited, or(look, deserted))).await
     }
 
-    /// Does what the process says; gives whether it goes on.
+    /// Handles a report of the process; returns whether the process continues.
     fn heed(&mut self, told: Told) -> io::Result<bool> {
         match told {
             Told::Queue {
@@ -210,7 +211,7 @@ impl<'a> Life<'a> {
             Told::Changed => {
                 log::info!("WSGI: the source has changed");
                 self.replace();
-                // Nothing depends on a process that could not load the application.
+                // No request depends on a process that could not load the application.
                 return Ok(self.stage == Stage::Ready);
             }
             Told::GivenBack(last) => self.pool.give_back(self.key, last),
@@ -219,7 +220,7 @@ impl<'a> Life<'a> {
         Ok(true)
     }
 
-    /// Notes which requests the process need not begin, where it looks before it does.
+    /// Records which requests the process need not begin; it checks this before it begins one.
     fn withdraw(&self, unwanted: &[u64]) {
         let Some(ledger) = &self.ledger else {
             return;
@@ -227,12 +228,12 @@ impl<'a> Life<'a> {
         for number in unwanted {
             log::debug!("WSGI: request {number} is not wanted any more");
             let place = 8 * (1 + number % WITHDRAWN);
-            // What cannot be noted is begun, and not listened to.
+            // A request that cannot be recorded is begun, and its response ignored.
             let _ = rustix::io::pwrite(ledger, &number.to_ne_bytes(), place);
         }
     }
 
-    /// Has another process take the place of this one, which gets no further requests.
+    /// Starts a replacement for this process, which gets no further requests.
     fn replace(&mut self) {
         self.pool.retire(self.key);
         self.ask_for_follower();
@@ -240,12 +241,12 @@ impl<'a> Life<'a> {
 
     fn ask_for_follower(&mut self) {
         if !std::mem::replace(&mut self.is_followed, true) {
-            // There is room for the one message that is ever sent.
+            // The channel has room for the only message that is ever sent.
             let _ = self.follow.try_send(Follow);
         }
     }
 
-    /// Looks how the process does; gives whether it goes on.
+    /// Checks the process; returns whether it continues.
     fn look(&mut self, id: u32) -> io::Result<bool> {
         if let Stage::Ending(deadline) = self.stage {
             return Ok(now() < deadline);
@@ -289,10 +290,11 @@ impl<'a> Life<'a> {
         Ok(true)
     }
 
-    /// Ends the process, if it has not ended itself; what it has not begun goes to others.
+    /// Ends the process, if it has not exited itself; other processes get the requests that it has
+    /// not begun.
     pub(super) async fn end(self, process: Process) {
         drop(process);
-        // What it has answered is still in its channels.
+        // Its last answers are still in its channels.
         or(self.channels.finished(), sleep(LEFTOVERS)).await;
         let mut begun = [0; 8];
         let read = self
@@ -301,7 +303,7 @@ impl<'a> Life<'a> {
             .map(|ledger| rustix::io::pread(ledger, &mut begun, 0));
         let begun = match read {
             Some(Ok(8)) => u64::from_ne_bytes(begun),
-            // Without the ledger, nothing is begun twice.
+            // Without the ledger, no request is sent again: it could be begun twice.
             _ => u64::MAX,
         };
         self.pool.lost(self.key, begun);

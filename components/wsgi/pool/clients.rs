@@ -1,4 +1,4 @@
-//! Which clients may have all processes, and which only their share.
+//! Which clients may use all processes, and which only their share.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -9,17 +9,18 @@ use kamea::time::now;
 /// A request that takes a process longer than this is slow.
 const SLOW: Duration = Duration::from_millis(100);
 
-/// After so many quick requests in a row, a client may have all processes.
+/// After this number of consecutive quick requests, a client may use all processes.
 const QUICK: u32 = 32;
 
-/// So many clients are known at the most.
+/// The most clients in the table.
 const KNOWN: usize = 4096;
 
-/// Which clients have asked for what an application does quickly.
+/// Which clients have sent requests that the application answers quickly.
 ///
-/// Beside others, a client address gets half of the processes, until many of its requests in a row were quick: who holds
-/// a process for an instant only keeps nobody from it. So a load balancer, or a benchmark, has all of
-/// them, and somebody who asks for what takes long leaves the other half to others.
+/// If there are other clients, a client address gets half of the processes, until many of its
+/// requests in a row were quick: a client that occupies a process only for an instant does not
+/// block the others. So a load balancer, or a benchmark, may use all processes, and a client with
+/// slow requests leaves the other half to the other clients.
 #[derive(Debug, Default)]
 pub(super) struct Clients(HashMap<IpAddr, u32>);
 
@@ -28,7 +29,7 @@ impl Clients {
         self.0.get(&address).is_some_and(|count| *count >= QUICK)
     }
 
-    /// A request of this client is done, which a process could be at work on since then.
+    /// Records a finished request of this client, which a process could work on since then.
     pub(super) fn note(&mut self, address: IpAddr, since: Instant) {
         if now().saturating_duration_since(since) > SLOW {
             self.0.remove(&address);
@@ -41,7 +42,7 @@ impl Clients {
         *count = count.saturating_add(1);
     }
 
-    /// A request of this client is not done yet.
+    /// Records an unfinished request of this client.
     pub(super) fn note_slow(&mut self, address: IpAddr, since: Instant) {
         if now().saturating_duration_since(since) > SLOW {
             self.0.remove(&address);

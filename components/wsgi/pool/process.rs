@@ -1,4 +1,4 @@
-//! What the pool knows of one process.
+//! The pool's state of one process.
 
 use std::collections::VecDeque;
 use std::io;
@@ -21,23 +21,23 @@ use crate::wsgi::WsgiApplication;
 pub(super) struct Process {
     pub(super) key: Key,
     pub(super) slot: usize,
-    /// Where its requests go.
+    /// The queue of its requests.
     pub(super) queue: OwnedFd,
-    /// What of them has not been sent yet: several go out at once.
+    /// The part of its requests that has not been sent yet: several are sent together.
     pub(super) unsent: BytesMut,
-    /// The number of the last request that it was sent.
+    /// The number of the last request sent to it.
     pub(super) last: u64,
-    /// What it has not finished, in the order of the numbers.
+    /// Its unfinished requests, in the order of their numbers.
     pub(super) live: VecDeque<Entry>,
-    /// How many requests it has finished.
+    /// The number of its finished requests.
     pub(super) finished: u64,
     /// It gets no further requests, because it is about to end.
     pub(super) is_retiring: bool,
-    /// It gets no further requests until it has said which it gives back.
+    /// It gets no further requests until it has reported which ones it returns.
     pub(super) is_giving_back: bool,
-    /// Whether a request has taken it too long.
+    /// Whether a request takes too long.
     pub(super) hangs: bool,
-    /// How often it has begun or finished a request.
+    /// The number of times that it has begun or finished a request.
     pub(super) progress: u64,
     pub(super) monitor: Arc<Notify>,
     /// Whether the monitor sleeps until there is something to do.
@@ -47,25 +47,25 @@ pub(super) struct Process {
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) number: u64,
-    /// Of its client.
+    /// The address of its client.
     pub(super) address: IpAddr,
-    /// Since when the process can be at work on it.
+    /// Since when the process can work on it.
     pub(super) since: Instant,
     pub(super) work: Work,
 }
 
 #[derive(Debug)]
 pub(super) enum Work {
-    /// Nothing has been heard of it yet.
+    /// The process has not reported anything about it.
     Sent(Job),
-    /// A channel sees to it.
+    /// A channel handles it.
     Begun,
-    /// Nobody wants it any more, but its thread has not come back.
+    /// Nobody wants it any more, but its thread is not free yet.
     Unwanted,
 }
 
 impl Process {
-    /// Adds a request to what it is to be sent.
+    /// Adds a request to those to send.
     pub(super) fn send(&mut self, job: Job) {
         self.last += 1;
         self.unsent.extend_from_slice(&job.frame);
@@ -80,14 +80,15 @@ impl Process {
         }
     }
 
-    /// Sends as much as there is room for.
+    /// Sends as much as the socket accepts.
     pub(super) fn flush(&mut self) {
         while !self.unsent.is_empty() {
             let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
             match send(&self.queue, &self.unsent, flags) {
                 Ok(count) => drop(self.unsent.split_to(count)),
                 Err(Errno::INTR) => {}
-                // When there is no room, a later look will find some; when the process is gone, its keeper sees that.
+                // If the socket is full, a later call sends the rest. If the process has ended, its
+                // keeper notices.
                 Err(errno) => {
                     if errno != Errno::AGAIN {
                         log::debug!("a request was not sent: {}", io::Error::from(errno));
@@ -98,7 +99,7 @@ impl Process {
         }
     }
 
-    /// Takes a request out. Another one can be begun then.
+    /// Removes a request. The process can then begin another one.
     pub(super) fn remove(&mut self, number: u64, threads: usize) -> Option<Entry> {
         let at = self.live.iter().position(|entry| entry.number == number)?;
         let entry = self.live.remove(at)?;
@@ -111,15 +112,15 @@ impl Process {
         Some(entry)
     }
 
-    /// Answers what has waited in here for too long, and drops what nobody waits for any more; gives the numbers of the
-    /// requests that need not be begun.
+    /// Answers requests that have waited too long in this queue, and drops those that nobody waits
+    /// for any more. Returns the numbers of the requests that the process need not begin.
     pub(super) fn give_up(&mut self, application: &WsgiApplication) -> Vec<u64> {
         let mut unwanted = Vec::new();
         for (at, entry) in self.live.iter_mut().enumerate() {
             let Work::Sent(job) = &entry.work else {
                 continue;
             };
-            // The first ones can be at work.
+            // The first ones may already be in work.
             let is_late = at >= application.threads && application.is_late(job.since);
             if is_late {
                 job.refuse("the application is too busy");
@@ -132,7 +133,7 @@ impl Process {
         unwanted
     }
 
-    /// Takes out the requests after one.
+    /// Removes the requests after the given one.
     pub(super) fn take_after(&mut self, last: u64) -> Vec<Job> {
         let first = self.live.partition_point(|entry| entry.number <= last);
         let taken = self.live.drain(first..);

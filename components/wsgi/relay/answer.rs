@@ -1,4 +1,4 @@
-//! Responses that have come whole, and failures.
+//! Complete responses, and failures.
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -10,7 +10,7 @@ use crate::web::{Body, Exchange, Response};
 use crate::wsgi::frame::{AnswerHead, BadHead};
 use crate::wsgi::pool::Job;
 
-/// Answers with a response that has come whole.
+/// Answers with a complete response.
 pub(super) fn answer(job: &Job, head: Result<AnswerHead, BadHead>, data: Bytes) {
     match head {
         Ok(head) => {
@@ -20,7 +20,7 @@ pub(super) fn answer(job: &Job, head: Result<AnswerHead, BadHead>, data: Bytes) 
     }
 }
 
-/// The application has failed. Its words are for the log, not for the client.
+/// The application has failed. Its message is for the log, not for the client.
 pub(super) fn fail(job: &Job, error: &str) {
     log::error!(
         "{} | WSGI: {}",
@@ -36,7 +36,7 @@ pub(super) fn fail(job: &Job, error: &str) {
 fn complete(exchange: Exchange, answer: AnswerHead, mut data: Bytes) -> Response {
     let AnswerHead { head, length } = answer;
     let body = if exchange.is_head || !has_content(&head.status) {
-        // The length is what GET would have had (RFC 9110 section 9.3.2).
+        // The length that the response to GET would have (RFC 9110 section 9.3.2).
         let (_, chunks) = link(1);
         match exchange.is_head {
             true => Body::Stream { chunks, length },
@@ -48,7 +48,7 @@ fn complete(exchange: Exchange, answer: AnswerHead, mut data: Bytes) -> Response
             Some(length) if length > here => {
                 log::warn!("WSGI: the application sends less than its Content-Length says");
                 let (sender, chunks) = link(1);
-                // The sender goes without an end, so that the connection is cut.
+                // The sender is dropped without an end, so that the connection is cut.
                 let _ = sender.try_send(Chunk::Data(data));
                 Body::Stream {
                     chunks,
@@ -70,7 +70,7 @@ fn complete(exchange: Exchange, answer: AnswerHead, mut data: Bytes) -> Response
     }
 }
 
-/// Whether a response with this status has content at all (RFC 9110 sections 15.3.5 and 15.4.5).
+/// Whether a response with this status has a body at all (RFC 9110 sections 15.3.5 and 15.4.5).
 pub(super) fn has_content(status: &StatusCode) -> bool {
     !matches!(*status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }

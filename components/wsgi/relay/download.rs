@@ -27,13 +27,13 @@ pub(super) struct Download<'a, 'b> {
     pub(super) upload: &'a Upload,
     pub(super) timer: Timer,
     pub(super) timeout: Duration,
-    /// Where its content goes, once its head has gone.
+    /// The receiver of the body, once the head has been sent.
     pub(super) chunks: Option<Sender<Chunk>>,
-    /// How many bytes of content are to come, if that is known.
+    /// The remaining bytes of the body, if the length is known.
     pub(super) left: Option<u64>,
 }
 
-/// Why the wait for a frame has ended.
+/// Why the wait for a frame ended.
 enum Woken {
     Frame(Frame),
     /// The channel is closed.
@@ -55,7 +55,8 @@ impl Download<'_, '_> {
                 }
                 Woken::Frame(Frame::Failed(_, error)) => {
                     match self.upload.incomplete.take() {
-                        // Most applications fail when they read what does not come; that is not their fault.
+                        // Most applications fail when they read an incomplete body; that is not
+                        // their fault.
                         Some(cut) => self.job.fail_cut_off(cut),
                         None => fail(self.job, &error),
                     }
@@ -75,7 +76,7 @@ impl Download<'_, '_> {
                     if self.left.is_some_and(|left| left > 0) && !self.job.exchange.is_head {
                         log::warn!("WSGI: the application sends less than its Content-Length says");
                     } else if let Some(chunks) = &self.chunks {
-                        // Its client may have gone.
+                        // Its client may have disconnected.
                         let _ = chunks.send(Chunk::END).await;
                     }
                     return Ok(Ended::Done);
@@ -108,7 +109,7 @@ impl Download<'_, '_> {
         }
     }
 
-    /// Sends the head of the response; gives whether anybody wants its content.
+    /// Sends the head of the response; returns whether anybody wants its body.
     fn begin(&mut self, head: Result<AnswerHead, BadHead>) -> bool {
         let AnswerHead { head, length } = match head {
             Ok(head) => head,
@@ -133,7 +134,7 @@ impl Download<'_, '_> {
         })) && has_content
     }
 
-    /// Passes content on, as much as there may be; gives whether anybody wants it.
+    /// Passes on a part of the body, up to the declared length; returns whether anybody wants it.
     async fn pass_on(&mut self, mut data: Bytes) -> bool {
         if let Some(left) = &mut self.left {
             if data.len() as u64 > *left {

@@ -1,4 +1,4 @@
-//! The content of a request, on its way to the worker.
+//! The body of a request, on its way to the worker.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use crate::web::{Content, Incomplete};
 use crate::wsgi::frame::{encode_content, encode_end};
 
-/// The content of a request, on its way to the worker.
+/// The body of a request, on its way to the worker.
 #[derive(Default)]
 pub(super) struct Upload {
     /// The application reads.
@@ -20,16 +20,16 @@ pub(super) struct Upload {
     pub(super) has_begun: Cell<bool>,
     has_ended: Cell<bool>,
     pub(super) waits_for_client: Cell<bool>,
-    /// When the worker last took something.
+    /// When the worker last read something.
     pub(super) progress: Cell<Option<Instant>>,
-    /// Why the content will not come whole.
+    /// Why the body is incomplete.
     pub(super) incomplete: RefCell<Option<Incomplete>>,
-    /// What is to be written before anything else.
+    /// Bytes to write before all others.
     out: RefCell<BytesMut>,
 }
 
 impl Upload {
-    /// Sends all content and its end.
+    /// Sends the whole body and its end.
     pub(super) async fn send(
         &self,
         content: Option<Box<Content>>,
@@ -63,7 +63,7 @@ impl Upload {
         }
     }
 
-    /// Ends the content, of which there may be more, for a thread that does not want it any more.
+    /// Ends the body early, for a thread that does not want the rest.
     pub(super) async fn end(&self, write: &WriteHalf<'_>) -> io::Result<()> {
         if !self.has_ended.replace(true) {
             encode_end(&mut self.out.borrow_mut(), false);
@@ -85,7 +85,7 @@ impl Upload {
             match written {
                 Ok(()) => self.progress.set(Some(now())),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => write.writable().await?,
-                // Whoever reads the responses sees that the worker is gone.
+                // The reader of the responses notices that the worker has ended.
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                     self.out.borrow_mut().clear();
                     return Ok(());
