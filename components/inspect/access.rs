@@ -278,7 +278,8 @@ fn knows(token: &str, credentials: &[u8]) -> bool {
         return rest.ct_eq(token.as_bytes()).into();
     }
     let decoded = BASE64_STANDARD.decode(rest).unwrap_or_default();
-    // "user-id and password MUST NOT contain any control characters", "a user-id containing a colon character is invalid".
+    // "user-id and password MUST NOT contain any control characters", "a user-id containing a colon
+    // character is invalid".
     let colon = decoded.iter().position(|&byte| byte == b':');
     let password = colon.map_or(&[][..], |colon| &decoded[colon + 1..]);
     scheme.eq_ignore_ascii_case(b"basic") && bool::from(password.ct_eq(token.as_bytes()))
