@@ -1,4 +1,5 @@
-//! What the recipes have in common: they run a server, or a graph, `--inspect ADDRESS` shows it on a page, and the larger ones have a log.
+//! The shared code of the recipes: they run a server or a graph, `--inspect ADDRESS` shows it on a
+//! page, and the larger ones have a log.
 
 #[cfg(feature = "packaging")]
 mod packaging;
@@ -23,10 +24,10 @@ pub use kamea_components::process::raise_file_limit;
 pub use packaging::generated;
 pub use program_log::{Stamp, log_modules_to_stderr, log_to_stderr};
 
-/// What the `main` of a recipe gives.
+/// The result of a recipe's `main`.
 pub type Outcome = Result<(), Shown>;
 
-/// What a recipe has failed with. `main` shows it as its message says, not as the source of a program would.
+/// The error of a recipe. `main` prints its message, not its debug form.
 ///
 /// # Examples
 ///
@@ -48,30 +49,31 @@ impl fmt::Debug for Shown {
     }
 }
 
-/// What every recipe understands.
+/// The options of every recipe.
 #[derive(Parser)]
 struct Options {
-    /// What the recipe is to work on
+    /// The input of the recipe
     arguments: Vec<String>,
     #[command(flatten)]
     inspect: InspectOptions,
 }
 
-/// Where what runs is shown, if it is, and to whom.
+/// The options of the inspector.
 #[derive(Clone, Default, Args)]
 pub struct InspectOptions {
-    /// Show what runs on a page, such as 127.0.0.1:9235
+    /// Show the running graphs on a page, such as 127.0.0.1:9235
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     inspect: Option<SocketAddr>,
-    /// What whoever looks must give as password [default: random, in the address that is printed]
+    /// The password for that page [default: random, in the printed address]
     #[arg(long, value_name = "TOKEN")]
     inspect_token: Option<String>,
-    /// Show other programs on that page too, which send topology lines there, such as 127.0.0.1:1500
+    /// Show programs that send topology lines to this address on that page too, such as
+    /// 127.0.0.1:1500
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     inspect_topologies: Option<SocketAddr>,
 }
 
-/// A token is not shown.
+/// The token is not shown.
 impl fmt::Debug for InspectOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("InspectOptions")
@@ -81,13 +83,14 @@ impl fmt::Debug for InspectOptions {
 }
 
 impl InspectOptions {
-    /// Whether what runs is to be shown.
+    /// Whether the inspector is enabled.
     #[must_use]
     pub fn is_wanted(&self) -> bool {
         self.inspect.is_some()
     }
 
-    /// Shows what runs under a scheduler, if that is wanted, for as long as what this gives is kept.
+    /// Shows the running graphs of a scheduler, if that is enabled, until the returned value is
+    /// dropped.
     ///
     /// # Errors
     ///
@@ -111,8 +114,8 @@ impl InspectOptions {
     }
 }
 
-/// Reads an address: `127.0.0.1:9235`, `[::1]:9235`, and a port alone, `9235` or `:9235`, which is one of this
-/// machine.
+/// Reads an address: `127.0.0.1:9235`, `[::1]:9235`, or only a port of this machine, `9235` or
+/// `:9235`.
 ///
 /// # Examples
 ///
@@ -124,7 +127,7 @@ impl InspectOptions {
 ///
 /// # Errors
 ///
-/// What would be right.
+/// A hint for the correct form.
 pub fn address(text: &str) -> Result<SocketAddr, String> {
     let port = text.strip_prefix(':').unwrap_or(text);
     let is_port = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
@@ -140,7 +143,7 @@ pub fn address(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
-/// What is wrong with a command line, in one line: what clap says before it explains the usage.
+/// The error in a command line, as one line: the text of clap without the usage.
 #[must_use]
 pub fn wrong_usage(error: &clap::Error) -> String {
     let text = error.to_string();
@@ -148,23 +151,23 @@ pub fn wrong_usage(error: &clap::Error) -> String {
     what.map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
-/// Lets faults and the causes of a 500 go to stderr, unless the recipe has a log of its own.
+/// Logs faults and the causes of a 500 to stderr, unless the recipe has a log of its own.
 fn log_failures() {
-    // Without that, nobody would ever hear of them.
+    // Without this, nobody would see them.
     let _ = log_modules_to_stderr(LevelFilter::Warn, Stamp::Nothing, &[]);
 }
 
-/// The arguments of a recipe, without its options.
+/// Returns the arguments of a recipe, without its options.
 #[must_use]
 pub fn arguments() -> Vec<String> {
     Options::parse().arguments
 }
 
-/// Runs a server at the address that the command line names, `127.0.0.1:8080` otherwise, until ctrl-c.
+/// Runs a server at the address from the command line (default: `127.0.0.1:8080`), until ctrl-c.
 ///
 /// # Errors
 ///
-/// If the address is none, or is taken, or the server cannot start.
+/// If the address is invalid, or is taken, or the server cannot start.
 pub fn serve(server: WebServer) -> Outcome {
     log_failures();
     let options = Options::parse();
@@ -187,12 +190,14 @@ pub fn serve(server: WebServer) -> Outcome {
     )?)
 }
 
-/// Says where a server listens, and runs it until ctrl-c or SIGTERM, and then for as long as `deadline`. These are heeded
-/// before anything is said: whoever reads it may send one at once.
+/// Prints the addresses of a server, and runs it until ctrl-c or SIGTERM, and then for up to
+/// `deadline`. It handles these signals before it prints anything, because a reader of the output
+/// may send one at once.
 ///
 /// # Errors
 ///
-/// If nothing can be written, if signals cannot be heeded, or if something was dropped at the deadline.
+/// If the output cannot be written, if signals cannot be handled, or if something was dropped at
+/// the deadline.
 pub fn listen_until_ctrl_c(
     scheduler: Scheduler,
     addresses: &[SocketAddr],
@@ -211,11 +216,12 @@ pub fn listen_until_ctrl_c(
     Ok(said?)
 }
 
-/// Runs a graph until it has ended, or until ctrl-c: then its sources end, and what has been accepted drains.
+/// Runs a graph until it has ended, or until ctrl-c: then its sources end, and accepted messages
+/// drain.
 ///
 /// # Errors
 ///
-/// If the graph has a mistake, or a fault has stopped it.
+/// If the graph has an error, or a fault has stopped it.
 pub fn run(graph: Graph) -> Outcome {
     log_failures();
     let scheduler = Scheduler::new();
@@ -228,24 +234,26 @@ pub fn run(graph: Graph) -> Outcome {
     Ok(stopped.map_err(|error| error.to_string())?)
 }
 
-/// Has a graph say where a server in it listens, as soon as it does.
+/// Prints the address of a server in a graph, as soon as it listens.
 pub fn announce(graph: &mut Graph, addresses: OutboxHandle<SocketAddr>) {
     let line = map(|address| format!("Listening on {address}\n"));
     let (inbox, ()) = pipeline!(graph, line => console_echoer());
     graph.link(addresses, inbox);
 }
 
-/// Explanations for clients that know this secret, or a random one.
+/// Returns explanations for clients that know this secret, or a random one.
 #[must_use]
 pub fn explanations(secret: Option<&str>) -> Explanations {
     secret.map_or_else(Explanations::new, Explanations::with_secret)
 }
 
-/// Shows what runs under a scheduler on a page, for as long as what this gives is kept, and says where that is on stderr.
+/// Shows the running graphs of a scheduler on a page, until the returned value is dropped, and
+/// prints its address to stderr.
 ///
 /// # Errors
 ///
-/// If the address is for others than this machine and there is no token, or if it cannot be had.
+/// If other machines can reach the address and there is no token, or if the address is not
+/// available.
 pub fn inspect(
     scheduler: &Scheduler,
     address: SocketAddr,
@@ -264,7 +272,7 @@ pub fn inspect(
         inspector = inspector.explanations(explanations);
     }
     let inspecting = inspector.run(scheduler.workers())?;
-    // Who cannot read it has the address already.
+    // If stderr is closed, the user already knows the address.
     let mut stderr = io::stderr().lock();
     let _ = writeln!(stderr, "Inspect at {}", inspecting.url());
     if let (Some(secret), None) = (secret, token) {

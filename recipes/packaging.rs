@@ -1,4 +1,5 @@
-//! The man page and the shell completions of a program, made from its options. Only packages are built with this.
+//! Generates the man page and the shell completions of a program from its options. It is compiled
+//! only for packages.
 
 use std::env;
 use std::io::{self, Write as _};
@@ -7,12 +8,12 @@ use clap::Command;
 use clap_complete::{Shell, generate};
 use clap_mangen::Man;
 
-/// Writes what `--generate man`, `bash`, `zsh` or `fish` asks for to the standard output, if that is what the command line says;
-/// says whether it was.
+/// Writes the output of `--generate man`, `bash`, `zsh` or `fish` to the standard output, if the
+/// command line has that option; returns whether it has.
 ///
 /// # Errors
 ///
-/// If it asks for something else, or nothing can be written.
+/// If the argument is unknown, or the output cannot be written.
 pub fn generated(mut command: Command) -> io::Result<bool> {
     let mut arguments = env::args().skip(1);
     if arguments.next().as_deref() != Some("--generate") {

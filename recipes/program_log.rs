@@ -1,4 +1,4 @@
-//! What a program says of itself, on stderr.
+//! The log of a program, on stderr.
 
 use std::io::{self, LineWriter};
 
@@ -7,20 +7,21 @@ use log::{LevelFilter, Log, Metadata, Record, SetLoggerError};
 use simplelog::{ConfigBuilder, WriteLogger};
 use time::macros::format_description;
 
-/// What stands before each line of a program's log.
+/// The prefix of each line in a program's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stamp {
-    /// Nothing: whoever started the program looks at it.
+    /// No prefix: the user who started the program reads it at once.
     Nothing,
     /// `[2016-04-10 16:29:01]`, in local time where the system knows it.
     Time,
 }
 
-/// Has a program say on stderr what is worth knowing anyway, such as where a server listens; with `verbose` all that happens.
+/// Logs important messages of a program to stderr, such as the addresses of a server; with
+/// `verbose` all messages.
 ///
 /// # Errors
 ///
-/// If the program has a log already.
+/// If the program already has a log.
 pub fn log_to_stderr(verbose: bool, stamp: Stamp) -> Result<(), SetLoggerError> {
     let level = if verbose {
         LevelFilter::Debug
@@ -30,11 +31,12 @@ pub fn log_to_stderr(verbose: bool, stamp: Stamp) -> Result<(), SetLoggerError> 
     log_modules_to_stderr(level, stamp, &[])
 }
 
-/// Has a program say on stderr what happens in certain modules alone, those whose paths begin like that; in all, if there are none.
+/// Logs the messages of certain modules to stderr: those whose paths begin with one of `modules`,
+/// or all if there are none.
 ///
 /// # Errors
 ///
-/// If the program has a log already.
+/// If the program already has a log.
 pub fn log_modules_to_stderr(
     level: LevelFilter,
     stamp: Stamp,
@@ -57,7 +59,7 @@ pub fn log_modules_to_stderr(
             config.set_time_format_custom(format_description!(
                 "[[[year]-[month]-[day] [hour]:[minute]:[second]]"
             ));
-            // Where the local time is not to be had, it stays UTC.
+            // If the local time is unknown, it stays UTC.
             let _ = config.set_time_offset_to_local();
         }
     }
@@ -67,7 +69,8 @@ pub fn log_modules_to_stderr(
     log::set_boxed_logger(Box::new(Printable(lines)))
 }
 
-/// Writes each record as one line that does nothing to a terminal, whatever a client or a program has put into it.
+/// Writes each record as one line without control characters, so that no text of a client or a
+/// program can affect the terminal.
 struct Printable<L>(L);
 
 impl<L: Log> Log for Printable<L> {

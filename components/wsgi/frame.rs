@@ -6,21 +6,21 @@
 //!
 //! | to the worker | | |
 //! |---|---|---|
-//! | `R`, `P` | length of the names (4 bytes), names, values, NUL between them | a request without content, and one with content |
-//! | `B` | length of the content (4 bytes), then as `R`, then the content | a request with short content |
-//! | `D` | bytes | content |
+//! | `R`, `P` | length of the names (4 bytes), names, values, NUL between them | a request, without and with a body |
+//! | `B` | length of the body (4 bytes), then as `R`, then the body | a request with a short body |
+//! | `D` | bytes | a part of the body |
 //! | `E` | | its end |
-//! | `X` | | the rest of it will not come |
+//! | `X` | | the rest of the body is missing |
 //!
 //! | from the worker | | |
 //! |---|---|---|
-//! | `A` | number, head, NUL, bytes | a response, complete |
-//! | `H` | number, head, NUL, bytes | a response, and the first of its content |
-//! | `D` | bytes | content |
+//! | `A` | number, head, NUL, bytes | a complete response |
+//! | `H` | number, head, NUL, bytes | a response, and the beginning of its body |
+//! | `D` | bytes | a part of the body |
 //! | `E` | | its end |
-//! | `C` | text | the application has failed: the rest will not come |
+//! | `C` | text | the application has failed: the rest of the body is missing |
 //! | `F` | number, text | the application has failed before there was a response |
-//! | `W` | number | the content of the request is wanted |
+//! | `W` | number | the application wants the body of the request |
 //!
 //! The number (8 bytes) identifies the request: each process counts its requests from 1. A head is
 //! its status and then names and values, with LF between them.

@@ -1,4 +1,5 @@
-//! The messages of the bulletin board, kept in a file by one component: whoever wants something of them asks it.
+//! The messages of the bulletin board. One component keeps them in a file; other components send it
+//! requests.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -6,28 +7,28 @@ use std::path::{Path, PathBuf};
 
 use kamea::{Blocking, Done, Inbox, Outbox, Ports, Sender, blocking};
 
-/// How many messages the board has room for.
+/// The most messages on the board.
 const ROOM: usize = 1000;
 
-/// What may be asked of the board; the answer goes to the sender.
+/// A request to the board; the answer goes to the sender.
 #[derive(Debug)]
 pub(crate) enum Ask {
-    /// All messages, a line each.
+    /// Returns all messages, one per line.
     Read(Sender<String>),
-    /// To keep one more.
+    /// Adds a message.
     Write(String, Sender<String>),
 }
 
 /// The ports of [`keep_board`].
 #[derive(Debug, Ports)]
 pub(crate) struct BoardPorts {
-    /// What is asked.
+    /// The requests.
     pub(crate) asks: Inbox<Ask>,
-    /// Each message that is new.
+    /// Each new message.
     pub(crate) news: Option<Outbox<String>>,
 }
 
-/// Keeps the messages in a file. It has a thread of its own, because files block.
+/// Keeps the messages in a file. It has a thread of its own, because file access blocks.
 pub(crate) fn keep_board(
     file: PathBuf,
 ) -> Blocking<impl FnMut(&mut BoardPorts) -> Done + Send + 'static> {
@@ -43,7 +44,7 @@ pub(crate) fn keep_board(
                     (written.map(|()| "It is on the board.".to_owned()), answer)
                 }
             };
-            // Whoever has gone meanwhile needs no answer.
+            // If the client has disconnected meanwhile, it needs no answer.
             let _ = answer.send_blocking(done.unwrap_or_else(|error| error.to_string()));
         }
         Ok(())

@@ -1,16 +1,17 @@
-//! What steps 3 to 7 of the bulletin board have in common: talking to a user, line by line.
+//! The shared code of steps 3 to 7 of the bulletin board: a conversation with a user, line by line.
 
 use kamea::{Closed, Pipe};
 
-/// The two ends of a conversation: lines come in, text goes out.
+/// The two ends of a conversation: lines in, text out.
 pub(crate) type User = Pipe<String, String>;
 
-/// Says a line.
+/// Sends a line.
 pub(crate) async fn say(user: &User, line: &str) -> Result<(), Closed<String>> {
     user.outbox.send(format!("{line}\r\n")).await
 }
 
-/// Asks for a line; `None` if the user has gone. Other users' terminals are spared its control characters.
+/// Asks for a line; `None` if the user has disconnected. Control characters are removed, to protect
+/// the terminals of other users.
 pub(crate) async fn ask(user: &mut User, question: &str) -> Option<String> {
     user.outbox.send(question.to_owned()).await.ok()?;
     let line = user.inbox.next().await?;
@@ -18,7 +19,7 @@ pub(crate) async fn ask(user: &mut User, question: &str) -> Option<String> {
     Some(line.trim().to_owned())
 }
 
-/// Asks for a nick name until there is a good one; `None` if the user has gone.
+/// Asks for a nickname until it is valid; `None` if the user has disconnected.
 pub(crate) async fn login(user: &mut User) -> Option<String> {
     loop {
         let nick = ask(user, "Your nick name: ").await?;

@@ -20,7 +20,7 @@ pub(crate) fn converse(board: Sender<Ask>) -> impl Component<User> + Send {
     }
 }
 
-/// Does what the user chooses, until that is to leave.
+/// Executes the user's choices, until the user leaves.
 async fn menu(user: &mut User, nick: &str, board: &Sender<Ask>) -> Done {
     while let Some(choice) = ask(user, "> ").await {
         let (answer, mut answers) = kamea::link(1);

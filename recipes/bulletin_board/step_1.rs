@@ -1,4 +1,4 @@
-//! The bulletin board, step 1: what a client sends comes back.
+//! The bulletin board, step 1: the server echoes what a client sends.
 
 use bytes::Bytes;
 use kamea::{Done, Graph, Pipe};
@@ -15,7 +15,7 @@ fn main() -> Outcome {
     run(graph)
 }
 
-/// Sends back what comes.
+/// Sends back all data.
 async fn echo(io: &mut Pipe<Bytes, Bytes>) -> Done {
     while let Some(bytes) = io.inbox.next().await {
         io.outbox.send(bytes).await?;

@@ -1,4 +1,4 @@
-//! The bulletin board, step 2: it speaks first, and in lines.
+//! The bulletin board, step 2: the server speaks first, and in lines.
 
 use bytes::Bytes;
 use kamea::{Done, Graph, Pipe, map, pipeline};

@@ -21,7 +21,7 @@ fn main() -> Outcome {
     run(graph)
 }
 
-/// One conversation, from the greeting to the goodbye: its parts one after another.
+/// One conversation, from the greeting to the goodbye: its parts run one after another.
 async fn converse(user: &mut User) -> Done {
     say(user, "Welcome to the bulletin board.").await?;
     let Some(nick) = login(user).await else {
@@ -32,7 +32,7 @@ async fn converse(user: &mut User) -> Done {
     Ok(say(user, "Goodbye.").await?)
 }
 
-/// Does what the user chooses, until that is to leave.
+/// Executes the user's choices, until the user leaves.
 async fn menu(user: &mut User) -> Done {
     while let Some(choice) = ask(user, "> ").await {
         match choice.as_str() {

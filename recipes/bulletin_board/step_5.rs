@@ -1,4 +1,4 @@
-//! The bulletin board, step 5: the messages in a file can be read.
+//! The bulletin board, step 5: users read messages from a file.
 
 use std::path::{Path, PathBuf};
 
@@ -37,7 +37,7 @@ fn converse(file: PathBuf) -> impl Component<User> {
     }
 }
 
-/// Does what the user chooses, until that is to leave.
+/// Executes the user's choices, until the user leaves.
 async fn menu(user: &mut User, file: &Path) -> Done {
     while let Some(choice) = ask(user, "> ").await {
         match choice.as_str() {
@@ -49,7 +49,7 @@ async fn menu(user: &mut User, file: &Path) -> Done {
     Ok(())
 }
 
-/// Says the messages, which are the lines of a file.
+/// Sends the messages, which are the lines of a file.
 async fn read(user: &User, file: &Path) -> Result<(), Closed<String>> {
     let file = file.to_owned();
     let messages = unblock(move || std::fs::read_to_string(file)).await;

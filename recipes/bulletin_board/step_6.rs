@@ -1,4 +1,4 @@
-//! The bulletin board, step 6: users write messages, which one component keeps.
+//! The bulletin board, step 6: users write messages, which one component stores.
 
 use bytes::Bytes;
 use kamea::{Graph, map, pipeline};

@@ -1,4 +1,4 @@
-//! The bulletin board, step 7: who is there hears of what is new.
+//! The bulletin board, step 7: connected users get new messages at once.
 
 use bytes::Bytes;
 use kamea::{Composite, Graph, Pipe, PipeHandles, Sender, map, pipeline};
@@ -18,7 +18,7 @@ fn main() -> Outcome {
     let [address, file] = &arguments()[..] else {
         return Err("usage: bulletin_board_7 ADDRESS FILE".into());
     };
-    // A client that does not read misses news, and holds nobody up.
+    // A client that does not read misses new messages, and slows nobody.
     let plane = Backplane::new().slow(Slow::DropOldest);
     let mut graph = Graph::new("bulletin board");
     let board = graph.add("board", keep_board(file.into()));
@@ -31,14 +31,15 @@ fn main() -> Outcome {
     run(graph)
 }
 
-/// The graph of a connection: what is said in the conversation and what is new both go to the user.
+/// The graph of a connection: the text of the conversation and the new messages both go to the
+/// user.
 fn protocol(board: Sender<Ask>, plane: &Backplane<String>) -> Composite<Pipe<Bytes, Bytes>> {
     let mut graph = Graph::new("client");
     let (inbox, said) = pipeline!(graph, lines(512) => converse(board));
     let news = map(|news| format!("\r\n* {news}\r\n"));
     let (_, told) = pipeline!(graph, subscribe_to(plane, "news") => news);
     let encode = graph.add("encode", map(Bytes::from));
-    // The connection ends with the conversation: news do not keep it open.
+    // The connection ends with the conversation: new messages do not keep it open.
     graph.link(said, encode.inbox).feedback(told);
     let outbox = encode.outbox;
     graph.expose(PipeHandles { inbox, outbox })

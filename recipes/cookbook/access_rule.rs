@@ -1,4 +1,4 @@
-//! An access rule in front of everything: what lies below /songs/ is for those who know the word.
+//! An access rule for all handlers: everything below /songs/ requires a token.
 
 use http::StatusCode;
 use kamea::Done;
@@ -7,7 +7,7 @@ use kamea_components::server::{Site, WebServer};
 use kamea_components::web::{Failure, FilterPorts, Request};
 use kamea_recipes::{Outcome, serve};
 
-/// Whether a request may go on. The decoded path counts: `/%73ongs/` is `/songs/`.
+/// Whether a request may pass. The decoded path counts: `/%73ongs/` is `/songs/`.
 fn is_allowed(request: &Request) -> bool {
     let path = request.head.target.decoded_path();
     let is_private = path.is_ok_and(|path| path.starts_with(b"/songs/"));

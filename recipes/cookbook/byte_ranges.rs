@@ -1,4 +1,4 @@
-//! Byte ranges of something that is no file: a mebibyte of digits, computed where they are asked for.
+//! Byte ranges of generated content instead of a file: a mebibyte of digits, computed on request.
 
 use std::ops::Range;
 
@@ -41,7 +41,7 @@ fn answer(request: &Request) -> Result<Response, Failure> {
                 let failure = Failure::new(exchange, status, "there are not so many digits");
                 return Err(Failure { fields, ..failure });
             }
-            // Several parts would need a boundary between them; the whole is right as well.
+            // Several parts would need a boundary between them; the whole is also a valid answer.
             _ => (StatusCode::OK, fields, 0..LENGTH),
         };
     let body = Body::Bytes(digits(&range));

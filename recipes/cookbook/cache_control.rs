@@ -1,11 +1,11 @@
-//! Cache control: how long browsers and caches may keep what they have been sent, by rules.
+//! Cache control: how long browsers and caches may store responses, by rules.
 
 use kamea_components::server::{Site, WebServer};
 use kamea_recipes::{Outcome, serve};
 
 fn main() -> Outcome {
     let mut site = Site::new("www");
-    // The first rule that matches counts: a path, a media type, a name.
+    // The first matching rule wins. A pattern is a path, a media type, or a name.
     site.files.cache_rules = vec![
         "/songs/*=public, max-age=31536000, immutable".parse()?,
         "image/*=public, max-age=86400".parse()?,

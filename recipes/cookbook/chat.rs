@@ -1,4 +1,4 @@
-//! A chat over TCP: what anybody says, everybody hears.
+//! A chat over TCP: every client gets every message.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,7 +12,7 @@ use kamea_recipes::{Outcome, announce, arguments, run};
 fn main() -> Outcome {
     let address = arguments().into_iter().next();
     let address = address.unwrap_or_else(|| "127.0.0.1:8080".to_owned());
-    // Who does not listen holds nobody up.
+    // A client that does not read slows nobody.
     let (room, guests) = (Backplane::new().slow(Slow::DropOldest), AtomicU64::new(1));
     let chat = move || {
         let guest = guests.fetch_add(1, Ordering::Relaxed);

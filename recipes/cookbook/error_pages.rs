@@ -1,4 +1,4 @@
-//! Error pages of one's own: templates by status, and a place that another status leads to.
+//! Custom error pages: templates by status, and a redirect for another status.
 
 use std::error::Error;
 

@@ -1,4 +1,4 @@
-//! The gateway interface: an application in the shape of WSGI, mounted at a path.
+//! The gateway interface: an application like those of WSGI, mounted at a path.
 
 use kamea_components::gateway::{BoxError, Environ, StartResponse};
 use kamea_components::server::{Site, WebServer};

@@ -1,11 +1,11 @@
-//! Middleware: an application around another, which measures how long that takes to begin its response.
+//! Middleware: it wraps an application, and measures how long that takes to begin its response.
 
 use kamea::time::now;
 use kamea_components::gateway::{Application, BoxError, Chunks, Environ, StartResponse};
 use kamea_components::server::{Site, WebServer};
 use kamea_recipes::{Outcome, serve};
 
-/// Tells browsers, in `Server-Timing`, how long an application thought before it began its response.
+/// Adds `Server-Timing`, which tells browsers how long the application took to begin its response.
 struct Timed<A>(A);
 
 impl<A: Application> Application for Timed<A> {
@@ -24,7 +24,7 @@ impl<A: Application> Application for Timed<A> {
     }
 }
 
-/// Adds up as many numbers as the query says.
+/// Adds the numbers from 1 to the one in the query.
 async fn add_up(environ: Environ, start_response: StartResponse) -> Result<String, BoxError> {
     let last = environ.text("QUERY_STRING").parse().unwrap_or(10);
     let sum = kamea::compute(move || (1..=last).sum::<u64>()).await;

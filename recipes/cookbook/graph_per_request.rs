@@ -1,4 +1,5 @@
-//! A graph for each request: the content goes through a pipeline of its own, line by line, while the response goes out.
+//! A graph for each request: the body goes through its own pipeline, line by line, while the
+//! response is sent.
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -12,7 +13,7 @@ use kamea_recipes::{Outcome, serve};
 /// The longest line, in bytes.
 const LONGEST: usize = 64 * 1024;
 
-/// Puts lines together of what comes in pieces.
+/// Splits a stream of chunks into lines.
 async fn split_lines(io: &mut Pipe<Bytes, String>) -> Done {
     let mut line = Vec::new();
     while let Some(bytes) = io.inbox.next().await {
@@ -36,7 +37,7 @@ async fn split_lines(io: &mut Pipe<Bytes, String>) -> Done {
     Ok(())
 }
 
-/// Numbers the lines: from the first one on, the response.
+/// Numbers the lines, which are the response. It begins with the first line.
 async fn number_lines(io: &mut Pipe<String, ResponsePart>) -> Done {
     let head = ResponseHead {
         status: StatusCode::OK,

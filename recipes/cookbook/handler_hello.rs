@@ -8,13 +8,13 @@ use kamea_components::server::{Site, WebServer};
 use kamea_components::web::{Incomplete, Request, Route};
 use kamea_recipes::{Outcome, serve};
 
-/// A function, of a request that it reads.
+/// A function that reads its request.
 async fn shout(mut request: Request) -> Result<String, Incomplete> {
     let content = request.read_content(64 * 1024).await?;
     Ok(String::from_utf8_lossy(&content).to_uppercase())
 }
 
-/// A struct: one for all workers, so what changes is an atomic.
+/// A struct: one for all workers, so its mutable state is an atomic.
 #[derive(Default)]
 struct Visits(AtomicU64);
 

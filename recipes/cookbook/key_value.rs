@@ -1,4 +1,4 @@
-//! A server that keeps values: `SET sky blue`, `GET sky`. All connections ask one store.
+//! A server that stores values: `SET sky blue`, `GET sky`. All connections share one store.
 
 use std::collections::HashMap;
 

@@ -16,7 +16,7 @@ fn main() -> Outcome {
         return Err("usage: log_alarm LOG WORD MOST".into());
     };
     let (word, most) = (word.clone(), most.parse::<u64>()?);
-    // From its beginning on; also when the log is replaced by a new one.
+    // From the beginning of the log; it continues when a new log replaces it.
     let options = ["-n", "+1", "-F"].into_iter();
     let follow = options.fold(Command::new("tail"), Command::arg).arg(log);
     let matches = filter(move |line: &String| line.contains(&word));

@@ -1,4 +1,5 @@
-//! A tee: what clients send is logged while it passes, chunk by chunk; nobody downstream notices.
+//! A tee: it logs what clients send while it passes, chunk by chunk; downstream components do not
+//! notice.
 
 use std::io::{self, Write};
 
@@ -22,7 +23,7 @@ async fn tee(io: &mut FilterPorts) -> Done {
     Ok(())
 }
 
-/// Logs content while it is passed on. Who has lost interest in it does not keep it from the log.
+/// Logs a body while it is passed on. If the receiver is gone, the body is logged all the same.
 async fn pass_on(line: &str, mut content: Content, copy: ContentSender) -> Result<(), End> {
     loop {
         match content.next().await {

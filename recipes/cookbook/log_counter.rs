@@ -7,7 +7,7 @@ use kamea::{filter_map, for_each, pipeline};
 use kamea_components::file::read_file;
 use kamea_components::stream::{LONGEST_LINE, count_by, lines};
 
-/// The status in a line of the Common or Combined log format: what follows the request in quotation marks.
+/// The status in a line of the Common or Combined log format: the field after the quoted request.
 fn status(line: String) -> Option<String> {
     let (_, behind) = line.split_once("\" ")?;
     Some(behind.split(' ').next()?.to_owned())

@@ -1,4 +1,5 @@
-//! An error component of one's own, in the place of ours. It has a mistake: when it fails, ours answers, and the log tells.
+//! Your own error component replaces the built-in one. It has a mistake: when it fails, the
+//! built-in one answers, and the log reports it.
 
 use kamea::{Done, End};
 use kamea_components::http::ResponseHead;

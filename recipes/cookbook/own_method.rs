@@ -1,4 +1,4 @@
-//! A method of one's own: COUNT tells how many bytes and lines a request brings.
+//! Your own method: COUNT returns the number of bytes and lines of the request's body.
 
 use http::StatusCode;
 use kamea::Done;

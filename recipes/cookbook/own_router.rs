@@ -1,4 +1,5 @@
-//! A router of one's own: every other reader of the front page is shown a new one, and the same reader always the same.
+//! Your own router: every second reader gets a new front page, and each reader always gets the same
+//! one.
 
 use http::StatusCode;
 use kamea::{Component, Done};
@@ -7,7 +8,7 @@ use kamea_components::server::{Site, WebServer};
 use kamea_components::web::{Body, HandlerPorts, Response, Route, RoutePorts};
 use kamea_recipes::{Outcome, serve};
 
-/// Sends readers with an even number to the first route, and everything else to the files.
+/// Sends readers with an even number to the first route, and all other requests to the files.
 async fn try_out(io: &mut RoutePorts) -> Done {
     while let Some(request) = io.requests.next().await {
         let number = request

@@ -15,7 +15,7 @@ fn main() -> Outcome {
     let player = graph.add("player", carousel(|path: String| {
         pipeline!(read_file(path) => lines(LONGEST_LINE) => map(|line| line + "\n"))
     }));
-    // Each file has a reader of its own, which asks for the next one when it has ended.
+    // Each file has its own reader, which requests the next file at its end.
     graph.link(files.outbox, player.next);
     graph.feedback(player.requests, files.inbox);
     let pace = rate_limit(1, Duration::from_millis(100));

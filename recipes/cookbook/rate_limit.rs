@@ -1,4 +1,4 @@
-//! A rate limit: three requests at once of one client, and then one every ten seconds.
+//! A rate limit: each client may send three requests at once, and then one every ten seconds.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -16,7 +16,7 @@ use kamea_recipes::{Outcome, serve};
 const BURST: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// When the last request of each client that has been let through is paid for.
+/// The time until which each client has used its budget.
 #[derive(Clone, Default)]
 struct Ledger(Arc<Mutex<HashMap<IpAddr, Instant>>>);
 
@@ -33,7 +33,7 @@ impl Ledger {
     }
 }
 
-/// The clones of this component, one for each connection, share a ledger.
+/// The clones of this component, one per connection, share a ledger.
 fn limit_rate(ledger: Ledger) -> impl Component<FilterPorts> + Clone + Send + Sync {
     async move |io: &mut FilterPorts| {
         while let Some(mut request) = io.requests.next().await {

@@ -1,4 +1,4 @@
-//! Relays datagrams to a TCP server, each in a frame: its length as 4 bytes, then what it says.
+//! Relays datagrams to a TCP server, each in a frame: its length as 4 bytes, then its data.
 
 use std::time::Duration;
 

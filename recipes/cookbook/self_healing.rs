@@ -1,4 +1,5 @@
-//! A worker that heals itself: what it fails at is put aside, and it goes on with what waits.
+//! A self-healing worker: a message that makes it fail is set aside, and it continues with the next
+//! one.
 
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use kamea_components::console::console_echoer;
 use kamea_components::stream::data_source;
 use kamea_recipes::{Outcome, arguments, run};
 
-/// Divides 100 by each number, which goes well until somebody asks for 0.
+/// Divides 100 by each number, which fails for 0.
 async fn divide(io: &mut Pipe<u32, String>) -> Done {
     while let Some(number) = io.inbox.next().await {
         let line = format!("100 / {number} = {}\n", 100 / number);
@@ -39,7 +40,8 @@ fn main() -> Outcome {
     graph.link(numbers.outbox, divide.inbox);
     graph.merge([divide.outbox, aside.outbox, faults.outbox], echo.inbox);
 
-    // At most three times a minute, after 10, 20 and 40 ms; then the others finish without it.
+    // At most three restarts a minute, after 10, 20 and 40 ms; after that the other components
+    // finish without it.
     let limit = Restart::new(3, Duration::from_secs(60))
         .pause(Duration::from_millis(10), Duration::from_secs(1))
         .or_carry_on();

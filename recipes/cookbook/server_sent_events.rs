@@ -1,4 +1,4 @@
-//! Server-sent events: a page that counts, because the server tells it to.
+//! Server-sent events: a page counts the events from the server.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -19,7 +19,8 @@ const PAGE: &str = r#"<!DOCTYPE html>
 </script>
 "#;
 
-/// An event a second, the first at once. A browser that has lost the connection says which event it had last, and goes on from there.
+/// Sends one event per second, the first at once. A browser that lost the connection sends the
+/// number of its last event, and the stream continues from there.
 async fn events(request: Request) -> Reply {
     let last = request.head.fields.get("last-event-id");
     let last = last.and_then(|id| str::from_utf8(id).ok()?.parse::<u32>().ok());

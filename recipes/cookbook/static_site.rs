@@ -1,4 +1,4 @@
-//! A static site: the files of a folder, with an index, compressed, with names for media types of its own.
+//! A static site: the files of a folder, with an index, compression, and its own media types.
 
 use kamea_components::http::Fields;
 use kamea_components::server::{Site, WebServer};

@@ -1,4 +1,5 @@
-//! A streaming upload: what a client sends is digested as it comes in, however much it is, and the client hears of it meanwhile.
+//! A streaming upload: the server digests a body of any size while it arrives, and reports its
+//! progress.
 
 use std::hash::{DefaultHasher, Hasher};
 
@@ -36,7 +37,8 @@ async fn digest_uploads(io: &mut HandlerPorts) -> Done {
     Ok(())
 }
 
-/// Reports each mebibyte, and the digest at the end. If the upload breaks off this fails, and so does the response.
+/// Reports each mebibyte, and the digest at the end. If the upload is incomplete this fails, and so
+/// does the response.
 async fn digest(mut content: Content, report: &kamea::Sender<Chunk>) -> Done {
     let (mut hasher, mut bytes) = (DefaultHasher::new(), 0);
     while let Some(chunk) = content.next().await? {

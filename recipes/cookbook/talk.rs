@@ -1,4 +1,4 @@
-//! Talks to a TCP server: what is typed is sent, what the server says is shown.
+//! A TCP client: it sends what you type, and prints what the server sends.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Copies what is typed to the standard output and to files.
+//! Copies the standard input to the standard output and to files.
 
 use kamea::{Graph, map, pipeline};
 use kamea_components::chassis::tee;

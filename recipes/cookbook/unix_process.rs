@@ -1,4 +1,4 @@
-//! A program of the system in a pipeline: sorts the lines of a file.
+//! A program of the system in a pipeline: it sorts the lines of a file.
 
 use kamea::{Graph, pipeline};
 use kamea_components::console::console_echoer;

@@ -1,4 +1,4 @@
-//! A form that sends files: they are counted as they come in, however large they are.
+//! A form that sends files: the server counts them while they arrive, whatever their size.
 
 use std::error::Error;
 use std::fmt::Write;
@@ -30,7 +30,7 @@ async fn count_fields(mut form: Multipart<'_>) -> Result<String, multer::Error> 
             bytes += chunk.len();
         }
         let name = field.name().unwrap_or_default();
-        // Quoted as Rust does it: a name may hold anything.
+        // Quoted as in Rust: a name may contain any characters.
         let _ = match field.file_name() {
             Some(file) => writeln!(report, "{name:?}: file {file:?}, {bytes} bytes"),
             None => writeln!(report, "{name:?}: {bytes} bytes"),

@@ -1,4 +1,4 @@
-//! Upper-cases what is typed.
+//! Converts the standard input to upper case.
 
 use kamea::{map, pipeline};
 use kamea_components::console::{console_echoer, console_reader};

@@ -1,4 +1,4 @@
-//! Virtual hosts: one server, a folder for each name; and a name that is answered by a component.
+//! Virtual hosts: one server with a folder for each name, and a component for one more name.
 
 use http::StatusCode;
 use kamea::Done;

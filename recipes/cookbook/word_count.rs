@@ -9,7 +9,7 @@ use kamea_components::console::console_echoer;
 use kamea_components::file::{FileSlice, slice_file};
 use kamea_recipes::{Outcome, arguments, run};
 
-/// What is in a piece of text. Its first and its last word may be part of a longer one.
+/// The counts of a piece of text. Its first and its last word may be part of a longer one.
 #[derive(Debug, Default)]
 struct Count {
     lines: usize,

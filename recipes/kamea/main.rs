@@ -1,4 +1,4 @@
-//! `kamea`, which runs graphs that are written as text.
+//! `kamea` runs graphs that are written as text.
 //!
 //! `cargo run --bin kamea -- 'read_file /etc/hosts => console_echoer'`
 
@@ -17,14 +17,14 @@ use kamea_recipes::{Stamp, log_to_stderr, wrong_usage};
 
 use options::{Command, Format, Options, Run, Text};
 
-/// How long what was accepted may take to drain after a signal to stop.
+/// How long accepted messages may take to drain after a signal to stop.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// Why it did not work.
+/// Why the command failed.
 enum Failure {
-    /// What it was told is wrong.
+    /// The input is wrong.
     Usage(String),
-    /// What it was told failed.
+    /// The run failed.
     Run(String),
 }
 
@@ -74,11 +74,11 @@ fn execute(options: Options) -> Result<(), Failure> {
     }
 }
 
-/// What a text describes, once it has been checked.
+/// The graph of a text, after its check.
 struct Checked {
     draft: Draft,
     text: String,
-    /// The file that it is from, if it is from one.
+    /// The file that contains the text, if there is one.
     origin: String,
 }
 
@@ -99,7 +99,7 @@ fn check(text: &Text) -> Result<Checked, Failure> {
     })
 }
 
-/// The command that a text of one word is near to.
+/// The most similar command, if the text is one word.
 fn near_command(text: &str) -> Option<String> {
     let command = Options::command();
     let names = command.get_subcommands().map(|command| command.get_name());
@@ -121,7 +121,7 @@ fn run(options: &Run) -> Result<(), Failure> {
     let name = if origin.is_empty() { "kamea" } else { &origin };
     let graph = draft.into_graph(name);
     let graph = graph.map_err(|mistake| Failure::Run(mistake.show(&origin, &text)))?;
-    // A panic is a fault, and reported as one; where it happened is for who wants to know more.
+    // A panic is reported as a fault. Its location is only for debugging.
     panic::set_hook(Box::new(|panic| log::debug!("{panic}")));
     let scheduler = match options.workers {
         None => Scheduler::new(),
@@ -168,7 +168,7 @@ fn show(name: &str) -> Result<(), Failure> {
     Err(Failure::Usage(unknown))
 }
 
-/// Writes to the standard output, which nobody has to read to its end.
+/// Writes to the standard output. Its reader may close it early.
 fn say(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     match stdout

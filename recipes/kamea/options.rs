@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use kamea_recipes::InspectOptions;
 
-/// Run a graph of components that is written as text: kamea 'read_file access.log => lines => filter POST => console_echoer'
+/// Run a graph of components that is written as text: kamea 'read_file access.log => lines =>
+/// filter POST => console_echoer'
 #[derive(Debug, Parser)]
 #[command(name = "kamea", version, args_conflicts_with_subcommands = true)]
 pub(crate) struct Options {
@@ -78,11 +79,11 @@ pub(crate) enum Format {
 }
 
 impl Text {
-    /// The text, and the file that it comes from; the name is empty for the command line.
+    /// Returns the text and the name of its file; the name is empty for the command line.
     ///
     /// # Errors
     ///
-    /// A line that names what is missing or cannot be read.
+    /// A line that names the missing or unreadable text.
     pub(crate) fn read(&self) -> Result<(String, String), String> {
         match (&self.text, &self.file) {
             (Some(text), _) => Ok((text.clone(), String::new())),
