@@ -32,7 +32,7 @@ pub fn log_to_stderr(verbose: bool, stamp: Stamp) -> Result<(), SetLoggerError> 
 }
 
 /// Logs the messages of certain modules to stderr: those whose paths begin with one of `modules`,
-/// or all if there are none.
+/// or all if `modules` is empty.
 ///
 /// # Errors
 ///
@@ -105,7 +105,7 @@ mod tests {
 
     use super::*;
 
-    /// Keeps what it is given.
+    /// Keeps the records that it gets.
     #[derive(Default)]
     struct Kept(Mutex<Vec<String>>);
 

@@ -366,24 +366,24 @@ mod tests {
                 "Location: http://a/b",
                 None,
             ),
-            // 6.2.4: with a status of its own, and a document.
+            // RFC 3875, 6.2.4: with a status of its own, and a document.
             (
                 "Status: 303 See other\nLocation: /done\nContent-Type: a/b\n\nx",
                 303,
                 "Content-Type: a/b\nLocation: /done",
                 None,
             ),
-            // mod_cgi takes a status of 200 for none.
+            // mod_cgi treats a status of 200 as no status.
             (
                 "Status: 200 OK\nLocation: http://a/b\n\nx",
                 302,
                 "Location: http://a/b",
                 None,
             ),
-            // It reads the digits of a status, and no more.
+            // It reads only the digits of a status.
             ("Status: 404Not found\n\nx", 404, "", None),
             ("Status: 200\tOK\n\nx", 200, "", None),
-            // Of what may be there once, the last counts.
+            // If a field may occur once, its last occurrence counts.
             (
                 "Content-Type: a/b\ncontent-type: c/d\nX: y\n\nx",
                 200,
@@ -407,7 +407,7 @@ mod tests {
             ("\nx", 200, "", None),
             ("\r\nx", 200, "", None),
             ("Content-Length: 1\n\nx", 200, "", Some(1)),
-            // 6.3.4: what is the server's own is not the program's to set.
+            // RFC 3875, 6.3.4: a program may not set the server's own fields.
             (
                 "X: y\nConnection: close\nTransfer-Encoding: chunked\nDate: now\nKeep-Alive: 1\n\nx",
                 200,

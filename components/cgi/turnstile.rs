@@ -173,7 +173,7 @@ mod tests {
             assert!(poll_once(&mut second).await.is_none());
             assert!(poll_once(&mut third).await.is_none());
             assert_eq!(turnstile.enter(ONE).await.unwrap_err(), Full);
-            // One that waits goes away, so that there is room for another one.
+            // A waiting request is dropped, so that there is room for another one.
             drop(second);
             let mut fourth = Box::pin(turnstile.enter(ONE));
             assert!(poll_once(&mut fourth).await.is_none());
@@ -204,7 +204,7 @@ mod tests {
                 assert_eq!(turnstile.enter(ONE).await.unwrap_err(), Full);
                 let honest = poll_once(Box::pin(turnstile.enter(TWO))).await;
                 let honest = honest.expect("half of the places are for others").unwrap();
-                // A place that becomes free goes to the first one that may have it.
+                // A free place goes to the first request that may have it.
                 drop(honest);
                 assert!(
                     poll_once(&mut waiting[0]).await.is_none(),
@@ -216,7 +216,7 @@ mod tests {
         }
     }
 
-    /// A place that was given to somebody who left in that moment is not lost.
+    /// A place that was given to a request dropped at that moment is not lost.
     #[test]
     fn a_place_that_nobody_takes_goes_on() {
         block_on(async {

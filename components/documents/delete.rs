@@ -11,8 +11,8 @@ use super::place::{Place, Unchanged, writable_path};
 use crate::http::ResponseHead;
 use crate::web::{Body, Failure, HandlerPorts, Request, Response};
 
-/// Serves DELETE: removes a file of the document root, and answers with 204. A folder stays, with
-/// 409. If the path is a link, only the link is removed.
+/// Serves DELETE: removes a file of the document root, and answers with 204. A folder stays, and
+/// the answer is 409. If the path is a link, only the link is removed.
 pub fn delete_files(files: Rc<Files>) -> impl Component<HandlerPorts> {
     async move |io: &mut HandlerPorts| {
         while let Some(mut request) = io.requests.next().await {

@@ -393,7 +393,7 @@ mod tests {
                 assert!(is_refused, "{path}: {found:?}");
             }
         }
-        // It has just been opened, so that the system remembers the way.
+        // It was opened just before, so that the system has the path in memory.
         assert!(matches!(
             docroot.find_cached(b"file"),
             Ok(Some(Found::File(..)))

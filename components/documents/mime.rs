@@ -102,7 +102,7 @@ mod tests {
         }
     }
 
-    /// What the freedesktop database has for extensions, of the highest weight first.
+    /// The types of the freedesktop database for each extension, highest weight first.
     fn freedesktop() -> HashMap<String, Vec<String>> {
         let globs = std::fs::read_to_string("/usr/share/mime/globs2")
             .expect("the package shared-mime-info is installed: make test does that");
@@ -120,7 +120,7 @@ mod tests {
         types
     }
 
-    /// What a browser does with a type: it plays audio, and so on; what is for programs it saves.
+    /// How a browser handles a type: it plays audio, for example, and saves files for programs.
     fn kind(media_type: &str) -> &str {
         match media_type.split(['/', ';']).next() {
             Some(kind @ ("audio" | "video" | "image" | "font" | "text" | "model")) => kind,
@@ -130,9 +130,9 @@ mod tests {
 
     #[test]
     fn no_type_is_of_another_kind_than_in_the_freedesktop_database() {
-        // On purpose: RFC 9239 has JavaScript as text; scripts are shown and not saved; the
-        // extension is that of another format as well, which is IANA's or the more usual one; a
-        // browser plays it.
+        // Deliberate differences: RFC 9239 has JavaScript as text. Scripts are shown and not saved.
+        // Some extensions belong to two formats: ours is that of IANA or the more common one. Some
+        // types are needed for a browser to play the file.
         const ON_PURPOSE: &str = "es js jsm mjs awk pl pm rb sh mml xml xsd \
             bdm dcr eps fig gbr ins me ms mpp mts sc slk vb wsc asf wmx wvx";
         let on_purpose: Vec<_> = ON_PURPOSE.split_whitespace().collect();

@@ -188,7 +188,7 @@ mod tests {
             ..Programs::default()
         };
         let off = Programs::default();
-        // Rules, path, mode; whether it is run, whether it is kept back.
+        // Rules, path, mode; whether the file is run, and whether it is refused.
         let rows: [(&Programs, &str, u32, bool, bool); 18] = [
             (&off, "cgi-bin/a", 0o755, true, true),
             (&off, "cgi-bin/a", 0o100, true, true),

@@ -353,7 +353,7 @@ mod tests {
             let checked = access.check(&head(&lines));
             assert_eq!(checked, Err(Refusal::Host), "{other}");
         }
-        // A request of HTTP/1.0 may name none; an empty one does not get here.
+        // A request of HTTP/1.0 may have no host; an empty one does not get here.
         let mut nameless = head("Host: localhost");
         nameless.fields.remove("host");
         assert_eq!(access.check(&nameless), Err(Refusal::Host));

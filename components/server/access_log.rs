@@ -18,7 +18,7 @@ use crate::web::Record;
 pub enum LogFormat {
     /// The Common Log Format: `host - - [time] "request line" status bytes`.
     Common,
-    /// The same with `"referrer" "user agent"` behind it.
+    /// The same, followed by `"referrer" "user agent"`.
     #[default]
     Combined,
 }

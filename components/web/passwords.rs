@@ -224,7 +224,7 @@ mod tests {
     use super::*;
 
     fn users(users: &[&str]) -> Users {
-        // Of the password "secret", at the least cost.
+        // A hash of the password "secret", at the lowest cost.
         let hash = bcrypt::hash("secret", 4).unwrap();
         let users = users.iter().map(|user| format!("{user}:{hash}").parse());
         Users {
@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn hashes_of_both_kinds_are_told_from_passwords() {
         let bcrypt = bcrypt::hash("secret", 4).unwrap();
-        // Made by the reference implementation, with the least of time and memory.
+        // Made by the reference implementation, with the least time and memory.
         let argon2 = "$argon2id$v=19$m=8,t=1,p=1$2vfQk73tnu8lGtxh36tLAg$GocWy55he8bvhzkWyLRcLeyFtTBZL3p3tKBODQTxT7A";
         let cut = argon2.rsplit_once('$').unwrap().0;
         assert!(is_hash(argon2) && is_of(argon2, b"secret") && !is_of(argon2, b"secreT"));

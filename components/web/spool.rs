@@ -308,7 +308,8 @@ mod tests {
         (0..length).map(|at| (at % 251) as u8).collect()
     }
 
-    /// The maker is done before the client takes the first byte; then everything comes, in order.
+    /// The handler finishes before the client reads the first byte; then everything arrives, in
+    /// order.
     #[test]
     fn a_maker_does_not_wait_for_the_client() {
         for length in [0, 1, IN_MEMORY, IN_MEMORY + 1, 9 * IN_MEMORY + 13] {
@@ -348,7 +349,7 @@ mod tests {
         }
     }
 
-    /// A maker and a client that are both slow now and then: filling and draining interleave.
+    /// A handler and a client that are both slow at times: filling and draining interleave.
     #[test]
     fn what_is_taken_while_it_comes_is_the_same() {
         kamea::testing::block_on(async {

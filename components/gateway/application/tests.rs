@@ -61,7 +61,7 @@ fn a_mount_is_for_its_path_and_what_is_below_it() {
             "{target}: {response}"
         );
     }
-    // No mount is for the server as a whole.
+    // A mount does not serve the server as a whole.
     let response = served.ask("OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     assert!(response.starts_with("HTTP/1.1 204 "), "{response}");
 }
@@ -98,7 +98,7 @@ async fn by_path(environ: Environ, start: StartResponse) -> Result<Chunks, BoxEr
     };
     let error = || std::io::Error::other("a secret");
     let later = |chunks: Vec<Result<&'static str, std::io::Error>>| {
-        // What comes later than at once.
+        // A chunk that is not available at once.
         let late = stream::once_future(sleep(pause())).map(|()| Ok(""));
         Chunks::stream(late.chain(stream::iter(chunks)))
     };
@@ -182,7 +182,7 @@ fn a_response_is_framed_as_its_content_allows() {
         ("GET /app/sized", "200", "Content-Length: 5\r\n", "hello"),
         ("GET /app/empty", "200", "Content-Length: 0\r\n", ""),
         ("GET /app/lazy", "200", "Content-Length: 5\r\n", "hello"),
-        // The first chunk has been waited for; the rest is there at once.
+        // The first chunk had to be awaited; the rest is available at once.
         ("GET /app/slow", "200", "Content-Length: 5\r\n", "hello"),
         (
             "GET /app/streamed",
@@ -206,7 +206,7 @@ fn a_response_is_framed_as_its_content_allows() {
         let responses = served.ask(&two);
         assert_eq!(responses.matches("HTTP/1.1 ").count(), 2, "{request}");
     }
-    // What is whole stays whole, however long it is.
+    // A complete body stays complete, at any length.
     let large = served.ask(&get("/app/large"));
     assert!(large.contains("Content-Length: 1048576\r\n") && large.ends_with("xxx"));
     // RFC 9112, 6.1: no chunks for HTTP/1.0.
@@ -285,14 +285,14 @@ fn content_goes_in_while_chunks_come_out() {
     assert!(read_until(&mut stream, "3\r\none\r\n").contains("chunked"));
     stream.write_all(b"3\r\ntwo\r\n").unwrap();
     assert_eq!(read_until(&mut stream, "two\r\n"), "3\r\ntwo\r\n");
-    // What breaks off on its way in breaks off on its way out.
+    // A body that is incomplete on its way in is incomplete on its way out.
     stream.write_all(b"nonsense\r\n").unwrap();
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).unwrap();
     assert!(rest.is_empty());
 }
 
-/// Counts how often it is called, adds a field, and passes the count on.
+/// Counts its calls, adds a field, and passes the count on.
 struct Counting<A> {
     inner: A,
     calls: AtomicUsize,
@@ -335,7 +335,7 @@ fn middleware_wraps_applications_and_keeps_its_state() {
     }
 }
 
-/// Gives mebibytes without end, and counts them.
+/// Returns mebibytes without end, and counts them.
 fn endless(
     given: Arc<AtomicUsize>,
     guard: Tells,
@@ -362,7 +362,7 @@ fn a_slow_client_holds_the_stream_up_and_one_that_goes_drops_it() {
         .write_all(b"GET /app HTTP/1.1\r\nHost: a\r\n\r\n")
         .unwrap();
     stream.read_exact(&mut [0; 1 << 16]).unwrap();
-    // That nothing more comes has no signal of its own.
+    // There is no signal that nothing more arrives.
     let mut before = usize::MAX;
     while before != given.load(Ordering::Relaxed) {
         before = given.load(Ordering::Relaxed);

@@ -33,7 +33,7 @@ fn data(text: &'static str) -> ResponsePart {
     ResponsePart::Data(text.into())
 }
 
-/// What a component does, by the path of its request.
+/// The behaviour of a component, by the path of its request.
 fn by_path(request: &Request) -> impl Component<RequestPorts> + Send + use<> {
     let path = request.head.target.path().to_owned();
     let length = |value: &str| head(200, Fields::new().with("Content-Length", value));
@@ -139,7 +139,7 @@ fn an_error_behind_the_head_cuts_the_connection() {
     assert!(response.ends_with("\r\n\r\n4\r\nsome\r\n"), "{response}");
 }
 
-/// Gives the content back in capitals, by two components.
+/// Returns the body in capitals, by two components.
 fn capitals(_: &Request) -> Composite<RequestPorts> {
     let mut graph = Graph::new("capitals");
     let shout = graph.add("shout", async |io: &mut Pipe<Bytes, Bytes>| {
@@ -228,7 +228,7 @@ fn a_client_that_does_not_read_holds_the_graph_up_and_one_that_goes_ends_it() {
         .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         .unwrap();
     stream.read_exact(&mut [0; 1 << 16]).unwrap();
-    // That nothing more comes has no signal of its own.
+    // There is no signal that nothing more arrives.
     let mut before = usize::MAX;
     while before != sent.load(Ordering::Relaxed) {
         before = sent.load(Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! The meta-variables, against the sentences of RFC 3875.
+//! The meta-variables, tested against the sentences of RFC 3875.
 
 use http::Method;
 
@@ -110,7 +110,7 @@ fn paths_are_split_behind_the_script_name() {
         ("/app//x/", "/app", "//x/"),
         ("/%61pp/%C3%A9", "/app", "/\u{e9}"),
         ("http://example.org/app/x", "/app", "/x"),
-        // The rules of files do not apply to programs: they judge for themselves what was sent.
+        // The rules for files do not apply to programs, which check the path themselves.
         ("/app/u/a%2Fb", "/app", "/u/a/b"),
         ("/app/../b", "/app", "/../b"),
         ("/app/%2e%2e/b", "/app", "/../b"),

@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn words_are_those_of_kamaelias_documentation() {
-        // The example of Kamaelia's lines_to_tokenlists.
+        // The example in the documentation of Kamaelia's lines_to_tokenlists.
         let line =
             r#"Hello world "how are you" 'john said "hi"' "i replied \"hi\"" "c:\\windows" end"#;
         let expected = [

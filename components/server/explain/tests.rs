@@ -1,4 +1,4 @@
-//! Requests explained, through the whole server.
+//! Explained requests, through the whole server.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,7 +12,7 @@ use super::*;
 use crate::server::{Listening, Site, WebServer};
 use crate::web::{FilterPorts, HandlerPorts};
 
-/// Nobody gets at the drafts.
+/// Refuses all requests for the drafts.
 async fn guard(io: &mut FilterPorts) -> Done {
     while let Some(request) = io.requests.next().await {
         if request.head.target.path().starts_with("/drafts/") {
@@ -74,7 +74,7 @@ fn explained(address: SocketAddr, path: &str) -> Value {
     serde_json::from_str(json).unwrap()
 }
 
-/// Who said what.
+/// The verdict of each component.
 fn verdicts(explanation: &Value) -> Vec<String> {
     let hops = explanation["hops"].as_array().unwrap();
     let text = |value: &Value| value.as_str().unwrap().to_owned();

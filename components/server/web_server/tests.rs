@@ -1,4 +1,4 @@
-//! The server as a whole, with parts put in.
+//! The server as a whole, with components of the user.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -47,7 +47,7 @@ fn a_component_that_panics_costs_its_own_request() {
     }
 }
 
-/// An error component of a user's own.
+/// A user's own error component.
 async fn say_sorry(io: &mut ErrorPorts) -> kamea::Done {
     while let Some(failure) = io.failures.next().await {
         let head = ResponseHead {

@@ -1,4 +1,4 @@
-//! The encoder, alone and with the writer behind it.
+//! The encoder, alone and with its writer.
 
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
@@ -35,8 +35,8 @@ fn connection() -> (Accepted, TcpStream) {
     )
 }
 
-/// Runs encoder and writer beside `driver`; gives what the client reads, without dates, and how the
-/// connection ended.
+/// Runs encoder and writer beside `driver`. Returns what the client reads, without dates, and how
+/// the connection ended.
 fn written_by(
     driver: impl AsyncFnMut(&mut DriverPorts) -> Done + Clone + Send + Sync + 'static,
 ) -> (String, Option<Finish>) {
@@ -279,7 +279,7 @@ fn the_answer_to_a_fault_takes_the_place_that_is_due() {
 fn a_peer_that_reads_nothing_is_cut() {
     let (accepted, _client) = connection();
     let driver = async |io: &mut DriverPorts| {
-        // More than the buffers of both ends take.
+        // More than the buffers of both ends can hold.
         let body = Body::Bytes(vec![0; 64 << 20].into());
         io.responses.send(response(exchange(0), body)).await?;
         io.responses.closed().await;
@@ -289,7 +289,7 @@ fn a_peer_that_reads_nothing_is_cut() {
     assert_eq!(finish, Some(Finish::Cut));
 }
 
-/// What the encoder makes of responses that are all there before it begins, and of what its writer
+/// What the encoder makes of responses that are ready before it begins, and of its writer's
 /// reports.
 struct Alone {
     pieces: Vec<Output>,

@@ -5,7 +5,7 @@ use kamea::{Graph, Receiver, testing::block_on};
 
 use super::*;
 
-/// What is at the other ends of the parser.
+/// The other ends of the parser.
 struct Ends {
     bytes: Sender<Bytes>,
     written: Sender<Written>,
@@ -78,7 +78,7 @@ fn requests_come_in_order_and_content_as_it_comes_in() {
             text.extend_from_slice(&chunk);
         }
         assert_eq!(text, b"hello");
-        // POST is served alone: what follows waits until it has been answered.
+        // POST is served alone: later requests wait until it has been answered.
         for _ in 0..10 {
             yield_now().await;
         }
@@ -99,7 +99,7 @@ fn requests_come_in_order_and_content_as_it_comes_in() {
 const EXPECTING: &str =
     "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n";
 
-/// RFC 9110 section 10.1.1: 100 (Continue) is for a peer whose content is wanted.
+/// RFC 9110 section 10.1.1: 100 (Continue) is for a peer whose body is wanted.
 #[test]
 fn who_expects_to_be_told_to_go_on_is_told_when_the_content_is_read() {
     parsing(patient(), async |mut ends: Ends| {
@@ -154,7 +154,7 @@ fn no_more_requests_are_on_their_way_than_the_window_takes() {
         for number in 0..WINDOW {
             assert_eq!(ends.requests.next().await.unwrap().exchange.number, number);
         }
-        // The parser gets its turns, and keeps the next one back.
+        // Lets the parser run, and keeps the next one back.
         for _ in 0..10 {
             yield_now().await;
         }
@@ -200,8 +200,8 @@ fn a_head_that_does_not_come_is_408_and_content_that_does_not_is_cut() {
     });
 }
 
-/// How many bytes of content are taken, at most 100, that come one by one well within the time for
-/// each.
+/// The number of body bytes that are accepted, at most 100, if each arrives alone and well within
+/// its time limit.
 fn taken_of_a_trickle(patience: Patience) -> usize {
     parsing(patience, async |mut ends: Ends| {
         let head = "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 101\r\n\r\n";
@@ -209,7 +209,7 @@ fn taken_of_a_trickle(patience: Patience) -> usize {
         let mut content = ends.requests.next().await.unwrap().content.unwrap();
         for taken in 0..100 {
             kamea::time::sleep(SOON / 5).await;
-            // A parser that has given up takes none.
+            // A parser that has given up accepts none.
             let _ = ends.bytes.send("x".into()).await;
             match content.next().await {
                 Ok(bytes) => assert_eq!(bytes.unwrap(), "x"),
@@ -253,7 +253,7 @@ fn content_that_comes_too_slowly_is_cut_though_it_comes() {
     );
 }
 
-/// Time during which the handler does not read is not the peer's.
+/// Time during which the handler does not read does not count for the peer.
 #[test]
 fn a_slow_handler_does_not_make_a_slow_peer() {
     let patience = Patience {
@@ -265,7 +265,7 @@ fn a_slow_handler_does_not_make_a_slow_peer() {
         let head = "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\n";
         ends.bytes.send(head.into()).await.unwrap();
         let mut content = ends.requests.next().await.unwrap().content.unwrap();
-        // More pieces than may wait: the parser stands before a link that is full.
+        // More pieces than the queue holds: the parser waits for space.
         for _ in 0..8 {
             ends.bytes.send("x".into()).await.unwrap();
         }

@@ -1,4 +1,4 @@
-//! The router alone: requests in, each to where it belongs.
+//! The router alone: each request goes to its component.
 
 use kamea::{Flow, Graph, Receiver, Sender, testing::block_on};
 
@@ -147,7 +147,7 @@ fn a_route_is_for_methods_paths_and_queries() {
         (Route::path("/a/*"), "/a%2Fb", false),
         (Route::path("/a/*"), "//a///b", true),
         (Route::path("/a/b"), "/a//%62", true),
-        // An application judges for itself.
+        // An application checks paths itself.
         (Route::below("/a"), "/a/%2e%2e/b", true),
         (Route::below("/a"), "/a%2Fb", true),
         (Route::below("/a"), "//a//b", true),
