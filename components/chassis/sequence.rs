@@ -89,7 +89,7 @@ mod tests {
 
     use super::*;
 
-    /// Passes on so many messages, marked.
+    /// Passes on this many messages, marked.
     fn pass(count: usize, mark: u32) -> impl Component<Pipe<u32, u32>> + Send {
         async move |io: &mut Pipe<u32, u32>| {
             for _ in 0..count {

@@ -95,7 +95,7 @@ mod tests {
         let mut flow = graph.start().unwrap();
         block_on(async {
             let (mut sent, mut taken) = (0, 0);
-            // It waits for the slow one: only what fits into the links between moves.
+            // It waits for the slow one: only as much moves as fits into the links between.
             for () in [(); 100] {
                 futures_lite::future::poll_once(&mut flow).await;
                 match numbers.try_send(sent) {

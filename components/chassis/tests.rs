@@ -1,4 +1,5 @@
-//! Chassis in simulated orders: whatever runs when, nothing is lost, doubled or out of turn.
+//! Chassis in simulated orders: in any order of execution, no message is lost, doubled or out of
+//! order.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -16,7 +17,7 @@ async fn dawdle() {
     }
 }
 
-/// Counts from a number on, in its own time.
+/// Counts from a number on, at random times.
 fn count(numbers: std::ops::Range<u32>) -> impl Component<Source<u32>> + Send {
     async move |io: &mut Source<u32>| {
         for number in numbers.clone() {
@@ -27,7 +28,7 @@ fn count(numbers: std::ops::Range<u32>) -> impl Component<Source<u32>> + Send {
     }
 }
 
-/// Expects exactly these numbers, in this order or in any.
+/// Expects exactly these numbers, in this order or in any order.
 fn expect(numbers: std::ops::Range<u32>, in_order: bool) -> impl Component<Sink<u32>> + Send {
     async move |io: &mut Sink<u32>| {
         let mut got = Vec::new();
@@ -127,7 +128,7 @@ fn parallel_keeps_the_order_if_it_is_asked_to() {
     });
 }
 
-/// Passes on a few messages, and ends; or everything that comes.
+/// Passes on a few messages, and ends; or passes on the whole input.
 fn some(most: usize) -> impl Component<Pipe<u32, u32>> + Send {
     async move |io: &mut Pipe<u32, u32>| {
         for _ in 0..most {
@@ -194,7 +195,8 @@ fn a_graceful_stop_loses_nothing_that_went_in() {
         let line =
             pipeline!(endless => each(say).at_most(3).spread() => parallel(2, |n: u32| n) => sink);
         let report = simulation.stop_after(Duration::from_secs(60)).run(line);
-        // One more if the source was stopped after it had sent and before it could note that.
+        // One more if the source was stopped after it had sent a message and before it could count
+        // that.
         let (went_in, came_out) = (went_in.load(SeqCst), came_out.load(SeqCst));
         assert!(
             came_out == went_in || came_out == went_in + 1,

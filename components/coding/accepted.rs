@@ -99,7 +99,7 @@ mod tests {
             ("identity", &[]),
             ("identity;q=0", &[]),
             ("compress, deflate", &[]),
-            // What is malformed is as if it were refused.
+            // A malformed entry counts as refused.
             ("gzip;q=2, br;q=x, zstd;q=", &[]),
             (",,, ;q=1, gzip;level=9, br", &[Brotli]),
         ];

@@ -73,7 +73,7 @@ mod tests {
     use super::*;
     use crate::http::Fields;
 
-    /// What comes of some chunks.
+    /// Returns the output for some chunks.
     fn encoded(chunks: impl IntoIterator<Item = Chunk>) -> Vec<Chunk> {
         let mut graph = Graph::new("encoding");
         let encoder = graph.add("encoder", encode(Coding::Zstd));

@@ -164,7 +164,7 @@ mod tests {
         add(&path, "two\n");
         assert_eq!(followed.read().unwrap(), "one\ntwo\n");
         assert_eq!(followed.read().unwrap(), "");
-        // Rotated; the last line comes into the old file.
+        // Rotated; the last line is appended to the old file.
         fs::rename(&path, folder.path().join("log.1")).unwrap();
         add(&folder.path().join("log.1"), "late\n");
         assert_eq!(followed.read().unwrap(), "late\n");
@@ -172,7 +172,7 @@ mod tests {
         add(&path, "three\n");
         assert_eq!(followed.read().unwrap(), "", "it sees that it is another");
         assert_eq!(followed.read().unwrap(), "three\n");
-        // Cut and begun anew.
+        // Truncated and started again.
         fs::write(&path, "4\n").unwrap();
         assert_eq!(followed.read().unwrap(), "4\n");
     }

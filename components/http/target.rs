@@ -258,9 +258,8 @@ fn check_absolute_form(bytes: &[u8]) -> Result<usize, Malformed> {
         .iter()
         .position(|b| matches!(b, b'/' | b'?' | b'#'))
         .unwrap_or(rest.len());
-    // "A sender MUST NOT generate an "http" URI with an empty host" (RFC 9110 section 4.2.1). There
-    // is no room for user information: "its presence [is to be treated] as an error" (section
-    // 4.2.4).
+    // "A sender MUST NOT generate an "http" URI with an empty host" (RFC 9110 section 4.2.1). User
+    // information is not allowed: "its presence [is to be treated] as an error" (section 4.2.4).
     let authority = &rest[..length];
     if matches!(authority, [] | [b':', ..]) || !is_host(authority) {
         return Err(Malformed::Target);

@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn forms() {
-        // The text, and then host, port, target and what `Host` says.
+        // The text, and then host, port, target and the value of `Host`.
         let rows = [
             ("http://example.com", "example.com", 80, "/", "example.com"),
             ("example.com", "example.com", 80, "/", "example.com"),

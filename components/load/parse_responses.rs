@@ -1,7 +1,7 @@
 //! The responses of one connection: the outcome of each request.
 //!
 //! ```text
-//!  events  ──▶ ┌─────────────────┐ ──▶ outcomes    what became of each request
+//!  events  ──▶ ┌─────────────────┐ ──▶ outcomes    the outcome of each request
 //!              │ parse_responses │ ─ ▶ returned    to the tickets: there is a place
 //!  awaited ──▶ └─────────────────┘ ─ ▶ hang_ups    to the connection: it is of no more use
 //! ```

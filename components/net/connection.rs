@@ -152,7 +152,7 @@ impl Connection {
         match &*self.0 {
             Stream::System { .. } => {
                 if let Ok(socket) = self.watched() {
-                    // A peer that has already gone cannot be told.
+                    // A peer that has already gone cannot receive this.
                     let _ = shutdown(socket, Shutdown::Write);
                 }
             }

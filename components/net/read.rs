@@ -59,7 +59,8 @@ mod tests {
     use super::*;
     use crate::net::Accepted;
 
-    /// A reader whose bytes come to the receiver, and the client that it reads from.
+    /// Starts a reader that sends its bytes to the receiver; also returns the client that it reads
+    /// from.
     fn reading() -> (kamea::Flow, Receiver<Bytes>, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();

@@ -418,7 +418,7 @@ impl Socket {
 
     /// Tells the peer that no more bytes will follow. The peer may still send.
     pub fn shut_down_writing(&self) {
-        // A peer that has already gone cannot be told.
+        // A peer that has already gone cannot receive this.
         let _ = match &*self.stream.borrow() {
             Stream::Bare(stream) => rustix::net::shutdown(stream, Shutdown::Write),
             Stream::Watched(stream) => rustix::net::shutdown(&**stream, Shutdown::Write),

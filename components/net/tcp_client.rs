@@ -17,9 +17,9 @@ use super::exchange::exchange;
 /// Connects to the server `host:port`, sends its input to it, and passes on what it sends. Tries
 /// all addresses of the host, one after another, within `connect_within` in total.
 ///
-/// When the input ends, the server is told so, and may still answer (half-close). The component
-/// ends when the server has finished, or when nobody takes what the server sends; input that has
-/// arrived by then is still sent. If the component is restarted, it connects again.
+/// When the input ends, the sending side is closed, and the server may still answer (half-close).
+/// The component ends when the server has finished, or when nobody takes what the server sends;
+/// input that has arrived by then is still sent. If the component is restarted, it connects again.
 ///
 /// # Faults
 ///

@@ -1,4 +1,4 @@
-//! What the catalogue has, and what the checks say.
+//! The contents of the catalogue, and the messages of the checks.
 
 use std::fs;
 use std::path::Path;
@@ -209,7 +209,7 @@ error: column 51: a number of messages above 0 is wanted, found `0`
         let carets = expected.lines().nth(2).unwrap();
         let column = carets.find('^').unwrap() - 3;
         let message = expected.split_once(": ").unwrap().1.split_once(": ").unwrap().1;
-        // The carets are what is compared; so the number of the column is that of the first.
+        // The tests compare the carets; so the column is that of the first caret.
         let (expected, said) = (format!("error: column {column}: {message}"), mistake(text));
         if said != expected {
             wrong.push_str(&format!("said\n{said}\nexpected\n{expected}\n\n"));
@@ -230,7 +230,7 @@ echo.outbox      ──▶ counter.inbox  Bytes
 counter.outbox   ──▶ console_echoer.inbox  u64
 ",
         ),
-        // What comes behind decides as well as what comes before.
+        // The components after it decide as well as those before it.
         (
             "nothing => echo => echo => numbers => null_sink",
             "\
@@ -240,7 +240,7 @@ echo 2.outbox  ──▶ numbers.inbox  String
 numbers.outbox ──▶ null_sink.inbox  u64
 ",
         ),
-        // A line in parentheses does.
+        // A line in parentheses decides too.
         (
             "nothing => each(numbers) => null_sink",
             "\
@@ -270,8 +270,8 @@ p.stderr   ──▶ e.inbox  Bytes
     }
 }
 
-/// Each line is fitted once for what surrounds it, however deep it stands: otherwise this would not
-/// come to an end.
+/// Each line is fitted once for each pair of ends, however deep it is nested: otherwise this would
+/// take for ever.
 #[test]
 fn lines_that_stand_deep_in_others_are_read_at_once_and_run() {
     let folder = tempfile::tempdir().unwrap();
@@ -406,7 +406,7 @@ fn types_are_shown_by_a_letter_only_where_that_is_all_that_differs() {
     }
 }
 
-/// A value that an option can be read from makes a component: no number and no time makes it panic.
+/// A value that an option accepts makes a component: no number and no time makes it panic.
 #[test]
 fn no_value_that_can_be_read_keeps_a_component_from_being_made() {
     let given = |text: &str| {
@@ -461,7 +461,7 @@ fn no_value_that_can_be_read_keeps_a_component_from_being_made() {
     assert!(made > 100, "{made}");
 }
 
-/// Functions that look like components and are none, or are for those who make components.
+/// Functions that look like components but are not, or that are for authors of components.
 const NO_COMPONENTS: [(&str, &str); 2] = [
     (
         "process",
@@ -499,7 +499,7 @@ fn every_component_of_the_package_is_in_the_catalogue() {
     assert!(found.is_empty(), "not in the catalogue: {found:?}");
 }
 
-/// The public functions of a file that give a component, or are one.
+/// Returns the public functions of a file that return a component, or are one.
 fn components(text: &str) -> impl Iterator<Item = &str> {
     let code = text.split("#[cfg(test)]").next().unwrap_or_default();
     let functions = code.split("\npub ").skip(1).filter_map(|rest| {

@@ -165,7 +165,7 @@ mod tests {
             fs::write(&path, content).unwrap();
             fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
             if expected.is_empty() {
-                // It starts, and env fails.
+                // It starts, but env fails.
                 let said = carriage_return(&path).unwrap();
                 assert!(said.contains("#!/usr/bin/env sh\\r"), "{said}");
                 continue;

@@ -34,7 +34,7 @@ const CHUNK: usize = 128 * 1024;
 ///     let disk = Disk::new(1000);
 ///     disk.put("from", vec![b'x'; 600]);
 ///     let mut graph = Graph::new("copying");
-///     let read = graph.add("read", disk.read_file("from")); // in the place of file::read_file
+///     let read = graph.add("read", disk.read_file("from")); // replaces file::read_file
 ///     let write = graph.add("write", disk.write_file::<Bytes>("to", Existing::Append));
 ///     graph.link(read.outbox, write.inbox);
 ///     let fault = simulation.run(graph).unwrap_err().to_string();

@@ -50,6 +50,6 @@ pub use unreliable::{Unreliability, unreliable};
 pub use unseen_only::unseen_only;
 pub use zip::{ZipPorts, ZipPortsHandles, zip};
 
-/// The longest time that is told from any longer one, more than a century: it can be added to the
-/// present.
+/// The longest time that is distinguished from longer ones, more than a century: it can be added to
+/// the current time.
 const AGE: Duration = Duration::from_secs(u32::MAX as u64);

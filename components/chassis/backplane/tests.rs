@@ -5,7 +5,7 @@ use kamea::{Composite, Done, Graph, Handle, Pipe, Scheduler, Sink, Source, map, 
 use super::*;
 use crate::chassis::{publish_to, subscribe_to};
 
-/// Counts from 0, as many as are asked for.
+/// Counts from 0, up to the requested number.
 fn count(last: u32) -> impl kamea::Component<Source<u32>> + Send {
     async move |io: &mut Source<u32>| {
         for number in 0..last {
@@ -100,7 +100,7 @@ fn a_publisher_waits_for_who_wants_everything_and_for_nobody_else() {
             running.wait().unwrap();
             assert_eq!(told.into_iter().count(), 100);
         } else {
-            // Four are in the topic, and one waits to be.
+            // Four are in the topic, and one waits for space.
             let wait = std::time::Duration::from_secs(10);
             assert!((0..5).all(|n| told.recv_timeout(wait) == Ok(n)));
             kamea::testing::block_on(async {
@@ -167,7 +167,7 @@ fn what_is_published_inside_of_one_graph_is_not_missed() {
     kamea::testing::block_on(graph.start().unwrap()).unwrap();
 }
 
-/// A message of which no copy can be made.
+/// A message that cannot be cloned.
 #[derive(Debug)]
 struct Unique(u32);
 
@@ -188,7 +188,7 @@ fn a_clone_that_panics_harms_its_subscriber_alone() {
         let taken = graph.take(part.outbox);
         (scheduler.run(graph).unwrap(), taken)
     };
-    // One of them makes copies, the last to read a message has the message itself.
+    // One subscriber makes copies; the last reader of a message receives the message itself.
     let (a, taken_a) = subscribe("a");
     let (b, taken_b) = subscribe("b");
     let count = async |io: &mut Source<Unique>| {

@@ -450,8 +450,8 @@ mod tests {
     }
 
     proptest! {
-        /// Each subscriber reads, in their order, all messages since it came, but those that it was
-        /// told of as lost.
+        /// Each subscriber reads, in order, all messages since it subscribed, except those that
+        /// were reported to it as lost.
         #[test]
         fn nobody_misses_what_it_was_not_told_of(capacity in 1..40_usize, acts in acts()) {
             let topic = Topic::new(capacity);

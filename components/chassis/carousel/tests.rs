@@ -1,4 +1,4 @@
-//! A carousel, and what it is asked and asks.
+//! Tests of a carousel and its requests.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use kamea::{Graph, Pipe, Receiver, Scheduler, Sender, Source, pipeline};
 use super::*;
 use crate::chassis::{chooser, forward_chooser};
 
-/// Marks what it passes on; says at the end that it is the end.
+/// Marks the messages that it passes on; sends a marker at the end.
 fn mark(with: u32) -> impl Component<Pipe<u32, u32>> + Send {
     async move |io: &mut Pipe<u32, u32>| {
         while let Some(number) = io.inbox.next().await {
@@ -134,7 +134,7 @@ fn a_part_that_ends_is_asked_to_be_replaced_and_leaves_what_it_did_not_read() {
 #[test]
 fn it_may_ask_first_and_ends_with_who_is_asked() {
     let mut graph = Graph::new("g");
-    // Unlike a chooser it waits to be asked.
+    // Unlike a chooser, it waits for a request.
     let names = graph.add("names", async |io: &mut Pipe<Choice, u32>| {
         for number in 1..=3 {
             assert_eq!(io.inbox.next().await, Some(Choice::Next));
@@ -234,7 +234,7 @@ fn what_nobody_takes_holds_up_what_comes_in() {
     let mut flow = graph.start().unwrap();
     let sent = block_on(async {
         let mut sent = 0;
-        // Long enough for everything to have moved that can.
+        // Long enough for everything to move that can.
         for () in [(); 1000] {
             assert!(futures_lite::future::poll_once(&mut flow).await.is_none());
             sent += u32::from(inbox.try_send(sent).is_ok());
@@ -242,7 +242,7 @@ fn what_nobody_takes_holds_up_what_comes_in() {
         }
         sent
     });
-    // Six links of 16, and what is in the hands of each that waits.
+    // Six links of 16, and one message in each component that waits.
     assert!((64..=100).contains(&sent), "{sent}");
     drop(outbox);
 }

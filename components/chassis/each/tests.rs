@@ -1,4 +1,4 @@
-//! Parts for messages: how many at once, where, and what becomes of them.
+//! Parts for messages: how many run at once, on which workers, and how they end.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

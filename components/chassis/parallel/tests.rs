@@ -23,7 +23,7 @@ fn run(part: Parallel<u32, u32, impl FnMut(u32) -> u32 + Clone + Send + 'static>
     results.into_iter().collect()
 }
 
-/// Takes longer for some than for others.
+/// Takes longer for some numbers than for others.
 fn uneven(number: u32) -> u32 {
     (0..number * 7919 % 31).for_each(|_| std::thread::yield_now());
     number
@@ -72,7 +72,7 @@ fn no_more_than_three_for_each_copy_are_under_way() {
     let scheduler = Scheduler::with_workers(2);
     let handle = Handle::run(&scheduler, parts.ordered()).unwrap();
     let mut sent = 0;
-    // Nobody takes the results: when nothing more goes in, all links are full.
+    // The results are not taken: when nothing more can be sent, all links are full.
     while send_within(&handle, sent, Duration::from_secs(1)) {
         sent += 1;
     }

@@ -227,7 +227,7 @@ impl Codings {
 mod tests {
     use super::*;
 
-    /// The framing of a request with a host and the fields of these lines.
+    /// Returns the framing of a request with a host and the fields of these lines.
     fn framing(version: Version, lines: &str) -> Result<BodyKind, Malformed> {
         let lines = format!("Host: a\r\n{lines}");
         request_framing(version, &Fields::from_lines(lines))
@@ -325,7 +325,7 @@ mod tests {
             framing(Version::HTTP_11, "Accept: *\r\n"),
             Ok(BodyKind::None)
         );
-        // Fields that look alike frame nothing.
+        // Fields with similar names do not affect the framing.
         let lines =
             "Content-Lengths: 5\r\nX-Transfer-Encoding: chunked\r\nTransfer_Encoding: chunked\r\n";
         assert_eq!(framing(Version::HTTP_11, lines), Ok(BodyKind::None));

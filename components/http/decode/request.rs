@@ -23,33 +23,33 @@ use super::input::Input;
 use super::section::{HeadParts, Progress, read_head};
 use crate::http::{Fields, Limits, Malformed, RequestHead, Target};
 
-/// What a [`RequestDecoder`] found.
+/// The result of a [`RequestDecoder`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The head of a request. With [`BodyKind::None`] the request is complete.
     Head(RequestHead, BodyKind),
-    /// Some bytes of the body, never none.
+    /// Some bytes of the body, never empty.
     Chunk(Bytes),
     /// The end of the body, and the trailer section that followed it.
     End(Fields),
 }
 
-/// Where in its input a [`RequestDecoder`] is.
+/// The position of a [`RequestDecoder`] in its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Nothing of the next request has come, not even an empty line before it.
+    /// Nothing of the next request has arrived, not even an empty line before it.
     BetweenRequests,
     /// The head of a request has begun, or the empty lines before it have.
     InHead,
-    /// The body of a request has begun: an `End` is to come.
+    /// The body of a request has begun: an `End` will follow.
     InBody,
 }
 
-/// Turns the bytes that a client sends into [`Event`]s.
+/// Turns the bytes of a client into [`Event`]s.
 ///
-/// Take events until there are none, then feed the next bytes. Requests that came together come out
-/// one after the other; a body is never collected. The verdict on a request does not depend on how
-/// its bytes were cut.
+/// Take events until `next` returns `None`, then feed the next bytes. Requests that arrive together
+/// are returned one after the other; a body is never collected. The verdict on a request does not
+/// depend on how its bytes were cut.
 ///
 /// # Examples
 /// ```
@@ -73,7 +73,7 @@ pub struct RequestDecoder {
     limits: Limits,
     input: Input,
     state: State,
-    /// How far the head has come that is being read.
+    /// The progress of the current head.
     progress: Progress,
     /// Empty lines skipped before the next request line.
     empty_lines: usize,
@@ -87,7 +87,7 @@ enum State {
 }
 
 impl RequestDecoder {
-    /// A decoder at the start of a connection.
+    /// Creates a decoder at the start of a connection.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self {
@@ -99,25 +99,25 @@ impl RequestDecoder {
         }
     }
 
-    /// Adds bytes that have come. They are kept without copying if all earlier ones were decoded.
+    /// Adds bytes that have arrived. They are not copied if all earlier bytes were decoded.
     pub fn feed(&mut self, bytes: Bytes) {
         if !matches!(self.state, State::Failed(_)) {
             self.input.feed(bytes);
         }
     }
 
-    /// The next event, or `None` if more bytes are needed for it.
+    /// Returns the next event, or `None` if it needs more bytes.
     ///
     /// # Errors
-    /// [`Malformed`] if the input is no request that we could take; the same again on every further call.
+    /// [`Malformed`] if the input is not a valid request; the same error on every further call.
     #[expect(
         clippy::should_implement_trait,
         reason = "an iterator cannot say that more may come"
     )]
     pub fn next(&mut self) -> Result<Option<Event>, Malformed> {
         let event = match &mut self.state {
-            // Apart from the others, because a head is large: its event is built where it is
-            // wanted.
+            // Separate from the other events, because a head is large: its event is built where it
+            // is needed.
             State::Head => match self.find_head() {
                 Ok(Some(found)) => return Ok(Some(self.take_head(found))),
                 Ok(None) => Ok(None),
@@ -140,12 +140,13 @@ impl RequestDecoder {
         })
     }
 
-    /// The limits that it holds requests to.
+    /// Returns the limits for requests.
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    /// Where in its input the decoder is; between requests for good once it has failed.
+    /// Returns the position of the decoder in its input; always between requests once it has
+    /// failed.
     #[must_use]
     pub fn phase(&self) -> Phase {
         match self.state {
@@ -156,16 +157,15 @@ impl RequestDecoder {
         }
     }
 
-    /// Says whether the input may end here. Ask when all events were taken.
+    /// Checks whether the input may end here. Call it when all events have been taken.
     ///
     /// # Errors
-    /// [`Malformed::Truncated`] inside a request, or what else is wrong with it or was wrong before.
+    /// [`Malformed::Truncated`] within a request, or any other error in it, now or earlier.
     pub fn finish(&self) -> Result<(), Malformed> {
         let unread = self.input.as_slice();
         match &self.state {
             State::Head if unread.is_empty() => return Ok(()),
-            // What was not yet due is read after all: the verdict must not depend on how the input
-            // was cut.
+            // Reads ahead, because the verdict must not depend on how the input was cut.
             State::Head if unread != b"\r" => drop(read_head(unread, &self.limits)?),
             State::Body(body) => body.check_rest(unread, &self.limits)?,
             State::Failed(malformed) => return Err(*malformed),
@@ -180,7 +180,7 @@ impl RequestDecoder {
         self.input.is_empty()
     }
 
-    /// Takes the unread bytes out, for whoever speaks the protocol that follows an upgrade.
+    /// Takes the unread bytes out, for the protocol that follows an upgrade.
     #[must_use]
     pub fn rest(&mut self) -> Bytes {
         let length = self.input.as_slice().len();

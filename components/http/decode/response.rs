@@ -28,30 +28,29 @@ use super::received_head::{Awaited, HeadParts, read_head};
 use super::section::Progress;
 use crate::http::{Fields, Limits, MalformedResponse, ReceivedHead, ReplyBody};
 
-/// What a [`ResponseDecoder`] found.
+/// The result of a [`ResponseDecoder`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// An interim response (status 1xx): the response itself is still to come (RFC 9110 section
+    /// An interim response (status 1xx): the final response is still to come (RFC 9110 section
     /// 15.2).
     Interim(ReceivedHead),
     /// The head of a response, and how its body is framed.
     Head(ReceivedHead, ReplyBody),
-    /// Some bytes of the body, never none.
+    /// Some bytes of the body, never empty.
     Chunk(Bytes),
     /// The end of a response, also of one without a body, and the trailer section, if there was
     /// one.
     End(Fields),
 }
 
-/// Turns the bytes that a server sends into [`Reply`]s.
+/// Turns the bytes of a server into [`Reply`]s.
 ///
-/// Tell it of each request that is sent, in their order ([`expect`](Self::expect)). Take replies
-/// until there are none, then feed the next bytes; when the server has closed the connection ask
-/// [`finish`](Self::finish). A body is never collected, and its chunks are slices of what came in.
-/// The verdict on a response does not depend on how its bytes were cut.
+/// Announce each request that is sent, in order ([`expect`](Self::expect)). Take replies until
+/// `next` returns `None`, then feed the next bytes; when the server has closed the connection, call
+/// [`finish`](Self::finish). A body is never collected, and its chunks are slices of the input. The
+/// verdict on a response does not depend on how its bytes were cut.
 ///
-/// A server may send interim responses for ever: whoever waits for a response needs a time-out for
-/// the whole of it.
+/// A server may send interim responses for ever: a client needs a timeout for the whole response.
 ///
 /// # Examples
 /// ```
@@ -78,10 +77,10 @@ pub enum Reply {
 pub struct ResponseDecoder {
     limits: Limits,
     input: Input,
-    /// The requests whose responses have not come whole, the oldest first.
+    /// The requests whose responses are not complete, the oldest first.
     awaited: VecDeque<Awaited>,
     state: State,
-    /// How far the head has come that is being read.
+    /// The progress of the current head.
     progress: Progress,
     /// Empty lines skipped before the next status line.
     empty_lines: usize,
@@ -91,15 +90,14 @@ pub struct ResponseDecoder {
 enum State {
     Head,
     Body(BodyDecoder),
-    /// The response that ends with its head has been given, its end not yet.
+    /// The response that ends with its head has been returned, its end not yet.
     End,
     Failed(MalformedResponse),
 }
 
 impl ResponseDecoder {
-    /// A decoder at the start of a connection. A client that does not keep what it receives sets no
-    /// limit to the
-    /// [body](Limits::body).
+    /// Creates a decoder at the start of a connection. A client that does not store what it
+    /// receives sets no limit for the [body](Limits::body).
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self {
@@ -112,31 +110,33 @@ impl ResponseDecoder {
         }
     }
 
-    /// Takes note of a request with that method, which is sent: its response comes behind those of
-    /// all before it.
+    /// Records a request with this method, which is sent: its response follows those of all earlier
+    /// requests.
     ///
-    /// Call this before its response is decoded, at the latest when the first of its bytes go out.
+    /// Call this before its response is decoded, at the latest when the first of its bytes are
+    /// sent.
     pub fn expect(&mut self, method: &Method) {
         self.awaited.push_back(Awaited::by(method));
     }
 
-    /// How many requests have no response yet, or not the whole of it.
+    /// Returns how many requests have no complete response yet.
     #[must_use]
     pub fn awaited(&self) -> usize {
         self.awaited.len()
     }
 
-    /// Adds bytes that have come. They are kept without copying if all earlier ones were decoded.
+    /// Adds bytes that have arrived. They are not copied if all earlier bytes were decoded.
     pub fn feed(&mut self, bytes: Bytes) {
         if !matches!(self.state, State::Failed(_)) {
             self.input.feed(bytes);
         }
     }
 
-    /// The next reply, or `None` if more bytes are needed for it.
+    /// Returns the next reply, or `None` if it needs more bytes.
     ///
     /// # Errors
-    /// [`MalformedResponse`] if the input is no response that we could take; the same again on every further call.
+    /// [`MalformedResponse`] if the input is not a valid response; the same error on every further
+    /// call.
     #[expect(
         clippy::should_implement_trait,
         reason = "an iterator cannot say that more may come"
@@ -160,18 +160,18 @@ impl ResponseDecoder {
         reply.inspect_err(|malformed| self.fail(*malformed))
     }
 
-    /// The server has closed the connection: gives the end of a body that is delimited by that. Ask
-    /// when all replies were taken.
+    /// The server has closed the connection: returns the end of a body that the close delimits.
+    /// Call it when all replies have been taken.
     ///
     /// # Errors
-    /// What is missing of the response that is awaited, or what else is wrong with it or was wrong
-    /// before; the same again on every further call.
+    /// The missing part of the awaited response, or any other error in it, now or earlier; the same
+    /// error on every further call.
     pub fn finish(&mut self) -> Result<Option<Reply>, MalformedResponse> {
         let last = self.find_end();
         last.inspect_err(|malformed| self.fail(*malformed))
     }
 
-    /// How many of the bytes that have come are not decoded yet.
+    /// Returns how many of the bytes that have arrived are not decoded yet.
     #[must_use]
     pub fn unread(&self) -> usize {
         self.input.as_slice().len()
@@ -217,8 +217,7 @@ impl ResponseDecoder {
             State::Head if matches!(unread, [] | b"\r") && self.awaited.is_empty() => Ok(None),
             State::Head if unread.is_empty() => Err(MalformedResponse::Unanswered),
             State::Head => {
-                // What was not yet due is read after all: the verdict must not depend on how the
-                // input was cut.
+                // Reads ahead, because the verdict must not depend on how the input was cut.
                 if unread != b"\r"
                     && let Some(&awaited) = self.awaited.front()
                 {

@@ -109,7 +109,7 @@ mod tests {
         decoder.feed(out.clone().into());
         match decoder.next() {
             Ok(Some(Event::Head(_, kind))) => assert_eq!(kind, body, "what the decoder sees"),
-            // A server refuses a request that is for no host.
+            // A server refuses a request without a host.
             refused => {
                 assert_eq!(refused, Err(Malformed::InvalidHost));
                 assert!(fields.is_empty() && target == "/");

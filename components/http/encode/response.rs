@@ -13,7 +13,7 @@ use crate::http::{Fields, ResponseHead};
 pub enum BodyFraming {
     /// There is no body: `Content-Length: 0`, where the status allows a body at all.
     None,
-    /// That many bytes: `Content-Length`. For `HEAD`, those that `GET` would have given.
+    /// This many bytes: `Content-Length`. For `HEAD`, the length that `GET` would have.
     Sized(u64),
     /// The chunked transfer coding.
     Chunked,
@@ -24,14 +24,14 @@ pub enum BodyFraming {
 /// Whether the connection serves another request after this response (RFC 9112 section 9.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Connection {
-    /// It does.
+    /// It stays open.
     KeepAlive,
     /// It is closed.
     Close,
 }
 
-/// Appends the head of a response to a request of that version, and returns what really became of
-/// framing and connection: the caller follows that.
+/// Appends the head of a response to a request of this version, and returns the framing and the
+/// connection state that it has decided; the caller must follow them.
 ///
 /// - 1xx, 204 and 304 have no body, and no framing fields (RFC 9110 section 8.6, RFC 9112 section
 ///   6.1); 205 has an empty one (RFC 9110 section 15.3.6).
@@ -105,14 +105,14 @@ pub fn encode_head(
     (body, connection)
 }
 
-/// Browsers take each body for what it says it is, and for nothing else (Fetch standard, section
-/// 3.6).
+/// Browsers treat each body as the declared media type, and as nothing else (Fetch standard,
+/// section 3.6).
 const NOSNIFF: &[u8] = b"X-Content-Type-Options: nosniff\r\n";
 
 const SNIFFING: Names = Names::of(&[b"x-content-type-options"]);
 
-/// Appends a chunk (RFC 9112 section 7.1); nothing for no data, because an empty chunk is the last
-/// one.
+/// Appends a chunk (RFC 9112 section 7.1). Empty data appends nothing, because an empty chunk is
+/// the last one.
 ///
 /// # Examples
 /// ```
@@ -132,10 +132,10 @@ pub fn encode_chunk(out: &mut Vec<u8>, data: &[u8]) {
     }
 }
 
-/// Appends what stands before that many bytes (not 0) of chunk data, for data that goes out without
-/// copying.
+/// Appends the bytes before chunk data of this length (not 0), for data that is sent without a
+/// copy.
 ///
-/// CRLF has to follow the data.
+/// CRLF must follow the data.
 pub fn encode_chunk_size(out: &mut Vec<u8>, size: usize) {
     debug_assert_ne!(size, 0, "a chunk of size 0 is the last one");
     let digits = size.checked_ilog2().map_or(1, |log| log / 4 + 1);
@@ -154,7 +154,7 @@ pub fn encode_last_chunk(out: &mut Vec<u8>, trailers: &Fields) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends `100 Continue`: send the body now (RFC 9110 section 15.2.1).
+/// Appends `100 Continue`: it asks for the body (RFC 9110 section 15.2.1).
 pub fn encode_continue(out: &mut Vec<u8>) {
     out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
 }
@@ -171,7 +171,8 @@ fn encode_status_line(out: &mut Vec<u8>, status: StatusCode) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends the fields without those that are decided here; says whether there was a date.
+/// Appends the fields except those that the encoder decides about; returns whether there was a
+/// date.
 fn encode_fields(out: &mut Vec<u8>, fields: &Fields, keep_connection: bool) -> bool {
     if !fields.may_frame() {
         out.extend_from_slice(fields.as_bytes());

@@ -125,12 +125,12 @@ mod tests {
             ("text/*, text/html;q=0", 2),
             ("*/*;q=0.5, text/plain;q=0.501", 2),
             ("text/html;q=0.000, application/json;q=0", 0),
-            // What a browser sends.
+            // The field of a browser.
             (
                 "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8",
                 0,
             ),
-            // Parameters make it another range; a malformed weight is no range at all.
+            // Parameters make it another range; a range with a malformed weight is ignored.
             ("text/html;level=1, text/plain;q=0.1", 2),
             ("text/html;q=2, text/plain;q=0.1", 2),
             ("text/html;q=1.001, text/plain;q=0.1", 2),

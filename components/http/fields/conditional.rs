@@ -141,7 +141,7 @@ mod tests {
     const MODIFIED: u64 = 784_111_777;
 
     fn evaluate(method: Method, fields: &Fields) -> Precondition {
-        // Half a second: what the field cannot say must not count.
+        // Half a second: the field cannot express it, so it must not count.
         let modified = UNIX_EPOCH + Duration::from_millis(MODIFIED * 1000 + 500);
         evaluate_preconditions(&method, fields, Some(b"\"a,b\""), Some(modified))
     }

@@ -76,7 +76,7 @@ impl Fields {
         Self { names, ..fields }
     }
 
-    /// The value of the first field of that name, without the white space around it.
+    /// Returns the value of the first field with this name, without the white space around it.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         if !self.names.may_contain(name.as_bytes()) {
@@ -86,14 +86,14 @@ impl Fields {
             .find_map(|line| value_if_named(line, name.as_bytes()))
     }
 
-    /// The values of all fields of that name, in order.
+    /// Returns the values of all fields with this name, in order.
     pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         let has_name = self.names.may_contain(name.as_bytes());
         let lines = if has_name { &self.lines[..] } else { &[] };
         split_lines(lines).filter_map(move |line| value_if_named(line, name.as_bytes()))
     }
 
-    /// All fields as name and value, in order.
+    /// Returns all fields as name and value, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.raw_lines().map(|line| {
             let colon = line.iter().position(|&b| b == b':').unwrap_or(line.len());
@@ -102,17 +102,17 @@ impl Fields {
         })
     }
 
-    /// Whether there is a field of that name.
+    /// Whether there is a field with this name.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
 
-    /// Whether a field that is a comma-separated list (RFC 9110 section 5.6.1) has this member,
-    /// compared without regard to case.
+    /// Whether a field that is a comma-separated list (RFC 9110 section 5.6.1) has this member
+    /// (case-insensitive).
     ///
-    /// For lists of tokens, such as `Connection`: a quoted string with a comma in it is not
-    /// understood.
+    /// For lists of tokens, such as `Connection`: quoted strings that contain commas are not
+    /// supported.
     #[must_use]
     pub fn list_contains(&self, name: &str, token: &str) -> bool {
         self.get_all(name)
@@ -120,12 +120,12 @@ impl Fields {
             .any(|member| trim(member).eq_ignore_ascii_case(token.as_bytes()))
     }
 
-    /// Adds a field behind the others.
+    /// Adds a field after the others.
     ///
     /// # Errors
-    /// [`InvalidField`] if the name is not a token or the value holds CR, LF, NUL or another control
-    /// character: a value that came from outside cannot add a field of its own. Nothing is added
-    /// then.
+    /// [`InvalidField`] if the name is not a token or the value contains CR, LF, NUL or another
+    /// control character, so that a value from outside cannot inject another field. In this case
+    /// nothing is added.
     pub fn push(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), InvalidField> {
         let value = trim(value.as_ref());
         check(name, value)?;
@@ -144,17 +144,17 @@ impl Fields {
         Ok(())
     }
 
-    /// Replaces all fields of that name by one, behind the others.
+    /// Replaces all fields with this name by one, after the others.
     ///
     /// # Errors
-    /// As [`push`](Self::push); nothing is replaced then.
+    /// Like [`push`](Self::push); then nothing is replaced.
     pub fn set(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), InvalidField> {
         check(name, trim(value.as_ref()))?;
         self.remove(name);
         self.push(name, value)
     }
 
-    /// Removes all fields of that name.
+    /// Removes all fields with this name.
     pub fn remove(&mut self, name: &str) {
         if !self.contains(name) {
             return;
@@ -169,11 +169,10 @@ impl Fields {
         self.lines = kept.freeze();
     }
 
-    /// These fields and one more, for what is written in the program itself.
+    /// Returns these fields and one more, for fields that are written in the program itself.
     ///
     /// # Panics
-    /// If [`push`](Self::push) would refuse the field: use that for anything that comes from
-    /// outside.
+    /// If [`push`](Self::push) would refuse the field: use that for any value from outside.
     ///
     /// # Examples
     /// ```
@@ -191,37 +190,37 @@ impl Fields {
         self
     }
 
-    /// The field lines as they travel, each ended by CRLF.
+    /// Returns the field lines as they are sent, each ended by CRLF.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.lines
     }
 
-    /// The number of field lines.
+    /// Returns the number of field lines.
     #[must_use]
     pub fn len(&self) -> usize {
         self.raw_lines().count()
     }
 
-    /// Whether there is no field at all.
+    /// Whether there are no fields.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
 
-    /// Whether a line may be one that the encoder writes itself; `false` is certain.
+    /// Whether there may be a line that the encoder writes itself; `false` is certain.
     pub(in crate::http) fn may_frame(&self) -> bool {
         self.may_contain_any(FRAMING_NAMES)
     }
 
-    /// Whether there may be a field of one of these names; `false` is certain, and most requests
-    /// have none.
+    /// Whether there may be a field with one of these names; `false` is certain, and the usual
+    /// result.
     #[inline]
     pub(crate) fn may_contain_any(&self, names: Names) -> bool {
         self.names.0 & names.0 != 0
     }
 
-    /// The lines, without their CRLF.
+    /// Returns the lines, without their CRLF.
     pub(in crate::http) fn raw_lines(&self) -> impl Iterator<Item = &[u8]> {
         split_lines(&self.lines)
     }
@@ -229,7 +228,7 @@ impl Fields {
 
 fn split_lines(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
-        // LF stands in no line but at its end, behind CR: the decoder and `push` see to that.
+        // LF occurs only at the end of a line, after CR: the decoder and `push` ensure that.
         let end = memchr(b'\n', rest)?;
         let line = &rest[..end.saturating_sub(1)];
         rest = &rest[end + 1..];
@@ -237,8 +236,8 @@ fn split_lines(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Messages are shown to who taps a link, so fields that prove who somebody is are shown without
-/// their values.
+/// Messages are visible at a tap of a link, so fields with credentials are shown without their
+/// values.
 impl fmt::Debug for Fields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |(name, value)| {
@@ -261,7 +260,7 @@ impl PartialEq for Fields {
 
 impl Eq for Fields {}
 
-/// The fields that only the encoder may write: they say where the message ends.
+/// The fields that only the encoder may write: they determine where the message ends.
 const FRAMING: [&[u8]; 4] = [
     b"date",
     b"connection",
@@ -271,11 +270,11 @@ const FRAMING: [&[u8]; 4] = [
 
 const FRAMING_NAMES: Names = Names::of(&FRAMING);
 
-/// Stands for a value that is not shown.
+/// Replaces a value that is not shown.
 pub(crate) const REDACTED: &str = "(redacted)";
 
-/// What the names of secrets have in them: of credentials (RFC 9110 section 11), of cookies (RFC
-/// 6265 section 8.3), and of what applications call them, in fields, in queries and in forms.
+/// Parts of the names of secrets: of credentials (RFC 9110 section 11), of cookies (RFC 6265
+/// section 8.3), and of common names in applications, in fields, in queries and in forms.
 const SECRETS: [&str; 9] = [
     "auth",
     "cookie",
@@ -294,15 +293,15 @@ pub(crate) fn is_secret(name: &str) -> bool {
     SECRETS.iter().any(|secret| name.contains(secret))
 }
 
-/// Whether only the encoder may write that field.
+/// Whether only the encoder may write this field.
 pub(in crate::http) fn is_framing(name: &[u8]) -> bool {
     FRAMING
         .iter()
         .any(|framing| name.eq_ignore_ascii_case(framing))
 }
 
-/// The names of some fields, forgetful but small: that a name is not there is certain, that it is
-/// there is not. Most look-ups are for fields that a message does not have.
+/// A small, approximate set of field names (a Bloom filter): absence is certain, presence is not.
+/// Most look-ups are for fields that a message does not have.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Names(u64);
 
@@ -326,7 +325,7 @@ impl Names {
         self.0 & Self::bit(name) != 0
     }
 
-    /// The length and the first letter tell the usual names apart well enough.
+    /// The length and the first letter distinguish the usual names well enough.
     #[inline]
     const fn bit(name: &[u8]) -> u64 {
         let first = match name {
@@ -337,7 +336,7 @@ impl Names {
     }
 }
 
-/// The value of a line, if the line has that name.
+/// Returns the value of a line, if the line has this name.
 fn value_if_named<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let (start, value) = line.split_at_checked(name.len())?;
     let value = value.strip_prefix(b":")?;

@@ -218,7 +218,7 @@ mod tests {
             ),
             ("bytes=500-600,601-999", Parts(vec![500..1000])),
             ("bytes=500-700,601-999", Parts(vec![500..1000])),
-            // In the order in which they were asked for (15.3.7.2), also when some grow together.
+            // In the order of the request (15.3.7.2), also when some are merged.
             ("bytes=5000-5099,0-99", Parts(vec![5000..5100, 0..100])),
             (
                 "bytes=5000-5099,0-99,5100-5199",
@@ -330,7 +330,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is asked for: what is sent is in the file, nothing of it twice, and no part is
+        /// For every request: the parts are within the file, they do not overlap, and none is
         /// empty.
         #[test]
         fn parts_are_disjoint_and_within(

@@ -99,7 +99,7 @@ fn what_waits_for_the_client_itself_is_late() {
                 }
                 late
             };
-            // It is told before what is on its way has come back, which here never does.
+            // It learns this before the responses have arrived, which here never happens.
             let telling = async {
                 let told = shortfalls.next().await;
                 drop(returned);

@@ -50,7 +50,7 @@ impl Step {
     }
 }
 
-/// What is told: the status and length of responses, the class of faults, `again` for what is to be
+/// The results: the status and length of responses, the class of faults, `again` for requests to be
 /// sent again, and connections that are hung up.
 fn told(terms: Terms, method: &Method, requests: usize, steps: &[Step]) -> String {
     let mut graph = Graph::new("parser alone");
@@ -259,7 +259,7 @@ fn a_response_has_its_time_from_being_sent_to_its_end() {
             let method = Method::GET;
             awaited.send(Awaited { ticket, method }).await.unwrap();
             events.send(Send(1, 1).event()).await.unwrap();
-            // A response that has begun is none that has come.
+            // The start of a response does not count as a response.
             kamea::time::sleep(Duration::from_secs(2)).await;
             events
                 .send(Receive(1, "HTTP/1.1 200 OK\r\n").event())

@@ -7,7 +7,7 @@ use super::*;
 
 const LONG: Duration = Duration::from_secs(30);
 
-/// A component that runs, and what is at its other ends.
+/// A running component, and the other ends of its links.
 struct Dialling {
     outgoing: Sender<Outgoing>,
     hang_ups: Sender<HangUp>,
@@ -38,7 +38,7 @@ impl Dialling {
         self.outgoing.send_blocking(piece).unwrap();
     }
 
-    /// The next event, in a word and the number of its connection.
+    /// Returns the next event as a word, with the number of its connection.
     fn event(&mut self) -> (String, u64) {
         match self.events.next_blocking().expect("something happens") {
             DialEvent::Sending { connection, .. } => ("sending".to_owned(), connection),
@@ -112,7 +112,7 @@ fn whoever_hangs_up_hears_no_more_of_that_connection() {
     hear(&mut stream, b"one");
     dialling.hang_ups.send_blocking(HangUp(1)).unwrap();
     assert_eq!(stream.read(&mut [0; 10]).unwrap(), 0, "it is closed");
-    // One that is gone is nobody else's.
+    // A hang-up for a closed connection does not affect another one.
     dialling.hang_ups.send_blocking(HangUp(1)).unwrap();
     dialling.send("two");
     dialling.expect("sending", 2);
@@ -142,14 +142,14 @@ fn addresses_are_tried_in_turn_and_a_refusal_is_told() {
 fn a_server_that_neither_reads_nor_stops_writing_stands_in_nobodys_way() {
     let (listener, address) = listen();
     let mut dialling = Dialling::to(&[address]);
-    // More than the system takes.
+    // More than the buffers of the system hold.
     dialling.send(vec![b'x'; 64 << 20]);
     dialling.expect("sending", 1);
     let mut stream = accept(&listener);
     stream.write_all(b"too much").unwrap();
-    // It is read although not all has been sent.
+    // It is read although not everything has been sent.
     dialling.expect("too much", 1);
-    // What was not read is refused.
+    // Unread bytes are refused.
     drop(stream);
     let (how, _) = dialling.event();
     assert!(how == "cannot write" || how == "cannot read", "{how}");

@@ -1,4 +1,4 @@
-//! A server, over real sockets: what one connection does concerns no other one.
+//! A server, over real sockets: connections do not affect each other.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -49,7 +49,7 @@ impl Server {
         client
     }
 
-    /// Says `words`, and then that this was all; gives what comes back.
+    /// Sends `words`, and closes its sending side; returns the response.
     fn ask(&self, words: &str) -> String {
         finish(self.client(), words)
     }
@@ -63,7 +63,7 @@ fn finish(mut client: TcpStream, words: &str) -> String {
     answer
 }
 
-/// Whether the server has closed the connection, now or soon.
+/// Whether the server closes the connection, now or soon.
 fn is_closed(mut client: TcpStream) -> bool {
     match client.read(&mut [0; 1]) {
         Ok(count) => count == 0,
@@ -132,7 +132,7 @@ fn a_protocol_that_ends_closes_the_connection_and_its_last_words_arrive() {
         client.write_all(b"hello").unwrap();
         let mut heard = [0; 5];
         client.read_exact(&mut heard).unwrap();
-        // Bytes that nobody wants any more must not cost the client anything.
+        // Bytes that nobody reads must not cause an error for the client.
         let _ = client.write_all(b"are you still there?");
         assert!(is_closed(client));
     }
@@ -147,7 +147,7 @@ fn what_goes_wrong_with_one_connection_concerns_no_other_one() {
         client.write_all(word.as_bytes()).unwrap();
         assert!(is_closed(client), "{word}");
     }
-    // One that vanishes, and one that never reads.
+    // One client that vanishes, and one that never reads.
     let mut vanishing = server.client();
     vanishing.write_all(b"hello").unwrap();
     drop(vanishing);
@@ -265,7 +265,7 @@ fn an_address_that_cannot_be_had_is_a_fault_that_names_it() {
     }
 }
 
-/// Every client gets back what it has said, all of it, over connections of every kind.
+/// Every client receives everything that it has sent, over connections of every kind.
 #[test]
 fn on_any_simulated_network_nothing_is_lost() {
     Simulation::seeds(0..300).check(|simulation| {

@@ -89,13 +89,13 @@ fn bind_with_backlog(backlog: i32) -> TcpListener {
 
 #[test]
 fn what_goes_wrong_is_a_fault_that_names_the_server() {
-    // Nobody listens at a port that has just been let go.
+    // Nobody listens at a port that has just been released.
     let free = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
         .unwrap()
         .to_string();
-    // One that does not accept, and has no place for more that wait, lets everybody wait.
+    // A listener that does not accept, and whose backlog is full, keeps all clients waiting.
     let deaf = bind_with_backlog(0);
     let full = deaf.local_addr().unwrap();
     let connect = || std::net::TcpStream::connect_timeout(&full, Duration::from_millis(100));
@@ -117,7 +117,7 @@ fn what_goes_wrong_is_a_fault_that_names_the_server() {
 
     let (mut client, mut server) = connected();
     let name = server.local_addr().unwrap();
-    // Who has heard something knows that it is connected.
+    // A client that has received something knows that it is connected.
     server.write_all(b"hello").unwrap();
     assert!(client.incoming.next_blocking().is_some());
     rustix::net::sockopt::set_socket_linger(&server, Some(Duration::ZERO)).unwrap();
@@ -134,7 +134,7 @@ fn a_server_that_does_not_read_holds_up_who_sends() {
     let (client, server) = connected();
     let chunk = Bytes::from(vec![7; 65536]);
     let mut sent = 0_u64;
-    // Until nothing has moved for a while: then buffers are full.
+    // Until nothing has moved for a while: then the buffers are full.
     let mut still = 0;
     while still < 50 {
         match client.outgoing.try_send(chunk.clone()) {

@@ -70,7 +70,7 @@ fn one_that_cannot_be_sent_does_not_hold_up_the_others() {
         outgoing.send_blocking(datagram).unwrap();
     }
     assert_eq!(receive(&receiver), b"found");
-    // Nobody could take anything: when nothing more is to be sent it is done.
+    // Its output is not linked: it ends when there is nothing more to send.
     drop(outgoing);
     running.wait().unwrap();
 }

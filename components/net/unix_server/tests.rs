@@ -31,7 +31,7 @@ fn ask(path: &Path, words: &str) -> String {
     answer
 }
 
-/// The fault with which a server at `path` ends at once.
+/// Returns the fault with which a server at `path` ends at once.
 fn fault(scheduler: &Scheduler, path: &Path) -> RunError {
     serve(scheduler, path).0.wait().unwrap_err()
 }

@@ -1,4 +1,4 @@
-//! The writer over a stream that notes each call.
+//! The writer over a stream that records each call.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -13,7 +13,7 @@ use kamea::testing::block_on;
 use super::*;
 use crate::net::{Accepted, ByteStream, Transport};
 
-/// Takes up to `most` bytes a call, and notes what it has taken.
+/// Accepts up to `most` bytes a call, and records them.
 #[derive(Debug, Clone)]
 struct Noting {
     most: usize,
@@ -75,8 +75,8 @@ impl ByteStream for Noting {
     fn shut_down_writing(&self) {}
 }
 
-/// The calls, the bytes reported, and how the connection ended, of pieces that are all there before
-/// the writer begins.
+/// Returns the calls, the reported bytes, and how the connection ended, for pieces that are all
+/// ready before the writer starts.
 fn written(pieces: Vec<Output>, most: usize) -> (Vec<Vec<u8>>, u64, Option<Finish>) {
     let calls = Arc::default();
     let stream = Noting { most, calls };
@@ -179,7 +179,7 @@ fn reports_that_nobody_takes_hold_nothing_up_and_are_made_up_for() {
         async |io: &mut DriverPorts| {
             for _ in 0..100 {
                 io.pieces.send(bytes("1234567")).await?;
-                // The writer has written it before anything else comes.
+                // The writer writes it before another piece arrives.
                 yield_now().await;
             }
             let mut sent = 0;

@@ -318,8 +318,7 @@ mod tests {
         }
     }
 
-    /// Boxes that do not lie on each other, and links that all lead to the right, whatever is
-    /// linked to what.
+    /// Boxes do not overlap, and all links lead to the right, for any links.
     #[test]
     fn boxes_have_room_and_links_lead_to_the_right() {
         let mut seed = 7_u64;

@@ -1,4 +1,4 @@
-//! What texts are read as, shown with all parentheses: `name(argument, key=argument)`, texts in
+//! How texts are parsed, shown with all parentheses: `name(argument, key=argument)`, texts in
 //! quotes.
 
 use super::*;
@@ -58,7 +58,7 @@ fn texts_are_read_as_trees() {
             "read_file access.log => lines # all",
             r#"read_file("access.log") => lines()"#,
         ),
-        // Words are what needs no quotes.
+        // Words need no quotes.
         (
             "get http://[::1]:80/a?b=c&d=%20#e",
             r#"get("http://[::1]:80/a?b=c&d=%20#e")"#,
@@ -197,7 +197,7 @@ error: column 12: a link has no option `size`
     a.b -> c.d size=4
                ^^^^
     there is: capacity=MESSAGES",
-        // Columns are characters, and tabs stay what they are.
+        // Columns are characters, and tabs stay tabs.
         "\
 error: column 10: a component is wanted, found `=>`
     größe\t=> => b

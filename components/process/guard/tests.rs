@@ -1,5 +1,5 @@
 //! Programs do not outlive the one that has started them. The tests start this program once more,
-//! for the child below, and end it; the program that the child has started holds its standard
+//! for the child below, and end it. The program that the child has started holds its standard
 //! output open for as long as it lives.
 
 use std::env;
@@ -12,8 +12,7 @@ use kamea::{Graph, Scheduler, Sink};
 
 use crate::process;
 
-/// How long the program runs that is started, in seconds, and what is left of that if it is not
-/// killed.
+/// How long the started program runs, in seconds, and how much of that is left if it is not killed.
 const SECONDS: u64 = 60;
 
 struct Program {
@@ -60,7 +59,7 @@ impl Program {
         assert!(killed.unwrap().success());
     }
 
-    /// Waits until neither it nor its program is left.
+    /// Waits until the child and its program have ended.
     fn gone(&mut self) -> ExitStatus {
         let status = self.process.wait().unwrap();
         let mut rest = Vec::new();
@@ -91,7 +90,7 @@ fn runs_a_program() {
     let _ = run_program().until_ctrl_c(Duration::from_secs(1000));
 }
 
-/// When it is told to, a component blocks the worker, so that nothing is dropped any more.
+/// On request, a component blocks the worker, so that nothing is dropped any more.
 #[test]
 #[ignore = "a program for the tests below"]
 fn runs_a_program_and_blocks() {
@@ -136,7 +135,7 @@ fn a_second_signal_ends_it_and_its_program_also_if_its_worker_is_blocked() {
     assert_eq!(program.gone().code(), Some(130));
 }
 
-/// What has ended is forgotten: its number may be another's by then.
+/// Ended groups are forgotten: their numbers may be reused.
 #[test]
 fn the_guard_forgets_a_group_that_has_ended() {
     kamea::testing::block_on(async {

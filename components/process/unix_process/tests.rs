@@ -40,7 +40,7 @@ impl Alone {
         }
     }
 
-    /// All that it writes, and how it ends, when it has nothing to read.
+    /// Returns its whole output and its exit status, when its input is empty.
     fn finish(self) -> (String, String, Option<ExitStatus>, Result<(), String>) {
         drop(self.stdin);
         let (stdout, stderr) = (self.stdout, self.stderr);
@@ -90,7 +90,7 @@ fn a_process_says_what_it_has_to_say_and_how_it_ended() {
             "",
             0,
         ),
-        // It is looked for along the PATH that it gets, and not along ours.
+        // It is searched for along the PATH that it receives, not along ours.
         (
             Command::new("sh")
                 .clear_env()
@@ -118,7 +118,7 @@ fn a_process_says_what_it_has_to_say_and_how_it_ended() {
             "",
             0,
         ),
-        // A descendant that holds stdout open is waited for, but not for ever, and then killed.
+        // A descendant that holds stdout open is waited for, but not for ever; then it is killed.
         (
             shell("(sleep 0.05; echo late) & echo early"),
             "early\nlate\n".into(),
@@ -175,7 +175,7 @@ fn much_goes_through_both_ways_at_once_and_a_slow_end_holds_the_process_up() {
     let block = Bytes::from(vec![7; 1 << 20]);
     let stdin = process.stdin.clone();
     let writer = std::thread::spawn(move || {
-        // How many blocks fit into the links and pipes before anybody reads.
+        // How many blocks fit into the links and pipes before anything is read.
         let mut waiting = 0;
         while stdin.try_send(Bytes::from_static(&[7; 65536])).is_ok() {
             waiting += 1;
@@ -197,7 +197,7 @@ fn much_goes_through_both_ways_at_once_and_a_slow_end_holds_the_process_up() {
 #[test]
 fn a_process_that_reads_nothing_ends_when_it_wants() {
     let process = Alone::start(Command::new("true"));
-    // More than the pipe takes.
+    // More than the pipe holds.
     while process
         .stdin
         .send_blocking(Bytes::from_static(&[0; 65536]))
@@ -238,7 +238,7 @@ fn a_process_whose_output_nobody_wants_or_whose_graph_is_dropped_is_killed_with_
     }
 }
 
-/// Waits until a process is no more, not even a zombie of ours.
+/// Waits until a process has ended and is not a zombie of ours.
 fn assert_gone(pid: &str) {
     let number = Pid::from_raw(pid.parse().unwrap()).unwrap();
     let until = Instant::now() + Duration::from_secs(10);
@@ -253,8 +253,8 @@ fn assert_gone(pid: &str) {
     }
 }
 
-/// The descriptors and children of this process that tests beside this one do not change: those
-/// that this test has made.
+/// Returns the descriptors and children of this process that belong to this test: those of parallel
+/// tests do not change.
 fn descriptors() -> HashSet<String> {
     let entries = fs::read_dir("/proc/self/fd").unwrap().map_while(Result::ok);
     entries

@@ -1,4 +1,4 @@
-//! The decoder as a whole: what comes out, in which order, and what it keeps.
+//! The decoder as a whole: its events, their order, and its memory.
 
 mod bodies;
 mod heads;
@@ -8,7 +8,7 @@ use http::{Method, Version};
 
 use super::*;
 
-/// Decodes a whole input: its events, and the verdict at its end.
+/// Decodes a whole input; returns its events, and the verdict at its end.
 fn decode(limits: Limits, input: &[u8]) -> (Vec<Event>, Result<(), Malformed>) {
     let mut decoder = RequestDecoder::new(limits);
     decoder.feed(Bytes::copy_from_slice(input));
@@ -82,7 +82,7 @@ fn phases() {
     let mut decoder = RequestDecoder::new(Limits::default());
     let steps = [
         ("", Phase::BetweenRequests),
-        // A peer that sends nothing but empty lines has as long as for a head.
+        // A peer that sends only empty lines has as much time as for a head.
         ("\r\n", Phase::InHead),
         ("P", Phase::InHead),
         (

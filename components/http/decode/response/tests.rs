@@ -1,4 +1,4 @@
-//! The decoder as a whole: what comes out, in which order, and what it keeps.
+//! The decoder as a whole: its replies, their order, and its memory.
 
 mod bodies;
 mod heads;
@@ -8,7 +8,7 @@ use super::check::{Outcome, decode};
 use super::*;
 use crate::http::Malformed;
 
-/// No limit to bodies, as clients have it.
+/// No limit for bodies, as in clients.
 const LIMITS: Limits = Limits {
     request_line: 8192,
     head_bytes: 32 << 10,
@@ -19,12 +19,12 @@ const LIMITS: Limits = Limits {
     empty_lines: 4,
 };
 
-/// Decodes what follows one request of that method.
+/// Decodes the bytes that follow one request with this method.
 fn respond(method: &Method, input: &str) -> Outcome {
     decode(LIMITS, std::slice::from_ref(method), [input.as_bytes()])
 }
 
-/// What a decoder found, in few words.
+/// The replies of a decoder, in few words.
 fn summary(replies: &[Reply]) -> Vec<String> {
     let words = |reply: &Reply| match reply {
         Reply::Interim(head) => format!("interim {}", head.status.as_u16()),

@@ -8,7 +8,7 @@ const V11: Version = Version::HTTP_11;
 
 type Sent = (BodyFraming, Connection);
 
-/// The status line and the fields behind the date, and what was decided.
+/// Returns the status line and the fields after the date, and the decisions of the encoder.
 fn encode(
     version: Version,
     status: u16,

@@ -3,7 +3,7 @@
 
 use super::*;
 
-/// The verdict on a chunked body.
+/// Returns the verdict on a chunked body.
 fn decode_chunks(limits: Limits, chunks: &str) -> Result<(String, Fields), Malformed> {
     let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
     let (events, end) = decode(limits, format!("{head}{chunks}").as_bytes());
@@ -152,7 +152,7 @@ fn extensions_and_trailers_have_a_limit_together() {
     );
 }
 
-/// What waits for a handler is as large as the data, not as the framing that was read with it.
+/// The bytes that wait for a handler are as large as the data, not as the framing around it.
 #[test]
 fn short_chunks_are_joined() {
     let count = 10_000;

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// What is wrong with an input, by the default limits.
+/// Returns the error of an input, with the default limits.
 fn fault(input: &str) -> Option<Malformed> {
     decode(Limits::default(), input.as_bytes()).1.err()
 }
@@ -71,7 +71,7 @@ fn malformed_heads() {
         ("GET / HTTP/2.0\r\n", Version),
         ("GET / HTTP/0.9\r\n", Version),
         ("GET / HTTP/9.1\r\n", Version),
-        // A later minor version changes nothing about what is wrong.
+        // A later minor version does not change the error.
         ("GET / HTTP/1.2\r\n\r\n", MissingHost),
         ("GET / HTTP/1.20\r\n", LineEnd),
         ("GET / HTTP/1.2\r\nHost : a\r\n\r\n", FieldName),

@@ -1,4 +1,4 @@
-//! However the input is cut, the verdict is the same.
+//! The verdict does not depend on how the input is cut.
 
 use std::fs;
 use std::path::Path;
@@ -58,7 +58,7 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    // What fails belongs into the corpus of the fuzz target, not into a file of seeds.
+    // Failing inputs belong into the corpus of the fuzz target, not into a file of seeds.
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]

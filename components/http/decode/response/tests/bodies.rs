@@ -127,7 +127,7 @@ fn framing_by_the_fields() {
         // closing the connection."
         ("1.1", "A: b", Ok(ReplyBody::UntilClose)),
         ("1.0", "Connection: keep-alive", Ok(ReplyBody::UntilClose)),
-        // A host or an expectation in a response means nothing.
+        // A host or an expectation in a response has no meaning.
         (
             "1.1",
             "Host: a/b\r\nHost:\r\nExpect: x\r\nContent-Length: 5",
@@ -202,7 +202,7 @@ fn incomplete_bodies() {
         let input = format!("HTTP/1.1 200 OK\r\n{rest}");
         assert_eq!(respond(&Method::GET, &input).end, expected, "{rest:?}");
     }
-    // What was asked behind a response that ended with the connection has none.
+    // A request behind a response that ended with the connection has no response.
     let requests = [Method::GET, Method::GET];
     for head in ["", "Content-Length: 0\r\n"] {
         let input = format!("HTTP/1.1 200 OK\r\n{head}\r\n");

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// What is wrong with the response to a GET.
+/// Returns the error of the response to a GET.
 fn fault(input: &str) -> Option<MalformedResponse> {
     respond(&Method::GET, input).end.err()
 }
@@ -103,7 +103,7 @@ fn a_bad_head_is_refused_before_its_end() {
         decoder.expect(&Method::GET);
         decoder.feed(input.into());
         let refused = decoder.next().is_err();
-        // Whether the major version is one at all is known when the minor one has come.
+        // Whether the major version is valid is known when the minor one has arrived.
         assert_eq!(refused, input != "HTTP/3", "{input:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! However the input is cut, the verdict is the same.
+//! The verdict does not depend on how the input is cut.
 
 use std::fs;
 use std::path::Path;
@@ -19,7 +19,7 @@ fn the_corpus_of_the_fuzz_target_holds() {
     assert!(count >= 30, "only {count} files");
 }
 
-/// What a request was, and a valid response to it, as bytes.
+/// The method of a request, and a valid response to it, as bytes.
 fn exchange() -> impl Strategy<Value = (u8, Vec<u8>)> {
     let fields = prop::collection::vec(("[A-Za-z][A-Za-z0-9-]{0,9}", "[ -~\t\u{e9}]{0,20}"), 0..5);
     let data = prop::collection::vec(any::<u8>(), 0..60);
@@ -56,7 +56,7 @@ fn exchange() -> impl Strategy<Value = (u8, Vec<u8>)> {
 }
 
 proptest! {
-    // What fails belongs into the corpus of the fuzz target, not into a file of seeds.
+    // Failing inputs belong into the corpus of the fuzz target, not into a file of seeds.
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
