@@ -1,4 +1,5 @@
-//! Mistakes in a graph that the compiler finds, and what it says of them. `TRYBUILD=overwrite` accepts new words.
+//! Mistakes in a graph that the compiler finds, and its messages. `TRYBUILD=overwrite` accepts new
+//! messages.
 
 #[test]
 fn mistakes_are_named_in_the_words_of_the_project() {

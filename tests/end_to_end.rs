@@ -1,4 +1,4 @@
-//! The end-to-end tests: raw bytes to the started `spidey`, over real sockets.
+//! The end-to-end tests: they start `spidey` and send raw bytes over real sockets.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

@@ -1,4 +1,5 @@
-//! What went wrong in Axon, Kamaelia's kernel, cannot go wrong here: a test for each that no test of a single part covers.
+//! Faults of Axon, Kamaelia's kernel, that cannot happen here: a test for each one that no test of
+//! a single part covers.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -44,7 +45,7 @@ fn assert_ends(running: &Running) {
     outcome.expect("the graph ends").unwrap();
 }
 
-/// In Axon a component whose outbox was not linked went on, and its messages were gone.
+/// In Axon a component with an unlinked outbox continued, and its messages were lost.
 #[test]
 fn an_outbox_left_unlinked_inside_of_a_part_is_named() {
     let mut graph = Graph::new("outer");
@@ -63,7 +64,8 @@ fn an_outbox_left_unlinked_inside_of_a_part_is_named() {
     );
 }
 
-/// In Axon the bound of a box was lost where the link went on into a pipeline: it held for the outer box only.
+/// In Axon the limit of a box was lost if the link continued into a pipeline: it applied only to
+/// the outer box.
 #[test]
 fn a_bound_holds_through_a_part_made_of_parts() {
     let sent = Arc::new(AtomicUsize::new(0));
@@ -84,12 +86,14 @@ fn a_bound_holds_through_a_part_made_of_parts() {
     let scheduler = Scheduler::with_workers(1);
     let running = scheduler.run(graph).unwrap();
     assert_eq!(copies.into_iter().last(), Some(1));
-    // Nobody else has a turn until the source waits, so what went in at once is what the link holds.
+    // Nobody else runs until the source waits, so the messages sent at once are what the link
+    // holds.
     assert_eq!(sent.load(Ordering::Relaxed), 3);
     assert_ends(&running);
 }
 
-/// In Axon each component had a loop of its own that looked for shutdown messages; one that forgot it ran for ever, and kept the processor busy.
+/// In Axon each component had its own loop that looked for shutdown messages; a component that
+/// forgot it ran for ever, and kept the processor busy.
 #[test]
 fn components_without_a_word_about_shutdown_end_from_either_end() {
     let scheduler = Scheduler::with_workers(1);
@@ -115,7 +119,8 @@ fn components_without_a_word_about_shutdown_end_from_either_end() {
     assert_ends(&running);
 }
 
-/// In Axon a service was looked up by its name in a registry of the whole program, which failed if its component had not been started yet.
+/// In Axon a service was looked up by name in a registry of the whole program, which failed if its
+/// component had not been started yet.
 #[test]
 fn the_order_in_which_parts_are_added_and_started_does_not_matter() {
     let scheduler = Scheduler::with_workers(2);
@@ -145,7 +150,8 @@ fn the_order_in_which_parts_are_added_and_started_does_not_matter() {
     assert_ends(&consuming);
 }
 
-/// In Axon whoever waited without pausing was asked again in each round: one idle connection took most of a core.
+/// In Axon a component that waited without pausing was polled in each round: one idle connection
+/// took most of a core.
 #[test]
 fn who_waits_is_not_asked_again() {
     let polls = Arc::new(AtomicUsize::new(0));

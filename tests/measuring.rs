@@ -1,4 +1,5 @@
-//! The end-to-end tests of the tools: `thor` and `lab` are started, and so is the `spidey` that they measure.
+//! The end-to-end tests of the tools: they start `thor` and `lab`, and the `spidey` that these
+//! measure.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

@@ -88,7 +88,7 @@ pub(super) struct Child<A, B> {
 
 /// How a child ended.
 pub(super) struct Ended<R> {
-    /// What it was replaced by, if it was replaced.
+    /// Its replacement, if it was replaced.
     pub(super) replacement: Option<R>,
     pub(super) outcome: Result<(), Fault>,
     /// Whether the inbox of the chassis has ended, and nothing is left for another child.

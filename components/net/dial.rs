@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!  outgoing ──▶ ┌──────┐
-//!               │ dial │ ──▶ events    what was sent, what came, how it ended
+//!               │ dial │ ──▶ events    sent requests, received bytes, ends
 //!  hang_ups ─ ▶ └──────┘
 //! ```
 

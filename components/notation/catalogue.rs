@@ -101,7 +101,7 @@ impl Catalogue {
 ///     "write_file" = write_file in "file/write_file.rs" for [Bytes, String] {
 ///         /// The file.
 ///         path: PathBuf,
-///         /// Whether what it has is kept.
+///         /// Whether its contents are kept.
 ///         append: bool = "no",
 ///         => write_file::<T>(path, append)
 ///     }

@@ -1,4 +1,4 @@
-//! A field that is no port.
+//! A field that is not a port.
 
 #[derive(kamea::Ports)]
 struct Odd {

@@ -1,4 +1,4 @@
-//! An inbox in the place of an outbox.
+//! An inbox instead of an outbox.
 
 use kamea::{Done, Graph, Pipe, Sink, Source};
 

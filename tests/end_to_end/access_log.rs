@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::server::{PATIENCE, Server};
 
-/// The lines of a log, once there are so many.
+/// Returns the lines of a log, once it has this many.
 fn lines(log: &Path, count: usize) -> Vec<String> {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -104,7 +104,7 @@ fn nothing_is_lost_at_the_end() {
             assert_eq!(client.response(false).status, 200);
         }
     });
-    // And one that is in the middle of its response, which it does not read.
+    // And one in the middle of its response, which it does not read.
     let file = fs::File::create(server.path().join("large")).unwrap();
     file.set_len(1 << 30).unwrap();
     let mut stuck = server.connect();

@@ -1,4 +1,4 @@
-//! Pages in a real browser, headless Chromium: what it shows, what it asks for, and what it refuses.
+//! Pages in a real browser, headless Chromium: what it shows, requests and refuses.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use super::server::Server;
 
 const MAGENTA: Rgb<u8> = Rgb([255, 0, 255]);
 
-/// Chromium, to open an address of the server; `what` says what is wanted of the page.
+/// Starts Chromium with an address of the server; `what` says what to do with the page.
 fn chromium(server: &Server, path: &str, profile: &TempDir, what: &[&str]) -> Command {
     let mut command = Command::new("chromium");
     command
@@ -47,7 +47,7 @@ fn open(server: &Server, path: &str, profile: &TempDir, what: &[&str]) {
     }
 }
 
-/// What a page looks like in a window of this size.
+/// Returns a screenshot of a page in a window of this size.
 fn picture(server: &Server, path: &str, (width, height): (u32, u32)) -> RgbImage {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("page.png");
@@ -70,7 +70,7 @@ fn count(picture: &RgbImage, colour: Rgb<u8>) -> usize {
     picture.pixels().filter(same).count()
 }
 
-/// Photos, songs and films, as far as a listing is concerned.
+/// Photos, songs and films; a listing only looks at their names.
 fn media() -> Server {
     media_with(&[])
 }
@@ -89,13 +89,13 @@ fn media_with(options: &[&str]) -> Server {
     fs::write(folder.join("film.mp4"), "no film").unwrap();
     fs::write(folder.join("<b>bold & \"quoted\".txt"), "text").unwrap();
     fs::create_dir(folder.join("folder")).unwrap();
-    // A window can be no narrower than 500 pixels; a frame can.
+    // A window cannot be narrower than 500 pixels; a frame can.
     let phone = "<style>body{margin:0}iframe{width:390px;height:844px;border:0}</style><iframe src=\"/\"></iframe>";
     fs::write(folder.join("phone.html"), phone).unwrap();
     server
 }
 
-/// Two minutes of a deep hum: 8 kHz, mono, 8 bits.
+/// Two minutes of a low hum: 8 kHz, mono, 8 bits.
 fn write_song(file: &Path) {
     const RATE: u32 = 8000;
     let samples: Vec<u8> = (0..120 * RATE).map(|i| 118 + (i / 40 % 20) as u8).collect();
@@ -120,7 +120,7 @@ fn a_listing_shows_its_pictures_on_a_desktop_and_on_a_phone() {
         let magenta = count(&picture, MAGENTA);
         assert!((4000..4700).contains(&magenta), "{path}: {magenta} pixels");
         if path == "/phone.html" {
-            // Nothing hangs over the edge of the phone: its last columns are of one colour.
+            // Nothing extends beyond the edge of the phone: its last columns have one colour.
             let edge = *picture.get_pixel(385, 5);
             let column = (0..844).map(|y| *picture.get_pixel(385, y));
             assert_eq!(column.filter(|pixel| *pixel != edge).count(), 0);
@@ -160,7 +160,7 @@ fn a_player_seeks_in_a_song() {
         </script>";
     fs::write(server.path().join("player.html"), script).unwrap();
     let profile = tempfile::tempdir().unwrap();
-    // With a port for a debugger it stays until it is ended.
+    // With a port for a debugger it runs until it is killed.
     let stay = ["--remote-debugging-port=0"];
     let mut browser = chromium(&server, "/player.html", &profile, &stay)
         .stderr(Stdio::null())

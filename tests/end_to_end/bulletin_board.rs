@@ -1,4 +1,4 @@
-//! The steps of the bulletin board: each is started, and spoken to over raw sockets.
+//! The steps of the bulletin board: each is started and tested over raw sockets.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -19,7 +19,7 @@ impl Board {
         Self::start_with(step, None)
     }
 
-    /// With a file for the messages, as the steps from the fifth on have it.
+    /// With a file for the messages, which steps from the fifth on have.
     fn start_with(step: u32, file: Option<&Path>) -> Self {
         let spidey = Path::new(env!("CARGO_BIN_EXE_spidey"));
         let program = spidey.with_file_name(format!("examples/bulletin_board_{step}"));
@@ -71,7 +71,7 @@ impl Visitor {
         self.0.write_all(text.as_bytes()).unwrap();
     }
 
-    /// Exactly this comes next.
+    /// Expects exactly these bytes next.
     #[track_caller]
     fn hears(&mut self, text: &str) {
         let mut heard = vec![0; text.len()];
@@ -90,7 +90,7 @@ impl Visitor {
         self.hears(&format!("Hello, {nick}. h is for help.\r\n> "));
     }
 
-    /// The connection is closed, and nothing came before that.
+    /// The connection is closed, and no bytes came before that.
     #[track_caller]
     fn hears_the_end(&mut self) {
         let mut rest = String::new();
@@ -156,7 +156,7 @@ fn step_3_asks_for_a_name() {
     ada.says("Åda\r\n");
     ada.hears("Hello, Åda.\r\nGoodbye.\r\n");
     ada.hears_the_end();
-    // Who leaves in the middle of it takes nothing with them.
+    // A client that leaves in the middle of it takes nothing with it.
     drop(board.visit());
     board.visit().hears(LOGIN);
 }
@@ -273,7 +273,8 @@ fn a_stop_lets_conversations_end_and_the_board_write() {
     ada.0.read_to_string(&mut rest).unwrap();
     assert!(rest.ends_with("Goodbye.\r\n"), "{rest:?}");
     assert!(wait_for(&mut board.child).success());
-    // What was accepted before the stop is kept; whether this was is for the socket to say.
+    // Messages accepted before the stop are kept; whether this one was accepted depends on the
+    // socket.
     let written = fs::read_to_string(&file).unwrap_or_default();
     assert_eq!(
         rest.contains("It is on the board."),

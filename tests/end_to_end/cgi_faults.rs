@@ -1,4 +1,5 @@
-//! Programs that misbehave, each in its own way: what the client gets, what the log says, and that the server is well.
+//! Programs that misbehave, each in its own way: the response, the log, and that the server still
+//! works.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -6,11 +7,11 @@ use std::time::{Duration, Instant};
 use super::programs::{Outcome, assert_gone};
 use super::server::{PATIENCE, Server};
 
-/// What a client is to get.
+/// What a client should receive.
 enum Expected {
-    /// A response with this status, whatever it contains.
+    /// A response with this status, with any body.
     Status(u16),
-    /// This content, by 200.
+    /// This body, with 200.
     Content(&'static str),
     /// The beginning of a response, and then the end of the connection.
     Cut(&'static str),
@@ -18,19 +19,19 @@ enum Expected {
 
 use Expected::{Content, Cut, Status};
 
-/// A header, and time enough that what follows is streamed.
+/// A header, and enough time to stream what follows.
 const BEGIN: &str = "printf 'Content-Type: text/plain\\n\\nbegin'; sleep 0.05; ";
 
 /// A whole document.
 const WHOLE: &str = "printf 'Content-Type: text/plain\\n\\nwhole'; ";
 
-/// The name of each program, what it does, what the client gets, and what the log says.
+/// The name of each program, its script, the response, and the log.
 fn programs() -> Vec<(&'static str, String, Expected, &'static str)> {
     let begun = |rest: &str| format!("{BEGIN}{rest}");
     let whole = |rest: &str| format!("{WHOLE}{rest}");
     let text = str::to_owned;
     vec![
-        // What it writes is no header.
+        // Its output is not a header.
         (
             "no-header",
             text("echo hello"),
@@ -57,7 +58,7 @@ fn programs() -> Vec<(&'static str, String, Expected, &'static str)> {
         ),
         (
             "blank-first",
-            // mod_cgi accepts it, and what follows.
+            // mod_cgi accepts it, and also what follows.
             text("echo; echo hello"),
             Content("hello\n"),
             "begins with a blank line",
@@ -176,7 +177,7 @@ fn programs() -> Vec<(&'static str, String, Expected, &'static str)> {
             Status(502),
             "longer than 65536 bytes",
         ),
-        // It cannot be run.
+        // It cannot be executed.
         (
             "no-interpreter",
             text("#!/nowhere/sh\n"),
@@ -195,7 +196,7 @@ fn programs() -> Vec<(&'static str, String, Expected, &'static str)> {
             Status(500),
             "Permission denied",
         ),
-        // It falls silent, or dies.
+        // It stops writing, or dies.
         (
             "silent",
             text("sleep 1000"),
@@ -250,7 +251,7 @@ fn programs() -> Vec<(&'static str, String, Expected, &'static str)> {
             Status(502),
             "it died (signal: 11",
         ),
-        // It says one length, and writes another.
+        // It announces one length, and writes another.
         (
             "short",
             text("printf 'Content-Length: 100\\n\\nbegin'; sleep 0.05; echo"),
@@ -281,7 +282,7 @@ fn programs() -> Vec<(&'static str, String, Expected, &'static str)> {
             Content("all"),
             "",
         ),
-        // It does more, or less, than it should, and is served all the same.
+        // It does more, or less, than it should, and is served anyway.
         (
             "complains",
             whole("echo out of cheese >&2"),
@@ -309,7 +310,7 @@ fn programs() -> Vec<(&'static str, String, Expected, &'static str)> {
             Content("whole"),
             "",
         ),
-        // It redirects to where nothing is.
+        // It redirects to a missing resource.
         (
             "circle",
             text("printf 'Location: /cgi-bin/circle\\n\\n'"),
@@ -440,11 +441,11 @@ fn so_many_run_at_once_so_many_wait_and_the_others_are_told_when_to_come_again()
         .write(true)
         .open(&path)
         .unwrap();
-    // Each ends when it has got a line of its own.
+    // Each ends when it has received its own line.
     let waits = format!("read word < {}; {WHOLE}", path.display());
     let options = ["--cgi-processes", "2", "--cgi-queue", "3"];
     let server = Server::with_programs(&options, &[("waits", &waits)]);
-    // Three are one too many: those know at once.
+    // Three are too many: they receive 503 at once.
     let (sender, responses) = std::sync::mpsc::channel();
     for _ in 0..8 {
         let (sender, mut client) = (sender.clone(), server.connect());
@@ -503,7 +504,7 @@ fn ten_thousand_requests_leave_no_descriptor_and_no_process() {
         .into_iter()
         .for_each(|client| client.join().unwrap());
     server.assert_well();
-    // Connections that have just been closed may be open for another moment.
+    // Connections that have just been closed may still be open for a moment.
     let until = Instant::now() + PATIENCE;
     while server.descriptors().len() > before.len() || server.has_children() {
         assert!(

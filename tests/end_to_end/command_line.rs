@@ -1,4 +1,4 @@
-//! What `spidey` makes of its command line, its log and signals.
+//! How `spidey` handles its command line, its log and signals.
 
 use std::net::TcpListener;
 use std::process::{Command, Output};

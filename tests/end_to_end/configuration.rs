@@ -1,4 +1,4 @@
-//! The configuration file of `spidey`, and what a hangup does.
+//! The configuration file of `spidey`, and its reload by SIGHUP.
 
 use std::fs;
 use std::path::Path;
@@ -27,7 +27,7 @@ fn a_file_says_what_options_say() {
     ] {
         fs::write(root.path().join(name), content).unwrap();
     }
-    // Where clients may write, the configuration is not in the document root.
+    // If clients may write, the configuration is not in the document root.
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("spidey.toml");
     let text = format!(
@@ -239,12 +239,12 @@ fn a_hangup_reloads_without_a_connection_lost() {
     server.signal("HUP");
     server.logged("Reloaded");
     assert_eq!(version(&mut server.connect()), "2");
-    // The same connection goes on; it may have had its graph still, for one request more.
+    // The same connection continues; it may keep its old graph for one more request.
     version(&mut idle);
     assert_eq!(version(&mut idle), "2");
     assert_eq!(busy.response(false).body.len(), 5_000_000);
 
-    // A mistake changes nothing, and is told.
+    // A mistake changes nothing, and is reported.
     fs::write(server.path().join("spidey.toml"), "header = 3\n").unwrap();
     server.signal("HUP");
     let told = server.logged("Not reloaded");

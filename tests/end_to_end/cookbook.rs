@@ -1,4 +1,4 @@
-//! The cookbook: every recipe is started, and the session of its chapter is held with it.
+//! The cookbook: every recipe is started, and the session of its chapter is run against it.
 
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
@@ -76,7 +76,7 @@ fn every_recipe_has_a_chapter_whose_session_goes_as_written() {
         assert!(text.contains(&format!(
             "{{{{#include ../../../recipes/cookbook/{name}.rs}}}}"
         )));
-        // One that is no server is started by its session.
+        // A recipe that is not a server is started by its session.
         let is_server = text.contains("localhost:8080");
         let recipe = is_server.then(|| Recipe::start(&name));
         let sessions = sessions(&text);
@@ -154,7 +154,7 @@ fn expect(client: &mut TcpStream, expected: &[u8]) {
 fn in_the_chat_everybody_hears_everybody() {
     let recipe = Recipe::start("chat");
     let mut guests: Vec<_> = (1..=3).map(|_| client(&recipe.address)).collect();
-    // Each in turn, so that it is known who is who, and that all have come in.
+    // One after another, so that the clients are known, and all have joined.
     for (number, guest) in guests.iter_mut().enumerate() {
         guest.write_all(b"here\r\n").unwrap();
         let own = format!("guest {}: here\n", number + 1);
@@ -165,10 +165,10 @@ fn in_the_chat_everybody_hears_everybody() {
             line.push(char::from(byte[0]));
         }
     }
-    // The first two have heard those that came after them as well.
+    // The first two have also received the messages of those that came later.
     expect(&mut guests[0], b"guest 2: here\nguest 3: here\n");
     expect(&mut guests[1], b"guest 3: here\n");
-    // One that says too much in a line leaves; nobody else does.
+    // A client that sends a line that is too long is disconnected; the others stay.
     guests[2].write_all(&[b'x'; 4096]).unwrap();
     guests[1].write_all("caf\u{e9}?\n".as_bytes()).unwrap();
     for guest in &mut guests[..2] {

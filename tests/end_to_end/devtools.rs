@@ -1,4 +1,4 @@
-//! A real browser that is told what to do: headless Chromium, by its DevTools protocol over a pair of pipes.
+//! Controls a real browser: headless Chromium, by its DevTools protocol over a pair of pipes.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
@@ -14,14 +14,14 @@ use tempfile::TempDir;
 
 use super::server::PATIENCE;
 
-/// One page in a browser of its own.
+/// One page in its own browser.
 pub(crate) struct Browser {
     child: Child,
     to: File,
     from: mpsc::Receiver<Value>,
     session: Value,
     next: u64,
-    /// What the page has complained of.
+    /// Errors and warnings of the page.
     complaints: Vec<String>,
     /// Its profile, and the pipes.
     _folder: TempDir,
@@ -73,7 +73,7 @@ impl Browser {
         browser
     }
 
-    /// Sends a command and gives its result.
+    /// Sends a command and returns its result.
     pub(crate) fn call(&mut self, method: &str, parameters: Value) -> Value {
         self.next += 1;
         let mut message = json!({"id": self.next, "method": method, "params": parameters});
@@ -97,13 +97,13 @@ impl Browser {
         }
     }
 
-    /// Shows pages as somebody sees them who prefers dark ones.
+    /// Shows pages as in dark mode.
     pub(crate) fn prefer_dark(&mut self) {
         let dark = json!({"name": "prefers-color-scheme", "value": "dark"});
         self.call("Emulation.setEmulatedMedia", json!({"features": [dark]}));
     }
 
-    /// Is a phone from now on.
+    /// Behaves like a phone from now on.
     pub(crate) fn be_phone(&mut self) {
         let phone = json!({"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": true});
         self.call("Emulation.setDeviceMetricsOverride", phone);
@@ -113,7 +113,7 @@ impl Browser {
         self.call("Page.navigate", json!({"url": address}));
     }
 
-    /// What an expression comes to in the page.
+    /// Returns the value of an expression in the page.
     pub(crate) fn value(&mut self, expression: &str) -> Value {
         let evaluate = json!({"expression": expression, "returnByValue": true});
         self.call("Runtime.evaluate", evaluate)["result"]["value"].clone()
@@ -133,7 +133,7 @@ impl Browser {
         }
     }
 
-    /// What the page looks like.
+    /// Returns a screenshot of the page.
     pub(crate) fn picture(&mut self) -> RgbImage {
         let picture = self.call("Page.captureScreenshot", json!({}));
         let bytes = BASE64_STANDARD
@@ -142,7 +142,7 @@ impl Browser {
         image::load_from_memory(&bytes).unwrap().into_rgb8()
     }
 
-    /// The page has thrown nothing, and nothing in it was refused.
+    /// The page has thrown no error, and nothing in it was refused.
     pub(crate) fn assert_content(&self) {
         assert!(self.complaints.is_empty(), "{:#?}", self.complaints);
     }

@@ -1,4 +1,4 @@
-//! How errors are told.
+//! How errors are reported.
 
 use super::server::Server;
 
@@ -62,7 +62,7 @@ fn a_users_own_pages() {
     let server = Server::start(&["--error-pages", folder]);
     let own = "<h1>404 Not Found</h1><p>there is nothing at this place";
     assert_eq!(server.get("/missing").text(), own);
-    // Where there is none, and where no page is wanted, ours.
+    // Without such a page, and for clients that do not want a page, the server's own.
     let other = server.ask("BREW / HTTP/1.1\r\nHost: a\r\n\r\n");
     assert!(other.status == 501 && other.text().contains("<svg"));
     let json = server.ask("GET /x HTTP/1.1\r\nHost: a\r\nAccept: application/json\r\n\r\n");

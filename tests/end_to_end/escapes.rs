@@ -1,4 +1,4 @@
-//! Nothing outside of the document root is ever served.
+//! Nothing outside the document root is ever served.
 
 use std::fs;
 use std::os::unix::fs::symlink;

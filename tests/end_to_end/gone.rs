@@ -1,4 +1,4 @@
-//! Clients that have gone, and what was being made for them.
+//! Clients that have gone, and the responses that were being prepared for them.
 
 use std::fs;
 use std::os::fd::AsFd;
@@ -9,14 +9,14 @@ use super::programs::assert_gone;
 use super::server::{Client, PATIENCE, Server};
 use super::wsgi::serving;
 
-/// A program that says who it is, and then takes its time.
+/// A program that writes its process id, and then takes its time.
 const SLOW: &str = "echo $$ > ../pid; sleep 100; printf 'Content-Type: text/plain\\n\\nlate'";
 
 /// The same, once it has begun to answer.
 const STREAMING: &str =
     "printf 'Content-Type: text/plain\\n\\nbegin'; sleep 0.1; echo $$ > ../pid; sleep 100";
 
-/// How a client goes.
+/// How a client leaves.
 #[derive(Debug, Clone, Copy)]
 enum Going {
     /// It sends nothing more (FIN), and may still read.
@@ -83,7 +83,7 @@ fn the_program_of_a_client_that_has_gone_ends() {
     server.assert_well();
 }
 
-/// Nobody waits for a request that waits in a queue: it is not begun.
+/// A queued request of a client that has gone is not started.
 #[test]
 fn queued_requests_of_clients_that_have_gone_are_dropped() {
     let server = serving("plain", &["-v"]);
@@ -100,7 +100,7 @@ fn queued_requests_of_clients_that_have_gone_are_dropped() {
             client
         })
         .collect();
-    // One behind them, whose response says that they are no more.
+    // One more request behind them; its response shows that they have gone.
     let mut last = server.connect();
     last.send("GET /hello HTTP/1.1\r\nHost: test\r\n\r\n");
     drop(leaving);
@@ -126,7 +126,8 @@ fn an_application_is_told_that_its_client_has_gone() {
     }
 }
 
-/// `printf 'GET ...' | nc -N`: the client sends everything at once, and its end with it.
+/// `printf 'GET ...' | nc -N`: the client sends everything at once, and then closes its sending
+/// side.
 #[test]
 fn files_are_sent_to_a_client_that_sends_nothing_more() {
     let server = Server::with_programs(&[], &[]);
@@ -184,7 +185,7 @@ fn programs_do_not_survive_the_server() {
     assert_gone(&ids);
 }
 
-/// With a process that is stuck, every request gets an answer in its time, wherever it waits.
+/// If a process is stuck, every request is answered within its time limit, wherever it waits.
 #[test]
 fn every_queued_request_ages() {
     for stuck in ["hangs", "hogs"] {

@@ -1,19 +1,19 @@
-//! Fields, paths and content that are malformed or meant ill, where the message itself is right: each has its answer, the connection goes
-//! on, and the file is never more or less than it should be.
+//! Malformed or hostile fields, paths and bodies in valid messages: each gets its response, the
+//! connection continues, and the file is never larger or smaller than it should be.
 
 use std::fs;
 
 use super::server::Server;
 
 const CONTENT: &str = "0123456789";
-/// 2^64 and a little more, and something that no machine counts to.
+/// 2^64 and a little more, and a number beyond all machine integers.
 const HUGE: &str = "18446744073709551616";
 
-/// The status of GET with this field.
+/// Returns the status of GET with this field.
 fn fields() -> Vec<(String, u16)> {
     let many = |part: &str, count: usize| vec![part; count].join(",");
     let rows = [
-        // Range: RFC 9110, 14.2: what is not valid is ignored, what cannot be had is 416.
+        // Range: RFC 9110, 14.2: an invalid range is ignored, an unsatisfiable one is 416.
         ("Range: bytes=0-4".to_owned(), 206),
         ("Range: BYTES=0-4".to_owned(), 206),
         ("Range: bytes = 0-4".to_owned(), 206),
@@ -47,14 +47,15 @@ fn fields() -> Vec<(String, u16)> {
         (format!("Range: bytes={}", many("0-", 65)), 200),
         (format!("Range: bytes={}", many("0-0", 1500)), 200),
         (format!("Range: bytes={}", many("", 5000)), 200),
-        // If-Range: only a strong tag that matches, or the exact date, makes it a part.
+        // If-Range: only a strong tag that matches, or the exact date, allows a part.
         ("Range: bytes=0-4\r\nIf-Range: \"other\"".to_owned(), 200),
         ("Range: bytes=0-4\r\nIf-Range: W/\"other\"".to_owned(), 200),
         ("Range: bytes=0-4\r\nIf-Range: *".to_owned(), 200),
         ("Range: bytes=0-4\r\nIf-Range: \"".to_owned(), 200),
         ("Range: bytes=0-4\r\nIf-Range: tomorrow".to_owned(), 200),
         ("Range: bytes=90-\r\nIf-Range: \"other\"".to_owned(), 200),
-        // Preconditions: RFC 9110, 13.1: a list that is not valid matches nothing, a date that is not valid is ignored.
+        // Preconditions: RFC 9110, 13.1: an invalid list matches nothing, an invalid date is
+        // ignored.
         ("If-Match: \"other\"".to_owned(), 412),
         ("If-Match: *".to_owned(), 200),
         ("If-Match:".to_owned(), 412),
@@ -90,7 +91,7 @@ fn fields() -> Vec<(String, u16)> {
             412,
         ),
         ("If-None-Match: *\r\nRange: bytes=90-".to_owned(), 304),
-        // Accept and Accept-Encoding: what is not understood is as if it were not there.
+        // Accept and Accept-Encoding: unknown values are ignored.
         ("Accept: ;;;,,,===".to_owned(), 200),
         ("Accept: text/html;q=NaN".to_owned(), 200),
         ("Accept: image/png".to_owned(), 200),
@@ -100,7 +101,7 @@ fn fields() -> Vec<(String, u16)> {
         ("Accept-Encoding: ;q=1, =, gzip gzip".to_owned(), 200),
         (format!("Accept-Encoding: {}", many("x", 5000)), 200),
         ("Accept-Encoding: \u{7f}gzip".to_owned(), 400),
-        // Expectations and content where none is looked for.
+        // Expectations, and bodies where none is expected.
         ("Expect: 100-continue".to_owned(), 200),
         ("Content-Length: 0".to_owned(), 200),
         ("Content-Type: \"".to_owned(), 200),
@@ -109,7 +110,7 @@ fn fields() -> Vec<(String, u16)> {
     rows.into()
 }
 
-/// The status of GET for this path.
+/// Returns the status of GET for this path.
 const PATHS: [(&str, u16); 31] = [
     ("/file?", 200),
     ("/file?a=b&c=%zz", 200),
@@ -160,7 +161,7 @@ fn each_field_has_its_answer() {
             304 => assert!(response.body.is_empty()),
             _ => assert!(!response.body.is_empty()),
         }
-        // HEAD is GET without its content, but for ranges, which it does not have.
+        // HEAD is GET without the body, except for ranges, which it does not have.
         if !field.contains("Range") && status != 400 {
             let head = server.ask_with("HEAD", "/file", &format!("{field}\r\n"));
             assert_eq!(head.status, status, "HEAD {shown}");

@@ -45,7 +45,7 @@ fn connections_persist() {
     assert_eq!(client.rest(), b"");
 }
 
-/// RFC 9112 section 9.3: HTTP/1.0 persists only where "keep-alive" is asked for.
+/// RFC 9112 section 9.3: HTTP/1.0 connections persist only with "keep-alive".
 #[test]
 fn http_1_0_closes_unless_asked() {
     let server = Server::start(&[]);
@@ -60,7 +60,8 @@ fn http_1_0_closes_unless_asked() {
     assert_eq!(client.rest(), b"");
 }
 
-/// RFC 9112 section 9.3.2: a server "MUST send the corresponding responses in the same order that the requests were received".
+/// RFC 9112 section 9.3.2: a server "MUST send the corresponding responses in the same order that
+/// the requests were received".
 #[test]
 fn pipelined_responses_come_in_order() {
     let server = Server::start(&[]);
@@ -72,7 +73,8 @@ fn pipelined_responses_come_in_order() {
         .unwrap();
     }
     let mut client = server.connect();
-    // Errors, folders and files take different ways through the graph, some of them by the disk.
+    // Errors, folders and files take different paths through the graph, some of them with disk
+    // access.
     let requests: String = (0..300)
         .map(|index| match index % 3 {
             0 => format!("GET /{}.txt HTTP/1.1\r\nHost: test\r\n\r\n", index / 3),
@@ -91,7 +93,8 @@ fn pipelined_responses_come_in_order() {
     }
 }
 
-/// RFC 9110 section 9.3.2: "The HEAD method is identical to GET except that the server MUST NOT send content in the response."
+/// RFC 9110 section 9.3.2: "The HEAD method is identical to GET except that the server MUST NOT
+/// send content in the response."
 #[test]
 fn head_is_get_without_content() {
     let server = Server::start(&[]);
@@ -112,8 +115,8 @@ fn head_is_get_without_content() {
     }
 }
 
-/// RFC 9110 section 10.1.1: "A server MAY omit sending a 100 (Continue) response if [...] it can immediately respond with a final
-/// status code".
+/// RFC 9110 section 10.1.1: "A server MAY omit sending a 100 (Continue) response if [...] it can
+/// immediately respond with a final status code".
 #[test]
 fn expect_100_continue() {
     let program = "read -r line; printf 'Content-Type: text/plain\\n\\n%s' \"$line\"";
@@ -124,7 +127,7 @@ fn expect_100_continue() {
         client.send(format!("{method} {path} HTTP/1.1\r\n{fields}\r\n"));
         client
     };
-    // What is not wanted is not asked for. Whether it comes all the same nobody knows: the connection ends.
+    // An unwanted body is not requested. The client may still send it: so the connection is closed.
     for (method, path, status) in [
         ("POST", "/", 405),
         ("POST", "/hello.txt", 405),
@@ -148,7 +151,7 @@ fn expect_100_continue() {
         client.send(GET);
         assert_eq!(client.response(false).text(), "hello\n");
     }
-    // A client that does not wait is not told.
+    // A client that does not wait gets no 100.
     let mut client = server.connect();
     client.send(
         "PUT /newer HTTP/1.1\r\nHost: test\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\nbody",
@@ -172,7 +175,8 @@ fn content_that_nobody_wants_is_read_past() {
     );
     for _ in 0..2 {
         let response = client.response(false);
-        // RFC 9110 section 15.5.6: "The origin server MUST generate an Allow header field in a 405 response".
+        // RFC 9110 section 15.5.6: "The origin server MUST generate an Allow header field in a 405
+        // response".
         assert_eq!(
             (response.status, response.field("allow")),
             (405, Some("GET, HEAD, OPTIONS"))

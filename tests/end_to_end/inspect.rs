@@ -1,4 +1,4 @@
-//! The live view without its page: who may look, and what there is to be seen.
+//! The live view without its page: who may use it, and what it shows.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -15,7 +15,7 @@ use super::server::{Client, PATIENCE, Response, Server};
 
 const TOKEN: &str = "correct horse battery";
 
-/// A server, and where its inspector is.
+/// A server, and the address of its inspector.
 pub(crate) fn inspected(options: &[&str]) -> (Server, SocketAddr) {
     let inspect = ["--inspect", "127.0.0.1:0", "--inspect-token", TOKEN];
     let server = Server::start(&[&inspect, options].concat());
@@ -24,12 +24,12 @@ pub(crate) fn inspected(options: &[&str]) -> (Server, SocketAddr) {
     (server, address.parse().unwrap())
 }
 
-/// The address of the page, with the token.
+/// Returns the address of the page, with the token.
 pub(crate) fn page(inspector: SocketAddr) -> String {
     format!("http://{inspector}/?token={}", TOKEN.replace(' ', "+"))
 }
 
-/// One request, with fields of its own.
+/// Sends one request, with its own fields.
 fn ask(address: SocketAddr, path: &str, fields: &str) -> Response {
     let mut client = Client::connect(address);
     client.send(format!("GET {path} HTTP/1.1\r\n{fields}\r\n"));
@@ -41,7 +41,7 @@ fn get(address: SocketAddr, path: &str) -> Response {
     ask(address, path, &fields)
 }
 
-/// A stream of events that is being read.
+/// An event stream that is being read.
 struct Events(BufReader<TcpStream>);
 
 impl Events {
@@ -62,7 +62,7 @@ impl Events {
         Self(events)
     }
 
-    /// The data of the next event of that name.
+    /// Returns the data of the next event with this name.
     fn next(&mut self, name: &str) -> String {
         let mut found = false;
         loop {
@@ -120,7 +120,7 @@ fn every_recipe_can_be_looked_at() {
     for recipe in fs::read_dir(folder).unwrap() {
         let path = recipe.unwrap().path();
         let text = fs::read_to_string(&path).unwrap();
-        // What understands the option for all of them.
+        // These calls handle the option in all recipes.
         let understands = ["serve(", "run("].iter().any(|call| text.contains(call));
         assert!(
             understands && text.contains("kamea_recipes::"),
@@ -338,7 +338,7 @@ fn a_client_that_knows_the_secret_may_have_its_request_explained() {
         .collect();
     assert_eq!(way, ["parser", "router", "files"]);
     assert_eq!(explanation["response"]["length"], 6);
-    // Behind a proxy everybody seems to be on this machine: that alone lets nobody in.
+    // Behind a proxy all clients seem to be on this machine: that alone must not give access.
     for wrong in ["1", "", "correct horse", "Correct Horse Battery"] {
         let plain = server.ask_with("GET", "/hello.txt", &format!("Kamea-Explain: {wrong}\r\n"));
         assert_eq!(plain.text(), "hello\n", "{wrong}");
@@ -355,7 +355,7 @@ fn a_client_that_knows_the_secret_may_have_its_request_explained() {
 fn the_next_request_of_a_path_may_be_explained_to_who_looks() {
     let (server, inspector) = inspected(&[]);
     let mut events = Events::open(inspector, "/explain?path=%2Fhello*");
-    // It may take the server a moment to know of it.
+    // The server may need a moment to notice it.
     let explanation = std::thread::scope(|scope| {
         let explained = scope.spawn(|| events.json("explanation"));
         while !explained.is_finished() {
@@ -371,7 +371,7 @@ fn the_next_request_of_a_path_may_be_explained_to_who_looks() {
 #[test]
 fn a_closed_page_is_not_worked_for_any_more() {
     let (_server, inspector) = inspected(&[]);
-    // A refusal comes at once; an empty line says that it is waited for.
+    // A refusal arrives at once; an empty line means that the explanation is being prepared.
     fn refused(events: &mut Events) -> bool {
         let mut lines = events.0.by_ref().lines().map(Result::unwrap);
         let line = lines.find(|line| line.is_empty() || line.starts_with("event: "));

@@ -1,4 +1,5 @@
-//! The page of the live view in a real browser: what is drawn, in light and dark, on a desktop and on a phone, and what it says when somebody picks something.
+//! The page of the live view in a real browser: what it draws, in light and dark mode, on a desktop
+//! and on a phone, and what it says when the user selects something.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -14,14 +15,14 @@ use super::devtools::Browser;
 use super::inspect::{inspected, page};
 use super::server::{Client, PATIENCE, Server};
 
-/// Whether a picture has a good many pixels of this colour.
+/// Whether a picture has many pixels of this colour.
 fn has(picture: &RgbImage, colour: [u8; 3]) -> bool {
     let is_near = |a: u8, b: u8| a.abs_diff(b) < 8;
     let same = |Rgb(p): &Rgb<u8>| (0..3).all(|i| is_near(p[i], colour[i]));
     picture.pixels().filter(|pixel| same(pixel)).count() > 100
 }
 
-/// How much of a picture differs from the colour of its lower right corner: what has been drawn.
+/// Returns how much of a picture differs from the colour of its lower right corner: the drawn part.
 fn drawn(picture: &RgbImage) -> f64 {
     let background = *picture.get_pixel(picture.width() - 1, picture.height() - 1);
     let other = picture
@@ -34,7 +35,7 @@ fn drawn(picture: &RgbImage) -> f64 {
 /// The boxes of the graph of a connection, and its links.
 const BOXES: &str = "document.querySelectorAll('[aria-label=\"graph connection\"] .part').length";
 
-/// Asks for a file again and again while `look` looks.
+/// Requests a file again and again while `look` runs.
 fn under_load<T>(server: &Server, look: impl FnOnce() -> T) -> T {
     let (address, is_done) = (server.address, AtomicBool::new(false));
     std::thread::scope(|scope| {
@@ -65,7 +66,7 @@ fn the_graph_is_drawn_in_light_and_dark_on_a_desktop_and_on_a_phone() {
             }
             browser.go(&page(inspector));
             browser.wait_for(&format!("{BOXES} >= 7"));
-            // Rates need two censuses.
+            // Rates need two samples of the census.
             let rates = "[...document.querySelectorAll('.edge text')].some((text) => /\\d[kM]?\\/s/.test(text.textContent))";
             browser.wait_for(rates);
             browser.wait_for("document.querySelector('[stroke-width=\"1.3\"]') && [...document.querySelectorAll('.edge .link')].some((link) => link.getAttribute('stroke-width') > 3)");
@@ -76,7 +77,8 @@ fn the_graph_is_drawn_in_light_and_dark_on_a_desktop_and_on_a_phone() {
                 "the page is as wide as the window"
             );
             let picture = browser.picture();
-            // Boxes have the colour of the paper on cards, and the bars of those that wait one of their own.
+            // On cards, boxes have the colour of the paper; the bars of those that wait have a
+            // colour of their own.
             let (card, waiting) = if is_dark {
                 ([0x22, 0x1e, 0x29], [0x58, 0xa6, 0xe0])
             } else {

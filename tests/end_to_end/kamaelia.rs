@@ -1,4 +1,4 @@
-//! The page for those who know Kamaelia: that nothing is missing on it, and that the tests which it names exist.
+//! The page for readers who know Kamaelia: it is complete, and the tests that it names exist.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! `lab run`: experiments without a hand on them, which survive whatever ends them.
+//! `lab run`: unattended experiments, which survive any interruption.
 
 use std::collections::HashSet;
 use std::fs::{self, Permissions};
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use super::programs::write_program;
 use super::server::{PATIENCE, wait_for};
 
-/// A folder for the results, and for whatever else a lab makes.
+/// A folder for the results, and for all other files of a lab.
 struct Place(TempDir);
 
 impl Place {
@@ -38,7 +38,7 @@ impl Place {
         self.path().join("results")
     }
 
-    /// `lab run`, with these options, here.
+    /// Starts `lab run` with these options, here.
     fn lab(&self, options: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
         command.args(["run", "results"]).args(options);
@@ -48,12 +48,12 @@ impl Place {
         command
     }
 
-    /// Runs it to its end; gives its status, and what it says.
+    /// Runs it to its end; returns its status and its output.
     fn run(&self, options: &[&str]) -> (i32, String) {
         said(self.lab(options).output().unwrap())
     }
 
-    /// The lines of the journal that are complete.
+    /// Returns the complete lines of the journal.
     fn journal(&self) -> Vec<String> {
         let text = fs::read_to_string(self.results().join("journal.jsonl")).unwrap_or_default();
         let lines = text
@@ -62,7 +62,7 @@ impl Place {
         lines.map(str::to_owned).collect()
     }
 
-    /// What was written into the journal: the plan, and the samples.
+    /// Returns the contents of the journal: the plan, and the samples.
     fn recorded(&self) -> (Value, Vec<Value>) {
         let lines = self.journal();
         let mut lines = lines
@@ -72,7 +72,7 @@ impl Place {
         (plan, lines.map(|line| line["sample"].clone()).collect())
     }
 
-    /// The processes that run here.
+    /// Returns the processes that run here.
     fn processes(&self) -> Vec<u32> {
         let entries = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap());
         let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
@@ -104,14 +104,14 @@ fn said(output: Output) -> (i32, String) {
     (output.status.code().unwrap(), text)
 }
 
-/// What a sample is of: experiment, server, mode and repetition.
+/// Returns what a sample measures: experiment, server, mode and repetition.
 fn cell(sample: &Value) -> String {
     ["experiment", "server", "mode", "repetition"]
         .map(|key| sample[key].to_string())
         .join(" ")
 }
 
-/// There is a sample for each cell of the plan, and no cell has two.
+/// Each cell of the plan has exactly one sample.
 fn assert_complete(place: &Place) -> Vec<Value> {
     let (plan, samples) = place.recorded();
     let mut wanted = HashSet::new();
@@ -304,7 +304,7 @@ fn a_torn_journal_loses_one_sample_and_a_broken_one_nothing() {
         assert_complete(&place);
         assert_eq!(place.journal()[..2], lines[..2]);
     }
-    // Torn in its first line it is no more than a new one.
+    // Cut within its first line it counts as a new one.
     fs::write(&path, &lines[0][..40]).unwrap();
     assert_eq!(place.run(&options).0, 0);
     assert_complete(&place);
@@ -414,7 +414,7 @@ fn a_run_goes_on_only_as_it_began() {
 fn what_fails_is_recorded_and_the_run_goes_on() {
     let place = Place::new();
     let programs = place.path().join("programs");
-    // One that does not start, one that answers with something else.
+    // A server that does not start, and one that gives a wrong answer.
     write_program(
         &programs.join("nginx"),
         "#!/bin/sh\n[ \"$1\" = -v ] && echo nginx/9.8.7 && exit\necho 'no licence' >&2\nexit 3\n",
@@ -464,7 +464,7 @@ fn what_fails_is_recorded_and_the_run_goes_on() {
 fn a_port_that_is_taken_is_not_the_end() {
     let place = Place::new();
     let programs = place.path().join("programs");
-    // It finds its port taken twice, the second time by one who answers.
+    // It finds its port taken twice, the second time by a server that answers.
     write_program(
         &programs.join("lighttpd"),
         "#!/bin/sh\n[ \"$1\" = -v ] && echo lighttpd/9.8.7 && exit\ncd \"$(dirname \"$0\")\"\n\
@@ -490,7 +490,8 @@ fn a_port_that_is_taken_is_not_the_end() {
 #[test]
 fn a_guard_leaves_nothing_of_its_program() {
     let place = Place::new();
-    // It does not end when it is asked to; one of its children has left its group and its session, and is an orphan.
+    // It does not end on request; one of its children has left its group and its session, and is an
+    // orphan.
     let program = "trap '' TERM; (setsid sleep 1000 &); echo begun; while :; do sleep 1000; done";
     let mut guard = Command::new(env!("CARGO_BIN_EXE_lab"))
         .args(["guard", "--", "sh", "-c", program])

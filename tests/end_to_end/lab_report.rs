@@ -1,4 +1,4 @@
-//! `lab report`: what it writes, and that gnuplot draws it.
+//! `lab report`: what it writes, and that gnuplot can draw it.
 
 use std::fs;
 use std::path::Path;
@@ -18,7 +18,8 @@ fn lab(folder: &Path, arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-/// A journal of five rounds with spidey in mode pool and nginx, which takes so many times as long.
+/// A journal of five rounds with spidey in mode pool and nginx, which takes this many times as
+/// long.
 fn journal(slower: f64) -> TempDir {
     let contenders = [
         json!({"server": "spidey", "mode": "pool"}),

@@ -6,8 +6,8 @@ use super::server::Server;
 
 #[test]
 fn a_listing_comes_in_the_form_that_is_asked_for() {
-    // RFC 9110, 12.5.1: "The Accept header field can be used by user agents to specify their preferences regarding response
-    // media types."
+    // RFC 9110, 12.5.1: "The Accept header field can be used by user agents to specify their
+    // preferences regarding response media types."
     let server = Server::start(&[]);
     for (accept, media_type, begin) in [
         ("", "text/html", "<!DOCTYPE html>"),
@@ -46,7 +46,7 @@ fn a_long_listing_is_streamed_whole_and_holds_nobody_up() {
             "GET /long/ HTTP/{version}\r\nHost: a\r\nAccept: text/plain\r\nConnection: close\r\n\r\n"
         )
     };
-    // Many that ask and read nothing wait for nobody but themselves.
+    // Many clients that send requests and read nothing slow only themselves.
     let mut idle: Vec<_> = (0..40).map(|_| server.connect()).collect();
     for client in &mut idle {
         client.send("GET /long/ HTTP/1.1\r\nHost: a\r\n\r\n");

@@ -1,8 +1,8 @@
-//! Requests that are wrong: each gets its status, its connection ends, and the server is well.
+//! Invalid requests: each gets its status, its connection ends, and the server still works.
 
 use super::server::Server;
 
-/// Request line and fields without what makes each case.
+/// Request line and fields, without the part that makes each case.
 fn with_field(field: &str) -> Vec<u8> {
     format!("GET / HTTP/1.1\r\nHost: test\r\n{field}\r\n\r\n").into_bytes()
 }
@@ -163,7 +163,8 @@ fn each_gets_its_answer_and_the_server_is_well() {
     }
 }
 
-/// RFC 9112 section 6.3: what follows a request whose length is in doubt must never be taken for another request.
+/// RFC 9112 section 6.3: what follows a request whose length is in doubt must never be taken for
+/// another request.
 #[test]
 fn nothing_is_smuggled() {
     let server = Server::start(&[]);

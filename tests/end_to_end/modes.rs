@@ -1,4 +1,4 @@
-//! The three modes: the same server, placed differently.
+//! The three modes: the same server in different processes.
 
 use std::fs;
 use std::io::BufRead;
@@ -14,7 +14,7 @@ use super::server::{Client, PATIENCE, Server};
 const GET: &str = "GET /hello.txt HTTP/1.1\r\nHost: a\r\n\r\n";
 const MODES: [&str; 3] = ["pool", "single", "forking"];
 
-/// The processes whose parent is `process`, zombies among them.
+/// Returns the processes whose parent is `process`, including zombies.
 fn children(process: u32) -> Vec<u32> {
     let parent = |id: &u32| {
         let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
@@ -26,14 +26,14 @@ fn children(process: u32) -> Vec<u32> {
     ids.filter(|id| parent(id) == Some(process)).collect()
 }
 
-/// What the descriptors of a process are.
+/// Returns the descriptors of a process.
 fn descriptors(process: u32) -> Vec<PathBuf> {
     let entries = fs::read_dir(format!("/proc/{process}/fd")).unwrap();
     let links = entries.map(|entry| fs::read_link(entry.unwrap().path()));
     links.filter_map(Result::ok).collect()
 }
 
-/// Waits until it is so.
+/// Waits until this is true.
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !is_so() {
@@ -48,7 +48,7 @@ fn signal(process: u32, name: &str) {
     assert!(status.unwrap().success());
 }
 
-/// Has four threads make as many connections each, one after another.
+/// Opens this many connections on each of four threads, one after another.
 fn connect_often(server: &Server, count: usize) {
     let address = server.address;
     std::thread::scope(|scope| {
@@ -64,7 +64,7 @@ fn connect_often(server: &Server, count: usize) {
     });
 }
 
-/// Puts a program for CGI into the document root.
+/// Puts a CGI program into the document root.
 fn program(server: &Server, lines: &str) {
     let folder = server.path().join("cgi-bin");
     fs::create_dir_all(&folder).unwrap();
@@ -73,7 +73,7 @@ fn program(server: &Server, lines: &str) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// A file that no socket takes in whole.
+/// A file that is too large for any socket buffer.
 fn large_file(server: &Server) -> usize {
     let size = 64 << 20;
     fs::write(server.path().join("large"), vec![7; size]).unwrap();
@@ -82,7 +82,8 @@ fn large_file(server: &Server) -> usize {
 
 const LARGE: &str = "GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
-/// A client that has read the beginning of a large response, and the process of its connection.
+/// Returns a client that has read the beginning of a large response, and the process of its
+/// connection.
 fn in_the_middle(server: &Server) -> (Client, u32) {
     let before = children(server.id());
     let mut client = server.connect();
@@ -151,7 +152,7 @@ fn each_mode_serves_the_same() {
         }
         drop(client);
 
-        // After a hangup the new file comes with the first line.
+        // After SIGHUP the new file is created with the first line.
         let count = || fs::read_to_string(&log).map_or(0, |text| text.lines().count());
         until("a line for each exchange", || count() == 1015);
         fs::rename(&log, logs.path().join("old.log")).unwrap();
@@ -175,7 +176,8 @@ fn single_serves_one_connection_after_another() {
     for other in &mut others {
         other.send(GET.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"));
     }
-    // The others are not even accepted while there is one, although it says nothing for the moment.
+    // Further connections are not even accepted while there is one, although it is silent at the
+    // moment.
     for _ in 0..5 {
         first.send(GET);
         assert_eq!(first.response(false).text(), "hello\n");
@@ -210,7 +212,7 @@ fn a_crash_costs_its_own_connection() {
     let size = large_file(&server);
     let (mut unlucky, process) = in_the_middle(&server);
     let (mut lucky, _) = in_the_middle(&server);
-    // Not SEGV: Rust's own handler lets one pass that no access has caused.
+    // Not SEGV: Rust's own handler ignores one that no access has caused.
     signal(process, "ABRT");
     assert!(unlucky.rest().len() < size, "it was cut off");
     let told = server.logged("was ended by signal 6");
@@ -273,7 +275,7 @@ fn the_end_of_the_server_is_the_end_of_its_processes() {
     server.signal("KILL");
     server.wait();
     for process in [process, script] {
-        // Whoever adopts it may be slow to reap it.
+        // The process that adopts it may be slow to reap it.
         until("it ends", || {
             let stat = fs::read_to_string(format!("/proc/{process}/stat"));
             stat.map_or(true, |stat| stat.contains(") Z "))
@@ -305,7 +307,8 @@ fn a_process_has_no_descriptors_of_the_server() {
     large_file(&server);
     let (_first, process) = in_the_middle(&server);
     let (_second, other) = in_the_middle(&server);
-    // What the test itself was given it passes on, as the server its standard output and error.
+    // The server inherits what the test itself inherited, and passes it on, like its standard
+    // output and error.
     let mut given = descriptors(std::process::id());
     given.extend(["1", "2"].map(|fd| fs::read_link(format!("/proc/{process}/fd/{fd}")).unwrap()));
     for (process, other) in [(process, other), (other, process)] {
@@ -339,7 +342,7 @@ fn what_cannot_be_started_is_told() {
         };
         prlimit(id, Resource::Nofile, limit).unwrap()
     };
-    // The connection itself has space, what is needed to hand it over has not: as soon as nothing is left of the connection before.
+    // There is space for the connection itself, but not for handing it over.
     until("it is refused", || {
         let before = limit(descriptors(server.id()).len() as u64 + 1);
         let response = server.get("/hello.txt");
@@ -382,7 +385,7 @@ fn processes_are_configured_as_the_server_is() {
     };
     assert_eq!(version(), "1");
     let write = |text: &str| fs::write(&file, text).unwrap();
-    // What has not been read by the server does not count, nor does a mistake.
+    // A change that the server has not loaded does not count, nor does a mistake.
     for text in [
         "mode = 'forking'\nheader = ['X-Version: 2']\n",
         "header = 3\n",

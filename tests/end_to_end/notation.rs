@@ -23,7 +23,7 @@ fn kamea(arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-/// A graph that runs until it is told to stop.
+/// A graph that runs until it is stopped.
 struct Server {
     child: Child,
     address: String,
@@ -111,7 +111,7 @@ fn every_session_of_the_chapter_goes_as_written() {
     }
 }
 
-/// What a command prints, in a shell that finds `kamea`.
+/// Returns the output of a command, in a shell that finds `kamea`.
 fn shell(command: &str, folder: &TempDir) -> String {
     let programs = Path::new(KAMEA).parent().unwrap().display();
     let path = format!("{programs}:{}", std::env::var("PATH").unwrap());
@@ -242,7 +242,7 @@ fn two_who_chat_hear_each_other() {
     let chat = "tcp 127.0.0.1:0 => each(lines => publish_to chat => subscribe_to chat => unlines)";
     let server = Server::start(chat, folder.path());
     let (mut ada, mut bob) = (server.connect(), server.connect());
-    // What was said before somebody was there may be heard or not.
+    // Messages sent before a client joined may or may not arrive.
     let hear = |client: &mut TcpStream, expected: &[u8]| {
         let (mut heard, mut byte) = (Vec::new(), [0]);
         while !heard.ends_with(expected) {
@@ -250,7 +250,7 @@ fn two_who_chat_hear_each_other() {
             heard.push(byte[0]);
         }
     };
-    // What each of them says comes back once the server has subscribed them.
+    // The server echoes what each of them sends, once it has subscribed them.
     ada.write_all(b"I am here\n").unwrap();
     hear(&mut ada, b"I am here\n");
     bob.write_all(b"so am I\n").unwrap();

@@ -5,10 +5,10 @@ use base64::prelude::BASE64_STANDARD;
 
 use super::server::Server;
 
-/// Of the password "open sesame", by bcrypt.
+/// The password "open sesame", hashed with bcrypt.
 const BCRYPT: &str = "$2y$04$wn9XSjpzHGj3UcudfwRSOeLyAIEeEn1aYdxcRJxpfUbo6g9TWbHAC";
 
-/// Of the password "open sesame", by Argon2id.
+/// The password "open sesame", hashed with Argon2id.
 const ARGON2: &str =
     "$argon2id$v=19$m=8,t=1,p=1$HkzmI4fw1H7L1xkcBmge9w$qveznZfkFTWIGcWAqtzs85Ew1KmC362CTM38yKCiwD8";
 
@@ -47,7 +47,8 @@ fn a_site_with_users_is_for_those_alone() {
         );
     }
     let refused = server.get("/hello.txt");
-    // RFC 9110, 11.6.1: "A server generating a 401 (Unauthorized) response MUST send a WWW-Authenticate header field".
+    // RFC 9110, 11.6.1: "A server generating a 401 (Unauthorized) response MUST send a
+    // WWW-Authenticate header field".
     let challenge = refused.field("www-authenticate").unwrap();
     assert!(challenge.starts_with("Basic realm="), "{challenge}");
     for fields in [

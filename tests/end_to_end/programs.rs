@@ -1,4 +1,5 @@
-//! Programs in the document root of a server: how the tests write them, and how they tell what became of a response.
+//! Programs in the document root of a server: how the tests write them, and how they check
+//! responses.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::server::{Client, PATIENCE, Server};
 
-/// Writes a file that may be executed.
+/// Writes an executable file.
 pub(crate) fn write_program(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();
@@ -15,7 +16,8 @@ pub(crate) fn write_program(path: &Path, text: &str) {
 }
 
 impl Server {
-    /// A server with these programs in `cgi-bin`; each is a line for the shell, unless it begins with `#!`.
+    /// Starts a server with these programs in `cgi-bin`; each is a line for the shell, unless it
+    /// begins with `#!`.
     pub(crate) fn with_programs(options: &[&str], programs: &[(&str, &str)]) -> Self {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join("hello.txt"), "hello\n").unwrap();
@@ -31,17 +33,17 @@ impl Server {
     }
 }
 
-/// What became of a response.
+/// The outcome of a response.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// It came whole: its status and its content.
+    /// It is complete: its status and its body.
     Whole(u16, String),
-    /// It began, and the connection was cut: its status, and what came of its content.
+    /// It began, and the connection was cut: its status, and the part of its body that arrived.
     Cut(u16, Vec<u8>),
 }
 
 impl Client {
-    /// Reads a response, whether it comes whole or not.
+    /// Reads a response, complete or not.
     pub(crate) fn outcome(&mut self) -> Outcome {
         let head = self.head();
         let rest = self.rest();
@@ -60,7 +62,7 @@ impl Client {
     }
 }
 
-/// The content in chunks that are whole.
+/// Returns the contents of the complete chunks.
 fn unchunked(mut bytes: &[u8]) -> Vec<u8> {
     let mut content = Vec::new();
     while let Some(end) = bytes.windows(2).position(|pair| pair == b"\r\n") {
@@ -75,7 +77,7 @@ fn unchunked(mut bytes: &[u8]) -> Vec<u8> {
     content
 }
 
-/// Waits until none of these processes runs any more.
+/// Waits until all these processes have ended.
 pub(crate) fn assert_gone(pids: &str) {
     let until = Instant::now() + PATIENCE;
     for pid in pids.split_whitespace() {

@@ -13,7 +13,7 @@ fn www() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../www")
 }
 
-/// A server of a copy of `www`, whose programs keep what they are told in `data`.
+/// Starts a server of a copy of `www`, whose programs store their input in `data`.
 fn start(data: &Path) -> Server {
     let root = TempDir::new().unwrap();
     let copied = Command::new("cp")
@@ -121,7 +121,7 @@ fn what_is_written_into_the_guest_book_stays_there() {
         assert_eq!(answer.status, status, "{form}");
         assert!(!form.contains("kept") || answer.text().contains("kept"));
     }
-    // The program refuses most of it unread, and its answer arrives all the same.
+    // The program refuses most of it unread, and its answer still arrives.
     let much = vec![b'a'; 10_000_000];
     assert_eq!(
         post(&server, "/cgi-bin/guest-book", FORM, &much).status,

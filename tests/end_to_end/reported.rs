@@ -1,4 +1,4 @@
-//! What users of other servers have reported, asked of ours.
+//! Bugs that users of other servers have reported, tested here.
 
 use std::fs;
 use std::io::Read;
@@ -23,8 +23,8 @@ fn a_doubled_slash_is_one() {
             "{path}"
         );
     }
-    // RFC 3986, 4.2: "A relative reference that begins with two slash characters is termed a network-path reference": a
-    // redirect must not be one.
+    // RFC 3986, 4.2: "A relative reference that begins with two slash characters is termed a
+    // network-path reference": a redirect must not be one.
     for path in ["//a", "///a/b", "//a//b"] {
         let response = ask(&server, path, "");
         assert_eq!(response.status, 301, "{path}");
@@ -36,7 +36,8 @@ fn a_doubled_slash_is_one() {
 
 #[test]
 fn of_the_names_with_a_dot_only_well_known_is_served() {
-    // RFC 8615, 3: "A well-known URI is a URI whose path component begins with the characters "/.well-known/"".
+    // RFC 8615, 3: "A well-known URI is a URI whose path component begins with the characters
+    // "/.well-known/"".
     let server = Server::start(&[]);
     let root = server.path();
     for folder in [
@@ -67,9 +68,9 @@ fn of_the_names_with_a_dot_only_well_known_is_served() {
 
 #[test]
 fn a_304_has_none_of_the_fields_that_describe_content() {
-    // RFC 9110, 15.4.5: "Since the goal of a 304 response is to minimize information transfer when the recipient already has
-    // one or more cached representations, a sender SHOULD NOT generate representation metadata other than the above listed
-    // fields".
+    // RFC 9110, 15.4.5: "Since the goal of a 304 response is to minimize information transfer when
+    // the recipient already has one or more cached representations, a sender SHOULD NOT generate
+    // representation metadata other than the above listed fields".
     let server = Server::start(&["--header", "X-Own: kept", "--cache-control", "*=max-age=60"]);
     fs::write(server.path().join("long.txt"), "text ".repeat(1000)).unwrap();
     fs::write(server.path().join("large.txt"), "text ".repeat(100_000)).unwrap();
@@ -98,7 +99,7 @@ fn a_304_has_none_of_the_fields_that_describe_content() {
             "etag",
             "expires",
             "vary",
-            // What is said of all responses, and of the server.
+            // What all responses say about the server.
             "server",
             "x-own",
             "x-content-type-options",
@@ -115,7 +116,8 @@ fn a_304_has_none_of_the_fields_that_describe_content() {
 
 #[test]
 fn all_of_nothing_is_no_error() {
-    // RFC 9110, 15.5.17: "many implementations will respond with the entire selected representation in a 200 (OK) response".
+    // RFC 9110, 15.5.17: "many implementations will respond with the entire selected representation
+    // in a 200 (OK) response".
     let server = Server::start(&[]);
     fs::write(server.path().join("empty"), "").unwrap();
     for range in ["0-", "0-0", "0-65535", "-1", "-65536"] {
@@ -159,9 +161,10 @@ fn a_client_that_prefers_no_coding_gets_none() {
 
 #[test]
 fn a_later_minor_version_is_answered_as_1_1() {
-    // RFC 9110, 2.5: "A recipient that receives a message with a major version number that it implements and a minor version
-    // number higher than what it implements SHOULD process the message as if it was in the highest minor version within that
-    // major version to which the recipient is conformant."
+    // RFC 9110, 2.5: "A recipient that receives a message with a major version number that it
+    // implements and a minor version number higher than what it implements SHOULD process the
+    // message as if it was in the highest minor version within that major version to which the
+    // recipient is conformant."
     let server = Server::start(&[]);
     let mut client = server.connect();
     for version in ["1.2", "1.9", "1.1"] {
@@ -181,8 +184,9 @@ fn a_later_minor_version_is_answered_as_1_1() {
 
 #[test]
 fn what_a_program_says_beside_a_local_redirect_is_sent() {
-    // RFC 3875, 6.2.2: "The CGI script can return a URI path and query-string ('local-pathquery') for a local resource in a
-    // Location header field. This indicates to the server that it should reprocess the request using the path specified."
+    // RFC 3875, 6.2.2: "The CGI script can return a URI path and query-string ('local-pathquery')
+    // for a local resource in a Location header field. This indicates to the server that it should
+    // reprocess the request using the path specified."
     let programs = [
         (
             "login",
@@ -235,7 +239,7 @@ fn what_a_program_says_beside_a_local_redirect_is_sent() {
     assert_eq!(response.field("x-a"), Some("b"));
     assert_eq!(response.field("cache-control"), Some("no-store"));
     assert_ne!(response.field("etag"), Some("\"x\""));
-    // Only what was redirected has them, in whichever order the responses come.
+    // Only the redirected one has them, in any order of the responses.
     let mut client = server.connect();
     client.send(
         "GET /cgi-bin/login HTTP/1.1\r\nHost: a\r\n\r\nGET /hello.txt HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -403,7 +407,7 @@ fn a_file_that_is_named_by_its_coding_is_sent_in_it() {
         ),
         ("/archive.gz", "application/gzip", None),
     ] {
-        // It is stored in no other way, whatever the client accepts.
+        // It is stored in no other coding, whatever the client accepts.
         for accept in [
             "",
             "Accept-Encoding: zstd, br, gzip\r\n",

@@ -1,11 +1,12 @@
-//! RFC 1945, HTTP/1.0: what is left of it.
+//! RFC 1945, HTTP/1.0: the parts that still apply.
 
 use super::server::Server;
 
 #[test]
 fn the_connection_closes_behind_the_response() {
-    // 1.3: "Except for experimental applications, current practice requires that the connection be established by the client
-    // prior to each request and closed by the server after sending the response."
+    // 1.3: "Except for experimental applications, current practice requires that the connection be
+    // established by the client prior to each request and closed by the server after sending the
+    // response."
     let server = Server::start(&[]);
     let mut client = server.connect();
     client.send("GET /hello.txt HTTP/1.0\r\n\r\n");
@@ -15,7 +16,7 @@ fn the_connection_closes_behind_the_response() {
 
 #[test]
 fn a_simple_request_is_no_request_any_more() {
-    // RFC 9112, appendix C.1, leaves HTTP/0.9 behind.
+    // RFC 9112, appendix C.1, drops HTTP/0.9.
     let server = Server::start(&[]);
     let mut client = server.connect();
     client.send("GET /hello.txt\r\n");
@@ -24,7 +25,8 @@ fn a_simple_request_is_no_request_any_more() {
 
 #[test]
 fn link_and_unlink_are_known() {
-    // D.1.3, LINK, and D.1.4, UNLINK; RFC 9110, 15.5.6: known but not supported is 405, where a name that nobody knows is 501.
+    // D.1.3, LINK, and D.1.4, UNLINK; RFC 9110, 15.5.6: known but not supported is 405, where a
+    // name that nobody knows is 501.
     let server = Server::start(&[]);
     for (method, status) in [("LINK", 405), ("UNLINK", 405), ("TANGLE", 501)] {
         let response = server.ask(&format!("{method} /hello.txt HTTP/1.0\r\n\r\n"));
@@ -35,8 +37,8 @@ fn link_and_unlink_are_known() {
 
 #[test]
 fn if_modified_since_is_a_conditional_get() {
-    // 8.1: "The conditional GET method requests that the identified resource be transferred only if it has been modified since
-    // the date given by the If-Modified-Since header".
+    // 8.1: "The conditional GET method requests that the identified resource be transferred only if
+    // it has been modified since the date given by the If-Modified-Since header".
     let server = Server::start(&[]);
     let date = server
         .get("/hello.txt")
@@ -53,7 +55,8 @@ fn if_modified_since_is_a_conditional_get() {
 
 #[test]
 fn the_three_forms_of_a_date_are_understood() {
-    // 3.3: "HTTP/1.0 applications have historically allowed three different formats for the representation of date/time stamps".
+    // 3.3: "HTTP/1.0 applications have historically allowed three different formats for the
+    // representation of date/time stamps".
     let server = Server::start(&[]);
     for date in [
         "Sun, 06 Nov 2044 08:49:37 GMT",
@@ -69,9 +72,10 @@ fn the_three_forms_of_a_date_are_understood() {
 
 #[test]
 fn content_of_unknown_length_ends_with_the_connection_and_is_not_chunked() {
-    // 7.2.2: "If a Content-Length header field is not present [...] the length is determined by the closing of the connection by
-    // the server." RFC 9112, 6.1: "A server MUST NOT send a response containing Transfer-Encoding unless the corresponding
-    // request indicates HTTP/1.1 (or later minor revisions)."
+    // 7.2.2: "If a Content-Length header field is not present [...] the length is determined by the
+    // closing of the connection by the server." RFC 9112, 6.1: "A server MUST NOT send a response
+    // containing Transfer-Encoding unless the corresponding request indicates HTTP/1.1 (or later
+    // minor revisions)."
     let server = Server::start(&[]);
     for number in 0..5000 {
         std::fs::write(server.path().join(format!("{number:04}")), "").unwrap();

@@ -15,7 +15,7 @@ echo "PWD=$(pwd)"
 echo "INPUT=$(cat | tr '\0' '0')"
 "#;
 
-/// What `SHOW` shows.
+/// Returns the output of `SHOW`.
 struct Shown(HashMap<String, String>, String);
 
 impl Shown {
@@ -50,7 +50,8 @@ fn section_4_1_meta_variables() {
     let translated = format!("{root}/a b/c");
     let script = format!("{root}/cgi-bin/show");
     let rows = [
-        // 4.1.2: "If, and only if, a request body is present, this variable contains the size of the message-body".
+        // 4.1.2: "If, and only if, a request body is present, this variable contains the size of
+        // the message-body".
         ("CONTENT_LENGTH", Some("5")),
         ("CONTENT_TYPE", Some("text/x")),
         ("GATEWAY_INTERFACE", Some("CGI/1.1")),
@@ -69,7 +70,8 @@ fn section_4_1_meta_variables() {
         ("REQUEST_URI", Some("/cgi-bin/show/a%20b/c?d=%20e&f")),
         ("DOCUMENT_ROOT", Some(root)),
         ("SCRIPT_FILENAME", Some(&script)),
-        // 4.1.18: "Meta-variables with names beginning with "HTTP_" contain values read from the client request header fields".
+        // 4.1.18: "Meta-variables with names beginning with "HTTP_" contain values read from the
+        // client request header fields".
         ("HTTP_HOST", Some("example.org:81")),
         ("HTTP_X_ONE", Some("1")),
         ("HTTP_X_TWO", Some("2, 3")),
@@ -79,9 +81,9 @@ fn section_4_1_meta_variables() {
         ("HTTP_AUTHORIZATION", None),
         ("HTTP_CONTENT_LENGTH", None),
         ("HTTP_CONNECTION", None),
-        // A client must not choose a program's proxy.
+        // A client must not choose the proxy of a program.
         ("HTTP_PROXY", None),
-        // Nothing of the server's own environment, but the PATH.
+        // Nothing of the server's own environment, except the PATH.
         ("CARGO", None),
         ("HOME", None),
         // 4.2: "A request-body is supplied with the request if the CONTENT_LENGTH is not NULL."
@@ -92,7 +94,8 @@ fn section_4_1_meta_variables() {
     }
     assert!(shown.get("SERVER_SOFTWARE").unwrap().starts_with("Kamea/"));
     assert!(shown.get("REMOTE_PORT").unwrap().parse::<u16>().is_ok());
-    // 7.2: "The current working directory for the script SHOULD be set to the directory containing the script."
+    // 7.2: "The current working directory for the script SHOULD be set to the directory containing
+    // the script."
     assert_eq!(shown.get("PWD"), Some(&*format!("{root}/cgi-bin")));
 }
 
@@ -103,8 +106,8 @@ fn section_4_1_without_content_query_and_path() {
         &server,
         "GET /cgi-bin/show HTTP/1.0\r\nAuthorization: Basic c2VjcmV0\r\n\r\n",
     );
-    // 4.1.7: "The server MUST set this variable; if the Script-URI does not include a query component, the QUERY_STRING MUST be defined
-    // as an empty string".
+    // 4.1.7: "The server MUST set this variable; if the Script-URI does not include a query
+    // component, the QUERY_STRING MUST be defined as an empty string".
     assert!(shown.1.contains("QUERY_STRING=\n"));
     assert_eq!(shown.get("CONTENT_LENGTH"), None);
     assert_eq!(shown.get("PATH_TRANSLATED"), None);
@@ -116,13 +119,13 @@ fn section_4_1_without_content_query_and_path() {
 #[test]
 fn section_4_4_the_command_line() {
     let server = Server::with_programs(&[], &[("show", SHOW)]);
-    // "If the query-string does not contain any unencoded "=" characters, the server SHOULD treat the query-string as a
-    // search-string and parse it into words".
+    // "If the query-string does not contain any unencoded "=" characters, the server SHOULD treat
+    // the query-string as a search-string and parse it into words".
     for (query, words) in [
         ("one+two%20three+%2B", vec!["one", "two three", "+"]),
         ("a%3Db", vec!["a=b"]),
         ("a=b+c", vec![]),
-        // What could be taken for an option is none of the client's business.
+        // A client must not be able to pass an option.
         ("-n+/etc/passwd", vec![]),
         ("a+-v", vec![]),
         ("%2Dv", vec![]),
@@ -165,7 +168,7 @@ fn section_4_2_content_and_response_stream_at_once() {
         block.len() * 100
     ));
     client.send(&block);
-    // The head is there before the content is complete.
+    // The head arrives before the body is complete.
     let head = client.head();
     assert_eq!(head.status, 200);
     let mut stream = client.stream.try_clone().unwrap();
@@ -185,7 +188,8 @@ fn section_4_3_3_head() {
     let server = Server::with_programs(&[], &[("program", program)]);
     let mut client = server.connect();
     client.send("HEAD /cgi-bin/program HTTP/1.1\r\nHost: a\r\n\r\n");
-    // "the script MUST NOT provide a response message-body"; "the server MUST discard" it if it does.
+    // "the script MUST NOT provide a response message-body"; "the server MUST discard" it if it
+    // does.
     let response = client.response(true);
     assert_eq!(
         (response.status, response.field("x-method")),
@@ -255,7 +259,8 @@ fn section_6_2_the_kinds_of_response() {
     };
     let document = get("document");
     assert_eq!((document.status, document.text()), (418, "tea".into()));
-    // 6.2.2: "the server MUST generate the response that it would have produced in response to a request containing the URL".
+    // 6.2.2: "the server MUST generate the response that it would have produced in response to a
+    // request containing the URL".
     let local = get("local");
     assert_eq!((local.status, local.text()), (200, "hello\n".into()));
     assert!(local.field("etag").is_some());
@@ -339,7 +344,7 @@ fn which_files_run_is_the_users_choice() {
             "ran /folder/index.run ",
         ),
         (&["--cgi", "executable"], "/hello.txt", 200, "hello\n"),
-        // A source is not sent, also if nothing runs it.
+        // A source file is not sent, even if nothing runs it.
         (&["--cgi", "off"], "/cgi-bin/a", 403, ""),
         (&["--cgi", "off"], "/tool", 200, program),
         (&["--cgi-interpreter", "*.show=cat"], "/page.show", 502, ""),
@@ -372,7 +377,8 @@ fn which_files_run_is_the_users_choice() {
         assert!(status == 200 || !response.text().contains("not sent"));
     }
     let server = files(&["--cgi", "executable", "--writable"]);
-    // What a client writes is not run; and a program is asked, not replaced.
+    // A file that a client writes is not run; and a program receives the request, it is not
+    // replaced.
     let put = |path| {
         let length = program.len();
         server.ask(&format!(

@@ -1,4 +1,4 @@
-//! RFC 6266, `Content-Disposition`: a file that is to be saved, under its own name.
+//! RFC 6266, `Content-Disposition`: a file that is saved under its own name.
 
 use std::fs;
 
@@ -24,8 +24,8 @@ fn a_download_has_a_name() {
             "/a%20b.txt?download",
             Some("attachment; filename=\"a b.txt\""),
         ),
-        // 4.3: "when both "filename" and "filename*" are present in a single header field value, recipients SHOULD pick
-        // "filename*" and ignore "filename"".
+        // 4.3: "when both "filename" and "filename*" are present in a single header field value,
+        // recipients SHOULD pick "filename*" and ignore "filename"".
         (
             "/Tsch%C3%BC%C3%9F.txt?download",
             Some("attachment; filename=\"Tsch__.txt\"; filename*=UTF-8''Tsch%C3%BC%C3%9F.txt"),
@@ -44,7 +44,7 @@ fn a_download_has_a_name() {
             assert_eq!(response.field("content-disposition"), expected, "{path}");
         }
     }
-    // A listing leads there.
+    // A listing links to it.
     assert!(
         server
             .get("/")

@@ -1,5 +1,5 @@
-//! RFC 9110, HTTP semantics: methods (section 9), content codings (section 8.4), conditional requests (section 13) and range
-//! requests (section 14).
+//! RFC 9110, HTTP semantics: methods (section 9), content codings (section 8.4), conditional
+//! requests (section 13) and range requests (section 14).
 
 mod codings;
 mod writing;
@@ -9,8 +9,8 @@ use std::os::unix::fs::FileExt;
 
 use super::server::{Client, Response, Server};
 
-/// A server of a small file, which comes from memory, and of a large one, which comes from the disk; byte `i` of either is
-/// `i % 251`.
+/// A server of a small file, which is served from memory, and of a large one, which is served from
+/// the disk; byte `i` of either is `i % 251`.
 fn server() -> Server {
     let root = tempfile::tempdir().unwrap();
     for (name, length) in [("small", 1000), ("large", 300_000)] {
@@ -34,8 +34,9 @@ const FILES: [(&str, u64); 2] = [("/small", 1000), ("/large", 300_000)];
 
 #[test]
 fn a_range_is_answered_with_that_part() {
-    // 14.2: "If all of the preconditions are true, the server supports the Range header field for the target resource, the
-    // received Range field-value contains a valid ranges-specifier [...], the server SHOULD send a 206 (Partial Content)".
+    // 14.2: "If all of the preconditions are true, the server supports the Range header field for
+    // the target resource, the received Range field-value contains a valid ranges-specifier [...],
+    // the server SHOULD send a 206 (Partial Content)".
     let server = server();
     let mut client = server.connect();
     for (path, length) in FILES {
@@ -63,12 +64,13 @@ fn a_range_is_answered_with_that_part() {
                 &format!("Range: bytes={range}\r\n"),
             );
             assert_eq!(part.status, 206, "{path} {range}");
-            // 15.3.7.1: "If a single part is being transferred, the server generating the 206 response MUST generate a
-            // Content-Range header field".
+            // 15.3.7.1: "If a single part is being transferred, the server generating the 206
+            // response MUST generate a Content-Range header field".
             let expected = format!("bytes {start}-{}/{length}", end - 1);
             assert_eq!(part.field("content-range"), Some(expected.as_str()));
             assert_eq!(part.body, content(start..end), "{path} {range}");
-            // 15.3.7: "a server MUST generate [...] Date, Cache-Control, ETag, Expires, Content-Location, and Vary" as in 200.
+            // 15.3.7: "a server MUST generate [...] Date, Cache-Control, ETag, Expires,
+            // Content-Location, and Vary" as in 200.
             assert_eq!(part.field("etag"), whole.field("etag"));
             assert!(part.field("date").is_some());
         }
@@ -88,8 +90,9 @@ fn several_ranges_come_in_parts() {
             "Range: bytes=500-509, 0-9, -1\r\n",
         );
         assert_eq!(response.status, 206);
-        // 15.3.7.2: "If multiple parts are being transferred, the server generating the 206 response MUST generate
-        // "multipart/byteranges" content [...] MUST NOT generate a Content-Range header field in the HTTP header section".
+        // 15.3.7.2: "If multiple parts are being transferred, the server generating the 206
+        // response MUST generate "multipart/byteranges" content [...] MUST NOT generate a
+        // Content-Range header field in the HTTP header section".
         assert_eq!(response.field("content-range"), None);
         let media_type = response.field("content-type").unwrap();
         let boundary = media_type
@@ -126,8 +129,9 @@ fn ranges_that_cannot_be_had_are_416() {
                 &format!("Range: bytes={range}\r\n"),
             );
             assert_eq!(response.status, 416, "{path} {range}");
-            // 15.5.17: "A server that generates a 416 response to a byte-range request SHOULD generate a Content-Range header
-            // field specifying the current length of the selected representation".
+            // 15.5.17: "A server that generates a 416 response to a byte-range request SHOULD
+            // generate a Content-Range header field specifying the current length of the selected
+            // representation".
             let expected = format!("bytes */{length}");
             assert_eq!(response.field("content-range"), Some(expected.as_str()));
         }
@@ -137,9 +141,9 @@ fn ranges_that_cannot_be_had_are_416() {
 
 #[test]
 fn ranges_that_are_not_understood_are_ignored() {
-    // 14.2: "A server MUST ignore a Range header field received with a request method that is unrecognized or for which range
-    // handling is not defined"; "An origin server MUST ignore a Range header field that contains a range unit it does not
-    // understand."
+    // 14.2: "A server MUST ignore a Range header field received with a request method that is
+    // unrecognized or for which range handling is not defined"; "An origin server MUST ignore a
+    // Range header field that contains a range unit it does not understand."
     let server = server();
     let mut client = server.connect();
     for (path, length) in FILES {
@@ -183,8 +187,9 @@ fn beyond_four_gibibytes() {
 
 #[test]
 fn if_range_is_heeded() {
-    // 13.1.5: "A recipient of an If-Range header field MUST ignore the Range header field if the If-Range condition evaluates as
-    // false. Otherwise, the recipient SHOULD process the Range header field as requested."
+    // 13.1.5: "A recipient of an If-Range header field MUST ignore the Range header field if the
+    // If-Range condition evaluates as false. Otherwise, the recipient SHOULD process the Range
+    // header field as requested."
     let server = server();
     let mut client = server.connect();
     for (path, _) in FILES {
@@ -209,8 +214,8 @@ fn if_range_is_heeded() {
 
 #[test]
 fn preconditions_in_their_order() {
-    // 13.2.2: "When recipient is the origin server and If-Match is present, evaluate the If-Match precondition: [...] if false,
-    // respond 412 (Precondition Failed)", and so on.
+    // 13.2.2: "When recipient is the origin server and If-Match is present, evaluate the If-Match
+    // precondition: [...] if false, respond 412 (Precondition Failed)", and so on.
     let server = server();
     let mut client = server.connect();
     for (path, _) in FILES {
@@ -262,7 +267,8 @@ fn preconditions_in_their_order() {
 
 #[test]
 fn options_tells_what_there_is() {
-    // 9.3.7: "If the request target is an asterisk ("*"), the OPTIONS request applies to the server in general".
+    // 9.3.7: "If the request target is an asterisk ("*"), the OPTIONS request applies to the server
+    // in general".
     for (options, allowed) in [
         (&[][..], "GET, HEAD, OPTIONS"),
         (&["--trace"][..], "GET, HEAD, OPTIONS, TRACE"),
@@ -282,8 +288,8 @@ fn options_tells_what_there_is() {
 
 #[test]
 fn trace_sends_back_what_came_if_it_is_switched_on() {
-    // 9.3.8: "The final recipient of the request SHOULD reflect the message received, excluding some fields described below,
-    // back to the client as the content of a 200 (OK) response."
+    // 9.3.8: "The final recipient of the request SHOULD reflect the message received, excluding
+    // some fields described below, back to the client as the content of a 200 (OK) response."
     let server = Server::start(&["--trace"]);
     let mut client = server.connect();
     let fields = "X-Way: here\r\nCookie: secret\r\nAuthorization: Basic secret\r\n";
@@ -314,8 +320,9 @@ fn cache_control_by_rules() {
     for (path, expected) in [("/hello.txt", "max-age=60"), ("/a.css", "no-store")] {
         let whole = ask(&mut client, "GET", path, "");
         assert_eq!(whole.field("cache-control"), Some(expected));
-        // 15.4.5: "The server generating a 304 response MUST generate any of the following header fields that would have been
-        // sent in a 200 (OK) response to the same request: [...] Cache-Control".
+        // 15.4.5: "The server generating a 304 response MUST generate any of the following header
+        // fields that would have been sent in a 200 (OK) response to the same request: [...]
+        // Cache-Control".
         let etag = format!("If-None-Match: {}\r\n", whole.field("etag").unwrap());
         let unchanged = ask(&mut client, "GET", path, &etag);
         let cache_control = unchanged.field("cache-control");

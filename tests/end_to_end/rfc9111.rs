@@ -1,4 +1,5 @@
-//! RFC 9111, caching: what the server says to caches, and a real shared cache (Varnish) in front of it.
+//! RFC 9111, caching: what the server tells caches, and a real shared cache (Varnish) in front of
+//! it.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -67,7 +68,7 @@ impl Cache {
 
 impl Drop for Cache {
     fn drop(&mut self) {
-        // Asked, it ends its worker process too.
+        // On request, it ends its worker process too.
         let pid = self.child.id().to_string();
         let _ = Command::new("kill").arg(pid).status();
         let _ = self.child.wait();
@@ -91,8 +92,8 @@ fn server(rules: &[&str]) -> (Server, TempDir) {
 
 #[test]
 fn a_shared_cache_keeps_what_it_may_and_nothing_else() {
-    // 3: "A cache MUST NOT store a response to a request unless [...] the no-store cache directive is not present in the
-    // response".
+    // 3: "A cache MUST NOT store a response to a request unless [...] the no-store cache directive
+    // is not present in the response".
     let rules = ["/secret*=no-store", "*.txt=max-age=60"];
     let (server, _logs) = server(&rules);
     fs::write(server.path().join("secret.txt"), "secret").unwrap();
@@ -111,8 +112,9 @@ fn a_shared_cache_keeps_what_it_may_and_nothing_else() {
 
 #[test]
 fn a_stale_response_is_validated() {
-    // 4.3: "When a cache has one or more stored responses for a requested URI, but cannot serve any of them [...] it can use the
-    // conditional request mechanism". 4.3.4: a 304 freshens what is stored.
+    // 4.3: "When a cache has one or more stored responses for a requested URI, but cannot serve any
+    // of them [...] it can use the conditional request mechanism". 4.3.4: a 304 freshens what is
+    // stored.
     let (server, logs) = server(&["*.txt=max-age=1"]);
     let cache = Cache::before(&server);
     let deadline = Instant::now() + PATIENCE;
@@ -131,9 +133,10 @@ fn a_stale_response_is_validated() {
 
 #[test]
 fn codings_are_not_mixed_up_by_a_shared_cache() {
-    // 4.1: "When a cache receives a request that can be satisfied by a stored response and that stored response contains a Vary
-    // header field, the cache MUST NOT use that stored response without revalidation unless all the presented request header
-    // fields nominated by that Vary field value match".
+    // 4.1: "When a cache receives a request that can be satisfied by a stored response and that
+    // stored response contains a Vary header field, the cache MUST NOT use that stored response
+    // without revalidation unless all the presented request header fields nominated by that Vary
+    // field value match".
     let (server, _logs) = server(&["*.txt=max-age=60"]);
     let text = "to and fro, ".repeat(1000);
     fs::write(server.path().join("text.txt"), &text).unwrap();
@@ -166,8 +169,9 @@ fn a_part_comes_out_of_the_cache_as_out_of_the_server() {
 
 #[test]
 fn expires_tells_http_1_0_what_cache_control_tells_others() {
-    // 5.3: "If a response includes a Cache-Control header field with the max-age directive, a recipient MUST ignore the Expires
-    // header field": so it is for those alone that do not know the first.
+    // 5.3: "If a response includes a Cache-Control header field with the max-age directive, a
+    // recipient MUST ignore the Expires header field": so Expires is only for caches that do not
+    // know Cache-Control.
     let (server, _logs) = server(&["*.txt=public, max-age=3600", "*.css=no-store"]);
     fs::write(server.path().join("a.css"), "").unwrap();
     let ask = |path: &str, version: &str| {

@@ -1,11 +1,11 @@
-//! Clients that want scarce things and pay nothing for them: processes, places, memory.
+//! Clients that use scarce resources at no cost for themselves: processes, slots, memory.
 
 use std::time::{Duration, Instant};
 
 use super::server::{Client, Server};
 use super::wsgi::{chunked, post, serving};
 
-/// A body that has begun, and does not come to its end.
+/// A body that has begun, and does not end.
 fn uploads(path: &str) -> [String; 3] {
     let head = format!("POST {path} HTTP/1.1\r\nHost: test\r\n");
     [
@@ -19,7 +19,7 @@ fn uploads(path: &str) -> [String; 3] {
     ]
 }
 
-/// Clients that send a part of a request, or read none of its response.
+/// Clients that send a part of a request, or do not read their response.
 fn slow_clients(server: &Server, upload: &str, download: &str, count: usize) -> Vec<Client> {
     let requests = uploads(upload).into_iter().cycle().take(count);
     let downloads = (0..count).map(|_| format!("GET {download} HTTP/1.1\r\nHost: test\r\n\r\n"));
@@ -94,7 +94,7 @@ fn what_came_in_chunks_has_a_length() {
     }
 }
 
-/// What happened to a body is the client's to know, whether it is buffered or streamed.
+/// A client learns what happened to its body, whether it is buffered or streamed.
 #[test]
 fn a_body_that_goes_wrong_is_not_the_applications_fault() {
     for buffering in ["on", "off"] {
@@ -149,7 +149,7 @@ fn without_an_option_a_program_gets_what_a_form_uploads() {
     assert!(server.logged("413").contains("--max-body"));
 }
 
-/// A client that sends something now and then has not more time than one that sends nothing.
+/// A client that sends a few bytes now and then has no more time than a silent one.
 #[test]
 fn a_body_that_trickles_is_408() {
     let options = [

@@ -1,4 +1,4 @@
-//! A started server, and a client that speaks raw bytes.
+//! A started server, and a client that sends raw bytes.
 
 use std::collections::HashSet;
 use std::fs;
@@ -14,8 +14,9 @@ use tempfile::TempDir;
 /// Nothing may hang: a read that takes this long fails the test.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A program of the project, which lies in the folder above that of these tests. `cargo test` builds
-/// the programs of each package that it tests; with that of the tools alone, `spidey` may be missing.
+/// Returns a program of the project, which is in the folder above that of these tests. `cargo test`
+/// builds the programs of each package that it tests; with only the package of the tools, `spidey`
+/// may be missing.
 pub(crate) fn built(name: &str) -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     let program = tests.parent().unwrap().with_file_name(name);
@@ -27,7 +28,7 @@ pub(crate) fn built(name: &str) -> PathBuf {
     program
 }
 
-/// `spidey` with a document root of its own.
+/// `spidey` with its own document root.
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
@@ -43,7 +44,7 @@ impl Server {
         Self::start_in(root, options)
     }
 
-    /// A server with a configuration file, and these files, in its document root.
+    /// Starts a server with a configuration file, and these files, in its document root.
     pub(crate) fn configured(configuration: &str, files: &[(&str, &str)]) -> Self {
         let root = tempfile::tempdir().unwrap();
         let all = [("spidey.toml", configuration), ("hello.txt", "hello\n")];
@@ -65,7 +66,7 @@ impl Server {
         Self::start_with(root, command)
     }
 
-    /// A server started in its document root, as a user starts it there.
+    /// Starts a server in its document root, as a user would.
     pub(crate) fn start_inside(root: TempDir, options: &[&str]) -> Self {
         let mut command = Command::new(built("spidey"));
         command
@@ -76,7 +77,7 @@ impl Server {
     }
 
     pub(crate) fn start_with(root: TempDir, mut command: Command) -> Self {
-        // The hosts that the tests name.
+        // The host names of the tests.
         let mut child = command
             .args(["--host", "test", "--host", "a"])
             .stdout(Stdio::piped())
@@ -125,7 +126,7 @@ impl Server {
         Client::connect(self.address)
     }
 
-    /// One request on a connection of its own.
+    /// Sends one request on its own connection.
     pub(crate) fn ask(&self, request: &str) -> Response {
         let mut client = self.connect();
         client.send(request);
@@ -147,7 +148,7 @@ impl Server {
         lines.pop().unwrap()
     }
 
-    /// The lines of the log up to one that contains `text`.
+    /// Returns the lines of the log up to one that contains `text`.
     pub(crate) fn log_until(&self, text: &str) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
         while !lines.last().is_some_and(|line| line.contains(text)) {
@@ -157,12 +158,12 @@ impl Server {
         lines
     }
 
-    /// What is left of the log of a server that has ended.
+    /// Returns the rest of the log of a server that has ended.
     pub(crate) fn rest_of_log(&self) -> Vec<String> {
         self.log.iter().collect()
     }
 
-    /// One request with fields of its own.
+    /// Sends one request with its own fields.
     pub(crate) fn ask_with(&self, method: &str, path: &str, fields: &str) -> Response {
         self.ask(&format!(
             "{method} {path} HTTP/1.1\r\nHost: test\r\n{fields}\r\n"
@@ -180,7 +181,7 @@ impl Server {
         );
     }
 
-    /// The most memory that the process has ever had, in bytes.
+    /// Returns the peak memory of the process, in bytes.
     pub(crate) fn peak_memory(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -188,16 +189,17 @@ impl Server {
         kilobytes.parse::<u64>().unwrap() * 1024
     }
 
-    /// What the process has open, apart from what its workers have, which may still be starting: event queues, and copies.
+    /// Returns what the process has open, except the descriptors of its workers, which may still be
+    /// starting: event queues, and copies.
     pub(crate) fn descriptors(&self) -> HashSet<String> {
         let folder = fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
-        // One that is closed meanwhile has no link any more.
+        // A descriptor that is closed meanwhile has no link any more.
         let links = folder.filter_map(|entry| fs::read_link(entry.unwrap().path()).ok());
         let links = links.map(|link| link.display().to_string());
         links.filter(|link| !link.contains("[event")).collect()
     }
 
-    /// Whether the process has children, be they zombies.
+    /// Whether the process has children, including zombies.
     pub(crate) fn has_children(&self) -> bool {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
         let mut tasks = tasks.map_while(Result::ok);
@@ -272,7 +274,7 @@ impl Client {
     }
 
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        // A server that has closed already has answered, and that is what is looked at.
+        // A server that has already closed has answered, and the test checks that answer.
         let _ = self.stream.write_all(bytes.as_ref());
     }
 
@@ -346,14 +348,14 @@ impl Client {
         bytes
     }
 
-    /// A line of content that has no framing.
+    /// Reads a line of a body without framing.
     pub(crate) fn line_of_rest(&mut self) -> String {
         let mut line = String::new();
         self.read.read_line(&mut line).unwrap();
         line
     }
 
-    /// What comes until the server closes.
+    /// Reads until the server closes.
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         match self.read.read_to_end(&mut rest) {

@@ -1,4 +1,4 @@
-//! Console sessions of the docs: how the tests read them, and compare what a command prints.
+//! Console sessions of the docs: how the tests read them, and compare the output of commands.
 
 use std::path::{Path, PathBuf};
 
@@ -10,14 +10,14 @@ pub(crate) fn root() -> PathBuf {
         .unwrap()
 }
 
-/// The commands of a chapter's sessions, each with what it is to print.
+/// Returns the commands of a chapter's sessions, each with its expected output.
 pub(crate) fn sessions(chapter: &str) -> Vec<(String, String)> {
     let blocks = chapter.split("```console\n").skip(1);
     let mut commands: Vec<(String, String)> = Vec::new();
     for line in blocks.flat_map(|block| block.split("```").next().unwrap().lines()) {
         match (line.strip_prefix("$ "), line.strip_prefix('>')) {
             (Some(command), _) => commands.push((command.to_owned(), String::new())),
-            // A command goes on.
+            // A command continues.
             (None, Some(more)) => {
                 let command = &mut commands.last_mut().unwrap().0;
                 command.push('\n');
@@ -33,7 +33,7 @@ pub(crate) fn sessions(chapter: &str) -> Vec<(String, String)> {
     commands
 }
 
-/// Whether a text is what a pattern says, in which `…` stands for anything within a line.
+/// Whether a text matches a pattern, in which `…` stands for anything within a line.
 pub(crate) fn is_like(text: &str, pattern: &str) -> bool {
     let matches = |(line, pattern): (&str, &str)| {
         let parts: Vec<_> = pattern.split('…').collect();

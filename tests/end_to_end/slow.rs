@@ -8,7 +8,7 @@ use super::server::{Client, PATIENCE, Server};
 
 const GET: &str = "GET /hello.txt HTTP/1.1\r\nHost: test\r\n\r\n";
 
-/// A file that is larger than what the sockets hold between them.
+/// A file that is larger than both socket buffers together.
 fn large_file(server: &Server, bytes: u64) {
     let mut file = File::create(server.path().join("large")).unwrap();
     let block: Vec<u8> = (0..1 << 20).map(|index: u32| (index % 251) as u8).collect();
@@ -121,7 +121,7 @@ fn a_silent_connection_is_closed() {
     assert_eq!(once.rest(), b"");
 }
 
-/// Between requests the graph of a connection is folded up; the connection goes on all the same.
+/// Between requests the graph of a connection is folded up, but the connection stays open.
 #[test]
 fn a_connection_rests_and_goes_on() {
     let server = Server::start(&["-v"]);
@@ -199,11 +199,11 @@ fn a_file_that_changes_while_it_is_sent() {
     }
 }
 
-/// What the server has had of the processor, in hundredths of a second.
+/// Returns the processor time of the server, in hundredths of a second.
 fn processor_time(server: &Server) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{}/stat", server.id())).unwrap();
     let fields = stat.rsplit(')').next().unwrap().split_whitespace();
-    // Fields 14 and 15 of proc_pid_stat(5); the third is the first behind the name.
+    // Fields 14 and 15 of proc_pid_stat(5); the third is the first after the name.
     fields
         .skip(11)
         .take(2)
@@ -211,7 +211,8 @@ fn processor_time(server: &Server) -> u64 {
         .sum()
 }
 
-/// Connections that have been served, and that nobody says anything on. (A single one kept Axon busy for most of a core.)
+/// Connections that have been served, and that are idle. (A single one kept Axon busy for most of a
+/// core.)
 #[test]
 fn idle_connections_cost_nothing() {
     let server = Server::start(&[]);

@@ -1,4 +1,4 @@
-//! The rules of the architecture, held against the source.
+//! The rules of the architecture, checked against the source.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,7 +12,7 @@ fn root() -> PathBuf {
         .to_owned()
 }
 
-/// Every Rust file below a folder of the project, with its text up to its tests.
+/// Returns every Rust file below a folder of the project, with its text up to its tests.
 fn sources(folder: &str) -> Vec<(String, String)> {
     let (mut found, mut folders) = (Vec::new(), vec![root().join(folder)]);
     while let Some(folder) = folders.pop() {
@@ -91,7 +91,7 @@ fn components_know_no_recipe() {
     );
 }
 
-/// Folders whose files decode and encode. They see bytes, never a socket or a file.
+/// Folders whose files decode and encode. They use bytes, never a socket or a file.
 const WITHOUT_IO: [&str; 2] = ["http", "coding"];
 
 #[test]
@@ -116,14 +116,14 @@ fn protocols_do_no_io() {
     }
 }
 
-/// The architecture of `components/`: its folders from the bottom up, each with the folders that it may import. Every
-/// import leads to a folder further up in this table, so that there is no cycle.
+/// The architecture of `components/`: its folders from the bottom up, each with the folders that it
+/// may import. Every import leads to a folder earlier in this table, so that there is no cycle.
 const FOLDERS: [(&str, &[&str]); 19] = [
     // Plain messages.
     ("stream", &[]),
     ("chassis", &[]),
     ("console", &["stream"]),
-    // The world.
+    // The outside world.
     ("file", &[]),
     ("net", &["stream", "file"]),
     ("process", &["stream"]),
@@ -132,7 +132,7 @@ const FOLDERS: [(&str, &[&str]); 19] = [
     ("coding", &["http"]),
     // The messages and parts of a web server.
     ("web", &["net", "file", "http", "coding"]),
-    // What answers requests.
+    // The handlers of requests.
     ("documents", &["chassis", "file", "http", "coding", "web"]),
     ("gateway", &["http", "web"]),
     (
@@ -158,7 +158,7 @@ const FOLDERS: [(&str, &[&str]); 19] = [
             "wsgi",
         ],
     ),
-    // Around them.
+    // Around servers.
     ("inspect", &["net", "http", "web", "gateway", "server"]),
     ("load", &["stream", "chassis", "net", "http"]),
     ("simulated", &["net", "process", "file"]),
@@ -188,10 +188,12 @@ const FOLDERS: [(&str, &[&str]); 19] = [
     ("contract", &[]),
 ];
 
-/// How many rooms a folder may have: modules, whether a file or a folder. More mean that two subjects live in it.
+/// The limit for the rooms of a folder: modules, whether a file or a folder. With more, the folder
+/// contains two subjects.
 const MOST_ROOMS: usize = 20;
 
-/// What a file imports of this package: the folder of each `crate::` path, nested in braces or not.
+/// Returns what a file imports of this package: the folder of each `crate::` path, nested in braces
+/// or not.
 fn imported_folders(code: &str) -> Vec<String> {
     let mut found = Vec::new();
     for path in code.split("crate::").skip(1) {
@@ -209,7 +211,7 @@ fn first_name(path: &str) -> Option<String> {
     (!name.is_empty()).then(|| name.to_owned())
 }
 
-/// The first name of each path of a tree of imports, up to the brace that ends it.
+/// Returns the first name of each path of a tree of imports, up to the brace that ends it.
 fn first_names(tree: &str) -> Vec<String> {
     let (mut depth, mut members) = (0, vec![String::new()]);
     for c in tree.chars() {
@@ -269,7 +271,7 @@ fn folders_of_components_import_only_those_below_them() {
     }
 }
 
-/// The rooms of a folder. A file and a folder of the same name are one.
+/// Returns the rooms of a folder. A file and a folder of the same name are one.
 fn rooms(folder: &Path) -> BTreeSet<String> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
     let rooms = entries.filter_map(|entry| {
@@ -309,7 +311,7 @@ fn no_file_is_pulled_in_from_elsewhere_and_nothing_is_unsafe() {
     }
 }
 
-/// A component that nobody can find is written again.
+/// A component that nobody can find will be written again.
 #[test]
 fn the_guide_names_every_component_over_messages() {
     let guide = fs::read_to_string(root().join("docs/src/guide.md")).unwrap();
@@ -349,7 +351,7 @@ fn features(selection: &[&str]) -> BTreeSet<String> {
         String::from_utf8_lossy(&output.stderr)
     );
     let text = String::from_utf8(output.stdout).unwrap();
-    // A line of "-e all" that names a feature alone has no version.
+    // A line of "-e all" that only names a feature has no version.
     let lines = text
         .lines()
         .filter(|line| line.contains(" v") && line.contains('['));
@@ -362,7 +364,7 @@ fn brackets(line: &str) -> String {
     format!(" [{}", features.trim_end_matches(" (*)"))
 }
 
-/// The commands of the README build nothing anew after `make test`: no test adds a feature to a crate.
+/// The commands of the README rebuild nothing after `make test`: no test adds a feature to a crate.
 #[test]
 fn programs_and_tests_build_every_crate_with_the_same_features() {
     let programs = features(&[

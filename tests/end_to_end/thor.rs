@@ -1,4 +1,5 @@
-//! `thor`, as the original assignment has it: processes that make requests one after another, and dump what comes.
+//! `thor`, as in the original assignment: processes that send requests one after another, and dump
+//! the responses.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -26,7 +27,8 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// A server that is a function of each connection, one after another; gives its address.
+/// Starts a server that handles each connection with a function, one after another; returns its
+/// address.
 fn serve(conversation: impl FnMut(TcpStream) + Send + 'static) -> SocketAddr {
     serve_at("127.0.0.1:0", conversation)
 }
@@ -62,7 +64,7 @@ fn answering(answer: impl Into<Vec<u8>>) -> SocketAddr {
     })
 }
 
-/// One line on stderr, and nothing but that.
+/// One line on stderr, and nothing else.
 fn assert_fails(output: &Output, status: i32, parts: &[&str]) {
     let complaint = text(&output.stderr);
     assert_eq!(output.status.code(), Some(status), "{complaint}");
@@ -83,7 +85,7 @@ fn a_url_says_whom_to_ask_for_what() {
         stream.write_all(OK).unwrap();
     });
     let port = address.port();
-    // What is written, the target and the host that are asked for.
+    // The URL as written, and the requested target and host.
     for (url, target, host) in [
         (format!("http://127.0.0.1:{port}"), "/", "127.0.0.1"),
         (format!("127.0.0.1:{port}"), "/", "127.0.0.1"),
@@ -167,7 +169,7 @@ fn heads_and_bodies_come_out_byte_for_byte() {
             (Some(0), String::new())
         );
     }
-    // What comes behind a response is none of it.
+    // Bytes after a response do not belong to it.
     let output = thor(&[&answering([OK, b"and more"].concat()).to_string()]);
     assert_eq!((output.status.code(), &output.stdout[..]), (Some(0), OK));
 }
@@ -201,7 +203,8 @@ fn a_file_of_spidey_comes_whole() {
     assert!(output.status.success(), "a response is a response");
 }
 
-/// The line behind its time, which has to be there, with numbers of processes as `N` and times as `T`.
+/// Returns the line after its time, which must be there, with numbers of processes as `N` and times
+/// as `T`.
 fn behind_time(line: &str) -> String {
     let (time, rest) = line.split_at("[2016-04-10 14:25:12] ".len());
     let shape = time.replace(|c: char| c.is_ascii_digit(), "0");
@@ -215,7 +218,8 @@ fn processes_make_their_requests_side_by_side_and_log_them() {
     let mut first = None;
     let address = serve(move |mut stream| {
         requests.send(request(&mut stream)).unwrap();
-        // The first request is answered when another one is there: it must be of another process.
+        // The first request is answered when another one has arrived: it must come from another
+        // process.
         match first.take() {
             None => first = Some(stream),
             Some(mut first) => {
@@ -229,7 +233,7 @@ fn processes_make_their_requests_side_by_side_and_log_them() {
     let url = format!("{address}/x");
     let output = thor(&["-v", "-r", "3", "-p", "2", &url]);
     assert!(output.status.success(), "{}", text(&output.stderr));
-    // What one process writes may stand in the middle of what the other does.
+    // The output of one process may appear in the middle of the other's.
     let sorted = |mut bytes: Vec<u8>| {
         bytes.sort_unstable();
         bytes
@@ -326,7 +330,7 @@ fn an_unknown_host_and_a_refused_connection_are_named() {
         .unwrap();
     let output = thor(&[&format!("http://{gone}/")]);
     assert_fails(&output, 1, &[&gone.to_string(), "refused"]);
-    // The log says the usual port, and how the process has ended.
+    // The log contains the usual port, and how the process has ended.
     let log = text(&thor(&["-v", "nosuch.invalid/a"]).stderr);
     for line in [
         "URL: nosuch.invalid/a",
@@ -341,7 +345,7 @@ fn an_unknown_host_and_a_refused_connection_are_named() {
 
 #[test]
 fn a_broken_response_is_said_to_be_broken() {
-    // What the server sends before it closes the connection, what is shown of it, and what is wrong.
+    // What the server sends before it closes the connection, the output for it, and the error.
     let rows: [(&'static [u8], &str, &str); 7] = [
         (b"", "", "closed the connection without a response"),
         (b"<html>hello</html>", "", "status line"),
@@ -382,7 +386,7 @@ fn a_broken_response_is_said_to_be_broken() {
 #[test]
 fn a_connection_that_is_cut_is_named() {
     let address = serve(|mut stream| {
-        // Closed with something unread, it is reset.
+        // If it is closed with unread bytes, it is reset.
         stream.peek(&mut [0]).unwrap();
         stream
             .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")

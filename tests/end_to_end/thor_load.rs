@@ -1,4 +1,4 @@
-//! Load by `thor`: what it counts is what the server has seen, and what goes wrong is told apart.
+//! Load by `thor`: its counts match those of the server, and it distinguishes kinds of errors.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -26,7 +26,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// What the table at the end says, having ended with this exit status.
+/// Returns the table at the end, after checking this exit status.
 fn table(status: i32, arguments: &[&str]) -> String {
     let output = thor(arguments);
     let (table, complaint) = (text(&output.stdout), text(&output.stderr));
@@ -36,7 +36,7 @@ fn table(status: i32, arguments: &[&str]) -> String {
     table
 }
 
-/// A row of a table.
+/// Returns a row of a table.
 fn row<'a>(table: &'a str, name: &str) -> &'a str {
     let mut lines = table.lines().map(str::trim);
     let line = lines.find(|line| line.split(' ').next() == Some(name));
@@ -45,14 +45,14 @@ fn row<'a>(table: &'a str, name: &str) -> &'a str {
         .trim()
 }
 
-/// The number at the beginning of a row.
+/// Returns the number at the beginning of a row.
 fn figure(table: &str, name: &str) -> usize {
     let number = row(table, name).split(' ').next().unwrap();
     let digits = number.trim_end_matches(',').replace(',', "");
     digits.parse().unwrap_or_else(|_| panic!("{name}: {table}"))
 }
 
-/// A server that is a function of each connection, all at once; gives its address.
+/// Starts a server that handles each connection with a function, all at once; returns its address.
 fn serve(conversation: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (address, conversation) = (listener.local_addr().unwrap(), Arc::new(conversation));
@@ -66,7 +66,7 @@ fn serve(conversation: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr
     address
 }
 
-/// Reads the head of a request; nothing at the end.
+/// Reads the head of a request; `None` at the end.
 fn request(stream: &mut TcpStream) -> Option<String> {
     let (mut request, mut byte) = (Vec::new(), [0]);
     while !request.ends_with(b"\r\n\r\n") {
@@ -87,7 +87,7 @@ fn answering(answer: &'static [u8]) -> SocketAddr {
     )
 }
 
-/// A server with a log of what it was asked for.
+/// A server with a log of its requests.
 fn logging() -> (Server, tempfile::TempDir, std::path::PathBuf) {
     let logs = tempfile::tempdir().unwrap();
     let log = logs.path().join("access.log");
@@ -95,7 +95,8 @@ fn logging() -> (Server, tempfile::TempDir, std::path::PathBuf) {
     (server, logs, log)
 }
 
-/// How many lines of a log have `text` in them, once there are `all` lines; waits to see that no more come.
+/// Returns how many lines of a log contain `text`, once there are `all` lines; then checks that no
+/// more follow.
 fn logged(log: &Path, all: usize, text: &str) -> usize {
     let until = Instant::now() + PATIENCE;
     loop {
@@ -168,7 +169,7 @@ fn a_rate_asks_for_no_more_than_its_schedule() {
     let requests = figure(&table, "requests");
     assert!((1..=200).contains(&requests), "{table}");
     assert_eq!(logged(&log, requests, "GET"), requests);
-    // Either all that was planned was sent in time, or it is said that it was not.
+    // Either everything that was planned was sent in time, or the report says that it was not.
     let is_kept = table.contains("The client has kept to its schedule.");
     let is_held_up = table.contains("The server did not keep up");
     assert_ne!(
@@ -273,7 +274,7 @@ fn a_server_that_is_not_there_is_not_asked_for_ever() {
 #[test]
 fn pipelined_requests_do_not_wait_for_each_other() {
     let address = serve(|mut stream| {
-        // It answers none before it has four.
+        // It answers only once it has four.
         while (0..4).all(|_| request(&mut stream).is_some()) {
             stream.write_all(&OK.repeat(4)).unwrap();
         }
@@ -387,7 +388,7 @@ fn urls_come_from_a_file_too_and_lead_to_several_servers() {
     assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
 }
 
-/// A run that goes on until it is told to stop, once it has shown progress; what it has said on stderr by then.
+/// A run until it is stopped, after it has shown progress; returns its stderr so far.
 fn endless(arguments: &[&str]) -> (Child, Vec<String>) {
     let mut command = Command::new(THOR);
     command.args(arguments).stdin(Stdio::null());
@@ -433,7 +434,7 @@ fn interrupt(child: &Child) {
 
 #[test]
 fn ctrl_c_ends_a_run_early_and_what_it_has_shown_is_told() {
-    // The second server has stopped to answer: it holds nobody up.
+    // The second server has stopped answering: it does not slow the others.
     let count = AtomicUsize::new(0);
     let silent = serve(move |mut stream| {
         while request(&mut stream).is_some() {
@@ -446,7 +447,7 @@ fn ctrl_c_ends_a_run_early_and_what_it_has_shown_is_told() {
         let url = format!("http://{address}/");
         let (mut child, said) = endless(&["-c", "2", "-d", "1000h", &url]);
         let line = said.last().unwrap();
-        // Plain lines where nobody could draw.
+        // Plain lines if there is no terminal.
         assert!(
             line.contains(" requests/s  p50 ") && !line.contains('\u{1b}'),
             "{line}"

@@ -1,4 +1,4 @@
-//! Reports of `thor`: what it writes, and its verdicts.
+//! Reports of `thor`: their contents, and their verdicts.
 
 use std::fs;
 use std::net::TcpListener;
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::server::Server;
 
-/// `thor` in a folder, with some load that does not take long.
+/// Runs `thor` in a folder, with a short load.
 fn thor(folder: &Path, url: &str, options: &[&str]) -> Output {
     let mut command = Command::new("timeout");
     command.args([
@@ -232,7 +232,7 @@ fn a_run_is_compared_with_an_earlier_one() {
     let said = String::from_utf8(output.stdout.clone()).unwrap();
     assert_eq!(status_and_stderr(&output), (0, ""));
     let comparison = said.split("Compared with old.json:\n").nth(1).unwrap();
-    // A fraction of a second is no run that could be compared.
+    // A run of a fraction of a second cannot be compared.
     assert_eq!(
         comparison.matches("too short to tell").count(),
         6,

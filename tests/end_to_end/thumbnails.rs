@@ -21,7 +21,7 @@ fn images() -> Server {
     server
 }
 
-/// A picture of 60,000 by 60,000 pixels, by its own account.
+/// A picture that claims to have 60,000 by 60,000 pixels.
 fn bomb() -> Vec<u8> {
     let mut bomb = Vec::new();
     let small = RgbImage::new(1, 1);
@@ -29,7 +29,7 @@ fn bomb() -> Vec<u8> {
         .write_to(&mut std::io::Cursor::new(&mut bomb), ImageFormat::Png)
         .unwrap();
     bomb[16..24].copy_from_slice(&[0, 0, 0xea, 0x60, 0, 0, 0xea, 0x60]);
-    // The checksum of the chunk that says so.
+    // The checksum of the chunk with this claim.
     let mut sum = flate2::Crc::new();
     sum.update(&bomb[12..29]);
     bomb[29..33].copy_from_slice(&sum.sum().to_be_bytes());
@@ -51,7 +51,8 @@ fn a_thumbnail_is_a_small_picture_that_can_be_validated() {
         assert_eq!(response.field("content-type"), Some(media_type), "{path}");
         let picture = image::load_from_memory(&response.body).unwrap();
         assert_eq!((picture.width(), picture.height()), size, "{path}");
-        // RFC 9111, 5.2.2.4: no-cache, "must not be used to satisfy any other request without forwarding it for validation".
+        // RFC 9111, 5.2.2.4: no-cache, "must not be used to satisfy any other request without
+        // forwarding it for validation".
         assert_eq!(response.field("cache-control"), Some("no-cache"));
         let etag = response.field("etag").unwrap();
         let again = server.ask_with("GET", path, &format!("If-None-Match: {etag}\r\n"));

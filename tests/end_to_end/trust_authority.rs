@@ -1,4 +1,4 @@
-//! Who may look at what runs, and what browsers are told of what clients have written.
+//! Who may inspect a running server, and how browsers treat what clients have written.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -9,7 +9,8 @@ use std::time::Instant;
 use super::programs::write_program;
 use super::server::{Client, PATIENCE, Response, Server};
 
-/// Where the inspector of a server is, its random token, and the secret of explanations.
+/// Returns the address of the inspector of a server, its random token, and the secret for
+/// explanations.
 fn inspector(server: &Server) -> (SocketAddr, String, String) {
     let line = server.logged("Inspect at ");
     let (address, token) = line

@@ -1,4 +1,5 @@
-//! Serving a folder runs nothing that is merely in it, and a program that runs is the file that was judged.
+//! Serving a folder never runs a file only because it is there, and a program that runs is the file
+//! that was checked.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
@@ -72,7 +73,7 @@ fn a_configuration_file_of_somebody_else_is_not_used() {
         fs::write(&file, "header = ['X-From: file']\n").unwrap();
         fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
         if mode == 0o664 || owner.is_some() {
-            // Only root can give a file away.
+            // Only root can change the owner of a file.
             if !is_root {
                 continue;
             }
@@ -85,7 +86,7 @@ fn a_configuration_file_of_somebody_else_is_not_used() {
             "{line}"
         );
         assert_eq!(server.get("/hello.txt").field("x-from"), None);
-        // Named, it is used.
+        // If it is named, it is used.
         let file = server.path().join("spidey.toml");
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("hello.txt"), "hello\n").unwrap();
@@ -146,7 +147,7 @@ fn a_configuration_file_that_runs_code_or_leads_out_must_be_named() {
     );
 }
 
-/// Swaps two names for each other, again and again, while requests are made; gives what the programs said.
+/// Swaps two names again and again while requests are sent; returns what the programs wrote.
 fn raced(options: &[&str], name: &str, program: &str, other: &str) -> Vec<(u16, String)> {
     let folder = tempfile::tempdir().unwrap();
     let outside = folder.path().join("outside");
@@ -223,7 +224,7 @@ fn a_script_finds_itself_its_folder_and_nothing_of_the_server() {
     let files = files.unwrap_or_else(|| panic!("{text}"));
     assert!(files.contains(&format!("{path}/cgi-bin/shell")), "{files}");
     for file in files.lines() {
-        // What the tests themselves were started with, pipes, the server passes on.
+        // The server passes on the pipes that the tests themselves were started with.
         let is_known = file.ends_with("/cgi-bin/shell")
             || ["pipe:", "/dev/"]
                 .iter()
@@ -233,6 +234,6 @@ fn a_script_finds_itself_its_folder_and_nothing_of_the_server() {
     let python = server.get("/cgi-bin/python").text();
     assert_eq!(python, format!("helped {path}/cgi-bin/python\n"));
     assert_eq!(server.get("/x.sh?word").text(), "word");
-    // Not a program that speaks CGI, but it runs: what it says is no header.
+    // This program does not speak CGI, but it runs: its output is not a header.
     assert_eq!(server.get("/cgi-bin/binary").status, 502);
 }

@@ -1,4 +1,5 @@
-//! The server's own files, hidden files and programs are kept back by one check, whatever name leads to them.
+//! One check protects the server's own files, hidden files and programs, under every name that
+//! leads to them.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -21,7 +22,7 @@ fn write(root: &Path, name: &str, text: &str) {
     fs::write(path, text).unwrap();
 }
 
-/// Asks for paths, which must not exist for clients, in no listing either.
+/// Requests paths that must not exist for clients, in no listing either.
 fn assert_absent(server: &Server, paths: &[&str]) {
     for path in paths {
         let response = server.get(path);
@@ -99,7 +100,7 @@ fn a_configuration_file_to_come_is_not_written_either() {
         assert_eq!(put(&server, path), 403, "{path}");
     }
     assert!(!server.path().join("spidey.toml").exists());
-    // It comes by other hands.
+    // Another program creates it.
     write(server.path(), "spidey.toml", SECRET);
     assert_absent(&server, &["/spidey.toml"]);
     assert_eq!(server.ask_with("DELETE", "/spidey.toml", "").status, 403);
@@ -156,7 +157,7 @@ fn logs_and_error_pages_are_neither_read_nor_written() {
         );
     }
     assert_eq!(put(&server, "/errors/new.html"), 403);
-    // The log goes on in a new file, and the old one keeps its inode.
+    // The log continues in a new file, and the old one keeps its inode.
     fs::rename(&log, server.path().join("moved")).unwrap();
     server.signal("HUP");
     server.logged("Reloaded");

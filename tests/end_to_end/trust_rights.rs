@@ -1,4 +1,5 @@
-//! What the server gives up, and what the programs that it starts get: user, new privileges, descriptors, files.
+//! The privileges that the server drops, and those of the programs that it starts: user, new
+//! privileges, descriptors, files.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -13,7 +14,7 @@ const NOBODY: (&str, &str) = ("65534", "65534");
 const SHOW: &str = "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\n\
     echo \"$(id -u) $(id -g) $(id -G)\"\ngrep NoNewPrivs /proc/self/status\nulimit -Sn\n";
 
-/// A server with a program that shows what it may do; everybody may enter its docroot.
+/// A server with a program that shows its privileges; every user may enter its docroot.
 fn showing(options: &[&str]) -> Server {
     let root = tempfile::tempdir().unwrap();
     fs::set_permissions(root.path(), Permissions::from_mode(0o755)).unwrap();
@@ -32,7 +33,7 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// The users of the threads of a server, by their names.
+/// The users of the threads of a server, by thread name.
 fn users_of_threads(server: &Server) -> Vec<(String, String)> {
     let tasks = fs::read_dir(format!("/proc/{}/task", server.id())).unwrap();
     let statuses =
@@ -213,7 +214,7 @@ fn a_reload_does_not_leave_the_sandbox() {
         "{told}"
     );
     server.assert_well();
-    // The configuration file can be read although no thread that serves could.
+    // The configuration file can be read although no thread that serves requests could read it.
     configure(inside.path());
     server.signal("HUP");
     server.logged("Reloaded");

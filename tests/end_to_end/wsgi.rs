@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::server::{PATIENCE, Response, Server};
 
-/// A server with one of the applications of `apps.py`.
+/// Starts a server with one of the applications of `apps.py`.
 pub(crate) fn serving(application: &str, options: &[&str]) -> Server {
     let root = tempfile::tempdir().unwrap();
     fs::write(root.path().join("apps.py"), include_str!("wsgi/apps.py")).unwrap();
@@ -46,7 +46,7 @@ pub(crate) fn chunked(path: &str, chunks: &[&str]) -> String {
     )
 }
 
-/// What an application has noted, once it has.
+/// Returns what an application has recorded, once it has.
 pub(crate) fn noted(folder: &Path, name: &str) -> String {
     let until = Instant::now() + PATIENCE;
     loop {
@@ -58,7 +58,7 @@ pub(crate) fn noted(folder: &Path, name: &str) -> String {
     }
 }
 
-/// Whether the server is still well: the same process serves the next request.
+/// Whether the server still works: the same process serves the next request.
 fn assert_serves(server: &Server) {
     assert_eq!(server.get("/hello").text(), "hello");
 }
@@ -73,7 +73,8 @@ fn good_applications() {
         (get("/several"), 200, "one two three"),
         (get("/tuple"), 200, "a tuple"),
         (get("/generator"), 200, "0 1 2 3 4 "),
-        // "servers must not assume that start_response() has been called before they begin iterating over the iterable."
+        // "servers must not assume that start_response() has been called before they begin
+        // iterating over the iterable."
         (get("/late"), 200, "late"),
         // "The start_response callable must return a write(body_data) callable"
         (get("/write"), 200, "written twice, and returned"),
@@ -82,7 +83,8 @@ fn good_applications() {
         (get("/nothing"), 204, ""),
         (get("/lost"), 404, "lost"),
         (get("/own"), 299, "own"),
-        // "A server should allow read() to be called without an argument, and return the remainder of the client's input stream."
+        // "A server should allow read() to be called without an argument, and return the remainder
+        // of the client's input stream."
         (post("/read", "content"), 200, "7 ent"),
         (post("/read", ""), 200, "0 "),
         (post("/read", &digits), 200, "200000 789"),
@@ -97,15 +99,16 @@ fn good_applications() {
         (chunked("/pieces", &["01234", "56789"]), 200, "0123456|789."),
         (get("/file"), 200, "hello from a file"),
         (get("/errors"), 200, "noted"),
-        // "if exc_info is provided, and no HTTP headers have been output yet, start_response should replace the currently-stored HTTP
-        // response headers"
+        // "if exc_info is provided, and no HTTP headers have been output yet, start_response should
+        // replace the currently-stored HTTP response headers"
         (get("/error_page"), 500, "an error page"),
         (get("/closing"), 200, "ab"),
     ];
     for application in ["plain", "valid"] {
         let server = serving(application, &[]);
         for (request, status, text) in &cases {
-            // The validator allows less than the specification does: readline() without an argument, and a late start_response().
+            // The validator allows less than the specification does: readline() without an
+            // argument, and a late start_response().
             if application == "valid"
                 && ["/lines", "/late"]
                     .iter()
@@ -182,13 +185,14 @@ fn the_environ() {
         &format!("/some/app/environ/%C3%A9?names={names}"),
         fields,
     );
-    // "all "strings" referred to in this specification must be [...] code points representable in ISO-8859-1 encoding"
+    // "all "strings" referred to in this specification must be [...] code points representable in
+    // ISO-8859-1 encoding"
     let expected = "REQUEST_METHOD='GET'\nSCRIPT_NAME='/some/app'\nPATH_INFO='/environ/\u{c3}\u{a9}'\nSERVER_PROTOCOL='HTTP/1.1'\n\
         SERVER_NAME='test'\nHTTP_X_A='caf\u{c3}\u{a9}'\nCONTENT_TYPE='text/plain'\nwsgi.version=(1, 0)\nwsgi.url_scheme='http'\n\
         wsgi.multithread=False\nwsgi.multiprocess=True\nwsgi.run_once=False\nHTTP_AUTHORIZATION='Basic YTpi'";
     assert_eq!(response.text(), expected);
     assert_eq!(server.get("/some/app").text(), "no such application");
-    // What is not below the mount is a file.
+    // A path outside the mount is a file.
     assert_eq!(server.get("/hello.txt").text(), "hello from a file");
     assert_eq!(server.get("/some/apple").status, 404);
     assert_eq!(server.get("/some/app/%zz").status, 400);
@@ -196,7 +200,8 @@ fn the_environ() {
 
 #[test]
 fn bad_applications_cost_their_own_request() {
-    // "start_response(status, response_headers, exc_info=None)": what is wrong with a call is the application's error.
+    // "start_response(status, response_headers, exc_info=None)": what is wrong with a call is the
+    // application's error.
     let server = serving("bad", &[]);
     let source = include_str!("wsgi/apps.py");
     let section = source.split("class Bad:").nth(1).unwrap();
@@ -249,15 +254,17 @@ fn what_breaks_off_is_not_taken_for_the_whole() {
         }
         assert_serves(&server);
     }
-    // "if exc_info is provided, and the HTTP headers have already been sent, start_response must raise an error"
+    // "if exc_info is provided, and the HTTP headers have already been sent, start_response must
+    // raise an error"
     assert!(!server.path().join("exc_info").exists());
 }
 
 #[test]
 fn close_is_called_once_whatever_happens() {
-    // "If the iterable returned by the application has a close() method, the server or gateway must call that method upon
-    // completion of the current request, whether the request was completed normally, or terminated early due to an application
-    // error during iteration or an early disconnect of the browser."
+    // "If the iterable returned by the application has a close() method, the server or gateway must
+    // call that method upon completion of the current request, whether the request was completed
+    // normally, or terminated early due to an application error during iteration or an early
+    // disconnect of the browser."
     let server = serving("plain", &[]);
     server.get("/closing");
     assert_eq!(noted(server.path(), "closing"), "closed\n");
@@ -282,7 +289,8 @@ fn a_client_that_reads_nothing_holds_the_application_up() {
     let mut client = server.connect();
     client.send(get("/endless"));
     client.head();
-    // The connection is cut when it has read nothing for two seconds; until then the application has waited.
+    // The connection is cut when the client has read nothing for two seconds; until then the
+    // application waits.
     assert_eq!(noted(server.path(), "endless"), "closed\n");
     let count: u64 = noted(server.path(), "count").parse().unwrap();
     assert!(count < 1000, "{count} chunks of 64 KiB are somewhere");
@@ -330,7 +338,7 @@ fn content_travels(server: &Server, size: usize) {
 fn content_that_is_not_read_or_does_not_come() {
     let server = serving("plain", &["--wsgi-buffering", "off"]);
     let mut client = server.connect();
-    // The next request is found behind content that the application has not read.
+    // The next request is found after a body that the application has not read.
     for _ in 0..3 {
         client.send(post("/unread", &"abc".repeat(100_000)));
         assert_eq!(client.response(false).text(), "abc");
@@ -377,8 +385,8 @@ fn requests_in_a_row_are_answered_in_their_order() {
 
 #[test]
 fn the_rules_of_files_do_not_apply_to_applications() {
-    // PEP 3333: "PATH_INFO: The remainder of the request URL's "path", designating the virtual "location" of the request's target
-    // within the application."
+    // PEP 3333: "PATH_INFO: The remainder of the request URL's "path", designating the virtual
+    // "location" of the request's target within the application."
     let server = serving("plain", &["--wsgi-mount", "/app"]);
     for (target, path_info) in [
         ("/app/paths/u/a%2Fb", "/paths/u/a/b"),
@@ -406,7 +414,8 @@ fn the_rules_of_files_do_not_apply_to_applications() {
 
 #[test]
 fn an_application_is_not_asked_for_a_tunnel() {
-    // RFC 9110, 9.3.6: "An origin server MAY accept a CONNECT request, but most origin servers do not implement CONNECT."
+    // RFC 9110, 9.3.6: "An origin server MAY accept a CONNECT request, but most origin servers do
+    // not implement CONNECT."
     let server = serving("plain", &[]);
     let connect = "CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\n";
     let response = server.ask(connect);

@@ -1,4 +1,4 @@
-//! A client in all its manners, which checks what it is told.
+//! A client with many kinds of behaviour, which checks its responses.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,13 +16,14 @@ use crate::exchange::Exchange;
 /// How a client behaves.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Manner {
-    /// Sends what it has, in parts, and reads all that comes; at the end it waits for the server's end.
+    /// Sends its requests, in parts, and reads all responses; at the end it waits for the server to
+    /// close.
     Patient,
-    /// The same, but says that it has sent everything.
+    /// The same, but closes its sending side when it has sent everything.
     HalfClosing,
-    /// The same, but takes longer than it may between the parts.
+    /// The same, but pauses longer than allowed between the parts.
     TooSlow,
-    /// Goes away at some moment.
+    /// Leaves at a random time.
     Vanishing,
     /// Reads nothing.
     Deaf,
@@ -37,13 +38,13 @@ impl Manner {
         Self::Deaf,
     ];
 
-    /// Whether it does all that is needed for all its requests to be answered.
+    /// Whether it does everything that is needed for all its requests to be answered.
     pub(crate) fn is_good(self) -> bool {
         matches!(self, Self::Patient | Self::HalfClosing)
     }
 }
 
-/// What a client has seen of its connection.
+/// What a client has received on its connection.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Seen {
     pub(crate) bytes: BytesMut,
@@ -51,7 +52,7 @@ pub(crate) struct Seen {
     pub(crate) end: Option<Result<(), io::ErrorKind>>,
 }
 
-/// Has the exchanges over a connection of its own; gives what it has seen.
+/// Performs the exchanges over its own connection; returns what it has received.
 pub(crate) async fn converse(
     network: Network,
     address: SocketAddr,
@@ -70,7 +71,7 @@ pub(crate) async fn converse(
             return seen;
         }
     };
-    // Who holds the network could connect again.
+    // Code that holds the network could connect again.
     drop(network);
     let requests: Vec<u8> = exchanges
         .iter()
@@ -78,7 +79,7 @@ pub(crate) async fn converse(
         .collect();
     let talk = async {
         let write = async {
-            // What cannot be sent any more is no use to anybody.
+            // Bytes that can no longer be sent are dropped.
             let _ = send(&socket, &requests, manner).await;
             if manner == Manner::HalfClosing {
                 socket.shut_down_writing();
@@ -96,7 +97,7 @@ pub(crate) async fn converse(
     let vanish = async {
         match manner {
             Manner::Vanishing => sleep(random::duration(Duration::from_secs(3))).await,
-            // By then every bound of the server is passed.
+            // By then every time limit of the server has passed.
             _ => sleep(Duration::from_secs(1000)).await,
         }
     };
@@ -140,18 +141,18 @@ async fn receive(socket: &Socket, bytes: &mut BytesMut) -> Result<(), io::ErrorK
     }
 }
 
-/// How the answers of a connection ended.
+/// How the responses of a connection ended.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Answers {
-    /// How many requests were answered whole.
+    /// How many complete responses there were.
     pub(crate) whole: usize,
-    /// Whether bytes came behind these that are not a whole response.
+    /// Whether these were followed by an incomplete response.
     pub(crate) is_cut: bool,
     /// Whether the server said that it has too many connections.
     pub(crate) is_refused: bool,
 }
 
-/// Checks that the responses are those of the exchanges, each once and in order.
+/// Checks that the responses belong to the exchanges, each once and in order.
 pub(crate) fn check(seen: &Seen, exchanges: &[Exchange]) -> Answers {
     let (mut left, mut is_over) = (&seen.bytes[..], false);
     let mut answers = Answers {
@@ -172,7 +173,7 @@ pub(crate) fn check(seen: &Seen, exchanges: &[Exchange]) -> Answers {
         is_over = response.closes;
         match response.status {
             100 => continue,
-            // Whoever is slow, or one too many, is told so.
+            // The error for a client that is slow, or beyond the limit.
             408 | 503 => {
                 assert!(is_over, "{} closes no connection", response.status);
                 answers.is_refused = response.status == 503;
@@ -197,11 +198,11 @@ struct Parsed {
     status: u16,
     closes: bool,
     content: Vec<u8>,
-    /// Of all of it, in bytes.
+    /// The length of all of it, in bytes.
     length: usize,
 }
 
-/// The response at the beginning of `bytes`, if it is whole.
+/// Returns the response at the beginning of `bytes`, if it is complete.
 fn parse(bytes: &[u8], is_head: bool) -> Option<Parsed> {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let head = std::str::from_utf8(&bytes[..end])
@@ -216,7 +217,7 @@ fn parse(bytes: &[u8], is_head: bool) -> Option<Parsed> {
         line.and_then(|line| line.strip_prefix(':')).map(str::trim)
     };
     let (mut length, mut content) = (end, Vec::new());
-    // A request that did not come whole is not known to be HEAD.
+    // A request that did not arrive completely is not known to be HEAD.
     if is_head && status == 200 || status == 100 {
     } else if field("transfer-encoding") == Some("chunked") {
         loop {

@@ -1,4 +1,4 @@
-//! Nothing that was accepted is lost without a word, whatever a graph is made of and whenever it is stopped.
+//! No accepted message is lost without a report, for any graph and any time of its stop.
 //!
 //! ```text
 //!   sources ──▶ a line of: functions, circles, topics of a backplane, carousels, parts that fail ──▶ sink
@@ -18,10 +18,10 @@ use kamea::{
 };
 use kamea_components::chassis::{Backplane, carousel, forward_chooser, publish_to, subscribe_to};
 
-/// What travels: a number, and how often it still has to go around in a circle.
+/// The message: a number, and how many more rounds it makes in a circle.
 type Message = (u64, u32);
 
-/// What has become of the messages.
+/// The fate of the messages.
 #[derive(Default)]
 struct Books {
     accepted: AtomicU64,
@@ -41,7 +41,8 @@ fn source(books: Arc<Books>, count: u64) -> impl Component<Source<Message>> + Se
     async move |io: &mut Source<Message>| {
         for _ in 0..count {
             rest().await;
-            // From now on it is under way: a source that is stopped still delivers what it was sending.
+            // From now on it is under way: a source that is stopped still delivers the message that
+            // it was sending.
             let number = books.accepted.fetch_add(1, Relaxed);
             io.outbox.send((number, 0)).await?;
         }
@@ -103,7 +104,7 @@ fn some(count: u32) -> impl Component<Pipe<Message, Message>> + Send {
     }
 }
 
-/// Takes messages, and drops them once all is to stop.
+/// Takes messages, and drops them once the graph stops.
 fn give_up(books: Arc<Books>) -> impl Component<Sink<Message>> + Send {
     async move |io: &mut Sink<Message>| {
         while let Some((number, _)) = io.inbox.next().await {
@@ -179,7 +180,7 @@ impl Line {
     fn circle(mut self) -> Self {
         let part = self.graph.add(&self.name("turn"), turn);
         let back = self.graph.add(&self.name("back"), pass);
-        // Space for all that may be in it.
+        // Space for all messages in it.
         self.graph.link(part.again, back.inbox).capacity(64);
         let jobs = self.graph.link(self.end, part.messages);
         jobs.feedback(back.outbox).capacity(64);
@@ -260,7 +261,7 @@ fn random_line(books: &Arc<Books>) -> (Graph, Vec<Backplane<Message>>) {
     line.finish(books)
 }
 
-/// What has become of each message, once everything has ended.
+/// Returns the fate of each message, once everything has ended.
 fn check(books: &Books, dropped: u64) -> Result<(), String> {
     let accepted = books.accepted.load(Relaxed);
     let (delivered, letters) = (
@@ -309,7 +310,7 @@ fn every_message_is_delivered_or_a_letter_or_counted_as_dropped() {
     );
 }
 
-/// The same on threads, where a stop says whether everything has drained.
+/// The same on threads, where a stop reports whether everything has drained.
 #[test]
 fn a_stop_says_that_everything_has_drained_only_if_nothing_was_dropped() {
     for _ in 0..40 {

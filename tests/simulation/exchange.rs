@@ -1,4 +1,4 @@
-//! What is asked and what is to be answered.
+//! Requests and their expected responses.
 
 use bytes::Bytes;
 use kamea::random;
@@ -6,13 +6,13 @@ use kamea::random;
 /// A request, and the response that belongs to it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Exchange {
-    /// The request, whole.
+    /// The whole request.
     pub(crate) request: Bytes,
-    /// Whether the response has no content, though it tells of some.
+    /// Whether the response has no body, although it announces its length.
     pub(crate) is_head: bool,
     /// The status of the response.
     pub(crate) status: u16,
-    /// What the content of the response is, unless it is a page that says what is wrong.
+    /// The body of the response, unless it is an error page.
     pub(crate) content: Bytes,
 }
 
@@ -20,12 +20,12 @@ pub(crate) struct Exchange {
 pub(crate) const WAYS: [&str; 5] = ["bytes", "stream", "sized", "file", "pieces"];
 
 impl Exchange {
-    /// Some exchanges of the connection with this number.
+    /// Returns some exchanges of the connection with this number.
     pub(crate) fn draw_some(connection: usize) -> Vec<Self> {
         let count = random::usize(1..6);
         let (ends_badly, is_alone) = (random::chance(0.03), random::chance(0.01));
         if is_alone {
-            // A handler that panics takes with it whatever else it has in hand.
+            // A handler that panics loses its other requests too.
             return vec![Self::in_vain("GET /panic HTTP/1.1\r\nHost: a\r\n\r\n", 500)];
         }
         let number = |index| 10 * connection + index;
@@ -37,7 +37,7 @@ impl Exchange {
         exchanges
     }
 
-    /// A request that gets no more than an error page.
+    /// Returns a request that receives only an error page.
     fn in_vain(request: &'static str, status: u16) -> Self {
         Self {
             request: request.into(),
@@ -47,7 +47,8 @@ impl Exchange {
         }
     }
 
-    /// Any exchange. `number` tells it apart from all others; only the last one of a connection may close it.
+    /// Returns a random exchange. `number` distinguishes it from all others; only the last one of a
+    /// connection may close it.
     fn draw(number: usize, is_last: bool) -> Self {
         let way = WAYS[random::usize(..WAYS.len())];
         // Some are larger than what the writer copies behind a head.
@@ -97,7 +98,8 @@ impl Exchange {
     }
 }
 
-/// What the handler answers to request `number`, whose content had `received` bytes: `length` bytes behind both numbers.
+/// The body of the handler's answer to request `number`, whose body had `received` bytes: `length`
+/// bytes after both numbers.
 pub(crate) fn content(number: usize, received: usize, length: usize) -> Bytes {
     let mut content = format!("{number} {received} ").into_bytes();
     content.extend((0..length).map(|index| b'a' + (index % 26) as u8));

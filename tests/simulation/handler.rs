@@ -1,4 +1,4 @@
-//! A handler that answers in all the ways there are, when it pleases.
+//! A handler that answers in all possible ways, at random times.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -17,10 +17,10 @@ use rustix::fs::{MemfdFlags, memfd_create};
 
 use crate::exchange::content;
 
-/// How long an answer takes at the most.
+/// The maximum time for an answer.
 const LONGEST: Duration = Duration::from_millis(200);
 
-/// Answers each request after a time of its own, so that answers overtake each other.
+/// Answers each request after its own delay, so that answers overtake each other.
 pub(crate) async fn answer_in_any_order(io: &mut HandlerPorts) -> Done {
     let mut answers: BTreeMap<(Instant, u64), Response> = BTreeMap::new();
     let (mut timer, mut is_open) = (Timer::new(), true);
@@ -61,7 +61,7 @@ pub(crate) async fn answer_in_any_order(io: &mut HandlerPorts) -> Done {
     Ok(())
 }
 
-/// The answer to a request whose content is there; else the failure is reported.
+/// Returns the answer to a request whose body is complete; otherwise the failure is reported.
 async fn answer(mut request: Request, io: &HandlerPorts) -> Result<Option<Response>, End> {
     let exchange = request.exchange;
     let received = match request.read_content(1000).await {
@@ -109,7 +109,7 @@ async fn answer(mut request: Request, io: &HandlerPorts) -> Result<Option<Respon
     }))
 }
 
-/// A file of this content, in memory, so that no disk has a say.
+/// A file with these contents, in memory, so that the disk does not matter.
 fn slice(content: &[u8]) -> std::io::Result<FileSlice> {
     let mut file = File::from(memfd_create(c"content", MemfdFlags::CLOEXEC)?);
     file.write_all(content)?;
@@ -123,7 +123,7 @@ fn slice(content: &[u8]) -> std::io::Result<FileSlice> {
 #[derive(Ports)]
 struct NoPorts {}
 
-/// Content that comes in parts, from a graph of its own.
+/// A body that arrives in parts, from its own graph.
 fn stream(content: Bytes, length: Option<u64>) -> Result<Body, End> {
     let (sender, chunks) = link(1 + random::usize(..3));
     let mut graph = Graph::new("content");

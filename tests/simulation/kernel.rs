@@ -1,4 +1,4 @@
-//! What the kernel promises of links, timers and flows, in one graph.
+//! The guarantees of the kernel for links, timers and flows, in one graph.
 //!
 //! ```text
 //!   source 0 ─┐
@@ -23,7 +23,8 @@ const EACH: u64 = 8;
 #[derive(Ports)]
 struct NoPorts {}
 
-/// Sends messages which say when they were to be sent, seen by all sources; some are given up. Adds to `sent` those that were not.
+/// Sends messages with the times at which they were to be sent, visible to all sources; some sends
+/// are cancelled. Adds the others to `sent`.
 fn count(order: Arc<AtomicU64>, sent: Arc<AtomicU64>) -> impl Component<Source<u64>> + Send {
     async move |io: &mut Source<u64>| {
         for _ in 0..EACH {
@@ -70,7 +71,7 @@ struct RelayPorts {
     passed: Outbox<u64>,
 }
 
-/// Passes on what comes in the order in which it was sent, and no more at once than `capacity`.
+/// Passes on its input in the order in which it was sent, at most `capacity` messages at once.
 fn relay(capacity: usize) -> impl Component<RelayPorts> + Send {
     async move |io: &mut RelayPorts| {
         let mut last = None;
@@ -95,7 +96,7 @@ fn relay(capacity: usize) -> impl Component<RelayPorts> + Send {
     }
 }
 
-/// Waits for a deadline that is put off.
+/// Waits for a deadline that is moved.
 async fn put_off() {
     let mut timer = Timer::new();
     timer.set(now() + random::duration(Duration::from_millis(5)));

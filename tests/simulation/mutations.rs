@@ -1,4 +1,5 @@
-//! Whether the simulation finds mistakes: each is made on purpose, and must be found within a thousand seeds.
+//! Checks that the simulation finds mistakes: each is made on purpose, and must be found within a
+//! thousand seeds.
 
 use std::error::Error;
 
@@ -13,7 +14,8 @@ const KERNEL: Check = relay_and_check;
 const SERVER: Check = serve_and_check;
 const STOPPED: Check = serve_stop_and_check;
 
-/// The mistakes, each with the check that is to find it. Where they are made, they are asked for by these names.
+/// The mistakes, each with the check that must find it. The code that makes them looks for these
+/// names.
 const MISTAKES: [(&str, Check); 16] = [
     ("who waits for space is not woken", KERNEL),
     ("a link holds one too many", KERNEL),

@@ -20,16 +20,16 @@ pub(crate) struct Outcome {
     pub(crate) report: Report,
     /// Whether connections may have been lost.
     is_lossy: bool,
-    /// Whether the server was stopped at some moment.
+    /// Whether the server was stopped at some time.
     is_stopped: bool,
     /// Whether there may be fewer connections than clients.
     is_narrow: bool,
-    /// How many exchanges were logged, if they were.
+    /// How many exchanges were logged, if there is a log.
     logged: Option<usize>,
     pub(crate) clients: Vec<Client>,
 }
 
-/// A client: what it asked and what it saw.
+/// A client: its requests and what it received.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Client {
     manner: Manner,
@@ -37,7 +37,8 @@ pub(crate) struct Client {
     seen: Seen,
 }
 
-/// Runs a server and some clients until everything has ended. How likely it is that the server is stopped meanwhile, is up to the caller.
+/// Runs a server and some clients until everything has ended. The caller sets the probability that
+/// the server is stopped meanwhile.
 fn serve(mut simulation: Simulation, stop: f64) -> Result<Outcome, Box<dyn Error>> {
     let is_lossy = random::chance(0.3);
     let network = Network::new(move || match is_lossy {
@@ -82,7 +83,7 @@ fn serve(mut simulation: Simulation, stop: f64) -> Result<Outcome, Box<dyn Error
             });
         });
     }
-    // The acceptor ends once nobody is left who could connect.
+    // The acceptor ends once no possible client is left.
     drop(network);
     let is_stopped = random::chance(stop);
     if is_stopped {
@@ -100,7 +101,8 @@ fn serve(mut simulation: Simulation, stop: f64) -> Result<Outcome, Box<dyn Error
     })
 }
 
-/// Every request is answered exactly once and in order, or its connection is closed; it is not closed without a reason.
+/// Every request is answered exactly once and in order, or its connection is closed; it is not
+/// closed without a reason.
 fn check_outcome(outcome: &Outcome) {
     assert!(
         outcome.report.faults().is_empty(),
@@ -143,7 +145,8 @@ fn every_request_is_answered_once_and_in_order_or_its_connection_is_closed() {
     Simulation::seeds(0..10_000).check(serve_and_check);
 }
 
-/// "To avoid the TCP reset problem, servers typically close a connection in stages" (RFC 9112 section 9.6).
+/// "To avoid the TCP reset problem, servers typically close a connection in stages" (RFC 9112
+/// section 9.6).
 #[test]
 fn a_stop_loses_no_response_that_was_on_its_way() {
     Simulation::seeds(0..2_000).check(serve_stop_and_check);

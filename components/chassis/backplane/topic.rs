@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!                    first                    end
-//!   (forgotten)  ──── │ 7 │ 8 │ 9 │ 10 │ 11 │ ──── what is published next
+//!   (forgotten)  ──── │ 7 │ 8 │ 9 │ 10 │ 11 │ ──── the next messages
 //!                         ▲ a slow one      ▲ the others
 //! ```
 //!
@@ -68,7 +68,7 @@ pub(super) struct Place {
     left: Option<(u64, usize)>,
 }
 
-/// What a subscriber has found.
+/// The result of a read by a subscriber.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
     /// Messages, and the number of messages lost before them.

@@ -37,11 +37,11 @@ pub enum Connection {
 ///   6.1); 205 has an empty one (RFC 9110 section 15.3.6).
 /// - `Chunked` becomes `UntilClose` for HTTP/1.0 (RFC 9112 section 6.1), and `UntilClose` implies
 ///   `Close`.
-/// - `Content-Length`, `Transfer-Encoding` and `Connection` among the fields are not written: they
-///   are decided here. A `Connection` with `close` is heeded, a `Date` is kept, and 101 keeps its
-///   `Connection`.
-/// - Every final response says `X-Content-Type-Options: nosniff`, unless its fields say something
-///   else.
+/// - `Content-Length`, `Transfer-Encoding` and `Connection` among the fields are not written: the
+///   encoder decides about them. A `Connection` with `close` closes the connection, a `Date` is
+///   kept, and 101 keeps its `Connection`.
+/// - Every final response has `X-Content-Type-Options: nosniff`, unless its fields set another
+///   value.
 ///
 /// # Examples
 /// ```

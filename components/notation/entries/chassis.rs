@@ -86,7 +86,7 @@ pub(super) fn entries() -> Vec<Entry> {
             "parallel" = parallel in "chassis/parallel.rs" {
                 /// How many copies there are.
                 copies: NonZeroU16,
-                /// What they do with a text: upper, lower, trim or reverse.
+                /// The change of each text: upper, lower, trim or reverse.
                 mapping: Mapping,
                 /// Whether the order is kept.
                 ordered: bool = "yes",

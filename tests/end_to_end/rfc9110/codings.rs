@@ -7,7 +7,8 @@ use super::super::server::{PATIENCE, Response, Server};
 
 const TEXT: &str = "All work and no play makes Jack a dull boy. ";
 
-/// A small page, a large one, a picture, and a script with files beside it that claim to hold it.
+/// A small page, a large one, a picture, and a script with files beside it that claim to contain
+/// it.
 fn server(options: &[&str]) -> Server {
     let server = Server::start(options);
     let write = |name: &str, content: &[u8]| fs::write(server.path().join(name), content).unwrap();
@@ -45,7 +46,8 @@ fn decoded(response: &Response) -> Vec<u8> {
 
 #[test]
 fn text_comes_in_the_coding_that_is_wanted_most() {
-    // 12.5.3: "a server [...] tests whether a content coding for a given representation is acceptable".
+    // 12.5.3: "a server [...] tests whether a content coding for a given representation is
+    // acceptable".
     let server = server(&[]);
     for (path, length) in [("/small.html", 100), ("/large.txt", 100_000)] {
         let mut tags = Vec::new();
@@ -69,11 +71,11 @@ fn text_comes_in_the_coding_that_is_wanted_most() {
                 "{path} {accept}"
             );
             assert_eq!(decoded(&response), TEXT.repeat(length).as_bytes());
-            // 12.5.5: "An origin server SHOULD generate a Vary header field on a cacheable response when it wishes that response
-            // to be selectively reused for subsequent requests".
+            // 12.5.5: "An origin server SHOULD generate a Vary header field on a cacheable response
+            // when it wishes that response to be selectively reused for subsequent requests".
             assert_eq!(response.field("vary"), Some("Accept-Encoding"));
             let tag = response.field("etag").unwrap().to_owned();
-            // The second time it comes from memory, if it is small.
+            // The second time it is served from memory, if it is small.
             let again = get(&server, path, accept);
             assert_eq!(again.body, response.body, "a strong tag promises that");
             assert_eq!(again.field("etag"), Some(tag.as_str()));
@@ -106,13 +108,13 @@ fn a_file_that_is_stored_in_a_coding_is_taken_as_it_is() {
             assert!(response.field("content-length").is_some());
         }
     }
-    // There is none in zstd: what is wanted most and there is taken, before anything is made.
+    // There is no zstd file: the best coding that exists is used, before a new one is made.
     assert_eq!(get(&server, "/app.js", "zstd, br").text(), "stored br");
     assert_eq!(
         get(&server, "/app.js", "zstd").field("content-encoding"),
         Some("zstd")
     );
-    // One that is older than its file is out of date.
+    // A file that is older than its original is out of date.
     let file = fs::File::options()
         .write(true)
         .open(server.path().join("app.js.gz"))
@@ -253,7 +255,7 @@ fn a_client_that_leaves_a_large_coded_file_harms_nobody() {
 #[test]
 fn only_so_many_are_encoded_at_once_and_the_others_are_served_all_the_same() {
     let server = server(&[]);
-    // What does not shrink, so that the buffers of the system do not take it all.
+    // Incompressible, so that the buffers of the system cannot hold all of it.
     let mut state = 1_u32;
     let noise: Vec<u8> = (0..20_000_000)
         .map(|_| {
@@ -271,7 +273,7 @@ fn only_so_many_are_encoded_at_once_and_the_others_are_served_all_the_same() {
     assert_eq!(response.field("content-encoding"), None);
     assert!(response.body == noise);
     drop(slow);
-    // Small ones come from memory, and take no place.
+    // Small ones are served from memory, and need no slot.
     assert_eq!(
         get(&server, "/small.html", "gzip").field("content-encoding"),
         Some("gzip")

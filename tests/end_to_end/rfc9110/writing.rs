@@ -17,7 +17,7 @@ fn put(server: &Server, path: &str, fields: &str, content: &str) -> Response {
     ))
 }
 
-/// Everything in a folder, hidden or not.
+/// Returns everything in a folder, hidden or not.
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap();
     let mut names: Vec<_> = entries
@@ -29,17 +29,18 @@ fn names(folder: &Path) -> Vec<String> {
 
 #[test]
 fn put_creates_and_replaces() {
-    // 9.3.4: "If the target resource does not have a current representation and the PUT successfully creates one, then the
-    // origin server MUST inform the user agent by sending a 201 (Created) response. If the target resource does have a
-    // current representation and that representation is successfully modified [...] then the origin server MUST send either a
-    // 200 (OK) or a 204 (No Content) response".
+    // 9.3.4: "If the target resource does not have a current representation and the PUT
+    // successfully creates one, then the origin server MUST inform the user agent by sending a 201
+    // (Created) response. If the target resource does have a current representation and that
+    // representation is successfully modified [...] then the origin server MUST send either a 200
+    // (OK) or a 204 (No Content) response".
     let server = writable();
     let created = put(&server, "/new%20file.txt", "", "one");
     assert_eq!(created.status, 201);
     let read = server.get("/new%20file.txt");
     assert_eq!((read.status, read.text().as_str()), (200, "one"));
     assert_eq!(read.field("etag"), created.field("etag"));
-    // What was in memory a moment ago is not trusted after a change.
+    // After a change, the copy in memory is not trusted.
     for content in ["two", "three", ""] {
         let replaced = put(&server, "/new%20file.txt", "", content);
         assert_eq!(replaced.status, 204);
@@ -80,7 +81,7 @@ fn half_an_upload_leaves_nothing() {
             client.send("400000\r\n");
             client.send(vec![b'x'; 600_000]);
             client.finish();
-            // The answer says that it has been given up, and with it what had come in.
+            // The response arrives when the upload and the part that had arrived are discarded.
             assert_eq!(client.response(false).status, 400);
             assert_eq!(names(server.path()), ["hello.txt"]);
         }
@@ -90,8 +91,8 @@ fn half_an_upload_leaves_nothing() {
 
 #[test]
 fn preconditions_hold_for_changes() {
-    // 13.1.1: "An origin server that evaluates an If-Match condition MUST NOT perform the requested method if the condition
-    // evaluates to false."
+    // 13.1.1: "An origin server that evaluates an If-Match condition MUST NOT perform the requested
+    // method if the condition evaluates to false."
     let server = writable();
     let tag = |path: &str| server.get(path).field("etag").unwrap().to_owned();
     let current = tag("/hello.txt");
@@ -144,7 +145,8 @@ fn who_was_sent_a_coded_file_can_change_it() {
 
 #[test]
 fn delete_removes_a_file_and_nothing_else() {
-    // 9.3.5: "If a DELETE method is successfully applied, the origin server SHOULD send [...] a 204 (No Content) status code".
+    // 9.3.5: "If a DELETE method is successfully applied, the origin server SHOULD send [...] a 204
+    // (No Content) status code".
     let server = writable();
     fs::create_dir(server.path().join("folder")).unwrap();
     symlink("hello.txt", server.path().join("link")).unwrap();
@@ -200,7 +202,7 @@ fn nothing_is_written_outside_of_the_root() {
     }
     assert_eq!(names(outside.path()), ["secret"]);
     assert_eq!(names(server.path()), ["folder", "hello.txt", "leak", "out"]);
-    // A link is replaced itself, never what it leads to.
+    // A link itself is replaced, never its target.
     assert!(put(&server, "/leak", "", "mine").status < 300);
     let secret = fs::read_to_string(outside.path().join("secret")).unwrap();
     assert_eq!(secret, "secret");
@@ -208,13 +210,14 @@ fn nothing_is_written_outside_of_the_root() {
 
 #[test]
 fn what_cannot_be_stored_as_it_is_is_refused() {
-    // 14.5: "An origin server that supports PUT on a given target resource MUST send a 400 (Bad Request) response to a PUT
-    // request on that target resource that contains a Content-Range header field" (as RFC 7231 had it; a SHOULD by now).
+    // 14.5: "An origin server that supports PUT on a given target resource MUST send a 400 (Bad
+    // Request) response to a PUT request on that target resource that contains a Content-Range
+    // header field" (as RFC 7231 had it; a SHOULD by now).
     let server = writable();
     let range = put(&server, "/x", "Content-Range: bytes 0-2/3\r\n", "abc");
     assert_eq!(range.status, 400);
-    // 8.4: "An origin server MAY respond with a status code of 415 (Unsupported Media Type) if a representation in the request
-    // message has a content coding that is not acceptable."
+    // 8.4: "An origin server MAY respond with a status code of 415 (Unsupported Media Type) if a
+    // representation in the request message has a content coding that is not acceptable."
     let coded = put(&server, "/x", "Content-Encoding: gzip\r\n", "abc");
     assert_eq!(coded.status, 415);
     assert_eq!(names(server.path()), ["hello.txt"]);

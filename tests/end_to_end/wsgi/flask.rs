@@ -38,7 +38,7 @@ def fails():
     return 1 / 0
 "#;
 
-/// A virtual environment with Flask, made once and kept beside what cargo builds.
+/// A virtual environment with Flask, created once and kept beside cargo's build output.
 fn environment() -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let (kept, made) = (

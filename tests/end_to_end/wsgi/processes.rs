@@ -1,4 +1,4 @@
-//! The processes that run an application: what one of them does costs the others nothing.
+//! The processes that run an application: they do not affect each other.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -29,7 +29,7 @@ fn ask(server: &Server, path: &str) -> Client {
     client
 }
 
-/// Tells the applications that wait for this file.
+/// Notifies the applications that wait for this file.
 fn tell(folder: &Path, name: &str) {
     fs::write(folder.join(name), "").unwrap();
 }
@@ -39,7 +39,7 @@ fn a_process_that_dies_costs_its_own_request() {
     let server = serving("plain", &[]);
     let mut victim = ask(&server, "/dies_later");
     noted(server.path(), "begun");
-    // These have been sent to the same process, which has not begun them.
+    // These have been sent to the same process, which has not started them.
     let mut others: Vec<_> = (0..10).map(|_| ask(&server, "/hello")).collect();
     tell(server.path(), "die");
     assert_eq!(victim.response(false).status, 502);
@@ -77,7 +77,7 @@ fn what_waits_for_a_process_that_is_held_up_goes_to_another_one() {
     while noted(server.path(), "begun").lines().count() < 2 {
         assert!(Instant::now() < until, "only one has begun");
     }
-    // Some of these are sent to the one process, some to the other.
+    // Some of these are sent to one process, some to the other.
     let mut others: Vec<_> = (0..10).map(|_| ask(&server, "/hello")).collect();
     tell(server.path(), "one");
     for other in &mut others {
@@ -115,13 +115,14 @@ fn too_many_requests_are_told_so() {
     let responses = held.iter_mut().map(|client| client.response(false));
     let (refused, failed): (Vec<_>, Vec<_>) =
         responses.partition(|response| response.status == 503);
-    // What a process had begun took too long; what waited for a process meanwhile has waited for too long.
+    // The request that a process had started took too long; those that waited for a process
+    // meanwhile have waited too long.
     assert!(failed.iter().any(|response| response.status == 504));
     assert!(refused.len() > 20, "{} were refused", refused.len());
     for response in refused {
         assert_eq!(response.field("retry-after"), Some("1"));
     }
-    // Another process takes its place, which may take longer than a request may wait.
+    // Another process replaces it, which may take longer than a request may wait.
     let until = Instant::now() + PATIENCE;
     while server.get("/hello").status == 503 {
         assert!(Instant::now() < until, "no other process");
@@ -145,7 +146,7 @@ fn processes_are_recycled_and_nobody_notices() {
 
 #[test]
 fn no_python_is_left_behind() {
-    // Ctrl-C, and the end of a server that could not even say farewell.
+    // Ctrl-C, and the end of a server that is killed without warning.
     for (signal, path) in [("INT", "/pid"), ("KILL", "/pid"), ("KILL", "/hogs")] {
         let mut server = serving("plain", &[]);
         let pid = if path == "/pid" {
@@ -271,7 +272,7 @@ fn a_configuration_file_names_an_application() {
     let server = Server::configured(configuration, &[("python/web.py", application)]);
     assert_eq!(server.get("/app/").text(), "configured");
     server.assert_well();
-    // Checking starts nothing, and shows what would be there.
+    // A check starts nothing, and shows the processes that would be started.
     let output = Command::new(env!("CARGO_BIN_EXE_spidey"))
         .args(["--wsgi", "no_such:app", "--check", "-d"])
         .arg(server.path())
