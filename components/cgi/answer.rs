@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  output ──▶ ┌────────┐
-//!             │ answer │ ──▶ answers    one, whose document is streamed
+//!             │ answer │ ──▶ answers    one; its document is streamed
 //!  status ──▶ └────────┘
 //! ```
 

@@ -3,7 +3,7 @@
 //! ```text
 //!  requests ──▶ ┌───────────┐ ──▶ responses, failures
 //!               │ serve_cgi │
-//!               └───────────┘ ──▶ passed    what is for no program
+//!               └───────────┘ ──▶ passed    requests without a program
 //!                     ╎ makes, for each request,
 //!                     ▼
 //!   content ──▶ unix_process ──▶ answer ──▶ the response, streamed

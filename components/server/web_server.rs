@@ -6,7 +6,7 @@
 //!                                                                                ▼
 //!    reader ──▶ parser ──▶ filters ──▶ router ──▶ files ─────▶ filters ──▶ encoder ──▶ writer
 //!                 │           │          ├──────▶ thumbnails ────▲
-//!                 │           │          ├──────▶ routes ────────┤       (encoder ╌╌▶ parser: what is written)
+//!                 │           │          ├──────▶ routes ────────┤ (encoder ╌╌▶ parser: written)
 //!                 └─failures──┴──────────┴──────▶ errors ────────┘
 //! ```
 

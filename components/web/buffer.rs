@@ -3,7 +3,7 @@
 //! ```text
 //! requests ──▶ ┌───────────────┐ ──▶ passed      the same, each with its whole body
 //!              │ buffer_bodies │
-//!              └───────────────┘ ──▶ failures    bodies that broke off, or were too large
+//!              └───────────────┘ ──▶ failures    incomplete or too large bodies
 //! ```
 //!
 //! A short body stays in memory. A longer one goes to a file without a name, which the system

@@ -2,9 +2,9 @@
 //! does no I/O.
 //!
 //! ```text
-//! responses ──▶ ┌──────────────────┐ ──▶ pieces      to the writer: bytes, slices of files, the end
+//! responses ──▶ ┌──────────────────┐ ──▶ pieces      to the writer: bytes, file slices, the end
 //!   notices ──▶ │ encode_responses │
-//!      sent ──▶ └──────────────────┘ ──▶ written     to the parser: a response has left whole
+//!      sent ──▶ └──────────────────┘ ──▶ written     to the parser: responses sent completely
 //! ```
 //!
 //! Everything that is ready at the same time becomes one piece. A layer between encoder and writer,

@@ -2,9 +2,9 @@
 //! that process them.
 //!
 //! ```text
-//!   bytes ──▶ parse_requests ──▶ filters ──▶ route_requests ──▶ handlers ──▶ filters ──▶ encode_responses
-//!                   │               │              │               │             ▲
-//!                   └───────────────┴──failures────┴───────────────┴──▶ answer_errors
+//! bytes ─▶ parse_requests ─▶ filters ─▶ route_requests ─▶ handlers ─▶ filters ─▶ encode_responses
+//!                │              │             │               │          ▲
+//!                └──────────────┴──failures───┴───────────────┴──▶ answer_errors
 //! ```
 //!
 //! The protocol itself is in [`http`](crate::http). The handlers are in

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!   bytes ──▶ ┌───────────────┐ ──▶ requests    in the order of their arrival
-//!             │ parse_requests│ ──▶ failures    what the peer did wrong
-//! written ──▶ └───────────────┘ ──▶ notices     to the encoder: send 100 (Continue); this was the last
+//!             │ parse_requests│ ──▶ failures    errors of the peer
+//! written ──▶ └───────────────┘ ──▶ notices     to the encoder: 100 (Continue), last request
 //! ```
 //!
 //! The protocol itself is in [`RequestDecoder`]; this part does the waiting.

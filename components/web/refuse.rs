@@ -1,9 +1,9 @@
 //! The refuser: replaces the parser for a connection above the limit.
 //!
 //! ```text
-//! written ──▶ ┌─────────────────┐ ──▶ failures    503, whatever the peer may ask
+//! written ──▶ ┌─────────────────┐ ──▶ failures    503, for any request
 //!             │ refuse_requests │
-//!             └─────────────────┘ ──▶ notices     to the encoder: that was the last
+//!             └─────────────────┘ ──▶ notices     to the encoder: last request
 //! ```
 
 use std::net::SocketAddr;

@@ -1,10 +1,10 @@
 //! Spools responses, so that a slow client does not occupy the handler.
 //!
 //! ```text
-//! responses ──▶ ┌─────────────────┐ ──▶ passed    the same, of which nobody waits for the client
+//! responses ──▶ ┌─────────────────┐ ──▶ passed    the same; no handler waits for the client
 //!               │ spool_responses │
 //!               └─────────────────┘
-//!                        ╎ starts, for each that is streamed
+//!                        ╎ starts, for each streamed response
 //!                        ▼
 //!            chunks ──▶ spool ──▶ chunks
 //! ```

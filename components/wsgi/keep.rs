@@ -4,7 +4,7 @@
 //! ```text
 //! keeper ╌╌ starts, one after another ╌╌▶ process ╌╌ starts, for each thread ╌╌▶ relay
 //!                                           ├╌╌ a control socket, a monitor
-//!                                           └╌╌ starts two loggers: what it prints goes to our log
+//!                                           └╌╌ starts two loggers: its output goes to our log
 //! ```
 
 mod life;

@@ -1,9 +1,9 @@
 //! WSGI (PEP 3333): Python applications behind the server, in separate processes.
 //!
 //! ```text
-//!  requests ──▶ serve_wsgi ╌╌▶ pool ╌╌ frames ╌╌▶ worker process (Python) ╌╌ frames ╌╌▶ relay, one for each thread
-//!                   ▲                                                                     ╎
-//!                   └╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌ responses and failures ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┘
+//! requests ─▶ serve_wsgi ╌▶ pool ╌ frames ╌▶ worker process (Python) ╌ frames ╌▶ relay per thread
+//!                 ▲                                                                ╎
+//!                 └╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌ responses and failures ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┘
 //! ```
 //!
 //! A keeper for each process starts it, watches it, and replaces it. The processes have no

@@ -2,9 +2,9 @@
 //! directions at the same time, with backpressure.
 //!
 //! ```text
-//!                      ┌──────────────────┐ ──▶ outcomes    a response or a failure, to the connection that asked
-//!  channel (socket) ◀─▶│ relay_exchanges  │ ──▶ chunks      content of the response, to its writer
-//!                      └──────────────────┘ ◀── content     of the request, from its parser
+//!                      ┌──────────────────┐ ──▶ outcomes    response or failure, to its connection
+//!  channel (socket) ◀─▶│ relay_exchanges  │ ──▶ chunks      body of the response, to its writer
+//!                      └──────────────────┘ ◀── content     body of the request, from its parser
 //! ```
 
 mod answer;

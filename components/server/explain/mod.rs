@@ -1,9 +1,9 @@
 //! Explains requests: where they go, what each component decides, and how long each takes.
 //!
 //! ```text
-//! requests ──▶ ┌ explain_requests ─────────────────────────────────────────────────────────────┐ ──▶ passed
-//!              │   parser ──▶ (stamp) ──▶ the components of a connection ──▶ (stamp) ──▶ encoder│ ──▶ responses
-//!              └────────────────────╌╌╌ hops ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌▲──────────────┘ ──▶ failures
+//! requests ─▶ ┌ explain_requests ──────────────────────────────────────────────────┐ ─▶ passed
+//!             │ parser ─▶ (stamp) ─▶ connection's components ─▶ (stamp) ─▶ encoder │ ─▶ responses
+//!             └──────────────╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌ hops ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌▲────┘ ─▶ failures
 //! ```
 //!
 //! A request that needs no explanation passes. A request to explain goes through a graph of its
