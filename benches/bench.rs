@@ -4,8 +4,9 @@
 //! bench [--only ROW] [--rounds N] [--seconds N]
 //! ```
 //!
-//! The figures are medians of several rounds in which the contenders take turns; in parentheses, the least and the most.
-//! The table is also written to `target/bench.md`. A row that cannot be measured costs no other row, but the exit status.
+//! The figures are medians of several rounds, in which the contenders take turns. Minimum and
+//! maximum are in parentheses. The table is also written to `target/bench.md`. If a row cannot be
+//! measured, the other rows are still measured, but the exit status is not 0.
 
 mod cgi;
 mod chassis;
@@ -33,7 +34,7 @@ use table::Row;
 
 type Error = Box<dyn std::error::Error>;
 
-/// How everything is measured.
+/// The settings of all measurements.
 #[derive(Debug)]
 struct Setting {
     /// The folder that the servers serve.
@@ -41,13 +42,14 @@ struct Setting {
     rounds: usize,
     /// How long a load lasts.
     seconds: u32,
-    /// The only row that is wanted.
+    /// The only row to measure, if one is named.
     only: Option<String>,
 }
 
 type Measure = fn(&Setting) -> Result<Vec<Row>, Error>;
 
-/// The rows of the kernel and its chassis, by their names, in the order of the table. They may use all cores.
+/// The rows of the kernel and its chassis, by name, in the order of the table. They may use all
+/// cores.
 const KERNEL: &[(&str, Measure)] = &[
     ("across", links::across),
     ("round-trip", links::round_trip),
@@ -147,7 +149,7 @@ fn run(setting: &Setting) -> Result<(), Error> {
     Err(format!("not measured: {}", failures.join("; ")).into())
 }
 
-/// Measures those of the rows that are wanted.
+/// Measures the selected rows.
 fn measure(
     all: &[(&str, Measure)],
     setting: &Setting,
@@ -165,7 +167,7 @@ fn measure(
     Ok(())
 }
 
-/// Fails with the name of the package that is missing.
+/// Fails with the name of the missing package.
 fn check_tools() -> Result<(), Error> {
     for (tool, version, package) in [
         ("wrk", "-v", "wrk"),
@@ -188,7 +190,7 @@ fn check_tools() -> Result<(), Error> {
     Ok(())
 }
 
-/// Writes the files that the servers serve, if they are not there yet. The large one is data, not a hole.
+/// Writes the files that the servers serve, unless they exist. The large file has data, not a hole.
 fn write_data(data: &Path) -> Result<(), Error> {
     fs::create_dir_all(data)?;
     fs::write(data.join("small.txt"), kamea_benches::http::body())?;

@@ -1,7 +1,9 @@
-//! The rows of CGI: programs that answer requests, how many of them, beside what, and with how much memory.
+//! The rows of CGI: programs that answer requests. They show how many requests per second, the
+//! effect on other requests, and the memory.
 //!
-//! The programs inherit the core of the server that starts them, so that servers and programs together have one core, and the load the other. What a request
-//! takes of that core is all there is to measure: requests per second say it, whoever of them takes it.
+//! The programs inherit the core of the server that starts them. So servers and programs together
+//! have one core, and the load has the other. Requests per second measure the whole use of that
+//! core, by server and programs together.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -18,7 +20,7 @@ use crate::server::{Kind, Server};
 use crate::table::{Figure, Row, Target};
 use crate::{Error, Setting};
 
-/// All that run programs.
+/// All servers that run programs.
 const KINDS: [Kind; 4] = [Kind::Kamea, Kind::Apache, Kind::Lighttpd, Kind::Fcgiwrap];
 
 /// Sixteen clients of the small program.
@@ -45,7 +47,7 @@ pub(crate) fn build_programs(data: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// As many requests as there can be, each answered by a program.
+/// As many requests as possible, each answered by a program.
 pub(crate) fn hello(setting: &Setting) -> Result<Vec<Row>, Error> {
     let figures = || KINDS.map(|kind| Figure::new(kind.name()));
     let (mut rates, mut costs) = (figures(), figures());
@@ -64,7 +66,8 @@ pub(crate) fn hello(setting: &Setting) -> Result<Vec<Row>, Error> {
                 .push((server.cpu_us()? - before) / load.requests);
         }
     }
-    // Apache and fcgiwrap do not wait for their programs, whose time is nobody's then.
+    // Apache and fcgiwrap do not wait for their programs, so the system adds the programs' time to
+    // no process.
     let [kamea, _, lighttpd, _] = costs;
     let peers = KINDS.iter().skip(1).map(|kind| kind.name());
     Ok(vec![
@@ -97,13 +100,16 @@ fn check_greeting(server: &Server) -> Result<(), Error> {
 
 /// How long a client rests between its requests.
 const REST: Duration = Duration::from_millis(1);
-/// How long a storm rages before it is measured in it.
+/// How long the sixteen clients run before the measurement begins.
 const RISING: Duration = Duration::from_millis(500);
 
-/// What a client that asks for the small file now and then has to wait, while sixteen others have programs run as fast as they can.
+/// How long a client that requests the small file now and then has to wait, while sixteen others
+/// make the server run programs as fast as possible.
 ///
-/// The programs share the server's core, as they share all cores of any machine once there are enough of them. So what is measured is how long a queue for
-/// that core a server makes itself stand in. The client rests between its requests: one that asked on and on would hardly ask in the bad moments.
+/// The programs share the server's core, as they share all cores of any machine once there are
+/// enough of them. So the row measures how long a server waits for that core because of its own
+/// programs. The client rests between its requests: without a rest, it would rarely send a request
+/// in the bad moments.
 pub(crate) fn storm(setting: &Setting) -> Result<Vec<Row>, Error> {
     let mut idle = ["idle", "idle"].map(Figure::new);
     let figures = || KINDS.map(|kind| Figure::new(kind.name()));
@@ -150,7 +156,7 @@ pub(crate) fn storm(setting: &Setting) -> Result<Vec<Row>, Error> {
     Ok(rows.map(row).collect())
 }
 
-/// The median and the 99th percentile of what one client has to wait, in microseconds.
+/// The median and the 99th percentile of one client's waiting time, in microseconds.
 fn latencies(server: &Server, seconds: u32) -> Result<[f64; 2], Error> {
     let (mut stream, body) = (server.connect()?, body());
     let (mut latencies, mut buffer) = (Vec::new(), [0; 4096]);
@@ -176,15 +182,15 @@ fn latencies(server: &Server, seconds: u32) -> Result<[f64; 2], Error> {
     }
 }
 
-/// How many bytes the large answer has: those of the program's constant.
+/// The size of the large answer in bytes: the program's constant.
 const LARGE_LEN: usize = 1 << 30;
-/// How many bytes at its end say how much memory the program took.
+/// How many bytes at its end report the program's memory.
 const LAST_LEN: usize = 32;
 const GIB: f64 = (1_u64 << 30) as f64;
 const MIB: f64 = (1_u64 << 20) as f64;
 const KIB: f64 = 1024.0;
 
-/// 1 GiB that a program writes, to one client that takes it as fast as it can.
+/// A program writes 1 GiB to one client, which reads as fast as it can.
 pub(crate) fn large(setting: &Setting) -> Result<Vec<Row>, Error> {
     let kinds = [Kind::Kamea, Kind::Apache, Kind::Fcgiwrap];
     let figures = || kinds.map(|kind| Figure::new(kind.name()));
@@ -227,7 +233,7 @@ pub(crate) fn large(setting: &Setting) -> Result<Vec<Row>, Error> {
     ])
 }
 
-/// Gives how many seconds it took, and the most memory that the program had resident, in bytes.
+/// Returns the duration in seconds, and the peak resident memory of the program in bytes.
 fn download(server: &Server) -> Result<(f64, f64), Error> {
     let mut stream = server.connect()?;
     let (mut buffer, mut last, mut received) = (vec![0; 1 << 20], Vec::new(), 0);
@@ -243,7 +249,7 @@ fn download(server: &Server) -> Result<(f64, f64), Error> {
         last.drain(..last.len().saturating_sub(LAST_LEN));
     }
     let seconds = start.elapsed().as_secs_f64();
-    // The document and a head of at most so much.
+    // The document and a head with a size limit.
     if !(LARGE_LEN..LARGE_LEN + 4096).contains(&received) {
         return Err(format!("{}: {received} bytes of 1 GiB", server.kind.name()).into());
     }

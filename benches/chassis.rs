@@ -16,22 +16,22 @@ use crate::links::{Measure, measure};
 use crate::table::{Row, Target};
 use crate::{Error, Setting};
 
-/// How large the file is whose words are counted, in bytes.
+/// The size of the file whose words are counted, in bytes.
 const TEXT: u64 = 1 << 30;
 
-/// What it is made of.
+/// The text that it repeats.
 const LINE: &str = "a component is an async function over its ports; it knows nothing of who is at the other end\n";
 
 /// How much of the file is counted at a time, in bytes.
 const BLOCK: usize = 128 * 1024;
 
-/// How many listen to what is published.
+/// The number of subscribers.
 const SUBSCRIBERS: usize = 1000;
 const PUBLISHED: u64 = 2000;
-/// How many messages may wait for the slowest of them.
+/// How many messages may wait for the slowest subscriber.
 const PLANE: usize = 64;
 
-/// The time that it takes to count the words of a file of 1 GiB that is in memory, on all cores.
+/// The time to count the words of a file of 1 GiB in memory, on all cores.
 pub(crate) fn words(setting: &Setting) -> Result<Vec<Row>, Error> {
     let path = text(&setting.data)?;
     let expected = TEXT.div_ceil(LINE.len() as u64) * LINE.split_whitespace().count() as u64;
@@ -58,7 +58,7 @@ pub(crate) fn words(setting: &Setting) -> Result<Vec<Row>, Error> {
     }])
 }
 
-/// What a message costs for each of a thousand subscribers.
+/// The cost of a message for each of a thousand subscribers.
 pub(crate) fn backplane(setting: &Setting) -> Result<Vec<Row>, Error> {
     let contenders: [(_, Measure); 2] =
         [("Kamea", by_backplane), ("tokio broadcast", by_broadcast)];
@@ -70,7 +70,7 @@ pub(crate) fn backplane(setting: &Setting) -> Result<Vec<Row>, Error> {
     }])
 }
 
-/// The words of a part of a text, and whether it begins and ends in the middle of one.
+/// The number of words in a part of a text, and whether it begins and ends in the middle of a word.
 #[derive(Debug, Clone, Copy, Default)]
 struct Words {
     count: u64,
@@ -229,7 +229,7 @@ fn by_broadcast() -> Result<f64, Error> {
     runtime.spawn(async move {
         for message in 0..PUBLISHED {
             let _ = sender.send(message);
-            // It waits for nobody; who is a whole ring behind would miss messages.
+            // It does not wait: a subscriber that is a whole ring behind would miss messages.
             if message % (PLANE as u64 / 2) == 0 {
                 tokio::task::yield_now().await;
             }

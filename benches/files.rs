@@ -1,4 +1,4 @@
-//! The rows of what a file server does beside sending files: 304, listings, content codings.
+//! The rows of a file server's other work: 304, listings, content codings.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -10,13 +10,14 @@ use crate::server::{Kind, Server};
 use crate::table::{Row, Target};
 use crate::{Error, Setting};
 
-/// How many entries the listed folder has.
+/// The number of entries in the listed folder.
 const ENTRIES: usize = 1000;
 
-/// How many bytes the precompressed file has: as many as the small one, so that only the looking for it differs.
+/// The size of the precompressed file in bytes. It equals that of the small file, so that only the
+/// search for it differs.
 const CODED: &[u8] = &[0x1f; 1024];
 
-/// The files that these rows ask for.
+/// The files that these rows request.
 pub(crate) fn write_files(data: &Path) -> Result<(), Error> {
     let listed = data.join("listed");
     fs::create_dir_all(&listed)?;
@@ -59,7 +60,7 @@ fn etag_of_small(server: &Server) -> Result<String, Error> {
     Ok(etag.ok_or("a server without entity tags")?.to_owned())
 }
 
-/// A folder of a thousand entries, none of them an image.
+/// A folder of a thousand entries, without images.
 pub(crate) fn listing(setting: &Setting) -> Result<Vec<Row>, Error> {
     let ask = Ask {
         path: "/listed/",
@@ -74,7 +75,7 @@ pub(crate) fn listing(setting: &Setting) -> Result<Vec<Row>, Error> {
     }])
 }
 
-/// A file that lies beside another one, in gzip.
+/// A file with a gzip version beside it.
 pub(crate) fn precompressed(setting: &Setting) -> Result<Vec<Row>, Error> {
     let coded = Ask {
         path: "/page.txt",

@@ -1,10 +1,11 @@
-//! The floor server: what the system calls alone cost.
+//! The floor server: it shows the cost of the system calls alone.
 //!
-//! epoll, one recv and one send per wake-up, canned bytes with a body of 1 KiB, no parsing: a request is whatever
-//! ends in an empty line. No server that answers over a socket can be much cheaper.
+//! It uses epoll, one recv and one send per wake-up, a fixed answer with a body of 1 KiB, and no
+//! parsing: a request is anything that ends in an empty line. No server that answers over a socket
+//! can be much cheaper.
 //!
-//! `floor [--close]` listens on a free port of 127.0.0.1 and prints it; with `--close` it closes each connection
-//! after its first answer.
+//! `floor [--close]` listens on a free port of 127.0.0.1 and prints it. With `--close` it closes
+//! each connection after its first answer.
 
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
@@ -15,7 +16,7 @@ use rustix::io::Errno;
 use rustix::net::{self, RecvFlags, SendFlags, SocketFlags};
 
 const BUFFER_LEN: usize = 16 * 1024;
-/// How many answers are sent at once at most, to requests that came pipelined.
+/// How many answers are sent at once at most, to pipelined requests.
 const MAX_BATCH: usize = 64;
 const EVENTS: usize = 256;
 
@@ -30,7 +31,7 @@ fn main() -> std::io::Result<()> {
 struct Floor {
     epoll: OwnedFd,
     listener: OwnedFd,
-    /// By the number of the descriptor.
+    /// The connections, by the number of the descriptor.
     connections: Vec<Option<Connection>>,
     /// The answer, as many times as fit one send.
     answers: Vec<u8>,
@@ -40,7 +41,7 @@ struct Floor {
 
 struct Connection {
     socket: OwnedFd,
-    /// How many bytes of the terminator the last recv ended in.
+    /// How many bytes of the terminator were at the end of the last recv.
     matched: usize,
 }
 
@@ -99,7 +100,7 @@ impl Floor {
         Ok(())
     }
 
-    /// One recv and one send; false when the connection is to be closed.
+    /// Does one recv and one send. Returns false when the connection must be closed.
     fn answer(&mut self, fd: RawFd, buffer: &mut [u8]) -> bool {
         let Some(connection) = &mut self.connections[fd as usize] else {
             return true;
@@ -115,7 +116,8 @@ impl Floor {
             return true;
         }
         let answers = &self.answers[..requests * self.answer_len];
-        // A client that does not take its answers is dropped: the floor keeps no state of what it sends.
+        // A client that does not read its answers is dropped: the floor stores nothing that it
+        // could not send.
         let sent = net::send(&connection.socket, answers, SendFlags::NOSIGNAL);
         sent == Ok(answers.len()) && !self.close
     }

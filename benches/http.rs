@@ -1,11 +1,12 @@
-//! What the floor, the hyper peer and the harness agree on: the body, the canned answer, the line that says where a server listens.
+//! What the floor, the hyper peer and the harness share: the body, the fixed answer, the line with
+//! a server's address.
 
 use std::net::SocketAddr;
 
-/// How many bytes the small body has.
+/// The size of the small body in bytes.
 pub const BODY_LEN: usize = 1024;
 
-/// What ends a request without a body.
+/// The end of a request without a body.
 pub const REQUEST_END: &[u8] = b"\r\n\r\n";
 
 /// The small body: text that is the same for every server.
@@ -25,7 +26,7 @@ pub fn canned_response(close: bool) -> Vec<u8> {
     response
 }
 
-/// Prints where a server listens, in the shape that the harness waits for.
+/// Prints the address of a server, in the format that the harness expects.
 #[expect(clippy::print_stdout, reason = "the harness reads it")]
 pub fn announce(address: SocketAddr) {
     println!("Listening on {address}");

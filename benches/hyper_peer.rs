@@ -1,4 +1,4 @@
-//! The hyper peer: hyper 1 with the body in memory, on one thread, set up as fast as it goes.
+//! The hyper peer: hyper 1 with the body in memory, on one thread, set up for speed.
 //!
 //! It listens on a free port of 127.0.0.1 and prints it.
 
@@ -38,7 +38,8 @@ async fn answer(socket: TcpStream, body: Bytes) {
         response.headers_mut().insert(header::CONTENT_TYPE, text);
         async move { Ok::<_, Infallible>(response) }
     });
-    // The harness checks the answers; a client that goes away in mid-response is none of this server's business.
+    // The harness checks the answers. This server ignores clients that leave in the middle of a
+    // response.
     let _ = http1::Builder::new()
         .pipeline_flush(true)
         .serve_connection(TokioIo::new(socket), service)

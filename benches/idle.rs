@@ -1,4 +1,4 @@
-//! The rows of idle connections: what 9,000 of them take, and what they take from 64 busy ones.
+//! The rows of idle connections: the memory of 9,000 of them, and how much they slow 64 busy ones.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -15,7 +15,7 @@ use crate::{Error, Setting};
 const CONNECTIONS: usize = 9_000;
 const KIB: f64 = 1024.0;
 
-/// Each round has servers of its own, as memory once resident tends to stay so.
+/// Each round has servers of its own, because resident memory rarely shrinks.
 pub(crate) fn idle(setting: &Setting) -> Result<Vec<Row>, Error> {
     let kinds = [Kind::Kamea, Kind::Nginx];
     let figures = || {
@@ -58,7 +58,7 @@ pub(crate) fn idle(setting: &Setting) -> Result<Vec<Row>, Error> {
     ])
 }
 
-/// Opens the connections; each has had one request answered and then stays open.
+/// Opens the connections. Each has had one answer, and then stays open.
 fn open(server: &Server) -> Result<Vec<TcpStream>, Error> {
     let mut connections = Vec::with_capacity(CONNECTIONS);
     let (mut buffer, body) = ([0; 4096], body());
@@ -93,7 +93,7 @@ fn check_open(connections: &[TcpStream]) -> Result<(), Error> {
 fn settled(server: &Server) -> Result<f64, Error> {
     let mut last = server.resident()?;
     let mut same = 0;
-    // It is the lapse of time itself that shows a figure to be steady.
+    // Only the passage of time shows that a figure is steady.
     for _ in 0..100 {
         thread::sleep(Duration::from_millis(50));
         let now = server.resident()?;

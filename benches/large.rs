@@ -1,4 +1,4 @@
-//! The rows of the large file: 1 GiB to one client, its throughput and the memory that it takes.
+//! The rows of the large file: 1 GiB to one client, with throughput and memory.
 
 use std::io::{Read, Write};
 use std::time::Instant;
@@ -7,13 +7,13 @@ use crate::server::{Kind, Server};
 use crate::table::{Figure, Row, Target};
 use crate::{Error, Setting};
 
-/// How many bytes the large file has.
+/// The size of the large file in bytes.
 pub(crate) const LARGE_LEN: u64 = 1 << 30;
 const GIB: f64 = (1_u64 << 30) as f64;
 const MIB: f64 = (1_u64 << 20) as f64;
 const BUFFER_LEN: usize = 1 << 20;
 
-/// The whole file, over and over, to one client.
+/// The whole file, again and again, to one client.
 pub(crate) fn large_file(setting: &Setting) -> Result<Vec<Row>, Error> {
     let kinds = [Kind::Kamea, Kind::Nginx];
     let figures = || {
@@ -55,7 +55,7 @@ pub(crate) fn large_file(setting: &Setting) -> Result<Vec<Row>, Error> {
     ])
 }
 
-/// How many bytes each range has.
+/// The size of each range in bytes.
 const RANGE_LEN: u64 = 16 << 20;
 
 /// The same file, range by range, on one connection.
@@ -78,7 +78,7 @@ pub(crate) fn ranges(setting: &Setting) -> Result<Vec<Row>, Error> {
     }])
 }
 
-/// Gives how many seconds it took, from the first request to the last byte.
+/// Returns the seconds from the first request to the last byte.
 fn download_ranges(server: &Server) -> Result<f64, Error> {
     let mut stream = server.connect()?;
     let mut buffer = vec![0; BUFFER_LEN];
@@ -108,7 +108,7 @@ fn download_ranges(server: &Server) -> Result<f64, Error> {
     Ok(start.elapsed().as_secs_f64())
 }
 
-/// Gives how many seconds it took, from the request to the last byte.
+/// Returns the seconds from the request to the last byte.
 fn download(server: &Server) -> Result<f64, Error> {
     let mut stream = server.connect()?;
     let mut buffer = vec![0; BUFFER_LEN];
@@ -123,7 +123,7 @@ fn download(server: &Server) -> Result<f64, Error> {
         }
     }
     let seconds = start.elapsed().as_secs_f64();
-    // The file and a head of at most so much.
+    // The file and a head with a size limit.
     if !(LARGE_LEN..LARGE_LEN + 4096).contains(&received) {
         return Err(format!("{}: {received} bytes of 1 GiB", server.kind.name()).into());
     }

@@ -1,6 +1,8 @@
-//! The rows of whole frameworks: a message through a line of 1, 10 and 100 components, against actors, channels and threads.
+//! The rows of whole frameworks: a message through a line of 1, 10 and 100 components, compared
+//! with actors, channels and threads.
 //!
-//! Who can runs on one thread, as a flow does; the threads have one each. Where a mailbox has a bound it is that of Kamea's links.
+//! Contenders that can run on one thread do, as a flow does. The threads have one each. If a
+//! mailbox has a limit, it is that of Kamea's links.
 
 mod actors;
 mod axon;
@@ -15,10 +17,11 @@ use crate::links::{CAPACITY, each, measure, pass_on};
 use crate::table::{Row, Target};
 use crate::{Error, Setting};
 
-/// How many messages a line of one component gets; a longer one gets fewer, so that all take about as long.
+/// How many messages a line of one component gets. A longer line gets fewer, so that all take about
+/// as long.
 const MESSAGES: u64 = 2_000_000;
 
-/// Measures a line of so many components once: ns for each message and component.
+/// Measures a line of this many components once, in ns for each message and component.
 type Measure = fn(u64) -> Result<f64, Error>;
 
 const CONTENDERS: &[(&str, Measure)] = &[
@@ -32,7 +35,7 @@ const CONTENDERS: &[(&str, Measure)] = &[
     ("Axon", axon::axon),
 ];
 
-/// A line of one component, of ten, of a hundred.
+/// Lines of one component, of ten, of a hundred.
 pub(crate) fn lines(setting: &Setting) -> Result<Vec<Row>, Error> {
     let row = |(what, length, targets): (&'static str, u64, &[Target])| {
         let contenders: Vec<_> = CONTENDERS
@@ -60,12 +63,13 @@ pub(crate) fn lines(setting: &Setting) -> Result<Vec<Row>, Error> {
     .collect()
 }
 
-/// How many messages go through a line of so many components.
+/// How many messages go through a line of this many components.
 fn messages(length: u64) -> u64 {
     MESSAGES / (length + 1)
 }
 
-/// The figure of a line through which numbers from 0 have gone, once their sum has proved them to be all there.
+/// The figure of a line through which numbers from 0 have gone. Their sum proves that all of them
+/// arrived.
 fn figure(start: Instant, length: u64, sum: u64) -> Result<f64, Error> {
     let sent = messages(length);
     each(start, sent * length, sum, sent)

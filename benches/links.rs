@@ -11,12 +11,12 @@ use tokio::sync::mpsc;
 use crate::table::{Figure, Row, Target};
 use crate::{Error, Setting};
 
-/// How many messages the links hold, Kamea's and the peers' alike.
+/// The capacity of the links in messages, for Kamea and its peers alike.
 pub(crate) const CAPACITY: usize = 16;
 const MESSAGES: u64 = 500_000;
 const GRAPHS: u64 = 200_000;
 
-/// One message between workers, against bare flume between threads.
+/// One message between workers, compared with bare flume between threads.
 pub(crate) fn across(setting: &Setting) -> Result<Vec<Row>, Error> {
     let contenders: [(_, Measure); 2] = [("Kamea", between_workers), ("flume", between_threads)];
     Ok(vec![Row {
@@ -27,7 +27,7 @@ pub(crate) fn across(setting: &Setting) -> Result<Vec<Row>, Error> {
     }])
 }
 
-/// A message there and back between two workers, against tokio on two runtimes.
+/// A message there and back between two workers, compared with tokio on two runtimes.
 pub(crate) fn round_trip(setting: &Setting) -> Result<Vec<Row>, Error> {
     let contenders: [(_, Measure); 2] = [("Kamea", trips), ("tokio mpsc", trips_of_tokio)];
     Ok(vec![Row {
@@ -38,7 +38,8 @@ pub(crate) fn round_trip(setting: &Setting) -> Result<Vec<Row>, Error> {
     }])
 }
 
-/// Messages one way between two workers, over links of two capacities, against tokio on two runtimes.
+/// Messages in one direction between two workers, over links of two capacities, compared with tokio
+/// on two runtimes.
 pub(crate) fn one_way(setting: &Setting) -> Result<Vec<Row>, Error> {
     let row = |(what, capacity, most): (&'static str, usize, f64)| {
         let contenders: [(_, Box<dyn Fn() -> Result<f64, Error>>); 2] = [
@@ -88,7 +89,7 @@ pub(crate) fn template(setting: &Setting) -> Result<Vec<Row>, Error> {
 /// Measures once, in ns.
 pub(crate) type Measure = fn() -> Result<f64, Error>;
 
-/// Has the contenders measured in turn.
+/// Measures the contenders in turn.
 pub(crate) fn measure(
     setting: &Setting,
     contenders: &[(&'static str, impl Fn() -> Result<f64, Error>)],
@@ -106,7 +107,8 @@ pub(crate) fn measure(
     Ok(figures)
 }
 
-/// Nanoseconds of each of `count` since `start`, once `sum` has proved the numbers below `sent` to be all there.
+/// Nanoseconds for each of `count` since `start`. First checks `sum`, which proves that all numbers
+/// below `sent` arrived.
 pub(crate) fn each(start: Instant, count: u64, sum: u64, sent: u64) -> Result<f64, Error> {
     let elapsed = start.elapsed();
     if sum != sent * (sent - 1) / 2 {
@@ -115,7 +117,7 @@ pub(crate) fn each(start: Instant, count: u64, sum: u64, sent: u64) -> Result<f6
     Ok(elapsed.as_nanos() as f64 / count as f64)
 }
 
-/// Sends on what comes.
+/// Passes on each message.
 pub(crate) async fn pass_on(io: &mut Pipe<u64, u64>) -> Done {
     while let Some(message) = io.inbox.next().await {
         io.outbox.send(message).await?;
@@ -283,7 +285,7 @@ fn check_functions() -> Result<f64, Error> {
 }
 
 thread_local! {
-    /// The sum of what came to the ends of the graphs.
+    /// The sum of the messages at the ends of the graphs.
     static ARRIVED: Cell<u64> = const { Cell::new(0) };
 }
 

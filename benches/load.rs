@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::Error;
 use crate::server::Server;
 
-/// How the requests come.
+/// How requests use connections.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Manner {
     /// One after another on each connection.
@@ -28,20 +28,20 @@ impl Manner {
     }
 }
 
-/// What wrk did.
+/// The result of wrk.
 #[derive(Debug)]
 pub(crate) struct Load {
     pub(crate) requests: f64,
     pub(crate) per_second: f64,
 }
 
-/// What is asked for.
+/// The target of the requests.
 #[derive(Debug, Clone)]
 pub(crate) struct Ask {
     pub(crate) path: &'static str,
-    /// A field of the request, `Name: value`.
+    /// A header field of the request, `Name: value`.
     pub(crate) field: Option<String>,
-    /// How many connections ask at once.
+    /// The number of concurrent connections.
     pub(crate) connections: u32,
 }
 
@@ -54,7 +54,7 @@ impl Ask {
     };
 }
 
-/// Asks for something for so many seconds.
+/// Sends requests for this many seconds.
 pub(crate) fn run(server: &Server, ask: &Ask, manner: Manner, seconds: u32) -> Result<Load, Error> {
     let mut command = Command::new("wrk");
     let connections = format!("-c{}", ask.connections);

@@ -1,4 +1,4 @@
-//! What the system knows of a process: time, memory, limits.
+//! What the system knows about a process: time, memory, limits.
 
 use std::fs::read_to_string;
 use std::process::Child;
@@ -8,13 +8,16 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::Error;
 
-/// `USER_HZ`: the unit of times in /proc, which is fixed on every architecture that Linux still builds for.
+/// `USER_HZ`: the unit of times in /proc. It is the same on every architecture that Linux still
+/// supports.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// User and system time of all threads of a process until now, and of those children that it has waited for, in microseconds.
+/// User and system time until now, in microseconds, of all threads of a process and of the children
+/// that it has waited for.
 pub(crate) fn cpu_us(pid: u32) -> Result<f64, Error> {
     let stat = read_to_string(format!("/proc/{pid}/stat"))?;
-    // The name of the program, in parentheses, may hold anything; the state is the first field behind it.
+    // The name of the program, in parentheses, may contain anything. The state is the first field
+    // behind it.
     let (_, fields) = stat.rsplit_once(") ").ok_or("an odd /proc/PID/stat")?;
     let mut times = fields.split(' ').skip(11).map(str::parse::<f64>);
     let mut ticks = 0.0;
@@ -24,7 +27,7 @@ pub(crate) fn cpu_us(pid: u32) -> Result<f64, Error> {
     Ok(ticks / TICKS_PER_SECOND * 1e6)
 }
 
-/// A process, and all that descend from it now.
+/// A process, and all its present descendants.
 pub(crate) fn family(pid: u32) -> Result<Vec<u32>, Error> {
     let mut family = vec![pid];
     for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
@@ -36,7 +39,7 @@ pub(crate) fn family(pid: u32) -> Result<Vec<u32>, Error> {
     Ok(family)
 }
 
-/// A line of /proc/PID/status that is in kB, in bytes.
+/// A line of /proc/PID/status in kB, converted to bytes.
 pub(crate) fn memory(pid: u32, field: &str) -> Result<f64, Error> {
     let status = read_to_string(format!("/proc/{pid}/status"))?;
     let value = status
@@ -50,11 +53,11 @@ pub(crate) fn memory(pid: u32, field: &str) -> Result<f64, Error> {
 
 /// Asks a child, the leader of its process group, to end with its group.
 pub(crate) fn terminate(child: &Child) {
-    // Until it has been waited for, its number is its own.
+    // Until it has been waited for, its process id cannot be reused.
     let _ = kill_process_group(Pid::from_child(child), Signal::TERM);
 }
 
-/// Raises the number of files that the harness and its children may open to what they are allowed at all.
+/// Raises the limit of open files for the harness and its children to the hard limit.
 pub(crate) fn raise_file_limit() -> Result<Option<u64>, Error> {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(
@@ -71,7 +74,7 @@ pub(crate) fn raise_file_limit() -> Result<Option<u64>, Error> {
 pub(crate) fn leave_the_servers_core() -> Result<(), Error> {
     let cores = std::thread::available_parallelism()?.get();
     let mut set = CpuSet::new();
-    // A machine with a single core has no other to go to.
+    // On a machine with a single core there is no other core.
     for core in 1.min(cores - 1)..cores {
         set.set(core);
     }

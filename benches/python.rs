@@ -1,23 +1,23 @@
-//! A virtual environment of Python, with what the peers need from PyPI.
+//! A virtual environment of Python, with the packages from PyPI that the peers need.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Error;
 
-/// What is installed, and what is there once it is.
+/// The packages, and a file that shows that each is installed.
 const PACKAGES: [(&str, &str); 3] = [
     ("gunicorn", "bin/gunicorn"),
     ("granian", "bin/granian"),
     ("kamaelia-axon", "axon"),
 ];
 
-/// Where it is, beside the folder that the servers serve.
+/// Its path, beside the folder that the servers serve.
 pub(crate) fn environment(data: &Path) -> PathBuf {
     data.with_file_name("bench-venv")
 }
 
-/// Makes the environment, unless it is there.
+/// Makes the environment, unless it exists.
 pub(crate) fn make_environment(folder: &Path) -> Result<(), Error> {
     let is_there = |(_, file): &(_, &str)| folder.join(file).exists();
     if PACKAGES.iter().all(is_there) {
@@ -28,12 +28,12 @@ pub(crate) fn make_environment(folder: &Path) -> Result<(), Error> {
     run(Command::new(folder.join("bin/pip"))
         .args(["install", "-q"])
         .args(names))?;
-    // It installs no program that would show that it is there.
+    // It installs no program that would show that it is installed.
     std::fs::write(folder.join("axon"), "")?;
     Ok(())
 }
 
-/// Runs a program; gives what it says.
+/// Runs a program. Returns its output.
 pub(crate) fn run(command: &mut Command) -> Result<String, Error> {
     let output = command.output()?;
     if output.status.success() {

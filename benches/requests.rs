@@ -1,4 +1,4 @@
-//! The rows of CPU per request: a file of 1 KiB, asked for in three manners.
+//! The rows of CPU per request: a file of 1 KiB, requested in three ways.
 
 use crate::load::{self, Ask, Manner};
 use crate::server::{Kind, Server};
@@ -37,14 +37,14 @@ fn row(what: &'static str, figures: Vec<Figure>, targets: Vec<Target>) -> Row {
     }
 }
 
-/// All servers ask for the small file.
+/// All servers serve the small file.
 fn measure(setting: &Setting, manner: Manner, close: bool) -> Result<Vec<Figure>, Error> {
     let kinds = [Kind::Kamea, Kind::Floor { close }, Kind::Hyper, Kind::Nginx];
     let contenders = kinds.map(|kind| (kind.name(), kind, Ask::SMALL));
     cpu_per_request(setting, &contenders, manner)
 }
 
-/// All servers run at once and take turns, so that what disturbs the machine disturbs them alike.
+/// All servers run at once and take turns, so that disturbances of the machine affect them alike.
 pub(crate) fn cpu_per_request(
     setting: &Setting,
     contenders: &[(&'static str, Kind, Ask)],

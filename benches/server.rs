@@ -1,4 +1,4 @@
-//! The servers that are measured: how they are started, checked, and stopped whatever happens.
+//! The servers under test: how they are started, checked, and always stopped.
 
 mod cgi_peers;
 
@@ -14,18 +14,18 @@ use kamea_benches::http::body;
 
 use crate::{Error, process, python};
 
-/// The core that servers run on; the load comes from the other.
+/// The core that servers run on. The load comes from the other one.
 const CORE: &str = "0";
-/// What the servers of Python applications serve.
+/// The Python application that the servers run.
 const APPLICATION: &str = "bench_application:app";
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 
-/// Which server.
+/// The kind of server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// `spidey`, with one worker.
     Kamea,
-    /// The floor server; it closes after each answer if told so.
+    /// The floor server. It may close after each answer.
     Floor {
         /// Whether it closes each connection after its answer.
         close: bool,
@@ -34,13 +34,13 @@ pub(crate) enum Kind {
     Hyper,
     /// nginx, with one worker process.
     Nginx,
-    /// `spidey` before a Python application.
+    /// `spidey` in front of a Python application.
     KameaWsgi,
     /// gunicorn, with one sync worker.
     Gunicorn,
     /// Granian, with one worker.
     Granian,
-    /// The same, with fcgiwrap to run programs.
+    /// nginx, with fcgiwrap to run programs.
     Fcgiwrap,
     /// Apache's event MPM, with one process for requests and `mod_cgid` to run programs.
     Apache,
@@ -64,12 +64,12 @@ impl Kind {
     }
 }
 
-/// A server that runs; dropping it stops it.
+/// A running server. Dropping it stops it.
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) kind: Kind,
     pub(crate) address: SocketAddr,
-    /// Those of its processes that the harness has started.
+    /// The processes that the harness has started.
     children: Vec<Child>,
     /// All its processes.
     pids: Vec<u32>,
@@ -139,11 +139,11 @@ impl Server {
     ) -> Result<Self, Error> {
         let mut command = pinned(Path::new("nginx"));
         command.args(["-e", "stderr", "-c"]).arg(config);
-        // nginx listens before it starts its worker, and says at level `notice` when it does that.
+        // nginx listens before it starts its worker, and reports the start at level `notice`.
         Self::start_peer(kind, address, command, "start worker process ", others)
     }
 
-    /// A peer that says `ready` on its standard error; and the children that it needs.
+    /// A peer that prints `ready` on its standard error, and the children that it needs.
     fn start_peer(
         kind: Kind,
         address: SocketAddr,
@@ -201,7 +201,7 @@ impl Server {
         }
     }
 
-    /// Fails unless the server answers with the body that every server is to answer with.
+    /// Fails unless the server answers with the body that every server must return.
     fn check(&self) -> Result<(), Error> {
         let mut stream = self.connect()?;
         let request = format!("GET /small.txt HTTP/1.1\r\nHost: {}\r\n\r\n", self.address);
@@ -235,7 +235,7 @@ impl Server {
         self.pids.iter().map(|&pid| process::cpu_us(pid)).sum()
     }
 
-    /// What of its memory is resident, in bytes.
+    /// Its resident memory, in bytes.
     pub(crate) fn resident(&self) -> Result<f64, Error> {
         self.pids
             .iter()
@@ -243,7 +243,7 @@ impl Server {
             .sum()
     }
 
-    /// The most of its memory that ever was resident, in bytes.
+    /// Its peak resident memory, in bytes.
     pub(crate) fn peak_resident(&self) -> Result<f64, Error> {
         self.pids
             .iter()
@@ -256,11 +256,11 @@ impl Drop for Server {
     fn drop(&mut self) {
         for child in &mut self.children {
             match self.kind {
-                // Ours are one process each; killed, they end even if they hang.
+                // Ours are one process each. If they are killed, they end even if they hang.
                 Kind::Kamea | Kind::KameaWsgi | Kind::Floor { .. } | Kind::Hyper => {
                     drop(child.kill());
                 }
-                // fcgiwrap leaves its processes behind, the others end theirs if they are asked; they do so at once.
+                // fcgiwrap leaves its processes behind. The others end theirs on request, at once.
                 _ => process::terminate(child),
             }
         }
@@ -270,7 +270,8 @@ impl Drop for Server {
     }
 }
 
-/// A command that runs on the servers' core, in a process group of its own, and gets a SIGTERM when the harness dies.
+/// A command that runs on the servers' core, in a process group of its own. It gets a SIGTERM when
+/// the harness dies.
 fn pinned(program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "TERM", "taskset", "-c", CORE]);
@@ -292,7 +293,7 @@ pub(crate) fn program(name: &str) -> Result<PathBuf, Error> {
     }
 }
 
-/// Reads lines until one says `what`; gives the word after it.
+/// Reads lines until one contains `what`. Returns the word after it.
 fn wait_for<R: BufRead>(mut lines: R, kind: Kind, what: &str) -> Result<(String, R), Error> {
     let mut said = String::new();
     loop {
@@ -308,12 +309,12 @@ fn wait_for<R: BufRead>(mut lines: R, kind: Kind, what: &str) -> Result<(String,
     }
 }
 
-/// Reads on, so that the server never waits for its log.
+/// Continues to read, so that the server never waits for its log.
 fn drain(mut lines: impl Read + Send + 'static) {
     std::thread::spawn(move || io::copy(&mut lines, &mut io::sink()));
 }
 
-/// The folder for what a peer needs beside the data.
+/// The folder for what a peer needs besides the data.
 fn run_folder(data: &Path, name: &str) -> io::Result<PathBuf> {
     let run = data.with_file_name(name);
     std::fs::create_dir_all(&run)?;
@@ -324,9 +325,10 @@ fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind("127.0.0.1:0")?.local_addr()
 }
 
-/// nginx as fast as it goes: sendfile, cached descriptors, no access log. `more` is what is different for some paths.
+/// nginx set up for speed: sendfile, cached descriptors, no access log. `more` is the configuration
+/// for some paths.
 fn nginx_config(run: &Path, data: &Path, address: SocketAddr, more: &str) -> String {
-    // The worker must be able to read the files of whoever runs the harness.
+    // The worker must be able to read the files of the user that runs the harness.
     let user = if rustix::process::geteuid().is_root() {
         "user root root;\n"
     } else {

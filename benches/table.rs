@@ -1,8 +1,8 @@
-//! Rows, medians, targets, and the table that they make.
+//! Rows, medians, targets, and the table of them.
 
 use std::fmt;
 
-/// What one contender reached in one row, over all rounds.
+/// The results of one contender in one row, over all rounds.
 #[derive(Debug, Default)]
 pub(crate) struct Figure {
     pub(crate) of: &'static str,
@@ -17,7 +17,8 @@ impl Figure {
         }
     }
 
-    /// The median of the rounds; of an even number of them, the lower of the two in the middle.
+    /// The median of the rounds. For an even number of rounds, it is the lower of the two in the
+    /// middle.
     pub(crate) fn median(&self) -> f64 {
         let mut sorted = self.rounds.clone();
         sorted.sort_by(f64::total_cmp);
@@ -40,20 +41,20 @@ impl fmt::Display for Figure {
     }
 }
 
-/// What is to be reached.
+/// The target of a row.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Target {
-    /// So much at most, in the row's unit.
+    /// At most this value, in the row's unit.
     Most(f64),
-    /// So many times the figure of this peer at most.
+    /// At most this many times the figure of this peer.
     MostOf(f64, &'static str),
-    /// So many times the figure of this peer at least.
+    /// At least this many times the figure of this peer.
     LeastOf(f64, &'static str),
-    /// At most so many times the least of the peers.
+    /// At most this many times the smallest figure of the peers.
     MostOfLeast(f64),
 }
 
-/// A row: the first figure is Kamea's, the others are its peers'.
+/// A row: the first figure is Kamea's, the others are those of its peers.
 #[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) what: &'static str,
@@ -63,7 +64,7 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// The value that a target speaks of, how it reads, and whether it was reached.
+    /// The value that a target refers to, its text, and whether it was reached.
     fn verdict(&self, target: Target) -> (String, String, bool) {
         let kamea = self.figures.first().map_or(f64::NAN, Figure::median);
         let ratio = |peer| {
@@ -102,7 +103,7 @@ impl Row {
     }
 }
 
-/// Writes the rows as a Markdown table whose columns line up.
+/// Writes the rows as a Markdown table with aligned columns.
 pub(crate) fn markdown(rows: &[Row]) -> String {
     let mut lines =
         vec![["what", "Kamea", "peers", "ratio", "target", "verdict"].map(String::from)];

@@ -1,4 +1,4 @@
-//! What it costs to make load: `thor` beside wrk, over the same connections to the floor server.
+//! The cost of generating load: `thor` beside wrk, over the same connections to the floor server.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use crate::server::{Kind, Server, program};
 use crate::table::{Figure, Row, Target};
 use crate::{Error, Setting, process};
 
-/// CPU of the client for each request, user and system.
+/// CPU time of the client for each request, user and system.
 pub(crate) fn thor(setting: &Setting) -> Result<Vec<Row>, Error> {
     let row = |what, manner| -> Result<Row, Error> {
         Ok(Row {
@@ -38,7 +38,7 @@ fn measure(setting: &Setting, manner: Manner) -> Result<Vec<Figure>, Error> {
     Ok(figures)
 }
 
-/// What this process and its children have computed for each of the requests that one of them makes.
+/// The CPU time of this process and its children for each request that one of them makes.
 fn cpu_per_request(make: impl FnOnce() -> Result<f64, Error>) -> Result<f64, Error> {
     let before = process::cpu_us(std::process::id())?;
     let requests = make()?;

@@ -1,4 +1,5 @@
-//! The row of WSGI: an application that answers at once, behind Kamea, gunicorn's sync worker and Granian, each with one Python process.
+//! The row of WSGI: an application that answers at once, behind Kamea, gunicorn's sync worker and
+//! Granian, each with one Python process.
 
 use std::fs;
 
@@ -20,7 +21,8 @@ def app(environ, start_response):
     return [BODY]
 ";
 
-/// Requests per second, one after another on each connection; gunicorn's sync worker has a connection for each.
+/// Requests per second, one after another on each connection. gunicorn's sync worker has one
+/// connection for each request.
 pub(crate) fn wsgi(setting: &Setting) -> Result<Vec<Row>, Error> {
     make_environment(&environment(&setting.data))?;
     fs::write(setting.data.join("bench_application.py"), APPLICATION)?;

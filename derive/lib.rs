@@ -1,4 +1,5 @@
-//! The derive macro behind `#[derive(Ports)]` of Kamea; used through `kamea::Ports`, and documented there.
+//! The derive macro behind `#[derive(Ports)]` of Kamea. Use it through `kamea::Ports`, which
+//! documents it.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
@@ -70,7 +71,8 @@ fn expand(input: &DeriveInput) -> Result<TokenStream, Error> {
     })
 }
 
-/// The kernel names itself `kamea` too (`extern crate self`), so one path serves inside and outside of it.
+/// The kernel calls itself `kamea` too (`extern crate self`), so one path works inside and outside
+/// of it.
 fn kamea_path() -> TokenStream {
     quote!(::kamea)
 }

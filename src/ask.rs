@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   asker ──┐  calls          ┌───────┐
-//!   asker ──┴──────▶ queue ──▶│ store │     each call brings the way back for its answer
+//!   asker ──┴──────▶ queue ──▶│ store │     each call carries the sender for its answer
 //!                             └───────┘
 //! ```
 

@@ -1,3 +1,3 @@
-//! What the tools that measure have in common: reports.
+//! Reports: the common part of the measuring tools.
 
 pub mod report;

@@ -1,4 +1,5 @@
-//! Lines of actors. Each sends on what it gets; the last adds up, and says what it was when the sender has nothing more.
+//! Lines of actors. Each passes on what it gets. The last adds up, and reports the sum when the
+//! sender has finished.
 
 use std::time::Instant;
 
@@ -12,7 +13,7 @@ use tokio::sync::oneshot;
 use super::{CAPACITY, figure, messages};
 use crate::Error;
 
-/// What travels: a number, or the end.
+/// A message: a number, or the end.
 #[derive(Debug, Clone, Copy)]
 enum Message {
     Number(u64),
@@ -23,7 +24,7 @@ impl actix::Message for Message {
     type Result = ();
 }
 
-/// An actor of the line, whose address of the next is `A`.
+/// An actor of the line. `A` is the address type of the next one.
 struct Stage<A> {
     next: Option<A>,
     sum: u64,
@@ -59,7 +60,7 @@ impl<A> Stage<A> {
     }
 }
 
-/// The numbers, and the end behind them.
+/// The numbers, followed by the end.
 fn all(length: u64) -> impl Iterator<Item = Message> {
     let numbers = (0..messages(length)).map(Message::Number);
     numbers.chain([Message::End])
@@ -85,7 +86,7 @@ impl Handler<Message> for ActixNext {
     }
 }
 
-/// Messages are sent without waiting: its mailboxes have no bound for those.
+/// Messages are sent without waiting: its mailboxes have no limit for those.
 pub(super) fn actix(length: u64) -> Result<f64, Error> {
     System::new().block_on(async {
         let (ended, end) = oneshot::channel();
@@ -177,7 +178,7 @@ impl RactorActor for RactorLine {
     }
 }
 
-/// Its mailboxes have no bound.
+/// Its mailboxes have no limit.
 pub(super) fn ractor(length: u64) -> Result<f64, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()

@@ -8,7 +8,7 @@ use crate::python::{environment, make_environment, run};
 
 const PROGRAM: &str = include_str!("axon.py");
 
-/// It gets that many times fewer messages, so that it takes no longer than the others do.
+/// It gets this many times fewer messages, so that it takes no longer than the others.
 const FEWER: u64 = 200;
 
 pub(super) fn axon(length: u64) -> Result<f64, Error> {

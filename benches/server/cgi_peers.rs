@@ -1,4 +1,5 @@
-//! The peers that run programs: how they are configured and started. Each has a configuration of its own and reads none of the system's.
+//! The peers that run programs: how they are configured and started. Each has a configuration of
+//! its own, and ignores that of the system.
 
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -9,14 +10,14 @@ use std::process::Stdio;
 use super::{Kind, Server, free_address, nginx_config, pinned, run_folder};
 use crate::Error;
 
-/// How many programs fcgiwrap runs at once: as many as `spidey` does unless it is told otherwise.
+/// How many programs fcgiwrap runs at once: the default of `spidey`.
 const AT_ONCE: &str = "32";
 
 /// nginx in front of fcgiwrap, which gets its socket from the harness, as its standard input.
 pub(super) fn start_fcgiwrap(data: &Path) -> Result<Server, Error> {
     let (address, run) = (free_address()?, run_folder(data, "nginx-fcgiwrap")?);
     let socket = run.join("fcgiwrap.sock");
-    // One of an earlier run.
+    // A socket of an earlier run.
     let _ = std::fs::remove_file(&socket);
     let listener = OwnedFd::from(UnixListener::bind(&socket)?);
     let mut command = pinned(Path::new("fcgiwrap"));
@@ -30,7 +31,7 @@ pub(super) fn start_fcgiwrap(data: &Path) -> Result<Server, Error> {
     Server::start_with_nginx(Kind::Fcgiwrap, address, &config, vec![fcgiwrap])
 }
 
-/// What nginx passes on, without the file in which it would keep what a client is too slow for.
+/// The part of nginx that passes requests on, without the temporary file for slow clients.
 fn nginx_location(socket: &Path) -> String {
     format!(
         "location /cgi-bin/ {{ fastcgi_pass unix:{}; fastcgi_buffers 16 64k; fastcgi_max_temp_file_size 0;
@@ -44,7 +45,7 @@ fn nginx_location(socket: &Path) -> String {
     )
 }
 
-/// Apache with as many threads as there may be connections, and nothing loaded that is not needed.
+/// Apache with as many threads as there may be connections, and only the modules that it needs.
 pub(super) fn start_apache(data: &Path) -> Result<Server, Error> {
     let (address, run) = (free_address()?, run_folder(data, "apache")?);
     let config = run.join("apache.conf");
@@ -56,7 +57,7 @@ pub(super) fn start_apache(data: &Path) -> Result<Server, Error> {
 }
 
 fn apache_config(run: &Path, data: &Path, address: SocketAddr) -> String {
-    // It serves nothing as root, so that the data must be readable by everybody.
+    // It serves nothing as root, so everybody must be able to read the data.
     let user = if rustix::process::geteuid().is_root() {
         "User nobody\nGroup nogroup\n"
     } else {
@@ -95,7 +96,7 @@ ScriptAlias /cgi-bin/ {data}/cgi-bin/
     )
 }
 
-/// lighttpd as it comes: one process that starts the programs itself.
+/// lighttpd with its defaults: one process that starts the programs itself.
 pub(super) fn start_lighttpd(data: &Path) -> Result<Server, Error> {
     let (address, run) = (free_address()?, run_folder(data, "lighttpd")?);
     let config = run.join("lighttpd.conf");

@@ -1,4 +1,4 @@
-//! What askers may rely on.
+//! The guarantees for askers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +17,7 @@ async fn double(io: &mut Sink<Call<u64, u64>>) -> Done {
     Ok(())
 }
 
-/// A graph that asks, and says whether all answers were right.
+/// A graph that asks, and reports whether all answers were right.
 fn asking(asker: Asker<u64, u64>, count: u64) -> (Graph, Receiver<bool>) {
     let mut graph = Graph::new("asking");
     let ask = graph.add("ask", async move |io: &mut Source<bool>| {
@@ -125,7 +125,7 @@ fn a_stop_waits_for_no_asker_that_does_not_ask() {
     }
 }
 
-/// In whatever order graphs are stopped, what still drains is answered.
+/// In every order in which graphs are stopped, questions that still drain get an answer.
 #[test]
 fn what_drains_while_a_scheduler_stops_is_still_answered() {
     for seed in 0..200 {

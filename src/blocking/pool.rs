@@ -223,7 +223,7 @@ mod tests {
         });
     }
 
-    /// As many jobs as there are threads, each of which waits for another job.
+    /// As many jobs as there are threads. Each of them waits for another job.
     #[test]
     fn jobs_that_wait_for_jobs_come_to_their_ends() {
         let inside = |n| park_on(unblock(move || n));

@@ -224,8 +224,8 @@ mod tests {
 
     use crate::census::tests::sample;
 
-    /// The words of the language, as its lexer takes them apart: strings without their quotes, the
-    /// rest as it is.
+    /// Splits the text into tokens, as the lexer of the language does: strings without their
+    /// quotes, the rest unchanged.
     fn tokens(text: &str) -> Vec<String> {
         let mut tokens = Vec::new();
         let mut chars = text.chars().peekable();
@@ -269,7 +269,7 @@ mod tests {
         tokens
     }
 
-    /// Checks the statements of a graph against the grammar; gives its nodes and edges.
+    /// Checks the statements of a graph against the grammar. Returns its nodes and edges.
     fn parse(tokens: &[String]) -> (HashSet<&str>, Vec<(&str, &str)>) {
         let words: Vec<&str> = tokens.iter().map(String::as_str).collect();
         assert_eq!(words[..3], ["digraph", "census", "{"]);
@@ -301,7 +301,7 @@ mod tests {
         (nodes, edges)
     }
 
-    /// `"[" ID "=" ID { "," ID "=" ID } "]" ";"`; gives what is behind it.
+    /// `"[" ID "=" ID { "," ID "=" ID } "]" ";"`. Returns the rest.
     fn attributes(words: &[&str], mut at: usize) -> usize {
         loop {
             assert_eq!(words[at + 2], "=", "{:?}", &words[at..at + 4]);

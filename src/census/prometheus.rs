@@ -249,8 +249,8 @@ mod tests {
         value: f64,
     }
 
-    /// Reads a line as the format says: `metric_name ["{" label_name "=" `"` label_value `"` { ","
-    /// ... } "}"] value`.
+    /// Parses a line of the format: `metric_name ["{" label_name "=" `"` label_value `"` { "," ...
+    /// } "}"] value`.
     fn parse(line: &str) -> Series<'_> {
         let end = line.find(['{', ' ']).unwrap();
         let (name, mut rest) = line.split_at(end);

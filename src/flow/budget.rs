@@ -1,4 +1,4 @@
-//! How much a flow may do before it yields to the other work of its thread: other flows, timers,
+//! Limits what a flow may do before it yields to the other work of its thread: other flows, timers,
 //! sockets, jobs, a census.
 //!
 //! The budget counts polls and messages. When a number of them is used up, it looks at the clock. A

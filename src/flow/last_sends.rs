@@ -67,8 +67,8 @@ mod tests {
         }
     }
 
-    /// Two wait for space in a link of two, both messages are taken, and the first, which alone has
-    /// been woken, is stopped.
+    /// Two sends wait for space in a link of two. Both messages are taken. Then the first send, the
+    /// only one that was woken, is stopped.
     #[test]
     fn the_last_send_of_a_source_leaves_the_space_behind_it_to_the_next() {
         let terms = Terms {

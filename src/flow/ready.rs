@@ -134,13 +134,13 @@ impl ReadySet {
         self.bits.word(component / WORD).get() & 1 << (component % WORD) != 0
     }
 
-    /// Has `waker` called at the next wake-up. To be called before
-    /// [`gather_woken`](Self::gather_woken), so that none is missed.
+    /// Registers `waker` for the next wake-up. Call it before [`gather_woken`](Self::gather_woken),
+    /// so that no wake-up is missed.
     pub(crate) fn register(&self, waker: &Waker) {
         self.woken.flow.register(waker);
     }
 
-    /// Adds what was woken from outside since the last time.
+    /// Adds the components woken from outside since the last call.
     pub(crate) fn gather_woken(&self) {
         for (woken, ready) in self.woken.bits.words().zip(self.bits.words()) {
             if woken.load(Ordering::Acquire) != 0 {
@@ -154,7 +154,7 @@ impl ReadySet {
         }
     }
 
-    /// Whether a component is about to be polled, or was woken from outside.
+    /// Whether a component must be polled, or was woken from outside.
     pub(crate) fn will_poll(&self, component: usize) -> bool {
         let woken = self.woken.bits.word(component / WORD);
         let is_woken = woken.load(Ordering::Acquire) & 1 << (component % WORD) != 0;
@@ -189,7 +189,7 @@ impl Woken {
     }
 }
 
-/// Wakes the flow, and none of its components.
+/// Wakes the flow, but none of its components.
 impl Wake for Woken {
     fn wake(self: Arc<Self>) {
         self.flow.wake();
@@ -200,9 +200,8 @@ impl Wake for Woken {
     }
 }
 
-/// How to wake the task that a flow runs in. It hardly ever is another task than the last time, and
-/// hardly ever do two threads ask at once, so that a lock costs less than a waker that is handed
-/// over anew for every wake-up.
+/// How to wake the task that a flow runs in. The task rarely changes, and two threads rarely ask at
+/// once. So a lock costs less than passing a new waker for every wake-up.
 #[derive(Debug, Default)]
 struct FlowWaker(Mutex<Option<Waker>>);
 
@@ -240,8 +239,8 @@ impl Wake for ComponentWaker {
     }
 }
 
-/// The component that is being polled on this thread, so that a link inside its flow can note it by
-/// number instead of cloning its waker. The addresses are compared and never followed.
+/// The component that is being polled on this thread. A link inside its flow records it by number
+/// instead of cloning its waker. The addresses are compared and never dereferenced.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Turn {
     ready: *const ReadySet,
@@ -267,13 +266,14 @@ impl Turn {
         }
     }
 
-    /// Makes this the current turn; gives back the one before, to be entered again afterwards.
+    /// Makes this the current turn. Returns the previous one, to be restored afterwards.
     pub(crate) fn enter(self) -> Self {
         TURN.replace(self)
     }
 }
 
-/// How often the component of this flow that is being polled has been; 0 outside of the flow.
+/// How often the component of this flow that is being polled has been polled; 0 outside of the
+/// flow.
 pub(crate) fn polls_of(ready: &Rc<ReadySet>) -> u64 {
     let turn = TURN.get();
     if turn.ready == Rc::as_ptr(ready) {
@@ -283,12 +283,12 @@ pub(crate) fn polls_of(ready: &Rc<ReadySet>) -> u64 {
     }
 }
 
-/// Who waits at a link inside a flow.
+/// A waiter at a link inside a flow.
 #[derive(Debug, Clone)]
 pub(crate) enum Waiter {
     /// A component of the flow itself.
     Component(usize),
-    /// Anything else that can wait: a combinator with wakers of its own, another flow, a test.
+    /// Any other waiter: a combinator with wakers of its own, another flow, a test.
     Other(Waker),
 }
 
@@ -310,7 +310,7 @@ impl Waiter {
     }
 }
 
-/// Wakes who may have a waker of its own making. If that panics, it is no fault of the component
+/// Wakes a waiter that may have a custom waker. If that panics, it is not a fault of the component
 /// that wakes it.
 pub(crate) fn wake_caught(waker: Waker) {
     if let Err(cause) = caught(|| waker.wake()) {
@@ -325,8 +325,8 @@ mod tests {
 
     use super::*;
 
-    /// Whatever the order in which two threads wake components and the flow looks, it learns of
-    /// both and rests not before.
+    /// In every order in which two threads wake components and the flow looks, the flow sees both
+    /// before it rests.
     #[test]
     fn loom_no_wake_up_is_lost() {
         loom::model(|| {

@@ -1,4 +1,4 @@
-//! A flow that always has something to do leaves their share to others of its worker.
+//! A flow that always has work leaves the other flows of its worker their share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,8 +7,8 @@ use crate::{
     Done, Graph, Outbox, Pipe, Placement, Ports, Scheduler, Sink, Source, WorkerOptions, map,
 };
 
-/// How many messages an eager flow may pass on before its neighbour has its turn: more than 200
-/// microseconds are good for.
+/// How many messages an eager flow may pass on before its neighbour has its turn: more than fit
+/// into 200 microseconds.
 const MOST: u64 = 200_000;
 
 /// Passes on numbers as fast as it can, and counts them.
@@ -54,7 +54,7 @@ fn eager_across(capacity: usize, passed: &Arc<AtomicU64>) -> [Graph; 2] {
     [upstream, downstream]
 }
 
-/// The most messages between two turns of a neighbour that gives way each time.
+/// The most messages between two turns of a neighbour that yields each time.
 fn largest_gap(scheduler: &Scheduler, passed: &Arc<AtomicU64>) -> u64 {
     let passed = passed.clone();
     let mut graph = Graph::new("neighbour");
@@ -127,8 +127,8 @@ struct Two {
     right: Outbox<u64>,
 }
 
-/// Whatever comes before them in flow order, all components have their turns, and every message
-/// arrives in its order.
+/// With any components before them in flow order, all components have their turns, and all messages
+/// arrive in order.
 #[test]
 fn nothing_is_lost_where_flows_give_way() {
     const COUNT: u64 = 50_000;
@@ -189,7 +189,7 @@ fn flows_that_are_too_deep_for_the_stack_fail_and_say_what_to_do() {
     let text = error.to_string();
     assert!(text.contains("1048576 bytes"), "{text}");
     assert!(text.contains("`WorkerOptions::stack_size`"), "{text}");
-    // Nothing of it is left that would harm what comes after.
+    // It leaves nothing behind that would harm later work.
     scheduler.run(nested(5)).unwrap().wait().unwrap();
 }
 

@@ -1,4 +1,4 @@
-//! Which functions are fused, that nobody can tell, and whose a panic is.
+//! Which functions are fused, that this is invisible, and which component a panic belongs to.
 
 use crate::graph::Plan;
 use crate::testing::block_on;

@@ -1,5 +1,5 @@
-//! Graphs from outside: what is refused, in which order components run, and that nothing is lost on
-//! the way.
+//! Graphs from outside: which graphs are refused, in which order components run, and that nothing
+//! is lost on the way.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -131,7 +131,7 @@ fn a_circle_needs_a_feedback_link() {
         matches!(&error, GraphError::Circle { components, .. } if components.len() == 2),
         "{error}"
     );
-    // With one it drains once the source has ended and the circle has run empty.
+    // With one it drains once the source has ended and the circle is empty.
     testing::block_on(circle(true).unwrap()).unwrap();
 }
 
@@ -148,7 +148,7 @@ struct Tolerant {
     nowhere: Option<Outbox<u32>>,
 }
 
-/// Each is polled once: when it is, all that it waits for is there. And nobody else has a turn
+/// Each is polled once, when all that it waits for is there. No other component has a turn
 /// meanwhile.
 #[test]
 fn one_wake_up_takes_a_message_through_a_line_whatever_the_order_in_which_it_was_added() {
@@ -222,8 +222,8 @@ fn a_fault_stops_the_graph_unless_it_may_carry_on() {
     }
 }
 
-/// The last component of a line fails; what takes its fault still reaches the one that both of them
-/// feed.
+/// The last component of a line fails. The component that takes its fault still reaches the one
+/// that both of them feed.
 #[test]
 fn a_component_that_takes_faults_answers_in_its_place() {
     let mut graph = Graph::new("g");
@@ -283,7 +283,7 @@ fn a_graceful_stop_drains_what_was_accepted() {
     scheduler.stop(std::time::Duration::from_secs(10)).unwrap();
 }
 
-/// A stage of a random graph: what it does with what comes in.
+/// A stage of a random graph: how it handles its input.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Copy,
@@ -399,7 +399,7 @@ proptest! {
         for (source, count) in sources.iter().enumerate() {
             let mut numbers = by_source.remove(&source).unwrap_or_default();
             if has_split {
-                // Only a link keeps order; a message may overtake another on a different way.
+                // Only a link keeps order. A message may overtake another on a different path.
                 numbers.sort_unstable();
             }
             prop_assert_eq!(numbers, (0..*count).collect::<Vec<_>>());
@@ -408,7 +408,7 @@ proptest! {
     }
 }
 
-/// The ports of a component that ends a line, and whose end another one may follow.
+/// The ports of a component that ends a line, and whose end another component may follow.
 #[derive(Ports)]
 struct Ending {
     inbox: Inbox<u32>,

@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Against a plain list.
+        /// Compares it with a plain list.
         #[test]
         fn who_waits_keeps_its_place_whoever_leaves(acts in vec((0..4_u8, any::<usize>()), 0..300)) {
             let (mut line, mut list) = (Line::default(), Vec::new());

@@ -106,7 +106,7 @@ fn the_end_travels_upstream_with_the_message() {
     assert!(outboxes[0].is_closed());
 }
 
-/// As those do that a combinator polls by wakers of its own.
+/// Like waits that a combinator polls with wakers of its own.
 #[test]
 fn who_gives_up_its_wait_for_the_end_leaves_nothing_behind() {
     let terms = Terms {
@@ -175,7 +175,7 @@ fn across_threads_a_sender_hears_of_the_end() {
     waiting.join().unwrap();
 }
 
-/// Both kinds of link, of that capacity.
+/// Both kinds of link, with that capacity.
 fn both_kinds(capacity: usize) -> [(Outbox<u32>, Inbox<u32>); 2] {
     let (mut outboxes, inbox) = link(capacity, 1);
     let within = (outboxes.remove(0), inbox);
@@ -199,12 +199,12 @@ fn a_permit_holds_its_space_in_each_kind_of_link() {
             assert!(poll(next.as_mut()).is_pending());
             let mut behind = Box::pin(outbox.send(9));
             assert!(poll(behind.as_mut()).is_pending());
-            // One is used, and its message taken: the space is that of who waits next.
+            // One is used, and its message taken: its space belongs to the next wait.
             permits.remove(0).send(1).unwrap();
             assert!(poll(next.as_mut()).is_pending());
             assert_eq!(inbox.try_next(), Some(1));
             assert!(poll(behind.as_mut()).is_pending(), "it does not overtake");
-            // Who gives it up leaves it to the one behind.
+            // A cancelled wait leaves the space to the one behind it.
             drop(next);
             assert_eq!(poll(behind.as_mut()), Poll::Ready(Ok(())));
             drop(behind);
@@ -230,7 +230,7 @@ fn a_permit_hears_of_the_end_with_its_message_still_in_hand() {
     }
 }
 
-/// A hundred thousand wait for space, or for the end, and go again from the middle outwards.
+/// A hundred thousand wait for space, or for the end, and are cancelled from the middle outwards.
 #[test]
 fn to_wait_takes_the_same_however_many_wait() {
     let began = std::time::Instant::now();

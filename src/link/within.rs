@@ -59,7 +59,7 @@ struct State<T> {
     /// With exactly this many messages in the queue, a receive needs extra work: the queue is full,
     /// and a send may wait; or a [`CHUNK`] of messages must be counted.
     mark: usize,
-    /// The observers of each message. Usually there are none.
+    /// The observers of each message. Rarely used.
     watch: Option<Box<Watch<T>>>,
 }
 
@@ -305,7 +305,7 @@ impl<T> Queue<T> {
         if state.holders == 0 && !mutated("the end wakes nobody") {
             self.wake_reader(state);
         } else if state.holders == 1 {
-            // The last may be a circle.
+            // A circle may be what holds it open.
             drop(state);
             self.ready.look();
         }
@@ -323,8 +323,8 @@ impl<T> Queue<T> {
         waiting
             .into_iter()
             .for_each(|waiter| waiter.wake(&self.ready));
-        // A message may own anything, and may panic: it is dropped when nothing is borrowed and all
-        // have been told.
+        // A message may own anything, and its drop may panic. So it is dropped when nothing is
+        // borrowed and all have been woken.
         drop_each(undelivered);
     }
 
@@ -355,7 +355,7 @@ impl<T> State<T> {
         self.count(feed);
     }
 
-    /// A send begins or goes on to wait for space.
+    /// A send begins to wait for space, or continues to wait.
     fn wait(&mut self, waiter: Waiter, feed: usize, ticket: &mut Option<Ticket>) {
         match *ticket {
             Some(ticket) => {
@@ -374,7 +374,7 @@ impl<T> State<T> {
         }
     }
 
-    /// Finds out when there is nothing to be seen to.
+    /// Recomputes `quick` and `mark`.
     fn reckon(&mut self) {
         let (len, is_counting) = (self.messages.len(), self.is_counting());
         let is_simple = self.writers.is_empty() && self.watch.is_none();
@@ -392,7 +392,7 @@ impl<T> State<T> {
         };
     }
 
-    /// Whether it holds so many messages that they are counted.
+    /// Whether its capacity is so large that messages are counted.
     fn is_counting(&self) -> bool {
         self.capacity > CHUNK
     }
@@ -412,18 +412,18 @@ impl<T> State<T> {
         }
     }
 
-    /// All that wait for space or for the end. Mostly nobody does.
+    /// All waits for space or for the end. Usually empty.
     fn take_waiting(&mut self) -> Vec<Waiter> {
         let writers = self.writers.drain().filter_map(|writer| writer.waiter);
         writers.chain(self.watchers.drain()).collect()
     }
 
-    /// Who is to be woken because there is space again. It keeps its place until it has sent.
+    /// The send to wake when there is space again. It keeps its place until it has sent.
     fn first_writer(&mut self) -> Option<Waiter> {
         self.writers.first_mut()?.waiter.take()
     }
 
-    /// The next writer in line, if what just happened left space for it.
+    /// The next send in line, if the last operation left space for it.
     fn next_writer_with_space(&mut self) -> Option<Waiter> {
         if self.messages.len() < self.capacity {
             self.first_writer()
@@ -436,7 +436,7 @@ impl<T> State<T> {
 /// A wait for the end of an inbox. A cancelled wait is removed.
 pub(crate) struct ClosedWait<'a, T> {
     queue: &'a Queue<T>,
-    /// By which it is known, once it has been polled.
+    /// The key of the wait, once it has been polled.
     ticket: Option<Ticket>,
 }
 
@@ -477,10 +477,10 @@ impl<T> Drop for ClosedWait<'_, T> {
 
 /// A [`Queue`] of any message type.
 pub(crate) trait AnyQueue: Any + Counted {
-    /// How many hold the link open.
+    /// How many outboxes hold the link open.
     fn holders(&self) -> usize;
 
-    /// One that held it open no longer does.
+    /// An outbox that held it open no longer does.
     fn release(&self);
 }
 
@@ -515,13 +515,13 @@ impl<T: Message> Counted for Queue<T> {
 
     fn reader_waits(&self, polls: u64) -> bool {
         let state = self.state.borrow();
-        // If it was polled again and did not look here, it waits for something else by now.
+        // If it was polled again and did not look here, it now waits for something else.
         state.reader.is_some() && state.reader_polls == polls
     }
 
     fn each_writer(&self, then: &mut dyn FnMut(usize, Instant)) {
         let state = self.state.borrow();
-        // Who was woken is about to send.
+        // A send that was woken is about to send.
         let waiting = state
             .writers
             .iter()

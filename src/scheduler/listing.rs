@@ -112,7 +112,8 @@ mod tests {
 
     use super::*;
 
-    /// Ample for a debug build on a busy machine; a look at all others for each takes longer.
+    /// Ample for a debug build on a busy machine. If each graph checked all others, it would take
+    /// longer.
     #[test]
     fn a_hundred_thousand_are_listed_and_forgotten_in_a_time_that_grows_with_their_number() {
         let listing = Arc::new(Listing::default());

@@ -10,14 +10,14 @@ use super::{
 };
 use crate::{Done, End, Graph, GraphError, Pipe, Receiver, Sink, Source, blocking, unblock};
 
-/// Long enough for anything that is to happen at all.
+/// Long enough for anything that must happen.
 const AGES: Duration = Duration::from_secs(30);
 
 fn thread_name() -> String {
     thread::current().name().unwrap_or_default().to_owned()
 }
 
-/// A graph whose component says on which thread it runs.
+/// A graph whose component reports the thread that it runs on.
 fn where_it_runs() -> (Graph, Receiver<String>) {
     let mut graph = Graph::new("where");
     let say = graph.add("say", async |io: &mut Source<String>| {
@@ -46,7 +46,7 @@ fn copying() -> (Graph, crate::Sender<u32>, Receiver<u32>) {
     (graph, numbers, copies)
 }
 
-/// A graph of one component that takes no end.
+/// A graph of one component that does not end by itself.
 fn endless() -> Graph {
     let mut graph = Graph::new("endless");
     graph.add("wait", async |_: &mut NoPorts| {
@@ -105,7 +105,7 @@ fn a_stop_ends_the_sources_and_what_was_accepted_drains() {
         for number in 0.. {
             io.outbox.send(number).await?;
             if number == 1000 {
-                // Nothing more is to be sent; only the wish to stop ends this.
+                // Nothing more will be sent. Only the stop request ends this.
                 std::future::pending::<()>().await;
             }
         }
@@ -281,7 +281,7 @@ fn jobs_that_block_run_beside_each_other_and_their_panics_come_back() {
     assert!(fault.to_string().contains("in a job"), "{fault}");
 }
 
-/// A component that blocks its worker until the gate is opened, and says when it begins.
+/// A component that blocks its worker until the gate is opened, and reports when it begins.
 fn blocking_badly() -> (Graph, Arc<Barrier>, Arc<Barrier>) {
     let (begun, gate) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
     let (begin, open) = (begun.clone(), gate.clone());
@@ -346,7 +346,7 @@ fn a_component_that_blocks_its_worker_does_not_keep_the_drop_of_its_scheduler() 
 
 #[test]
 fn a_graph_that_has_not_come_to_its_end_is_told_from_one_that_has() {
-    // Cut off when its scheduler is dropped.
+    // Dropped before its end, because its scheduler is dropped.
     let scheduler = Scheduler::with_workers(1);
     let workers = scheduler.workers().clone();
     let (waited, until) = (scheduler.run(endless()), scheduler.run(endless()));
@@ -361,7 +361,7 @@ fn a_graph_that_has_not_come_to_its_end_is_told_from_one_that_has() {
     let finished = crate::testing::block_on(finished.finished());
     assert!(matches!(finished, Err(RunError::CutOff { .. })));
 
-    // Never run, because its scheduler has gone, or takes nothing more.
+    // Never run, because its scheduler is gone, or accepts nothing more.
     let stopped = |outcome: Result<Running, GraphError>| {
         let text = outcome.unwrap_err().to_string();
         assert_eq!(

@@ -1,4 +1,4 @@
-//! What a simulation promises.
+//! The guarantees of a simulation.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -23,7 +23,7 @@ struct ZigzagPorts {
     both: Outbox<u64>,
 }
 
-/// Passes on whatever comes first, after a while, and computes.
+/// Passes on the first message from either inbox, after a delay, and computes.
 async fn zigzag(io: &mut ZigzagPorts) -> Done {
     let (mut sum, mut open) = (0_u64, 2);
     while open > 0 {
@@ -56,8 +56,8 @@ async fn count(io: &mut Source<u64>) -> Done {
     Ok(())
 }
 
-/// Twenty components with circles of waiting, which spawn graphs on the worker and on others; gives
-/// what comes out of them.
+/// Twenty components that wait for each other in circles, and spawn graphs on this worker and on
+/// others. Returns their output.
 fn many_components() -> (Graph, Arc<Mutex<Vec<u64>>>) {
     let mut graph = Graph::new("many");
     let results = Arc::new(Mutex::new(Vec::new()));
@@ -239,7 +239,7 @@ fn a_simulation_that_times_out_says_who_waits_for_what() {
     );
 }
 
-/// Waits again and again for moments that have come already.
+/// Waits again and again for moments that have passed already.
 async fn wait_for_nothing(kind: usize) -> Done {
     match kind {
         0 => loop {

@@ -16,7 +16,7 @@ pub(crate) use point::{TapPoint, TapRequest, bounded};
 
 use crate::Workers;
 
-/// How much a [`Tap`] shows.
+/// The limits of a [`Tap`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TapOptions {
     /// The limit of samples per second, on all workers together.

@@ -146,7 +146,7 @@ impl Write for Bounded {
 mod tests {
     use super::*;
 
-    /// Counts how much of it is asked for.
+    /// Counts how much of it is requested.
     struct Long<'a>(&'a std::cell::Cell<usize>);
 
     impl Debug for Long<'_> {

@@ -1,4 +1,4 @@
-//! Taps of graphs that run.
+//! Taps of running graphs.
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ async fn pass(io: &mut Pipe<u32, u32>) -> Done {
     Ok(())
 }
 
-/// Waits, without blocking its worker, until something is so.
+/// Waits, without blocking its worker, until a condition holds.
 fn wait_until(is_so: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !is_so() {
@@ -34,7 +34,7 @@ fn wait_until(is_so: impl Fn() -> bool) {
     }
 }
 
-/// Waits until every worker has come to what it was told before.
+/// Waits until every worker has handled its earlier jobs.
 fn settle(scheduler: &Scheduler) {
     let census = scheduler.census_within(Duration::from_secs(20));
     assert!(census.workers.iter().all(|worker| worker.answers));

@@ -1,4 +1,5 @@
-//! What there is to begin with: what is installed, what is wished for, and what an earlier run has left.
+//! The start of a run: what is installed, what the options request, and what an earlier run has
+//! left.
 
 use std::collections::HashSet;
 use std::fs;
@@ -16,7 +17,7 @@ use super::options::{Run, Wishes};
 use super::plan::{Cell, Circumstances, LeftOut, Plan, chosen};
 use super::servers::{Installed, find};
 
-/// What a run, or the rest of one, begins with.
+/// The state with which a run, or the rest of one, begins.
 #[derive(Debug)]
 pub(crate) struct Beginning {
     /// Where the results are.
@@ -24,15 +25,15 @@ pub(crate) struct Beginning {
     pub(crate) journal: Journal,
     pub(crate) plan: Plan,
     pub(crate) installed: Vec<Installed>,
-    /// Of which cells there are samples.
+    /// The cells that have samples already.
     pub(crate) taken: HashSet<Cell>,
 }
 
-/// Begins a run, or goes on with one, if it can be gone on with.
+/// Begins a run, or continues one, if that is possible.
 ///
 /// # Errors
 ///
-/// What is not there, or is not as it was.
+/// What is missing, or has changed.
 pub(crate) fn begin(options: &Run) -> Result<Beginning, Failure> {
     let wishes = &options.wishes;
     let directory = options.directory.clone().unwrap_or_else(new_directory);
@@ -90,7 +91,7 @@ pub(crate) fn begin(options: &Run) -> Result<Beginning, Failure> {
     })
 }
 
-/// The first that there is not yet of `lab-results`, `lab-results-2` and so on.
+/// The first of `lab-results`, `lab-results-2` and so on that does not exist yet.
 fn new_directory() -> PathBuf {
     let others = (2..).map(|number| PathBuf::from(format!("lab-results-{number}")));
     let mut names = [PathBuf::from("lab-results")].into_iter().chain(others);
@@ -99,12 +100,12 @@ fn new_directory() -> PathBuf {
         .expect("there is always a next number")
 }
 
-/// Which of the wished servers are there, and what cannot be measured.
+/// The requested servers that are installed, and what cannot be measured.
 fn look(wishes: &Wishes, directory: &Path) -> Result<(Vec<Installed>, Vec<LeftOut>), Failure> {
     let (mut installed, mut left_out) = (Vec::new(), Vec::new());
     for server in chosen(&wishes.servers) {
         match find(server, directory) {
-            // Nobody has to have a peer, but what is named is wanted.
+            // Peers are optional, but a peer that is named explicitly must be there.
             Err(reason) if server == Server::Spidey || wishes.servers.contains(&server) => {
                 return Err(Failure::Usage(format!(
                     "{server} cannot take part: {reason}"
@@ -133,7 +134,8 @@ fn look(wishes: &Wishes, directory: &Path) -> Result<(Vec<Installed>, Vec<LeftOu
     Ok((installed, left_out))
 }
 
-/// The machine, and how its cores are shared: half of them for servers, the others for the load, if there are others.
+/// The machine, and how its cores are shared: half of them for the servers, the rest for the load,
+/// if there are several.
 fn circumstances(installed: &[Installed]) -> Result<Circumstances, Failure> {
     let set = sched_getaffinity(None)
         .map_err(|errno| Failure::Run(format!("which cores there are: {errno}")))?;

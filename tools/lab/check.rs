@@ -1,4 +1,4 @@
-//! Whether a server answers as it should, before it is measured.
+//! Checks that a server answers correctly, before it is measured.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use super::site::Content;
 
-/// How long nothing may come.
+/// The longest silence of a server.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// How much of an answer is looked at, in bytes.
+/// How much of an answer is checked, in bytes.
 const LONGEST: u64 = 1 << 20;
 
-/// Asks for something, and looks at the answer.
+/// Sends a request, and checks the answer.
 ///
 /// # Errors
 ///
-/// What is wrong with it.
+/// What is wrong with the answer.
 pub(crate) fn check(address: SocketAddr, path: &str, content: &Content) -> Result<(), String> {
     let wrong = |what: String| format!("the answer to GET {path} is wrong: {what}");
     let answer = ask(address, path).map_err(|error| format!("no answer to GET {path}: {error}"))?;
@@ -34,7 +34,7 @@ pub(crate) fn check(address: SocketAddr, path: &str, content: &Content) -> Resul
     is_right(said, body, content).map_err(wrong)
 }
 
-/// Whether the content of an answer, or its first part, is right; `said` is its `Content-Length`.
+/// Checks the body of an answer, or its first part. `said` is its `Content-Length`.
 fn is_right(said: Option<&str>, body: &[u8], content: &Content) -> Result<(), String> {
     match content {
         Content::With(texts) => {
@@ -45,7 +45,7 @@ fn is_right(said: Option<&str>, body: &[u8], content: &Content) -> Result<(), St
             }
         }
         Content::Long { first, length } => {
-            // Who says no length ends the content by closing.
+            // Without a length, the end of the connection ends the body.
             let said = said.map_or_else(|| body.len().to_string(), str::to_owned);
             if said != length.to_string() {
                 return Err(format!("it has {said} bytes, and should have {length}"));
@@ -76,7 +76,7 @@ mod tests {
 
     use super::*;
 
-    /// What is said of a server that answers this.
+    /// The verdict on a server that sends this answer.
     fn said_of(answer: &'static str, content: &Content) -> Result<(), String> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn nobody_there_is_no_answer() {
-        // Nobody but the system may listen there.
+        // Only the system may listen there.
         let address = ([127, 0, 0, 1], 1).into();
         let said = check(address, "/x", &Content::With(Vec::new())).unwrap_err();
         assert!(said.starts_with("no answer to GET /x: "), "{said}");

@@ -1,11 +1,11 @@
-//! The experiments, and the servers and modes with which each is carried out.
+//! The experiments, and the servers and modes of each.
 
 use std::fmt;
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-/// An experiment: what is asked for, and what is looked at.
+/// An experiment: what is requested, and what is measured.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ValueEnum,
 )]
@@ -31,12 +31,12 @@ pub(crate) enum Experiment {
     Gigabyte,
 }
 
-/// What an experiment looks at.
+/// What an experiment measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// How long a response takes, of one request at a time.
+    /// The duration of a response, with one request at a time.
     Latency,
-    /// How many responses and bytes a second, of several connections.
+    /// Responses and bytes per second, over several connections.
     Throughput,
 }
 
@@ -122,7 +122,7 @@ pub(crate) enum Mode {
 }
 
 impl Mode {
-    /// As spidey calls it.
+    /// Its name in spidey's options.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Single => "single",
@@ -132,11 +132,11 @@ impl Mode {
     }
 }
 
-/// A server in one of its modes: what a bar of a chart stands for.
+/// A server in one of its modes: one bar of a chart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct Contender {
     pub(crate) server: Server,
-    /// The mode, of spidey; the others have none.
+    /// The mode of spidey. Other servers have no modes.
     pub(crate) mode: Option<Mode>,
 }
 

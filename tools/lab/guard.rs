@@ -1,11 +1,13 @@
-//! A process that runs a program for `lab`, and sees to it that nothing of it is left, even if `lab` is killed.
+//! A process that runs a program for `lab`. It makes sure that nothing of the program is left, even
+//! if `lab` is killed.
 //!
 //! ```text
 //!  lab ──leash (standard input)──▶ guard ──▶ program ──▶ whatever it starts
 //! ```
 //!
-//! The leash ends when `lab` lets go of it, or ends, in whatever way. Then the program is asked to end, and what is left after a while is killed. Orphans
-//! are given to the guard (PR_SET_CHILD_SUBREAPER), so that it finds also those that have left the process group.
+//! The leash ends when `lab` releases it, or ends in any way. Then the guard asks the program to
+//! end, and after a while kills what is left. The guard adopts orphans (PR_SET_CHILD_SUBREAPER), so
+//! that it also finds those that have left the process group.
 
 use std::ffi::OsString;
 use std::fs;
@@ -27,15 +29,15 @@ use rustix::thread::{CpuSet, sched_setaffinity, set_name};
 use super::options::Guard;
 use super::patience::within;
 
-/// How long a program may take to end when it is asked to.
+/// How long a program may take to end after the request.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// What is to be run.
+/// The program to run.
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
     pub(crate) path: PathBuf,
     pub(crate) arguments: Vec<OsString>,
-    /// Where it is run.
+    /// Its working directory.
     pub(crate) folder: PathBuf,
     /// The cores that it may run on.
     pub(crate) cores: Vec<usize>,
@@ -46,7 +48,7 @@ pub(crate) struct Program {
 /// A program that runs under guard. Dropping it kills it at once.
 #[derive(Debug)]
 pub(crate) struct Guarded {
-    /// The guard; it ends as the program does.
+    /// The guard. It ends with the same status as the program.
     pub(crate) process: Process,
     leash: Option<PipeWriter>,
 }
@@ -55,7 +57,7 @@ impl Guarded {
     /// Starts a program.
     pub(crate) async fn start(program: Program) -> io::Result<Self> {
         let cores: Vec<_> = program.cores.iter().map(usize::to_string).collect();
-        // The same lab, even if another one has its name by now.
+        // The same lab, even if another program has its path by now.
         let command = process::Command::new("/proc/self/exe")
             .args(["guard", "--cores", &cores.join(","), "--"])
             .arg(program.path)
@@ -68,7 +70,7 @@ impl Guarded {
         Ok(Self { process, leash })
     }
 
-    /// Has it end, and waits until nothing of it is left.
+    /// Ends it, and waits until nothing of it is left.
     pub(crate) async fn stop(mut self) {
         self.leash = None;
         // What is left after that is killed with its group.
@@ -80,9 +82,9 @@ impl Guarded {
 ///
 /// # Errors
 ///
-/// Whatever the system says.
+/// Any error of the system.
 pub(crate) fn guard(options: &Guard) -> io::Result<ExitCode> {
-    // It was started as /proc/self/exe; where it has another name only lists of processes differ.
+    // It was started as /proc/self/exe. If setting the name fails, only process lists differ.
     let _ = set_name(c"lab guard");
     if !options.cores.is_empty() {
         let mut cores = CpuSet::new();
@@ -108,7 +110,7 @@ pub(crate) fn guard(options: &Guard) -> io::Result<ExitCode> {
     code
 }
 
-/// Waits for the end of the program, which is asked for when the leash ends.
+/// Waits for the end of the program. When the leash ends, asks the program to end.
 fn watch(mut child: Child) -> io::Result<ExitCode> {
     let pid = Pid::from_child(&child);
     let end = pidfd_open(pid, PidfdFlags::empty())?;
@@ -123,7 +125,7 @@ fn watch(mut child: Child) -> io::Result<ExitCode> {
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
-/// Waits until something has come to one of these, or its other end is gone.
+/// Waits until one of these has data, or its other end is gone.
 fn wait_for(ends: &[BorrowedFd<'_>], time: Option<Duration>) -> io::Result<()> {
     let mut ends: Vec<_> = ends
         .iter()
@@ -137,14 +139,14 @@ fn wait_for(ends: &[BorrowedFd<'_>], time: Option<Duration>) -> io::Result<()> {
     Ok(())
 }
 
-/// Kills all that has been started, and its orphans, until there are none.
+/// Kills all that has been started, and its orphans, until nothing is left.
 fn kill_what_is_left() {
     loop {
-        // The guard has but one thread, and it is that one which has started them.
+        // The guard has only one thread, and that thread has started them.
         let children = fs::read_to_string("/proc/thread-self/children").unwrap_or_default();
         let children = children.split_whitespace().filter_map(|id| id.parse().ok());
         for child in children.filter_map(Pid::from_raw) {
-            // None has been waited for since, so that the number is still its own.
+            // None has been waited for since, so its process id cannot have been reused.
             let _ = kill_process(child, Signal::KILL);
         }
         if retry_on_intr(|| wait(WaitOptions::empty())).is_err() {

@@ -1,4 +1,5 @@
-//! The journal of a run, `journal.jsonl`: a line of JSON for the plan, then one for each sample, in the order in which they were taken.
+//! The journal of a run, `journal.jsonl`: a line of JSON for the plan, then one for each sample, in
+//! the order of measurement.
 //!
 //! ```text
 //! {"plan":{"lab":"0.1.0","seed":7,"repetitions":5,...}}
@@ -26,7 +27,7 @@ enum Line<P, S> {
     Sample(S),
 }
 
-/// What came of a cell of the plan.
+/// The result of a cell of the plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Sample {
     #[serde(flatten)]
@@ -36,41 +37,42 @@ pub(crate) struct Sample {
     pub(crate) outcome: Outcome,
 }
 
-/// What came of a sample.
+/// The outcome of a sample.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Outcome {
     /// It was measured, and every response was right.
     Measured(Box<Summary>),
-    /// It could not be measured: why.
+    /// It could not be measured, for this reason.
     Failed(String),
 }
 
-/// The journal of a run, open for more.
+/// The journal of a run, open for further samples.
 #[derive(Debug)]
 pub(crate) struct Journal {
     file: File,
     path: PathBuf,
 }
 
-/// What a journal holds.
+/// The content of a journal.
 #[derive(Debug, Default)]
 pub(crate) struct Recorded {
-    /// None if nothing has been begun yet.
+    /// `None` if nothing has begun yet.
     pub(crate) plan: Option<Plan>,
     pub(crate) samples: Vec<Sample>,
-    /// How many bytes of it are lines that are complete; the run was killed while it wrote what follows.
+    /// The length of its complete lines in bytes. What follows is from a run that was killed while
+    /// it wrote.
     pub(crate) complete: u64,
     /// Whether something follows.
     pub(crate) is_torn: bool,
 }
 
 impl Recorded {
-    /// Reads the journal in a directory; there may be none.
+    /// Reads the journal in a directory. It may be missing.
     ///
     /// # Errors
     ///
-    /// If it cannot be read, or a line in it is none of a journal.
+    /// If it cannot be read, or if it has an invalid line.
     pub(crate) fn read(directory: &Path) -> Result<Self, String> {
         let path = path(directory);
         let mut bytes = Vec::new();
@@ -109,11 +111,13 @@ impl Recorded {
 }
 
 impl Journal {
-    /// Opens the journal in a directory, for this process alone, and gives what it holds. What a kill has torn is taken off.
+    /// Opens the journal in a directory, for this process alone, and returns its content. An
+    /// incomplete last line is removed.
     ///
     /// # Errors
     ///
-    /// As [`Recorded::read`]; or if it cannot be written, or another process has it open.
+    /// The same as those of [`Recorded::read`]. Also if it cannot be written, or another process
+    /// has it open.
     pub(crate) fn open(directory: &Path) -> Result<(Self, Recorded), String> {
         let path = path(directory);
         let wrong = |error: io::Error| format!("cannot write {}: {error}", path.display());
@@ -137,7 +141,7 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// As [`Journal::append`].
+    /// The same as those of [`Journal::append`].
     pub(crate) fn begin(&mut self, plan: &Plan) -> Result<(), String> {
         self.write(Line::Plan(plan))
     }
@@ -146,7 +150,7 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// Whatever the system says.
+    /// Any error of the system.
     pub(crate) fn append(&mut self, sample: &Sample) -> Result<(), String> {
         self.write(Line::Sample(sample))
     }

@@ -1,4 +1,4 @@
-//! The load: `thor`, which stands beside this program.
+//! The load: `thor`, which is in the same folder as this program.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -12,29 +12,33 @@ use super::plan::Asked;
 use super::setting::{Running, Setting};
 use super::site;
 
-/// How long a response may take, in seconds: a GB is long, and some servers have one client at a time.
+/// The time limit of a response, in seconds. A GB takes long, and some servers serve one client at
+/// a time.
 const RESPONSE: u64 = 60;
 
-/// How long thor may take beyond the time that it is to measure: what has been asked for by then is answered first.
+/// How long thor may take after the measured time, in seconds: requests that were sent before are
+/// answered first.
 const BEYOND: Duration = Duration::from_secs(RESPONSE + 30);
 
-/// How long a load lasts at the most that is repeated because nothing was answered, in seconds.
+/// The longest duration of a repeated load, in seconds. A load is repeated if nothing was answered.
 const LONGEST_LOAD: f64 = 30.0;
 
-/// How long a summary may be, in bytes.
+/// The size limit of a summary, in bytes.
 const LONGEST: usize = 16 << 20;
 
 impl Setting {
-    /// Asks a server for what an experiment asks for, for so many seconds.
+    /// Sends the requests of an experiment to a server, for this many seconds.
     ///
-    /// It is called once to warm up, and once to measure. Were it one load, the responses that are on their way when the warm-up ends would take time from what
-    /// is measured and would not count: with files of a GB that is a good part of it.
+    /// It is called once to warm up, and once to measure. In a single load, the responses in
+    /// transit at the end of the warm-up would take time from the measurement without being
+    /// counted. With files of a GB that is a large part of it.
     ///
-    /// If the time is too short for a single answer, on a busy machine, it is repeated with four times as much.
+    /// If the time is too short for a single answer, on a busy machine, the load is repeated with
+    /// four times as much.
     ///
     /// # Errors
     ///
-    /// Why there is no summary, or why it means nothing: not every answer was right.
+    /// Why there is no summary, or why it is invalid: some answers were wrong.
     pub(crate) async fn load(
         &self,
         address: SocketAddr,
@@ -68,7 +72,7 @@ impl Setting {
         summary.map_err(|_| format!("thor failed: {}", self.last_words("thor")))
     }
 
-    /// What thor says.
+    /// The output of thor.
     async fn summarise(
         &self,
         address: SocketAddr,
@@ -111,7 +115,7 @@ impl Setting {
     }
 }
 
-/// How long the load is repeated, in seconds, if the time was too short for a single answer.
+/// The duration of the repeated load, in seconds, if the time was too short for a single answer.
 fn longer(summary: &Summary, seconds: f64) -> Result<Option<f64>, String> {
     if summary.requests > 0 {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! `lab`, which measures `spidey` in its modes and its peers beside it, and makes a report of it.
+//! `lab` measures `spidey` in its modes beside its peers, and writes a report.
 //!
 //! `cargo run --release --bin lab -- run`, then `lab report`
 
@@ -26,11 +26,11 @@ use clap::Parser as _;
 
 use options::{Command, Options};
 
-/// Why it did not work.
+/// The reason of a failure.
 enum Failure {
-    /// What it was told is wrong.
+    /// The command line is wrong.
     Usage(String),
-    /// What it was told failed.
+    /// The command failed.
     Run(String),
 }
 

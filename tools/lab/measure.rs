@@ -16,7 +16,7 @@ use super::journal::{Outcome, Sample};
 use super::plan::Cell;
 use super::setting::{Running, Setting};
 
-/// What happens to a cell of the plan.
+/// An event of a cell of the plan.
 #[derive(Debug, Clone)]
 pub(crate) enum News {
     /// Its sample is being taken.
@@ -25,7 +25,8 @@ pub(crate) enum News {
     Taken(Box<Sample>),
 }
 
-/// Takes a sample for each cell. At a wish to stop it gives up the one that it has begun, and leaves nothing running.
+/// Takes a sample for each cell. On a stop request it drops the current sample, and leaves nothing
+/// running.
 pub(crate) fn take_samples(setting: Arc<Setting>) -> impl Component<Pipe<Cell, News>> + Send {
     async move |io: &mut Pipe<Cell, News>| {
         while let Some(cell) = io.inbox.next().await {
@@ -55,7 +56,7 @@ pub(crate) fn take_samples(setting: Arc<Setting>) -> impl Component<Pipe<Cell, N
     }
 }
 
-/// Starts the server, looks at its answer, and measures.
+/// Starts the server, checks its answer, and measures.
 async fn take(setting: &Setting, cell: Cell, running: &mut Running) -> Result<Summary, String> {
     let Cell {
         experiment,

@@ -32,7 +32,8 @@ pub(crate) enum Command {
 /// What to measure, and how.
 #[derive(Debug, Args)]
 pub(crate) struct Run {
-    /// Where to write the results; continues an interrupted run there [default: lab-results, or lab-results-2 ...]
+    /// Where to write the results; continues an interrupted run there [default: lab-results, or
+    /// lab-results-2 ...]
     #[arg(value_name = "DIRECTORY")]
     pub(crate) directory: Option<PathBuf>,
     #[command(flatten)]

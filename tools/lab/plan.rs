@@ -1,4 +1,4 @@
-//! What a run is to do: the first line of its journal.
+//! The plan of a run: the first line of its journal.
 
 use std::fmt::{self, Display};
 
@@ -11,12 +11,12 @@ use super::experiment::{Contender, Experiment, Kind, Server};
 use super::options::{Seconds, Wishes};
 use super::site;
 
-/// What a run is to do. A run that goes on has the same plan as before.
+/// The plan of a run. A continued run has the same plan as before.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Plan {
     /// When the run began, in seconds since 1970.
     pub(crate) began_s: u64,
-    /// What the order of the samples is drawn from, and the content of the files.
+    /// The seed for the order of the samples and the content of the files.
     pub(crate) seed: u64,
     /// How often each experiment is carried out with each contender.
     pub(crate) repetitions: u32,
@@ -24,19 +24,20 @@ pub(crate) struct Plan {
     pub(crate) seconds: f64,
     /// How long the same load runs before, unmeasured.
     pub(crate) warm_up_s: f64,
-    /// How many connections ask at once for throughput.
+    /// The number of concurrent connections for throughput.
     pub(crate) connections: u32,
-    /// Whether a connection is used for many requests; otherwise each has its own.
+    /// Whether a connection carries many requests. Otherwise each request has its own.
     pub(crate) keep_alive: bool,
-    /// Whether the files are small and all is short: nothing that means anything.
+    /// Whether this is a trial: the files are small and all is short, so that the figures mean
+    /// nothing.
     pub(crate) quick: bool,
-    /// What is asked for, in the order of a report.
+    /// The experiments, in the order of a report.
     pub(crate) experiments: Vec<Asked>,
-    /// Who is asked, in the order of a report.
+    /// The contenders, in the order of a report.
     pub(crate) contenders: Vec<Contender>,
-    /// What was wanted and cannot be.
+    /// What was requested and cannot be measured.
     pub(crate) left_out: Vec<LeftOut>,
-    /// With what.
+    /// The environment of the run.
     pub(crate) circumstances: Circumstances,
 }
 
@@ -44,33 +45,33 @@ pub(crate) struct Plan {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Asked {
     pub(crate) experiment: Experiment,
-    /// How many connections ask at once.
+    /// The number of concurrent connections.
     pub(crate) connections: u32,
-    /// Bytes of the content of each response, where it is the same for all servers.
+    /// The size of each response's body in bytes, if it is the same for all servers.
     pub(crate) length: Option<u64>,
 }
 
-/// Something that is not measured, and why.
+/// Something that is not measured, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LeftOut {
     pub(crate) server: Server,
-    /// The experiment that it cannot take part in; none if it takes part in nothing.
+    /// The experiment that it cannot take part in. `None` if it can take part in no experiment.
     pub(crate) experiment: Option<Experiment>,
     pub(crate) reason: String,
 }
 
-/// What a run finds. Were it different, its samples could not be compared.
+/// The environment of a run. Samples from different environments cannot be compared.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Circumstances {
-    /// The cores that servers run on.
+    /// The cores of the servers.
     pub(crate) server_cores: Vec<usize>,
-    /// The cores that the load comes from.
+    /// The cores of the load.
     pub(crate) load_cores: Vec<usize>,
     /// The machine, and the versions of lab and of each server.
     pub(crate) machine: Machine,
 }
 
-/// A sample that is to be taken.
+/// A planned sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Cell {
     pub(crate) experiment: Experiment,
@@ -80,11 +81,12 @@ pub(crate) struct Cell {
     pub(crate) repetition: u32,
 }
 
-/// How many connections ask for the largest file, at the most: more would only make each response take longer.
+/// The largest number of connections for the largest file. More connections would only make each
+/// response take longer.
 const FOR_LARGEST: u32 = 4;
 
 impl Plan {
-    /// The plan that follows from what is wished for and what is there.
+    /// The plan that follows from the options and the environment.
     pub(crate) fn new(
         wishes: &Wishes,
         servers: &[Server],
@@ -132,7 +134,7 @@ impl Plan {
         }
     }
 
-    /// All samples that are to be taken: round after round, each in an order of its own.
+    /// All planned samples: round after round, each in an order of its own.
     pub(crate) fn cells(&self) -> Vec<Cell> {
         let mut random = fastrand::Rng::with_seed(self.seed);
         let rounds = (1..=self.repetitions).map(|repetition| {
@@ -162,7 +164,7 @@ impl Plan {
         round
     }
 
-    /// How an experiment is carried out.
+    /// The settings of an experiment.
     pub(crate) fn asked(&self, experiment: Experiment) -> Option<&Asked> {
         self.experiments
             .iter()
@@ -177,7 +179,7 @@ impl Plan {
         servers
     }
 
-    /// What is otherwise than it was when the run began, by what is wished for and by what is found: a line for each.
+    /// The differences since the start of the run, in options and environment, one on each line.
     pub(crate) fn differences(&self, wishes: &Wishes, found: &Circumstances) -> Vec<String> {
         let experiments = self.experiments.iter().map(|asked| asked.experiment);
         let modes = self
@@ -227,7 +229,7 @@ impl Circumstances {
         differences.collect()
     }
 
-    /// What is to be the same as when a run began, each with a title.
+    /// What must be the same as at the start of a run, each with a title.
     fn rows(&self, began: &Self) -> Vec<(String, String)> {
         let cores = |cores: &[usize]| format!("{cores:?}");
         let mut machine = self.machine.clone();
@@ -239,7 +241,7 @@ impl Circumstances {
     }
 }
 
-/// What is chosen, in the order of a report: all if nothing is.
+/// The selected values, in the order of a report. All, if no value is selected.
 pub(crate) fn chosen<T: ValueEnum + PartialEq>(wished: &[T]) -> Vec<T> {
     let all = T::value_variants().iter();
     let is_chosen = |value: &&T| wished.is_empty() || wished.contains(value);
@@ -250,7 +252,7 @@ fn wished<T: ValueEnum + PartialEq>(wished: &[T]) -> Option<String> {
     (!wished.is_empty()).then(|| names(chosen(wished)))
 }
 
-/// The names of values on the command line, each once.
+/// The names of values on the command line, without duplicates.
 fn names<T: ValueEnum>(values: impl IntoIterator<Item = T>) -> String {
     let names = values
         .into_iter()

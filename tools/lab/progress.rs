@@ -1,4 +1,4 @@
-//! How far a run is: a bar with the time that is left, or plain lines where nobody would see a bar.
+//! The progress of a run: a bar with the remaining time, or plain lines without a terminal.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
@@ -11,25 +11,25 @@ use super::experiment::Kind;
 use super::journal::{Outcome, Sample};
 use super::plan::{Cell, Plan};
 
-/// What a sample takes beside its load, until it is known: a server is started and stopped.
+/// The estimated overhead of a sample, until it is known: a server is started and stopped.
 const AROUND: Duration = Duration::from_secs(1);
 
-/// Shows how far a run is.
+/// Shows the progress of a run.
 #[derive(Debug)]
 pub(crate) struct Progress {
-    /// Counts the samples that are taken; it is hidden unless the standard error is a terminal.
+    /// Counts the samples. It is hidden unless the standard error is a terminal.
     bar: ProgressBar,
     is_quiet: bool,
     repetitions: u32,
     began: Instant,
-    /// How many samples had been taken then, by an earlier run.
+    /// How many samples an earlier run had taken at the start.
     before: u64,
-    /// How long a sample takes, until there has been one.
+    /// How long a sample takes, until one has been taken.
     expected: Duration,
 }
 
 impl Progress {
-    /// The beginning of a run, or of its rest: so many samples of its plan are taken already.
+    /// The start of a run, or of its rest: this many samples of its plan are taken already.
     pub(crate) fn new(plan: &Plan, taken: usize, is_quiet: bool) -> Self {
         let bar = if is_quiet || !io::stderr().is_terminal() {
             ProgressBar::hidden()
@@ -71,12 +71,12 @@ impl Progress {
         }
     }
 
-    /// There is no more to show.
+    /// Ends the display.
     pub(crate) fn end(&self) {
         self.bar.finish_and_clear();
     }
 
-    /// How many samples there are, and how much time is left, if all take as long as those so far.
+    /// The number of samples, and the remaining time, if all take as long as those so far.
     fn position(&self) -> String {
         let (taken, all) = (self.bar.position(), self.bar.length().unwrap_or_default());
         let each = match taken - self.before {
@@ -99,7 +99,7 @@ impl Progress {
         )
     }
 
-    /// A line, above the bar if there is one.
+    /// Prints a line, above the bar if there is one.
     fn say(&self, line: &str) {
         if self.bar.is_hidden() {
             let _ = writeln!(io::stderr(), "{}: {line}", self.position());
@@ -109,7 +109,7 @@ impl Progress {
     }
 }
 
-/// What a sample has shown, in short.
+/// The result of a sample, in short.
 fn figures(kind: Kind, summary: &Summary) -> String {
     match kind {
         Kind::Latency => {

@@ -1,4 +1,4 @@
-//! `lab report`: what a run has found, as a page, tables, gnuplot and LaTeX.
+//! `lab report`: writes the results of a run as a page, tables, gnuplot and LaTeX.
 //!
 //! ```text
 //! journal ─▶ findings (numbers) ─▶ claims (sentences) ─▶ text (the five sections) ─┬─▶ report.html
@@ -48,7 +48,7 @@ pub(crate) fn report(options: &options::Report) -> Result<ExitCode, Failure> {
     let written = write(&directory, &report, &samples::csv(&recorded.samples));
     written.map_err(|error| format!("cannot write to {}: {error}", directory.display()))?;
     let page = directory.join("report.html");
-    // Who cannot read it finds the report all the same.
+    // If this output cannot be written, the report is there all the same.
     let _ = writeln!(io::stdout(), "{}", page.display());
     Ok(ExitCode::SUCCESS)
 }

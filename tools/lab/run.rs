@@ -27,13 +27,13 @@ use super::servers::ours;
 use super::setting::Setting;
 use super::site;
 
-/// How long what runs may take to end after a signal to stop.
+/// How long running programs may take to end after a signal to stop.
 const DRAIN: Duration = Duration::from_secs(10);
 
 /// The exit status of a run that was interrupted.
 const INTERRUPTED: u8 = 130;
 
-/// Begins a run, or goes on with one.
+/// Begins a run, or continues one.
 pub(crate) fn run(options: &Run) -> Result<ExitCode, Failure> {
     let Beginning {
         directory,
@@ -86,7 +86,7 @@ fn carry_out(
     stopped.map_err(|error| Failure::Run(error.to_string()))
 }
 
-/// Writes into the journal what was taken.
+/// Writes the samples into the journal.
 fn record(mut journal: Journal) -> Blocking<impl FnMut(&mut Pipe<News, News>) -> Done + Send> {
     blocking(move |io: &mut Pipe<News, News>| {
         while let Some(news) = io.inbox.next_blocking() {
@@ -112,7 +112,7 @@ fn show(progress: Progress) -> impl Component<Sink<News>> + Send {
     }
 }
 
-/// Says what is there now, and what can be done with it.
+/// Prints what exists now, and what can be done with it.
 fn conclude(directory: &Path, is_quiet: bool) -> Result<ExitCode, Failure> {
     let Recorded { plan, samples, .. } = Recorded::read(directory)?;
     let all = plan.map_or(0, |plan| plan.cells().len());
@@ -125,7 +125,7 @@ fn conclude(directory: &Path, is_quiet: bool) -> Result<ExitCode, Failure> {
         let _ = writeln!(io::stderr(), "{line}");
         return Ok(ExitCode::from(INTERRUPTED));
     }
-    // Nobody asks for it any more, and it is large.
+    // It is no longer needed, and it is large.
     let _ = fs::remove_dir_all(directory.join("site"));
     let failed = samples
         .iter()

@@ -1,4 +1,4 @@
-//! What samples are taken with: the plan, the programs, and where they run.
+//! The setting in which samples are taken: the plan, the programs, and where they run.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -12,15 +12,15 @@ use super::guard::{Guarded, Program};
 use super::plan::Plan;
 use super::servers::Installed;
 
-/// What samples are taken with.
+/// The setting in which samples are taken.
 #[derive(Debug)]
 pub(crate) struct Setting {
     pub(crate) plan: Plan,
     pub(crate) installed: Vec<Installed>,
     pub(crate) thor: PathBuf,
-    /// What the servers serve.
+    /// The folder that the servers serve.
     pub(crate) site: PathBuf,
-    /// Where programs run, keep what they need, and have their logs: a folder for nothing else.
+    /// The folder in which programs run, with their own files and logs. It has no other use.
     pub(crate) run: PathBuf,
 }
 
@@ -29,11 +29,11 @@ pub(crate) struct Setting {
 pub(crate) struct Running(Vec<Guarded>);
 
 impl Setting {
-    /// A program whose output goes into the log of this name.
+    /// Runs a program whose output goes into the log of this name.
     ///
     /// # Errors
     ///
-    /// If there can be no log.
+    /// If the log cannot be made.
     pub(crate) fn program(
         &self,
         log: &str,
@@ -65,11 +65,11 @@ impl Setting {
         line.unwrap_or("it said nothing").trim().to_owned()
     }
 
-    /// Leaves nothing of the sample before.
+    /// Removes all traces of the previous sample.
     ///
     /// # Errors
     ///
-    /// Whatever the system says.
+    /// Any error of the system.
     pub(crate) fn tidy(&self) -> io::Result<()> {
         for entry in fs::read_dir(&self.run)? {
             let path = entry?.path();
@@ -96,7 +96,7 @@ impl Running {
         Ok(self.0.push_mut(started))
     }
 
-    /// Has all of them end, the last one first, and waits for it.
+    /// Ends all of them, the last one first, and waits.
     pub(crate) async fn stop(mut self) {
         while let Some(last) = self.0.pop() {
             last.stop().await;

@@ -1,4 +1,4 @@
-//! The site that all servers serve, and what their answers have to be.
+//! The site that all servers serve, and the expected answers.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter, Write as _};
@@ -8,22 +8,22 @@ use std::path::Path;
 use super::experiment::Experiment;
 use super::plan::Plan;
 
-/// How many files the listed directory has.
+/// The number of files in the listed directory.
 const LISTED: usize = 100;
 
-/// What a file consists of, again and again, in bytes.
+/// The length of the block that files repeat, in bytes.
 const BLOCK: usize = 1 << 16;
 
-/// What the content of an answer has to be.
+/// The expected body of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Content {
-    /// Something with each of these texts in it.
+    /// A body that contains each of these texts.
     With(Vec<String>),
-    /// So many bytes, of which these are the first.
+    /// A body of this many bytes, with these first bytes.
     Long { first: Vec<u8>, length: u64 },
 }
 
-/// Where the thing is that an experiment asks for.
+/// The path that an experiment requests.
 pub(crate) fn path(experiment: Experiment) -> &'static str {
     match experiment {
         Experiment::Listing => "/listed/",
@@ -34,7 +34,7 @@ pub(crate) fn path(experiment: Experiment) -> &'static str {
     }
 }
 
-/// How many bytes it has, if each server answers with the same.
+/// The size of the body in bytes, if it is the same for each server.
 pub(crate) fn length(experiment: Experiment, seed: u64, is_quick: bool) -> Option<u64> {
     Some(match (experiment, is_quick) {
         (Experiment::Listing, _) => return None,
@@ -46,7 +46,7 @@ pub(crate) fn length(experiment: Experiment, seed: u64, is_quick: bool) -> Optio
     })
 }
 
-/// What the answer to an experiment's request has to be. No server of another run answers so.
+/// The expected answer to an experiment's request. A server of another run answers differently.
 pub(crate) fn content(experiment: Experiment, plan: &Plan) -> Content {
     let Some(length) = length(experiment, plan.seed, plan.quick) else {
         let names = [0, LISTED - 1].map(|number| listed(plan.seed, number));
@@ -60,11 +60,11 @@ pub(crate) fn content(experiment: Experiment, plan: &Plan) -> Content {
     Content::Long { first, length }
 }
 
-/// Writes what the experiments of a plan ask for, where it is not there yet.
+/// Writes the files that the experiments of a plan request, unless they exist.
 ///
 /// # Errors
 ///
-/// Whatever the system says.
+/// Any error of the system.
 pub(crate) fn write(folder: &Path, plan: &Plan) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     for asked in &plan.experiments {
@@ -103,17 +103,18 @@ fn write_program(path: &Path, seed: u64) -> io::Result<()> {
     fs::set_permissions(path, Permissions::from_mode(0o755))
 }
 
-/// What the program says.
+/// The output of the program.
 fn hello(seed: u64) -> String {
     format!("hello from {seed:016x}\n")
 }
 
-/// Writes data, not a hole, and waits until it is on the disk: nothing is written any more when it is measured.
+/// Writes data, not a hole, and waits until it is on the disk: the disk is idle during the
+/// measurement.
 fn write_file(path: &Path, length: u64, seed: u64) -> io::Result<()> {
     if path.exists() {
         return Ok(());
     }
-    // What has its name is complete.
+    // A file with its final name is complete.
     let unfinished = path.with_extension("unfinished");
     let (mut file, block) = (BufWriter::new(File::create(&unfinished)?), block(seed));
     let mut left = length;

@@ -1,9 +1,12 @@
-//! Which differences between two runs are more than noise.
+//! Finds the differences between two runs that are more than noise.
 //!
-//! A run is taken as the series of its seconds, and for the rate and each percentile two series are compared: the logarithms of what each second had (see [`change`]).
+//! A run is a series of seconds. For the rate and for each percentile, two series are compared: the
+//! logarithms of the values of each second (see [`change`]).
 //!
-//! A difference counts if like runs would show it by chance in one case of a hundred, and if it is also more than [`LEAST`]. Two runs of the same program may differ by so much because its memory lies elsewhere
-//! (T. Mytkowicz et al., Producing Wrong Data Without Doing Anything Obviously Wrong!, ASPLOS 2009), which no test can see that knows but one run of each.
+//! A difference counts if equal programs would show it by chance in one case of a hundred, and if
+//! it is also more than [`LEAST`]. Two runs of the same program may differ by that much because of
+//! its memory layout (T. Mytkowicz et al., Producing Wrong Data Without Doing Anything Obviously
+//! Wrong!, ASPLOS 2009). A test that knows only one run of each cannot see that.
 
 mod change;
 #[cfg(test)]
@@ -13,16 +16,16 @@ use std::fmt;
 
 use super::{Figure, Interval, Summary};
 
-/// Differences up to this share are noise, whatever else is said of them.
+/// Differences up to this share are noise, whatever the test says.
 pub const LEAST: f64 = 0.02;
 
-/// From this share of its time on the load generator is what limits.
+/// If the load generator is busy for at least this share of its time, it is the bottleneck.
 const BUSY: f64 = 0.9;
 
-/// From this share on a figure of the whole run that lies outside of the interval is told.
+/// If a figure of the whole run is outside of the interval by at least this share, a note says so.
 const OTHER: f64 = 0.1;
 
-/// Seconds that a run must have in order to be compared.
+/// The number of seconds that a run needs for a comparison.
 const FEWEST: usize = 5;
 
 /// Two runs, compared.
@@ -30,26 +33,28 @@ const FEWEST: usize = 5;
 pub struct Comparison {
     /// The rate, and each percentile of the corrected latency.
     pub differences: Vec<Difference>,
-    /// What else whoever compares has to know.
+    /// Notes for the reader of the comparison.
     pub notes: Vec<String>,
 }
 
 /// How a figure differs from one run to the other.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Difference {
-    /// Which figure.
+    /// The figure.
     pub figure: Figure,
-    /// Of a typical second of the old run, in microseconds or per second; of the whole run if it is too short.
+    /// In a typical second of the old run, in microseconds or per second. In the whole run, if it
+    /// is too short.
     pub old: f64,
-    /// Of a typical second of the new run.
+    /// In a typical second of the new run.
     pub new: f64,
-    /// What the seconds of the new run have of what those of the old one had: 1.1 is a tenth more. Nothing if one of the runs is too short.
+    /// The ratio of the new run's seconds to the old run's: 1.1 is a tenth more. `None` if one of
+    /// the runs is too short.
     pub change: Option<Interval>,
-    /// What that comes to.
+    /// The verdict on it.
     pub verdict: Verdict,
 }
 
-/// What a difference comes to.
+/// The verdict on a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// The new run is better, and not by chance.
@@ -58,7 +63,7 @@ pub enum Verdict {
     Worse,
     /// It may be chance.
     WithinNoise,
-    /// One of the runs is too short to say anything.
+    /// One of the runs is too short for a verdict.
     TooShort,
 }
 
@@ -123,8 +128,8 @@ impl Difference {
         }
     }
 
-    /// Says so if the figure of the whole run tells something else than the typical seconds: then a few seconds
-    /// make it.
+    /// Returns a note if the figure of the whole run contradicts the typical seconds: then a few
+    /// seconds cause it.
     fn note(&self, old: &Summary, new: &Summary) -> Option<String> {
         let Interval { low, high, .. } = self.change?;
         let (was, is) = (self.figure.of(old, false), self.figure.of(new, false));
@@ -158,10 +163,11 @@ fn verdict(figure: Figure, change: Interval) -> Verdict {
     }
 }
 
-/// The logarithm of what each second had: of all that were measured whole, but for the first of a run that is long enough, in which connections are made and caches are cold.
+/// The logarithms of the values of each completely measured second. A run that is long enough
+/// leaves out its first second, in which connections are made and caches are cold.
 fn series(figure: Figure, run: &Summary) -> Vec<f64> {
     let skipped = usize::from(run.series.len() > FEWEST + 1);
-    // Nothing has no logarithm.
+    // Zero has no logarithm.
     let logarithm = |value: f64| value.max(0.5).ln();
     run.whole_seconds()
         .skip(skipped)
@@ -170,7 +176,7 @@ fn series(figure: Figure, run: &Summary) -> Vec<f64> {
         .collect()
 }
 
-/// What makes two runs differ beside the server, and what is no figure of a server.
+/// Differences between two runs other than the server, which are not figures of a server.
 fn notes(old: &Summary, new: &Summary) -> Vec<String> {
     let mut notes = Vec::new();
     let mut asked = |what: &str, was: String, is: String| {
@@ -231,7 +237,7 @@ fn notes(old: &Summary, new: &Summary) -> Vec<String> {
 }
 
 impl fmt::Display for Comparison {
-    /// A table for a terminal, a line for each figure, and then the notes.
+    /// A table for a terminal: a line for each figure, then the notes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut row = |cells: [&str; 6]| {
             let [name, before, now, change, interval, verdict] = cells;
@@ -268,7 +274,7 @@ impl fmt::Display for Comparison {
     }
 }
 
-/// What a ratio is in percent; from ten times on nobody wants to know more.
+/// A ratio in percent. From ten on, the exact number does not matter.
 fn percent(ratio: f64) -> String {
     if ratio < 10.0 {
         format!("{:+.1} %", 100.0 * (ratio - 1.0))

@@ -4,10 +4,13 @@ use std::fmt::Write as _;
 
 use super::Summary;
 
-/// A run as CSV (RFC 4180), with a head line, a row for each second, whole or not, and a point for the decimals.
+/// Returns a run as CSV (RFC 4180), with a head line, a row for each second, complete or not, and a
+/// point for the decimals.
 ///
-/// The columns: `t_s`, when the second began, in seconds; `requests`, responses that came whole; `bytes`, bytes that came; `errors`, requests that failed; then `p50_us`, `p75_us`, `p90_us`,
-/// `p99_us`, `p99_9_us`, `max_us`, corrected latency in microseconds, which are empty where no response came.
+/// The columns: `t_s`, when the second began, in seconds; `requests`, complete responses; `bytes`,
+/// received bytes; `errors`, failed requests; then `p50_us`, `p75_us`, `p90_us`, `p99_us`,
+/// `p99_9_us`, `max_us`, corrected latency in microseconds. The latency columns are empty if no
+/// response came.
 ///
 /// # Examples
 ///

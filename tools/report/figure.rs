@@ -1,4 +1,5 @@
-//! The figures of a summary that can be compared and bounded: what they are called, their units, and which way is better.
+//! The figures of a summary that can be compared and limited: their names, their units, and which
+//! direction is better.
 
 use std::fmt;
 
@@ -21,7 +22,7 @@ pub enum Figure {
     P99,
     /// The 99.9th percentile of the latency.
     P99_9,
-    /// The greatest latency.
+    /// The largest latency.
     Max,
     /// Requests that failed, and responses of status 400 or more.
     Errors,
@@ -41,7 +42,7 @@ impl Figure {
         Self::Errors,
     ];
 
-    /// Those that each second has by itself.
+    /// Those that exist for each second.
     pub const OF_SECONDS: [Self; 6] = [
         Self::Rate,
         Self::P50,
@@ -111,7 +112,8 @@ impl Figure {
         }
     }
 
-    /// Its value in one second of a run, if it has one there: a second without a response has no latency.
+    /// Its value in one second of a run, if there is one: a second without a response has no
+    /// latency.
     #[must_use]
     pub fn of_second(self, second: &Second) -> Option<f64> {
         let latency = |value| (second.requests > 0).then_some(value);
@@ -128,7 +130,7 @@ impl Figure {
         }
     }
 
-    /// A value of it with its unit, as people read it.
+    /// A value of it with its unit, for people.
     ///
     /// # Examples
     ///

@@ -1,4 +1,5 @@
-//! JSON that people can read as well: a line for each entry of the two outer levels, and no line breaks below, so that a table is a row a line.
+//! JSON that people can read as well: a line for each entry of the two outer levels, and no line
+//! breaks inside, so that each row of a table is one line.
 
 use std::io::{self, Write};
 
@@ -8,7 +9,7 @@ use serde_json::ser::{Formatter, Serializer};
 /// How many levels have a line for each entry.
 const LEVELS: usize = 2;
 
-/// Writes a value, which has to be a tree of numbers and texts.
+/// Writes a value, which must be a tree of numbers and texts.
 pub(super) fn write(value: &impl Serialize) -> String {
     let mut bytes = Vec::new();
     let mut serializer = Serializer::with_formatter(&mut bytes, Lines::default());
@@ -20,9 +21,9 @@ pub(super) fn write(value: &impl Serialize) -> String {
 
 #[derive(Default)]
 struct Lines {
-    /// How many arrays and objects are open.
+    /// The number of open arrays and objects.
     level: usize,
-    /// Whether the innermost has no entry.
+    /// Whether the innermost one has no entry yet.
     is_empty: bool,
 }
 

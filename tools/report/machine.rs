@@ -1,4 +1,4 @@
-//! A note of the machine on which something was measured, without what would name it or who uses it.
+//! A description of the machine of a measurement, without names of machines or users.
 
 use std::collections::BTreeMap;
 use std::{fs, thread};
@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-/// The machine on which something was measured. Empty texts are what the system does not say.
+/// The machine of a measurement. A text is empty if the system does not provide it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     /// The model of its processor.
     pub processor: String,
-    /// Cores that a program may use, as the scheduler counts them.
+    /// The cores that a program may use, as the scheduler counts them.
     pub cores: usize,
     /// Memory, in bytes.
     pub memory: u64,
@@ -20,18 +20,19 @@ pub struct Machine {
     pub kernel: String,
     /// The distribution of the system, such as `Debian GNU/Linux 12 (bookworm)`.
     pub system: String,
-    /// Whether it says that it is virtual: it shares its cores with others then, and what it measures varies more.
+    /// Whether it reports that it is virtual. Then it shares its cores with others, and its
+    /// measurements vary more.
     pub is_virtual: bool,
-    /// How the frequency of the processor is governed, such as `performance`.
+    /// The frequency governor of the processor, such as `performance`.
     pub governor: String,
     /// The day, in UTC, as `2016-04-10`.
     pub date: String,
-    /// The versions of the programs that were measured, by name.
+    /// The versions of the measured programs, by name.
     pub versions: BTreeMap<String, String>,
 }
 
 impl Machine {
-    /// This machine, today, with the versions of what is measured on it.
+    /// Describes this machine, today, with the versions of the measured programs.
     ///
     /// # Examples
     ///
@@ -64,7 +65,7 @@ impl Machine {
         }
     }
 
-    /// What there is to say, a title and a text for each.
+    /// The description, as pairs of title and text.
     #[must_use]
     pub fn rows(&self) -> Vec<(String, String)> {
         let unknown = |text: &str| {
@@ -111,7 +112,7 @@ fn read(path: &str) -> String {
         .to_owned()
 }
 
-/// What stands behind a name in the first line that begins with it.
+/// The text after a name, in the first line that begins with it.
 fn value<'a>(text: &'a str, name: &str, separator: char) -> &'a str {
     let mut lines = text.lines().filter_map(|line| line.split_once(separator));
     let line = lines.find(|(found, _)| found.trim() == name);
@@ -127,7 +128,8 @@ fn flags(processors: &str) -> impl Iterator<Item = &str> {
     value(processors, "flags", ':').split(' ')
 }
 
-/// The number of a release, without what somebody has added who built the kernel: that may be the name of a machine.
+/// The number of a release, without additions of the person who built the kernel: these may name a
+/// machine.
 fn version(release: &str) -> &str {
     let end = release.find(|c: char| !c.is_ascii_digit() && c != '.');
     &release[..end.unwrap_or(release.len())]

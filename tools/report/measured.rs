@@ -1,4 +1,4 @@
-//! A summary of what the components of the load generator have measured.
+//! Makes a summary from the measurements of the load generator's components.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::{Errors, Histograms, Latencies, Latency, MissedSchedule, Second, Sett
 const BINS: f64 = 64.0;
 
 impl Summary {
-    /// What was measured, of what was asked for. How busy the client was is for who knows to say.
+    /// The summary of the measurements, for this load. The caller adds how busy the client was.
     ///
     /// # Examples
     ///
@@ -65,7 +65,7 @@ impl Summary {
     }
 }
 
-/// Nanoseconds as microseconds, with as many digits as nanoseconds have.
+/// Nanoseconds as microseconds, with all digits of the nanoseconds.
 fn microseconds(nanoseconds: f64) -> f64 {
     nanoseconds.round() / 1e3
 }

@@ -1,4 +1,5 @@
-//! What is made of a measurement: its summary, which is also its JSON, and what programs and people make of that.
+//! The products of a measurement: its summary, which is also its JSON, and the reports for programs
+//! and people.
 
 mod chart;
 mod compare;

@@ -88,7 +88,8 @@ fn read(path: &Path) -> Result<Summary, String> {
 
 impl Reporting {
     /// Makes the reports of a run. JSON goes to `stdout`, and so does the comparison unless JSON
-    /// does. Each failed condition is a line on `stderr`. Returns whether the run passed all of them.
+    /// does. Each failed condition is a line on `stderr`. Returns whether the run passed all of
+    /// them.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! A run as a page that needs nothing but itself.
+//! A run as a self-contained page.
 
 use askama::Template;
 
@@ -8,19 +8,20 @@ use super::{Figure, Panel, Summary, Time, panel};
 #[template(path = "report/page.html")]
 struct Page<'a> {
     run: &'a Summary,
-    /// The figures that matter most, each with what it is of.
+    /// The most important figures, each with a label.
     heads: Vec<(String, &'static str)>,
-    /// By how much the load generator was late at the most.
+    /// The largest delay of the load generator.
     lateness: Time,
-    /// A name, and the raw and the corrected one.
+    /// A name, with the raw and the corrected value.
     latencies: Vec<(&'static str, String, String)>,
-    /// Classes, how many of each, and what was wrong the first time.
+    /// Classes of errors, the count of each, and the first error of each.
     errors: Vec<(&'static str, u64, Option<&'a String>)>,
     /// Charts, which are markup already.
     charts: Vec<String>,
 }
 
-/// A run as a page: figures and charts, light or dark as its reader wants it. It loads nothing and runs nothing.
+/// Returns a run as a page: figures and charts, light or dark as the reader prefers. It loads
+/// nothing and runs no script.
 ///
 /// # Examples
 ///
@@ -75,7 +76,7 @@ pub fn page(run: &Summary) -> String {
     reason = "what the attribute makes of a filter is public"
 )]
 mod filters {
-    /// A number with a comma between each three digits.
+    /// A number with commas between thousands.
     #[askama::filter_fn]
     pub(super) fn grouped(number: &u64, _: &dyn askama::Values) -> askama::Result<String> {
         let digits = number.to_string();

@@ -1,22 +1,23 @@
-//! Statistics of few repetitions: medians, quartiles, and intervals that assume nothing of how samples are distributed.
+//! Statistics of few repetitions: medians, quartiles, and intervals that assume no distribution.
 //!
-//! Measurements of programs have long tails, so that means and standard deviations say little of them. What is here holds for any distribution: order statistics and the
-//! binomial distribution, as in W. J. Conover, Practical Nonparametric Statistics, section 3.2 (1999).
+//! Measurements of programs have long tails, so that means and standard deviations say little about
+//! them. These methods are valid for any distribution: order statistics and the binomial
+//! distribution, as in W. J. Conover, Practical Nonparametric Statistics, section 3.2 (1999).
 
 use std::fmt;
 
 use serde::Serialize;
 use statrs::distribution::{Binomial, DiscreteCDF};
 
-/// The confidence that an [`Interval`] has at least, where there are enough samples for it.
+/// The minimum confidence of an [`Interval`], if there are enough samples for it.
 pub const CONFIDENCE: f64 = 0.95;
 
 /// Samples in a few figures, in their unit.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Spread {
-    /// How many samples.
+    /// The number of samples.
     pub count: usize,
-    /// The least.
+    /// The minimum.
     pub min: f64,
     /// A quarter of the samples is below.
     pub lower_quartile: f64,
@@ -24,25 +25,26 @@ pub struct Spread {
     pub median: f64,
     /// A quarter of the samples is above.
     pub upper_quartile: f64,
-    /// The most.
+    /// The maximum.
     pub max: f64,
-    /// Where the median of what was sampled is.
+    /// The interval of the median of the distribution.
     pub interval: Interval,
 }
 
-/// A range that holds the true value with some confidence.
+/// A range that contains the true value with some confidence.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Interval {
-    /// The least of the range.
+    /// The lower end of the range.
     pub low: f64,
-    /// The most of the range.
+    /// The upper end of the range.
     pub high: f64,
-    /// How often such a range holds the true value, from 0 to 1.
+    /// How often such a range contains the true value, from 0 to 1.
     pub confidence: f64,
 }
 
 impl Spread {
-    /// The figures of some samples, in any order; nothing if there are none. What is not finite is left out.
+    /// Computes the figures of some samples, in any order. Returns `None` without samples. Values
+    /// that are not finite are left out.
     ///
     /// # Examples
     ///
@@ -70,7 +72,8 @@ impl Spread {
         })
     }
 
-    /// How many times theirs ours is, in pairs of samples that were taken one after the other, so that what disturbs both is left out. Nothing if there are no pairs.
+    /// The ratio of ours to theirs, in pairs of samples that were taken one after the other, so
+    /// that common disturbances cancel out. `None` without pairs.
     ///
     /// # Examples
     ///
@@ -94,12 +97,14 @@ impl Interval {
         self.high < other.low
     }
 
-    /// Between two samples, as many from either end of all, such that the median lies outside of them seldom enough: a sample is below the median as often as a coin shows heads.
-    /// Fewer than six samples cannot give [`CONFIDENCE`]; then it is from the least to the most, and the confidence is what that gives.
+    /// The interval between two samples, the same number of samples from either end. The number is
+    /// chosen so that the median is rarely outside: a sample is below the median with probability
+    /// one half. Fewer than six samples cannot reach [`CONFIDENCE`]. Then the interval is from the
+    /// minimum to the maximum, with the confidence of that.
     fn of_median(sorted: &[f64]) -> Self {
         let count = sorted.len();
         let coins = Binomial::new(0.5, count as u64).expect("a half is a probability");
-        // With so many samples left out at either end.
+        // With this many samples left out at either end.
         let confidence = |left_out: usize| 1.0 - 2.0 * coins.cdf(left_out as u64);
         let enough = |left_out: &usize| confidence(*left_out) >= CONFIDENCE;
         let left_out = (0..count / 2).take_while(enough).last().unwrap_or(0);
@@ -117,7 +122,8 @@ impl fmt::Display for Interval {
     }
 }
 
-/// The value below which a share of sorted samples lies, between two samples in proportion (type 7 of Hyndman and Fan, Sample Quantiles in Statistical Packages, 1996). There must be a sample.
+/// The value below which a share of sorted samples lies, interpolated between two samples (type 7
+/// of Hyndman and Fan, Sample Quantiles in Statistical Packages, 1996). There must be a sample.
 pub(super) fn quantile(sorted: &[f64], share: f64) -> f64 {
     let place = share * (sorted.len() - 1) as f64;
     let (low, high) = (
@@ -160,7 +166,7 @@ mod tests {
     fn the_interval_holds_the_median_as_often_as_it_says() {
         let mut random = fastrand::Rng::with_seed(1);
         let held = (0..2000).filter(|_| {
-            // Skewed, as latencies are; its median is ln 2.
+            // Skewed, like latencies. Its median is ln 2.
             let samples: Vec<f64> = (0..10).map(|_| -(1.0 - random.f64()).ln()).collect();
             let interval = Spread::of(&samples).unwrap().interval;
             (interval.low..=interval.high).contains(&std::f64::consts::LN_2)

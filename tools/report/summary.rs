@@ -1,13 +1,15 @@
-//! The summary of one run of the load generator: the format of `thor --json`, which every chart, comparison and threshold is made of.
+//! The summary of one run of the load generator: the format of `thor --json`, and the source of
+//! every chart, comparison and threshold.
 //!
-//! Times in keys that end in `_us` are microseconds, in `_s` seconds; rates are per second. A key is never renamed or given another meaning; new ones may come.
-//! So a reader leaves alone what it does not know, and a summary that an older version has written is read with nothing in place of what it lacks.
+//! Times in keys that end in `_us` are in microseconds, in `_s` in seconds. Rates are per second. A
+//! key is never renamed, and its meaning never changes. New keys may be added. So a reader ignores
+//! unknown keys, and accepts a summary from an older version, without values for the missing keys.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// What one run has measured.
+/// The results of one run.
 ///
 /// # Examples
 ///
@@ -23,53 +25,56 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// What was asked for: who measured, what, and how.
+    /// The settings: who measured, what, and how.
     #[serde(flatten)]
     pub settings: Settings,
-    /// Responses that came whole, of whatever status.
+    /// Complete responses, of any status.
     pub requests: u64,
-    /// How long was measured, in seconds.
+    /// The measured time, in seconds.
     pub duration_s: f64,
-    /// Responses that came whole, per second.
+    /// Complete responses per second.
     pub rate_per_s: f64,
-    /// Bytes that came, heads and content.
+    /// Received bytes, heads and bodies.
     pub bytes: u64,
-    /// Latency of the responses that came whole, in microseconds.
+    /// Latency of the complete responses, in microseconds.
     pub latency_us: Latencies,
-    /// What went wrong, by class.
+    /// Errors, by class.
     pub errors: Errors,
-    /// What was wrong the first time, by class. Classes in which nothing was are not there, and those of statuses neither.
+    /// The first error of each class, also of statuses. Classes without errors are absent.
     #[serde(default)]
     pub error_examples: BTreeMap<String, String>,
-    /// How many responses by class of status: `1xx` (but interim ones), `2xx`, `3xx`, `4xx`, `5xx`. Classes that did not come are not there.
+    /// The number of responses by class of status: `1xx` (without interim ones), `2xx`, `3xx`,
+    /// `4xx`, `5xx`. Classes without responses are absent.
     #[serde(default)]
     pub status: BTreeMap<String, u64>,
     /// How far the load generator itself was behind its schedule.
     pub missed_schedule: MissedSchedule,
-    /// How much of the time of its threads the load generator has computed, from 0 to 1. Near 1 it is the load generator that was measured.
+    /// The share of its threads' time in which the load generator has computed, from 0 to 1. Near
+    /// 1, the measurement shows the load generator.
     #[serde(default)]
     pub client_busy: f64,
     /// The run second by second.
     #[serde(default)]
     pub series: Vec<Second>,
-    /// How latencies are distributed.
+    /// The distribution of latencies.
     #[serde(default)]
     pub histogram_us: Histograms,
 }
 
-/// What was asked for.
+/// The settings of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
     /// The version of the load generator.
     pub thor: String,
-    /// The URLs, in the order in which they were given.
+    /// The URLs, in the given order.
     pub urls: Vec<String>,
-    /// Connections that were open at once.
+    /// The number of concurrent connections.
     pub connections: u64,
-    /// Threads of the load generator.
+    /// The threads of the load generator.
     pub threads: u64,
-    /// Requests per second of the schedule (open loop); nothing where a response is waited for before the next request (closed loop).
+    /// Requests per second of the schedule (open loop). `None` if each request waits for the
+    /// previous response (closed loop).
     pub rate_asked_per_s: Option<f64>,
 }
 
@@ -79,7 +84,8 @@ pub struct Settings {
 pub struct Latencies {
     /// From the moment at which a request was sent to the end of its response.
     pub raw: Latency,
-    /// From the moment at which a request was planned to be sent to the end of its response. This is what a user waits who does not know that the server, or a connection, is busy.
+    /// From the moment at which a request was planned to be sent to the end of its response. This
+    /// is the waiting time of a user who does not know that the server, or a connection, is busy.
     pub corrected: Latency,
 }
 
@@ -87,7 +93,7 @@ pub struct Latencies {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Latency {
-    /// The least.
+    /// The minimum.
     pub min: f64,
     /// The arithmetic mean.
     pub mean: f64,
@@ -103,51 +109,53 @@ pub struct Latency {
     pub p99: f64,
     /// 999 in 1,000 responses came within this time.
     pub p99_9: f64,
-    /// The most.
+    /// The maximum.
     pub max: f64,
 }
 
-/// Requests that failed, by what failed. Each is counted once.
+/// Failed requests, by reason. Each is counted once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Errors {
     /// A connection could not be made.
     pub connect: u64,
-    /// A connection broke, or ended, before the response was there.
+    /// A connection broke, or ended, before the response was complete.
     pub read: u64,
     /// A request could not be sent.
     pub write: u64,
     /// The response did not come in time.
     pub time_out: u64,
-    /// The response was not HTTP, or not as long as it said.
+    /// The response was not HTTP, or its length was wrong.
     pub protocol: u64,
-    /// The response came whole, and its status was 400 or more. These are among the `requests` too.
+    /// The response was complete, and its status was 400 or more. The `requests` include these.
     pub status: u64,
 }
 
-/// How far the load generator itself was behind, with connections that were free: what the server is not to be blamed for.
+/// How far the load generator itself was behind, although connections were free. The server is not
+/// the cause of this delay.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct MissedSchedule {
     /// Requests that were sent more than 1 ms late, or never, although their connection was free.
     pub requests: u64,
-    /// The most by which one was late, in microseconds.
+    /// The largest delay, in microseconds.
     pub largest_us: f64,
-    /// Requests that were not sent because their connections still waited for responses when the time was over. This is the server's doing, and no latency tells of it.
+    /// Requests that were not sent because their connections still waited for responses at the end
+    /// of the run. The server is the cause, and no latency shows it.
     pub held_up: u64,
 }
 
-/// One second of a run. Latencies are corrected ones, of the responses that came in that second.
+/// One second of a run. Latencies are corrected, of the responses that came in that second.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Second {
     /// When it began, in seconds from the beginning of the run.
     pub t_s: f64,
-    /// Responses that came whole.
+    /// Complete responses.
     pub requests: u64,
-    /// Bytes that came.
+    /// Received bytes.
     pub bytes: u64,
-    /// Requests for which no response came whole.
+    /// Requests without a complete response.
     pub errors: u64,
     /// The median, in microseconds.
     pub p50_us: f64,
@@ -159,12 +167,13 @@ pub struct Second {
     pub p99_us: f64,
     /// The 99.9th percentile, in microseconds.
     pub p99_9_us: f64,
-    /// The most, in microseconds.
+    /// The maximum, in microseconds.
     pub max_us: f64,
 }
 
-/// Histograms of the two kinds of latency: pairs of an upper edge in microseconds and how many responses took that long at most, and longer than the edge before.
-/// Edges are 10^(k/64), so that a bin is 3.7 % wide; bins that are empty are left out.
+/// Histograms of the two kinds of latency: pairs of an upper edge in microseconds, and the number
+/// of responses up to this edge and above the previous edge. Edges are 10^(k/64), so that a bin is
+/// 3.7 % wide. Empty bins are left out.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Histograms {
@@ -174,7 +183,7 @@ pub struct Histograms {
     pub corrected: Vec<(f64, u64)>,
 }
 
-/// A text is no summary: it is not JSON, or a key has a value of another kind.
+/// An invalid summary: the text is not JSON, or a key has a value of another kind.
 #[derive(Debug)]
 pub struct SummaryError(serde_json::Error);
 
@@ -187,24 +196,24 @@ impl std::fmt::Display for SummaryError {
 impl std::error::Error for SummaryError {}
 
 impl Summary {
-    /// As JSON, with a line for each second.
+    /// Returns it as JSON, with a line for each second.
     #[must_use]
     pub fn to_json(&self) -> String {
         super::json::write(self)
     }
 
-    /// Reads what [`Summary::to_json`] writes.
+    /// Reads the output of [`Summary::to_json`].
     ///
     /// # Errors
     ///
-    /// If the text is not JSON, or no summary.
+    /// If the text is not JSON, or not a summary.
     pub fn from_json(json: &str) -> Result<Self, SummaryError> {
         serde_json::from_str(json).map_err(SummaryError)
     }
 
     /// The seconds that were measured from their beginning to their end.
     pub fn whole_seconds(&self) -> impl Iterator<Item = &Second> {
-        // The clock of the last one may be a moment off.
+        // The clock of the last one may be slightly off.
         self.series
             .iter()
             .filter(|second| second.t_s + 1.0 <= self.duration_s + 0.05)
@@ -212,13 +221,13 @@ impl Summary {
 }
 
 impl Errors {
-    /// Requests for which no response came whole.
+    /// Requests without a complete response.
     #[must_use]
     pub fn failed(&self) -> u64 {
         self.connect + self.read + self.write + self.time_out + self.protocol
     }
 
-    /// All of them, also responses of status 400 or more.
+    /// All of them, including responses of status 400 or more.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.failed() + self.status

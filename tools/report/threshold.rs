@@ -1,9 +1,10 @@
-//! Thresholds: what a run has to reach, as a text such as `p99>50ms`.
+//! Thresholds: the conditions on a run, as a text such as `p99>50ms`.
 //!
-//! A text says when the run has failed. It is a figure, `<`, `<=`, `>` or `>=`, a number, and a unit:
+//! A text describes when the run has failed. It is a figure, `<`, `<=`, `>` or `>=`, a number, and
+//! a unit:
 //!
 //! ```text
-//! p50 p75 p90 p99 p99.9 max mean    us, ms, s     raw.p99 is what the raw latency has, otherwise it is the corrected one
+//! p50 p75 p90 p99 p99.9 max mean    us, ms, s     raw.p99 is of the raw latency, p99 of the corrected one
 //! rate                              /s
 //! errors                            %, or none for a count
 //! ```
@@ -13,7 +14,7 @@ use std::str::FromStr;
 
 use super::{Figure, Summary};
 
-/// When a run has failed.
+/// The condition under which a run has failed.
 ///
 /// # Examples
 ///
@@ -34,7 +35,7 @@ pub struct Threshold {
     figure: Figure,
     is_raw: bool,
     operator: Operator,
-    /// In microseconds, per second, or a count; a share from 0 to 1 if it is one.
+    /// In microseconds, per second, or a count. A share is from 0 to 1.
     limit: f64,
     is_share: bool,
 }
@@ -47,10 +48,10 @@ enum Operator {
     MoreOrEqual,
 }
 
-/// What is wrong with the text of a threshold, and where.
+/// The error in the text of a threshold, and its position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ThresholdError {
-    /// The character at which it is wrong, from 1.
+    /// The position of the error in characters, from 1.
     pub column: usize,
     wrong: String,
 }
@@ -64,7 +65,8 @@ impl fmt::Display for ThresholdError {
 impl std::error::Error for ThresholdError {}
 
 impl Threshold {
-    /// Why a run has failed by this threshold; nothing if it has not. A run without a response has no latency and fails whatever is said of it.
+    /// Returns why a run has failed by this threshold, or `None` if it has passed. A run without a
+    /// response has no latency, and always fails.
     #[must_use]
     pub fn failure(&self, summary: &Summary) -> Option<String> {
         if self.figure.is_latency() && summary.requests == 0 {
@@ -94,7 +96,7 @@ impl fmt::Display for Threshold {
 }
 
 impl Operator {
-    /// Longer ones first, since they begin like others.
+    /// Longer names come first, because shorter ones are prefixes of them.
     const ALL: [(&'static str, Self); 4] = [
         ("<=", Self::LessOrEqual),
         (">=", Self::MoreOrEqual),
@@ -132,7 +134,7 @@ impl FromStr for Threshold {
     }
 }
 
-/// What is still to be read.
+/// The text that is left to read.
 struct Rest<'a> {
     text: &'a str,
     /// Where that begins, in bytes.
@@ -140,7 +142,7 @@ struct Rest<'a> {
 }
 
 impl<'a> Rest<'a> {
-    /// Takes characters of one kind, behind blanks.
+    /// Takes characters of one kind, after spaces.
     fn take(&mut self, belongs: impl Fn(char) -> bool) -> &'a str {
         self.skip_blanks();
         let rest = &self.text[self.at..];
@@ -214,7 +216,7 @@ impl<'a> Rest<'a> {
         }
     }
 
-    /// What the number is to be multiplied by, and whether it is a share.
+    /// The factor of the number, and whether it is a share.
     fn unit(&mut self, figure: Figure) -> Result<(f64, bool), ThresholdError> {
         let unit = self.take(|_| true).trim_end();
         let start = self.text.trim_end().len() - unit.len();

@@ -1,4 +1,5 @@
-//! Processes that make requests one after another, each over a connection of its own, and dump what comes.
+//! Processes that make requests one after another, each over a connection of its own, and print the
+//! responses.
 
 mod processes;
 mod receive;
@@ -11,16 +12,16 @@ use log::LevelFilter;
 
 use super::options::Options;
 
-/// Why it did not work.
+/// The reason of a failure.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failed {
-    /// A process has failed, and has said why.
+    /// A process has failed, and has printed the reason.
     #[error("a process has failed")]
     Known,
     /// A process could not be started or waited for.
     #[error("cannot run a process: {0}")]
     Process(#[from] io::Error),
-    /// A process has not ended by itself.
+    /// A process was ended by a signal.
     #[error("process {process} was killed by signal {signal}")]
     Killed { process: i32, signal: i32 },
     /// A request has failed.
@@ -28,7 +29,7 @@ pub(crate) enum Failed {
     Request(String),
 }
 
-/// Makes the requests of one process, or has processes make theirs.
+/// Makes the requests of one process, or starts processes that make theirs.
 pub(crate) fn run(options: &Options) -> Result<(), Failed> {
     if options.verbose {
         // Its own lines and those about connections. Nothing else logs here yet.

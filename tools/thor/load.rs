@@ -1,4 +1,4 @@
-//! Load: many connections that ask all the time, and how long they had to wait.
+//! Load: many connections that send requests all the time, and the measured waiting times.
 //!
 //! ```text
 //!                ┌ load ────────────────────┐ ──progress──▶ the screen
@@ -29,10 +29,10 @@ pub(crate) use options::LoadOptions;
 use crate::options::Options;
 use screen::Screen;
 
-/// How long connections may go on after a signal to stop.
+/// How long connections may continue after a signal to stop.
 const DRAIN: Duration = Duration::from_secs(3);
 
-/// How many files are open beside connections: event queues, timers.
+/// How many files are open besides connections: event queues, timers.
 const OTHER_FILES: u64 = 64;
 
 /// Why there is no result.
@@ -41,7 +41,7 @@ pub(crate) enum Failed {
     /// The options cannot be followed.
     #[error("{0}")]
     Usage(String),
-    /// It did not work.
+    /// The run failed.
     #[error("{0}")]
     Run(String),
 }
@@ -62,17 +62,18 @@ impl From<io::Error> for Failed {
     }
 }
 
-/// What a run has shown.
+/// The results of a run.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) measured: Box<Measured>,
     /// The URLs, as they were written.
     pub(crate) urls: Vec<String>,
-    /// How much of the time of its threads the client has computed, from 0 to 1.
+    /// The share of its threads' time in which the client has computed, from 0 to 1.
     pub(crate) busy: f64,
 }
 
-/// Asks as much as the options say, and shows and reports what came of it. Gives whether no condition has failed the run.
+/// Makes the load of the options, shows and reports the results. Returns whether all conditions
+/// were met.
 ///
 /// # Errors
 ///
@@ -106,7 +107,7 @@ fn summary(options: &Options, run: &Run) -> Summary {
     }
 }
 
-/// Asks as much as the options say.
+/// Makes the load of the options.
 pub(crate) fn measure(options: &Options) -> Result<Run, Failed> {
     let urls = requests::urls(options)?;
     check_file_limit(options)?;
@@ -129,7 +130,7 @@ pub(crate) fn measure(options: &Options) -> Result<Run, Failed> {
         result = watch.until_measured(&mut progress, &mut measured).await;
     };
     match scheduler.until_ctrl_c_or(ended, DRAIN) {
-        // What was under way when the measurement ended is not part of it.
+        // Requests that were in progress at the end of the measurement are not part of it.
         Ok(()) | Err(StopError::NotDrained(_)) => {}
         Err(error) => return Err(Failed::Run(error.to_string())),
     }
@@ -169,11 +170,11 @@ fn generator(options: &Options, urls: &[crate::values::Weighted]) -> Result<Gene
     }))
 }
 
-/// Fails if the system does not allow for as many connections.
+/// Fails if the system does not allow this many connections.
 fn check_file_limit(options: &Options) -> Result<(), Failed> {
     let connections = options.load.connections() as u64;
     let needed = connections + OTHER_FILES;
-    // Where it cannot be raised, what there is may do.
+    // If the limit cannot be raised, the present limit may be enough.
     let limit = raise_file_limit().unwrap_or_else(|_| getrlimit(Resource::Nofile).current);
     match limit {
         Some(limit) if limit < needed => Err(Failed::Usage(format!(
@@ -197,12 +198,13 @@ fn unanswered(measured: &Measured) -> Failed {
     })
 }
 
-/// Follows a run, and says when it is of no use.
+/// Watches a run, and detects when it is pointless.
 struct Watch {
     screen: Screen,
     connections: u64,
     patience: Duration,
-    /// How many requests had been answered when there was the last answer, how many connections had failed then, and when that was.
+    /// The number of answers and of failed connections at the time of the last answer, and that
+    /// time.
     last: (u64, u64, Duration),
 }
 
@@ -216,7 +218,7 @@ impl Watch {
         }
     }
 
-    /// Shows progress until the run has ended; gives nothing if it is of no use to go on.
+    /// Shows progress until the run has ended. Returns `None` if the run is pointless.
     async fn until_measured(
         &mut self,
         progress: &mut Receiver<Box<Measured>>,
@@ -237,7 +239,8 @@ impl Watch {
         }
     }
 
-    /// Whether no connection has come to be, or none does any more and nothing has been answered for as long as a response may take.
+    /// Whether no connection was made, or none can be made any more and nothing has been answered
+    /// within the time limit of a response.
     fn is_in_vain(&mut self, so_far: &Measured) -> bool {
         let failed = so_far.errors.of(ErrorClass::Connect);
         let (answered, failed_then, when) = &mut self.last;

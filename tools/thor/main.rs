@@ -1,4 +1,4 @@
-//! `thor`, a client for web servers: asks for a URL and shows what comes.
+//! `thor`, a client for web servers: requests a URL and shows the response.
 //!
 //! `cargo run --bin thor -- -v -r 3 -p 2 localhost:9234/`
 
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     if options.load.is_wanted() {
         return match load::run(&options) {
             Ok(true) => ExitCode::SUCCESS,
-            // Its conditions have been named.
+            // The failed conditions have been printed.
             Ok(false) => ExitCode::FAILURE,
             Err(error) => fail(&format!("error: {error}"), error.status()),
         };

@@ -14,7 +14,8 @@ use super::values::{Period, Place, Weighted};
 #[derive(Debug, Parser)]
 #[command(name = "thor", version)]
 pub(crate) struct Options {
-    /// URL to request: http://localhost:9234/, localhost:9234, [::1]/path?query; several under load, 3*URL three times as often
+    /// URL to request: http://localhost:9234/, localhost:9234, [::1]/path?query; several under
+    /// load, 3*URL three times as often
     #[arg(value_name = "URL", required_unless_present = "url_file")]
     pub(crate) urls: Vec<Weighted>,
     /// Requests of each process, one after another
@@ -41,11 +42,11 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// The one thing to ask for, without load.
+    /// The single URL, without load.
     ///
     /// # Errors
     ///
-    /// What is for load only.
+    /// The options that are only for load.
     pub(crate) fn place(&self) -> Result<&Place, &'static str> {
         match &self.urls[..] {
             _ if self.inspect.is_wanted() => {

@@ -1,4 +1,4 @@
-//! What options of `thor` say, as values.
+//! The values of `thor`'s options.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -23,7 +23,7 @@ impl FromStr for Place {
     }
 }
 
-/// A URL, and how often it is asked for compared with others: `URL`, or `3*URL`.
+/// A URL, and its weight compared with others: `URL`, or `3*URL`.
 #[derive(Debug, Clone)]
 pub(crate) struct Weighted {
     pub(crate) weight: u32,
@@ -35,7 +35,7 @@ impl FromStr for Weighted {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (weight, place) = match text.split_once('*') {
-            // What stands in a path or a query is no weight.
+            // A `*` in a path or a query is not a weight.
             Some((weight, place)) if !weight.contains(['/', '?']) => (weight, place),
             _ => ("1", text),
         };

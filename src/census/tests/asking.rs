@@ -44,7 +44,7 @@ fn a_census_is_taken_inside_and_while_all_drains() {
     graph.link(make.outbox, hold.inbox);
     scheduler.run(graph).unwrap();
     let stopping = thread::spawn(move || scheduler.stop(PATIENCE));
-    // However far the stop has come.
+    // At every stage of the stop.
     for _ in 0..100 {
         let census = crate::testing::block_on(workers.census_within(PATIENCE));
         assert_eq!(self::graph(&census, "draining").started, 1);

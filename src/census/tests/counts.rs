@@ -1,4 +1,4 @@
-//! What is counted.
+//! Tests of the counters.
 
 use super::*;
 
@@ -105,7 +105,7 @@ fn what_feeds_one_inbox_together_is_counted_apart() {
     assert_eq!((link.messages, link.queued), (26, 0));
 }
 
-/// Ten graphs send to one receiver, each three numbers; the last one waits for space, and no other.
+/// Ten graphs send to one receiver, each three numbers. Only the last one waits for space.
 #[test]
 fn graphs_that_share_a_link_each_count_their_own() {
     let scheduler = Scheduler::with_workers(1);
@@ -173,7 +173,7 @@ fn links_across_threads_count_exactly() {
     let census = census_when(&scheduler, settled("threaded", "length", waiting));
     let graph = self::graph(&census, "threaded");
     let counts = |link: &LinkCensus| (link.messages, link.queued, link.high_water);
-    // 16 wait outside, and the thread has one in its hands.
+    // 16 wait outside, and the thread has one in hand.
     assert_eq!(counts(&graph.links[1]), (16, 16, 16));
     let first = &graph.links[0];
     assert_eq!((first.messages, first.queued), (20, 3));
@@ -226,7 +226,7 @@ fn restarts_and_dead_letters_are_counted() {
 
 #[test]
 fn time_that_was_spent_is_put_down_to_who_spent_it() {
-    /// So long each of its polls takes.
+    /// The duration of each of its polls.
     const POLL: Duration = Duration::from_millis(1);
     let scheduler = Scheduler::with_workers(1);
     let mut graph = Graph::new("unequal");

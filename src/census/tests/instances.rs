@@ -1,8 +1,8 @@
-//! Many graphs of one kind, and graphs inside of components.
+//! Many graphs of one kind, and graphs inside components.
 
 use super::*;
 
-/// A template whose seed says how many numbers are made; each instance lives until the gate is
+/// A template whose seed sets how many numbers are made. Each instance lives until the gate is
 /// dropped.
 fn holding(gate: &watch::Receiver<()>) -> Template<u32> {
     let mut graph = Graph::template("instance");
@@ -67,8 +67,8 @@ fn ten_thousand_instances_are_summed_up_and_the_worst_singled_out() {
     };
     assert_eq!(make, [(COUNT - 1, State::Ended), (1, blocked.clone())]);
     let link = &graph.links[0];
-    // All but one have sent two, of which one is taken; the one has filled its link and sent the
-    // one that was taken.
+    // All but one have sent two numbers, and one of these is taken. The remaining one has filled
+    // its link and sent the number that was taken.
     assert_eq!(link.messages, 2 * (COUNT - 1) + 9);
     assert_eq!(
         (link.queued, link.fullest, link.high_water),

@@ -1,5 +1,4 @@
-//! The census of graphs that run: each counter, each state, sums, and what it costs those who are
-//! counted.
+//! The census of running graphs: each counter, each state, sums, and the cost for the graphs.
 
 mod asking;
 mod counts;
@@ -21,7 +20,7 @@ use crate::{
     Sink, Source, Template, blocking,
 };
 
-/// How long a test waits for what is bound to happen.
+/// How long a test waits for an event that must happen.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn pass(io: &mut Pipe<u32, u32>) -> Done {
@@ -36,12 +35,12 @@ async fn swallow(io: &mut Sink<u32>) -> Done {
     Ok(())
 }
 
-/// Waits for the world, and takes nothing.
+/// Waits for an outside event, and takes no message.
 async fn sit(_: &mut Sink<u32>) -> Done {
     std::future::pending().await
 }
 
-/// Takes a message, then sits until the gate is dropped.
+/// Takes a message, then waits until the gate is dropped.
 async fn hold(gate: &watch::Receiver<()>, io: &mut Sink<u32>) -> Done {
     io.inbox.next().await;
     let _ = gate.clone().changed().await;
@@ -82,7 +81,7 @@ fn component<'a>(graph: &'a GraphCensus, name: &str) -> &'a ComponentCensus {
     components.find(|known| &*known.name == name).unwrap()
 }
 
-/// The states of a component of which there is one instance.
+/// The states of a component that has one instance.
 fn state<'a>(graph: &'a GraphCensus, name: &str) -> &'a State {
     match &component(graph, name).states[..] {
         [only] => &only.state,

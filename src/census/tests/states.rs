@@ -1,4 +1,4 @@
-//! What components are said to do.
+//! The states of components in a census.
 
 use super::*;
 
@@ -73,7 +73,7 @@ fn whoever_waits_at_several_inboxes_names_them_and_forgets_those_it_left() {
     let scheduler = Scheduler::with_workers(1);
     let mut graph = Graph::new("two");
     let either = graph.add("either", async |io: &mut Two| {
-        // First at both, then at the right one alone.
+        // First at both, then only at the right one.
         let (mut left, mut right) = (io.left.next(), io.right.next());
         std::future::poll_fn(|cx| {
             let _ = std::pin::Pin::new(&mut right).poll(cx);

@@ -2,8 +2,7 @@
 
 use super::*;
 
-/// A census made by hand: two instances of a graph whose first component is blocked because of its
-/// last.
+/// A hand-made census: two instances of a graph whose first component is blocked by its last.
 pub(in crate::census) fn sample() -> Census {
     let component = |name: &str, state: State| ComponentCensus {
         name: name.into(),

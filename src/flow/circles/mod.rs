@@ -35,21 +35,21 @@ struct Circle {
     number: usize,
     /// The links that it holds open.
     kept: Vec<Kept>,
-    /// What goes on outside of the flow, if any of its links crosses threads.
+    /// The pending work outside of the flow, if any of its links crosses threads.
     under_way: Option<Arc<UnderWay>>,
-    /// The wakers of its components. Nobody but the flow has them unless the component waits for
-    /// something beside messages.
+    /// The wakers of its components. Only the flow has them, unless the component waits for
+    /// something other than messages.
     wakers: Vec<(usize, Weak<ComponentWaker>)>,
 }
 
-/// A link that is held open by its circle.
+/// A link that its circle holds open.
 enum Kept {
     Within(Rc<dyn AnyQueue>),
     Across(Box<dyn AnyEnds>),
 }
 
 impl Kept {
-    /// Whether nobody but the circle holds the link open.
+    /// Whether only the circle holds the link open.
     fn is_last(&self) -> bool {
         match self {
             Self::Within(queue) => queue.holders() == 1,
@@ -65,7 +65,8 @@ impl Kept {
 }
 
 impl Circles {
-    /// Puts the links of the circles, of which no end has been taken, under their supervision.
+    /// Puts the links of the circles under their supervision. No end of these links has been taken
+    /// yet.
     pub(super) fn begin(plan: &Plan, links: &mut [AnyLink], ready: &Rc<ReadySet>) -> Option<Self> {
         if plan.circles.is_empty() {
             return None;
@@ -78,7 +79,7 @@ impl Circles {
         })
     }
 
-    /// Makes the waker of a component. If it is in a circle, the circle knows it.
+    /// Makes the waker of a component. If the component is in a circle, the circle knows the waker.
     pub(super) fn add(&mut self, component: usize, plan: &Plan, ready: &ReadySet) -> Waker {
         let waker = ready.add(component);
         let mut known = self.circles.iter_mut();
@@ -136,8 +137,8 @@ impl Circle {
         if self.kept.is_empty() {
             return;
         }
-        // First of all: from now on the flow hears of it when a thread has nothing to do any more,
-        // which has let go of its senders by then.
+        // This comes first: from now on the flow is woken when a thread has no work any more. By
+        // then the thread has dropped its senders.
         let is_over = self.under_way.as_ref().is_none_or(|some| some.is_over());
         if !is_over || !self.kept.iter().any(Kept::is_last) {
             return;
@@ -158,16 +159,15 @@ impl Circle {
 }
 
 impl PlannedCircle {
-    /// Whether, as far as the flow can see, its components wait for each other's messages and for
-    /// nothing else.
+    /// Whether, as far as the flow can see, its components wait only for each other's messages.
     fn is_quiet(&self, plan: &Plan, record: &Recorded) -> bool {
         let is_outside = |component: usize| !self.members.contains(&component);
         let waits = |link: usize| {
             let taker = plan.links[link].taker.map(|taker| taker.component);
             taker.is_some_and(|taker| record.waits_at(link, taker))
         };
-        // A component that waits for space has something to send, and one that waits elsewhere may
-        // get something from there.
+        // A component that waits for space has something to send. A component that waits elsewhere
+        // may receive something from there.
         let is_stuck = self
             .exits
             .iter()

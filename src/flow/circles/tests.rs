@@ -1,5 +1,5 @@
 //! Circles that drain like lines: within a flow, with threads, nested, merged, and with components
-//! that wait for the world.
+//! that wait for outside events.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::{
     Source, blocking, inspect, map, time,
 };
 
-/// A job, and how often it still has to go around.
+/// A job, and how many rounds it still has to make.
 type Job = (u32, u32);
 
 #[derive(Ports)]
@@ -19,7 +19,7 @@ struct WorkPorts {
     done: Outbox<u32>,
 }
 
-/// Sends each job around as often as it wants.
+/// Sends each job around for its number of rounds.
 async fn work(io: &mut WorkPorts) -> Done {
     while let Some((job, rounds)) = io.jobs.next().await {
         match rounds {
@@ -40,7 +40,7 @@ fn work_blocking(io: &mut WorkPorts) -> Done {
     Ok(())
 }
 
-/// Ten jobs, the `n`th of which goes around `n` times.
+/// Ten jobs, the `n`th of which makes `n` rounds.
 async fn ten(io: &mut Source<Job>) -> Done {
     for job in 0..10 {
         io.outbox.send((job, job)).await?;
@@ -70,7 +70,7 @@ async fn pass_slowly(io: &mut Pipe<Job, Job>) -> Done {
     Ok(())
 }
 
-/// Gathers up to three jobs, and waits for the third no longer than a moment.
+/// Collects up to three jobs, and waits only a moment for the third.
 async fn batch(io: &mut Pipe<Job, Job>) -> Done {
     let (mut jobs, mut timer) = (Vec::new(), time::Timer::new());
     loop {
@@ -158,7 +158,7 @@ fn a_circle_drains_like_a_line_whatever_it_is_made_of() {
     let scheduler = Scheduler::with_workers(1);
     for on_thread in [false, true] {
         for back in BACK {
-            // More than all jobs, so that the circle cannot be full of them.
+            // More than all jobs, so that the circle cannot be full.
             let mut graph = Graph::new("circle");
             let done = circle(&mut graph, on_thread, back, 16);
             let done = graph.take(done);
@@ -252,7 +252,8 @@ async fn work_two(io: &mut TwoPorts) -> Done {
     Ok(())
 }
 
-/// What comes into a circle by another inbox goes around as well, and holds the feedback link open.
+/// Jobs that enter a circle by another inbox also make their rounds, and hold the feedback link
+/// open.
 #[test]
 fn whatever_may_come_into_a_circle_keeps_it_open() {
     let mut graph = Graph::new("two entries");
@@ -280,7 +281,7 @@ struct ForkPorts {
     done: Outbox<u32>,
 }
 
-/// Sends each job around as often as it wants, on the one way or the other.
+/// Sends each job around for its number of rounds, in either direction.
 async fn fork(io: &mut ForkPorts) -> Done {
     while let Some((job, rounds)) = io.jobs.next().await {
         match rounds {
@@ -289,7 +290,7 @@ async fn fork(io: &mut ForkPorts) -> Done {
             _ => io.far.send((job, rounds - 1)).await?,
         }
     }
-    // What it leaves behind goes around as well.
+    // What it leaves behind also makes its rounds.
     Ok(io.far.send((100, 0)).await?)
 }
 
@@ -335,7 +336,7 @@ fn a_component_alone_may_feed_itself() {
     assert_eq!(done.into_iter().collect::<Vec<_>>(), [1]);
 }
 
-/// What failed is tried again: the dead letters of a component go back to its inbox.
+/// Failed jobs are tried again: the dead letters of a component go back to its inbox.
 #[test]
 fn dead_letters_go_around_as_well() {
     let mut graph = Graph::new("retrying");

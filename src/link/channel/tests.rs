@@ -1,4 +1,4 @@
-//! Order, bounds and ends of the channel, on one thread and on two.
+//! Order, limits and ends of the channel, on one thread and on two.
 
 use std::future::Future;
 use std::pin::pin;
@@ -123,7 +123,7 @@ fn a_permit_holds_its_space_until_it_is_used_or_dropped() {
     let mut third = sender.send(3);
     assert!(poll(&mut third, &count).is_pending());
     assert_eq!(receiver.try_recv(), Some(1));
-    // The space has been granted to `second`, which gives it up: it is the third's.
+    // The space has been granted to `second`, which is cancelled: now it belongs to the third.
     drop(second);
     assert_eq!(poll(&mut third, &count), Poll::Ready(Ok(())));
     permit.send(2).unwrap();
@@ -189,7 +189,7 @@ fn a_hundred_thousand_sends_wait_and_go_in_a_time_that_grows_with_their_number()
             assert!(poll(wait, &count).is_pending());
         }
     }
-    // Every second one is given up, from the middle outwards; the others are served.
+    // Every second one is cancelled, from the middle outwards. The others are served.
     waits
         .iter_mut()
         .skip(1)

@@ -1,4 +1,4 @@
-//! Signals, sent to real processes: the tests start this program once more, for one of the children
+//! Signals, sent to real processes: the tests start this program again, for one of the children
 //! below.
 
 use std::io::{BufRead, BufReader};
@@ -28,7 +28,7 @@ impl Program {
         Self(process, stdout)
     }
 
-    /// Waits until it says this.
+    /// Waits until the process prints this.
     fn says(&mut self, word: &str) {
         let mut line = String::new();
         while !line.contains(word) {

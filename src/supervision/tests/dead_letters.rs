@@ -1,4 +1,4 @@
-//! What becomes of the message in hand.
+//! The dead letters: the message in hand of a component that fails.
 
 use super::*;
 
@@ -10,7 +10,7 @@ fn only_what_was_in_hand_is_a_dead_letter() {
         while let Some(number) = io.inbox.try_next() {
             calls += number;
             if calls == 3 {
-                // It asks for the next one, and fails while it waits: 2 has been done with.
+                // It asks for the next one, and fails while it waits: 2 is finished.
                 let mut next = std::pin::pin!(io.inbox.next());
                 poll_fn(|cx| {
                     let _ = next.as_mut().poll(cx);
@@ -32,7 +32,8 @@ fn only_what_was_in_hand_is_a_dead_letter() {
     assert_eq!(letters.into_iter().count(), 0);
 }
 
-/// The dead letters have space for one, and nobody takes it until all numbers are on their way.
+/// The dead letters have space for one, and no component takes it until all numbers are on their
+/// way.
 #[test]
 fn dead_letters_are_waited_for() {
     let mut graph = Graph::new("burying");
@@ -64,7 +65,7 @@ fn dead_letters_are_waited_for() {
     running.wait().unwrap();
 }
 
-/// A number of which a copy can be made unless it is 5.
+/// A number that can be cloned unless it is 5.
 #[derive(Debug)]
 struct Unique(u32);
 

@@ -1,4 +1,4 @@
-//! What becomes of components that fail, and that nobody else notices.
+//! The handling of components that fail, and that no other component is affected.
 
 mod dead_letters;
 mod panics;
@@ -20,10 +20,10 @@ use crate::{
 };
 
 const MILLISECOND: Duration = Duration::from_millis(1);
-/// Long enough for anything that is to happen at all.
+/// Long enough for anything that must happen.
 const AGES: Duration = Duration::from_secs(60);
 
-/// Restarts that come at once, as many as are wanted.
+/// Immediate restarts, as many as requested.
 fn at_once(times: u32) -> Restart {
     Restart::new(times, AGES).pause(Duration::ZERO, Duration::ZERO)
 }

@@ -1,4 +1,4 @@
-//! Panics of every kind, which nobody else notices.
+//! Panics of every kind, which affect no other component.
 
 use super::*;
 
@@ -12,7 +12,7 @@ impl Drop for Bomb {
     }
 }
 
-/// An error that panics when it is shown.
+/// An error that panics when it is formatted.
 #[derive(Debug)]
 struct Unspeakable;
 
@@ -34,8 +34,8 @@ impl Wake for Bell {
     }
 }
 
-/// Runs a graph to which `add` adds something that panics, beside a component that must not notice;
-/// on the one worker of a scheduler that must not notice either.
+/// Runs a graph to which `add` adds something that panics, beside a component that must not be
+/// affected. The scheduler has one worker, which must not be affected either.
 fn survives(what: &str, expects_fault: bool, add: impl FnOnce(&mut Graph, Receiver<()>)) {
     let scheduler = Scheduler::with_workers(1);
     let mut graph = Graph::new(what);
@@ -206,7 +206,7 @@ fn what_a_panic_carries_and_an_error_may_panic_when_they_are_dropped() {
     });
 }
 
-/// Does something when it is dropped.
+/// Runs a function when it is dropped.
 fn scopeguard(action: fn()) -> impl Drop {
     struct Guard(fn());
     impl Drop for Guard {

@@ -1,8 +1,8 @@
-//! Who decides, and what.
+//! Which policy applies, and what it does.
 
 use super::*;
 
-/// A graph of a component that always fails, and of one that goes on for as long as it may.
+/// A graph with a component that always fails, and one that continues for as long as it may.
 fn failing(policy: Policy) -> (Result<(), Fault>, Vec<Fault>) {
     let mut graph = Graph::new("failing");
     graph.add("fail", async |_: &mut Sink0| fail(Failing::Error, 0));
@@ -22,7 +22,7 @@ fn failing(policy: Policy) -> (Result<(), Fault>, Vec<Fault>) {
 #[derive(Ports)]
 struct Sink0 {}
 
-/// Nobody is left who could fail but those that take the faults.
+/// The only components left that could fail are those that take the faults.
 #[test]
 fn a_graph_of_nobody_but_who_takes_its_faults_ends() {
     let mut graph = Graph::new("lonely");

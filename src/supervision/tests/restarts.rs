@@ -1,8 +1,8 @@
-//! Components that are started again.
+//! Components that are restarted.
 
 use super::*;
 
-/// What comes of passing 1 to 30 on: the numbers, the dead letters, the faults.
+/// The result of passing 1 to 30 on: the numbers, the dead letters, the faults.
 fn passed<Kind>(part: impl Part<Pipe<u32, u32>, Kind>) -> (Vec<u32>, Vec<u32>, Vec<Fault>) {
     let mut graph = Graph::new("passing");
     let pass = graph.add("pass", part);
@@ -151,8 +151,7 @@ fn a_pause_holds_up_and_loses_nothing() {
     assert!(faults.try_next().is_none());
 }
 
-/// An hour of pauses takes no time, and whatever the order in which components are polled, nothing
-/// is lost.
+/// An hour of pauses takes no time. In every order in which components are polled, nothing is lost.
 #[test]
 fn pauses_are_those_of_the_simulation() {
     crate::Simulation::seeds(0..50).check(|simulation| {

@@ -1,15 +1,15 @@
-//! What was on its way when a graph is stopped.
+//! Messages that are on their way when a graph is stopped.
 
 use super::*;
 
-/// The ports of something that takes what it is given only when it may.
+/// The ports of a component that takes its messages only when it may.
 #[derive(Ports)]
 struct Held {
     numbers: Inbox<u32>,
     taken: Outbox<u32>,
 }
 
-/// Numbers, without end; `begun` counts those whose sending has begun.
+/// Numbers, without end. `begun` counts those whose sending has begun.
 fn count(begun: Arc<AtomicUsize>) -> impl AsyncFnMut(&mut Source<u32>) -> Done + Send {
     async move |io: &mut Source<u32>| {
         for number in 0.. {
@@ -30,7 +30,7 @@ fn count_blocking(begun: Arc<AtomicUsize>) -> impl FnMut(&mut Source<u32>) -> Do
     }
 }
 
-/// Stops a graph whose source waits to send; gives how many sends had begun, and what was
+/// Stops a graph whose source waits to send. Returns how many sends had begun, and what was
 /// delivered.
 fn stopped<A, B>(
     source: impl FnOnce(Arc<AtomicUsize>) -> A,
@@ -50,7 +50,7 @@ fn stopped<A, B>(
         std::thread::yield_now();
     }
     running.stop();
-    // The worker has seen to the wish once it has answered another one.
+    // When the worker answers another request, it has handled the stop.
     let mut graph = Graph::new("after that");
     graph.add("nothing", async |_: &mut NoPorts| Ok(()));
     scheduler.run(graph).unwrap().wait().unwrap();
@@ -81,7 +81,7 @@ fn take_blocking(mut opened: Receiver<()>) -> impl FnMut(&mut Held) -> Done + Se
     }
 }
 
-/// A graph of a source and of what takes from it, over a link of four.
+/// A graph of a source and of a component that takes from it, over a link of four.
 fn held<A: Part<Source<u32>, KA>, B: Part<Held, KB>, KA, KB>(
     graph: &mut Graph,
     source: A,
@@ -110,7 +110,7 @@ fn what_a_stopped_source_was_sending_is_delivered() {
     let (begun, delivered) = from_thread;
     let numbers = 0..u32::try_from(delivered.len()).unwrap();
     assert!(delivered.iter().copied().eq(numbers), "{delivered:?}");
-    // The thread may have begun one more send, which it was refused.
+    // The thread may have begun one more send, which was refused.
     assert!(
         begun - delivered.len() <= 1 && delivered.len() >= 5,
         "{begun}"

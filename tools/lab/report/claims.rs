@@ -1,11 +1,12 @@
-//! Sentences that say what the data show, and no more: "faster" only where the intervals of the medians are apart.
+//! Sentences about what the data show, and nothing beyond: "faster" only if the intervals of the
+//! medians do not overlap.
 
 use kamea_tools::report::Spread;
 
 use super::findings::{Entry, Finding, Measure, Order};
 use crate::experiment::{Contender, Experiment, Mode, Server};
 
-/// What a chart shows.
+/// The sentences about a chart.
 pub(super) fn statement(finding: &Finding) -> String {
     let Some(best) = finding.best() else {
         return "Nothing was measured.".to_owned();
@@ -35,7 +36,7 @@ pub(super) fn statement(finding: &Finding) -> String {
     sentences.join(" ")
 }
 
-/// Who is the fastest, if that is shown.
+/// The fastest contender, if the data show one.
 fn of_the_best(finding: &Finding, best: &Entry) -> String {
     let others = finding
         .entries
@@ -64,7 +65,7 @@ fn of_the_best(finding: &Finding, best: &Entry) -> String {
     )
 }
 
-/// The contender that stands for spidey beside its peers: its default, if that was measured.
+/// The contender that represents spidey beside its peers: its default mode, if that was measured.
 pub(super) fn ours(finding: &Finding) -> Option<&Entry> {
     let pool = Contender {
         server: Server::Spidey,
@@ -102,7 +103,7 @@ fn mode_of(entry: &Entry) -> &'static str {
     entry.contender.mode.map_or("spidey", Mode::name)
 }
 
-/// What one is to some others; nothing if there are none.
+/// Compares one contender with some others. Returns nothing if there are no others.
 fn compared<'a>(
     finding: &Finding,
     one: &Entry,
@@ -137,7 +138,7 @@ fn compared<'a>(
     (!parts.is_empty()).then(|| and(&parts))
 }
 
-/// A value, with where its median is.
+/// A value, with the interval of its median.
 fn value(measure: Measure, entry: &Entry) -> String {
     let Spread {
         median, interval, ..
@@ -146,7 +147,7 @@ fn value(measure: Measure, entry: &Entry) -> String {
     format!("{} ({range})", measure.show(median))
 }
 
-/// How many times as fast, and from where to where that is.
+/// The ratio of the speeds, and its range.
 fn times(speed: &Spread, between: &str) -> String {
     let digits = |value: f64| match value {
         value if value < 0.0995 => format!("{value:.3}"),
@@ -157,7 +158,8 @@ fn times(speed: &Spread, between: &str) -> String {
     format!("{}{between}{low} to {high}", digits(speed.median))
 }
 
-/// What follows for a server's modes from all experiments: one sentence for each mode but the one that they are seen beside.
+/// Conclusions about a server's modes from all experiments: one sentence for each mode except the
+/// reference mode.
 pub(super) fn of_modes_over_all(findings: &[Finding]) -> Vec<String> {
     let sentence = |mode: Mode| {
         let (mut lines, mut untold) = (Vec::new(), Vec::new());
@@ -200,7 +202,7 @@ pub(super) fn of_modes_over_all(findings: &[Finding]) -> Vec<String> {
         .collect()
 }
 
-/// How throughput grows with the size of a file, of the contender that stands for spidey.
+/// How throughput grows with the size of a file, for the contender that represents spidey.
 pub(super) fn of_sizes(findings: &[Finding]) -> Option<String> {
     let sizes = [
         Experiment::Kilobyte,
@@ -227,7 +229,7 @@ pub(super) fn of_sizes(findings: &[Finding]) -> Option<String> {
     (rates.len() > 1).then(|| format!("Of content, {} sends {}.", ours.contender, and(&rates)))
 }
 
-/// How far the slowest of a hundred responses are from the usual one.
+/// How the slowest one of a hundred responses compares with the median.
 pub(super) fn of_tails(findings: &[Finding]) -> Vec<String> {
     let latencies = findings
         .iter()
@@ -252,7 +254,7 @@ pub(super) fn of_tails(findings: &[Finding]) -> Vec<String> {
     latencies.filter_map(sentence).collect()
 }
 
-/// What each experiment comes to, in a line.
+/// The result of each experiment, in a line.
 pub(super) fn conclusions(findings: &[Finding]) -> Vec<String> {
     let line = |finding: &Finding| {
         let best = finding.best().filter(|_| finding.entries.len() > 1)?;

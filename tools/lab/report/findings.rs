@@ -1,4 +1,4 @@
-//! What the samples of a run come to, in numbers.
+//! The results of a run's samples, in numbers.
 
 use kamea_tools::report::{Interval, Spread, Summary, Time};
 
@@ -6,10 +6,10 @@ use crate::experiment::{Contender, Experiment, Kind};
 use crate::journal::{Outcome, Sample};
 use crate::plan::{Asked, Plan};
 
-/// An interval that holds the median less often than this says nothing: fewer than five repetitions.
+/// An interval with less confidence than this shows nothing: fewer than five repetitions.
 const SURE_ENOUGH: f64 = 0.9;
 
-/// What is looked at.
+/// A measured quantity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Measure {
     /// The median latency of a sample, in microseconds.
@@ -20,20 +20,20 @@ pub(super) enum Measure {
     Bytes,
 }
 
-/// What an experiment has shown.
+/// The results of an experiment.
 #[derive(Debug)]
 pub(super) struct Finding {
     pub(super) asked: Asked,
     pub(super) measure: Measure,
-    /// Of each contender that was measured at least once, in the order of the plan.
+    /// The results of each contender that was measured at least once, in the order of the plan.
     pub(super) entries: Vec<Entry>,
 }
 
-/// What an experiment has shown of a contender.
+/// The results of a contender in an experiment.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) contender: Contender,
-    /// Repetitions and values, in their order.
+    /// Repetitions and values, in order.
     values: Vec<(u32, f64)>,
     pub(super) spread: Spread,
     /// The 99th percentile of the latency, in microseconds, over the repetitions.
@@ -45,7 +45,7 @@ pub(super) struct Entry {
 pub(super) enum Order {
     Faster,
     Slower,
-    /// The intervals overlap, or there are too few repetitions for them to say anything.
+    /// The intervals overlap, or there are too few repetitions for a statement.
     Untold,
 }
 
@@ -80,7 +80,7 @@ impl Measure {
         }
     }
 
-    /// A range of values, with their unit said once if it is the same.
+    /// A range of values. The unit appears once if it is the same.
     pub(super) fn show_range(self, low: f64, high: f64) -> String {
         let (low, high) = (self.show(low), self.show(high));
         match (low.split_once(' '), high.split_once(' ')) {
@@ -91,7 +91,7 @@ impl Measure {
         }
     }
 
-    /// What is on the axis of a chart, and the unit in which the values of its data are.
+    /// The axis title of a chart, and the unit of its data.
     pub(super) fn axis(self) -> &'static str {
         match self {
             Self::Latency => "median latency in µs",
@@ -106,7 +106,7 @@ impl Measure {
 }
 
 impl Finding {
-    /// What each experiment of a plan has shown.
+    /// The results of each experiment of a plan.
     pub(super) fn all(plan: &Plan, samples: &[Sample]) -> Vec<Self> {
         let finding = |asked: &Asked| {
             let measure = Measure::of(asked.experiment);
@@ -126,7 +126,7 @@ impl Finding {
             .find(|entry| entry.contender == contender)
     }
 
-    /// The entry whose median is best.
+    /// The entry with the best median.
     pub(super) fn best(&self) -> Option<&Entry> {
         let better = |a: &&Entry, b: &&Entry| {
             let order = a.spread.median.total_cmp(&b.spread.median);
@@ -152,7 +152,7 @@ impl Finding {
         }
     }
 
-    /// How many times as fast one is as another, in the repetitions in which both were measured.
+    /// The ratio of two contenders' speeds, in the repetitions in which both were measured.
     pub(super) fn speed(&self, one: &Entry, other: &Entry) -> Option<Spread> {
         let pairs = one.values.iter().filter_map(|(repetition, value)| {
             let pair = other.values.iter().find(|(other, _)| other == repetition);
@@ -166,7 +166,7 @@ impl Finding {
         }
     }
 
-    /// Whether there are so many repetitions that something can be said.
+    /// Whether there are enough repetitions for a statement.
     pub(super) fn is_sure(&self) -> bool {
         let mut intervals = self.entries.iter().map(|entry| entry.spread.interval);
         intervals.all(|interval| interval.confidence >= SURE_ENOUGH)

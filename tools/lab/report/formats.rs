@@ -1,4 +1,5 @@
-//! The report as a page, as LaTeX, and its charts as data and commands of gnuplot. What belongs to a format is in its template, also how texts are escaped.
+//! The report as a page and as LaTeX, and its charts as data and gnuplot commands. Each format's
+//! template has its specific parts, including the escaping of texts.
 
 use std::fmt;
 
@@ -46,7 +47,8 @@ pub(super) fn gnuplot(chart: &Chart) -> String {
     rendered(&Gnuplot { chart })
 }
 
-/// The data of a chart: its columns are place, median, low and high end of the interval, 1 if it is spidey's, and the name.
+/// The data of a chart. Its columns are position, median, low and high end of the interval, 1 for
+/// spidey, and the name.
 pub(super) fn data(chart: &Chart) -> String {
     rendered(&Data { chart })
 }
@@ -55,7 +57,7 @@ fn rendered(template: &impl Template) -> String {
     template.render().expect("a text takes what is written")
 }
 
-/// How askama escapes what is put into LaTeX.
+/// The escaping of texts in LaTeX, for askama.
 #[derive(Clone, Copy)]
 pub(crate) struct TexEscaper;
 
@@ -71,7 +73,7 @@ impl Escaper for TexEscaper {
             '|' => to.write_str("\\textbar{}"),
             '"' => to.write_str("''"),
             'µ' => to.write_str("\\ensuremath{\\mu}"),
-            // What LaTeX has no letter for would end it with an error.
+            // A character that LaTeX has no letter for would end it with an error.
             letter if letter.is_ascii_graphic() || letter.is_alphabetic() && letter <= 'ÿ' => {
                 to.write_char(letter)
             }
@@ -81,7 +83,8 @@ impl Escaper for TexEscaper {
     }
 }
 
-/// How askama escapes what stands between single quotes in commands of gnuplot: a quote is doubled, and nothing may end a line.
+/// The escaping of text between single quotes in gnuplot commands, for askama: a quote is doubled,
+/// and no character may end a line.
 #[derive(Clone, Copy)]
 pub(crate) struct GnuplotEscaper;
 

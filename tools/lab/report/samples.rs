@@ -1,7 +1,10 @@
 //! Every sample as a row of CSV (RFC 4180).
 //!
-//! The columns: `experiment`, `server`, `mode` (of spidey), `repetition` (from 1), `at_s` (when it was taken, in seconds since 1970), `outcome` (`measured` or `failed`); then what was measured: `requests`, `duration_s`, `rate_per_s`, `bytes`, `errors`,
-//! and of the corrected latency in microseconds `min_us`, `mean_us`, `stdev_us`, `p50_us`, `p75_us`, `p90_us`, `p99_us`, `p99_9_us`, `max_us`; then `failure`, why it failed.
+//! The columns: `experiment`, `server`, `mode` (of spidey), `repetition` (from 1), `at_s` (when it
+//! was taken, in seconds since 1970), `outcome` (`measured` or `failed`). Then the measured values:
+//! `requests`, `duration_s`, `rate_per_s`, `bytes`, `errors`, and of the corrected latency in
+//! microseconds `min_us`, `mean_us`, `stdev_us`, `p50_us`, `p75_us`, `p90_us`, `p99_us`,
+//! `p99_9_us`, `max_us`. The last column is `failure`, the reason of a failure.
 
 use kamea_tools::report::Latency;
 
@@ -10,7 +13,7 @@ use crate::journal::{Outcome, Sample};
 
 const HEAD: &str = "experiment,server,mode,repetition,at_s,outcome,requests,duration_s,rate_per_s,bytes,errors,min_us,mean_us,stdev_us,p50_us,p75_us,p90_us,p99_us,p99_9_us,max_us,failure\r\n";
 
-/// How many columns there are of what was measured.
+/// The number of columns with measured values.
 const MEASURED: usize = 14;
 
 pub(super) fn csv(samples: &[Sample]) -> String {
@@ -61,7 +64,7 @@ fn row(sample: &Sample) -> Vec<String> {
     columns
 }
 
-/// A text that may have anything in it.
+/// A text that may contain any character.
 fn quoted(text: &str) -> String {
     if text.contains(['"', ',', '\r', '\n']) {
         format!("\"{}\"", text.replace('"', "\"\""))

@@ -1,4 +1,4 @@
-//! Reports of runs that were made up, so that what they have to say is known.
+//! Reports of invented runs, so that the expected text is known.
 
 use std::collections::BTreeMap;
 
@@ -54,7 +54,7 @@ fn plan(experiments: &[Experiment], contenders: &[Contender], repetitions: u32) 
     }
 }
 
-/// Samples of which each has this latency in microseconds, and as many responses a second as follow from that.
+/// Samples with these latencies in microseconds, and the rates that follow from them.
 fn samples(experiment: Experiment, contender: Contender, latencies: &[f64]) -> Vec<Sample> {
     let sample = |(index, latency): (usize, &f64)| {
         let mut summary = Summary {
@@ -121,7 +121,8 @@ fn a_sentence_says_faster_only_where_intervals_are_apart() {
             "the best median is that of spidey pool, 100 µs (98.0 to 102 µs); nginx is not told apart from it; all others are slower.",
         ),
         (
-            // Four repetitions leave a one in eight chance that the median is outside of all of them.
+            // With four repetitions, the median is outside of all of them with a chance of one in
+            // eight.
             [vec![100.0; 4], vec![900.0; 4], vec![300.0; 4]],
             "The medians are from 100 µs to 900 µs. There are too few repetitions to say which server is faster: five are needed.",
             "there are too few repetitions to say who is the fastest.",

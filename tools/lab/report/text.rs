@@ -1,4 +1,4 @@
-//! The report as texts, charts and tables, for whatever format: the five sections of the assignment.
+//! The report as texts, charts and tables, for every format: the five sections of the assignment.
 
 use kamea_tools::report::{Bar, bars};
 
@@ -12,26 +12,26 @@ use crate::plan::Plan;
 pub(super) struct Report {
     /// The day on which the run began.
     pub(super) date: String,
-    /// Why the run means nothing, if it does not.
+    /// Why the run means nothing, if it is a trial.
     pub(super) warning: Option<String>,
-    /// What was done, a paragraph each.
+    /// The description of the run, one entry for each paragraph.
     pub(super) summary: Vec<String>,
     pub(super) machine: Vec<(String, String)>,
     pub(super) latency: Vec<Chart>,
     pub(super) throughput: Vec<Chart>,
     pub(super) analysis: Vec<String>,
     pub(super) conclusions: Vec<String>,
-    /// What was wanted and could not be measured.
+    /// What was requested and could not be measured.
     pub(super) missing: Vec<String>,
 }
 
-/// An experiment: its chart, what that shows, and its figures.
+/// An experiment: its chart, the conclusions, and its figures.
 pub(super) struct Chart {
-    /// What its files are called.
+    /// The name of its files.
     pub(super) name: &'static str,
     pub(super) title: String,
     pub(super) svg: String,
-    /// What its axis is, and whether that is logarithmic, and where it begins and ends.
+    /// The title of its axis, whether it is logarithmic, and its range.
     pub(super) axis: &'static str,
     pub(super) is_logarithmic: bool,
     pub(super) from: f64,
@@ -50,10 +50,10 @@ pub(super) struct Row {
     pub(super) median: f64,
     pub(super) low: f64,
     pub(super) high: f64,
-    /// With their units: median, interval, quartiles, 99th percentile of the latency.
+    /// With units: median, interval, quartiles, 99th percentile of the latency.
     pub(super) shown: [String; 4],
     pub(super) count: usize,
-    /// How sure the interval is, in percent.
+    /// The confidence of the interval, in percent.
     pub(super) confidence: String,
 }
 
@@ -82,7 +82,7 @@ impl Report {
         }
     }
 
-    /// All charts, in their order.
+    /// All charts, in order.
     pub(super) fn charts(&self) -> impl Iterator<Item = &Chart> {
         self.latency.iter().chain(&self.throughput)
     }
@@ -142,7 +142,7 @@ impl Row {
 }
 
 impl Row {
-    /// The name without blanks, which would make it several columns.
+    /// The name without spaces, which would split it into several columns.
     pub(super) fn token(&self) -> String {
         self.name.replace(' ', "-")
     }

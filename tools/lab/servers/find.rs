@@ -1,4 +1,4 @@
-//! Which servers are installed, and what they cannot do.
+//! Finds the installed servers, and what they cannot do.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -17,13 +17,13 @@ pub(crate) struct Installed {
     pub(crate) no_cgi: Option<String>,
 }
 
-/// Where programs are that need not be along the path of a user.
+/// Folders with programs that may be missing in a user's PATH.
 const SYSTEM: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
-/// What runs CGI scripts for servers that do not do so themselves.
+/// The program that runs CGI scripts for servers that cannot do so themselves.
 pub(super) const FCGIWRAP: &str = "fcgiwrap";
 
-/// Finds a server that is to serve what is in `site`.
+/// Finds a server that will serve the files in `site`.
 ///
 /// # Errors
 ///
@@ -59,7 +59,7 @@ pub(crate) fn find(server: Server, site: &Path) -> Result<Installed, String> {
     })
 }
 
-/// A program of this project, which has been built beside this one.
+/// A program of this project, which was built into the same folder as this one.
 ///
 /// # Errors
 ///
@@ -91,7 +91,7 @@ pub(super) fn installed(names: &[&str]) -> Result<PathBuf, String> {
         .ok_or_else(|| format!("{} is not installed", names.join(" or ")))
 }
 
-/// A program, and what it says of its version.
+/// A program, and its version text.
 fn asked(program: PathBuf, option: &str) -> Result<(PathBuf, String), String> {
     let said = said(&program, &[option])?;
     let version = version_in(&said).map(str::to_owned);
@@ -106,7 +106,8 @@ fn version_in(said: &str) -> Option<&str> {
     words.find(|word| word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.'))
 }
 
-/// The interpreter itself: what is along the path may be a script that looks for it anew each time.
+/// The interpreter itself. The program in the PATH may be a script that searches for it on each
+/// start.
 fn python(program: PathBuf) -> Result<(PathBuf, String), String> {
     let script = "import platform, sys; print(sys.executable); print(platform.python_version())";
     let said = said(&program, &["-c", script])?;
@@ -120,7 +121,7 @@ fn has_cgi(python: &Path) -> bool {
     said(python, &["-m", "http.server", "--help"]).is_ok_and(|said| said.contains("--cgi"))
 }
 
-/// What a program says, wherever it says it.
+/// The output of a program, on either stream.
 fn said(program: &Path, arguments: &[&str]) -> Result<String, String> {
     let output = Command::new(program)
         .args(arguments)
@@ -134,7 +135,7 @@ fn said(program: &Path, arguments: &[&str]) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&said).trim().to_owned())
 }
 
-/// Whether everybody may get to what is in a folder. What is not there yet will be made so.
+/// Whether all users may enter a folder. Missing folders are created that way.
 fn is_open_to_others(folder: &Path) -> bool {
     let mut modes = folder
         .ancestors()

@@ -1,7 +1,8 @@
-//! The servers under test: how each is started, and how it is known to be there.
+//! The servers under test: how each is started, and how its start is detected.
 //!
-//! A server that may choose its port does, and says which. The others get one that was free a moment ago, and another one if it was taken since. That it is the
-//! right server that answers is told by its answer: it has what only this run's site has.
+//! A server that can choose its port does, and prints it. The others get a port that was free a
+//! moment ago, and another one if it was taken since. The answer proves that it is the right
+//! server: it has what only this run's site has.
 
 mod find;
 mod peers;
@@ -30,13 +31,13 @@ use crate::site;
 /// How long a server may take to start.
 const START: Duration = Duration::from_secs(20);
 
-/// How long until it is looked again whether a server is there that does not say so.
+/// The interval of the checks whether a silent server has started.
 const AGAIN: Duration = Duration::from_millis(5);
 
-/// How long a server that finds its port taken may take to give up: nginx tries for 2.5 s.
+/// How long a server may take to end if its port is taken: nginx tries for 2.5 s.
 const TAKEN: Duration = Duration::from_secs(4);
 
-/// How long the line may be in which a server says where it is.
+/// The length limit of the line in which a server prints its address.
 const LONGEST_LINE: usize = 4096;
 
 /// The log of the server.
@@ -45,18 +46,18 @@ const SERVER: &str = "server";
 /// How many ports are tried.
 const PORTS: u32 = 5;
 
-/// How many programs fcgiwrap runs at once: as many as `spidey` does unless it is told otherwise.
+/// How many programs fcgiwrap runs at once: the default of `spidey`.
 const AT_ONCE: &str = "32";
 
-/// How a server is configured.
+/// The configuration of a server.
 type Configure = fn(&Place<'_>) -> Configured;
 
 impl Setting {
-    /// Starts a server that answers an experiment's request as it should; gives where it is.
+    /// Starts a server that answers an experiment's request correctly. Returns its address.
     ///
     /// # Errors
     ///
-    /// Why there is none.
+    /// Why it cannot be started.
     pub(crate) async fn start(
         &self,
         contender: Contender,
@@ -90,7 +91,7 @@ impl Setting {
         })
     }
 
-    /// Starts a server that chooses its port itself, and says on its standard output which.
+    /// Starts a server that chooses its port itself, and prints it on its standard output.
     async fn start_telling(
         &self,
         contender: Contender,
@@ -116,7 +117,7 @@ impl Setting {
         let server = running.start(program).await?;
         let mut said = Vec::new();
         if let Some(stdout) = &mut server.process.stdout {
-            // A line is all that it says.
+            // It prints only one line.
             while !said.ends_with(b"\n") && said.len() < LONGEST_LINE {
                 match stdout.read().await {
                     Ok(bytes) if !bytes.is_empty() => said.extend_from_slice(&bytes),
@@ -131,7 +132,7 @@ impl Setting {
         Ok(address)
     }
 
-    /// Starts a server that has to be told its port.
+    /// Starts a server that needs a given port.
     async fn start_told(
         &self,
         server: Server,
@@ -160,7 +161,7 @@ impl Setting {
             };
             match or(answer, end).await {
                 Some(Ok(())) => return Ok(address),
-                // Somebody else may have answered, who has the port; then ours ends.
+                // Another server with the same port may have answered. Then ours ends.
                 Some(Err(wrong)) => {
                     let ended = within(TAKEN, server.process.exited()).await;
                     ended.ok_or(wrong)?.map_err(|error| error.to_string())?;
@@ -175,7 +176,7 @@ impl Setting {
         Err(format!("it found each of {PORTS} ports taken"))
     }
 
-    /// Writes the configuration of a server; gives the arguments that it is to be started with.
+    /// Writes the configuration of a server. Returns its arguments.
     fn configure(
         &self,
         configure: Configure,
@@ -196,7 +197,7 @@ impl Setting {
         Ok(arguments)
     }
 
-    /// Whether a server answers as it should.
+    /// Checks the answer of a server.
     async fn check(&self, address: SocketAddr, experiment: Experiment) -> Result<(), String> {
         let content = site::content(experiment, &self.plan);
         unblock(move || check(address, site::path(experiment), &content)).await
@@ -209,12 +210,13 @@ impl Setting {
         Ok(&found.program)
     }
 
-    /// The cores of servers.
+    /// The number of cores of the servers.
     fn cores(&self) -> &[usize] {
         &self.plan.circumstances.server_cores
     }
 
-    /// Starts what runs CGI scripts for servers that do not do so themselves; gives its socket.
+    /// Starts the program that runs CGI scripts for servers that cannot do so themselves. Returns
+    /// its socket.
     async fn start_fcgiwrap(&self, running: &mut Running) -> Result<PathBuf, String> {
         let socket = self.run.join("fcgiwrap.sock");
         let program = find::installed(&[find::FCGIWRAP])?;
@@ -229,21 +231,21 @@ impl Setting {
     }
 }
 
-/// An address that nobody has at this moment.
+/// An address that is free at this moment.
 fn free_address() -> Result<SocketAddr, String> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
     let address = listener.and_then(|listener| listener.local_addr());
     address.map_err(|error| format!("there is no free port: {error}"))
 }
 
-/// Waits until something is there.
+/// Waits until a file exists.
 async fn there(mut is_there: impl FnMut() -> bool) {
     while !is_there() {
         sleep(AGAIN).await;
     }
 }
 
-/// The address of this machine that a text names.
+/// The address of this machine in a text.
 fn address_in(text: &str) -> Option<SocketAddr> {
     let (_, behind) = text.split_once("127.0.0.1:")?;
     let end = behind

@@ -1,4 +1,4 @@
-//! How the peers are configured: each by a file of its own, and by none of the system's.
+//! The configurations of the peers. Each has a file of its own, and ignores the system's files.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -6,27 +6,28 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-/// What a configuration has to name.
+/// The values in a configuration.
 #[derive(Debug)]
 pub(super) struct Place<'a> {
-    /// What is served.
+    /// The folder that is served.
     pub(super) site: &'a Path,
-    /// Where the server may keep what it needs.
+    /// The folder for the server's own files.
     pub(super) run: &'a Path,
     pub(super) address: SocketAddr,
-    /// How many processes or threads may serve.
+    /// The limit of processes or threads that serve.
     pub(super) workers: usize,
-    /// The socket of who runs CGI scripts, for servers that do not do so themselves.
+    /// The socket of the program that runs CGI scripts, for servers that cannot do so themselves.
     pub(super) fastcgi: Option<&'a Path>,
 }
 
-/// The name of a configuration, what it says, and the arguments of a server that is to heed it and to stay in the foreground.
+/// The name of a configuration, its text, and the arguments with which a server reads it and stays
+/// in the foreground.
 pub(super) type Configured = (&'static str, String, Vec<OsString>);
 
-/// nginx as fast as it goes: sendfile, cached descriptors, no access log.
+/// nginx set up for speed: sendfile, cached descriptors, no access log.
 pub(super) fn nginx(place: &Place<'_>) -> Configured {
     let cgi = place.fastcgi.map(nginx_fastcgi).unwrap_or_default();
-    // Its workers must be able to read the files of whoever runs the experiments.
+    // Its workers must be able to read the files of the user that runs the experiments.
     let user = if is_root() { "user root root;\n" } else { "" };
     let (run, site) = (place.run.display(), place.site.display());
     let configuration = format!(
@@ -61,7 +62,8 @@ fn nginx_fastcgi(socket: &Path) -> String {
     )
 }
 
-/// Apache with its event MPM, as many threads as there may be connections, and nothing loaded that is not needed.
+/// Apache with its event MPM, as many threads as there may be connections, and only the modules
+/// that it needs.
 pub(super) fn apache(place: &Place<'_>) -> Configured {
     // It serves nothing as root.
     let user = if is_root() {
@@ -78,7 +80,7 @@ pub(super) fn apache(place: &Place<'_>) -> Configured {
         "autoindex",
         "cgid",
     ];
-    // Each distribution has linked some of them in.
+    // Each distribution has linked some of them statically.
     let modules = modules.map(|name| {
         format!("<IfModule !{name}_module>\nLoadModule {name}_module modules/mod_{name}.so\n</IfModule>\n")
     });
@@ -115,7 +117,7 @@ ScriptAlias /cgi-bin/ {site}/cgi-bin/
     ("apache.conf", configuration, arguments.into())
 }
 
-/// The folder whose folder `modules` has the modules: each distribution has another.
+/// The folder that contains the folder `modules`. It differs between distributions.
 fn apache_root() -> PathBuf {
     let roots = [
         "/usr/lib/apache2",
@@ -133,7 +135,7 @@ fn apache_root() -> PathBuf {
 
 /// lighttpd, which starts programs itself.
 pub(super) fn lighttpd(place: &Place<'_>) -> Configured {
-    // With one worker it needs nobody to look after its workers.
+    // With one worker it needs no process that watches its workers.
     let workers = if place.workers > 1 { place.workers } else { 0 };
     let configuration = format!(
         r#"server.document-root = "{}"
@@ -154,7 +156,8 @@ $HTTP["url"] =~ "^/cgi-bin/" {{ cgi.assign = ("" => "") }}
     ("lighttpd.conf", configuration, arguments.into())
 }
 
-/// Caddy, without what it does for the public: TLS, an interface for administration, a copy of its configuration.
+/// Caddy, without its features for public servers: TLS, an administration interface, a copy of its
+/// configuration.
 pub(super) fn caddy(place: &Place<'_>) -> Configured {
     let cgi = place.fastcgi.map(|socket| {
         json!({
@@ -162,7 +165,7 @@ pub(super) fn caddy(place: &Place<'_>) -> Configured {
             "handle": [{
                 "handler": "reverse_proxy",
                 "upstreams": [{ "dial": format!("unix/{}", socket.display()) }],
-                // Behind which word the name of a script ends.
+                // The word that ends the name of a script.
                 "transport": { "protocol": "fastcgi", "root": place.site, "split_path": ["/hello"] },
             }],
         })

@@ -1,20 +1,20 @@
-//! Axes whose ticks say what they are.
+//! Axes with labelled ticks.
 
 use std::ops::Range;
 
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 
-/// How values become distances.
+/// How values are mapped to distances.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Scale {
     Linear,
-    /// A factor is a distance.
+    /// Equal factors are equal distances.
     Logarithmic,
-    /// For shares from 0 to 1: each nine is a distance, as HdrHistogram draws percentiles.
+    /// For shares from 0 to 1: each nine is an equal distance, as HdrHistogram draws percentiles.
     Nines,
 }
 
-/// An axis, with ticks at places of its own.
+/// An axis, with ticks at chosen positions.
 #[derive(Debug, Clone)]
 pub(super) struct Axis {
     scale: Scale,
@@ -24,12 +24,12 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    /// From zero, to somewhat more than a value.
+    /// From zero to slightly more than a value.
     pub(super) fn from_zero(most: f64, show: impl Fn(f64) -> String) -> Self {
         Self::linear(0.0, if most > 0.0 { 1.05 * most } else { 1.0 }, show)
     }
 
-    /// From a value to another, with some five ticks at round ones.
+    /// From one value to another, with about five ticks at round values.
     pub(super) fn linear(from: f64, to: f64, show: impl Fn(f64) -> String) -> Self {
         let step = round_step((to - from) / 5.0);
         let first = (from / step).ceil() as i64;
@@ -64,7 +64,7 @@ impl Axis {
         }
     }
 
-    /// Percentiles, with so many nines as so many values can tell apart.
+    /// Percentiles, with as many nines as this number of values can distinguish.
     pub(super) fn percentiles(count: u64) -> Self {
         let nines = (count.max(1) as f64).log10().ceil().clamp(2.0, 9.0) as i32;
         let half = [(0.5, "50 %".to_owned())];
@@ -81,7 +81,7 @@ impl Axis {
         }
     }
 
-    /// A place for each name, from the top down: the first is at one less than their number.
+    /// A position for each name, from the top down. The first is at the number of names minus one.
     pub(super) fn names<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> Self {
         let count = names.len();
         let place = |(index, name): (usize, &str)| ((count - 1 - index) as f64, name.to_owned());
@@ -93,7 +93,7 @@ impl Axis {
         }
     }
 
-    /// Where a value is on the axis, from 0 at its beginning to 1.
+    /// The position of a value on the axis, from 0 at its beginning to 1.
     fn place(&self, value: f64) -> f64 {
         let distance = |value: f64| match self.scale {
             Scale::Linear => value,
@@ -105,7 +105,7 @@ impl Axis {
     }
 }
 
-/// The next of 1, 2, 5, 10, ... that is no less.
+/// The smallest of 1, 2, 5, 10, ... that is not less.
 fn round_step(least: f64) -> f64 {
     let power = 10_f64.powf(least.max(f64::MIN_POSITIVE).log10().floor());
     let steps = [1.0, 2.0, 5.0, 10.0].map(|digit| digit * power);

@@ -1,4 +1,5 @@
-//! A value for each of several, with a range: bars from zero, or dots on a logarithmic axis if the values are far apart.
+//! Several values, each with a range: as bars from zero, or as dots on a logarithmic axis if the
+//! values are far apart.
 
 use plotters::prelude::{Circle, Color, PathElement, Rectangle};
 use plotters::style::text_anchor::HPos;
@@ -6,21 +7,21 @@ use plotters::style::text_anchor::HPos;
 use super::{Area, Axis, Drawn, FIRST, INK, OTHERS, chart, line, picture, write};
 use crate::report::Spread;
 
-/// From this factor between the largest and the least on the axis is logarithmic.
+/// If the largest value is at least this many times the smallest, the axis is logarithmic.
 const FAR_APART: f64 = 30.0;
 
-/// One of those that are shown.
+/// One of the values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bar {
-    /// What it is called.
+    /// Its name.
     pub name: String,
     /// Its value, the median, and its range, the interval of the median.
     pub spread: Spread,
-    /// Whether the picture is about it, rather than that it stands beside others.
+    /// Whether it is the subject of the chart. The others are there for comparison.
     pub is_ours: bool,
 }
 
-/// A chart of some values, as SVG; `show` gives a value with its unit.
+/// Draws a chart of some values, as SVG. `show` formats a value with its unit.
 ///
 /// # Examples
 ///
@@ -37,7 +38,7 @@ pub fn bars(title: &str, bars: &[Bar], show: impl Fn(f64) -> String) -> String {
     picture(title, (760, height), |area| draw(area, title, bars, show))
 }
 
-/// Whether the values are so far apart that a common axis from zero would show nothing of the lesser ones.
+/// Whether the values are so far apart that small ones would be invisible on an axis from zero.
 #[must_use]
 pub fn are_far_apart(bars: &[Bar]) -> bool {
     let (least, most) = range(bars);
@@ -103,7 +104,7 @@ fn draw(area: &Area<'_>, title: &str, bars: &[Bar], show: impl Fn(f64) -> String
     Ok(())
 }
 
-/// A number with its unit, without zeros that say nothing.
+/// A number with its unit, without superfluous zeros.
 fn shortened(shown: &str) -> String {
     let (number, unit) = shown.split_once(' ').unwrap_or((shown, ""));
     let number = if number.contains('.') {

@@ -1,7 +1,8 @@
-//! Charts, as SVG that stands by itself and is light or dark as its reader wants it.
+//! Charts, as stand-alone SVG that is light or dark, as the reader prefers.
 //!
-//! plotters draws in the light colours, which any program shows. A style sheet within the picture puts the dark ones in their place where dark is preferred, by the colours
-//! themselves (`[fill="#7B5AA6"] { fill: ... }`), so that each colour is used for one thing.
+//! plotters draws in the light colours, which any program shows. If the reader prefers dark, a
+//! style sheet in the picture replaces each light colour by its dark counterpart, selected by the
+//! colour itself (`[fill="#7B5AA6"] { fill: ... }`). So each colour has only one use.
 
 mod axis;
 mod bars;
@@ -21,7 +22,7 @@ use axis::Axis;
 pub use bars::{Bar, are_far_apart, bars};
 pub use run::{Panel, panel, panels};
 
-/// A colour: what light readers see, and what is put in its place for dark ones.
+/// A colour: its light version, and its replacement in dark mode.
 struct Paint {
     light: RGBColor,
     dark: RGBColor,
@@ -38,11 +39,11 @@ const PAPER: Paint = paint((0xff, 0xff, 0xff), (0x24, 0x20, 0x2c));
 const INK: Paint = paint((0x2b, 0x24, 0x33), (0xee, 0xe8, 0xf4));
 const QUIET: Paint = paint((0x6d, 0x64, 0x78), (0xa7, 0x9d, 0xb3));
 const GRID: Paint = paint((0xe4, 0xdc, 0xec), (0x3a, 0x34, 0x45));
-/// What a picture is about.
+/// The subject of a picture.
 const FIRST: Paint = paint((0x7b, 0x5a, 0xa6), (0xb7, 0x9b, 0xdc));
-/// What that is seen beside.
+/// The values for comparison.
 const SECOND: Paint = paint((0xc8, 0x6a, 0x1e), (0xf0, 0xa4, 0x5c));
-/// What there is of others.
+/// Other parts.
 const OTHERS: Paint = paint((0xa9, 0xa2, 0xb3), (0x76, 0x6e, 0x83));
 const WRONG: Paint = paint((0xc0, 0x2f, 0x3c), (0xff, 0x7b, 0x78));
 
@@ -52,18 +53,18 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Axis, Axis>>;
 type Drawn = Result<(), Box<dyn std::error::Error>>;
 
-/// How a picture begins.
+/// The beginning of a picture.
 #[derive(Template)]
 #[template(path = "report/chart/head.svg")]
 struct Head<'a> {
     width: u32,
     height: u32,
     title: &'a str,
-    /// The light and the dark of each colour.
+    /// The light and the dark version of each colour.
     colours: Vec<(String, String)>,
 }
 
-/// Draws a picture of a size in pixels, whose title is told to who cannot see it.
+/// Draws a picture of a size in pixels. Screen readers read its title.
 fn picture(
     title: &str,
     (width, height): (u32, u32),
@@ -91,7 +92,7 @@ fn picture(
     head.render().expect("a text takes what is written") + body
 }
 
-/// A chart with a title above it, lines at its ticks, and so much space for texts at its sides.
+/// A chart with a title above it, lines at its ticks, and this much space for texts at its sides.
 fn chart<'a, 'b>(
     area: &'a Area<'b>,
     title: &str,
@@ -117,7 +118,7 @@ fn chart<'a, 'b>(
     Ok(chart)
 }
 
-/// Writes a line, from a place or up to it, in pixels.
+/// Writes a line of text that begins or ends at a position, in pixels.
 fn write(
     area: &Area<'_>,
     text: &str,
@@ -133,7 +134,7 @@ fn write(
     Ok(area.draw(&Text::new(text.to_owned(), place, style))?)
 }
 
-/// Says at the top right which colour is what.
+/// Draws the legend at the top right.
 fn legend(area: &Area<'_>, entries: &[(&Paint, &str)]) -> Drawn {
     let mut right = i32::try_from(area.dim_in_pixel().0)? - 22;
     for (paint, text) in entries.iter().rev() {

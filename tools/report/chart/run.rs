@@ -1,4 +1,4 @@
-//! Pictures of one run: how latencies are distributed, and what happened second by second.
+//! Pictures of one run: the distribution of latencies, and the events second by second.
 
 use plotters::prelude::{AreaSeries, Circle, Color, LineSeries, Rectangle};
 use plotters::style::text_anchor::HPos;
@@ -8,12 +8,12 @@ use super::{
 };
 use crate::report::{Latency, Second, Summary};
 
-/// What is shown of a run.
+/// A view of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Panel {
     /// Latency by percentile, as HdrHistogram plots it: the same distance for each nine.
     Percentiles,
-    /// How many responses took how long.
+    /// The number of responses for each latency.
     Histogram,
     /// Responses and failed requests per second.
     Rate,
@@ -30,7 +30,7 @@ impl Panel {
         Self::LatencyOverTime,
     ];
 
-    /// What stands above it.
+    /// The title above it.
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
@@ -58,7 +58,7 @@ impl Panel {
     }
 }
 
-/// One picture of a run, as SVG.
+/// Draws one picture of a run, as SVG.
 ///
 /// # Examples
 ///
@@ -73,7 +73,7 @@ pub fn panel(run: &Summary, panel: Panel) -> String {
     picture(panel.title(), (620, 360), |area| panel.draw(area, run))
 }
 
-/// All pictures of a run in one, as SVG.
+/// Draws all pictures of a run in one, as SVG.
 #[must_use]
 pub fn panels(run: &Summary) -> String {
     let title = "Latency distribution, and rate and latency over time";
@@ -86,7 +86,7 @@ pub fn panels(run: &Summary) -> String {
     })
 }
 
-/// Those that were measured whole; of a run of less than a second, what there is.
+/// The completely measured seconds. For a run of less than a second, the incomplete one.
 fn seconds(run: &Summary) -> Vec<Second> {
     let whole: Vec<_> = run.whole_seconds().copied().collect();
     if whole.is_empty() {
@@ -113,7 +113,7 @@ fn count(number: f64) -> String {
     }
 }
 
-/// The axis for all latencies that a picture shows.
+/// The axis for all latencies in a picture.
 fn latencies(latencies: impl Iterator<Item = f64> + Clone) -> Axis {
     let least = latencies
         .clone()
@@ -127,7 +127,8 @@ fn percentiles(area: &Area<'_>, title: &str, run: &Summary) -> Drawn {
     let (raw, corrected) = (run.latency_us.raw, run.latency_us.corrected);
     let y = latencies([raw.min, corrected.min, raw.max, corrected.max].into_iter());
     let mut chart = chart(area, title, (Axis::percentiles(run.requests), y), (74, 36))?;
-    // The two are the same where no response was waited for, so that the lower one is the wider.
+    // The two are the same if no request waited for an earlier response. So the lower line is
+    // wider.
     let lines = [
         (&SECOND, 4, &run.histogram_us.raw, raw),
         (&FIRST, 2, &run.histogram_us.corrected, corrected),
@@ -138,7 +139,7 @@ fn percentiles(area: &Area<'_>, title: &str, run: &Summary) -> Drawn {
     legend(area, &[(&SECOND, "raw"), (&FIRST, "corrected")])
 }
 
-/// Which latency so large a share of all responses did not exceed.
+/// The latency that this share of all responses did not exceed.
 fn curve(bins: &[(f64, u64)], latency: Latency) -> Vec<(f64, f64)> {
     let total = bins.iter().map(|(_, count)| count).sum::<u64>().max(1) as f64;
     let mut sum = 0;
@@ -150,7 +151,7 @@ fn curve(bins: &[(f64, u64)], latency: Latency) -> Vec<(f64, f64)> {
 }
 
 fn histogram(area: &Area<'_>, title: &str, run: &Summary) -> Drawn {
-    /// How many times as long as its lower edge a bin is at its upper one.
+    /// The ratio of a bin's upper edge to its lower edge.
     const WIDTH: f64 = 1.036_632_928_437_698; // 10^(1/64)
     let bins = &run.histogram_us.corrected;
     let edges = bins.iter().flat_map(|(edge, _)| [*edge, edge / WIDTH]);
@@ -236,7 +237,7 @@ fn over_time(area: &Area<'_>, title: &str, seconds: &[Second]) -> Drawn {
     legend(area, &[(&FIRST, "p50"), (&SECOND, "p99")])
 }
 
-/// The axis of the time; a second is in its middle.
+/// The axis of the time. A second is in its middle.
 fn times(seconds: &[Second]) -> Axis {
     let end = seconds.last().map_or(1.0, |second| second.t_s + 1.0);
     Axis::linear(0.0, end, |t| format!("{t} s"))
@@ -250,7 +251,7 @@ fn points(seconds: &[Second], value: impl Fn(&Second) -> f64) -> Vec<(f64, f64)>
 }
 
 fn plot(chart: &mut super::Chart<'_, '_>, points: Vec<(f64, f64)>, paint: &Paint) -> Drawn {
-    // So many can be seen one by one.
+    // The largest number of points that can be seen individually.
     if points.len() <= 60 {
         let dots = points
             .iter()

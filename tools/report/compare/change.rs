@@ -1,18 +1,23 @@
-//! By how much two series differ, and how sure that is.
+//! Estimates the difference of two series, and its confidence.
 //!
-//! - The test is Yuen's for trimmed means (K. K. Yuen, The two-sample trimmed t for unequal population variances, Biometrika 61, 1974): a fifth of the seconds is left out at either end, so that neither a pause of one second
-//!   makes a difference nor hides one, and the two runs may vary by different amounts.
-//! - Seconds resemble their neighbours, so that they say less than as many that do not. By how much less is taken from the autocorrelation of both series at a distance of one second, as if it faded from there on in the same
-//!   proportion (F. W. Zwiers and H. von Storch, Taking Serial Correlation into Account in Tests of the Mean, Journal of Climate 8, 1995). Short series underestimate it (F. H. C. Marriott and
-//!   J. A. Pope, Biometrika 41, 1954), which is put right, and half of its standard error is added on the careful side.
+//! - The test is Yuen's for trimmed means (K. K. Yuen, The two-sample trimmed t for unequal
+//!   population variances, Biometrika 61, 1974): it leaves out a fifth of the seconds at either
+//!   end. So a pause of one second neither causes a difference nor hides one, and the two runs may
+//!   vary by different amounts.
+//! - Seconds resemble their neighbours, so that they carry less information than independent ones.
+//!   The reduction follows from the autocorrelation of both series at a distance of one second, as
+//!   if it decayed from there in the same proportion (F. W. Zwiers and H. von Storch, Taking Serial
+//!   Correlation into Account in Tests of the Mean, Journal of Climate 8, 1995). Short series
+//!   underestimate it (F. H. C. Marriott and J. A. Pope, Biometrika 41, 1954). This is corrected,
+//!   and half of its standard error is added on the careful side.
 //!
-//! Nothing is drawn at random: the same series always give the same interval.
+//! Nothing is drawn at random: the same series always result in the same interval.
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use crate::report::Interval;
 
-/// How sure the range of a change is.
+/// The confidence of the range of a change.
 const CONFIDENCE: f64 = 0.99;
 
 /// The share of the seconds that is left out at either end.
@@ -20,11 +25,11 @@ const TRIMMED: f64 = 0.2;
 
 /// How two series differ.
 pub(super) struct Change {
-    /// What a typical second of the old run had.
+    /// The value of a typical second of the old run.
     pub(super) old: f64,
-    /// What a typical second of the new run had.
+    /// The value of a typical second of the new run.
     pub(super) new: f64,
-    /// The one divided by the other, and how sure that is.
+    /// The new value divided by the old one, with its range.
     pub(super) ratio: Interval,
 }
 
@@ -33,12 +38,12 @@ pub(super) fn change(was: &[f64], is: &[f64]) -> Change {
     let (old, new) = (Trimmed::of(was), Trimmed::of(is));
     let length = (was.len() + is.len()) as f64;
     let persistence = persistence(old.deviations(was), new.deviations(is), length / 2.0);
-    // So many seconds say what one would say that does not resemble its neighbours.
+    // This many seconds carry as much information as one independent second.
     let inflation = (1.0 + persistence) / (1.0 - persistence);
     let variance = old.variance + new.variance;
     let freedom = variance.powi(2)
         / (old.variance.powi(2) / (old.kept - 1.0) + new.variance.powi(2) / (new.kept - 1.0));
-    // Two series that do not vary at all have no degrees of freedom, and need none.
+    // Two constant series have no degrees of freedom, and need none.
     let freedom = if freedom.is_finite() {
         (freedom / inflation).max(1.0)
     } else {
@@ -58,7 +63,8 @@ pub(super) fn change(was: &[f64], is: &[f64]) -> Change {
     }
 }
 
-/// The autocorrelation at a distance of one second of what two series have in common, estimated with care, from 0 to less than 1.
+/// The common autocorrelation of two series at a distance of one second, estimated with care, from
+/// 0 to less than 1.
 fn persistence(one: Vec<f64>, other: Vec<f64>, length: f64) -> f64 {
     let (mut products, mut squares) = (0.0, 0.0);
     for series in [one, other] {
@@ -74,14 +80,14 @@ fn persistence(one: Vec<f64>, other: Vec<f64>, length: f64) -> f64 {
     (unbiased + 0.5 / (2.0 * length).sqrt()).clamp(0.0, 0.95)
 }
 
-/// A trimmed mean, and what belongs to it.
+/// A trimmed mean, and its companions.
 struct Trimmed {
     mean: f64,
-    /// Of the mean, from the winsorized sum of squares.
+    /// The variance of the mean, from the winsorized sum of squares.
     variance: f64,
     /// How many values were kept.
     kept: f64,
-    /// The least and the most that were kept.
+    /// The smallest and the largest kept value.
     kept_from: f64,
     kept_to: f64,
     /// The winsorized mean.
@@ -109,7 +115,7 @@ impl Trimmed {
         trimmed
     }
 
-    /// How far each value is from the centre, where none is further out than what was kept.
+    /// The distance of each value from the centre, limited to the kept values.
     fn deviations(&self, series: &[f64]) -> Vec<f64> {
         let winsorized = series.iter().map(|x| x.clamp(self.kept_from, self.kept_to));
         winsorized.map(|x| x - self.centre).collect()

@@ -1,9 +1,10 @@
-//! Runs that were made up, so that it is known how they differ.
+//! Invented runs, so that their difference is known.
 
 use super::*;
 use crate::report::Second;
 
-/// A run of so many seconds that vary by 4 %, each resembling the one before it to some degree, with a pause now and then.
+/// A run of this many seconds that vary by 4 %. Each resembles the one before it to some degree,
+/// with a pause now and then.
 fn run(random: &mut fastrand::Rng, seconds: usize, persistence: f64, factor: f64) -> Summary {
     let mut normal = || {
         // Box and Muller.
@@ -36,7 +37,8 @@ fn run(random: &mut fastrand::Rng, seconds: usize, persistence: f64, factor: f64
     }
 }
 
-/// How many of 200 pairs of runs of which the second is slower by a factor get a verdict, over all figures.
+/// How many of 200 pairs of runs, the second of which is slower by a factor, get a verdict, over
+/// all figures.
 fn share(seconds: usize, persistence: f64, factor: f64, verdict_of: fn(Figure) -> Verdict) -> f64 {
     let mut found = 0;
     for seed in 0..200 {
@@ -55,7 +57,8 @@ fn share(seconds: usize, persistence: f64, factor: f64, verdict_of: fn(Figure) -
 
 #[test]
 fn runs_of_one_distribution_are_told_apart_as_seldom_as_promised() {
-    // Of 1,200 verdicts 1 % would be wrong by chance, give or take 0.6 % (two standard errors). Short series that persist tell too little of how they persist.
+    // Of 1,200 verdicts 1 % would be wrong by chance, plus or minus 0.6 % (two standard errors). In
+    // short series, the persistence is underestimated.
     for (seconds, persistence, most) in [
         (10, 0.0, 0.016),
         (30, 0.0, 0.016),
@@ -189,7 +192,7 @@ fn a_comparison_is_a_table() {
     );
 }
 
-/// The columns before, now and change of a table tell one thing.
+/// The columns before, now and change of a table are consistent.
 #[test]
 fn what_is_shown_before_and_now_is_what_the_change_is_of() {
     let mut random = fastrand::Rng::with_seed(7);

@@ -1,4 +1,4 @@
-//! The processes: this program, started again by itself.
+//! The processes: this program starts itself again.
 
 use std::env;
 use std::io;
@@ -9,14 +9,14 @@ use rustix::process::{WaitOptions, wait};
 
 use super::Failed;
 
-/// Starts so many processes, each of which makes its requests, and waits for all of them.
+/// Starts this many processes, each of which makes its requests, and waits for all of them.
 pub(super) fn run_processes(count: NonZeroU16) -> Result<(), Failed> {
     let mut outcome = Ok(());
     let mut running = 0;
     for _ in 0..count.get() {
         match start() {
             Ok(()) => running += 1,
-            // Those that have been started are waited for.
+            // Processes that have been started are waited for.
             Err(error) => {
                 outcome = Err(error.into());
                 break;

@@ -1,4 +1,4 @@
-//! The response: passed on as it comes, and looked at on its way.
+//! The response: passed on as it arrives, and checked on its way.
 //!
 //! ```text
 //!           ┌──────────────────┐ ──▶ passed      byte for byte
@@ -18,15 +18,15 @@ use kamea_components::http::{Limits, MalformedResponse, ResponseDecoder};
 /// The ports of [`receive_response`].
 #[derive(Debug, Ports)]
 pub(super) struct ReceivePorts {
-    /// What a server sends.
+    /// The bytes from the server.
     pub(super) bytes: Inbox<Bytes>,
     /// The response.
     pub(super) passed: Outbox<Bytes>,
-    /// What it was; nothing if nobody has taken it to its end.
+    /// The verdict on the response. Nothing is sent if the response was not read to its end.
     pub(super) verdicts: Outbox<Result<(), Broken>>,
 }
 
-/// What was wrong with a response.
+/// The error in a response.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Broken {
     #[error("the response is broken: {0}")]
@@ -35,8 +35,8 @@ pub(super) enum Broken {
     TimedOut(Duration),
 }
 
-/// Passes on what comes until the response to a request with that method is complete, is found to be broken, or does not go on
-/// for as long as `patience`.
+/// Passes on the bytes of a response to a request with that method. It ends when the response is
+/// complete or invalid, or when no byte arrives for as long as `patience`.
 pub(super) fn receive_response(
     method: Method,
     patience: Duration,
@@ -83,7 +83,7 @@ async fn receive(
             }
         }
         if decoder.awaited() == 0 {
-            // What comes behind the response is none of it.
+            // Bytes after the response do not belong to it.
             let length = bytes.len() - decoder.unread();
             io.passed.send(bytes.slice(..length)).await?;
             return Ok(Ok(()));

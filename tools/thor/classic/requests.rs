@@ -26,11 +26,11 @@ use super::receive::{Broken, receive_response};
 use crate::options::Options;
 use crate::values::Place;
 
-/// The names of components whose faults are told apart.
+/// The names of components whose faults are distinguished.
 const CONNECTION: &str = "connection";
 const CONSOLE: &str = "console";
 
-/// Makes requests one after another, up to the first that fails.
+/// Makes requests one after another, until one fails.
 pub(super) fn make_requests(options: &Options) -> Result<(), Failed> {
     let scheduler = Scheduler::with_workers(1);
     let (process, count) = (process::id(), options.requests.get());
@@ -74,7 +74,7 @@ fn request_graph(url: &Url, timeout: Duration) -> (Graph, Receiver<Result<(), St
     let connection = graph.add(CONNECTION, tcp_client(url.server(), timeout));
     let receive = graph.add("receive", receive_response(Method::GET, timeout));
     let judge = graph.add("judge", judge);
-    // A connection takes what is to be sent when it is there.
+    // A connection reads the request when it has been made.
     let sending = inspect(|_: &Bytes| {
         log::debug!("Handle");
         log::debug!("Sending request...");
@@ -91,7 +91,8 @@ fn request_graph(url: &Url, timeout: Duration) -> (Graph, Receiver<Result<(), St
     (graph, outcomes)
 }
 
-/// A request of HTTP/1.0, so that the server sends the content as it is, and closes the connection behind it.
+/// A request of HTTP/1.0, so that the server sends the body without chunks, and closes the
+/// connection after it.
 fn request(url: &Url) -> Bytes {
     let agent = concat!("thor/", env!("CARGO_PKG_VERSION"));
     let fields = Fields::new()
@@ -103,7 +104,8 @@ fn request(url: &Url) -> Bytes {
     request.into()
 }
 
-/// Sends a request. It ends when nobody waits for the response any more: a client that has finished is taken for one that has gone.
+/// Sends a request. It ends when nothing waits for the response any more: servers treat a client
+/// that has finished sending as gone.
 fn ask(request: Bytes) -> impl kamea::Component<Source<Bytes>> + Send {
     async move |io: &mut Source<Bytes>| {
         io.outbox.send(request.clone()).await?;
@@ -114,21 +116,21 @@ fn ask(request: Bytes) -> impl kamea::Component<Source<Bytes>> + Send {
 
 #[derive(Debug, Ports)]
 struct JudgePorts {
-    /// What the response was.
+    /// The verdict on the response.
     verdicts: Inbox<Result<(), Broken>>,
-    /// What else has failed.
+    /// Other failures.
     faults: Inbox<Fault>,
     /// The one outcome.
     outcomes: Outbox<Result<(), String>>,
 }
 
-/// Says what became of a request: of several things that went wrong the one that was the first.
+/// Returns the result of a request. If several things failed, it is the first failure.
 async fn judge(io: &mut JudgePorts) -> Done {
     let verdict = io.verdicts.next().await.unwrap_or(Ok(()));
     let mut outcome = verdict.as_ref().map_err(Broken::to_string).copied();
     let mut has_failed = false;
     while let Some(fault) = io.faults.next().await {
-        // A connection may be cut when all has come.
+        // A connection may be cut after all bytes have arrived.
         let matters = verdict.is_err() || fault.component() != CONNECTION;
         if matters && !has_failed {
             has_failed = true;
@@ -148,7 +150,7 @@ async fn judge(io: &mut JudgePorts) -> Done {
     Ok(io.outcomes.send(outcome).await?)
 }
 
-/// Whether nobody reads what is shown any more, as with `thor URL | head -1`: that is no failure.
+/// Whether the reader of the output is gone, as with `thor URL | head -1`. That is not a failure.
 fn is_reader_gone(fault: &Fault) -> bool {
     let Cause::Error(error) = fault.cause() else {
         return false;

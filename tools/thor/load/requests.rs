@@ -1,4 +1,4 @@
-//! Whom to ask for what.
+//! The servers and the requests to them.
 
 use std::fs;
 use std::net::{SocketAddr, ToSocketAddrs as _};
@@ -13,16 +13,16 @@ use super::Failed;
 use crate::options::Options;
 use crate::values::Weighted;
 
-/// A server, and what it is asked for.
+/// A server, and the requests to it.
 #[derive(Debug, Clone)]
 pub(super) struct Server {
     pub(super) addresses: Arc<[SocketAddr]>,
     pub(super) targets: Targets,
-    /// How many of the connections are for it, compared with the others.
+    /// Its weight: how many of the connections are for it, compared with the others.
     weight: u64,
 }
 
-/// The URLs, in the order in which they were given: those of the command line, then those of the file.
+/// The URLs, in the given order: those of the command line, then those of the file.
 pub(super) fn urls(options: &Options) -> Result<Vec<Weighted>, Failed> {
     let mut urls = options.urls.clone();
     if let Some(file) = &options.load.url_file {
@@ -130,7 +130,7 @@ fn read(file: &Path) -> Result<Vec<u8>, Failed> {
     fs::read(file).map_err(|error| Failed::Usage(format!("{}: {error}", file.display())))
 }
 
-/// For which server each connection is, by their weights: no server has to wait for long until it has its share.
+/// The server of each connection, by weight. No server waits long for its share.
 pub(super) fn deal(servers: &[Server], connections: usize) -> Result<Vec<usize>, Failed> {
     let weights: Vec<_> = servers.iter().map(|server| server.weight).collect();
     let dealt = deal_by(&weights, connections);
@@ -150,7 +150,7 @@ fn deal_by(weights: &[u64], connections: usize) -> Vec<usize> {
         for (credit, weight) in credits.iter_mut().zip(weights) {
             *credit += i128::from(*weight);
         }
-        // Of several with the same credit the first.
+        // The first of several with the same credit.
         let richest = (0..weights.len())
             .rev()
             .max_by_key(|server| credits[*server])?;

@@ -1,4 +1,4 @@
-//! What is shown while requests are made, on stderr: the result alone goes to stdout.
+//! The display while requests are made, on stderr. Only the result goes to stdout.
 
 use std::io::{self, Write as _};
 use std::time::Duration;
@@ -9,22 +9,23 @@ use kamea_components::load::{ErrorClass, Measured};
 use super::text;
 use crate::options::Options;
 
-/// How long the bars of the histogram are at the most.
+/// The longest bar of the histogram.
 const BAR: usize = 40;
 
-/// How many rows the histogram has at the most.
+/// The largest number of rows in the histogram.
 const ROWS: u32 = 8;
 
-/// How wide the terminal has to be for a line not to be broken.
+/// The minimum width of the terminal, so that lines are not broken.
 const MARGIN: usize = 1;
 
-/// Where progress is shown: a block of lines that is drawn again and again on a terminal, a line each second elsewhere.
+/// The place of the progress: a block of lines that is redrawn on a terminal, a line each second
+/// elsewhere.
 #[derive(Debug)]
 pub(super) struct Screen {
     kind: Kind,
-    /// How long the run is to last, if that is known.
+    /// The planned duration of the run, if it is known.
     lasts: Option<Duration>,
-    /// What had been answered when something was shown last, and when that was.
+    /// The number of answers at the last display, and its time.
     last: (u64, Duration),
 }
 
@@ -50,7 +51,7 @@ impl Screen {
         }
     }
 
-    /// Shows what there is so far. That nobody reads it does not keep requests from being made.
+    /// Shows the results so far. The requests continue even if nobody reads the display.
     pub(super) fn show(&mut self, so_far: &Measured) {
         let since = so_far.duration.saturating_sub(self.last.1);
         let is_due = match self.kind {
@@ -75,7 +76,7 @@ impl Screen {
 }
 
 impl Drop for Screen {
-    /// Makes place for what is shown at the end.
+    /// Clears the space for the final display.
     fn drop(&mut self) {
         if let Kind::Terminal(terminal, ours) = &self.kind {
             let _ = terminal.clear_last_lines(*ours);
@@ -83,7 +84,7 @@ impl Drop for Screen {
     }
 }
 
-/// Draws lines in the place of those that were drawn before.
+/// Draws lines over the previous ones.
 fn draw(terminal: &Term, ours: &mut usize, lines: &[String]) -> io::Result<()> {
     let (height, width) = terminal.size();
     let (height, width) = (usize::from(height), usize::from(width));
@@ -104,7 +105,7 @@ fn percentile(measured: &Measured, quantile: f64) -> String {
     text::time(measured.corrected.value_at_quantile(quantile) as f64)
 }
 
-/// All that there is to say in one line.
+/// The whole display in one line.
 fn line(so_far: &Measured, rate: f64) -> String {
     format!(
         "{:>7.1} s  {} requests/s  p50 {}  p99 {}  errors {}",
@@ -116,7 +117,7 @@ fn line(so_far: &Measured, rate: f64) -> String {
     )
 }
 
-/// All that there is to say.
+/// The whole display.
 fn block(so_far: &Measured, rate: f64, lasts: Option<Duration>) -> Vec<String> {
     let of = lasts.map_or_else(String::new, |lasts| {
         format!(" of {:.0} s", lasts.as_secs_f64())
@@ -176,7 +177,7 @@ fn histogram(so_far: &Measured) -> Vec<String> {
     rows.into_iter().map(show).collect()
 }
 
-/// 1, 2, 5, 10, 20, 50 and so on, from the step with the number 0 on.
+/// 1, 2, 5, 10, 20, 50 and so on, starting at step number 0.
 fn step(number: u32) -> u64 {
     [1, 2, 5][number as usize % 3] * 10_u64.saturating_pow(number / 3)
 }

@@ -1,4 +1,4 @@
-//! What is shown at the end.
+//! The table at the end.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -9,7 +9,7 @@ use kamea_components::load::{ErrorClass, Measured};
 use super::{Run, text};
 use crate::options::Options;
 
-/// From how much of its threads' time on the client may be what is measured.
+/// If the threads are busy for at least this share of their time, the client may be the bottleneck.
 const BUSY: f64 = 0.9;
 
 /// A figure of a histogram.
@@ -29,7 +29,7 @@ const FIGURES: &[(&str, Figure)] = &[
     ("max", |latencies| latencies.max() as f64),
 ];
 
-/// Shows a run as a table, if anybody reads it.
+/// Shows a run as a table, if there is a reader.
 pub(super) fn show(options: &Options, run: &Run) -> io::Result<()> {
     match io::stdout().write_all(table(options, run).as_bytes()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -135,7 +135,7 @@ fn errors(measured: &Measured) -> String {
     }
 }
 
-/// What has to be known to read the figures.
+/// Notes that are needed to read the figures.
 fn sentences(options: &Options, run: &Run) -> Vec<String> {
     let (load, measured) = (&options.load, &run.measured);
     let mut sentences = vec![match load.rate() {

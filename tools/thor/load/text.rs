@@ -1,10 +1,10 @@
-//! Figures, as people read them.
+//! Figures as text for people.
 
 /// Nanoseconds, with three digits: `412 µs`, `1.24 ms`, `10.0 s`.
 pub(super) fn time(nanoseconds: f64) -> String {
     let (value, unit) = match nanoseconds {
         ..1e3 => (nanoseconds, "ns"),
-        // What would be rounded up to a thousand of a unit is one of the next.
+        // A value that would be rounded up to a thousand of a unit is one of the next unit.
         ..999.5e3 => (nanoseconds / 1e3, "µs"),
         ..999.5e6 => (nanoseconds / 1e6, "ms"),
         _ => (nanoseconds / 1e9, "s"),
@@ -31,7 +31,7 @@ fn digits(value: f64) -> String {
     }
 }
 
-/// A number with its thousands set apart: `1,234,567`.
+/// A number with separated thousands: `1,234,567`.
 pub(super) fn count(number: u64) -> String {
     let digits = number.to_string();
     let first = (digits.len() - 1) % 3 + 1;
