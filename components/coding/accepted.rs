@@ -20,7 +20,7 @@ use crate::http::{Fields, list_with_weights};
 pub struct AcceptedCodings([Option<Coding>; 3]);
 
 impl AcceptedCodings {
-    /// The codings that the fields of a request accept. Empty without `Accept-Encoding`.
+    /// Returns the codings that the fields of a request accept. Empty without `Accept-Encoding`.
     #[must_use]
     pub fn of(fields: &Fields) -> Self {
         if !fields.contains("accept-encoding") {
@@ -34,13 +34,13 @@ impl AcceptedCodings {
         Self(qualities.map(|(quality, coding)| coding.filter(|_| is_wanted(quality))))
     }
 
-    /// The preferred one.
+    /// Returns the preferred one.
     #[must_use]
     pub fn first(self) -> Option<Coding> {
         self.0[0]
     }
 
-    /// All of them.
+    /// Returns all of them.
     pub fn iter(self) -> impl Iterator<Item = Coding> {
         self.0.into_iter().flatten()
     }

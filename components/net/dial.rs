@@ -88,7 +88,7 @@ pub enum DialEvent {
 }
 
 impl DialEvent {
-    /// How many bytes arrived with this event.
+    /// Returns how many bytes arrived with this event.
     pub fn received(&self) -> usize {
         match self {
             Self::Received { bytes, .. } => bytes.len(),

@@ -88,7 +88,8 @@ pub enum Stdio {
 const LINGER: Duration = Duration::from_secs(1);
 
 impl Command {
-    /// A program without arguments. If its name has no slash, it is searched for along `PATH`.
+    /// Creates a command for a program without arguments. If its name has no slash, it is searched
+    /// for along `PATH`.
     pub fn new(program: impl Into<OsString>) -> Self {
         Self {
             program: program.into(),
@@ -107,8 +108,8 @@ impl Command {
         }
     }
 
-    /// A command line for the shell. Never put the input of peers into it: the shell would execute
-    /// it.
+    /// Creates a command for a line of the shell. Never put the input of peers into it: the shell
+    /// would execute it.
     pub fn shell(line: impl Into<OsString>) -> Self {
         Self::new("/bin/sh").arg("-c").arg(line)
     }
@@ -194,7 +195,8 @@ impl Command {
         self
     }
 
-    /// [`unix_process`](super::unix_process) kills it if it runs longer than this.
+    /// Sets a deadline: [`unix_process`](super::unix_process) kills a process that runs longer than
+    /// this.
     pub fn deadline(self, deadline: Duration) -> Self {
         Self {
             deadline: Some(deadline),
@@ -202,7 +204,7 @@ impl Command {
         }
     }
 
-    /// How long [`unix_process`](super::unix_process) waits after its end for descendants that
+    /// Sets how long [`unix_process`](super::unix_process) waits after its end for descendants that
     /// still hold its standard output or error open; one second by default. After that they are
     /// killed.
     pub fn linger(self, linger: Duration) -> Self {

@@ -44,7 +44,7 @@ impl Default for Conditions {
 }
 
 impl Conditions {
-    /// Any conditions, good or bad, drawn from the seed; but the connection is never lost.
+    /// Draws any conditions, good or bad, from the seed; but the connection is never lost.
     pub fn drawn() -> Self {
         // Over a connection that is both slow and narrow, requests would time out.
         let (latency, window) = match random::usize(..40) {
@@ -62,7 +62,7 @@ impl Conditions {
         }
     }
 
-    /// The same, but the connection is lost with a probability of one half.
+    /// Draws the same, but the connection is lost with a probability of one half.
     #[must_use]
     pub fn and_lost(self) -> Self {
         Self { loss: 0.5, ..self }

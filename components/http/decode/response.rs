@@ -160,8 +160,8 @@ impl ResponseDecoder {
         reply.inspect_err(|malformed| self.fail(*malformed))
     }
 
-    /// The server has closed the connection: returns the end of a body that the close delimits.
-    /// Call it when all replies have been taken.
+    /// Reports that the server has closed the connection: returns the end of a body that the close
+    /// delimits. Call it when all replies have been taken.
     ///
     /// # Errors
     /// The missing part of the awaited response, or any other error in it, now or earlier; the same
