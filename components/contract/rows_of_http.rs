@@ -19,9 +19,9 @@ use crate::http::{Event, Fields, Limits, RequestDecoder, ResponseHead};
 use crate::inspect::{Access, guard_inspector};
 use crate::web::{
     Body, ErrorPages, Exchange, Failure, HandlerPorts, HandlerPortsHandles, Note, Record, Request,
-    Response, Written, add_fields, answer_errors, answer_errors_with, answer_trace, buffer_bodies,
-    choose_errors, note_requests, record_exchanges, refuse_requests, require_loopback_name,
-    route_requests, spool_responses,
+    Response, Written, add_fields, answer_errors, answer_errors_with, answer_trace,
+    ask_for_password, buffer_bodies, choose_errors, note_requests, record_exchanges,
+    refuse_requests, require_loopback_name, route_requests, spool_responses,
 };
 
 fn peer() -> SocketAddr {
@@ -161,6 +161,13 @@ fn others() -> Vec<Row> {
         row("guard_inspector", |bench| {
             let access = Access::new(peer(), None).unwrap();
             let part = bench.add(guard_inspector(access));
+            bench.feed(part.requests, request);
+            bench.take(part.passed);
+            bench.take(part.responses);
+            bench.take(part.failures);
+        }),
+        row("ask_for_password", |bench| {
+            let part = bench.add(ask_for_password(Vec::new()));
             bench.feed(part.requests, request);
             bench.take(part.passed);
             bench.take(part.responses);

@@ -1,12 +1,13 @@
 //! Checks which ports are linked, once every component has its form.
 
-use kamea::{Direction, PortInfo};
+use kamea::{Direction, MessageType, PortInfo};
 
 use super::catalogue::Catalogue;
 use super::draft::{Draft, End, Node};
 use super::fit::names;
 use super::mistake::Mistake;
 use super::parameter::Ends;
+use crate::net::Accepted;
 
 /// Finds ports that are linked twice or not at all, and circles.
 pub(super) fn check(draft: &Draft, ends: Option<Ends>) -> Result<(), Mistake> {
@@ -69,6 +70,11 @@ fn unlinked(node: &Node, port: &PortInfo, is_first: bool) -> Mistake {
             format!("`{name}` takes {message}, and nothing feeds it"),
             "a line could begin with",
             catalogue.between(None, Some(port.message)),
+        ),
+        (Direction::Outbox, true) if port.message == MessageType::of::<Accepted>() => (
+            format!("`{name}` gives {message}, and nothing takes it"),
+            "a line of its own serves each connection",
+            format!("tcp => each({name})"),
         ),
         (Direction::Outbox, true) => (
             format!("`{name}` gives {message}, and nothing takes it"),

@@ -153,7 +153,7 @@ error: column 37: `a.outbox` gives String, `b.inbox` takes Bytes
                                              ^^^^^
     between them could stand: unlines",
         "\
-error: column 11: `tcp` gives Accepted, `echo` takes Bytes
+error: column 11: `echo` gives Accepted, and nothing takes it
     tcp :0 => echo
               ^^^^
     a line of its own serves each connection: tcp => each(echo)",

@@ -10,8 +10,9 @@ use super::{Entry, component};
 use crate::http::{Chunk, Limits};
 use crate::notation::value::Size;
 use crate::web::{
-    BufferPorts, ChoicePorts, EncodePorts, ErrorPorts, FaultPorts, HandlerPorts, Patience,
-    RecordPorts, RefusePorts, ResponseFilterPorts, RoutePorts, note_requests, parse_requests,
+    BufferPorts, ChoicePorts, EncodePorts, ErrorPorts, FaultPorts, FilterPorts, HandlerPorts,
+    Patience, RecordPorts, RefusePorts, ResponseFilterPorts, RoutePorts, note_requests,
+    parse_requests,
 };
 
 pub(super) fn entries() -> Vec<Entry> {
@@ -79,6 +80,14 @@ pub(super) fn entries() -> Vec<Entry> {
         component! {
             "web.encode" = encode_responses in "web/encode.rs" over EncodePorts,
             needs "the writer of a connection behind it"
+        },
+        component! {
+            "web.ask_for_password" = ask_for_password in "web/passwords.rs" over FilterPorts,
+            needs "the users of a site"
+        },
+        component! {
+            "web.require_loopback_name" = require_loopback_name in "web/loopback.rs" over FilterPorts,
+            needs "a router behind it"
         },
         component! {
             "web.read_slice" = read_slice in "web/read_slice.rs" over Source<Chunk>,

@@ -104,11 +104,9 @@ fn phases() {
         assert_eq!(decoder.phase(), phase, "after {piece:?}");
         let may_end = phase == Phase::BetweenRequests || piece == "\r\n";
         assert_eq!(decoder.finish().is_ok(), may_end, "after {piece:?}");
-        assert_eq!(
-            decoder.is_empty(),
-            phase != Phase::InHead,
-            "after {piece:?}"
-        );
+        // An empty line before a request is read at once.
+        let is_read = phase != Phase::InHead || piece == "\r\n";
+        assert_eq!(decoder.is_empty(), is_read, "after {piece:?}");
     }
 }
 
