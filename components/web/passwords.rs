@@ -33,7 +33,7 @@ const REMEMBERED: usize = 1024;
 /// let hash = "$2y$04$c0akbAPVd6KJyT1aOQM.aOFrfhOU84Gwf/K/xZSzyhHL0V//T9Hz2";
 /// assert!(format!("ada:{hash}").parse::<User>().is_ok());
 /// assert!(format!("/drafts/=ada:{hash}").parse::<User>().is_ok());
-/// A password is not a hash.
+/// // A password is not a hash.
 /// assert!("ada:secret".parse::<User>().is_err());
 /// ```
 #[derive(Clone)]
