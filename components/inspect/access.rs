@@ -68,8 +68,8 @@ impl Access {
     ///
     /// # Errors
     ///
-    /// [`AccessError`], if the address is not a loopback address and there is no token, or the token
-    /// is too short.
+    /// [`AccessError`], if the address is not a loopback address and there is no token, or the
+    /// token is too short.
     pub fn new(address: SocketAddr, token: Option<&str>) -> Result<Self, AccessError> {
         match token {
             Some(token) if token.len() < SHORTEST_TOKEN => Err(AccessError::Short),

@@ -6,7 +6,8 @@
 //!
 //! | to the worker | | |
 //! |---|---|---|
-//! | `R`, `P` | length of the names (4 bytes), names, values, NUL between them | a request, without and with a body |
+//! | `R` | length of the names (4 bytes), names, values, NUL between them | a request without a body |
+//! | `P` | as `R` | a request with a body |
 //! | `B` | length of the body (4 bytes), then as `R`, then the body | a request with a short body |
 //! | `D` | bytes | a part of the body |
 //! | `E` | | its end |
