@@ -21,7 +21,7 @@ pub type Done = Result<(), End>;
 /// async fn parse(io: &mut Pipe<String, u32>) -> Done {
 ///     while let Some(line) = io.inbox.next().await {
 ///         let number = line.parse()?;        // not a number: a fault
-///         io.outbox.send(number).await?;     // nobody listens any more: a quiet end
+///         io.outbox.send(number).await?;     // downstream has ended: a quiet end
 ///     }
 ///     Ok(())
 /// }
@@ -152,7 +152,7 @@ where
 /// ```
 /// use kamea::{Component, Done, Source, heeds_stop, stopping};
 ///
-/// /// Gives the last number when its graph is stopped.
+/// /// Sends the last number when its graph is stopped.
 /// async fn last_words(io: &mut Source<u32>) -> Done {
 ///     stopping().await;
 ///     Ok(io.outbox.send(42).await?)

@@ -1,4 +1,4 @@
-/* The least that a CGI program can do: what is measured beside it is what servers make of it. */
+/* The smallest CGI program, so that a measurement shows the cost of the server. */
 #include <unistd.h>
 
 static const char answer[] = "Content-Type: text/plain\n\nHello, world!\n";

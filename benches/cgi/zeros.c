@@ -1,4 +1,4 @@
-/* Writes 1 GiB: zeros, and in its last 32 bytes the most memory that it ever had resident, as /proc tells it. */
+/* Writes 1 GiB: zeros, and in the last 32 bytes its peak resident memory, from /proc. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

@@ -1,4 +1,5 @@
-# A line of components of Axon, Kamaelia's kernel: says the sum of the numbers that went through it, and how many nanoseconds that took.
+# A line of components of Axon, Kamaelia's kernel. Prints the sum of the numbers that went through
+# it, and the duration in nanoseconds.
 import os
 import sys
 import time

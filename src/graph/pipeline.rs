@@ -352,7 +352,7 @@ macro_rules! pipeline {
     }};
 }
 
-/// The name that [`pipeline!`](crate::pipeline) gives a component: the last path segment of its
+/// The name of a component in a [`pipeline!`](crate::pipeline): the last path segment of its
 /// expression, without arguments.
 #[doc(hidden)]
 pub fn component_name(expression: &'static str) -> &'static str {

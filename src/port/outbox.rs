@@ -25,7 +25,7 @@ use crate::link::within::Queue;
 /// ```
 /// use kamea::{Done, Source, TrySendError};
 ///
-/// /// Measures as often as anybody can take it, and drops what nobody can.
+/// /// Measures all the time, and drops each value that finds no space.
 /// async fn measure(io: &mut Source<u32>) -> Done {
 ///     for reading in 0..100 {
 ///         match io.outbox.try_send(reading) {
@@ -33,7 +33,7 @@ use crate::link::within::Queue;
 ///             Err(TrySendError::Closed(_)) => return Ok(()),
 ///         }
 ///     }
-///     io.outbox.send(100).await?; // the last one is waited for
+///     io.outbox.send(100).await?; // the last one waits for space
 ///     Ok(())
 /// }
 /// # let mut graph = kamea::Graph::new("test");

@@ -129,7 +129,7 @@ impl Running {
     ///     Ok(())
     /// }
     ///
-    /// /// Takes no end, although it is asked to end.
+    /// /// Does not end, although it is asked to.
     /// async fn stall(_: &mut Sink<u64>) -> Done {
     ///     std::future::pending().await
     /// }

@@ -2,7 +2,7 @@
 //! if `lab` is killed.
 //!
 //! ```text
-//!  lab ──leash (standard input)──▶ guard ──▶ program ──▶ whatever it starts
+//!  lab ──leash (standard input)──▶ guard ──▶ program ──▶ its children
 //! ```
 //!
 //! The leash ends when `lab` releases it, or ends in any way. Then the guard asks the program to

@@ -1,7 +1,7 @@
 //! Takes samples: one after another, each with a server of its own.
 //!
 //! ```text
-//!  cells ──▶ take_samples ──▶ news    that a sample is begun, then what came of it
+//!  cells ──▶ take_samples ──▶ news    a sample begins, then its result
 //! ```
 
 use std::sync::Arc;

@@ -6,7 +6,7 @@
 //! ```text
 //! p50 p75 p90 p99 p99.9 max mean    us, ms, s     raw.p99 is of the raw latency, p99 of the corrected one
 //! rate                              /s
-//! errors                            %, or none for a count
+//! errors                            %, or nothing for a count
 //! ```
 
 use std::fmt;

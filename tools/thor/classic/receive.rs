@@ -3,7 +3,7 @@
 //! ```text
 //!           ┌──────────────────┐ ──▶ passed      byte for byte
 //! bytes ──▶ │ receive_response │
-//!           └──────────────────┘ ──▶ verdicts    one: whether it was a response, and the whole of one
+//!           └──────────────────┘ ──▶ verdicts    one: whether it was a complete response
 //! ```
 
 use std::time::Duration;
