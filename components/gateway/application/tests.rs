@@ -201,7 +201,7 @@ fn a_response_is_framed_as_its_content_allows() {
         let (head, rest) = response.split_once("Connection: close\r\n\r\n").unwrap();
         let (status_line, head) = head.split_once("\r\n").unwrap();
         assert!(status_line.contains(status), "{request}: {response}");
-        // Browsers are told not to guess the type of anything that has content.
+        // Every response with a body forbids browsers to guess its type.
         let head = head.replacen("X-Content-Type-Options: nosniff\r\n", "", 1);
         assert_eq!((&*head, rest), (fields, content), "{request}");
         let two = format!("{request} HTTP/1.1\r\nHost: a\r\n\r\n{close}");

@@ -101,7 +101,7 @@ fn parts_become_a_response() {
         let (head, rest) = response.split_once("Connection: close\r\n\r\n").unwrap();
         let (status_line, head) = head.split_once("\r\n").unwrap();
         assert!(status_line.contains(status), "{request}: {response}");
-        // Browsers are told not to guess the type of anything that has content.
+        // Every response with a body forbids browsers to guess its type.
         let head = head.replacen("X-Content-Type-Options: nosniff\r\n", "", 1);
         assert_eq!(head, fields, "{request}");
         assert_eq!(rest, content, "{request}");
