@@ -159,7 +159,7 @@ pub struct Timer {
 }
 
 impl Timer {
-    /// A timer without a deadline: it does not expire.
+    /// Makes a timer without a deadline: it does not expire.
     pub fn new() -> Self {
         Self::default()
     }

@@ -6,10 +6,10 @@ use std::fmt::{self, Write};
 use super::{Census, ComponentCensus, FeedCensus, GraphCensus, LinkCensus, State, StateCount};
 
 impl Census {
-    /// The census as a drawing in the Graphviz language; `dot -Tsvg` renders it. Each graph is a
-    /// frame. Each component is a box with its state. Each link is an arrow with its messages and
-    /// the fill of its queue. A component that waits for space is red, and so is the arrow of the
-    /// full link.
+    /// Returns the census as a drawing in the Graphviz language; `dot -Tsvg` renders it. Each graph
+    /// is a frame. Each component is a box with its state. Each link is an arrow with its messages
+    /// and the fill of its queue. A component that waits for space is red, and so is the arrow of
+    /// the full link.
     ///
     /// # Examples
     ///

@@ -303,8 +303,8 @@ impl Census {
 }
 
 impl LinkCensus {
-    /// What feeds it, as `component.outbox`, joined by `+` if there are several. `(outside)` if
-    /// nothing in its graph does.
+    /// Returns what feeds it, as `component.outbox`, joined by `+` if there are several. Returns
+    /// `(outside)` if nothing in its graph does.
     pub fn from_label(&self) -> String {
         match &self.from[..] {
             [] => Plan::OUTSIDE.to_owned(),
@@ -316,7 +316,7 @@ impl LinkCensus {
         }
     }
 
-    /// Where it leads, as `component.inbox`. `(outside)` if that is not in its graph.
+    /// Returns where it leads, as `component.inbox`, or `(outside)` if that is not in its graph.
     pub fn to_label(&self) -> String {
         match (&self.to, self.inbox) {
             (Some(component), Some(inbox)) => format!("{component}.{inbox}"),

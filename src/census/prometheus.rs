@@ -8,7 +8,8 @@ use super::{Census, ComponentCensus, GraphCensus, LinkCensus, State};
 use crate::graph::Plan;
 
 impl Census {
-    /// The census in the text format of Prometheus, to be served as `text/plain; version=0.0.4`.
+    /// Returns the census in the text format of Prometheus. Its content type is
+    /// `text/plain; version=0.0.4`.
     ///
     /// Graphs of the same name are one, and instances are not told apart, so that there are as many
     /// series as there are names in the program.

@@ -9,9 +9,9 @@ use crate::ports::{Cloning, InboxHandle, OutboxHandle};
 use crate::supervision::{Fault, Policy};
 
 impl<Make> Graph<Make> {
-    /// The faults of this graph's components, as messages for a component. They arrive when the
-    /// policy is [`CarryOn`](Policy::CarryOn) or [`Restart`](Policy::Restart). They end when the
-    /// only components left are those that take them, and those downstream of these.
+    /// Returns the faults of this graph's components, as messages for a component. They arrive when
+    /// the policy is [`CarryOn`](Policy::CarryOn) or [`Restart`](Policy::Restart). They end when
+    /// the only components left are those that take them, and those downstream of these.
     ///
     /// Faults do not wait. While the link is full they are only counted, and the count is sent as a
     /// fault of its own ([`Cause::Unheard`](crate::Cause::Unheard)) as soon as there is space. The
@@ -39,9 +39,10 @@ impl<Make> Graph<Make> {
         FaultsHandle(())
     }
 
-    /// The messages that this inbox's component has in hand when it fails: the last message that it
-    /// took, unless it has asked for the next one since. Link them to the component that handles
-    /// them. That component must have space for such a message before the fault is handled further.
+    /// Returns the dead letters of an inbox: the message that its component has in hand when it
+    /// fails. This is the last message that it took, unless it has asked for the next one since.
+    /// Link them to the component that handles them. That component must have space for the message
+    /// before the fault is handled further.
     ///
     /// Only inboxes with linked dead letters copy their messages.
     ///

@@ -29,7 +29,7 @@ pub struct MessageType {
 }
 
 impl MessageType {
-    /// The type `T`.
+    /// Returns the type `T`.
     #[must_use]
     pub const fn of<T: Message>() -> Self {
         Self {

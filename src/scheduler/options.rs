@@ -29,7 +29,8 @@ impl Default for WorkerOptions {
 }
 
 impl WorkerOptions {
-    /// One worker for each core, named `worker 0` and so on, each with a stack of 8 MiB.
+    /// Makes the default options: one worker for each core, named `worker 0` and so on, each with a
+    /// stack of 8 MiB.
     pub fn new() -> Self {
         Self {
             count: std::thread::available_parallelism().map_or(1, usize::from),

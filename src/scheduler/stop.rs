@@ -108,10 +108,8 @@ impl StopWish {
     }
 }
 
-/// Call it in a component that has to drop accepted messages because its graph is being stopped.
-/// The stop then counts them, and does not report that everything has drained. Before a stop it
-/// counts nothing.
-/// counts them, and does not say that everything has drained. Before a stop it counts nothing.
+/// Counts accepted messages that a component has to drop because its graph is being stopped. The
+/// stop then does not report that everything has drained. Before a stop this counts nothing.
 ///
 /// # Examples
 ///

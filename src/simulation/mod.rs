@@ -107,7 +107,7 @@ struct Limits {
 }
 
 impl Simulation {
-    /// A simulation of two workers.
+    /// Makes a simulation of two workers.
     pub fn seed(seed: u64) -> Self {
         Self {
             seed,
@@ -264,34 +264,34 @@ pub struct Report {
 }
 
 impl Report {
-    /// How much virtual time has passed.
+    /// Returns how much virtual time has passed.
     pub fn elapsed(&self) -> Duration {
         self.elapsed
     }
 
-    /// The number of polls, of components and of the tasks that hold them.
+    /// Returns the number of polls, of components and of the tasks that hold them.
     pub fn polls(&self) -> u64 {
         self.polls
     }
 
-    /// A hash of what was polled, and when. Two equal runs have the same number.
+    /// Returns a hash of what was polled, and when. Two equal runs have the same hash.
     pub fn fingerprint(&self) -> u64 {
         self.fingerprint
     }
 
-    /// A line for each poll: seconds, worker, graph and component. Empty without
+    /// Returns a line for each poll: seconds, worker, graph and component. Returns `None` without
     /// [`Simulation::traced`].
     pub fn trace(&self) -> Option<&str> {
         self.trace.as_deref()
     }
 
-    /// How many messages components had to drop because of the stop: see
+    /// Returns how many messages components had to drop because of the stop: see
     /// [`note_dropped`](crate::note_dropped).
     pub fn dropped(&self) -> u64 {
         self.dropped
     }
 
-    /// The faults that stopped spawned graphs, and would have been logged.
+    /// Returns the faults that stopped spawned graphs, and would have been logged.
     pub fn faults(&self) -> &[Fault] {
         &self.faults
     }

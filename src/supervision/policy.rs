@@ -125,7 +125,7 @@ impl Restart {
         }
     }
 
-    /// If a component fails more often, it ends for good, and the others continue.
+    /// Lets a component that fails more often end for good, while the others continue.
     #[must_use]
     pub const fn or_carry_on(self) -> Self {
         Self {

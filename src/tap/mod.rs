@@ -78,7 +78,7 @@ impl Tap {
         self.samples.recv().ok()
     }
 
-    /// How many messages have passed, sampled or not.
+    /// Returns how many messages have passed, sampled or not.
     pub fn seen(&self) -> u64 {
         self.seen.load(Ordering::Relaxed)
     }
