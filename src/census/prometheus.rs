@@ -11,8 +11,8 @@ impl Census {
     /// Returns the census in the text format of Prometheus. Its content type is
     /// `text/plain; version=0.0.4`.
     ///
-    /// Graphs of the same name are one, and instances are not told apart, so that there are as many
-    /// series as there are names in the program.
+    /// Graphs of the same name are one entry, and so are their instances. So the number of series
+    /// depends only on the number of names in the program.
     ///
     /// # Examples
     ///

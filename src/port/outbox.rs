@@ -361,8 +361,7 @@ impl<T: 'static> SendMessage<'_, T> {
                 queue.leave(ticket, &mut self.message);
             }
             (_, _, Some(across)) if is_stopping_source() => go_on(Box::pin(async move {
-                // The sending component has ended, so nothing can react to a receiver that has
-                // gone.
+                // The sending component has ended: nothing can react to a receiver that has gone.
                 let _ = across.await;
             })),
             _ => {}

@@ -107,7 +107,7 @@ impl fmt::Display for BlockedWorker {
     }
 }
 
-/// What was left when the deadline of a stop had passed, and was dropped.
+/// What had not drained at the deadline of a stop, and was dropped.
 ///
 /// # Examples
 ///
