@@ -72,15 +72,20 @@ impl Program {
     }
 }
 
-/// Runs a program that starts another one, which ignores polite requests to end.
+/// Runs a program that starts another one, which ignores polite requests to end. It waits for a
+/// line, which comes once the guard knows of it.
 fn run_program() -> Scheduler {
     let line = format!(
-        "trap '' HUP INT QUIT TERM; sleep {SECONDS} & echo program runs; while :; do wait; done"
+        "read go; trap '' HUP INT QUIT TERM; sleep {SECONDS} & echo program runs; \
+         while :; do wait; done"
     );
     let mut graph = Graph::new("program");
-    graph.add("run", process::unix_process(process::Command::shell(line)));
+    let run = process::unix_process(process::Command::shell(line));
+    let run = graph.add("run", run);
+    let stdin = graph.feed(run.stdin);
     let scheduler = Scheduler::with_workers(1);
     scheduler.run(graph).unwrap();
+    stdin.try_send("go\n".into()).unwrap();
     scheduler
 }
 
