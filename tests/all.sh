@@ -9,6 +9,7 @@ cd "$(dirname "$0")/.."
 names=(
     "format"
     "lints"
+    "examples"
     "tests"
     "examples in the docs"
     "tests of the benchmark"
@@ -17,7 +18,8 @@ names=(
 commands=(
     "cargo fmt --all --check"
     "cargo clippy --workspace --all-targets -- -D warnings"
-    "cargo test --workspace --exclude kamea-benches --lib --bins --examples --tests --no-fail-fast"
+    "cargo build --workspace --exclude kamea-benches --bins --examples"
+    "cargo test --workspace --exclude kamea-benches --lib --bins --tests --no-fail-fast"
     "cargo test --workspace --exclude kamea-benches --doc --no-fail-fast"
     "cargo test -p kamea-benches --no-fail-fast"
     "cargo test -p kamea-components --features mutations --test simulation mutations"

@@ -65,5 +65,6 @@ fn row(option: &Arg) -> String {
     if matches!(option.get_action(), ArgAction::Append) {
         help += "; may be given several times";
     }
-    format!("| `{name}` | {} |\n", help.replace('|', "\\|"))
+    let escape = |text: &str| text.replace('|', "\\|");
+    format!("| `{}` | {} |\n", escape(&name), escape(&help))
 }
