@@ -27,7 +27,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kamea::{Graph, Scheduler, Sender};
+use kamea::{Graph, Scheduler, Sender, StopError};
 use kamea_components::documents::read_error_pages;
 use kamea_components::process::hangups;
 use kamea_components::server::{Bound, Explanations, LogEntry, WebServer};
@@ -64,6 +64,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         // The options are right, the application is not.
         Err(error) if error.is::<NotLoaded>() => fail(&format!("error: {error}"), 1),
+        // Everything was right, but not everything has ended in time.
+        Err(error) if error.is::<StopError>() => fail(&format!("error: {error}"), 1),
         Err(error) => fail(&format!("error: {error}"), 2),
     }
 }
