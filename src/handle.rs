@@ -183,8 +183,13 @@ impl<A: Message, B: Message> fmt::Debug for Handle<A, B> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::{Scheduler, map};
+    use crate::{Scheduler, link, map};
+
+    /// Ample on a busy machine.
+    const AGES: Duration = Duration::from_secs(20);
 
     #[test]
     fn nothing_that_was_sent_in_is_lost_by_waiting() {
@@ -217,5 +222,65 @@ mod tests {
             handle.wait().unwrap_err().to_string(),
             "component `component` of graph `handle` panicked: attempt to divide by zero"
         );
+    }
+
+    /// What its asker hears: `None` when there will be no answer.
+    fn asker(mut answers: Receiver<u32>) -> flume::Receiver<Option<u32>> {
+        let (tell, told) = flume::bounded(1);
+        std::thread::spawn(move || tell.send(answers.next_blocking()));
+        told
+    }
+
+    #[test]
+    fn a_request_goes_with_the_component_that_has_not_read_it() {
+        // It ends, by itself or by a fault, with as many requests unread.
+        for (unread, fails) in [(1, false), (2, false), (2, true)] {
+            let (go, gone) = link(1);
+            let mut gone = Some(gone);
+            let part = async move |io: &mut Pipe<Sender<u32>, u32>| {
+                gone.take().expect("it runs once").next().await;
+                let first = io.inbox.next().await.expect("it is held open");
+                first.send(1).await.expect("somebody asks");
+                if fails {
+                    Err(crate::End::fault("no"))
+                } else {
+                    Ok(())
+                }
+            };
+            let scheduler = Scheduler::with_workers(1);
+            let handle = Handle::run(&scheduler, part).unwrap();
+            let askers: Vec<_> = (0..=unread)
+                .map(|_| {
+                    let (request, answers) = link(1);
+                    handle.send_blocking(request).unwrap();
+                    asker(answers)
+                })
+                .collect();
+            go.send_blocking(()).unwrap();
+            for (number, asker) in askers.iter().enumerate() {
+                let answer = (number == 0).then_some(1);
+                assert_eq!(asker.recv_timeout(AGES), Ok(answer), "{number} of {unread}");
+            }
+            assert_eq!(handle.wait().is_err(), fails);
+        }
+    }
+
+    #[test]
+    fn a_request_that_has_come_out_goes_with_the_handle() {
+        let scheduler = Scheduler::with_workers(1);
+        let handle = Handle::run(&scheduler, map(|request: Sender<u32>| request)).unwrap();
+        let askers = [(); 3].map(|()| {
+            let (request, answers) = link(1);
+            handle.send_blocking(request).unwrap();
+            asker(answers)
+        });
+        // Its inbox stays open, so that the component runs on.
+        let (inbox, outbox, running) = handle.split();
+        drop(outbox);
+        for asker in askers {
+            assert_eq!(asker.recv_timeout(AGES), Ok(None));
+        }
+        drop(inbox);
+        running.wait().unwrap();
     }
 }

@@ -580,3 +580,6 @@ impl<T: Message> AnyEnds for Ends<T> {
         self
     }
 }
+
+#[cfg(test)]
+mod tests;

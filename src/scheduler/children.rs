@@ -330,4 +330,39 @@ mod tests {
             children.next_end().await.unwrap().unwrap();
         });
     }
+
+    #[test]
+    fn a_request_goes_with_the_child_that_has_not_read_it() {
+        for placement in [Placement::Here, Placement::Worker(0), Placement::Worker(1)] {
+            run_on_worker(async move || {
+                let (requests, unread) = crate::link(4);
+                let mut graph = Graph::new("child");
+                let (tell, told) = flume::unbounded();
+                let busy = async move |io: &mut Sink<crate::Sender<u32>>| {
+                    let first = io.inbox.next().await.expect("it is held open");
+                    let _ = tell.send(first);
+                    std::future::pending().await
+                };
+                let ports = graph.add("busy", busy);
+                graph.feed_from(unread, ports.inbox);
+                let mut children = Children::new();
+                children.start(placement, graph)?;
+                let mut askers = Vec::new();
+                for _ in 0..4 {
+                    let (request, answers) = crate::link(1);
+                    requests.send(request).await?;
+                    askers.push(answers);
+                }
+                let first = told.recv_async().await?;
+                first.send(1).await?;
+                drop(children);
+                assert_eq!(askers.remove(0).next().await, Some(1));
+                for mut asker in askers {
+                    assert_eq!(asker.next().await, None);
+                }
+                assert!(requests.send(first).await.is_err());
+                Ok(())
+            });
+        }
+    }
 }

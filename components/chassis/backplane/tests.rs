@@ -216,3 +216,38 @@ fn a_clone_that_panics_harms_its_subscriber_alone() {
         assert!(failed || taken.iter().copied().eq(0..100), "{taken:?}");
     }
 }
+
+/// A request that is dropped when nobody is left who could read it.
+#[test]
+fn a_request_goes_with_the_last_subscriber_that_has_not_read_it() {
+    // How many each of two subscribers has read.
+    for (one, other) in [(0, 0), (1, 0), (1, 3), (20, 1), (40, 39)] {
+        for slow in [Slow::Wait, Slow::DropOldest] {
+            kamea::testing::block_on(async {
+                let plane = Backplane::new().slow(slow).capacity(40);
+                let mut subscribers = [one, other].map(|read| (read, plane.subscribe("x")));
+                let publisher = plane.publisher("x");
+                let mut askers = Vec::new();
+                for _ in 0..40 {
+                    let (request, answers) = kamea::link::<u32>(1);
+                    publisher.publish(request).await.unwrap();
+                    askers.push(answers);
+                }
+                for (read, subscriber) in &mut subscribers {
+                    for _ in 0..*read {
+                        assert!(subscriber.next().await.is_some());
+                    }
+                }
+                let [first, second] = subscribers;
+                drop(first);
+                std::thread::spawn(move || drop(second)).join().unwrap();
+                for mut asker in askers {
+                    assert_eq!(asker.next().await, None);
+                }
+                let (request, mut answers) = kamea::link::<u32>(1);
+                publisher.publish(request).await.unwrap();
+                assert_eq!(answers.next().await, None, "nobody has subscribed");
+            });
+        }
+    }
+}

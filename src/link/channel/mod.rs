@@ -31,7 +31,7 @@ pub(super) use sender::{Sender, WeakSender};
 use super::line::{Line, Ticket};
 use crate::flow::wake_caught;
 use crate::mutation::mutated;
-use crate::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering::SeqCst};
+use crate::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering::SeqCst, store_load_fence};
 
 /// Returns the two ends of a channel for this many messages.
 pub(super) fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
@@ -142,9 +142,11 @@ impl<T> Channel<T> {
         self.note_first(back);
     }
 
-    /// Tells the receiver which send waits first.
+    /// Tells the receiver which send waits first. A sender stores this and then checks for space; the
+    /// receiver makes space and then loads this. At least one of them sees what the other did.
     fn note_first(&self, back: &Back<T>) {
         self.awaited.store(back.first_ticket(), SeqCst);
+        store_load_fence();
     }
 }
 

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use super::{Back, Channel, Woken, later};
 use crate::blocking::block_on;
 use crate::supervision::drop_each;
-use crate::sync::{MutexGuard, Ordering::SeqCst};
+use crate::sync::{MutexGuard, Ordering::SeqCst, store_load_fence};
 
 /// A clone takes what this one leaves.
 #[derive(Debug)]
@@ -85,6 +85,7 @@ impl<T> Channel<T> {
     /// Records that the receiver has taken a message from the front.
     fn took_one(&self) {
         let left = self.in_hand.fetch_sub(1, SeqCst) - 1;
+        store_load_fence();
         let awaited = self.awaited.load(SeqCst);
         if awaited > 0 {
             self.make_space(left, awaited);
