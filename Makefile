@@ -60,9 +60,10 @@ docs:
 	cargo doc --workspace --no-deps
 	@command -v mdbook >/dev/null && mdbook build docs || echo "mdbook is not installed; the book is readable in docs/src"
 
-# Every order in which threads may meet, at the two places where the kernel's own code crosses threads.
+# Every order in which threads may meet, wherever the kernel's own code crosses threads.
 loom:
-	RUSTFLAGS="--cfg kamea_loom" cargo test -p kamea --lib --release --target-dir target/loom loom_
+	RUSTFLAGS="--cfg kamea_loom" CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+		cargo test -p kamea --lib --release --target-dir target/loom loom_
 
 fuzz:
 	RUSTC_BOOTSTRAP=1 cargo fuzz run decode -- -max_total_time=120

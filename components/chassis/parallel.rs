@@ -8,11 +8,14 @@
 //!            └──────────────────────────────────┘
 //! ```
 
-use std::collections::VecDeque;
+use std::any::Any;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::future::pending;
 use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
+use futures_lite::FutureExt;
 use futures_lite::future::{or, yield_now};
 use kamea::{
     Children, Component, Done, End, Graph, Message, Pipe, Placement, Receiver, Sender, Started,
@@ -37,7 +40,11 @@ const DEPTH: usize = 3;
 ///
 /// # Faults
 ///
-/// If the function panics; that ends all copies.
+/// If the function panics, or a message cannot be copied for the [dead letters]. Then no more messages
+/// are taken. All other messages under way are finished and their results are sent first. Only the
+/// messages that failed are dead letters.
+///
+/// [dead letters]: kamea::Graph::dead_letters
 ///
 /// # Panics
 ///
@@ -141,7 +148,8 @@ struct Job<A> {
 struct Finished<B> {
     copy: usize,
     number: u64,
-    result: B,
+    /// `None` if the function panicked.
+    result: Option<B>,
 }
 
 struct Copies<A, B> {
@@ -150,6 +158,8 @@ struct Copies<A, B> {
     /// How many messages each of them has.
     busy: Vec<usize>,
     finished: Receiver<Finished<B>>,
+    /// Copies of the messages under way, by number, if there are dead letters.
+    kept: BTreeMap<u64, A>,
 }
 
 impl<A: Message, B: Message> Copies<A, B> {
@@ -174,21 +184,38 @@ impl<A: Message, B: Message> Copies<A, B> {
             to,
             busy: vec![0; count],
             finished,
+            kept: BTreeMap::new(),
         })
     }
 
     async fn run(mut self, io: &mut Pipe<A, B>, ordered: bool) -> Done {
         let mut results = Results::new(ordered);
-        let mut has_ended = false;
-        while !has_ended || results.under_way() > 0 {
-            let has_place = !has_ended && results.under_way() < self.to.len() * DEPTH;
-            match self.next(io, has_place).await? {
-                Happened::Message(None) => has_ended = true,
+        let mut end = Taking::GoesOn;
+        while matches!(end, Taking::GoesOn) || results.under_way() > 0 {
+            let has_place = results.under_way() < self.to.len() * DEPTH;
+            let takes = matches!(end, Taking::GoesOn) && has_place;
+            let next = self.next(io, takes).await;
+            if next.is_err() {
+                // The messages under way are lost with the copies.
+                let kept = std::mem::take(&mut self.kept).into_values();
+                kept.for_each(|kept| io.inbox.put_back(kept));
+            }
+            match next? {
+                Happened::Message(None) => end = Taking::Over,
                 Happened::Message(Some(message)) => {
                     let number = results.begin();
+                    self.kept
+                        .extend(io.inbox.take_copy().map(|copy| (number, copy)));
                     self.deal(Job { number, message });
                 }
+                // The inbox keeps this message as a dead letter, as long as no more are taken.
+                Happened::NoMessage(panic) => end = Taking::Panicked(panic),
                 Happened::Finished(finished) => {
+                    let kept = self.kept.remove(&finished.number);
+                    if finished.result.is_none() {
+                        kept.into_iter().for_each(|kept| io.inbox.put_back(kept));
+                        end.fail();
+                    }
                     self.busy[finished.copy] -= 1;
                     results.finish(finished.number, finished.result);
                     while let Some(result) = results.next() {
@@ -197,13 +224,30 @@ impl<A: Message, B: Message> Copies<A, B> {
                 }
             }
         }
-        Ok(())
+        self.end(end).await
+    }
+
+    /// Ends the component once no message is under way any more.
+    async fn end(mut self, end: Taking) -> Done {
+        match end {
+            Taking::GoesOn | Taking::Over => return Ok(()),
+            Taking::Panicked(panic) => resume_unwind(panic),
+            Taking::Failed => self.to.clear(),
+        }
+        // A copy that has failed returns its fault when it ends.
+        while let Some(end) = self.children.next_end().await {
+            end?;
+        }
+        Err(End::Closed)
     }
 
     async fn next(&mut self, io: &mut Pipe<A, B>, has_place: bool) -> Result<Happened<A, B>, End> {
         let message = async {
             match has_place {
-                true => Ok(Happened::Message(io.inbox.next().await)),
+                true => Ok(AssertUnwindSafe(io.inbox.next())
+                    .catch_unwind()
+                    .await
+                    .map_or_else(Happened::NoMessage, Happened::Message)),
                 false => pending().await,
             }
         };
@@ -239,9 +283,32 @@ impl<A: Message, B: Message> Copies<A, B> {
     }
 }
 
+/// The payload of a panic.
+type Panic = Box<dyn Any + Send>;
+
+/// Whether more messages are taken, and if not, why.
+enum Taking {
+    GoesOn,
+    Over,
+    /// Taking a message panicked: it could not be copied.
+    Panicked(Panic),
+    /// A copy has failed.
+    Failed,
+}
+
+impl Taking {
+    fn fail(&mut self) {
+        if !matches!(self, Self::Panicked(_)) {
+            *self = Self::Failed;
+        }
+    }
+}
+
 /// The next step.
 enum Happened<A, B> {
     Message(Option<A>),
+    /// Taking a message panicked: it could not be copied.
+    NoMessage(Panic),
     Finished(Finished<B>),
 }
 
@@ -249,11 +316,20 @@ fn work<A, B, F>(copy: usize, mut function: F) -> impl Component<Pipe<Job<A>, Fi
 where
     A: Message,
     B: Message,
-    F: FnMut(A) -> B + Send + 'static,
+    F: FnMut(A) -> B + Clone + Send + 'static,
 {
     async move |io: &mut Pipe<Job<A>, Finished<B>>| {
+        let (fresh, mut first_panic) = (function.clone(), None);
         while let Some(Job { number, message }) = io.inbox.next().await {
-            let result = function(message);
+            let result = match catch_unwind(AssertUnwindSafe(|| function(message))) {
+                Ok(result) => Some(result),
+                Err(panic) => {
+                    first_panic.get_or_insert(panic);
+                    // The state of the function may be inconsistent after a panic.
+                    function = fresh.clone();
+                    None
+                }
+            };
             let finished = Finished {
                 copy,
                 number,
@@ -264,7 +340,7 @@ where
             // distributes the messages.
             yield_now().await;
         }
-        Ok(())
+        first_panic.map_or(Ok(()), |panic| resume_unwind(panic))
     }
 }
 
@@ -272,11 +348,13 @@ where
 struct Results<B> {
     ordered: bool,
     /// The results from the first one that has not been passed on; `None` for a message still in
-    /// work.
-    pending: VecDeque<Option<B>>,
-    /// The number of the first of them.
+    /// work, `Some(None)` for one that failed.
+    pending: VecDeque<Option<Option<B>>>,
+    /// The number of the first of them, if the order matters.
     first: u64,
-    /// How many messages are under way, if the order does not matter.
+    /// The number of the next message.
+    begun: u64,
+    /// How many messages are under way.
     count: usize,
 }
 
@@ -286,6 +364,7 @@ impl<B> Results<B> {
             ordered,
             pending: VecDeque::new(),
             first: 0,
+            begun: 0,
             count: 0,
         }
     }
@@ -297,14 +376,14 @@ impl<B> Results<B> {
     /// Returns the number of a message that is sent to a copy.
     fn begin(&mut self) -> u64 {
         self.count += 1;
-        if !self.ordered {
-            return 0;
+        self.begun += 1;
+        if self.ordered {
+            self.pending.push_back(None);
         }
-        self.pending.push_back(None);
-        self.first + self.pending.len() as u64 - 1
+        self.begun - 1
     }
 
-    fn finish(&mut self, number: u64, result: B) {
+    fn finish(&mut self, number: u64, result: Option<B>) {
         if !self.ordered {
             self.pending.push_back(Some(result));
         } else if let Some(pending) = self.pending.get_mut((number - self.first) as usize) {
@@ -314,10 +393,14 @@ impl<B> Results<B> {
 
     /// Returns the next result that can be passed on.
     fn next(&mut self) -> Option<B> {
-        let result = self.pending.pop_front_if(|next| next.is_some())??;
-        self.first += 1;
-        self.count -= 1;
-        Some(result)
+        while let Some(finished) = self.pending.pop_front_if(|next| next.is_some()) {
+            self.first += 1;
+            self.count -= 1;
+            if let Some(Some(result)) = finished {
+                return Some(result);
+            }
+        }
+        None
     }
 }
 

@@ -296,6 +296,14 @@ pub(crate) trait Fused<T> {
     fn dead_letter(&self) -> Option<Letter<'_>> {
         None
     }
+
+    /// Takes the copy of the message in hand, if there is one.
+    fn take_copy(&self) -> Option<T> {
+        None
+    }
+
+    /// Makes a message a dead letter if the component fails.
+    fn put_back(&self, _: T) {}
 }
 
 /// A function that has been fused into the inbox behind it.

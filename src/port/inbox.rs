@@ -112,6 +112,55 @@ impl<T> Inbox<T> {
         }
     }
 
+    /// Takes the copy of the last message that the inbox keeps for its
+    /// [dead letters](crate::Graph::dead_letters); `None` if they are not linked.
+    ///
+    /// This is for a component that works on several messages at once. It keeps their copies, and
+    /// [puts back](Self::put_back) those of the messages that failed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea::{Done, End, Graph, Policy, Sink};
+    ///
+    /// /// Takes two at a time, and fails with the first of them.
+    /// async fn in_pairs(io: &mut Sink<u32>) -> Done {
+    ///     while io.inbox.next().await.is_some() {
+    ///         let first = io.inbox.take_copy();
+    ///         io.inbox.next().await;
+    ///         io.inbox.take_copy();
+    ///         if let Some(first) = first {
+    ///             io.inbox.put_back(first);
+    ///             return Err(End::fault("no"));
+    ///         }
+    ///     }
+    ///     Ok(())
+    /// }
+    /// let mut graph = Graph::new("pairs");
+    /// let part = graph.add("in pairs", in_pairs);
+    /// graph.supervise(|_| Policy::CarryOn);
+    /// let letters = graph.dead_letters(&part.inbox);
+    /// let (numbers, letters) = (graph.feed(part.inbox), graph.take(letters));
+    /// numbers.try_send(1).unwrap();
+    /// numbers.try_send(2).unwrap();
+    /// kamea::testing::block_on(graph.start().unwrap()).unwrap();
+    /// assert_eq!(letters.into_iter().collect::<Vec<_>>(), [1]);
+    /// ```
+    pub fn take_copy(&mut self) -> Option<T> {
+        match &self.0 {
+            Receiving::Fused(fused) => fused.take_copy(),
+            Receiving::Within(_) | Receiving::Across(_) => None,
+        }
+    }
+
+    /// Makes a message a dead letter if the component fails. Without dead letters the message is
+    /// dropped. See [`take_copy`](Self::take_copy).
+    pub fn put_back(&mut self, message: T) {
+        if let Receiving::Fused(fused) = &self.0 {
+            fused.put_back(message);
+        }
+    }
+
     /// Returns the next message, for a [`blocking`](crate::blocking) component: blocks its thread
     /// until there is one. Returns `None` once upstream has finished and the queue is empty.
     ///

@@ -18,6 +18,8 @@ pub(crate) struct Kept<T> {
     /// A wait for another thread, once it has begun.
     waiting: RefCell<Option<Across<'static, Option<T>>>>,
     in_hand: Cell<Option<T>>,
+    /// Messages that the component has put back: dead letters if it fails.
+    put_back: RefCell<Vec<T>>,
     clone: fn(&T) -> T,
     letters: Outbox<T>,
 }
@@ -31,6 +33,7 @@ impl<T> Kept<T> {
             upstream: Rc::new(upstream),
             waiting: RefCell::default(),
             in_hand: Cell::new(None),
+            put_back: RefCell::default(),
             clone,
             letters,
         }
@@ -74,10 +77,24 @@ impl<T: Message> Fused<T> for Kept<T> {
     }
 
     fn dead_letter(&self) -> Option<Letter<'_>> {
-        let message = self.in_hand.take()?;
+        let mut messages = self.put_back.take();
+        messages.extend(self.in_hand.take());
+        if messages.is_empty() {
+            return None;
+        }
         Some(Box::pin(async move {
-            // If dead letters are no longer taken, this one is dropped too.
-            let _ = self.letters.send(message).await;
+            for message in messages {
+                // If dead letters are no longer taken, this one is dropped too.
+                let _ = self.letters.send(message).await;
+            }
         }))
+    }
+
+    fn take_copy(&self) -> Option<T> {
+        self.in_hand.take()
+    }
+
+    fn put_back(&self, message: T) {
+        self.put_back.borrow_mut().push(message);
     }
 }

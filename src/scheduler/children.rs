@@ -347,16 +347,17 @@ mod tests {
                 graph.feed_from(unread, ports.inbox);
                 let mut children = Children::new();
                 children.start(placement, graph)?;
+                let (request, _answers) = crate::link(1);
+                requests.send(request).await?;
+                let first = told.recv_async().await?;
+                // Nobody reads these.
                 let mut askers = Vec::new();
-                for _ in 0..4 {
+                for _ in 0..3 {
                     let (request, answers) = crate::link(1);
                     requests.send(request).await?;
                     askers.push(answers);
                 }
-                let first = told.recv_async().await?;
-                first.send(1).await?;
                 drop(children);
-                assert_eq!(askers.remove(0).next().await, Some(1));
                 for mut asker in askers {
                     assert_eq!(asker.next().await, None);
                 }

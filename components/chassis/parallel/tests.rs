@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
-use kamea::{Handle, Scheduler, Source, pipeline};
+use kamea::{Handle, Policy, Restart, Scheduler, Source, pipeline};
 
 use super::*;
 
@@ -128,4 +128,66 @@ fn when_nobody_listens_the_copies_are_dropped() {
         scheduler.stop(Duration::from_secs(20)).is_ok(),
         "nothing runs any more"
     );
+}
+
+/// A number of which no copy can be made if it ends in 7.
+#[derive(Debug)]
+struct Unique(u32);
+
+impl Clone for Unique {
+    fn clone(&self) -> Self {
+        assert!(self.0 % 10 != 7, "there is only one");
+        Self(self.0)
+    }
+}
+
+/// What goes on, and the letters, of 200 numbers; `fails` says which the function panics at.
+fn with_letters(copies: usize, is_ordered: bool, fails: fn(u32) -> bool) -> [Vec<u32>; 2] {
+    let work = move |Unique(number): Unique| {
+        assert!(!fails(number), "bad luck");
+        uneven(number)
+    };
+    let mut part = parallel(copies, work);
+    part.ordered = is_ordered;
+    let mut graph = Graph::new("g");
+    let ports = graph.add("parallel", part);
+    let often = Duration::from_secs(600);
+    let at_once = Restart::new(200, often).pause(Duration::ZERO, Duration::ZERO);
+    graph.supervise(move |_| Policy::Restart(at_once.clone()));
+    let letters = graph.dead_letters(&ports.inbox);
+    let (numbers, letters) = (graph.feed(ports.inbox), graph.take(letters));
+    let results = graph.take(ports.outbox);
+    let scheduler = Scheduler::with_workers(2);
+    let running = scheduler.run(graph).unwrap();
+    let letters = std::thread::spawn(move || letters.into_iter().map(|letter| letter.0).collect());
+    let sends = move || (0..200).for_each(|number| numbers.send_blocking(Unique(number)).unwrap());
+    let sends = std::thread::spawn(sends);
+    let results = results.into_iter().collect();
+    sends.join().unwrap();
+    running.wait().unwrap();
+    [results, letters.join().unwrap()]
+}
+
+#[test]
+fn what_fails_is_a_dead_letter_and_nothing_else_is_lost() {
+    let rows: [fn(u32) -> bool; 3] = [
+        |_| false,
+        |number| number % 10 == 3,
+        // Several at a time, one of which cannot be copied.
+        |number| (24..29).contains(&(number % 40)),
+    ];
+    for fails in rows {
+        for (copies, is_ordered) in [(1, false), (2, false), (5, false), (2, true), (5, true)] {
+            let (mut bad, good): (Vec<_>, Vec<_>) =
+                (0..200).partition(|number| fails(*number) || number % 10 == 7);
+            let [mut results, mut letters] = with_letters(copies, is_ordered, fails);
+            if !is_ordered {
+                results.sort_unstable();
+            }
+            assert_eq!(results, good, "{copies} {is_ordered}");
+            letters.sort_unstable();
+            bad.sort_unstable();
+            assert_eq!(letters, bad, "{copies} {is_ordered}");
+        }
+    }
 }
