@@ -224,7 +224,7 @@ mod tests {
         );
     }
 
-    /// What its asker hears: `None` when there will be no answer.
+    /// Returns the answer that an asker gets: `None` if its request was dropped.
     fn asker(mut answers: Receiver<u32>) -> flume::Receiver<Option<u32>> {
         let (tell, told) = flume::bounded(1);
         std::thread::spawn(move || tell.send(answers.next_blocking()));
@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_request_goes_with_the_component_that_has_not_read_it() {
-        // It ends, by itself or by a fault, with as many requests unread.
+        // The component ends, normally or with a fault, with this many requests unread.
         for (unread, fails) in [(1, false), (2, false), (2, true)] {
             let (go, gone) = link(1);
             let mut gone = Some(gone);
@@ -273,7 +273,7 @@ mod tests {
             handle.send_blocking(request).unwrap();
             asker(answers)
         });
-        // Its inbox stays open, so that the component runs on.
+        // The inbox stays open, so the component does not end by itself.
         let (inbox, outbox, running) = handle.split();
         drop(outbox);
         for asker in askers {

@@ -217,7 +217,7 @@ fn a_clone_that_panics_harms_its_subscriber_alone() {
     }
 }
 
-/// A request that is dropped when nobody is left who could read it.
+/// The asker gets no answer as soon as no subscriber is left that could read the request.
 #[test]
 fn a_request_goes_with_the_last_subscriber_that_has_not_read_it() {
     // How many each of two subscribers has read.

@@ -141,7 +141,7 @@ impl Clone for Unique {
     }
 }
 
-/// What goes on, and the letters, of 200 numbers; `fails` says which the function panics at.
+/// Returns the results and the dead letters of 200 numbers; the function panics if `fails` is true.
 fn with_letters(copies: usize, is_ordered: bool, fails: fn(u32) -> bool) -> [Vec<u32>; 2] {
     let work = move |Unique(number): Unique| {
         assert!(!fails(number), "bad luck");
@@ -173,7 +173,7 @@ fn what_fails_is_a_dead_letter_and_nothing_else_is_lost() {
     let rows: [fn(u32) -> bool; 3] = [
         |_| false,
         |number| number % 10 == 3,
-        // Several at a time, one of which cannot be copied.
+        // Several in a row, one of which cannot be copied.
         |number| (24..29).contains(&(number % 40)),
     ];
     for fails in rows {

@@ -1,4 +1,4 @@
-//! What becomes of messages when the receiving end goes.
+//! What happens to messages when the receiver is dropped.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -11,8 +11,8 @@ use super::*;
 /// Ample on a busy machine.
 const AGES: Duration = Duration::from_secs(20);
 
-/// A request that is answered by a number, and what its asker hears: `None` when it will never get
-/// an answer.
+/// A request, which is answered by a number, and the answer that its asker gets: `None` if the request
+/// was dropped.
 fn request() -> (Sender<u32>, mpsc::Receiver<Option<u32>>) {
     let (reply, mut answers) = link(1);
     let (tell, told) = mpsc::channel();
@@ -22,7 +22,7 @@ fn request() -> (Sender<u32>, mpsc::Receiver<Option<u32>>) {
 
 #[test]
 fn who_has_asked_hears_that_the_receiver_is_gone_while_senders_live() {
-    // Of those that are taken over by the receiver, and of those that were sent after that.
+    // Some requests are in the receiver's half of the channel, the others in the senders' half.
     for taken_over in 0..4 {
         let (requests, mut receiver) = link(4);
         let mut askers = Vec::new();
@@ -61,7 +61,7 @@ fn who_asks_while_the_receiver_goes_hears_of_it_whoever_is_first() {
         let senders = [requests.clone(), requests.clone(), requests.clone()];
         let threads = senders.map(|requests| {
             let (reply, asker) = request();
-            // The link holds two: one of them may have to wait.
+            // The link holds two of the three, so one of them may have to wait.
             let sends = move || drop(requests.send_blocking(reply));
             (thread::spawn(sends), asker)
         });
@@ -109,7 +109,7 @@ impl Drop for Mine {
     }
 }
 
-/// A link that holds four such messages, of which two have been taken over by the receiver.
+/// A link that holds four such messages: two in the receiver's half, two in the senders' half.
 fn mined() -> (Sender<Mine>, Receiver<Mine>, Arc<AtomicUsize>) {
     let dropped = Arc::new(AtomicUsize::new(0));
     let (sender, mut receiver) = link(5);
@@ -130,7 +130,7 @@ fn messages_whose_drop_panics_go_one_by_one_with_the_receiver() {
     assert_eq!(dropped.load(SeqCst), 4);
     assert!(sender.is_closed());
 
-    // With what keeps them.
+    // `Leftovers` keep them, and then drop them.
     let (_sender, receiver, dropped) = mined();
     let leftovers = receiver.leftovers();
     drop(receiver);
@@ -138,7 +138,7 @@ fn messages_whose_drop_panics_go_one_by_one_with_the_receiver() {
     assert!(thread::spawn(move || drop(leftovers)).join().is_err());
     assert_eq!(dropped.load(SeqCst), 4);
 
-    // While the thread panics for a reason of its own, which stays the one.
+    // While the thread panics already, that panic goes on.
     let (_sender, receiver, dropped) = mined();
     let end = thread::spawn(move || {
         let _receiver = receiver;
