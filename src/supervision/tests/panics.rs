@@ -246,3 +246,23 @@ fn several_messages_that_panic_in_one_link_do_not_abort() {
         graph.link(give.outbox, take.inbox);
     });
 }
+
+#[test]
+fn several_messages_that_panic_between_threads_do_not_abort() {
+    survives("undelivered", true, |graph, gone| {
+        let give = graph.add("give", async |io: &mut Source<Mine>| {
+            for _ in 0..3 {
+                io.outbox.send(Mine).await?;
+            }
+            io.outbox.closed().await;
+            Ok(())
+        });
+        let mut gone = gone;
+        let take = blocking(move |_: &mut Sink<Mine>| {
+            gone.next_blocking();
+            Ok(())
+        });
+        let take = graph.add("take", take);
+        graph.link(give.outbox, take.inbox);
+    });
+}
