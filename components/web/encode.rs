@@ -153,7 +153,7 @@ impl Encoder<'_> {
                     match self.wait().await? {
                         Woken::Response(response) => response,
                         Woken::Notice => continue,
-                        Woken::End => return Ok(()),
+                        Woken::End => return self.finish_unanswered().await,
                     }
                 }
             };
@@ -310,6 +310,16 @@ impl Encoder<'_> {
         self.take_notices();
         self.finish(self.ends.map_or(Finish::Linger, |(_, finish)| finish))
             .await
+    }
+
+    /// Ends the connection as the parser requested, if it has: whoever should answer the last
+    /// requests has ended. The parser may have left bytes unread, which must not become a request.
+    async fn finish_unanswered(&mut self) -> io::Result<()> {
+        self.take_notices();
+        match self.ends {
+            Some((_, finish)) => self.finish(finish).await,
+            None => Ok(()),
+        }
     }
 
     async fn finish(&mut self, finish: Finish) -> io::Result<()> {

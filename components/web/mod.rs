@@ -50,8 +50,8 @@ pub use message::{
     Body, ErrorForm, Exchange, Failure, HandlerPorts, HandlerPortsHandles, Piece, Request, Response,
 };
 pub use note::{Note, NotePorts, NotePortsHandles, note_requests};
-pub(crate) use parse::WINDOW;
 pub use parse::{Notice, ParsePorts, ParsePortsHandles, Patience, Written, parse_requests};
+pub(crate) use parse::{WINDOW, parse_requests_until};
 pub use passwords::{User, ask_for_password};
 pub use read_slice::read_slice;
 pub use record::{Record, RecordPorts, RecordPortsHandles, record_exchanges};

@@ -153,6 +153,19 @@ pub fn parse_requests(
     patience: Patience,
     retiring: Arc<AtomicBool>,
 ) -> impl Component<ParsePorts> {
+    parse_requests_until(peer, limits, patience, retiring, std::future::pending)
+}
+
+/// Like `parse_requests`, for a peer that may be gone before it closes the connection. What is made
+/// for it is cancelled then, so an earlier response may never come: once `gone()` is ready, a
+/// request that would have to wait for it ends the connection instead.
+pub(crate) fn parse_requests_until<G: Future<Output = ()>>(
+    peer: SocketAddr,
+    limits: Limits,
+    patience: Patience,
+    retiring: Arc<AtomicBool>,
+    gone: impl Fn() -> G + 'static,
+) -> impl Component<ParsePorts> {
     async move |io: &mut ParsePorts| {
         let decoder = RequestDecoder::new(limits);
         let mut parser = Parser {
@@ -161,6 +174,7 @@ pub fn parse_requests(
             peer,
             patience,
             retiring: &retiring,
+            gone: &gone,
             timer: Timer::new(),
             head_began: None,
             allowance: Duration::ZERO,
@@ -173,12 +187,14 @@ pub fn parse_requests(
     }
 }
 
-struct Parser<'a> {
+struct Parser<'a, Gone> {
     io: &'a mut ParsePorts,
     decoder: RequestDecoder,
     peer: SocketAddr,
     patience: Patience,
     retiring: &'a AtomicBool,
+    /// Waits until the peer is gone.
+    gone: &'a Gone,
     timer: Timer,
     /// When the first bytes of the current head arrived.
     head_began: Option<Instant>,
@@ -217,7 +233,7 @@ enum Woken {
     Declined,
 }
 
-impl Parser<'_> {
+impl<G: Future<Output = ()>, Gone: Fn() -> G> Parser<'_, Gone> {
     async fn run(&mut self) -> Done {
         loop {
             match self.decoder.next() {
@@ -273,7 +289,16 @@ impl Parser<'_> {
             WINDOW
         };
         while self.next - self.written >= window {
-            let written = self.io.written.next().await;
+            let written = async { Some(self.io.written.next().await) };
+            // Boxed, so that the parser is small while it does not wait here.
+            let gone = Box::pin(async {
+                (self.gone)().await;
+                None
+            });
+            let Some(written) = or(written, gone).await else {
+                self.end(Finish::Close).await?;
+                return Err(End::Closed);
+            };
             self.note(written)?;
         }
         let closes = if !head.is_persistent() {

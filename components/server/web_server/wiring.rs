@@ -17,8 +17,8 @@ use crate::server::explain::{self, explain_requests};
 use crate::server::until_gone::until_gone;
 use crate::web::{
     Failure, HandlerPorts, Notice, Request, Response, Route, WINDOW, Written, add_fields,
-    answer_errors, answer_faults, choose_errors, encode_responses, note_requests, parse_requests,
-    record_exchanges, refuse_requests, route_requests,
+    answer_errors, answer_faults, choose_errors, encode_responses, note_requests,
+    parse_requests_until, record_exchanges, refuse_requests, route_requests,
 };
 
 /// How long a peer may take to read the refusal of its connection.
@@ -57,8 +57,11 @@ impl WebServer {
             )
         });
         let parser = graph.add_seeded("parser", move |connection: &mut Opened| {
-            let retiring = connection.retiring.clone();
-            parse_requests(connection.socket.peer(), limits, patience, retiring)
+            let (socket, retiring) = (connection.socket.clone(), connection.retiring.clone());
+            parse_requests_until(socket.peer(), limits, patience, retiring, move || {
+                let socket = socket.clone();
+                async move { socket.found_gone().await }
+            })
         });
         graph.link(reader.outbox, parser.bytes).measure(Bytes::len);
         ends.failures.push(parser.failures);

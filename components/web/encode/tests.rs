@@ -97,6 +97,19 @@ fn stream(length: Option<u64>) -> (Sender<Chunk>, Body) {
     (sender, Body::Stream { chunks, length })
 }
 
+/// Its handler was cancelled; the parser may have left bytes unread.
+#[test]
+fn a_connection_whose_last_request_nobody_answers_ends_as_the_parser_says() {
+    let (text, finish) = written_by(async |io: &mut DriverPorts| {
+        let ends_before = Notice::EndsBefore {
+            number: 1,
+            finish: Finish::Close,
+        };
+        Ok(io.notices.send(ends_before).await?)
+    });
+    assert_eq!((text.as_str(), finish), ("", Some(Finish::Close)));
+}
+
 #[test]
 fn responses_leave_in_the_order_of_their_requests() {
     // RFC 9112, 9.3.2: a server "MUST send the corresponding responses in the same order that the

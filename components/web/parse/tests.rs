@@ -16,12 +16,17 @@ struct Ends {
 
 /// Runs the parser beside `script`, until both have ended.
 fn parsing<T>(patience: Patience, script: impl AsyncFnOnce(Ends) -> T) -> T {
-    let mut graph = Graph::new("parsing");
     let peer = "192.0.2.1:1".parse().unwrap();
-    let parser = graph.add(
-        "parser",
-        parse_requests(peer, Limits::default(), patience, Arc::default()),
-    );
+    let parser = parse_requests(peer, Limits::default(), patience, Arc::default());
+    parsing_by(parser, script)
+}
+
+fn parsing_by<T>(
+    parser: impl Component<ParsePorts> + Send,
+    script: impl AsyncFnOnce(Ends) -> T,
+) -> T {
+    let mut graph = Graph::new("parsing");
+    let parser = graph.add("parser", parser);
     let ends = Ends {
         bytes: graph.feed(parser.bytes),
         written: graph.feed(parser.written),
@@ -94,6 +99,41 @@ fn requests_come_in_order_and_content_as_it_comes_in() {
         assert_eq!(ends.notices.next().await, Some(ends_before));
         assert!(ends.requests.next().await.is_none(), "it has ended");
     });
+}
+
+/// Nobody answers the first request: its handler was cancelled.
+#[test]
+fn a_request_that_waits_ends_the_connection_once_its_peer_is_gone() {
+    for is_gone in [true, false] {
+        let peer = "192.0.2.1:1".parse().unwrap();
+        let gone = move || async move {
+            if !is_gone {
+                std::future::pending::<()>().await;
+            }
+        };
+        let parser = parse_requests_until(peer, Limits::default(), patient(), Arc::default(), gone);
+        parsing_by(parser, async |mut ends: Ends| {
+            let bytes = "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n\
+                         GET /b HTTP/1.1\r\nHost: a\r\n\r\n";
+            ends.bytes.send(bytes.into()).await.unwrap();
+            assert_eq!(ends.requests.next().await.unwrap().exchange.number, 0);
+            if is_gone {
+                let ends_before = Notice::EndsBefore {
+                    number: 1,
+                    finish: Finish::Close,
+                };
+                assert_eq!(ends.notices.next().await, Some(ends_before));
+                assert!(ends.requests.next().await.is_none(), "it has ended");
+            } else {
+                for _ in 0..10 {
+                    yield_now().await;
+                }
+                assert!(ends.notices.try_next().is_none());
+                ends.written.send(WRITTEN).await.unwrap();
+                assert_eq!(ends.requests.next().await.unwrap().exchange.number, 1);
+            }
+        });
+    }
 }
 
 const EXPECTING: &str =
