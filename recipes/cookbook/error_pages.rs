@@ -1,7 +1,5 @@
 //! Custom error pages: templates by status, and a redirect for another status.
 
-use std::error::Error;
-
 use kamea_components::server::{Site, WebServer};
 use kamea_components::web::{ErrorPages, answer_errors_with};
 use kamea_recipes::{Outcome, serve};

@@ -1,6 +1,5 @@
 //! A form that sends files: the server counts them while they arrive, whatever their size.
 
-use std::error::Error;
 use std::fmt::Write;
 
 use http::StatusCode;

@@ -1,7 +1,7 @@
 //! Counts the lines, words and bytes of a file on all cores.
 
+use std::io;
 use std::thread::available_parallelism;
-use std::{error::Error, io};
 
 use kamea::{Done, Pipe, pipeline};
 use kamea_components::chassis::parallel;
