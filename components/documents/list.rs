@@ -25,7 +25,7 @@ use crate::web::{Encoding, Failure, Request, Response};
 const LONGEST_QUERY: usize = 64;
 
 /// What a listing may load and do in a browser: show its own pictures and play its own songs.
-const POLICY: &str = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; form-action 'self'; \
+const POLICY: &str = "default-src 'none'; img-src 'self' data:; media-src 'self'; style-src 'unsafe-inline'; form-action 'self'; \
     base-uri 'none'; frame-ancestors 'self'";
 
 /// How long a client should wait, in seconds, when too many clients read long listings.

@@ -11,6 +11,7 @@
 //! [`documents`](crate::documents) and [`gateway`](crate::gateway). [`server`](crate::server)
 //! assembles all of them.
 
+mod access;
 mod buffer;
 mod choose;
 mod content;
@@ -20,11 +21,9 @@ mod error_pages;
 mod errors;
 mod faults;
 mod filter;
-mod loopback;
 mod message;
 mod note;
 mod parse;
-mod passwords;
 mod read_slice;
 mod record;
 mod refuse;
@@ -32,6 +31,8 @@ mod route;
 mod spool;
 mod trace;
 
+pub(crate) use access::is_loopback_name;
+pub use access::{User, ask_for_password, require_loopback_name};
 pub(crate) use buffer::Buffered;
 pub use buffer::{BufferPorts, BufferPortsHandles, buffer_bodies};
 pub use choose::{ChoicePorts, ChoicePortsHandles, choose_errors};
@@ -44,15 +45,12 @@ pub use faults::{FaultPorts, FaultPortsHandles, answer_faults};
 pub use filter::{
     FilterPorts, FilterPortsHandles, ResponseFilterPorts, ResponseFilterPortsHandles, add_fields,
 };
-pub(crate) use loopback::is_loopback_name;
-pub use loopback::require_loopback_name;
 pub use message::{
     Body, ErrorForm, Exchange, Failure, HandlerPorts, HandlerPortsHandles, Piece, Request, Response,
 };
 pub use note::{Note, NotePorts, NotePortsHandles, note_requests};
 pub use parse::{Notice, ParsePorts, ParsePortsHandles, Patience, Written, parse_requests};
 pub(crate) use parse::{WINDOW, parse_requests_until};
-pub use passwords::{User, ask_for_password};
 pub use read_slice::read_slice;
 pub use record::{Record, RecordPorts, RecordPortsHandles, record_exchanges};
 pub use refuse::{RefusePorts, RefusePortsHandles, refuse_requests};

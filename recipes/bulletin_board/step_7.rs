@@ -22,8 +22,10 @@ fn main() -> Outcome {
     let plane = Backplane::new().slow(Slow::DropOldest);
     let mut graph = Graph::new("bulletin board");
     let board = graph.add("board", keep_board(file.into()));
+    let format = graph.add("format", map(|news| format!("\r\n* {news}\r\n")));
     let publish = graph.add("publish", publish_to(&plane, "news"));
-    graph.link(board.news, publish.inbox);
+    graph.link(board.news, format.inbox);
+    graph.link(format.outbox, publish.inbox);
     let asks = graph.feed(board.asks);
     let protocol = move || protocol(asks.clone(), &plane);
     let server = graph.add("server", tcp_server(address.as_str(), protocol));
@@ -36,11 +38,10 @@ fn main() -> Outcome {
 fn protocol(board: Sender<Ask>, plane: &Backplane<String>) -> Composite<Pipe<Bytes, Bytes>> {
     let mut graph = Graph::new("client");
     let (inbox, said) = pipeline!(graph, lines(512) => converse(board));
-    let news = map(|news| format!("\r\n* {news}\r\n"));
-    let (_, told) = pipeline!(graph, subscribe_to(plane, "news") => news);
+    let news = graph.add("news", subscribe_to(plane, "news"));
     let encode = graph.add("encode", map(Bytes::from));
     // The connection ends with the conversation: new messages do not keep it open.
-    graph.link(said, encode.inbox).feedback(told);
+    graph.link(said, encode.inbox).feedback(news.outbox);
     let outbox = encode.outbox;
     graph.expose(PipeHandles { inbox, outbox })
 }

@@ -182,19 +182,19 @@ fn programs() -> Vec<(&'static str, String, Expected, &'static str)> {
             "no-interpreter",
             text("#!/nowhere/sh\n"),
             Status(500),
-            "or its interpreter is missing",
+            "its first line names /nowhere/sh, which does not exist",
         ),
         (
             "windows",
             text("#!/bin/sh\r\necho\r\n"),
             Status(500),
-            "or its interpreter is missing",
+            "ends in CR LF, as on Windows",
         ),
         (
             "folder-interpreter",
             text("#!/tmp\n"),
             Status(500),
-            "Permission denied",
+            "its first line names /tmp, which may not be executed",
         ),
         // It stops writing, or dies.
         (
@@ -477,6 +477,8 @@ fn ten_thousand_requests_leave_no_descriptor_and_no_process() {
     ];
     let server = Server::with_programs(&[], &programs);
     server.assert_well();
+    // The first program starts the guard of all programs.
+    assert_eq!(server.get("/cgi-bin/quick").status, 200);
     let before = server.descriptors();
     let clients: Vec<_> = (0..8)
         .map(|number: usize| {

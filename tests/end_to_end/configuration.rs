@@ -172,8 +172,8 @@ fn a_mistake_names_file_line_key_and_what_would_be_right() {
             &["spidey.toml:1: check: ", "command line"],
         ),
         (
-            "[main]\nport = 1\n",
-            &["spidey.toml:1: main: ", "lists them"],
+            "[xyzzy]\nport = 1\n",
+            &["spidey.toml:1: xyzzy: ", "lists them"],
         ),
         (
             "inspect = 'here'\n",

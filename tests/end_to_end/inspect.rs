@@ -120,7 +120,11 @@ fn every_recipe_can_be_looked_at() {
     for recipe in fs::read_dir(folder).unwrap() {
         let path = recipe.unwrap().path();
         let text = fs::read_to_string(&path).unwrap();
-        // These calls handle the option in all recipes.
+        if text.contains("kamea::run(") {
+            // It shows a program without the library of the recipes.
+            continue;
+        }
+        // These calls handle the option in all other recipes.
         let understands = ["serve(", "run("].iter().any(|call| text.contains(call));
         assert!(
             understands && text.contains("kamea_recipes::"),

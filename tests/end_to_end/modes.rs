@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
 
-use super::server::{Client, PATIENCE, Server};
+use super::server::{Client, PATIENCE, Server, is_guard};
 
 const GET: &str = "GET /hello.txt HTTP/1.1\r\nHost: a\r\n\r\n";
 const MODES: [&str; 3] = ["pool", "single", "forking"];
@@ -23,7 +23,8 @@ fn children(process: u32) -> Vec<u32> {
     };
     let entries = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap());
     let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    ids.filter(|id| parent(id) == Some(process)).collect()
+    let ids = ids.filter(|id| parent(id) == Some(process));
+    ids.filter(|id| !is_guard(*id)).collect()
 }
 
 /// Returns the descriptors of a process.

@@ -205,7 +205,9 @@ impl Server {
         let mut tasks = tasks.map_while(Result::ok);
         tasks.any(|task| {
             let children = fs::read_to_string(task.path().join("children"));
-            children.is_ok_and(|children| !children.is_empty())
+            let children = children.unwrap_or_default();
+            let mut ids = children.split_whitespace().filter_map(|id| id.parse().ok());
+            ids.any(|id| !is_guard(id))
         })
     }
 
@@ -364,4 +366,11 @@ impl Client {
             Err(error) => panic!("{error} after {:?}", String::from_utf8_lossy(&rest)),
         }
     }
+}
+
+/// Whether a process is the guard of the programs that a server has started. It stays as long as
+/// the server.
+pub(crate) fn is_guard(id: u32) -> bool {
+    let line = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+    line.ends_with(b"\0guard\0")
 }

@@ -141,7 +141,9 @@ const FOLDERS: [(&str, &[&str]); 19] = [
     ),
     (
         "wsgi",
-        &["stream", "chassis", "process", "http", "web", "gateway"],
+        &[
+            "stream", "chassis", "net", "process", "http", "web", "gateway",
+        ],
     ),
     // Whole servers.
     (

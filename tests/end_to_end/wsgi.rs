@@ -285,7 +285,8 @@ fn close_is_called_once_whatever_happens() {
 
 #[test]
 fn a_client_that_reads_nothing_holds_the_application_up() {
-    let server = serving("plain", &["--write-timeout", "2"]);
+    let options = ["--wsgi-buffering", "off", "--write-timeout", "2"];
+    let server = serving("plain", &options);
     let mut client = server.connect();
     client.send(get("/endless"));
     client.head();

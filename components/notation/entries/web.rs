@@ -82,11 +82,11 @@ pub(super) fn entries() -> Vec<Entry> {
             needs "the writer of a connection behind it"
         },
         component! {
-            "web.ask_for_password" = ask_for_password in "web/passwords.rs" over FilterPorts,
+            "web.ask_for_password" = ask_for_password in "web/access/passwords.rs" over FilterPorts,
             needs "the users of a site"
         },
         component! {
-            "web.require_loopback_name" = require_loopback_name in "web/loopback.rs" over FilterPorts,
+            "web.require_loopback_name" = require_loopback_name in "web/access/loopback.rs" over FilterPorts,
             needs "a router behind it"
         },
         component! {

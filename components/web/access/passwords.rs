@@ -15,9 +15,8 @@ use kamea::{Component, compute};
 use percent_encoding::percent_decode_str;
 use subtle::ConstantTimeEq as _;
 
-use super::filter::FilterPorts;
-use super::message::{Failure, Request};
 use crate::http::Fields;
+use crate::web::{Failure, FilterPorts, Request};
 
 /// How many verified passwords are cached: a hash takes tens of milliseconds to compute.
 const REMEMBERED: usize = 1024;

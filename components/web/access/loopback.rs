@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::StatusCode;
 use kamea::Component;
 
-use super::{Failure, FilterPorts};
+use crate::web::{Failure, FilterPorts};
 
 /// Answers only requests whose host is a name of this machine (`localhost`, a loopback address) or
 /// one of `names`, without ports and in lower case. Other requests get 421.

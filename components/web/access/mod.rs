@@ -1,0 +1,8 @@
+//! Who may use a site: filters in front of everything.
+
+mod loopback;
+mod passwords;
+
+pub(crate) use loopback::is_loopback_name;
+pub use loopback::require_loopback_name;
+pub use passwords::{User, ask_for_password};
