@@ -129,7 +129,7 @@ static FOUND_FILE_LIMIT: OnceLock<Rlimit> = OnceLock::new();
 /// ```
 pub fn raise_file_limit() -> io::Result<Option<u64>> {
     let limit = getrlimit(Resource::Nofile);
-    FOUND_FILE_LIMIT.get_or_init(|| limit.clone());
+    FOUND_FILE_LIMIT.get_or_init(|| limit);
     let raised = Rlimit {
         current: limit.maximum,
         ..limit

@@ -136,7 +136,7 @@ async fn spool(mut from: Receiver<Chunk>, to: Sender<Chunk>) -> Result<(), End> 
         Err(End::Closed)
     };
     // It ends at once when nobody wants the response: the end of its link tells the handler.
-    or(try_zip(filling, spool.drain(&to)), async { unwanted.await })
+    or(try_zip(filling, spool.drain(&to)), unwanted)
         .await
         .map(drop)
 }

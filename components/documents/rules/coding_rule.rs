@@ -42,7 +42,7 @@ impl CodingRule {
     pub(in crate::documents) fn uncoded(path: &[u8]) -> &[u8] {
         let tells = [Coding::Brotli, Coding::Gzip, Coding::Zstd].map(Coding::extension);
         let extension = extension(path);
-        let is_known = |tells: &&str| tells[1..].as_bytes().eq_ignore_ascii_case(extension);
+        let is_known = |tells: &&str| tells.as_bytes()[1..].eq_ignore_ascii_case(extension);
         match tells.iter().find(|tells| is_known(tells)) {
             Some(tells) => &path[..path.len() - tells.len()],
             None => path,
