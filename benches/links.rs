@@ -13,6 +13,9 @@ use crate::{Error, Setting};
 
 /// The capacity of the links in messages, for Kamea and its peers alike.
 pub(crate) const CAPACITY: usize = 16;
+/// What measures the messages of a link with a capacity.
+type Stream = Box<dyn Fn() -> Result<f64, Error>>;
+
 const MESSAGES: u64 = 500_000;
 const GRAPHS: u64 = 200_000;
 
@@ -42,7 +45,7 @@ pub(crate) fn round_trip(setting: &Setting) -> Result<Vec<Row>, Error> {
 /// on two runtimes.
 pub(crate) fn one_way(setting: &Setting) -> Result<Vec<Row>, Error> {
     let row = |(what, capacity, most): (&'static str, usize, f64)| {
-        let contenders: [(_, Box<dyn Fn() -> Result<f64, Error>>); 2] = [
+        let contenders: [(_, Stream); 2] = [
             ("Kamea", Box::new(move || stream(capacity))),
             ("tokio mpsc", Box::new(move || stream_of_tokio(capacity))),
         ];

@@ -153,7 +153,7 @@ fn with_letters(copies: usize, is_ordered: bool, fails: fn(u32) -> bool) -> [Vec
     let ports = graph.add("parallel", part);
     let often = Duration::from_secs(600);
     let at_once = Restart::new(200, often).pause(Duration::ZERO, Duration::ZERO);
-    graph.supervise(move |_| Policy::Restart(at_once.clone()));
+    graph.supervise(move |_| Policy::Restart(at_once));
     let letters = graph.dead_letters(&ports.inbox);
     let (numbers, letters) = (graph.feed(ports.inbox), graph.take(letters));
     let results = graph.take(ports.outbox);

@@ -249,7 +249,7 @@ fn several_messages_that_panic_in_one_link_do_not_abort() {
 
 #[test]
 fn several_messages_that_panic_between_threads_do_not_abort() {
-    survives("undelivered", true, |graph, mut gone| {
+    survives("undelivered", true, |graph, gone| {
         let give = graph.add("give", async |io: &mut Source<Mine>| {
             for _ in 0..3 {
                 io.outbox.send(Mine).await?;
