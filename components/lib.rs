@@ -4,7 +4,7 @@
 //!
 //! 1. plain messages: [`stream`], [`chassis`], [`console`]
 //! 2. the world: [`net`], [`process`], [`file`]
-//! 3. protocols without I/O: [`http`], [`coding`]
+//! 3. protocols without I/O: [`http`], [`coding`], [`websocket`]
 //! 4. the messages and parts of a web server: [`web`]
 //! 5. what answers requests: [`documents`], [`gateway`], [`cgi`], [`wsgi`]
 //! 6. whole servers: [`server`]
@@ -29,4 +29,5 @@ pub mod server;
 pub mod simulated;
 pub mod stream;
 pub mod web;
+pub mod websocket;
 pub mod wsgi;

@@ -30,6 +30,9 @@ pub mod inspect {}
 #[doc = include_str!("src/reports.md")]
 #[cfg(doctest)]
 pub mod reports {}
+#[doc = include_str!("src/websocket.md")]
+#[cfg(doctest)]
+pub mod websocket {}
 #[doc = include_str!("src/gateway.md")]
 #[cfg(doctest)]
 pub mod gateway {}

@@ -2,6 +2,10 @@
 
 pub(super) const EXEMPT: &[(&str, &str)] = &[
     (
+        "accept_opening",
+        "it needs a client that asks: components/websocket/part/tests.rs",
+    ),
+    (
         "accept_in_turn",
         "its inbox is fed from downstream: components/net/accept_in_turn.rs tests its end and its turns",
     ),
@@ -88,6 +92,26 @@ pub(super) const EXEMPT: &[(&str, &str)] = &[
     (
         "unix_server",
         "it is tcp_server, which has a row, over another kind of socket",
+    ),
+    (
+        "receive_messages",
+        "it ends with a close frame, which its peer sends: components/websocket/part/tests.rs",
+    ),
+    (
+        "request_opening",
+        "it needs a server that answers: components/websocket/part/tests.rs",
+    ),
+    (
+        "send_messages",
+        "it ends with its controls, whatever messages are left: components/websocket/part/tests.rs",
+    ),
+    (
+        "websocket",
+        "its outside is a connection of bytes that begins with a handshake: components/websocket/part/tests.rs",
+    ),
+    (
+        "websocket_client",
+        "it needs a server: components/websocket/part/tests.rs",
     ),
     (
         "write_bytes",

@@ -12,6 +12,7 @@ mod process;
 mod server;
 mod stream;
 mod web;
+mod websocket;
 mod words;
 
 use super::catalogue::component;
@@ -32,6 +33,7 @@ pub(super) fn all() -> Vec<Entry> {
         server::entries(),
         stream::entries(),
         web::entries(),
+        websocket::entries(),
         words::entries(),
     ];
     folders.into_iter().flatten().collect()

@@ -1,0 +1,87 @@
+//! WebSockets.
+
+use bytes::Bytes;
+use kamea::{Composite, Pipe, map, pipeline};
+
+use super::{Entry, component};
+use crate::notation::mistake::Mistake;
+use crate::notation::parameter::LineOf;
+use crate::notation::value::Size;
+use crate::websocket::{
+    Limits, Message, OpeningPorts, ReceivePorts, SendPorts, WebSocketOptions, websocket,
+    websocket_client,
+};
+
+pub(super) fn entries() -> Vec<Entry> {
+    vec![
+        component! {
+            "websocket" = websocket in "websocket/part.rs" {
+                /// The line that serves a connection, over the texts of messages.
+                line: LineOf<Pipe<String, String>>,
+                /// The largest message.
+                largest: Size = "1MiB",
+                /// The only path that is served; any path without it.
+                path: Option<String>,
+                => serve(line, largest, path)
+            }
+        },
+        component! {
+            "websocket.accept" = accept_opening in "websocket/opening.rs" over OpeningPorts,
+            needs "what the handshake may accept; `websocket` has it"
+        },
+        component! {
+            "websocket.receive" = receive_messages in "websocket/receive.rs" over ReceivePorts,
+            needs "which end of a connection it is; `websocket` and `websocket_client` know it"
+        },
+        component! {
+            "websocket.request" = request_opening in "websocket/opening.rs" over OpeningPorts,
+            needs "the URL of a server; `websocket_client` takes it"
+        },
+        component! {
+            "websocket.send" = send_messages in "websocket/send.rs" over SendPorts,
+            needs "which end of a connection it is; `websocket` and `websocket_client` know it"
+        },
+        component! {
+            "websocket_client" = websocket_client in "websocket/part.rs" {
+                /// The server, as ws://host:port/path.
+                url: String,
+                /// The largest message.
+                largest: Size = "1MiB",
+                => client(&url, largest)?
+            }
+        },
+    ]
+}
+
+fn options(largest: Size) -> WebSocketOptions {
+    let message = largest.0 as u64;
+    WebSocketOptions {
+        limits: Limits {
+            message,
+            ..Limits::default()
+        },
+        ..WebSocketOptions::default()
+    }
+}
+
+/// The text of a message; of a binary one, what of it is text.
+fn text(message: Message) -> String {
+    String::from_utf8_lossy(message.payload()).into_owned()
+}
+
+fn serve(
+    line: LineOf<Pipe<String, String>>,
+    largest: Size,
+    path: Option<String>,
+) -> Composite<Pipe<Bytes, Bytes>> {
+    let mut options = options(largest);
+    options.handshake.path = path;
+    let line = line.make();
+    websocket(options, pipeline!(map(text) => line => map(Message::text)))
+}
+
+fn client(url: &str, largest: Size) -> Result<Composite<Pipe<String, String>>, Mistake> {
+    let client = websocket_client(url, options(largest))
+        .map_err(|invalid| Mistake::nowhere(invalid.to_string()))?;
+    Ok(pipeline!(map(Message::text) => client => map(text)))
+}

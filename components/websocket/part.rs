@@ -1,0 +1,163 @@
+//! A WebSocket around a part over messages: a protocol for `tcp_server`, or a client.
+//!
+//! ```text
+//! ┌ websocket ──────────────────────────────────────────────────┐
+//! │ bytes ─▶ handshake ─▶ receive ─messages▶ YOUR PART ─messages▶ send ─▶ bytes
+//! │              ╎           └────────pongs, closes──────────────▲  │
+//! │              └────────────────bytes of the handshake─────────┘  │
+//! └─────────────────────────────────────────────────────────────┘
+//! ```
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use kamea::{Composite, Graph, Part, Pipe, PipeHandles};
+
+use super::{
+    HandshakeOptions, Limits, Message, OpeningPortsHandles, Patience, ReceivePortsHandles, Role,
+    SendPortsHandles, accept_opening, receive_messages, request_opening, send_messages,
+};
+use crate::http::{InvalidUrl, Url};
+use crate::net::tcp_client;
+
+/// How to serve or open a WebSocket.
+///
+/// # Examples
+///
+/// ```
+/// use kamea_components::websocket::{Limits, WebSocketOptions};
+///
+/// let limits = Limits { message: 16 << 20, ..Limits::default() };
+/// let options = WebSocketOptions { limits, ..WebSocketOptions::default() };
+/// assert!(options.handshake.protocols.is_empty());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WebSocketOptions {
+    /// What the handshake accepts.
+    pub handshake: HandshakeOptions,
+    /// How much the peer may send.
+    pub limits: Limits,
+    /// How long a silent peer is waited for.
+    pub patience: Patience,
+}
+
+/// Messages in line for the peer, or for the part.
+const CAPACITY: usize = 16;
+
+/// Serves one WebSocket by a part over messages. The outside is bytes, so it is a protocol for
+/// [`tcp_server`](crate::net::tcp_server) and for any other connection of bytes.
+///
+/// The part ends when the peer closes. When the part ends, the connection closes with code 1000.
+/// A peer that does not read slows the part down, and so whatever feeds it.
+///
+/// # Examples
+///
+/// ```no_run
+/// use kamea::Graph;
+/// use kamea_components::net::tcp_server;
+/// use kamea_components::stream::echo;
+/// use kamea_components::websocket::{WebSocketOptions, websocket};
+///
+/// let mut graph = Graph::new("echoes");
+/// graph.add("server", tcp_server("127.0.0.1:9001", || websocket(WebSocketOptions::default(), echo)));
+/// ```
+pub fn websocket<Kind>(
+    options: WebSocketOptions,
+    part: impl Part<Pipe<Message, Message>, Kind>,
+) -> Composite<Pipe<Bytes, Bytes>> {
+    let mut graph = Graph::new("websocket");
+    let handshake = graph.add("handshake", accept_opening(options.handshake.clone()));
+    wire(graph, handshake, Role::Server, &options, part)
+}
+
+/// Connects to a WebSocket, `ws://host:port/path`: sends the messages that come in, and passes on
+/// what the server sends. The connection closes with code 1000 when no more messages come in.
+///
+/// # Errors
+///
+/// [`InvalidUrl`], if it is not the URL of a WebSocket.
+///
+/// # Faults
+///
+/// [`ConnectionError`](crate::net::ConnectionError) without a connection,
+/// [`OpeningError`](super::OpeningError) without a WebSocket.
+///
+/// # Examples
+///
+/// ```no_run
+/// use kamea::{Graph, pipeline};
+/// use kamea_components::stream::one_shot;
+/// use kamea_components::websocket::{Message, WebSocketOptions, websocket_client};
+///
+/// let mut graph = Graph::new("asking");
+/// let client = websocket_client("ws://127.0.0.1:9001/echo", WebSocketOptions::default())?;
+/// let (_, answers) = pipeline!(graph, one_shot(Message::text("hello")) => client);
+/// let answers = graph.take(answers);
+/// # let _ = answers;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn websocket_client(
+    url: &str,
+    options: WebSocketOptions,
+) -> Result<Composite<Pipe<Message, Message>>, InvalidUrl> {
+    let rest = url.strip_prefix("ws://").ok_or(InvalidUrl::Scheme)?;
+    let url: Url = format!("http://{rest}").parse()?;
+    let mut graph = Graph::new("websocket_client");
+    let connection = graph.add("connection", tcp_client(url.server(), CONNECT_WITHIN));
+    let handshake = request_opening(url, options.handshake.clone());
+    let handshake = graph.add("handshake", handshake);
+    let (receive, send) = add_halves(&mut graph, Role::Client, &options);
+    graph.link(connection.outbox, handshake.bytes);
+    graph.link(handshake.rest, receive.bytes);
+    graph.link(handshake.receiver, receive.agreed);
+    graph.link(handshake.sender, send.opening);
+    graph.link(receive.controls, send.controls).capacity(2);
+    graph.feedback(send.bytes, connection.inbox);
+    Ok(graph.expose(PipeHandles {
+        inbox: send.messages,
+        outbox: receive.messages,
+    }))
+}
+
+/// How long a client tries to connect.
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+
+/// Adds the two halves of a connection that wait for a handshake.
+fn add_halves(
+    graph: &mut Graph,
+    role: Role,
+    options: &WebSocketOptions,
+) -> (ReceivePortsHandles, SendPortsHandles) {
+    let WebSocketOptions {
+        handshake,
+        limits,
+        patience,
+    } = options;
+    let receive = receive_messages(role, *limits, None, *patience);
+    let send = send_messages(role, None, handshake.deflate.unwrap_or_default());
+    (graph.add("receive", receive), graph.add("send", send))
+}
+
+fn wire<Kind>(
+    mut graph: Graph,
+    handshake: OpeningPortsHandles,
+    role: Role,
+    options: &WebSocketOptions,
+    part: impl Part<Pipe<Message, Message>, Kind>,
+) -> Composite<Pipe<Bytes, Bytes>> {
+    let (receive, send) = add_halves(&mut graph, role, options);
+    let part = graph.add("part", part);
+    graph.link(handshake.rest, receive.bytes);
+    graph.link(handshake.receiver, receive.agreed);
+    graph.link(handshake.sender, send.opening);
+    graph.link(receive.controls, send.controls).capacity(2);
+    graph.link(receive.messages, part.inbox).capacity(CAPACITY);
+    graph.link(part.outbox, send.messages).capacity(CAPACITY);
+    graph.expose(PipeHandles {
+        inbox: handshake.bytes,
+        outbox: send.bytes,
+    })
+}
+
+#[cfg(test)]
+mod tests;

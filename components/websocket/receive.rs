@@ -1,0 +1,280 @@
+//! The receiving half of a connection: bytes in, messages out.
+//!
+//! ```text
+//! bytes ──▶ receive_messages ──▶ messages
+//!                  └────────────▶ controls     pongs and closes, to send_messages
+//! ```
+
+use std::pin::pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_lite::future::or;
+use kamea::time::{Timer, turn};
+use kamea::{Component, Done, End, Inbox, Outbox, Ports, stopping};
+
+use super::{
+    Assembler, Close, CloseCode, Decoder, Deflate, Event, Limits, Message, Role, Violation,
+};
+
+/// What [`send_messages`](super::send_messages) must send beside messages. It is never behind them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Control {
+    /// The peer has been silent: ask whether it is there.
+    Ping,
+    /// The answer to a ping.
+    Pong(Bytes),
+    /// The connection ends with what came: send this close frame behind the answers to the messages
+    /// before it, unless one has been sent already.
+    Answer(Close),
+    /// Close the connection now, because the server stops.
+    Close(Close),
+}
+
+/// The ports of [`receive_messages`].
+#[derive(Debug, Ports)]
+pub struct ReceivePorts {
+    /// Raw bytes of one connection.
+    pub bytes: Inbox<Bytes>,
+    /// If linked: what the handshake agreed to. Nothing is received before.
+    pub agreed: Option<Inbox<Option<Deflate>>>,
+    /// Whole messages.
+    pub messages: Outbox<Message>,
+    /// What the sender has to do. Link it with a capacity of 2: a peer that floods us with pings
+    /// is then as slow as it reads our pongs.
+    pub controls: Outbox<Control>,
+}
+
+/// How long a silent peer is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// A peer that has sent nothing for so long gets a ping. Default: 30 s.
+    pub ping: Duration,
+    /// A peer that sends nothing for so long after the ping has gone. Default: 20 s.
+    pub answer: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            ping: Duration::from_secs(30),
+            answer: Duration::from_secs(20),
+        }
+    }
+}
+
+/// Receives the messages of one connection.
+///
+/// It ends after a close frame, after a [`Violation`], when the bytes end, and when the peer does
+/// not answer a ping. Once nobody takes messages any more, it drops them and waits for the close
+/// frame.
+///
+/// # Examples
+///
+/// ```
+/// use kamea::Graph;
+/// use kamea_components::websocket::{Control, Limits, Message, Patience, Role, receive_messages};
+///
+/// let mut graph = Graph::new("receiver alone");
+/// let receive = receive_messages(Role::Server, Limits::default(), None, Patience::default());
+/// let receive = graph.add("receive", receive);
+/// let (bytes, mut messages) = (graph.feed(receive.bytes), graph.take(receive.messages));
+/// let mut controls = graph.take(receive.controls);
+/// bytes.try_send(vec![0x82, 0x81, 0, 0, 0, 0, 7, 0x89, 0x80, 0, 0, 0, 0].into()).unwrap();
+/// drop(bytes);
+/// kamea::testing::block_on(graph.start()?)?;
+/// assert_eq!(messages.try_next(), Some(Message::binary([7])));
+/// assert_eq!(controls.try_next(), Some(Control::Pong("".into())));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn receive_messages(
+    role: Role,
+    limits: Limits,
+    deflate: Option<Deflate>,
+    patience: Patience,
+) -> impl Component<ReceivePorts> {
+    async move |io: &mut ReceivePorts| {
+        let deflate = match &mut io.agreed {
+            None => deflate,
+            Some(agreed) => match agreed.next().await {
+                Some(deflate) => deflate,
+                None => return Ok(()),
+            },
+        };
+        let mut receiver = Receiver {
+            io,
+            decoder: Decoder::new(role, limits, deflate),
+            assembler: Assembler::default(),
+            patience,
+            timer: Timer::new(),
+            has_asked: false,
+            allowance: Allowance::new(limits.control_frames),
+        };
+        receiver.run().await
+    }
+}
+
+struct Receiver<'a> {
+    io: &'a mut ReceivePorts,
+    decoder: Decoder,
+    assembler: Assembler,
+    patience: Patience,
+    timer: Timer,
+    /// Whether the peer has been sent a ping since it sent its last bytes.
+    has_asked: bool,
+    allowance: Allowance,
+}
+
+enum Woken {
+    Bytes(Bytes),
+    End,
+    Silence,
+    Stopping,
+}
+
+impl Receiver<'_> {
+    async fn run(&mut self) -> Done {
+        self.heard();
+        loop {
+            match self.decoder.next() {
+                Ok(Some(event)) => {
+                    if let Some(violation) = self.handle(event).await? {
+                        return self.fail(violation).await;
+                    }
+                }
+                Ok(None) if self.decoder.is_closed() => return Ok(()),
+                Ok(None) => match self.wait().await {
+                    Woken::Bytes(bytes) => {
+                        self.heard();
+                        self.decoder.feed(bytes);
+                    }
+                    Woken::End => return Ok(()),
+                    Woken::Silence if self.has_asked => {
+                        log::debug!("a WebSocket peer has not answered a ping");
+                        return Ok(());
+                    }
+                    Woken::Silence => {
+                        self.has_asked = true;
+                        self.timer.set(turn() + self.patience.answer);
+                        self.control(Control::Ping).await?;
+                    }
+                    Woken::Stopping => return self.go_away().await,
+                },
+                Err(violation) => return self.fail(violation).await,
+            }
+        }
+    }
+
+    /// Passes on what has come. Returns a violation that only shows here.
+    async fn handle(&mut self, event: Event) -> Result<Option<Violation>, End> {
+        match event {
+            Event::Data {
+                kind,
+                bytes,
+                is_last,
+            } => match self.assembler.add(kind, bytes, is_last) {
+                Ok(Some(message)) => {
+                    // Nobody may want it any more, while the close frame is still to come.
+                    let _ = self.io.messages.send(message).await;
+                }
+                Ok(None) => {}
+                Err(violation) => return Ok(Some(violation)),
+            },
+            Event::Ping(payload) => {
+                if let Err(violation) = self.allowance.take() {
+                    return Ok(Some(violation));
+                }
+                self.control(Control::Pong(payload)).await?;
+            }
+            Event::Pong(_) => return Ok(self.allowance.take().err()),
+            Event::Close(close) => {
+                // RFC 6455 section 5.5.1: the answer echoes the code.
+                let answer = Close::new(close.code, "");
+                self.control(Control::Answer(answer)).await?;
+            }
+        }
+        Ok(None)
+    }
+
+    async fn wait(&mut self) -> Woken {
+        if let Some(bytes) = self.io.bytes.try_next() {
+            return Woken::Bytes(bytes);
+        }
+        let bytes = async { self.io.bytes.next().await.map_or(Woken::End, Woken::Bytes) };
+        let silence = async {
+            self.timer.expired().await;
+            Woken::Silence
+        };
+        let stop = pin!(async {
+            stopping().await;
+            Woken::Stopping
+        });
+        or(bytes, or(silence, stop)).await
+    }
+
+    /// Notes that the peer is there.
+    fn heard(&mut self) {
+        self.has_asked = false;
+        self.timer.set(turn() + self.patience.ping);
+    }
+
+    async fn control(&self, control: Control) -> Done {
+        self.io.controls.send(control).await?;
+        Ok(())
+    }
+
+    async fn fail(&mut self, violation: Violation) -> Done {
+        log::debug!("a WebSocket peer broke the protocol: {violation}");
+        let close = Close::new(violation.close_code(), violation.to_string());
+        self.control(Control::Answer(close)).await
+    }
+
+    /// Tells the peer that the server stops, and waits for its close frame.
+    async fn go_away(&mut self) -> Done {
+        let close = Close::new(CloseCode::GOING_AWAY, "the server stops");
+        self.control(Control::Close(close)).await?;
+        loop {
+            match self.decoder.next() {
+                Ok(Some(event @ Event::Close(_))) => {
+                    self.handle(event).await?;
+                    return Ok(());
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => match self.io.bytes.next().await {
+                    Some(bytes) => self.decoder.feed(bytes),
+                    None => return Ok(()),
+                },
+                Err(_) => return Ok(()),
+            }
+        }
+    }
+}
+
+/// How many control frames may come in the present second.
+struct Allowance {
+    limit: u32,
+    left: u32,
+    until: Option<std::time::Instant>,
+}
+
+impl Allowance {
+    fn new(limit: u32) -> Self {
+        Self {
+            limit,
+            left: limit,
+            until: None,
+        }
+    }
+
+    fn take(&mut self) -> Result<(), Violation> {
+        let now = turn();
+        if self.until.is_none_or(|until| now >= until) {
+            self.until = now.checked_add(Duration::from_secs(1));
+            self.left = self.limit;
+        }
+        let limit = self.limit;
+        let left = self.left.checked_sub(1);
+        self.left = left.ok_or(Violation::TooManyControlFrames { limit })?;
+        Ok(())
+    }
+}
