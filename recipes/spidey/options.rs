@@ -188,7 +188,7 @@ pub(crate) struct Options {
     /// Whether it gets a request once its whole body has come, and its response is spooled for slow clients [default: on]
     #[arg(long, value_name = "ON|OFF", help_heading = "Python application")]
     pub(crate) wsgi_buffering: Option<Switch>,
-    /// Load it anew when its source has changed
+    /// Reload it when its source has changed
     #[arg(long, help_heading = "Python application")]
     pub(crate) reload: bool,
     /// Run as this user once addresses are bound and files opened; needs root
@@ -215,7 +215,7 @@ pub(crate) struct Options {
     /// Show what runs on a page, such as 127.0.0.1:9235
     #[arg(long, value_name = "ADDRESS", value_parser = address, help_heading = "Live view")]
     pub(crate) inspect: Option<SocketAddr>,
-    /// What whoever looks must give as password; without it the page is for this machine alone
+    /// The password of the page; without it the page is for this machine alone
     #[arg(long, value_name = "TOKEN", help_heading = "Live view")]
     pub(crate) inspect_token: Option<Secret>,
     /// The secret of explanations, for the process of a connection
