@@ -5,7 +5,7 @@
 NEEDED = cc:gcc
 test: NEEDED += python3:python3 update-mime-database:shared-mime-info curl:curl varnishd:varnish chromium:chromium gnuplot:gnuplot-nox php-cgi:php-cgi
 
-.PHONY: run test mutations drains bench lab deb docs needed python-venv loom fuzz
+.PHONY: run test mutations drains bench lab deb book docs needed python-venv loom fuzz
 
 run:
 	cargo run --release -- -v -d www
@@ -55,6 +55,10 @@ needed:
 # Flask, gunicorn and Granian are installed from PyPI, into virtual environments below target/. What makes these is a package of its own on some systems.
 python-venv: needed
 	@python3 -c 'import ensurepip, venv' 2>/dev/null || $(MAKE) --no-print-directory needed NEEDED=no-such-program:python3-venv
+
+# Copies the programs of the recipes into the pages that show them.
+book:
+	python3 docs/programs.py
 
 docs:
 	cargo doc --workspace --no-deps

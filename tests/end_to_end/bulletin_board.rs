@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 
 use super::server::{PATIENCE, wait_for};
+use super::sessions::assert_shows;
 
 struct Board {
     child: Child,
@@ -109,8 +110,8 @@ fn every_file_is_in_the_tutorial() {
     let mut count = 0;
     for entry in fs::read_dir(root.join("bulletin_board")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        let include = format!("{{{{#include ../../../recipes/bulletin_board/{name}}}}}");
-        assert!(tutorial.contains(&include), "{name}");
+        let path = format!("recipes/bulletin_board/{name}");
+        assert_shows(&tutorial, &path);
         count += 1;
     }
     assert!(count >= 10, "{count}");

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use super::sessions::{is_like, root, sessions};
+use super::sessions::{assert_shows, is_like, root, sessions};
 
 pub(crate) fn program(recipe: &str) -> PathBuf {
     let spidey = Path::new(env!("CARGO_BIN_EXE_spidey"));
@@ -73,9 +73,7 @@ fn every_recipe_has_a_chapter_whose_session_goes_as_written() {
             summary.contains(&format!("(cookbook/{name}.md)")),
             "{name} is not in the book"
         );
-        assert!(text.contains(&format!(
-            "{{{{#include ../../../recipes/cookbook/{name}.rs}}}}"
-        )));
+        assert_shows(&text, &format!("recipes/cookbook/{name}.rs"));
         // A recipe that is not a server is started by its session.
         let is_server = text.contains("localhost:8080");
         let recipe = is_server.then(|| Recipe::start(&name));

@@ -53,3 +53,13 @@ pub(crate) fn is_like(text: &str, pattern: &str) -> bool {
             .zip(pattern.lines().map(str::trim_end))
             .all(matches)
 }
+
+/// Checks that a page shows a program as it is.
+pub(crate) fn assert_shows(page: &str, path: &str) {
+    let program = fs::read_to_string(root().join(path)).unwrap();
+    let shown = format!("<!-- {path} -->\n\n```rust,ignore\n{program}```\n");
+    assert!(
+        page.contains(&shown),
+        "a page shows another program than {path}: `make book` copies the programs"
+    );
+}
