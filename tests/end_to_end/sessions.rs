@@ -1,5 +1,6 @@
 //! Console sessions of the docs: how the tests read them, and compare the output of commands.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The root of the project.
