@@ -108,7 +108,7 @@ fn reason_of_return(line: &[u8]) -> String {
 }
 
 fn is_executable(program: &Path) -> bool {
-    rustix::fs::access(program, rustix::fs::Access::EXEC_OK).is_ok()
+    program.is_file() && rustix::fs::access(program, rustix::fs::Access::EXEC_OK).is_ok()
 }
 
 #[cfg(test)]

@@ -15,14 +15,15 @@ use super::caught;
 /// # Examples
 ///
 /// ```
-/// use kamea::{Cause, Done, End, Graph, Ports, Scheduler};
+/// use kamea::{Cause, Done, End, Graph, Ports, RunError, Scheduler};
 ///
 /// #[derive(Ports)]
 /// struct NoPorts {}
 ///
 /// let mut graph = Graph::new("weather");
 /// graph.add("forecast", async |_: &mut NoPorts| -> Done { Err(End::fault("the sky is gone")) });
-/// let fault = Scheduler::with_workers(1).run(graph)?.wait().unwrap_err();
+/// let error = Scheduler::with_workers(1).run(graph)?.wait().unwrap_err();
+/// let RunError::Fault(fault) = error else { panic!("{error}") };
 /// assert_eq!(fault.to_string(), "component `forecast` of graph `weather` failed: the sky is gone");
 /// assert!(matches!(fault.cause(), Cause::Error(_)));
 /// # Ok::<(), kamea::GraphError>(())
