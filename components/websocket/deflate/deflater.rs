@@ -5,8 +5,8 @@ use std::cell::RefCell;
 use bytes::Bytes;
 use flate2::{Compress, Compression, FlushCompress};
 
-use super::super::Role;
 use super::{Deflate, DeflateOptions, TAIL};
+use crate::websocket::Role;
 
 /// How many unused engines a worker keeps.
 const KEPT: usize = 4;
@@ -19,7 +19,7 @@ thread_local! {
 
 /// Compresses messages.
 #[derive(Debug)]
-pub(in super::super) struct Deflater {
+pub(in crate::websocket) struct Deflater {
     options: DeflateOptions,
     keeps_context: bool,
     bits: u8,
@@ -28,7 +28,7 @@ pub(in super::super) struct Deflater {
 
 impl Deflater {
     /// For what `role` sends.
-    pub(in super::super) fn new(agreed: &Deflate, options: DeflateOptions, role: Role) -> Self {
+    pub(in crate::websocket) fn new(agreed: &Deflate, options: DeflateOptions, role: Role) -> Self {
         let (forgets, bits) = match role {
             Role::Server => (
                 agreed.server_no_context_takeover,
@@ -48,7 +48,7 @@ impl Deflater {
     }
 
     /// The compressed payload; `None` if it is better sent as it is.
-    pub(in super::super) fn compress(&mut self, payload: &[u8]) -> Option<Bytes> {
+    pub(in crate::websocket) fn compress(&mut self, payload: &[u8]) -> Option<Bytes> {
         if payload.len() < self.options.threshold.max(1) {
             return None;
         }
@@ -66,7 +66,7 @@ impl Deflater {
     }
 
     /// The same for a message that several connections send: it refers to nothing before it.
-    pub(in super::super) fn compress_alone(&self, payload: &[u8]) -> Option<Bytes> {
+    pub(in crate::websocket) fn compress_alone(&self, payload: &[u8]) -> Option<Bytes> {
         if payload.len() < self.options.threshold.max(1) {
             return None;
         }
@@ -79,17 +79,17 @@ impl Deflater {
 
     /// Whether this connection may send messages that were compressed for all: with the largest
     /// window.
-    pub(in super::super) fn may_share(&self) -> bool {
+    pub(in crate::websocket) fn may_share(&self) -> bool {
         self.bits == 15
     }
 
     /// Whether it holds a compressor between messages.
-    pub(in super::super) fn is_active(&self) -> bool {
+    pub(in crate::websocket) fn is_active(&self) -> bool {
         self.engine.is_some()
     }
 
     /// Gives up the context: the next message refers to nothing before it.
-    pub(in super::super) fn rest(&mut self) {
+    pub(in crate::websocket) fn rest(&mut self) {
         if let Some(engine) = self.engine.take() {
             release((self.options.level, self.bits), engine);
         }

@@ -5,8 +5,8 @@ use std::cell::RefCell;
 use bytes::{Buf, Bytes};
 use flate2::{Decompress, FlushDecompress, Status};
 
-use super::super::{Role, Violation};
 use super::{Deflate, TAIL};
+use crate::websocket::{Role, Violation};
 
 /// How much is decompressed at once, in bytes.
 const PIECE: usize = 16 * 1024;
@@ -23,7 +23,7 @@ thread_local! {
 
 /// Decompresses messages, a piece at a time.
 #[derive(Debug)]
-pub(in super::super) struct Inflater {
+pub(in crate::websocket) struct Inflater {
     keeps_context: bool,
     engine: Option<Decompress>,
     input: Bytes,
@@ -35,7 +35,7 @@ pub(in super::super) struct Inflater {
 
 impl Inflater {
     /// For what comes to `role`.
-    pub(in super::super) fn new(agreed: &Deflate, role: Role) -> Self {
+    pub(in crate::websocket) fn new(agreed: &Deflate, role: Role) -> Self {
         let forgets = match role {
             Role::Server => agreed.client_no_context_takeover,
             Role::Client => agreed.server_no_context_takeover,
@@ -50,13 +50,13 @@ impl Inflater {
     }
 
     /// Adds compressed bytes. All earlier ones have been taken by then.
-    pub(in super::super) fn feed(&mut self, bytes: Bytes) {
+    pub(in crate::websocket) fn feed(&mut self, bytes: Bytes) {
         self.input = bytes;
     }
 
     /// Adds the tail that was left out on the wire. Returns whether that may give more output:
     /// false the second time, when the message is over.
-    pub(in super::super) fn end_message(&mut self) -> bool {
+    pub(in crate::websocket) fn end_message(&mut self) -> bool {
         if !self.has_tail {
             self.has_tail = true;
             self.input = Bytes::from_static(&TAIL);
@@ -70,7 +70,7 @@ impl Inflater {
     }
 
     /// The next piece, or `None` if it needs more input.
-    pub(in super::super) fn next(&mut self) -> Result<Option<Bytes>, Violation> {
+    pub(in crate::websocket) fn next(&mut self) -> Result<Option<Bytes>, Violation> {
         while !self.input.is_empty() || self.is_full {
             let piece = self.step()?;
             if !piece.is_empty() {

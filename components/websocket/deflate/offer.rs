@@ -156,7 +156,7 @@ fn window_bits(text: &str) -> Option<u8> {
 
 impl DeflateOptions {
     /// The value of `Sec-WebSocket-Extensions` in a request.
-    pub(in super::super) fn offer(&self) -> String {
+    pub(in crate::websocket) fn offer(&self) -> String {
         let mut offer = format!("{NAME}; client_max_window_bits");
         if !self.peer_keeps_context {
             offer += "; server_no_context_takeover";
@@ -166,7 +166,10 @@ impl DeflateOptions {
 }
 
 /// What a server has agreed to, by the field of its response; `None` if it is not a valid answer.
-pub(in super::super) fn accept_deflate(value: &str, options: &DeflateOptions) -> Option<Deflate> {
+pub(in crate::websocket) fn accept_deflate(
+    value: &str,
+    options: &DeflateOptions,
+) -> Option<Deflate> {
     let mut answers = split(value, ',');
     let answer = Offer::parse(answers.next()?)?;
     if answers.next().is_some() || answer.client_max_window_bits == Some(None) {
