@@ -34,7 +34,7 @@ impl Kind {
 ///
 /// let message = Message::text("hello");
 /// assert_eq!(message.as_text(), Some("hello"));
-/// assert_eq!(Message::binary([1, 2]).payload()[..], [1, 2]);
+/// assert_eq!(Message::binary(vec![1, 2]).payload()[..], [1, 2]);
 /// ```
 #[derive(Debug, Clone)]
 pub struct Message {

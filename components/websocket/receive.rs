@@ -83,7 +83,7 @@ impl Default for Patience {
 /// bytes.try_send(vec![0x82, 0x81, 0, 0, 0, 0, 7, 0x89, 0x80, 0, 0, 0, 0].into()).unwrap();
 /// drop(bytes);
 /// kamea::testing::block_on(graph.start()?)?;
-/// assert_eq!(messages.try_next(), Some(Message::binary([7])));
+/// assert_eq!(messages.try_next(), Some(Message::binary(vec![7])));
 /// assert_eq!(controls.try_next(), Some(Control::Pong("".into())));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

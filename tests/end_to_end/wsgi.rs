@@ -349,10 +349,13 @@ fn content_that_is_not_read_or_does_not_come() {
     let mut client = server.connect();
     client.send("POST /cut_off HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\nabc");
     client.finish();
-    assert_eq!(
-        noted(server.path(), "cut_off"),
-        "the content of the request was cut off\n"
-    );
+    // Which of the two it notices first depends on the socket.
+    let said = noted(server.path(), "cut_off");
+    let expected = [
+        "the content of the request was cut off\n",
+        "the client has gone\n",
+    ];
+    assert!(expected.contains(&&*said), "{said:?}");
     assert_serves(&server);
 }
 
