@@ -197,6 +197,10 @@ impl Receiver<'_> {
     }
 
     async fn wait(&mut self) -> Woken {
+        // The sender has closed the connection. A peer that goes on sending must not hold it.
+        if self.io.controls.is_closed() {
+            return Woken::End;
+        }
         if let Some(bytes) = self.io.bytes.try_next() {
             return Woken::Bytes(bytes);
         }
@@ -209,7 +213,11 @@ impl Receiver<'_> {
             stopping().await;
             Woken::Stopping
         });
-        or(bytes, or(silence, stop)).await
+        let closed = async {
+            self.io.controls.closed().await;
+            Woken::End
+        };
+        or(bytes, or(silence, or(stop, closed))).await
     }
 
     /// Notes that the peer is there.
@@ -240,10 +248,16 @@ impl Receiver<'_> {
                     return Ok(());
                 }
                 Ok(Some(_)) => {}
-                Ok(None) => match self.io.bytes.next().await {
-                    Some(bytes) => self.decoder.feed(bytes),
-                    None => return Ok(()),
-                },
+                Ok(None) => {
+                    let closed = async {
+                        self.io.controls.closed().await;
+                        None
+                    };
+                    match or(closed, self.io.bytes.next()).await {
+                        Some(bytes) => self.decoder.feed(bytes),
+                        None => return Ok(()),
+                    }
+                }
                 Err(_) => return Ok(()),
             }
         }

@@ -194,3 +194,32 @@ fn a_client_says_why_it_has_no_websocket() {
     assert!(websocket_client("http://a/", options.clone()).is_err());
     assert!(websocket_client(&format!("ws://{address}/"), options).is_ok());
 }
+
+#[test]
+fn a_peer_that_does_not_answer_a_close_frame_does_not_hold_the_connection() {
+    for sends in [false, true] {
+        let run = kamea::Simulation::seeds(0..50);
+        run.check(move |simulation| {
+            let mut graph = Graph::new("closing");
+            // The part ends at once, so that the server closes.
+            let part = async |_: &mut Pipe<Message, Message>| Ok(());
+            let server = graph.add("server", websocket(without_deflate(), part));
+            let bytes = graph.feed(server.inbox);
+            let mut answers = graph.take(server.outbox);
+            let peer = async move || {
+                bytes.send(REQUEST.into()).await.unwrap();
+                let frame = Bytes::from_static(b"\x82\x81\0\0\0\0x");
+                while sends && bytes.send(frame.clone()).await.is_ok() {
+                    kamea::time::sleep(Duration::from_millis(10)).await;
+                }
+                bytes.closed().await;
+            };
+            let reader = async move || while answers.next().await.is_some() {};
+            let simulation = simulation.time_out(Duration::from_secs(30));
+            simulation
+                .beside("peer", peer)
+                .beside("reader", reader)
+                .run(graph)
+        });
+    }
+}
