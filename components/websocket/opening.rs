@@ -132,10 +132,17 @@ async fn open(io: &mut OpeningPorts, deflate: Option<Deflate>, rest: Bytes) -> D
     if !rest.is_empty() {
         io.rest.send(rest).await?;
     }
-    while let Some(bytes) = io.bytes.next().await {
+    loop {
+        // A peer that is silent for good does not hold a connection that has been closed.
+        let closed = async {
+            io.rest.closed().await;
+            None
+        };
+        let Some(bytes) = or(closed, io.bytes.next()).await else {
+            return Ok(());
+        };
         io.rest.send(bytes).await?;
     }
-    Ok(())
 }
 
 fn response(status: StatusCode, fields: Fields, text: &str) -> Bytes {
