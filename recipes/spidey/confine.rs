@@ -286,12 +286,18 @@ mod tests {
         })
     }
 
+    /// A folder outside of the folder for temporary files, which the sandbox reaches. The project
+    /// itself may lie there.
+    fn unreached_folder() -> tempfile::TempDir {
+        let reached = std::env::temp_dir().canonicalize().unwrap();
+        let candidates = [".", "/var/tmp"].map(|path| fs::canonicalize(path).unwrap());
+        let folder = candidates.iter().find(|path| !path.starts_with(&reached));
+        tempfile::tempdir_in(folder.expect("a folder outside of TMPDIR")).unwrap()
+    }
+
     #[test]
     fn a_thread_that_serves_reaches_the_docroot_alone() {
-        let (inside, outside) = (
-            tempfile::tempdir_in(".").unwrap(),
-            tempfile::tempdir_in(".").unwrap(),
-        );
+        let (inside, outside) = (unreached_folder(), unreached_folder());
         for folder in [&inside, &outside] {
             fs::write(folder.path().join("file"), "text").unwrap();
         }
