@@ -293,8 +293,7 @@ fn redirect(request: &Request, path: String) -> Result<Request, Failure> {
         head.fields.remove(name);
     }
     Ok(Request {
-        exchange: request.exchange,
-        head,
-        content: None,
+        extensions: request.extensions.clone(),
+        ..Request::new(request.exchange, head, None)
     })
 }

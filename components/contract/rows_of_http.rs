@@ -34,11 +34,7 @@ fn request() -> Request {
     let Some(Event::Head(head, _)) = decoder.next().unwrap() else {
         panic!("a head is there");
     };
-    Request {
-        exchange: Exchange::new(0, peer()),
-        head: Box::new(head),
-        content: None,
-    }
+    Request::new(Exchange::new(0, peer()), Box::new(head), None)
 }
 
 fn failure() -> Failure {

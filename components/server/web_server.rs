@@ -21,7 +21,8 @@ use std::sync::Arc;
 
 use http::method::InvalidMethod;
 use kamea::{
-    Component, Graph, GraphError, InboxHandle, OutboxHandle, PerSeed, Placement, Scheduler, Sender,
+    Component, Graph, GraphError, InboxHandle, Message, OutboxHandle, PerSeed, Placement,
+    Scheduler, Sender,
 };
 
 pub use listening::Listening;
@@ -37,8 +38,9 @@ use crate::gateway::Mount;
 use crate::net::Admission;
 use crate::web::{
     ErrorPorts, ErrorPortsHandles, Failure, FilterPorts, FilterPortsHandles, HandlerPorts,
-    HandlerPortsHandles, Request, Response, ResponseFilterPorts, ResponseFilterPortsHandles, Route,
-    RoutePorts, RoutePortsHandles, buffer_bodies, spool_responses_until,
+    HandlerPortsHandles, NOTES, Request, RequestHalfPorts, Response, ResponseFilterPorts,
+    ResponseFilterPortsHandles, ResponseHalfPorts, Route, RoutePorts, RoutePortsHandles,
+    buffer_bodies, spool_responses_until,
 };
 use crate::wsgi::{WsgiPool, serve_wsgi};
 
@@ -53,6 +55,12 @@ struct Served {
     requests: InboxHandle<Request>,
     responses: OutboxHandle<Response>,
     failures: Vec<OutboxHandle<Failure>>,
+}
+
+/// The ends of a filter of requests, and of its second half, if it has one.
+struct Filtered {
+    requests: FilterPortsHandles,
+    responses: Option<ResponseFilterPortsHandles>,
 }
 
 impl From<HandlerPortsHandles> for Served {
@@ -133,7 +141,7 @@ pub struct WebServer {
     routes: Vec<(Route, String, Slot<Served>)>,
     /// Further folders of files, for some of the routes.
     folders: Vec<(PathBuf, FileOptions)>,
-    filters: Vec<(String, Slot<FilterPortsHandles>)>,
+    filters: Vec<(String, Slot<Filtered>)>,
     response_filters: Vec<(String, Slot<ResponseFilterPortsHandles>)>,
     records: Option<Sender<LogEntry>>,
     /// Which requests are explained, if this is enabled.
@@ -339,7 +347,43 @@ impl WebServer {
         name: &str,
         component: impl Component<FilterPorts> + Clone + Send + Sync,
     ) -> Self {
-        self.filters.push((name.to_owned(), slot(component)));
+        let add: Slot<_> = Box::new(move |graph, name| Filtered {
+            requests: graph.add(name, component.clone()),
+            responses: None,
+        });
+        self.filters.push((name.to_owned(), add));
+        self
+    }
+
+    /// Inserts a filter around the handlers: `first` between the parser and the router, after the
+    /// filters that were inserted earlier, and `second` before the encoder, for the responses to
+    /// these requests. `first` tells `second` about each request by a note. The examples of
+    /// [`Pending`](crate::web::Pending) show one.
+    #[must_use]
+    pub fn around<N: Message>(
+        mut self,
+        name: &str,
+        first: impl Component<RequestHalfPorts<N>> + Clone + Send + Sync,
+        second: impl Component<ResponseHalfPorts<N>> + Clone + Send + Sync,
+    ) -> Self {
+        let add: Slot<_> = Box::new(move |graph, name| {
+            let first = graph.add(name, first.clone());
+            let second = graph.add(&format!("{name} of responses"), second.clone());
+            graph.link(first.notes, second.notes).capacity(NOTES);
+            Filtered {
+                requests: FilterPortsHandles {
+                    requests: first.requests,
+                    passed: first.passed,
+                    responses: first.responses,
+                    failures: first.failures,
+                },
+                responses: Some(ResponseFilterPortsHandles {
+                    responses: second.responses,
+                    passed: second.passed,
+                }),
+            }
+        });
+        self.filters.push((name.to_owned(), add));
         self
     }
 

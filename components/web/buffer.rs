@@ -60,7 +60,7 @@ pub struct BufferPorts {
 /// # let (exchange, head) = (Exchange::new(0, "192.0.2.7:1234".parse()?), Box::new(head));
 /// kamea::testing::block_on(async {
 ///     let (sender, content) = Content::link(4);
-///     let request = Request { exchange, head, content: Some(Box::new(content)) };
+///     let request = Request::new(exchange, head, Some(Box::new(content)));
 ///     requests.send(request).await.unwrap();
 ///     sender.send("hello").await.unwrap();
 ///     sender.end(Fields::new()).await.unwrap();

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use http::{Method, StatusCode, Version};
+use http::{Extensions, Method, StatusCode, Version};
 use kamea::Receiver;
 
 use super::content::{Content, Incomplete};
@@ -83,6 +83,8 @@ pub struct Request {
     pub head: Box<RequestHead>,
     /// The body; `None` if the request has no body. If you drop it unread, the rest is discarded.
     pub content: Option<Box<Content>>,
+    /// What filters have found out about the request, by type: its session, for example.
+    pub extensions: Extensions,
 }
 
 impl Exchange {
@@ -122,6 +124,16 @@ impl Exchange {
 }
 
 impl Request {
+    /// A request without extensions.
+    pub fn new(exchange: Exchange, head: Box<RequestHead>, content: Option<Box<Content>>) -> Self {
+        Self {
+            exchange,
+            head,
+            content,
+            extensions: Extensions::new(),
+        }
+    }
+
     /// Reads the body to its end and discards it, for a handler that does not need it.
     ///
     /// # Errors

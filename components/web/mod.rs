@@ -12,6 +12,7 @@
 //! assembles all of them.
 
 mod access;
+mod around;
 mod buffer;
 mod choose;
 mod content;
@@ -33,6 +34,11 @@ mod trace;
 
 pub(crate) use access::is_loopback_name;
 pub use access::{User, ask_for_password, require_loopback_name};
+pub(crate) use around::NOTES;
+pub use around::{
+    Noted, Pending, RequestHalfPorts, RequestHalfPortsHandles, ResponseHalfPorts,
+    ResponseHalfPortsHandles,
+};
 pub(crate) use buffer::Buffered;
 pub use buffer::{BufferPorts, BufferPortsHandles, buffer_bodies};
 pub use choose::{ChoicePorts, ChoicePortsHandles, choose_errors};

@@ -325,11 +325,7 @@ impl<G: Future<Output = ()>, Gone: Fn() -> G> Parser<'_, Gone> {
         }
         self.io
             .requests
-            .send(Request {
-                exchange,
-                head,
-                content,
-            })
+            .send(Request::new(exchange, head, content))
             .await?;
         Ok(closes)
     }

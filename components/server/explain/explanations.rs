@@ -241,10 +241,9 @@ mod tests {
     #[test]
     fn a_pick_is_for_one_request_and_may_be_taken_back() {
         let explanations = Explanations::new();
-        let request = |path| Request {
-            exchange: crate::web::Exchange::new(0, "192.0.2.1:7".parse().unwrap()),
-            head: Box::new(head(path, "")),
-            content: None,
+        let request = |path| {
+            let exchange = crate::web::Exchange::new(0, "192.0.2.1:7".parse().unwrap());
+            Request::new(exchange, Box::new(head(path, "")), None)
         };
         let picked = explanations.pick("/a*").unwrap();
         assert!(explanations.wanted(&request("/b")).is_none());

@@ -144,3 +144,49 @@ fn one_too_many_is_told_so_by_the_users_error_component() {
         "{refused}"
     );
 }
+
+#[test]
+fn a_filter_around_the_handlers_sees_each_response_with_its_request() {
+    use crate::web::{Noted, Pending, RequestHalfPorts, ResponseHalfPorts};
+
+    async fn note_paths(io: &mut RequestHalfPorts<String>) -> kamea::Done {
+        while let Some(request) = io.requests.next().await {
+            let note = request.head.target.path().to_owned();
+            let number = request.exchange.number;
+            io.notes.send(Noted { number, note }).await?;
+            io.passed.send(request).await?;
+        }
+        Ok(())
+    }
+    async fn tell_paths(io: &mut ResponseHalfPorts<String>) -> kamea::Done {
+        let mut pending = Pending::new();
+        while let Some(mut response) = io.responses.next().await {
+            let number = response.exchange.number;
+            let path = pending.take(&mut io.notes, number).unwrap();
+            response.head.fields.push("X-Path", path)?;
+            io.passed.send(response).await?;
+        }
+        Ok(())
+    }
+    let scheduler = Scheduler::with_workers(1);
+    let server = WebServer::new(Site::new("."))
+        .around("outer", note_paths, tell_paths)
+        .around("inner", note_paths, tell_paths);
+    let listening = server
+        .run(&scheduler, &["127.0.0.1:0".parse().unwrap()])
+        .unwrap();
+    let mut stream = TcpStream::connect(listening.addresses()[0]).unwrap();
+    let wait = Some(Duration::from_secs(30));
+    stream.set_read_timeout(wait).unwrap();
+    // Pipelined: one is answered by the files, one by the error component.
+    let requests = "GET /a HTTP/1.1\r\nHost: t\r\n\r\nBREW /b HTTP/1.1\r\nHost: t\r\n\r\n\
+                    GET / HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n";
+    stream.write_all(requests.as_bytes()).unwrap();
+    let mut responses = String::new();
+    stream.read_to_string(&mut responses).unwrap();
+    let paths = responses
+        .lines()
+        .filter_map(|line| line.strip_prefix("X-Path: "));
+    let paths: Vec<_> = paths.collect();
+    assert_eq!(paths, ["/a", "/a", "/b", "/b", "/", "/"], "{responses}");
+}

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::Method;
 use kamea::{Component, Fault, Graph, GraphError, InboxHandle, OutboxHandle, Policy};
 
-use super::{ConnectionGraph, Served, Slot, WebServer, add_spool, slot};
+use super::{ConnectionGraph, Filtered, Served, Slot, WebServer, add_spool, slot};
 use crate::cgi::{candidates, serve_cgi};
 use crate::documents::{Files, THUMBNAIL, delete_files, put_files, serve_thumbnails};
 use crate::net::{read_bytes, write_bytes};
@@ -16,9 +16,9 @@ use crate::server::connection::Opened;
 use crate::server::explain::{self, explain_requests};
 use crate::server::until_gone::until_gone;
 use crate::web::{
-    Failure, HandlerPorts, Notice, Request, Response, Route, WINDOW, Written, add_fields,
-    answer_errors, answer_faults, choose_errors, encode_responses, note_requests,
-    parse_requests_until, record_exchanges, refuse_requests, route_requests,
+    Failure, HandlerPorts, Notice, Request, Response, ResponseFilterPortsHandles, Route, WINDOW,
+    Written, add_fields, answer_errors, answer_faults, choose_errors, encode_responses,
+    note_requests, parse_requests_until, record_exchanges, refuse_requests, route_requests,
 };
 
 /// How long a peer may take to read the refusal of its connection.
@@ -33,6 +33,8 @@ const PIECES: usize = 4;
 struct Ends {
     failures: Vec<OutboxHandle<Failure>>,
     responses: Vec<OutboxHandle<Response>>,
+    /// The second halves of the filters around the handlers, in the order of the first halves.
+    halves: Vec<ResponseFilterPortsHandles>,
     /// Only to the writer.
     notices: Vec<OutboxHandle<Notice>>,
 }
@@ -78,7 +80,7 @@ impl WebServer {
 
         graph.merge(ends.notices, encoder.notices);
         self.wire_errors(&mut graph, ends.failures, &mut ends.responses);
-        self.wire_responses(&mut graph, ends.responses, encoder.responses);
+        self.wire_responses(&mut graph, ends.responses, ends.halves, encoder.responses);
         Ok(graph)
     }
 
@@ -113,7 +115,7 @@ impl WebServer {
         self.wire_routes(&mut graph, requests, &mut ends);
         self.wire_errors(&mut graph, ends.failures, &mut ends.responses);
         let wire = |graph: &mut ConnectionGraph, encoder| {
-            self.wire_responses(graph, ends.responses, encoder);
+            self.wire_responses(graph, ends.responses, ends.halves, encoder);
         };
         explain::add_end(&mut graph, wire, self.rules());
         graph
@@ -146,7 +148,7 @@ impl WebServer {
         let encoder = wire_output(&mut graph, REFUSAL_STALL);
         let mut responses = Vec::new();
         self.wire_errors(&mut graph, vec![refuser.failures], &mut responses);
-        self.wire_responses(&mut graph, responses, encoder.responses);
+        self.wire_responses(&mut graph, responses, Vec::new(), encoder.responses);
         graph.link(refuser.notices, encoder.notices);
         graph.feedback(encoder.written, refuser.written);
         graph
@@ -193,8 +195,12 @@ impl WebServer {
         ends: &mut Ends,
     ) -> OutboxHandle<Request> {
         for (name, add) in &self.filters {
-            let filter = add(graph, name);
+            let Filtered {
+                requests: filter,
+                responses,
+            } = add(graph, name);
             graph.link(requests, filter.requests);
+            ends.halves.extend(responses);
             ends.failures.push(filter.failures);
             ends.responses.push(filter.responses);
             requests = filter.passed;
@@ -365,6 +371,7 @@ impl WebServer {
         &self,
         graph: &mut ConnectionGraph,
         mut responses: Vec<OutboxHandle<Response>>,
+        halves: Vec<ResponseFilterPortsHandles>,
         encoder: InboxHandle<Response>,
     ) {
         let fields = (!self.site.fields.is_empty()).then(|| {
@@ -375,6 +382,11 @@ impl WebServer {
             let filter = add(graph, name);
             graph.merge(responses, filter.responses);
             responses = vec![filter.passed];
+        }
+        // The first filter of requests is the last of responses.
+        for half in halves.into_iter().rev() {
+            graph.merge(responses, half.responses);
+            responses = vec![half.passed];
         }
         graph.merge(responses, encoder);
     }

@@ -40,14 +40,11 @@ fn request_for(method: &str, target: &str) -> Request {
     let Ok(Some(Event::Head(head, _))) = decoder.next() else {
         panic!("{method} is no request");
     };
-    Request {
-        exchange: Exchange {
-            is_head: method == "HEAD",
-            ..Exchange::new(0, "192.0.2.1:1".parse().unwrap())
-        },
-        head: Box::new(head),
-        content: None,
-    }
+    let exchange = Exchange {
+        is_head: method == "HEAD",
+        ..Exchange::new(0, "192.0.2.1:1".parse().unwrap())
+    };
+    Request::new(exchange, Box::new(head), None)
 }
 
 #[test]
