@@ -340,12 +340,9 @@ impl Answering<'_> {
     }
 
     async fn respond(&self, head: ResponseHead, body: Body) -> Done {
-        let exchange = self.manner.exchange;
-        let response = Response {
-            exchange,
-            head,
-            body,
-        };
+        let response = Response::from(head)
+            .with_body(body)
+            .to(self.manner.exchange);
         Ok(self.io.answers.send(Answer::Response(response)).await?)
     }
 

@@ -45,10 +45,9 @@ impl Input {
         }
         let has_length = request.head.fields.contains("content-length");
         if !has_length && options.chunked == Chunked::Refused {
-            request.discard_content().await?;
             let explanation = "the length of the body must be known";
-            let status = StatusCode::LENGTH_REQUIRED;
-            return Err(Failure::new(request.exchange, status, explanation));
+            let failure = request.refuse(StatusCode::LENGTH_REQUIRED, explanation);
+            return Err(request.discard_and_fail(failure).await);
         }
         if !has_length || !is_streamed {
             Box::pin(request.buffer_content()).await?;
@@ -72,7 +71,7 @@ fn not_kept(request: &Request, error: &io::Error) -> Failure {
         request.exchange.peer
     );
     let status = StatusCode::INTERNAL_SERVER_ERROR;
-    Failure::new(request.exchange, status, "the body could not be passed on")
+    request.refuse(status, "the body could not be passed on")
 }
 
 /// The command that answers a request.
@@ -207,7 +206,7 @@ pub(super) async fn run(
     }
     if !is_answered {
         let failure = match ended {
-            Some(cut) => Failure::new(exchange.closing(), cut.status, cut.explanation),
+            Some(cut) => Failure::incomplete(exchange, cut),
             None => Failure::new(
                 exchange,
                 StatusCode::INTERNAL_SERVER_ERROR,

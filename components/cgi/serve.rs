@@ -110,7 +110,8 @@ impl Serving<'_> {
             let redirected = match found {
                 Search::Other => return pass_on(io, request, carried).await,
                 Search::Refused(status, explanation) => {
-                    Err(refuse(request, status, explanation).await)
+                    let failure = request.refuse(status, explanation);
+                    Err(request.discard_and_fail(failure).await)
                 }
                 Search::Program(program) => self.run(io, request, program, &mut carried).await?,
             };
@@ -126,7 +127,7 @@ impl Serving<'_> {
             request.head.target
         );
         let explanation = "the program redirects in a circle";
-        let failure = Failure::new(request.exchange, StatusCode::BAD_GATEWAY, explanation);
+        let failure = request.refuse(StatusCode::BAD_GATEWAY, explanation);
         Ok(io.failures.send(failure).await?)
     }
 
@@ -171,9 +172,9 @@ impl Serving<'_> {
             if let Input::Piped(content) = input {
                 request.content = Some(content);
             }
-            let failure = refuse(request, status, "too many programs are running").await;
-            let fields = Fields::new().with("Retry-After", RETRY_AFTER);
-            return Ok(Err(Failure { fields, ..failure }));
+            let failure = request.refuse(status, "too many programs are running");
+            let failure = failure.with("Retry-After", RETRY_AFTER);
+            return Ok(Err(request.discard_and_fail(failure).await));
         };
         let manner = self.manner(exchange, &program);
         log::debug!("{} | Handle CGI {}", exchange.peer, manner.name);
@@ -187,10 +188,7 @@ impl Serving<'_> {
             let sent = match answer {
                 Answer::Redirect(path, fields) => {
                     outcome = Ok(redirect(&request, path).map(Some));
-                    for (name, value) in fields.iter() {
-                        // A field from one run of fields is valid in another.
-                        let _ = carried.push(name, value);
-                    }
+                    carried.extend(&fields);
                     return;
                 }
                 Answer::Response(mut response) => {
@@ -254,17 +252,8 @@ async fn pass_on(io: &CgiPorts, request: Request, carried: Fields) -> Result<(),
 
 /// A failure with the fields of the programs before it.
 fn carry(mut failure: Failure, carried: &Fields) -> Failure {
-    for (name, value) in carried.iter() {
-        let _ = failure.fields.push(name, value);
-    }
+    failure.fields.extend(carried);
     failure
-}
-
-async fn refuse(mut request: Request, status: StatusCode, explanation: &'static str) -> Failure {
-    match request.discard_content().await {
-        Ok(()) => Failure::new(request.exchange, status, explanation),
-        Err(failure) => failure,
-    }
 }
 
 /// The request that a client would have made for the target of a local redirect (RFC 3875 section
@@ -282,7 +271,7 @@ fn redirect(request: &Request, path: String) -> Result<Request, Failure> {
             request.exchange.peer
         );
         let explanation = "the program redirects to where nothing can be";
-        Failure::new(request.exchange, StatusCode::BAD_GATEWAY, explanation)
+        request.refuse(StatusCode::BAD_GATEWAY, explanation)
     })?;
     for name in [
         "content-length",

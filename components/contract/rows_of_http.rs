@@ -12,13 +12,13 @@ use crate::documents::{
     Docroot, FileOptions, Files, Thumbnails, delete_files, put_files, serve_files, serve_thumbnails,
 };
 use crate::gateway::{
-    BoxError, Environ, Mount, Reply, RequestPorts, ResponsePart, StartResponse, serve_application,
+    BoxError, Environ, Mount, RequestPorts, ResponsePart, StartResponse, serve_application,
     serve_graphs, serve_handler,
 };
 use crate::http::{Event, Fields, Limits, RequestDecoder, ResponseHead};
 use crate::inspect::{Access, guard_inspector};
 use crate::web::{
-    Body, ErrorPages, Exchange, Failure, HandlerPorts, HandlerPortsHandles, Note, Record, Request,
+    ErrorPages, Exchange, Failure, HandlerPorts, HandlerPortsHandles, Note, Record, Request,
     Response, Written, add_fields, answer_errors, answer_errors_with, answer_trace,
     ask_for_password, buffer_bodies, choose_errors, note_requests, record_exchanges,
     refuse_requests, require_loopback_name, route_requests, spool_responses,
@@ -38,19 +38,11 @@ fn request() -> Request {
 }
 
 fn failure() -> Failure {
-    Failure::new(
-        Exchange::new(0, peer()),
-        StatusCode::NOT_FOUND,
-        "for a test",
-    )
+    request().refuse(StatusCode::NOT_FOUND, "for a test")
 }
 
 fn response() -> Response {
-    Response {
-        exchange: Exchange::new(0, peer()),
-        head: ResponseHead::new(StatusCode::OK),
-        body: Body::Empty,
-    }
+    Response::new(StatusCode::OK).to(Exchange::new(0, peer()))
 }
 
 fn written() -> Written {
@@ -87,8 +79,8 @@ fn wire(bench: &mut Bench, part: HandlerPortsHandles) {
     bench.take(part.failures);
 }
 
-async fn hello(_: Request) -> Reply {
-    Reply::text("hello")
+async fn hello(_: Request) -> &'static str {
+    "hello"
 }
 
 async fn application(_: Environ, start_response: StartResponse) -> Result<String, BoxError> {

@@ -2,29 +2,20 @@
 
 use std::rc::Rc;
 
-use http::StatusCode;
 use kamea::{Component, unblock};
 use rustix::fs::{AtFlags, unlinkat};
 
 use super::files::Files;
 use super::place::{Place, Unchanged, writable_path};
-use crate::http::ResponseHead;
-use crate::web::{Body, Failure, HandlerPorts, Request, Response};
+use crate::web::{Failure, HandlerPorts, Request, Response};
 
 /// Serves DELETE: removes a file of the document root, and answers with 204. A folder stays, and
 /// the answer is 409. If the path is a link, only the link is removed.
 pub fn delete_files(files: Rc<Files>) -> impl Component<HandlerPorts> {
     async move |io: &mut HandlerPorts| {
-        while let Some(mut request) = io.requests.next().await {
+        while let Some(request) = io.next_without_content().await? {
             log::debug!("{} | Handle Delete", request.exchange.peer);
-            let answer = match request.discard_content().await {
-                Ok(()) => delete(&files, &request).await,
-                Err(failure) => Err(failure),
-            };
-            match answer {
-                Ok(response) => io.responses.send(response).await?,
-                Err(failure) => io.failures.send(failure).await?,
-            }
+            io.answer(delete(&files, &request).await).await?;
         }
         Ok(())
     }
@@ -46,9 +37,5 @@ async fn delete(files: &Files, request: &Request) -> Result<Response, Failure> {
         })
     });
     deleted.await.map_err(|unchanged| unchanged.of(request))?;
-    Ok(Response {
-        exchange: request.exchange,
-        head: ResponseHead::new(StatusCode::NO_CONTENT),
-        body: Body::Empty,
-    })
+    Ok(request.respond(Response::empty()))
 }

@@ -110,9 +110,9 @@ impl Files {
 
     /// The path of a request relative to the root, if it may be served at all.
     pub(crate) fn path<'r>(&self, request: &'r Request) -> Result<Cow<'r, [u8]>, Failure> {
-        let fail = |status, explanation| Failure::new(request.exchange, status, explanation);
         let path = request.head.target.decoded_path();
-        let path = path.map_err(|_| fail(StatusCode::BAD_REQUEST, "the path is not valid"))?;
+        let path =
+            path.map_err(|_| request.refuse(StatusCode::BAD_REQUEST, "the path is not valid"))?;
         let relative = match path {
             Cow::Borrowed(path) => path.strip_prefix(b"/").map(Cow::Borrowed),
             Cow::Owned(path) => path
@@ -121,7 +121,7 @@ impl Files {
         };
         relative
             .filter(|path| self.may_be_served(path))
-            .ok_or_else(|| fail(StatusCode::NOT_FOUND, NOTHING))
+            .ok_or_else(|| request.refuse(StatusCode::NOT_FOUND, NOTHING))
     }
 
     fn may_be_served(&self, path: &[u8]) -> bool {
@@ -270,15 +270,14 @@ fn is_compressible(content_type: &str) -> bool {
 
 /// The failure of a request whose file is not served.
 pub(super) fn failure(request: &Request, refused: Refused) -> Failure {
-    let fail = |status, explanation| Failure::new(request.exchange, status, explanation);
     match refused {
-        Refused::NotFound => fail(StatusCode::NOT_FOUND, NOTHING),
-        Refused::Forbidden => fail(StatusCode::FORBIDDEN, "this may not be read"),
+        Refused::NotFound => request.refuse(StatusCode::NOT_FOUND, NOTHING),
+        Refused::Forbidden => request.refuse(StatusCode::FORBIDDEN, "this may not be read"),
         Refused::System(error) => {
             let (peer, target) = (request.exchange.peer, &request.head.target);
             log::error!("{peer} | {target}: {error}");
             let explanation = "the file could not be read";
-            fail(StatusCode::INTERNAL_SERVER_ERROR, explanation)
+            request.refuse(StatusCode::INTERNAL_SERVER_ERROR, explanation)
         }
     }
 }

@@ -18,7 +18,7 @@ use super::representation::Description;
 use super::serve::{accepted_codings, from_memory};
 use super::{Compression, FileOptions};
 use crate::coding::{AcceptedCodings, Coding, Encoder};
-use crate::http::{Fields, ResponseHead, preferred_type};
+use crate::http::{Fields, preferred_type};
 use crate::web::{Encoding, Failure, Request, Response};
 
 /// The longest query, in bytes, whose listing is cached.
@@ -196,29 +196,18 @@ fn long(request: &Request, wanted: &Wanted, listing: Listing) -> Response {
     let encoding = wanted.accepted.first().and_then(Encoding::begin);
     let fields = fields(wanted.media_type, encoding.as_ref().map(Encoding::coding));
     let body = listing.into_stream();
-    Response {
-        exchange: request.exchange,
-        head: ResponseHead {
-            status: StatusCode::OK,
-            fields,
-        },
-        body: match encoding {
-            Some(encoding) => encoding.apply(body),
-            None => body,
-        },
-    }
+    let body = match encoding {
+        Some(encoding) => encoding.apply(body),
+        None => body,
+    };
+    let response = Response::new(StatusCode::OK).with_fields(fields);
+    request.respond(response.with_body(body))
 }
 
 fn too_many(request: &Request) -> Failure {
     let explanation = "too many are reading long listings; try again in a moment";
-    Failure {
-        fields: Fields::new().with("Retry-After", RETRY_AFTER),
-        ..Failure::new(
-            request.exchange,
-            StatusCode::SERVICE_UNAVAILABLE,
-            explanation,
-        )
-    }
+    let failure = request.refuse(StatusCode::SERVICE_UNAVAILABLE, explanation);
+    failure.with("Retry-After", RETRY_AFTER)
 }
 
 fn fields(media_type: &str, coding: Option<Coding>) -> Fields {

@@ -71,7 +71,7 @@ impl Unchanged {
 
     /// As a failure of a request.
     pub(super) fn of(self, request: &Request) -> Failure {
-        Failure::new(request.exchange, self.status, self.explanation)
+        request.refuse(self.status, self.explanation)
     }
 }
 

@@ -18,8 +18,8 @@ use rustix::io::Errno;
 use super::cache::Identity;
 use super::files::Files;
 use super::place::{Current, Place, Unchanged, writable_path};
-use crate::http::{Fields, RequestHead, ResponseHead};
-use crate::web::{Body, Content, Failure, HandlerPorts, Request, Response};
+use crate::http::RequestHead;
+use crate::web::{Content, Failure, HandlerPorts, Request, Response};
 
 /// How many bytes of the body are collected before a write.
 const GATHERED: usize = 256 * 1024;
@@ -39,10 +39,11 @@ pub fn put_files(files: Rc<Files>) -> impl Component<HandlerPorts> {
     async move |io: &mut HandlerPorts| {
         while let Some(mut request) = io.requests.next().await {
             log::debug!("{} | Handle Put", request.exchange.peer);
-            match put(&files, &mut request).await {
-                Ok(response) => io.responses.send(response).await?,
-                Err(failure) => io.failures.send(refuse(request, failure).await).await?,
-            }
+            let answer = match put(&files, &mut request).await {
+                Ok(response) => Ok(response),
+                Err(failure) => Err(refuse(request, failure).await),
+            };
+            io.answer(answer).await?;
         }
         Ok(())
     }
@@ -51,15 +52,14 @@ pub fn put_files(files: Rc<Files>) -> impl Component<HandlerPorts> {
 async fn put(files: &Files, request: &mut Request) -> Result<Response, Failure> {
     let path = writable_path(files, request)?;
     let fields = &request.head.fields;
-    let fail = |status, explanation| Failure::new(request.exchange, status, explanation);
     if fields.contains("content-range") {
         // RFC 9110 section 14.5: a part must not replace the whole.
         let explanation = "parts of files cannot be written";
-        return Err(fail(StatusCode::BAD_REQUEST, explanation));
+        return Err(request.refuse(StatusCode::BAD_REQUEST, explanation));
     }
     if fields.contains("content-encoding") {
         let explanation = "files are written as they are, without a content coding";
-        return Err(fail(StatusCode::UNSUPPORTED_MEDIA_TYPE, explanation));
+        return Err(request.refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, explanation));
     }
     let (docroot, kept_back, head, length) = (
         files.docroot().clone(),
@@ -85,14 +85,7 @@ async fn put(files: &Files, request: &mut Request) -> Result<Response, Failure> 
     let head = request.head.clone();
     let ended = unblock(move || upload.end(&head)).await;
     let (status, etag) = ended.map_err(|unchanged| unchanged.of(request))?;
-    Ok(Response {
-        exchange: request.exchange,
-        head: ResponseHead {
-            status,
-            fields: Fields::new().with("ETag", etag),
-        },
-        body: Body::Empty,
-    })
+    Ok(request.respond(Response::new(status).with("ETag", etag)))
 }
 
 fn content_length(request: &Request) -> Option<u64> {
@@ -104,9 +97,7 @@ fn content_length(request: &Request) -> Option<u64> {
 /// the connection.
 async fn refuse(mut request: Request, failure: Failure) -> Failure {
     match content_length(&request) {
-        Some(length) if length <= DISCARDED => {
-            request.discard_content().await.err().unwrap_or(failure)
-        }
+        Some(length) if length <= DISCARDED => request.discard_and_fail(failure).await,
         _ if request.content.is_none() => failure,
         _ => Failure {
             exchange: failure.exchange.closing(),
@@ -129,9 +120,7 @@ async fn receive(
         let mut gathered = Vec::<u8>::new();
         while gathered.len() < GATHERED && !is_complete {
             let next = content.next().await;
-            let cut_off =
-                |cut: crate::web::Incomplete| Failure::new(closing, cut.status, cut.explanation);
-            match next.map_err(cut_off)? {
+            match next.map_err(|cut| Failure::incomplete(closing, cut))? {
                 Some(chunk) => gathered.extend_from_slice(&chunk),
                 None => is_complete = true,
             }

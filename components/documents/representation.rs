@@ -10,8 +10,8 @@ use kamea::time::wall_clock;
 
 use crate::file::FileSlice;
 use crate::http::{
-    Fields, Precondition, Ranges, RequestHead, ResponseHead, Target, attachment,
-    evaluate_preconditions, evaluate_range, freshness_lifetime,
+    Fields, Precondition, Ranges, RequestHead, Target, attachment, evaluate_preconditions,
+    evaluate_range, freshness_lifetime,
 };
 use crate::web::{Body, Failure, Piece, Request, Response};
 
@@ -41,13 +41,9 @@ impl Representation<'_> {
         let Description { etag, modified, .. } = self.description;
         let (etag, modified) = (Some(etag.as_bytes()), *modified);
         let respond = |status, fields, body| {
-            Ok(Response {
-                exchange: request.exchange,
-                head: ResponseHead { status, fields },
-                body,
-            })
+            let response = Response::new(status).with_fields(fields);
+            Ok(request.respond(response.with_body(body)))
         };
-        let fail = |status, explanation| Failure::new(request.exchange, status, explanation);
         match evaluate_preconditions(method, fields, etag, modified) {
             Precondition::Proceed => {}
             Precondition::NotModified => {
@@ -56,7 +52,7 @@ impl Representation<'_> {
             }
             Precondition::Failed => {
                 let explanation = "this is no longer the file that you have in mind";
-                return Err(fail(StatusCode::PRECONDITION_FAILED, explanation));
+                return Err(request.refuse(StatusCode::PRECONDITION_FAILED, explanation));
             }
         }
         let length = self.content.length();
@@ -70,13 +66,9 @@ impl Representation<'_> {
                 respond(StatusCode::PARTIAL_CONTENT, fields, body)
             }
             Ranges::Unsatisfiable => {
-                let fields = Fields::new().with("Content-Range", format!("bytes */{length}"));
                 let explanation = format!("there are only {length} bytes of this");
-                let status = StatusCode::RANGE_NOT_SATISFIABLE;
-                Err(Failure {
-                    fields,
-                    ..Failure::new(request.exchange, status, explanation)
-                })
+                let failure = request.refuse(StatusCode::RANGE_NOT_SATISFIABLE, explanation);
+                Err(failure.with("Content-Range", format!("bytes */{length}")))
             }
         }
     }

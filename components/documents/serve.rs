@@ -18,7 +18,7 @@ use super::representation::{Description, Representation};
 use super::{Compression, Found, Refused};
 use crate::coding::{AcceptedCodings, Coding, Encoder};
 use crate::file::FileSlice;
-use crate::http::{Fields, Names, ResponseHead};
+use crate::http::Names;
 use crate::web::{Body, Encoding, Failure, HandlerPorts, Piece, Request, Response};
 
 /// Files smaller than this, in bytes, are not encoded.
@@ -36,10 +36,7 @@ pub fn serve_files(files: Rc<Files>) -> impl Component<HandlerPorts> {
                     Err(failure) => Err(failure),
                 },
             };
-            match answer {
-                Ok(response) => io.responses.send(response).await?,
-                Err(failure) => io.failures.send(failure).await?,
-            }
+            io.answer(answer).await?;
         }
         Ok(())
     }
@@ -65,12 +62,8 @@ impl Files {
 
     async fn answer(&self, request: &Request) -> Result<Response, Failure> {
         if !is_read(request) {
-            let fields = Fields::new().with("Allow", "GET, HEAD, OPTIONS");
-            let (status, explanation) = (StatusCode::METHOD_NOT_ALLOWED, "this can only be read");
-            return Err(Failure {
-                fields,
-                ..Failure::new(request.exchange, status, explanation)
-            });
+            let failure = request.refuse(StatusCode::METHOD_NOT_ALLOWED, "this can only be read");
+            return Err(failure.with("Allow", "GET, HEAD, OPTIONS"));
         }
         let path = self.path(request)?;
         let found = self.look_up(&path).await.map_err(|refused| {
@@ -296,15 +289,7 @@ fn to_the_slash(request: &Request) -> Response {
     // A path that begins with two slashes would lead to another server (RFC 3986 section 4.2).
     let path = target.path().trim_start_matches('/');
     let location = format!("/{path}/{query}");
-    let head = ResponseHead {
-        status: StatusCode::MOVED_PERMANENTLY,
-        fields: Fields::new().with("Location", location),
-    };
-    Response {
-        exchange: request.exchange,
-        head,
-        body: Body::Empty,
-    }
+    request.respond(Response::new(StatusCode::MOVED_PERMANENTLY).with("Location", location))
 }
 
 /// The content of a file, if the system has all of it in memory (`RWF_NOWAIT`, preadv2(2)).

@@ -151,15 +151,8 @@ fn make(file: File) -> Result<Thumbnail, ImageError> {
 /// that is not an image gets 404.
 pub fn serve_thumbnails(files: Rc<Files>) -> impl Component<HandlerPorts> {
     async move |io: &mut HandlerPorts| {
-        while let Some(mut request) = io.requests.next().await {
-            let answer = match request.discard_content().await {
-                Ok(()) => answer(&files, &request).await,
-                Err(failure) => Err(failure),
-            };
-            match answer {
-                Ok(response) => io.responses.send(response).await?,
-                Err(failure) => io.failures.send(failure).await?,
-            }
+        while let Some(request) = io.next_without_content().await? {
+            io.answer(answer(&files, &request).await).await?;
         }
         Ok(())
     }
@@ -172,7 +165,7 @@ async fn answer(files: &Files, request: &Request) -> Result<Response, Failure> {
         _ => {
             let explanation = "there is no thumbnail of this";
             let status = StatusCode::NOT_FOUND;
-            return Err(Failure::new(request.exchange, status, explanation));
+            return Err(request.refuse(status, explanation));
         }
     };
     let identity = Identity::of(&metadata);

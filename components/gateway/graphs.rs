@@ -139,14 +139,10 @@ async fn serve<Kind>(
     let responder = Responder::new(io, exchange);
     match run(&responder, request.content, part).await {
         Ok(()) | Err(Stop::Unwanted) => Ok(()),
-        Err(Stop::Incomplete(cut)) => {
-            let failure = Failure::new(exchange.closing(), cut.status, cut.explanation);
-            responder.fail(failure).await
-        }
+        Err(Stop::Incomplete(cut)) => responder.fail(Failure::incomplete(exchange, cut)).await,
         Err(Stop::Failure(status, explanation)) => {
-            responder
-                .fail(Failure::new(exchange, status, explanation))
-                .await
+            let failure = Failure::new(exchange, status, explanation);
+            responder.fail(failure).await
         }
         Err(Stop::Fault(cause)) => responder.fault(cause).await,
     }

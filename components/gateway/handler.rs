@@ -8,18 +8,19 @@ use kamea::{Component, Done};
 use super::reply::ReplyContent;
 use super::respond::{Broken, Responder};
 use super::{BoxError, Reply};
-use crate::http::ResponseHead;
 use crate::web::{Failure, HandlerPorts, Request};
 
-/// Answers a request with a [`Reply`].
+/// Answers a request with a [`Response`](crate::web::Response).
 ///
-/// Implemented by async functions and closures that take a [`Request`]. They return any type that
-/// converts to a reply, or a `Result` of it: text, bytes, a status, or a status with either.
+/// Implemented by async functions and closures that take a [`Request`]. They return a response, or
+/// what makes one (text, bytes, a status, or a status with either), a [`Reply`] for a stream or a
+/// failure, or a `Result` of any of these.
 /// Implement it for your own struct to hold state. One value serves all workers, so its mutable
 /// state must be behind a lock or an atomic; a closure shares its state by an `Arc`.
 ///
-/// An error becomes a 500; only the log shows its cause. An [`Incomplete`](crate::web::Incomplete)
-/// of the request's body is answered with its own status.
+/// A [`Failure`] as the error is answered by the server's error component, and so is an
+/// [`Incomplete`](crate::web::Incomplete) of the request's body. Any other error becomes a 500; only
+/// the log shows its cause.
 ///
 /// # Examples
 ///
@@ -28,10 +29,10 @@ use crate::web::{Failure, HandlerPorts, Request};
 /// use http::StatusCode;
 /// use kamea_components::gateway::{BoxError, Handler, Reply};
 /// use kamea_components::server::{Site, WebServer};
-/// use kamea_components::web::{Incomplete, Request, Route};
+/// use kamea_components::web::{Failure, Request, Response, Route};
 ///
 /// /// A function.
-/// async fn shout(mut request: Request) -> Result<String, Incomplete> {
+/// async fn shout(mut request: Request) -> Result<String, Failure> {
 ///     let content = request.read_content(64 * 1024).await?;
 ///     Ok(String::from_utf8_lossy(&content).to_uppercase())
 /// }
@@ -42,7 +43,8 @@ use crate::web::{Failure, HandlerPorts, Request};
 ///
 /// impl Handler for Count {
 ///     async fn handle(&self, _: Request) -> Result<Reply, BoxError> {
-///         Ok(Reply::text(format!("{}\n", self.0.fetch_add(1, Ordering::Relaxed) + 1)))
+///         let count = self.0.fetch_add(1, Ordering::Relaxed) + 1;
+///         Ok(Response::text(format!("{count}\n")).into())
 ///     }
 /// }
 ///
@@ -56,7 +58,7 @@ use crate::web::{Failure, HandlerPorts, Request};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a handler of requests",
     label = "not a handler",
-    note = "a handler is an async function from a `Request` to what a `Reply` can be made of (text, bytes, a status, or a `Result` of one), or a struct that implements `Handler`"
+    note = "a handler is an async function from a `Request` to a `Response<()>` or what makes one (text, bytes, a status, or a `Result` of one), or a struct that implements `Handler`"
 )]
 pub trait Handler: 'static {
     /// Answers a request. If it does not read the body, the body is discarded.
@@ -77,7 +79,7 @@ where
 #[diagnostic::on_unimplemented(
     message = "no reply can be made of `{Self}`",
     label = "not a reply",
-    note = "a handler gives a `Reply`, text, bytes, a status, a status with one of these, or a `Result` of any of them"
+    note = "a handler returns a `Response<()>`, text, bytes, a status, a status with one of these, a `Reply`, or a `Result` of any of them"
 )]
 pub trait IntoReply {
     /// The reply, or the error.
@@ -127,14 +129,13 @@ async fn serve(io: &HandlerPorts, name: &str, handler: &impl Handler, request: R
     let served = async {
         let replied = handler.handle(request).await;
         let reply = replied.map_err(Broken::Content)?;
-        let (status, fields) = (reply.status, reply.fields);
+        let head = reply.head;
         match reply.content {
-            ReplyContent::Chunks(chunks) => {
-                let head = ResponseHead { status, fields };
-                responder.respond(head, chunks).await
-            }
+            ReplyContent::Body(body) => responder.begin(head, body).await,
+            ReplyContent::Chunks(chunks) => responder.respond(head, chunks).await,
             ReplyContent::Failure(explanation) => {
-                let failure = Failure::new(exchange, status, explanation);
+                let failure = Failure::new(exchange, head.status, explanation);
+                let fields = head.fields;
                 let failed = responder.fail(Failure { fields, ..failure }).await;
                 failed.map_err(|_| Broken::Unwanted)
             }

@@ -1,4 +1,4 @@
-//! The response of a handler.
+//! The reply of a handler.
 
 use std::borrow::Cow;
 
@@ -7,58 +7,41 @@ use futures_lite::Stream;
 use http::StatusCode;
 
 use super::{BoxError, Chunks};
-use crate::http::{Fields, InvalidField};
+use crate::http::{InvalidField, ResponseHead};
+use crate::web::{Body, Response};
 
-/// The response of a [`Handler`](super::Handler): a status, fields, and a body; or a failure, which
-/// the server's error component answers.
+/// The reply of a [`Handler`](super::Handler): a [`Response`], or one of the two replies that only
+/// a handler can give: a stream that the server reads, and a failure without its request.
+///
+/// Handlers seldom name this type: they return a [`Response`] or what makes one.
 ///
 /// # Examples
 ///
 /// ```
+/// use futures_lite::stream;
 /// use http::StatusCode;
-/// use kamea_components::gateway::Reply;
+/// use kamea_components::gateway::{BoxError, Reply};
 ///
-/// let page = Reply::html("<h1>made</h1>").status(StatusCode::CREATED).field("Location", "/made");
-/// let text = Reply::from("hello\n");
-/// let status = Reply::from((StatusCode::ACCEPTED, "later\n"));
+/// let lines = stream::iter([Ok::<_, BoxError>("one\n"), Ok("two\n")]);
+/// let stream = Reply::stream(lines).with("Content-Type", "text/plain");
 /// let failure = Reply::failure(StatusCode::NOT_FOUND, "nobody of that name is here");
-/// # let _ = (page, text, status, failure);
+/// # let _ = (stream, failure);
 /// ```
 #[derive(Debug)]
 pub struct Reply {
-    pub(super) status: StatusCode,
-    pub(super) fields: Fields,
+    pub(super) head: ResponseHead,
     pub(super) content: ReplyContent,
 }
 
 #[derive(Debug)]
 pub(super) enum ReplyContent {
+    Body(Body),
     Chunks(Chunks),
     /// An explanation; the error component makes the page.
     Failure(Cow<'static, str>),
 }
 
 impl Reply {
-    /// A reply without a body.
-    #[must_use]
-    pub const fn new(status: StatusCode) -> Self {
-        Self {
-            status,
-            fields: Fields::new(),
-            content: ReplyContent::Chunks(Chunks::none()),
-        }
-    }
-
-    /// Plain text, in UTF-8.
-    pub fn text(text: impl Into<Bytes>) -> Self {
-        Self::typed("text/plain; charset=utf-8", text.into())
-    }
-
-    /// A page, in UTF-8. Escape all data from outside first.
-    pub fn html(page: impl Into<Bytes>) -> Self {
-        Self::typed("text/html; charset=utf-8", page.into())
-    }
-
     /// A streamed body. An error ends it: before the first chunk it becomes a 500, later the
     /// connection is cut.
     pub fn stream<B, E>(chunks: impl Stream<Item = Result<B, E>> + 'static) -> Self
@@ -66,44 +49,37 @@ impl Reply {
         B: Into<Bytes>,
         E: Into<BoxError>,
     {
-        Self::new(StatusCode::OK).content(Chunks::stream(chunks))
+        Self {
+            head: ResponseHead::new(StatusCode::OK),
+            content: ReplyContent::Chunks(Chunks::stream(chunks)),
+        }
     }
 
     /// A failure, for the error component: the peer gets a page, JSON or text, as it prefers.
     pub fn failure(status: StatusCode, explanation: impl Into<Cow<'static, str>>) -> Self {
         Self {
+            head: ResponseHead::new(status),
             content: ReplyContent::Failure(explanation.into()),
-            ..Self::new(status)
         }
     }
 
     /// Sets the status.
     #[must_use]
-    pub fn status(self, status: StatusCode) -> Self {
-        Self { status, ..self }
-    }
-
-    /// Sets the body.
-    #[must_use]
-    pub fn content(self, chunks: impl Into<Chunks>) -> Self {
-        Self {
-            content: ReplyContent::Chunks(chunks.into()),
-            ..self
-        }
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        self.head.status = status;
+        self
     }
 
     /// Adds a field that is a constant of the program.
     ///
     /// # Panics
     ///
-    /// If the field is invalid: use [`try_field`](Self::try_field) for any data from outside.
+    /// If the field is invalid: use [`try_with`](Self::try_with) for any data from outside.
     #[must_use]
     #[track_caller]
-    pub fn field(self, name: &str, value: impl AsRef<[u8]>) -> Self {
-        Self {
-            fields: self.fields.with(name, value),
-            ..self
-        }
+    pub fn with(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.head.fields = self.head.fields.with(name, value);
+        self
     }
 
     /// Adds a field.
@@ -111,50 +87,18 @@ impl Reply {
     /// # Errors
     ///
     /// [`InvalidField`], if the name is not a token or the value contains a line break.
-    pub fn try_field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, InvalidField> {
-        self.fields.push(name, value)?;
+    pub fn try_with(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, InvalidField> {
+        self.head.fields.push(name, value)?;
         Ok(self)
     }
-
-    fn typed(media_type: &str, content: Bytes) -> Self {
-        Self::new(StatusCode::OK)
-            .field("Content-Type", media_type)
-            .content(content)
-    }
 }
 
-impl From<StatusCode> for Reply {
-    fn from(status: StatusCode) -> Self {
-        Self::new(status)
-    }
-}
-
-impl From<&'static str> for Reply {
-    fn from(text: &'static str) -> Self {
-        Self::text(text)
-    }
-}
-
-impl From<String> for Reply {
-    fn from(text: String) -> Self {
-        Self::text(text)
-    }
-}
-
-impl From<Bytes> for Reply {
-    fn from(bytes: Bytes) -> Self {
-        Self::typed("application/octet-stream", bytes)
-    }
-}
-
-impl From<Vec<u8>> for Reply {
-    fn from(bytes: Vec<u8>) -> Self {
-        Bytes::from(bytes).into()
-    }
-}
-
-impl<R: Into<Reply>> From<(StatusCode, R)> for Reply {
-    fn from((status, reply): (StatusCode, R)) -> Self {
-        reply.into().status(status)
+impl<R: Into<Response<()>>> From<R> for Reply {
+    fn from(response: R) -> Self {
+        let Response { head, body, .. } = response.into();
+        Self {
+            head,
+            content: ReplyContent::Body(body),
+        }
     }
 }

@@ -117,12 +117,8 @@ impl<'a> Responder<'a> {
         match or(served, gone).await {
             Ok(()) | Err(Broken::Unwanted) => Ok(()),
             Err(Broken::Head(what)) => self.fault(format_args!("{name}: {what}")).await,
-            Err(Broken::Content(error)) => match error.downcast::<Incomplete>() {
-                Ok(cut) => {
-                    let exchange = self.exchange.closing();
-                    let failure = Failure::new(exchange, cut.status, cut.explanation);
-                    self.fail(failure).await
-                }
+            Err(Broken::Content(error)) => match failure_of(self.exchange, error) {
+                Ok(failure) => self.fail(failure).await,
                 Err(error) => self.fault(format_args!("{name}: {error}")).await,
             },
         }
@@ -142,17 +138,22 @@ impl<'a> Responder<'a> {
         self.io.responses.closed().await;
     }
 
-    async fn begin<E>(&self, head: ResponseHead, body: Body) -> Result<(), Broken<E>> {
+    /// Sends a response whose body is ready.
+    pub(super) async fn begin<E>(&self, head: ResponseHead, body: Body) -> Result<(), Broken<E>> {
         self.has_begun.set(true);
-        let exchange = self.exchange;
-        let response = Response {
-            exchange,
-            head,
-            body,
-        };
+        let response = Response::from(head).with_body(body).to(self.exchange);
         let sent = self.io.responses.send(response).await;
         sent.map_err(|_| Broken::Unwanted)
     }
+}
+
+/// The failure that the error of a program stands for, if it is not the program's own.
+fn failure_of(exchange: Exchange, error: BoxError) -> Result<Failure, BoxError> {
+    let error = match error.downcast::<Incomplete>() {
+        Ok(cut) => return Ok(Failure::incomplete(exchange, *cut)),
+        Err(error) => error,
+    };
+    error.downcast::<Failure>().map(|failure| *failure)
 }
 
 /// The part of the body that is available at once: a chunk, or a few bytes.

@@ -99,10 +99,7 @@ impl ResponseHead {
                 self.fields.remove(name);
             }
         }
-        for (name, value) in fields.iter() {
-            // The same field may be in both sets.
-            let _ = self.fields.push(name, value);
-        }
+        self.fields.extend(fields);
     }
 }
 

@@ -9,8 +9,8 @@ use http::StatusCode;
 use kamea::Component;
 use subtle::ConstantTimeEq as _;
 
-use crate::http::{Fields, RequestHead, ResponseHead};
-use crate::web::{Body, Failure, FilterPorts, Request, Response, is_loopback_name};
+use crate::http::{Fields, RequestHead};
+use crate::web::{Failure, FilterPorts, Request, Response, is_loopback_name};
 
 /// Who may use the inspector: clients that know the token. It is random, unless you set one.
 ///
@@ -126,18 +126,11 @@ impl Access {
         let name = cookie_name(&request.head);
         let token = BASE64_STANDARD.encode(&*self.token);
         let cookie = format!("{name}={token}; HttpOnly; SameSite=Strict; Path=/");
-        let fields = Fields::new()
+        let response = Response::new(StatusCode::SEE_OTHER)
             .with("Location", "/")
             .with("Set-Cookie", cookie)
             .with("Cache-Control", "no-store");
-        Response {
-            exchange: request.exchange,
-            head: ResponseHead {
-                status: StatusCode::SEE_OTHER,
-                fields,
-            },
-            body: Body::Empty,
-        }
+        request.respond(response)
     }
 
     /// Whether a request comes from an allowed origin.
@@ -238,7 +231,7 @@ impl Refusal {
 /// ```
 pub fn guard_inspector(access: Access) -> impl Component<FilterPorts> + Clone + Send + Sync {
     async move |io: &mut FilterPorts| {
-        while let Some(mut request) = io.requests.next().await {
+        while let Some(request) = io.requests.next().await {
             let refusal = match access.check(&request.head) {
                 Ok(Allowed::LogsIn) if request.head.target.path() == "/" => {
                     io.responses.send(access.log_in(&request)).await?;
@@ -250,19 +243,11 @@ pub fn guard_inspector(access: Access) -> impl Component<FilterPorts> + Clone + 
                 }
                 Err(refusal) => refusal,
             };
-            let failure = match request.discard_content().await {
-                Err(failure) => failure,
-                // The connection closes, so that its place is free for other clients.
-                Ok(()) => Failure {
-                    fields: refusal.fields(),
-                    ..Failure::new(
-                        request.exchange.closing(),
-                        refusal.status(),
-                        refusal.explanation(),
-                    )
-                },
-            };
-            io.failures.send(failure).await?;
+            // The connection closes, so that it does not count against other clients.
+            let exchange = request.exchange.closing();
+            let failure = Failure::new(exchange, refusal.status(), refusal.explanation());
+            let fields = refusal.fields();
+            io.refuse(request, Failure { fields, ..failure }).await?;
         }
         Ok(())
     }

@@ -129,5 +129,5 @@ fn reply(events: impl Stream<Item = String> + 'static) -> Reply {
         let line = or(events.next(), quiet).await?;
         Some((Ok::<_, Infallible>(line), events))
     });
-    Reply::stream(lines).field("Content-Type", "text/event-stream")
+    Reply::stream(lines).with("Content-Type", "text/event-stream")
 }

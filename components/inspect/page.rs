@@ -1,10 +1,10 @@
 //! The page: its parts are compiled into the program.
 
 use http::StatusCode;
-use http::header::CONTENT_TYPE;
 
 use crate::gateway::Reply;
 use crate::http::Fields;
+use crate::web::Response;
 
 const HTML: &str = "text/html; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
@@ -29,9 +29,7 @@ const PARTS: [(&str, &str, &str); 8] = [
 /// The part of the page that is at a path.
 pub(super) fn part(path: &str) -> Reply {
     match PARTS.iter().find(|(name, ..)| *name == path) {
-        Some((_, media_type, content)) => Reply::new(StatusCode::OK)
-            .field(CONTENT_TYPE.as_str(), media_type)
-            .content(*content),
+        Some((_, media_type, content)) => Response::typed(media_type, *content).into(),
         None => Reply::failure(StatusCode::NOT_FOUND, "the inspector has nothing here"),
     }
 }

@@ -10,7 +10,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use http::StatusCode;
 use http::method::InvalidMethod;
 use kamea::{Graph, GraphError, Scheduler, Workers};
 use tokio::sync::watch;
@@ -22,7 +21,7 @@ use super::topology::{Sketches, add_topologies};
 use crate::gateway::{Reply, serve_handler};
 use crate::net::bind;
 use crate::server::{Explanations, Listening, Site, StartError, WebServer};
-use crate::web::{Request, Route};
+use crate::web::{Request, Response, Route};
 
 /// The connection limits of the inspector: in total, and per address.
 const CONNECTIONS: usize = 64;
@@ -201,9 +200,7 @@ async fn show(workers: &Workers, path: &str) -> Reply {
         ),
         _ => return page::part(path),
     };
-    Reply::new(StatusCode::OK)
-        .field("Content-Type", media_type)
-        .content(text)
+    Response::typed(media_type, text).into()
 }
 
 /// A running inspector. Drop it to stop it.

@@ -102,11 +102,9 @@ fn add_spool(graph: &mut ConnectionGraph, name: &str) -> ResponseFilterPortsHand
 /// # Examples
 ///
 /// ```
-/// use http::StatusCode;
 /// use kamea::{Done, Scheduler};
-/// use kamea_components::http::{Fields, ResponseHead};
 /// use kamea_components::server::{Site, WebServer};
-/// use kamea_components::web::{Body, ErrorPorts, HandlerPorts, Response};
+/// use kamea_components::web::HandlerPorts;
 ///
 /// /// Answers every request with the number of bytes that came in it.
 /// async fn count_content(io: &mut HandlerPorts) -> Done {
@@ -117,9 +115,7 @@ fn add_spool(graph: &mut ConnectionGraph, name: &str) -> ResponseFilterPortsHand
 ///         {
 ///             bytes += chunk.len();
 ///         }
-///         let head = ResponseHead { status: StatusCode::OK, fields: Fields::new() };
-///         let body = Body::Bytes(format!("{bytes} bytes\n").into());
-///         io.responses.send(Response { exchange: request.exchange, head, body }).await?;
+///         io.responses.send(request.respond(format!("{bytes} bytes\n"))).await?;
 ///     }
 ///     Ok(())
 /// }

@@ -8,9 +8,9 @@ use http::StatusCode;
 use kamea::{Component, Done};
 use minijinja::{Environment, context};
 
-use super::errors::{ErrorPorts, error_response, page_response};
-use super::message::{Body, ErrorForm, Failure, Response};
-use crate::http::{Fields, ResponseHead};
+use super::errors::{ErrorPorts, error_response, respond};
+use super::message::{ErrorForm, Failure, Response};
+use crate::http::Fields;
 
 /// Pages for errors, by status: templates with the variables `{{ status }}`, `{{ reason }}` and `{{
 /// explanation }}`.
@@ -118,15 +118,8 @@ impl ErrorPages {
     fn redirected(&self, failure: &Failure) -> Option<Response> {
         let status = failure.status.as_u16();
         let redirect = self.redirects.iter().find(|rule| rule.status == status)?;
-        let head = ResponseHead {
-            status: StatusCode::FOUND,
-            fields: Fields::new().with("Location", &redirect.location),
-        };
-        Some(Response {
-            exchange: failure.exchange,
-            head,
-            body: Body::Empty,
-        })
+        let response = Response::new(StatusCode::FOUND).with("Location", &redirect.location);
+        Some(response.to(failure.exchange))
     }
 
     /// The page of a failure, if there is one for its status.
@@ -160,11 +153,9 @@ pub fn answer_errors_with(pages: ErrorPages) -> impl Component<ErrorPorts> + Clo
             };
             let response = match own {
                 Some(page) => {
-                    let Failure {
-                        exchange, status, ..
-                    } = failure;
+                    let (exchange, status) = (failure.exchange, failure.status);
                     log::debug!("{} | Handle Error {}", exchange.peer, status.as_u16());
-                    page_response(exchange, status, failure.fields, page)
+                    respond(failure, Response::html(page))
                 }
                 None => error_response(failure)?,
             };

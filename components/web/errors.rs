@@ -4,8 +4,7 @@ use askama::Template;
 use http::StatusCode;
 use kamea::{Component, Done, Inbox, Outbox, Ports};
 
-use super::message::{Body, ErrorForm, Exchange, Failure, Response};
-use crate::http::{Fields, ResponseHead};
+use super::message::{ErrorForm, Failure, Response};
 
 /// The ports of the error component: [`answer_errors`], or a user's own.
 #[derive(Debug, Ports)]
@@ -30,7 +29,8 @@ pub struct ErrorPorts {
 /// let errors = graph.add("errors", answer_errors());
 /// let (failures, mut responses) = (graph.feed(errors.failures), graph.take(errors.responses));
 /// let exchange = Exchange::new(0, "192.0.2.1:1234".parse()?);
-/// failures.try_send(Failure::new(exchange, StatusCode::NOT_FOUND, "there is nothing <here>")).unwrap();
+/// let failure = Failure::new(exchange, StatusCode::NOT_FOUND, "there is nothing <here>");
+/// failures.try_send(failure).unwrap();
 /// drop(failures);
 /// kamea::testing::block_on(graph.start()?)?;
 /// let response = responses.try_next().unwrap();
@@ -54,22 +54,17 @@ pub fn answer_errors() -> impl Component<ErrorPorts> + Clone {
 }
 
 pub(super) fn error_response(failure: Failure) -> Result<Response, askama::Error> {
-    let Failure {
-        exchange,
-        status,
-        explanation,
-        fields,
-    } = failure;
+    let (status, explanation) = (failure.status, &failure.explanation);
     let reason = status.canonical_reason().unwrap_or("Error");
-    let (media_type, text) = match exchange.error_form {
+    let response = match failure.exchange.error_form {
         ErrorForm::Page => {
             let page = ErrorPage {
                 status: status.as_u16(),
                 reason,
-                explanation: &explanation,
+                explanation,
                 drawing: drawing_of(status),
             };
-            ("text/html; charset=utf-8", page.render()?)
+            Response::html(page.render()?)
         }
         ErrorForm::Json => {
             let object = serde_json::json!({
@@ -77,41 +72,16 @@ pub(super) fn error_response(failure: Failure) -> Result<Response, askama::Error
                 "reason": reason,
                 "explanation": explanation,
             });
-            ("application/json", format!("{object}\n"))
+            Response::typed("application/json", format!("{object}\n"))
         }
-        ErrorForm::Text => {
-            let line = format!("{} {reason}: {explanation}\n", status.as_u16());
-            ("text/plain; charset=utf-8", line)
-        }
+        ErrorForm::Text => Response::text(format!("{} {reason}: {explanation}\n", status.as_u16())),
     };
-    Ok(told(exchange, status, fields, media_type, text))
+    Ok(respond(failure, response))
 }
 
-/// Returns a page as the answer to a failure with these fields.
-pub(super) fn page_response(
-    exchange: Exchange,
-    status: StatusCode,
-    fields: Fields,
-    page: String,
-) -> Response {
-    told(exchange, status, fields, "text/html; charset=utf-8", page)
-}
-
-fn told(
-    exchange: Exchange,
-    status: StatusCode,
-    fields: Fields,
-    media_type: &str,
-    text: String,
-) -> Response {
-    let fields = fields
-        .with("Content-Type", media_type)
-        .with("Vary", "Accept");
-    Response {
-        exchange,
-        head: ResponseHead { status, fields },
-        body: Body::Bytes(text.into()),
-    }
+/// The response to a failure, in the form that the peer prefers.
+pub(super) fn respond(failure: Failure, response: Response<()>) -> Response {
+    failure.respond(response).with("Vary", "Accept")
 }
 
 /// The page; its text is escaped by the template engine.

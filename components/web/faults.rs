@@ -21,13 +21,8 @@ pub fn answer_faults(peer: SocketAddr) -> impl Component<FaultPorts> {
         while io.faults.next().await.is_some() {
             let exchange = Exchange::new(Exchange::DUE, peer).closing();
             let explanation = "a component of the server has failed";
-            io.failures
-                .send(Failure::new(
-                    exchange,
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    explanation,
-                ))
-                .await?;
+            let failure = Failure::new(exchange, StatusCode::INTERNAL_SERVER_ERROR, explanation);
+            io.failures.send(failure).await?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Filters: components that see every request, or every response.
 
-use kamea::{Component, Inbox, Outbox, Ports};
+use kamea::{Component, Done, Inbox, Outbox, Ports};
 
 use super::message::{Failure, Request, Response};
 use crate::http::Fields;
@@ -14,19 +14,17 @@ use crate::http::Fields;
 /// use http::StatusCode;
 /// use kamea::Done;
 /// use kamea_components::server::{Site, WebServer};
-/// use kamea_components::web::{Failure, FilterPorts};
+/// use kamea_components::web::FilterPorts;
 ///
-/// /// Nobody gets at the drafts.
+/// /// Refuses requests for drafts.
 /// async fn guard_drafts(io: &mut FilterPorts) -> Done {
-///     while let Some(mut request) = io.requests.next().await {
+///     while let Some(request) = io.requests.next().await {
 ///         let path = request.head.target.decoded_path();
 ///         if !path.is_ok_and(|path| path.starts_with(b"/drafts/")) {
 ///             io.passed.send(request).await?;
-///         } else if let Err(failure) = request.discard_content().await {
-///             io.failures.send(failure).await?;
 ///         } else {
-///             let failure = Failure::new(request.exchange, StatusCode::FORBIDDEN, "these are not finished");
-///             io.failures.send(failure).await?;
+///             let failure = request.refuse(StatusCode::FORBIDDEN, "these are not finished");
+///             io.refuse(request, failure).await?;
 ///         }
 ///     }
 ///     Ok(())
@@ -45,6 +43,19 @@ pub struct FilterPorts {
     pub responses: Outbox<Response>,
     /// The requests that fail.
     pub failures: Outbox<Failure>,
+}
+
+impl FilterPorts {
+    /// Refuses a request: discards its body, and reports the failure. If the body is invalid, that
+    /// is reported instead.
+    ///
+    /// # Errors
+    ///
+    /// If the connection has ended.
+    pub async fn refuse(&self, mut request: Request, failure: Failure) -> Done {
+        let failure = request.discard_and_fail(failure).await;
+        Ok(self.failures.send(failure).await?)
+    }
 }
 
 /// The ports of a filter of responses. It stands before the encoder, and passes responses on,

@@ -537,10 +537,8 @@ impl<G: Future<Output = ()>, Gone: Fn() -> G> Parser<'_, Gone> {
             Present::None => {
                 let exchange = Exchange::new(self.next, self.peer).closing();
                 self.next += 1;
-                self.io
-                    .failures
-                    .send(Failure::new(exchange, status, explanation))
-                    .await?;
+                let failure = Failure::new(exchange, status, explanation);
+                self.io.failures.send(failure).await?;
             }
         }
         self.end(Finish::Linger).await

@@ -13,7 +13,6 @@ use kamea::{Component, Inbox, Outbox, Ports};
 
 use super::message::{Exchange, Failure};
 use super::parse::{Notice, Written};
-use crate::http::Fields;
 use crate::net::Finish;
 
 /// The ports of [`refuse_requests`].
@@ -31,15 +30,9 @@ pub struct RefusePorts {
 pub fn refuse_requests(peer: SocketAddr) -> impl Component<RefusePorts> {
     async move |io: &mut RefusePorts| {
         let exchange = Exchange::new(0, peer).closing();
-        let failure = Failure {
-            fields: Fields::new().with("Retry-After", "1"),
-            ..Failure::new(
-                exchange,
-                StatusCode::SERVICE_UNAVAILABLE,
-                "there are too many connections; try again in a moment",
-            )
-        };
-        io.failures.send(failure).await?;
+        let explanation = "there are too many connections; try again in a moment";
+        let failure = Failure::new(exchange, StatusCode::SERVICE_UNAVAILABLE, explanation);
+        io.failures.send(failure.with("Retry-After", "1")).await?;
         let ends = Notice::EndsBefore {
             number: 1,
             finish: Finish::Linger,

@@ -8,8 +8,8 @@ use kamea::{Component, Done, End, Inbox, Outbox, Outboxes, Ports};
 use memchr::memmem::Finder;
 use wildmatch::WildMatch;
 
-use super::message::{Body, Failure, Request, Response};
-use crate::http::{Fields, RequestHead, ResponseHead, Target};
+use super::message::{Failure, Request, Response};
+use crate::http::{RequestHead, Target};
 
 /// The ports of [`route_requests`].
 #[derive(Debug, Ports)]
@@ -281,11 +281,8 @@ pub fn route_requests(routes: Vec<Route>) -> impl Component<RoutePorts> + Clone 
 /// The component that serves these requests has failed.
 async fn serverless(io: &RoutePorts, request: Request) -> Done {
     let exchange = request.exchange.closing();
-    let failure = Failure::new(
-        exchange,
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "what serves this has failed",
-    );
+    let explanation = "what serves this has failed";
+    let failure = Failure::new(exchange, StatusCode::INTERNAL_SERVER_ERROR, explanation);
     Ok(io.failures.send(failure).await?)
 }
 
@@ -296,15 +293,7 @@ async fn answer_options(io: &RoutePorts, mut request: Request, routes: &[Route])
     }
     log::debug!("{} | Handle Options", request.exchange.peer);
     let allowed = allowed(routes, &request.head);
-    let head = ResponseHead {
-        status: StatusCode::NO_CONTENT,
-        fields: Fields::new().with("Allow", allowed),
-    };
-    let response = Response {
-        exchange: request.exchange,
-        head,
-        body: Body::Empty,
-    };
+    let response = request.respond(Response::empty().with("Allow", allowed));
     Ok(io.responses.send(response).await?)
 }
 
@@ -322,29 +311,16 @@ fn allowed(routes: &[Route], head: &RequestHead) -> String {
 }
 
 async fn refuse(io: &RoutePorts, mut request: Request, routes: &[Route]) -> Result<(), End> {
-    if let Err(failure) = request.discard_content().await {
-        return Ok(io.failures.send(failure).await?);
-    }
     let method = request.method();
     let is_elsewhere = || routes.iter().any(|route| route.methods.contains(method));
     let failure = if KNOWN.contains(&method.as_str()) || is_elsewhere() {
-        let fields = Fields::new().with("Allow", allowed(routes, &request.head));
         let explanation = format!("{method} is not for this resource");
-        Failure {
-            fields,
-            ..Failure::new(
-                request.exchange,
-                StatusCode::METHOD_NOT_ALLOWED,
-                explanation,
-            )
-        }
+        let failure = request.refuse(StatusCode::METHOD_NOT_ALLOWED, explanation);
+        failure.with("Allow", allowed(routes, &request.head))
     } else {
-        Failure::new(
-            request.exchange,
-            StatusCode::NOT_IMPLEMENTED,
-            "nobody here knows this method",
-        )
+        request.refuse(StatusCode::NOT_IMPLEMENTED, "nobody here knows this method")
     };
+    let failure = request.discard_and_fail(failure).await;
     Ok(io.failures.send(failure).await?)
 }
 

@@ -1,10 +1,10 @@
 //! TRACE (RFC 9110 section 9.3.8): shows the request as it arrives.
 
-use http::{StatusCode, Version};
+use http::Version;
 use kamea::Component;
 
-use super::message::{Body, HandlerPorts, Request, Response};
-use crate::http::{Fields, ResponseHead, is_secret};
+use super::message::{HandlerPorts, Request, Response};
+use crate::http::is_secret;
 
 /// Answers TRACE with the request itself, as `message/http`, without fields that may contain
 /// secrets.
@@ -23,24 +23,10 @@ use crate::http::{Fields, ResponseHead, is_secret};
 /// ```
 pub fn answer_trace() -> impl Component<HandlerPorts> + Clone + Send + Sync {
     async |io: &mut HandlerPorts| {
-        while let Some(mut request) = io.requests.next().await {
-            if let Err(failure) = request.discard_content().await {
-                io.failures.send(failure).await?;
-                continue;
-            }
+        while let Some(request) = io.next_without_content().await? {
             log::debug!("{} | Handle Trace", request.exchange.peer);
-            let head = ResponseHead {
-                status: StatusCode::OK,
-                fields: Fields::new().with("Content-Type", "message/http"),
-            };
-            let body = Body::Bytes(as_received(&request).into());
-            io.responses
-                .send(Response {
-                    exchange: request.exchange,
-                    head,
-                    body,
-                })
-                .await?;
+            let response = Response::typed("message/http", as_received(&request));
+            io.responses.send(request.respond(response)).await?;
         }
         Ok(())
     }

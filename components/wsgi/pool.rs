@@ -20,7 +20,6 @@ use kamea::time::now;
 use tokio::sync::Notify;
 
 use super::WsgiApplication;
-use crate::http::Fields;
 use crate::net::Others;
 use crate::web::{Content, Exchange, Failure, Incomplete, Response};
 use clients::Clients;
@@ -57,17 +56,13 @@ impl Job {
 
     /// Reports to its client that its body was incomplete: nothing can follow on the connection.
     pub(super) fn fail_cut_off(&self, cut: Incomplete) {
-        let exchange = self.exchange.closing();
-        self.conclude(Err(Failure::new(exchange, cut.status, cut.explanation)));
+        self.conclude(Err(Failure::incomplete(self.exchange, cut)));
     }
 
     /// Reports to its client that there is no capacity, and when to try again.
     fn refuse(&self, explanation: &'static str) {
-        let status = StatusCode::SERVICE_UNAVAILABLE;
-        self.conclude(Err(Failure {
-            fields: Fields::new().with("Retry-After", "1"),
-            ..Failure::new(self.exchange, status, explanation)
-        }));
+        let failure = Failure::new(self.exchange, StatusCode::SERVICE_UNAVAILABLE, explanation);
+        self.conclude(Err(failure.with("Retry-After", "1")));
     }
 
     /// Sends its result; returns whether anybody wants it.

@@ -81,5 +81,5 @@ fn frame(variables: &Variables, content: Option<Box<Content>>) -> (Bytes, Option
 /// The CGI variables of a request (PEP 3333, "environ Variables").
 fn variables(request: &Request, mount: &Mount) -> Result<Variables, Failure> {
     Variables::of(&request.head, &request.exchange, mount)
-        .map_err(|bad| Failure::new(request.exchange, StatusCode::BAD_REQUEST, bad.to_string()))
+        .map_err(|bad| request.refuse(StatusCode::BAD_REQUEST, bad.to_string()))
 }

@@ -2,9 +2,8 @@
 
 use http::StatusCode;
 use kamea::Done;
-use kamea_components::http::Fields;
 use kamea_components::server::{Site, WebServer};
-use kamea_components::web::{Failure, FilterPorts, Request};
+use kamea_components::web::{FilterPorts, Request};
 use kamea_recipes::{Outcome, serve};
 
 /// Whether a request may pass. The decoded path counts: `/%73ongs/` is `/songs/`.
@@ -15,16 +14,13 @@ fn is_allowed(request: &Request) -> bool {
 }
 
 async fn guard(io: &mut FilterPorts) -> Done {
-    while let Some(mut request) = io.requests.next().await {
+    while let Some(request) = io.requests.next().await {
         if is_allowed(&request) {
             io.passed.send(request).await?;
-        } else if let Err(failure) = request.discard_content().await {
-            io.failures.send(failure).await?;
         } else {
-            let status = StatusCode::UNAUTHORIZED;
-            let failure = Failure::new(request.exchange, status, "you have to know the word");
-            let fields = Fields::new().with("WWW-Authenticate", "Bearer realm=\"songs\"");
-            io.failures.send(Failure { fields, ..failure }).await?;
+            let failure = request.refuse(StatusCode::UNAUTHORIZED, "you have to know the word");
+            let failure = failure.with("WWW-Authenticate", "Bearer realm=\"songs\"");
+            io.refuse(request, failure).await?;
         }
     }
     Ok(())

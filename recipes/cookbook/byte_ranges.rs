@@ -5,9 +5,9 @@ use std::ops::Range;
 use bytes::Bytes;
 use http::StatusCode;
 use kamea::Done;
-use kamea_components::http::{Fields, Ranges, ResponseHead, evaluate_range};
+use kamea_components::http::{Ranges, evaluate_range};
 use kamea_components::server::{Site, WebServer};
-use kamea_components::web::{Body, Failure, HandlerPorts, Request, Response, Route};
+use kamea_components::web::{Failure, HandlerPorts, Request, Response, Route};
 use kamea_recipes::{Outcome, serve};
 
 const LENGTH: u64 = 1 << 20;
@@ -19,45 +19,31 @@ fn digits(range: &Range<u64>) -> Bytes {
 }
 
 fn answer(request: &Request) -> Result<Response, Failure> {
-    let (exchange, head) = (request.exchange, &request.head);
-    let fields = Fields::new()
-        .with("Content-Type", "text/plain")
-        .with("ETag", ETAG);
+    let head = &request.head;
     let etag = Some(ETAG.as_bytes());
-    let (status, fields, range) =
-        match evaluate_range(&head.method, &head.fields, LENGTH, etag, None) {
-            Ranges::Parts(parts) if parts.len() == 1 => {
-                let range = parts[0].clone();
-                let value = format!("bytes {}-{}/{LENGTH}", range.start, range.end - 1);
-                (
-                    StatusCode::PARTIAL_CONTENT,
-                    fields.with("Content-Range", value),
-                    range,
-                )
-            }
-            Ranges::Unsatisfiable => {
-                let fields = Fields::new().with("Content-Range", format!("bytes */{LENGTH}"));
-                let status = StatusCode::RANGE_NOT_SATISFIABLE;
-                let failure = Failure::new(exchange, status, "there are not so many digits");
-                return Err(Failure { fields, ..failure });
-            }
-            // Several parts would need a boundary between them; the whole is also a valid answer.
-            _ => (StatusCode::OK, fields, 0..LENGTH),
-        };
-    let body = Body::Bytes(digits(&range));
-    Ok(Response {
-        exchange,
-        head: ResponseHead { status, fields },
-        body,
-    })
+    let part = match evaluate_range(&head.method, &head.fields, LENGTH, etag, None) {
+        Ranges::Parts(parts) if parts.len() == 1 => Some(parts[0].clone()),
+        Ranges::Unsatisfiable => {
+            let why = "there are not so many digits";
+            let failure = request.refuse(StatusCode::RANGE_NOT_SATISFIABLE, why);
+            return Err(failure.with("Content-Range", format!("bytes */{LENGTH}")));
+        }
+        // Several parts would need a boundary between them; the whole is also a valid answer.
+        _ => None,
+    };
+    let range = part.clone().unwrap_or(0..LENGTH);
+    let mut response = Response::typed("text/plain", digits(&range)).with("ETag", ETAG);
+    if let Some(part) = part {
+        let value = format!("bytes {}-{}/{LENGTH}", part.start, part.end - 1);
+        let partial = response.with_status(StatusCode::PARTIAL_CONTENT);
+        response = partial.with("Content-Range", value);
+    }
+    Ok(request.respond(response))
 }
 
 async fn serve_digits(io: &mut HandlerPorts) -> Done {
     while let Some(request) = io.requests.next().await {
-        match answer(&request) {
-            Ok(response) => io.responses.send(response).await?,
-            Err(failure) => io.failures.send(failure).await?,
-        }
+        io.answer(answer(&request)).await?;
     }
     Ok(())
 }

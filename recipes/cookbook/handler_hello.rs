@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use http::StatusCode;
 use kamea_components::gateway::{BoxError, Handler, Reply};
 use kamea_components::server::{Site, WebServer};
-use kamea_components::web::{Incomplete, Request, Route};
+use kamea_components::web::{Failure, Request, Response, Route};
 use kamea_recipes::{Outcome, serve};
 
 /// A function that reads its request.
-async fn shout(mut request: Request) -> Result<String, Incomplete> {
+async fn shout(mut request: Request) -> Result<String, Failure> {
     let content = request.read_content(64 * 1024).await?;
     Ok(String::from_utf8_lossy(&content).to_uppercase())
 }
@@ -21,7 +21,8 @@ struct Visits(AtomicU64);
 impl Handler for Visits {
     async fn handle(&self, _: Request) -> Result<Reply, BoxError> {
         let visits = self.0.fetch_add(1, Ordering::Relaxed) + 1;
-        Ok(Reply::html(format!("<p>visit {visits}</p>\n")).field("Cache-Control", "no-store"))
+        let page = Response::html(format!("<p>visit {visits}</p>\n"));
+        Ok(page.with("Cache-Control", "no-store").into())
     }
 }
 

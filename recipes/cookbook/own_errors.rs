@@ -2,9 +2,8 @@
 //! built-in one answers, and the log reports it.
 
 use kamea::{Done, End};
-use kamea_components::http::ResponseHead;
 use kamea_components::server::{Site, WebServer};
-use kamea_components::web::{Body, ErrorPorts, Response};
+use kamea_components::web::ErrorPorts;
 use kamea_recipes::{Outcome, serve};
 
 async fn say_it_in_verse(io: &mut ErrorPorts) -> Done {
@@ -14,18 +13,7 @@ async fn say_it_in_verse(io: &mut ErrorPorts) -> Done {
             405 => "Of many a method I have heard;\nfor this one here I have no word.\n",
             status => return Err(End::fault(format!("nothing rhymes with {status}"))),
         };
-        let head = ResponseHead {
-            status: failure.status,
-            fields: failure.fields.with("Content-Type", "text/plain"),
-        };
-        let body = Body::Bytes(verse.into());
-        io.responses
-            .send(Response {
-                exchange: failure.exchange,
-                head,
-                body,
-            })
-            .await?;
+        io.responses.send(failure.respond(verse)).await?;
     }
     Ok(())
 }

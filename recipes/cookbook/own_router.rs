@@ -1,11 +1,9 @@
 //! Your own router: every second reader gets a new front page, and each reader always gets the same
 //! one.
 
-use http::StatusCode;
 use kamea::{Component, Done};
-use kamea_components::http::{Fields, ResponseHead};
 use kamea_components::server::{Site, WebServer};
-use kamea_components::web::{Body, HandlerPorts, Response, Route, RoutePorts};
+use kamea_components::web::{HandlerPorts, Route, RoutePorts};
 use kamea_recipes::{Outcome, serve};
 
 /// Sends readers with an even number to the first route, and all other requests to the files.
@@ -28,19 +26,7 @@ async fn try_out(io: &mut RoutePorts) -> Done {
 fn always(text: &'static str) -> impl Component<HandlerPorts> + Clone + Send + Sync {
     async move |io: &mut HandlerPorts| {
         while let Some(request) = io.requests.next().await {
-            let fields = Fields::new().with("Content-Type", "text/plain");
-            let head = ResponseHead {
-                status: StatusCode::OK,
-                fields,
-            };
-            let body = Body::Bytes(text.into());
-            io.responses
-                .send(Response {
-                    exchange: request.exchange,
-                    head,
-                    body,
-                })
-                .await?;
+            io.responses.send(request.respond(text)).await?;
         }
         Ok(())
     }

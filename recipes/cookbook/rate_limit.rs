@@ -8,9 +8,8 @@ use std::time::{Duration, Instant};
 use http::StatusCode;
 use kamea::Component;
 use kamea::time::now;
-use kamea_components::http::Fields;
 use kamea_components::server::{Site, WebServer};
-use kamea_components::web::{Failure, FilterPorts};
+use kamea_components::web::FilterPorts;
 use kamea_recipes::{Outcome, serve};
 
 const BURST: u32 = 3;
@@ -36,16 +35,13 @@ impl Ledger {
 /// The clones of this component, one per connection, share a ledger.
 fn limit_rate(ledger: Ledger) -> impl Component<FilterPorts> + Clone + Send + Sync {
     async move |io: &mut FilterPorts| {
-        while let Some(mut request) = io.requests.next().await {
+        while let Some(request) = io.requests.next().await {
             if ledger.admit(request.exchange.peer.ip()) {
                 io.passed.send(request).await?;
-            } else if let Err(failure) = request.discard_content().await {
-                io.failures.send(failure).await?;
             } else {
-                let status = StatusCode::TOO_MANY_REQUESTS;
-                let failure = Failure::new(request.exchange, status, "take a breath");
-                let fields = Fields::new().with("Retry-After", PAUSE.as_secs().to_string());
-                io.failures.send(Failure { fields, ..failure }).await?;
+                let failure = request.refuse(StatusCode::TOO_MANY_REQUESTS, "take a breath");
+                let failure = failure.with("Retry-After", PAUSE.as_secs().to_string());
+                io.refuse(request, failure).await?;
             }
         }
         Ok(())

@@ -7,7 +7,7 @@ use futures_lite::stream;
 use kamea::time::sleep;
 use kamea_components::gateway::Reply;
 use kamea_components::server::{Site, WebServer};
-use kamea_components::web::{Request, Route};
+use kamea_components::web::{Request, Response, Route};
 use kamea_recipes::{Outcome, serve};
 
 const PAGE: &str = r#"<!DOCTYPE html>
@@ -33,12 +33,12 @@ async fn events(request: Request) -> Reply {
         Some((Ok::<_, Infallible>(event), id.checked_add(1)?))
     });
     Reply::stream(events)
-        .field("Content-Type", "text/event-stream")
-        .field("Cache-Control", "no-store")
+        .with("Content-Type", "text/event-stream")
+        .with("Cache-Control", "no-store")
 }
 
 fn main() -> Outcome {
-    let page = async |_: Request| Reply::html(PAGE);
+    let page = async |_: Request| Response::html(PAGE);
     let server = WebServer::new(Site::new("www"))
         .handle("events", Route::path("/events").method("GET")?, events)
         .handle("page", Route::path("/counting").method("GET")?, page);

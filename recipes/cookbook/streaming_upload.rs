@@ -3,32 +3,17 @@
 
 use std::hash::{DefaultHasher, Hasher};
 
-use http::StatusCode;
 use kamea::{Done, link};
-use kamea_components::http::{Chunk, Fields, ResponseHead};
+use kamea_components::http::Chunk;
 use kamea_components::server::{Site, WebServer};
-use kamea_components::web::{Body, Content, HandlerPorts, Response, Route};
+use kamea_components::web::{Content, HandlerPorts, Response, Route};
 use kamea_recipes::{Outcome, serve};
 
 async fn digest_uploads(io: &mut HandlerPorts) -> Done {
     while let Some(mut request) = io.requests.next().await {
         let (report, chunks) = link(4);
-        let fields = Fields::new().with("Content-Type", "text/plain");
-        let head = ResponseHead {
-            status: StatusCode::OK,
-            fields,
-        };
-        let body = Body::Stream {
-            chunks,
-            length: None,
-        };
-        io.responses
-            .send(Response {
-                exchange: request.exchange,
-                head,
-                body,
-            })
-            .await?;
+        let response = Response::stream(chunks).with("Content-Type", "text/plain");
+        io.responses.send(request.respond(response)).await?;
         if let Some(content) = request.content.take() {
             digest(*content, &report).await?;
         }

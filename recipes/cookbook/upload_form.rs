@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use http::StatusCode;
-use kamea_components::gateway::{Input, Reply};
+use kamea_components::gateway::Input;
 use kamea_components::server::{Site, WebServer};
-use kamea_components::web::{Request, Route};
+use kamea_components::web::{Failure, Request, Response, Route};
 use kamea_recipes::{Outcome, serve};
 use multer::{Constraints, Multipart, SizeLimit, parse_boundary};
 
@@ -38,28 +38,28 @@ async fn count_fields(mut form: Multipart<'_>) -> Result<String, multer::Error> 
     Ok(report)
 }
 
-async fn receive(request: Request) -> Reply {
+async fn receive(mut request: Request) -> Result<String, Failure> {
     let media_type = request.head.fields.get("content-type").unwrap_or_default();
     let Ok(boundary) = parse_boundary(String::from_utf8_lossy(media_type)) else {
-        let explanation = "what is wanted is a form, as multipart/form-data";
-        return Reply::failure(StatusCode::UNSUPPORTED_MEDIA_TYPE, explanation);
+        let explanation = "send a form, as multipart/form-data";
+        return Err(request.refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, explanation));
     };
-    let content = Input::from(request.content).into_stream();
+    let content = Input::from(request.content.take()).into_stream();
     let limits = Constraints::new().size_limit(SizeLimit::new().per_field(LARGEST));
-    match count_fields(Multipart::with_constraints(content, boundary, limits)).await {
-        Ok(report) => Reply::text(report),
-        Err(multer::Error::FieldSizeExceeded { .. }) => {
-            Reply::failure(StatusCode::PAYLOAD_TOO_LARGE, "a file is too large")
+    let counted = count_fields(Multipart::with_constraints(content, boundary, limits)).await;
+    counted.map_err(|error| match error {
+        multer::Error::FieldSizeExceeded { .. } => {
+            request.refuse(StatusCode::PAYLOAD_TOO_LARGE, "a file is too large")
         }
-        Err(error) => Reply::failure(StatusCode::BAD_REQUEST, error.to_string()),
-    }
+        error => request.refuse(StatusCode::BAD_REQUEST, error.to_string()),
+    })
 }
 
 fn main() -> Outcome {
     let mut site = Site::new("www");
     site.limits.body = 1 << 32;
     let route = || Route::path("/upload");
-    let form = async |_: Request| Reply::html(FORM);
+    let form = async |_: Request| Response::html(FORM);
     let server = WebServer::new(site)
         .handle("form", route().method("GET")?.method("HEAD")?, form)
         .handle("upload", route().method("POST")?, receive);

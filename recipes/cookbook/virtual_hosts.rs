@@ -1,28 +1,14 @@
 //! Virtual hosts: one server with a folder for each name, and a component for one more name.
 
-use http::StatusCode;
 use kamea::Done;
 use kamea_components::documents::FileOptions;
-use kamea_components::http::ResponseHead;
 use kamea_components::server::{Site, WebServer};
-use kamea_components::web::{Body, HandlerPorts, Response, Route};
+use kamea_components::web::{HandlerPorts, Route};
 use kamea_recipes::{Outcome, serve};
 
 async fn say_hello(io: &mut HandlerPorts) -> Done {
-    while let Some(mut request) = io.requests.next().await {
-        if let Err(failure) = request.discard_content().await {
-            io.failures.send(failure).await?;
-            continue;
-        }
-        let head = ResponseHead::new(StatusCode::OK);
-        let body = Body::Bytes("hello\n".into());
-        io.responses
-            .send(Response {
-                exchange: request.exchange,
-                head,
-                body,
-            })
-            .await?;
+    while let Some(request) = io.next_without_content().await? {
+        io.responses.send(request.respond("hello\n")).await?;
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use http::StatusCode;
 use kamea::time::{Timer, now, sleep};
 use kamea::{Done, End, Graph, Ports, compute, link, random, spawn, unblock};
 use kamea_components::file::FileSlice;
-use kamea_components::http::{Chunk, ResponseHead};
+use kamea_components::http::Chunk;
 use kamea_components::web::{Body, HandlerPorts, Piece, Request, Response};
 use rustix::fs::{MemfdFlags, memfd_create};
 
@@ -66,12 +66,7 @@ async fn answer(mut request: Request, io: &HandlerPorts) -> Result<Option<Respon
     let exchange = request.exchange;
     let received = match request.read_content(1000).await {
         Ok(content) => content.len(),
-        Err(cut) => {
-            let failure = kamea_components::web::Failure::new(
-                exchange.closing(),
-                cut.status,
-                cut.explanation,
-            );
+        Err(failure) => {
             io.failures.send(failure).await?;
             return Ok(None);
         }
@@ -101,12 +96,8 @@ async fn answer(mut request: Request, io: &HandlerPorts) -> Result<Option<Respon
         }
         _ => Body::Bytes(content),
     };
-    let head = ResponseHead::new(StatusCode::OK);
-    Ok(Some(Response {
-        exchange,
-        head,
-        body,
-    }))
+    let response = Response::new(StatusCode::OK).with_body(body);
+    Ok(Some(response.to(exchange)))
 }
 
 /// A file with these contents, in memory, so that the disk does not matter.

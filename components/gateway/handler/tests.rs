@@ -9,7 +9,7 @@ use http::StatusCode;
 
 use super::*;
 use crate::gateway::testing::serve;
-use crate::web::{Incomplete, Route};
+use crate::web::{Response, Route};
 
 fn get(target: &str) -> String {
     format!("GET {target} HTTP/1.1\r\nHost: a\r\nAccept: text/plain\r\nConnection: close\r\n\r\n")
@@ -23,7 +23,7 @@ async fn fail(_: Request) -> Result<Reply, std::io::Error> {
 fn replies_are_made_of_many_things() {
     let failure = |_: Request| async {
         let failure = Reply::failure(StatusCode::NOT_FOUND, "nobody is here");
-        failure.field("X-Field", "kept")
+        failure.with("X-Field", "kept")
     };
     let served = serve(|server| {
         let all = |path| Route::path(path);
@@ -42,12 +42,16 @@ fn replies_are_made_of_many_things() {
                 (StatusCode::CREATED, "made")
             })
             .handle("result", all("/result"), async |_: Request| {
-                Ok::<_, BoxError>(Reply::html("<p>").field("X-Field", "1"))
+                Ok::<_, BoxError>(Response::html("<p>").with("X-Field", "1"))
             })
             .handle("stream", all("/stream"), async |_: Request| {
                 Reply::stream(stream::iter([Ok::<_, BoxError>("a"), Ok("b")]))
             })
             .handle("failure", all("/failure"), failure)
+            .handle("refused", all("/refused"), async |request: Request| {
+                let failure = request.refuse(StatusCode::GONE, "it moved away");
+                Err::<StatusCode, _>(failure.with("X-Field", "kept"))
+            })
             .handle("fail", all("/fail"), fail)
     });
     let text = "Content-Type: text/plain; charset=utf-8\r\n";
@@ -61,6 +65,7 @@ fn replies_are_made_of_many_things() {
         ("/result", 200, "text/html; charset=utf-8\r\n", "<p>"),
         ("/stream", 200, "Content-Length: 2\r\n", "ab"),
         ("/failure", 404, "X-Field: kept\r\n", "nobody is here\n"),
+        ("/refused", 410, "X-Field: kept\r\n", "it moved away\n"),
         ("/fail", 500, "", "what serves this has failed\n"),
     ] {
         let response = served.ask(&get(path));
@@ -76,10 +81,32 @@ fn replies_are_made_of_many_things() {
     }
 }
 
+/// RFC 9110, 9.3.2: "The server SHOULD send the same header fields in response to a HEAD request as
+/// it would have sent if the request method had been GET."
+#[test]
+fn head_is_answered_with_the_fields_of_get() {
+    let served = serve(|server| {
+        let typed = async |_: Request| Response::typed("text/css", "p {}").with("X-Field", "1");
+        let text = async |_: Request| (StatusCode::CREATED, "made");
+        let server = server.handle("typed", Route::path("/typed"), typed);
+        server.handle("text", Route::path("/text"), text)
+    });
+    for path in ["/typed", "/text"] {
+        let got = served.ask(&get(path));
+        let (head, body) = got.split_once("\r\n\r\n").unwrap();
+        assert!(
+            !body.is_empty() && head.contains("Content-Length: 4"),
+            "{got}"
+        );
+        let asked = served.ask(&get(path).replace("GET", "HEAD"));
+        assert_eq!(asked, format!("{head}\r\n\r\n"));
+    }
+}
+
 #[test]
 fn content_that_is_too_much_or_breaks_off_has_a_status_of_its_own() {
     let echo =
-        async |mut request: Request| -> Result<Bytes, Incomplete> { request.read_content(3).await };
+        async |mut request: Request| -> Result<Bytes, Failure> { request.read_content(3).await };
     let served = serve(|server| server.handle("echo", Route::any_path(), echo));
     for (content, status) in [
         ("Content-Length: 3\r\n\r\nabc", 200),

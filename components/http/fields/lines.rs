@@ -129,19 +129,43 @@ impl Fields {
     pub fn push(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), InvalidField> {
         let value = trim(value.as_ref());
         check(name, value)?;
-        let length = name.len() + value.len() + 4;
+        self.append(&[name.as_bytes(), b": ", value, b"\r\n"]);
+        self.names.insert(name.as_bytes());
+        Ok(())
+    }
+
+    /// Adds all of these fields after the others.
+    ///
+    /// # Examples
+    /// ```
+    /// use kamea_components::http::Fields;
+    ///
+    /// let mut fields = Fields::new().with("Vary", "Accept");
+    /// fields.extend(&Fields::new().with("Vary", "Cookie"));
+    /// assert_eq!(fields.get_all("vary").collect::<Vec<_>>(), [&b"Accept"[..], b"Cookie"]);
+    /// ```
+    pub fn extend(&mut self, fields: &Self) {
+        if self.is_empty() {
+            *self = fields.clone();
+        } else if !fields.is_empty() {
+            self.append(&[&fields.lines]);
+            self.names.0 |= fields.names.0;
+        }
+    }
+
+    /// Adds valid lines, in parts, after the others.
+    fn append(&mut self, parts: &[&[u8]]) {
+        let length: usize = parts.iter().map(|part| part.len()).sum();
         let lines = std::mem::take(&mut self.lines);
         let mut lines = lines.try_into_mut().unwrap_or_else(|shared| {
             let mut own = BytesMut::with_capacity((shared.len() + length).max(128));
             own.extend_from_slice(&shared);
             own
         });
-        for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+        for part in parts {
             lines.extend_from_slice(part);
         }
         self.lines = lines.freeze();
-        self.names.insert(name.as_bytes());
-        Ok(())
     }
 
     /// Replaces all fields with this name by one, after the others.

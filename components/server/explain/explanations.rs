@@ -9,8 +9,8 @@ use kamea::{Receiver, Sender, link};
 use subtle::ConstantTimeEq as _;
 
 use super::explanation::Explanation;
-use crate::http::{Fields, RequestHead, ResponseHead};
-use crate::web::{Body, Request, Response, Route};
+use crate::http::RequestHead;
+use crate::web::{Request, Response, Route};
 
 /// The requests of a server to explain: those whose field `Kamea-Explain` has the
 /// [secret](Self::secret), and those that a caller [picks](Self::pick).
@@ -191,17 +191,11 @@ impl Asked {
             }
             Self::Client => {
                 let text = format!("{:#}\n", explanation.to_json());
-                let fields = Fields::new()
+                Response::new(StatusCode::OK)
                     .with("Content-Type", "application/json")
-                    .with("Cache-Control", "no-store");
-                Response {
-                    exchange: response.exchange,
-                    head: ResponseHead {
-                        status: StatusCode::OK,
-                        fields,
-                    },
-                    body: Body::Bytes(text.into()),
-                }
+                    .with("Cache-Control", "no-store")
+                    .with_body(text)
+                    .to(response.exchange)
             }
         }
     }

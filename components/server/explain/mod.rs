@@ -99,9 +99,8 @@ async fn explain(
     if !is_answered {
         let explanation = "what serves this has failed";
         let status = StatusCode::INTERNAL_SERVER_ERROR;
-        io.failures
-            .send(Failure::new(exchange, status, explanation))
-            .await?;
+        let failure = Failure::new(exchange, status, explanation);
+        io.failures.send(failure).await?;
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ use crate::web::{FilterPorts, HandlerPorts};
 async fn guard(io: &mut FilterPorts) -> Done {
     while let Some(request) = io.requests.next().await {
         if request.head.target.path().starts_with("/drafts/") {
-            let failure = Failure::new(request.exchange, StatusCode::FORBIDDEN, "not finished");
+            let failure = request.refuse(StatusCode::FORBIDDEN, "not finished");
             io.failures.send(failure).await?;
         } else {
             io.passed.send(request).await?;

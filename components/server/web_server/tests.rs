@@ -5,8 +5,6 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use super::*;
-use crate::http::{Fields, ResponseHead};
-use crate::web::{Body, Response};
 
 fn ask(address: SocketAddr, method: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
@@ -50,16 +48,7 @@ fn a_component_that_panics_costs_its_own_request() {
 /// A user's own error component.
 async fn say_sorry(io: &mut ErrorPorts) -> kamea::Done {
     while let Some(failure) = io.failures.next().await {
-        let head = ResponseHead {
-            status: failure.status,
-            fields: failure.fields,
-        };
-        let response = Response {
-            exchange: failure.exchange,
-            head,
-            body: Body::Bytes("sorry".into()),
-        };
-        io.responses.send(response).await?;
+        io.responses.send(failure.respond("sorry")).await?;
     }
     Ok(())
 }
@@ -70,16 +59,7 @@ fn every_part_can_be_replaced() {
     let server = WebServer::new(Site::new("."))
         .files(async |io: &mut HandlerPorts| {
             while let Some(request) = io.requests.next().await {
-                let head = ResponseHead {
-                    status: http::StatusCode::OK,
-                    fields: Fields::new(),
-                };
-                let response = Response {
-                    exchange: request.exchange,
-                    head,
-                    body: Body::Bytes("mine".into()),
-                };
-                io.responses.send(response).await?;
+                io.responses.send(request.respond("mine")).await?;
             }
             Ok(())
         })

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::StatusCode;
 use kamea::Component;
 
-use crate::web::{Failure, FilterPorts};
+use crate::web::FilterPorts;
 
 /// Answers only requests whose host is a name of this machine (`localhost`, a loopback address) or
 /// one of `names`, without ports and in lower case. Other requests get 421.
@@ -30,21 +30,18 @@ pub fn require_loopback_name(
 ) -> impl Component<FilterPorts> + Clone + Send + Sync {
     let names: Arc<[String]> = names.into_iter().collect();
     async move |io: &mut FilterPorts| {
-        while let Some(mut request) = io.requests.next().await {
+        while let Some(request) = io.requests.next().await {
             let authority = request.head.authority().unwrap_or_default();
             if is_loopback_name(authority) || is_among(&names, authority) {
                 io.passed.send(request).await?;
                 continue;
             }
-            let failure = match request.discard_content().await {
-                Err(failure) => failure,
-                Ok(()) => Failure::new(
-                    request.exchange,
-                    StatusCode::MISDIRECTED_REQUEST,
-                    "this server answers to the names of its own machine, such as localhost, and to those of --host",
-                ),
-            };
-            io.failures.send(failure).await?;
+            let failure = request.refuse(
+                StatusCode::MISDIRECTED_REQUEST,
+                "this server answers to the names of its own machine, such as localhost, and to \
+                 those of --host",
+            );
+            io.refuse(request, failure).await?;
         }
         Ok(())
     }

@@ -15,8 +15,7 @@ use kamea::{Component, compute};
 use percent_encoding::percent_decode_str;
 use subtle::ConstantTimeEq as _;
 
-use crate::http::Fields;
-use crate::web::{Failure, FilterPorts, Request};
+use crate::web::{FilterPorts, Request};
 
 /// How many verified passwords are cached: a hash takes tens of milliseconds to compute.
 const REMEMBERED: usize = 1024;
@@ -196,23 +195,16 @@ pub fn ask_for_password(users: Vec<User>) -> impl Component<FilterPorts> + Clone
         right: Mutex::default(),
     });
     async move |io: &mut FilterPorts| {
-        while let Some(mut request) = io.requests.next().await {
+        while let Some(request) = io.requests.next().await {
             if users.admits(&request).await {
                 io.passed.send(request).await?;
                 continue;
             }
-            let failure = match request.discard_content().await {
-                Err(failure) => failure,
-                Ok(()) => {
-                    let challenge = "Basic realm=\"kamea\", charset=\"UTF-8\"";
-                    let why = "this is for those who have a name and a password";
-                    Failure {
-                        fields: Fields::new().with("WWW-Authenticate", challenge),
-                        ..Failure::new(request.exchange, StatusCode::UNAUTHORIZED, why)
-                    }
-                }
-            };
-            io.failures.send(failure).await?;
+            let challenge = "Basic realm=\"kamea\", charset=\"UTF-8\"";
+            let why = "this is for those who have a name and a password";
+            let failure = request.refuse(StatusCode::UNAUTHORIZED, why);
+            let failure = failure.with("WWW-Authenticate", challenge);
+            io.refuse(request, failure).await?;
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use kamea::testing::block_on;
 use kamea::{Done, Graph, Ports, Sender, link};
 
 use super::*;
-use crate::http::{Fields, ResponseHead};
+use crate::http::Fields;
 use crate::net::{Accepted, Socket, write_bytes};
 
 /// The other ends of the encoder.
@@ -79,17 +79,8 @@ fn exchange(number: u64) -> Exchange {
 }
 
 fn response(exchange: Exchange, body: impl Into<Body>) -> Response {
-    Response {
-        exchange,
-        head: ResponseHead::new(StatusCode::OK),
-        body: body.into(),
-    }
-}
-
-impl From<&'static str> for Body {
-    fn from(text: &'static str) -> Self {
-        Self::Bytes(text.into())
-    }
+    let response = Response::new(StatusCode::OK);
+    response.with_body(body).to(exchange)
 }
 
 fn stream(length: Option<u64>) -> (Sender<Chunk>, Body) {

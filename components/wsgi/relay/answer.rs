@@ -63,11 +63,7 @@ fn complete(exchange: Exchange, answer: AnswerHead, mut data: Bytes) -> Response
             _ => Body::Bytes(data),
         }
     };
-    Response {
-        exchange,
-        head,
-        body,
-    }
+    Response::from(head).with_body(body).to(exchange)
 }
 
 /// Whether a response with this status has a body at all (RFC 9110 sections 15.3.5 and 15.4.5).

@@ -127,11 +127,8 @@ impl Download<'_, '_> {
         };
         self.left = length;
         self.chunks = Some(sender);
-        self.job.conclude(Ok(Response {
-            exchange,
-            head,
-            body,
-        })) && has_content
+        let response = Response::from(head).with_body(body).to(exchange);
+        self.job.conclude(Ok(response)) && has_content
     }
 
     /// Passes on a part of the body, up to the declared length; returns whether anybody wants it.

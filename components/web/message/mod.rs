@@ -1,0 +1,15 @@
+//! Requests, responses and failures, as the messages that the components of a server exchange.
+
+mod body;
+mod exchange;
+mod failure;
+mod handler_ports;
+mod request;
+mod response;
+
+pub use body::{Body, Piece};
+pub use exchange::{ErrorForm, Exchange};
+pub use failure::Failure;
+pub use handler_ports::{HandlerPorts, HandlerPortsHandles};
+pub use request::Request;
+pub use response::Response;
