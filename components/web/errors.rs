@@ -53,7 +53,13 @@ pub fn answer_errors() -> impl Component<ErrorPorts> + Clone {
     }
 }
 
-pub(super) fn error_response(failure: Failure) -> Result<Response, askama::Error> {
+/// Returns the answer to a failure, as [`answer_errors`] sends it.
+///
+/// # Errors
+///
+/// If the page cannot be rendered.
+pub fn error_response(mut failure: Failure) -> Result<Response, askama::Error> {
+    let members = failure.members.take();
     let (status, explanation) = (failure.status, &failure.explanation);
     let reason = status.canonical_reason().unwrap_or("Error");
     let response = match failure.exchange.error_form {
@@ -67,11 +73,14 @@ pub(super) fn error_response(failure: Failure) -> Result<Response, askama::Error
             Response::html(page.render()?)
         }
         ErrorForm::Json => {
-            let object = serde_json::json!({
+            let mut object = serde_json::json!({
                 "status": status.as_u16(),
                 "reason": reason,
                 "explanation": explanation,
             });
+            if let (Some(object), Some(members)) = (object.as_object_mut(), members) {
+                object.extend(*members);
+            }
             Response::typed("application/json", format!("{object}\n"))
         }
         ErrorForm::Text => Response::text(format!("{} {reason}: {explanation}\n", status.as_u16())),

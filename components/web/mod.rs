@@ -46,7 +46,7 @@ pub use content::{Content, ContentSender, Incomplete};
 pub use encode::{EncodePorts, EncodePortsHandles, encode_responses};
 pub use encoding::Encoding;
 pub use error_pages::{ErrorPages, ErrorRedirect, answer_errors_with};
-pub use errors::{ErrorPorts, ErrorPortsHandles, answer_errors};
+pub use errors::{ErrorPorts, ErrorPortsHandles, answer_errors, error_response};
 pub use faults::{FaultPorts, FaultPortsHandles, answer_faults};
 pub use filter::{
     FilterPorts, FilterPortsHandles, ResponseFilterPorts, ResponseFilterPortsHandles, add_fields,

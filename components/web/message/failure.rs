@@ -22,6 +22,8 @@ pub struct Failure {
     pub explanation: Cow<'static, str>,
     /// Header fields that the response must have, such as `Allow`.
     pub fields: Fields,
+    /// Further members of the object, for a peer that prefers JSON (RFC 9457 section 3.2).
+    pub members: Option<Box<serde_json::Map<String, serde_json::Value>>>,
 }
 
 impl Failure {
@@ -36,6 +38,7 @@ impl Failure {
             status,
             explanation: explanation.into(),
             fields: Fields::new(),
+            members: None,
         }
     }
 

@@ -1,0 +1,353 @@
+//! The application: its routes, its layers and its state, while it is put together.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::Method;
+
+use crate::handler::endpoint;
+use crate::layers::{AnyLayer, Layers, with_outer};
+use crate::routes::{Entry, Fallback, Table, join};
+use crate::{Answer, Argument, Handler, Layer, RouteError, TrailingSlash};
+
+/// How many bytes of a body are read into memory, unless the application says otherwise.
+const BODY_LIMIT: usize = 2 << 20;
+
+/// A web application: a table of routes and their handlers, with layers around them and a state.
+///
+/// # Examples
+///
+/// ```
+/// use kamea_app::{App, Call};
+///
+/// async fn greet(call: Call<String>) -> String {
+///     format!("Hello, {}!\n", call.params)
+/// }
+///
+/// let app = App::new()
+///     .get("/", async || "Hello, world!\n")
+///     .get("/hello/{name}", greet);
+/// # app.check().unwrap();
+/// ```
+#[must_use = "an application does nothing until it runs"]
+pub struct App<S = ()> {
+    state: Arc<S>,
+    entries: Vec<Entry>,
+    fallbacks: Vec<Fallback>,
+    /// Around the whole application, the innermost first.
+    layers: Vec<Arc<dyn AnyLayer>>,
+    slash: TrailingSlash,
+    body_limit: usize,
+}
+
+impl<S> fmt::Debug for App<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let routes = self.entries.iter().map(|entry| &entry.path);
+        f.debug_list().entries(routes).finish()
+    }
+}
+
+impl App {
+    /// An application without state.
+    pub fn new() -> Self {
+        Self::with_state(())
+    }
+}
+
+impl Default for App {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The methods with a function of their own.
+macro_rules! methods {
+    ($($(#[$doc:meta])* $name:ident $method:ident)*) => {$(
+        $(#[$doc])*
+        pub fn $name<A, H>(self, path: &str, handler: H) -> Self
+        where
+            H: Handler<A>,
+            H::Input: Argument<S>,
+            H::Output: Answer,
+        {
+            self.add(vec![Method::$method], path, handler)
+        }
+    )*};
+}
+
+impl<S: Send + Sync + 'static> App<S> {
+    /// An application with a state, which its handlers take as [`State`](crate::State).
+    pub fn with_state(state: S) -> Self {
+        Self {
+            state: Arc::new(state),
+            entries: Vec::new(),
+            fallbacks: Vec::new(),
+            layers: Vec::new(),
+            slash: TrailingSlash::default(),
+            body_limit: BODY_LIMIT,
+        }
+    }
+
+    methods! {
+        /// Answers GET at a path, and HEAD with it.
+        ///
+        /// `{name}` captures a segment, and `{*name}` the rest of the path. The most specific route
+        /// wins, in whatever order they are declared.
+        get GET
+        /// Answers POST at a path: see [`get`](Self::get).
+        post POST
+        /// Answers PUT at a path: see [`get`](Self::get).
+        put PUT
+        /// Answers PATCH at a path: see [`get`](Self::get).
+        patch PATCH
+        /// Answers DELETE at a path: see [`get`](Self::get).
+        delete DELETE
+        /// Answers OPTIONS at a path, instead of the application: see [`get`](Self::get).
+        options OPTIONS
+    }
+
+    /// Answers every method that no other route of the path answers.
+    pub fn any<A, H>(self, path: &str, handler: H) -> Self
+    where
+        H: Handler<A>,
+        H::Input: Argument<S>,
+        H::Output: Answer,
+    {
+        self.add(Vec::new(), path, handler)
+    }
+
+    /// Answers some methods at a path: any tokens (RFC 9110 section 9.1).
+    ///
+    /// # Panics
+    ///
+    /// If a method is not a token: it is a constant of the program.
+    #[track_caller]
+    pub fn route<A, H>(self, methods: &[&str], path: &str, handler: H) -> Self
+    where
+        H: Handler<A>,
+        H::Input: Argument<S>,
+        H::Output: Answer,
+    {
+        let methods = methods
+            .iter()
+            .map(|name| match Method::from_bytes(name.as_bytes()) {
+                Ok(method) => method,
+                Err(_) => panic!("`{name}` is not a method: it is not a token"),
+            });
+        self.add(methods.collect(), path, handler)
+    }
+
+    fn add<A, H>(mut self, methods: Vec<Method>, path: &str, handler: H) -> Self
+    where
+        H: Handler<A>,
+        H::Input: Argument<S>,
+        H::Output: Answer,
+    {
+        self.entries.push(Entry {
+            methods,
+            host: None,
+            path: path.to_owned(),
+            name: None,
+            endpoint: endpoint(handler, self.state.clone()),
+            layers: Layers::default(),
+        });
+        self
+    }
+
+    /// Names the route that was declared last, so that URLs for it can be made.
+    pub fn name(mut self, name: &str) -> Self {
+        if let Some(entry) = self.entries.last_mut() {
+            entry.name = Some(name.into());
+        }
+        self
+    }
+
+    /// Answers what no route matches, instead of the 404.
+    pub fn fallback<A, H>(mut self, handler: H) -> Self
+    where
+        H: Handler<A>,
+        H::Input: Argument<S>,
+        H::Output: Answer,
+    {
+        self.fallbacks.push(Fallback {
+            prefix: String::new(),
+            host: None,
+            endpoint: endpoint(handler, self.state.clone()),
+            layers: Layers::default(),
+        });
+        self
+    }
+
+    /// Adds the routes of another application below a prefix. Its layers are around its own routes
+    /// only, its fallback is for paths below the prefix, and its state stays its own.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea_app::App;
+    ///
+    /// let users = App::new().get("/", async || "all\n").get("/{id}", async || "one\n");
+    /// let app = App::new().nest("/users", users);
+    /// assert_eq!(app.routes().unwrap().len(), 2);
+    /// ```
+    pub fn nest<T: Send + Sync + 'static>(mut self, prefix: &str, inner: App<T>) -> Self {
+        let (entries, fallbacks) = inner.into_parts();
+        self.entries.extend(entries.into_iter().map(|entry| Entry {
+            path: join(prefix, &entry.path),
+            ..entry
+        }));
+        self.fallbacks.extend(fallbacks.into_iter().map(|fallback| {
+            Fallback {
+                prefix: join(prefix, &fallback.prefix)
+                    .trim_end_matches('/')
+                    .to_owned(),
+                ..fallback
+            }
+        }));
+        self
+    }
+
+    /// Adds the routes of another application for one host, with any port. They go before those of
+    /// any host.
+    pub fn host<T: Send + Sync + 'static>(mut self, host: &str, inner: App<T>) -> Self {
+        let host = Some(Arc::from(host.to_ascii_lowercase()));
+        let (entries, fallbacks) = inner.into_parts();
+        self.entries.extend(entries.into_iter().map(|entry| Entry {
+            host: entry.host.or_else(|| host.clone()),
+            ..entry
+        }));
+        self.fallbacks
+            .extend(fallbacks.into_iter().map(|fallback| Fallback {
+                host: fallback.host.or_else(|| host.clone()),
+                ..fallback
+            }));
+        self
+    }
+
+    /// Puts a layer around the whole application, outside of those that were added before.
+    pub fn layer(mut self, layer: impl Layer) -> Self {
+        self.layers.push(Arc::new(layer));
+        self
+    }
+
+    /// Sets what to do with a path that matches but for a slash at its end. The default is to
+    /// redirect.
+    pub fn trailing_slash(self, slash: TrailingSlash) -> Self {
+        Self { slash, ..self }
+    }
+
+    /// Sets how many bytes of a body are read into memory at most; beyond, the answer is 413. The
+    /// default is 2 MiB.
+    pub fn body_limit(self, bytes: usize) -> Self {
+        Self {
+            body_limit: bytes,
+            ..self
+        }
+    }
+
+    /// The routes, for another application: its layers are around each of them.
+    fn into_parts(self) -> (Vec<Entry>, Vec<Fallback>) {
+        let Self {
+            mut entries,
+            mut fallbacks,
+            layers,
+            ..
+        } = self;
+        for outer in &layers {
+            for layers in entries.iter_mut().map(|entry| &mut entry.layers) {
+                *layers = with_outer(layers, outer);
+            }
+            for layers in fallbacks.iter_mut().map(|fallback| &mut fallback.layers) {
+                *layers = with_outer(layers, outer);
+            }
+        }
+        (entries, fallbacks)
+    }
+
+    /// The table of routes.
+    pub(crate) fn table(&self) -> Result<Table, RouteError> {
+        Table::build(self.entries.clone(), self.fallbacks.clone(), self.slash)
+    }
+
+    pub(crate) fn outer_layers(&self) -> Layers {
+        self.layers.iter().rev().cloned().collect()
+    }
+
+    pub(crate) fn memory_limit(&self) -> usize {
+        self.body_limit
+    }
+
+    /// Checks the routes.
+    ///
+    /// # Errors
+    ///
+    /// [`RouteError`] names the routes that conflict, or the pattern that is invalid.
+    pub fn check(&self) -> Result<(), RouteError> {
+        self.table().map(drop)
+    }
+
+    /// Lists the routes, in the order of their declaration.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea_app::App;
+    ///
+    /// let app = App::new().get("/users/{id}", async || "one\n").name("user");
+    /// let lines: Vec<_> = app.routes()?.iter().map(ToString::to_string).collect();
+    /// assert_eq!(lines, ["GET, HEAD, OPTIONS    /users/{id}    user"]);
+    /// # Ok::<(), kamea_app::RouteError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check).
+    pub fn routes(&self) -> Result<Vec<Listed>, RouteError> {
+        let table = self.table()?;
+        let listed = table.resources.iter().map(|resource| Listed {
+            methods: match resource
+                .handlers
+                .iter()
+                .any(|handler| handler.method.is_none())
+            {
+                true => "any method".to_owned(),
+                false => resource.allow(),
+            },
+            pattern: resource.pattern.to_string(),
+            host: resource.host.as_deref().map(str::to_owned),
+            name: resource
+                .handlers
+                .iter()
+                .find_map(|handler| handler.name.as_deref().map(str::to_owned)),
+        });
+        Ok(listed.collect())
+    }
+}
+
+/// One line in the list of routes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Listed {
+    /// Its methods, as `Allow` names them.
+    pub methods: String,
+    /// The pattern of its path.
+    pub pattern: String,
+    /// Its host; `None`: any.
+    pub host: Option<String>,
+    /// Its name.
+    pub name: Option<String>,
+}
+
+impl fmt::Display for Listed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:<20}  ", self.methods)?;
+        if let Some(host) = &self.host {
+            write!(f, "{host}")?;
+        }
+        write!(f, "{}", self.pattern)?;
+        match &self.name {
+            Some(name) => write!(f, "    {name}"),
+            None => Ok(()),
+        }
+    }
+}

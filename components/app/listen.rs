@@ -1,0 +1,80 @@
+//! An application as a server of its own.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use kamea::Scheduler;
+use kamea_components::server::{Site, StartError, WebServer};
+use kamea_components::web::Route;
+
+use crate::{App, RouteError, answer_problems, serve_app};
+
+/// Why an application does not run.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum AppError {
+    /// Its routes conflict, or a pattern is invalid.
+    #[error(transparent)]
+    Routes(#[from] RouteError),
+    /// The address is no address.
+    #[error("{0} is not an address: an address is IP:PORT, such as 127.0.0.1:8000")]
+    Address(String),
+    /// The server cannot start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The system refused something.
+    #[error(transparent)]
+    System(#[from] io::Error),
+}
+
+/// The message: `main` prints its error in this form.
+impl std::fmt::Debug for AppError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+/// How long requests that are under way may take after ctrl-c.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+impl<S: Send + Sync + 'static> App<S> {
+    /// Puts the application into a web server: it answers every request, and its problems are
+    /// written as [`answer_problems`] does.
+    ///
+    /// # Errors
+    ///
+    /// [`RouteError`], if the routes conflict.
+    pub fn server(&self) -> Result<WebServer, RouteError> {
+        // The application is asked first, so no file of the folder is ever served.
+        let server = WebServer::new(Site::new("."));
+        let server = server.route("app", Route::any_path(), serve_app(self)?);
+        Ok(server.errors(answer_problems()))
+    }
+
+    /// Runs the application at an address until ctrl-c or SIGTERM. It prints where it listens.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError`] says why it cannot run.
+    pub fn run(self, address: &str) -> Result<(), AppError> {
+        let at: SocketAddr = address
+            .parse()
+            .map_err(|_| AppError::Address(address.to_owned()))?;
+        let scheduler = Scheduler::new();
+        let listening = self.server()?.run(&scheduler, &[at])?;
+        let addresses = listening.addresses().to_vec();
+        let mut said = Ok(());
+        let say = async {
+            said = addresses
+                .iter()
+                .try_for_each(|address| writeln!(io::stdout(), "Listening on http://{address}/"));
+            if said.is_ok() {
+                std::future::pending().await
+            }
+        };
+        let stopped = scheduler.until_ctrl_c_or(say, DEADLINE);
+        stopped.map_err(io::Error::other)?;
+        Ok(said?)
+    }
+}

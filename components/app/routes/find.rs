@@ -1,0 +1,172 @@
+//! Finds what answers a request.
+
+use std::sync::Arc;
+
+use http::Method;
+use kamea_components::http::RequestHead;
+
+use super::build::MethodHandler;
+use super::path::{captured, decode};
+use super::{Fallback, Resource, Table, TrailingSlash};
+
+/// What answers a request.
+pub(crate) enum Found<'t> {
+    /// This handler, with these captures.
+    Handler {
+        resource: &'t Resource,
+        handler: &'t MethodHandler,
+        captures: Vec<(Arc<str>, String)>,
+    },
+    /// The table itself: these methods are there, and OPTIONS asks for them.
+    Options { allow: String },
+    /// Nothing, for this method; these others are there.
+    NotAllowed { allow: String },
+    /// The path that has a route, but for the slash at its end.
+    Elsewhere(String),
+    /// No route.
+    Nothing(Option<&'t Fallback>),
+    /// The path is invalid.
+    Invalid(&'static str),
+}
+
+impl Table {
+    /// Finds what answers a request.
+    pub(crate) fn find(&self, head: &RequestHead) -> Found<'_> {
+        if head.target.is_asterisk() {
+            let allow = self.all_methods();
+            return Found::Options { allow };
+        }
+        let path = match decode(head.target.path()) {
+            Ok(path) => path,
+            Err(why) => return Found::Invalid(why),
+        };
+        let host = host(head);
+        if let Some((resource, captures)) = self.resource(&host, &path) {
+            return resource.select(&head.method, captures);
+        }
+        if self.slash != TrailingSlash::Strict && path.len() > 1 {
+            let other = toggled(&path);
+            if let Some((resource, captures)) = self.resource(&host, &other) {
+                return match self.slash {
+                    TrailingSlash::Ignore => resource.select(&head.method, captures),
+                    _ => Found::Elsewhere(location(head)),
+                };
+            }
+        }
+        let fallback = self.fallbacks.iter().find(|fallback| {
+            let rest = path.strip_prefix(fallback.prefix.as_str());
+            let is_for_host = fallback.host.as_deref().is_none_or(|own| own == host);
+            is_for_host && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        });
+        Found::Nothing(fallback)
+    }
+
+    /// The most specific resource of a path: of this host first, then of any.
+    fn resource(&self, host: &str, path: &str) -> Option<(&Resource, Vec<(Arc<str>, String)>)> {
+        let hosts = self.hosts.iter();
+        let hosts = hosts.filter(|(own, _)| own.as_deref().is_none_or(|own| own == host));
+        let matched = hosts
+            .filter_map(|(_, router)| router.at(path).ok())
+            .next()?;
+        let resource = &self.resources[*matched.value];
+        let values = matched.params.iter().map(|(_, value)| captured(value));
+        let captures = resource.captures.iter().cloned().zip(values).collect();
+        Some((resource, captures))
+    }
+
+    /// Every method of any route, for `OPTIONS *`.
+    fn all_methods(&self) -> String {
+        let mut names = Vec::new();
+        for resource in &self.resources {
+            resource.add_methods(&mut names);
+        }
+        allow(names)
+    }
+}
+
+impl Resource {
+    fn select(&self, method: &Method, captures: Vec<(Arc<str>, String)>) -> Found<'_> {
+        let of = |method: Option<&Method>| {
+            self.handlers
+                .iter()
+                .find(|handler| handler.method.as_ref() == method)
+        };
+        // HEAD is answered as GET; the encoder leaves the body out (RFC 9110 section 9.3.2).
+        let get = || of(Some(&Method::GET)).filter(|_| *method == Method::HEAD);
+        match of(Some(method)).or_else(get).or_else(|| of(None)) {
+            Some(handler) => Found::Handler {
+                resource: self,
+                handler,
+                captures,
+            },
+            None if *method == Method::OPTIONS => Found::Options {
+                allow: self.allow(),
+            },
+            None => Found::NotAllowed {
+                allow: self.allow(),
+            },
+        }
+    }
+
+    /// The value of `Allow` (RFC 9110 section 10.2.1).
+    pub(crate) fn allow(&self) -> String {
+        let mut names = Vec::new();
+        self.add_methods(&mut names);
+        allow(names)
+    }
+
+    fn add_methods<'r>(&'r self, names: &mut Vec<&'r str>) {
+        for method in self
+            .handlers
+            .iter()
+            .filter_map(|handler| handler.method.as_ref())
+        {
+            names.push(method.as_str());
+            if *method == Method::GET {
+                names.push("HEAD");
+            }
+        }
+    }
+}
+
+/// A list of methods, each once, with OPTIONS.
+fn allow(mut names: Vec<&str>) -> String {
+    names.push("OPTIONS");
+    let mut seen: Vec<&str> = Vec::new();
+    for name in names {
+        if !seen.contains(&name) {
+            seen.push(name);
+        }
+    }
+    seen.join(", ")
+}
+
+/// The host of a request, in lower case and without its port (RFC 9110 section 7.2).
+fn host(head: &RequestHead) -> String {
+    let authority = head.authority().unwrap_or_default();
+    let authority = String::from_utf8_lossy(authority);
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => &authority,
+    };
+    host.to_ascii_lowercase()
+}
+
+/// The path with a slash at its end, or without it.
+fn toggled(path: &str) -> String {
+    match path.strip_suffix('/') {
+        Some(path) => path.to_owned(),
+        None => format!("{path}/"),
+    }
+}
+
+/// The target with a slash at the end of its path, or without it. It never begins with two slashes:
+/// that would lead to another server (RFC 3986 section 4.2).
+fn location(head: &RequestHead) -> String {
+    let path = toggled(head.target.path());
+    let query = head
+        .target
+        .query()
+        .map_or(String::new(), |query| format!("?{query}"));
+    format!("/{}{query}", path.trim_start_matches('/'))
+}

@@ -1,0 +1,12 @@
+//! The table of routes: it finds the handler of a request, and knows every route.
+
+mod build;
+mod entry;
+mod find;
+mod path;
+
+pub use build::RouteError;
+pub(crate) use build::{Resource, Table};
+pub use entry::TrailingSlash;
+pub(crate) use entry::{Entry, Fallback, join};
+pub(crate) use find::Found;
