@@ -143,6 +143,10 @@ fn read_sources(folder: &Path, sources: &mut Vec<String>) {
         if ["contract", "tests", "testing"].contains(&name) {
             continue;
         }
+        // A package of its own, such as `components/session`, has tests of its own.
+        if path.join("Cargo.toml").exists() {
+            continue;
+        }
         if path.is_dir() {
             read_sources(&path, sources);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
