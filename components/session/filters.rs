@@ -3,7 +3,7 @@
 
 use http::StatusCode;
 use kamea::Component;
-use kamea_components::web::{Failure, Noted, Pending, RequestHalfPorts, ResponseHalfPorts};
+use kamea_components::web::{Noted, Pending, RequestHalfPorts, ResponseHalfPorts};
 
 use crate::{Session, Sessions};
 
@@ -37,10 +37,7 @@ pub fn load_sessions(
             if let Err(foreign) = sessions.options.origins.check(&request.head) {
                 let failure = match request.discard_content().await {
                     Err(failure) => failure,
-                    Ok(()) => {
-                        let (exchange, why) = (request.exchange, foreign.to_string());
-                        Failure::new(exchange, StatusCode::FORBIDDEN, why)
-                    }
+                    Ok(()) => request.refuse(StatusCode::FORBIDDEN, foreign.to_string()),
                 };
                 io.failures.send(failure).await?;
                 continue;
