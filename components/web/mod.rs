@@ -60,6 +60,7 @@ pub(crate) use parse::{WINDOW, parse_requests_until};
 pub use read_slice::read_slice;
 pub use record::{Record, RecordPorts, RecordPortsHandles, record_exchanges};
 pub use refuse::{RefusePorts, RefusePortsHandles, refuse_requests};
+pub(crate) use route::file_route;
 pub use route::{Route, RoutePorts, RoutePortsHandles, route_requests};
 pub use spool::spool_responses;
 pub(crate) use spool::spool_responses_until;

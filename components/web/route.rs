@@ -248,9 +248,15 @@ const KNOWN: [&str; 11] = [
     "UNLINK",
 ];
 
+/// The requests that go to `files` if no other route matches.
+pub(crate) fn file_route() -> Route {
+    Route::any_path().for_methods([Method::GET, Method::HEAD])
+}
+
 /// Sends each request to the first of `routes` that it matches, and other GET and HEAD requests to
 /// `files`. Answers OPTIONS (RFC 9110 section 9.3.7), and reports the rest as failures.
 pub fn route_requests(routes: Vec<Route>) -> impl Component<RoutePorts> + Clone {
+    let files = file_route();
     async move |io: &mut RoutePorts| {
         while let Some(request) = io.requests.next().await {
             let method = request.method();
@@ -259,7 +265,7 @@ pub fn route_requests(routes: Vec<Route>) -> impl Component<RoutePorts> + Clone 
                 .position(|route| route.matches(&request.head))
                 .and_then(|branch| io.routes.get(branch));
             let outbox = match own {
-                None if *method == Method::GET || *method == Method::HEAD => Some(&io.files),
+                None if files.matches(&request.head) => Some(&io.files),
                 own => own,
             };
             match outbox {

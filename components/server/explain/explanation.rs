@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use super::Rules;
 use super::stamp::{Hop, What};
 use crate::http::RequestHead;
 use crate::web::{Body, Exchange, Piece, Request, Response, Route};
@@ -106,12 +107,8 @@ impl Account {
         self.hops.push(hop);
     }
 
-    /// `routes` are those of the router.
-    pub(super) fn explain(
-        self,
-        response: &Response,
-        routes: Option<&[(String, Route)]>,
-    ) -> Explanation {
+    /// `rules` are those of the routers.
+    pub(super) fn explain(self, response: &Response, rules: &Rules) -> Explanation {
         let (mut hops, mut before, mut has_answer, mut has_failed) =
             (Vec::new(), self.began, false, false);
         for Hop { link, what, at } in self.hops {
@@ -126,11 +123,9 @@ impl Account {
             };
             has_failed |= matches!(what, What::Failure(..));
             has_answer |= matches!(what, What::Response(_));
-            let is_router = matches!(&component[..], "router" | "redirects");
+            let routes = rules.get(&component);
             hops.push(ExplainedHop {
-                rules: routes
-                    .filter(|_| is_router)
-                    .map_or(Vec::new(), |routes| tried(routes, &self.request)),
+                rules: routes.map_or(Vec::new(), |routes| tried(routes, &self.request)),
                 took: at.saturating_duration_since(before),
                 component,
                 from: link.from,

@@ -14,6 +14,7 @@ mod explanation;
 mod explanations;
 mod stamp;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_lite::future::{or, try_zip};
@@ -29,6 +30,10 @@ use super::connection::Opened;
 use crate::web::{Exchange, Failure, FilterPorts, Request, Response, Route};
 use explanation::Account;
 use stamp::{Hop, Stamped, stamp};
+
+/// The rules of the built-in routers, by the name of the router: each is a route, under the name of
+/// the component that it leads to.
+pub(super) type Rules = BTreeMap<String, Arc<[(String, Route)]>>;
 
 /// A request to explain, on its path through the graph that is made for it.
 #[derive(Debug)]
@@ -105,39 +110,25 @@ async fn explain(
     Ok(())
 }
 
-/// Adds the beginning of the line, which stands for the parser.
-pub(super) fn add_beginning(graph: &mut Graph<PerSeed<Opened>>) -> kamea::OutboxHandle<Request> {
-    let parser = graph.add_seeded("parser", |opened: &mut Opened| {
-        let mut request = opened
-            .errand
-            .as_mut()
-            .and_then(|errand| errand.request.take());
-        async move |io: &mut Source<Request>| {
-            if let Some(request) = request.take() {
-                io.outbox.send(request).await?;
-            }
-            Ok(())
+/// The beginning of the line, which stands for the parser: it sends the request to explain.
+pub(super) fn send_request(opened: &mut Opened) -> impl Component<Source<Request>> + use<> {
+    let errand = opened.errand.as_mut();
+    let mut request = errand.and_then(|errand| errand.request.take());
+    async move |io: &mut Source<Request>| {
+        if let Some(request) = request.take() {
+            io.outbox.send(request).await?;
         }
-    });
-    parser.outbox
+        Ok(())
+    }
 }
 
-/// Adds the end of the line, which stands for the encoder, and a stamp to every link before it.
-/// `routes` are those of the router, if it is the built-in one.
-pub(super) fn add_end(
-    graph: &mut Graph<PerSeed<Opened>>,
-    wire: impl FnOnce(&mut Graph<PerSeed<Opened>>, kamea::InboxHandle<Response>),
-    routes: Option<Arc<[(String, Route)]>>,
-) {
-    let encoder = graph.add_seeded("encoder", move |opened: &mut Opened| {
-        tell(opened.errand.take(), routes.clone())
-    });
-    wire(graph, encoder.responses);
+/// Adds a stamp to every link before the end of the line.
+pub(super) fn add_stamps(graph: &mut Graph<PerSeed<Opened>>, to: kamea::InboxHandle<Hop>) {
     let mut hops = Vec::new();
     put_stamps::<Request>(graph, &mut hops);
     put_stamps::<Failure>(graph, &mut hops);
     put_stamps::<Response>(graph, &mut hops);
-    graph.merge(hops, encoder.hops);
+    graph.merge(hops, to);
 }
 
 fn put_stamps<T: Stamped>(
@@ -154,19 +145,17 @@ fn put_stamps<T: Stamped>(
 
 /// The ports of [`tell`].
 #[derive(Debug, Ports)]
-struct TellPorts {
+pub(super) struct TellPorts {
     /// The result of the request.
-    responses: Inbox<Response>,
+    pub(super) responses: Inbox<Response>,
     /// The hops.
-    hops: Inbox<Hop>,
+    pub(super) hops: Inbox<Hop>,
 }
 
-/// Returns the response, or the explanation instead of it.
-fn tell(
-    errand: Option<Errand>,
-    routes: Option<Arc<[(String, Route)]>>,
-) -> impl Component<TellPorts> {
-    let mut errand = errand;
+/// The end of the line, which stands for the encoder: returns the response, or the explanation
+/// instead of it.
+pub(super) fn tell(opened: &mut Opened, rules: Rules) -> impl Component<TellPorts> + use<> {
+    let mut errand = opened.errand.take();
     async move |io: &mut TellPorts| {
         let Some(mut errand) = errand.take() else {
             return Ok(());
@@ -190,7 +179,7 @@ fn tell(
                         (errand.account.take(), errand.asked.take())
                     {
                         let response = due(response, account.exchange());
-                        let explanation = account.explain(&response, routes.as_deref());
+                        let explanation = account.explain(&response, &rules);
                         let told = asked.tell(explanation, response);
                         errand.told.send(told).await?;
                     }

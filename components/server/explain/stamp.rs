@@ -22,7 +22,7 @@ pub(super) struct StampPorts<T: Message> {
 
 /// A message that went through a link.
 #[derive(Debug)]
-pub(super) struct Hop {
+pub(in crate::server) struct Hop {
     pub(super) link: LinkEnds,
     pub(super) what: What,
     pub(super) at: Instant,

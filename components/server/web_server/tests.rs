@@ -7,13 +7,17 @@ use std::time::Duration;
 use super::*;
 
 fn ask(address: SocketAddr, method: &str) -> String {
+    ask_for(address, method, "/")
+}
+
+fn ask_for(address: SocketAddr, method: &str, path: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream
         .set_read_timeout(Some(Duration::from_secs(10)))
         .unwrap();
     write!(
         stream,
-        "{method} / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
+        "{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
     )
     .unwrap();
     let mut response = String::new();
@@ -42,6 +46,28 @@ fn a_component_that_panics_costs_its_own_request() {
             "{response}"
         );
         assert!(ask(listening.addresses()[0], "GET").starts_with("HTTP/1.1 200 "));
+    }
+}
+
+/// A component of the server that is named like this ends the connection with it.
+#[test]
+fn the_name_of_a_users_component_does_not_decide_what_its_fault_costs() {
+    let scheduler = Scheduler::with_workers(1);
+    let server = WebServer::new(Site::new("."));
+    let server = ["choice", "fallback"]
+        .into_iter()
+        .fold(server, |server, name| {
+            let route = Route::path(&format!("/{name}"));
+            server.route(name, route, async |io: &mut HandlerPorts| {
+                let request = io.requests.next().await;
+                panic!("on purpose, with {request:?}");
+            })
+        });
+    let any = "127.0.0.1:0".parse().unwrap();
+    let listening = server.run(&scheduler, &[any]).unwrap();
+    for path in ["/choice", "/fallback"] {
+        let response = ask_for(listening.addresses()[0], "GET", path);
+        assert!(response.starts_with("HTTP/1.1 500 "), "{path}: {response}");
     }
 }
 

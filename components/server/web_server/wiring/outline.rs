@@ -1,0 +1,62 @@
+//! The graph of a connection while it is wired.
+
+use std::collections::BTreeMap;
+
+use kamea::{Component, Graph, OutboxHandle, Policy, Ports};
+
+use super::ConnectionGraph;
+use crate::server::connection::Opened;
+use crate::server::explain::Rules;
+use crate::web::{Failure, Notice, Response, ResponseFilterPortsHandles};
+
+/// The graph of a connection while it is wired, with the open outboxes that lead to the error
+/// component and to the encoder.
+pub(super) struct Outline {
+    pub(super) graph: ConnectionGraph,
+    pub(super) failures: Vec<OutboxHandle<Failure>>,
+    pub(super) responses: Vec<OutboxHandle<Response>>,
+    /// The second halves of the filters around the handlers, in the order of the first halves.
+    pub(super) halves: Vec<ResponseFilterPortsHandles>,
+    /// Only to the encoder.
+    pub(super) notices: Vec<OutboxHandle<Notice>>,
+    /// The rules of the built-in routers.
+    pub(super) rules: Rules,
+    policies: BTreeMap<String, Policy>,
+}
+
+impl Outline {
+    pub(super) fn new(name: &str) -> Self {
+        Self {
+            graph: Graph::template(name),
+            failures: Vec::new(),
+            responses: Vec::new(),
+            halves: Vec::new(),
+            notices: Vec::new(),
+            rules: Rules::new(),
+            policies: BTreeMap::new(),
+        }
+    }
+
+    /// Adds a component of the server, and says what its fault means: without it no answer is
+    /// possible ([`Policy::Stop`]), or only the request that it serves fails
+    /// ([`Policy::CarryOn`]). The latter is also what the fault of a user's component means.
+    pub(super) fn add<P: Ports, C: Component<P>>(
+        &mut self,
+        name: &str,
+        on_fault: Policy,
+        make: impl Fn(&mut Opened) -> C + Send + Sync + 'static,
+    ) -> P::Handles {
+        self.policies.insert(name.to_owned(), on_fault);
+        self.graph.add_seeded(name, make)
+    }
+
+    /// Returns the graph, supervised.
+    pub(super) fn into_graph(mut self) -> ConnectionGraph {
+        let policies = self.policies;
+        self.graph.supervise(move |fault| {
+            let policy = policies.get(fault.component()).copied();
+            policy.unwrap_or(Policy::CarryOn)
+        });
+        self.graph
+    }
+}
