@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use kamea_benches::http::body;
 
-use crate::load::{self, Ask, Manner};
+use crate::load::{self, Ask, Reuse};
 use crate::requests::UNIT;
 use crate::server::{Kind, Server};
 use crate::table::{Figure, Row, Target};
@@ -55,12 +55,12 @@ pub(crate) fn hello(setting: &Setting) -> Result<Vec<Row>, Error> {
     let servers: Vec<_> = KINDS.into_iter().map(start).collect::<Result<_, _>>()?;
     for server in &servers {
         check_greeting(server)?;
-        load::run(server, &HELLO, Manner::KeepAlive, 1)?;
+        load::run(server, &HELLO, Reuse::KeepAlive, 1)?;
     }
     for _ in 0..setting.rounds {
         for ((server, rate), cost) in servers.iter().zip(&mut rates).zip(&mut costs) {
             let before = server.cpu_us()?;
-            let load = load::run(server, &HELLO, Manner::KeepAlive, setting.seconds)?;
+            let load = load::run(server, &HELLO, Reuse::KeepAlive, setting.seconds)?;
             rate.rounds.push(load.per_second);
             cost.rounds
                 .push((server.cpu_us()? - before) / load.requests);
@@ -125,7 +125,7 @@ pub(crate) fn storm(setting: &Setting) -> Result<Vec<Row>, Error> {
             }
             let in_storm = thread::scope(|scope| {
                 let storm = scope.spawn(|| {
-                    let load = load::run(&server, &HELLO, Manner::KeepAlive, setting.seconds + 1);
+                    let load = load::run(&server, &HELLO, Reuse::KeepAlive, setting.seconds + 1);
                     load.map_err(|error| error.to_string())
                 });
                 thread::sleep(RISING);

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::path::Path;
 
-use crate::load::{Ask, Manner};
+use crate::load::{Ask, Reuse};
 use crate::requests::{UNIT, cpu_per_request};
 use crate::server::{Kind, Server};
 use crate::table::{Row, Target};
@@ -46,7 +46,7 @@ pub(crate) fn not_modified(setting: &Setting) -> Result<Vec<Row>, Error> {
     Ok(vec![Row {
         what: "304 for a 1 KiB file",
         unit: UNIT,
-        figures: cpu_per_request(setting, &contenders, Manner::KeepAlive)?,
+        figures: cpu_per_request(setting, &contenders, Reuse::KeepAlive)?,
         targets: vec![Target::MostOf(0.7, "nginx")],
     }])
 }
@@ -70,7 +70,7 @@ pub(crate) fn listing(setting: &Setting) -> Result<Vec<Row>, Error> {
     Ok(vec![Row {
         what: "a listing of 1,000 entries",
         unit: UNIT,
-        figures: cpu_per_request(setting, &contenders, Manner::KeepAlive)?,
+        figures: cpu_per_request(setting, &contenders, Reuse::KeepAlive)?,
         targets: vec![Target::MostOf(0.5, "nginx")],
     }])
 }
@@ -90,7 +90,7 @@ pub(crate) fn precompressed(setting: &Setting) -> Result<Vec<Row>, Error> {
     Ok(vec![Row {
         what: "1 KiB of a precompressed file",
         unit: UNIT,
-        figures: cpu_per_request(setting, &contenders, Manner::KeepAlive)?,
+        figures: cpu_per_request(setting, &contenders, Reuse::KeepAlive)?,
         targets: vec![Target::MostOf(1.03, "plain"), Target::MostOf(0.75, "nginx")],
     }])
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use kamea_benches::http::body;
 
-use crate::load::{self, Ask, Manner};
+use crate::load::{self, Ask, Reuse};
 use crate::server::{Kind, Server};
 use crate::table::{Figure, Row, Target};
 use crate::{Error, Setting};
@@ -28,12 +28,12 @@ pub(crate) fn idle(setting: &Setting) -> Result<Vec<Row>, Error> {
     for _ in 0..setting.rounds {
         for (index, kind) in kinds.into_iter().enumerate() {
             let server = Server::start(kind, &setting.data)?;
-            load::run(&server, &Ask::SMALL, Manner::KeepAlive, 1)?;
-            let alone = load::run(&server, &Ask::SMALL, Manner::KeepAlive, setting.seconds)?;
+            load::run(&server, &Ask::SMALL, Reuse::KeepAlive, 1)?;
+            let alone = load::run(&server, &Ask::SMALL, Reuse::KeepAlive, setting.seconds)?;
             let before = settled(&server)?;
             let connections = open(&server)?;
             let growth = settled(&server)? - before;
-            let beside = load::run(&server, &Ask::SMALL, Manner::KeepAlive, setting.seconds)?;
+            let beside = load::run(&server, &Ask::SMALL, Reuse::KeepAlive, setting.seconds)?;
             check_open(&connections)?;
             memory[index]
                 .rounds

@@ -8,7 +8,7 @@ use crate::server::Server;
 
 /// How requests use connections.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Manner {
+pub(crate) enum Reuse {
     /// One after another on each connection.
     KeepAlive,
     /// Sixteen at a time on each connection.
@@ -17,7 +17,7 @@ pub(crate) enum Manner {
     Close,
 }
 
-impl Manner {
+impl Reuse {
     fn script(self) -> Option<PathBuf> {
         let name = match self {
             Self::KeepAlive => return None,
@@ -55,14 +55,14 @@ impl Ask {
 }
 
 /// Sends requests for this many seconds.
-pub(crate) fn run(server: &Server, ask: &Ask, manner: Manner, seconds: u32) -> Result<Load, Error> {
+pub(crate) fn run(server: &Server, ask: &Ask, reuse: Reuse, seconds: u32) -> Result<Load, Error> {
     let mut command = Command::new("wrk");
     let connections = format!("-c{}", ask.connections);
     command.args(["-t1", &connections, &format!("-d{seconds}s")]);
     if let Some(field) = &ask.field {
         command.args(["-H", field]);
     }
-    if let Some(script) = manner.script() {
+    if let Some(script) = reuse.script() {
         command.arg("-s").arg(script);
     }
     let output = command
@@ -72,7 +72,7 @@ pub(crate) fn run(server: &Server, ask: &Ask, manner: Manner, seconds: u32) -> R
     if !output.status.success() {
         return Err(format!("wrk: {}", String::from_utf8_lossy(&output.stderr)).into());
     }
-    parse(&text).map_err(|error| format!("{} under {manner:?}: {error}", server.kind.name()).into())
+    parse(&text).map_err(|error| format!("{} under {reuse:?}: {error}", server.kind.name()).into())
 }
 
 fn parse(text: &str) -> Result<Load, Error> {

@@ -1,6 +1,6 @@
 //! The rows of CPU per request: a file of 1 KiB, requested in three ways.
 
-use crate::load::{self, Ask, Manner};
+use crate::load::{self, Ask, Reuse};
 use crate::server::{Kind, Server};
 use crate::table::{Figure, Row, Target};
 use crate::{Error, Setting};
@@ -10,20 +10,20 @@ pub(crate) const UNIT: &str = "us of CPU per request";
 /// One request after another on each connection.
 pub(crate) fn keep_alive(setting: &Setting) -> Result<Vec<Row>, Error> {
     let targets = vec![Target::MostOf(1.2, "floor"), Target::MostOf(0.75, "nginx")];
-    let figures = measure(setting, Manner::KeepAlive, false)?;
+    let figures = measure(setting, Reuse::KeepAlive, false)?;
     Ok(vec![row("1 KiB file, keep-alive", figures, targets)])
 }
 
 /// Sixteen requests at a time.
 pub(crate) fn pipelined(setting: &Setting) -> Result<Vec<Row>, Error> {
-    let figures = measure(setting, Manner::Pipelined, false)?;
+    let figures = measure(setting, Reuse::Pipelined, false)?;
     let targets = vec![Target::MostOf(1.0, "hyper")];
     Ok(vec![row("1 KiB file, 16 pipelined", figures, targets)])
 }
 
 /// A new connection for each request.
 pub(crate) fn close(setting: &Setting) -> Result<Vec<Row>, Error> {
-    let figures = measure(setting, Manner::Close, true)?;
+    let figures = measure(setting, Reuse::Close, true)?;
     let targets = vec![Target::MostOf(1.0, "nginx")];
     Ok(vec![row("1 KiB file, a connection each", figures, targets)])
 }
@@ -38,29 +38,29 @@ fn row(what: &'static str, figures: Vec<Figure>, targets: Vec<Target>) -> Row {
 }
 
 /// All servers serve the small file.
-fn measure(setting: &Setting, manner: Manner, close: bool) -> Result<Vec<Figure>, Error> {
+fn measure(setting: &Setting, reuse: Reuse, close: bool) -> Result<Vec<Figure>, Error> {
     let kinds = [Kind::Kamea, Kind::Floor { close }, Kind::Hyper, Kind::Nginx];
     let contenders = kinds.map(|kind| (kind.name(), kind, Ask::SMALL));
-    cpu_per_request(setting, &contenders, manner)
+    cpu_per_request(setting, &contenders, reuse)
 }
 
 /// All servers run at once and take turns, so that disturbances of the machine affect them alike.
 pub(crate) fn cpu_per_request(
     setting: &Setting,
     contenders: &[(&'static str, Kind, Ask)],
-    manner: Manner,
+    reuse: Reuse,
 ) -> Result<Vec<Figure>, Error> {
     let start = |(_, kind, _): &(_, Kind, _)| Server::start(*kind, &setting.data);
     let servers: Vec<_> = contenders.iter().map(start).collect::<Result<_, _>>()?;
     for (server, (_, _, ask)) in servers.iter().zip(contenders) {
-        load::run(server, ask, manner, 1)?;
+        load::run(server, ask, reuse, 1)?;
     }
     let names = contenders.iter().map(|(name, ..)| Figure::new(name));
     let mut figures: Vec<_> = names.collect();
     for _ in 0..setting.rounds {
         for ((server, (_, _, ask)), figure) in servers.iter().zip(contenders).zip(&mut figures) {
             let before = server.cpu_us()?;
-            let load = load::run(server, ask, manner, setting.seconds)?;
+            let load = load::run(server, ask, reuse, setting.seconds)?;
             figure
                 .rounds
                 .push((server.cpu_us()? - before) / load.requests);

@@ -2,36 +2,36 @@
 
 use std::process::Command;
 
-use crate::load::{self, Ask, Manner};
+use crate::load::{self, Ask, Reuse};
 use crate::server::{Kind, Server, program};
 use crate::table::{Figure, Row, Target};
 use crate::{Error, Setting, process};
 
 /// CPU time of the client for each request, user and system.
 pub(crate) fn thor(setting: &Setting) -> Result<Vec<Row>, Error> {
-    let row = |what, manner| -> Result<Row, Error> {
+    let row = |what, reuse| -> Result<Row, Error> {
         Ok(Row {
             what,
             unit: "us of the client's CPU per request",
-            figures: measure(setting, manner)?,
+            figures: measure(setting, reuse)?,
             targets: vec![Target::MostOf(1.5, "wrk")],
         })
     };
     Ok(vec![
-        row("load, 64 connections", Manner::KeepAlive)?,
-        row("load, 64 connections, 16 pipelined", Manner::Pipelined)?,
+        row("load, 64 connections", Reuse::KeepAlive)?,
+        row("load, 64 connections, 16 pipelined", Reuse::Pipelined)?,
     ])
 }
 
-fn measure(setting: &Setting, manner: Manner) -> Result<Vec<Figure>, Error> {
+fn measure(setting: &Setting, reuse: Reuse) -> Result<Vec<Figure>, Error> {
     let server = Server::start(Kind::Floor { close: false }, &setting.data)?;
     let mut figures = vec![Figure::new("Kamea"), Figure::new("wrk")];
     for _ in 0..setting.rounds {
         let by_wrk = || {
-            let load = load::run(&server, &Ask::SMALL, manner, setting.seconds)?;
+            let load = load::run(&server, &Ask::SMALL, reuse, setting.seconds)?;
             Ok(load.requests)
         };
-        let by_thor = || by_thor(&server, manner, setting.seconds);
+        let by_thor = || by_thor(&server, reuse, setting.seconds);
         figures[0].rounds.push(cpu_per_request(by_thor)?);
         figures[1].rounds.push(cpu_per_request(by_wrk)?);
     }
@@ -45,11 +45,11 @@ fn cpu_per_request(make: impl FnOnce() -> Result<f64, Error>) -> Result<f64, Err
     Ok((process::cpu_us(std::process::id())? - before) / requests)
 }
 
-fn by_thor(server: &Server, manner: Manner, seconds: u32) -> Result<f64, Error> {
+fn by_thor(server: &Server, reuse: Reuse, seconds: u32) -> Result<f64, Error> {
     let mut command = Command::new(program("thor")?);
     command.args(["-q", "-c", &Ask::SMALL.connections.to_string()]);
     command.args(["-d", &format!("{seconds}s")]);
-    if let Manner::Pipelined = manner {
+    if let Reuse::Pipelined = reuse {
         command.args(["--pipeline", "16"]);
     }
     let url = format!("http://{}{}", server.address, Ask::SMALL.path);

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::load::{self, Ask, Manner};
+use crate::load::{self, Ask, Reuse};
 use crate::python::{environment, make_environment};
 use crate::server::{Kind, Server};
 use crate::table::{Figure, Row, Target};
@@ -31,11 +31,11 @@ pub(crate) fn wsgi(setting: &Setting) -> Result<Vec<Row>, Error> {
     let servers: Vec<_> = kinds.iter().map(start).collect::<Result<_, _>>()?;
     let mut figures: Vec<_> = kinds.map(|kind| Figure::new(kind.name())).into();
     for server in &servers {
-        load::run(server, &Ask::SMALL, Manner::KeepAlive, 1)?;
+        load::run(server, &Ask::SMALL, Reuse::KeepAlive, 1)?;
     }
     for _ in 0..setting.rounds {
         for (server, figure) in servers.iter().zip(&mut figures) {
-            let load = load::run(server, &Ask::SMALL, Manner::KeepAlive, setting.seconds)?;
+            let load = load::run(server, &Ask::SMALL, Reuse::KeepAlive, setting.seconds)?;
             figure.rounds.push(load.per_second);
         }
     }

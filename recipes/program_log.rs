@@ -107,9 +107,9 @@ mod tests {
 
     /// Keeps the records that it gets.
     #[derive(Default)]
-    struct Kept(Mutex<Vec<String>>);
+    struct Collected(Mutex<Vec<String>>);
 
-    impl Log for Kept {
+    impl Log for Collected {
         fn enabled(&self, _: &Metadata<'_>) -> bool {
             true
         }
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_record_is_one_line_that_does_nothing_to_a_terminal() {
-        let log = Printable(Kept::default());
+        let log = Printable(Collected::default());
         for text in [
             "one\ntwo",
             "\r[forged]",

@@ -45,7 +45,7 @@ pub(super) enum Answer {
 
 /// The parameters of an answer.
 #[derive(Debug, Clone)]
-pub(super) struct Manner {
+pub(super) struct AnswerOptions {
     pub(super) exchange: Exchange,
     /// The program's name in the log.
     pub(super) name: String,
@@ -77,13 +77,13 @@ const NOT_FOUND: i32 = 127;
 /// declared. Any other is streamed: in chunks, or with the length that the program declared, and
 /// everything beyond it is dropped. If a program crashes, falls silent or writes less than it
 /// declared, the response has no end, so that the connection is cut.
-pub(super) fn answer(manner: Manner) -> impl Component<AnswerPorts> + Send {
+pub(super) fn answer(options: AnswerOptions) -> impl Component<AnswerPorts> + Send {
     async move |io: &mut AnswerPorts| {
         let mut answering = Answering {
             io,
-            manner: &manner,
+            options: &options,
         };
-        if manner.is_verbatim {
+        if options.is_verbatim {
             return answering.pass_verbatim().await;
         }
         match answering.header().await? {
@@ -101,7 +101,7 @@ pub(super) fn answer(manner: Manner) -> impl Component<AnswerPorts> + Send {
 
 struct Answering<'a> {
     io: &'a mut AnswerPorts,
-    manner: &'a Manner,
+    options: &'a AnswerOptions,
 }
 
 /// The result of waiting for a program.
@@ -113,7 +113,7 @@ enum Next {
 
 impl Answering<'_> {
     async fn next(&mut self) -> Next {
-        let silence = self.manner.silence;
+        let silence = self.options.silence;
         let bytes = async { self.io.output.next().await.map_or(Next::End, Next::Bytes) };
         let silent = async {
             sleep(silence).await;
@@ -125,7 +125,7 @@ impl Answering<'_> {
     /// The header, and the part of the document that arrived with it; or the status that says why
     /// there is no header.
     async fn header(&mut self) -> Result<ControlFlow<StatusCode, (Reply, Bytes)>, End> {
-        let mut decoder = ReplyDecoder::new(self.manner.largest_header);
+        let mut decoder = ReplyDecoder::new(self.options.largest_header);
         loop {
             let decoded = match self.next().await {
                 Next::Bytes(bytes) => decoder.feed(&bytes),
@@ -144,7 +144,7 @@ impl Answering<'_> {
             };
             match decoded {
                 Ok(Some(decoded)) => {
-                    let (peer, name) = (self.manner.exchange.peer, &self.manner.name);
+                    let (peer, name) = (self.options.exchange.peer, &self.options.name);
                     for remark in decoder.remarks() {
                         log::warn!("{peer} | {name}: {remark}");
                     }
@@ -165,7 +165,7 @@ impl Answering<'_> {
         if status.code() != Some(NOT_FOUND) {
             return String::new();
         }
-        let program = self.manner.name.clone();
+        let program = self.options.name.clone();
         let reason = unblock(move || carriage_return(Path::new(&program))).await;
         reason.map_or(String::new(), |reason| format!(": {reason}"))
     }
@@ -186,7 +186,7 @@ impl Answering<'_> {
             }
         };
         let has_none = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&head.status);
-        if has_none || self.manner.exchange.is_head {
+        if has_none || self.options.exchange.is_head {
             let body = if has_none {
                 Body::Empty
             } else {
@@ -342,24 +342,24 @@ impl Answering<'_> {
     async fn respond(&self, head: ResponseHead, body: Body) -> Done {
         let response = Response::from(head)
             .with_body(body)
-            .to(self.manner.exchange);
+            .to(self.options.exchange);
         Ok(self.io.answers.send(Answer::Response(response)).await?)
     }
 
     async fn fail(&self, status: StatusCode, explanation: &'static str) -> Done {
-        let failure = Failure::new(self.manner.exchange, status, explanation);
+        let failure = Failure::new(self.options.exchange, status, explanation);
         Ok(self.io.answers.send(Answer::Failure(failure)).await?)
     }
 
     fn complain_of_silence(&self) {
-        let seconds = self.manner.silence.as_secs_f64();
+        let seconds = self.options.silence.as_secs_f64();
         self.complain(format_args!(
             "it was killed: it wrote nothing for {seconds} s"
         ));
     }
 
     fn complain(&self, what: std::fmt::Arguments<'_>) {
-        let (peer, name) = (self.manner.exchange.peer, &self.manner.name);
+        let (peer, name) = (self.options.exchange.peer, &self.options.name);
         log::error!("{peer} | {name}: {what}");
     }
 }

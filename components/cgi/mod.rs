@@ -12,11 +12,11 @@
 
 mod answer;
 mod find;
+mod limiter;
 mod options;
 mod reply;
 mod run;
 mod serve;
-mod turnstile;
 
 pub use options::{CgiOptions, Chunked, Setting};
 #[doc(hidden)]

@@ -29,7 +29,7 @@ use crate::process::{Resource, UserIds};
 pub struct CgiOptions {
     /// How many programs may run at the same time.
     pub at_once: usize,
-    /// How many requests may wait for their turn; further ones get 503.
+    /// How many requests may wait; further ones get 503.
     pub waiting: usize,
     /// The time limit of a program without output. If it has not answered by then, the client gets
     /// 504; a response that has begun is cut.

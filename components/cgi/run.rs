@@ -9,7 +9,7 @@ use futures_lite::future::or;
 use http::StatusCode;
 use kamea::{Graph, GraphError, Sender};
 
-use super::answer::{Answer, Manner, answer};
+use super::answer::{Answer, AnswerOptions, answer};
 use super::find::Program;
 use super::options::{CgiOptions, Chunked};
 use crate::gateway::{Mount, Variables};
@@ -161,15 +161,15 @@ fn search_words(head: &RequestHead) -> Vec<std::ffi::OsString> {
 pub(super) async fn run(
     command: Command,
     input: Input,
-    manner: Manner,
+    options: AnswerOptions,
     mut tell: impl AsyncFnMut(Answer),
 ) -> Result<(), GraphError> {
-    let (exchange, name) = (manner.exchange, manner.name.clone());
+    let (exchange, name) = (options.exchange, options.name.clone());
     let mut graph = Graph::new("cgi");
     let script = graph.add("script", unix_process(command));
     let log = log_lines(format!("{} | {name}", exchange.peer), log::Level::Warn);
     let log = graph.add("log", log);
-    let answer = graph.add("answer", answer(manner));
+    let answer = graph.add("answer", answer(options));
     graph.link(script.stdout, answer.output);
     graph.link(script.status, answer.status);
     graph.link(script.stderr, log.inbox);

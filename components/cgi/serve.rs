@@ -8,11 +8,11 @@ use futures_lite::future::or;
 use http::{Method, StatusCode};
 use kamea::{Component, End, Inbox, Outbox, Ports};
 
-use super::answer::{Answer, Manner};
+use super::answer::{Answer, AnswerOptions};
 use super::find::{Program, Search, find};
+use super::limiter::Limiter;
 use super::options::CgiOptions;
 use super::run::{Input, command, run};
-use super::turnstile::Turnstile;
 use crate::documents::{Files, PROGRAM_FOLDER, Programs};
 use crate::gateway::Mount;
 use crate::http::{Fields, Target};
@@ -41,14 +41,14 @@ pub struct Cgi(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     options: CgiOptions,
-    turnstile: Turnstile,
+    limiter: Limiter,
 }
 
 impl Cgi {
     /// Creates the state for programs with these options.
     pub fn new(options: CgiOptions) -> Self {
-        let turnstile = Turnstile::new(options.at_once, options.waiting);
-        Self(Arc::new(Shared { options, turnstile }))
+        let limiter = Limiter::new(options.at_once, options.waiting);
+        Self(Arc::new(Shared { options, limiter }))
     }
 
     /// Whether bodies are buffered.
@@ -142,7 +142,7 @@ impl Serving<'_> {
     ) -> Result<Result<Option<Request>, Failure>, End> {
         let (exchange, options) = (request.exchange, &self.cgi.options);
         let is_streamed = !options.buffering || is_verbatim(&program);
-        // Before the turnstile: a client that sends slowly must not occupy a place.
+        // Before the limiter: a client that sends slowly must not hold a permit.
         let input = match Input::of(&mut request, options, is_streamed).await {
             Ok(input) => input,
             Err(failure) => return Ok(Err(failure)),
@@ -166,7 +166,7 @@ impl Serving<'_> {
         carried: &mut Fields,
     ) -> Result<Result<Option<Request>, Failure>, End> {
         let (exchange, options) = (request.exchange, &self.cgi.options);
-        let Ok(_place) = self.cgi.turnstile.enter(exchange.peer.ip()).await else {
+        let Ok(_permit) = self.cgi.limiter.acquire(exchange.peer.ip()).await else {
             log::warn!("{} | too many programs run already", exchange.peer);
             let status = StatusCode::SERVICE_UNAVAILABLE;
             if let Input::Piped(content) = input {
@@ -176,15 +176,15 @@ impl Serving<'_> {
             let failure = failure.with("Retry-After", RETRY_AFTER);
             return Ok(Err(request.discard_and_fail(failure).await));
         };
-        let manner = self.manner(exchange, &program);
-        log::debug!("{} | Handle CGI {}", exchange.peer, manner.name);
+        let answering = self.answer_options(exchange, &program);
+        log::debug!("{} | Handle CGI {}", exchange.peer, answering.name);
         let mount = match &mut self.mount {
             Some(mount) => mount,
             mount => mount.insert(mount_of(self.files, self.socket, options)?),
         };
         let command = command(&request, &program, &input, options, mount);
         let mut outcome = Ok(Ok(None));
-        run(command, input, manner, async |answer| {
+        run(command, input, answering, async |answer| {
             let sent = match answer {
                 Answer::Redirect(path, fields) => {
                     outcome = Ok(redirect(&request, path).map(Some));
@@ -207,10 +207,10 @@ impl Serving<'_> {
         outcome
     }
 
-    fn manner(&self, exchange: Exchange, program: &Program) -> Manner {
+    fn answer_options(&self, exchange: Exchange, program: &Program) -> AnswerOptions {
         let is_verbatim = is_verbatim(program);
         let options = &self.cgi.options;
-        Manner {
+        AnswerOptions {
             exchange: Exchange {
                 closes: exchange.closes || is_verbatim,
                 ..exchange

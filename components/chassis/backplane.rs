@@ -16,7 +16,7 @@ use std::task::Poll;
 
 use kamea::{Closed, Message, StopWish, is_stopping, note_dropped};
 
-use topic::{Found, Place, Topic};
+use topic::{Cursor, Found, Topic};
 
 /// The default number of messages that a topic keeps for subscribers that have not read them yet.
 const CAPACITY: usize = 64;
@@ -176,7 +176,7 @@ impl<T: Message> Backplane<T> {
         let name = topic.into();
         let topic = self.shared.topic(topic);
         Subscription {
-            place: topic.subscribe(self.slow),
+            cursor: topic.subscribe(self.slow),
             topic,
             name,
             batch: VecDeque::new(),
@@ -293,7 +293,7 @@ impl<T> Drop for Line<T> {
 #[derive(Debug)]
 pub struct Subscription<T> {
     topic: Arc<Topic<T>>,
-    place: Place,
+    cursor: Cursor,
     name: Arc<str>,
     /// Messages taken from the topic that have not been returned yet.
     batch: VecDeque<T>,
@@ -316,10 +316,10 @@ impl<T: Message + Clone> Subscription<T> {
 
     async fn take(&mut self, heeds_stop: bool) -> Option<T> {
         if self.batch.is_empty() {
-            let (place, batch) = (&mut self.place, &mut self.batch);
+            let (cursor, batch) = (&mut self.cursor, &mut self.batch);
             let found = poll_fn(|cx| {
-                let found = self.topic.poll_read(place, batch, cx);
-                let has_drained = || is_stopping() && self.topic.has_drained(place);
+                let found = self.topic.poll_read(cursor, batch, cx);
+                let has_drained = || is_stopping() && self.topic.has_drained(cursor);
                 match found {
                     Poll::Pending if heeds_stop && has_drained() => Poll::Ready(Found::End),
                     found => found,
@@ -352,8 +352,8 @@ impl<T> Drop for Subscription<T> {
     fn drop(&mut self) {
         // If the subscriber is being stopped, these messages were accepted, but nobody receives
         // them.
-        note_dropped(self.batch.len() as u64 + self.topic.unread(&self.place));
-        self.topic.unsubscribe(&self.place);
+        note_dropped(self.batch.len() as u64 + self.topic.unread(&self.cursor));
+        self.topic.unsubscribe(&self.cursor);
     }
 }
 

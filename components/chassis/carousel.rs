@@ -134,9 +134,9 @@ where
 {
     fn start(mut self, io: CarouselPorts<C, <P::Head as Head>::Message, P::Out>) -> Started {
         let mut left = VecDeque::new();
-        let turn = async move |io: &mut CarouselPorts<_, _, _>| {
+        let run = async move |io: &mut CarouselPorts<_, _, _>| {
             let first = std::mem::take(&mut self.requests_first);
-            turn(
+            run_parts(
                 io,
                 |config| Child::new((self.make)(config)),
                 first,
@@ -144,11 +144,11 @@ where
             )
             .await
         };
-        turn.start(io)
+        run.start(io)
     }
 }
 
-async fn turn<C: Message, A: Message, B: Message>(
+async fn run_parts<C: Message, A: Message, B: Message>(
     io: &mut CarouselPorts<C, A, B>,
     mut make: impl FnMut(C) -> Child<A, B>,
     requests_first: bool,

@@ -313,7 +313,7 @@ impl Run {
     }
 
     /// Polls the component once, and lets other tasks run.
-    pub(super) async fn turn(&mut self) -> Option<Result<(), Fault>> {
+    pub(super) async fn poll(&mut self) -> Option<Result<(), Fault>> {
         let polled = poll_fn(|cx| {
             Poll::Ready(match Pin::new(&mut self.flow).poll(cx) {
                 Poll::Ready(outcome) => Some(outcome),
@@ -332,7 +332,7 @@ impl Run {
         let deadline = now() + AGES;
         loop {
             step(self);
-            match self.turn().await {
+            match self.poll().await {
                 Some(Ok(())) => return,
                 Some(Err(fault)) => panic!("{}: {fault}", self.name),
                 None => assert!(now() < deadline, "{} does not end", self.name),

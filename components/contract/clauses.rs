@@ -74,7 +74,7 @@ pub(super) async fn is_held_up(bench: Bench) {
     let (mut sent, mut idle) = (0, 0);
     while idle < 50 {
         run.feed(TOO_MANY);
-        let outcome = run.turn().await;
+        let outcome = run.poll().await;
         let now_sent = run.feeds.iter().map(|feed| feed.sent()).sum();
         assert!(now_sent < TOO_MANY, "{} takes whatever comes", run.name);
         idle = if now_sent == sent { idle + 1 } else { 0 };
@@ -92,7 +92,7 @@ pub(super) async fn closes_when_dropped(bench: Bench, turns: usize) {
     let mut run = bench.start();
     for _ in 0..turns {
         run.feed(usize::MAX);
-        if run.turn().await.is_some() {
+        if run.poll().await.is_some() {
             return;
         }
         run.drain();

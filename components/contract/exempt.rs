@@ -6,8 +6,8 @@ pub(super) const EXEMPT: &[(&str, &str)] = &[
         "it needs a client that asks: components/websocket/part/tests.rs",
     ),
     (
-        "accept_in_turn",
-        "its inbox is fed from downstream: components/net/accept_in_turn.rs tests its end and its turns",
+        "accept_permitted",
+        "its inbox is fed from downstream: components/net/accept_permitted.rs tests its end and its permits",
     ),
     (
         "answer_faults",

@@ -9,8 +9,8 @@ use kamea::time::now;
 use super::bench::{Row, row};
 use crate::http::{Fields, RequestHead};
 use crate::load::{
-    Answer, Awaited, Outcome, Pace, Returned, Target, Targets, Terms, Ticket, give_tickets,
-    parse_responses, tally, write_requests,
+    Answer, Awaited, Outcome, Pace, ResponseOptions, Returned, Target, Targets, Ticket,
+    give_tickets, parse_responses, tally, write_requests,
 };
 use crate::net::DialEvent;
 
@@ -53,7 +53,7 @@ pub(super) fn rows() -> Vec<Row> {
             bench.take(part.shortfalls);
         }),
         row("parse_responses", |bench| {
-            let part = bench.add(parse_responses(Terms::default()));
+            let part = bench.add(parse_responses(ResponseOptions::default()));
             bench.feed(part.events, || DialEvent::Unreachable {
                 requests: 1,
                 error: io::ErrorKind::ConnectionRefused.into(),

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use kamea::{Component, unblock};
 use rustix::fs::{AtFlags, unlinkat};
 
+use super::destination::{Destination, Unchanged, writable_path};
 use super::files::Files;
-use super::place::{Place, Unchanged, writable_path};
 use crate::web::{Failure, HandlerPorts, Request, Response};
 
 /// Serves DELETE: removes a file of the document root, and answers with 204. A folder stays, and
@@ -26,14 +26,20 @@ async fn delete(files: &Files, request: &Request) -> Result<Response, Failure> {
     let (docroot, kept_back) = (files.docroot().clone(), files.kept_back().clone());
     let head = request.head.clone();
     let deleted = unblock(move || {
-        let place =
-            Place::open(&docroot, &kept_back, &path).map_err(|unchanged| match unchanged {
-                Unchanged::NO_FOLDER => Unchanged::NOTHING,
-                unchanged => unchanged,
-            })?;
-        place.change(&head, |current| {
+        let destination =
+            Destination::open(&docroot, &kept_back, &path).map_err(
+                |unchanged| match unchanged {
+                    Unchanged::NO_FOLDER => Unchanged::NOTHING,
+                    unchanged => unchanged,
+                },
+            )?;
+        destination.change(&head, |current| {
             current.ok_or(Unchanged::NOTHING)?;
-            Ok(unlinkat(&place.folder, place.name(), AtFlags::empty())?)
+            Ok(unlinkat(
+                &destination.folder,
+                destination.name(),
+                AtFlags::empty(),
+            )?)
         })
     });
     deleted.await.map_err(|unchanged| unchanged.of(request))?;

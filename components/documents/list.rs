@@ -10,7 +10,7 @@ use http::StatusCode;
 use kamea::time::{turn, wall_clock};
 use kamea::{compute, unblock};
 
-use super::cache::{Entry as Kept, Origin};
+use super::cache::{Entry as Cached, Origin};
 use super::files::{Files, system_failure};
 use super::folder::{Entry, View, read_folder};
 use super::listing::{Listing, MEDIA_TYPES, SHORT};
@@ -177,7 +177,7 @@ impl Files {
             modified: None,
             has_codings: false,
         };
-        let entry = Rc::new(Kept::new(
+        let entry = Rc::new(Cached::new(
             description,
             content,
             Origin::NONE,

@@ -2,6 +2,7 @@
 
 mod cache;
 mod delete;
+mod destination;
 mod docroot;
 mod error_pages;
 mod files;
@@ -12,7 +13,6 @@ mod listing;
 mod mime;
 mod options;
 mod own_files;
-mod place;
 mod programs;
 mod put;
 mod representation;

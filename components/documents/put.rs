@@ -16,8 +16,8 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::cache::Identity;
+use super::destination::{Current, Destination, Unchanged, writable_path};
 use super::files::Files;
-use super::place::{Current, Place, Unchanged, writable_path};
 use crate::http::RequestHead;
 use crate::web::{Content, Failure, HandlerPorts, Request, Response};
 
@@ -68,15 +68,15 @@ async fn put(files: &Files, request: &mut Request) -> Result<Response, Failure> 
         content_length(request),
     );
     let begun = unblock(move || {
-        let place = Place::open(&docroot, &kept_back, &path)?;
-        place.permitted(&head)?;
+        let destination = Destination::open(&docroot, &kept_back, &path)?;
+        destination.permitted(&head)?;
         if let Some(length) = length {
-            let disk = fstatvfs(&place.folder)?;
+            let disk = fstatvfs(&destination.folder)?;
             if length > disk.f_bavail.saturating_mul(disk.f_frsize) {
                 return Err(Unchanged::FULL);
             }
         }
-        Upload::begin(place)
+        Upload::begin(destination)
     });
     let mut upload = begun.await.map_err(|unchanged| unchanged.of(request))?;
     if let Some(content) = request.content.take() {
@@ -142,28 +142,28 @@ async fn receive(
 
 /// A file that has no final name yet. If it is dropped before it gets one, it leaves nothing.
 struct Upload {
-    place: Place,
+    destination: Destination,
     file: File,
     /// Its temporary name, if the file system requires one.
     name: Option<PathBuf>,
 }
 
 impl Upload {
-    fn begin(place: Place) -> Result<Self, Unchanged> {
+    fn begin(destination: Destination) -> Result<Self, Unchanged> {
         let mode = Mode::from_raw_mode(0o666);
         let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-        let nameless = openat(&place.folder, c".", flags | OFlags::TMPFILE, mode);
+        let nameless = openat(&destination.folder, c".", flags | OFlags::TMPFILE, mode);
         let (file, name) = match nameless {
             Ok(file) => (file, None),
             Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL) => {
                 let name = temporary_name();
                 let flags = flags | OFlags::CREATE | OFlags::EXCL;
-                (openat(&place.folder, &name, flags, mode)?, Some(name))
+                (openat(&destination.folder, &name, flags, mode)?, Some(name))
             }
             Err(error) => return Err(error.into()),
         };
         Ok(Self {
-            place,
+            destination,
             file: file.into(),
             name,
         })
@@ -174,31 +174,39 @@ impl Upload {
         self.file.sync_all()?;
         if self.name.is_none() {
             let (name, own) = (temporary_name(), descriptor_path(&self.file));
-            linkat(CWD, own, &self.place.folder, &name, AtFlags::SYMLINK_FOLLOW)?;
+            linkat(
+                CWD,
+                own,
+                &self.destination.folder,
+                &name,
+                AtFlags::SYMLINK_FOLLOW,
+            )?;
             self.name = Some(name);
         }
-        let status = self.place.change(head, |current| self.replace(current))?;
+        let status = self
+            .destination
+            .change(head, |current| self.replace(current))?;
         self.name = None;
         let etag = Identity::of(&self.file.metadata()?).etag();
         Ok((status, etag))
     }
 
     fn replace(&self, current: Option<Current>) -> Result<StatusCode, Unchanged> {
-        let (folder, place) = (&self.place.folder, self.place.name());
+        let (folder, destined) = (&self.destination.folder, self.destination.name());
         let name = self.name.as_deref().unwrap_or(Path::new(""));
         match current {
             Some(current) => {
                 // A file from a client is not executable.
                 let permissions = Permissions::from_mode(current.mode & 0o666);
                 self.file.set_permissions(permissions)?;
-                renameat(folder, name, folder, place)?;
+                renameat(folder, name, folder, destined)?;
                 Ok(StatusCode::NO_CONTENT)
             }
             None => {
                 // If the file system cannot guarantee that nothing is replaced, we assume that only
                 // this server creates files.
-                match renameat_with(folder, name, folder, place, RenameFlags::NOREPLACE) {
-                    Err(Errno::INVAL | Errno::EXIST) => renameat(folder, name, folder, place)?,
+                match renameat_with(folder, name, folder, destined, RenameFlags::NOREPLACE) {
+                    Err(Errno::INVAL | Errno::EXIST) => renameat(folder, name, folder, destined)?,
                     outcome => outcome?,
                 }
                 Ok(StatusCode::CREATED)
@@ -211,7 +219,7 @@ impl Drop for Upload {
     fn drop(&mut self) {
         if let Some(name) = &self.name {
             // If it cannot be removed now, it is at least hidden.
-            let _ = unlinkat(&self.place.folder, name, AtFlags::empty());
+            let _ = unlinkat(&self.destination.folder, name, AtFlags::empty());
         }
     }
 }

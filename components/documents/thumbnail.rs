@@ -51,10 +51,10 @@ pub(super) fn has_thumbnail(media_type: &str) -> bool {
 
 /// The thumbnails of a server: each is made once, for all workers.
 #[derive(Clone, Debug, Default)]
-pub struct Thumbnails(Arc<Mutex<Kept>>);
+pub struct Thumbnails(Arc<Mutex<Cached>>);
 
 #[derive(Debug, Default)]
-struct Kept {
+struct Cached {
     by_image: HashMap<Identity, Arc<OnceCell<Option<Thumbnail>>>>,
     /// In the order of their arrival; the oldest are removed first.
     order: VecDeque<(Identity, usize)>,

@@ -10,8 +10,8 @@ use kamea::time::now;
 use kamea::{Component, Graph, Receiver, Sender, link};
 
 use super::{
-    Budget, Measured, Note, Pace, Schedule, Span, Targets, Terms, give_tickets, parse_responses,
-    tally, write_requests,
+    Budget, Measured, Note, Pace, ResponseOptions, Schedule, Span, Targets, give_tickets,
+    parse_responses, tally, write_requests,
 };
 use crate::chassis::run_each;
 use crate::net::DialPorts;
@@ -48,7 +48,7 @@ pub struct Load {
     /// Total number of requests.
     pub requests: Option<u64>,
     /// What to expect of responses.
-    pub terms: Terms,
+    pub response_options: ResponseOptions,
 }
 
 impl Load {
@@ -62,7 +62,7 @@ impl Load {
             warm_up: Duration::ZERO,
             lasts: None,
             requests: Some(requests),
-            terms: Terms::default(),
+            response_options: ResponseOptions::default(),
         }
     }
 
@@ -206,7 +206,7 @@ fn wire<Dial: Component<DialPorts> + Send>(
     let tickets = graph.add("tickets", give_tickets(pace));
     let writer = graph.add("writer", write_requests(targets));
     let dial = graph.add("dial", dial);
-    let parser = graph.add("parser", parse_responses(load.terms));
+    let parser = graph.add("parser", parse_responses(load.response_options));
     let recorder = graph.add("recorder", batch(BATCH, wait));
     graph.link(tickets.tickets, writer.tickets).capacity(depth);
     graph.link(writer.awaited, parser.awaited).capacity(depth);

@@ -32,7 +32,9 @@ pub use give_tickets::{Returned, TicketPorts, TicketPortsHandles, give_tickets};
 pub use measured::{Content, Errors, MISSED_AFTER, Measured, Missed, Second};
 pub use outcome::{Answer, ErrorClass, Failed, Note, Outcome, Shortfall, Span, Ticket};
 pub use pace::{Budget, Pace, Schedule};
-pub use parse_responses::{ParseResponsePorts, ParseResponsePortsHandles, Terms, parse_responses};
+pub use parse_responses::{
+    ParseResponsePorts, ParseResponsePortsHandles, ResponseOptions, parse_responses,
+};
 pub use tally::{TallyPorts, TallyPortsHandles, tally};
 pub use targets::{Target, Targets};
 pub use write_requests::{Awaited, WriteRequestPorts, WriteRequestPortsHandles, write_requests};

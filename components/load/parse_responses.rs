@@ -40,14 +40,14 @@ pub struct ParseResponsePorts {
 
 /// What to expect of responses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Terms {
+pub struct ResponseOptions {
     /// Time limit for a response, from sending its request to its end.
     pub within: Duration,
     /// Whether a connection is used for further requests.
     pub keep_alive: bool,
 }
 
-impl Default for Terms {
+impl Default for ResponseOptions {
     /// Ten seconds; connections are kept.
     fn default() -> Self {
         Self {
@@ -73,11 +73,11 @@ const ATTENTION: Duration = Duration::from_millis(500);
 /// ```
 /// use http::Method;
 /// use kamea::{Graph, time::now};
-/// use kamea_components::load::{Awaited, Note, Terms, Ticket, parse_responses};
+/// use kamea_components::load::{Awaited, Note, ResponseOptions, Ticket, parse_responses};
 /// use kamea_components::net::DialEvent;
 ///
 /// let mut graph = Graph::new("parser alone");
-/// let parser = graph.add("parser", parse_responses(Terms::default()));
+/// let parser = graph.add("parser", parse_responses(ResponseOptions::default()));
 /// let (events, awaited) = (graph.feed(parser.events), graph.feed(parser.awaited));
 /// let mut outcomes = graph.take(parser.outcomes);
 /// let (_returned, _hang_ups) = (graph.take(parser.returned), graph.take(parser.hang_ups));
@@ -92,11 +92,13 @@ const ATTENTION: Duration = Duration::from_millis(500);
 /// assert_eq!(outcome.result.map(|answer| (answer.status.as_u16(), answer.content)), Ok((200, 2)));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn parse_responses(terms: Terms) -> impl Component<ParseResponsePorts> + Clone + Send + Sync {
+pub fn parse_responses(
+    response_options: ResponseOptions,
+) -> impl Component<ParseResponsePorts> + Clone + Send + Sync {
     async move |io: &mut ParseResponsePorts| {
         let parser = Parser {
             io,
-            terms,
+            response_options,
             connection: 0,
             is_open: false,
             decoder: decoder(),
@@ -122,7 +124,7 @@ fn decoder() -> ResponseDecoder {
 
 struct Parser<'a> {
     io: &'a mut ParseResponsePorts,
-    terms: Terms,
+    response_options: ResponseOptions,
     /// The connection of the last event.
     connection: u64,
     /// Whether that connection is still in use.
@@ -163,7 +165,8 @@ impl Parser<'_> {
             }
             if let Some((_, sent)) = self.on_their_way.front() {
                 let look = self.looked.max(*sent) + ATTENTION;
-                self.timer.set(look.min(*sent + self.terms.within));
+                self.timer
+                    .set(look.min(*sent + self.response_options.within));
                 let event = async { self.io.events.next().await.map(Happened::Event) };
                 let expired = async {
                     self.timer.expired().await;
@@ -293,7 +296,7 @@ impl Parser<'_> {
         {
             answer = Err(failed_by(malformed));
         }
-        let is_last = !persists || !self.terms.keep_alive || answer.is_err();
+        let is_last = !persists || !self.response_options.keep_alive || answer.is_err();
         self.tell(awaited, Some(sent), at, answer).await?;
         if is_last {
             self.hang_up().await?;
@@ -328,7 +331,7 @@ impl Parser<'_> {
         let now = turn();
         self.looked = now;
         let late = self.on_their_way.front();
-        if late.is_none_or(|(_, sent)| now < *sent + self.terms.within) {
+        if late.is_none_or(|(_, sent)| now < *sent + self.response_options.within) {
             return Ok(());
         }
         let error = io::Error::from(io::ErrorKind::TimedOut);

@@ -295,9 +295,9 @@ fn a_server_that_says_nothing_costs_no_more_than_the_time_out() {
         let load = Load {
             connections: 3,
             depth: 2,
-            terms: Terms {
+            response_options: ResponseOptions {
                 within: 2 * SECOND,
-                ..Terms::default()
+                ..ResponseOptions::default()
             },
             ..for_so_long(5)
         };

@@ -1,8 +1,8 @@
 //! Hands a connection over to another process, with a text that says how to serve it.
 //!
 //! ```text
-//!  the server                                   the process
-//!  hand_over ──▶ Tether ══ a Unix socket ══ standard input ──▶ take_over
+//!  the server                                        the process
+//!  hand_over ──▶ ChildHandle ══ a Unix socket ══ standard input ──▶ take_over
 //! ```
 //!
 //! The socket between the two processes stays open for as long as the server wants the process to
@@ -34,7 +34,7 @@ const CONNECTION: &[u8] = b"c";
 /// process to end.
 #[derive(Debug)]
 #[must_use]
-pub struct Tether(#[expect(dead_code, reason = "it is held open")] OwnedFd);
+pub struct ChildHandle(#[expect(dead_code, reason = "it is held open")] OwnedFd);
 
 /// What a process has received.
 #[derive(Debug)]
@@ -44,14 +44,14 @@ pub struct TakenOver {
     /// The text that says how to serve it.
     pub text: Vec<u8>,
     /// The link between this process and its server.
-    pub leash: Leash,
+    pub parent: ParentWatch,
 }
 
-/// The other end of a [`Tether`].
+/// The other end of a [`ChildHandle`].
 #[derive(Debug)]
-pub struct Leash(OwnedFd);
+pub struct ParentWatch(OwnedFd);
 
-impl Leash {
+impl ParentWatch {
     /// Blocks until the server wants this process to end, or has ended itself.
     pub fn wait(&self) {
         // Nothing more is sent: any result means the end.
@@ -76,15 +76,15 @@ impl Leash {
 /// let client = TcpStream::connect(listener.local_addr()?)?;
 /// let (connection, peer) = listener.accept()?;
 ///
-/// let (tether, stdin) = hand_over(&connection, b"politely")?;
+/// let (child, stdin) = hand_over(&connection, b"politely")?;
 /// let taken = take_over(stdin)?; // in the other process
 /// assert_eq!((taken.accepted.peer, &taken.text[..]), (peer, &b"politely"[..]));
-/// drop(tether);
-/// taken.leash.wait();
+/// drop(child);
+/// taken.parent.wait();
 /// # drop(client);
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub fn hand_over(connection: impl AsFd, text: &[u8]) -> io::Result<(Tether, OwnedFd)> {
+pub fn hand_over(connection: impl AsFd, text: &[u8]) -> io::Result<(ChildHandle, OwnedFd)> {
     if text.len() > LARGEST_TEXT {
         let wrong = format!("{} bytes are too many to hand over", text.len());
         return Err(io::Error::new(io::ErrorKind::InvalidInput, wrong));
@@ -102,7 +102,7 @@ pub fn hand_over(connection: impl AsFd, text: &[u8]) -> io::Result<(Tether, Owne
     let message = [IoSlice::new(CONNECTION), IoSlice::new(text)];
     let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
     sendmsg(&ours, &message, &mut rights, flags)?;
-    Ok((Tether(ours), theirs))
+    Ok((ChildHandle(ours), theirs))
 }
 
 /// Receives the connection that [`hand_over`] has sent. Blocks until it has arrived.
@@ -139,7 +139,7 @@ pub fn take_over(stdin: OwnedFd) -> io::Result<TakenOver> {
             stream: stream.into(),
         },
         text: text.to_vec(),
-        leash: Leash(stdin),
+        parent: ParentWatch(stdin),
     })
 }
 
@@ -160,7 +160,7 @@ mod tests {
         let (_client, connection) = connection();
         for length in [0, 1, 4096, LARGEST_TEXT] {
             let text: Vec<u8> = (0..length).map(|index| (index % 251) as u8).collect();
-            let (_tether, stdin) = hand_over(&connection, &text).unwrap();
+            let (_child, stdin) = hand_over(&connection, &text).unwrap();
             assert_eq!(take_over(stdin).unwrap().text, text, "{length}");
         }
         let error = hand_over(&connection, &vec![0; LARGEST_TEXT + 1]).unwrap_err();
@@ -170,11 +170,11 @@ mod tests {
     #[test]
     fn a_connection_closes_when_both_have_closed_it() {
         let (mut client, connection) = connection();
-        let (tether, stdin) = hand_over(&connection, b"").unwrap();
+        let (child, stdin) = hand_over(&connection, b"").unwrap();
         drop(connection);
         let taken = take_over(stdin).unwrap();
-        drop(tether);
-        taken.leash.wait();
+        drop(child);
+        taken.parent.wait();
         drop(taken);
         assert_eq!(io::Read::read(&mut client, &mut [0]).unwrap(), 0);
     }

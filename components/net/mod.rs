@@ -1,7 +1,7 @@
 //! The network: the components that use sockets.
 
 mod accept;
-mod accept_in_turn;
+mod accept_permitted;
 mod admission;
 mod buffer;
 mod byte_stream;
@@ -22,13 +22,13 @@ mod unix_server;
 mod write;
 
 pub use accept::{Accepted, Transport, accept, bind};
-pub use accept_in_turn::{Turn, TurnPorts, TurnPortsHandles, accept_in_turn};
+pub use accept_permitted::{Permit, PermitPorts, PermitPortsHandles, accept_permitted};
 pub(crate) use admission::{Admission, Admitted};
 pub use buffer::Buffer;
 pub use byte_stream::ByteStream;
 pub use dial::{DialEvent, DialPorts, DialPortsHandles, Ending, HangUp, Outgoing, dial, dial_by};
 pub use exchange::ConnectionError;
-pub use hand_over::{LARGEST_TEXT, Leash, TakenOver, Tether, hand_over, take_over};
+pub use hand_over::{ChildHandle, LARGEST_TEXT, ParentWatch, TakenOver, hand_over, take_over};
 pub use listen::{Listen, ServerPorts, ServerPortsHandles};
 pub use others::Others;
 pub use read::read_bytes;

@@ -21,7 +21,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-use super::{Accepted, ByteStream, Tether, Transport, hand_over};
+use super::{Accepted, ByteStream, ChildHandle, Transport, hand_over};
 
 /// How a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,7 +122,7 @@ impl Socket {
     /// # Errors
     ///
     /// Like [`hand_over`].
-    pub fn hand_over(&self, text: &[u8]) -> io::Result<(Tether, OwnedFd)> {
+    pub fn hand_over(&self, text: &[u8]) -> io::Result<(ChildHandle, OwnedFd)> {
         match &*self.stream.borrow() {
             Stream::Bare(stream) => hand_over(stream, text),
             Stream::Watched(stream) => hand_over(&**stream, text),

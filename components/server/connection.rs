@@ -13,7 +13,7 @@ use kamea::time::{Timer, sleep, turn};
 use kamea::{Component, Template, is_stopping, mutated, stopping};
 
 use super::Handover;
-use super::explain::Errand;
+use super::explain::ExplainJob;
 use crate::chassis::NoPorts;
 use crate::documents::Files;
 use crate::net::{Finish, Socket, read_some};
@@ -31,7 +31,7 @@ pub struct Opened {
     /// continues.
     pub retiring: Arc<AtomicBool>,
     /// The request to explain, if this graph is made for one.
-    pub(super) errand: Option<Errand>,
+    pub(super) job: Option<ExplainJob>,
 }
 
 impl Opened {
@@ -48,21 +48,21 @@ impl Opened {
     }
 
     /// The same connection, for one request to explain.
-    pub(super) fn on(&self, errand: Errand) -> Self {
+    pub(super) fn on(&self, job: ExplainJob) -> Self {
         Self {
-            errand: Some(errand),
-            ..self.without_errand()
+            job: Some(job),
+            ..self.without_job()
         }
     }
 
     /// The same connection, for the rest of its life.
-    pub(super) fn without_errand(&self) -> Self {
+    pub(super) fn without_job(&self) -> Self {
         Self {
             socket: self.socket.clone(),
             first: Bytes::new(),
             files: self.files.clone(),
             retiring: self.retiring.clone(),
-            errand: None,
+            job: None,
         }
     }
 }
@@ -98,7 +98,7 @@ impl Service {
             first,
             files: self.files.clone(),
             retiring: self.retiring.clone(),
-            errand: None,
+            job: None,
         }
     }
 }

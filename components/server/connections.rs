@@ -17,7 +17,7 @@ use super::connection::{Opened, Service, hold_connection, refuse_connection};
 use super::hand_over::hand_over_connection;
 use super::{Mode, Site};
 use crate::documents::{Docroot, FileOptions, Files, Thumbnails};
-use crate::net::{Accepted, Admission, Admitted, Socket, Turn, accept, accept_in_turn, bind};
+use crate::net::{Accepted, Admission, Admitted, Permit, Socket, accept, accept_permitted, bind};
 
 /// One listening socket for each worker: the system distributes the connections over them.
 pub(super) fn listeners(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
@@ -37,9 +37,9 @@ pub(super) fn server_graph(
     let is_single = matches!(connections.configuration.mode, Mode::Single);
     let connections = graph.add("connections", serve_connections(connections));
     if is_single {
-        let acceptor = graph.add("acceptor", accept_in_turn(listeners));
+        let acceptor = graph.add("acceptor", accept_permitted(listeners));
         graph.link(acceptor.accepted, connections.accepted);
-        graph.feedback(connections.turns, acceptor.turns);
+        graph.feedback(connections.permits, acceptor.permits);
     } else {
         let mut accepted = Vec::new();
         for listener in listeners {
@@ -181,13 +181,13 @@ struct ConnectionsPorts {
     /// The configurations for new requests.
     configurations: Inbox<Configuration>,
     /// For an acceptor that waits for each connection to end before it accepts another one.
-    turns: Option<Outbox<Turn>>,
+    permits: Option<Outbox<Permit>>,
 }
 
 enum News {
     Accepted(Accepted),
     Configuration(Configuration),
-    /// The acceptor waits for its turn, and no connection is left.
+    /// The acceptor waits for a permit, and no connection is left.
     Free,
 }
 
@@ -198,13 +198,13 @@ fn serve_connections(
     async move |io: &mut ConnectionsPorts| {
         let service = Rc::new(RefCell::new(connections.configuration.service()));
         let (held, refused) = (Flows::new(), Flows::new());
-        let mut owes_turn = io.turns.is_some();
+        let mut owes_turn = io.permits.is_some();
         while let Some(news) = next_news(io, owes_turn.then_some([&held, &refused])).await {
             let accepted = match news {
                 News::Accepted(accepted) => accepted,
                 News::Free => {
-                    if let Some(turns) = &io.turns {
-                        turns.send(Turn).await?;
+                    if let Some(permits) = &io.permits {
+                        permits.send(Permit).await?;
                     }
                     owes_turn = false;
                     continue;
@@ -215,7 +215,7 @@ fn serve_connections(
                     continue;
                 }
             };
-            owes_turn = io.turns.is_some();
+            owes_turn = io.permits.is_some();
             let arrival = Arrival {
                 admitted: connections.admission.admit(accepted.peer.ip()),
                 socket: Rc::new(Socket::new(accepted)),
@@ -234,7 +234,7 @@ fn serve_connections(
 }
 
 /// The next event; `None` when no more connections can arrive. `before` is what must end before the
-/// acceptor's next turn.
+/// acceptor's next permit.
 async fn next_news(io: &mut ConnectionsPorts, before: Option<[&Flows; 2]>) -> Option<News> {
     let accepted = async { io.accepted.next().await.map(News::Accepted) };
     let configuration = async {

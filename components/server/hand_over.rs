@@ -13,7 +13,7 @@ use kamea::{Component, stopping};
 
 use super::connection::{Service, refuse};
 use crate::chassis::NoPorts;
-use crate::net::{Socket, Tether};
+use crate::net::{ChildHandle, Socket};
 use crate::process::{Command, Process, Stdio};
 
 /// How a process serves a connection.
@@ -45,11 +45,11 @@ pub fn hand_over_connection<Guard: 'static>(
         let peer = socket.peer();
         let handover = service.borrow().handover.clone();
         match start(&socket, handover).await {
-            Ok((process, tether)) => {
+            Ok((process, child)) => {
                 // From now on only the process owns the connection: it ends when the process closes
                 // it.
                 drop(socket);
-                let status = end(&process, tether).await?;
+                let status = end(&process, child).await?;
                 log::debug!("{peer} | Process {}: {status}", process.id());
                 if let Some(wrong) = what_went_wrong(status) {
                     log::error!("{peer} | the process of this connection {wrong}");
@@ -64,18 +64,21 @@ pub fn hand_over_connection<Guard: 'static>(
     }
 }
 
-async fn start(socket: &Socket, handover: Option<Arc<Handover>>) -> io::Result<(Process, Tether)> {
+async fn start(
+    socket: &Socket,
+    handover: Option<Arc<Handover>>,
+) -> io::Result<(Process, ChildHandle)> {
     let handover = handover.ok_or(io::ErrorKind::NotFound)?;
-    let (tether, stdin) = socket.hand_over(&handover.text)?;
+    let (child, stdin) = socket.hand_over(&handover.text)?;
     let command = handover.command.clone().stdin(Stdio::Fd(Arc::new(stdin)));
-    Ok((Process::start(&command).await?, tether))
+    Ok((Process::start(&command).await?, child))
 }
 
 /// Waits until the process has ended; asks it to end when the server stops.
-async fn end(process: &Process, tether: Tether) -> io::Result<ExitStatus> {
+async fn end(process: &Process, child: ChildHandle) -> io::Result<ExitStatus> {
     let stopped = async {
         stopping().await;
-        drop(tether);
+        drop(child);
         std::future::pending().await
     };
     or(process.exited(), stopped).await

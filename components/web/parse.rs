@@ -187,14 +187,14 @@ pub(crate) fn parse_requests_until<G: Future<Output = ()>>(
     }
 }
 
-struct Parser<'a, Gone> {
+struct Parser<'a, Disconnected> {
     io: &'a mut ParsePorts,
     decoder: RequestDecoder,
     peer: SocketAddr,
     patience: Patience,
     retiring: &'a AtomicBool,
     /// Waits until the peer is gone.
-    gone: &'a Gone,
+    gone: &'a Disconnected,
     timer: Timer,
     /// When the first bytes of the current head arrived.
     head_began: Option<Instant>,
@@ -233,7 +233,7 @@ enum Woken {
     Declined,
 }
 
-impl<G: Future<Output = ()>, Gone: Fn() -> G> Parser<'_, Gone> {
+impl<G: Future<Output = ()>, Disconnected: Fn() -> G> Parser<'_, Disconnected> {
     async fn run(&mut self) -> Done {
         loop {
             match self.decoder.next() {

@@ -23,7 +23,7 @@ pub(crate) fn serve_connection(arguments: Options) -> Result<(), Box<dyn Error>>
     let TakenOver {
         accepted,
         text,
-        leash,
+        parent,
     } = match take_stdin() {
         Err(error) if error.kind() == ErrorKind::NotConnected => return Ok(()),
         taken => taken?,
@@ -45,7 +45,7 @@ pub(crate) fn serve_connection(arguments: Options) -> Result<(), Box<dyn Error>>
             log::error!("{fault}");
         }
     };
-    let unwanted = unblock(move || leash.wait());
+    let unwanted = unblock(move || parent.wait());
     scheduler.until_ctrl_c_or(or(served, unwanted), DRAIN)?;
     log.finish();
     Ok(())

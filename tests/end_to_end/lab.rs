@@ -16,9 +16,9 @@ use super::programs::write_program;
 use super::server::{PATIENCE, wait_for};
 
 /// A folder for the results, and for all other files of a lab.
-struct Place(TempDir);
+struct WorkFolder(TempDir);
 
-impl Place {
+impl WorkFolder {
     fn new() -> Self {
         // Apache, and CGI scripts of http.server, are not run as root.
         let open = Permissions::from_mode(0o755);
@@ -92,8 +92,8 @@ impl Place {
     }
 
     fn assert_nothing_runs(&self) {
-        self.until("nothing is left running", |place| {
-            place.processes().is_empty()
+        self.until("nothing is left running", |folder| {
+            folder.processes().is_empty()
         });
     }
 }
@@ -112,8 +112,8 @@ fn cell(sample: &Value) -> String {
 }
 
 /// Each cell of the plan has exactly one sample.
-fn assert_complete(place: &Place) -> Vec<Value> {
-    let (plan, samples) = place.recorded();
+fn assert_complete(folder: &WorkFolder) -> Vec<Value> {
+    let (plan, samples) = folder.recorded();
     let mut wanted = HashSet::new();
     for asked in plan["experiments"].as_array().unwrap() {
         for contender in plan["contenders"].as_array().unwrap() {
@@ -146,10 +146,10 @@ fn signal(child: &Child, name: &str) {
 
 #[test]
 fn a_quick_run_gives_a_sample_of_everything() {
-    let place = Place::new();
-    let (status, text) = place.run(&["--quick", "--servers", "spidey,python", "--seed", "7"]);
+    let folder = WorkFolder::new();
+    let (status, text) = folder.run(&["--quick", "--servers", "spidey,python", "--seed", "7"]);
     assert_eq!(status, 0, "{text}");
-    let samples = assert_complete(&place);
+    let samples = assert_complete(&folder);
     for mode in ["single", "forking", "pool"] {
         for experiment in ["listing", "file", "cgi", "1kb", "1mb", "1gb"] {
             let is_it =
@@ -172,23 +172,23 @@ fn a_quick_run_gives_a_sample_of_everything() {
     let order: Vec<_> = samples.iter().map(cell).collect();
     assert!(!order.is_sorted(), "{order:?}");
     assert!(samples.iter().any(|sample| sample["server"] == "python"));
-    let (plan, _) = place.recorded();
+    let (plan, _) = folder.recorded();
     assert_eq!(plan["seed"], 7);
     assert!(plan["circumstances"]["machine"]["cores"].as_u64().unwrap() > 0);
     assert!(
-        !place.results().join("site").exists(),
+        !folder.results().join("site").exists(),
         "the files are no result"
     );
-    place.assert_nothing_runs();
+    folder.assert_nothing_runs();
 }
 
 #[test]
 fn each_peer_that_is_installed_takes_part() {
-    let place = Place::new();
-    let (status, text) = place.run(&["--quick", "--only", "listing,cgi", "--modes", "pool"]);
+    let folder = WorkFolder::new();
+    let (status, text) = folder.run(&["--quick", "--only", "listing,cgi", "--modes", "pool"]);
     assert_eq!(status, 0, "{text}");
-    assert_complete(&place);
-    let (plan, samples) = place.recorded();
+    assert_complete(&folder);
+    let (plan, samples) = folder.recorded();
     for server in ["spidey", "nginx", "apache", "lighttpd", "caddy", "python"] {
         let of_it = |value: &&Value| value["server"] == server;
         let out = plan["left_out"].as_array().unwrap().iter().find(of_it);
@@ -200,12 +200,12 @@ fn each_peer_that_is_installed_takes_part() {
             assert!(text.contains(out["reason"].as_str().unwrap()), "{text}");
         }
     }
-    place.assert_nothing_runs();
+    folder.assert_nothing_runs();
 }
 
 #[test]
 fn a_run_that_was_killed_goes_on() {
-    let place = Place::new();
+    let folder = WorkFolder::new();
     let options = [
         "--quick",
         "--servers",
@@ -217,21 +217,21 @@ fn a_run_that_was_killed_goes_on() {
         "--repetitions",
         "3",
     ];
-    let mut child = place.lab(&options).spawn().unwrap();
-    place.until("two samples", |place| place.journal().len() > 2);
+    let mut child = folder.lab(&options).spawn().unwrap();
+    folder.until("two samples", |folder| folder.journal().len() > 2);
     signal(&child, "KILL");
     wait_for(&mut child);
-    place.assert_nothing_runs();
-    let before = place.journal();
+    folder.assert_nothing_runs();
+    let before = folder.journal();
     assert!(
         before.len() < 13,
         "it was to be killed in the midst: {before:?}"
     );
-    let (status, text) = place.run(&[]);
+    let (status, text) = folder.run(&[]);
     assert_eq!(status, 0, "{text}");
-    assert_complete(&place);
-    assert_eq!(place.journal()[..before.len()], before);
-    let (status, text) = place.run(&[]);
+    assert_complete(&folder);
+    assert_eq!(folder.journal()[..before.len()], before);
+    let (status, text) = folder.run(&[]);
     assert_eq!(status, 0, "{text}");
     assert!(
         text.contains("All 12 samples are taken, 0 failed"),
@@ -242,7 +242,7 @@ fn a_run_that_was_killed_goes_on() {
 #[test]
 fn ctrl_c_leaves_no_process_and_a_second_lab_keeps_out() {
     for name in ["INT", "TERM"] {
-        let place = Place::new();
+        let folder = WorkFolder::new();
         let options = [
             "--seconds",
             "600",
@@ -253,27 +253,27 @@ fn ctrl_c_leaves_no_process_and_a_second_lab_keeps_out() {
             "--only",
             "1kb",
         ];
-        let mut child = place.lab(&options).spawn().unwrap();
+        let mut child = folder.lab(&options).spawn().unwrap();
         // lab; a guard and the server; a guard and the load.
-        place.until("the load", |place| place.processes().len() >= 5);
-        let (status, text) = place.run(&[]);
+        folder.until("the load", |folder| folder.processes().len() >= 5);
+        let (status, text) = folder.run(&[]);
         assert_eq!(status, 1, "{text}");
         assert!(text.contains("another lab is at work in"), "{text}");
         signal(&child, name);
         assert_eq!(wait_for(&mut child).code(), Some(130), "{name}");
-        place.assert_nothing_runs();
+        folder.assert_nothing_runs();
         let (_, text) = said(child.wait_with_output().unwrap());
         assert!(
             text.contains("Interrupted: 0 of 5 samples are taken; lab run "),
             "{text}"
         );
-        assert_eq!(place.recorded().1.len(), 0);
+        assert_eq!(folder.recorded().1.len(), 0);
     }
 }
 
 #[test]
 fn a_torn_journal_loses_one_sample_and_a_broken_one_nothing() {
-    let place = Place::new();
+    let folder = WorkFolder::new();
     let options = [
         "--quick",
         "--servers",
@@ -285,8 +285,8 @@ fn a_torn_journal_loses_one_sample_and_a_broken_one_nothing() {
         "--repetitions",
         "2",
     ];
-    assert_eq!(place.run(&options).0, 0);
-    let (path, lines) = (place.results().join("journal.jsonl"), place.journal());
+    assert_eq!(folder.run(&options).0, 0);
+    let (path, lines) = (folder.results().join("journal.jsonl"), folder.journal());
     for end in [1, 30, lines[2].len() - 1] {
         fs::write(
             &path,
@@ -295,19 +295,19 @@ fn a_torn_journal_loses_one_sample_and_a_broken_one_nothing() {
                 .concat(),
         )
         .unwrap();
-        let (status, text) = place.run(&[]);
+        let (status, text) = folder.run(&[]);
         assert_eq!(status, 0, "{text}");
         assert!(
             text.contains("The last line of the journal was torn"),
             "{text}"
         );
-        assert_complete(&place);
-        assert_eq!(place.journal()[..2], lines[..2]);
+        assert_complete(&folder);
+        assert_eq!(folder.journal()[..2], lines[..2]);
     }
     // Cut within its first line it counts as a new one.
     fs::write(&path, &lines[0][..40]).unwrap();
-    assert_eq!(place.run(&options).0, 0);
-    assert_complete(&place);
+    assert_eq!(folder.run(&options).0, 0);
+    assert_complete(&folder);
     let broken = [lines[0].as_str(), "{\"sample\":{}}\n", &lines[2]].concat();
     for (text, wrong) in [
         (broken.as_str(), "line 2"),
@@ -315,7 +315,7 @@ fn a_torn_journal_loses_one_sample_and_a_broken_one_nothing() {
         (&lines[1], "begins without a plan"),
     ] {
         fs::write(&path, text).unwrap();
-        let (status, said) = place.run(&[]);
+        let (status, said) = folder.run(&[]);
         assert_eq!(status, 1, "{said}");
         assert!(
             said.contains("journal.jsonl") && said.contains(wrong),
@@ -327,7 +327,7 @@ fn a_torn_journal_loses_one_sample_and_a_broken_one_nothing() {
 
 #[test]
 fn wrong_usage_is_told_in_a_line() {
-    let place = Place::new();
+    let folder = WorkFolder::new();
     for (options, wrong) in [
         (&["--only", "speed"][..], "speed"),
         (&["--servers", "iis"], "iis"),
@@ -340,19 +340,19 @@ fn wrong_usage_is_told_in_a_line() {
         (&["--connections", "-1"], "-1"),
         (&["another"], "another"),
     ] {
-        let (status, text) = place.run(options);
+        let (status, text) = folder.run(options);
         assert_eq!(status, 2, "{options:?}: {text}");
         assert!(
             text.contains(wrong) && text.lines().count() == 1,
             "{options:?}: {text}"
         );
     }
-    assert!(!place.results().exists());
+    assert!(!folder.results().exists());
 }
 
 #[test]
 fn a_run_goes_on_only_as_it_began() {
-    let place = Place::new();
+    let folder = WorkFolder::new();
     let options = [
         "--quick",
         "--servers",
@@ -362,8 +362,8 @@ fn a_run_goes_on_only_as_it_began() {
         "--only",
         "file",
     ];
-    assert_eq!(place.run(&options).0, 0);
-    assert_eq!(place.run(&options).0, 0, "the same, said again");
+    assert_eq!(folder.run(&options).0, 0);
+    assert_eq!(folder.run(&options).0, 0, "the same, said again");
     for (options, wrong) in [
         (
             &["--only", "cgi,file"][..],
@@ -395,25 +395,25 @@ fn a_run_goes_on_only_as_it_began() {
         ),
         (&["--seed", "1"], "--seed: "),
     ] {
-        let (status, text) = place.run(options);
+        let (status, text) = folder.run(options);
         assert_eq!(status, 2, "{options:?}: {text}");
         assert!(
             text.contains("has another run") && text.contains(wrong),
             "{options:?}: {text}"
         );
     }
-    let path = place.results().join("journal.jsonl");
+    let path = folder.results().join("journal.jsonl");
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replacen("\"memory\":", "\"memory\":1", 1)).unwrap();
-    let (status, text) = place.run(&[]);
+    let (status, text) = folder.run(&[]);
     assert_eq!(status, 2, "{text}");
     assert!(text.contains("Memory: "), "{text}");
 }
 
 #[test]
 fn what_fails_is_recorded_and_the_run_goes_on() {
-    let place = Place::new();
-    let programs = place.path().join("programs");
+    let folder = WorkFolder::new();
+    let programs = folder.path().join("programs");
     // A server that does not start, and one that gives a wrong answer.
     write_program(
         &programs.join("nginx"),
@@ -425,7 +425,7 @@ fn what_fails_is_recorded_and_the_run_goes_on() {
         exec python3 -m http.server \"$port\" --bind 127.0.0.1 --directory /proc/self/fdinfo\n",
     );
     let path = std::env::var("PATH").unwrap();
-    let mut lab = place.lab(&[
+    let mut lab = folder.lab(&[
         "--quick",
         "--servers",
         "spidey,nginx,lighttpd",
@@ -446,7 +446,7 @@ fn what_fails_is_recorded_and_the_run_goes_on() {
         ),
         ("spidey", ""),
     ] {
-        let samples = assert_complete(&place);
+        let samples = assert_complete(&folder);
         let sample = samples
             .iter()
             .find(|sample| sample["server"] == server)
@@ -457,13 +457,13 @@ fn what_fails_is_recorded_and_the_run_goes_on() {
             "{sample}"
         );
     }
-    place.assert_nothing_runs();
+    folder.assert_nothing_runs();
 }
 
 #[test]
 fn a_port_that_is_taken_is_not_the_end() {
-    let place = Place::new();
-    let programs = place.path().join("programs");
+    let folder = WorkFolder::new();
+    let programs = folder.path().join("programs");
     // It finds its port taken twice, the second time by a server that answers.
     write_program(
         &programs.join("lighttpd"),
@@ -477,25 +477,25 @@ fn a_port_that_is_taken_is_not_the_end() {
         kill $other; wait $other; echo 'Address already in use' >&2; exit 1\n",
     );
     let path = std::env::var("PATH").unwrap();
-    let mut lab = place.lab(&["--quick", "--servers", "lighttpd", "--only", "file"]);
+    let mut lab = folder.lab(&["--quick", "--servers", "lighttpd", "--only", "file"]);
     lab.env("PATH", format!("{}:{path}", programs.display()));
     let (status, text) = said(lab.output().unwrap());
     assert_eq!(status, 0, "{text}");
-    assert_complete(&place);
+    assert_complete(&folder);
     let starts = fs::read_to_string(programs.join("starts")).unwrap();
     assert_eq!(starts.lines().count(), 3);
-    place.assert_nothing_runs();
+    folder.assert_nothing_runs();
 }
 
 #[test]
 fn a_guard_leaves_nothing_of_its_program() {
-    let place = Place::new();
+    let folder = WorkFolder::new();
     // It does not end on request; one of its children has left its group and its session, and is an
     // orphan.
     let program = "trap '' TERM; (setsid sleep 1000 &); echo begun; while :; do sleep 1000; done";
     let mut guard = Command::new(env!("CARGO_BIN_EXE_lab"))
         .args(["guard", "--", "sh", "-c", program])
-        .current_dir(place.path())
+        .current_dir(folder.path())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -508,8 +508,8 @@ fn a_guard_leaves_nothing_of_its_program() {
         .read_exact(&mut begun)
         .unwrap();
     assert_eq!(&begun, b"begun\n");
-    place.until("all have begun", |place| place.processes().len() == 4);
+    folder.until("all have begun", |folder| folder.processes().len() == 4);
     drop(guard.stdin.take());
     wait_for(&mut guard);
-    assert_eq!(place.processes(), [0; 0]);
+    assert_eq!(folder.processes(), [0; 0]);
 }

@@ -15,7 +15,7 @@ use crate::exchange::Exchange;
 
 /// How a client behaves.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Manner {
+pub(crate) enum Behaviour {
     /// Sends its requests, in parts, and reads all responses; at the end it waits for the server to
     /// close.
     Patient,
@@ -29,7 +29,7 @@ pub(crate) enum Manner {
     Deaf,
 }
 
-impl Manner {
+impl Behaviour {
     pub(crate) const ALL: [Self; 5] = [
         Self::Patient,
         Self::HalfClosing,
@@ -56,7 +56,7 @@ pub(crate) struct Seen {
 pub(crate) async fn converse(
     network: Network,
     address: SocketAddr,
-    manner: Manner,
+    behaviour: Behaviour,
     exchanges: &[Exchange],
 ) -> Seen {
     sleep(random::duration(Duration::from_secs(1))).await;
@@ -80,13 +80,13 @@ pub(crate) async fn converse(
     let talk = async {
         let write = async {
             // Bytes that can no longer be sent are dropped.
-            let _ = send(&socket, &requests, manner).await;
-            if manner == Manner::HalfClosing {
+            let _ = send(&socket, &requests, behaviour).await;
+            if behaviour == Behaviour::HalfClosing {
                 socket.shut_down_writing();
             }
         };
         let read = async {
-            if manner == Manner::Deaf {
+            if behaviour == Behaviour::Deaf {
                 sleep(Duration::from_secs(1000)).await;
             } else {
                 seen.end = Some(receive(&socket, &mut seen.bytes).await);
@@ -95,8 +95,8 @@ pub(crate) async fn converse(
         zip(write, read).await;
     };
     let vanish = async {
-        match manner {
-            Manner::Vanishing => sleep(random::duration(Duration::from_secs(3))).await,
+        match behaviour {
+            Behaviour::Vanishing => sleep(random::duration(Duration::from_secs(3))).await,
             // By then every time limit of the server has passed.
             _ => sleep(Duration::from_secs(1000)).await,
         }
@@ -105,7 +105,7 @@ pub(crate) async fn converse(
     seen
 }
 
-async fn send(socket: &Socket, mut bytes: &[u8], manner: Manner) -> io::Result<()> {
+async fn send(socket: &Socket, mut bytes: &[u8], behaviour: Behaviour) -> io::Result<()> {
     let breaks = [0.0, 0.02, 0.2][random::usize(..3)];
     while !bytes.is_empty() {
         let most = match random::chance(breaks) {
@@ -115,7 +115,7 @@ async fn send(socket: &Socket, mut bytes: &[u8], manner: Manner) -> io::Result<(
         let count = socket.write(&bytes[..most], false).await?;
         bytes = &bytes[count..];
         if random::chance(breaks) {
-            let longest = if manner == Manner::TooSlow {
+            let longest = if behaviour == Behaviour::TooSlow {
                 100_000
             } else {
                 100

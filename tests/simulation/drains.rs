@@ -60,14 +60,14 @@ async fn pass(io: &mut Pipe<Message, Message>) -> Done {
 }
 
 #[derive(Ports)]
-struct TurnPorts {
+struct RoundPorts {
     messages: Inbox<Message>,
     again: Outbox<Message>,
     done: Outbox<Message>,
 }
 
 /// Sends messages around, up to three times.
-async fn turn(io: &mut TurnPorts) -> Done {
+async fn send_around(io: &mut RoundPorts) -> Done {
     while let Some((number, rounds)) = io.messages.next().await {
         rest().await;
         match rounds as usize >= random::usize(..4) {
@@ -178,7 +178,7 @@ impl Line {
     }
 
     fn circle(mut self) -> Self {
-        let part = self.graph.add(&self.name("turn"), turn);
+        let part = self.graph.add(&self.name("send_around"), send_around);
         let back = self.graph.add(&self.name("back"), pass);
         // Space for all messages in it.
         self.graph.link(part.again, back.inbox).capacity(64);

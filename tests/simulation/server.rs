@@ -10,7 +10,7 @@ use kamea::{Report, Simulation, link, random};
 use kamea_components::server::{Site, WebServer};
 use kamea_components::simulated::{Conditions, Network};
 
-use crate::client::{Manner, Seen, check, converse};
+use crate::client::{Behaviour, Seen, check, converse};
 use crate::exchange::Exchange;
 use crate::handler::answer_in_any_order;
 
@@ -37,7 +37,7 @@ impl Outcome {
     fn may_cancel(&self, client: &Client) -> bool {
         let is_post = |exchange: &Exchange| exchange.request.starts_with(b"POST");
         !self.half_close
-            && client.manner == Manner::HalfClosing
+            && client.behaviour == Behaviour::HalfClosing
             && client.exchanges.iter().any(is_post)
     }
 }
@@ -45,7 +45,7 @@ impl Outcome {
 /// A client: its requests and what it received.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Client {
-    manner: Manner,
+    behaviour: Behaviour,
     exchanges: Vec<Exchange>,
     seen: Seen,
 }
@@ -83,16 +83,16 @@ fn serve(mut simulation: Simulation, stop: f64) -> Result<Outcome, Box<dyn Error
     let server = server.over(network.accept(address))?;
     let clients = Arc::new(Mutex::new(Vec::new()));
     for index in 0..1 + random::usize(..3) {
-        let manner = match random::chance(0.6) {
-            true => Manner::Patient,
-            false => Manner::ALL[random::usize(..Manner::ALL.len())],
+        let behaviour = match random::chance(0.6) {
+            true => Behaviour::Patient,
+            false => Behaviour::ALL[random::usize(..Behaviour::ALL.len())],
         };
         let exchanges = Exchange::draw_some(index);
         let (network, clients) = (network.clone(), clients.clone());
         simulation = simulation.beside("client", async move || {
-            let seen = converse(network, address, manner, &exchanges).await;
+            let seen = converse(network, address, behaviour, &exchanges).await;
             clients.lock().unwrap().push(Client {
-                manner,
+                behaviour,
                 exchanges,
                 seen,
             });
@@ -131,7 +131,7 @@ fn check_outcome(outcome: &Outcome) {
         let answers = check(&client.seen, &client.exchanges, may_cancel);
         whole += answers.whole;
         assert!(outcome.is_narrow || !answers.is_refused, "{client:?}");
-        if !client.manner.is_good() || outcome.is_lossy || may_cancel {
+        if !client.behaviour.is_good() || outcome.is_lossy || may_cancel {
             continue;
         }
         assert!(!answers.is_cut, "a response was cut: {client:?}");

@@ -17,7 +17,9 @@ use std::time::Duration;
 
 use futures_lite::future::or;
 use kamea::{Receiver, Scheduler, StopError};
-use kamea_components::load::{Connection, ErrorClass, Generator, Load, Measured, Terms, generate};
+use kamea_components::load::{
+    Connection, ErrorClass, Generator, Load, Measured, ResponseOptions, generate,
+};
 use kamea_components::net::dial;
 use kamea_recipes::raise_file_limit;
 use kamea_tools::report::{Settings, Summary};
@@ -141,7 +143,7 @@ pub(crate) fn measure(options: &Options) -> Result<Run, Failed> {
     Ok(Run {
         busy: busy / (measured.duration.as_secs_f64() * threads as f64).max(f64::MIN_POSITIVE),
         measured,
-        urls: urls.into_iter().map(|url| url.place.text).collect(),
+        urls: urls.into_iter().map(|url| url.target.text).collect(),
     })
 }
 
@@ -153,7 +155,7 @@ fn generator(options: &Options, urls: &[crate::values::Weighted]) -> Result<Gene
         warm_up: options.load.warm_up(),
         lasts: options.load.duration(),
         requests: options.load.requests(),
-        terms: Terms {
+        response_options: ResponseOptions {
             within: options.timeout.0,
             keep_alive: !options.load.no_keep_alive,
         },

@@ -35,7 +35,7 @@ fn main() -> ExitCode {
             Err(error) => fail(&format!("error: {error}"), error.status()),
         };
     }
-    if let Err(wrong) = options.place() {
+    if let Err(wrong) = options.target() {
         return fail(&format!("error: {wrong}"), 2);
     }
     match classic::run(&options) {

@@ -8,7 +8,7 @@ use kamea_recipes::InspectOptions;
 use kamea_tools::report::ReportOptions;
 
 use super::load::LoadOptions;
-use super::values::{Period, Place, Weighted};
+use super::values::{Period, Target, Weighted};
 
 /// Request URLs from web servers: show the responses, or measure under load
 #[derive(Debug, Parser)]
@@ -47,7 +47,7 @@ impl Options {
     /// # Errors
     ///
     /// The options that are only for load.
-    pub(crate) fn place(&self) -> Result<&Place, &'static str> {
+    pub(crate) fn target(&self) -> Result<&Target, &'static str> {
         match &self.urls[..] {
             _ if self.inspect.is_wanted() => {
                 Err("--inspect shows what runs under load: say how much by -c, -d, -n or --rate")
@@ -55,7 +55,7 @@ impl Options {
             _ if self.report.are_wanted() => {
                 Err("reports are of load: say how much by -c, -d, -n or --rate")
             }
-            [Weighted { place, weight: 1 }] => Ok(place),
+            [Weighted { target, weight: 1 }] => Ok(target),
             _ => Err("several URLs are for load: say how much by -c, -d, -n or --rate"),
         }
     }

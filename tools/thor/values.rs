@@ -7,12 +7,12 @@ use kamea_components::http::{InvalidUrl, Url};
 
 /// A URL, and how it was written.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
+pub(crate) struct Target {
     pub(crate) text: String,
     pub(crate) url: Url,
 }
 
-impl FromStr for Place {
+impl FromStr for Target {
     type Err = InvalidUrl;
 
     fn from_str(text: &str) -> Result<Self, InvalidUrl> {
@@ -27,23 +27,23 @@ impl FromStr for Place {
 #[derive(Debug, Clone)]
 pub(crate) struct Weighted {
     pub(crate) weight: u32,
-    pub(crate) place: Place,
+    pub(crate) target: Target,
 }
 
 impl FromStr for Weighted {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (weight, place) = match text.split_once('*') {
+        let (weight, target) = match text.split_once('*') {
             // A `*` in a path or a query is not a weight.
-            Some((weight, place)) if !weight.contains(['/', '?']) => (weight, place),
+            Some((weight, target)) if !weight.contains(['/', '?']) => (weight, target),
             _ => ("1", text),
         };
-        let place: Place = place
+        let target: Target = target
             .parse()
             .map_err(|error: InvalidUrl| error.to_string())?;
         match weight.parse() {
-            Ok(weight @ 1..=1_000_000) => Ok(Self { weight, place }),
+            Ok(weight @ 1..=1_000_000) => Ok(Self { weight, target }),
             _ => Err("a weight is a number from 1 to 1000000, as in 3*URL".to_owned()),
         }
     }
@@ -89,9 +89,9 @@ mod tests {
         ] {
             let Weighted {
                 weight: found,
-                place,
+                target,
             } = text.parse().unwrap();
-            assert_eq!((found, &*place.text), (weight, written), "{text}");
+            assert_eq!((found, &*target.text), (weight, written), "{text}");
         }
         for text in [
             "",

@@ -60,7 +60,7 @@ struct Slot<T> {
 
 /// The position of a subscriber in a topic.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct Cursor {
     /// The number of the message that it reads next.
     next: u64,
     slow: Slow,
@@ -164,35 +164,35 @@ impl<T> Topic<T> {
     /// Whether a subscriber that is to end has read everything that other ending components
     /// publish. If not, and if it waits for a message, the next message wakes it, or the end of
     /// such a component.
-    pub(super) fn has_drained(&self, place: &Place) -> bool {
+    pub(super) fn has_drained(&self, cursor: &Cursor) -> bool {
         let state = self.state();
         let may_publish = |wish: &Option<StopWish>| wish.as_ref().is_none_or(StopWish::is_set);
-        place.next == state.end() && !state.lines.values().any(may_publish)
+        cursor.next == state.end() && !state.lines.values().any(may_publish)
     }
 
     /// Returns how many messages a subscriber has not read.
-    pub(super) fn unread(&self, place: &Place) -> u64 {
-        self.state().end().saturating_sub(place.next)
+    pub(super) fn unread(&self, cursor: &Cursor) -> u64 {
+        self.state().end().saturating_sub(cursor.next)
     }
 
-    pub(super) fn subscribe(&self, slow: Slow) -> Place {
+    pub(super) fn subscribe(&self, slow: Slow) -> Cursor {
         let mut state = self.state();
         state.subscribers += 1;
         state.holding += usize::from(slow.holds());
-        Place {
+        Cursor {
             next: state.end(),
             slow,
             left: None,
         }
     }
 
-    pub(super) fn unsubscribe(&self, place: &Place) {
+    pub(super) fn unsubscribe(&self, cursor: &Cursor) {
         let mut state = self.state();
         state.subscribers -= 1;
-        state.holding -= usize::from(place.slow.holds());
-        let from = state.index_of(place.next);
+        state.holding -= usize::from(cursor.slow.holds());
+        let from = state.index_of(cursor.next);
         for slot in state.slots.range_mut(from..) {
-            slot.read_by(place.slow);
+            slot.read_by(cursor.slow);
         }
         let unwanted = state
             .slots
@@ -221,25 +221,25 @@ impl<T: Clone> Topic<T> {
     /// Takes the next messages, at most one batch.
     pub(super) fn poll_read(
         &self,
-        place: &mut Place,
+        cursor: &mut Cursor,
         batch: &mut VecDeque<T>,
         cx: &mut Context<'_>,
     ) -> Poll<Found> {
         let mut state = self.state();
-        let lost = state.first.saturating_sub(place.next);
-        if lost > 0 && place.slow == Slow::DropSubscriber {
+        let lost = state.first.saturating_sub(cursor.next);
+        if lost > 0 && cursor.slow == Slow::DropSubscriber {
             return Poll::Ready(Found::TooSlow(lost));
         }
-        place.next += lost;
-        if place.next == state.end() {
+        cursor.next += lost;
+        if cursor.next == state.end() {
             if state.is_closed {
                 return Poll::Ready(Found::End);
             }
-            state.wait(place, cx.waker());
+            state.wait(cursor, cx.waker());
             return Poll::Pending;
         }
         // A clone may panic. That is the fault of this subscriber; publishers do not wait for it.
-        let read = catch_unwind(AssertUnwindSafe(|| state.read(place, batch)));
+        let read = catch_unwind(AssertUnwindSafe(|| state.read(cursor, batch)));
         let publishers = state.publishers_with_space();
         drop(state);
         publishers.into_iter().for_each(Waker::wake);
@@ -283,15 +283,15 @@ impl<T> State<T> {
         dropped
     }
 
-    fn wait(&mut self, place: &mut Place, waker: &Waker) {
-        match place.left {
+    fn wait(&mut self, cursor: &mut Cursor, waker: &Waker) {
+        match cursor.left {
             Some((round, at)) if round == self.round => {
                 if !self.waiting[at].will_wake(waker) {
                     self.waiting[at] = waker.clone();
                 }
             }
             _ => {
-                place.left = Some((self.round, self.waiting.len()));
+                cursor.left = Some((self.round, self.waiting.len()));
                 self.waiting.push(waker.clone());
             }
         }
@@ -316,8 +316,8 @@ impl<T> State<T> {
 impl<T: Clone> State<T> {
     /// Reads a batch. The last reader of a message takes it without a copy. That message is the
     /// first in the ring: a subscriber that has not read a message has read none of the later ones.
-    fn read(&mut self, place: &mut Place, batch: &mut VecDeque<T>) {
-        let from = self.index_of(place.next);
+    fn read(&mut self, cursor: &mut Cursor, batch: &mut VecDeque<T>) {
+        let from = self.index_of(cursor.next);
         let count = BATCH.min(self.slots.len() - from);
         let mut copied = from..from + count;
         while !copied.is_empty()
@@ -327,13 +327,13 @@ impl<T: Clone> State<T> {
         {
             batch.push_back(slot.message);
             self.first += 1;
-            place.next += 1;
+            cursor.next += 1;
             copied.end -= 1;
         }
         for slot in self.slots.range_mut(copied) {
             // It counts as read, even if the clone panics.
-            slot.read_by(place.slow);
-            place.next += 1;
+            slot.read_by(cursor.slow);
+            cursor.next += 1;
             batch.push_back(slot.message.clone());
         }
     }
@@ -364,10 +364,10 @@ mod tests {
         topic.poll_publish(&mut Some(number), &mut cx).is_ready()
     }
 
-    fn read(topic: &Topic<u32>, place: &mut Place) -> (Option<Found>, Vec<u32>) {
+    fn read(topic: &Topic<u32>, cursor: &mut Cursor) -> (Option<Found>, Vec<u32>) {
         let mut batch = VecDeque::new();
         let mut cx = Context::from_waker(Waker::noop());
-        match topic.poll_read(place, &mut batch, &mut cx) {
+        match topic.poll_read(cursor, &mut batch, &mut cx) {
             Poll::Ready(found) => (Some(found), batch.into()),
             Poll::Pending => (None, batch.into()),
         }
@@ -387,11 +387,12 @@ mod tests {
         ];
         for (slow, taken, found, messages) in rows {
             let topic = Topic::new(2);
-            let (mut place, mut quick) = (topic.subscribe(slow), topic.subscribe(Slow::DropOldest));
+            let (mut cursor, mut quick) =
+                (topic.subscribe(slow), topic.subscribe(Slow::DropOldest));
             let published = (0..5).take_while(|n| publish(&topic, *n)).count();
             assert_eq!(published, taken, "{slow:?}");
             read(&topic, &mut quick);
-            assert_eq!(read(&topic, &mut place), (found, messages), "{slow:?}");
+            assert_eq!(read(&topic, &mut cursor), (found, messages), "{slow:?}");
         }
     }
 
@@ -414,14 +415,14 @@ mod tests {
     #[test]
     fn what_was_published_before_the_end_is_read() {
         let topic = Topic::new(4);
-        let mut place = topic.subscribe(Slow::Wait);
+        let mut cursor = topic.subscribe(Slow::Wait);
         assert!(publish(&topic, 0));
         topic.close();
         let mut cx = Context::from_waker(Waker::noop());
         let refused = topic.poll_publish(&mut Some(1), &mut cx);
         assert_eq!(refused, Poll::Ready(Err(Closed(1))));
-        assert_eq!(read(&topic, &mut place).1, [0]);
-        assert_eq!(read(&topic, &mut place).0, Some(Found::End));
+        assert_eq!(read(&topic, &mut cursor).1, [0]);
+        assert_eq!(read(&topic, &mut cursor).0, Some(Found::End));
     }
 
     #[derive(Debug, Clone)]
@@ -455,7 +456,7 @@ mod tests {
         #[test]
         fn nobody_misses_what_it_was_not_told_of(capacity in 1..40_usize, acts in acts()) {
             let topic = Topic::new(capacity);
-            let mut subscribers: Vec<(Place, u32)> = Vec::new();
+            let mut subscribers: Vec<(Cursor, u32)> = Vec::new();
             let mut published = 0;
             for act in acts {
                 let count = subscribers.len().max(1);
@@ -464,18 +465,18 @@ mod tests {
                         if publish(&topic, published) {
                             published += 1;
                         } else {
-                            let slow = |(place, next): &(Place, u32)| {
-                                place.slow == Slow::Wait && (published - next) as usize >= capacity
+                            let slow = |(cursor, next): &(Cursor, u32)| {
+                                cursor.slow == Slow::Wait && (published - next) as usize >= capacity
                             };
                             prop_assert!(subscribers.iter().any(slow), "nobody holds it up");
                         }
                     }
                     Act::Subscribe(slow) => subscribers.push((topic.subscribe(slow), published)),
                     Act::Read(which) => {
-                        let Some((place, next)) = subscribers.get_mut(which % count) else { continue };
-                        match read(&topic, place) {
+                        let Some((cursor, next)) = subscribers.get_mut(which % count) else { continue };
+                        match read(&topic, cursor) {
                             (Some(Found::Some { lost }), messages) => {
-                                prop_assert!(lost == 0 || place.slow == Slow::DropOldest);
+                                prop_assert!(lost == 0 || cursor.slow == Slow::DropOldest);
                                 *next += lost as u32;
                                 for message in messages {
                                     prop_assert_eq!(message, *next);
@@ -483,7 +484,7 @@ mod tests {
                                 }
                             }
                             (Some(Found::TooSlow(lost)), _) => {
-                                prop_assert!(lost > 0 && place.slow == Slow::DropSubscriber);
+                                prop_assert!(lost > 0 && cursor.slow == Slow::DropSubscriber);
                                 topic.unsubscribe(&subscribers.swap_remove(which % count).0);
                             }
                             (None, _) => prop_assert_eq!(*next, published),
@@ -498,7 +499,7 @@ mod tests {
                 }
                 prop_assert!(topic.state().slots.len() <= capacity);
             }
-            subscribers.iter().for_each(|(place, _)| topic.unsubscribe(place));
+            subscribers.iter().for_each(|(cursor, _)| topic.unsubscribe(cursor));
             prop_assert!(topic.state().slots.is_empty());
         }
     }

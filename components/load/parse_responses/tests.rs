@@ -52,9 +52,14 @@ impl Step {
 
 /// The results: the status and length of responses, the class of faults, `again` for requests to be
 /// sent again, and connections that are hung up.
-fn told(terms: Terms, method: &Method, requests: usize, steps: &[Step]) -> String {
+fn told(
+    response_options: ResponseOptions,
+    method: &Method,
+    requests: usize,
+    steps: &[Step],
+) -> String {
     let mut graph = Graph::new("parser alone");
-    let parser = graph.add("parser", parse_responses(terms));
+    let parser = graph.add("parser", parse_responses(response_options));
     let (events, awaited) = (kamea::link(64), kamea::link(64));
     graph.feed_from(events.1, parser.events);
     graph.feed_from(awaited.1, parser.awaited);
@@ -214,7 +219,7 @@ fn every_request_has_one_outcome_and_faults_are_told_apart() {
         ),
     ];
     for (number, (requests, steps, expected)) in rows.iter().enumerate() {
-        let told = told(Terms::default(), &Method::GET, *requests, steps);
+        let told = told(ResponseOptions::default(), &Method::GET, *requests, steps);
         assert_eq!(told, *expected, "row {number}");
     }
 }
@@ -223,18 +228,18 @@ fn every_request_has_one_outcome_and_faults_are_told_apart() {
 fn a_response_to_head_has_no_content() {
     let head = "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n";
     let steps = [Send(1, 2), Receive(1, head), Receive(1, head)];
-    let told = told(Terms::default(), &Method::HEAD, 2, &steps);
+    let told = told(ResponseOptions::default(), &Method::HEAD, 2, &steps);
     assert_eq!(told, "200/0 200/0");
 }
 
 #[test]
 fn connections_that_are_not_to_be_kept_are_hung_up() {
-    let terms = Terms {
+    let response_options = ResponseOptions {
         keep_alive: false,
-        ..Terms::default()
+        ..ResponseOptions::default()
     };
     let steps = [Send(1, 1), Receive(1, OK), Send(2, 1), Receive(2, OK)];
-    let told = told(terms, &Method::GET, 2, &steps);
+    let told = told(response_options, &Method::GET, 2, &steps);
     assert_eq!(told, "200/2 200/2 hang up 1 hang up 2");
 }
 
@@ -242,11 +247,11 @@ fn connections_that_are_not_to_be_kept_are_hung_up() {
 fn a_response_has_its_time_from_being_sent_to_its_end() {
     Simulation::seeds(0..20).check(|simulation| {
         let mut graph = Graph::new("parser alone");
-        let terms = Terms {
+        let response_options = ResponseOptions {
             within: Duration::from_secs(3),
-            ..Terms::default()
+            ..ResponseOptions::default()
         };
-        let parser = graph.add("parser", parse_responses(terms));
+        let parser = graph.add("parser", parse_responses(response_options));
         let (events, awaited) = (graph.feed(parser.events), graph.feed(parser.awaited));
         let (mut outcomes, _returned) = (graph.take(parser.outcomes), graph.take(parser.returned));
         let mut hang_ups = graph.take(parser.hang_ups);

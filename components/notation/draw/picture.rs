@@ -1,7 +1,7 @@
 //! A graph as a picture: boxes in layers from left to right, and links that bend around them.
 //!
 //! The layer of a component is to the right of all components that feed it. A link over several
-//! layers has a place in each of them, like a box without width, so that it passes beside the
+//! layers has a node in each of them, like a box without width, so that it passes beside the
 //! boxes. The order in a layer follows the neighbours in the next one, in a few passes back and
 //! forth.
 
@@ -33,8 +33,8 @@ const MARGIN: f64 = 16.0;
 /// How often the order and the positions in the layers are improved.
 const SWEEPS: usize = 8;
 
-/// A place in a layer: a box, or the point where a link passes.
-struct Place {
+/// A node in a layer: a box, or the point where a link passes.
+struct Node {
     layer: usize,
     /// 0 for a link that passes.
     width: f64,
@@ -44,9 +44,9 @@ struct Place {
 
 struct Layout {
     /// The boxes, then the points where links pass.
-    places: Vec<Place>,
+    nodes: Vec<Node>,
     layers: Vec<Vec<usize>>,
-    /// For each link, the places on its path, including its two boxes.
+    /// For each link, the nodes on its path, including its two boxes.
     paths: Vec<Vec<usize>>,
 }
 
@@ -55,9 +55,9 @@ impl Picture {
     pub(super) fn to_svg(&self) -> String {
         let mut layout = Layout::new(self);
         layout.order();
-        layout.place(self);
-        let right = layout.places.iter().map(|place| place.x + place.width);
-        let bottom = layout.places.iter().map(|place| place.y + BOX_HEIGHT / 2.0);
+        layout.assign_positions(self);
+        let right = layout.nodes.iter().map(|node| node.x + node.width);
+        let bottom = layout.nodes.iter().map(|node| node.y + BOX_HEIGHT / 2.0);
         let (width, bottom) = (right.fold(0.0, f64::max), bottom.fold(0.0, f64::max));
         let backs = self.links.iter().filter(|link| link.back).count();
         let (width, height) = (width + MARGIN, bottom + GAP * backs as f64 + MARGIN);
@@ -85,14 +85,14 @@ impl Picture {
             );
         }
         svg.push_str(&texts);
-        for (text, place) in self.boxes.iter().zip(&layout.places) {
-            let (x, y, width) = (place.x, place.y - BOX_HEIGHT / 2.0, place.width);
+        for (text, node) in self.boxes.iter().zip(&layout.nodes) {
+            let (x, y, width) = (node.x, node.y - BOX_HEIGHT / 2.0, node.width);
             let _ = writeln!(
                 svg,
                 "<rect x=\"{x:.0}\" y=\"{y:.0}\" width=\"{width:.0}\" height=\"{BOX_HEIGHT}\" rx=\"6\"/>\n\
                  <text x=\"{:.0}\" y=\"{:.0}\">{}</text>",
                 x + width / 2.0,
-                place.y + 4.0,
+                node.y + 4.0,
                 escaped(text),
             );
         }
@@ -115,20 +115,20 @@ impl Picture {
 impl Layout {
     fn new(picture: &Picture) -> Self {
         let layers = picture.layers();
-        let place = |(text, layer): (&String, &usize)| Place {
+        let node = |(text, layer): (&String, &usize)| Node {
             layer: *layer,
             width: text.chars().count() as f64 * LETTER + 20.0,
             x: 0.0,
             y: 0.0,
         };
-        let mut places: Vec<_> = picture.boxes.iter().zip(&layers).map(place).collect();
+        let mut nodes: Vec<_> = picture.boxes.iter().zip(&layers).map(node).collect();
         let mut paths = Vec::new();
         for link in &picture.links {
             let mut path = vec![link.from];
             if !link.back {
                 for layer in layers[link.from] + 1..layers[link.to] {
-                    path.push(places.len());
-                    places.push(Place {
+                    path.push(nodes.len());
+                    nodes.push(Node {
                         layer,
                         width: 0.0,
                         x: 0.0,
@@ -139,25 +139,25 @@ impl Layout {
             path.push(link.to);
             paths.push(path);
         }
-        let count = places.iter().map(|place| place.layer + 1).max();
+        let count = nodes.iter().map(|node| node.layer + 1).max();
         let mut layers = vec![Vec::new(); count.unwrap_or(0)];
-        for (index, place) in places.iter().enumerate() {
-            layers[place.layer].push(index);
+        for (index, node) in nodes.iter().enumerate() {
+            layers[node.layer].push(index);
         }
         Self {
-            places,
+            nodes,
             layers,
             paths,
         }
     }
 
-    /// Returns the mean of `value` over the neighbours of a place in an adjoining layer, if it has
+    /// Returns the mean of `value` over the neighbours of a node in an adjoining layer, if it has
     /// any.
-    fn mean(&self, place: usize, layer: usize, value: impl Fn(usize) -> f64) -> Option<f64> {
+    fn mean(&self, node: usize, layer: usize, value: impl Fn(usize) -> f64) -> Option<f64> {
         let (mut sum, mut count) = (0.0, 0.0);
         for step in self.paths.iter().flat_map(|path| path.windows(2)) {
             for (one, other) in [(step[0], step[1]), (step[1], step[0])] {
-                if one == place && self.places[other].layer == layer {
+                if one == node && self.nodes[other].layer == layer {
                     sum += value(other);
                     count += 1.0;
                 }
@@ -178,35 +178,35 @@ impl Layout {
 
     fn order(&mut self) {
         for (layer, beside) in self.sweeps() {
-            let rank = |place: usize| {
-                let rank = self.layers[beside].iter().position(|other| *other == place);
+            let rank = |node: usize| {
+                let rank = self.layers[beside].iter().position(|other| *other == node);
                 rank.unwrap_or_default() as f64
             };
             let mut ranked: Vec<_> = self.layers[layer]
                 .iter()
                 .enumerate()
-                .map(|(old, place)| {
-                    let mean = self.mean(*place, beside, rank);
-                    (mean.unwrap_or(old as f64), *place)
+                .map(|(old, node)| {
+                    let mean = self.mean(*node, beside, rank);
+                    (mean.unwrap_or(old as f64), *node)
                 })
                 .collect();
             ranked.sort_by(|(a, _), (b, _)| a.total_cmp(b));
-            self.layers[layer] = ranked.into_iter().map(|(_, place)| place).collect();
+            self.layers[layer] = ranked.into_iter().map(|(_, node)| node).collect();
         }
     }
 
-    fn place(&mut self, picture: &Picture) {
+    fn assign_positions(&mut self, picture: &Picture) {
         let mut x = MARGIN;
         for (number, layer) in self.layers.iter().enumerate() {
-            let widest = layer.iter().map(|place| self.places[*place].width);
+            let widest = layer.iter().map(|node| self.nodes[*node].width);
             let widest = widest.fold(0.0, f64::max);
-            for place in layer {
-                let place = &mut self.places[*place];
-                place.x = x + (widest - place.width) / 2.0;
+            for node in layer {
+                let node = &mut self.nodes[*node];
+                node.x = x + (widest - node.width) / 2.0;
             }
             let texts = picture.links.iter().zip(&self.paths);
             let leaving =
-                texts.filter(|(link, path)| !link.back && self.places[path[0]].layer == number);
+                texts.filter(|(link, path)| !link.back && self.nodes[path[0]].layer == number);
             let longest = leaving.map(|(link, _)| link.text.chars().count()).max();
             x += widest + longest.unwrap_or(0) as f64 * LETTER + 44.0;
         }
@@ -216,61 +216,61 @@ impl Layout {
         for (layer, beside) in self.sweeps() {
             let wanted: Vec<_> = self.layers[layer]
                 .iter()
-                .map(|place| {
-                    let mean = self.mean(*place, beside, |other| self.places[other].y);
-                    mean.unwrap_or(self.places[*place].y)
+                .map(|node| {
+                    let mean = self.mean(*node, beside, |other| self.nodes[other].y);
+                    mean.unwrap_or(self.nodes[*node].y)
                 })
                 .collect();
             let layer = self.layers[layer].clone();
             self.stack(&layer, |rank| wanted[rank]);
         }
         let top = self
-            .places
+            .nodes
             .iter()
-            .map(|place| place.y)
+            .map(|node| node.y)
             .fold(f64::MAX, f64::min);
-        for place in &mut self.places {
-            place.y += MARGIN + BOX_HEIGHT / 2.0 - top;
+        for node in &mut self.nodes {
+            node.y += MARGIN + BOX_HEIGHT / 2.0 - top;
         }
     }
 
-    /// Moves the places of a layer to the wanted positions, as far as they do not overlap.
+    /// Moves the nodes of a layer to the wanted positions, as far as they do not overlap.
     fn stack(&mut self, layer: &[usize], wanted: impl Fn(usize) -> f64) {
         let (mut lowest, mut error) = (f64::MIN, 0.0);
-        for (rank, place) in layer.iter().enumerate() {
+        for (rank, node) in layer.iter().enumerate() {
             let y = wanted(rank).max(lowest);
-            self.places[*place].y = y;
+            self.nodes[*node].y = y;
             error += y - wanted(rank);
             lowest = y + BOX_HEIGHT + GAP;
         }
-        for place in layer {
-            self.places[*place].y -= error / layer.len() as f64;
+        for node in layer {
+            self.nodes[*node].y -= error / layer.len() as f64;
         }
     }
 
     /// Returns the curve of a forward link, and the position of its text.
     fn curve(&self, path: &[usize]) -> (String, f64, f64) {
-        let (first, second) = (&self.places[path[0]], &self.places[path[1]]);
+        let (first, second) = (&self.nodes[path[0]], &self.nodes[path[1]]);
         let (mut x, mut y) = (first.x + first.width, first.y);
         let text = ((x + second.x) / 2.0 - 4.0, (y + second.y) / 2.0 - 6.0);
         let mut curve = format!("M {x:.0} {y:.0}");
-        for place in path[1..].iter().map(|place| &self.places[*place]) {
-            let middle = (x + place.x) / 2.0;
+        for node in path[1..].iter().map(|node| &self.nodes[*node]) {
+            let middle = (x + node.x) / 2.0;
             let _ = write!(
                 curve,
                 " C {middle:.0} {y:.0} {middle:.0} {1:.0} {0:.0} {1:.0}",
-                place.x, place.y
+                node.x, node.y
             );
-            (x, y) = (place.x, place.y);
+            (x, y) = (node.x, node.y);
         }
         (curve, text.0, text.1)
     }
 
     /// Returns the curve of a backward link, below everything.
     fn curve_back(&self, link: &Link, y: f64) -> (String, f64, f64) {
-        let middle = |place: &Place| (place.x + place.width / 2.0, place.y + BOX_HEIGHT / 2.0);
-        let (from, from_y) = middle(&self.places[link.from]);
-        let (to, to_y) = middle(&self.places[link.to]);
+        let middle = |node: &Node| (node.x + node.width / 2.0, node.y + BOX_HEIGHT / 2.0);
+        let (from, from_y) = middle(&self.nodes[link.from]);
+        let (to, to_y) = middle(&self.nodes[link.to]);
         // The two ends of a link from a box to itself are at different positions.
         let (from, to) = if link.from == link.to {
             (from + 12.0, to - 12.0)
@@ -338,10 +338,10 @@ mod tests {
             };
             let mut layout = Layout::new(&picture);
             layout.order();
-            layout.place(&picture);
+            layout.assign_positions(&picture);
             for layer in &layout.layers {
                 for pair in layer.windows(2) {
-                    let (one, other) = (&layout.places[pair[0]], &layout.places[pair[1]]);
+                    let (one, other) = (&layout.nodes[pair[0]], &layout.nodes[pair[1]]);
                     assert!(other.y - one.y >= BOX_HEIGHT + GAP - 0.1, "{picture:?}");
                 }
             }
@@ -352,7 +352,7 @@ mod tests {
                 .filter(|(_, link)| !link.back)
             {
                 for step in path.0.windows(2) {
-                    let (one, other) = (&layout.places[step[0]], &layout.places[step[1]]);
+                    let (one, other) = (&layout.nodes[step[0]], &layout.nodes[step[1]]);
                     assert!(one.x + one.width < other.x, "{picture:?}");
                 }
             }

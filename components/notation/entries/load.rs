@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Entry, component};
-use crate::load::{Terms, TicketPorts, WriteRequestPorts, parse_responses, tally};
+use crate::load::{ResponseOptions, TicketPorts, WriteRequestPorts, parse_responses, tally};
 
 pub(super) fn entries() -> Vec<Entry> {
     vec![
@@ -17,7 +17,7 @@ pub(super) fn entries() -> Vec<Entry> {
                 within: Duration = "10s",
                 /// Whether a connection stays open for further requests.
                 keep_alive: bool = "yes",
-                => parse_responses(Terms { within, keep_alive })
+                => parse_responses(ResponseOptions { within, keep_alive })
             }
         },
         component! { "load.tally" = tally in "load/tally.rs" { => tally() } },

@@ -8,8 +8,8 @@ use kamea::{Pipe, Source};
 
 use super::{Entry, component};
 use crate::net::{
-    DialPorts, TurnPorts, WritePorts, serve_connections, tcp_client, tcp_server, udp, unix_client,
-    unix_server,
+    DialPorts, PermitPorts, WritePorts, serve_connections, tcp_client, tcp_server, udp,
+    unix_client, unix_server,
 };
 use crate::notation::parameter::LineOf;
 use crate::notation::servers::{answer, files, http, tcp};
@@ -51,7 +51,7 @@ pub(super) fn entries() -> Vec<Entry> {
             needs "a socket that listens; `tcp` makes one"
         },
         component! {
-            "net.accept_in_turn" = accept_in_turn in "net/accept_in_turn.rs" over TurnPorts,
+            "net.accept_permitted" = accept_permitted in "net/accept_permitted.rs" over PermitPorts,
             needs "sockets that listen"
         },
         component! {

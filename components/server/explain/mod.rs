@@ -37,7 +37,7 @@ pub(super) type Rules = BTreeMap<String, Arc<[(String, Route)]>>;
 
 /// A request to explain, on its path through the graph that is made for it.
 #[derive(Debug)]
-pub(super) struct Errand {
+pub(super) struct ExplainJob {
     request: Option<Request>,
     account: Option<Account>,
     asked: Option<Asked>,
@@ -76,13 +76,13 @@ async fn explain(
     let mut request = request;
     request.head.fields.remove("kamea-explain");
     let (told, mut responses) = link(1);
-    let errand = Errand {
+    let job = ExplainJob {
         account: Some(Account::of(&request, now())),
         request: Some(request),
         asked: Some(asked),
         told,
     };
-    let flow = explaining.start(opened.on(errand));
+    let flow = explaining.start(opened.on(job));
     let flow = async {
         flow.await
             .map_err(|fault| log::error!("{} | {fault}", exchange.peer))
@@ -112,8 +112,8 @@ async fn explain(
 
 /// The beginning of the line, which stands for the parser: it sends the request to explain.
 pub(super) fn send_request(opened: &mut Opened) -> impl Component<Source<Request>> + use<> {
-    let errand = opened.errand.as_mut();
-    let mut request = errand.and_then(|errand| errand.request.take());
+    let job = opened.job.as_mut();
+    let mut request = job.and_then(|job| job.request.take());
     async move |io: &mut Source<Request>| {
         if let Some(request) = request.take() {
             io.outbox.send(request).await?;
@@ -155,9 +155,9 @@ pub(super) struct TellPorts {
 /// The end of the line, which stands for the encoder: returns the response, or the explanation
 /// instead of it.
 pub(super) fn tell(opened: &mut Opened, rules: Rules) -> impl Component<TellPorts> + use<> {
-    let mut errand = opened.errand.take();
+    let mut job = opened.job.take();
     async move |io: &mut TellPorts| {
-        let Some(mut errand) = errand.take() else {
+        let Some(mut job) = job.take() else {
             return Ok(());
         };
         loop {
@@ -170,18 +170,16 @@ pub(super) fn tell(opened: &mut Opened, rules: Rules) -> impl Component<TellPort
             let response = async { Err(io.responses.next().await) };
             match or(hop, response).await {
                 Ok(hop) => {
-                    if let Some(account) = &mut errand.account {
+                    if let Some(account) = &mut job.account {
                         account.note(hop);
                     }
                 }
                 Err(Some(response)) => {
-                    if let (Some(account), Some(asked)) =
-                        (errand.account.take(), errand.asked.take())
-                    {
+                    if let (Some(account), Some(asked)) = (job.account.take(), job.asked.take()) {
                         let response = due(response, account.exchange());
                         let explanation = account.explain(&response, &rules);
                         let told = asked.tell(explanation, response);
-                        errand.told.send(told).await?;
+                        job.told.send(told).await?;
                     }
                 }
                 Err(None) => return Ok(()),

@@ -71,7 +71,7 @@ enum Stage {
 enum Event {
     Told(Option<Told>),
     Exited(ExitStatus),
-    Look,
+    Check,
     Deserted,
 }
 
@@ -135,7 +135,7 @@ impl<'a> Life<'a> {
                     }
                     self.pool.retire(self.key);
                 }
-                Event::Look => {
+                Event::Check => {
                     if !self.look(process.id())? {
                         return Ok(());
                     }
@@ -165,7 +165,7 @@ impl<'a> Life<'a> {
                 Stage::Ready | Stage::Ending(_) => sleep(LOOK).await,
                 Stage::Loading | Stage::Failed => sleep(LOADING).await,
             }
-            Ok(Event::Look)
+            Ok(Event::Check)
         };
         let deserted = async {
             if is_deserted {

@@ -37,7 +37,7 @@ pub(super) struct Download<'a, 'b> {
 enum Woken {
     Frame(Frame),
     /// The channel is closed.
-    Gone,
+    Closed,
     /// Nobody wants the response any more.
     Unwanted,
     Late,
@@ -84,7 +84,7 @@ impl Download<'_, '_> {
                 // Without an end, the writer cuts the connection.
                 Woken::Frame(Frame::Cut(_)) => return Ok(Ended::Done),
                 Woken::Unwanted => return Ok(Ended::Unwanted),
-                Woken::Gone => {
+                Woken::Closed => {
                     self.fail(
                         StatusCode::BAD_GATEWAY,
                         "the application ended before it answered",
@@ -159,7 +159,7 @@ impl Download<'_, '_> {
             let (frames, timer) = (&mut *self.frames, &mut self.timer);
             let frame = async {
                 let frame = frames.next().await?;
-                Ok(frame.map_or(Woken::Gone, Woken::Frame))
+                Ok(frame.map_or(Woken::Closed, Woken::Frame))
             };
             let unwanted = async {
                 match &self.chunks {

@@ -20,7 +20,7 @@ use kamea::unblock;
 use kamea_components::process::Stdio;
 
 pub(crate) use find::{Installed, find, ours};
-use peers::{Configured, Place};
+use peers::{Configured, Settings};
 
 use crate::check::check;
 use crate::experiment::{Contender, Experiment, Server};
@@ -50,7 +50,7 @@ const PORTS: u32 = 5;
 const AT_ONCE: &str = "32";
 
 /// The configuration of a server.
-type Configure = fn(&Place<'_>) -> Configured;
+type Configure = fn(&Settings<'_>) -> Configured;
 
 impl Setting {
     /// Starts a server that answers an experiment's request correctly. Returns its address.
@@ -183,7 +183,7 @@ impl Setting {
         address: SocketAddr,
         fastcgi: Option<&Path>,
     ) -> Result<Vec<OsString>, String> {
-        let (name, text, mut arguments) = configure(&Place {
+        let (name, text, mut arguments) = configure(&Settings {
             site: &self.site,
             run: &self.run,
             address,

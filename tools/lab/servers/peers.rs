@@ -8,7 +8,7 @@ use serde_json::json;
 
 /// The values in a configuration.
 #[derive(Debug)]
-pub(super) struct Place<'a> {
+pub(super) struct Settings<'a> {
     /// The folder that is served.
     pub(super) site: &'a Path,
     /// The folder for the server's own files.
@@ -25,11 +25,11 @@ pub(super) struct Place<'a> {
 pub(super) type Configured = (&'static str, String, Vec<OsString>);
 
 /// nginx set up for speed: sendfile, cached descriptors, no access log.
-pub(super) fn nginx(place: &Place<'_>) -> Configured {
-    let cgi = place.fastcgi.map(nginx_fastcgi).unwrap_or_default();
+pub(super) fn nginx(settings: &Settings<'_>) -> Configured {
+    let cgi = settings.fastcgi.map(nginx_fastcgi).unwrap_or_default();
     // Its workers must be able to read the files of the user that runs the experiments.
     let user = if is_root() { "user root root;\n" } else { "" };
-    let (run, site) = (place.run.display(), place.site.display());
+    let (run, site) = (settings.run.display(), settings.site.display());
     let configuration = format!(
         "{user}daemon off; worker_processes {workers}; pid {run}/nginx.pid; error_log stderr;
 events {{ worker_connections 1024; multi_accept on; }}
@@ -43,8 +43,8 @@ http {{
     server {{ listen {address} backlog=1024; root {site}; {cgi} }}
 }}
 ",
-        workers = place.workers,
-        address = place.address,
+        workers = settings.workers,
+        address = settings.address,
     );
     let arguments = ["-e", "stderr", "-c"].map(OsString::from);
     ("nginx.conf", configuration, arguments.into())
@@ -64,7 +64,7 @@ fn nginx_fastcgi(socket: &Path) -> String {
 
 /// Apache with its event MPM, as many threads as there may be connections, and only the modules
 /// that it needs.
-pub(super) fn apache(place: &Place<'_>) -> Configured {
+pub(super) fn apache(settings: &Settings<'_>) -> Configured {
     // It serves nothing as root.
     let user = if is_root() {
         "User nobody\nGroup #65534\n"
@@ -109,9 +109,9 @@ ScriptAlias /cgi-bin/ {site}/cgi-bin/
 ",
         root = apache_root().display(),
         modules = modules.concat(),
-        run = place.run.display(),
-        address = place.address,
-        site = place.site.display(),
+        run = settings.run.display(),
+        address = settings.address,
+        site = settings.site.display(),
     );
     let arguments = ["-D", "FOREGROUND", "-f"].map(OsString::from);
     ("apache.conf", configuration, arguments.into())
@@ -134,9 +134,13 @@ fn apache_root() -> PathBuf {
 }
 
 /// lighttpd, which starts programs itself.
-pub(super) fn lighttpd(place: &Place<'_>) -> Configured {
+pub(super) fn lighttpd(settings: &Settings<'_>) -> Configured {
     // With one worker it needs no process that watches its workers.
-    let workers = if place.workers > 1 { place.workers } else { 0 };
+    let workers = if settings.workers > 1 {
+        settings.workers
+    } else {
+        0
+    };
     let configuration = format!(
         r#"server.document-root = "{}"
 server.bind = "{}"
@@ -148,9 +152,9 @@ dir-listing.activate = "enable"
 mimetype.assign = (".txt" => "text/plain")
 $HTTP["url"] =~ "^/cgi-bin/" {{ cgi.assign = ("" => "") }}
 "#,
-        place.site.display(),
-        place.address.ip(),
-        place.address.port()
+        settings.site.display(),
+        settings.address.ip(),
+        settings.address.port()
     );
     let arguments = ["-D", "-f"].map(OsString::from);
     ("lighttpd.conf", configuration, arguments.into())
@@ -158,26 +162,26 @@ $HTTP["url"] =~ "^/cgi-bin/" {{ cgi.assign = ("" => "") }}
 
 /// Caddy, without its features for public servers: TLS, an administration interface, a copy of its
 /// configuration.
-pub(super) fn caddy(place: &Place<'_>) -> Configured {
-    let cgi = place.fastcgi.map(|socket| {
+pub(super) fn caddy(settings: &Settings<'_>) -> Configured {
+    let cgi = settings.fastcgi.map(|socket| {
         json!({
             "match": [{ "path": ["/cgi-bin/*"] }],
             "handle": [{
                 "handler": "reverse_proxy",
                 "upstreams": [{ "dial": format!("unix/{}", socket.display()) }],
                 // The word that ends the name of a script.
-                "transport": { "protocol": "fastcgi", "root": place.site, "split_path": ["/hello"] },
+                "transport": { "protocol": "fastcgi", "root": settings.site, "split_path": ["/hello"] },
             }],
         })
     });
     let files = json!({
-        "handle": [{ "handler": "file_server", "root": place.site, "browse": {} }],
+        "handle": [{ "handler": "file_server", "root": settings.site, "browse": {} }],
     });
     let configuration = json!({
         "admin": { "disabled": true, "config": { "persist": false } },
-        "storage": { "module": "file_system", "root": place.run },
+        "storage": { "module": "file_system", "root": settings.run },
         "apps": { "http": { "servers": { "lab": {
-            "listen": [place.address],
+            "listen": [settings.address],
             "automatic_https": { "disable": true },
             "routes": cgi.into_iter().chain([files]).collect::<Vec<_>>(),
         } } } },

@@ -94,7 +94,7 @@ impl Axis {
     }
 
     /// The position of a value on the axis, from 0 at its beginning to 1.
-    fn place(&self, value: f64) -> f64 {
+    fn position(&self, value: f64) -> f64 {
         let distance = |value: f64| match self.scale {
             Scale::Linear => value,
             Scale::Logarithmic => value.max(f64::MIN_POSITIVE).ln(),
@@ -120,7 +120,7 @@ impl Ranged for Axis {
     type ValueType = f64;
 
     fn map(&self, value: &f64, (from, to): (i32, i32)) -> i32 {
-        from + (self.place(*value) * f64::from(to - from)).round() as i32
+        from + (self.position(*value) * f64::from(to - from)).round() as i32
     }
 
     fn key_points<Hint: KeyPointHint>(&self, _: Hint) -> Vec<f64> {
@@ -190,9 +190,9 @@ mod tests {
             (Axis::names(["a", "b"].into_iter()), 1.0, 1.6 / 2.2),
         ] {
             assert!(
-                (axis.place(value) - place).abs() < 1e-9,
+                (axis.position(value) - place).abs() < 1e-9,
                 "{axis:?} {value}: {}",
-                axis.place(value)
+                axis.position(value)
             );
         }
     }

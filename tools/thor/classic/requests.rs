@@ -24,7 +24,7 @@ use kamea_components::net::tcp_client;
 use super::Failed;
 use super::receive::{Broken, receive_response};
 use crate::options::Options;
-use crate::values::Place;
+use crate::values::Target;
 
 /// The names of components whose faults are distinguished.
 const CONNECTION: &str = "connection";
@@ -34,14 +34,14 @@ const CONSOLE: &str = "console";
 pub(super) fn make_requests(options: &Options) -> Result<(), Failed> {
     let scheduler = Scheduler::with_workers(1);
     let (process, count) = (process::id(), options.requests.get());
-    let place = options
-        .place()
+    let target = options
+        .target()
         .map_err(|wrong| Failed::Request(wrong.to_owned()))?;
     let mut total = Duration::ZERO;
     for _ in 0..count {
-        announce(place);
+        announce(target);
         let began = now();
-        make_request(&scheduler, &place.url, options.timeout.0).map_err(Failed::Request)?;
+        make_request(&scheduler, &target.url, options.timeout.0).map_err(Failed::Request)?;
         let elapsed = now() - began;
         log::debug!("Finish");
         let seconds = elapsed.as_secs_f64();
@@ -53,7 +53,7 @@ pub(super) fn make_requests(options: &Options) -> Result<(), Failed> {
     Ok(())
 }
 
-fn announce(Place { text, url }: &Place) {
+fn announce(Target { text, url }: &Target) {
     log::debug!("URL: {text}");
     log::debug!("HOST: {}", url.host());
     log::debug!("PORT: {}", url.port());

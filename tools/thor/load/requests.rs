@@ -54,7 +54,7 @@ pub(super) fn servers(options: &Options, urls: &[Weighted]) -> Result<Vec<Server
     }
     let mut groups: Vec<(&Url, Vec<&Weighted>)> = Vec::new();
     for weighted in urls {
-        let url = &weighted.place.url;
+        let url = &weighted.target.url;
         let is_its = |first: &Url| (first.host(), first.port()) == (url.host(), url.port());
         match groups.iter_mut().find(|(first, _)| is_its(first)) {
             Some((_, group)) => group.push(weighted),
@@ -62,9 +62,9 @@ pub(super) fn servers(options: &Options, urls: &[Weighted]) -> Result<Vec<Server
         }
     }
     let server = |(url, group): (&Url, Vec<&Weighted>)| {
-        let targets = group.iter().map(|Weighted { weight, place }| {
+        let targets = group.iter().map(|Weighted { weight, target }| {
             let fields = fields.clone();
-            let head = place.url.request(method.clone(), Version::HTTP_11, fields);
+            let head = target.url.request(method.clone(), Version::HTTP_11, fields);
             Target::new(&head, &content, *weight)
         });
         Ok(Server {

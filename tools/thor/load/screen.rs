@@ -18,7 +18,7 @@ const ROWS: u32 = 8;
 /// The minimum width of the terminal, so that lines are not broken.
 const MARGIN: usize = 1;
 
-/// The place of the progress: a block of lines that is redrawn on a terminal, a line each second
+/// The target of the progress: a block of lines that is redrawn on a terminal, a line each second
 /// elsewhere.
 #[derive(Debug)]
 pub(super) struct Screen {

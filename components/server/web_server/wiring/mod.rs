@@ -75,7 +75,7 @@ impl WebServer {
         let explaining = self.wire_explaining().into_template()?;
         let make = move |connection: &mut Opened| {
             let (explanations, explaining) = (explanations.clone(), explaining.clone());
-            explain_requests(explanations, explaining, connection.without_errand())
+            explain_requests(explanations, explaining, connection.without_job())
         };
         let explain = outline.add("explain", Policy::CarryOn, make);
         outline.graph.link(requests, explain.requests);

@@ -1,4 +1,4 @@
-//! Limits how many programs run at the same time, and how many requests wait for their turn.
+//! Limits how many programs run at the same time, and how many requests wait for one.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -10,11 +10,11 @@ use crate::net::Others;
 
 /// Lets a limited number in, and lets a limited number wait. Shared by all workers.
 ///
-/// If other clients have sent requests recently, one address gets at most half of the places and of
-/// the queue, rounded up: the other half is for all others.
+/// If other clients have sent requests recently, one address gets at most half of the permits and
+/// of the queue, rounded up: the other half is for all others.
 #[derive(Debug)]
-pub(super) struct Turnstile {
-    places: usize,
+pub(super) struct Limiter {
+    permits: usize,
     queue: usize,
     state: Arc<Mutex<State>>,
 }
@@ -23,44 +23,44 @@ pub(super) struct Turnstile {
 struct State {
     inside: usize,
     others: Others,
-    /// The number of places of each address.
+    /// The number of permits of each address.
     held: HashMap<IpAddr, usize>,
     /// The waiting requests, in their order.
-    waiting: VecDeque<(IpAddr, oneshot::Sender<Place>)>,
+    waiting: VecDeque<(IpAddr, oneshot::Sender<Permit>)>,
 }
 
 /// Too many requests wait already, or too many of the same client.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Full;
 
-/// A place inside. Drop it to free the place.
+/// Allows one program to run. Drop it to return it.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct Permit {
     address: IpAddr,
-    places: usize,
+    permits: usize,
     /// `None` if it has been returned already.
     state: Option<Arc<Mutex<State>>>,
 }
 
-impl Turnstile {
-    pub(super) fn new(places: usize, queue: usize) -> Self {
+impl Limiter {
+    pub(super) fn new(permits: usize, queue: usize) -> Self {
         Self {
-            places,
+            permits,
             queue,
             state: Arc::default(),
         }
     }
 
-    /// Waits for a place, in turn among those whose address is below its share.
-    pub(super) async fn enter(&self, address: IpAddr) -> Result<Place, Full> {
-        let turn = {
+    /// Waits for a permit, in order among those whose address is below its share.
+    pub(super) async fn acquire(&self, address: IpAddr) -> Result<Permit, Full> {
+        let permit = {
             let mut state = lock(&self.state);
             state.others.note(address);
             // Requests that were dropped while they waited do not count.
             state.waiting.retain(|(_, waiting)| !waiting.is_closed());
-            if state.inside < self.places && state.may_enter(address, self.places) {
+            if state.inside < self.permits && state.may_enter(address, self.permits) {
                 state.enter(address);
-                return Ok(self.place(address));
+                return Ok(self.permit(address));
             }
             let of_address = state
                 .waiting
@@ -72,17 +72,17 @@ impl Turnstile {
             if state.waiting.len() >= self.queue || is_greedy {
                 return Err(Full);
             }
-            let (sender, turn) = oneshot::channel();
+            let (sender, permit) = oneshot::channel();
             state.waiting.push_back((address, sender));
-            turn
+            permit
         };
-        turn.await.map_err(|_| Full)
+        permit.await.map_err(|_| Full)
     }
 
-    fn place(&self, address: IpAddr) -> Place {
-        Place {
+    fn permit(&self, address: IpAddr) -> Permit {
+        Permit {
             address,
-            places: self.places,
+            permits: self.permits,
             state: Some(self.state.clone()),
         }
     }
@@ -99,9 +99,9 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 }
 
 impl State {
-    fn may_enter(&self, address: IpAddr, places: usize) -> bool {
+    fn may_enter(&self, address: IpAddr, permits: usize) -> bool {
         let held = self.held.get(&address).copied().unwrap_or_default();
-        held < share(places) || !self.others.are_there_beside(address)
+        held < share(permits) || !self.others.are_there_beside(address)
     }
 
     fn enter(&mut self, address: IpAddr) {
@@ -120,30 +120,30 @@ impl State {
     }
 
     /// Removes the first waiting request whose address is below its share.
-    fn next(&mut self, places: usize) -> Option<(IpAddr, oneshot::Sender<Place>)> {
-        let may_enter = |(address, _): &(IpAddr, _)| self.may_enter(*address, places);
+    fn next(&mut self, permits: usize) -> Option<(IpAddr, oneshot::Sender<Permit>)> {
+        let may_enter = |(address, _): &(IpAddr, _)| self.may_enter(*address, permits);
         let at = self.waiting.iter().position(may_enter)?;
         self.waiting.remove(at)
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         let Some(shared) = self.state.take() else {
             return;
         };
         let mut state = lock(&shared);
         state.leave(self.address);
-        while state.inside < self.places
-            && let Some((address, waiting)) = state.next(self.places)
+        while state.inside < self.permits
+            && let Some((address, waiting)) = state.next(self.permits)
         {
             state.enter(address);
-            let place = Self {
+            let permit = Self {
                 address,
-                places: self.places,
+                permits: self.permits,
                 state: Some(shared.clone()),
             };
-            if let Err(mut unwanted) = waiting.send(place) {
+            if let Err(mut unwanted) = waiting.send(permit) {
                 // The lock is held: do not lock it again.
                 unwanted.state = None;
                 state.leave(address);
@@ -164,18 +164,18 @@ mod tests {
     #[test]
     fn so_many_enter_so_many_wait_and_the_others_are_turned_away() {
         block_on(async {
-            let turnstile = Turnstile::new(1, 2);
-            let first = turnstile.enter(ONE).await.unwrap();
+            let limiter = Limiter::new(1, 2);
+            let first = limiter.acquire(ONE).await.unwrap();
             let (mut second, mut third) = (
-                Box::pin(turnstile.enter(ONE)),
-                Box::pin(turnstile.enter(ONE)),
+                Box::pin(limiter.acquire(ONE)),
+                Box::pin(limiter.acquire(ONE)),
             );
             assert!(poll_once(&mut second).await.is_none());
             assert!(poll_once(&mut third).await.is_none());
-            assert_eq!(turnstile.enter(ONE).await.unwrap_err(), Full);
+            assert_eq!(limiter.acquire(ONE).await.unwrap_err(), Full);
             // A waiting request is dropped, so that there is room for another one.
             drop(second);
-            let mut fourth = Box::pin(turnstile.enter(ONE));
+            let mut fourth = Box::pin(limiter.acquire(ONE));
             assert!(poll_once(&mut fourth).await.is_none());
             drop(first);
             let third = poll_once(&mut third).await.unwrap().unwrap();
@@ -187,24 +187,24 @@ mod tests {
 
     #[test]
     fn one_address_has_half_of_the_places_and_of_the_queue() {
-        for (places, queue) in [(2, 2), (3, 4), (32, 256)] {
+        for (permits, queue) in [(2, 2), (3, 4), (32, 256)] {
             block_on(async {
-                let turnstile = Turnstile::new(places, queue);
-                drop(turnstile.enter(TWO).await.unwrap());
+                let limiter = Limiter::new(permits, queue);
+                drop(limiter.acquire(TWO).await.unwrap());
                 let mut greedy = Vec::new();
-                for _ in 0..places.div_ceil(2) {
-                    greedy.push(turnstile.enter(ONE).await.unwrap());
+                for _ in 0..permits.div_ceil(2) {
+                    greedy.push(limiter.acquire(ONE).await.unwrap());
                 }
                 let mut waiting = Vec::new();
                 for _ in 0..queue.div_ceil(2) {
-                    let mut enters = Box::pin(turnstile.enter(ONE));
+                    let mut enters = Box::pin(limiter.acquire(ONE));
                     assert!(poll_once(&mut enters).await.is_none());
                     waiting.push(enters);
                 }
-                assert_eq!(turnstile.enter(ONE).await.unwrap_err(), Full);
-                let honest = poll_once(Box::pin(turnstile.enter(TWO))).await;
-                let honest = honest.expect("half of the places are for others").unwrap();
-                // A free place goes to the first request that may have it.
+                assert_eq!(limiter.acquire(ONE).await.unwrap_err(), Full);
+                let honest = poll_once(Box::pin(limiter.acquire(TWO))).await;
+                let honest = honest.expect("half of the permits are for others").unwrap();
+                // A free permit goes to the first request that may have it.
                 drop(honest);
                 assert!(
                     poll_once(&mut waiting[0]).await.is_none(),
@@ -216,14 +216,14 @@ mod tests {
         }
     }
 
-    /// A place that was given to a request dropped at that moment is not lost.
+    /// A permit that was given to a request dropped at that moment is not lost.
     #[test]
     fn a_place_that_nobody_takes_goes_on() {
         block_on(async {
-            let turnstile = Turnstile::new(1, 4);
-            let first = turnstile.enter(ONE).await.unwrap();
-            let mut leaver = Box::pin(turnstile.enter(ONE));
-            let mut next = Box::pin(turnstile.enter(TWO));
+            let limiter = Limiter::new(1, 4);
+            let first = limiter.acquire(ONE).await.unwrap();
+            let mut leaver = Box::pin(limiter.acquire(ONE));
+            let mut next = Box::pin(limiter.acquire(TWO));
             assert!(poll_once(&mut leaver).await.is_none());
             assert!(poll_once(&mut next).await.is_none());
             drop(first);

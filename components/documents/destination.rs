@@ -22,7 +22,7 @@ use crate::web::{Failure, Request};
 
 /// A folder of the document root, and a name in it.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct Destination {
     docroot: Docroot,
     kept_back: Arc<KeptBack>,
     /// Relative to the root, without links.
@@ -107,7 +107,7 @@ pub(super) struct Current {
     modified: SystemTime,
 }
 
-impl Place {
+impl Destination {
     /// The target of a request, if clients may change it. May wait for the disk.
     pub(super) fn open(
         docroot: &Docroot,
