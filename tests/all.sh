@@ -14,6 +14,7 @@ names=(
     "examples in the docs"
     "tests of the benchmark"
     "mutations"
+    "features one by one"
 )
 commands=(
     "cargo fmt --all --check"
@@ -23,6 +24,7 @@ commands=(
     "cargo test --workspace --exclude kamea-benches --doc --no-fail-fast"
     "cargo test -p kamea-benches --no-fail-fast"
     "cargo test -p kamea-components --features mutations --test simulation mutations"
+    "tests/features.sh"
 )
 logs=target/tests
 mkdir -p "$logs"

@@ -3,11 +3,17 @@
 
 mod accepted;
 mod encode;
+#[cfg(feature = "codings")]
 mod encoder;
+#[cfg(not(feature = "codings"))]
+mod no_encoder;
 
 pub use accepted::AcceptedCodings;
 pub use encode::encode;
+#[cfg(feature = "codings")]
 pub use encoder::Encoder;
+#[cfg(not(feature = "codings"))]
+pub use no_encoder::Encoder;
 
 /// A content coding that we can produce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

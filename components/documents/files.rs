@@ -52,11 +52,15 @@ impl std::fmt::Debug for Files {
 impl Files {
     /// The files below a document root.
     pub fn new(docroot: Docroot, options: &FileOptions, thumbnails: Thumbnails) -> Self {
+        let mut options = options.clone();
+        if cfg!(not(feature = "codings")) && options.compression == Compression::Made {
+            options.compression = Compression::Stored;
+        }
         Self {
-            kept_back: Arc::new(KeptBack::new(&docroot, options)),
-            docroot,
-            options: options.clone(),
+            kept_back: Arc::new(KeptBack::new(&docroot, &options)),
             cache: RefCell::new(Cache::new(options.cache_bytes)),
+            docroot,
+            options,
             thumbnails,
             snapshots: RefCell::default(),
             listers: Semaphore::new(LISTERS),

@@ -1,16 +1,15 @@
 //! Thumbnails: small pictures for the images in a listing.
 
+#[cfg(feature = "thumbnails")]
+mod shrink;
+
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
-use std::io::{BufReader, Cursor};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::StatusCode;
-use image::codecs::jpeg::JpegEncoder;
-use image::error::{LimitError, LimitErrorKind};
-use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 use kamea::{Component, compute};
 use tokio::sync::OnceCell;
 
@@ -20,33 +19,22 @@ use super::files::Files;
 use super::representation::{Description, Representation};
 use crate::http::Fields;
 use crate::web::{Failure, HandlerPorts, Piece, Request, Response};
+#[cfg(feature = "thumbnails")]
+use shrink::shrink;
 
 /// The query that asks for the thumbnail of an image instead of the image.
 pub const THUMBNAIL: &str = "thumbnail";
-
-/// The largest width and height of a thumbnail, in pixels: twice the size on the page, for high
-/// resolution screens.
-const SIZE: u32 = 96;
-
-/// The JPEG quality of a thumbnail, out of 100.
-const QUALITY: u8 = 80;
-
-/// The largest image file, in bytes, for which a thumbnail is made.
-const LARGEST_FILE: u64 = 64 << 20;
-
-/// The largest width and height of an image, in pixels, and the most memory to decode it, in bytes.
-const LARGEST_SIDE: u32 = 20_000;
-const LARGEST_DECODED: u64 = 256 << 20;
 
 /// The most memory for all thumbnails of a server, in bytes.
 const KEPT: usize = 32 << 20;
 
 /// Whether the server can make a thumbnail of a file of this media type.
 pub(super) fn has_thumbnail(media_type: &str) -> bool {
-    matches!(
+    let is_image = matches!(
         media_type,
         "image/jpeg" | "image/png" | "image/gif" | "image/webp"
-    )
+    );
+    cfg!(feature = "thumbnails") && is_image
 }
 
 /// The thumbnails of a server: each is made once, for all workers.
@@ -82,7 +70,7 @@ impl Thumbnails {
             kept.by_image.entry(identity).or_default().clone()
         };
         let make = async {
-            let thumbnail = compute(move || make(file)).await;
+            let thumbnail = compute(move || shrink(file)).await;
             match &thumbnail {
                 Ok(thumbnail) => {
                     log::debug!("Made a thumbnail of {} bytes", thumbnail.content.len())
@@ -113,36 +101,10 @@ impl Thumbnails {
     }
 }
 
-/// Makes the thumbnail of an image, with the correct orientation.
-fn make(file: File) -> Result<Thumbnail, ImageError> {
-    if file.metadata()?.len() > LARGEST_FILE {
-        let limit = LimitErrorKind::InsufficientMemory;
-        return Err(ImageError::Limits(LimitError::from_kind(limit)));
-    }
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(LARGEST_SIDE);
-    limits.max_image_height = Some(LARGEST_SIDE);
-    limits.max_alloc = Some(LARGEST_DECODED);
-    let mut reader = ImageReader::new(BufReader::new(file)).with_guessed_format()?;
-    reader.limits(limits);
-    let mut decoder = reader.into_decoder()?;
-    // A camera that was held upright records that instead of rotating the picture.
-    let orientation = decoder.orientation()?;
-    let mut image = DynamicImage::from_decoder(decoder)?.thumbnail(SIZE, SIZE);
-    image.apply_orientation(orientation);
-    let mut content = Cursor::new(Vec::new());
-    let media_type = if image.color().has_alpha() {
-        image.write_to(&mut content, ImageFormat::Png)?;
-        "image/png"
-    } else {
-        let encoder = JpegEncoder::new_with_quality(&mut content, QUALITY);
-        image.into_rgb8().write_with_encoder(encoder)?;
-        "image/jpeg"
-    };
-    Ok(Thumbnail {
-        content: content.into_inner().into(),
-        media_type,
-    })
+/// There are no thumbnails without the feature `thumbnails`.
+#[cfg(not(feature = "thumbnails"))]
+fn shrink(_image: File) -> std::io::Result<Thumbnail> {
+    Err(std::io::ErrorKind::Unsupported.into())
 }
 
 /// Serves the thumbnails of images: GET and HEAD with the query [`THUMBNAIL`].

@@ -33,7 +33,9 @@ mod spool;
 mod trace;
 
 pub(crate) use access::is_loopback_name;
-pub use access::{User, ask_for_password, require_loopback_name};
+pub use access::require_loopback_name;
+#[cfg(feature = "passwords")]
+pub use access::{User, ask_for_password};
 pub(crate) use around::NOTES;
 pub use around::{
     Noted, Pending, RequestHalfPorts, RequestHalfPortsHandles, ResponseHalfPorts,

@@ -1,8 +1,10 @@
 //! Who may use a site: filters in front of everything.
 
 mod loopback;
+#[cfg(feature = "passwords")]
 mod passwords;
 
 pub(crate) use loopback::is_loopback_name;
 pub use loopback::require_loopback_name;
+#[cfg(feature = "passwords")]
 pub use passwords::{User, ask_for_password};
