@@ -41,7 +41,7 @@ pub use ask::{AskError, Asker, Call, Reply};
 pub use blocking::{Blocking, blocking, compute, unblock};
 pub use census::{
     Because, Census, ComponentCensus, FaultCensus, FeedCensus, GraphCensus, InstanceCensus,
-    LinkCensus, Place, State, StateCount, WorkerCensus,
+    LinkCensus, Place, RingCensus, State, StateCount, WorkerCensus,
 };
 pub use component::{BoxComponent, Component, Done, End, HeedsStop, Started, heeds_stop};
 pub use flow::Flow;

@@ -12,10 +12,12 @@ mod prometheus;
 mod record;
 mod registry;
 mod report;
+mod rings;
 mod take;
 #[cfg(test)]
 mod tests;
 mod waits;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -118,8 +120,28 @@ pub struct GraphCensus {
     pub components: Vec<ComponentCensus>,
     /// The links, in the order in which they were made.
     pub links: Vec<LinkCensus>,
+    /// Components that wait for each other for ever.
+    pub rings: Vec<RingCensus>,
     /// If several instances run: the worst of them.
     pub worst: Vec<InstanceCensus>,
+}
+
+/// Components of a graph that wait for each other for ever. Nothing but the end of their graph
+/// changes that.
+///
+/// Found by each worker about a second after the last of them began to wait. It is not found if one
+/// of the links leads through another graph.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct RingCensus {
+    /// The components. Each waits for the next one, and the last one for the first.
+    pub components: Vec<Arc<str>>,
+    /// The links that are full: their numbers in [`GraphCensus::links`].
+    pub full: Vec<usize>,
+    /// What each of them waits for, in a line.
+    pub text: String,
+    /// The number of instances with this ring.
+    pub count: u64,
 }
 
 /// A component, in all instances of its graph.

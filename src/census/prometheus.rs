@@ -69,6 +69,7 @@ families! {
     RUNNING gauge "kamea_graphs" "Graphs that run.";
     STARTED counter "kamea_graphs_started_total" "Graphs that have been started.";
     FAILED counter "kamea_graphs_failed_total" "Graphs that were stopped by a fault.";
+    RINGS gauge "kamea_graphs_in_a_ring" "Graphs in which components wait for each other for ever.";
     STATES gauge "kamea_components" "Components of graphs that run, by what they do.";
     POLLS counter "kamea_component_polls_total" "How often the component was polled.";
     BUSY counter "kamea_component_busy_seconds_total" "How long the component was busy, estimated.";
@@ -123,6 +124,8 @@ impl Page {
         self.add(&RUNNING, &labels, Value::Count(graph.running));
         self.add(&STARTED, &labels, Value::Count(graph.started));
         self.add(&FAILED, &labels, Value::Count(graph.failed));
+        let in_ring = graph.rings.iter().map(|ring| ring.count).sum();
+        self.add(&RINGS, &labels, Value::Count(in_ring));
         for component in &graph.components {
             self.add_component(&graph.name, component);
         }

@@ -1,11 +1,12 @@
 //! The counters of one flow, in plain cells.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::registry::{Registry, Shape};
+use super::rings::{Ring, Watch};
 use crate::flow::ReadySet;
 use crate::graph::Plan;
 use crate::link::Counted;
@@ -27,6 +28,8 @@ pub(crate) struct Record {
     pub(super) slot: Cell<usize>,
     /// During a measured turn: when the previous component was done.
     clock: Cell<Option<Instant>>,
+    /// What is known of its rings, once a send has waited for space.
+    watch: OnceCell<Box<Watch>>,
 }
 
 /// The counters of one component.
@@ -61,12 +64,17 @@ impl Recorded {
             registry,
             slot: Cell::new(0),
             clock: Cell::new(None),
+            watch: OnceCell::new(),
         });
         shape.enter(record.clone());
         Self(record)
     }
 
     pub(super) fn record(&self) -> &Record {
+        &self.0
+    }
+
+    pub(super) fn rc(&self) -> &Rc<Record> {
         &self.0
     }
 
@@ -171,6 +179,27 @@ impl Drop for Recorded {
 }
 
 impl Record {
+    pub(super) fn plan(&self) -> &Plan {
+        &self.shape.plan
+    }
+
+    pub(super) fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    pub(super) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    pub(super) fn watch(&self) -> &Watch {
+        self.watch.get_or_init(Box::default)
+    }
+
+    /// The ring in which some of its components are.
+    pub(super) fn ring(&self) -> Option<Ring> {
+        self.watch.get()?.ring.borrow().clone()
+    }
+
     pub(super) fn tap(&self, link: usize, feed: Option<usize>, point: &Arc<TapPoint>) {
         if let Some(link) = self.links[link].counted() {
             link.tap(feed, point);

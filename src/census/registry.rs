@@ -10,6 +10,8 @@ use std::time::Instant;
 use super::Place;
 use super::at::At;
 use super::record::{ComponentCounts, Record};
+use super::rings::Ring;
+use super::watch::Watched;
 use crate::graph::Plan;
 use crate::link::LinkCounts;
 use crate::ports::AnyLink;
@@ -45,6 +47,7 @@ pub(crate) struct Registry {
     taps: RefCell<Vec<TapRequest>>,
     /// The latest faults.
     pub(super) faults: RefCell<VecDeque<FaultRecord>>,
+    pub(super) watched: Watched,
 }
 
 /// A fault, as it is remembered.
@@ -71,6 +74,8 @@ pub(crate) struct Shape {
     pub(super) links: RefCell<Box<[LinkTotals]>>,
     /// Where new ones must be tapped.
     taps: RefCell<Vec<TapPlace>>,
+    /// The rings that have been logged.
+    rings: RefCell<Vec<Ring>>,
 }
 
 /// A tap, with its link and the index of the outbox that it watches. Without an index it watches
@@ -129,6 +134,7 @@ impl Registry {
             dice: Cell::new(1),
             taps: RefCell::default(),
             faults: RefCell::default(),
+            watched: Watched::default(),
         })
     }
 
@@ -195,6 +201,7 @@ impl Registry {
             components: ComponentCounts::of(plan),
             links: RefCell::new(totals.collect()),
             taps: RefCell::new(taps.collect()),
+            rings: RefCell::default(),
         }
     }
 
@@ -276,6 +283,16 @@ impl Registry {
 }
 
 impl Shape {
+    /// Whether this ring has not been logged. From now on it has.
+    pub(super) fn is_new(&self, ring: &Ring) -> bool {
+        let mut rings = self.rings.borrow_mut();
+        let is_new = !rings.contains(ring);
+        if is_new {
+            rings.push(ring.clone());
+        }
+        is_new
+    }
+
     /// Registers a flow that begins.
     pub(super) fn enter(&self, flow: Rc<Record>) {
         for (link, feed, point) in &*self.taps.borrow() {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::look::{Doing, Look};
 use super::record::{ComponentCounts, Record};
 use super::registry::{FaultRecord, LinkTotals, Registry, Shape};
+use super::rings::Ring;
 use super::{Because, Place};
 use crate::graph::Plan;
 use crate::link::Counted;
@@ -35,6 +36,7 @@ pub(super) struct ShapeReport {
     pub(super) oldest: Duration,
     pub(super) components: Box<[ComponentReport]>,
     pub(super) links: Box<[LinkReport]>,
+    pub(super) rings: Vec<(Ring, u64)>,
     pub(super) worst: Vec<InstanceReport>,
 }
 
@@ -92,6 +94,7 @@ impl Shape {
             oldest: Duration::ZERO,
             components: self.components.iter().map(ComponentReport::of).collect(),
             links: self.links.borrow().iter().map(LinkReport::of).collect(),
+            rings: Vec::new(),
             worst: Vec::new(),
         };
         let mut look = Look::default();
@@ -134,7 +137,17 @@ impl ShapeReport {
             standing.queued += queued;
         }
         self.oldest = self.oldest.max(standing.age);
+        if let Some(ring) = flow.ring() {
+            self.add_ring(ring, 1);
+        }
         standing
+    }
+
+    pub(super) fn add_ring(&mut self, ring: Ring, count: u64) {
+        match self.rings.iter_mut().find(|(known, _)| *known == ring) {
+            Some((_, known)) => *known += count,
+            None => self.rings.push((ring, count)),
+        }
     }
 }
 

@@ -224,6 +224,9 @@ impl ShapeReport {
             sum.totals.add(&other.totals);
             sum.fullest = sum.fullest.max(other.fullest);
         }
+        for (ring, count) in other.rings {
+            self.add_ring(ring, count);
+        }
     }
 }
 
@@ -246,6 +249,10 @@ impl Sum {
             links: links
                 .map(|(planned, report)| link(plan, planned, report))
                 .collect(),
+            rings: {
+                let rings = self.report.rings.iter();
+                rings.map(|(ring, count)| ring.census(plan, *count)).collect()
+            },
             worst: worst(plan, &self.worst),
             workers: self.workers,
         }

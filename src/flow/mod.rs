@@ -6,6 +6,7 @@ mod circles;
 mod drawn;
 mod last_sends;
 mod ready;
+mod rings;
 pub(crate) mod stack;
 #[cfg(test)]
 mod tests;
@@ -114,6 +115,8 @@ impl Flow {
             .faults
             .map(|at| Wiring::new(&mut links, &[], &[]).outbox(at))
             .filter(|_| alive_for_faults < count);
+        // What a thread waits for does not show in the queues of the flow.
+        ready.set_jammed(plan.has_threads);
         let record = Recorded::begin(&plan, links, &ready);
         Self {
             components,
@@ -468,13 +471,19 @@ impl Future for Flow {
         }
         let _asides = flow.circles.as_ref().map(|circles| circles.asides.enter());
         let before = flow.record.begin_turn();
-        let outcome = if simulation::is_roll_call() {
+        let mut outcome = if simulation::is_roll_call() {
             flow.answer_roll_call(cx.waker())
         } else if flow.wakers.is_empty() {
             flow.poll_single(cx.waker())
         } else {
             flow.poll_all(cx)
         };
+        if flow.ready.is_jammed()
+            && outcome.is_pending()
+            && let Err(fault) = flow.watch_for_ring()
+        {
+            outcome = Poll::Ready(Err(fault));
+        }
         flow.record.end_turn(before);
         if let Poll::Ready(Err(_)) = outcome {
             flow.record.fail();

@@ -50,6 +50,8 @@ pub(crate) struct ReadySet {
     bits: Bits<Cell<u64>>,
     /// Whether the flow is being polled. In that case it reads the bits itself before it rests.
     polling: Cell<bool>,
+    /// Whether a send has waited for space, so that components may wait for each other.
+    jammed: Cell<bool>,
     woken: Arc<Woken>,
 }
 
@@ -58,6 +60,7 @@ impl ReadySet {
         Self {
             bits: Bits::new(components),
             polling: Cell::new(false),
+            jammed: Cell::new(false),
             woken: Arc::new(Woken::new(components)),
         }
     }
@@ -68,7 +71,7 @@ impl ReadySet {
         self.component_waker(component)
     }
 
-    fn component_waker(&self, component: usize) -> Arc<ComponentWaker> {
+    pub(super) fn component_waker(&self, component: usize) -> Arc<ComponentWaker> {
         Arc::new(ComponentWaker {
             woken: self.woken.clone(),
             component,
@@ -85,7 +88,16 @@ impl ReadySet {
         Waker::from(self.woken.clone())
     }
 
-    /// Makes the flow check its circles, unless it is being polled: then it checks them anyway.
+    pub(crate) fn is_jammed(&self) -> bool {
+        self.jammed.get()
+    }
+
+    pub(crate) fn set_jammed(&self, jammed: bool) {
+        self.jammed.set(jammed);
+    }
+
+    /// Makes the flow check its circles and rings, unless it is being polled: then it checks them
+    /// anyway.
     pub(crate) fn look(&self) {
         if !self.polling.get() {
             self.woken.flow.wake();

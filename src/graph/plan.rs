@@ -29,6 +29,8 @@ pub(crate) struct Plan {
     /// The link that the graph's faults go to.
     pub(crate) faults: Option<PortLink>,
     pub(crate) circles: Box<[PlannedCircle]>,
+    /// Whether a component has a thread of its own.
+    pub(crate) has_threads: bool,
 }
 
 pub(crate) struct PlannedComponent {
@@ -136,6 +138,7 @@ impl Plan {
             links,
             faults,
             circles: Box::default(),
+            has_threads: graph.nodes.iter().any(|node| node.own_thread),
         };
         plan.find_takers();
         plan.find_circles();

@@ -248,6 +248,7 @@ impl<T> Queue<T> {
             self.wake(next);
             return Poll::Ready(Ok(()));
         }
+        self.ready.set_jammed(true);
         state.wait(Waiter::of(cx, &self.ready), feed, ticket);
         Poll::Pending
     }

@@ -100,6 +100,14 @@ pub(super) fn run(
 }
 
 async fn serve(queue: &Queue, flows: Flows, registry: &Registry) {
+    first_of(
+        serve_jobs(queue, flows, registry),
+        registry.watch_for_rings(),
+    )
+    .await;
+}
+
+async fn serve_jobs(queue: &Queue, flows: Flows, registry: &Registry) {
     loop {
         match queue.next().await {
             Job::Run(job) => run_job(job),

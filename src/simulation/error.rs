@@ -30,18 +30,22 @@ pub enum SimulationError {
     },
     /// Nothing can happen any more, and not everything has ended: a wake-up was lost, or some
     /// components wait for each other.
-    #[error("nothing can happen any more, and these wait for ever: {}", waiting.join(", "))]
+    #[error("nothing can happen any more, and these wait for ever: {}{}", waiting.join(", "), rings_in_words(rings))]
     Stalled {
         /// The waiting components, each as graph/component, and what they wait for.
         waiting: Vec<String>,
+        /// The components that wait for each other.
+        rings: Vec<String>,
     },
     /// The time limit passed before everything had ended.
-    #[error("not at its end after {} s; still there: {}", after.as_secs_f64(), waiting.join(", "))]
+    #[error("not at its end after {} s; still there: {}{}", after.as_secs_f64(), waiting.join(", "), rings_in_words(rings))]
     TimedOut {
         /// The limit, in virtual time.
         after: Duration,
         /// The remaining components, each as graph/component, and what they wait for.
         waiting: Vec<String>,
+        /// The components that wait for each other.
+        rings: Vec<String>,
     },
     /// So many polls that a component seems to spin.
     #[error(
@@ -59,6 +63,11 @@ pub enum SimulationError {
         /// Its name, as graph/component.
         component: String,
     },
+}
+
+fn rings_in_words(rings: &[String]) -> String {
+    let rings = rings.iter().map(|ring| format!("; {ring}"));
+    rings.collect()
 }
 
 impl SimulationError {

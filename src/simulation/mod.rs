@@ -232,6 +232,7 @@ impl Simulation {
             fingerprint: trace.fingerprint(),
             trace: trace.into_text(),
             faults: world.take_faults(),
+            rings: world.take_rings(),
             dropped: workers.dropped(),
         };
         if self.is_replay {
@@ -260,6 +261,7 @@ pub struct Report {
     fingerprint: u64,
     trace: Option<String>,
     faults: Vec<Fault>,
+    rings: Vec<String>,
     dropped: u64,
 }
 
@@ -294,6 +296,13 @@ impl Report {
     /// Returns the faults that stopped spawned graphs, and would have been logged.
     pub fn faults(&self) -> &[Fault] {
         &self.faults
+    }
+
+    /// Returns the components that waited for each other, a line for each ring: see
+    /// [`RingCensus`](crate::RingCensus). A run that ends can have one only if something dropped
+    /// their graph.
+    pub fn rings(&self) -> &[String] {
+        &self.rings
     }
 }
 
@@ -371,6 +380,11 @@ pub(crate) fn cores() -> Option<std::sync::Arc<tokio::sync::Semaphore>> {
 /// Records a fault that stopped a graph that nobody watches.
 pub(crate) fn add_fault(fault: Fault) {
     world::with(|world| world.add_fault(fault));
+}
+
+/// Records components that wait for each other for ever.
+pub(crate) fn add_ring(ring: String) {
+    world::with(|world| world.add_ring(ring));
 }
 
 /// Fails the simulation because of a component that has a thread of its own.

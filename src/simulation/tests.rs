@@ -189,7 +189,7 @@ fn what_waits_for_ever_is_named() {
         .beside("watcher", async || std::future::pending().await)
         .run(graph)
         .unwrap_err();
-    let SimulationError::Stalled { mut waiting } = error else {
+    let SimulationError::Stalled { mut waiting, .. } = error else {
         panic!("{error}");
     };
     waiting.sort();

@@ -83,6 +83,7 @@ pub(super) struct World {
     pub(super) cores: Arc<tokio::sync::Semaphore>,
     pub(super) trace: RefCell<Trace>,
     faults: RefCell<Vec<Fault>>,
+    rings: RefCell<Vec<String>>,
     /// The failure that ends the simulation.
     failure: RefCell<Option<SimulationError>>,
     /// Whether the waiting tasks are being asked for their names.
@@ -160,6 +161,7 @@ impl World {
             cores: Arc::new(tokio::sync::Semaphore::new(limits.workers)),
             trace: RefCell::new(trace),
             faults: RefCell::default(),
+            rings: RefCell::default(),
             failure: RefCell::default(),
             is_roll_call: Cell::new(false),
             waiting: RefCell::default(),
@@ -246,6 +248,7 @@ impl World {
                 let Some((moment, _)) = next else {
                     return Err(SimulationError::Stalled {
                         waiting: self.call_roll(),
+                        rings: self.take_rings(),
                     });
                 };
                 NOW.set(Some(moment));
@@ -262,6 +265,7 @@ impl World {
                 return Err(SimulationError::TimedOut {
                     after: self.limits.time,
                     waiting: self.call_roll(),
+                    rings: self.take_rings(),
                 });
             }
             if polls == self.limits.polls {
@@ -420,6 +424,15 @@ impl World {
 
     pub(super) fn add_fault(&self, fault: Fault) {
         self.faults.borrow_mut().push(fault);
+    }
+
+    /// Adds components that wait for each other for ever.
+    pub(super) fn add_ring(&self, ring: String) {
+        self.rings.borrow_mut().push(ring);
+    }
+
+    pub(super) fn take_rings(&self) -> Vec<String> {
+        self.rings.take()
     }
 
     pub(super) fn take_faults(&self) -> Vec<Fault> {

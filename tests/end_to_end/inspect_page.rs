@@ -6,9 +6,11 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use image::{Rgb, RgbImage};
-use kamea::Scheduler;
+use kamea::{Graph, Scheduler};
+use kamea_components::chassis::splitter;
 use kamea_components::inspect::Inspector;
 use kamea_components::server::{Site, WebServer};
+use kamea_components::stream::{data_source, zip};
 use kamea_components::web::{HandlerPorts, Route};
 
 use super::devtools::Browser;
@@ -179,6 +181,38 @@ fn another_program_is_on_the_same_page() {
     browser.wait_for("[...document.querySelectorAll('.part .name')].some((name) => name.textContent === '<b>camera</b>')");
     program.write_all(b"DEL NODE 1\n").unwrap();
     browser.wait_for("![...document.querySelectorAll('.part .name')].some((name) => name.textContent.includes('camera'))");
+    browser.assert_content();
+}
+
+/// The splitter waits for space before the left side of `zip`, and `zip` waits at its right side for
+/// the number that comes after all those that were dropped.
+#[test]
+fn components_that_wait_for_each_other_are_red() {
+    let scheduler = Scheduler::with_workers(1);
+    let inspector = Inspector::new("127.0.0.1:0".parse().unwrap(), None).unwrap();
+    let inspecting = inspector.run(scheduler.workers()).unwrap();
+    let mut graph = Graph::new("diamond");
+    let source = graph.add("source", data_source(0..1000));
+    let mut split = graph.add("splitter", splitter());
+    let hundredth = graph.add("hundredth", kamea::filter(|n: &u32| n % 100 == 99));
+    let zip = graph.add("zip", zip);
+    graph.link(source.outbox, split.inbox);
+    graph.link(split.outboxes.branch(), zip.left);
+    graph.link(split.outboxes.branch(), hundredth.inbox);
+    graph.link(hundredth.outbox, zip.right);
+    let _pairs = graph.take(zip.pairs);
+    let _running = scheduler.run(graph).unwrap();
+    let mut browser = Browser::open((1280, 900));
+    browser.go(&inspecting.url());
+    browser.wait_for("document.querySelectorAll('.part.ring').length === 2");
+    let names = browser.value("[...document.querySelectorAll('.part.ring')].map((part) => part.ariaLabel).join()");
+    assert_eq!(names, "splitter,zip");
+    let stroke = "getComputedStyle(document.querySelector('.part.ring rect.box')).stroke";
+    assert_eq!(browser.value(stroke), "rgb(208, 0, 0)");
+    assert_eq!(browser.value("document.querySelectorAll('.edge.ring').length"), 1);
+    let told = browser.value("document.querySelector('summary .in-ring').textContent");
+    let told = told.as_str().unwrap();
+    assert!(told.contains("`zip.left` is full (capacity 16)"), "{told}");
     browser.assert_content();
 }
 

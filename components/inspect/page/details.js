@@ -1,6 +1,6 @@
 // The panel beside the picture: the counters of what was picked, a tap on a link, the way of a request.
 
-import { make, short, span, states } from "/rates.js";
+import { make, rings, short, span, states } from "/rates.js";
 
 const SAMPLES = 100;
 
@@ -49,6 +49,7 @@ export function component(graph, name) {
     make("table", {}, ...component.states.map((state) => make("tr", {},
       make("td", { class: "number" }, state.count.toLocaleString("en")), make("td", {}, "\u00a0"), make("td", {}, inWords(state))))),
     component.states.length ? null : make("p", { class: "quiet" }, "None of them runs."),
+    rings(graph).has(name) ? make("p", { class: "in-ring" }, rings(graph).get(name).text) : null,
     make("h3", {}, "Links"),
     make("table", {}, make("tr", {}, make("th", {}, "link"), make("th", {}, "port"), make("th", { class: "number" }, "messages/s"), make("th", { class: "number" }, "queued")),
       ...links.map(([other, port, rate, link]) => make("tr", {}, make("td", {}, other), make("td", { class: "mono" }, port ?? ""),

@@ -1,7 +1,7 @@
 // A graph as a picture: boxes in flow order, arrows between them. It is laid out when its shape is new, and otherwise only coloured.
 
 import { Graph, layout } from "/dagre.js";
-import { make, pressure, short, states } from "/rates.js";
+import { make, pressure, rings, short, states } from "/rates.js";
 
 const HEIGHT = 44, LETTER = 7.6;
 
@@ -113,15 +113,17 @@ export function fit(svg) {
 
 /** Brings a picture up to date. */
 export function colour(picture, graph) {
-  const { held, culprits } = pressure(graph);
+  const { held, culprits } = pressure(graph), ringOf = rings(graph);
   for (const component of graph.components) {
     const part = picture.parts.get(component.name);
     const blocked = held.get(component.name), culprit = culprits.get(component.name);
     const most = component.states[0]?.state;
-    part.g.classList.toggle("held", Boolean(blocked) && !culprit);
-    part.g.classList.toggle("culprit", Boolean(culprit));
+    const ring = ringOf.get(component.name);
+    part.g.classList.toggle("ring", Boolean(ring));
+    part.g.classList.toggle("held", Boolean(blocked) && !culprit && !ring);
+    part.g.classList.toggle("culprit", Boolean(culprit) && !ring);
     part.g.classList.toggle("ended", (!component.states.length && !component.is_fused) || most === "ended");
-    part.note.textContent = noteOf(component, blocked, culprit);
+    part.note.textContent = ring ? "waits in a ring" : noteOf(component, blocked, culprit);
     part.title.textContent = [component.kind, ...component.states.map((s) => `${s.count} ${states[s.state]}`)].join("\n");
     stateBar(part, component);
     part.fault.replaceChildren(...(component.faults ? faultMark(part, component.faults) : []));
@@ -139,6 +141,7 @@ export function colour(picture, graph) {
     edge.head.setAttribute("class", `head fill${level}`);
     edge.head.setAttribute("transform", `${edge.turn} scale(${Math.max(1, thickness / 4).toFixed(2)})`);
     edge.g.classList.toggle("still", isStill);
+    edge.g.classList.toggle("ring", (graph.rings ?? []).some((ring) => ring.full.includes(edge.link) && ring.components.includes(edge.from)));
     // What several outboxes feed is one queue: it is counted where most comes from.
     const isMain = link.from.every((feed) => feed.messages <= (link.from[edge.feed]?.messages ?? 0));
     const lines = [rate > 0 ? `${short(rate)}/s` : "", link.queued && isMain && isJam ? `${short(link.queued)} wait` : ""].filter(Boolean);

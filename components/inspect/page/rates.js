@@ -37,6 +37,11 @@ function fillOf(graph, link) {
   return Math.min(1, Math.max(all, link.fullest / link.capacity));
 }
 
+/** The components that wait for each other for ever: by name, the ring that each is in. */
+export function rings(graph) {
+  return new Map((graph.rings ?? []).flatMap((ring) => ring.components.map((name) => [name, ring])));
+}
+
 /** Who is held up in a graph, and who holds others up: a count and the names for each. */
 export function pressure(graph) {
   const held = new Map(), culprits = new Map();

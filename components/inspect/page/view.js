@@ -123,6 +123,7 @@ function refresh(panel) {
   const worst = graph.worst.length ? make("button", { class: "worst", type: "button", click: (event) => { event.preventDefault(); choose("worst", panel); } }, "The worst") : null;
   const focused = panel.title.contains(document.activeElement) && document.activeElement.className === "worst";
   panel.title.replaceChildren(make("b", {}, graph.name), ...facts.map((fact) => make("span", {}, fact)),
+    ...(graph.rings ?? []).map((ring) => make("span", { class: "in-ring" }, `${graph.running > 1 ? `${ring.count.toLocaleString("en")} of them: ` : ""}${ring.text}`)),
     graph.failed ? make("span", { class: "bad" }, `${graph.failed.toLocaleString("en")} failed`) : "", worst ?? "");
   if (focused) worst?.focus();
   // What runs is opened, and what has failed; the reader may think otherwise.

@@ -3,6 +3,7 @@
 mod asking;
 mod counts;
 mod instances;
+mod rings;
 mod states;
 mod text;
 

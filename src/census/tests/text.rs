@@ -88,6 +88,7 @@ pub(in crate::census) fn sample() -> Census {
                 link("take", Some("\"last\"")),
                 link("\"last\"", None),
             ],
+            rings: Vec::new(),
             worst: Vec::new(),
         }],
         faults: vec![FaultCensus {

@@ -93,6 +93,13 @@ impl Circles {
         Waker::from(waker)
     }
 
+    /// Returns the waker of a component, if the component is in a circle.
+    pub(super) fn waker(&self, component: usize) -> Option<Weak<ComponentWaker>> {
+        let mut wakers = self.circles.iter().flat_map(|circle| &circle.wakers);
+        let (_, waker) = wakers.find(|(known, _)| *known == component)?;
+        Some(waker.clone())
+    }
+
     /// Closes the links of circles that are over.
     pub(super) fn settle(&mut self, plan: &Plan, record: &Recorded, ready: &ReadySet) {
         for circle in &mut self.circles {

@@ -45,6 +45,7 @@ impl<'a, T> Future for Reserve<'a, T> {
         let is_first = state.writers.first_ticket() == self.ticket;
         if !is_first || state.messages.len() >= state.capacity {
             let waiter = Waiter::of(cx, &queue.ready);
+            queue.ready.set_jammed(true);
             state.wait(waiter, feed, &mut self.ticket);
             return Poll::Pending;
         }
