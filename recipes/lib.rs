@@ -151,6 +151,15 @@ pub fn wrong_usage(error: &clap::Error) -> String {
     what.map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
+/// Fails if nobody could see what the program writes: standard output or standard error is closed.
+///
+/// # Errors
+///
+/// The line to write to standard error, for a program that then exits with status 1.
+pub fn check_streams() -> Result<(), String> {
+    kamea::check_standard_streams().map_err(|closed| format!("error: {closed}"))
+}
+
 /// Logs faults and the causes of a 500 to stderr, unless the recipe has a log of its own.
 fn log_failures() {
     // Without this, nobody would see them.
@@ -169,6 +178,7 @@ pub fn arguments() -> Vec<String> {
 ///
 /// If the address is invalid, or is taken, or the server cannot start.
 pub fn serve(server: WebServer) -> Outcome {
+    kamea::check_standard_streams()?;
     log_failures();
     let options = Options::parse();
     let named = options.arguments.first();
@@ -223,6 +233,7 @@ pub fn listen_until_ctrl_c(
 ///
 /// If the graph has an error, or a fault has stopped it.
 pub fn run(graph: Graph) -> Outcome {
+    kamea::check_standard_streams()?;
     log_failures();
     let scheduler = Scheduler::new();
     let _inspecting = Options::parse().inspect.run(&scheduler, None)?;

@@ -30,6 +30,7 @@ mod program;
 pub mod random;
 mod scheduler;
 mod simulation;
+mod standard_streams;
 mod stderr_log;
 mod supervision;
 mod sync;
@@ -79,6 +80,7 @@ pub use scheduler::{
     workers,
 };
 pub use simulation::{FailedSeed, Report, Seeds, Simulation, SimulationError};
+pub use standard_streams::{StreamClosed, check_standard_output, check_standard_streams};
 pub use supervision::{Cause, Fault, Policy, Restart};
 #[doc(hidden)]
 pub use supervision::{Ended, Failed};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::graph::{Graph, GraphError, Part};
 use crate::ports::Ports;
 use crate::scheduler::{RunError, Scheduler, StopError};
+use crate::standard_streams::{StreamClosed, check_standard_streams};
 use crate::stderr_log;
 
 /// How long accepted messages have to drain after ctrl-c.
@@ -21,8 +22,8 @@ const DRAIN: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 ///
-/// [`ProgramError`]: the graph has a mistake, a fault has stopped it, or something was dropped
-/// after the deadline. A `main` that returns it prints it and exits with status 1.
+/// [`ProgramError`]: the graph has a mistake, a fault has stopped it, something was dropped after
+/// the deadline, or standard output or standard error is closed. A `main` that returns it prints it and exits with status 1.
 ///
 /// # Examples
 ///
@@ -46,6 +47,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// }
 /// ```
 pub fn run<Kind>(program: impl Program<Kind>) -> Result<(), ProgramError> {
+    check_standard_streams()?;
     stderr_log::begin();
     let scheduler = Scheduler::new();
     let running = scheduler.run(program.into_graph())?;
@@ -96,6 +98,9 @@ pub enum ProgramError {
     /// Something was dropped when the time was up.
     #[error(transparent)]
     Stop(#[from] StopError),
+    /// Standard output or standard error is closed. Nothing has run.
+    #[error(transparent)]
+    Closed(#[from] StreamClosed),
 }
 
 impl fmt::Debug for ProgramError {

@@ -7,6 +7,7 @@ mod end_to_end {
     mod browser;
     mod bulletin_board;
     mod cgi_faults;
+    mod closed_streams;
     mod command_line;
     mod configuration;
     mod cookbook;

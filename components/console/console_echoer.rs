@@ -14,7 +14,7 @@ const BATCH: usize = 64 * 1024;
 ///
 /// # Faults
 ///
-/// If writing fails. It ends quietly if nobody reads the standard output any more.
+/// If writing fails, or if the standard output was closed when the program started. It ends quietly if nobody reads the standard output any more.
 ///
 /// # Examples
 ///
@@ -33,6 +33,7 @@ const BATCH: usize = 64 * 1024;
 pub fn console_echoer<T: Message + AsRef<[u8]>>()
 -> Blocking<impl FnMut(&mut Sink<T>) -> Done + Send + 'static> {
     blocking(|io: &mut Sink<T>| {
+        kamea::check_standard_output()?;
         // The lock is not held while it waits: other components may write too.
         let written = write_batches(&mut io.inbox, |bytes| {
             let mut stdout = io::stdout().lock();

@@ -35,6 +35,9 @@ impl<E: std::error::Error> From<E> for Failure {
 }
 
 fn main() -> ExitCode {
+    if let Err(closed) = kamea_recipes::check_streams() {
+        return fail(&closed, 1);
+    }
     #[cfg(feature = "packaging")]
     match kamea_recipes::generated(Options::command()) {
         Ok(false) => {}

@@ -49,6 +49,9 @@ const DRAIN: Duration = Duration::from_secs(5);
 const REAP: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
+    if let Err(closed) = kamea_recipes::check_streams() {
+        return fail(&closed, 1);
+    }
     #[cfg(feature = "packaging")]
     match kamea_recipes::generated(Options::definition()) {
         Ok(false) => {}

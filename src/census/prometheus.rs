@@ -332,7 +332,7 @@ mod tests {
             assert!(seen.insert(key), "{line} is there twice");
             assert!(series.value >= 0.0);
         }
-        assert_eq!(typed.len(), 17, "{typed:?}");
+        assert_eq!(typed.len(), 18, "{typed:?}");
     }
 
     #[test]

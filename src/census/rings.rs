@@ -69,7 +69,8 @@ impl Stuck {
         let is_stuck = (0..waits.len()).map(|component| {
             let waits = &waits[component];
             let is_waiting = !waits.space.is_empty() || !waits.messages.is_empty();
-            let has_turn = !plan.components[component].own_thread && flow.ready.will_poll(component);
+            let has_turn =
+                !plan.components[component].own_thread && flow.ready.will_poll(component);
             is_waiting && !has_turn && !is_free(component)
         });
         let is_stuck = is_stuck.collect();
@@ -128,7 +129,9 @@ impl Stuck {
     /// Returns one ring among the stuck components. Each of them waits for another one, so there is
     /// one.
     pub(super) fn ring(&self, flow: &Record, plan: &Plan) -> Option<Ring> {
-        let begins = self.members().filter(|&member| !self.waits[member].space.is_empty());
+        let begins = self
+            .members()
+            .filter(|&member| !self.waits[member].space.is_empty());
         let mut rings = begins.filter_map(|begin| self.ring_from(begin, flow, plan));
         let first = rings.next()?;
         if first.has_full_link() {
@@ -235,7 +238,10 @@ impl Wait {
         let outboxes = link.from.iter().filter_map(|feed| feed.outbox);
         let inbox = link.taker.map_or_else(String::new, |taker| {
             let component = &plan.components[taker.component];
-            format!("{}.{}", component.name, component.port_infos[taker.port].name)
+            format!(
+                "{}.{}",
+                component.name, component.port_infos[taker.port].name
+            )
         });
         if self.for_space {
             let mut own = outboxes.filter(|outbox| outbox.component == self.component);
@@ -249,7 +255,11 @@ impl Wait {
         } else {
             let feeders = outboxes.map(|outbox| plan.component(outbox.component).name.clone());
             let feeders: Vec<_> = feeders.collect();
-            write!(text, "`{name}` waits for a message at `{inbox}`, from `{}`", feeders.join("` or `"))
+            write!(
+                text,
+                "`{name}` waits for a message at `{inbox}`, from `{}`",
+                feeders.join("` or `")
+            )
         }
     }
 }
@@ -267,10 +277,16 @@ pub(super) fn has_waiting_writers(flow: &Record) -> bool {
 /// How many links that cross threads a component waits at. Each holds one copy of its waker.
 pub(super) fn waits_across(flow: &Record, plan: &Plan, component: usize) -> usize {
     let polls = flow.components[component].polls.get();
-    let links = plan.links.iter().zip(&flow.links).filter(|(planned, _)| planned.across);
+    let links = plan
+        .links
+        .iter()
+        .zip(&flow.links)
+        .filter(|(planned, _)| planned.across);
     let counts = links.filter_map(|(planned, link)| {
         let link = link.counted()?;
-        let is_taker = planned.taker.is_some_and(|taker| taker.component == component);
+        let is_taker = planned
+            .taker
+            .is_some_and(|taker| taker.component == component);
         let mut count = usize::from(is_taker && link.reader_waits(polls));
         count += writers_of(link, planned, component);
         Some(count)

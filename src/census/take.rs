@@ -251,7 +251,9 @@ impl Sum {
                 .collect(),
             rings: {
                 let rings = self.report.rings.iter();
-                rings.map(|(ring, count)| ring.census(plan, *count)).collect()
+                rings
+                    .map(|(ring, count)| ring.census(plan, *count))
+                    .collect()
             },
             worst: worst(plan, &self.worst),
             workers: self.workers,

@@ -109,7 +109,10 @@ impl Record {
 
     /// How often its components have been polled.
     fn polls(&self) -> u64 {
-        self.components.iter().map(|counts| counts.polls.get()).sum()
+        self.components
+            .iter()
+            .map(|counts| counts.polls.get())
+            .sum()
     }
 }
 

@@ -38,7 +38,9 @@ impl Flow {
         self.record.settle_ring(&self.plan, |component| {
             let mut known = wakers.iter().filter(|(known, _)| *known == component);
             // The flow has one. A component that was not polled has begun to wait meanwhile.
-            known.next().map_or(usize::MAX, |(_, waker)| waker.strong_count().saturating_sub(1))
+            known.next().map_or(usize::MAX, |(_, waker)| {
+                waker.strong_count().saturating_sub(1)
+            })
         });
         Ok(())
     }

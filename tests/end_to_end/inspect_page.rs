@@ -205,11 +205,15 @@ fn components_that_wait_for_each_other_are_red() {
     let mut browser = Browser::open((1280, 900));
     browser.go(&inspecting.url());
     browser.wait_for("document.querySelectorAll('.part.ring').length === 2");
-    let names = browser.value("[...document.querySelectorAll('.part.ring')].map((part) => part.ariaLabel).join()");
+    let names = browser
+        .value("[...document.querySelectorAll('.part.ring')].map((part) => part.ariaLabel).join()");
     assert_eq!(names, "splitter,zip");
     let stroke = "getComputedStyle(document.querySelector('.part.ring rect.box')).stroke";
     assert_eq!(browser.value(stroke), "rgb(208, 0, 0)");
-    assert_eq!(browser.value("document.querySelectorAll('.edge.ring').length"), 1);
+    assert_eq!(
+        browser.value("document.querySelectorAll('.edge.ring').length"),
+        1
+    );
     let told = browser.value("document.querySelector('summary .in-ring').textContent");
     let told = told.as_str().unwrap();
     assert!(told.contains("`zip.left` is full (capacity 16)"), "{told}");

@@ -27,6 +27,36 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+#[test]
+fn a_closed_stream_is_status_1_and_a_line() {
+    for (redirection, of_output) in [(">&-", false), ("2>&-", true)] {
+        for arguments in [
+            &["http://127.0.0.1:1/"][..],
+            &["--help"],
+            &["--no-such-option"],
+        ] {
+            let script = format!("exec \"$0\" \"$@\" {redirection}");
+            let mut shell = Command::new("sh");
+            let output = shell
+                .args(["-c", &script, THOR])
+                .args(arguments)
+                .output()
+                .unwrap();
+            assert_eq!(output.status.code(), Some(1), "{arguments:?} {redirection}");
+            let told = text(if of_output {
+                &output.stdout
+            } else {
+                &output.stderr
+            });
+            assert!(told.starts_with("error: standard "), "{told}");
+            assert!(
+                told.contains(" is closed: ") && told.lines().count() == 1,
+                "{told}"
+            );
+        }
+    }
+}
+
 /// Starts a server that handles each connection with a function, one after another; returns its
 /// address.
 fn serve(conversation: impl FnMut(TcpStream) + Send + 'static) -> SocketAddr {

@@ -41,6 +41,9 @@ impl From<String> for Failure {
 }
 
 fn main() -> ExitCode {
+    if let Err(closed) = kamea_recipes::check_streams() {
+        return fail(&closed, 1);
+    }
     #[cfg(feature = "packaging")]
     match kamea_recipes::generated(<Options as clap::CommandFactory>::command()) {
         Ok(false) => {}

@@ -16,6 +16,9 @@ use kamea_recipes::wrong_usage;
 use options::Options;
 
 fn main() -> ExitCode {
+    if let Err(closed) = kamea_recipes::check_streams() {
+        return fail(&closed, 1);
+    }
     #[cfg(feature = "packaging")]
     match kamea_recipes::generated(<Options as clap::CommandFactory>::command()) {
         Ok(false) => {}

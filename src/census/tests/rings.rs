@@ -116,9 +116,12 @@ fn simulate(
     (graph, mut pairs): (Graph, crate::Receiver<u32>),
 ) -> Result<crate::Report, SimulationError> {
     Simulation::seed(seed)
-        .beside("listener", async move || {
-            while pairs.next().await.is_some() {}
-        })
+        .beside(
+            "listener",
+            async move || {
+                while pairs.next().await.is_some() {}
+            },
+        )
         .run(graph)
 }
 
@@ -207,7 +210,10 @@ fn a_component_that_feeds_itself_more_than_it_takes_is_a_ring_of_one() {
         panic!("it cannot end");
     };
     assert_eq!(rings.len(), 1);
-    assert!(rings[0].contains("`twice` waits for space at `again`"), "{rings:?}");
+    assert!(
+        rings[0].contains("`twice` waits for space at `again`"),
+        "{rings:?}"
+    );
 }
 
 /// In every order, a simulation that stalls names a ring, and one that ends has none.
