@@ -23,8 +23,8 @@ fn programs() -> Vec<(String, &'static [&'static str])> {
         (spidey.clone(), &["-p", "0", "-d", "."]),
         (spidey, &["--check"]),
         (recipe("upper_case"), &[]),
-        (recipe("word_count"), &[]),
-        (recipe("static_site"), &["0"]),
+        (recipe("word_count"), &["Cargo.toml"]),
+        (recipe("static_site"), &["127.0.0.1:0"]),
     ]
 }
 
