@@ -103,7 +103,9 @@ impl Server {
             Kind::Hyper => pinned(&program("hyper-peer")?),
             _ => {
                 let mut command = pinned(&program("spidey")?);
-                command.args(["-p", "0", "-b", "127.0.0.1", "--workers", "1", "-d"]);
+                command.args(["-p", "0", "-b", "127.0.0.1", "--workers", "1"]);
+                // All clients of the benchmark have one address.
+                command.args(["--connections-per-client", "10000", "-d"]);
                 command.arg(data);
                 if kind == Kind::KameaWsgi {
                     command.args(["--wsgi", APPLICATION, "--wsgi-workers", "1"]);

@@ -16,7 +16,7 @@ use super::run::{Input, command, run};
 use crate::documents::{Files, PROGRAM_FOLDER, Programs};
 use crate::gateway::Mount;
 use crate::http::{Fields, Target};
-use crate::net::Socket;
+use crate::net::{Socket, Turnstile};
 use crate::web::{Exchange, Failure, Notice, Request, Response, Route};
 
 /// The ports of [`serve_cgi`].

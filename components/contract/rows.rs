@@ -172,7 +172,7 @@ fn of_the_world() -> Vec<Row> {
             let file = std::fs::File::open("/etc/hosts").unwrap();
             let length = file.metadata().unwrap().len();
             read_slice(FileSlice {
-                file: Arc::new(file),
+                file: Arc::new(file.into()),
                 offset: 0,
                 length,
             })

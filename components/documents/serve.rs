@@ -11,28 +11,38 @@ use http::{Method, StatusCode};
 use kamea::time::wall_clock;
 use kamea::{Component, compute, link, unblock};
 use rustix::io::{ReadWriteFlags, preadv2};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::cache::{Entry, Identity, LARGEST, Origin};
 use super::files::{Files, failure, system_failure};
 use super::representation::{Description, Representation};
 use super::{Compression, Found, Refused};
 use crate::coding::{AcceptedCodings, Coding, Encoder};
-use crate::file::FileSlice;
+use crate::file::{FileSlice, OpenFile};
 use crate::http::Names;
 use crate::web::{Body, Encoding, Failure, HandlerPorts, Piece, Request, Response};
 
 /// Files smaller than this, in bytes, are not encoded.
 const SMALLEST_TO_ENCODE: u64 = 1024;
 
-/// Serves GET and HEAD from files.
+/// How many large files the handler of a connection has open for responses that wait for their turn
+/// or are being sent. One more is open while its response waits for such a place.
+const OPEN: usize = 1;
+
+/// The places of the open files of one handler. Made for the first large file.
+type Places = Option<Arc<Semaphore>>;
+
+/// Serves GET and HEAD from files. A large file is opened only when its response is nearly due: a
+/// client that sends many requests at once has two files open.
 pub fn serve_files(files: Rc<Files>) -> impl Component<HandlerPorts> {
+    let mut places = Places::None;
     async move |io: &mut HandlerPorts| {
         while let Some(mut request) = io.requests.next().await {
             let answer = match files.answer_from_memory(&request) {
                 Some(answer) => answer,
                 None => match request.discard_content().await {
                     // Boxed, because an answer from the cache needs none of it.
-                    Ok(()) => Box::pin(files.answer(&request)).await,
+                    Ok(()) => Box::pin(files.answer(&request, &mut places)).await,
                     Err(failure) => Err(failure),
                 },
             };
@@ -60,7 +70,7 @@ impl Files {
         Some(from_memory(request, &entry))
     }
 
-    async fn answer(&self, request: &Request) -> Result<Response, Failure> {
+    async fn answer(&self, request: &Request, places: &mut Places) -> Result<Response, Failure> {
         if !is_read(request) {
             let failure = request.refuse(StatusCode::METHOD_NOT_ALLOWED, "this can only be read");
             return Err(failure.with("Allow", "GET, HEAD, OPTIONS"));
@@ -71,11 +81,14 @@ impl Files {
             failure(request, refused)
         });
         match found? {
-            Found::File(file, metadata) => self.file(request, &path, &path, file, metadata).await,
+            Found::File(file, metadata) => {
+                let found = (file, metadata);
+                self.file(request, &path, &path, found, places).await
+            }
             Found::Folder(_) if !path.is_empty() && !path.ends_with(b"/") => {
                 Ok(to_the_slash(request))
             }
-            Found::Folder(folder) => self.index(request, &path, folder).await,
+            Found::Folder(folder) => self.index(request, &path, folder, places).await,
         }
     }
 
@@ -85,12 +98,14 @@ impl Files {
         request: &Request,
         path: &[u8],
         folder: File,
+        places: &mut Places,
     ) -> Result<Response, Failure> {
         for index in &self.options().index {
             let index = [path, index.as_bytes()].concat();
             match self.look_up(&index).await {
                 Ok(Found::File(file, metadata)) => {
-                    return self.file(request, path, &index, file, metadata).await;
+                    let found = (file, metadata);
+                    return self.file(request, path, &index, found, places).await;
                 }
                 Ok(Found::Folder(_)) | Err(Refused::NotFound) => {}
                 Err(refused) => return Err(failure(request, refused)),
@@ -105,8 +120,8 @@ impl Files {
         request: &Request,
         asked: &[u8],
         path: &[u8],
-        file: File,
-        metadata: Metadata,
+        (file, metadata): (File, Metadata),
+        places: &mut Places,
     ) -> Result<Response, Failure> {
         log::debug!("{} | Handle File", request.exchange.peer);
         let accepted = accepted_codings(request);
@@ -138,7 +153,7 @@ impl Files {
         }
         if found.length > LARGEST {
             self.forget(&key);
-            return found.stream(request);
+            return found.stream(request, place(places).await);
         }
         let entry = found.load().await.map_err(system_failure(request))?;
         let entry = Rc::new(entry);
@@ -147,6 +162,13 @@ impl Files {
         }
         from_memory(request, &entry)
     }
+}
+
+/// Waits for a place for an open file. Those that hold the places answer earlier requests, so they
+/// do not wait for this one.
+async fn place(places: &mut Places) -> Option<OwnedSemaphorePermit> {
+    let places = places.get_or_insert_with(|| Arc::new(Semaphore::new(OPEN)));
+    places.clone().acquire_owned().await.ok()
 }
 
 /// The file that was selected for a request.
@@ -173,15 +195,24 @@ impl Selected {
     }
 
     /// A large file: unchanged from the disk, or encoded while it is sent.
-    fn stream(mut self, request: &Request) -> Result<Response, Failure> {
+    fn stream(
+        mut self,
+        request: &Request,
+        place: Option<OwnedSemaphorePermit>,
+    ) -> Result<Response, Failure> {
         let encoding = self.encode.and_then(Encoding::begin);
         if let Some(encoding) = &encoding {
             let coding = encoding.coding();
             let etag = self.origin.file.etag_of(coding.name());
             self.description.encode(coding, etag);
         }
+        let file = OpenFile::from(self.file);
+        let file = match place {
+            Some(place) => file.counted(place),
+            None => file,
+        };
         let slice = FileSlice {
-            file: Arc::new(self.file),
+            file: Arc::new(file),
             offset: 0,
             length: self.length,
         };

@@ -10,6 +10,6 @@ mod write_file;
 pub use follow::follow;
 pub use read_file::read_file;
 pub use scratch::ScratchFile;
-pub use slice::FileSlice;
+pub use slice::{FileSlice, OpenFile};
 pub use slice_file::slice_file;
 pub use write_file::{Existing, write_file};

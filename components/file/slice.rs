@@ -2,20 +2,71 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Deref;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use kamea::unblock;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// How many bytes [`FileSlice::read_next`] reads at a time.
 const CHUNK: u64 = 128 * 1024;
+
+/// An open file, which may count towards a limit of open files until it is closed.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+/// use kamea_components::file::OpenFile;
+/// use tokio::sync::Semaphore;
+///
+/// let limit = Arc::new(Semaphore::new(1));
+/// let place = limit.clone().try_acquire_owned()?;
+/// let file = OpenFile::from(tempfile::tempfile()?).counted(place);
+/// assert_eq!(limit.available_permits(), 0);
+/// drop(file);
+/// assert_eq!(limit.available_permits(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct OpenFile {
+    file: File,
+    #[expect(dead_code, reason = "it is held until the file is closed")]
+    place: Option<OwnedSemaphorePermit>,
+}
+
+impl OpenFile {
+    /// The same file, which holds `place` until it is closed.
+    #[must_use]
+    pub fn counted(self, place: OwnedSemaphorePermit) -> Self {
+        Self {
+            place: Some(place),
+            ..self
+        }
+    }
+}
+
+impl From<File> for OpenFile {
+    fn from(file: File) -> Self {
+        Self { file, place: None }
+    }
+}
+
+impl Deref for OpenFile {
+    type Target = File;
+
+    fn deref(&self) -> &File {
+        &self.file
+    }
+}
 
 /// Consecutive bytes of a file.
 #[derive(Debug, Clone)]
 pub struct FileSlice {
     /// The file, open for reading.
-    pub file: Arc<File>,
+    pub file: Arc<OpenFile>,
     /// Where the slice begins, in bytes.
     pub offset: u64,
     /// Its length in bytes.
@@ -49,7 +100,7 @@ impl FileSlice {
     ///
     /// let mut file = tempfile::tempfile()?;
     /// std::io::Write::write_all(&mut file, b"0123456789")?;
-    /// let mut slice = FileSlice { file: Arc::new(file), offset: 2, length: 5 };
+    /// let mut slice = FileSlice { file: Arc::new(file.into()), offset: 2, length: 5 };
     /// kamea::testing::block_on(async {
     ///     assert_eq!(slice.read_next().await?.as_deref(), Some(&b"23456"[..]));
     ///     assert_eq!(slice.read_next().await?, None);

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use kamea::{Component, Source, unblock};
 
-use super::FileSlice;
 use super::read_file::Unreadable;
+use super::{FileSlice, OpenFile};
 
 /// Cuts a file into slices of `length` bytes; the last one may be shorter. It reads nothing: the
 /// receiver of a slice reads it. So [`parallel`](crate::chassis::parallel) reads on all cores, and
@@ -79,14 +79,14 @@ pub fn slice_file(
 }
 
 /// A file and its length.
-fn open(path: &Path) -> io::Result<(Arc<File>, u64)> {
+fn open(path: &Path) -> io::Result<(Arc<OpenFile>, u64)> {
     let file = File::open(path)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         let why = "it is no regular file, which alone has a length";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     }
-    Ok((Arc::new(file), metadata.len()))
+    Ok((Arc::new(file.into()), metadata.len()))
 }
 
 #[cfg(test)]

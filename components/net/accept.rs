@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use tokio::io::Interest;
 
-use super::ByteStream;
+use super::{ByteStream, Seldom};
 
 /// A connection that has just been accepted.
 #[derive(Debug)]
@@ -42,6 +42,9 @@ impl From<TcpStream> for Transport {
 /// How long the acceptor pauses when the system has no descriptors or memory for another
 /// connection.
 const REST: Duration = Duration::from_millis(50);
+
+/// The errors of all listening sockets: what they report is a shortage of the whole process.
+static ERRORS: Seldom = Seldom::new();
 
 /// How many connections may wait to be accepted (backlog).
 const BACKLOG: i32 = 4096;
@@ -160,7 +163,9 @@ pub(super) async fn next_by<T>(
                 log::debug!("a connection was lost before it was accepted");
             }
             Err(error) => {
-                log::error!("no connection can be accepted now: {error}");
+                if let Some(more) = ERRORS.note() {
+                    log::error!("no connection can be accepted now: {error}{more}");
+                }
                 sleep(REST).await;
             }
         }

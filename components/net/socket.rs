@@ -193,6 +193,31 @@ impl Socket {
         }
     }
 
+    /// Waits until bytes have arrived, and leaves them unread (`MSG_PEEK`, recv(2)). Returns false
+    /// at the end of the stream.
+    ///
+    /// # Errors
+    ///
+    /// The error of the system for this connection; [`io::ErrorKind::Unsupported`] for one that the
+    /// system does not know.
+    pub async fn has_arrived(&self) -> io::Result<bool> {
+        poll_fn(|cx| {
+            loop {
+                let peeked = self.try_io(Interest::READABLE, |end| match end {
+                    End::System(socket) => Ok(recv(socket, &mut [0; 1], RecvFlags::PEEK)?.0),
+                    End::Other(_) => Err(io::ErrorKind::Unsupported.into()),
+                });
+                match peeked {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        ready!(self.poll_ready(cx, Interest::READABLE))?;
+                    }
+                    peeked => return Poll::Ready(peeked.map(|count| count > 0)),
+                }
+            }
+        })
+        .await
+    }
+
     /// Whether unread bytes, or the end of the stream, are known to wait. Makes no system call.
     pub fn has_input(&self) -> bool {
         match &*self.stream.borrow() {

@@ -20,5 +20,7 @@ pub use rustix::process::Resource;
 /// A signal; see signal(7).
 pub use rustix::process::Signal;
 pub use started::Process;
-pub use unconfined::{UserIds, raise_file_limit, run_unconfined, start_unconfined_threads};
+pub use unconfined::{
+    UserIds, file_limit, raise_file_limit, run_unconfined, start_unconfined_threads,
+};
 pub use unix_process::{ProcessError, ProcessPorts, ProcessPortsHandles, unix_process};

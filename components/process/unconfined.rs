@@ -138,6 +138,21 @@ pub fn raise_file_limit() -> io::Result<Option<u64>> {
     Ok(limit.maximum)
 }
 
+/// Returns how many files this process may open (`RLIMIT_NOFILE`, getrlimit(2)); `None` if there is
+/// no limit.
+///
+/// # Examples
+///
+/// ```
+/// use kamea_components::process::file_limit;
+///
+/// assert!(file_limit().is_none_or(|most| most > 0));
+/// ```
+#[must_use]
+pub fn file_limit() -> Option<u64> {
+    getrlimit(Resource::Nofile).current
+}
+
 /// The limit of open files for new processes, if ours was raised.
 pub(super) fn found_file_limit() -> Option<Rlimit> {
     FOUND_FILE_LIMIT.get().cloned()

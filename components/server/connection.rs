@@ -16,7 +16,7 @@ use super::Handover;
 use super::explain::ExplainJob;
 use crate::chassis::NoPorts;
 use crate::documents::Files;
-use crate::net::{Finish, Socket, read_some};
+use crate::net::{Admitted, Finish, Socket, Turnstile, read_some};
 
 /// The state of one connection: the seed of its graph.
 #[derive(Debug)]
@@ -81,6 +81,10 @@ pub struct Service {
     pub refusal: Template<Opened>,
     /// How a process serves the connection, if one does.
     pub handover: Option<Arc<Handover>>,
+    /// The limit of processes, if processes serve the connections.
+    pub(super) processes: Turnstile,
+    /// How long a connection that has begun a request waits for a process.
+    pub(super) patience: Duration,
     /// The idle timeout between two requests.
     pub silence: Duration,
     /// Whether a peer that has shut down its side still gets its responses: see
@@ -104,15 +108,15 @@ impl Service {
 }
 
 /// Holds a connection until it ends. Whenever bytes arrive, it runs the graph that `service` has at
-/// that time. `guard` is dropped when the connection ends.
-pub fn hold_connection<Guard: 'static>(
+/// that time. It ends while it is idle if its place is needed.
+pub fn hold_connection(
     socket: Rc<Socket>,
     service: Rc<RefCell<Service>>,
-    guard: Guard,
+    admitted: Option<Admitted>,
 ) -> impl Component<NoPorts> {
-    let mut guard = Some(guard);
+    let mut admitted = Some(admitted);
     async move |_: &mut NoPorts| {
-        let _guard = guard.take();
+        let admitted = admitted.take().flatten();
         if service.borrow().half_close {
             socket.allow_half_close();
         }
@@ -120,7 +124,11 @@ pub fn hold_connection<Guard: 'static>(
         let mut has_served = false;
         while socket.finished().is_none() {
             let silence = service.borrow().silence;
-            let Some(first) = next_bytes(&socket, silence).await else {
+            let bytes = async {
+                let bytes = read_some(&socket).await.ok();
+                bytes.filter(|bytes| !bytes.is_empty())
+            };
+            let Some(first) = unless_idle(bytes, silence, admitted.as_ref()).await else {
                 break;
             };
             let first = if mutated("what ends a pause is lost") {
@@ -173,14 +181,13 @@ pub(super) async fn refuse(socket: &Rc<Socket>, service: &RefCell<Service>) {
     end(socket).await;
 }
 
-/// The first bytes after a pause; `None` if the connection must end.
-async fn next_bytes(socket: &Socket, silence: Duration) -> Option<Bytes> {
-    let bytes = async {
-        read_some(socket)
-            .await
-            .ok()
-            .filter(|bytes| !bytes.is_empty())
-    };
+/// What ends the pause of a connection; `None` if the connection must end: it is silent for too
+/// long, its place is needed, or the server stops.
+pub(super) async fn unless_idle<T>(
+    end: impl Future<Output = Option<T>>,
+    silence: Duration,
+    admitted: Option<&Admitted>,
+) -> Option<T> {
     let silent = async {
         let mut timer = Timer::new();
         timer.set(turn() + silence);
@@ -191,7 +198,15 @@ async fn next_bytes(socket: &Socket, silence: Duration) -> Option<Bytes> {
         stopping().await;
         None
     };
-    or(bytes, or(silent, stopped)).await
+    let displaced = async {
+        match admitted {
+            Some(admitted) => admitted.displaced().await,
+            None => std::future::pending().await,
+        }
+        log::debug!("an idle connection makes room for a new one");
+        None
+    };
+    or(end, or(silent, or(stopped, displaced))).await
 }
 
 async fn end(socket: &Socket) {

@@ -17,7 +17,9 @@ use super::connection::{Opened, Service, hold_connection, refuse_connection};
 use super::hand_over::hand_over_connection;
 use super::{Mode, Site};
 use crate::documents::{Docroot, FileOptions, Files, Thumbnails};
-use crate::net::{Accepted, Admission, Admitted, Permit, Socket, accept, accept_permitted, bind};
+use crate::net::{
+    Accepted, Admission, Admitted, Permit, Socket, Turnstile, accept, accept_permitted, bind,
+};
 
 /// One listening socket for each worker: the system distributes the connections over them.
 pub(super) fn listeners(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
@@ -102,6 +104,8 @@ pub(super) struct Configuration {
     pub(super) thumbnails: Thumbnails,
     pub(super) connection: Template<Opened>,
     pub(super) refusal: Template<Opened>,
+    /// The limit of processes, in mode forking.
+    pub(super) processes: Turnstile,
 }
 
 impl Configuration {
@@ -119,6 +123,8 @@ impl Configuration {
                 Mode::Forking(handover) => Some(handover.clone()),
                 Mode::Pool | Mode::Single => None,
             },
+            processes: self.processes.clone(),
+            patience: self.site.patience.head,
             silence: self.site.keep_alive,
             half_close: self.site.half_close,
             retiring: Arc::default(),
@@ -191,7 +197,8 @@ enum News {
     Free,
 }
 
-/// Holds each accepted connection until it ends; further connections get 503.
+/// Holds each accepted connection until it ends. At the limit, the connection that has been idle
+/// longest makes room for a new one; if none is idle, the new one gets 503.
 fn serve_connections(
     connections: Connections,
 ) -> impl AsyncFnMut(&mut ConnectionsPorts) -> Done + Send + 'static {

@@ -1,5 +1,6 @@
-//! The holder of a connection that a separate process serves. It starts the process, hands the
-//! connection over, and waits for its end. A failure of the process affects only its connection.
+//! The holder of a connection that a separate process serves. It starts the process once the peer
+//! has sent something, hands the connection over, and waits for its end. A failure of the process
+//! affects only its connection.
 
 use std::cell::RefCell;
 use std::io;
@@ -9,11 +10,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use futures_lite::future::or;
+use kamea::time::sleep;
 use kamea::{Component, stopping};
 
-use super::connection::{Service, refuse};
+use super::connection::{Service, refuse, unless_idle};
 use crate::chassis::NoPorts;
-use crate::net::{ChildHandle, Socket};
+use crate::net::{Admitted, ChildHandle, Place, Socket};
 use crate::process::{Command, Process, Stdio};
 
 /// How a process serves a connection.
@@ -30,19 +32,39 @@ pub struct Handover {
 }
 
 /// Serves a connection by a process of its own, and waits for its end. If no process can be
-/// started, the peer gets the answer that the server is at its limit. `guard` is dropped when the
-/// connection ends.
-pub fn hand_over_connection<Guard: 'static>(
+/// started, or all are busy for too long, the peer gets the answer that the server is at its limit.
+/// The connection ends while it is idle if its place is needed.
+pub fn hand_over_connection(
     socket: Rc<Socket>,
     service: Rc<RefCell<Service>>,
-    guard: Guard,
+    admitted: Option<Admitted>,
 ) -> impl Component<NoPorts> {
-    let mut parts = Some((socket, guard));
+    let mut parts = Some((socket, admitted));
     async move |_: &mut NoPorts| {
-        let Some((socket, _guard)) = parts.take() else {
+        let Some((socket, admitted)) = parts.take() else {
             return Ok(());
         };
         let peer = socket.peer();
+        let silence = service.borrow().silence;
+        // A process costs much more than a socket: a silent client gets none.
+        let arrived = async {
+            socket
+                .has_arrived()
+                .await
+                .is_ok_and(|has| has)
+                .then_some(())
+        };
+        if unless_idle(arrived, silence, admitted.as_ref())
+            .await
+            .is_none()
+        {
+            return Ok(());
+        }
+        let Some(_place) = place(&socket, &service).await else {
+            log::debug!("{peer} | No process is free");
+            refuse(&socket, &service).await;
+            return Ok(());
+        };
         let handover = service.borrow().handover.clone();
         match start(&socket, handover).await {
             Ok((process, child)) => {
@@ -62,6 +84,20 @@ pub fn hand_over_connection<Guard: 'static>(
         }
         Ok(())
     }
+}
+
+/// Waits for a process to be free. `None` if that takes too long, or the server stops.
+async fn place(socket: &Socket, service: &RefCell<Service>) -> Option<Place> {
+    let (processes, patience) = {
+        let service = service.borrow();
+        (service.processes.clone(), service.patience)
+    };
+    let place = async { processes.enter(socket.peer().ip()).await.ok() };
+    let late = async {
+        or(sleep(patience), stopping()).await;
+        None
+    };
+    or(place, late).await
 }
 
 async fn start(

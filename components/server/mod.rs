@@ -6,6 +6,7 @@ mod connection;
 mod connections;
 mod explain;
 mod hand_over;
+mod limits;
 mod mode;
 mod mount;
 mod site;

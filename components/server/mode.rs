@@ -29,8 +29,10 @@ pub enum Mode {
     /// one has ended; others wait in the backlog of the system. A silent peer blocks all others for
     /// as long as [`Site::keep_alive`](super::Site::keep_alive) allows.
     Single,
-    /// Each in a process of its own. This process accepts and counts the connections; the server
-    /// that the new process makes serves them, by [`WebServer::serve`](super::WebServer::serve).
+    /// Each in a process of its own, which starts once the client has sent something. This process
+    /// accepts and counts the connections; the server that the new process makes serves them, by
+    /// [`WebServer::serve`](super::WebServer::serve). [`Site::processes`](super::Site::processes)
+    /// limits how many run at the same time.
     Forking(Arc<Handover>),
 }
 

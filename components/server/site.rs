@@ -41,10 +41,16 @@ pub struct Site {
     /// of programs, applications and handlers. Otherwise these are stopped. Files are sent in both
     /// cases.
     pub half_close: bool,
-    /// The limit of connections in total.
+    /// The limit of connections in total. It is lower if the process may open too few files: see
+    /// [`Listening::connections`](super::Listening::connections). At the limit, the connection that
+    /// has been idle longest makes room for a new one.
     pub connections: usize,
-    /// The limit of connections per client address.
+    /// The limit of connections per client: an IPv4 address, or a /64 network of IPv6. At the
+    /// limit, the client's connection that has been idle longest makes room for a new one.
     pub connections_per_client: usize,
+    /// The limit of processes in [`Mode::Forking`](super::Mode::Forking). Further connections wait
+    /// for a process as long as a request head may take. Beside others, one client gets half.
+    pub processes: usize,
 }
 
 impl Site {
@@ -60,7 +66,8 @@ impl Site {
             write_stall: Duration::from_secs(30),
             half_close: false,
             connections: 16_384,
-            connections_per_client: 10_000,
+            connections_per_client: 256,
+            processes: 256,
         }
     }
 }

@@ -30,12 +30,13 @@ pub use listening::Listening;
 use super::LogEntry;
 use super::connection::Opened;
 use super::connections::{Configuration, Connections, listeners, server_graph};
+use super::limits::connections_that_fit;
 use super::until_gone::until_gone;
 use super::{Explanations, Mode, Site};
 use crate::cgi::{Cgi, CgiOptions};
 use crate::documents::{Docroot, FileOptions, Thumbnails, serve_files};
 use crate::gateway::Mount;
-use crate::net::Admission;
+use crate::net::{Admission, Turnstile};
 use crate::web::{
     ErrorPorts, ErrorPortsHandles, Failure, FilterPorts, FilterPortsHandles, HandlerPorts,
     HandlerPortsHandles, NOTES, Request, RequestHalfPorts, Response, ResponseFilterPorts,
@@ -495,6 +496,7 @@ impl WebServer {
             connection: self.wire()?.into_template()?,
             refusal: self.wire_refusal().into_template()?,
             mode: self.mode,
+            processes: Turnstile::new(self.site.processes, self.site.connections),
             site: Arc::new(self.site),
         })
     }
@@ -546,7 +548,9 @@ fn start(
     let workers = scheduler.workers();
     let mode = discriminant(&configuration.mode);
     let site = &configuration.site;
-    let admission = Admission::new(site.connections, site.connections_per_client);
+    let most = connections_that_fit(site.connections);
+    let admission = Admission::new(most, site.connections_per_client);
+    let processes = configuration.processes.clone();
     let connections = Connections::new(admission.clone(), configuration)?;
     let first = bound
         .listeners
@@ -567,6 +571,7 @@ fn start(
         mode,
         running,
         admission,
+        processes,
         configurations,
     })
 }

@@ -19,7 +19,7 @@ use crate::http::Chunk;
 ///
 /// let mut file = tempfile::tempfile()?;
 /// std::io::Write::write_all(&mut file, b"0123456789")?;
-/// let slice = FileSlice { file: Arc::new(file), offset: 2, length: 5 };
+/// let slice = FileSlice { file: Arc::new(file.into()), offset: 2, length: 5 };
 /// let mut graph = Graph::new("reader alone");
 /// let reader = graph.add("reader", read_slice(slice));
 /// let mut chunks = graph.take(reader.outbox);

@@ -8,6 +8,7 @@ mod clients;
 mod process;
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -20,7 +21,7 @@ use kamea::time::now;
 use tokio::sync::Notify;
 
 use super::WsgiApplication;
-use crate::net::Others;
+use crate::net::{Others, client_of};
 use crate::web::{Content, Exchange, Failure, Incomplete, Response};
 use clients::Clients;
 use process::{Entry, Process, Work};
@@ -48,6 +49,11 @@ pub(super) struct Job {
 }
 
 impl Job {
+    /// The client that shares the processes with other clients.
+    pub(super) fn client(&self) -> IpAddr {
+        client_of(self.exchange.peer.ip())
+    }
+
     /// Reports to its client that it has failed.
     pub(super) fn fail(&self, status: StatusCode, explanation: &'static str) {
         let failure = Failure::new(self.exchange, status, explanation);
@@ -267,7 +273,7 @@ impl Pool {
         if state.is_out_of_order() {
             return job.fail(StatusCode::SERVICE_UNAVAILABLE, OUT_OF_ORDER);
         }
-        state.others.note(job.exchange.peer.ip());
+        state.others.note(job.client());
         // The waiting requests had their chance; one of another client may still go first.
         match state.send(job, self.threads()) {
             Ok(process) => process.flush(),
@@ -494,7 +500,7 @@ impl State {
     /// has room, or none that its client may use.
     fn send(&mut self, job: Job, threads: usize) -> Result<&mut Process, Box<Job>> {
         let most = threads + AHEAD;
-        let address = job.exchange.peer.ip();
+        let address = job.client();
         let holds = |process: &Process| process.live.iter().any(|entry| entry.address == address);
         let may_be_greedy =
             self.clients.is_quick(address) || !self.others.are_there_beside(address);
@@ -525,8 +531,8 @@ impl State {
 
     /// Queues a request, unless too many are waiting, or too many of the same client.
     fn wait(&mut self, job: Job, most: usize) {
-        let address = job.exchange.peer.ip();
-        let is_same = |other: &&Job| other.exchange.peer.ip() == address;
+        let address = job.client();
+        let is_same = |other: &&Job| other.client() == address;
         let is_full = self.waiting.len() >= most;
         // Half of the queue is for the other clients. As long as that half is empty, no counting is
         // needed.
@@ -546,7 +552,7 @@ impl State {
         self.refuse_late(application);
         let (mut at, mut held_back) = (0, Vec::new());
         while let Some(job) = self.waiting.get(at) {
-            let address = job.exchange.peer.ip();
+            let address = job.client();
             if held_back.contains(&address) {
                 at += 1;
                 continue;

@@ -105,7 +105,8 @@ fn run(arguments: Options) -> Result<(), Box<dyn Error>> {
     let server = server(&options, log.entries(), wsgi.clone(), explanations.clone())?;
     let listening = Arc::new(server.run_on(&scheduler, bound)?);
     let _inspecting = options.inspect(&scheduler, explanations.clone())?;
-    options.say_what_is_in_force(in_force);
+    let few = options.few_connections(listening.connections());
+    options.say_what_is_in_force(in_force.into_iter().chain(few).collect());
     options.say_urls(listening.addresses());
     let mut graph = Graph::new("configuration");
     let hangups = graph.add("hangups", hangups());

@@ -242,7 +242,7 @@ pub(crate) struct Options {
     /// Bytes per second that the body of a request must come at, after its timeout; 0 for no limit [default: 500]
     #[arg(long, value_name = "BYTES", value_parser = whole::<u32>, help_heading = "Limits")]
     min_rate: Option<u32>,
-    /// Seconds that a connection may be silent between requests [default: 75; in mode single 2]
+    /// Seconds that a connection may be silent between requests [default: 75; in mode forking 5; in mode single 2]
     #[arg(long, value_name = "SECONDS", help_heading = "Limits")]
     keep_alive: Option<Seconds>,
     /// Seconds that a client may read nothing of its response [default: 30]
@@ -260,12 +260,16 @@ pub(crate) struct Options {
     /// Bytes of the body of a request [default: 104857600; with --writable 1073741824; without CGI and WSGI 1048576]
     #[arg(long, value_name = "BYTES", value_parser = whole::<u64>, help_heading = "Limits")]
     max_body: Option<u64>,
-    /// Connections in all [default: 16384]
+    /// Connections in all, or fewer if the limit of open files is low; at the limit, the connection that has been idle
+    /// longest makes room [default: 16384]
     #[arg(long, value_name = "N", value_parser = whole::<usize>, help_heading = "Limits")]
-    connections: Option<usize>,
-    /// Connections of one client address [default: 10000]
+    pub(crate) connections: Option<usize>,
+    /// Connections of one client, which is an address, or a /64 network of IPv6 [default: 256]
     #[arg(long, value_name = "N", value_parser = whole::<usize>, help_heading = "Limits")]
     connections_per_client: Option<usize>,
+    /// Processes that serve connections at the same time, in mode forking [default: 256]
+    #[arg(long, value_name = "N", value_parser = at_least_1::<NonZeroU16>, help_heading = "Limits")]
+    processes: Option<NonZeroU16>,
 }
 
 /// The options that `-h` shows.
@@ -310,6 +314,9 @@ const LARGEST_BUFFERED: u64 = 100 << 20;
 
 /// How long a connection may be silent in mode single: all others wait for it, and browsers open several at once.
 const SINGLE_KEEP_ALIVE: Duration = Duration::from_secs(2);
+
+/// How long a connection may be silent in mode forking: it occupies a process.
+const FORKING_KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 impl Options {
     /// The options, of which `-h` shows the most useful ones.
@@ -527,7 +534,11 @@ impl Options {
         );
         set(&mut site.patience.rate, self.min_rate);
         site.half_close = self.half_close;
-        let shortest = (self.placement() == Placement::Single).then_some(SINGLE_KEEP_ALIVE);
+        let shortest = match self.placement() {
+            Placement::Pool => None,
+            Placement::Single => Some(SINGLE_KEEP_ALIVE),
+            Placement::Forking => Some(FORKING_KEEP_ALIVE),
+        };
         let keep_alive = self.keep_alive.map(Duration::from);
         set(&mut site.keep_alive, keep_alive.or(shortest));
         set(
@@ -538,6 +549,10 @@ impl Options {
         set(
             &mut site.connections_per_client,
             self.connections_per_client,
+        );
+        set(
+            &mut site.processes,
+            self.processes.map(|count| count.get().into()),
         );
         site
     }

@@ -8,6 +8,9 @@ use std::path::Path;
 use super::cgi::Which;
 use super::options::{Options, Source};
 
+/// A limit of connections below this is worth a warning, unless an option says what is enough.
+const ENOUGH: usize = 4096;
+
 impl Options {
     /// Says on stderr what whoever has started the server should know.
     pub(crate) fn say_what_is_in_force(&self, confined: Vec<String>) {
@@ -16,6 +19,18 @@ impl Options {
         for line in self.in_force().into_iter().chain(confined) {
             let _ = writeln!(stderr, "{line}");
         }
+    }
+
+    /// A warning, if fewer connections fit than are wanted.
+    pub(crate) fn few_connections(&self, count: usize) -> Option<String> {
+        let wanted = self.connections.unwrap_or(ENOUGH);
+        (count < wanted).then(|| {
+            format!(
+                "warning: at most {count} connections, because of the limit of open files \
+                 (ulimit -n); {wanted} need about {}",
+                2 * wanted + 256
+            )
+        })
     }
 
     fn in_force(&self) -> Vec<String> {

@@ -204,3 +204,231 @@ fn a_client_that_sends_empty_lines_is_not_kept() {
     }
     server.assert_well();
 }
+
+/// How many descriptors of the server lead to this file.
+fn open(server: &Server, name: &str) -> usize {
+    let entries = std::fs::read_dir(format!("/proc/{}/fd", server.id())).unwrap();
+    let links = entries.filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok());
+    links.filter(|link| link.ends_with(name)).count()
+}
+
+/// Closed connections are read until their end.
+fn is_closed(client: &mut Client) -> bool {
+    let mut byte = [0];
+    matches!(std::io::Read::read(&mut client.stream, &mut byte), Ok(0))
+}
+
+const ASK: &str = "GET /hello.txt HTTP/1.1\r\nHost: test\r\n\r\n";
+
+/// Opens connections that are busy: each has a request whose body does not come.
+fn busy(server: &Server, count: usize) -> Vec<Client> {
+    let open = |number| {
+        let mut client = server.connect();
+        client.send(format!(
+            "PUT /{number} HTTP/1.1\r\nHost: test\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n"
+        ));
+        assert_eq!(client.head().status, 100);
+        client
+    };
+    (0..count).map(open).collect()
+}
+
+#[test]
+fn the_longest_idle_connection_makes_room_for_a_new_one() {
+    for (mode, limit) in [
+        ("pool", "--connections"),
+        ("pool", "--connections-per-client"),
+        ("forking", "--connections"),
+    ] {
+        let server = Server::start(&["--workers", "2", "--mode", mode, limit, "3"]);
+        let mut idle: Vec<Client> = (0..3)
+            .map(|_| {
+                // The next one becomes idle later.
+                let client = server.connect();
+                std::thread::sleep(Duration::from_millis(20));
+                client
+            })
+            .collect();
+        for number in 0..6 {
+            let mut new = server.connect();
+            new.send(ASK);
+            let response = new.response(false);
+            assert_eq!(response.status, 200, "{mode} {limit}: client {number}");
+            if mode == "forking" {
+                break;
+            }
+            idle.push(new);
+            // It rests once its peer is silent.
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        assert!(is_closed(&mut idle[0]), "{mode} {limit}");
+        let mut last = idle.pop().unwrap();
+        last.send(ASK);
+        assert_eq!(
+            last.response(false).status,
+            200,
+            "{mode} {limit}: the youngest stays"
+        );
+    }
+}
+
+#[test]
+fn busy_connections_make_no_room() {
+    for limit in ["--connections", "--connections-per-client"] {
+        let server = Server::start(&["--writable", limit, "2"]);
+        let mut busy = busy(&server, 2);
+        let response = server.get("/hello.txt");
+        assert_eq!(
+            (response.status, response.field("retry-after")),
+            (503, Some("1"))
+        );
+        assert!(server.logged("are refused").contains(limit));
+        for client in &mut busy {
+            client.send("123456789");
+            assert_eq!(client.response(false).status, 201);
+        }
+    }
+}
+
+#[test]
+fn a_client_has_256_connections_by_default() {
+    let server = Server::start(&["--writable"]);
+    let _busy = busy(&server, 256);
+    assert_eq!(server.get("/hello.txt").status, 503);
+}
+
+#[test]
+fn a_low_limit_of_open_files_is_said_and_kept() {
+    let root = tempfile::tempdir().unwrap();
+    std::fs::write(root.path().join("hello.txt"), "hello\n").unwrap();
+    let mut command = std::process::Command::new("sh");
+    command
+        .args(["-c", "ulimit -n 128; exec \"$@\"", "sh"])
+        .arg(super::server::built("spidey"))
+        .args(["-p", "0", "-b", "127.0.0.1", "-d"])
+        .arg(root.path());
+    let server = Server::start_with(root, command);
+    let told = server.logged("warning: at most");
+    assert!(told.contains("at most 48 connections"), "{told}");
+    assert!(told.contains("ulimit -n"), "{told}");
+    // Silent ones make room, so that descriptors never run out.
+    let _silent: Vec<Client> = (0..200).map(|_| server.connect()).collect();
+    for _ in 0..20 {
+        server.assert_well();
+    }
+}
+
+#[test]
+fn a_shortage_of_descriptors_is_logged_once() {
+    use rustix::process::{Pid, Resource, Rlimit, prlimit};
+    let mut server = Server::start(&["--workers", "1"]);
+    let id = Pid::from_raw(server.id().cast_signed());
+    let limit = |current: u64| {
+        let limit = Rlimit {
+            current: Some(current),
+            maximum: Some(20_000),
+        };
+        prlimit(id, Resource::Nofile, limit).unwrap()
+    };
+    server.assert_well();
+    let before = limit(3);
+    let mut client = server.connect();
+    client.send(ASK);
+    server.logged("no connection can be accepted now");
+    // The server tries again every 50 ms.
+    std::thread::sleep(Duration::from_millis(600));
+    limit(before.current.unwrap());
+    assert_eq!(client.response(false).status, 200, "it goes on");
+    drop(client);
+    server.signal("TERM");
+    server.wait();
+    let more = server.rest_of_log();
+    let more = more.iter().filter(|line| line.contains("accepted now"));
+    assert_eq!(more.count(), 0);
+}
+
+#[test]
+fn a_client_that_sends_many_requests_has_two_files_open() {
+    let server = Server::start(&[]);
+    let size = 3 << 20;
+    std::fs::write(server.path().join("large.bin"), vec![7; size]).unwrap();
+    let mut client = server.connect();
+    client.send("GET /large.bin HTTP/1.1\r\nHost: test\r\n\r\n".repeat(40));
+    let mut most = 0;
+    for number in 0..40 {
+        for _ in 0..5 {
+            most = most.max(open(&server, "large.bin"));
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let response = client.response(false);
+        assert_eq!(response.body.len(), size, "response {number}");
+    }
+    assert!((1..=2).contains(&most), "{most} descriptors");
+    drop(client);
+    server.assert_well();
+}
+
+/// Returns how many processes the server has started that still run.
+fn processes(server: &Server) -> usize {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", server.id())).unwrap();
+    let children = tasks.map_while(Result::ok).map(|task| {
+        let children = std::fs::read_to_string(task.path().join("children"));
+        let children = children.unwrap_or_default();
+        let ids = children.split_whitespace().filter_map(|id| id.parse().ok());
+        ids.filter(|id| !super::server::is_guard(*id)).count()
+    });
+    children.sum()
+}
+
+#[test]
+fn forking_starts_no_process_for_a_silent_client() {
+    let server = Server::start(&["-f"]);
+    let _silent: Vec<Client> = (0..20).map(|_| server.connect()).collect();
+    let mut asks = server.connect();
+    asks.send(ASK);
+    assert_eq!(asks.response(false).status, 200);
+    // All before it have been accepted by now, on its worker at least.
+    assert_eq!(processes(&server), 1);
+    let mut slow = server.connect();
+    slow.send("GET /hel");
+    let deadline = Instant::now() + super::server::PATIENCE;
+    while processes(&server) < 2 {
+        assert!(Instant::now() < deadline, "bytes start a process");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    slow.send("lo.txt HTTP/1.1\r\nHost: test\r\n\r\n");
+    assert_eq!(slow.response(false).status, 200);
+}
+
+#[test]
+fn forking_runs_so_many_processes_and_the_others_wait() {
+    let server = Server::start(&["-f", "--processes", "2", "--header-timeout", "20"]);
+    let mut slow: Vec<Client> = (0..2).map(|_| server.connect()).collect();
+    for client in &mut slow {
+        client.send(ASK);
+        assert_eq!(client.response(false).status, 200);
+    }
+    let mut waiting: Vec<Client> = (0..4).map(|_| server.connect()).collect();
+    for client in &mut waiting {
+        client.send(ASK.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"));
+    }
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(processes(&server), 2);
+    drop(slow);
+    for client in &mut waiting {
+        assert_eq!(client.response(false).status, 200);
+    }
+}
+
+#[test]
+fn forking_refuses_after_a_while() {
+    let server = Server::start(&["-f", "--processes", "1", "--header-timeout", "0.3"]);
+    let mut first = server.connect();
+    first.send(ASK);
+    assert_eq!(first.response(false).status, 200);
+    let response = server.get("/hello.txt");
+    assert_eq!(
+        (response.status, response.field("retry-after")),
+        (503, Some("1"))
+    );
+}

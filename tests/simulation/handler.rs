@@ -105,7 +105,7 @@ fn slice(content: &[u8]) -> std::io::Result<FileSlice> {
     let mut file = File::from(memfd_create(c"content", MemfdFlags::CLOEXEC)?);
     file.write_all(content)?;
     Ok(FileSlice {
-        file: Arc::new(file),
+        file: Arc::new(file.into()),
         offset: 0,
         length: content.len() as u64,
     })

@@ -130,7 +130,7 @@ fn file(text: &str, length: u64) -> Output {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(text.as_bytes()).unwrap();
     Output::File(FileSlice {
-        file: Arc::new(file),
+        file: Arc::new(file.into()),
         offset: 1,
         length,
     })

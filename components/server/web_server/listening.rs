@@ -7,9 +7,10 @@ use std::sync::Arc;
 use kamea::{Component, Composite, Graph, Running, Scheduler, Sender, Sink, Source};
 
 use super::{StartError, WebServer};
-use crate::net::{Accepted, Admission};
+use crate::net::{Accepted, Admission, Turnstile};
 use crate::server::Mode;
 use crate::server::connections::{Configuration, Connections, connection_graph, graph_over, part};
+use crate::server::limits::connections_that_fit;
 
 /// A running server.
 ///
@@ -33,6 +34,8 @@ pub struct Listening {
     pub(super) mode: Discriminant<Mode>,
     pub(super) running: Vec<Running>,
     pub(super) admission: Arc<Admission>,
+    /// The limit of processes.
+    pub(super) processes: Turnstile,
     /// The senders to the connections of each worker.
     pub(super) configurations: Vec<Sender<Configuration>>,
 }
@@ -43,6 +46,12 @@ impl Listening {
         &self.addresses
     }
 
+    /// Returns the limit of connections: [`Site::connections`](crate::server::Site::connections), or
+    /// fewer if the process may open too few files (`RLIMIT_NOFILE`, getrlimit(2)).
+    pub fn connections(&self) -> usize {
+        self.admission.most()
+    }
+
     /// Replaces the server by another one, at the same addresses. Connections stay open: each
     /// changes to the new graph when its open requests are answered, at the latest after one
     /// further request.
@@ -51,13 +60,15 @@ impl Listening {
     ///
     /// [`StartError`] says what is wrong with the new server; the current one then continues.
     pub async fn replace(&self, server: WebServer) -> Result<(), StartError> {
-        let configuration = server.into_configuration()?;
+        let mut configuration = server.into_configuration()?;
         if discriminant(&configuration.mode) != self.mode {
             return Err(StartError::Mode);
         }
         let site = &configuration.site;
-        self.admission
-            .set_bounds(site.connections, site.connections_per_client);
+        let most = connections_that_fit(site.connections);
+        self.admission.set_bounds(most, site.connections_per_client);
+        self.processes.set_bounds(site.processes, site.connections);
+        configuration.processes = self.processes.clone();
         for worker in &self.configurations {
             // A worker whose connections have ended is about to end.
             let _ = worker.send(configuration.clone()).await;
@@ -176,7 +187,8 @@ impl WebServer {
     fn into_connections(self) -> Result<Connections, StartError> {
         let configuration = self.mode(Mode::Pool).into_configuration()?;
         let site = &configuration.site;
-        let admission = Admission::new(site.connections, site.connections_per_client);
+        let most = connections_that_fit(site.connections);
+        let admission = Admission::new(most, site.connections_per_client);
         Ok(Connections::new(admission, configuration)?)
     }
 }

@@ -144,6 +144,8 @@ fn one_too_many_is_told_so_by_the_users_error_component() {
     // It counts once it has been answered.
     write!(first, "BREW / HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
     first.read_exact(&mut [0]).unwrap();
+    // An idle connection would make room.
+    write!(first, "GET / HTT").unwrap();
     let refused = ask(listening.addresses()[0], "GET");
     assert!(
         refused.starts_with("HTTP/1.1 503 ") && refused.ends_with("\r\n\r\nsorry"),

@@ -71,7 +71,7 @@ impl Process {
         self.unsent.extend_from_slice(&job.frame);
         self.live.push_back(Entry {
             number: self.last,
-            address: job.exchange.peer.ip(),
+            address: job.client(),
             since: now(),
             work: Work::Sent(job),
         });

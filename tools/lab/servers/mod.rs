@@ -100,7 +100,7 @@ impl Setting {
     ) -> Result<SocketAddr, String> {
         let options = match contender.mode {
             Some(mode) => format!(
-                "-p 0 -b 127.0.0.1 --workers {} --mode {} -d",
+                "-p 0 -b 127.0.0.1 --connections-per-client 16384 --workers {} --mode {} -d",
                 self.cores().len(),
                 mode.name()
             ),
