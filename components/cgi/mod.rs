@@ -12,7 +12,6 @@
 
 mod answer;
 mod find;
-mod limiter;
 mod options;
 mod reply;
 mod run;

@@ -10,13 +10,12 @@ use kamea::{Component, End, Inbox, Outbox, Ports};
 
 use super::answer::{Answer, AnswerOptions};
 use super::find::{Program, Search, find};
-use super::limiter::Limiter;
 use super::options::CgiOptions;
 use super::run::{Input, command, run};
 use crate::documents::{Files, PROGRAM_FOLDER, Programs};
 use crate::gateway::Mount;
 use crate::http::{Fields, Target};
-use crate::net::{Socket, Turnstile};
+use crate::net::{Limiter, Socket};
 use crate::web::{Exchange, Failure, Notice, Request, Response, Route};
 
 /// The ports of [`serve_cgi`].

@@ -1,7 +1,7 @@
 //! Limits for the number of connections, in total and for each client.
 
+mod limiter;
 mod seldom;
-mod turnstile;
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
@@ -13,8 +13,8 @@ use std::task::{Context, Poll, Waker};
 
 use foldhash::fast::RandomState;
 
+pub(crate) use limiter::Limiter;
 pub(crate) use seldom::Seldom;
-pub(crate) use turnstile::{Place, Turnstile};
 
 /// What counts as one client: an IPv4 address, or the first 64 bits of an IPv6 address, because a
 /// single machine usually has all addresses below such a prefix.

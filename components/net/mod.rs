@@ -24,7 +24,7 @@ mod write;
 pub use accept::{Accepted, Transport, accept, bind};
 pub use accept_permitted::{Permit, PermitPorts, PermitPortsHandles, accept_permitted};
 pub use admission::{Admission, Admitted, client_of};
-pub(crate) use admission::{Place, Seldom, Turnstile};
+pub(crate) use admission::{Limiter, Seldom};
 pub use buffer::Buffer;
 pub use byte_stream::ByteStream;
 pub use dial::{DialEvent, DialPorts, DialPortsHandles, Ending, HangUp, Outgoing, dial, dial_by};

@@ -16,7 +16,7 @@ use super::Handover;
 use super::explain::ExplainJob;
 use crate::chassis::NoPorts;
 use crate::documents::Files;
-use crate::net::{Admitted, Finish, Socket, Turnstile, read_some};
+use crate::net::{Admitted, Finish, Limiter, Socket, read_some};
 
 /// The state of one connection: the seed of its graph.
 #[derive(Debug)]
@@ -82,7 +82,7 @@ pub struct Service {
     /// How a process serves the connection, if one does.
     pub handover: Option<Arc<Handover>>,
     /// The limit of processes, if processes serve the connections.
-    pub(super) processes: Turnstile,
+    pub(super) processes: Limiter,
     /// How long a connection that has begun a request waits for a process.
     pub(super) patience: Duration,
     /// The idle timeout between two requests.

@@ -18,7 +18,7 @@ use super::hand_over::hand_over_connection;
 use super::{Mode, Site};
 use crate::documents::{Docroot, FileOptions, Files, Thumbnails};
 use crate::net::{
-    Accepted, Admission, Admitted, Permit, Socket, Turnstile, accept, accept_permitted, bind,
+    Accepted, Admission, Admitted, Limiter, Permit, Socket, accept, accept_permitted, bind,
 };
 
 /// One listening socket for each worker: the system distributes the connections over them.
@@ -105,7 +105,7 @@ pub(super) struct Configuration {
     pub(super) connection: Template<Opened>,
     pub(super) refusal: Template<Opened>,
     /// The limit of processes, in mode forking.
-    pub(super) processes: Turnstile,
+    pub(super) processes: Limiter,
 }
 
 impl Configuration {

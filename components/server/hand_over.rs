@@ -15,7 +15,7 @@ use kamea::{Component, stopping};
 
 use super::connection::{Service, refuse, unless_idle};
 use crate::chassis::NoPorts;
-use crate::net::{Admitted, ChildHandle, Place, Socket};
+use crate::net::{Admitted, ChildHandle, Socket};
 use crate::process::{Command, Process, Stdio};
 
 /// How a process serves a connection.
@@ -60,7 +60,7 @@ pub fn hand_over_connection(
         {
             return Ok(());
         }
-        let Some(_place) = place(&socket, &service).await else {
+        let Some(_permit) = permit(&socket, &service).await else {
             log::debug!("{peer} | No process is free");
             refuse(&socket, &service).await;
             return Ok(());
@@ -87,17 +87,17 @@ pub fn hand_over_connection(
 }
 
 /// Waits for a process to be free. `None` if that takes too long, or the server stops.
-async fn place(socket: &Socket, service: &RefCell<Service>) -> Option<Place> {
+async fn permit(socket: &Socket, service: &RefCell<Service>) -> Option<impl Sized + use<>> {
     let (processes, patience) = {
         let service = service.borrow();
         (service.processes.clone(), service.patience)
     };
-    let place = async { processes.enter(socket.peer().ip()).await.ok() };
+    let permit = async { processes.acquire(socket.peer().ip()).await.ok() };
     let late = async {
         or(sleep(patience), stopping()).await;
         None
     };
-    or(place, late).await
+    or(permit, late).await
 }
 
 async fn start(

@@ -36,7 +36,7 @@ use super::{Explanations, Mode, Site};
 use crate::cgi::{Cgi, CgiOptions};
 use crate::documents::{Docroot, FileOptions, Thumbnails, serve_files};
 use crate::gateway::Mount;
-use crate::net::{Admission, Turnstile};
+use crate::net::{Admission, Limiter};
 use crate::web::{
     ErrorPorts, ErrorPortsHandles, Failure, FilterPorts, FilterPortsHandles, HandlerPorts,
     HandlerPortsHandles, NOTES, Request, RequestHalfPorts, Response, ResponseFilterPorts,
@@ -496,7 +496,7 @@ impl WebServer {
             connection: self.wire()?.into_template()?,
             refusal: self.wire_refusal().into_template()?,
             mode: self.mode,
-            processes: Turnstile::new(self.site.processes, self.site.connections),
+            processes: Limiter::new(self.site.processes, self.site.connections),
             site: Arc::new(self.site),
         })
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use kamea::{Component, Composite, Graph, Running, Scheduler, Sender, Sink, Source};
 
 use super::{StartError, WebServer};
-use crate::net::{Accepted, Admission, Turnstile};
+use crate::net::{Accepted, Admission, Limiter};
 use crate::server::Mode;
 use crate::server::connections::{Configuration, Connections, connection_graph, graph_over, part};
 use crate::server::limits::connections_that_fit;
@@ -35,7 +35,7 @@ pub struct Listening {
     pub(super) running: Vec<Running>,
     pub(super) admission: Arc<Admission>,
     /// The limit of processes.
-    pub(super) processes: Turnstile,
+    pub(super) processes: Limiter,
     /// The senders to the connections of each worker.
     pub(super) configurations: Vec<Sender<Configuration>>,
 }

@@ -1,9 +1,5 @@
-<<<<<<<< HEAD:components/cgi/limiter.rs
-//! Limits how many programs run at the same time, and how many requests wait for one.
-========
 //! Limits how many things of one kind, such as programs, run at the same time, and how many clients
-//! wait for their turn.
->>>>>>>> 10993b6 (Places and descriptors: idle connections make room, one client has its share, files open when due, processes start at the first bytes):components/net/admission/turnstile.rs
+//! wait for one.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -16,65 +12,39 @@ use crate::net::Others;
 
 /// Lets a limited number in, and lets a limited number wait. Shared by all workers.
 ///
-<<<<<<<< HEAD:components/cgi/limiter.rs
 /// If other clients have sent requests recently, one address gets at most half of the permits and
 /// of the queue, rounded up: the other half is for all others.
-#[derive(Debug)]
-pub(super) struct Limiter {
-    permits: usize,
-========
-/// If other clients have sent requests recently, one address gets at most half of the places and of
-/// the queue, rounded up: the other half is for all others.
 #[derive(Debug, Clone)]
-pub(crate) struct Turnstile(Arc<Mutex<State>>);
+pub(crate) struct Limiter(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
-    places: usize,
->>>>>>>> 10993b6 (Places and descriptors: idle connections make room, one client has its share, files open when due, processes start at the first bytes):components/net/admission/turnstile.rs
+    permits: usize,
     queue: usize,
     inside: usize,
     others: Others,
     /// The number of permits of each address.
     held: HashMap<IpAddr, usize>,
-<<<<<<<< HEAD:components/cgi/limiter.rs
-    /// The waiting requests, in their order.
-    waiting: VecDeque<(IpAddr, oneshot::Sender<Permit>)>,
-========
     /// Those that wait, in their order.
-    waiting: VecDeque<(IpAddr, oneshot::Sender<Place>)>,
->>>>>>>> 10993b6 (Places and descriptors: idle connections make room, one client has its share, files open when due, processes start at the first bytes):components/net/admission/turnstile.rs
+    waiting: VecDeque<(IpAddr, oneshot::Sender<Permit>)>,
 }
 
 /// Too many wait already, or too many of the same client.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Full;
 
-/// Allows one program to run. Drop it to return it.
+/// Allows one of them to run. Drop it to return it.
 #[derive(Debug)]
-<<<<<<<< HEAD:components/cgi/limiter.rs
-pub(super) struct Permit {
+pub(crate) struct Permit {
     address: IpAddr,
-    permits: usize,
-========
-pub(crate) struct Place {
-    address: IpAddr,
->>>>>>>> 10993b6 (Places and descriptors: idle connections make room, one client has its share, files open when due, processes start at the first bytes):components/net/admission/turnstile.rs
     /// `None` if it has been returned already.
     state: Option<Arc<Mutex<State>>>,
 }
 
-<<<<<<<< HEAD:components/cgi/limiter.rs
 impl Limiter {
-    pub(super) fn new(permits: usize, queue: usize) -> Self {
-        Self {
-            permits,
-========
-impl Turnstile {
-    pub(crate) fn new(places: usize, queue: usize) -> Self {
+    pub(crate) fn new(permits: usize, queue: usize) -> Self {
         Self(Arc::new(Mutex::new(State {
-            places,
->>>>>>>> 10993b6 (Places and descriptors: idle connections make room, one client has its share, files open when due, processes start at the first bytes):components/net/admission/turnstile.rs
+            permits,
             queue,
             inside: 0,
             others: Others::default(),
@@ -83,32 +53,21 @@ impl Turnstile {
         })))
     }
 
-    /// Changes the limits. What is inside or waits already stays.
-    pub(crate) fn set_bounds(&self, places: usize, queue: usize) {
+    /// Changes the limits. What runs or waits already stays.
+    pub(crate) fn set_bounds(&self, permits: usize, queue: usize) {
         let mut state = lock(&self.0);
-        (state.places, state.queue) = (places, queue);
+        (state.permits, state.queue) = (permits, queue);
     }
 
-<<<<<<<< HEAD:components/cgi/limiter.rs
     /// Waits for a permit, in order among those whose address is below its share.
-    pub(super) async fn acquire(&self, address: IpAddr) -> Result<Permit, Full> {
-        let permit = {
-            let mut state = lock(&self.state);
-========
-    /// Waits for a place, in turn among those whose address is below its share.
-    pub(crate) async fn enter(&self, address: IpAddr) -> Result<Place, Full> {
+    pub(crate) async fn acquire(&self, address: IpAddr) -> Result<Permit, Full> {
         let address = client_of(address);
-        let turn = {
+        let permit = {
             let mut state = lock(&self.0);
->>>>>>>> 10993b6 (Places and descriptors: idle connections make room, one client has its share, files open when due, processes start at the first bytes):components/net/admission/turnstile.rs
             state.others.note(address);
             // Those that were dropped while they waited do not count.
             state.waiting.retain(|(_, waiting)| !waiting.is_closed());
-<<<<<<<< HEAD:components/cgi/limiter.rs
-            if state.inside < self.permits && state.may_enter(address, self.permits) {
-========
-            if state.inside < state.places && state.may_enter(address) {
->>>>>>>> 10993b6 (Places and descriptors: idle connections make room, one client has its share, files open when due, processes start at the first bytes):components/net/admission/turnstile.rs
+            if state.inside < state.permits && state.may_enter(address) {
                 state.enter(address);
                 return Ok(self.permit(address));
             }
@@ -132,12 +91,7 @@ impl Turnstile {
     fn permit(&self, address: IpAddr) -> Permit {
         Permit {
             address,
-<<<<<<<< HEAD:components/cgi/limiter.rs
-            permits: self.permits,
-            state: Some(self.state.clone()),
-========
             state: Some(self.0.clone()),
->>>>>>>> 10993b6 (Places and descriptors: idle connections make room, one client has its share, files open when due, processes start at the first bytes):components/net/admission/turnstile.rs
         }
     }
 }
@@ -153,15 +107,9 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 }
 
 impl State {
-<<<<<<<< HEAD:components/cgi/limiter.rs
-    fn may_enter(&self, address: IpAddr, permits: usize) -> bool {
-        let held = self.held.get(&address).copied().unwrap_or_default();
-        held < share(permits) || !self.others.are_there_beside(address)
-========
     fn may_enter(&self, address: IpAddr) -> bool {
         let held = self.held.get(&address).copied().unwrap_or_default();
-        held < share(self.places) || !self.others.are_there_beside(address)
->>>>>>>> 10993b6 (Places and descriptors: idle connections make room, one client has its share, files open when due, processes start at the first bytes):components/net/admission/turnstile.rs
+        held < share(self.permits) || !self.others.are_there_beside(address)
     }
 
     fn enter(&mut self, address: IpAddr) {
@@ -179,15 +127,9 @@ impl State {
         }
     }
 
-<<<<<<<< HEAD:components/cgi/limiter.rs
-    /// Removes the first waiting request whose address is below its share.
-    fn next(&mut self, permits: usize) -> Option<(IpAddr, oneshot::Sender<Permit>)> {
-        let may_enter = |(address, _): &(IpAddr, _)| self.may_enter(*address, permits);
-========
     /// Removes the first one that waits whose address is below its share.
-    fn next(&mut self) -> Option<(IpAddr, oneshot::Sender<Place>)> {
+    fn next(&mut self) -> Option<(IpAddr, oneshot::Sender<Permit>)> {
         let may_enter = |(address, _): &(IpAddr, _)| self.may_enter(*address);
->>>>>>>> 10993b6 (Places and descriptors: idle connections make room, one client has its share, files open when due, processes start at the first bytes):components/net/admission/turnstile.rs
         let at = self.waiting.iter().position(may_enter)?;
         self.waiting.remove(at)
     }
@@ -200,21 +142,12 @@ impl Drop for Permit {
         };
         let mut state = lock(&shared);
         state.leave(self.address);
-<<<<<<<< HEAD:components/cgi/limiter.rs
-        while state.inside < self.permits
-            && let Some((address, waiting)) = state.next(self.permits)
-========
-        while state.inside < state.places
+        while state.inside < state.permits
             && let Some((address, waiting)) = state.next()
->>>>>>>> 10993b6 (Places and descriptors: idle connections make room, one client has its share, files open when due, processes start at the first bytes):components/net/admission/turnstile.rs
         {
             state.enter(address);
             let permit = Self {
                 address,
-<<<<<<<< HEAD:components/cgi/limiter.rs
-                permits: self.permits,
-========
->>>>>>>> 10993b6 (Places and descriptors: idle connections make room, one client has its share, files open when due, processes start at the first bytes):components/net/admission/turnstile.rs
                 state: Some(shared.clone()),
             };
             if let Err(mut unwanted) = waiting.send(permit) {
