@@ -16,7 +16,7 @@ test: needed python-venv
 
 # Whether the simulation finds mistakes that are made on purpose.
 mutations:
-	cargo test -p kamea-components --features mutations --test simulation mutations
+	tests/mutations/run.sh
 
 # Whether nothing is lost without a word, with 10,000 random graphs that are stopped at a random moment.
 drains:

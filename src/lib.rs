@@ -22,7 +22,6 @@ mod fuse;
 mod graph;
 mod handle;
 mod link;
-mod mutation;
 mod per_message;
 mod port;
 mod ports;
@@ -59,7 +58,6 @@ pub use handle::Handle;
 pub use link::DEFAULT_CAPACITY;
 pub use link::across::{Leftovers, Messages, Receiver, Sender, link};
 #[doc(hidden)]
-pub use mutation::mutated;
 pub use per_message::{for_each, map_async};
 #[doc(hidden)]
 pub use port::Letter;

@@ -23,7 +23,7 @@ commands=(
     "cargo test --workspace --exclude kamea-benches --lib --bins --tests --no-fail-fast"
     "cargo test --workspace --exclude kamea-benches --doc --no-fail-fast"
     "cargo test -p kamea-benches --no-fail-fast"
-    "cargo test -p kamea-components --features mutations --test simulation mutations"
+    "tests/mutations/run.sh"
     "tests/features.sh"
 )
 logs=target/tests

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_lite::future::or;
 use kamea::time::{Timer, sleep, turn};
-use kamea::{Component, Template, is_stopping, mutated, stopping};
+use kamea::{Component, Template, is_stopping, stopping};
 
 use super::Handover;
 use super::explain::ExplainJob;
@@ -131,11 +131,6 @@ pub fn hold_connection(
             let Some(first) = unless_idle(bytes, silence, admitted.as_ref()).await else {
                 break;
             };
-            let first = if mutated("what ends a pause is lost") {
-                Bytes::new()
-            } else {
-                first
-            };
             let flow = {
                 let service = service.borrow();
                 service.connection.start(service.open(&socket, first))
@@ -210,9 +205,6 @@ pub(super) async fn unless_idle<T>(
 }
 
 async fn end(socket: &Socket) {
-    if mutated("a connection is closed with bytes unread") {
-        return;
-    }
     match socket.finished() {
         Some(Finish::Cut) => {}
         Some(Finish::Close) if !socket.has_input() => {}

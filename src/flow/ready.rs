@@ -9,7 +9,6 @@ use std::rc::Rc;
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Wake, Waker};
 
-use crate::mutation::mutated;
 use crate::supervision::caught;
 use crate::sync::{AtomicU64, Mutex, Ordering};
 
@@ -156,12 +155,7 @@ impl ReadySet {
     pub(crate) fn gather_woken(&self) {
         for (woken, ready) in self.woken.bits.words().zip(self.bits.words()) {
             if woken.load(Ordering::Acquire) != 0 {
-                let known = if mutated("who is woken from outside replaces who is ready") {
-                    0
-                } else {
-                    ready.get()
-                };
-                ready.set(known | woken.swap(0, Ordering::AcqRel));
+                ready.set(ready.get() | woken.swap(0, Ordering::AcqRel));
             }
         }
     }

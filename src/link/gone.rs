@@ -6,7 +6,6 @@ use std::task::{Context, Poll, Waker};
 
 use super::line::{Line, Ticket};
 use crate::flow::wake_caught;
-use crate::mutation::mutated;
 use crate::sync::{AtomicBool, Mutex, Ordering};
 
 /// Records that a receiving end is gone, and which senders wait for that. Without it, a sender
@@ -20,9 +19,6 @@ pub(crate) struct Gone {
 impl Gone {
     pub(super) fn set(&self) {
         self.is_gone.store(true, Ordering::Release);
-        if mutated("the end of a receiver wakes nobody") {
-            return;
-        }
         let mut wakers = match self.waiting.lock() {
             Ok(mut waiting) => std::mem::take(&mut *waiting),
             Err(_) => return,

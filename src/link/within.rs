@@ -15,7 +15,6 @@ use super::line::{Line, Ticket};
 use super::{Counted, LinkCounts, Tapping, Terms, Watch};
 use crate::flow::budget::{CHUNK, give_way, spend};
 use crate::flow::{ReadySet, Waiter, is_stopping_source, polls_of};
-use crate::mutation::mutated;
 use crate::port::{Closed, Message, TrySendError};
 use crate::supervision::drop_each;
 use crate::tap::TapPoint;
@@ -103,9 +102,6 @@ impl<T> Queue<T> {
 
     #[inline]
     pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        if mutated("the end overtakes messages") && self.state.borrow().holders == 0 {
-            return Poll::Ready(None);
-        }
         match self.take(true) {
             None => self.poll_empty(cx),
             message => Poll::Ready(message),
@@ -161,9 +157,7 @@ impl<T> Queue<T> {
         };
         state.reckon();
         drop(state);
-        if !mutated("who waits for space is not woken") {
-            self.wake(writer);
-        }
+        self.wake(writer);
         message
     }
 
@@ -192,10 +186,8 @@ impl<T> Queue<T> {
         feed: usize,
         may_refuse: bool,
     ) {
-        let capacity = state.capacity + usize::from(mutated("a link holds one too many"));
-        let is_next = state.writers.is_empty() || mutated("a send overtakes one that waits");
-        if state.messages.len() < capacity
-            && is_next
+        if state.messages.len() < state.capacity
+            && state.writers.is_empty()
             && (state.may_go_on_sending() || !may_refuse)
             && let Some(message) = message.take()
         {
@@ -273,9 +265,7 @@ impl<T> Queue<T> {
         let next = state.next_writer_with_space();
         drop(state);
         self.wake(reader);
-        if !mutated("a send that is given up wakes nobody") {
-            self.wake(next);
-        }
+        self.wake(next);
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -303,7 +293,7 @@ impl<T> Queue<T> {
     pub(crate) fn release(&self) {
         let mut state = self.state.borrow_mut();
         state.holders -= 1;
-        if state.holders == 0 && !mutated("the end wakes nobody") {
+        if state.holders == 0 {
             self.wake_reader(state);
         } else if state.holders == 1 {
             // A circle may be what holds it open.

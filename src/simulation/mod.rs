@@ -90,9 +90,6 @@ pub struct Simulation {
     is_traced: bool,
     /// Whether to print the trace.
     is_replay: bool,
-    /// The mistakes that are made on purpose.
-    #[cfg(feature = "mutations")]
-    mistake: Option<&'static str>,
 }
 
 /// Makes the future of a task beside the graph, on the thread where it will run.
@@ -120,8 +117,6 @@ impl Simulation {
             beside: Vec::new(),
             is_traced: false,
             is_replay: false,
-            #[cfg(feature = "mutations")]
-            mistake: None,
         }
     }
 
@@ -164,14 +159,6 @@ impl Simulation {
         self
     }
 
-    /// Makes the kernel and the components commit a mistake.
-    #[cfg(feature = "mutations")]
-    #[doc(hidden)]
-    pub fn mistake(mut self, mistake: &'static str) -> Self {
-        self.mistake = Some(mistake);
-        self
-    }
-
     /// Records a line for each poll: [`Report::trace`].
     pub fn traced(mut self) -> Self {
         self.is_traced = true;
@@ -200,8 +187,6 @@ impl Simulation {
     }
 
     fn run_here(self, graph: Graph) -> Result<Report, SimulationError> {
-        #[cfg(feature = "mutations")]
-        crate::mutation::mutate(self.mistake);
         Chance::of_seed(!self.seed).enter();
         let trace = Trace::new(self.is_traced || self.is_replay);
         let world = World::new(self.seed, self.limits, trace);

@@ -8,6 +8,4 @@ mod drains;
 mod exchange;
 mod handler;
 mod kernel;
-#[cfg(feature = "mutations")]
-mod mutations;
 mod server;

@@ -1,5 +1,5 @@
 //! Checks that the simulation finds mistakes: each is made on purpose, and must be found within a
-//! thousand seeds.
+//! thousand seeds. `run.sh` runs this in a copy of the source.
 
 use std::error::Error;
 
