@@ -116,6 +116,62 @@ fn protocols_do_no_io() {
     }
 }
 
+/// The longest function of production code, in lines: it fits a screen.
+const LONGEST: usize = 60;
+
+/// The length of each function in formatted code: it ends where a brace closes at its indentation.
+fn functions(code: &str) -> Vec<(String, usize)> {
+    let lines: Vec<_> = code.lines().collect();
+    let mut found = Vec::new();
+    for (first, line) in lines.iter().enumerate() {
+        let start = line.trim_start();
+        let Some((before, after)) = start.split_once("fn ") else {
+            continue;
+        };
+        let is_item = before.split_whitespace().all(|word| {
+            word.starts_with("pub") || word.ends_with(')') || MODIFIERS.contains(&word)
+        });
+        let indentation = &line[..line.len() - start.len()];
+        let end = format!("{indentation}}}");
+        let rest = &lines[first..];
+        let ends =
+            |line: &&str| **line == end || (**line == *rest[0] && line.ends_with(['}', ';']));
+        if is_item && let Some(last) = rest.iter().position(ends) {
+            let name = after.split(['(', '<']).next().unwrap_or_default();
+            found.push((name.to_owned(), last + 1));
+        }
+    }
+    found
+}
+
+const MODIFIERS: [&str; 4] = ["async", "const", "unsafe", "extern"];
+
+#[test]
+fn every_function_fits_a_screen() {
+    let long = format!(
+        "    pub(in crate::a) async fn long(\n    ) {{\n{}    }}\n",
+        "x\n".repeat(58)
+    );
+    let counted = functions(&format!(
+        "fn short() {{}}\nfn none();\n{long}fn last() {{\n}}\n"
+    ));
+    let expected = [("short", 1), ("none", 1), ("long", 61), ("last", 2)];
+    assert_eq!(
+        counted,
+        expected.map(|(name, length)| (name.to_owned(), length))
+    );
+    let folders = ["src", "derive", "components", "recipes", "tools"];
+    for (path, code) in folders.into_iter().flat_map(sources) {
+        // The rows of the contract are tests.
+        if is_test(&path) || path.contains("_tests") || path.contains("components/contract/") {
+            continue;
+        }
+        for (name, length) in functions(&code) {
+            assert!(length <= LONGEST, "{path}: `{name}` has {length} lines");
+        }
+    }
+}
+
 /// The architecture of `components/`: its folders from the bottom up, each with the folders that it
 /// may import. Every import leads to a folder earlier in this table, so that there is no cycle.
 const FOLDERS: [(&str, &[&str]); 20] = [

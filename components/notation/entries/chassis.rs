@@ -36,6 +36,11 @@ fn for_message<L: Line>(
 }
 
 pub(super) fn entries() -> Vec<Entry> {
+    [running(), connecting()].into_iter().flatten().collect()
+}
+
+/// Components that run lines.
+fn running() -> Vec<Entry> {
     vec![
         component! {
             "carousel" = carousel in "chassis/carousel.rs" for [
@@ -47,21 +52,7 @@ pub(super) fn entries() -> Vec<Entry> {
                 => carousel(move |message| for_message::<T>(&line, message))
             }
         },
-        component! {
-            "chooser" = chooser in "chassis/chooser.rs" {
-                /// The choices.
-                choices: Vec<String>,
-                => chooser(choices)
-            }
-        },
         each_message(),
-        component! {
-            "forward_chooser" = forward_chooser in "chassis/chooser.rs" {
-                /// The choices.
-                choices: Vec<String>,
-                => forward_chooser(choices)
-            }
-        },
         component! {
             "inactivity_timeout" = inactivity_timeout in "chassis/inactivity.rs"
                 for [Bytes, String, u64]
@@ -97,15 +88,6 @@ pub(super) fn entries() -> Vec<Entry> {
             }
         },
         component! {
-            "publish_to" = publish_to in "chassis/publish_to.rs" for [Bytes, String, u64] {
-                /// The backplane of the text.
-                plane: Backplane<T>,
-                /// The topic.
-                topic: String,
-                => publish_to(&plane, &topic)
-            }
-        },
-        component! {
             "sequence" = sequence in "chassis/sequence.rs" for [Bytes, String, u64] {
                 /// The lines to run, one after another: each begins with a source.
                 lines: Vec<LineOf<Source<T>>>,
@@ -114,6 +96,35 @@ pub(super) fn entries() -> Vec<Entry> {
                     let first = lines.next().expect("at least one line was given");
                     lines.fold(sequence(first), |sequence, line| sequence.then(line))
                 }
+            }
+        },
+    ]
+}
+
+/// Components that connect others.
+fn connecting() -> Vec<Entry> {
+    vec![
+        component! {
+            "chooser" = chooser in "chassis/chooser.rs" {
+                /// The choices.
+                choices: Vec<String>,
+                => chooser(choices)
+            }
+        },
+        component! {
+            "forward_chooser" = forward_chooser in "chassis/chooser.rs" {
+                /// The choices.
+                choices: Vec<String>,
+                => forward_chooser(choices)
+            }
+        },
+        component! {
+            "publish_to" = publish_to in "chassis/publish_to.rs" for [Bytes, String, u64] {
+                /// The backplane of the text.
+                plane: Backplane<T>,
+                /// The topic.
+                topic: String,
+                => publish_to(&plane, &topic)
             }
         },
         component! {

@@ -16,6 +16,14 @@ use crate::notation::servers::{answer, files, http, tcp};
 use crate::notation::value::Listen;
 
 pub(super) fn entries() -> Vec<Entry> {
+    [servers(), clients(), parts()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// Servers.
+fn servers() -> Vec<Entry> {
     vec![
         component! {
             "answer" = answer in "notation/servers.rs" {
@@ -47,6 +55,76 @@ pub(super) fn entries() -> Vec<Entry> {
             }
         },
         component! {
+            "serve_connections" = serve_connections in "net/serve_connections.rs" {
+                /// The line that serves a connection: its input is what the client sends, its
+                /// output is sent back.
+                line: LineOf<Pipe<Bytes, Bytes>>,
+                => serve_connections(move || line.make())
+            }
+        },
+        component! {
+            "tcp" = tcp in "notation/servers.rs" {
+                /// Where it listens; `:9000` is port 9000 of all addresses, IPv4.
+                address: Listen,
+                => tcp(address.0)?
+            }
+        },
+        component! {
+            "tcp_server" = tcp_server in "net/tcp_server.rs" {
+                /// Where it listens, as host:port.
+                address: String,
+                /// The line that serves a connection: its input is what the client sends, its
+                /// output is sent back.
+                line: LineOf<Pipe<Bytes, Bytes>>,
+                => tcp_server(address, move || line.make())
+            }
+        },
+        component! {
+            "unix_server" = unix_server in "net/unix_server.rs" {
+                /// The path of its socket.
+                path: PathBuf,
+                /// The line that serves a connection: its input is what the client sends, its
+                /// output is sent back.
+                line: LineOf<Pipe<Bytes, Bytes>>,
+                => unix_server(path, move || line.make())
+            }
+        },
+    ]
+}
+
+/// Clients and datagrams.
+fn clients() -> Vec<Entry> {
+    vec![
+        component! {
+            "tcp_client" = tcp_client in "net/tcp_client.rs" {
+                /// The server, as host:port.
+                server: String,
+                /// How long it may take to connect.
+                connect_within: Duration = "10s",
+                => tcp_client(server, connect_within)
+            }
+        },
+        component! {
+            "udp" = udp in "net/udp.rs" {
+                /// The address to bind; `:5353` is that port of all addresses, IPv4.
+                address: Listen,
+                => udp(address.0)
+            }
+        },
+        component! {
+            "unix_client" = unix_client in "net/unix_client.rs" {
+                /// The socket of the server.
+                path: PathBuf,
+                => unix_client(path)
+            }
+        },
+    ]
+}
+
+/// Parts of servers and clients: they need a socket.
+fn parts() -> Vec<Entry> {
+    vec![
+        component! {
             "net.accept" = accept in "net/accept.rs" over Source<crate::net::Accepted>,
             needs "a socket that listens; `tcp` makes one"
         },
@@ -69,64 +147,6 @@ pub(super) fn entries() -> Vec<Entry> {
         component! {
             "net.write" = write_bytes in "net/write.rs" over WritePorts,
             needs "the socket of a connection"
-        },
-        component! {
-            "serve_connections" = serve_connections in "net/serve_connections.rs" {
-                /// The line that serves a connection: its input is what the client sends, its
-                /// output is sent back.
-                line: LineOf<Pipe<Bytes, Bytes>>,
-                => serve_connections(move || line.make())
-            }
-        },
-        component! {
-            "tcp" = tcp in "notation/servers.rs" {
-                /// Where it listens; `:9000` is port 9000 of all addresses, IPv4.
-                address: Listen,
-                => tcp(address.0)?
-            }
-        },
-        component! {
-            "tcp_client" = tcp_client in "net/tcp_client.rs" {
-                /// The server, as host:port.
-                server: String,
-                /// How long it may take to connect.
-                connect_within: Duration = "10s",
-                => tcp_client(server, connect_within)
-            }
-        },
-        component! {
-            "tcp_server" = tcp_server in "net/tcp_server.rs" {
-                /// Where it listens, as host:port.
-                address: String,
-                /// The line that serves a connection: its input is what the client sends, its
-                /// output is sent back.
-                line: LineOf<Pipe<Bytes, Bytes>>,
-                => tcp_server(address, move || line.make())
-            }
-        },
-        component! {
-            "udp" = udp in "net/udp.rs" {
-                /// The address to bind; `:5353` is that port of all addresses, IPv4.
-                address: Listen,
-                => udp(address.0)
-            }
-        },
-        component! {
-            "unix_client" = unix_client in "net/unix_client.rs" {
-                /// The socket of the server.
-                path: PathBuf,
-                => unix_client(path)
-            }
-        },
-        component! {
-            "unix_server" = unix_server in "net/unix_server.rs" {
-                /// The path of its socket.
-                path: PathBuf,
-                /// The line that serves a connection: its input is what the client sends, its
-                /// output is sent back.
-                line: LineOf<Pipe<Bytes, Bytes>>,
-                => unix_server(path, move || line.make())
-            }
         },
     ]
 }

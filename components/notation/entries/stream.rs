@@ -17,38 +17,20 @@ use crate::stream::{
 use crate::web::Request;
 
 pub(super) fn entries() -> Vec<Entry> {
+    [framing(), passing(), measuring()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// Streams of bytes to messages, and back.
+fn framing() -> Vec<Entry> {
     vec![
-        component! {
-            "batch" = batch in "stream/batch.rs" for [Bytes, String, u64] {
-                /// The limit for messages.
-                most: NonZeroUsize,
-                /// How long the first one may wait.
-                within: Duration = "1s",
-                => batch::<T>(most.get(), within)
-            }
-        },
         component! {
             "chunkify" = chunkify in "stream/framing/chunkify.rs" {
                 /// How many bytes.
                 size: AboveZero<Size>,
                 => chunkify(size.0.0)
-            }
-        },
-        component! {
-            "collate" = collate in "stream/collate.rs" for [Bytes, String, u64] {
-                /// The limit for stored messages.
-                most: usize = "65536",
-                => collate::<T>(most)
-            }
-        },
-        component! { "unlines" = unlines in "stream/framing/unlines.rs" { => unlines } },
-        component! { "counter" = counter in "stream/counter.rs" for any { => counter::<T> } },
-        component! { "echo" = echo in "stream/echo.rs" for [Bytes, String, u64, Accepted, HttpConnection, Request] { => echo::<T> } },
-        component! {
-            "first_only" = first_only in "stream/first_only.rs" for [Bytes, String, u64, Accepted, HttpConnection, Request] {
-                /// How many.
-                count: usize = "1",
-                => first_only::<T>(count)
             }
         },
         component! {
@@ -72,24 +54,40 @@ pub(super) fn entries() -> Vec<Entry> {
                 => lines(longest.0)
             }
         },
+        component! { "unlines" = unlines in "stream/framing/unlines.rs" { => unlines } },
+    ]
+}
+
+/// Components that pass on some of the messages, later or changed.
+fn passing() -> Vec<Entry> {
+    vec![
+        component! {
+            "batch" = batch in "stream/batch.rs" for [Bytes, String, u64] {
+                /// The limit for messages.
+                most: NonZeroUsize,
+                /// How long the first one may wait.
+                within: Duration = "1s",
+                => batch::<T>(most.get(), within)
+            }
+        },
+        component! {
+            "collate" = collate in "stream/collate.rs" for [Bytes, String, u64] {
+                /// The limit for stored messages.
+                most: usize = "65536",
+                => collate::<T>(most)
+            }
+        },
+        component! { "echo" = echo in "stream/echo.rs" for [Bytes, String, u64, Accepted, HttpConnection, Request] { => echo::<T> } },
+        component! {
+            "first_only" = first_only in "stream/first_only.rs" for [Bytes, String, u64, Accepted, HttpConnection, Request] {
+                /// How many.
+                count: usize = "1",
+                => first_only::<T>(count)
+            }
+        },
         component! {
             "lossy_connector" = lossy_connector in "stream/lossy_connector.rs" for [Bytes, String, u64, Accepted, HttpConnection, Request] {
                 => lossy_connector::<T>()
-            }
-        },
-        component! {
-            "measure_rate" = measure_rate in "stream/measure_rate.rs" for [Bytes, String, u64, Accepted, HttpConnection, Request] {
-                /// How long messages are counted.
-                period: AboveZero<Duration> = "1s",
-                => measure_rate::<T>(period.0)
-            }
-        },
-        component! { "null_sink" = null_sink in "stream/null_sink.rs" for any { => null_sink::<T> } },
-        component! {
-            "one_shot" = one_shot in "stream/one_shot.rs" {
-                /// The message.
-                text: String,
-                => one_shot(text)
             }
         },
         component! {
@@ -113,6 +111,36 @@ pub(super) fn entries() -> Vec<Entry> {
                 in "stream/tag_with_sequence_number.rs" for [Bytes, String]
             {
                 => tag_with_sequence_number::<T>()
+            }
+        },
+        component! {
+            "unseen_only" = unseen_only in "stream/unseen_only.rs" for [Bytes, String, u64] {
+                /// How many different messages are remembered.
+                memory: NonZeroUsize = "65536",
+                => unseen_only::<T>(memory.get())
+            }
+        },
+        component! { "zip" = zip in "stream/zip.rs" for [Bytes, String] { => zip::<T, T> } },
+    ]
+}
+
+/// Sources, sinks, counters, and a link that loses messages.
+fn measuring() -> Vec<Entry> {
+    vec![
+        component! { "counter" = counter in "stream/counter.rs" for any { => counter::<T> } },
+        component! {
+            "measure_rate" = measure_rate in "stream/measure_rate.rs" for [Bytes, String, u64, Accepted, HttpConnection, Request] {
+                /// How long messages are counted.
+                period: AboveZero<Duration> = "1s",
+                => measure_rate::<T>(period.0)
+            }
+        },
+        component! { "null_sink" = null_sink in "stream/null_sink.rs" for any { => null_sink::<T> } },
+        component! {
+            "one_shot" = one_shot in "stream/one_shot.rs" {
+                /// The message.
+                text: String,
+                => one_shot(text)
             }
         },
         component! {
@@ -143,13 +171,5 @@ pub(super) fn entries() -> Vec<Entry> {
                 })
             }
         },
-        component! {
-            "unseen_only" = unseen_only in "stream/unseen_only.rs" for [Bytes, String, u64] {
-                /// How many different messages are remembered.
-                memory: NonZeroUsize = "65536",
-                => unseen_only::<T>(memory.get())
-            }
-        },
-        component! { "zip" = zip in "stream/zip.rs" for [Bytes, String] { => zip::<T, T> } },
     ]
 }

@@ -16,6 +16,14 @@ use crate::web::{
 };
 
 pub(super) fn entries() -> Vec<Entry> {
+    [input(), filters(), answers(), output()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// What reads requests.
+fn input() -> Vec<Entry> {
     vec![
         component! {
             "web.parse" = parse_requests in "web/parse.rs" {
@@ -49,13 +57,41 @@ pub(super) fn entries() -> Vec<Entry> {
             "web.buffer_bodies" = buffer_bodies in "web/buffer.rs" over BufferPorts,
             needs "what answers requests behind it"
         },
+    ]
+}
+
+/// Filters.
+fn filters() -> Vec<Entry> {
+    vec![
+        component! {
+            "web.add_fields" = add_fields in "web/filter.rs" over ResponseFilterPorts,
+            needs "fields"
+        },
+        component! {
+            "web.ask_for_password" = ask_for_password in "web/access/passwords.rs" over FilterPorts,
+            needs "the users of a site"
+        },
+        component! {
+            "web.require_loopback_name" = require_loopback_name in "web/access/loopback.rs" over FilterPorts,
+            needs "a router behind it"
+        },
         component! {
             "web.spool_responses" = spool_responses in "web/spool.rs" over ResponseFilterPorts,
             needs "the writer of a connection behind it"
         },
+    ]
+}
+
+/// What routes and answers requests.
+fn answers() -> Vec<Entry> {
+    vec![
         component! {
-            "web.add_fields" = add_fields in "web/filter.rs" over ResponseFilterPorts,
-            needs "fields"
+            "web.route" = route_requests in "web/route.rs" over RoutePorts,
+            needs "routes"
+        },
+        component! {
+            "web.answer_trace" = answer_trace in "web/trace.rs" over HandlerPorts,
+            needs "the writer of a connection behind it"
         },
         component! {
             "web.answer_errors" = answer_errors in "web/errors.rs" over ErrorPorts,
@@ -70,24 +106,22 @@ pub(super) fn entries() -> Vec<Entry> {
             needs "the peer of a connection"
         },
         component! {
-            "web.answer_trace" = answer_trace in "web/trace.rs" over HandlerPorts,
-            needs "the writer of a connection behind it"
-        },
-        component! {
             "web.choose_errors" = choose_errors in "web/choose.rs" over ChoicePorts,
             needs "two components that answer failures"
         },
         component! {
+            "web.refuse" = refuse_requests in "web/refuse.rs" over RefusePorts,
+            needs "the peer of a connection"
+        },
+    ]
+}
+
+/// What writes responses.
+fn output() -> Vec<Entry> {
+    vec![
+        component! {
             "web.encode" = encode_responses in "web/encode.rs" over EncodePorts,
             needs "the writer of a connection behind it"
-        },
-        component! {
-            "web.ask_for_password" = ask_for_password in "web/access/passwords.rs" over FilterPorts,
-            needs "the users of a site"
-        },
-        component! {
-            "web.require_loopback_name" = require_loopback_name in "web/access/loopback.rs" over FilterPorts,
-            needs "a router behind it"
         },
         component! {
             "web.read_slice" = read_slice in "web/read_slice.rs" over Source<Chunk>,
@@ -96,14 +130,6 @@ pub(super) fn entries() -> Vec<Entry> {
         component! {
             "web.record" = record_exchanges in "web/record.rs" over RecordPorts,
             needs "the peer of a connection"
-        },
-        component! {
-            "web.refuse" = refuse_requests in "web/refuse.rs" over RefusePorts,
-            needs "the peer of a connection"
-        },
-        component! {
-            "web.route" = route_requests in "web/route.rs" over RoutePorts,
-            needs "routes"
         },
     ]
 }

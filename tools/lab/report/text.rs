@@ -159,23 +159,7 @@ fn summary(plan: &Plan, samples: &[Sample]) -> Vec<String> {
         .iter()
         .filter(|sample| matches!(sample.outcome, Outcome::Measured(_)))
         .count();
-    let connections = plan
-        .experiments
-        .iter()
-        .filter(|asked| asked.experiment.kind() == Kind::Throughput);
-    let connections = connections.map(|asked| {
-        format!(
-            "{} for {}",
-            asked.connections,
-            claims::short(asked.experiment)
-        )
-    });
-    let connections = and(&connections.collect::<Vec<_>>());
-    let connections = if connections.is_empty() {
-        String::new()
-    } else {
-        format!("; for throughput there are several at once, {connections}")
-    };
+    let connections = connections(plan);
     let cores = |cores: &[usize]| {
         let numbers: Vec<_> = cores.iter().map(ToString::to_string).collect();
         format!(
@@ -209,6 +193,26 @@ fn summary(plan: &Plan, samples: &[Sample]) -> Vec<String> {
          samples are distributed. One server is called faster than another only where their intervals do not overlap. How many times as fast is the median of the ratios within each round, with its interval. MB/s are millions of bytes per second."
             .to_owned(),
     ]
+}
+
+/// How many connections there are at once, where there are several.
+fn connections(plan: &Plan) -> String {
+    let experiments = plan.experiments.iter();
+    let connections: Vec<_> = experiments
+        .filter(|asked| asked.experiment.kind() == Kind::Throughput)
+        .map(|asked| {
+            format!(
+                "{} for {}",
+                asked.connections,
+                claims::short(asked.experiment)
+            )
+        })
+        .collect();
+    if connections.is_empty() {
+        return String::new();
+    }
+    let connections = and(&connections);
+    format!("; for throughput there are several at once, {connections}")
 }
 
 fn analysis(plan: &Plan, findings: &[Finding]) -> Vec<String> {

@@ -61,28 +61,39 @@ fn table(options: &Options, run: &Run) -> String {
             text::bytes(per_second)
         ),
     );
-    let content = measured.content;
     if measured.requests == 0 {
         row("errors", errors(measured));
         return table;
     }
-    row(
-        "content",
-        match content.shortest == content.longest {
-            true => format!("{} bytes each", text::count(content.longest)),
-            false => format!(
-                "{} to {} bytes each",
-                text::count(content.shortest),
-                text::count(content.longest)
-            ),
-        },
-    );
+    row("content", content(measured));
     let statuses = measured.statuses.iter();
     let statuses: Vec<_> = statuses
         .map(|(status, count)| format!("{status} {}", text::count(*count)))
         .collect();
     row("status", statuses.join(", "));
     row("errors", errors(measured));
+    add_latencies(&mut table, measured);
+    for sentence in sentences(options, run) {
+        table.push_str(&sentence);
+        table.push('\n');
+    }
+    table
+}
+
+/// The sizes of the bodies.
+fn content(measured: &Measured) -> String {
+    let (shortest, longest) = (measured.content.shortest, measured.content.longest);
+    match shortest == longest {
+        true => format!("{} bytes each", text::count(longest)),
+        false => format!(
+            "{} to {} bytes each",
+            text::count(shortest),
+            text::count(longest)
+        ),
+    }
+}
+
+fn add_latencies(table: &mut String, measured: &Measured) {
     let _ = writeln!(
         table,
         "\n  {:<10} {:>10} {:>10}",
@@ -94,11 +105,6 @@ fn table(options: &Options, run: &Run) -> String {
         let _ = writeln!(table, "  {name:<10} {raw:>10} {corrected:>10}");
     }
     table.push('\n');
-    for sentence in sentences(options, run) {
-        table.push_str(&sentence);
-        table.push('\n');
-    }
-    table
 }
 
 fn head(options: &Options, run: &Run) -> String {
