@@ -13,8 +13,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use clap::{Args, Parser};
-use kamea::{Graph, OutboxHandle, Scheduler, map, pipeline};
-use kamea_components::console::console_echoer;
+use kamea::{Graph, Scheduler};
 use kamea_components::inspect::{InspectError, Inspecting, Inspector};
 use kamea_components::server::{Explanations, WebServer};
 use log::LevelFilter;
@@ -160,10 +159,10 @@ pub fn check_streams() -> Result<(), String> {
     kamea::check_standard_streams().map_err(|closed| format!("error: {closed}"))
 }
 
-/// Logs faults and the causes of a 500 to stderr, unless the recipe has a log of its own.
-fn log_failures() {
-    // Without this, nobody would see them.
-    let _ = log_modules_to_stderr(LevelFilter::Warn, Stamp::Nothing, &[]);
+/// Logs to stderr, unless the recipe has a log of its own: nobody would see faults and the causes of
+/// a 500 otherwise.
+fn log_messages(level: LevelFilter) {
+    let _ = log_modules_to_stderr(level, Stamp::Nothing, &[]);
 }
 
 /// Returns the arguments of a recipe, without its options.
@@ -179,7 +178,7 @@ pub fn arguments() -> Vec<String> {
 /// If the address is invalid, or is taken, or the server cannot start.
 pub fn serve(server: WebServer) -> Outcome {
     kamea::check_standard_streams()?;
-    log_failures();
+    log_messages(LevelFilter::Warn);
     let options = Options::parse();
     let named = options.arguments.first();
     let address = address(named.map_or("127.0.0.1:8080", String::as_str))?;
@@ -227,14 +226,14 @@ pub fn listen_until_ctrl_c(
 }
 
 /// Runs a graph until it has ended, or until ctrl-c: then its sources end, and accepted messages
-/// drain.
+/// drain. Its servers say on stderr where they listen.
 ///
 /// # Errors
 ///
 /// If the graph has an error, or a fault has stopped it.
 pub fn run(graph: Graph) -> Outcome {
     kamea::check_standard_streams()?;
-    log_failures();
+    log_messages(LevelFilter::Info);
     let scheduler = Scheduler::new();
     let _inspecting = Options::parse().inspect.run(&scheduler, None)?;
     let running = scheduler.run(graph)?;
@@ -243,13 +242,6 @@ pub fn run(graph: Graph) -> Outcome {
     let stopped = scheduler.until_ctrl_c_or(ended, Duration::from_secs(5));
     outcome.map_err(|error| error.to_string())?;
     Ok(stopped.map_err(|error| error.to_string())?)
-}
-
-/// Prints the address of a server in a graph, as soon as it listens.
-pub fn announce(graph: &mut Graph, addresses: OutboxHandle<SocketAddr>) {
-    let line = map(|address| format!("Listening on {address}\n"));
-    let (inbox, ()) = pipeline!(graph, line => console_echoer());
-    graph.link(addresses, inbox);
 }
 
 /// Returns explanations for clients that know this secret, or a random one.

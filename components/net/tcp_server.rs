@@ -99,7 +99,7 @@ fn accept_at(address: String) -> impl Component<AcceptorPorts> + Send {
             error,
         })?;
         let own = listener.local_addr()?;
-        log::info!("listening on {own}");
+        log::info!("Listening on {own}");
         if let Some(addresses) = &io.addresses {
             // The receiver of the address may have gone.
             let _ = addresses.send(own).await;

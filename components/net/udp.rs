@@ -84,9 +84,11 @@ pub fn udp(address: SocketAddr) -> impl Component<UdpPorts> + Clone + Send + Syn
     async move |io: &mut UdpPorts| {
         let bound = UdpSocket::bind(address).await;
         let socket = bound.map_err(|error| BindError { address, error })?;
+        let own = socket.local_addr()?;
+        log::info!("Listening on {own}");
         if let Some(addresses) = &io.addresses {
             // The receiver of the address may have gone.
-            let _ = addresses.send(socket.local_addr()?).await;
+            let _ = addresses.send(own).await;
         }
         let is_sender = io.incoming.is_none();
         let sending = async {

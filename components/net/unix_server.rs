@@ -106,6 +106,7 @@ fn accept_at(path: PathBuf, mode: u32) -> impl Component<AcceptorPorts> + Send {
             path: path.clone(),
             error,
         })?;
+        log::info!("Listening on {}", path.display());
         if let Some(addresses) = &io.addresses {
             // The receiver of the address may have gone.
             let _ = addresses.send(path.clone()).await;

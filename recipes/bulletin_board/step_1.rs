@@ -3,15 +3,14 @@
 use bytes::Bytes;
 use kamea::{Done, Graph, Pipe};
 use kamea_components::net::tcp_server;
-use kamea_recipes::{Outcome, announce, arguments, run};
+use kamea_recipes::{Outcome, arguments, run};
 
 fn main() -> Outcome {
     let [address] = &arguments()[..] else {
         return Err("usage: bulletin_board_1 ADDRESS".into());
     };
     let mut graph = Graph::new("bulletin board");
-    let server = graph.add("server", tcp_server(address.as_str(), || echo));
-    announce(&mut graph, server.addresses);
+    graph.add("server", tcp_server(address.as_str(), || echo));
     run(graph)
 }
 

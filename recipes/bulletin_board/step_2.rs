@@ -4,7 +4,7 @@ use bytes::Bytes;
 use kamea::{Done, Graph, Pipe, map, pipeline};
 use kamea_components::net::tcp_server;
 use kamea_components::stream::lines;
-use kamea_recipes::{Outcome, announce, arguments, run};
+use kamea_recipes::{Outcome, arguments, run};
 
 fn main() -> Outcome {
     let [address] = &arguments()[..] else {
@@ -12,8 +12,7 @@ fn main() -> Outcome {
     };
     let mut graph = Graph::new("bulletin board");
     let protocol = || pipeline!(lines(512) => greet => map(Bytes::from));
-    let server = graph.add("server", tcp_server(address.as_str(), protocol));
-    announce(&mut graph, server.addresses);
+    graph.add("server", tcp_server(address.as_str(), protocol));
     run(graph)
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use kamea::{Closed, Component, Done, Graph, map, pipeline, unblock};
 use kamea_components::net::tcp_server;
 use kamea_components::stream::lines;
-use kamea_recipes::{Outcome, announce, arguments, run};
+use kamea_recipes::{Outcome, arguments, run};
 
 mod conversation;
 
@@ -19,8 +19,7 @@ fn main() -> Outcome {
     let file = PathBuf::from(file);
     let mut graph = Graph::new("bulletin board");
     let protocol = move || pipeline!(lines(512) => converse(file.clone()) => map(Bytes::from));
-    let server = graph.add("server", tcp_server(address.as_str(), protocol));
-    announce(&mut graph, server.addresses);
+    graph.add("server", tcp_server(address.as_str(), protocol));
     run(graph)
 }
 

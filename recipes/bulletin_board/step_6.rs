@@ -4,7 +4,7 @@ use bytes::Bytes;
 use kamea::{Graph, map, pipeline};
 use kamea_components::net::tcp_server;
 use kamea_components::stream::lines;
-use kamea_recipes::{Outcome, announce, arguments, run};
+use kamea_recipes::{Outcome, arguments, run};
 
 mod board;
 mod conversation;
@@ -21,7 +21,6 @@ fn main() -> Outcome {
     let board = graph.add("board", keep_board(file.into()));
     let asks = graph.feed(board.asks);
     let protocol = move || pipeline!(lines(512) => converse(asks.clone()) => map(Bytes::from));
-    let server = graph.add("server", tcp_server(address.as_str(), protocol));
-    announce(&mut graph, server.addresses);
+    graph.add("server", tcp_server(address.as_str(), protocol));
     run(graph)
 }

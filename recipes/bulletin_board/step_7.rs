@@ -5,7 +5,7 @@ use kamea::{Composite, Graph, Pipe, PipeHandles, Sender, map, pipeline};
 use kamea_components::chassis::{Backplane, Slow, publish_to, subscribe_to};
 use kamea_components::net::tcp_server;
 use kamea_components::stream::lines;
-use kamea_recipes::{Outcome, announce, arguments, run};
+use kamea_recipes::{Outcome, arguments, run};
 
 mod board;
 mod conversation;
@@ -28,8 +28,7 @@ fn main() -> Outcome {
     graph.link(format.outbox, publish.inbox);
     let asks = graph.feed(board.asks);
     let protocol = move || protocol(asks.clone(), &plane);
-    let server = graph.add("server", tcp_server(address.as_str(), protocol));
-    announce(&mut graph, server.addresses);
+    graph.add("server", tcp_server(address.as_str(), protocol));
     run(graph)
 }
 

@@ -7,7 +7,7 @@ use kamea::{Graph, map, pipeline};
 use kamea_components::chassis::{Backplane, Slow, publish_to, subscribe_to};
 use kamea_components::net::tcp_server;
 use kamea_components::stream::lines;
-use kamea_recipes::{Outcome, announce, arguments, run};
+use kamea_recipes::{Outcome, arguments, run};
 
 fn main() -> Outcome {
     let address = arguments().into_iter().next();
@@ -20,7 +20,6 @@ fn main() -> Outcome {
         pipeline!(lines(1024) => format => publish_to(&room, "chat") => subscribe_to(&room, "chat"))
     };
     let mut graph = Graph::new("chat");
-    let server = graph.add("server", tcp_server(address, chat));
-    announce(&mut graph, server.addresses);
+    graph.add("server", tcp_server(address, chat));
     run(graph)
 }

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use kamea::{Asker, Call, Component, Done, Graph, Pipe, Sink, map_async, pipeline};
 use kamea_components::net::tcp_server;
 use kamea_components::stream::{LONGEST_LINE, lines};
-use kamea_recipes::announce;
 
 async fn store(io: &mut Sink<Call<String, String>>) -> Done {
     let mut values = HashMap::new();
@@ -38,7 +37,6 @@ fn main() -> Result<(), kamea::ProgramError> {
     let mut graph = Graph::new("key-value server");
     let store = graph.ask("store", store);
     let connection = move || pipeline!(lines(LONGEST_LINE) => protocol(store.clone()));
-    let server = graph.add("server", tcp_server(address, connection));
-    announce(&mut graph, server.addresses);
+    graph.add("server", tcp_server(address, connection));
     kamea::run(graph)
 }

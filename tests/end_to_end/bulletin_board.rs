@@ -27,18 +27,17 @@ impl Board {
         let mut child = Command::new(program)
             .arg("127.0.0.1:0")
             .args(file)
-            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let stderr = BufReader::new(child.stderr.take().unwrap());
         let (said, says) = mpsc::channel();
         std::thread::spawn(move || {
-            let mut line = String::new();
-            stdout.read_line(&mut line).unwrap();
-            said.send(line).unwrap();
+            let lines = stderr.lines().map_while(Result::ok);
+            lines.for_each(|line| drop(said.send(line)));
         });
         let line = says.recv_timeout(3 * PATIENCE).unwrap();
-        let address = line.trim().strip_prefix("Listening on ").unwrap();
+        let address = line.strip_prefix("[INFO] Listening on ").unwrap();
         Self {
             child,
             address: address.to_owned(),

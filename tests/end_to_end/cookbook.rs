@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use super::sessions::{assert_shows, is_like, root, sessions};
@@ -30,15 +31,33 @@ impl Recipe {
             .args(arguments)
             .current_dir(root())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let line = lines.next().unwrap().unwrap();
-        let address = line.strip_prefix("Listening on ").unwrap().to_owned();
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+        // A web server prints where it listens, other servers log it.
+        let (said, says) = mpsc::channel();
+        read_lines(child.stdout.take().unwrap(), said.clone());
+        read_lines(child.stderr.take().unwrap(), said);
+        let line = says.recv_timeout(3 * PATIENCE).unwrap();
+        let prefixes = [
+            "Listening on ",
+            "[INFO] Listening on ",
+            "INFO: Listening on ",
+        ];
+        let address = prefixes.iter().find_map(|prefix| line.strip_prefix(prefix));
+        let address = address
+            .unwrap_or_else(|| panic!("{name}: {line}"))
+            .to_owned();
         Self { child, address }
     }
+}
+
+/// Sends each line of an output of a program to a test, as long as that listens.
+fn read_lines(output: impl Read + Send + 'static, to: mpsc::Sender<String>) {
+    std::thread::spawn(move || {
+        let lines = BufReader::new(output).lines().map_while(Result::ok);
+        lines.for_each(|line| drop(to.send(line)));
+    });
 }
 
 impl Drop for Recipe {
