@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_lite::Stream;
 use http::StatusCode;
 use kamea_components::gateway::{BoxError, Chunks};
-use kamea_components::http::{Fields, InvalidField};
+use kamea_components::http::{FieldError, Fields};
 
 use crate::{Answer, Problem};
 
@@ -125,8 +125,8 @@ impl Reply {
     ///
     /// # Errors
     ///
-    /// [`InvalidField`], if the name is not a token or the value contains a line break.
-    pub fn try_field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, InvalidField> {
+    /// [`FieldError`], if the name is not a token or the value contains a line break.
+    pub fn try_field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, FieldError> {
         self.fields.push(name, value)?;
         Ok(self)
     }

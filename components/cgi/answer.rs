@@ -17,7 +17,7 @@ use http::StatusCode;
 use kamea::time::sleep;
 use kamea::{Component, Done, End, Inbox, Outbox, Ports, Sender, link, unblock};
 
-use super::reply::{BadReply, Reply, ReplyDecoder};
+use super::reply::{Reply, ReplyDecoder, ReplyError};
 use crate::http::{Chunk, Fields, ResponseHead};
 use crate::process::carriage_return;
 use crate::web::{Body, Exchange, Failure, Response};
@@ -292,7 +292,7 @@ impl Answering<'_> {
             Next::Bytes(bytes) => bytes,
             Next::End => {
                 self.io.status.next().await.ok_or(End::Closed)?;
-                self.complain(format_args!("{}", BadReply::Nothing));
+                self.complain(format_args!("{}", ReplyError::Nothing));
                 let explanation = "the program did not answer";
                 return self.fail(StatusCode::BAD_GATEWAY, explanation).await;
             }

@@ -20,6 +20,6 @@ mod serve;
 pub use options::{CgiOptions, Chunked, Setting};
 #[doc(hidden)]
 pub use reply::check_split_invariance;
-pub use reply::{BadReply, Reply, ReplyDecoder};
+pub use reply::{Reply, ReplyDecoder, ReplyError};
 pub(crate) use serve::candidates;
 pub use serve::{Cgi, CgiPorts, CgiPortsHandles, serve_cgi};

@@ -29,7 +29,7 @@ pub enum Reply {
 /// What is wrong with the header of a program.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum BadReply {
+pub enum ReplyError {
     /// It is longer than the limit.
     #[error("its header is longer than {0} bytes")]
     TooLarge(usize),
@@ -62,7 +62,7 @@ pub enum BadReply {
 /// let (reply, document) = decoder.feed(b"\nnothing").unwrap().unwrap();
 /// assert!(matches!(reply, Reply::Document { head, .. } if head.status == 404));
 /// assert_eq!(document, "nothing");
-/// # Ok::<(), kamea_components::cgi::BadReply>(())
+/// # Ok::<(), kamea_components::cgi::ReplyError>(())
 /// ```
 #[derive(Debug)]
 pub struct ReplyDecoder {
@@ -88,20 +88,20 @@ impl ReplyDecoder {
     ///
     /// # Errors
     ///
-    /// [`BadReply`] says what is wrong with the header.
-    pub fn feed(&mut self, bytes: &[u8]) -> Result<Option<(Reply, Bytes)>, BadReply> {
+    /// [`ReplyError`] says what is wrong with the header.
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<Option<(Reply, Bytes)>, ReplyError> {
         // A line end may have been split.
         let seen = self.bytes.len().saturating_sub(3);
         self.bytes.extend_from_slice(bytes);
         let Some((header, document)) = header_end(&self.bytes, seen) else {
             return if self.bytes.len() > self.largest + 2 {
-                Err(BadReply::TooLarge(self.largest))
+                Err(ReplyError::TooLarge(self.largest))
             } else {
                 Ok(None)
             };
         };
         if header > self.largest {
-            return Err(BadReply::TooLarge(self.largest));
+            return Err(ReplyError::TooLarge(self.largest));
         }
         let reply = Header::parse(&self.bytes[..header])?.into_reply(&mut self.remarks)?;
         let document = Bytes::from(std::mem::take(&mut self.bytes)).split_off(document);
@@ -116,11 +116,11 @@ impl ReplyDecoder {
 
     /// The error if the output ends here.
     #[must_use]
-    pub fn finish(&self) -> BadReply {
+    pub fn finish(&self) -> ReplyError {
         if self.bytes.is_empty() {
-            BadReply::Nothing
+            ReplyError::Nothing
         } else {
-            BadReply::Incomplete
+            ReplyError::Incomplete
         }
     }
 }
@@ -154,7 +154,7 @@ struct Header {
 }
 
 impl Header {
-    fn parse(header: &[u8]) -> Result<Self, BadReply> {
+    fn parse(header: &[u8]) -> Result<Self, ReplyError> {
         let mut parsed = Self::default();
         if header.is_empty() {
             let remark = "its output begins with a blank line, and not with a header field";
@@ -169,8 +169,8 @@ impl Header {
         Ok(parsed)
     }
 
-    fn add(&mut self, line: &[u8]) -> Result<(), BadReply> {
-        let bad = || BadReply::Field(shown(line));
+    fn add(&mut self, line: &[u8]) -> Result<(), ReplyError> {
+        let bad = || ReplyError::Field(shown(line));
         let colon = line.iter().position(|byte| *byte == b':').ok_or_else(bad)?;
         let name = str::from_utf8(&line[..colon]).map_err(|_| bad())?;
         let value = line[colon + 1..].trim_ascii();
@@ -198,7 +198,7 @@ impl Header {
         Ok(())
     }
 
-    fn into_reply(mut self, remarks: &mut Vec<String>) -> Result<Reply, BadReply> {
+    fn into_reply(mut self, remarks: &mut Vec<String>) -> Result<Reply, ReplyError> {
         let given = self.status.as_deref().map(parse_status).transpose()?;
         let is_local = self
             .location
@@ -207,7 +207,7 @@ impl Header {
         let reply = match &self.location {
             // For a redirect, a status of 200 counts as no status, as in Apache.
             Some(path) if is_local && given.is_none_or(|status| status == StatusCode::OK) => {
-                let path = str::from_utf8(path).map_err(|_| BadReply::Field(shown(path)))?;
+                let path = str::from_utf8(path).map_err(|_| ReplyError::Field(shown(path)))?;
                 let path = path.to_owned();
                 Reply::LocalRedirect {
                     path,
@@ -220,7 +220,7 @@ impl Header {
         Ok(reply)
     }
 
-    fn document(&mut self, given: Option<StatusCode>) -> Result<Reply, BadReply> {
+    fn document(&mut self, given: Option<StatusCode>) -> Result<Reply, ReplyError> {
         let otherwise = match &self.location {
             Some(_) => StatusCode::FOUND,
             None => StatusCode::OK,
@@ -232,13 +232,13 @@ impl Header {
         ] {
             if let Some(value) = value {
                 let pushed = fields.push(name, &value);
-                pushed.map_err(|_| BadReply::Field(shown(&value)))?;
+                pushed.map_err(|_| ReplyError::Field(shown(&value)))?;
             }
         }
         for (name, value) in self.others.iter() {
             fields
                 .push(name, value)
-                .map_err(|_| BadReply::Field(shown(value)))?;
+                .map_err(|_| ReplyError::Field(shown(value)))?;
         }
         let status = match given {
             // Apache also ignores a status of 200 here.
@@ -279,20 +279,20 @@ const DESCRIBING: [&str; 7] = [
 
 /// `Status = "Status:" status-code SP reason-phrase NL` (RFC 3875 section 6.3.3). Many programs
 /// omit the phrase, and also the space.
-fn parse_status(value: &[u8]) -> Result<StatusCode, BadReply> {
+fn parse_status(value: &[u8]) -> Result<StatusCode, ReplyError> {
     let end = value.iter().position(|byte| !byte.is_ascii_digit());
     let status = StatusCode::from_bytes(&value[..end.unwrap_or(value.len())]).ok();
     status
         .filter(|status| !status.is_informational())
-        .ok_or_else(|| BadReply::Status(shown(value)))
+        .ok_or_else(|| ReplyError::Status(shown(value)))
 }
 
-fn parse_length(value: &[u8]) -> Result<u64, BadReply> {
+fn parse_length(value: &[u8]) -> Result<u64, ReplyError> {
     let digits = str::from_utf8(value).ok();
     let digits = digits.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
     digits
         .and_then(|text| text.parse().ok())
-        .ok_or_else(|| BadReply::Length(shown(value)))
+        .ok_or_else(|| ReplyError::Length(shown(value)))
 }
 
 /// The part of a line that the log shows.
@@ -324,7 +324,7 @@ pub fn check_split_invariance(output: &[u8]) {
 mod tests {
     use super::*;
 
-    fn decoded(output: &str) -> Result<Option<(Reply, Bytes)>, BadReply> {
+    fn decoded(output: &str) -> Result<Option<(Reply, Bytes)>, ReplyError> {
         ReplyDecoder::new(1024).feed(output.as_bytes())
     }
 
@@ -513,31 +513,34 @@ mod tests {
     fn bad_headers_are_told_apart() {
         let long = format!("X: {}\n\n", "y".repeat(2000));
         let rows = [
-            ("hello\n\n", BadReply::Field("hello".into())),
-            ("<html>\n\n", BadReply::Field("<html>".into())),
-            ("A B: c\n\n", BadReply::Field("A B: c".into())),
-            ("A: b\n continued\n\n", BadReply::Field(" continued".into())),
-            ("A: \0\n\n", BadReply::Field("A: \0".into())),
-            ("\u{e9}: b\n\n", BadReply::Field("\u{e9}: b".into())),
-            ("Status: OK\n\n", BadReply::Status("OK".into())),
+            ("hello\n\n", ReplyError::Field("hello".into())),
+            ("<html>\n\n", ReplyError::Field("<html>".into())),
+            ("A B: c\n\n", ReplyError::Field("A B: c".into())),
+            (
+                "A: b\n continued\n\n",
+                ReplyError::Field(" continued".into()),
+            ),
+            ("A: \0\n\n", ReplyError::Field("A: \0".into())),
+            ("\u{e9}: b\n\n", ReplyError::Field("\u{e9}: b".into())),
+            ("Status: OK\n\n", ReplyError::Status("OK".into())),
             (
                 "Status: 100 Continue\n\n",
-                BadReply::Status("100 Continue".into()),
+                ReplyError::Status("100 Continue".into()),
             ),
-            ("Status: 99\n\n", BadReply::Status("99".into())),
-            ("Status: 2000\n\n", BadReply::Status("2000".into())),
-            ("Content-Length: -1\n\n", BadReply::Length("-1".into())),
-            ("Content-Length: 1 1\n\n", BadReply::Length("1 1".into())),
-            ("Content-Length: \n\n", BadReply::Length(String::new())),
-            (&long, BadReply::TooLarge(1024)),
+            ("Status: 99\n\n", ReplyError::Status("99".into())),
+            ("Status: 2000\n\n", ReplyError::Status("2000".into())),
+            ("Content-Length: -1\n\n", ReplyError::Length("-1".into())),
+            ("Content-Length: 1 1\n\n", ReplyError::Length("1 1".into())),
+            ("Content-Length: \n\n", ReplyError::Length(String::new())),
+            (&long, ReplyError::TooLarge(1024)),
         ];
         for (output, expected) in rows {
             assert_eq!(decoded(output), Err(expected), "{output:?}");
             check_split_invariance(output.as_bytes());
         }
-        assert_eq!(ReplyDecoder::new(9).finish(), BadReply::Nothing);
+        assert_eq!(ReplyDecoder::new(9).finish(), ReplyError::Nothing);
         let mut decoder = ReplyDecoder::new(99);
         assert_eq!(decoder.feed(b"Content-Type: text/plain\nhello"), Ok(None));
-        assert_eq!(decoder.finish(), BadReply::Incomplete);
+        assert_eq!(decoder.finish(), ReplyError::Incomplete);
     }
 }

@@ -41,16 +41,16 @@ const NAMES: [(&str, Choice); 5] = [
 /// The text is not a [`Choice`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no choice: it is one of SAME, NEXT, PREV, FIRST, LAST")]
-pub struct NoChoice(String);
+pub struct ChoiceError(String);
 
 impl FromStr for Choice {
-    type Err = NoChoice;
+    type Err = ChoiceError;
 
-    fn from_str(text: &str) -> Result<Self, NoChoice> {
+    fn from_str(text: &str) -> Result<Self, ChoiceError> {
         let known = NAMES.iter().find(|(name, _)| *name == text.trim());
         known
             .map(|(_, choice)| *choice)
-            .ok_or_else(|| NoChoice(text.to_owned()))
+            .ok_or_else(|| ChoiceError(text.to_owned()))
     }
 }
 

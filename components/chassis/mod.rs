@@ -19,7 +19,7 @@ mod time_to_live;
 pub use backplane::{Backplane, Publisher, Slow, Subscription};
 pub use carousel::{Carousel, CarouselPorts, CarouselPortsHandles, carousel};
 pub use child::{Head, LinePorts};
-pub use chooser::{Choice, NoChoice, chooser, forward_chooser};
+pub use chooser::{Choice, ChoiceError, chooser, forward_chooser};
 pub use each::{Each, EachPorts, EachPortsHandles, each, run_each};
 pub use gate::Gated;
 pub use inactivity::inactivity_timeout;

@@ -53,25 +53,15 @@ const DEPTH: usize = 3;
 /// # Examples
 ///
 /// ```
-/// use kamea::{Graph, Scheduler, pipeline};
+/// use kamea::testing::collect;
 /// use kamea_components::chassis::parallel;
 ///
-/// fn count_words(text: String) -> usize {
+/// fn count_words(text: &str) -> usize {
 ///     text.split_whitespace().count()
 /// }
 ///
-/// let mut graph = Graph::new("counting");
-/// let (texts, counts) = pipeline!(graph, parallel(2, count_words).ordered());
-/// let (texts, counts) = (graph.feed(texts), graph.take(counts));
-/// let scheduler = Scheduler::with_workers(2);
-/// let running = scheduler.run(graph)?;
-/// for text in ["one", "two words", ""] {
-///     texts.send_blocking(text.to_owned()).unwrap();
-/// }
-/// drop(texts);
-/// assert_eq!(counts.into_iter().collect::<Vec<_>>(), [1, 2, 0]);
-/// running.wait()?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// let counts = parallel(2, count_words).ordered();
+/// assert_eq!(collect(counts, ["one", "two words", ""]), [1, 2, 0]);
 /// ```
 pub fn parallel<A, B, F>(copies: usize, function: F) -> Parallel<A, B, F>
 where

@@ -11,7 +11,8 @@ use super::splitter;
 /// # Examples
 ///
 /// ```
-/// use kamea::{Graph, Scheduler, Sink, pipeline};
+/// use kamea::Sink;
+/// use kamea::testing::collect;
 /// use kamea_components::chassis::tee;
 ///
 /// let log = async |io: &mut Sink<String>| {
@@ -20,16 +21,7 @@ use super::splitter;
 ///     }
 ///     Ok(())
 /// };
-/// let mut graph = Graph::new("logged");
-/// let (lines, same) = pipeline!(graph, tee(log));
-/// let (lines, mut same) = (graph.feed(lines), graph.take(same));
-/// # let scheduler = Scheduler::with_workers(1);
-/// # let running = scheduler.run(graph)?;
-/// lines.send_blocking("hello".to_owned()).unwrap();
-/// drop(lines);
-/// assert_eq!(same.next_blocking().as_deref(), Some("hello"));
-/// # running.wait()?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// assert_eq!(collect(tee(log), ["hello".to_owned()]), ["hello"]);
 /// ```
 #[track_caller]
 pub fn tee<T: Message + Clone, Kind>(part: impl Part<Sink<T>, Kind>) -> Composite<Pipe<T, T>> {

@@ -16,20 +16,12 @@ use crate::http::Chunk;
 /// # Examples
 ///
 /// ```
-/// use kamea::Graph;
+/// use kamea::testing::collect;
 /// use kamea_components::coding::{Coding, encode};
 /// use kamea_components::http::Chunk;
 ///
-/// let mut graph = Graph::new("packing");
-/// let encoder = graph.add("encoder", encode(Coding::Gzip));
-/// let (chunks, mut encoded) = (graph.feed(encoder.inbox), graph.take(encoder.outbox));
-/// chunks.try_send("hello".into()).unwrap();
-/// chunks.try_send(Chunk::END).unwrap();
-/// drop(chunks);
-/// kamea::testing::block_on(graph.start()?)?;
-/// let packed = std::iter::from_fn(|| encoded.try_next()).collect::<Vec<_>>();
+/// let packed = collect(encode(Coding::Gzip), ["hello".into(), Chunk::END]);
 /// assert!(matches!(packed[..], [Chunk::Data(_), .., Chunk::End(_)]));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn encode(
     coding: Coding,

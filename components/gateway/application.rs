@@ -7,7 +7,7 @@ use futures_lite::{StreamExt, stream};
 use http::StatusCode;
 use kamea::{Component, Done};
 
-use super::respond::{Broken, Responder};
+use super::respond::{Responder, ResponseError};
 use super::{BoxError, Chunks, Environ, Errors, Input, Mount, StartResponse, Variables};
 use crate::web::{Failure, HandlerPorts, Request};
 
@@ -134,17 +134,22 @@ async fn respond(
     responder: &Responder<'_>,
     application: &impl Application,
     environ: Environ,
-) -> Result<(), Broken<BoxError>> {
+) -> Result<(), ResponseError<BoxError>> {
     let start_response = StartResponse::new();
     let called = application.call(environ, start_response.clone()).await;
-    let mut chunks = called.map_err(Broken::Content)?;
+    let mut chunks = called.map_err(ResponseError::Content)?;
     let first = loop {
-        match chunks.next().await.transpose().map_err(Broken::Content)? {
+        match chunks
+            .next()
+            .await
+            .transpose()
+            .map_err(ResponseError::Content)?
+        {
             Some(bytes) if bytes.is_empty() => {}
             first => break first,
         }
     };
-    let unstarted = Broken::Head("`start_response` was not called before the first chunk");
+    let unstarted = ResponseError::Head("`start_response` was not called before the first chunk");
     let head = start_response.take().ok_or(unstarted)?;
     let content = stream::iter(first.map(Ok)).chain(chunks);
     responder.respond(head, content).await

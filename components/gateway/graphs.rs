@@ -16,7 +16,7 @@ use futures_lite::{Stream, stream};
 use http::StatusCode;
 use kamea::{Component, Done, Graph, Inbox, Outbox, Part, Ports, Receiver, Sender};
 
-use super::respond::{Broken, Responder};
+use super::respond::{Responder, ResponseError};
 use crate::http::ResponseHead;
 use crate::web::{Content, Failure, HandlerPorts, Incomplete, Request};
 
@@ -194,9 +194,9 @@ async fn respond(responder: &Responder<'_>, mut parts: Receiver<ResponsePart>) -
     };
     let responded = responder.respond(head, content_of(parts)).await;
     responded.map_err(|broken| match broken {
-        Broken::Unwanted => Stop::Unwanted,
-        Broken::Head(what) => wrong(what),
-        Broken::Content(stop) => stop,
+        ResponseError::Unwanted => Stop::Unwanted,
+        ResponseError::Head(what) => wrong(what),
+        ResponseError::Content(stop) => stop,
     })
 }
 

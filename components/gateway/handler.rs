@@ -6,7 +6,7 @@ use std::sync::Arc;
 use kamea::{Component, Done};
 
 use super::reply::ReplyContent;
-use super::respond::{Broken, Responder};
+use super::respond::{Responder, ResponseError};
 use super::{BoxError, Reply};
 use crate::web::{Failure, HandlerPorts, Request};
 
@@ -128,7 +128,7 @@ async fn serve(io: &HandlerPorts, name: &str, handler: &impl Handler, request: R
     let responder = Responder::new(io, exchange);
     let served = async {
         let replied = handler.handle(request).await;
-        let reply = replied.map_err(Broken::Content)?;
+        let reply = replied.map_err(ResponseError::Content)?;
         let head = reply.head;
         match reply.content {
             ReplyContent::Body(body) => responder.begin(head, body).await,
@@ -137,7 +137,7 @@ async fn serve(io: &HandlerPorts, name: &str, handler: &impl Handler, request: R
                 let failure = Failure::new(exchange, head.status, explanation);
                 let fields = head.fields;
                 let failed = responder.fail(Failure { fields, ..failure }).await;
-                failed.map_err(|_| Broken::Unwanted)
+                failed.map_err(|_| ResponseError::Unwanted)
             }
         }
     };

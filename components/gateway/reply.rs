@@ -7,7 +7,7 @@ use futures_lite::Stream;
 use http::StatusCode;
 
 use super::{BoxError, Chunks};
-use crate::http::{InvalidField, ResponseHead};
+use crate::http::{FieldError, ResponseHead};
 use crate::web::{Body, Response};
 
 /// The reply of a [`Handler`](super::Handler): a [`Response`], or one of the two replies that only
@@ -86,8 +86,8 @@ impl Reply {
     ///
     /// # Errors
     ///
-    /// [`InvalidField`], if the name is not a token or the value contains a line break.
-    pub fn try_with(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, InvalidField> {
+    /// [`FieldError`], if the name is not a token or the value contains a line break.
+    pub fn try_with(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, FieldError> {
         self.head.fields.push(name, value)?;
         Ok(self)
     }

@@ -29,7 +29,7 @@ pub(super) struct Responder<'a> {
 
 /// Why a response is incomplete.
 #[derive(Debug)]
-pub(super) enum Broken<E> {
+pub(super) enum ResponseError<E> {
     /// Nobody wants it any more: the peer has disconnected, or has requested only the head.
     Unwanted,
     /// Its head is invalid.
@@ -53,10 +53,10 @@ impl<'a> Responder<'a> {
         &self,
         head: ResponseHead,
         content: impl Stream<Item = Result<Bytes, E>>,
-    ) -> Result<(), Broken<E>> {
-        let declared = declared_length(&head).map_err(Broken::Head)?;
+    ) -> Result<(), ResponseError<E>> {
+        let declared = declared_length(&head).map_err(ResponseError::Head)?;
         let mut content = pin!(content);
-        let gathered = gather(&mut content).await.map_err(Broken::Content)?;
+        let gathered = gather(&mut content).await.map_err(ResponseError::Content)?;
         // The length of a body that HEAD omits is unknown.
         if gathered.is_all && !self.exchange.is_head {
             let bytes = gathered.into_bytes();
@@ -64,7 +64,7 @@ impl<'a> Responder<'a> {
             // (RFC 9110 section 8.6): that of 200.
             let is_bound = head.status != StatusCode::NOT_MODIFIED;
             if is_bound && declared.is_some_and(|length| length != bytes.len() as u64) {
-                return Err(Broken::Head(
+                return Err(ResponseError::Head(
                     "its Content-Length is not that of its content",
                 ));
             }
@@ -77,21 +77,24 @@ impl<'a> Responder<'a> {
         loop {
             let unwanted = async {
                 sender.closed().await;
-                Some(Err(Broken::Unwanted))
+                Some(Err(ResponseError::Unwanted))
             };
             let next = async {
                 content
                     .next()
                     .await
-                    .map(|next| next.map_err(Broken::Content))
+                    .map(|next| next.map_err(ResponseError::Content))
             };
             let Some(bytes) = or(next, unwanted).await else {
                 break;
             };
             let sent = sender.send(Chunk::Data(bytes?)).await;
-            sent.map_err(|_| Broken::Unwanted)?;
+            sent.map_err(|_| ResponseError::Unwanted)?;
         }
-        sender.send(Chunk::END).await.map_err(|_| Broken::Unwanted)
+        sender
+            .send(Chunk::END)
+            .await
+            .map_err(|_| ResponseError::Unwanted)
     }
 
     /// Answers with a failure. If the response has already begun, the connection is cut, because
@@ -108,16 +111,16 @@ impl<'a> Responder<'a> {
     pub(super) async fn conclude(
         &self,
         name: &str,
-        served: impl Future<Output = Result<(), Broken<BoxError>>>,
+        served: impl Future<Output = Result<(), ResponseError<BoxError>>>,
     ) -> Done {
         let gone = async {
             self.closed().await;
-            Err(Broken::Unwanted)
+            Err(ResponseError::Unwanted)
         };
         match or(served, gone).await {
-            Ok(()) | Err(Broken::Unwanted) => Ok(()),
-            Err(Broken::Head(what)) => self.fault(format_args!("{name}: {what}")).await,
-            Err(Broken::Content(error)) => match failure_of(self.exchange, error) {
+            Ok(()) | Err(ResponseError::Unwanted) => Ok(()),
+            Err(ResponseError::Head(what)) => self.fault(format_args!("{name}: {what}")).await,
+            Err(ResponseError::Content(error)) => match failure_of(self.exchange, error) {
                 Ok(failure) => self.fail(failure).await,
                 Err(error) => self.fault(format_args!("{name}: {error}")).await,
             },
@@ -139,11 +142,15 @@ impl<'a> Responder<'a> {
     }
 
     /// Sends a response whose body is ready.
-    pub(super) async fn begin<E>(&self, head: ResponseHead, body: Body) -> Result<(), Broken<E>> {
+    pub(super) async fn begin<E>(
+        &self,
+        head: ResponseHead,
+        body: Body,
+    ) -> Result<(), ResponseError<E>> {
         self.has_begun.set(true);
         let response = Response::from(head).with_body(body).to(self.exchange);
         let sent = self.io.responses.send(response).await;
-        sent.map_err(|_| Broken::Unwanted)
+        sent.map_err(|_| ResponseError::Unwanted)
     }
 }
 

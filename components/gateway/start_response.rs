@@ -7,7 +7,7 @@ use std::rc::Rc;
 use http::StatusCode;
 use thiserror::Error;
 
-use crate::http::{Fields, InvalidField, ResponseHead};
+use crate::http::{FieldError, Fields, ResponseHead};
 
 /// How an application begins its response, as in PEP 3333: it must be called before the first chunk
 /// that is not empty.
@@ -45,7 +45,7 @@ pub enum StartResponseError {
     Started,
     /// A field is invalid.
     #[error(transparent)]
-    Field(#[from] InvalidField),
+    Field(#[from] FieldError),
 }
 
 impl StartResponse {

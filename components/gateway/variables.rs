@@ -12,7 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use http::Version;
 
 use super::Mount;
-use crate::http::{BadPath, REDACTED, RequestHead};
+use crate::http::{PathError, REDACTED, RequestHead};
 use crate::web::Exchange;
 
 /// The meta-variables of a request (RFC 3875 section 4.1): names, and values that are bytes.
@@ -61,9 +61,9 @@ impl Variables {
     ///
     /// # Errors
     ///
-    /// [`BadPath`], if the path contains NUL or an invalid percent sequence. The program checks
+    /// [`PathError`], if the path contains NUL or an invalid percent sequence. The program checks
     /// everything else; `REQUEST_URI` has the target as it was sent.
-    pub fn of(head: &RequestHead, exchange: &Exchange, mount: &Mount) -> Result<Self, BadPath> {
+    pub fn of(head: &RequestHead, exchange: &Exchange, mount: &Mount) -> Result<Self, PathError> {
         let path = head.target.application_path()?;
         // `*` and the authority-form have no path.
         let path = if path.starts_with(b"/") { &*path } else { b"" };

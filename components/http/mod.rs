@@ -31,12 +31,12 @@ pub use encode::{
     encode_last_chunk, encode_request,
 };
 pub use fields::{
-    DateCache, Fields, InvalidField, Precondition, Ranges, attachment, evaluate_preconditions,
+    DateCache, FieldError, Fields, Precondition, Ranges, attachment, evaluate_preconditions,
     evaluate_range, freshness_lifetime, preferred_type, redact,
 };
 pub(crate) use fields::{Names, REDACTED, is_secret, list_with_weights};
 pub use head::{RequestHead, ResponseHead};
 pub use limits::Limits;
 pub use malformed::Malformed;
-pub use target::{BadPath, Target};
-pub use url::{InvalidUrl, Url};
+pub use target::{PathError, Target};
+pub use url::{Url, UrlError};

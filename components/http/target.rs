@@ -53,7 +53,7 @@ pub(super) struct PathPart {
 /// A path that names nothing that could be served.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum BadPath {
+pub enum PathError {
     /// RFC 3986 section 2.1: `%` is followed by two hexadecimal digits.
     #[error("a percent sign is not followed by two hexadecimal digits")]
     Percent,
@@ -140,11 +140,11 @@ impl Target {
     /// ```
     ///
     /// # Errors
-    /// [`BadPath`] for an invalid percent sequence, NUL, an encoded slash, and any segment that is
+    /// [`PathError`] for an invalid percent sequence, NUL, an encoded slash, and any segment that is
     /// `.` or `..` once decoded, even if it would stay below the root. Clients remove dot segments
     /// before they send a path (RFC 3986 section 5.2.4), so a path that still has one is
     /// suspicious.
-    pub fn decoded_path(&self) -> Result<Cow<'_, [u8]>, BadPath> {
+    pub fn decoded_path(&self) -> Result<Cow<'_, [u8]>, PathError> {
         let raw = self.raw_path();
         if self.path.is_plain {
             return Ok(Cow::Borrowed(raw));
@@ -157,7 +157,7 @@ impl Target {
         let has_dots = path.windows(2).any(|pair| pair == b"/.")
             && path.split(|&b| b == b'/').any(|s| s == b"." || s == b"..");
         if has_dots {
-            return Err(BadPath::DotSegment);
+            return Err(PathError::DotSegment);
         }
         Ok(merge_slashes(path))
     }
@@ -167,9 +167,9 @@ impl Target {
     /// slashes stay.
     ///
     /// # Errors
-    /// [`BadPath::Percent`] for an invalid percent sequence, and [`BadPath::Nul`]: NUL separates
+    /// [`PathError::Percent`] for an invalid percent sequence, and [`PathError::Nul`]: NUL separates
     /// values in the protocols between servers and programs.
-    pub fn application_path(&self) -> Result<Cow<'_, [u8]>, BadPath> {
+    pub fn application_path(&self) -> Result<Cow<'_, [u8]>, PathError> {
         let raw = self.raw_path();
         if self.path.is_plain || memchr(b'%', raw).is_none() {
             return Ok(Cow::Borrowed(raw));
@@ -294,7 +294,7 @@ fn merge_slashes(path: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
     Cow::Owned(merged)
 }
 
-fn percent_decode(raw: &[u8], may_have_slashes: bool) -> Result<Vec<u8>, BadPath> {
+fn percent_decode(raw: &[u8], may_have_slashes: bool) -> Result<Vec<u8>, PathError> {
     let mut decoded = Vec::with_capacity(raw.len());
     let mut rest = raw.iter();
     while let Some(&byte) = rest.next() {
@@ -304,18 +304,18 @@ fn percent_decode(raw: &[u8], may_have_slashes: bool) -> Result<Vec<u8>, BadPath
         }
         let (high, low) = (hex_digit(rest.next())?, hex_digit(rest.next())?);
         match high << 4 | low {
-            0 => return Err(BadPath::Nul),
-            b'/' if !may_have_slashes => return Err(BadPath::Slash),
+            0 => return Err(PathError::Nul),
+            b'/' if !may_have_slashes => return Err(PathError::Slash),
             byte => decoded.push(byte),
         }
     }
     Ok(decoded)
 }
 
-fn hex_digit(byte: Option<&u8>) -> Result<u8, BadPath> {
+fn hex_digit(byte: Option<&u8>) -> Result<u8, PathError> {
     let digit = byte.and_then(|&b| char::from(b).to_digit(16));
     // A digit below 16 fits.
-    digit.map(|d| d as u8).ok_or(BadPath::Percent)
+    digit.map(|d| d as u8).ok_or(PathError::Percent)
 }
 
 #[cfg(test)]
@@ -393,7 +393,7 @@ mod tests {
 
     #[test]
     fn paths_are_decoded_exactly_once() {
-        let rows: [(&'static str, Result<&[u8], BadPath>); 25] = [
+        let rows: [(&'static str, Result<&[u8], PathError>); 25] = [
             ("/a", Ok(b"/a")),
             ("/a%20b%C3%A9", Ok("/a b\u{e9}".as_bytes())),
             ("/%252e", Ok(b"/%2e")),
@@ -407,19 +407,19 @@ mod tests {
             ("/a\\..\\b%5c", Ok(b"/a\\..\\b\\")),
             ("/...", Ok(b"/...")),
             ("/.a/..b/c.", Ok(b"/.a/..b/c.")),
-            ("/%", Err(BadPath::Percent)),
-            ("/%2", Err(BadPath::Percent)),
-            ("/%zz", Err(BadPath::Percent)),
-            ("/%+1", Err(BadPath::Percent)),
-            ("/a%00", Err(BadPath::Nul)),
-            ("/a%2Fb", Err(BadPath::Slash)),
-            ("/..%2f", Err(BadPath::Slash)),
-            ("/.", Err(BadPath::DotSegment)),
-            ("/a/../b", Err(BadPath::DotSegment)),
-            ("/%2e%2E/etc", Err(BadPath::DotSegment)),
-            ("/a/.%2e", Err(BadPath::DotSegment)),
-            ("/a/./b", Err(BadPath::DotSegment)),
-            ("//..", Err(BadPath::DotSegment)),
+            ("/%", Err(PathError::Percent)),
+            ("/%2", Err(PathError::Percent)),
+            ("/%zz", Err(PathError::Percent)),
+            ("/%+1", Err(PathError::Percent)),
+            ("/a%00", Err(PathError::Nul)),
+            ("/a%2Fb", Err(PathError::Slash)),
+            ("/..%2f", Err(PathError::Slash)),
+            ("/.", Err(PathError::DotSegment)),
+            ("/a/../b", Err(PathError::DotSegment)),
+            ("/%2e%2E/etc", Err(PathError::DotSegment)),
+            ("/a/.%2e", Err(PathError::DotSegment)),
+            ("/a/./b", Err(PathError::DotSegment)),
+            ("//..", Err(PathError::DotSegment)),
         ];
         for (text, expected) in rows {
             let target = parse(&Method::GET, text).unwrap();
@@ -430,17 +430,17 @@ mod tests {
 
     #[test]
     fn an_application_gets_the_path_that_was_sent() {
-        let rows: [(&'static str, Result<&[u8], BadPath>); 10] = [
+        let rows: [(&'static str, Result<&[u8], PathError>); 10] = [
             ("/u/a%2Fb", Ok(b"/u/a/b")),
             ("/u/a%2fb%2F", Ok(b"/u/a/b/")),
             ("/a/../b", Ok(b"/a/../b")),
             ("/%2e%2e/b", Ok(b"/../b")),
             ("//a//b", Ok(b"//a//b")),
-            ("/100%", Err(BadPath::Percent)),
-            ("/%zz%41", Err(BadPath::Percent)),
+            ("/100%", Err(PathError::Percent)),
+            ("/%zz%41", Err(PathError::Percent)),
             ("/%252F", Ok(b"/%2F")),
             ("/%ff", Ok(b"/\xff")),
-            ("/a%00b", Err(BadPath::Nul)),
+            ("/a%00b", Err(PathError::Nul)),
         ];
         for (text, expected) in rows {
             let target = parse(&Method::GET, text).unwrap();

@@ -18,13 +18,13 @@ const PORT: u16 = 80;
 ///
 /// # Examples
 /// ```
-/// use kamea_components::http::{InvalidUrl, Url};
+/// use kamea_components::http::{UrlError, Url};
 ///
 /// let url: Url = "example.org:8080?q".parse()?;
 /// assert_eq!((url.host(), url.port(), url.target()), ("example.org", 8080, "/?q"));
 /// assert_eq!(url.authority(), "example.org:8080");
-/// assert_eq!("https://example.org/".parse::<Url>(), Err(InvalidUrl::Scheme));
-/// # Ok::<(), InvalidUrl>(())
+/// assert_eq!("https://example.org/".parse::<Url>(), Err(UrlError::Scheme));
+/// # Ok::<(), UrlError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url {
@@ -37,7 +37,7 @@ pub struct Url {
 /// What is wrong with a URL.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum InvalidUrl {
+pub enum UrlError {
     /// A scheme other than `http`.
     #[error("only http is spoken, so a URL begins with http:// or with its host")]
     Scheme,
@@ -113,21 +113,21 @@ impl Url {
 }
 
 impl FromStr for Url {
-    type Err = InvalidUrl;
+    type Err = UrlError;
 
-    fn from_str(text: &str) -> Result<Self, InvalidUrl> {
+    fn from_str(text: &str) -> Result<Self, UrlError> {
         let (scheme, rest) = match text.split_once("://") {
             // After the start of the path or the query, `://` is part of it.
             Some((scheme, rest)) if !scheme.contains(['/', '?', '#']) => (scheme, rest),
             _ => ("http", text),
         };
         if !scheme.eq_ignore_ascii_case("http") {
-            return Err(InvalidUrl::Scheme);
+            return Err(UrlError::Scheme);
         }
         let rest = rest.split('#').next().unwrap_or_default();
         let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         if authority.contains('@') {
-            return Err(InvalidUrl::User);
+            return Err(UrlError::User);
         }
         let end = authority.rfind(']').map_or(0, |bracket| bracket + 1);
         let (host, port) = match authority[end..].find(':') {
@@ -135,11 +135,11 @@ impl FromStr for Url {
             None => (authority, ""),
         };
         if host.is_empty() || !is_host(host.as_bytes()) {
-            return Err(InvalidUrl::Host);
+            return Err(UrlError::Host);
         }
         let port = match port {
             "" | ":" => PORT,
-            port => parse_port(&port[1..]).ok_or(InvalidUrl::Port)?,
+            port => parse_port(&port[1..]).ok_or(UrlError::Port)?,
         };
         let slash = if target.starts_with('/') { "" } else { "/" };
         let target = format!("{slash}{target}");
@@ -147,7 +147,7 @@ impl FromStr for Url {
         Ok(Self {
             host: host.to_owned(),
             port,
-            target: target.map_err(|_| InvalidUrl::Target)?,
+            target: target.map_err(|_| UrlError::Target)?,
         })
     }
 }
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn what_is_no_http_url() {
-        use InvalidUrl::{Host, Port, Scheme, Target, User};
+        use UrlError::{Host, Port, Scheme, Target, User};
         let rows = [
             ("https://example.com/", Scheme),
             ("ftp://example.com/", Scheme),

@@ -72,20 +72,13 @@ pub enum ProcessError {
 /// # Examples
 ///
 /// ```
-/// use kamea::{Graph, pipeline};
+/// use kamea::pipeline;
+/// use kamea::testing::collect;
 /// use kamea_components::process::unix_process;
 ///
-/// let mut graph = Graph::new("sorting");
-/// let (lines, sorted) = pipeline!(graph, unix_process("sort") => unix_process("uniq"));
-/// let (lines, sorted) = (graph.feed(lines), graph.take(sorted));
-/// let scheduler = kamea::Scheduler::with_workers(1);
-/// let running = scheduler.run(graph)?;
-/// lines.send_blocking("pear\napple\n".into()).unwrap();
-/// lines.send_blocking("apple\n".into()).unwrap();
-/// drop(lines);
-/// assert_eq!(sorted.into_iter().collect::<Vec<_>>().concat(), b"apple\npear\n");
-/// running.wait()?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// let lines = ["pear\napple\n", "apple\n"].map(Into::into);
+/// let sorted = collect(pipeline!(unix_process("sort") => unix_process("uniq")), lines);
+/// assert_eq!(sorted.concat(), b"apple\npear\n");
 /// ```
 pub fn unix_process(
     command: impl Into<Command>,

@@ -20,17 +20,11 @@ use kamea::{Component, Message, Pipe};
 ///
 /// ```
 /// use std::time::Duration;
-/// use kamea::{Graph, pipeline};
-/// use kamea_components::stream::{batch, data_source};
+/// use kamea::testing::collect;
+/// use kamea_components::stream::batch;
 ///
-/// let mut graph = Graph::new("batches");
-/// let (_, batches) = pipeline!(graph, data_source(1..=5) => batch(2, Duration::from_secs(60)));
-/// let batches = graph.take(batches);
-/// # let scheduler = kamea::Scheduler::with_workers(1);
-/// # let running = scheduler.run(graph)?;
-/// assert_eq!(batches.into_iter().collect::<Vec<_>>(), [vec![1, 2], vec![3, 4], vec![5]]);
-/// # running.wait()?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// let pairs = batch(2, Duration::from_secs(60));
+/// assert_eq!(collect(pairs, 1..=5), [vec![1, 2], vec![3, 4], vec![5]]);
 /// ```
 pub fn batch<T: Message>(
     most: usize,

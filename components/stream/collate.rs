@@ -5,7 +5,7 @@ use kamea::{Component, Message, Pipe};
 /// More messages came than [`collate`] may keep.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("more than {most} messages were to be collated; allow more, or send them on in batches")]
-pub struct TooMany {
+pub struct CollateError {
     /// The limit.
     pub most: usize,
 }
@@ -14,29 +14,22 @@ pub struct TooMany {
 ///
 /// # Faults
 ///
-/// [`TooMany`], if there are more than `most`.
+/// [`CollateError`], if there are more than `most`.
 ///
 /// # Examples
 ///
 /// ```
-/// use kamea::{Graph, pipeline};
-/// use kamea_components::stream::{collate, data_source};
+/// use kamea::testing::collect;
+/// use kamea_components::stream::collate;
 ///
-/// let mut graph = Graph::new("collating");
-/// let (_, all) = pipeline!(graph, data_source(["a", "b", "c"]) => collate(10));
-/// let mut all = graph.take(all);
-/// # let scheduler = kamea::Scheduler::with_workers(1);
-/// # let running = scheduler.run(graph)?;
-/// assert_eq!(all.next_blocking(), Some(vec!["a", "b", "c"]));
-/// # running.wait()?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// assert_eq!(collect(collate(10), ["a", "b", "c"]), [["a", "b", "c"]]);
 /// ```
 pub fn collate<T: Message>(most: usize) -> impl Component<Pipe<T, Vec<T>>> + Clone + Send + Sync {
     async move |io: &mut Pipe<T, Vec<T>>| {
         let mut all = Vec::new();
         while let Some(message) = io.inbox.next().await {
             if all.len() == most {
-                return Err(TooMany { most }.into());
+                return Err(CollateError { most }.into());
             }
             all.push(message);
         }

@@ -7,17 +7,10 @@ use kamea::{Done, Message, Pipe};
 /// # Examples
 ///
 /// ```
-/// use kamea::{Graph, pipeline};
-/// use kamea_components::stream::{counter, data_source};
+/// use kamea::testing::collect;
+/// use kamea_components::stream::counter;
 ///
-/// let mut graph = Graph::new("counting");
-/// let (_, count) = pipeline!(graph, data_source(["a", "b", "c"]) => counter);
-/// let mut count = graph.take(count);
-/// # let scheduler = kamea::Scheduler::with_workers(1);
-/// # let running = scheduler.run(graph)?;
-/// assert_eq!(count.next_blocking(), Some(3));
-/// # running.wait()?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// assert_eq!(collect(counter, ["a", "b", "c"]), [3]);
 /// ```
 pub async fn counter<T: Message>(io: &mut Pipe<T, u64>) -> Done {
     let mut count = 0;

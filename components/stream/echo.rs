@@ -7,17 +7,10 @@ use kamea::{Done, Message, Pipe};
 /// # Examples
 ///
 /// ```
-/// use kamea::{Graph, pipeline};
-/// use kamea_components::stream::{echo, one_shot};
+/// use kamea::testing::collect;
+/// use kamea_components::stream::echo;
 ///
-/// let mut graph = Graph::new("hall");
-/// let (_, heard) = pipeline!(graph, one_shot("hello") => echo => echo);
-/// let heard = graph.take(heard);
-/// # let scheduler = kamea::Scheduler::with_workers(1);
-/// # let running = scheduler.run(graph)?;
-/// assert_eq!(heard.into_iter().collect::<Vec<_>>(), ["hello"]);
-/// # running.wait()?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// assert_eq!(collect(echo, ["hello"]), ["hello"]);
 /// ```
 pub async fn echo<T: Message>(io: &mut Pipe<T, T>) -> Done {
     while let Some(message) = io.inbox.next().await {

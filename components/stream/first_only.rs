@@ -7,17 +7,10 @@ use kamea::{Component, Message, Pipe};
 /// # Examples
 ///
 /// ```
-/// use kamea::{Graph, pipeline};
-/// use kamea_components::stream::{data_source, first_only};
+/// use kamea::testing::collect;
+/// use kamea_components::stream::first_only;
 ///
-/// let mut graph = Graph::new("beginning");
-/// let (_, first) = pipeline!(graph, data_source(1_u64..) => first_only(2));
-/// let first = graph.take(first);
-/// # let scheduler = kamea::Scheduler::with_workers(1);
-/// # let running = scheduler.run(graph)?;
-/// assert_eq!(first.into_iter().collect::<Vec<_>>(), [1, 2]);
-/// # running.wait()?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// assert_eq!(collect(first_only(2), 1..=1000), [1, 2]);
 /// ```
 pub fn first_only<T: Message>(count: usize) -> impl Component<Pipe<T, T>> + Clone + Send + Sync {
     async move |io: &mut Pipe<T, T>| {

@@ -21,17 +21,11 @@ use super::AGE;
 ///
 /// ```
 /// use std::time::Duration;
-/// use kamea::{Graph, pipeline};
-/// use kamea_components::stream::{data_source, measure_rate};
+/// use kamea::testing::collect;
+/// use kamea_components::stream::measure_rate;
 ///
-/// let mut graph = Graph::new("rate");
-/// let (_, per_hour) = pipeline!(graph, data_source(["a", "b"]) => measure_rate(Duration::from_secs(3600)));
-/// let per_hour = graph.take(per_hour);
-/// # let scheduler = kamea::Scheduler::with_workers(1);
-/// # let running = scheduler.run(graph)?;
-/// assert_eq!(per_hour.into_iter().collect::<Vec<_>>(), [2]);
-/// # running.wait()?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// let per_hour = measure_rate(Duration::from_secs(3600));
+/// assert_eq!(collect(per_hour, ["a", "b"]), [2]);
 /// ```
 pub fn measure_rate<T: Message>(
     period: Duration,

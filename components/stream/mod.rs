@@ -27,7 +27,7 @@ use std::time::Duration;
 
 pub use batch::batch;
 pub(crate) use buffer::{poll_into_buffer, read_into_buffer};
-pub use collate::{TooMany, collate};
+pub use collate::{CollateError, collate};
 pub use count_by::count_by;
 pub use counter::counter;
 pub use data_source::data_source;
@@ -36,7 +36,7 @@ pub use first_only::first_only;
 pub(crate) use framing::LineSplitter;
 pub use framing::chunkify;
 pub use framing::{FrameError, frame};
-pub use framing::{LONGEST_LINE, LineTooLong, lines};
+pub use framing::{LONGEST_LINE, LineError, lines};
 pub use framing::{unframe, unlines};
 pub use lossy_connector::lossy_connector;
 pub use measure_rate::measure_rate;

@@ -23,20 +23,13 @@ use super::AGE;
 ///
 /// ```
 /// use std::time::Duration;
+/// use kamea::testing::collect;
 /// use kamea::time::now;
-/// use kamea::{Graph, pipeline};
-/// use kamea_components::stream::{data_source, rate_limit};
+/// use kamea_components::stream::rate_limit;
 ///
-/// let mut graph = Graph::new("paced");
-/// let (_, paced) = pipeline!(graph, data_source(0..15) => rate_limit(10, Duration::from_millis(20)));
-/// let paced = graph.take(paced);
-/// # let scheduler = kamea::Scheduler::with_workers(1);
 /// let begin = now();
-/// let running = scheduler.run(graph)?;
-/// assert_eq!(paced.into_iter().count(), 15);
+/// assert_eq!(collect(rate_limit(10, Duration::from_millis(20)), 0..15).len(), 15);
 /// assert!(now() - begin >= Duration::from_millis(10)); // ten at once, and then one every 2 ms
-/// # running.wait()?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn rate_limit<T: Message>(
     most: u32,

@@ -8,17 +8,10 @@ use kamea::{Component, Message, Pipe};
 /// # Examples
 ///
 /// ```
-/// use kamea::{Graph, pipeline};
-/// use kamea_components::stream::{data_source, tag_with_sequence_number};
+/// use kamea::testing::collect;
+/// use kamea_components::stream::tag_with_sequence_number;
 ///
-/// let mut graph = Graph::new("numbered");
-/// let (_, tagged) = pipeline!(graph, data_source(["a", "b"]) => tag_with_sequence_number());
-/// let tagged = graph.take(tagged);
-/// # let scheduler = kamea::Scheduler::with_workers(1);
-/// # let running = scheduler.run(graph)?;
-/// assert_eq!(tagged.into_iter().collect::<Vec<_>>(), [(0, "a"), (1, "b")]);
-/// # running.wait()?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// assert_eq!(collect(tag_with_sequence_number(), ["a", "b"]), [(0, "a"), (1, "b")]);
 /// ```
 pub fn tag_with_sequence_number<T: Message>()
 -> impl Component<Pipe<T, (u64, T)>> + Clone + Send + Sync {

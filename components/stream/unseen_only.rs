@@ -16,17 +16,10 @@ use kamea::{Component, Message, Pipe};
 /// # Examples
 ///
 /// ```
-/// use kamea::{Graph, pipeline};
-/// use kamea_components::stream::{data_source, unseen_only};
+/// use kamea::testing::collect;
+/// use kamea_components::stream::unseen_only;
 ///
-/// let mut graph = Graph::new("news");
-/// let (_, news) = pipeline!(graph, data_source(["a", "b", "a", "c", "b"]) => unseen_only(1000));
-/// let news = graph.take(news);
-/// # let scheduler = kamea::Scheduler::with_workers(1);
-/// # let running = scheduler.run(graph)?;
-/// assert_eq!(news.into_iter().collect::<Vec<_>>(), ["a", "b", "c"]);
-/// # running.wait()?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// assert_eq!(collect(unseen_only(1000), ["a", "b", "a", "c", "b"]), ["a", "b", "c"]);
 /// ```
 pub fn unseen_only<T: Message + Clone + Eq + Hash>(
     memory: usize,

@@ -17,7 +17,7 @@ use super::{
     HandshakeOptions, Limits, Message, OpeningPortsHandles, Patience, ReceivePortsHandles, Role,
     SendPortsHandles, accept_opening, receive_messages, request_opening, send_messages,
 };
-use crate::http::{InvalidUrl, Url};
+use crate::http::{Url, UrlError};
 use crate::net::tcp_client;
 
 /// How to serve or open a WebSocket.
@@ -75,7 +75,7 @@ pub fn websocket<Kind>(
 ///
 /// # Errors
 ///
-/// [`InvalidUrl`], if it is not the URL of a WebSocket.
+/// [`UrlError`], if it is not the URL of a WebSocket.
 ///
 /// # Faults
 ///
@@ -99,8 +99,8 @@ pub fn websocket<Kind>(
 pub fn websocket_client(
     url: &str,
     options: WebSocketOptions,
-) -> Result<Composite<Pipe<Message, Message>>, InvalidUrl> {
-    let rest = url.strip_prefix("ws://").ok_or(InvalidUrl::Scheme)?;
+) -> Result<Composite<Pipe<Message, Message>>, UrlError> {
+    let rest = url.strip_prefix("ws://").ok_or(UrlError::Scheme)?;
     let url: Url = format!("http://{rest}").parse()?;
     let mut graph = Graph::new("websocket_client");
     let connection = graph.add("connection", tcp_client(url.server(), CONNECT_WITHIN));

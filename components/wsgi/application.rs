@@ -22,7 +22,7 @@ use kamea::time::now;
 /// application.threads = 8;
 /// application.timeout = Duration::from_secs(10);
 /// assert!("package/module.py".parse::<WsgiApplication>().is_err());
-/// # Ok::<(), kamea_components::wsgi::BadName>(())
+/// # Ok::<(), kamea_components::wsgi::NameError>(())
 /// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -55,16 +55,16 @@ pub struct WsgiApplication {
 /// An invalid name of an application.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} names no WSGI application: MODULE:ATTRIBUTE is wanted, such as package.module:app")]
-pub struct BadName(String);
+pub struct NameError(String);
 
 impl FromStr for WsgiApplication {
-    type Err = BadName;
+    type Err = NameError;
 
-    fn from_str(name: &str) -> Result<Self, BadName> {
+    fn from_str(name: &str) -> Result<Self, NameError> {
         let is_path = |path: &str| path.split('.').all(is_identifier);
         let is_name = |(module, attribute)| is_path(module) && is_path(attribute);
         if !name.split_once(':').is_some_and(is_name) {
-            return Err(BadName(name.to_owned()));
+            return Err(NameError(name.to_owned()));
         }
         Ok(Self {
             name: name.to_owned(),

@@ -114,9 +114,9 @@ pub(super) fn encode_end(out: &mut BytesMut, is_complete: bool) {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Frame {
     /// A complete response.
-    Answer(u64, Result<AnswerHead, BadHead>, Bytes),
+    Answer(u64, Result<AnswerHead, HeadError>, Bytes),
     /// The head of a response, and the beginning of its body.
-    Head(u64, Result<AnswerHead, BadHead>, Bytes),
+    Head(u64, Result<AnswerHead, HeadError>, Bytes),
     /// A part of the body.
     Data(Bytes),
     /// The end of the body.
@@ -140,11 +140,11 @@ pub(super) struct AnswerHead {
 /// The data from a worker is invalid: no further frame can be found.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a frame of an unknown kind, or of a wrong length")]
-pub(super) struct BadFrame;
+pub(super) struct FrameError;
 
 /// An error in the head of a response, which is the application's fault.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum BadHead {
+pub(super) enum HeadError {
     /// PEP 3333: "a string of the form "999 Message here"".
     #[error("the status {0:?} is not of the form \"200 OK\", from 200 to 999")]
     Status(String),
@@ -152,7 +152,7 @@ pub(super) enum BadHead {
     #[error("the field {name:?} cannot be sent: {error}")]
     Field {
         name: String,
-        error: crate::http::InvalidField,
+        error: crate::http::FieldError,
     },
     /// `Content-Length` is not a number, or there are two that differ.
     #[error("the Content-Length {0:?} is not a number of bytes")]
@@ -184,8 +184,8 @@ impl FrameDecoder {
     ///
     /// # Errors
     ///
-    /// [`BadFrame`], and nothing after it.
-    pub(super) fn next(&mut self) -> Result<Option<Frame>, BadFrame> {
+    /// [`FrameError`], and nothing after it.
+    pub(super) fn next(&mut self) -> Result<Option<Frame>, FrameError> {
         let waiting: &[u8] = if self.fresh.is_empty() {
             &self.bytes
         } else {
@@ -196,7 +196,7 @@ impl FrameDecoder {
         };
         let length = u32::from_be_bytes([a, b, c, d]) as usize;
         if length > LONGEST {
-            return Err(BadFrame);
+            return Err(FrameError);
         }
         let whole = PREFIX + length;
         if waiting.len() < whole {
@@ -212,13 +212,13 @@ impl FrameDecoder {
     }
 }
 
-fn decode(kind: u8, mut bytes: Bytes) -> Result<Frame, BadFrame> {
-    let numbered = |bytes: &mut Bytes| bytes.try_get_u64().map_err(|_| BadFrame);
+fn decode(kind: u8, mut bytes: Bytes) -> Result<Frame, FrameError> {
+    let numbered = |bytes: &mut Bytes| bytes.try_get_u64().map_err(|_| FrameError);
     let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
     Ok(match kind {
         b'A' | b'H' => {
             let number = numbered(&mut bytes)?;
-            let end = memchr::memchr(0, &bytes).ok_or(BadFrame)?;
+            let end = memchr::memchr(0, &bytes).ok_or(FrameError)?;
             let head = decode_head(&bytes.split_to(end));
             bytes.advance(1);
             match kind {
@@ -231,7 +231,7 @@ fn decode(kind: u8, mut bytes: Bytes) -> Result<Frame, BadFrame> {
         b'C' => Frame::Cut(text(&bytes)),
         b'F' => Frame::Failed(numbered(&mut bytes)?, text(&bytes)),
         b'W' if bytes.len() == 8 => Frame::Wanted(numbered(&mut bytes)?),
-        _ => return Err(BadFrame),
+        _ => return Err(FrameError),
     })
 }
 
@@ -247,16 +247,16 @@ const OF_THE_CONNECTION: [&str; 6] = [
 ];
 
 /// The head of a response, without the fields of the connection.
-fn decode_head(bytes: &[u8]) -> Result<AnswerHead, BadHead> {
+fn decode_head(bytes: &[u8]) -> Result<AnswerHead, HeadError> {
     let mut parts = bytes.split(|&byte| byte == b'\n');
     let line = parts.next().unwrap_or_default();
-    let status = decode_status(line).ok_or_else(|| BadHead::Status(lossy(line)))?;
+    let status = decode_status(line).ok_or_else(|| HeadError::Status(lossy(line)))?;
     let (mut fields, mut length) = (Fields::new(), None);
     while let (Some(name), Some(value)) = (parts.next(), parts.next()) {
         let name = str::from_utf8(name).unwrap_or_default();
         if name.eq_ignore_ascii_case("content-length") {
             let number = decode_length(value).filter(|new| length.is_none_or(|old| old == *new));
-            length = Some(number.ok_or_else(|| BadHead::Length(lossy(value)))?);
+            length = Some(number.ok_or_else(|| HeadError::Length(lossy(value)))?);
         } else if OF_THE_CONNECTION
             .iter()
             .any(|other| name.eq_ignore_ascii_case(other))
@@ -264,7 +264,7 @@ fn decode_head(bytes: &[u8]) -> Result<AnswerHead, BadHead> {
             log::debug!("{name} is not the application's to set");
         } else {
             let pushed = fields.push(name, value);
-            pushed.map_err(|error| BadHead::Field {
+            pushed.map_err(|error| HeadError::Field {
                 name: name.to_owned(),
                 error,
             })?;
@@ -308,7 +308,7 @@ pub fn check_frames(data: &[u8]) {
     assert_eq!(whole, thirds);
 }
 
-fn frames(parts: impl IntoIterator<Item = Bytes>) -> Vec<Result<Frame, BadFrame>> {
+fn frames(parts: impl IntoIterator<Item = Bytes>) -> Vec<Result<Frame, FrameError>> {
     let (mut decoder, mut found) = (FrameDecoder::default(), Vec::new());
     for part in parts {
         decoder.feed(part);

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use kamea::{Graph, GraphError, Workers};
 
-pub use application::{BadName, WsgiApplication};
+pub use application::{NameError, WsgiApplication};
 #[doc(hidden)]
 pub use frame::check_frames;
 pub use serve::serve_wsgi;
@@ -87,8 +87,8 @@ impl WsgiPool {
     ///
     /// The reason why a process could not load it, in one line: Python is missing, or the error of
     /// Python about the application.
-    pub fn wait_until_loaded(&self) -> Result<(), NotLoaded> {
-        self.0.0.wait_until_loaded().map_err(NotLoaded)
+    pub fn wait_until_loaded(&self) -> Result<(), LoadError> {
+        self.0.0.wait_until_loaded().map_err(LoadError)
     }
 
     /// Whether bodies are buffered.
@@ -104,4 +104,4 @@ impl WsgiPool {
 /// Why an application could not be loaded.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct NotLoaded(String);
+pub struct LoadError(String);

@@ -34,7 +34,7 @@ use kamea_components::server::{Bound, Explanations, LogEntry, WebServer};
 use kamea_components::web::{
     ErrorPages, answer_errors_with, answer_trace, ask_for_password, require_loopback_name,
 };
-use kamea_components::wsgi::{NotLoaded, WsgiPool};
+use kamea_components::wsgi::{LoadError, WsgiPool};
 use kamea_recipes::{Stamp, listen_until_ctrl_c, log_to_stderr, raise_file_limit, wrong_usage};
 
 use access_log::AccessLog;
@@ -66,7 +66,7 @@ fn main() -> ExitCode {
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         // The options are right, the application is not.
-        Err(error) if error.is::<NotLoaded>() => fail(&format!("error: {error}"), 1),
+        Err(error) if error.is::<LoadError>() => fail(&format!("error: {error}"), 1),
         // Everything was right, but not everything has ended in time.
         Err(error) if error.is::<StopError>() => fail(&format!("error: {error}"), 1),
         Err(error) => fail(&format!("error: {error}"), 2),

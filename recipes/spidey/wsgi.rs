@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::thread;
 
 use kamea::Scheduler;
-use kamea_components::wsgi::{BadName, WsgiApplication, WsgiPool};
+use kamea_components::wsgi::{NameError, WsgiApplication, WsgiPool};
 
 use super::mode::Placement;
 use super::options::{Options, set};
@@ -65,9 +65,9 @@ pub(crate) fn mount(options: &Options) -> &str {
 pub(crate) struct WsgiName(WsgiApplication);
 
 impl FromStr for WsgiName {
-    type Err = BadName;
+    type Err = NameError;
 
-    fn from_str(name: &str) -> Result<Self, BadName> {
+    fn from_str(name: &str) -> Result<Self, NameError> {
         name.parse().map(Self)
     }
 }

@@ -172,6 +172,55 @@ fn every_function_fits_a_screen() {
     }
 }
 
+/// Errors that are named by a word of their field, or of an RFC, instead.
+const NAMED_OTHERWISE: [&str; 11] = [
+    "Failure",
+    "ForeignOrigin",
+    "Incomplete",
+    "InvalidCookie",
+    "Malformed",
+    "MalformedResponse",
+    "Refusal",
+    "Refused",
+    "Violation",
+    "WeakSecret",
+    "WrongMessage",
+];
+
+#[test]
+fn an_error_is_named_after_what_fails_and_its_kinds_may_become_more() {
+    let folders = ["src", "components", "recipes", "tools"];
+    let mut count = 0;
+    for (path, code) in folders.into_iter().flat_map(sources) {
+        for item in code.split("#[derive(").skip(1) {
+            let Some((derived, rest)) = item.split_once(")]") else {
+                continue;
+            };
+            let is_error = derived
+                .split(',')
+                .any(|name| name.trim().ends_with("Error"));
+            let Some((attributes, declared)) = rest.split_once("pub ").filter(|_| is_error) else {
+                continue;
+            };
+            let is_next = attributes
+                .lines()
+                .all(|line| line.is_empty() || line.starts_with("#["));
+            let mut words = declared.split(|c: char| !c.is_alphanumeric());
+            let (Some(kind @ ("enum" | "struct")), Some(name), true) =
+                (words.next(), words.next(), is_next)
+            else {
+                continue;
+            };
+            count += 1;
+            let is_named = name.ends_with("Error") || NAMED_OTHERWISE.contains(&name);
+            assert!(is_named, "{path}: `{name}` should end in `Error`");
+            let is_open = kind == "struct" || attributes.contains("#[non_exhaustive]");
+            assert!(is_open, "{path}: `{name}` should be #[non_exhaustive]");
+        }
+    }
+    assert!(count > 30, "{count} errors were found");
+}
+
 /// The architecture of `components/`: its folders from the bottom up, each with the folders that it
 /// may import. Every import leads to a folder earlier in this table, so that there is no cycle.
 const FOLDERS: [(&str, &[&str]); 20] = [

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use kamea_components::http::{InvalidUrl, Url};
+use kamea_components::http::{Url, UrlError};
 
 /// A URL, and how it was written.
 #[derive(Debug, Clone)]
@@ -13,9 +13,9 @@ pub(crate) struct Target {
 }
 
 impl FromStr for Target {
-    type Err = InvalidUrl;
+    type Err = UrlError;
 
-    fn from_str(text: &str) -> Result<Self, InvalidUrl> {
+    fn from_str(text: &str) -> Result<Self, UrlError> {
         Ok(Self {
             text: text.to_owned(),
             url: text.parse()?,
@@ -41,7 +41,7 @@ impl FromStr for Weighted {
         };
         let target: Target = target
             .parse()
-            .map_err(|error: InvalidUrl| error.to_string())?;
+            .map_err(|error: UrlError| error.to_string())?;
         match weight.parse() {
             Ok(weight @ 1..=1_000_000) => Ok(Self { weight, target }),
             _ => Err("a weight is a number from 1 to 1000000, as in 3*URL".to_owned()),

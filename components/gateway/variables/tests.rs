@@ -165,11 +165,11 @@ fn a_path_that_names_nothing_is_refused() {
     // PATH_INFO"
     let exchange = Exchange::new(0, "192.0.2.7:1".parse().unwrap());
     for (target, error) in [
-        ("/app/%00", BadPath::Nul),
-        ("/app/a%00%2Fb", BadPath::Nul),
-        ("/%00app", BadPath::Nul),
-        ("/app/100%", BadPath::Percent),
-        ("/app/%zz", BadPath::Percent),
+        ("/app/%00", PathError::Nul),
+        ("/app/a%00%2Fb", PathError::Nul),
+        ("/%00app", PathError::Nul),
+        ("/app/100%", PathError::Percent),
+        ("/app/%zz", PathError::Percent),
     ] {
         let head = request("GET", target, Fields::new());
         assert_eq!(Variables::of(&head, &exchange, &mount()), Err(error));

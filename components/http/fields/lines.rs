@@ -27,7 +27,7 @@ use crate::http::grammar::{is_field_value, is_token, trim};
 /// assert_eq!(fields.get("content-type"), Some(&b"text/plain"[..]));
 /// assert!(fields.list_contains("vary", "accept-encoding"));
 /// assert_eq!(fields.as_bytes(), b"Content-Type: text/plain\r\nVary: Accept, Accept-Encoding\r\n");
-/// # Ok::<(), kamea_components::http::InvalidField>(())
+/// # Ok::<(), kamea_components::http::FieldError>(())
 /// ```
 #[derive(Clone, Default)]
 pub struct Fields {
@@ -40,7 +40,7 @@ pub struct Fields {
 /// A field that must not be written: its name is not a token, or its value would break the line.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum InvalidField {
+pub enum FieldError {
     /// RFC 9110 section 5.1: a field name is a token.
     #[error("the field name is not a token")]
     Name,
@@ -123,10 +123,10 @@ impl Fields {
     /// Adds a field after the others.
     ///
     /// # Errors
-    /// [`InvalidField`] if the name is not a token or the value contains CR, LF, NUL or another
+    /// [`FieldError`] if the name is not a token or the value contains CR, LF, NUL or another
     /// control character, so that a value from outside cannot inject another field. In this case
     /// nothing is added.
-    pub fn push(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), InvalidField> {
+    pub fn push(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), FieldError> {
         let value = trim(value.as_ref());
         check(name, value)?;
         self.append(&[name.as_bytes(), b": ", value, b"\r\n"]);
@@ -172,7 +172,7 @@ impl Fields {
     ///
     /// # Errors
     /// Like [`push`](Self::push); then nothing is replaced.
-    pub fn set(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), InvalidField> {
+    pub fn set(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), FieldError> {
         check(name, trim(value.as_ref()))?;
         self.remove(name);
         self.push(name, value)
@@ -367,11 +367,11 @@ fn value_if_named<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     start.eq_ignore_ascii_case(name).then(|| trim(value))
 }
 
-fn check(name: &str, value: &[u8]) -> Result<(), InvalidField> {
+fn check(name: &str, value: &[u8]) -> Result<(), FieldError> {
     if !is_token(name.as_bytes()) {
-        Err(InvalidField::Name)
+        Err(FieldError::Name)
     } else if !is_field_value(value) {
-        Err(InvalidField::Value)
+        Err(FieldError::Value)
     } else {
         Ok(())
     }
@@ -416,15 +416,15 @@ mod tests {
 
     #[test]
     fn a_field_cannot_bring_another_one_along() {
-        let cases: [(&str, &[u8], InvalidField); 8] = [
-            ("", b"a", InvalidField::Name),
-            ("a b", b"a", InvalidField::Name),
-            ("a:", b"a", InvalidField::Name),
-            ("a\r\nb", b"a", InvalidField::Name),
-            ("\u{e9}", b"a", InvalidField::Name),
-            ("a", b"x\r\nSet-Cookie: y", InvalidField::Value),
-            ("a", b"x\ny", InvalidField::Value),
-            ("a", b"x\0y", InvalidField::Value),
+        let cases: [(&str, &[u8], FieldError); 8] = [
+            ("", b"a", FieldError::Name),
+            ("a b", b"a", FieldError::Name),
+            ("a:", b"a", FieldError::Name),
+            ("a\r\nb", b"a", FieldError::Name),
+            ("\u{e9}", b"a", FieldError::Name),
+            ("a", b"x\r\nSet-Cookie: y", FieldError::Value),
+            ("a", b"x\ny", FieldError::Value),
+            ("a", b"x\0y", FieldError::Value),
         ];
         for (name, value, error) in cases {
             let mut fields = Fields::new().with("k", "v");

@@ -16,7 +16,7 @@ pub use date::DateCache;
 pub use disposition::attachment;
 pub use freshness::freshness_lifetime;
 pub(in crate::http) use lines::is_framing;
-pub use lines::{Fields, InvalidField};
+pub use lines::{FieldError, Fields};
 pub(crate) use lines::{Names, REDACTED, is_secret};
 pub use range::{Ranges, evaluate_range};
 pub use redact::redact;

@@ -13,18 +13,11 @@ use kamea::{Component, Pipe};
 ///
 /// ```
 /// use bytes::Bytes;
-/// use kamea::{Graph, pipeline};
-/// use kamea_components::stream::{chunkify, data_source};
+/// use kamea::testing::collect;
+/// use kamea_components::stream::chunkify;
 ///
-/// let mut graph = Graph::new("blocks");
 /// let words = ["small ", "compo", "nents"].map(Bytes::from);
-/// let (_, chunks) = pipeline!(graph, data_source(words) => chunkify(7));
-/// let chunks = graph.take(chunks);
-/// # let scheduler = kamea::Scheduler::with_workers(1);
-/// # let running = scheduler.run(graph)?;
-/// assert_eq!(chunks.into_iter().collect::<Vec<_>>(), ["small c", "omponen", "ts"]);
-/// # running.wait()?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// assert_eq!(collect(chunkify(7), words), ["small c", "omponen", "ts"]);
 /// ```
 pub fn chunkify(size: usize) -> impl Component<Pipe<Bytes, Bytes>> + Clone + Send + Sync {
     assert!(size > 0, "a chunk has at least one byte");

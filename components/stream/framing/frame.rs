@@ -34,18 +34,13 @@ pub enum FrameError {
 ///
 /// ```
 /// use bytes::Bytes;
-/// use kamea::{Graph, pipeline};
-/// use kamea_components::stream::{data_source, frame, unframe};
+/// use kamea::pipeline;
+/// use kamea::testing::collect;
+/// use kamea_components::stream::{frame, unframe};
 ///
-/// let mut graph = Graph::new("there and back");
 /// let messages = ["one", "", "three"].map(Bytes::from);
-/// let (_, back) = pipeline!(graph, data_source(messages.clone()) => frame(1024) => unframe(1024));
-/// let back = graph.take(back);
-/// # let scheduler = kamea::Scheduler::with_workers(1);
-/// # let running = scheduler.run(graph)?;
-/// assert_eq!(back.into_iter().collect::<Vec<_>>(), messages);
-/// # running.wait()?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// let there_and_back = pipeline!(frame(1024) => unframe(1024));
+/// assert_eq!(collect(there_and_back, messages.clone()), messages);
 /// ```
 pub fn frame(longest: u32) -> impl Component<Pipe<Bytes, Bytes>> + Clone + Send + Sync {
     async move |io: &mut Pipe<Bytes, Bytes>| {

@@ -9,7 +9,7 @@ pub const LONGEST_LINE: usize = 64 * 1024;
 /// A line is longer than [`lines`] allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a line is too long: {longest} bytes are allowed")]
-pub struct LineTooLong {
+pub struct LineError {
     /// The limit, in bytes.
     pub longest: usize,
 }
@@ -22,25 +22,18 @@ pub struct LineTooLong {
 ///
 /// # Faults
 ///
-/// [`LineTooLong`] as soon as a line has more than `longest` bytes, so that an endless line cannot
+/// [`LineError`] as soon as a line has more than `longest` bytes, so that an endless line cannot
 /// fill the memory. [`LONGEST_LINE`] is a good default.
 ///
 /// # Examples
 ///
 /// ```
 /// use bytes::Bytes;
-/// use kamea::{Graph, pipeline};
-/// use kamea_components::stream::{LONGEST_LINE, data_source, lines};
+/// use kamea::testing::collect;
+/// use kamea_components::stream::{LONGEST_LINE, lines};
 ///
-/// let mut graph = Graph::new("lines");
 /// let received = ["one\r\nt", "wo\n\nno end"].map(Bytes::from);
-/// let (_, lines) = pipeline!(graph, data_source(received) => lines(LONGEST_LINE));
-/// let lines = graph.take(lines);
-/// # let scheduler = kamea::Scheduler::with_workers(1);
-/// # let running = scheduler.run(graph)?;
-/// assert_eq!(lines.into_iter().collect::<Vec<_>>(), ["one", "two", "", "no end"]);
-/// # running.wait()?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// assert_eq!(collect(lines(LONGEST_LINE), received), ["one", "two", "", "no end"]);
 /// ```
 pub fn lines(longest: usize) -> impl Component<Pipe<Bytes, String>> + Clone + Send + Sync {
     async move |io: &mut Pipe<Bytes, String>| {
@@ -74,7 +67,7 @@ impl LineSplitter {
     }
 
     /// Takes the next line that ends in `bytes`. If none does, it keeps the bytes.
-    pub(crate) fn next(&mut self, bytes: &mut Bytes) -> Result<Option<String>, LineTooLong> {
+    pub(crate) fn next(&mut self, bytes: &mut Bytes) -> Result<Option<String>, LineError> {
         let Some(end) = memchr::memchr(b'\n', bytes) else {
             self.begun.extend_from_slice(bytes);
             bytes.clear();
@@ -93,7 +86,7 @@ impl LineSplitter {
     }
 
     /// The last line without a line end, if there is one.
-    pub(crate) fn finish(&mut self) -> Result<Option<String>, LineTooLong> {
+    pub(crate) fn finish(&mut self) -> Result<Option<String>, LineError> {
         let line = std::mem::take(&mut self.begun);
         if line.is_empty() {
             return Ok(None);
@@ -101,15 +94,15 @@ impl LineSplitter {
         self.line(&line).map(Some)
     }
 
-    fn line(&self, line: &[u8]) -> Result<String, LineTooLong> {
+    fn line(&self, line: &[u8]) -> Result<String, LineError> {
         self.check(line.len())?;
         Ok(String::from_utf8_lossy(line).into_owned())
     }
 
-    fn check(&self, length: usize) -> Result<(), LineTooLong> {
+    fn check(&self, length: usize) -> Result<(), LineError> {
         let longest = self.longest;
         if length > longest {
-            return Err(LineTooLong { longest });
+            return Err(LineError { longest });
         }
         Ok(())
     }

@@ -9,6 +9,6 @@ mod unlines;
 pub use chunkify::chunkify;
 pub use frame::{FrameError, frame};
 pub(crate) use lines::LineSplitter;
-pub use lines::{LONGEST_LINE, LineTooLong, lines};
+pub use lines::{LONGEST_LINE, LineError, lines};
 pub use unframe::unframe;
 pub use unlines::unlines;

@@ -19,18 +19,11 @@ const PREFIX: usize = 4;
 ///
 /// ```
 /// use bytes::Bytes;
-/// use kamea::{Graph, pipeline};
-/// use kamea_components::stream::{data_source, unframe};
+/// use kamea::testing::collect;
+/// use kamea_components::stream::unframe;
 ///
-/// let mut graph = Graph::new("unframing");
 /// let received = [&b"\0\0\0\x05he"[..], b"llo\0\0", b"\0\x01!"].map(Bytes::from);
-/// let (_, messages) = pipeline!(graph, data_source(received) => unframe(1024));
-/// let messages = graph.take(messages);
-/// # let scheduler = kamea::Scheduler::with_workers(1);
-/// # let running = scheduler.run(graph)?;
-/// assert_eq!(messages.into_iter().collect::<Vec<_>>(), ["hello", "!"]);
-/// # running.wait()?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// assert_eq!(collect(unframe(1024), received), ["hello", "!"]);
 /// ```
 pub fn unframe(longest: u32) -> impl Component<Pipe<Bytes, Bytes>> + Clone + Send + Sync {
     async move |io: &mut Pipe<Bytes, Bytes>| {

@@ -6,7 +6,7 @@ use kamea::Receiver;
 
 use super::{Body, Exchange};
 use crate::file::FileSlice;
-use crate::http::{Chunk, Fields, InvalidField, ResponseHead};
+use crate::http::{Chunk, FieldError, Fields, ResponseHead};
 
 /// A response.
 ///
@@ -181,8 +181,8 @@ impl<E> Response<E> {
     ///
     /// # Errors
     ///
-    /// [`InvalidField`], if the name is not a token or the value contains a line break.
-    pub fn try_with(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, InvalidField> {
+    /// [`FieldError`], if the name is not a token or the value contains a line break.
+    pub fn try_with(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, FieldError> {
         self.head.fields.push(name, value)?;
         Ok(self)
     }

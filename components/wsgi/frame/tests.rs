@@ -56,7 +56,7 @@ fn what_is_no_frame_is_refused() {
     ] {
         let mut decoder = FrameDecoder::default();
         decoder.feed(bytes.clone().into());
-        assert_eq!(decoder.next(), Err(BadFrame), "{bytes:?}");
+        assert_eq!(decoder.next(), Err(FrameError), "{bytes:?}");
         check_frames(&bytes);
     }
 }

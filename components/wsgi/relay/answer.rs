@@ -7,11 +7,11 @@ use kamea::link;
 use crate::http::Chunk;
 use crate::process::printable;
 use crate::web::{Body, Exchange, Response};
-use crate::wsgi::frame::{AnswerHead, BadHead};
+use crate::wsgi::frame::{AnswerHead, HeadError};
 use crate::wsgi::pool::Job;
 
 /// Answers with a complete response.
-pub(super) fn answer(job: &Job, head: Result<AnswerHead, BadHead>, data: Bytes) {
+pub(super) fn answer(job: &Job, head: Result<AnswerHead, HeadError>, data: Bytes) {
     match head {
         Ok(head) => {
             job.conclude(Ok(complete(job.exchange, head, data)));

@@ -14,7 +14,7 @@ use super::upload::Upload;
 use super::{Ended, Frames};
 use crate::http::Chunk;
 use crate::web::{Body, Response};
-use crate::wsgi::frame::{AnswerHead, BadHead, Frame};
+use crate::wsgi::frame::{AnswerHead, Frame, HeadError};
 use crate::wsgi::pool::Job;
 
 /// How many chunks of a response may wait for the client.
@@ -110,7 +110,7 @@ impl Download<'_, '_> {
     }
 
     /// Sends the head of the response; returns whether anybody wants its body.
-    fn begin(&mut self, head: Result<AnswerHead, BadHead>) -> bool {
+    fn begin(&mut self, head: Result<AnswerHead, HeadError>) -> bool {
         let AnswerHead { head, length } = match head {
             Ok(head) => head,
             Err(bad) => {
