@@ -12,7 +12,6 @@
 //! assembles all of them.
 
 mod access;
-mod around;
 mod buffer;
 mod choose;
 mod content;
@@ -36,11 +35,6 @@ pub(crate) use access::is_loopback_name;
 pub use access::require_loopback_name;
 #[cfg(feature = "passwords")]
 pub use access::{User, ask_for_password};
-pub(crate) use around::NOTES;
-pub use around::{
-    Noted, Pending, RequestHalfPorts, RequestHalfPortsHandles, ResponseHalfPorts,
-    ResponseHalfPortsHandles,
-};
 pub(crate) use buffer::Buffered;
 pub use buffer::{BufferPorts, BufferPortsHandles, buffer_bodies};
 pub use choose::{ChoicePorts, ChoicePortsHandles, choose_errors};
@@ -50,8 +44,11 @@ pub use encoding::Encoding;
 pub use error_pages::{ErrorPages, ErrorRedirect, answer_errors_with};
 pub use errors::{ErrorPorts, ErrorPortsHandles, answer_errors, error_response};
 pub use faults::{FaultPorts, FaultPortsHandles, answer_faults};
+pub(crate) use filter::NOTES;
 pub use filter::{
-    FilterPorts, FilterPortsHandles, ResponseFilterPorts, ResponseFilterPortsHandles, add_fields,
+    FilterPorts, FilterPortsHandles, Noted, Pending, RequestHalfPorts, RequestHalfPortsHandles,
+    ResponseFilterPorts, ResponseFilterPortsHandles, ResponseHalfPorts, ResponseHalfPortsHandles,
+    add_fields,
 };
 pub use message::{
     Body, ErrorForm, Exchange, Failure, HandlerPorts, HandlerPortsHandles, Piece, Request, Response,

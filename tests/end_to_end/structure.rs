@@ -173,7 +173,7 @@ fn every_function_fits_a_screen() {
 }
 
 /// Errors that are named by a word of their field, or of an RFC, instead.
-const NAMED_OTHERWISE: [&str; 11] = [
+const NAMED_OTHERWISE: [&str; 12] = [
     "Failure",
     "ForeignOrigin",
     "Incomplete",
@@ -182,6 +182,7 @@ const NAMED_OTHERWISE: [&str; 11] = [
     "MalformedResponse",
     "Refusal",
     "Refused",
+    "StreamClosed",
     "Violation",
     "WeakSecret",
     "WrongMessage",

@@ -64,7 +64,7 @@ fn input() -> Vec<Entry> {
 fn filters() -> Vec<Entry> {
     vec![
         component! {
-            "web.add_fields" = add_fields in "web/filter.rs" over ResponseFilterPorts,
+            "web.add_fields" = add_fields in "web/filter/mod.rs" over ResponseFilterPorts,
             needs "fields"
         },
         component! {

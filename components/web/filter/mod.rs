@@ -1,9 +1,17 @@
 //! Filters: components that see every request, or every response.
 
+mod around;
+
 use kamea::{Component, Done, Inbox, Outbox, Ports};
 
-use super::message::{Failure, Request, Response};
 use crate::http::Fields;
+use crate::web::message::{Failure, Request, Response};
+
+pub(crate) use around::NOTES;
+pub use around::{
+    Noted, Pending, RequestHalfPorts, RequestHalfPortsHandles, ResponseHalfPorts,
+    ResponseHalfPortsHandles,
+};
 
 /// The ports of a filter of requests. It stands between the parser and the router. It passes a
 /// request on, answers it itself, or fails it.

@@ -13,8 +13,8 @@ use std::collections::VecDeque;
 
 use kamea::{Inbox, Message, Outbox, Ports};
 
-use super::message::{Failure, Request, Response};
-use super::parse::WINDOW;
+use crate::web::message::{Failure, Request, Response};
+use crate::web::parse::WINDOW;
 
 /// The ports of the first half of a filter around the handlers. It sends a note of each request
 /// before it passes the request on. If it answers or fails a request, the second half sees that
