@@ -4,9 +4,11 @@
 
 mod end_to_end {
     mod access_log;
+    mod archives;
     mod browser;
     mod bulletin_board;
     mod cgi_faults;
+    mod changes;
     mod closed_streams;
     mod command_line;
     mod configuration;

@@ -9,7 +9,8 @@ use kamea::Component;
 
 use super::bench::{Bench, Row, row};
 use crate::documents::{
-    Docroot, FileOptions, Files, Thumbnails, delete_files, put_files, serve_files, serve_thumbnails,
+    Docroot, FileOptions, Files, Thumbnails, change_files, delete_files, put_files, serve_files,
+    serve_thumbnails,
 };
 use crate::gateway::{
     BoxError, Environ, Mount, RequestPorts, ResponsePart, StartResponse, serve_application,
@@ -98,6 +99,7 @@ async fn respond(io: &mut RequestPorts) -> kamea::Done {
 pub(super) fn rows() -> Vec<Row> {
     let mut rows = vec![
         handler("answer_trace", answer_trace),
+        handler("change_files", || change_files(files())),
         handler("delete_files", || delete_files(files())),
         handler("put_files", || put_files(files())),
         handler("serve_application", || {

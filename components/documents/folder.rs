@@ -20,6 +20,8 @@ use super::{Docroot, FileOptions};
 pub(super) struct Entry {
     pub(super) name: Box<[u8]>,
     pub(super) is_folder: bool,
+    /// Whether its name is a link.
+    pub(super) is_link: bool,
     /// In bytes.
     pub(super) size: u64,
     /// In seconds since the epoch.
@@ -70,6 +72,7 @@ pub(super) fn read_folder(
         entries.push(Entry {
             name: name.into(),
             is_folder,
+            is_link: real.is_some(),
             size: seen.size,
             modified: seen.modified,
             media_type: if is_folder {
@@ -149,15 +152,18 @@ pub(super) struct View {
     pub(super) descending: bool,
     /// Only names that contain this, in any case; empty for all.
     pub(super) filter: String,
+    /// Whether it is a grid of large thumbnails.
+    pub(super) grid: bool,
 }
 
 impl View {
-    /// Reads `sort`, `order` and `filter` of a query; ignores invalid values.
+    /// Reads `sort`, `order`, `filter` and `view` of a query; ignores invalid values.
     pub(super) fn from_query(query: &str) -> Self {
         let mut view = Self {
             key: Key::Name,
             descending: false,
             filter: String::new(),
+            grid: false,
         };
         for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
             let value = value.replace('+', " ");
@@ -167,6 +173,7 @@ impl View {
                     let key = Key::ALL.into_iter().find(|key| key.name() == value);
                     view.key = key.unwrap_or(view.key);
                 }
+                "view" => view.grid = value == "grid",
                 "order" => view.descending = value == "desc",
                 "filter" => view.filter = value.into_owned(),
                 _ => {}
@@ -241,6 +248,7 @@ mod tests {
         Entry {
             name: name.as_bytes().into(),
             is_folder,
+            is_link: false,
             size,
             modified,
             media_type: if is_folder {

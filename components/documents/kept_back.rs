@@ -94,6 +94,11 @@ impl KeptBack {
         self.check_presence(path, identity).is_ok() && self.check_program(path, 0, false).is_ok()
     }
 
+    /// Whether a client may create a folder at this real path, or remove it.
+    pub(super) fn folder_may_be_written(&self, path: &[u8]) -> bool {
+        self.may_be_written(path, None) && self.check_program(path, 0, true).is_ok()
+    }
+
     fn check_program(&self, path: &[u8], mode: u32, is_folder: bool) -> Result<(), Refused> {
         let folder = || [path, b"/"].concat();
         let is_kept_back = match is_folder {

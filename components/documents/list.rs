@@ -13,7 +13,7 @@ use kamea::{compute, unblock};
 use super::cache::{Entry as Cached, Origin};
 use super::files::{Files, system_failure};
 use super::folder::{Entry, View, read_folder};
-use super::listing::{Listing, MEDIA_TYPES, SHORT};
+use super::listing::{Listing, MEDIA_TYPES, SHORT, Shown, UPLOAD_DIGEST};
 use super::representation::Description;
 use super::serve::{accepted_codings, from_memory};
 use super::{Compression, FileOptions};
@@ -24,7 +24,7 @@ use crate::web::{Encoding, Failure, Request, Response};
 /// The longest query, in bytes, whose listing is cached.
 const LONGEST_QUERY: usize = 64;
 
-/// What a listing may load and do in a browser: show its own pictures and play its own songs.
+/// The policy of every listing.
 const POLICY: &str = "default-src 'none'; img-src 'self' data:; media-src 'self'; style-src 'unsafe-inline'; form-action 'self'; \
     base-uri 'none'; frame-ancestors 'self'";
 
@@ -78,7 +78,7 @@ impl Wanted {
             &self.path,
             view,
             self.media_type,
-            options.thumbnails,
+            Shown::by(options),
             entries,
         )
     }
@@ -124,7 +124,7 @@ impl Files {
         };
         drop(permit);
         let listing = wanted.listing(entries, self.options());
-        Ok(long(request, &wanted, listing))
+        Ok(self.long(request, &wanted, listing))
     }
 
     /// Reads and sorts a folder, and makes its listing if that is short.
@@ -145,7 +145,7 @@ impl Files {
             if entries.len() > SHORT {
                 return Ok(Made::Long(entries));
             }
-            let listing = Listing::new(&path, view, media_type, options.thumbnails, entries);
+            let listing = Listing::new(&path, view, media_type, Shown::by(&options), entries);
             listing
                 .into_whole()
                 .map(Made::Whole)
@@ -172,7 +172,9 @@ impl Files {
         let hashes = BuildHasherDefault::<DefaultHasher>::default();
         let etag = format!("W/\"{:016x}\"", hashes.hash_one(&content));
         let description = Description {
-            fields: fields(wanted.media_type, wanted.accepted.first()).with("ETag", &etag),
+            fields: self
+                .fields(wanted.media_type, wanted.accepted.first())
+                .with("ETag", &etag),
             etag,
             modified: None,
             has_codings: false,
@@ -189,35 +191,44 @@ impl Files {
         }
         from_memory(request, &entry)
     }
-}
 
-/// Answers with a long listing, which is made while it is sent.
-fn long(request: &Request, wanted: &Wanted, listing: Listing) -> Response {
-    let encoding = wanted.accepted.first().and_then(Encoding::begin);
-    let fields = fields(wanted.media_type, encoding.as_ref().map(Encoding::coding));
-    let body = listing.into_stream();
-    let body = match encoding {
-        Some(encoding) => encoding.apply(body),
-        None => body,
-    };
-    let response = Response::new(StatusCode::OK).with_fields(fields);
-    request.respond(response.with_body(body))
+    /// Answers with a long listing, which is made while it is sent.
+    fn long(&self, request: &Request, wanted: &Wanted, listing: Listing) -> Response {
+        let encoding = wanted.accepted.first().and_then(Encoding::begin);
+        let fields = self.fields(wanted.media_type, encoding.as_ref().map(Encoding::coding));
+        let body = listing.into_stream();
+        let body = match encoding {
+            Some(encoding) => encoding.apply(body),
+            None => body,
+        };
+        let response = Response::new(StatusCode::OK).with_fields(fields);
+        request.respond(response.with_body(body))
+    }
+
+    fn fields(&self, media_type: &str, coding: Option<Coding>) -> Fields {
+        let fields = Fields::new()
+            .with("Content-Type", format!("{media_type}; charset=utf-8"))
+            .with("Vary", "Accept, Accept-Encoding")
+            .with("Cache-Control", "no-cache")
+            .with("Content-Security-Policy", self.policy());
+        match coding {
+            Some(coding) => fields.with("Content-Encoding", coding.name()),
+            None => fields,
+        }
+    }
+
+    /// What a listing may load and do in a browser: show its own pictures and play its own songs; and
+    /// where clients may write, upload by its own script.
+    fn policy(&self) -> String {
+        match self.options().writable {
+            true => format!("{POLICY}; script-src '{UPLOAD_DIGEST}'; connect-src 'self'"),
+            false => POLICY.to_owned(),
+        }
+    }
 }
 
 fn too_many(request: &Request) -> Failure {
     let explanation = "too many are reading long listings; try again in a moment";
     let failure = request.refuse(StatusCode::SERVICE_UNAVAILABLE, explanation);
     failure.with("Retry-After", RETRY_AFTER)
-}
-
-fn fields(media_type: &str, coding: Option<Coding>) -> Fields {
-    let fields = Fields::new()
-        .with("Content-Type", format!("{media_type}; charset=utf-8"))
-        .with("Vary", "Accept, Accept-Encoding")
-        .with("Cache-Control", "no-cache")
-        .with("Content-Security-Policy", POLICY);
-    match coding {
-        Some(coding) => fields.with("Content-Encoding", coding.name()),
-        None => fields,
-    }
 }

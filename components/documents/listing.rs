@@ -12,6 +12,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::FileOptions;
 use super::folder::{Entry, View};
 use crate::chassis::NoPorts;
 use crate::http::Chunk;
@@ -37,14 +38,35 @@ const CAPACITY: usize = 2;
 /// The media types of a listing, in the order of the server's preference.
 pub(super) const MEDIA_TYPES: [&str; 3] = ["text/html", "application/json", "text/plain"];
 
+/// What the page of a listing shows besides names.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shown {
+    /// Thumbnails of images.
+    pub(super) thumbnails: bool,
+    /// Forms that change files.
+    pub(super) forms: bool,
+}
+
+impl Shown {
+    pub(super) fn by(options: &FileOptions) -> Self {
+        Self {
+            thumbnails: options.thumbnails,
+            forms: options.writable,
+        }
+    }
+}
+
+/// The script that uploads files, and its digest for `Content-Security-Policy`.
+pub(super) const UPLOAD: &str = include_str!("listing/upload.js");
+pub(super) const UPLOAD_DIGEST: &str = "sha256-4DMUg4MMYt/apNHtTLFqerlnKfSXqOwWhpFIi0ADzVc=";
+
 /// A listing, made chunk by chunk.
 #[derive(Debug)]
 pub(super) struct Listing {
     path: Vec<u8>,
     view: View,
     media_type: &'static str,
-    /// Whether thumbnails of images are shown.
-    thumbnails: bool,
+    shown: Shown,
     entries: Arc<[Entry]>,
     /// How many entries have been listed.
     listed: usize,
@@ -64,14 +86,14 @@ impl Listing {
         path: &[u8],
         view: View,
         media_type: &'static str,
-        thumbnails: bool,
+        shown: Shown,
         entries: Arc<[Entry]>,
     ) -> Self {
         Self {
             path: path.to_vec(),
             view,
             media_type,
-            thumbnails,
+            shown,
             entries,
             listed: 0,
             state: State::Begins,
@@ -137,7 +159,7 @@ impl Listing {
 
     fn head(&self) -> Result<String, askama::Error> {
         match self.media_type {
-            "text/html" => Head::new(&self.path, &self.view).render(),
+            "text/html" => Head::new(&self.path, &self.view, self.shown).render(),
             "application/json" => {
                 let path = format!("/{}", String::from_utf8_lossy(&self.path));
                 Ok(format!("{{\"path\":{},\"entries\":[", json_string(&path)))
@@ -149,7 +171,7 @@ impl Listing {
     fn rows(&self, start: usize, end: usize) -> Result<String, askama::Error> {
         let entries = &self.entries[start..end];
         match self.media_type {
-            "text/html" => Rows::new(entries, self.thumbnails).render(),
+            "text/html" => Rows::new(entries, self.view.grid, self.shown).render(),
             "application/json" => {
                 let objects: Vec<_> = entries.iter().map(json_object).collect();
                 let comma = if start > 0 { ",\n" } else { "\n" };
@@ -164,7 +186,7 @@ impl Listing {
 
     fn foot(&self) -> Result<String, askama::Error> {
         match self.media_type {
-            "text/html" => Foot::new(&self.entries).render(),
+            "text/html" => Foot::new(&self.entries, self.shown).render(),
             "application/json" => Ok("\n]}\n".to_owned()),
             _ => Ok(String::new()),
         }
@@ -262,6 +284,7 @@ mod tests {
         Entry {
             name: name.into(),
             is_folder,
+            is_link: false,
             size,
             modified: 784_111_777,
             media_type: (!is_folder).then(|| "text/plain".into()),
@@ -271,8 +294,32 @@ mod tests {
     fn whole(media_type: &'static str, path: &[u8], query: &str, entries: Vec<Entry>) -> String {
         let (view, mut entries) = (View::from_query(query), entries);
         view.arrange(&mut entries);
-        let listing = Listing::new(path, view, media_type, true, entries.into());
+        let listing = Listing::new(path, view, media_type, PLAIN, entries.into());
         listing.into_whole().unwrap()
+    }
+
+    const PLAIN: Shown = Shown {
+        thumbnails: true,
+        forms: false,
+    };
+
+    #[test]
+    fn only_a_writable_folder_has_forms_and_every_name_survives_them() {
+        let page = |forms| {
+            let shown = Shown { forms, ..PLAIN };
+            let view = View::from_query("");
+            let listing = Listing::new(b"", view, "text/html", shown, odd_names().into());
+            listing.into_whole().unwrap()
+        };
+        assert!(!page(false).contains("method=\"post\""));
+        let page = page(true);
+        // The value is what the browser sends: the name, percent-encoded once.
+        for value in ["z", "a%20%3Cb%3E%26%22c", "%FF%3F%23%25"] {
+            let field = format!("name=\"delete\" value=\"{value}\"");
+            assert!(page.contains(&field), "{field} in {page}");
+        }
+        assert_eq!(page.matches("<script>").count(), 1);
+        assert!(page.contains(UPLOAD));
     }
 
     fn odd_names() -> Vec<Entry> {
@@ -356,7 +403,7 @@ mod tests {
             .map(|i| entry(format!("{i:05}").as_bytes(), false, 0))
             .collect();
         let view = View::from_query("");
-        let mut listing = Listing::new(b"", view, "text/plain", true, entries.into());
+        let mut listing = Listing::new(b"", view, "text/plain", PLAIN, entries.into());
         let chunks: Vec<_> = std::iter::from_fn(|| listing.next_chunk().unwrap()).collect();
         assert!(chunks.iter().all(|chunk| chunk.lines().count() <= ROWS));
         let names: Vec<String> = chunks.concat().lines().map(str::to_owned).collect();

@@ -1,8 +1,7 @@
 //! The documents of a site: serves, lists, writes and deletes the files below a document root.
 
+mod archive;
 mod cache;
-mod delete;
-mod destination;
 mod docroot;
 mod error_pages;
 mod files;
@@ -14,14 +13,13 @@ mod mime;
 mod options;
 mod own_files;
 mod programs;
-mod put;
 mod representation;
 mod rules;
 mod serve;
 mod snapshots;
 mod thumbnail;
+mod write;
 
-pub use delete::delete_files;
 pub use docroot::{Docroot, Found, Located, Refused};
 pub use error_pages::read_error_pages;
 pub use files::Files;
@@ -30,7 +28,7 @@ pub use options::{Compression, FileOptions};
 pub use own_files::OwnFiles;
 pub use programs::{FilePattern, Interpreter, Programs, Run};
 pub(crate) use programs::{PROGRAM_FOLDER, runs_programs};
-pub use put::put_files;
 pub use rules::{CacheRule, CodingRule};
 pub use serve::serve_files;
-pub use thumbnail::{THUMBNAIL, Thumbnails, serve_thumbnails};
+pub use thumbnail::{LARGE_THUMBNAIL, THUMBNAIL, Thumbnails, serve_thumbnails};
+pub use write::{CHANGE, change_files, delete_files, put_files};

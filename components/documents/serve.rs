@@ -13,6 +13,7 @@ use kamea::{Component, compute, link, unblock};
 use rustix::io::{ReadWriteFlags, preadv2};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::archive::Format;
 use super::cache::{Entry, Identity, LARGEST, Origin};
 use super::files::{Files, failure, system_failure};
 use super::representation::{Description, Representation};
@@ -61,6 +62,9 @@ impl Files {
         }
         let path = request.head.target.decoded_path().ok()?;
         let path = path.strip_prefix(b"/")?;
+        if Format::of_query(request.head.target.query()).is_some() {
+            return None;
+        }
         let accepted = accepted_codings(request);
         let entry = match accepted.first() {
             None => self.recall(path)?,
@@ -88,7 +92,10 @@ impl Files {
             Found::Folder(_) if !path.is_empty() && !path.ends_with(b"/") => {
                 Ok(to_the_slash(request))
             }
-            Found::Folder(folder) => self.index(request, &path, folder, places).await,
+            Found::Folder(folder) => match Format::of_query(request.head.target.query()) {
+                Some(format) => self.archive(request, &path, folder, format).await,
+                None => self.index(request, &path, folder, places).await,
+            },
         }
     }
 

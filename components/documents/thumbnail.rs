@@ -25,6 +25,14 @@ use shrink::shrink;
 /// The query that asks for the thumbnail of an image instead of the image.
 pub const THUMBNAIL: &str = "thumbnail";
 
+/// The query that asks for a large thumbnail, as the grid of a listing shows it.
+pub const LARGE_THUMBNAIL: &str = "thumbnail=large";
+
+/// The largest width and height of a thumbnail, in pixels: twice the size on the page, for high
+/// resolution screens.
+const SIZE: u32 = 96;
+const LARGE_SIZE: u32 = 400;
+
 /// The most memory for all thumbnails of a server, in bytes.
 const KEPT: usize = 32 << 20;
 
@@ -43,9 +51,10 @@ pub struct Thumbnails(Arc<Mutex<Cached>>);
 
 #[derive(Debug, Default)]
 struct Cached {
-    by_image: HashMap<Identity, Arc<OnceCell<Option<Thumbnail>>>>,
+    /// By the image and the size.
+    by_image: HashMap<(Identity, u32), Arc<OnceCell<Option<Thumbnail>>>>,
     /// In the order of their arrival; the oldest are removed first.
-    order: VecDeque<(Identity, usize)>,
+    order: VecDeque<((Identity, u32), usize)>,
     bytes: usize,
 }
 
@@ -64,13 +73,13 @@ const PLACEHOLDER: Thumbnail = Thumbnail {
 impl Thumbnails {
     /// The thumbnail of an image; `None` if it cannot be made. A request that arrives while it is
     /// made waits for it.
-    async fn of(&self, identity: Identity, file: File) -> Option<Thumbnail> {
+    async fn of(&self, identity: Identity, size: u32, file: File) -> Option<Thumbnail> {
         let cell = {
             let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            kept.by_image.entry(identity).or_default().clone()
+            kept.by_image.entry((identity, size)).or_default().clone()
         };
         let make = async {
-            let thumbnail = compute(move || shrink(file)).await;
+            let thumbnail = compute(move || shrink(file, size)).await;
             match &thumbnail {
                 Ok(thumbnail) => {
                     log::debug!("Made a thumbnail of {} bytes", thumbnail.content.len())
@@ -78,7 +87,7 @@ impl Thumbnails {
                 Err(error) => log::debug!("Made no thumbnail: {error}"),
             }
             let thumbnail = thumbnail.ok();
-            self.keep(identity, thumbnail.as_ref());
+            self.keep((identity, size), thumbnail.as_ref());
             thumbnail
         };
         cell.get_or_init(|| make).await.clone()
@@ -86,7 +95,7 @@ impl Thumbnails {
 
     /// Counts a thumbnail that was made, or that could not be made: a failed one is not tried again
     /// and again.
-    fn keep(&self, identity: Identity, thumbnail: Option<&Thumbnail>) {
+    fn keep(&self, identity: (Identity, u32), thumbnail: Option<&Thumbnail>) {
         const OVERHEAD: usize = 256;
         let cost = thumbnail.map_or(0, |thumbnail| thumbnail.content.len()) + OVERHEAD;
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -103,11 +112,12 @@ impl Thumbnails {
 
 /// There are no thumbnails without the feature `thumbnails`.
 #[cfg(not(feature = "thumbnails"))]
-fn shrink(_image: File) -> std::io::Result<Thumbnail> {
+fn shrink(_image: File, _size: u32) -> std::io::Result<Thumbnail> {
     Err(std::io::ErrorKind::Unsupported.into())
 }
 
-/// Serves the thumbnails of images: GET and HEAD with the query [`THUMBNAIL`].
+/// Serves the thumbnails of images: GET and HEAD with the query [`THUMBNAIL`] or
+/// [`LARGE_THUMBNAIL`].
 ///
 /// An image that the server cannot read, or that is too large, is shown as an empty frame. A file
 /// that is not an image gets 404.
@@ -131,9 +141,13 @@ async fn answer(files: &Files, request: &Request) -> Result<Response, Failure> {
         }
     };
     let identity = Identity::of(&metadata);
-    let thumbnail = files.thumbnails().of(identity, file).await;
+    let (size, tag) = match request.head.target.query() {
+        Some(LARGE_THUMBNAIL) => (LARGE_SIZE, "large-thumbnail"),
+        _ => (SIZE, "thumbnail"),
+    };
+    let thumbnail = files.thumbnails().of(identity, size, file).await;
     let thumbnail = thumbnail.unwrap_or(PLACEHOLDER);
-    let etag = identity.etag_of("thumbnail");
+    let etag = identity.etag_of(tag);
     let fields = Fields::new()
         .with("Content-Type", thumbnail.media_type)
         .with("ETag", &etag)

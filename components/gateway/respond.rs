@@ -57,8 +57,9 @@ impl<'a> Responder<'a> {
         let declared = declared_length(&head).map_err(ResponseError::Head)?;
         let mut content = pin!(content);
         let gathered = gather(&mut content).await.map_err(ResponseError::Content)?;
-        // The length of a body that HEAD omits is unknown.
-        if gathered.is_all && !self.exchange.is_head {
+        // A handler may omit the body for HEAD, whose length is unknown then. If it has made one, the
+        // head is that of GET (RFC 9110 section 9.3.2).
+        if gathered.is_all && (!self.exchange.is_head || gathered.has_content()) {
             let bytes = gathered.into_bytes();
             // "A server MAY send a Content-Length header field in a 304 (Not Modified) response"
             // (RFC 9110 section 8.6): that of 200.
@@ -191,6 +192,10 @@ async fn gather<E>(
 }
 
 impl Gathered {
+    fn has_content(&self) -> bool {
+        self.chunks.iter().any(|chunk| !chunk.is_empty())
+    }
+
     fn into_bytes(mut self) -> Bytes {
         match &mut *self.chunks {
             [] => Bytes::new(),

@@ -31,10 +31,10 @@ mod route;
 mod spool;
 mod trace;
 
-pub(crate) use access::is_loopback_name;
 pub use access::require_loopback_name;
 #[cfg(feature = "passwords")]
 pub use access::{User, ask_for_password};
+pub(crate) use access::{is_cross_site, is_loopback_name};
 pub(crate) use buffer::Buffered;
 pub use buffer::{BufferPorts, BufferPortsHandles, buffer_bodies};
 pub use choose::{ChoicePorts, ChoicePortsHandles, choose_errors};

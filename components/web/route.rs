@@ -53,8 +53,8 @@ pub struct Route {
     host: Option<String>,
     /// `None`: any.
     path: Option<PathRule>,
-    /// `None`: any query, or no query.
-    query: Option<String>,
+    /// Empty: any query, or no query.
+    queries: Vec<String>,
 }
 
 impl Route {
@@ -109,13 +109,11 @@ impl Route {
         }
     }
 
-    /// Limits the route to requests with exactly this query.
+    /// Limits the route to requests with exactly this query, and to others that are named.
     #[must_use]
-    pub fn query(self, query: &str) -> Self {
-        Self {
-            query: Some(query.to_owned()),
-            ..self
-        }
+    pub fn query(mut self, query: &str) -> Self {
+        self.queries.push(query.to_owned());
+        self
     }
 
     /// Whether a request matches this route.
@@ -147,9 +145,8 @@ impl Route {
     }
 
     fn is_for_query(&self, target: &Target) -> bool {
-        self.query
-            .as_deref()
-            .is_none_or(|query| target.query() == Some(query))
+        let is_it = |query: &String| target.query() == Some(query);
+        self.queries.is_empty() || self.queries.iter().any(is_it)
     }
 
     fn is_for_host(&self, head: &RequestHead) -> bool {
@@ -180,8 +177,9 @@ impl fmt::Display for Route {
             Some(PathRule::Pattern(pattern)) => write!(f, "{}", pattern.pattern)?,
             Some(PathRule::Below(folder)) => write!(f, "{folder}/ and below")?,
         }
-        if let Some(query) = &self.query {
-            write!(f, " with ?{query}")?;
+        for (index, query) in self.queries.iter().enumerate() {
+            let word = if index == 0 { "with" } else { "or" };
+            write!(f, " {word} ?{query}")?;
         }
         match &self.host {
             Some(host) => write!(f, " at {host}"),

@@ -135,6 +135,7 @@ impl Options {
         let read = AccessFs::ReadFile | AccessFs::ReadDir;
         let write =
             AccessFs::WriteFile | AccessFs::Truncate | AccessFs::MakeReg | AccessFs::RemoveFile;
+        let folders = AccessFs::MakeDir | AccessFs::RemoveDir;
         let reach = self.reach();
         let ruleset = Ruleset::default().handle_access(AccessFs::from_all(LANDLOCK))?;
         let mut ruleset = ruleset.create()?;
@@ -145,7 +146,7 @@ impl Options {
             ruleset = allow(
                 ruleset,
                 &self.docroot_folder(),
-                read | write | AccessFs::Refer,
+                read | write | folders | AccessFs::Refer,
             )?;
         }
         // Bodies that are gathered go into files without a name.

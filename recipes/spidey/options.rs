@@ -93,7 +93,7 @@ pub(crate) struct Options {
     /// The media type of an extension, such as wasm=application/wasm
     #[arg(long = "type", value_name = "EXTENSION=TYPE", help_heading = "Files")]
     types: Vec<MediaType>,
-    /// Let clients write files: PUT and DELETE
+    /// Let clients write files: PUT and DELETE, and the forms of listings
     #[arg(long, help_heading = "Files")]
     writable: bool,
     /// A name that is answered too where clients may write and only this machine can connect, such as that of a proxy's site

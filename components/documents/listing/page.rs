@@ -3,9 +3,9 @@
 use askama::Template;
 use percent_encoding::percent_encode;
 
-use super::{SEGMENT, date_and_time, href_of, name_of};
+use super::{SEGMENT, Shown, UPLOAD, date_and_time, href_of, name_of};
 use crate::documents::folder::{Entry, Key, View};
-use crate::documents::thumbnail::has_thumbnail;
+use crate::documents::thumbnail::{LARGE_THUMBNAIL, THUMBNAIL, has_thumbnail};
 
 #[derive(Template)]
 #[template(path = "documents/listing_head.html")]
@@ -15,6 +15,9 @@ pub(super) struct Head<'a> {
     columns: Vec<Column>,
     view: &'a View,
     has_parent: bool,
+    shown: Shown,
+    /// The query of the same folder in the other view.
+    other_view: String,
 }
 
 /// A folder on the path to the listed one.
@@ -34,7 +37,7 @@ struct Column {
 }
 
 impl<'a> Head<'a> {
-    pub(super) fn new(path: &[u8], view: &'a View) -> Self {
+    pub(super) fn new(path: &[u8], view: &'a View, shown: Shown) -> Self {
         let segments: Vec<_> = path
             .split(|&b| b == b'/')
             .filter(|segment| !segment.is_empty())
@@ -60,6 +63,8 @@ impl<'a> Head<'a> {
             view,
             has_parent: !segments.is_empty(),
             crumbs,
+            shown,
+            other_view: query(view.key, view.descending, &view.filter, !view.grid),
         }
     }
 }
@@ -67,14 +72,7 @@ impl<'a> Head<'a> {
 impl Column {
     fn new(key: Key, view: &View) -> Self {
         let is_sorted = key == view.key;
-        let mut href = format!("?sort={}", key.name());
-        if is_sorted && !view.descending {
-            href.push_str("&order=desc");
-        }
-        if !view.filter.is_empty() {
-            href.push_str("&filter=");
-            href.extend(percent_encode(view.filter.as_bytes(), SEGMENT));
-        }
+        let href = query(key, is_sorted && !view.descending, &view.filter, view.grid);
         let (label, class) = match key {
             Key::Name => ("Name", "name"),
             Key::Size => ("Size", "size"),
@@ -94,15 +92,39 @@ impl Column {
     }
 }
 
+/// The query of a view.
+fn query(key: Key, descending: bool, filter: &str, grid: bool) -> String {
+    let mut query = format!("?sort={}", key.name());
+    if descending {
+        query.push_str("&order=desc");
+    }
+    if !filter.is_empty() {
+        query.push_str("&filter=");
+        query.extend(percent_encode(filter.as_bytes(), SEGMENT));
+    }
+    if grid {
+        query.push_str("&view=grid");
+    }
+    query
+}
+
 #[derive(Template)]
 #[template(path = "documents/listing_rows.html")]
 pub(super) struct Rows {
     rows: Vec<Row>,
+    /// The query of thumbnails, and their size.
+    thumbnail: &'static str,
+    side: u32,
+    forms: bool,
 }
 
 struct Row {
+    /// With a slash if it is a folder, and without.
     name: String,
+    own_name: String,
     href: String,
+    /// The name as the forms send it.
+    value: String,
     size: String,
     /// As a date in UTC, and the same without spaces.
     changed: String,
@@ -113,12 +135,14 @@ struct Row {
 }
 
 impl Rows {
-    pub(super) fn new(entries: &[Entry], thumbnails: bool) -> Self {
+    pub(super) fn new(entries: &[Entry], grid: bool, shown: Shown) -> Self {
+        let rows = entries.iter();
+        let rows = rows.map(|entry| Row::new(entry, shown.thumbnails));
         Self {
-            rows: entries
-                .iter()
-                .map(|entry| Row::new(entry, thumbnails))
-                .collect(),
+            rows: rows.collect(),
+            thumbnail: if grid { LARGE_THUMBNAIL } else { THUMBNAIL },
+            side: if grid { 200 } else { 48 },
+            forms: shown.forms,
         }
     }
 }
@@ -136,6 +160,8 @@ impl Row {
         let changed = date_and_time(entry.modified);
         Self {
             name: name_of(entry),
+            own_name: entry.text(),
+            value: percent_encode(&entry.name, SEGMENT).to_string(),
             href: href_of(entry),
             size: if entry.is_folder {
                 String::new()
@@ -157,15 +183,18 @@ pub(super) struct Foot {
     folders: usize,
     files: usize,
     size: String,
+    /// A script; empty if the folder may not be changed.
+    script: &'static str,
 }
 
 impl Foot {
-    pub(super) fn new(entries: &[Entry]) -> Self {
+    pub(super) fn new(entries: &[Entry], shown: Shown) -> Self {
         let files = entries.iter().filter(|entry| !entry.is_folder);
         Self {
             folders: entries.iter().filter(|entry| entry.is_folder).count(),
             files: files.clone().count(),
             size: human_size(files.map(|file| file.size).sum()),
+            script: if shown.forms { UPLOAD } else { "" },
         }
     }
 }

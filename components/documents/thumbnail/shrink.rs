@@ -9,10 +9,6 @@ use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Li
 
 use super::Thumbnail;
 
-/// The largest width and height of a thumbnail, in pixels: twice the size on the page, for high
-/// resolution screens.
-const SIZE: u32 = 96;
-
 /// The JPEG quality of a thumbnail, out of 100.
 const QUALITY: u8 = 80;
 
@@ -23,8 +19,8 @@ const LARGEST_FILE: u64 = 64 << 20;
 const LARGEST_SIDE: u32 = 20_000;
 const LARGEST_DECODED: u64 = 256 << 20;
 
-/// Makes the thumbnail of an image, with the correct orientation.
-pub(super) fn shrink(file: File) -> Result<Thumbnail, ImageError> {
+/// Makes the thumbnail of an image, at most `size` pixels wide and high, with the correct orientation.
+pub(super) fn shrink(file: File, size: u32) -> Result<Thumbnail, ImageError> {
     if file.metadata()?.len() > LARGEST_FILE {
         let limit = LimitErrorKind::InsufficientMemory;
         return Err(ImageError::Limits(LimitError::from_kind(limit)));
@@ -38,7 +34,7 @@ pub(super) fn shrink(file: File) -> Result<Thumbnail, ImageError> {
     let mut decoder = reader.into_decoder()?;
     // A camera that was held upright records that instead of rotating the picture.
     let orientation = decoder.orientation()?;
-    let mut image = DynamicImage::from_decoder(decoder)?.thumbnail(SIZE, SIZE);
+    let mut image = DynamicImage::from_decoder(decoder)?.thumbnail(size, size);
     image.apply_orientation(orientation);
     let mut content = Cursor::new(Vec::new());
     let media_type = if image.color().has_alpha() {

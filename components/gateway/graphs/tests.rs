@@ -90,7 +90,7 @@ fn parts_become_a_response() {
             "3\r\nabc\r\n0\r\n\r\n",
         ),
         ("HEAD /declared", "200", "Content-Length: 3\r\n", ""),
-        ("HEAD /small", "200", "Transfer-Encoding: chunked\r\n", ""),
+        ("HEAD /small", "200", "Content-Length: 6\r\n", ""),
         ("GET /204", "204", "", ""),
         ("GET /304", "304", "ETag: \"a\"\r\n", ""),
         ("GET /304-sized", "304", "", ""),

@@ -6,11 +6,15 @@ use crate::web::HandlerPorts;
 pub(super) fn entries() -> Vec<Entry> {
     vec![
         component! {
-            "documents.delete" = delete_files in "documents/delete.rs" over HandlerPorts,
+            "documents.change" = change_files in "documents/write/change.rs" over HandlerPorts,
             needs "the files of a worker"
         },
         component! {
-            "documents.put" = put_files in "documents/put.rs" over HandlerPorts,
+            "documents.delete" = delete_files in "documents/write/delete.rs" over HandlerPorts,
+            needs "the files of a worker"
+        },
+        component! {
+            "documents.put" = put_files in "documents/write/put.rs" over HandlerPorts,
             needs "the files of a worker"
         },
         component! {

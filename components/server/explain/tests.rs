@@ -102,7 +102,7 @@ fn the_way_of_a_request_is_told_with_each_verdict() {
         .collect();
     let expected = [
         r#"{"rule":"panics: any method of /panic","verdict":"no: another path"}"#,
-        r#"{"rule":"thumbnails: GET, HEAD of any path with ?thumbnail","verdict":"no: another query"}"#,
+        r#"{"rule":"thumbnails: GET, HEAD of any path with ?thumbnail or ?thumbnail=large","verdict":"no: another query"}"#,
         r#"{"rule":"files: GET, HEAD of any path","verdict":"matches"}"#,
     ];
     assert_eq!(rules, expected);

@@ -7,7 +7,10 @@ use kamea::{Component, InboxHandle, OutboxHandle, Policy};
 
 use super::outline::Outline;
 use crate::cgi::{candidates, serve_cgi};
-use crate::documents::{Files, THUMBNAIL, delete_files, put_files, serve_thumbnails};
+use crate::documents::{
+    CHANGE, Files, LARGE_THUMBNAIL, THUMBNAIL, change_files, delete_files, put_files,
+    serve_thumbnails,
+};
 use crate::server::connection::Opened;
 use crate::server::until_gone::until_gone;
 use crate::server::web_server::{Served, Slot, WebServer, add_spool};
@@ -129,7 +132,8 @@ impl WebServer {
         if files.thumbnails {
             let route = to()
                 .for_methods([Method::GET, Method::HEAD])
-                .query(THUMBNAIL);
+                .query(THUMBNAIL)
+                .query(LARGE_THUMBNAIL);
             let add: Slot<_> = Box::new(|graph, name| {
                 let make = |connection: &mut Opened| {
                     let thumbnails = serve_thumbnails(connection.files[0].clone());
@@ -146,6 +150,8 @@ impl WebServer {
                 "delete",
                 per_files(delete_files),
             ));
+            let route = to().for_methods([Method::POST]).query(CHANGE);
+            routes.push((route, "change", per_files(change_files)));
         }
         routes
     }

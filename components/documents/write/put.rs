@@ -15,9 +15,9 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::cache::Identity;
 use super::destination::{Current, Destination, Unchanged, writable_path};
-use super::files::Files;
+use crate::documents::cache::Identity;
+use crate::documents::files::Files;
 use crate::http::RequestHead;
 use crate::web::{Content, Failure, HandlerPorts, Request, Response};
 

@@ -12,13 +12,13 @@ use http::StatusCode;
 use rustix::fs::{AtFlags, FileType, fsync, statat};
 use rustix::io::Errno;
 
-use super::cache::Identity;
-use super::files::Files;
-use super::kept_back::KeptBack;
-use super::{Docroot, Found, Refused};
 use crate::coding::Coding;
+use crate::documents::cache::Identity;
+use crate::documents::files::Files;
+use crate::documents::kept_back::KeptBack;
+use crate::documents::{Docroot, Found, Refused};
 use crate::http::{Fields, Precondition, RequestHead, evaluate_preconditions};
-use crate::web::{Failure, Request};
+use crate::web::{Failure, Request, is_cross_site};
 
 /// A folder of the document root, and a name in it.
 #[derive(Debug)]
@@ -61,8 +61,24 @@ impl Unchanged {
         StatusCode::CONFLICT,
         "the folder that this is to be in does not exist",
     );
+    pub(super) const TAKEN: Self = unchanged(
+        StatusCode::CONFLICT,
+        "there is something of this name already",
+    );
+    pub(super) const NOT_EMPTY: Self = unchanged(
+        StatusCode::CONFLICT,
+        "this folder is not empty: delete what it contains first",
+    );
+    pub(super) const TOO_LARGE: Self = unchanged(
+        StatusCode::CONFLICT,
+        "this folder contains too many files to be renamed here",
+    );
+    pub(super) const CROSS_SITE: Self = unchanged(
+        StatusCode::FORBIDDEN,
+        "a page of another site has sent this: files are changed only from pages of this server",
+    );
     const NO_FILE: Self = unchanged(StatusCode::CONFLICT, "this is no file, and stays as it is");
-    const FORBIDDEN: Self = unchanged(StatusCode::FORBIDDEN, "this may not be written");
+    pub(super) const FORBIDDEN: Self = unchanged(StatusCode::FORBIDDEN, "this may not be written");
     const TOO_LONG: Self = unchanged(StatusCode::BAD_REQUEST, "this name is too long");
     const FAILED: Self = unchanged(
         StatusCode::INTERNAL_SERVER_ERROR,
@@ -141,6 +157,20 @@ impl Destination {
         })
     }
 
+    /// Whether clients may have a folder at this place: not one of programs.
+    pub(super) fn check_folder(&self) -> Result<(), Unchanged> {
+        let may_be = |path: &[u8]| self.kept_back.folder_may_be_written(path);
+        match may_be(&self.path) && may_be(&self.real) {
+            true => Ok(()),
+            false => Err(Unchanged::FORBIDDEN),
+        }
+    }
+
+    /// The path without links, relative to the root.
+    pub(super) fn real(&self) -> &[u8] {
+        &self.real
+    }
+
     pub(super) fn name(&self) -> &Path {
         let name = self.path.rsplit(|&b| b == b'/').next();
         Path::new(OsStr::from_bytes(name.unwrap_or_default()))
@@ -203,8 +233,12 @@ impl Destination {
     }
 }
 
-/// The path of a request that changes a file.
+/// The path of a request that changes a file, if a client may change files by it: not if a page of
+/// another site has sent it. Every component that changes files calls this.
 pub(super) fn writable_path(files: &Files, request: &Request) -> Result<Vec<u8>, Failure> {
+    if is_cross_site(&request.head) {
+        return Err(Unchanged::CROSS_SITE.of(request));
+    }
     match files.path(request) {
         Ok(path) => Ok(path.into_owned()),
         Err(failure) if failure.status == StatusCode::NOT_FOUND => {

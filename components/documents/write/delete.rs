@@ -6,7 +6,7 @@ use kamea::{Component, unblock};
 use rustix::fs::{AtFlags, unlinkat};
 
 use super::destination::{Destination, Unchanged, writable_path};
-use super::files::Files;
+use crate::documents::files::Files;
 use crate::web::{Failure, HandlerPorts, Request, Response};
 
 /// Serves DELETE: removes a file of the document root, and answers with 204. A folder stays, and
