@@ -79,6 +79,7 @@ pub use scheduler::{
 };
 pub use simulation::{FailedSeed, Report, Seeds, Simulation, SimulationError};
 pub use standard_streams::{StreamClosed, check_standard_output, check_standard_streams};
+pub use stderr_log::log_to_stderr;
 pub use supervision::{Cause, Fault, Policy, Restart};
 #[doc(hidden)]
 pub use supervision::{Ended, Failed};

@@ -48,7 +48,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// ```
 pub fn run<Kind>(program: impl Program<Kind>) -> Result<(), ProgramError> {
     check_standard_streams()?;
-    stderr_log::begin();
+    stderr_log::log_to_stderr();
     let scheduler = Scheduler::new();
     let running = scheduler.run(program.into_graph())?;
     let mut outcome = Ok(());

@@ -23,8 +23,15 @@ impl Log for StderrLog {
     fn flush(&self) {}
 }
 
-/// Makes the program log to standard error, unless it has a log.
-pub(crate) fn begin() {
+/// Makes the program log to standard error, a line for each record, unless it has a log. The level is
+/// that of the variable `KAMEA_LOG`, such as `debug`; without it, `info`.
+///
+/// # Examples
+///
+/// ```
+/// kamea::log_to_stderr();
+/// ```
+pub fn log_to_stderr() {
     if log::set_logger(&StderrLog).is_ok() {
         let wanted = env::var("KAMEA_LOG").ok();
         let level = wanted.and_then(|level| level.parse().ok());

@@ -1,14 +1,19 @@
 //! The application: its routes, its layers and its state, while it is put together.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use http::Method;
+use kamea::Graph;
+use kamea_components::documents::Docroot;
 
-use crate::handler::endpoint;
+use crate::answer::folder_endpoint;
+use crate::filters::Filter;
+use crate::handler::{Endpoint, endpoint};
 use crate::layers::{AnyLayer, Layers, with_outer};
 use crate::routes::{Entry, Fallback, Table, join};
-use crate::{Answer, Argument, Handler, Layer, RouteError, TrailingSlash};
+use crate::{Answer, Argument, Handler, Layer, RouteError, TrailingSlash, Urls};
 
 /// How many bytes of a body are read into memory, unless the application says otherwise.
 const BODY_LIMIT: usize = 2 << 20;
@@ -38,6 +43,14 @@ pub struct App<S = ()> {
     layers: Vec<Arc<dyn AnyLayer>>,
     slash: TrailingSlash,
     body_limit: usize,
+    /// Components before the application, the first first.
+    filters: Vec<Filter>,
+    /// What runs beside it.
+    graphs: Vec<Graph>,
+    /// The path of the metrics.
+    metrics: Option<Arc<str>>,
+    /// Found while it was put together.
+    mistakes: Vec<RouteError>,
 }
 
 impl<S> fmt::Debug for App<S> {
@@ -85,6 +98,10 @@ impl<S: Send + Sync + 'static> App<S> {
             layers: Vec::new(),
             slash: TrailingSlash::default(),
             body_limit: BODY_LIMIT,
+            filters: Vec::new(),
+            graphs: Vec::new(),
+            metrics: None,
+            mistakes: Vec::new(),
         }
     }
 
@@ -154,6 +171,28 @@ impl<S: Send + Sync + 'static> App<S> {
         self
     }
 
+    pub(crate) fn add_endpoint(
+        mut self,
+        method: Method,
+        path: &str,
+        endpoint: Endpoint,
+        layers: Layers,
+    ) -> Self {
+        self.entries.push(Entry {
+            methods: vec![method],
+            host: None,
+            path: path.to_owned(),
+            name: None,
+            endpoint,
+            layers,
+        });
+        self
+    }
+
+    pub(crate) fn shared_state(&self) -> Arc<S> {
+        self.state.clone()
+    }
+
     /// Names the route that was declared last, so that URLs for it can be made.
     pub fn name(mut self, name: &str) -> Self {
         if let Some(entry) = self.entries.last_mut() {
@@ -178,6 +217,42 @@ impl<S: Send + Sync + 'static> App<S> {
         self
     }
 
+    /// Serves the files of a folder below a prefix, to GET and HEAD: with entity tags, conditions and
+    /// ranges, and `index.html` for a folder. Names that begin with a dot are hidden, and nothing
+    /// outside of the folder is served, whatever links it contains.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea_app::App;
+    ///
+    /// let app = App::new().folder("/static", "static");
+    /// # let _ = app;
+    /// ```
+    pub fn folder(mut self, prefix: &str, folder: impl Into<PathBuf>) -> Self {
+        let folder = folder.into();
+        let opened = match Docroot::open(&folder) {
+            Ok(opened) => opened,
+            Err(error) => {
+                let why = error.to_string();
+                self.mistakes.push(RouteError::Folder { folder, why });
+                return self;
+            }
+        };
+        let endpoint = folder_endpoint(opened);
+        for path in ["/", "/{*file}"] {
+            self.entries.push(Entry {
+                methods: vec![Method::GET],
+                host: None,
+                path: join(prefix, path),
+                name: None,
+                endpoint: endpoint.clone(),
+                layers: Layers::default(),
+            });
+        }
+        self
+    }
+
     /// Adds the routes of another application below a prefix. Its layers are around its own routes
     /// only, its fallback is for paths below the prefix, and its state stays its own.
     ///
@@ -191,7 +266,7 @@ impl<S: Send + Sync + 'static> App<S> {
     /// assert_eq!(app.routes().unwrap().len(), 2);
     /// ```
     pub fn nest<T: Send + Sync + 'static>(mut self, prefix: &str, inner: App<T>) -> Self {
-        let (entries, fallbacks) = inner.into_parts();
+        let (entries, fallbacks) = inner.into_parts(&mut self.mistakes);
         self.entries.extend(entries.into_iter().map(|entry| Entry {
             path: join(prefix, &entry.path),
             ..entry
@@ -211,7 +286,7 @@ impl<S: Send + Sync + 'static> App<S> {
     /// any host.
     pub fn host<T: Send + Sync + 'static>(mut self, host: &str, inner: App<T>) -> Self {
         let host = Some(Arc::from(host.to_ascii_lowercase()));
-        let (entries, fallbacks) = inner.into_parts();
+        let (entries, fallbacks) = inner.into_parts(&mut self.mistakes);
         self.entries.extend(entries.into_iter().map(|entry| Entry {
             host: entry.host.or_else(|| host.clone()),
             ..entry
@@ -230,6 +305,13 @@ impl<S: Send + Sync + 'static> App<S> {
         self
     }
 
+    /// Shows the times of the requests, by route, at a path: histograms in the text format of
+    /// Prometheus.
+    pub fn metrics(self, path: &str) -> Self {
+        let metrics = Some(path.into());
+        Self { metrics, ..self }
+    }
+
     /// Sets what to do with a path that matches but for a slash at its end. The default is to
     /// redirect.
     pub fn trailing_slash(self, slash: TrailingSlash) -> Self {
@@ -246,13 +328,14 @@ impl<S: Send + Sync + 'static> App<S> {
     }
 
     /// The routes, for another application: its layers are around each of them.
-    fn into_parts(self) -> (Vec<Entry>, Vec<Fallback>) {
+    fn into_parts(self, mistakes: &mut Vec<RouteError>) -> (Vec<Entry>, Vec<Fallback>) {
         let Self {
             mut entries,
             mut fallbacks,
             layers,
             ..
         } = self;
+        mistakes.extend(self.mistakes);
         for outer in &layers {
             for layers in entries.iter_mut().map(|entry| &mut entry.layers) {
                 *layers = with_outer(layers, outer);
@@ -266,11 +349,30 @@ impl<S: Send + Sync + 'static> App<S> {
 
     /// The table of routes.
     pub(crate) fn table(&self) -> Result<Table, RouteError> {
+        if let Some(mistake) = self.mistakes.first() {
+            return Err(mistake.clone());
+        }
         Table::build(self.entries.clone(), self.fallbacks.clone(), self.slash)
     }
 
     pub(crate) fn outer_layers(&self) -> Layers {
         self.layers.iter().rev().cloned().collect()
+    }
+
+    pub(crate) fn filters(&self) -> &[Filter] {
+        &self.filters
+    }
+
+    pub(crate) fn filters_mut(&mut self) -> &mut Vec<Filter> {
+        &mut self.filters
+    }
+
+    pub(crate) fn graphs_mut(&mut self) -> &mut Vec<Graph> {
+        &mut self.graphs
+    }
+
+    pub(crate) fn metrics_path(&self) -> Option<Arc<str>> {
+        self.metrics.clone()
     }
 
     pub(crate) fn memory_limit(&self) -> usize {
@@ -284,6 +386,15 @@ impl<S: Send + Sync + 'static> App<S> {
     /// [`RouteError`] names the routes that conflict, or the pattern that is invalid.
     pub fn check(&self) -> Result<(), RouteError> {
         self.table().map(drop)
+    }
+
+    /// Makes URLs for the routes that have a name.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check).
+    pub fn urls(&self) -> Result<Urls, RouteError> {
+        Ok(Urls::of(&self.table()?))
     }
 
     /// Lists the routes, in the order of their declaration.

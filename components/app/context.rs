@@ -1,6 +1,5 @@
 //! One request on its way through an application: what layers see, and what extraction takes from.
 
-use std::any::Any;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -19,7 +18,6 @@ pub struct Context {
     pub(crate) pattern: Option<Arc<str>>,
     /// The limit of a body in memory, in bytes.
     pub(crate) body_limit: usize,
-    values: Vec<Box<dyn Any>>,
 }
 
 impl Context {
@@ -32,7 +30,6 @@ impl Context {
             captures: Vec::new(),
             pattern: None,
             body_limit,
-            values: Vec::new(),
         }
     }
 
@@ -118,15 +115,14 @@ impl Context {
     /// }
     /// # let _ = kamea_app::App::new().layer(recognise);
     /// ```
-    pub fn insert<T: 'static>(&mut self, value: T) {
-        self.values.retain(|value| !value.is::<T>());
-        self.values.push(Box::new(value));
+    pub fn insert<T: Clone + Send + Sync + 'static>(&mut self, value: T) {
+        self.request.extensions.insert(value);
     }
 
-    /// The value of this type that a layer has added.
+    /// The value of this type that a layer, or a filter of the server, has added.
     #[must_use]
-    pub fn value<T: 'static>(&self) -> Option<&T> {
-        self.values.iter().find_map(|value| value.downcast_ref())
+    pub fn value<T: Clone + Send + Sync + 'static>(&self) -> Option<&T> {
+        self.request.extensions.get()
     }
 }
 

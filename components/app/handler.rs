@@ -4,7 +4,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use http::StatusCode;
+
+use crate::answer::open;
 use crate::context::Context;
+use crate::reply::ReplyContent;
 use crate::{Answer, Problem, Reply};
 
 /// An async function that answers requests: of nothing, or of one [`Call`](crate::Call).
@@ -108,10 +112,28 @@ where
     Arc::new(move |mut context| {
         let (handler, state) = (handler.clone(), state.clone());
         Box::pin(async move {
-            match H::Input::take(&mut context, &state).await {
+            let reply = match H::Input::take(&mut context, &state).await {
                 Ok(input) => handler.call(input).await.into_reply(),
                 Err(problem) => problem.into(),
-            }
+            };
+            finish(&context, reply).await
         })
     })
+}
+
+/// Makes the response of a reply that needs the request: a file.
+pub(crate) async fn finish(context: &Context, reply: Reply) -> Reply {
+    match reply.content {
+        ReplyContent::File(source) => {
+            let opened = open(context, source, reply.fields).await;
+            let is_whole = opened.status == StatusCode::OK;
+            let status = if is_whole {
+                reply.status
+            } else {
+                opened.status
+            };
+            opened.status(status)
+        }
+        content => Reply { content, ..reply },
+    }
 }

@@ -26,27 +26,46 @@ mod body;
 mod call;
 mod context;
 mod extract;
+mod filters;
 mod handler;
 mod layers;
 mod listen;
 mod problem;
 mod problems;
+mod record;
 mod reply;
 mod routes;
 mod serve;
+mod testing;
+#[cfg(test)]
+mod tests;
+mod urls;
 mod values;
+mod views;
 
-pub use answer::{Answer, Html, Redirect};
+pub use answer::{Answer, Event, Events, Html, Redirect, SendFile, TemplateError, Templates};
 pub use app::{App, Listed};
-pub use body::{Form, FromBody, Json};
+pub use body::{
+    Form, FormData, FromBody, Json, Multipart, MultipartDecoder, MultipartError, MultipartEvent,
+    PartHead, Stream, Upload,
+};
 pub use call::Call;
 pub use context::Context;
 pub use extract::{Extract, Header, HeaderName, Peer, State};
 pub use handler::{Argument, Handler};
-pub use layers::{Layer, Next};
+pub use layers::{
+    BodyLimit, Compress, ConcurrencyLimit, Cors, EntityTags, Layer, MethodOverride, Next,
+    RateLimit, RequestId, RequestIds, SecurityHeaders, TimeOut,
+};
 pub use listen::AppError;
 pub use problem::{FieldError, Problem};
 pub use problems::answer_problems;
 pub use reply::Reply;
 pub use routes::{RouteError, TrailingSlash};
 pub use serve::serve_app;
+pub use testing::{TestApp, TestRequest, TestResponse};
+pub use urls::{UrlError, Urls};
+pub use views::{
+    DetailView, FormView, ListView, Listing, Methods, RedirectView, Store, TemplateView, View,
+    ViewMethod,
+};

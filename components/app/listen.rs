@@ -49,20 +49,28 @@ impl<S: Send + Sync + 'static> App<S> {
         // The application is asked first, so no file of the folder is ever served.
         let server = WebServer::new(Site::new("."));
         let server = server.route("app", Route::any_path(), serve_app(self)?);
+        let filters = self.filters().iter();
+        let server = filters.fold(server, |server, filter| (filter.to_server)(server));
         Ok(server.errors(answer_problems()))
     }
 
-    /// Runs the application at an address until ctrl-c or SIGTERM. It prints where it listens.
+    /// Runs the application at an address until ctrl-c or SIGTERM. It prints where it listens, and,
+    /// unless the program has a log of its own, logs each request to standard error.
     ///
     /// # Errors
     ///
     /// [`AppError`] says why it cannot run.
-    pub fn run(self, address: &str) -> Result<(), AppError> {
+    pub fn run(mut self, address: &str) -> Result<(), AppError> {
         let at: SocketAddr = address
             .parse()
             .map_err(|_| AppError::Address(address.to_owned()))?;
+        kamea::log_to_stderr();
         let scheduler = Scheduler::new();
-        let listening = self.server()?.run(&scheduler, &[at])?;
+        let server = self.server()?;
+        for graph in self.graphs_mut().drain(..) {
+            scheduler.run(graph).map_err(StartError::Graph)?;
+        }
+        let listening = server.run(&scheduler, &[at])?;
         let addresses = listening.addresses().to_vec();
         let mut said = Ok(());
         let say = async {

@@ -113,6 +113,12 @@ impl Problem {
         }
     }
 
+    /// Sets the status.
+    #[must_use]
+    pub fn with_status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
+
     /// Adds a header field that is a constant of the program.
     ///
     /// # Panics

@@ -7,7 +7,9 @@ use futures_lite::Stream;
 use http::StatusCode;
 use kamea_components::gateway::{BoxError, Chunks};
 use kamea_components::http::{FieldError, Fields};
+use kamea_components::web::{Body, Response};
 
+use crate::answer::Source;
 use crate::{Answer, Problem};
 
 /// The response of a handler: a status, header fields, and a body; or a [`Problem`].
@@ -27,12 +29,18 @@ pub struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) fields: Fields,
     pub(crate) content: ReplyContent,
+    /// The route that has made it: its place in the table.
+    pub(crate) route: Option<usize>,
 }
 
 /// What a reply contains.
 pub(crate) enum ReplyContent {
     Bytes(Bytes),
     Stream(Chunks),
+    /// A file that is not open yet.
+    File(Source),
+    /// A body as the server sends it.
+    Body(Body),
     Problem(Box<Problem>),
 }
 
@@ -41,6 +49,8 @@ impl fmt::Debug for ReplyContent {
         match self {
             Self::Bytes(bytes) => f.debug_tuple("Bytes").field(&bytes.len()).finish(),
             Self::Stream(_) => f.write_str("Stream"),
+            Self::File(source) => source.fmt(f),
+            Self::Body(body) => body.fmt(f),
             Self::Problem(problem) => problem.fmt(f),
         }
     }
@@ -54,6 +64,7 @@ impl Reply {
             status,
             fields: Fields::new(),
             content: ReplyContent::Bytes(Bytes::new()),
+            route: None,
         }
     }
 
@@ -164,7 +175,29 @@ impl From<Problem> for Reply {
             status: problem.status(),
             fields: std::mem::take(&mut problem.fields),
             content: ReplyContent::Problem(Box::new(problem)),
+            route: None,
         }
+    }
+}
+
+/// A response of the server's own kind.
+impl From<Response<()>> for Reply {
+    fn from(response: Response<()>) -> Self {
+        let content = match response.body {
+            Body::Bytes(bytes) => ReplyContent::Bytes(bytes),
+            body => ReplyContent::Body(body),
+        };
+        Self {
+            fields: response.head.fields,
+            content,
+            ..Self::new(response.head.status)
+        }
+    }
+}
+
+impl Answer for Response<()> {
+    fn into_reply(self) -> Reply {
+        self.into()
     }
 }
 

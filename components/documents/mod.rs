@@ -28,6 +28,7 @@ pub use options::{Compression, FileOptions};
 pub use own_files::OwnFiles;
 pub use programs::{FilePattern, Interpreter, Programs, Run};
 pub(crate) use programs::{PROGRAM_FOLDER, runs_programs};
+pub use representation::answer_file;
 pub use rules::{CacheRule, CodingRule};
 pub use serve::serve_files;
 pub use thumbnail::{LARGE_THUMBNAIL, THUMBNAIL, Thumbnails, serve_thumbnails};

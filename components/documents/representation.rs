@@ -1,12 +1,16 @@
 //! A representation of a file (RFC 9110 section 8), and the answer to a request for it: all of it,
 //! parts, or "not modified".
 
+mod answer_file;
+
 use std::ops::Range;
 use std::time::SystemTime;
 
 use http::{StatusCode, Version};
 use kamea::random::token;
 use kamea::time::wall_clock;
+
+pub use answer_file::answer_file;
 
 use crate::file::FileSlice;
 use crate::http::{

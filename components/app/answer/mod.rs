@@ -1,15 +1,22 @@
 //! What a handler may return.
 
+mod events;
+mod file;
 mod html;
 mod redirect;
+mod templates;
 
 use std::convert::Infallible;
 
 use bytes::Bytes;
 use http::StatusCode;
 
+pub use events::{Event, Events};
+pub use file::SendFile;
+pub(crate) use file::{Source, folder_endpoint, open};
 pub use html::Html;
 pub use redirect::Redirect;
+pub use templates::{TemplateError, Templates};
 
 use crate::{Problem, Reply};
 
@@ -34,7 +41,7 @@ use crate::{Problem, Reply};
 #[diagnostic::on_unimplemented(
     message = "a handler cannot return `{Self}`",
     label = "not an answer",
-    note = "a handler returns text, bytes, `Html`, `Json`, `Redirect`, a status, `(StatusCode, one of these)`, a `Reply`, or an `Option` or a `Result<_, Problem>` of them",
+    note = "a handler returns text, bytes, `Html`, `Json`, `Redirect`, `SendFile`, `Events`, a status, `(StatusCode, one of these)`, a `Reply`, or an `Option` or a `Result<_, Problem>` of them",
     note = "to send a value as JSON, return `Json(value)`; for a type of your own, implement `Answer`"
 )]
 pub trait Answer {

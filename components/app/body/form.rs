@@ -45,10 +45,23 @@ const MEDIA_TYPE: &str = "application/x-www-form-urlencoded";
 
 impl<T: DeserializeOwned> FromBody for Form<T> {
     async fn from_body(context: &mut Context) -> Result<Self, Problem> {
-        let is_form = |given: &str| essence(given).eq_ignore_ascii_case(MEDIA_TYPE);
-        require_type(context, MEDIA_TYPE, is_form)?;
+        check_type(context)?;
         let bytes = Bytes::from_body(context).await?;
-        let fields = form_urlencoded::parse(&bytes);
+        Self::read(context, &bytes)
+    }
+}
+
+/// Checks that the body of a request is a form.
+fn check_type(context: &Context) -> Result<(), Problem> {
+    let is_form = |given: &str| essence(given).eq_ignore_ascii_case(MEDIA_TYPE);
+    require_type(context, MEDIA_TYPE, is_form)
+}
+
+impl<T: DeserializeOwned> Form<T> {
+    /// Reads the body of a request.
+    pub(crate) fn read(context: &Context, body: &[u8]) -> Result<Self, Problem> {
+        check_type(context)?;
+        let fields = form_urlencoded::parse(body);
         let fields: Vec<_> = fields.take(MOST_FIELDS + 1).collect();
         read_fields(fields).map(Self)
     }

@@ -2,15 +2,20 @@
 
 mod form;
 mod json;
+mod multipart;
+mod stream;
 
 use std::future::Future;
 
 use bytes::Bytes;
 use http::StatusCode;
-use kamea_components::web::Content;
 
 pub use form::Form;
 pub use json::Json;
+pub use multipart::{
+    FormData, Multipart, MultipartDecoder, MultipartError, MultipartEvent, PartHead, Upload,
+};
+pub use stream::Stream;
 
 use crate::Problem;
 use crate::context::{Context, essence};
@@ -18,12 +23,12 @@ use crate::context::{Context, essence};
 /// A type that the body of a request is read as.
 ///
 /// `()` leaves the body unread. `String`, [`Bytes`], [`Json`] and [`Form`] read it into memory, up to
-/// the limit of the application, beyond which the answer is 413. [`Content`] is the body while it
-/// arrives.
+/// the limit of the application, beyond which the answer is 413. [`FormData`] stores the files of a
+/// form; [`Stream`] and [`Multipart`] are a body while it arrives.
 #[diagnostic::on_unimplemented(
     message = "the body of a request cannot be read as `{Self}`",
     label = "not a body",
-    note = "a body is `Json<T>`, `Form<T>`, `Multipart`, `String`, `Bytes`, `Box<Content>`, or `()` for none",
+    note = "a body is `Json<T>`, `Form<T>`, `FormData<T>`, `Multipart`, `String`, `Bytes`, `Stream`, or `()` for none",
     note = "for a type of your own, implement `FromBody`"
 )]
 pub trait FromBody: Sized {
@@ -58,13 +63,6 @@ impl FromBody for String {
         let bytes = Bytes::from_body(context).await?;
         let text = Self::from_utf8(bytes.into());
         text.map_err(|_| Problem::bad_request("the body is not text in UTF-8"))
-    }
-}
-
-/// The body while it arrives; `None` if there is none.
-impl FromBody for Option<Box<Content>> {
-    async fn from_body(context: &mut Context) -> Result<Self, Problem> {
-        Ok(context.take_content())
     }
 }
 

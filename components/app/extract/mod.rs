@@ -1,6 +1,7 @@
 //! The other parts of a request that a handler may take.
 
 mod header;
+mod session;
 mod state;
 mod tuples;
 

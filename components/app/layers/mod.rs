@@ -1,8 +1,30 @@
 //! Layers: functions around the handlers of an application.
 
+mod body_limit;
+mod compress;
+mod concurrency;
+mod cors;
+mod entity_tags;
+mod method_override;
+mod rate;
+mod request_id;
+mod security;
+mod time_out;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+
+pub use body_limit::BodyLimit;
+pub use compress::Compress;
+pub use concurrency::ConcurrencyLimit;
+pub use cors::Cors;
+pub use entity_tags::EntityTags;
+pub use method_override::MethodOverride;
+pub use rate::RateLimit;
+pub use request_id::{RequestId, RequestIds};
+pub use security::SecurityHeaders;
+pub use time_out::TimeOut;
 
 use crate::context::Context;
 use crate::handler::{Endpoint, Replying};

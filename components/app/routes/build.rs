@@ -1,5 +1,6 @@
 //! Builds the table, and finds the mistakes in it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use http::Method;
@@ -29,6 +30,14 @@ pub enum RouteError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// A folder of files cannot be served.
+    #[error("cannot serve the folder {}: {why}", folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// The reason.
+        why: String,
+    },
     /// Two routes have the same name.
     #[error("two routes have the name {name}: {first} and {second}")]
     Name {
@@ -53,6 +62,8 @@ pub(crate) struct Table {
 
 /// What has one pattern: the handlers of its methods.
 pub(crate) struct Resource {
+    /// Its place in the table.
+    pub(crate) index: usize,
     pub(crate) pattern: Arc<str>,
     pub(crate) host: Option<Arc<str>>,
     /// The names of its captures, in their order.
@@ -108,6 +119,7 @@ impl Table {
         let inserted = self.hosts[place].1.insert(entry.path.clone(), index);
         inserted.map_err(|error| self.mistake(&entry, &error))?;
         let mut resource = Resource {
+            index,
             pattern: entry.path.as_str().into(),
             host: entry.host.clone(),
             captures: captures(&entry.path),

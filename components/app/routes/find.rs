@@ -18,9 +18,15 @@ pub(crate) enum Found<'t> {
         captures: Vec<(Arc<str>, String)>,
     },
     /// The table itself: these methods are there, and OPTIONS asks for them.
-    Options { allow: String },
+    Options {
+        resource: Option<&'t Resource>,
+        allow: String,
+    },
     /// Nothing, for this method; these others are there.
-    NotAllowed { allow: String },
+    NotAllowed {
+        resource: &'t Resource,
+        allow: String,
+    },
     /// The path that has a route, but for the slash at its end.
     Elsewhere(String),
     /// No route.
@@ -29,12 +35,26 @@ pub(crate) enum Found<'t> {
     Invalid(&'static str),
 }
 
+impl<'t> Found<'t> {
+    /// The resource, if the path has one.
+    pub(crate) fn resource(&self) -> Option<&'t Resource> {
+        match self {
+            Self::Handler { resource, .. } | Self::NotAllowed { resource, .. } => Some(resource),
+            Self::Options { resource, .. } => *resource,
+            _ => None,
+        }
+    }
+}
+
 impl Table {
     /// Finds what answers a request.
     pub(crate) fn find(&self, head: &RequestHead) -> Found<'_> {
         if head.target.is_asterisk() {
             let allow = self.all_methods();
-            return Found::Options { allow };
+            return Found::Options {
+                resource: None,
+                allow,
+            };
         }
         let path = match decode(head.target.path()) {
             Ok(path) => path,
@@ -100,9 +120,11 @@ impl Resource {
                 captures,
             },
             None if *method == Method::OPTIONS => Found::Options {
+                resource: Some(self),
                 allow: self.allow(),
             },
             None => Found::NotAllowed {
+                resource: self,
                 allow: self.allow(),
             },
         }
