@@ -30,6 +30,9 @@ pub mod inspect {}
 #[doc = include_str!("src/reports.md")]
 #[cfg(doctest)]
 pub mod reports {}
+#[doc = include_str!("src/app.md")]
+#[cfg(doctest)]
+pub mod app {}
 #[doc = include_str!("src/websocket.md")]
 #[cfg(doctest)]
 pub mod websocket {}

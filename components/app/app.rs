@@ -13,7 +13,9 @@ use crate::filters::Filter;
 use crate::handler::{Endpoint, endpoint};
 use crate::layers::{AnyLayer, Layers, with_outer};
 use crate::routes::{Entry, Fallback, Table, join};
-use crate::{Answer, Argument, Handler, Layer, RouteError, TrailingSlash, Urls};
+use crate::{
+    Answer, Argument, Explained, Handler, Layer, OpenApi, RouteError, TrailingSlash, Urls,
+};
 
 /// How many bytes of a body are read into memory, unless the application says otherwise.
 const BODY_LIMIT: usize = 2 << 20;
@@ -47,6 +49,7 @@ pub struct App<S = ()> {
     filters: Vec<Filter>,
     /// What runs beside it.
     graphs: Vec<Graph>,
+    openapi: Option<OpenApi>,
     /// The path of the metrics.
     metrics: Option<Arc<str>>,
     /// Found while it was put together.
@@ -100,6 +103,7 @@ impl<S: Send + Sync + 'static> App<S> {
             body_limit: BODY_LIMIT,
             filters: Vec::new(),
             graphs: Vec::new(),
+            openapi: None,
             metrics: None,
             mistakes: Vec::new(),
         }
@@ -165,6 +169,7 @@ impl<S: Send + Sync + 'static> App<S> {
             host: None,
             path: path.to_owned(),
             name: None,
+            documentation: handler.documentation(),
             endpoint: endpoint(handler, self.state.clone()),
             layers: Layers::default(),
         });
@@ -183,6 +188,7 @@ impl<S: Send + Sync + 'static> App<S> {
             host: None,
             path: path.to_owned(),
             name: None,
+            documentation: None,
             endpoint,
             layers,
         });
@@ -240,12 +246,16 @@ impl<S: Send + Sync + 'static> App<S> {
             }
         };
         let endpoint = folder_endpoint(opened);
-        for path in ["/", "/{*file}"] {
+        let prefix = prefix.trim_end_matches('/');
+        let own = (!prefix.is_empty()).then(|| prefix.to_owned());
+        let below = ["/", "/{*file}"].map(|path| format!("{prefix}{path}"));
+        for path in own.into_iter().chain(below) {
             self.entries.push(Entry {
                 methods: vec![Method::GET],
                 host: None,
-                path: join(prefix, path),
+                path,
                 name: None,
+                documentation: None,
                 endpoint: endpoint.clone(),
                 layers: Layers::default(),
             });
@@ -347,8 +357,28 @@ impl<S: Send + Sync + 'static> App<S> {
         (entries, fallbacks)
     }
 
+    /// Adds the description of the application in OpenAPI 3.1 at `/openapi.json`, and as a page at
+    /// `/docs`.
+    pub fn openapi(self, info: OpenApi) -> Self {
+        let openapi = Some(info);
+        Self { openapi, ..self }
+    }
+
+    pub(crate) fn openapi_info(&self) -> Option<&OpenApi> {
+        self.openapi.as_ref()
+    }
+
     /// The table of routes.
     pub(crate) fn table(&self) -> Result<Table, RouteError> {
+        let mut table = self.own_table()?;
+        if let Some(openapi) = &self.openapi {
+            openapi.add_to(&mut table)?;
+        }
+        Ok(table)
+    }
+
+    /// The table of the routes that were declared.
+    pub(crate) fn own_table(&self) -> Result<Table, RouteError> {
         if let Some(mistake) = self.mistakes.first() {
             return Err(mistake.clone());
         }
@@ -395,6 +425,31 @@ impl<S: Send + Sync + 'static> App<S> {
     /// As [`check`](Self::check).
     pub fn urls(&self) -> Result<Urls, RouteError> {
         Ok(Urls::of(&self.table()?))
+    }
+
+    /// Says which route a request would have, and why others do not match. The target is a path, or
+    /// `http://host/path`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea_app::App;
+    ///
+    /// let app = App::new().get("/users/{id}", async || "x").post("/users", async || "x");
+    /// let lines = app.explain("GET", "/users")?.to_string();
+    /// assert_eq!(
+    ///     lines,
+    ///     "GET /users: 405, these methods are there: POST, OPTIONS\n\
+    ///      almost: /users/{id}: the path ends before {id}\n",
+    /// );
+    /// # Ok::<(), kamea_app::RouteError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check).
+    pub fn explain(&self, method: &str, target: &str) -> Result<Explained, RouteError> {
+        Ok(self.table()?.explain(method, target))
     }
 
     /// Lists the routes, in the order of their declaration.

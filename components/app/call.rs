@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http::{Method, StatusCode};
+use http::Method;
 use kamea_components::http::RequestHead;
 use serde::de::DeserializeOwned;
 
@@ -119,7 +119,7 @@ fn params<P: DeserializeOwned>(context: &Context) -> Result<P, Problem> {
             }
             Some(name) => Problem::bad_request("a parameter is wrong").wrong(name, detail),
             None if context.captures.is_empty() => Problem::bad_request(detail),
-            None => Problem::new(StatusCode::NOT_FOUND, detail),
+            None => Problem::not_found("there is nothing at this place").wrong("path", detail),
         }
     })
 }

@@ -9,7 +9,7 @@ use http::StatusCode;
 use crate::answer::open;
 use crate::context::Context;
 use crate::reply::ReplyContent;
-use crate::{Answer, Problem, Reply};
+use crate::{Answer, Documentation, Problem, Reply};
 
 /// An async function that answers requests: of nothing, or of one [`Call`](crate::Call).
 ///
@@ -50,6 +50,12 @@ pub trait Handler<A>: Send + Sync + 'static {
 
     /// Calls the function.
     fn call(&self, input: Self::Input) -> impl Future<Output = Self::Output>;
+
+    /// What its types say of it, if they are part of the description of the application: see
+    /// [`documented`](crate::documented).
+    fn documentation(&self) -> Option<Documentation> {
+        None
+    }
 }
 
 impl<F, R> Handler<()> for F

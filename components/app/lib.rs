@@ -29,10 +29,8 @@ mod extract;
 mod filters;
 mod handler;
 mod layers;
-mod listen;
+mod openapi;
 mod problem;
-mod problems;
-mod record;
 mod reply;
 mod routes;
 mod serve;
@@ -57,12 +55,13 @@ pub use layers::{
     BodyLimit, Compress, ConcurrencyLimit, Cors, EntityTags, Layer, MethodOverride, Next,
     RateLimit, RequestId, RequestIds, SecurityHeaders, TimeOut,
 };
-pub use listen::AppError;
+pub use openapi::{
+    DescribeInput, DescribeOutput, Documentation, Documented, OpenApi, Operation, documented,
+};
 pub use problem::{FieldError, Problem};
-pub use problems::answer_problems;
 pub use reply::Reply;
-pub use routes::{RouteError, TrailingSlash};
-pub use serve::serve_app;
+pub use routes::{Explained, RouteError, TrailingSlash};
+pub use serve::{AppError, answer_problems, serve_app};
 pub use testing::{TestApp, TestRequest, TestResponse};
 pub use urls::{UrlError, Urls};
 pub use views::{

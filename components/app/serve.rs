@@ -1,5 +1,10 @@
 //! The component of an application: requests in, responses and failures out.
 
+mod listen;
+mod main_function;
+mod problems;
+mod record;
+
 use std::sync::Arc;
 
 use futures_lite::StreamExt;
@@ -11,10 +16,13 @@ use kamea_components::gateway::Chunks;
 use kamea_components::http::{Chunk, ResponseHead, Target};
 use kamea_components::web::{Body, Exchange, Failure, HandlerPorts, Request, Response};
 
+pub use listen::AppError;
+pub use problems::answer_problems;
+use record::{Answered, Latencies};
+
 use crate::context::Context;
 use crate::handler::Endpoint;
 use crate::layers::{self, Layers};
-use crate::record::{Answered, Latencies};
 use crate::reply::ReplyContent;
 use crate::routes::{Found, Table};
 use crate::{App, Problem, Reply, RouteError, Urls};

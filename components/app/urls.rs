@@ -128,7 +128,6 @@ impl<S> Extract<S> for Urls {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::App;
 
     #[test]

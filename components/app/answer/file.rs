@@ -101,11 +101,7 @@ pub(crate) async fn open(context: &Context, source: Source, fields: Fields) -> R
                 Err(failure) => Problem::from(failure).into(),
             }
         }
-        Ok((_, Found::Folder(_))) if !context.path().ends_with('/') => {
-            let path = context.path().trim_start_matches('/');
-            let location = format!("/{path}/");
-            Reply::new(StatusCode::PERMANENT_REDIRECT).field("Location", location)
-        }
+        Ok((_, Found::Folder(_))) if !context.path().ends_with('/') => to_the_slash(context),
         Ok((_, Found::Folder(_))) | Err(Refused::NotFound) => {
             Problem::not_found("there is nothing at this place").into()
         }
@@ -114,6 +110,16 @@ pub(crate) async fn open(context: &Context, source: Source, fields: Fields) -> R
         }
         Err(error) => Problem::internal(error).into(),
     }
+}
+
+/// The URL of a folder ends in a slash, so that relative links in its pages work. It never begins
+/// with two: that would lead to another server (RFC 3986 section 4.2).
+fn to_the_slash(context: &Context) -> Reply {
+    let query = context.head().target.query();
+    let query = query.map_or(String::new(), |query| format!("?{query}"));
+    let path = context.path().trim_start_matches('/');
+    let location = format!("/{path}/{query}");
+    Reply::new(StatusCode::PERMANENT_REDIRECT).field("Location", location)
 }
 
 fn find(path: &Path) -> Result<Found, Refused> {
@@ -154,6 +160,9 @@ pub(crate) fn folder_endpoint(folder: Docroot) -> crate::handler::Endpoint {
         let folder = folder.clone();
         Box::pin(async move {
             let rest = context.capture("file").unwrap_or_default();
+            if rest.is_empty() && !context.path().ends_with('/') {
+                return to_the_slash(&context);
+            }
             let path = match context.path().ends_with('/') && !rest.is_empty() {
                 true => format!("{}/", rest.trim_end_matches('/')),
                 false => rest.to_owned(),

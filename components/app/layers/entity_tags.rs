@@ -47,7 +47,7 @@ impl Layer for EntityTags {
                 reply.fields.remove("content-type");
                 reply.status(StatusCode::NOT_MODIFIED).body("")
             }
-            Precondition::Failed => {
+            _ => {
                 let detail = "this is no longer what you have in mind";
                 Problem::new(StatusCode::PRECONDITION_FAILED, detail).into()
             }

@@ -7,6 +7,7 @@ use http::Method;
 use matchit::{InsertError, Router};
 
 use super::{Entry, Fallback, TrailingSlash};
+use crate::Documentation;
 use crate::handler::Endpoint;
 use crate::layers::Layers;
 
@@ -76,6 +77,7 @@ pub(crate) struct MethodHandler {
     /// `None`: any method.
     pub(crate) method: Option<Method>,
     pub(crate) name: Option<Arc<str>>,
+    pub(crate) documentation: Option<Documentation>,
     pub(crate) endpoint: Endpoint,
     pub(crate) layers: Layers,
 }
@@ -102,7 +104,7 @@ impl Table {
         Ok(table)
     }
 
-    fn add(&mut self, entry: Entry) -> Result<(), RouteError> {
+    pub(crate) fn add(&mut self, entry: Entry) -> Result<(), RouteError> {
         check_pattern(&entry.path)?;
         let same = |resource: &&mut Resource| {
             *resource.pattern == *entry.path && resource.host == entry.host
@@ -193,6 +195,7 @@ impl Resource {
             self.handlers.push(MethodHandler {
                 method,
                 name: entry.name.clone(),
+                documentation: entry.documentation,
                 endpoint: entry.endpoint.clone(),
                 layers: entry.layers.clone(),
             });

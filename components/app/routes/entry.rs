@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::Method;
 
+use crate::Documentation;
 use crate::handler::Endpoint;
 use crate::layers::Layers;
 
@@ -18,6 +19,8 @@ pub(crate) struct Entry {
     pub(crate) path: String,
     /// The name by which a URL for it is made.
     pub(crate) name: Option<Arc<str>>,
+    /// What the types of the handler say of it.
+    pub(crate) documentation: Option<Documentation>,
     pub(crate) endpoint: Endpoint,
     /// The layers around the handler, the outermost first.
     pub(crate) layers: Layers,

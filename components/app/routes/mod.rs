@@ -2,11 +2,13 @@
 
 mod build;
 mod entry;
+mod explain;
 mod find;
 mod path;
 
 pub use build::RouteError;
-pub(crate) use build::{Resource, Table};
+pub(crate) use build::{MethodHandler, Resource, Table};
 pub use entry::TrailingSlash;
 pub(crate) use entry::{Entry, Fallback, join};
+pub use explain::Explained;
 pub(crate) use find::Found;

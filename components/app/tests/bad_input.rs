@@ -121,8 +121,8 @@ fn bad_json() {
             "not valid JSON",
         ),
         (JSON, b"{\"name\":NaN,\"age\":1}", 400, "not valid JSON"),
-        (JSON, deep.as_bytes(), 422, "\"field\":\"body\""),
-        (JSON, b"[]", 422, "it is missing"),
+        (JSON, deep.as_bytes(), 422, "\"field\":\"[0]\""),
+        (JSON, b"[]", 422, "invalid length 0"),
         (JSON, b"null", 422, "\"field\":\"body\""),
         (JSON, b"{}", 422, "\"field\":\"name\""),
         (JSON, b"{\"name\":\"a\"}", 422, "\"field\":\"age\""),
@@ -381,8 +381,8 @@ fn a_body_that_hides_its_length_is_limited_too() {
         let app = app();
         let request = app
             .post("/bytes")
-            .body("a/b", vec![0; 100_000])
-            .field("Content-Length", "1");
+            .field("Content-Length", "1")
+            .body("a/b", vec![0; 100_000]);
         check(request, 413, "4096").await;
     });
 }

@@ -197,8 +197,8 @@ fn other_parts_come_together() {
                 format!("{} {peer} {} {again:?}", config.greeting, *depth)
             })
             .test();
-        let answer = app.get("/").field("Depth", " 3 ").send().await;
-        assert_eq!(answer.text(), "hello 192.0.2.1:1234 3 Some(\" 3 \")");
+        let answer = app.get("/").field("Depth", "3").send().await;
+        assert_eq!(answer.text(), "hello 192.0.2.1:1234 3 Some(\"3\")");
         let answer = app
             .get("/")
             .field("Accept", "application/json")

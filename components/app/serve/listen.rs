@@ -1,10 +1,11 @@
 //! An application as a server of its own.
 
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use kamea::Scheduler;
+use kamea_components::inspect::Inspector;
 use kamea_components::server::{Site, StartError, WebServer};
 use kamea_components::web::Route;
 
@@ -18,7 +19,7 @@ pub enum AppError {
     #[error(transparent)]
     Routes(#[from] RouteError),
     /// The address is no address.
-    #[error("{0} is not an address: an address is IP:PORT, such as 127.0.0.1:8000")]
+    #[error("{0} is not an address: an address is IP:PORT or PORT, such as 127.0.0.1:8000 or 8000")]
     Address(String),
     /// The server cannot start.
     #[error(transparent)]
@@ -60,10 +61,17 @@ impl<S: Send + Sync + 'static> App<S> {
     /// # Errors
     ///
     /// [`AppError`] says why it cannot run.
-    pub fn run(mut self, address: &str) -> Result<(), AppError> {
-        let at: SocketAddr = address
-            .parse()
-            .map_err(|_| AppError::Address(address.to_owned()))?;
+    pub fn run(self, address: &str) -> Result<(), AppError> {
+        self.run_inspected(address, None)
+    }
+
+    /// The same, with the live view at another address.
+    pub(crate) fn run_inspected(
+        mut self,
+        address: &str,
+        inspect: Option<SocketAddr>,
+    ) -> Result<(), AppError> {
+        let at = parse(address)?;
         kamea::log_to_stderr();
         let scheduler = Scheduler::new();
         let server = self.server()?;
@@ -71,12 +79,25 @@ impl<S: Send + Sync + 'static> App<S> {
             scheduler.run(graph).map_err(StartError::Graph)?;
         }
         let listening = server.run(&scheduler, &[at])?;
-        let addresses = listening.addresses().to_vec();
+        let inspector = inspect.map(|address| Inspector::new(address, None));
+        let inspecting = inspector.transpose().map_err(io::Error::other)?;
+        let inspecting = inspecting.map(|inspector| inspector.run(scheduler.workers()));
+        let inspecting = inspecting.transpose().map_err(io::Error::other)?;
+        let mut lines: Vec<_> = listening
+            .addresses()
+            .iter()
+            .map(|address| format!("Listening on http://{address}/"))
+            .collect();
+        lines.extend(
+            inspecting
+                .as_ref()
+                .map(|inspecting| format!("Inspect at {}", inspecting.url())),
+        );
         let mut said = Ok(());
         let say = async {
-            said = addresses
+            said = lines
                 .iter()
-                .try_for_each(|address| writeln!(io::stdout(), "Listening on http://{address}/"));
+                .try_for_each(|line| writeln!(io::stdout(), "{line}"));
             if said.is_ok() {
                 std::future::pending().await
             }
@@ -85,4 +106,12 @@ impl<S: Send + Sync + 'static> App<S> {
         stopped.map_err(io::Error::other)?;
         Ok(said?)
     }
+}
+
+/// Reads an address: IP:PORT, or only a port of this machine.
+pub(crate) fn parse(address: &str) -> Result<SocketAddr, AppError> {
+    let port = address.strip_prefix(':').unwrap_or(address);
+    let of_port = || Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port.parse().ok()?)));
+    let parsed = address.parse().ok().or_else(of_port);
+    parsed.ok_or_else(|| AppError::Address(address.to_owned()))
 }
