@@ -20,6 +20,9 @@ use crate::{
 /// How many bytes of a body are read into memory, unless the application says otherwise.
 const BODY_LIMIT: usize = 2 << 20;
 
+/// How many bytes a body may have that is not read into memory, unless the application says otherwise.
+const UPLOAD_LIMIT: u64 = 100 << 20;
+
 /// A web application: a table of routes and their handlers, with layers around them and a state.
 ///
 /// # Examples
@@ -52,6 +55,8 @@ pub struct App<S = ()> {
     openapi: Option<OpenApi>,
     /// The path of the metrics.
     metrics: Option<Arc<str>>,
+    /// The limit of any body, in bytes.
+    upload_limit: u64,
     /// Found while it was put together.
     mistakes: Vec<RouteError>,
 }
@@ -105,6 +110,7 @@ impl<S: Send + Sync + 'static> App<S> {
             graphs: Vec::new(),
             openapi: None,
             metrics: None,
+            upload_limit: UPLOAD_LIMIT,
             mistakes: Vec::new(),
         }
     }
@@ -335,6 +341,21 @@ impl<S: Send + Sync + 'static> App<S> {
             body_limit: bytes,
             ..self
         }
+    }
+
+    /// Sets how many bytes a body may have that is stored, or passed on, while it arrives: that of
+    /// [`FormData`](crate::FormData), [`Multipart`](crate::Multipart) and [`Stream`](crate::Stream).
+    /// The default is 100 MiB. It is the limit of the server, so a nested application has none.
+    pub fn upload_limit(self, bytes: u64) -> Self {
+        Self {
+            upload_limit: bytes,
+            ..self
+        }
+    }
+
+    /// The limit of any body, in bytes.
+    pub(crate) fn largest_body(&self) -> u64 {
+        self.upload_limit.max(self.body_limit as u64)
     }
 
     /// The routes, for another application: its layers are around each of them.
