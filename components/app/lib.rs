@@ -58,7 +58,7 @@ pub use layers::{
 pub use openapi::{
     DescribeInput, DescribeOutput, Documentation, Documented, OpenApi, Operation, documented,
 };
-pub use problem::{FieldError, Problem};
+pub use problem::{Problem, WrongField};
 pub use reply::Reply;
 pub use routes::{Explained, RouteError, TrailingSlash};
 pub use serve::{AppError, answer_problems, serve_app};

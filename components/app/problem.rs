@@ -40,7 +40,7 @@ use serde_json::{Map, Value, json};
 pub struct Problem {
     status: StatusCode,
     detail: Cow<'static, str>,
-    errors: Vec<FieldError>,
+    errors: Vec<WrongField>,
     kind: Option<Cow<'static, str>>,
     pub(crate) fields: Fields,
     /// Only for the log.
@@ -52,7 +52,7 @@ pub struct Problem {
 /// One wrong field of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct FieldError {
+pub struct WrongField {
     /// The name of the field, or its path in a JSON body: `address.city`, `tags[2]`.
     pub field: String,
     /// What is wrong with it.
@@ -100,7 +100,7 @@ impl Problem {
     #[must_use]
     pub fn wrong(mut self, field: impl Into<String>, detail: impl Into<String>) -> Self {
         let (field, detail) = (field.into(), detail.into());
-        self.errors.push(FieldError { field, detail });
+        self.errors.push(WrongField { field, detail });
         self
     }
 
@@ -141,7 +141,7 @@ impl Problem {
 
     /// The wrong fields.
     #[must_use]
-    pub fn errors(&self) -> &[FieldError] {
+    pub fn errors(&self) -> &[WrongField] {
         &self.errors
     }
 

@@ -65,7 +65,7 @@ pub fn answer_file(
         has_codings: false,
     };
     let slice = FileSlice {
-        file: Arc::new(file),
+        file: Arc::new(file.into()),
         offset: 0,
         length: metadata.len(),
     };
