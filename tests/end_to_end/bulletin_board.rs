@@ -37,7 +37,7 @@ impl Board {
             lines.for_each(|line| drop(said.send(line)));
         });
         let line = says.recv_timeout(3 * PATIENCE).unwrap();
-        let address = line.strip_prefix("[INFO] Listening on ").unwrap();
+        let address = line.strip_prefix("Listening on ").unwrap();
         Self {
             child,
             address: address.to_owned(),

@@ -39,11 +39,7 @@ impl Recipe {
         read_lines(child.stdout.take().unwrap(), said.clone());
         read_lines(child.stderr.take().unwrap(), said);
         let line = says.recv_timeout(3 * PATIENCE).unwrap();
-        let prefixes = [
-            "Listening on ",
-            "[INFO] Listening on ",
-            "INFO: Listening on ",
-        ];
+        let prefixes = ["Listening on ", "INFO: Listening on "];
         let address = prefixes.iter().find_map(|prefix| line.strip_prefix(prefix));
         let address = address
             .unwrap_or_else(|| panic!("{name}: {line}"))
