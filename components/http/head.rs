@@ -44,6 +44,15 @@ impl RequestHead {
         self.version != Version::HTTP_10 && self.fields.list_contains("expect", "100-continue")
     }
 
+    /// Whether the client asks to continue with another protocol (RFC 9110 section 7.8). HTTP/1.0
+    /// cannot.
+    #[must_use]
+    pub fn asks_to_upgrade(&self) -> bool {
+        self.version != Version::HTTP_10
+            && self.fields.contains("upgrade")
+            && self.fields.list_contains("connection", "upgrade")
+    }
+
     /// Returns the host and port of the request: those of the target or else those of `Host`.
     ///
     /// RFC 9112 section 3.2.2: an absolute-form target overrides `Host`.

@@ -47,6 +47,16 @@ impl From<OwnedFd> for Connection {
     }
 }
 
+impl From<TcpStream> for Connection {
+    /// Wraps a socket that its worker watches already.
+    fn from(stream: TcpStream) -> Self {
+        Self(Arc::new(Stream::System {
+            bare: Mutex::default(),
+            watched: OnceLock::from(stream),
+        }))
+    }
+}
+
 impl From<Transport> for Connection {
     fn from(transport: Transport) -> Self {
         match transport {

@@ -34,7 +34,7 @@ pub use listen::{Listen, ServerPorts, ServerPortsHandles};
 pub use others::Others;
 pub use read::read_bytes;
 pub(crate) use read::read_some;
-pub use serve_connections::serve_connections;
+pub use serve_connections::{NextProtocol, serve_connections};
 pub use socket::{Finish, Socket};
 pub use tcp_client::tcp_client;
 pub use tcp_server::tcp_server;

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use futures_lite::future::{or, yield_now};
-use kamea::{Component, Source};
+use kamea::{Closed, Component, Source};
 
 use super::Socket;
 use crate::stream::poll_into_buffer;
@@ -31,7 +31,13 @@ pub fn read_bytes(socket: Rc<Socket>, first: Bytes) -> impl Component<Source<Byt
                 None
             };
             match or(unwanted, read).await {
-                Some(Ok(bytes)) if !bytes.is_empty() => io.outbox.send(bytes).await?,
+                Some(Ok(bytes)) if !bytes.is_empty() => {
+                    if let Err(Closed(bytes)) = io.outbox.send(bytes).await {
+                        // They may belong to the next protocol of this connection.
+                        socket.unread(&bytes);
+                        return Ok(());
+                    }
+                }
                 Some(Ok(_)) | None => return Ok(()),
                 Some(Err(error)) => {
                     // A peer that resets its connection has finished too.

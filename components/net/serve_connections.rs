@@ -19,7 +19,11 @@ use kamea::{
 
 use super::connection::Connection;
 use super::listen::Limits;
-use super::{Accepted, Admission, Admitted};
+use super::{Accepted, Admission};
+
+mod upgrade;
+
+pub use upgrade::NextProtocol;
 
 /// How long the peer may continue to send after nobody takes its bytes any more. After that they
 /// are refused.
@@ -157,7 +161,7 @@ where
 
 fn connection_graph<C, Kind>(
     arrival: Arrival,
-    admitted: Admitted,
+    guard: impl Send + 'static,
     protocol: C,
     stall: Duration,
 ) -> Graph
@@ -170,15 +174,21 @@ where
         log::error!("{peer} | {fault}");
         Policy::Stop
     });
-    Pipeline::start(&mut graph, "reader", read(connection.clone(), peer))
+    let reader = read(connection.clone(), peer, Bytes::new());
+    Pipeline::start(&mut graph, "reader", reader)
         .then("protocol", protocol)
-        .then("writer", write(connection, peer, stall, admitted));
+        .then("writer", write(connection, peer, stall, guard));
     graph
 }
 
-/// Reads until the peer has finished, or nobody takes its bytes any more.
-fn read(connection: Connection, peer: Peer) -> impl Component<Source<Bytes>> + Send {
+/// Reads until the peer has finished, or nobody takes its bytes any more. `first` was read before.
+fn read(connection: Connection, peer: Peer, first: Bytes) -> impl Component<Source<Bytes>> + Send {
+    let mut first = Some(first);
     async move |io: &mut Source<Bytes>| {
+        if let Some(first) = first.take().filter(|first| !first.is_empty()) {
+            // If nobody takes it, the loop notices.
+            let _ = io.outbox.send(first).await;
+        }
         loop {
             let read = async { Some(connection.read().await) };
             let unwanted = async {
@@ -207,16 +217,16 @@ fn read(connection: Connection, peer: Peer) -> impl Component<Source<Bytes>> + S
     }
 }
 
-/// Writes until the input ends, or the peer reads nothing any more. `admitted` counts until it
+/// Writes until the input ends, or the peer reads nothing any more. `guard` is dropped when it
 /// ends.
 fn write(
     connection: Connection,
     peer: Peer,
     stall: Duration,
-    admitted: Admitted,
+    guard: impl Send + 'static,
 ) -> impl Component<Sink<Bytes>> + Send {
     async move |io: &mut Sink<Bytes>| {
-        let _ = &admitted;
+        let _ = &guard;
         while let Some(bytes) = io.inbox.next().await {
             let more = || io.inbox.try_next();
             if let Err(error) = connection.write(bytes, more, stall).await {

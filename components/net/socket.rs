@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
+use bytes::BytesMut;
 use futures_lite::future::or;
 use kamea::time::sleep;
 
@@ -21,7 +22,8 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-use super::{Accepted, ByteStream, ChildHandle, Transport, hand_over};
+use super::connection::Connection;
+use super::{Accepted, ByteStream, ChildHandle, NextProtocol, Transport, hand_over};
 
 /// How a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +55,17 @@ pub struct Socket {
     half_close: Cell<bool>,
     /// Notified when the state of the peer changes.
     noted: Notify,
+    /// What follows the present protocol, once it is known.
+    next: RefCell<Option<Box<Next>>>,
+}
+
+/// What follows the present protocol of a connection.
+#[derive(Debug, Default)]
+pub(crate) struct Next {
+    /// The protocol; `None` if only bytes were returned.
+    pub(crate) protocol: Option<NextProtocol>,
+    /// The bytes that were read, but belong to the next protocol.
+    pub(crate) unread: BytesMut,
 }
 
 /// The known state of a peer.
@@ -95,6 +108,7 @@ impl Socket {
             known: Cell::new(Known::Here),
             half_close: Cell::new(false),
             noted: Notify::new(),
+            next: RefCell::default(),
         }
     }
 
@@ -114,6 +128,7 @@ impl Socket {
             known: Cell::new(Known::Here),
             half_close: Cell::new(false),
             noted: Notify::new(),
+            next: RefCell::default(),
         })
     }
 
@@ -439,6 +454,34 @@ impl Socket {
     /// Returns how the connection is to end, once nothing more will be written.
     pub fn finished(&self) -> Option<Finish> {
         self.finished.get()
+    }
+
+    /// Sets the protocol that follows when the graph of the present one has ended.
+    pub fn continue_with(&self, protocol: NextProtocol) {
+        let mut next = self.next.borrow_mut();
+        next.get_or_insert_default().protocol = Some(protocol);
+    }
+
+    /// Returns bytes that were read, but belong to the next protocol. They are kept in the order of
+    /// the calls.
+    pub(crate) fn unread(&self, bytes: &[u8]) {
+        let mut next = self.next.borrow_mut();
+        next.get_or_insert_default().unread.extend_from_slice(bytes);
+    }
+
+    /// Takes what follows the present protocol, if anything follows.
+    pub(crate) fn take_next(&self) -> Option<Box<Next>> {
+        self.next.take()
+    }
+
+    /// The same connection for a graph of its own; `None` if it is lost.
+    pub(super) fn into_connection(self) -> Option<Connection> {
+        match self.stream.into_inner() {
+            Stream::Bare(stream) => Some(OwnedFd::from(stream).into()),
+            Stream::Watched(stream) => Some(Rc::try_unwrap(stream).ok()?.into()),
+            Stream::Other(stream) => Some(Transport::Other(stream).into()),
+            Stream::Lost => None,
+        }
     }
 
     /// Tells the peer that no more bytes will follow. The peer may still send.

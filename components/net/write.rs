@@ -16,7 +16,7 @@ use futures_lite::future::{or, yield_now};
 use kamea::time::{Timer, turn};
 use kamea::{Component, Inbox, Outbox, Ports};
 
-use super::{Buffer, Finish, Socket};
+use super::{Buffer, Finish, NextProtocol, Socket};
 use crate::file::FileSlice;
 
 /// The ports of [`write_bytes`].
@@ -38,6 +38,8 @@ pub enum Output {
     Bytes(Bytes),
     /// Bytes of a file, which never go through memory.
     File(FileSlice),
+    /// The protocol that follows on the connection, once its present graph has ended.
+    Upgrade(NextProtocol),
     /// The end: how the connection ends, after everything before it is written.
     Finish(Finish),
 }
@@ -98,6 +100,10 @@ impl Writer<'_> {
             };
             next = match piece {
                 Output::Finish(finish) => return Ok(Some(finish)),
+                Output::Upgrade(protocol) => {
+                    self.socket.continue_with(protocol);
+                    None
+                }
                 Output::File(slice) => {
                     // Boxed, so that the writer is small while it only writes bytes.
                     Box::pin(self.send_file(&slice)).await?;
@@ -232,7 +238,7 @@ fn bytes_of(piece: &Output) -> &[u8] {
     match piece {
         Output::Buffer(buffer) => buffer,
         Output::Bytes(bytes) => bytes,
-        Output::File(_) | Output::Finish(_) => &[],
+        Output::File(_) | Output::Upgrade(_) | Output::Finish(_) => &[],
     }
 }
 

@@ -16,7 +16,7 @@ use super::Handover;
 use super::explain::ExplainJob;
 use crate::chassis::NoPorts;
 use crate::documents::Files;
-use crate::net::{Admitted, Finish, Limiter, Socket, read_some};
+use crate::net::{Admitted, Finish, Limiter, NextProtocol, Socket, read_some};
 
 /// The state of one connection: the seed of its graph.
 #[derive(Debug)]
@@ -87,6 +87,8 @@ pub struct Service {
     pub(super) patience: Duration,
     /// The idle timeout between two requests.
     pub silence: Duration,
+    /// How long a peer may leave its bytes unread.
+    pub stall: Duration,
     /// Whether a peer that has shut down its side still gets its responses: see
     /// [`Site::half_close`](super::Site::half_close).
     pub half_close: bool,
@@ -114,21 +116,27 @@ pub fn hold_connection(
     service: Rc<RefCell<Service>>,
     admitted: Option<Admitted>,
 ) -> impl Component<NoPorts> {
-    let mut admitted = Some(admitted);
+    let mut parts = Some((socket, admitted));
     async move |_: &mut NoPorts| {
-        let admitted = admitted.take().flatten();
+        let Some((socket, admitted)) = parts.take() else {
+            return Ok(());
+        };
         if service.borrow().half_close {
             socket.allow_half_close();
         }
         log::debug!("{} | Connect", socket.peer());
-        let mut has_served = false;
+        let (mut has_served, mut unread) = (false, Bytes::new());
         while socket.finished().is_none() {
             let silence = service.borrow().silence;
             let bytes = async {
                 let bytes = read_some(&socket).await.ok();
                 bytes.filter(|bytes| !bytes.is_empty())
             };
-            let Some(first) = unless_idle(bytes, silence, admitted.as_ref()).await else {
+            let first = match unread.is_empty() {
+                true => unless_idle(bytes, silence, admitted.as_ref()).await,
+                false => Some(std::mem::take(&mut unread)),
+            };
+            let Some(first) = first else {
                 break;
             };
             let flow = {
@@ -140,6 +148,16 @@ pub fn hold_connection(
                 log::error!("{} | {fault}", socket.peer());
                 break;
             }
+            if socket.finished().is_none()
+                && let Some(next) = socket.take_next()
+            {
+                unread = next.unread.freeze();
+                if let Some(protocol) = next.protocol {
+                    let stall = service.borrow().stall;
+                    Box::pin(switch_protocol(socket, protocol, unread, stall)).await;
+                    return Ok(());
+                }
+            }
         }
         if has_served && socket.finished().is_none() && is_stopping() {
             // The peer does not expect the end: a request may be in transit, and the last response
@@ -150,6 +168,29 @@ pub fn hold_connection(
         log::debug!("{} | Finish", socket.peer());
         Ok(())
     }
+}
+
+/// Continues a connection with its next protocol, until that ends.
+async fn switch_protocol(
+    socket: Rc<Socket>,
+    protocol: NextProtocol,
+    unread: Bytes,
+    stall: Duration,
+) {
+    let peer = socket.peer();
+    log::debug!("{peer} | Switch to {protocol:?}");
+    // The graph that has ended had the only other owners.
+    let graph = Rc::into_inner(socket).and_then(|socket| protocol.graph(socket, unread, stall));
+    let Some(graph) = graph else {
+        log::error!("{peer} | the connection is lost at its upgrade");
+        return;
+    };
+    match graph.start() {
+        // The policy of the graph has reported a fault.
+        Ok(flow) => drop(flow.await),
+        Err(error) => log::error!("{peer} | {error}"),
+    }
+    log::debug!("{peer} | Finish");
 }
 
 /// Refuses a connection above the limit.

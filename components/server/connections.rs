@@ -126,6 +126,7 @@ impl Configuration {
             processes: self.processes.clone(),
             patience: self.site.patience.head,
             silence: self.site.keep_alive,
+            stall: self.site.write_stall,
             half_close: self.site.half_close,
             retiring: Arc::default(),
         }

@@ -4,8 +4,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use super::WebServer;
-use crate::gateway::{Application, Handler, Mount, serve_handler, serve_shared};
+use kamea::{Part, Pipe};
+
+use crate::gateway::{
+    Application, Handler, Mount, Sock, WebSocketRequest, accept_websocket, serve_handler,
+    serve_shared,
+};
 use crate::web::Route;
+use crate::websocket::{Message, WebSocketOptions};
 
 impl WebServer {
     /// Serves a path and everything below it by an application: `/app` and `/app/...`, but not
@@ -60,4 +66,85 @@ impl WebServer {
     pub fn handle(self, name: &str, route: Route, handler: impl Handler + Send + Sync) -> Self {
         self.route(name, route, serve_handler(name, handler))
     }
+
+    /// Serves the WebSockets at `path`, each by a part of its own over messages: a component, or a
+    /// line of components.
+    ///
+    /// The handshake is a request like any other: filters, the access log and `explain` see it. A
+    /// request that is refused gets an ordinary response. Pages of other sites are refused;
+    /// [`websocket_with`](Self::websocket_with) sets that and other options.
+    ///
+    /// # Examples
+    ///
+    /// A chat:
+    ///
+    /// ```
+    /// use kamea::pipeline;
+    /// use kamea_components::chassis::{Backplane, Slow, publish_to, subscribe_to};
+    /// use kamea_components::server::{Site, WebServer};
+    /// use kamea_components::websocket::Message;
+    ///
+    /// let room = Backplane::<Message>::new().slow(Slow::DropOldest);
+    /// let server = WebServer::new(Site::new("."))
+    ///     .websocket("/chat", move || {
+    ///         pipeline!(kamea::map(Message::shared) => publish_to(&room, "chat") => subscribe_to(&room, "chat"))
+    ///     });
+    /// # server.check().unwrap();
+    /// ```
+    #[must_use]
+    pub fn websocket<C, Kind>(
+        self,
+        path: &str,
+        part: impl Fn() -> C + Clone + Send + Sync + 'static,
+    ) -> Self
+    where
+        C: Part<Pipe<Message, Message>, Kind> + Send + 'static,
+        Kind: 'static,
+    {
+        self.websocket_with(path, WebSocketOptions::default(), move |_| part())
+    }
+
+    /// Serves the WebSockets at `path` with options, each by a part that is made of its request.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea::map;
+    /// use kamea_components::gateway::WebSocketRequest;
+    /// use kamea_components::server::{Site, WebServer};
+    /// use kamea_components::websocket::{Message, WebSocketOptions};
+    ///
+    /// let mut options = WebSocketOptions::default();
+    /// options.limits.message = 4096; // bytes
+    /// let server = WebServer::new(Site::new(".")).websocket_with("/hello", options, |opened: WebSocketRequest| {
+    ///     let peer = opened.request.exchange.peer;
+    ///     map(move |_: Message| Message::text(format!("hello, {peer}")))
+    /// });
+    /// # server.check().unwrap();
+    /// ```
+    #[must_use]
+    pub fn websocket_with<C, Kind>(
+        self,
+        path: &str,
+        options: WebSocketOptions,
+        part: impl Fn(WebSocketRequest) -> C + Clone + Send + Sync + 'static,
+    ) -> Self
+    where
+        C: Part<Pipe<Message, Message>, Kind> + Send + 'static,
+        Kind: 'static,
+    {
+        let accept = accept_websocket(&format!("websocket {path}"), options, part);
+        self.route(path, Route::path(path), accept)
+    }
+
+    /// Serves WebSockets by plain functions: see [`Sock`].
+    #[must_use]
+    pub fn sock(self, sock: Sock) -> Self {
+        sock.into_routes().fold(self, |server, (path, accepting)| {
+            server.route(&path, Route::path(&path), accepting.component())
+        })
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -274,7 +274,7 @@ impl Encoder<'_> {
             is_last = connection == Connection::Close;
             if !response.exchange.is_head && framing != BodyFraming::None {
                 match &mut response.body {
-                    Body::Empty => {}
+                    Body::Empty | Body::Upgrade(_) => {}
                     Body::Bytes(bytes) if bytes.len() <= COPIED => self.copy(bytes),
                     // Boxed, so that the encoder is small while it only copies.
                     body => Box::pin(self.put_body(body, framing)).await?,
@@ -284,9 +284,25 @@ impl Encoder<'_> {
         if self.buffer.len() >= GATHERED {
             self.flush().await?;
         }
+        if response.head.status == StatusCode::SWITCHING_PROTOCOLS && !is_last {
+            is_last = !Box::pin(self.upgrade(response)).await?;
+        }
         self.tell_written();
         self.due += 1;
         Ok(is_last)
+    }
+
+    /// Tells the writer which protocol follows, behind the response that says so. Returns whether
+    /// there is one: otherwise nobody could go on.
+    async fn upgrade(&mut self, response: &mut Response) -> io::Result<bool> {
+        self.flush().await?;
+        match std::mem::replace(&mut response.body, Body::Empty) {
+            Body::Upgrade(protocol) => {
+                self.send(Output::Upgrade(protocol)).await?;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
     }
 
     /// Reports the current response, if there is one: it has been written, or never will be.
@@ -406,7 +422,7 @@ impl Encoder<'_> {
 
     async fn put_body(&mut self, body: &mut Body, framing: BodyFraming) -> io::Result<()> {
         match body {
-            Body::Empty => {}
+            Body::Empty | Body::Upgrade(_) => {}
             Body::Bytes(bytes) => self.put(bytes).await?,
             Body::File(slice) => self.put_file(slice).await?,
             Body::Pieces(pieces) => {
@@ -501,7 +517,7 @@ fn framing_of(body: &Body) -> BodyFraming {
             ..
         } => BodyFraming::Sized(*length),
         Body::Stream { length: None, .. } => BodyFraming::Chunked,
-        Body::Verbatim(_) => BodyFraming::None,
+        Body::Upgrade(_) | Body::Verbatim(_) => BodyFraming::None,
     }
 }
 

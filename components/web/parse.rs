@@ -10,6 +10,7 @@
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -20,7 +21,7 @@ use http::{Method, StatusCode};
 use kamea::time::{Timer, turn};
 use kamea::{Component, Done, End, Inbox, Outbox, Ports, Receiver, Sender, is_stopping, link};
 
-use crate::net::Finish;
+use crate::net::{Finish, Socket};
 
 use super::content::{Content, Incomplete, Part};
 use super::message::{ErrorForm, Exchange, Failure, Request};
@@ -153,48 +154,86 @@ pub fn parse_requests(
     patience: Patience,
     retiring: Arc<AtomicBool>,
 ) -> impl Component<ParsePorts> {
-    parse_requests_until(peer, limits, patience, retiring, std::future::pending)
+    parse_requests_of(peer, limits, patience, retiring)
 }
 
-/// Like `parse_requests`, for a peer that may be gone before it closes the connection. What is made
-/// for it is cancelled then, so an earlier response may never come: once `gone()` is ready, a
-/// request that would have to wait for it ends the connection instead.
-pub(crate) fn parse_requests_until<G: Future<Output = ()>>(
-    peer: SocketAddr,
+/// The end of a connection that the parser knows only through its bytes.
+pub(crate) trait Client: 'static {
+    /// The address.
+    fn address(&self) -> SocketAddr;
+
+    /// Waits until nobody waits for a response any more. What is made for the client is cancelled
+    /// then, so an earlier response may never come: a request that would have to wait for it ends
+    /// the connection instead.
+    fn gone(&self) -> impl Future<Output = ()>;
+
+    /// Returns bytes that belong to the protocol after an upgrade.
+    fn unread(&self, bytes: &[u8]);
+}
+
+/// A client that is nothing but its bytes.
+impl Client for SocketAddr {
+    fn address(&self) -> SocketAddr {
+        *self
+    }
+
+    async fn gone(&self) {
+        std::future::pending().await
+    }
+
+    fn unread(&self, _: &[u8]) {}
+}
+
+impl Client for Rc<Socket> {
+    fn address(&self) -> SocketAddr {
+        self.peer()
+    }
+
+    async fn gone(&self) {
+        self.found_gone().await;
+    }
+
+    fn unread(&self, bytes: &[u8]) {
+        Socket::unread(self, bytes);
+    }
+}
+
+/// Like `parse_requests`, for a client whose connection is at hand.
+pub(crate) fn parse_requests_of(
+    client: impl Client,
     limits: Limits,
     patience: Patience,
     retiring: Arc<AtomicBool>,
-    gone: impl Fn() -> G + 'static,
 ) -> impl Component<ParsePorts> {
     async move |io: &mut ParsePorts| {
         let decoder = RequestDecoder::new(limits);
         let mut parser = Parser {
             io,
             decoder,
-            peer,
+            peer: client.address(),
             patience,
             retiring: &retiring,
-            gone: &gone,
+            client: &client,
             timer: Timer::new(),
             head_began: None,
             allowance: Duration::ZERO,
             next: 0,
             written: 0,
             is_alone: false,
+            asks_to_upgrade: false,
             present: Present::None,
         };
         parser.run().await
     }
 }
 
-struct Parser<'a, Disconnected> {
+struct Parser<'a, C> {
     io: &'a mut ParsePorts,
     decoder: RequestDecoder,
     peer: SocketAddr,
     patience: Patience,
     retiring: &'a AtomicBool,
-    /// Waits until the peer is gone.
-    gone: &'a Disconnected,
+    client: &'a C,
     timer: Timer,
     /// When the first bytes of the current head arrived.
     head_began: Option<Instant>,
@@ -206,6 +245,8 @@ struct Parser<'a, Disconnected> {
     written: u64,
     /// Whether the last request must be served alone.
     is_alone: bool,
+    /// Whether the last request asks for another protocol, and is not answered yet.
+    asks_to_upgrade: bool,
     present: Present,
 }
 
@@ -233,7 +274,7 @@ enum Woken {
     Declined,
 }
 
-impl<G: Future<Output = ()>, Disconnected: Fn() -> G> Parser<'_, Disconnected> {
+impl<C: Client> Parser<'_, C> {
     async fn run(&mut self) -> Done {
         loop {
             match self.decoder.next() {
@@ -243,6 +284,10 @@ impl<G: Future<Output = ()>, Disconnected: Fn() -> G> Parser<'_, Disconnected> {
                         && kind == BodyKind::None
                     {
                         return self.end(finish).await;
+                    }
+                    if self.asks_to_upgrade && Box::pin(self.is_upgraded()).await? {
+                        self.hand_on();
+                        return Ok(());
                     }
                 }
                 Ok(Some(Event::Chunk(bytes))) => self.pass_on(Part::Chunk(bytes)).await,
@@ -289,17 +334,8 @@ impl<G: Future<Output = ()>, Disconnected: Fn() -> G> Parser<'_, Disconnected> {
             WINDOW
         };
         while self.next - self.written >= window {
-            let written = async { Some(self.io.written.next().await) };
             // Boxed, so that the parser is small while it does not wait here.
-            let gone = Box::pin(async {
-                (self.gone)().await;
-                None
-            });
-            let Some(written) = or(written, gone).await else {
-                self.end(Finish::Close).await?;
-                return Err(End::Closed);
-            };
-            self.note(written)?;
+            Box::pin(self.next_written()).await?;
         }
         let closes = if !head.is_persistent() {
             Some(Finish::Close)
@@ -317,6 +353,7 @@ impl<G: Future<Output = ()>, Disconnected: Fn() -> G> Parser<'_, Disconnected> {
             ..Exchange::new(self.next, self.peer)
         };
         self.next += 1;
+        self.asks_to_upgrade = kind == BodyKind::None && closes.is_none() && head.asks_to_upgrade();
         let mut content = None;
         if kind != BodyKind::None {
             content = Some(Box::new(
@@ -328,6 +365,41 @@ impl<G: Future<Output = ()>, Disconnected: Fn() -> G> Parser<'_, Disconnected> {
             .send(Request::new(exchange, head, content))
             .await?;
         Ok(closes)
+    }
+
+    /// Waits until another response has been written. A client that is gone ends the connection.
+    async fn next_written(&mut self) -> Result<Written, End> {
+        let written = async { Some(self.io.written.next().await) };
+        let gone = async {
+            self.client.gone().await;
+            None
+        };
+        let Some(written) = or(written, gone).await else {
+            self.end(Finish::Close).await?;
+            return Err(End::Closed);
+        };
+        self.note(written)?;
+        written.ok_or(End::Closed)
+    }
+
+    /// Waits for the answer to a request that asks for another protocol. Until then nobody knows
+    /// what the next bytes mean.
+    async fn is_upgraded(&mut self) -> Result<bool, End> {
+        self.asks_to_upgrade = false;
+        loop {
+            let written = self.next_written().await?;
+            if self.written >= self.next {
+                return Ok(written.status == StatusCode::SWITCHING_PROTOCOLS);
+            }
+        }
+    }
+
+    /// Returns what was read for the next protocol. The reader returns what it still has.
+    fn hand_on(&mut self) {
+        self.client.unread(&self.decoder.rest());
+        while let Some(bytes) = self.io.bytes.try_next() {
+            self.client.unread(&bytes);
+        }
     }
 
     /// Returns the body of a request, which is still to arrive.

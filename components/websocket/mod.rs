@@ -37,7 +37,10 @@ pub use message::{Kind, Message};
 pub use opening::{
     Opening, OpeningError, OpeningPorts, OpeningPortsHandles, accept_opening, request_opening,
 };
-pub use part::{WebSocketOptions, websocket, websocket_client};
+pub use part::{
+    WebSocketOptions, WebSocketPorts, WebSocketPortsHandles, upgraded_websocket,
+    upgraded_websocket_with_close, websocket, websocket_client,
+};
 pub use receive::{Control, Patience, ReceivePorts, ReceivePortsHandles, receive_messages};
 pub use send::{SendPorts, SendPortsHandles, send_messages};
 pub use violation::Violation;

@@ -11,10 +11,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use kamea::{Composite, Graph, Part, Pipe, PipeHandles};
+use kamea::{
+    Composite, Graph, Inbox, InboxHandle, Outbox, OutboxHandle, Part, Pipe, PipeHandles, Policy,
+    Ports,
+};
 
 use super::{
-    HandshakeOptions, Limits, Message, OpeningPortsHandles, Patience, ReceivePortsHandles, Role,
+    Close, Deflate, HandshakeOptions, Limits, Message, Patience, ReceivePortsHandles, Role,
     SendPortsHandles, accept_opening, receive_messages, request_opening, send_messages,
 };
 use crate::http::{Url, UrlError};
@@ -67,7 +70,68 @@ pub fn websocket<Kind>(
 ) -> Composite<Pipe<Bytes, Bytes>> {
     let mut graph = Graph::new("websocket");
     let handshake = graph.add("handshake", accept_opening(options.handshake.clone()));
-    wire(graph, handshake, Role::Server, &options, part)
+    let (receive, send) = add_halves(&mut graph, Role::Server, &options, None);
+    graph.link(handshake.rest, receive.bytes);
+    graph.link(handshake.receiver, receive.agreed);
+    graph.link(handshake.sender, send.opening);
+    let part = graph.add("part", part);
+    supervise(&mut graph);
+    graph.link(graph.faults(), send.faults);
+    graph.link(receive.controls, send.controls).capacity(2);
+    link_messages(&mut graph, receive.messages, part.inbox);
+    link_messages(&mut graph, part.outbox, send.messages);
+    graph.expose(PipeHandles {
+        inbox: handshake.bytes,
+        outbox: send.bytes,
+    })
+}
+
+/// The ports of a part that also sees, and says, how its connection closes.
+#[derive(Debug, Ports)]
+pub struct WebSocketPorts {
+    /// The messages of the peer. They end with the connection.
+    pub messages: Inbox<Message>,
+    /// Messages for the peer. Their end closes the connection.
+    pub replies: Outbox<Message>,
+    /// Why the messages have ended, before their end.
+    pub closed: Inbox<Close>,
+    /// Closes the connection behind the replies that wait.
+    pub closes: Outbox<Close>,
+}
+
+/// Serves one WebSocket whose handshake is done, by a part over messages: the connection has agreed
+/// to `deflate`. Otherwise it is like [`websocket`].
+pub fn upgraded_websocket<Kind>(
+    options: &WebSocketOptions,
+    deflate: Option<Deflate>,
+    part: impl Part<Pipe<Message, Message>, Kind>,
+) -> Composite<Pipe<Bytes, Bytes>> {
+    let mut graph = Graph::new("websocket");
+    let (receive, send) = add_halves(&mut graph, Role::Server, options, deflate);
+    let part = graph.add("part", part);
+    let ends = PartEnds {
+        messages: part.inbox,
+        replies: part.outbox,
+        close: None,
+    };
+    join(graph, receive, send, ends)
+}
+
+/// Like [`upgraded_websocket`], for a part that also sees, and says, how its connection closes.
+pub fn upgraded_websocket_with_close<Kind>(
+    options: &WebSocketOptions,
+    deflate: Option<Deflate>,
+    part: impl Part<WebSocketPorts, Kind>,
+) -> Composite<Pipe<Bytes, Bytes>> {
+    let mut graph = Graph::new("websocket");
+    let (receive, send) = add_halves(&mut graph, Role::Server, options, deflate);
+    let part = graph.add("part", part);
+    let ends = PartEnds {
+        messages: part.messages,
+        replies: part.replies,
+        close: Some((part.closed, part.closes)),
+    };
+    join(graph, receive, send, ends)
 }
 
 /// Connects to a WebSocket, `ws://host:port/path`: sends the messages that come in, and passes on
@@ -106,7 +170,7 @@ pub fn websocket_client(
     let connection = graph.add("connection", tcp_client(url.server(), CONNECT_WITHIN));
     let handshake = request_opening(url, options.handshake.clone());
     let handshake = graph.add("handshake", handshake);
-    let (receive, send) = add_halves(&mut graph, Role::Client, &options);
+    let (receive, send) = add_halves(&mut graph, Role::Client, &options, None);
     graph.link(connection.outbox, handshake.bytes);
     graph.link(handshake.rest, receive.bytes);
     graph.link(handshake.receiver, receive.agreed);
@@ -122,41 +186,69 @@ pub fn websocket_client(
 /// How long a client tries to connect.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
-/// Adds the two halves of a connection that wait for a handshake.
+/// Adds the two halves of a connection.
 fn add_halves(
     graph: &mut Graph,
     role: Role,
     options: &WebSocketOptions,
+    agreed: Option<Deflate>,
 ) -> (ReceivePortsHandles, SendPortsHandles) {
     let WebSocketOptions {
         handshake,
         limits,
         patience,
     } = options;
-    let receive = receive_messages(role, *limits, None, *patience);
-    let send = send_messages(role, None, handshake.deflate.unwrap_or_default());
+    let receive = receive_messages(role, *limits, agreed, *patience);
+    let send = send_messages(role, agreed, handshake.deflate.unwrap_or_default());
     (graph.add("receive", receive), graph.add("send", send))
 }
 
-fn wire<Kind>(
+/// The ends of the part that the messages go through.
+struct PartEnds {
+    messages: InboxHandle<Message>,
+    replies: OutboxHandle<Message>,
+    /// How the connection has closed, and how it is to close.
+    close: Option<(InboxHandle<Close>, OutboxHandle<Close>)>,
+}
+
+/// Links the halves of a connection whose handshake is done, and the part between them.
+fn join(
     mut graph: Graph,
-    handshake: OpeningPortsHandles,
-    role: Role,
-    options: &WebSocketOptions,
-    part: impl Part<Pipe<Message, Message>, Kind>,
+    receive: ReceivePortsHandles,
+    send: SendPortsHandles,
+    part: PartEnds,
 ) -> Composite<Pipe<Bytes, Bytes>> {
-    let (receive, send) = add_halves(&mut graph, role, options);
-    let part = graph.add("part", part);
-    graph.link(handshake.rest, receive.bytes);
-    graph.link(handshake.receiver, receive.agreed);
-    graph.link(handshake.sender, send.opening);
+    supervise(&mut graph);
+    graph.link(graph.faults(), send.faults);
     graph.link(receive.controls, send.controls).capacity(2);
-    graph.link(receive.messages, part.inbox).capacity(CAPACITY);
-    graph.link(part.outbox, send.messages).capacity(CAPACITY);
+    if let Some((closed, closes)) = part.close {
+        graph.link(receive.closed, closed);
+        graph.link(closes, send.closes);
+    }
+    link_messages(&mut graph, receive.messages, part.messages);
+    link_messages(&mut graph, part.replies, send.messages);
     graph.expose(PipeHandles {
-        inbox: handshake.bytes,
+        inbox: receive.bytes,
         outbox: send.bytes,
     })
+}
+
+fn link_messages(graph: &mut Graph, outbox: OutboxHandle<Message>, inbox: InboxHandle<Message>) {
+    let link = graph.link(outbox, inbox).capacity(CAPACITY);
+    link.measure(|message| message.payload().len());
+}
+
+/// A part that fails closes its connection by the book. Nothing else can go on after a fault.
+fn supervise(graph: &mut Graph) {
+    graph.supervise(|fault| {
+        let component = fault.component();
+        let is_of_part = component == "part" || component.starts_with("part/");
+        log::error!("a WebSocket: {fault}");
+        match is_of_part {
+            true => Policy::CarryOn,
+            false => Policy::Stop,
+        }
+    });
 }
 
 #[cfg(test)]

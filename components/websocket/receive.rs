@@ -40,6 +40,8 @@ pub struct ReceivePorts {
     pub agreed: Option<Inbox<Option<Deflate>>>,
     /// Whole messages.
     pub messages: Outbox<Message>,
+    /// If linked: why the messages have ended, before their end.
+    pub closed: Option<Outbox<Close>>,
     /// What the sender has to do. Link it with a capacity of 2: a peer that floods us with pings
     /// is then as slow as it reads our pongs.
     pub controls: Outbox<Control>,
@@ -148,9 +150,13 @@ impl Receiver<'_> {
                         self.heard();
                         self.decoder.feed(bytes);
                     }
-                    Woken::End => return Ok(()),
+                    Woken::End => {
+                        self.tell(Close::new(CloseCode::ABNORMAL, "the connection has ended"));
+                        return Ok(());
+                    }
                     Woken::Silence if self.has_asked => {
                         log::debug!("a WebSocket peer has not answered a ping");
+                        self.tell(Close::new(CloseCode::ABNORMAL, "no answer to a ping"));
                         return Ok(());
                     }
                     Woken::Silence => {
@@ -190,6 +196,7 @@ impl Receiver<'_> {
             Event::Close(close) => {
                 // RFC 6455 section 5.5.1: the answer echoes the code.
                 let answer = Close::new(close.code, "");
+                self.tell(close);
                 self.control(Control::Answer(answer)).await?;
             }
         }
@@ -226,6 +233,13 @@ impl Receiver<'_> {
         self.timer.set(turn() + self.patience.ping);
     }
 
+    /// Tells the part why no more messages come. Only the first reason is told.
+    fn tell(&self, close: Close) {
+        if let Some(closed) = &self.io.closed {
+            let _ = closed.try_send(close);
+        }
+    }
+
     async fn control(&self, control: Control) -> Done {
         self.io.controls.send(control).await?;
         Ok(())
@@ -234,12 +248,14 @@ impl Receiver<'_> {
     async fn fail(&mut self, violation: Violation) -> Done {
         log::debug!("a WebSocket peer broke the protocol: {violation}");
         let close = Close::new(violation.close_code(), violation.to_string());
+        self.tell(close.clone());
         self.control(Control::Answer(close)).await
     }
 
     /// Tells the peer that the server stops, and waits for its close frame.
     async fn go_away(&mut self) -> Done {
         let close = Close::new(CloseCode::GOING_AWAY, "the server stops");
+        self.tell(close.clone());
         self.control(Control::Close(close)).await?;
         loop {
             match self.decoder.next() {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures_lite::future::or;
 use kamea::time::{Timer, sleep, turn};
-use kamea::{Component, Done, End, Inbox, Outbox, Ports};
+use kamea::{Component, Done, End, Fault, Inbox, Outbox, Ports};
 
 use super::{Close, CloseCode, Control, Deflate, DeflateOptions, Encoder, Message, Opening, Role};
 
@@ -21,6 +21,11 @@ pub struct SendPorts {
     pub messages: Inbox<Message>,
     /// What [`receive_messages`](super::receive_messages) wants sent.
     pub controls: Inbox<Control>,
+    /// If linked: how to close the connection, behind the messages that wait.
+    pub closes: Option<Inbox<Close>>,
+    /// If linked: the faults of what makes the messages. After one, their end closes the connection
+    /// with code 1011.
+    pub faults: Option<Inbox<Fault>>,
     /// If linked: the bytes of the handshake, and then what it agreed to. No message is sent before.
     pub opening: Option<Inbox<Opening>>,
     /// Raw bytes of one connection. They end with the connection.
@@ -115,10 +120,21 @@ enum Next {
     Control(Control),
     /// The messages have ended.
     Done,
+    /// Whoever makes the messages closes the connection.
+    Close(Close),
     /// The controls have ended.
     Gone,
     /// Nothing has been sent for a while.
     Idle,
+}
+
+/// Waits for the close frame that the maker of the messages wants.
+async fn closed_by(closes: &mut Inbox<Close>) -> Next {
+    match closes.next().await {
+        Some(close) => Next::Close(close),
+        // The end of the messages will say so.
+        None => std::future::pending().await,
+    }
 }
 
 impl Sender<'_> {
@@ -129,7 +145,11 @@ impl Sender<'_> {
                 Next::Control(Control::Answer(close)) => return self.answer(close).await,
                 Next::Control(Control::Close(close)) => return self.close_first(close).await,
                 Next::Control(control) => self.control(&control),
-                Next::Done => return self.close_first(Close::new(CloseCode::NORMAL, "")).await,
+                Next::Done => {
+                    let close = self.farewell();
+                    return self.close_first(close).await;
+                }
+                Next::Close(close) => return self.close_first(close).await,
                 Next::Gone => return Ok(()),
                 Next::Idle => self.encoder.rest(),
             }
@@ -142,7 +162,10 @@ impl Sender<'_> {
     /// The next thing to send; what has been gathered waits for nothing.
     async fn next(&mut self) -> Next {
         let SendPorts {
-            messages, controls, ..
+            messages,
+            controls,
+            closes,
+            ..
         } = &mut *self.io;
         if let Some(control) = controls.try_next() {
             return Next::Control(control);
@@ -151,7 +174,13 @@ impl Sender<'_> {
             return Next::Message(message);
         }
         let control = async { controls.next().await.map_or(Next::Gone, Next::Control) };
-        let message = async { messages.next().await.map_or(Next::Done, Next::Message) };
+        let message = async {
+            let message = async { messages.next().await.map_or(Next::Done, Next::Message) };
+            match closes {
+                None => message.await,
+                Some(closes) => or(message, closed_by(closes)).await,
+            }
+        };
         if !self.encoder.keeps_context() {
             return or(control, message).await;
         }
@@ -161,6 +190,17 @@ impl Sender<'_> {
             Next::Idle
         };
         or(control, or(message, idle)).await
+    }
+
+    /// How a connection closes whose messages have ended.
+    fn farewell(&mut self) -> Close {
+        let wished = self.io.closes.as_mut().and_then(Inbox::try_next);
+        let fault = self.io.faults.as_mut().and_then(Inbox::try_next);
+        match (wished, fault) {
+            (Some(close), _) => close,
+            (None, Some(_)) => Close::new(CloseCode::INTERNAL_ERROR, "the server has failed"),
+            (None, None) => Close::new(CloseCode::NORMAL, ""),
+        }
     }
 
     async fn message(&mut self, message: &Message) -> Done {

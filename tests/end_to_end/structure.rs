@@ -241,7 +241,7 @@ const FOLDERS: [(&str, &[&str]); 20] = [
     ("web", &["net", "file", "http", "coding"]),
     // The handlers of requests.
     ("documents", &["chassis", "file", "http", "coding", "web"]),
-    ("gateway", &["http", "web"]),
+    ("gateway", &["net", "http", "websocket", "web"]),
     (
         "cgi",
         &["net", "process", "http", "web", "documents", "gateway"],
@@ -260,6 +260,7 @@ const FOLDERS: [(&str, &[&str]); 20] = [
             "net",
             "process",
             "http",
+            "websocket",
             "web",
             "documents",
             "gateway",

@@ -9,3 +9,4 @@ mod exchange;
 mod handler;
 mod kernel;
 mod server;
+mod websocket;

@@ -165,7 +165,7 @@ fn component_of(end: &str) -> &str {
 
 fn length_of(body: &Body) -> Option<u64> {
     match body {
-        Body::Empty => Some(0),
+        Body::Empty | Body::Upgrade(_) => Some(0),
         Body::Bytes(bytes) => Some(bytes.len() as u64),
         Body::File(slice) => Some(slice.length),
         Body::Pieces(pieces) => Some(pieces.iter().map(Piece::length).sum()),

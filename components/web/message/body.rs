@@ -5,6 +5,7 @@ use kamea::Receiver;
 
 use crate::file::FileSlice;
 use crate::http::Chunk;
+use crate::net::NextProtocol;
 
 /// The body of a response.
 #[derive(Debug)]
@@ -25,6 +26,9 @@ pub enum Body {
         /// Its length in bytes, if it is known.
         length: Option<u64>,
     },
+    /// No body: with the status 101, the connection continues with this protocol (RFC 9110 section
+    /// 7.8). The request must have asked for it.
+    Upgrade(NextProtocol),
     /// A whole response with its head, which is sent unchanged; the connection ends with it. The
     /// separate head only gives its status to the log.
     Verbatim(Receiver<Chunk>),

@@ -101,17 +101,92 @@ fn requests_come_in_order_and_content_as_it_comes_in() {
     });
 }
 
+/// A client that may be gone already.
+struct Leaving {
+    is_gone: bool,
+}
+
+impl Client for Leaving {
+    fn address(&self) -> SocketAddr {
+        "192.0.2.1:1".parse().unwrap()
+    }
+
+    async fn gone(&self) {
+        if !self.is_gone {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    fn unread(&self, _: &[u8]) {}
+}
+
+/// A client that gets back what belongs to the next protocol.
+#[derive(Clone, Default)]
+struct Upgrading(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl Client for Upgrading {
+    fn address(&self) -> SocketAddr {
+        "192.0.2.1:1".parse().unwrap()
+    }
+
+    async fn gone(&self) {
+        std::future::pending().await
+    }
+
+    fn unread(&self, bytes: &[u8]) {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+    }
+}
+
+/// RFC 9110 section 7.8: bytes behind a request to upgrade belong to the new protocol if the server
+/// has switched, and otherwise to the old one.
+#[test]
+fn bytes_behind_a_request_to_upgrade_wait_for_its_answer() {
+    let request = "GET /a HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\n\
+                   Upgrade: websocket\r\n\r\n";
+    let next = "GET /b HTTP/1.1\r\nHost: a\r\n\r\n";
+    for status in [StatusCode::SWITCHING_PROTOCOLS, StatusCode::FORBIDDEN] {
+        // Behind the request in the same bytes, and in bytes of their own.
+        for cut in [0, 10, next.len()] {
+            let client = Upgrading::default();
+            let unread = client.0.clone();
+            let parser = parse_requests_of(client, Limits::default(), patient(), Arc::default());
+            parsing_by(parser, async |mut ends: Ends| {
+                let first = format!("{request}{}", &next[..cut]);
+                ends.bytes.send(first.into()).await.unwrap();
+                assert_eq!(ends.requests.next().await.unwrap().exchange.number, 0);
+                for byte in next[cut..].as_bytes().chunks(9) {
+                    ends.bytes.send(Bytes::copy_from_slice(byte)).await.unwrap();
+                }
+                for _ in 0..10 {
+                    yield_now().await;
+                }
+                assert!(ends.requests.try_next().is_none(), "too early");
+                let written = Written { status, ..WRITTEN };
+                ends.written.send(written).await.unwrap();
+                let second = ends.requests.next().await;
+                match status {
+                    StatusCode::SWITCHING_PROTOCOLS => {
+                        assert!(second.is_none(), "it has ended");
+                        assert_eq!(*unread.lock().unwrap(), next.as_bytes());
+                        assert!(ends.notices.try_next().is_none(), "nothing is cut off");
+                    }
+                    _ => {
+                        assert_eq!(second.unwrap().head.target.path(), "/b");
+                        assert!(unread.lock().unwrap().is_empty());
+                    }
+                }
+            });
+        }
+    }
+}
+
 /// Nobody answers the first request: its handler was cancelled.
 #[test]
 fn a_request_that_waits_ends_the_connection_once_its_peer_is_gone() {
     for is_gone in [true, false] {
-        let peer = "192.0.2.1:1".parse().unwrap();
-        let gone = move || async move {
-            if !is_gone {
-                std::future::pending::<()>().await;
-            }
-        };
-        let parser = parse_requests_until(peer, Limits::default(), patient(), Arc::default(), gone);
+        let client = Leaving { is_gone };
+        let parser = parse_requests_of(client, Limits::default(), patient(), Arc::default());
         parsing_by(parser, async |mut ends: Ends| {
             let bytes = "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n\
                          GET /b HTTP/1.1\r\nHost: a\r\n\r\n";

@@ -14,7 +14,7 @@ use crate::server::connection::Opened;
 use crate::server::explain::{self, explain_requests};
 use crate::web::{
     Notice, Request, Response, WINDOW, Written, add_fields, answer_errors, answer_faults,
-    choose_errors, encode_responses, note_requests, parse_requests_until, record_exchanges,
+    choose_errors, encode_responses, note_requests, parse_requests_of, record_exchanges,
     refuse_requests,
 };
 use outline::Outline;
@@ -40,10 +40,7 @@ impl WebServer {
         });
         let parser = outline.add("parser", Policy::Stop, move |connection: &mut Opened| {
             let (socket, retiring) = (connection.socket.clone(), connection.retiring.clone());
-            parse_requests_until(socket.peer(), limits, patience, retiring, move || {
-                let socket = socket.clone();
-                async move { socket.found_gone().await }
-            })
+            parse_requests_of(socket, limits, patience, retiring)
         });
         let to_parser = outline.graph.link(reader.outbox, parser.bytes);
         to_parser.measure(Bytes::len);
