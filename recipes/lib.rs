@@ -177,6 +177,19 @@ pub fn arguments() -> Vec<String> {
 ///
 /// If the address is invalid, or is taken, or the server cannot start.
 pub fn serve(server: WebServer) -> Outcome {
+    serve_with(None, server)
+}
+
+/// Like [`serve`], and runs a graph beside the server: what its handlers share.
+///
+/// # Errors
+///
+/// As [`serve`], or if the graph has an error.
+pub fn serve_beside(graph: Graph, server: WebServer) -> Outcome {
+    serve_with(Some(graph), server)
+}
+
+fn serve_with(graph: Option<Graph>, server: WebServer) -> Outcome {
     kamea::check_standard_streams()?;
     log_messages(LevelFilter::Warn);
     let options = Options::parse();
@@ -190,6 +203,7 @@ pub fn serve(server: WebServer) -> Outcome {
     };
     let scheduler = Scheduler::new();
     let _inspecting = options.inspect.run(&scheduler, explanations)?;
+    let _beside = graph.map(|graph| scheduler.run(graph)).transpose()?;
     let listening = server.run(&scheduler, &[address])?;
     let addresses = listening.addresses().to_vec();
     Ok(listen_until_ctrl_c(

@@ -16,17 +16,17 @@ pub(crate) fn program(recipe: &str) -> PathBuf {
 }
 
 /// A recipe that runs in the root of the project.
-struct Recipe {
+pub(crate) struct Recipe {
     child: Child,
-    address: String,
+    pub(crate) address: String,
 }
 
 impl Recipe {
-    fn start(name: &str) -> Self {
+    pub(crate) fn start(name: &str) -> Self {
         Self::start_with(name, &["127.0.0.1:0"])
     }
 
-    fn start_with(name: &str, arguments: &[&str]) -> Self {
+    pub(crate) fn start_with(name: &str, arguments: &[&str]) -> Self {
         let mut child = Command::new(program(name))
             .args(arguments)
             .current_dir(root())

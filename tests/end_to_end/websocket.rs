@@ -1,0 +1,246 @@
+//! WebSockets over real sockets: the recipes, and a real browser.
+
+use std::fs::OpenOptions;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use bytes::{Bytes, BytesMut};
+use kamea_components::websocket::{
+    Assembler, Close, CloseCode, Decoder, Deflate, Encoder, Event, Limits, Message, Role,
+};
+use serde_json::{Value, json};
+
+use super::cookbook::Recipe;
+use super::devtools::Browser;
+use super::server::PATIENCE;
+
+/// A client that speaks raw WebSocket.
+pub(crate) struct Client {
+    stream: TcpStream,
+    decoder: Decoder,
+    assembler: Assembler,
+}
+
+impl Client {
+    /// Opens a WebSocket without extensions.
+    pub(crate) fn open(address: &str, path: &str) -> Self {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\n\
+             Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+             Sec-WebSocket-Version: 13\r\n\r\n"
+        )
+        .unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8(head).unwrap();
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        let limits = Limits {
+            message: 64 << 20,
+            frame: 64 << 20,
+            ..Limits::default()
+        };
+        Self {
+            stream,
+            decoder: Decoder::new(Role::Client, limits, None::<Deflate>),
+            assembler: Assembler::default(),
+        }
+    }
+
+    pub(crate) fn send(&mut self, message: impl Into<Message>) {
+        let mut bytes = BytesMut::new();
+        let rest = Encoder::new(Role::Client, None).message(&message.into(), &mut bytes);
+        self.stream.write_all(&bytes).unwrap();
+        self.stream.write_all(&rest.unwrap_or_default()).unwrap();
+    }
+
+    /// The next message, or how the server closes.
+    pub(crate) fn next(&mut self) -> Result<Message, Close> {
+        let mut buffer = [0; 65536];
+        loop {
+            while let Some(event) = self.decoder.next().unwrap() {
+                match event {
+                    Event::Data {
+                        kind,
+                        bytes,
+                        is_last,
+                    } => {
+                        if let Some(message) = self.assembler.add(kind, bytes, is_last).unwrap() {
+                            return Ok(message);
+                        }
+                    }
+                    Event::Close(close) => return Err(close),
+                    Event::Ping(_) | Event::Pong(_) => {}
+                }
+            }
+            let count = self.stream.read(&mut buffer).unwrap();
+            assert!(count > 0, "the connection has ended without a close frame");
+            self.decoder.feed(Bytes::copy_from_slice(&buffer[..count]));
+        }
+    }
+
+    fn next_json(&mut self) -> Value {
+        serde_json::from_str(self.next().unwrap().as_text().unwrap()).unwrap()
+    }
+}
+
+#[test]
+fn the_echo_takes_messages_of_16_mebibytes() {
+    let recipe = Recipe::start("websocket_echo");
+    let mut client = Client::open(&recipe.address, "/echo");
+    for message in [
+        Message::text("hello"),
+        Message::binary(vec![7; 16 << 20]),
+        Message::text("ä".repeat(4 << 20)),
+    ] {
+        client.send(message.clone());
+        assert!(client.next() == Ok(message));
+    }
+    client.send(vec![7; (16 << 20) + 1]);
+    assert_eq!(client.next().unwrap_err().code, CloseCode::TOO_BIG);
+}
+
+#[test]
+fn the_chat_has_history_and_a_list_of_guests() {
+    let recipe = Recipe::start("websocket_chat");
+    let mut ada = Client::open(&recipe.address, "/chat");
+    ada.send("ada");
+    assert_eq!(ada.next_json(), json!({"you": "ada"}));
+    assert_eq!(ada.next_json(), json!({"guests": ["ada"]}));
+    for number in 0..60 {
+        let text = format!("message {number}");
+        ada.send(text.clone());
+        assert_eq!(ada.next_json(), json!({"from": "ada", "text": text}));
+    }
+    // Another one of the same name, who sees the last 50 messages and none twice.
+    let mut second = Client::open(&recipe.address, "/chat");
+    second.send("ada");
+    assert_eq!(second.next_json(), json!({"you": "ada 2"}));
+    for number in 10..60 {
+        let text = format!("message {number}");
+        assert_eq!(second.next_json(), json!({"from": "ada", "text": text}));
+    }
+    for client in [&mut ada, &mut second] {
+        assert_eq!(client.next_json(), json!({"guests": ["ada", "ada 2"]}));
+    }
+    second.send("<b>hello</b>");
+    for client in [&mut ada, &mut second] {
+        assert_eq!(client.next_json(), json!({"from": "ada 2", "text": "<b>hello</b>"}));
+    }
+    // It vanishes without a word.
+    drop(second);
+    assert_eq!(ada.next_json(), json!({"guests": ["ada"]}));
+    let mut nobody = Client::open(&recipe.address, "/chat");
+    nobody.send(" ".repeat(30));
+    assert_eq!(nobody.next().unwrap_err().code, CloseCode::POLICY);
+}
+
+#[test]
+fn a_live_log_shows_lines_as_they_are_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    let mut log = OpenOptions::new().create(true).append(true).open(&path).unwrap();
+    writeln!(log, "old").unwrap();
+    let file = path.display().to_string();
+    let recipe = Recipe::start_with("live_log", &["127.0.0.1:0", &file]);
+    let mut browsers: Vec<_> = (0..3).map(|_| Client::open(&recipe.address, "/lines")).collect();
+    // What a browser sends is dropped.
+    browsers[0].send("hello?");
+    // When a first line has come, all of them watch.
+    for number in 0..3 {
+        writeln!(log, "line {number}").unwrap();
+        for browser in &mut browsers {
+            let line = browser.next().unwrap();
+            assert_eq!(line.as_text().unwrap(), format!("line {number}"));
+        }
+    }
+}
+
+#[test]
+fn a_drawing_is_shared() {
+    let recipe = Recipe::start("shared_drawing");
+    let mut first = Client::open(&recipe.address, "/strokes");
+    for stroke in ["0 0 10 10", "10 10 20 0"] {
+        first.send(stroke);
+        assert_eq!(first.next(), Ok(Message::text(stroke)));
+    }
+    let mut second = Client::open(&recipe.address, "/strokes");
+    for stroke in ["0 0 10 10", "10 10 20 0"] {
+        assert_eq!(second.next(), Ok(Message::text(stroke)));
+    }
+    second.send("5 5 6 6");
+    assert_eq!(first.next(), Ok(Message::text("5 5 6 6")));
+    first.send("5 5 6 <script>");
+    assert_eq!(first.next().unwrap_err().code, CloseCode::POLICY);
+    assert_eq!(second.next(), Ok(Message::text("5 5 6 6")));
+}
+
+/// Enters the chat in a browser.
+fn enter(browser: &mut Browser, recipe: &Recipe, name: &str) {
+    browser.go(&format!("http://{}/room", recipe.address));
+    browser.wait_for("document.readyState === 'complete' && location.pathname === '/room'");
+    say(browser, name);
+    browser.wait_for(&format!("document.querySelector('#state').textContent === 'You are {name}.'"));
+}
+
+fn say(browser: &mut Browser, text: &str) {
+    let text = Value::from(text);
+    browser.value(&format!("text.value = {text}; document.querySelector('form').requestSubmit()"));
+}
+
+#[test]
+fn two_tabs_chat() {
+    let recipe = Recipe::start("websocket_chat");
+    let mut ada = Browser::open((800, 700));
+    enter(&mut ada, &recipe, "ada");
+    say(&mut ada, "is <b>anybody</b> here?");
+    let mut bob = Browser::open((800, 700));
+    enter(&mut bob, &recipe, "bob");
+    // The history, and the list of guests, in both.
+    bob.wait_for("log.textContent === 'ada is <b>anybody</b> here?'");
+    for tab in [&mut ada, &mut bob] {
+        tab.wait_for("guests.textContent === 'adabob'");
+    }
+    say(&mut bob, "I am");
+    for tab in [&mut ada, &mut bob] {
+        tab.wait_for("log.lastChild.textContent === 'bob I am'");
+        assert!(tab.picture().width() >= 800);
+        tab.assert_content();
+    }
+    bob.go("about:blank");
+    ada.wait_for("guests.textContent === 'ada'");
+}
+
+#[test]
+fn a_browser_speaks_to_the_echo() {
+    let recipe = Recipe::start("websocket_echo");
+    let mut browser = Browser::open((800, 600));
+    browser.go(&format!("http://{}/", recipe.address));
+    browser.wait_for("document.readyState === 'complete' && location.protocol === 'http:'");
+    browser.value(
+        "window.got = []; window.closed = null;
+         const socket = new WebSocket(`ws://${location.host}/echo`);
+         socket.binaryType = 'arraybuffer';
+         socket.onclose = (event) => closed = `${event.code} ${event.reason} ${event.wasClean}`;
+         socket.onmessage = ({ data }) => got.push(typeof data === 'string' ? data.length : data.byteLength);
+         socket.onopen = () => {
+           socket.send('h\u{e4}llo');
+           socket.send(new Uint8Array(1 << 20));
+           socket.send('long '.repeat(100000));
+         }",
+    );
+    browser.wait_for("got.length === 3");
+    assert_eq!(browser.value("got.join()"), "5,1048576,500000");
+    let extensions = browser.value("socket.extensions");
+    assert!(extensions.as_str().unwrap().starts_with("permessage-deflate"), "{extensions}");
+    browser.value("socket.close(4321, 'enough')");
+    browser.wait_for("closed");
+    assert_eq!(browser.value("closed"), "4321  true");
+    browser.assert_content();
+}
