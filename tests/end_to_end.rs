@@ -48,5 +48,6 @@ mod end_to_end {
     mod trust_code;
     mod trust_files;
     mod trust_rights;
+    mod websocket;
     mod wsgi;
 }

@@ -10,6 +10,10 @@ pub(super) const EXEMPT: &[(&str, &str)] = &[
         "its inbox is fed from downstream: components/net/accept_permitted.rs tests its end and its permits",
     ),
     (
+        "accept_websocket",
+        "its requests are handshakes, and their connection goes on: components/server/mount/tests.rs",
+    ),
+    (
         "answer_faults",
         "a fault comes from a graph only: the tests of components/http/server.rs let components fail",
     ),
@@ -104,6 +108,14 @@ pub(super) const EXEMPT: &[(&str, &str)] = &[
     (
         "send_messages",
         "it ends with its controls, whatever messages are left: components/websocket/part/tests.rs",
+    ),
+    (
+        "upgraded_websocket",
+        "it is websocket without its handshake: components/server/mount/tests.rs",
+    ),
+    (
+        "upgraded_websocket_with_close",
+        "it is websocket without its handshake: components/server/mount/tests.rs",
     ),
     (
         "websocket",

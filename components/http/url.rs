@@ -41,6 +41,9 @@ pub enum UrlError {
     /// A scheme other than `http`.
     #[error("only http is spoken, so a URL begins with http:// or with its host")]
     Scheme,
+    /// A scheme other than `ws`, where the URL of a WebSocket is wanted.
+    #[error("the URL of a WebSocket begins with ws://")]
+    WebSocket,
     /// A user name, or a user name and a password: a request cannot carry them (RFC 9110 section
     /// 4.2.4).
     #[error("a URL has no user name in it")]

@@ -164,7 +164,7 @@ pub fn websocket_client(
     url: &str,
     options: WebSocketOptions,
 ) -> Result<Composite<Pipe<Message, Message>>, UrlError> {
-    let rest = url.strip_prefix("ws://").ok_or(UrlError::Scheme)?;
+    let rest = url.strip_prefix("ws://").ok_or(UrlError::WebSocket)?;
     let url: Url = format!("http://{rest}").parse()?;
     let mut graph = Graph::new("websocket_client");
     let connection = graph.add("connection", tcp_client(url.server(), CONNECT_WITHIN));

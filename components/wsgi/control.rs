@@ -25,6 +25,8 @@ pub(super) enum Told {
     /// A new channel of a thread. It replaces a channel whose response nobody wanted any more: that
     /// of request `last`, or of no request.
     Channel { socket: OwnedFd, last: u64 },
+    /// The application takes over the connection of a request: over this socket.
+    Upgraded { socket: OwnedFd, number: u64 },
     /// It has loaded the application.
     Ready,
     /// It could not load the application.
@@ -117,6 +119,10 @@ fn read(message: &[u8], handed: Vec<OwnedFd>) -> Option<Told> {
         b'C' => Told::Channel {
             socket: handed.next()?,
             last: number()?,
+        },
+        b'U' => Told::Upgraded {
+            socket: handed.next()?,
+            number: number()?,
         },
         b'R' => Told::Ready,
         b'L' => Told::NotLoaded(printable(rest)),

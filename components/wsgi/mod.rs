@@ -6,6 +6,9 @@
 //!                 └╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌ responses and failures ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┘
 //! ```
 //!
+//! A WebSocket of an application (flask-sock) has the raw bytes of its connection, over a pair of
+//! sockets.
+//!
 //! A keeper for each process starts it, watches it, and replaces it. The processes have no
 //! listening socket and no socket file: all sockets are pairs.
 
@@ -16,6 +19,7 @@ mod keep;
 mod pool;
 mod relay;
 mod serve;
+mod upgrade;
 
 use std::sync::Arc;
 

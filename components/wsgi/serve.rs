@@ -80,6 +80,15 @@ fn frame(variables: &Variables, content: Option<Box<Content>>) -> (Bytes, Option
 
 /// The CGI variables of a request (PEP 3333, "environ Variables").
 fn variables(request: &Request, mount: &Mount) -> Result<Variables, Failure> {
-    Variables::of(&request.head, &request.exchange, mount)
-        .map_err(|bad| request.refuse(StatusCode::BAD_REQUEST, bad.to_string()))
+    let mut variables = Variables::of(&request.head, &request.exchange, mount)
+        .map_err(|bad| request.refuse(StatusCode::BAD_REQUEST, bad.to_string()))?;
+    let may_upgrade = request.content.is_none() && !request.exchange.closes;
+    if may_upgrade && request.head.asks_to_upgrade() {
+        // Otherwise these fields are not the application's. The worker puts the socket in.
+        let protocol = request.head.fields.get("upgrade").unwrap_or_default();
+        variables.set("HTTP_CONNECTION", "Upgrade");
+        variables.set("HTTP_UPGRADE", protocol);
+        variables.set("werkzeug.socket", "");
+    }
+    Ok(variables)
 }

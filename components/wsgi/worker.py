@@ -6,6 +6,7 @@ Standard input is the control socket. Over it go the sockets that this program m
     control  <-- Q queue, lifeline, ledger · C a channel --------  main thread, each thread
              <-- R ready · L text: not loaded · M: its source has changed · B number: the last request that it keeps, or 0
              <-- K number: a request that it has not begun
+             <-- U number and a socket: the connection of this request is wanted itself; a byte over that socket says that it is had
              --> H: one more thread is needed · B: what nobody has begun is wanted back · S: stop
     queue    --> requests --------------------------------------->  whichever thread waits
     channel  <-- A H D E W F C: the response --------------------  one for each thread
@@ -260,10 +261,59 @@ class FileWrapper:
         return data
 
 
+class Upgrade(socket.socket):
+    """`werkzeug.socket`: the connection of a request for a WebSocket. At its first use our side hands the connection over."""
+
+    def __init__(self, exchange):
+        mine, self.theirs = socket.socketpair()
+        super().__init__(fileno=mine.detach())
+        self.exchange = exchange
+
+    def take(self):
+        theirs, self.theirs = self.theirs, None
+        with theirs:
+            number = self.exchange.number.to_bytes(8, "big")
+            socket.send_fds(self.exchange.channel.control, [b"U" + number], [theirs.fileno()])
+        self.exchange.is_upgraded = True
+        if not super().recv(1):
+            raise ConnectionError("the client has gone")
+
+    def recv(self, *arguments):
+        if self.theirs:
+            self.take()
+        return super().recv(*arguments)
+
+    def recv_into(self, *arguments):
+        if self.theirs:
+            self.take()
+        return super().recv_into(*arguments)
+
+    def send(self, *arguments):
+        if self.theirs:
+            self.take()
+        return super().send(*arguments)
+
+    def sendall(self, *arguments):
+        if self.theirs:
+            self.take()
+        return super().sendall(*arguments)
+
+    def end(self):
+        """The application has returned: nothing more is sent."""
+        if self.theirs:
+            self.theirs.close()
+            self.close()
+            return
+        try:
+            self.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+
 class Exchange:
     """One request and its response."""
 
-    __slots__ = ("channel", "number", "head", "is_announced", "is_begun", "is_head")
+    __slots__ = ("channel", "number", "head", "is_announced", "is_begun", "is_head", "is_upgraded")
 
     def __init__(self, channel, number):
         self.channel = channel
@@ -274,6 +324,8 @@ class Exchange:
         self.is_announced = False
         self.is_begun = False
         self.is_head = False
+        # Whether the application has taken the connection over.
+        self.is_upgraded = False
 
     def start_response(self, status, headers, exc_info=None):
         if exc_info:
@@ -309,7 +361,7 @@ class Exchange:
     def write(self, data):
         if not isinstance(data, bytes):
             raise TypeError(f"bytes are wanted of the application, not {type(data).__name__}")
-        if not data:
+        if not data or self.is_upgraded:
             return
         if not self.is_begun:
             self.begin(b"H", data if len(data) <= CHUNK else b"")
@@ -368,6 +420,13 @@ class Exchange:
         finally:
             if hasattr(result, "close"):
                 result.close()
+
+    def leave(self, result):
+        """Ends a request whose connection was taken over: there is no other response."""
+        if hasattr(result, "close"):
+            result.close()
+        self.head = ("200 OK", [])
+        self.begin(b"A", b"")
 
     def fail(self, error):
         """The application has failed: its trace is for the log, one line of it for our side."""
@@ -462,7 +521,7 @@ class Threads:
             if not request:
                 return
             exchange = Exchange(channel, number)
-            content = None
+            content = upgrade = None
             try:
                 kind, start, body = request[0], 9, None
                 if kind == WITH_BODY:
@@ -478,8 +537,12 @@ class Threads:
                     content = environ["wsgi.input"] = Input(exchange)
                 if environ["REQUEST_METHOD"] == "HEAD":
                     exchange.is_head = True
+                if "werkzeug.socket" in environ:
+                    upgrade = environ["werkzeug.socket"] = Upgrade(exchange)
                 result = application(environ, exchange.start_response)
-                if (
+                if exchange.is_upgraded:
+                    exchange.leave(result)
+                elif (
                     type(result) is list
                     and len(result) == 1
                     and type(result[0]) is bytes
@@ -497,7 +560,9 @@ class Threads:
                 error = None
             if content:
                 content.finish()
-            result = environ = None
+            if upgrade:
+                upgrade.end()
+            result = environ = upgrade = None
             if channel.is_cut:
                 channel.renew()
 

@@ -24,13 +24,18 @@ pub(crate) struct Client {
 impl Client {
     /// Opens a WebSocket without extensions.
     pub(crate) fn open(address: &str, path: &str) -> Self {
+        Self::open_with(address, path, "")
+    }
+
+    /// Opens a WebSocket with further fields in its request.
+    pub(crate) fn open_with(address: &str, path: &str, fields: &str) -> Self {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         write!(
             stream,
             "GET {path} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\n\
              Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-             Sec-WebSocket-Version: 13\r\n\r\n"
+             Sec-WebSocket-Version: 13\r\n{fields}\r\n"
         )
         .unwrap();
         let mut head = Vec::new();
@@ -85,6 +90,19 @@ impl Client {
         }
     }
 
+    /// Closes the connection by the book.
+    pub(crate) fn close(&mut self, code: CloseCode) {
+        let mut bytes = BytesMut::new();
+        Encoder::new(Role::Client, None).close(&Close::new(code, ""), &mut bytes);
+        self.stream.write_all(&bytes).unwrap();
+    }
+
+    /// Waits for the end of the connection, with a close frame or without.
+    pub(crate) fn expect_end(&mut self) {
+        let mut buffer = [0; 4096];
+        while self.stream.read(&mut buffer).is_ok_and(|count| count > 0) {}
+    }
+
     fn next_json(&mut self) -> Value {
         serde_json::from_str(self.next().unwrap().as_text().unwrap()).unwrap()
     }
@@ -131,7 +149,10 @@ fn the_chat_has_history_and_a_list_of_guests() {
     }
     second.send("<b>hello</b>");
     for client in [&mut ada, &mut second] {
-        assert_eq!(client.next_json(), json!({"from": "ada 2", "text": "<b>hello</b>"}));
+        assert_eq!(
+            client.next_json(),
+            json!({"from": "ada 2", "text": "<b>hello</b>"})
+        );
     }
     // It vanishes without a word.
     drop(second);
@@ -145,11 +166,17 @@ fn the_chat_has_history_and_a_list_of_guests() {
 fn a_live_log_shows_lines_as_they_are_written() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log");
-    let mut log = OpenOptions::new().create(true).append(true).open(&path).unwrap();
+    let mut log = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .unwrap();
     writeln!(log, "old").unwrap();
     let file = path.display().to_string();
     let recipe = Recipe::start_with("live_log", &["127.0.0.1:0", &file]);
-    let mut browsers: Vec<_> = (0..3).map(|_| Client::open(&recipe.address, "/lines")).collect();
+    let mut browsers: Vec<_> = (0..3)
+        .map(|_| Client::open(&recipe.address, "/lines"))
+        .collect();
     // What a browser sends is dropped.
     browsers[0].send("hello?");
     // When a first line has come, all of them watch.
@@ -186,12 +213,16 @@ fn enter(browser: &mut Browser, recipe: &Recipe, name: &str) {
     browser.go(&format!("http://{}/room", recipe.address));
     browser.wait_for("document.readyState === 'complete' && location.pathname === '/room'");
     say(browser, name);
-    browser.wait_for(&format!("document.querySelector('#state').textContent === 'You are {name}.'"));
+    browser.wait_for(&format!(
+        "document.querySelector('#state').textContent === 'You are {name}.'"
+    ));
 }
 
 fn say(browser: &mut Browser, text: &str) {
     let text = Value::from(text);
-    browser.value(&format!("text.value = {text}; document.querySelector('form').requestSubmit()"));
+    browser.value(&format!(
+        "text.value = {text}; document.querySelector('form').requestSubmit()"
+    ));
 }
 
 #[test]
@@ -238,7 +269,13 @@ fn a_browser_speaks_to_the_echo() {
     browser.wait_for("got.length === 3");
     assert_eq!(browser.value("got.join()"), "5,1048576,500000");
     let extensions = browser.value("socket.extensions");
-    assert!(extensions.as_str().unwrap().starts_with("permessage-deflate"), "{extensions}");
+    assert!(
+        extensions
+            .as_str()
+            .unwrap()
+            .starts_with("permessage-deflate"),
+        "{extensions}"
+    );
     browser.value("socket.close(4321, 'enough')");
     browser.wait_for("closed");
     assert_eq!(browser.value("closed"), "4321  true");

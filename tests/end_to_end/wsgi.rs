@@ -2,6 +2,7 @@
 
 mod flask;
 mod processes;
+mod sockets;
 
 use std::fs;
 use std::path::Path;

@@ -30,6 +30,10 @@ pub(super) fn entries() -> Vec<Entry> {
             needs "a function"
         },
         component! {
+            "gateway.websocket" = accept_websocket in "gateway/websocket.rs" over HandlerPorts,
+            needs "the part that serves each WebSocket; `websocket` takes it as a line"
+        },
+        component! {
             "wsgi.serve" = serve_wsgi in "wsgi/serve.rs" over HandlerPorts,
             needs "the processes of an application"
         },

@@ -42,6 +42,14 @@ pub(super) fn entries() -> Vec<Entry> {
             needs "which end of a connection it is; `websocket` and `websocket_client` know it"
         },
         component! {
+            "websocket.upgraded" = upgraded_websocket in "websocket/part.rs" over Pipe<Bytes, Bytes>,
+            needs "what a handshake has agreed to; `websocket` does the handshake"
+        },
+        component! {
+            "websocket.upgraded_with_close" = upgraded_websocket_with_close in "websocket/part.rs" over Pipe<Bytes, Bytes>,
+            needs "what a handshake has agreed to; `websocket` does the handshake"
+        },
+        component! {
             "websocket_client" = websocket_client in "websocket/part.rs" {
                 /// The server, as ws://host:port/path.
                 url: String,

@@ -1,5 +1,6 @@
 //! A worker process from its start to its end.
 
+use std::convert::Infallible;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::process::ExitStatus;
@@ -8,14 +9,15 @@ use std::time::{Duration, Instant};
 
 use futures_lite::future::or;
 use kamea::time::{now, sleep};
-use kamea::{Flows, Sender};
+use kamea::{Flows, Sender, link};
 use tokio::sync::Notify;
 
 use super::{Follow, flow};
 use crate::process::Process;
 use crate::wsgi::control::{Control, Told};
-use crate::wsgi::pool::{Key, Pool};
+use crate::wsgi::pool::{Begun, Key, Pool};
 use crate::wsgi::relay::relay_exchanges;
+use crate::wsgi::upgrade::answer_upgrade;
 
 /// How often a busy process is checked.
 const LOOK: Duration = Duration::from_millis(5);
@@ -43,6 +45,8 @@ pub(super) struct Life<'a> {
     follow: &'a Sender<Follow>,
     control: Control,
     channels: Flows,
+    /// Ends each connection that the application has taken over, when it is dropped.
+    upgraded: Vec<Sender<Infallible>>,
     monitor: Arc<Notify>,
     queue: Option<OwnedFd>,
     /// When it closes, the system ends the process.
@@ -91,6 +95,7 @@ impl<'a> Life<'a> {
             follow,
             control: Control::new(control)?,
             channels: Flows::new(),
+            upgraded: Vec::new(),
             monitor: Arc::default(),
             queue: None,
             lifeline: None,
@@ -196,6 +201,7 @@ impl<'a> Life<'a> {
                 let relay = flow("wsgi channel", "relay", relay).map_err(io::Error::other)?;
                 self.channels.spawn(relay);
             }
+            Told::Upgraded { socket, number } => self.upgrade(socket, number)?,
             Told::Ready => {
                 let queue = self.queue.take().ok_or(io::ErrorKind::InvalidData)?;
                 self.stage = Stage::Ready;
@@ -218,6 +224,21 @@ impl<'a> Life<'a> {
             Told::Skipped(number) => drop(self.pool.finish(self.key, number)),
         }
         Ok(true)
+    }
+
+    /// Hands the connection of a request over to the application. Without a request, the socket is
+    /// closed, and the application notices.
+    fn upgrade(&mut self, socket: OwnedFd, number: u64) -> io::Result<()> {
+        if let Begun::Job(job) = self.pool.begin(self.key, number) {
+            let (held, is_held) = link(1);
+            self.upgraded.retain(|held| !held.is_closed());
+            self.upgraded.push(held);
+            let within = self.pool.application.timeout;
+            let answer = answer_upgrade(socket, *job, is_held, within);
+            let answer = flow("wsgi upgrade", "answer", answer).map_err(io::Error::other)?;
+            self.channels.spawn(answer);
+        }
+        Ok(())
     }
 
     /// Records which requests the process need not begin; it checks this before it begins one.
@@ -261,6 +282,8 @@ impl<'a> Life<'a> {
             return Ok(true);
         };
         if standing.is_retiring {
+            // They would hold the process for as long as their clients stay.
+            self.upgraded.clear();
             self.ask_for_follower();
             if standing.live == 0 {
                 self.control.say(b'S')?;

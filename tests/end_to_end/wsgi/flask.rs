@@ -40,14 +40,21 @@ def fails():
 
 /// A virtual environment with Flask, created once and kept beside cargo's build output.
 fn environment() -> PathBuf {
+    environment_with("flask", &["flask==3.1.*"])
+}
+
+/// The same, with these packages.
+pub(super) fn environment_with(name: &str, packages: &[&str]) -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let (kept, made) = (
-        target.join("flask"),
-        target.join(format!("flask.{}", std::process::id())),
+        target.join(name),
+        target.join(format!("{name}.{}", std::process::id())),
     );
     if !kept.exists() {
         run(Command::new("python3").args(["-m", "venv"]).arg(&made));
-        run(Command::new(made.join("bin/pip")).args(["install", "-q", "flask==3.1.*"]));
+        run(Command::new(made.join("bin/pip"))
+            .args(["install", "-q"])
+            .args(packages));
         // Another run may have been faster.
         if fs::rename(&made, &kept).is_err() {
             fs::remove_dir_all(&made).unwrap();
