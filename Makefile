@@ -5,7 +5,7 @@
 NEEDED = cc:gcc
 test: NEEDED += python3:python3 update-mime-database:shared-mime-info curl:curl varnishd:varnish chromium:chromium gnuplot:gnuplot-nox php-cgi:php-cgi
 
-.PHONY: run test mutations drains bench lab deb book docs needed python-venv loom fuzz
+.PHONY: run test mutations drains conformance bench lab deb book docs needed python-venv loom fuzz
 
 run:
 	cargo run --release -- -v -d www
@@ -21,6 +21,14 @@ mutations:
 # Whether nothing is lost without a word, with 10,000 random graphs that are stopped at a random moment.
 drains:
 	KAMEA_DRAINS=10000 cargo test -p kamea-components --release --test simulation drains
+
+# All 517 cases of the Autobahn suite, for our WebSocket server and for our client. The suite needs a
+# Python 2.7. CASES='1.*,2.*' runs some of them.
+CASES ?= *
+conformance: NEEDED += python3:python3
+conformance: needed
+	cargo build --release -p kamea-recipes --example websocket_echo --example autobahn_client
+	python3 tests/autobahn/run.py --cases '$(CASES)'
 
 bench: NEEDED += python3:python3 wrk:wrk nginx:nginx-light setpriv:util-linux apache2:apache2-bin lighttpd:lighttpd fcgiwrap:fcgiwrap
 bench: needed python-venv
@@ -71,6 +79,6 @@ loom:
 
 fuzz:
 	RUSTC_BOOTSTRAP=1 cargo fuzz run decode -- -max_total_time=120
-	for target in response range preconditions accept accept_encoding cache_control cgi_reply wsgi_frame notation; do \
+	for target in response range preconditions accept accept_encoding cache_control cgi_reply wsgi_frame notation websocket; do \
 		RUSTC_BOOTSTRAP=1 cargo fuzz run $$target -- -max_total_time=30 || exit 1; \
 	done

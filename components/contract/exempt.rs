@@ -18,6 +18,10 @@ pub(super) const EXEMPT: &[(&str, &str)] = &[
         "a fault comes from a graph only: the tests of components/http/server.rs let components fail",
     ),
     (
+        "connect_websocket",
+        "it needs a server: components/websocket/part/tests.rs",
+    ),
+    (
         "console_reader",
         "it would read the standard input of the tests: tests/end_to_end/cookbook.rs runs it",
     ),

@@ -77,9 +77,17 @@ impl Connection {
             let read = read_into_buffer(|buffer| match &*self.0 {
                 Stream::System { .. } => {
                     let socket = self.watched()?;
-                    socket.try_io(Interest::READABLE, || {
-                        Ok(recv(socket, &mut *buffer, RecvFlags::empty())?.0)
-                    })
+                    let mut short = None;
+                    let read = socket.try_io(Interest::READABLE, || {
+                        let count = recv(socket, &mut *buffer, RecvFlags::empty())?.0;
+                        if (1..buffer.len()).contains(&count) {
+                            // A second call to find out that it would block is not needed.
+                            short = Some(count);
+                            return Err(io::ErrorKind::WouldBlock.into());
+                        }
+                        Ok(count)
+                    });
+                    short.map_or(read, Ok)
                 }
                 Stream::Other(stream) => stream.read(buffer),
             });

@@ -10,6 +10,7 @@
 
 mod assemble;
 mod close;
+mod connect;
 mod decode;
 mod deflate;
 mod encode;
@@ -27,6 +28,7 @@ mod violation;
 
 pub use assemble::Assembler;
 pub use close::{Close, CloseCode};
+pub use connect::{Disconnected, connect_websocket};
 pub use decode::{Decoder, Event};
 pub use deflate::{Deflate, DeflateOptions, negotiate_deflate};
 pub use encode::Encoder;

@@ -22,6 +22,14 @@ pub(crate) struct Recipe {
 }
 
 impl Recipe {
+    /// Its peak resident memory until now, in bytes.
+    pub(crate) fn peak(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+        let kilobytes = line.unwrap().split_whitespace().nth(1).unwrap();
+        kilobytes.parse::<u64>().unwrap() * 1024
+    }
+
     pub(crate) fn start(name: &str) -> Self {
         Self::start_with(name, &["127.0.0.1:0"])
     }

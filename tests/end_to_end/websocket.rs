@@ -3,8 +3,10 @@
 use std::fs::OpenOptions;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use flate2::{Compress, Compression, FlushCompress};
 use kamea_components::websocket::{
     Assembler, Close, CloseCode, Decoder, Deflate, Encoder, Event, Limits, Message, Role,
 };
@@ -280,4 +282,106 @@ fn a_browser_speaks_to_the_echo() {
     browser.wait_for("closed");
     assert_eq!(browser.value("closed"), "4321  true");
     browser.assert_content();
+}
+
+const MIB: u64 = 1 << 20;
+
+/// A masked frame whose mask changes nothing.
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![first, 0x80 | 127];
+    frame.extend((payload.len() as u64).to_be_bytes());
+    if let Ok(short @ ..126) = u8::try_from(payload.len()) {
+        frame = vec![first, 0x80 | short];
+    } else if let Ok(length) = u16::try_from(payload.len()) {
+        frame = vec![first, 0x80 | 126];
+        frame.extend(length.to_be_bytes());
+    }
+    frame.extend([0; 4]);
+    frame.extend(payload);
+    frame
+}
+
+/// A client that never reads is slowed down; it costs little memory, and others do not notice.
+#[test]
+fn a_client_that_never_reads_is_held_back() {
+    let recipe = Recipe::start("websocket_echo");
+    let mut other = Client::open(&recipe.address, "/echo");
+    let before = recipe.peak();
+    let mut deaf = Client::open(&recipe.address, "/echo");
+    let stalled = Some(Duration::from_secs(2));
+    deaf.stream.set_write_timeout(stalled).unwrap();
+    let (message, mut written) = (frame(0x82, &[7; 64 * 1024]), 0);
+    while let Ok(count) = deaf.stream.write(&message[written % message.len()..]) {
+        written += count;
+        assert!((written as u64) < 64 * MIB, "it is never held back");
+    }
+    other.send("hello");
+    assert_eq!(other.next(), Ok(Message::text("hello")));
+    let grown = recipe.peak() - before;
+    assert!(grown < 32 * MIB, "{grown} bytes");
+}
+
+/// A message of fragments of one byte is a message; one without end is refused.
+#[test]
+fn fragments_without_end_are_refused() {
+    let recipe = Recipe::start("websocket_echo");
+    let mut client = Client::open(&recipe.address, "/echo");
+    let mut frames = frame(0x02, b"x");
+    for _ in 0..50_000 {
+        frames.extend(frame(0x00, b"x"));
+    }
+    frames.extend(frame(0x80, b""));
+    client.stream.write_all(&frames).unwrap();
+    assert_eq!(client.next(), Ok(Message::binary(vec![b'x'; 50_001])));
+    let before = recipe.peak();
+    let mut writer = client.stream.try_clone().unwrap();
+    std::thread::spawn(move || {
+        let piece = frame(0x00, &[7; 64 * 1024]);
+        let _ = writer.write_all(&frame(0x02, b""));
+        while writer.write_all(&piece).is_ok() {}
+    });
+    assert_eq!(client.next().unwrap_err().code, CloseCode::TOO_BIG);
+    let grown = recipe.peak() - before;
+    assert!(grown < 64 * MIB, "{grown} bytes");
+}
+
+#[test]
+fn a_flood_of_pings_is_refused() {
+    let recipe = Recipe::start("websocket_echo");
+    let mut client = Client::open(&recipe.address, "/echo");
+    let mut writer = client.stream.try_clone().unwrap();
+    std::thread::spawn(move || {
+        let pings = frame(0x89, &[b'p'; 125]).repeat(1000);
+        while writer.write_all(&pings).is_ok() {}
+    });
+    assert_eq!(client.next().unwrap_err().code, CloseCode::POLICY);
+}
+
+/// 64 MiB of zeros, which travel as 64 KiB.
+#[test]
+fn a_compression_bomb_is_refused_in_little_memory() {
+    let recipe = Recipe::start("websocket_echo");
+    let fields = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
+    let mut client = Client::open_with(&recipe.address, "/echo", fields);
+    let mut compress = Compress::new_with_window_bits(Compression::best(), false, 15);
+    let (zeros, mut bomb) = (vec![0; 1 << 20], Vec::with_capacity(4 << 20));
+    for _ in 0..64 {
+        let mut rest = &zeros[..];
+        while !rest.is_empty() {
+            let before = compress.total_in();
+            compress
+                .compress_vec(rest, &mut bomb, FlushCompress::None)
+                .unwrap();
+            rest = &rest[(compress.total_in() - before) as usize..];
+        }
+    }
+    compress
+        .compress_vec(&[], &mut bomb, FlushCompress::Sync)
+        .unwrap();
+    let before = recipe.peak();
+    // The server may close before it has read all.
+    let _ = client.stream.write_all(&frame(0xc2, &bomb));
+    assert_eq!(client.next().unwrap_err().code, CloseCode::TOO_BIG);
+    let grown = recipe.peak() - before;
+    assert!(grown < 64 * MIB, "{grown} bytes");
 }

@@ -12,8 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use kamea::{Graph, Part, Pipe, Policy};
 
-use super::super::connection::Connection;
-use super::{Peer, read, write};
+use super::{Connection, Peer, read, write};
 use crate::net::Socket;
 
 /// What continues on a connection after its present protocol: a component over bytes, as

@@ -30,6 +30,10 @@ pub(super) fn entries() -> Vec<Entry> {
             needs "what the handshake may accept; `websocket` has it"
         },
         component! {
+            "websocket.connect" = connect_websocket in "websocket/connect.rs" over Pipe<Message, Message>,
+            needs "a policy that restarts it; `websocket_client` is the client of a text"
+        },
+        component! {
             "websocket.receive" = receive_messages in "websocket/receive.rs" over ReceivePorts,
             needs "which end of a connection it is; `websocket` and `websocket_client` know it"
         },

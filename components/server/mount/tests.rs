@@ -556,3 +556,24 @@ fn a_plain_function_learns_why_the_connection_has_closed() {
         assert_eq!(closed.next_blocking(), Some(expected));
     }
 }
+
+#[test]
+fn the_census_counts_websockets_by_their_path() {
+    let (scheduler, _listening, address) =
+        run(WebServer::new(Site::new(".")).websocket("/echo", || echo));
+    let mut clients = [(); 2].map(|()| Client::open(address, "/echo"));
+    for client in &mut clients {
+        client.send("hello");
+        assert_eq!(client.next(), text("hello"));
+    }
+    let metrics = scheduler.census().to_prometheus();
+    let to_part =
+        "graph=\"websocket /echo\",from=\"protocol/receive.messages\",to=\"protocol/part.inbox\"";
+    for line in [
+        "kamea_graphs{graph=\"websocket /echo\"} 2\n".to_owned(),
+        format!("kamea_link_messages_total{{{to_part}}} 2\n"),
+        format!("kamea_link_bytes_total{{{to_part}}} 10\n"),
+    ] {
+        assert!(metrics.contains(&line), "{line} in {metrics}");
+    }
+}

@@ -292,7 +292,28 @@ fn malformed_frames_have_their_close_code() {
         let frame = frames(&[(0x88, &code.to_be_bytes())]);
         rows.push((frame, InvalidCloseCode { code }, 1002));
     }
-    assert!(rows.len() >= 68, "{}", rows.len());
+    // 8.1, whole and in fragments: bytes that begin nothing, overlong forms, surrogates, and ends
+    // within a character.
+    let wrong: [&[u8]; 8] = [
+        b"\x80",
+        b"\xfe",
+        b"\xe0\x80\x80",
+        b"\xf0\x80\x80\x80",
+        b"\xf5\x80\x80\x80",
+        b"\xed\xbf\xbf",
+        b"\xe2\x82",
+        b"good, then \xf0\x9f\x98",
+    ];
+    for text in wrong {
+        rows.push((frames(&[(0x81, text)]), InvalidUtf8, 1007));
+        let (first, last) = text.split_at(text.len() - 1);
+        rows.push((frames(&[(0x01, first), (0x80, last)]), InvalidUtf8, 1007));
+    }
+    // 5.1, for every kind of frame.
+    for first in [0x82, 0x01, 0x8a, 0x88] {
+        rows.push((vec![first, 0], NotMasked, 1002));
+    }
+    assert!(rows.len() >= 80, "{}", rows.len());
     for (bytes, violation, code) in rows {
         for size in 1..=bytes.len().min(20) {
             let (_, end) = serve(&bytes, size);

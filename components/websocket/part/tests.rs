@@ -1,12 +1,12 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use kamea::{Handle, Scheduler};
+use kamea::{Handle, Restart, Scheduler};
 
 use super::*;
 use crate::net::tcp_server;
 use crate::stream::echo;
-use crate::websocket::{Close, CloseCode, DeflateOptions};
+use crate::websocket::{Close, CloseCode, DeflateOptions, connect_websocket};
 
 /// A server that echoes messages, and its address.
 fn echoing(options: WebSocketOptions) -> (Scheduler, String) {
@@ -193,6 +193,42 @@ fn a_client_says_why_it_has_no_websocket() {
     }
     assert!(websocket_client("http://a/", options.clone()).is_err());
     assert!(websocket_client(&format!("ws://{address}/"), options).is_ok());
+}
+
+#[test]
+fn a_client_that_is_restarted_connects_again() {
+    let mut graph = Graph::new("greeting");
+    let greet = || {
+        async |io: &mut Pipe<Message, Message>| {
+            io.outbox.send(Message::text("hello")).await?;
+            io.inbox.next().await;
+            Ok(())
+        }
+    };
+    let protocol = move || websocket(without_deflate(), greet());
+    let server = graph.add("server", tcp_server("127.0.0.1:0", protocol));
+    let mut addresses = graph.take(server.addresses);
+    let scheduler = Scheduler::with_workers(1);
+    scheduler.run(graph).unwrap();
+    let url = format!("ws://{}/", addresses.next_blocking().unwrap());
+
+    let mut graph = Graph::new("client");
+    let often = Restart::new(10, Duration::from_secs(60));
+    let often = often.pause(Duration::from_millis(1), Duration::from_millis(100));
+    graph.supervise(move |_| Policy::Restart(often));
+    let client = connect_websocket(&url, without_deflate()).unwrap();
+    let client = graph.add("client", client);
+    let (to, mut from) = (graph.feed(client.inbox), graph.take(client.outbox));
+    let running = scheduler.run(graph).unwrap();
+    for _ in 0..3 {
+        assert_eq!(from.next_blocking(), Some(Message::text("hello")));
+        to.send_blocking(Message::text("bye")).unwrap();
+    }
+    assert_eq!(from.next_blocking(), Some(Message::text("hello")));
+    // The end of its input is its end.
+    drop(to);
+    assert_eq!(from.next_blocking(), None);
+    running.wait().unwrap();
 }
 
 #[test]

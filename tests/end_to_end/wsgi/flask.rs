@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use super::super::server::Server;
 use super::post;
@@ -50,6 +51,9 @@ pub(super) fn environment_with(name: &str, packages: &[&str]) -> PathBuf {
         target.join(name),
         target.join(format!("{name}.{}", std::process::id())),
     );
+    // Tests of one process take turns.
+    static MAKING: Mutex<()> = Mutex::new(());
+    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     if !kept.exists() {
         run(Command::new("python3").args(["-m", "venv"]).arg(&made));
         run(Command::new(made.join("bin/pip"))
