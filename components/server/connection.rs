@@ -128,12 +128,14 @@ pub fn hold_connection(
         let (mut has_served, mut unread) = (false, Bytes::new());
         while socket.finished().is_none() {
             let silence = service.borrow().silence;
-            let bytes = async {
-                let bytes = read_some(&socket).await.ok();
-                bytes.filter(|bytes| !bytes.is_empty())
-            };
             let first = match unread.is_empty() {
-                true => unless_idle(bytes, silence, admitted.as_ref()).await,
+                true => {
+                    let bytes = async {
+                        let bytes = read_some(&socket).await.ok();
+                        bytes.filter(|bytes| !bytes.is_empty())
+                    };
+                    unless_idle(bytes, silence, admitted.as_ref()).await
+                }
                 false => Some(std::mem::take(&mut unread)),
             };
             let Some(first) = first else {

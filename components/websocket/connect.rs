@@ -14,7 +14,7 @@ use futures_lite::future::{or, zip};
 use kamea::{Component, End, Graph, Pipe};
 
 use super::{Message, WebSocketOptions, websocket_client};
-use crate::http::InvalidUrl;
+use crate::http::UrlError;
 
 /// The server has closed a connection that was still wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -27,7 +27,7 @@ pub struct Disconnected;
 ///
 /// # Errors
 ///
-/// [`InvalidUrl`], if it is not the URL of a WebSocket.
+/// [`UrlError`], if it is not the URL of a WebSocket.
 ///
 /// # Faults
 ///
@@ -56,7 +56,7 @@ pub struct Disconnected;
 pub fn connect_websocket(
     url: &str,
     options: WebSocketOptions,
-) -> Result<impl Component<Pipe<Message, Message>> + Clone + Send, InvalidUrl> {
+) -> Result<impl Component<Pipe<Message, Message>> + Clone + Send, UrlError> {
     // The URL is checked now. The connection is for the component to make.
     drop(websocket_client(url, options.clone())?);
     let url = Arc::<str>::from(url);
