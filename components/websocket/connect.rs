@@ -19,7 +19,7 @@ use crate::http::UrlError;
 /// The server has closed a connection that was still wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the WebSocket has closed")]
-pub struct Disconnected;
+pub struct DisconnectError;
 
 /// Like [`websocket_client`], in a component that fails when the connection is lost. With a policy
 /// that [restarts](kamea::Restart) it, it connects again, after a pause that doubles. Messages that
@@ -31,7 +31,7 @@ pub struct Disconnected;
 ///
 /// # Faults
 ///
-/// Those of [`websocket_client`], and [`Disconnected`].
+/// Those of [`websocket_client`], and [`DisconnectError`].
 ///
 /// # Examples
 ///
@@ -89,7 +89,7 @@ pub fn connect_websocket(
         let relay = async { or(up, down).await };
         match zip(flow, relay).await {
             (Err(fault), _) => Err(End::fault(fault.to_string())),
-            (Ok(()), Ok(())) if !is_done.get() => Err(Disconnected.into()),
+            (Ok(()), Ok(())) if !is_done.get() => Err(DisconnectError.into()),
             (Ok(()), relayed) => relayed,
         }
     })

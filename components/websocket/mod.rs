@@ -28,7 +28,7 @@ mod violation;
 
 pub use assemble::Assembler;
 pub use close::{Close, CloseCode};
-pub use connect::{Disconnected, connect_websocket};
+pub use connect::{DisconnectError, connect_websocket};
 pub use decode::{Decoder, Event};
 pub use deflate::{Deflate, DeflateOptions, negotiate_deflate};
 pub use encode::Encoder;
