@@ -5,10 +5,9 @@ use std::convert::Infallible;
 use kamea::{Graph, filter_map, map, pipeline};
 use kamea_components::chassis::{Backplane, Slow, publish_to, subscribe_to};
 use kamea_components::file::follow;
-use kamea_components::gateway::Reply;
 use kamea_components::server::{Site, WebServer};
 use kamea_components::stream::{LONGEST_LINE, lines};
-use kamea_components::web::{Request, Route};
+use kamea_components::web::{Request, Response, Route};
 use kamea_components::websocket::Message;
 use kamea_recipes::{Outcome, arguments, serve_beside};
 
@@ -39,7 +38,7 @@ fn main() -> Outcome {
     // The end of a browser's messages ends its subscription.
     let end = || filter_map(|_: Message| None::<Infallible>);
     let watch = move || pipeline!(end() => subscribe_to(&plane, "log"));
-    let page = async |_: Request| Reply::html(PAGE);
+    let page = async |_: Request| Response::html(PAGE);
     let server = WebServer::new(Site::new("www"))
         .websocket("/lines", watch)
         .handle("page", Route::path("/log").method("GET")?, page);

@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use futures_lite::future::or;
 use kamea::{Asker, Call, Component, Done, Graph, Sink};
 use kamea_components::chassis::{Backplane, Slow, Subscription};
-use kamea_components::gateway::{Reply, Sock, WebSocket};
+use kamea_components::gateway::{Sock, WebSocket};
 use kamea_components::server::{Site, WebServer};
-use kamea_components::web::{Request, Route};
+use kamea_components::web::{Request, Response, Route};
 use kamea_components::websocket::{CloseCode, Message};
 use kamea_recipes::{Outcome, serve_beside};
 
@@ -106,7 +106,7 @@ fn main() -> Outcome {
     let mut graph = Graph::new("drawing");
     let strokes = graph.ask("strokes", own_strokes());
     let sock = Sock::new().route("/strokes", async move |ws| draw(ws, &strokes).await);
-    let page = async |_: Request| Reply::html(PAGE);
+    let page = async |_: Request| Response::html(PAGE);
     let server = WebServer::new(Site::new("www")).sock(sock).handle(
         "page",
         Route::path("/drawing").method("GET")?,

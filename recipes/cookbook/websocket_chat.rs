@@ -5,9 +5,9 @@ use std::collections::{BTreeSet, VecDeque};
 use futures_lite::future::or;
 use kamea::{Asker, Call, Component, Done, Graph, Sink};
 use kamea_components::chassis::{Backplane, Slow, Subscription};
-use kamea_components::gateway::{Reply, Sock, WebSocket};
+use kamea_components::gateway::{Sock, WebSocket};
 use kamea_components::server::{Site, WebServer};
-use kamea_components::web::{Request, Route};
+use kamea_components::web::{Request, Response, Route};
 use kamea_components::websocket::{CloseCode, Message};
 use kamea_recipes::{Outcome, serve_beside};
 use serde_json::{Value, json};
@@ -136,7 +136,7 @@ fn main() -> Outcome {
     let room = graph.ask("room", keep_room());
     let chat = async move |ws: &mut WebSocket<'_>| visit(ws, &room).await;
     let sock = Sock::new().max_message_size(4096).route("/chat", chat);
-    let page = async |_: Request| Reply::html(PAGE);
+    let page = async |_: Request| Response::html(PAGE);
     let server = WebServer::new(Site::new("www")).sock(sock).handle(
         "page",
         Route::path("/room").method("GET")?,

@@ -173,7 +173,8 @@ fn every_function_fits_a_screen() {
 }
 
 /// Errors that are named by a word of their field, or of an RFC, instead.
-const NAMED_OTHERWISE: [&str; 12] = [
+const NAMED_OTHERWISE: [&str; 13] = [
+    "ConnectionClosed",
     "Failure",
     "ForeignOrigin",
     "Incomplete",
