@@ -3,15 +3,15 @@
 # What is needed beside a Rust toolchain, as program:package. The tests speak with curl, put a real
 # cache in front of the server, look at its pages in a browser, and let gnuplot draw lab's reports.
 NEEDED = cc:gcc
-test: NEEDED += python3:python3 update-mime-database:shared-mime-info curl:curl varnishd:varnish chromium:chromium gnuplot:gnuplot-nox php-cgi:php-cgi
+test: NEEDED += python3:python3 update-mime-database:shared-mime-info curl:curl varnishd:varnish chromium:chromium gnuplot:gnuplot-nox php-cgi:php-cgi redis-server:redis-server
 
-.PHONY: run test mutations drains conformance bench lab deb book docs needed python-venv loom fuzz
+.PHONY: run test mutations drains sessions conformance bench lab deb book docs needed python-venv sqlite-header loom fuzz
 
 run:
 	cargo run --release -- -v -d www
 
 # Each part says what it does; the summary comes at the end.
-test: needed python-venv
+test: needed python-venv sqlite-header
 	@tests/all.sh
 
 # Whether the simulation finds mistakes that are made on purpose.
@@ -22,6 +22,10 @@ mutations:
 drains:
 	KAMEA_DRAINS=10000 cargo test -p kamea-components --release --test simulation drains
 
+# Whether no update, no login and no logout of a session is lost, in 10,000 orders of its requests.
+sessions:
+	KAMEA_SESSIONS=10000 cargo test -p kamea-session --release --lib -- requests_of_one_session a_logout_wins
+
 # All 517 cases of the Autobahn suite, for our WebSocket server and for our client. The suite needs a
 # Python 2.7. CASES='1.*,2.*' runs some of them.
 CASES ?= *
@@ -30,8 +34,8 @@ conformance: needed
 	cargo build --release -p kamea-recipes --example websocket_echo --example autobahn_client
 	python3 tests/autobahn/run.py --cases '$(CASES)'
 
-bench: NEEDED += python3:python3 wrk:wrk nginx:nginx-light setpriv:util-linux apache2:apache2-bin lighttpd:lighttpd fcgiwrap:fcgiwrap
-bench: needed python-venv
+bench: NEEDED += python3:python3 wrk:wrk nginx:nginx-light setpriv:util-linux apache2:apache2-bin lighttpd:lighttpd fcgiwrap:fcgiwrap redis-server:redis-server
+bench: needed python-venv sqlite-header
 	cargo build --profile dist --workspace --bins
 	target/dist/bench
 
@@ -63,6 +67,10 @@ needed:
 # Flask, gunicorn and Granian are installed from PyPI, into virtual environments below target/. What makes these is a package of its own on some systems.
 python-venv: needed
 	@python3 -c 'import ensurepip, venv' 2>/dev/null || $(MAKE) --no-print-directory needed NEEDED=no-such-program:python3-venv
+
+# The store of sessions in SQLite uses the system's library: its header file is a package of its own.
+sqlite-header: needed
+	@echo '#include <sqlite3.h>' | cc -E -x c - >/dev/null 2>&1 || $(MAKE) --no-print-directory needed NEEDED=no-such-program:libsqlite3-dev
 
 # Copies the programs of the recipes into the pages that show them.
 book:

@@ -36,6 +36,12 @@ pub mod app {}
 #[doc = include_str!("src/websocket.md")]
 #[cfg(doctest)]
 pub mod websocket {}
+#[doc = include_str!("src/sessions.md")]
+#[cfg(doctest)]
+pub mod sessions {}
+#[doc = include_str!("src/daemon.md")]
+#[cfg(doctest)]
+pub mod daemon {}
 #[doc = include_str!("src/gateway.md")]
 #[cfg(doctest)]
 pub mod gateway {}

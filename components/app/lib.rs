@@ -40,6 +40,7 @@ mod tests;
 mod urls;
 mod values;
 mod views;
+mod weaprous;
 
 pub use answer::{Answer, Event, Events, Html, Redirect, SendFile, TemplateError, Templates};
 pub use app::{App, Listed};
@@ -68,3 +69,4 @@ pub use views::{
     DetailView, FormView, ListView, Listing, Methods, RedirectView, Store, TemplateView, View,
     ViewMethod,
 };
+pub use weaprous::{DeclaredRoute, WeApRous, WeApRousError};

@@ -2,8 +2,9 @@
 
 use http::StatusCode;
 use kamea::AskError;
+use kamea_components::web::{Failure, Request};
 
-use crate::StoreError;
+use crate::{Session, StoreError};
 
 /// What can go wrong with a session.
 #[derive(Debug, thiserror::Error)]
@@ -31,10 +32,10 @@ pub enum SessionError {
     #[error("`{0}` is no name of a value: it has up to 64 letters, digits, _ and -")]
     Name(String),
     /// A session has too many values.
-    #[error("a session has at most {limit} values", limit = crate::Session::MOST_VALUES)]
+    #[error("a session has at most {limit} values", limit = Session::MOST_VALUES)]
     TooMany,
     /// A value is too long.
-    #[error("a value of a session has at most {limit} bytes", limit = crate::Session::LONGEST_VALUE)]
+    #[error("a value of a session has at most {limit} bytes", limit = Session::LONGEST_VALUE)]
     TooLong,
     /// The head of the response has left, so that the client cannot get the cookie any more.
     #[error("the response has begun: change the session before that")]
@@ -51,5 +52,15 @@ impl SessionError {
             }
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         }
+    }
+
+    /// The failure of a request that needs its session. Only the log shows the cause.
+    #[must_use]
+    pub fn refuse(&self, request: &Request) -> Failure {
+        log::error!("{} | {self}", request.exchange.peer);
+        request.refuse(
+            self.status(),
+            "the session is not available; try again in a moment",
+        )
     }
 }

@@ -34,7 +34,7 @@ impl Session {
     ///
     /// async fn page(session: &Session) -> Result<String, SessionError> {
     ///     let messages = session.take_flashes().await?;
-    ///     let lines = messages.into_iter().map(|flash| format!("{}: {}\n", flash.kind, flash.text));
+    ///     let lines = messages.iter().map(|flash| format!("{}: {}\n", flash.kind, flash.text));
     ///     Ok(lines.collect())
     /// }
     /// # let _ = (saved, page);

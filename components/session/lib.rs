@@ -53,7 +53,9 @@ mod error;
 mod filters;
 mod flash;
 mod id;
+mod in_cookies;
 mod keys;
+mod login;
 mod memory;
 mod options;
 mod origin;
@@ -61,6 +63,9 @@ mod session;
 mod set_cookie;
 mod state;
 mod store;
+pub mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use cookie::{Cookie, SameSite};
 pub use cookies::Cookies;
@@ -68,7 +73,12 @@ pub use error::SessionError;
 pub use filters::{load_sessions, save_sessions};
 pub use flash::Flash;
 pub use id::{Digest, SessionId, SessionKey};
+pub use in_cookies::keep_in_cookies;
 pub use keys::{Keys, WeakSecret};
+pub use login::{
+    Attempt, AttemptLimits, HashError, PasswordOptions, PasswordPorts, Passwords, Rate,
+    RequireLogin, Verdict, check_passwords, hash_password, local_target, require_login,
+};
 pub use memory::{Memory, MemoryOptions, keep_in_memory};
 pub use options::{Lifetimes, SessionOptions};
 pub use origin::{ForeignOrigin, Origins};

@@ -22,7 +22,8 @@ use kamea_components::http::{Fields, RequestHead};
 /// #     head
 /// # };
 /// let origins = Origins::default().trust("https://shop.example.org");
-/// let from = |origin| head(&format!("POST / HTTP/1.1\r\nHost: a.org\r\nOrigin: {origin}\r\n\r\n"));
+/// let post = "POST / HTTP/1.1\r\nHost: a.org";
+/// let from = |origin| head(&format!("{post}\r\nOrigin: {origin}\r\n\r\n"));
 /// assert!(origins.check(&from("https://a.org")).is_ok());
 /// assert!(origins.check(&from("https://shop.example.org")).is_ok());
 /// assert!(origins.check(&from("https://evil.example")).is_err());

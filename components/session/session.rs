@@ -384,3 +384,6 @@ fn write<T: Serialize + ?Sized>(name: &str, value: &T) -> Result<String, Session
         false => Err(SessionError::TooLong),
     }
 }
+
+#[cfg(test)]
+mod tests;

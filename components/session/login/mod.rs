@@ -1,0 +1,14 @@
+//! Logins: passwords, the limit of attempts, and the filter that requires a login.
+
+mod attempts;
+mod form;
+mod hash;
+mod passwords;
+mod require;
+mod target;
+
+pub use attempts::{AttemptLimits, Rate};
+pub use hash::{HashError, hash_password};
+pub use passwords::{Attempt, PasswordOptions, PasswordPorts, Passwords, Verdict, check_passwords};
+pub use require::{RequireLogin, require_login};
+pub use target::local_target;

@@ -1,0 +1,38 @@
+//! The backend of the HTTP daemon: serves `www/` and `static/`, with a login by cookie.
+//!
+//! `cargo run --release --bin start_backend -- --server-port 9000`
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::Parser;
+use kamea_daemon::{Backend, own_folder, parse};
+use kamea_recipes::Outcome;
+
+/// Serves pages and files; pages require a login
+#[derive(Parser)]
+#[command(name = "start_backend")]
+struct Options {
+    /// The address to listen on
+    #[arg(long, value_name = "IP", default_value = "0.0.0.0")]
+    server_ip: IpAddr,
+    /// The port to listen on
+    #[arg(long, value_name = "PORT", default_value_t = 9000)]
+    server_port: u16,
+    /// The folder that contains www (pages) and static (other files) [default: the daemon's own]
+    #[arg(long, value_name = "FOLDER")]
+    site: Option<PathBuf>,
+    /// Require no login
+    #[arg(long)]
+    open: bool,
+}
+
+fn main() -> Outcome {
+    let options: Options = parse();
+    let backend = Backend::new(options.site.unwrap_or_else(own_folder));
+    let backend = match options.open {
+        true => backend,
+        false => backend.control_access(),
+    };
+    Ok(backend.run(options.server_ip, options.server_port)?)
+}

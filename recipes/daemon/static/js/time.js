@@ -1,0 +1,1 @@
+document.getElementById("time").textContent = `It is ${new Date().toLocaleTimeString()}.`;

@@ -1,0 +1,11 @@
+//! The programs of the HTTP daemon, over raw sockets and with curl.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod daemon {
+    mod backend;
+    mod browser;
+    mod login;
+    mod sampleapp;
+    mod started;
+}
