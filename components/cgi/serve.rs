@@ -150,6 +150,7 @@ impl Serving<'_> {
         let gone = async {
             socket.gone().await;
             log::debug!("{} | the client has gone", exchange.peer);
+            socket.cancel();
             Ok(Ok(None))
         };
         or(self.run_with(io, request, program, input, carried), gone).await

@@ -30,6 +30,15 @@ impl Coding {
     /// All of them in the order of our preference, the fastest first.
     pub const ALL: [Self; 3] = [Self::Zstd, Self::Brotli, Self::Gzip];
 
+    /// Returns how much memory an encoder needs at most, in bytes.
+    pub(crate) const fn encoder_memory(self) -> usize {
+        match self {
+            Self::Zstd => 4 << 20,
+            Self::Brotli => 8 << 20,
+            Self::Gzip => 1 << 20,
+        }
+    }
+
     /// Returns its name in `Content-Encoding`.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -1,7 +1,7 @@
 //! The document root: a folder that the operating system itself does not let a request leave.
 
 use std::ffi::OsStr;
-use std::fs::{File, Metadata};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -14,7 +14,8 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 use rustix::io::Errno;
 
 /// A folder to serve. It gives access to nothing outside of it: each path is resolved by openat2(2)
-/// with RESOLVE_BENEATH, so that neither `..` nor a link leads out.
+/// with RESOLVE_BENEATH, so that neither `..` nor a link leads out. An absolute link to a file inside
+/// the folder works.
 ///
 /// # Examples
 ///
@@ -197,9 +198,9 @@ impl Docroot {
     pub(super) fn open_folder(&self, path: &[u8]) -> rustix::io::Result<OwnedFd> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         loop {
-            match self.open_beneath(path, flags, ResolveFlags::empty()) {
+            match self.open_real(path, flags, ResolveFlags::empty()) {
                 Err(Errno::AGAIN | Errno::INTR) => {}
-                outcome => return outcome,
+                outcome => return outcome.map(|(folder, _)| folder),
             }
         }
     }
@@ -240,8 +241,8 @@ impl Docroot {
     pub(super) fn open_file_cached(&self, path: &[u8]) -> Result<Option<Opened>, Refused> {
         match self.open_real(path, READING, ResolveFlags::CACHED) {
             // INVAL: the system does not know this flag, or the path is invalid and `find` reports
-            // that better.
-            Err(Errno::AGAIN | Errno::INTR | Errno::INVAL) => Ok(None),
+            // that better. XDEV: a link may lead back into the root.
+            Err(Errno::AGAIN | Errno::INTR | Errno::INVAL | Errno::XDEV) => Ok(None),
             outcome => Opened::new(outcome?).map(Some),
         }
     }
@@ -269,7 +270,7 @@ impl Docroot {
     /// [`Refused`] says why it is not available.
     pub fn locate_cached(&self, path: &[u8]) -> Result<Option<Located>, Refused> {
         match self.open_real(path, LOCATING, ResolveFlags::CACHED) {
-            Err(Errno::AGAIN | Errno::INTR | Errno::INVAL) => Ok(None),
+            Err(Errno::AGAIN | Errno::INTR | Errno::INVAL | Errno::XDEV) => Ok(None),
             outcome => Located::new(outcome?).map(Some),
         }
     }
@@ -293,12 +294,38 @@ impl Docroot {
     ) -> rustix::io::Result<(OwnedFd, Option<Vec<u8>>)> {
         match self.open_beneath(path, flags, how | ResolveFlags::NO_SYMLINKS) {
             Err(Errno::LOOP) => {
-                let descriptor = self.open_beneath(path, flags, how)?;
+                let descriptor = match self.open_beneath(path, flags, how) {
+                    Err(Errno::XDEV) if !how.contains(ResolveFlags::CACHED) => {
+                        self.open_by_links_from_outside(path, flags, how)
+                    }
+                    opened => opened,
+                }?;
                 let real = self.relative_path_of(&descriptor)?;
                 Ok((descriptor, Some(real)))
             }
             opened => Ok((opened?, None)),
         }
+    }
+
+    /// Opens a path whose links lead through folders outside of the root, but back into it, such as
+    /// absolute links. The system then opens the real path beneath the root, without any link, so a
+    /// link that changes meanwhile cannot lead out.
+    fn open_by_links_from_outside(
+        &self,
+        path: &[u8],
+        flags: OFlags,
+        how: ResolveFlags,
+    ) -> rustix::io::Result<OwnedFd> {
+        let has_parent_segment = path.split(|&byte| byte == b'/').any(|part| part == b"..");
+        if has_parent_segment || path.starts_with(b"/") {
+            return Err(Errno::XDEV);
+        }
+        let errno = |error| Errno::from_io_error(&error).unwrap_or(Errno::NOENT);
+        let root = self.path().map_err(errno)?;
+        let real = fs::canonicalize(root.join(OsStr::from_bytes(path))).map_err(errno)?;
+        let relative = real.strip_prefix(root).map_err(|_| Errno::XDEV)?;
+        let relative = relative.as_os_str().as_bytes();
+        self.open_beneath(relative, flags, how | ResolveFlags::NO_SYMLINKS)
     }
 
     /// The path of an open file, relative to the root and without links.
@@ -343,7 +370,6 @@ impl Opened {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::os::unix::fs::symlink;
 
     use super::*;
@@ -408,5 +434,60 @@ mod tests {
             docroot.find(&[b'x'; 5000]),
             Err(Refused::NotFound)
         ));
+    }
+
+    #[test]
+    fn a_link_may_lead_back_into_the_root() {
+        let outside = tempfile::tempdir().unwrap();
+        let root = outside.path().join("root");
+        fs::create_dir_all(root.join("folder")).unwrap();
+        fs::write(root.join("folder/file"), "public").unwrap();
+        fs::write(outside.path().join("secret"), "secret").unwrap();
+        symlink("root", outside.path().join("alias")).unwrap();
+        symlink(outside.path().join("secret"), root.join("out")).unwrap();
+        let links = [
+            ("file", root.join("folder/file")),
+            ("folder-link", root.join("folder")),
+            ("by-alias", outside.path().join("alias/folder/file")),
+            ("by-parent", PathBuf::from("../alias/folder/file")),
+            ("chain", root.join("by-alias")),
+            ("root-itself", root.clone()),
+        ];
+        for (name, target) in &links {
+            symlink(target, root.join(name)).unwrap();
+        }
+        let docroot = Docroot::open(&root).unwrap();
+        for (path, real) in [
+            ("file", "folder/file"),
+            ("folder-link/file", "folder/file"),
+            ("by-alias", "folder/file"),
+            ("by-parent", "folder/file"),
+            ("chain", "folder/file"),
+            ("root-itself/folder-link/file", "folder/file"),
+        ] {
+            let opened = docroot.open_file(path.as_bytes()).unwrap();
+            assert!(matches!(opened.found, Found::File(..)), "{path}");
+            assert_eq!(opened.real.as_deref(), Some(real.as_bytes()), "{path}");
+            let located = docroot.locate(path.as_bytes()).unwrap();
+            assert_eq!(located.real_path(), Some(real.as_bytes()), "{path}");
+            // The system does not say so without asking the disk.
+            assert!(matches!(docroot.find_cached(path.as_bytes()), Ok(None)));
+        }
+        assert!(matches!(
+            docroot.find(b"folder-link/"),
+            Ok(Found::Folder(_))
+        ));
+        assert!(docroot.open_folder(b"folder-link").is_ok());
+        for path in [
+            "out",
+            "root-itself/out",
+            "folder-link/../../secret",
+            "folder-link/../../root/folder/file",
+            "file/",
+            "folder-link/missing",
+        ] {
+            let found = docroot.find(path.as_bytes());
+            assert!(matches!(found, Err(Refused::NotFound)), "{path}: {found:?}");
+        }
     }
 }

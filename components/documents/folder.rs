@@ -14,6 +14,7 @@ use rustix::fs::{AtFlags, Dir, DirEntry, FileType, statat};
 use super::kept_back::{KeptBack, identity};
 use super::mime::content_type;
 use super::{Docroot, FileOptions};
+use crate::file::Wanted;
 
 /// A file or a folder in a folder.
 #[derive(Debug)]
@@ -31,6 +32,14 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    /// How much memory it takes, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        /// What the allocator adds to a name.
+        const OVERHEAD: usize = 16;
+        let media_type = self.media_type.as_deref().map_or(0, str::len);
+        size_of::<Self>() + self.name.len() + media_type + 2 * OVERHEAD
+    }
+
     /// The name as text, with invalid parts replaced.
     pub(super) fn text(&self) -> String {
         String::from_utf8_lossy(&self.name).into_owned()
@@ -43,16 +52,18 @@ fn media_type(name: &[u8], own: &HashMap<String, String>) -> Option<Box<str>> {
 }
 
 /// Reads a folder of a docroot: the files and folders that requests could reach, links included.
-/// Reads the disk: do not call it on a worker.
+/// Reads the disk: do not call it on a worker. Fails once nobody waits for the result.
 pub(super) fn read_folder(
     folder: &File,
     docroot: &Docroot,
     kept_back: &KeptBack,
     options: &FileOptions,
+    wanted: &Wanted,
 ) -> io::Result<Vec<Entry>> {
     let path = docroot.relative_path_of(folder)?;
     let mut entries = Vec::new();
     for entry in Dir::read_from(folder)? {
+        wanted.check()?;
         let entry = entry?;
         let name = entry.file_name().to_bytes();
         if name == b"." || name == b".." || (name.starts_with(b".") && !options.hidden) {
@@ -299,5 +310,21 @@ mod tests {
         assert_eq!(arranged("filter=.t%78t"), ["b.txt"]);
         assert_eq!(arranged("filter=%FF+"), [""; 0]);
         assert_eq!(arranged("filter=").len(), 5);
+    }
+
+    #[test]
+    fn a_folder_is_not_read_for_nobody() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::write(root.path().join("file"), "x").unwrap();
+        let docroot = Docroot::open(root.path()).unwrap();
+        let options = FileOptions::default();
+        let kept_back = KeptBack::new(&docroot, &options);
+        let folder = File::open(root.path()).unwrap();
+        let (waiting, is_wanted) = crate::file::wanted();
+        let read = || read_folder(&folder, &docroot, &kept_back, &options, &is_wanted);
+        assert_eq!(read().unwrap().len(), 1);
+        drop(waiting);
+        let error = read().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionAborted);
     }
 }

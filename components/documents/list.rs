@@ -16,8 +16,10 @@ use super::folder::{Entry, View, read_folder};
 use super::listing::{Listing, MEDIA_TYPES, SHORT, Shown, UPLOAD_DIGEST};
 use super::representation::Description;
 use super::serve::{accepted_codings, from_memory};
+use super::snapshots::Entries;
 use super::{Compression, FileOptions};
 use crate::coding::{AcceptedCodings, Coding, Encoder};
+use crate::file;
 use crate::http::{Fields, preferred_type};
 use crate::web::{Encoding, Failure, Request, Response};
 
@@ -36,7 +38,7 @@ enum Made {
     /// A short listing.
     Whole(String),
     /// The entries of a long one.
-    Long(Arc<[Entry]>),
+    Long(Vec<Entry>),
 }
 
 /// The parameters of a listing.
@@ -72,7 +74,7 @@ impl Wanted {
         [&self.entries_key()[..], &kind.concat()].concat()
     }
 
-    fn listing(&self, entries: Arc<[Entry]>, options: &FileOptions) -> Listing {
+    fn listing(&self, entries: Arc<Entries>, options: &FileOptions) -> Listing {
         let view = View::from_query(&self.query);
         Listing::new(
             &self.path,
@@ -114,9 +116,11 @@ impl Files {
                 Made::Whole(whole) => return self.short(request, &wanted, whole).await,
                 Made::Long(entries) => {
                     let mut snapshots = self.snapshots();
-                    if snapshots.is_full() {
-                        return Err(too_many(request));
-                    }
+                    let entries = match snapshots.is_full() {
+                        true => None,
+                        false => Entries::long(entries),
+                    };
+                    let entries = entries.ok_or_else(|| too_many(request))?;
                     snapshots.add(&entries_key, &entries, turn());
                     entries
                 }
@@ -138,13 +142,14 @@ impl Files {
         let options = self.options().clone();
         let view = View::from_query(&wanted.query);
         let (path, media_type) = (wanted.path.clone(), wanted.media_type);
+        let (_waiting, is_wanted) = file::wanted();
         let made = unblock(move || {
-            let mut entries = read_folder(&folder, &docroot, &kept_back, &options)?;
+            let mut entries = read_folder(&folder, &docroot, &kept_back, &options, &is_wanted)?;
             view.arrange(&mut entries);
-            let entries: Arc<[Entry]> = entries.into();
             if entries.len() > SHORT {
                 return Ok(Made::Long(entries));
             }
+            let entries = Entries::short(entries);
             let listing = Listing::new(&path, view, media_type, Shown::by(&options), entries);
             listing
                 .into_whole()

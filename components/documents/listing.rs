@@ -14,6 +14,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::FileOptions;
 use super::folder::{Entry, View};
+use super::snapshots::Entries;
 use crate::chassis::NoPorts;
 use crate::http::Chunk;
 use crate::web::Body;
@@ -67,7 +68,7 @@ pub(super) struct Listing {
     view: View,
     media_type: &'static str,
     shown: Shown,
-    entries: Arc<[Entry]>,
+    entries: Arc<Entries>,
     /// How many entries have been listed.
     listed: usize,
     state: State,
@@ -87,7 +88,7 @@ impl Listing {
         view: View,
         media_type: &'static str,
         shown: Shown,
-        entries: Arc<[Entry]>,
+        entries: Arc<Entries>,
     ) -> Self {
         Self {
             path: path.to_vec(),
@@ -294,7 +295,7 @@ mod tests {
     fn whole(media_type: &'static str, path: &[u8], query: &str, entries: Vec<Entry>) -> String {
         let (view, mut entries) = (View::from_query(query), entries);
         view.arrange(&mut entries);
-        let listing = Listing::new(path, view, media_type, PLAIN, entries.into());
+        let listing = Listing::new(path, view, media_type, PLAIN, Entries::short(entries));
         listing.into_whole().unwrap()
     }
 
@@ -403,7 +404,7 @@ mod tests {
             .map(|i| entry(format!("{i:05}").as_bytes(), false, 0))
             .collect();
         let view = View::from_query("");
-        let mut listing = Listing::new(b"", view, "text/plain", PLAIN, entries.into());
+        let mut listing = Listing::new(b"", view, "text/plain", PLAIN, Entries::short(entries));
         let chunks: Vec<_> = std::iter::from_fn(|| listing.next_chunk().unwrap()).collect();
         assert!(chunks.iter().all(|chunk| chunk.lines().count() <= ROWS));
         let names: Vec<String> = chunks.concat().lines().map(str::to_owned).collect();

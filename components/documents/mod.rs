@@ -31,5 +31,7 @@ pub(crate) use programs::{PROGRAM_FOLDER, runs_programs};
 pub use representation::answer_file;
 pub use rules::{CacheRule, CodingRule};
 pub use serve::serve_files;
+pub(crate) use serve::serve_files_until;
+pub(crate) use thumbnail::serve_thumbnails_until;
 pub use thumbnail::{LARGE_THUMBNAIL, THUMBNAIL, Thumbnails, serve_thumbnails};
 pub use write::{CHANGE, change_files, delete_files, put_files};

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_lite::future::or;
 use http::{Method, StatusCode};
 use kamea::time::wall_clock;
 use kamea::{Component, compute, link, unblock};
@@ -17,6 +18,7 @@ use super::archive::Format;
 use super::cache::{Entry, Identity, LARGEST, Origin};
 use super::files::{Files, failure, system_failure};
 use super::representation::{Description, Representation};
+use super::thumbnail::give_up;
 use super::{Compression, Found, Refused};
 use crate::coding::{AcceptedCodings, Coding, Encoder};
 use crate::file::{FileSlice, OpenFile};
@@ -33,17 +35,36 @@ const OPEN: usize = 1;
 /// The places of the open files of one handler. Made for the first large file.
 type Places = Option<Arc<Semaphore>>;
 
+/// What the handler of a connection keeps of its client.
+struct Client<Gone> {
+    places: Places,
+    /// Waits until the client no longer waits for a response that is made from now on.
+    gone: Gone,
+}
+
 /// Serves GET and HEAD from files. A large file is opened only when its response is nearly due: a
 /// client that sends many requests at once has two files open.
 pub fn serve_files(files: Rc<Files>) -> impl Component<HandlerPorts> {
-    let mut places = Places::None;
+    serve_files_until(files, std::future::pending)
+}
+
+/// Like `serve_files`, for a peer that may be gone before a listing is ready: the listing is given
+/// up when `gone()` is ready first. That is created for each listing.
+pub(crate) fn serve_files_until<G: Future<Output = ()>>(
+    files: Rc<Files>,
+    gone: impl Fn() -> G + 'static,
+) -> impl Component<HandlerPorts> {
+    let mut client = Client {
+        places: Places::None,
+        gone,
+    };
     async move |io: &mut HandlerPorts| {
         while let Some(mut request) = io.requests.next().await {
             let answer = match files.answer_from_memory(&request) {
                 Some(answer) => answer,
                 None => match request.discard_content().await {
                     // Boxed, because an answer from the cache needs none of it.
-                    Ok(()) => Box::pin(files.answer(&request, &mut places)).await,
+                    Ok(()) => Box::pin(files.answer(&request, &mut client)).await,
                     Err(failure) => Err(failure),
                 },
             };
@@ -74,7 +95,11 @@ impl Files {
         Some(from_memory(request, &entry))
     }
 
-    async fn answer(&self, request: &Request, places: &mut Places) -> Result<Response, Failure> {
+    async fn answer<G: Future<Output = ()>>(
+        &self,
+        request: &Request,
+        client: &mut Client<impl Fn() -> G>,
+    ) -> Result<Response, Failure> {
         if !is_read(request) {
             let failure = request.refuse(StatusCode::METHOD_NOT_ALLOWED, "this can only be read");
             return Err(failure.with("Allow", "GET, HEAD, OPTIONS"));
@@ -87,38 +112,44 @@ impl Files {
         match found? {
             Found::File(file, metadata) => {
                 let found = (file, metadata);
-                self.file(request, &path, &path, found, places).await
+                self.file(request, &path, &path, found, &mut client.places)
+                    .await
             }
             Found::Folder(_) if !path.is_empty() && !path.ends_with(b"/") => {
                 Ok(to_the_slash(request))
             }
             Found::Folder(folder) => match Format::of_query(request.head.target.query()) {
                 Some(format) => self.archive(request, &path, folder, format).await,
-                None => self.index(request, &path, folder, places).await,
+                None => self.index(request, &path, folder, client).await,
             },
         }
     }
 
     /// The index of a folder, or else its listing.
-    async fn index(
+    async fn index<G: Future<Output = ()>>(
         &self,
         request: &Request,
         path: &[u8],
         folder: File,
-        places: &mut Places,
+        client: &mut Client<impl Fn() -> G>,
     ) -> Result<Response, Failure> {
         for index in &self.options().index {
             let index = [path, index.as_bytes()].concat();
             match self.look_up(&index).await {
                 Ok(Found::File(file, metadata)) => {
                     let found = (file, metadata);
+                    let places = &mut client.places;
                     return self.file(request, path, &index, found, places).await;
                 }
                 Ok(Found::Folder(_)) | Err(Refused::NotFound) => {}
                 Err(refused) => return Err(failure(request, refused)),
             }
         }
-        self.list(request, path, folder).await
+        let gone = async {
+            (client.gone)().await;
+            Err(give_up(request))
+        };
+        or(self.list(request, path, folder), gone).await
     }
 
     /// The file at `path`, for a request for `asked`.
@@ -342,4 +373,75 @@ fn read_whole(mut file: File, length: u64) -> io::Result<Bytes> {
     let mut content = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
     file.by_ref().take(length).read_to_end(&mut content)?;
     Ok(content.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use kamea::testing::block_on;
+    use kamea::{Graph, Sink, Source};
+
+    use super::*;
+    use crate::documents::{Docroot, FileOptions, Thumbnails};
+    use crate::http::{Fields, RequestHead, Target};
+    use crate::web::Exchange;
+
+    fn request(path: &'static str) -> Request {
+        let head = RequestHead {
+            method: Method::GET,
+            target: Target::parse(&Method::GET, path.into()).unwrap(),
+            version: http::Version::HTTP_11,
+            fields: Fields::new().with("Host", "a"),
+        };
+        Request {
+            exchange: Exchange::new(0, "192.0.2.1:1".parse().unwrap()),
+            head: Box::new(head),
+            content: None,
+        }
+    }
+
+    /// What is ready is sent; what would have to be waited for is given up.
+    #[test]
+    fn nothing_is_made_for_a_client_that_has_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("file"), "text").unwrap();
+        for (path, is_gone, is_answered) in [
+            ("/", true, false),
+            ("/", false, true),
+            ("/file", true, true),
+        ] {
+            let gone = move || async move {
+                if !is_gone {
+                    std::future::pending::<()>().await;
+                }
+            };
+            let docroot = Docroot::open(folder.path()).unwrap();
+            // The system has the file in memory now.
+            docroot.find(b"file").unwrap();
+            let (sender, mut responses) = link(1);
+            let mut graph = Graph::template("serving");
+            let asker = graph.add("asker", async move |io: &mut Source<Request>| {
+                Ok(io.outbox.send(request(path)).await?)
+            });
+            let files = graph.add_seeded("files", move |docroot: &mut Docroot| {
+                let options = FileOptions::default();
+                let files = Files::new(docroot.clone(), &options, Thumbnails::default());
+                serve_files_until(Rc::new(files), gone)
+            });
+            let taker = graph.add("taker", async move |io: &mut Sink<Response>| {
+                while let Some(response) = io.inbox.next().await {
+                    let _ = sender.try_send(response.head.status);
+                }
+                Ok(())
+            });
+            let failures = graph.add("failures", async move |io: &mut Sink<Failure>| {
+                assert_eq!(io.inbox.next().await.is_none(), is_answered);
+                Ok(())
+            });
+            graph.link(asker.outbox, files.requests);
+            graph.link(files.responses, taker.inbox);
+            graph.link(files.failures, failures.inbox);
+            block_on(graph.into_template().unwrap().start(docroot)).unwrap();
+            assert_eq!(responses.try_next().is_some(), is_answered, "{path}");
+        }
+    }
 }

@@ -1,18 +1,65 @@
 //! The entries of long folders that are being listed: each folder is in memory once, for any number
-//! of clients.
+//! of clients, and all of them together within a budget.
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::rc::{self, Rc};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::cache::TRUSTED;
 use super::folder::Entry;
 
 /// How many snapshots there may be, each of another folder, view or time.
 const MOST: usize = 16;
+
+/// The most memory for the entries of long folders in the process, in bytes: clients that do not
+/// read keep them. A single folder may have more.
+const BUDGET: usize = 128 << 20;
+
+/// The unit of the budget, in bytes.
+const UNIT: usize = 1 << 10;
+
+static ROOM: Semaphore = Semaphore::const_new(BUDGET / UNIT);
+
+/// The entries of a folder, sorted.
+#[derive(Debug)]
+pub(super) struct Entries {
+    list: Box<[Entry]>,
+    /// Its part of the budget. A short list needs none.
+    _room: Option<SemaphorePermit<'static>>,
+}
+
+impl Entries {
+    /// A short list, which is dropped as soon as its listing is made.
+    pub(super) fn short(list: Vec<Entry>) -> Arc<Self> {
+        Arc::new(Self {
+            list: list.into(),
+            _room: None,
+        })
+    }
+
+    /// A long list, which is kept as long as a client reads its listing; `None` if there is no room.
+    pub(super) fn long(list: Vec<Entry>) -> Option<Arc<Self>> {
+        let bytes: usize = list.iter().map(Entry::bytes).sum();
+        let units = (bytes / UNIT).min(BUDGET / UNIT);
+        let room = ROOM.try_acquire_many(u32::try_from(units).ok()?).ok()?;
+        Some(Arc::new(Self {
+            list: list.into(),
+            _room: Some(room),
+        }))
+    }
+}
+
+impl Deref for Entries {
+    type Target = [Entry];
+
+    fn deref(&self) -> &[Entry] {
+        &self.list
+    }
+}
 
 /// The entries of folders at some time, as long as somebody reads them.
 #[derive(Debug, Default)]
@@ -25,7 +72,7 @@ pub(super) struct Snapshots {
 #[derive(Debug)]
 struct Snapshot {
     made: Instant,
-    entries: Weak<[Entry]>,
+    entries: Weak<Entries>,
 }
 
 impl Snapshots {
@@ -43,7 +90,7 @@ impl Snapshots {
 
     /// The entries under a key, if a request at `now` may trust them, or if there is no room for
     /// newer ones.
-    pub(super) fn find(&mut self, key: &[u8], now: Instant) -> Option<Arc<[Entry]>> {
+    pub(super) fn find(&mut self, key: &[u8], now: Instant) -> Option<Arc<Entries>> {
         self.prune();
         let is_full = self.is_full();
         let newest = self.made.get(key)?.last()?;
@@ -56,7 +103,7 @@ impl Snapshots {
         self.made.values().map(Vec::len).sum::<usize>() >= MOST
     }
 
-    pub(super) fn add(&mut self, key: &[u8], entries: &Arc<[Entry]>, now: Instant) {
+    pub(super) fn add(&mut self, key: &[u8], entries: &Arc<Entries>, now: Instant) {
         self.made.entry(key.to_vec()).or_default().push(Snapshot {
             made: now,
             entries: Arc::downgrade(entries),
@@ -76,8 +123,31 @@ impl Snapshots {
 mod tests {
     use super::*;
 
-    fn entries() -> Arc<[Entry]> {
-        Vec::new().into()
+    fn entries() -> Arc<Entries> {
+        Entries::short(Vec::new())
+    }
+
+    /// Clients that read nothing keep entries, but not without end.
+    #[test]
+    fn long_lists_share_a_budget() {
+        let large = || {
+            let entry = |_| Entry {
+                name: Box::from(&[b'x'; 200][..]),
+                is_folder: false,
+                size: 0,
+                modified: 0,
+                media_type: None,
+            };
+            (0..100_000).map(entry).collect::<Vec<_>>()
+        };
+        let mut kept = Vec::new();
+        while let Some(entries) = Entries::long(large()) {
+            kept.push(entries);
+            assert!(kept.len() < 10, "there is no end");
+        }
+        assert!(kept.len() > 2, "{}", kept.len());
+        kept.pop();
+        assert!(Entries::long(large()).is_some(), "there is room again");
     }
 
     #[test]

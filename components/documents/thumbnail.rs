@@ -1,7 +1,9 @@
 //! Thumbnails: small pictures for the images in a listing.
 
 #[cfg(feature = "thumbnails")]
-mod shrink;
+mod make;
+#[cfg(feature = "thumbnails")]
+mod weigh;
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
@@ -9,8 +11,9 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use futures_lite::future::or;
 use http::StatusCode;
-use kamea::{Component, compute};
+use kamea::Component;
 use tokio::sync::OnceCell;
 
 use super::Found;
@@ -20,7 +23,7 @@ use super::representation::{Description, Representation};
 use crate::http::Fields;
 use crate::web::{Failure, HandlerPorts, Piece, Request, Response};
 #[cfg(feature = "thumbnails")]
-use shrink::shrink;
+use make::make;
 
 /// The query that asks for the thumbnail of an image instead of the image.
 pub const THUMBNAIL: &str = "thumbnail";
@@ -79,7 +82,7 @@ impl Thumbnails {
             kept.by_image.entry((identity, size)).or_default().clone()
         };
         let make = async {
-            let thumbnail = compute(move || shrink(file, size)).await;
+            let thumbnail = make(file, size).await;
             match &thumbnail {
                 Ok(thumbnail) => {
                     log::debug!("Made a thumbnail of {} bytes", thumbnail.content.len())
@@ -112,7 +115,7 @@ impl Thumbnails {
 
 /// There are no thumbnails without the feature `thumbnails`.
 #[cfg(not(feature = "thumbnails"))]
-fn shrink(_image: File, _size: u32) -> std::io::Result<Thumbnail> {
+async fn make(_image: File, _size: u32) -> std::io::Result<Thumbnail> {
     Err(std::io::ErrorKind::Unsupported.into())
 }
 
@@ -122,12 +125,33 @@ fn shrink(_image: File, _size: u32) -> std::io::Result<Thumbnail> {
 /// An image that the server cannot read, or that is too large, is shown as an empty frame. A file
 /// that is not an image gets 404.
 pub fn serve_thumbnails(files: Rc<Files>) -> impl Component<HandlerPorts> {
+    serve_thumbnails_until(files, std::future::pending)
+}
+
+/// Like `serve_thumbnails`, for a peer that may be gone before its thumbnail is made: it is given
+/// up when `gone()` is ready first. That is created for each thumbnail.
+pub(crate) fn serve_thumbnails_until<G: Future<Output = ()>>(
+    files: Rc<Files>,
+    gone: impl Fn() -> G + 'static,
+) -> impl Component<HandlerPorts> {
     async move |io: &mut HandlerPorts| {
         while let Some(request) = io.next_without_content().await? {
-            io.answer(answer(&files, &request).await).await?;
+            let given_up = async {
+                gone().await;
+                Err(give_up(&request))
+            };
+            let answer = or(answer(&files, &request), given_up).await;
+            io.answer(answer).await?;
         }
         Ok(())
     }
+}
+
+/// The failure of a request whose client has probably gone. One that has only shut down its side
+/// learns why.
+pub(super) fn give_up(request: &Request) -> Failure {
+    let explanation = "this takes too long for a client that sends nothing more";
+    request.refuse(StatusCode::SERVICE_UNAVAILABLE, explanation)
 }
 
 async fn answer(files: &Files, request: &Request) -> Result<Response, Failure> {

@@ -5,6 +5,7 @@ mod read_file;
 mod scratch;
 mod slice;
 mod slice_file;
+mod wanted;
 mod write_file;
 
 pub use follow::follow;
@@ -12,4 +13,5 @@ pub use read_file::read_file;
 pub use scratch::ScratchFile;
 pub use slice::{FileSlice, OpenFile};
 pub use slice_file::slice_file;
+pub(crate) use wanted::{Wanted, wanted};
 pub use write_file::{Existing, write_file};

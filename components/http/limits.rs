@@ -35,6 +35,28 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// The limits of a client that takes what curl takes: any body, and 300 KiB of fields. The
+    /// connection of a response has an end in time too.
+    ///
+    /// # Examples
+    /// ```
+    /// use kamea_components::http::Limits;
+    ///
+    /// assert!(Limits::generous().fields > 1000);
+    /// ```
+    #[must_use]
+    pub const fn generous() -> Self {
+        Self {
+            request_line: 100 << 10,
+            head_bytes: 300 << 10,
+            fields: 5000,
+            body: u64::MAX,
+            chunk_extensions: 16 << 10,
+            chunk_framing: 300 << 10,
+            empty_lines: 16,
+        }
+    }
+
     /// Returns these limits, capped so that the end of a line can be added to each without
     /// overflow.
     pub(super) fn without_overflow(self) -> Self {

@@ -20,7 +20,7 @@ use kamea::time::{Timer, turn};
 use kamea::{Component, Done, End, Inbox, Outbox, Ports, is_stopping};
 
 use super::{Answer, Awaited, ErrorClass, Failed, Note, Outcome, Returned};
-use crate::http::{Limits, MalformedResponse, Reply, ReplyBody, ResponseDecoder};
+use crate::http::{MalformedResponse, Reply, ReplyBody, ResponseDecoder};
 use crate::net::{DialEvent, Ending, HangUp};
 
 /// The ports of [`parse_responses`].
@@ -45,14 +45,17 @@ pub struct ResponseOptions {
     pub within: Duration,
     /// Whether a connection is used for further requests.
     pub keep_alive: bool,
+    /// Whether a response must follow RFC 9112 exactly: see [`ResponseDecoder::for_client`].
+    pub strict: bool,
 }
 
 impl Default for ResponseOptions {
-    /// Ten seconds; connections are kept.
+    /// Ten seconds; connections are kept; what curl accepts is accepted.
     fn default() -> Self {
         Self {
             within: Duration::from_secs(10),
             keep_alive: true,
+            strict: false,
         }
     }
 }
@@ -101,7 +104,7 @@ pub fn parse_responses(
             response_options,
             connection: 0,
             is_open: false,
-            decoder: decoder(),
+            decoder: ResponseDecoder::for_client(response_options.strict),
             waiting: VecDeque::new(),
             on_their_way: VecDeque::new(),
             head: None,
@@ -112,14 +115,6 @@ pub fn parse_responses(
         };
         parser.run().await
     }
-}
-
-/// A decoder for a new connection. Bodies are not kept, so they may have any length.
-fn decoder() -> ResponseDecoder {
-    ResponseDecoder::new(Limits {
-        body: u64::MAX,
-        ..Limits::default()
-    })
 }
 
 struct Parser<'a> {
@@ -232,7 +227,7 @@ impl Parser<'_> {
         if connection != self.connection {
             self.connection = connection;
             self.is_open = true;
-            self.decoder = decoder();
+            self.decoder = ResponseDecoder::for_client(self.response_options.strict);
             (self.head, self.content) = (None, 0);
         }
         for _ in 0..requests {
@@ -289,14 +284,17 @@ impl Parser<'_> {
         };
         let content = std::mem::take(&mut self.content);
         let mut answer = Ok(Answer { status, content });
+        let mut is_last = !persists || !self.response_options.keep_alive;
         // Bytes behind the last response would be taken for the next one.
         if self.on_their_way.is_empty()
             && persists
             && let Err(malformed) = self.decoder.next()
         {
-            answer = Err(failed_by(malformed));
+            is_last = true;
+            if self.response_options.strict {
+                answer = Err(failed_by(malformed));
+            }
         }
-        let is_last = !persists || !self.response_options.keep_alive || answer.is_err();
         self.tell(awaited, Some(sent), at, answer).await?;
         if is_last {
             self.hang_up().await?;

@@ -41,4 +41,4 @@ pub use tcp_server::tcp_server;
 pub use udp::{Datagram, UdpPorts, UdpPortsHandles, udp};
 pub use unix_client::unix_client;
 pub use unix_server::unix_server;
-pub use write::{Output, WritePorts, WritePortsHandles, write_bytes};
+pub use write::{Output, WritePace, WritePorts, WritePortsHandles, write_bytes};

@@ -16,6 +16,7 @@ use crate::stream::poll_into_buffer;
 pub fn read_bytes(socket: Rc<Socket>, first: Bytes) -> impl Component<Source<Bytes>> {
     let mut first = Some(first);
     async move |io: &mut Source<Bytes>| {
+        let _reading = Reading::begin(&socket);
         if let Some(first) = first.take() {
             io.outbox.send(first).await?;
             if !socket.is_watched() {
@@ -46,6 +47,22 @@ pub fn read_bytes(socket: Rc<Socket>, first: Bytes) -> impl Component<Source<Byt
                 }
             }
         }
+    }
+}
+
+/// Tells the socket when nobody reads it any more.
+struct Reading<'a>(&'a Socket);
+
+impl<'a> Reading<'a> {
+    fn begin(socket: &'a Socket) -> Self {
+        socket.set_read(true);
+        Self(socket)
+    }
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        self.0.set_read(false);
     }
 }
 

@@ -6,14 +6,13 @@ use std::future::{pending, poll_fn};
 use std::io::{self, IoSlice};
 use std::net::{self, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use futures_lite::future::or;
-use kamea::time::sleep;
+use kamea::time::{sleep, turn};
 
 use rustix::fs::sendfile;
 use rustix::net::sockopt::set_tcp_cork;
@@ -40,6 +39,14 @@ pub enum Finish {
 /// How long the check for the end of a connection pauses when bytes arrived instead.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
+/// How long a peer that has sent everything is still expected to wait for its responses, while
+/// nothing is sent to it. A peer that has closed its connection looks the same until it is sent
+/// something.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// How long a handler may take beyond that. It may have stopped without a response.
+const HANDLER_GRACE: Duration = Duration::from_secs(10);
+
 /// A connected socket. Its worker watches it only once somebody has to wait for it: a peer that
 /// sends its request at once and then leaves costs no unnecessary calls.
 #[derive(Debug)]
@@ -53,6 +60,14 @@ pub struct Socket {
     known: Cell<Known>,
     /// Whether a peer that has sent everything still waits for the responses.
     half_close: Cell<bool>,
+    /// Whether a component reads the connection, and so notices its end.
+    is_read: Cell<bool>,
+    /// Whether a response was given up because its peer is gone.
+    is_cancelled: Cell<bool>,
+    /// When bytes were last sent.
+    wrote: Cell<Option<Instant>>,
+    /// Whether bytes wait until the peer reads. If it had gone, the connection would be broken.
+    is_blocked: Cell<bool>,
     /// Notified when the state of the peer changes.
     noted: Notify,
     /// What follows the present protocol, once it is known.
@@ -107,6 +122,10 @@ impl Socket {
             finished: Cell::new(None),
             known: Cell::new(Known::Here),
             half_close: Cell::new(false),
+            is_read: Cell::new(true),
+            is_cancelled: Cell::new(false),
+            wrote: Cell::new(None),
+            is_blocked: Cell::new(false),
             noted: Notify::new(),
             next: RefCell::default(),
         }
@@ -127,6 +146,10 @@ impl Socket {
             finished: Cell::new(None),
             known: Cell::new(Known::Here),
             half_close: Cell::new(false),
+            is_read: Cell::new(true),
+            is_cancelled: Cell::new(false),
+            wrote: Cell::new(None),
+            is_blocked: Cell::new(false),
             noted: Notify::new(),
             next: RefCell::default(),
         })
@@ -245,47 +268,86 @@ impl Socket {
         }
     }
 
-    /// Assumes that a peer that has sent everything still waits for the responses.
+    /// Assumes that a peer that has sent everything still waits for the responses, for any time.
     pub fn allow_half_close(&self) {
         self.half_close.set(true);
     }
 
     /// Waits until the peer no longer waits for its response: the connection is broken, or the peer
-    /// has sent everything, which most clients do only when they leave. Watches the connection,
-    /// also while nobody reads it.
+    /// has sent everything and been sent nothing for a second, which most clients do only when they
+    /// leave. Watches the connection, also while nobody reads it.
     pub async fn gone(&self) {
-        self.gone_or(async {
-            match self.watched() {
-                Some(stream) => self.look(&stream).await,
-                None => pending().await,
-            }
-        })
-        .await;
+        or(self.is_gone(), self.look()).await;
     }
 
-    /// Like [`gone`](Self::gone), but learns it only from the tasks that read or write the
-    /// connection.
+    /// Like [`gone`](Self::gone), but learns it from the tasks that read or write the connection,
+    /// and watches the connection only once nobody reads it any more.
     pub async fn found_gone(&self) {
-        self.gone_or(pending()).await;
+        let look = async {
+            self.noted_that(|| !self.is_read.get()).await;
+            // What is made quickly needs no watch.
+            sleep(BETWEEN_LOOKS).await;
+            self.look().await
+        };
+        or(self.is_gone(), look).await;
     }
 
-    async fn gone_or(&self, look: impl Future<Output = ()>) {
-        let mut look = pin!(look);
-        loop {
-            // Created before the check, so that a change in between is not missed.
-            let noted = self.noted.notified();
-            if self.is_gone() {
-                return;
+    async fn is_gone(&self) {
+        let ended = async {
+            self.noted_that(|| self.known.get() >= Known::Ended).await;
+            if self.half_close.get() {
+                return pending().await;
             }
-            or(noted, &mut look).await;
+            self.silence().await;
+        };
+        or(self.noted_that(|| self.known.get() == Known::Lost), ended).await;
+    }
+
+    /// Waits until nothing has been sent, and nothing has waited to be sent, for [`GRACE`] from now.
+    async fn silence(&self) {
+        let mut since = turn();
+        loop {
+            sleep(GRACE.saturating_sub(turn() - since)).await;
+            let wrote = self.wrote.get().filter(|wrote| *wrote > since);
+            since = match wrote {
+                _ if self.is_blocked.get() => turn(),
+                Some(wrote) => wrote,
+                None => return,
+            };
         }
     }
 
-    fn is_gone(&self) -> bool {
-        match self.known.get() {
-            Known::Here => false,
-            Known::Ended => !self.half_close.get(),
-            Known::Lost => true,
+    /// Declares that a response is given up because its peer is gone.
+    pub fn cancel(&self) {
+        self.is_cancelled.set(true);
+        self.noted.notify_waiters();
+    }
+
+    /// Waits until a response is known to be given up, or may be given up because its peer has gone
+    /// for long: no later one can be sent then.
+    pub async fn cancelled(&self) {
+        let gone = async {
+            self.found_gone().await;
+            sleep(HANDLER_GRACE).await;
+        };
+        or(self.noted_that(|| self.is_cancelled.get()), gone).await;
+    }
+
+    /// Declares whether a component reads the connection.
+    pub(super) fn set_read(&self, is_read: bool) {
+        self.is_read.set(is_read);
+        self.noted.notify_waiters();
+    }
+
+    /// Waits for a state of which the waiters are notified.
+    async fn noted_that(&self, is_so: impl Fn() -> bool) {
+        loop {
+            // Created before the check, so that a change in between is not missed.
+            let noted = self.noted.notified();
+            if is_so() {
+                return;
+            }
+            noted.await;
         }
     }
 
@@ -297,7 +359,10 @@ impl Socket {
     }
 
     /// Watches for the end of the connection, of any kind.
-    async fn look(&self, stream: &TcpStream) {
+    async fn look(&self) {
+        let Some(stream) = self.watched() else {
+            return pending().await;
+        };
         while self.known.get() < Known::Lost {
             match stream.ready(Interest::READABLE | Interest::ERROR).await {
                 Ok(ready) if ready.is_error() => self.note(Known::Lost),
@@ -398,7 +463,9 @@ impl Socket {
         loop {
             match self.try_io(Interest::WRITABLE, &mut call) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.is_blocked.set(true);
                     poll_fn(|cx| self.poll_ready(cx, Interest::WRITABLE)).await?;
+                    self.is_blocked.set(false);
                 }
                 Err(error) => {
                     if is_of_the_connection(&error) {
@@ -406,7 +473,10 @@ impl Socket {
                     }
                     return Err(error);
                 }
-                outcome => return outcome,
+                outcome => {
+                    self.wrote.set(Some(turn()));
+                    return outcome;
+                }
             }
         }
     }

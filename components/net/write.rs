@@ -44,6 +44,16 @@ pub enum Output {
     Finish(Finish),
 }
 
+/// How slowly a peer may read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WritePace {
+    /// How long it may read nothing, and in total how far it may fall behind `rate`.
+    pub stall: Duration,
+    /// The minimum rate, in bytes per second, on average over any time that is longer than `stall`.
+    /// Time during which there is nothing to write does not count. 0 means no limit.
+    pub rate: u32,
+}
+
 /// How many bytes of a file one call sends at most, so that other connections get their turn.
 const FILE_CHUNK: u64 = 2 * 1024 * 1024;
 
@@ -51,17 +61,16 @@ const FILE_CHUNK: u64 = 2 * 1024 * 1024;
 const GATHERED: usize = 16;
 
 /// Writes pieces to a socket. It collects the pieces that are ready, and writes when no more are
-/// ready. If the peer reads nothing for `stall`, the connection is reset.
+/// ready. If the peer reads slower than `pace` allows, the connection is reset.
 ///
 /// It ends with its inbox, or with [`Output::Finish`]; then the socket knows how the connection
 /// ends.
-pub fn write_bytes(socket: Rc<Socket>, stall: Duration) -> impl Component<WritePorts> {
+pub fn write_bytes(socket: Rc<Socket>, pace: WritePace) -> impl Component<WritePorts> {
     async move |io: &mut WritePorts| {
         let mut writer = Writer {
             io,
             socket: &socket,
-            stall,
-            timer: Timer::new(),
+            progress: Progress::new(pace),
             sent: 0,
         };
         match writer.run().await {
@@ -80,8 +89,7 @@ pub fn write_bytes(socket: Rc<Socket>, stall: Duration) -> impl Component<WriteP
 struct Writer<'a> {
     io: &'a mut WritePorts,
     socket: &'a Socket,
-    stall: Duration,
-    timer: Timer,
+    progress: Progress,
     /// The number of written bytes still to be reported.
     sent: u64,
 }
@@ -142,7 +150,7 @@ impl Writer<'_> {
         let mut written = 0;
         while written < bytes.len() {
             let write = self.socket.write(&bytes[written..], false);
-            let count = in_time(&mut self.timer, self.stall, write).await?;
+            let count = self.progress.of(write).await?;
             written += count;
             self.count(piece, count);
         }
@@ -178,7 +186,7 @@ impl Writer<'_> {
             let mut slices: Vec<_> = slices.collect();
             slices[0].advance(offset);
             let write = self.socket.write_vectored(&slices, more);
-            let mut count = in_time(&mut self.timer, self.stall, write).await?;
+            let mut count = self.progress.of(write).await?;
             while index < pieces.len() {
                 let part = count.min(bytes_of(&pieces[index]).len() - offset);
                 self.count(&pieces[index], part);
@@ -199,7 +207,7 @@ impl Writer<'_> {
         while offset < end {
             let count = (end - offset).min(FILE_CHUNK) as usize;
             let send = self.socket.send_file(&slice.file, offset, count);
-            let sent = in_time(&mut self.timer, self.stall, send).await?;
+            let sent = self.progress.of(send).await?;
             if sent == 0 {
                 return Err(io::Error::new(
                     io::ErrorKind::UnexpectedEof,
@@ -242,21 +250,49 @@ fn bytes_of(piece: &Output) -> &[u8] {
     }
 }
 
-/// Returns the result of a call to the socket, or a timeout if the peer reads nothing for too long.
-async fn in_time<T>(
-    timer: &mut Timer,
-    stall: Duration,
-    call: impl Future<Output = io::Result<T>>,
-) -> io::Result<T> {
-    let stalled = async {
-        timer.set(turn() + stall);
-        timer.expired().await;
-        Err(io::Error::new(
-            io::ErrorKind::TimedOut,
-            "the peer reads nothing",
-        ))
-    };
-    or(call, stalled).await
+/// How long the peer may still take.
+struct Progress {
+    pace: WritePace,
+    timer: Timer,
+    /// The time that it may still use, beyond what its rate allows.
+    allowance: Duration,
+}
+
+impl Progress {
+    fn new(pace: WritePace) -> Self {
+        Self {
+            pace,
+            timer: Timer::new(),
+            allowance: pace.stall,
+        }
+    }
+
+    /// Returns how many bytes a call to the socket has written, or an error if the peer reads too
+    /// slowly.
+    async fn of(&mut self, call: impl Future<Output = io::Result<usize>>) -> io::Result<usize> {
+        let Self {
+            pace,
+            timer,
+            allowance,
+        } = self;
+        let began = turn();
+        let stalled = async {
+            timer.set(began + pace.stall.min(*allowance));
+            timer.expired().await;
+            let wrong = match *allowance < pace.stall {
+                true => "the peer reads too slowly",
+                false => "the peer reads nothing",
+            };
+            Err(io::Error::new(io::ErrorKind::TimedOut, wrong))
+        };
+        let count = or(call, stalled).await?;
+        if let Some(earned) = (count as u64 * 1_000_000_000).checked_div(pace.rate.into()) {
+            let waited = turn().saturating_duration_since(began);
+            let left = allowance.saturating_sub(waited) + Duration::from_nanos(earned);
+            *allowance = left.min(pace.stall);
+        }
+        Ok(count)
+    }
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ use super::limits::connections_that_fit;
 use super::until_gone::until_gone;
 use super::{Explanations, Mode, Site};
 use crate::cgi::{Cgi, CgiOptions};
-use crate::documents::{Docroot, FileOptions, Thumbnails, serve_files};
+use crate::documents::{Docroot, FileOptions, Thumbnails, serve_files_until};
 use crate::gateway::Mount;
 use crate::net::{Admission, Limiter};
 use crate::web::{
@@ -85,6 +85,15 @@ fn buffered(graph: &mut ConnectionGraph, name: &str, handler: HandlerPortsHandle
         responses: spool.passed,
         failures: vec![buffer.failures, handler.failures],
     }
+}
+
+/// The handler of the files of one folder.
+fn files_of(connection: &Opened, index: usize) -> impl Component<HandlerPorts> + use<> {
+    let socket = connection.socket.clone();
+    serve_files_until(connection.files[index].clone(), move || {
+        let socket = socket.clone();
+        async move { socket.found_gone().await }
+    })
 }
 
 /// A spool whose responses end with their peer.
@@ -190,9 +199,7 @@ impl WebServer {
             site,
             mode: Mode::default(),
             files: Box::new(|graph, name| {
-                graph.add_seeded(name, |connection: &mut Opened| {
-                    serve_files(connection.files[0].clone())
-                })
+                graph.add_seeded(name, |connection: &mut Opened| files_of(connection, 0))
             }),
             errors: None,
             router: None,
@@ -293,9 +300,7 @@ impl WebServer {
             ..options
         };
         self.folders.push((folder.into(), options));
-        self.route_seeded(name, route, move |connection| {
-            serve_files(connection.files[index].clone())
-        })
+        self.route_seeded(name, route, move |connection| files_of(connection, index))
     }
 
     /// Serves all requests below `path`, of any method, by a WSGI application; `/` for all.

@@ -11,11 +11,14 @@ use super::{Body, read_slice};
 use crate::coding::{Coding, encode};
 use crate::http::Chunk;
 
-/// How many bodies are encoded at the same time, while they are sent. Each needs an encoder of a
-/// few mebibytes of memory, until its peer has received it.
-const MOST: usize = 64;
+/// The most memory for the encoders of bodies that are being sent, in bytes. Each is needed until
+/// its peer has received the body.
+const BUDGET: usize = 128 << 20;
 
-static ENCODINGS: Semaphore = Semaphore::const_new(MOST);
+/// The unit of the budget, in bytes.
+const UNIT: usize = 1 << 10;
+
+static ENCODERS: Semaphore = Semaphore::const_new(BUDGET / UNIT);
 
 /// The permit to encode a body while it is sent.
 #[derive(Debug)]
@@ -25,11 +28,12 @@ pub struct Encoding {
 }
 
 impl Encoding {
-    /// Returns a permit if there is one left: at most 64 bodies are encoded at the same time. A
-    /// body may always be sent without encoding.
+    /// Returns a permit if there is memory left for one more encoder: all of them together have 128
+    /// MiB. A body may always be sent without encoding.
     #[must_use]
     pub fn begin(coding: Coding) -> Option<Self> {
-        let permit = ENCODINGS.try_acquire().ok()?;
+        let units = u32::try_from(coding.encoder_memory().div_ceil(UNIT)).ok()?;
+        let permit = ENCODERS.try_acquire_many(units).ok()?;
         Some(Self { coding, permit })
     }
 
@@ -78,5 +82,21 @@ fn pass_on(chunks: Receiver<Chunk>) -> impl Component<Source<Chunk>> + Send {
             io.outbox.send(chunk).await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn encoders_share_a_budget_of_memory() {
+        let counted = Coding::ALL.map(|coding| {
+            let permits: Vec<_> = std::iter::from_fn(|| Encoding::begin(coding)).collect();
+            let bytes = permits.len() * coding.encoder_memory();
+            assert!((BUDGET * 9 / 10..=BUDGET).contains(&bytes), "{coding:?}");
+            permits.len()
+        });
+        assert!(counted.iter().all(|count| *count > 15), "{counted:?}");
     }
 }

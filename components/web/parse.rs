@@ -162,9 +162,8 @@ pub(crate) trait Client: 'static {
     /// The address.
     fn address(&self) -> SocketAddr;
 
-    /// Waits until nobody waits for a response any more. What is made for the client is cancelled
-    /// then, so an earlier response may never come: a request that would have to wait for it ends
-    /// the connection instead.
+    /// Waits until a response is given up because its client has gone, so that it will never come: a
+    /// request that would have to wait for it ends the connection instead.
     fn gone(&self) -> impl Future<Output = ()>;
 
     /// Returns bytes that belong to the protocol after an upgrade.
@@ -190,7 +189,7 @@ impl Client for Rc<Socket> {
     }
 
     async fn gone(&self) {
-        self.found_gone().await;
+        self.cancelled().await;
     }
 
     fn unread(&self, bytes: &[u8]) {

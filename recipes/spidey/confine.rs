@@ -143,11 +143,10 @@ impl Options {
             ruleset = allow(ruleset, folder, read)?;
         }
         if self.is_writable() {
-            ruleset = allow(
-                ruleset,
-                &self.docroot_folder(),
-                read | write | folders | AccessFs::Refer,
-            )?;
+            for folder in self.docroots() {
+                let rights = read | write | folders | AccessFs::Refer;
+                ruleset = allow(ruleset, &folder, rights)?;
+            }
         }
         // Bodies that are gathered go into files without a name.
         ruleset = allow(ruleset, &std::env::temp_dir(), write | AccessFs::ReadFile)?;
@@ -165,22 +164,37 @@ impl Options {
 
     /// The folders that the server reads while it serves.
     fn reach(&self) -> Vec<PathBuf> {
-        let docroot = self.docroot_folder();
-        let mut folders = vec![docroot.clone()];
+        let mut folders = self.docroots();
         folders.extend(self.error_pages.clone());
-        // A deployment makes a link lead to another folder: beside the link, or beside the old folder.
-        if let Ok(real) = docroot.canonicalize()
-            && std::path::absolute(&docroot).is_ok_and(|path| path != real)
-            && docroot.is_symlink()
-        {
-            let parents = [std::path::absolute(&docroot).ok(), Some(real)];
-            let parents = parents.into_iter().flatten();
-            folders.extend(parents.filter_map(|path| path.parent().map(Path::to_owned)));
-        }
         folders
             .iter()
             .filter_map(|folder| folder.canonicalize().ok())
             .collect()
+    }
+
+    /// The docroot, and the folders in which another docroot may be later. A deployment makes a
+    /// link lead to another folder: beside the old one, or beside the link. The link may be the
+    /// docroot, or a folder above it.
+    fn docroots(&self) -> Vec<PathBuf> {
+        let docroot = self.docroot_folder();
+        let mut folders = vec![docroot.clone()];
+        let Ok(docroot) = std::path::absolute(&docroot) else {
+            return folders;
+        };
+        // Without a slash at its end, which would follow a link.
+        let docroot: PathBuf = docroot.components().collect();
+        if let Some(link) = docroot.ancestors().find(|folder| folder.is_symlink())
+            && let Ok(target) = link.canonicalize()
+        {
+            // Beside a link above the docroot, there may be anything.
+            let beside_link = (link == docroot).then_some(link);
+            let beside = [beside_link, Some(&target)].into_iter().flatten();
+            let beside = beside.filter_map(Path::parent);
+            // Never everything.
+            let beside = beside.filter(|folder| folder.parent().is_some());
+            folders.extend(beside.map(Path::to_owned));
+        }
+        folders
     }
 
     /// Checks that a sandbox that was made at the start reaches what is to be served now.

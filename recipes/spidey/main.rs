@@ -40,7 +40,7 @@ use kamea_recipes::{Stamp, listen_until_ctrl_c, log_to_stderr, raise_file_limit,
 use access_log::AccessLog;
 use mode::Placement;
 use options::Options;
-use reload::{Reload, reload_on_hangup};
+use reload::{Reload, Served, reload_on_hangup};
 
 /// How long connections may go on after a signal to stop.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -102,6 +102,7 @@ fn run(arguments: Options) -> Result<(), Box<dyn Error>> {
     let scheduler = Scheduler::with_workers(workers);
     let wsgi = wsgi::load(&options, &scheduler)?;
     let explanations = options.explanations();
+    let served = Served::by(options.clone());
     let server = server(&options, log.entries(), wsgi.clone(), explanations.clone())?;
     let listening = Arc::new(server.run_on(&scheduler, bound)?);
     let _inspecting = options.inspect(&scheduler, explanations.clone())?;
@@ -110,13 +111,14 @@ fn run(arguments: Options) -> Result<(), Box<dyn Error>> {
     options.say_urls(listening.addresses());
     let mut graph = Graph::new("configuration");
     let hangups = graph.add("hangups", hangups());
-    let reload = reload_on_hangup(Reload {
+    let reload = Reload {
         arguments,
         listening: listening.clone(),
         log: log.entries(),
         wsgi,
         explanations,
-    });
+    };
+    let reload = reload_on_hangup(reload, served);
     let reload = graph.add("reload", reload);
     graph.link(hangups.outbox, reload.inbox);
     scheduler.run(graph)?;

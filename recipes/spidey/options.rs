@@ -239,7 +239,7 @@ pub(crate) struct Options {
     /// Go on with what is being made for a client that has shut down its side of the connection
     #[arg(long, help_heading = "Limits")]
     half_close: bool,
-    /// Bytes per second that the body of a request must come at, after its timeout; 0 for no limit [default: 500]
+    /// Bytes per second at which a client must send a body and read a response, after their timeouts; 0 for no limit [default: 500]
     #[arg(long, value_name = "BYTES", value_parser = whole::<u32>, help_heading = "Limits")]
     min_rate: Option<u32>,
     /// Seconds that a connection may be silent between requests [default: 75; in mode forking 5; in mode single 2]

@@ -1,14 +1,23 @@
-//! SIGHUP: the configuration file is read anew, and the access log begins a new file.
+//! SIGHUP reloads the configuration file, and begins a new access log. A docroot that is replaced,
+//! such as a link that a deployment repoints, is served without a signal.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
+use std::time::Duration;
 
-use kamea::{Component, Sender, Sink};
+use futures_lite::future::or;
+use kamea::time::sleep;
+use kamea::{Component, Sender, Sink, unblock};
 use kamea_components::process::{Hangup, run_unconfined};
 use kamea_components::server::{Explanations, Listening, LogEntry};
 use kamea_components::wsgi::WsgiPool;
 
 use super::options::Options;
 use super::server;
+
+/// How often the docroot is checked. A new one must be served within a second.
+const BETWEEN_CHECKS: Duration = Duration::from_millis(500);
 
 /// What a reload needs to know.
 #[derive(Clone)]
@@ -23,35 +32,118 @@ pub(crate) struct Reload {
     pub(crate) explanations: Option<Explanations>,
 }
 
-/// Puts what the configuration file says by now in the place of what it said before. If there is a mistake in it, all stays as it
-/// was, and the log says why.
-pub(crate) fn reload_on_hangup(reload: Reload) -> impl Component<Sink<Hangup>> + Send {
+/// What is served: the options, and the folder that their docroot led to.
+#[derive(Clone)]
+pub(crate) struct Served {
+    options: Options,
+    docroot: Option<FolderIdentity>,
+}
+
+/// Device and inode of a folder.
+type FolderIdentity = (u64, u64);
+
+impl Served {
+    /// Create it before the server opens the folder: a later change is noticed then.
+    pub(crate) fn by(options: Options) -> Self {
+        Self {
+            docroot: options.docroot_identity(),
+            options,
+        }
+    }
+}
+
+impl Options {
+    /// The folder that the docroot leads to now; `None` if there is none.
+    fn docroot_identity(&self) -> Option<FolderIdentity> {
+        let metadata = fs::metadata(self.docroot_folder()).ok()?;
+        Some((metadata.dev(), metadata.ino()))
+    }
+}
+
+/// Reloads the configuration file at each hangup. If there is a mistake in it, everything stays as
+/// it was, and the log says why. Also serves the folder that the docroot leads to, whenever that is
+/// another one.
+pub(crate) fn reload_on_hangup(
+    reload: Reload,
+    served: Served,
+) -> impl Component<Sink<Hangup>> + Send {
+    let mut served = served;
     async move |io: &mut Sink<Hangup>| {
-        while io.inbox.next().await.is_some() {
-            if let Some(log) = &reload.log {
-                log.send(LogEntry::Reopen).await?;
-            }
-            match reload.apply().await {
-                Ok(()) => log::info!(
-                    "Reloaded: new connections and requests are served as configured now"
-                ),
-                Err(error) => log::error!("Not reloaded, all stays as it was: {error}"),
+        loop {
+            let hangup = async { Some(io.inbox.next().await) };
+            let check = async {
+                sleep(BETWEEN_CHECKS).await;
+                None
+            };
+            match or(hangup, check).await {
+                Some(None) => return Ok(()),
+                Some(Some(_)) => {
+                    if let Some(log) = &reload.log {
+                        log.send(LogEntry::Reopen).await?;
+                    }
+                    reload.configuration(&mut served).await;
+                }
+                None => reload.docroot(&mut served).await,
             }
         }
-        Ok(())
     }
 }
 
 impl Reload {
-    async fn apply(&self) -> Result<(), String> {
-        let (arguments, log, wsgi) = (self.arguments.clone(), self.log.clone(), self.wsgi.clone());
-        let explanations = self.explanations.clone();
-        let new = run_unconfined(move || {
-            let options = arguments.with_file()?;
+    /// Serves what the configuration file says now.
+    async fn configuration(&self, served: &mut Served) {
+        let arguments = self.arguments.clone();
+        let options = run_unconfined(move || arguments.with_file()).await;
+        let outcome = match options {
+            Ok(options) => self.serve(Served::by(options)).await,
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(new) => {
+                *served = new;
+                log::info!("Reloaded: new connections and requests are served as configured now");
+            }
+            Err(error) => log::error!("Not reloaded, all stays as it was: {error}"),
+        }
+    }
+
+    /// Serves the folder that the docroot leads to now, if it is another one.
+    async fn docroot(&self, served: &mut Served) {
+        let options = served.options.clone();
+        let found = unblock(move || options.docroot_identity()).await;
+        // A deployment may remove the link before it makes it again.
+        if found.is_none() || found == served.docroot {
+            return;
+        }
+        let folder = served.options.docroot_folder();
+        match self.serve(Served::by(served.options.clone())).await {
+            Ok(new) => {
+                *served = new;
+                log::info!(
+                    "{} leads to another folder, which is served now",
+                    folder.display()
+                );
+            }
+            Err(error) => {
+                // Says so once.
+                served.docroot = found;
+                log::error!(
+                    "{} leads to another folder, but the old one is served: {error}",
+                    folder.display()
+                );
+            }
+        }
+    }
+
+    async fn serve(&self, new: Served) -> Result<Served, String> {
+        let (log, wsgi) = (self.log.clone(), self.wsgi.clone());
+        let (explanations, options) = (self.explanations.clone(), new.options.clone());
+        let server = run_unconfined(move || {
             options.check_reach()?;
             server(&options, log, wsgi, explanations).map_err(|error| error.to_string())
         });
-        let replaced = self.listening.replace(new.await?).await;
-        replaced.map_err(|error| error.to_string())
+        let replaced = self.listening.replace(server.await?).await;
+        replaced.map_err(|error| error.to_string())?;
+        Ok(new)
     }
 }

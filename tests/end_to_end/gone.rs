@@ -222,3 +222,65 @@ fn every_queued_request_ages() {
         }
     }
 }
+
+/// `printf 'PUT ...GET ...' | nc -N`: each request waits for the one before it.
+#[test]
+fn requests_in_a_row_are_answered_behind_the_end_of_the_last() {
+    let server = Server::with_programs(
+        &["--writable"],
+        &[(
+            "quick",
+            "cat > /dev/null; printf 'Content-Type: text/plain\\n\\nquick'",
+        )],
+    );
+    let large = "text ".repeat(1 << 20);
+    fs::write(server.path().join("large.txt"), &large).unwrap();
+    let mut client = server.connect();
+    client.send(
+        "PUT /new.txt HTTP/1.1\r\nHost: test\r\nContent-Length: 3\r\n\r\nnew\
+         GET /new.txt HTTP/1.1\r\nHost: test\r\n\r\n\
+         GET /large.txt HTTP/1.1\r\nHost: test\r\n\r\n\
+         GET /large.txt HTTP/1.1\r\nHost: test\r\n\r\n\
+         POST /cgi-bin/quick HTTP/1.1\r\nHost: test\r\nContent-Length: 3\r\n\r\nabc\
+         DELETE /new.txt HTTP/1.1\r\nHost: test\r\n\r\n\
+         GET /hello.txt HTTP/1.1\r\nHost: test\r\n\r\n",
+    );
+    client.finish();
+    // Longer than a client that may have gone is waited for.
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(client.response(false).status, 201);
+    assert_eq!(client.response(false).text(), "new");
+    assert!(client.response(false).text() == large);
+    assert!(client.response(false).text() == large);
+    assert_eq!(client.response(false).text(), "quick");
+    assert_eq!(client.response(false).status, 204);
+    assert_eq!(client.response(false).text(), "hello\n");
+    assert_eq!(client.rest(), b"");
+}
+
+/// An application that is quick answers such a client. One that is slow is stopped, and its client
+/// gets no response instead of a wrong one.
+#[test]
+fn an_application_answers_a_client_that_sends_nothing_more() {
+    for buffering in ["on", "off"] {
+        let server = serving("plain", &["--wsgi-buffering", buffering]);
+        for _ in 0..20 {
+            let mut client = server.connect();
+            client.send("POST /whole HTTP/1.1\r\nHost: test\r\nContent-Length: 3\r\n\r\nabc");
+            client.finish();
+            let response = client.response(false);
+            assert_eq!((response.status, &*response.text()), (200, "abc"));
+        }
+        for connection in ["keep-alive", "close"] {
+            let mut client = server.connect();
+            client.send(format!(
+                "POST /waits?for=never HTTP/1.1\r\nHost: test\r\nConnection: {connection}\r\n\
+                 Content-Length: 3\r\n\r\nabc"
+            ));
+            client.finish();
+            let begun = Instant::now();
+            assert_eq!(String::from_utf8_lossy(&client.rest()), "", "{connection}");
+            assert!(begun.elapsed() < PATIENCE / 2, "{:?}", begun.elapsed());
+        }
+    }
+}

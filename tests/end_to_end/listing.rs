@@ -87,3 +87,50 @@ fn a_query_sorts_and_filters() {
     assert_eq!(names("sort=size&order=desc"), "large.bin\nhello.txt\n");
     assert_eq!(names("filter=LARGE"), "large.bin\n");
 }
+
+/// A listing shows what a request would be given, also for links.
+#[test]
+fn a_listing_shows_where_links_lead() {
+    let server = Server::start(&["--writable"]);
+    let root = fs::canonicalize(server.path()).unwrap();
+    let outside = tempfile::tempdir().unwrap();
+    fs::create_dir_all(root.join("real/sub")).unwrap();
+    fs::write(root.join("real/file.txt"), "text").unwrap();
+    fs::write(root.join(".env"), "secret").unwrap();
+    fs::write(outside.path().join("secret.txt"), "secret").unwrap();
+    let link = |target: &std::path::Path, name: &str| {
+        std::os::unix::fs::symlink(target, root.join(name)).unwrap();
+    };
+    link(&root.join("real/file.txt"), "absolute.txt");
+    link(&root.join("real"), "folder");
+    link(&root.join(".env"), "env.txt");
+    link(outside.path(), "outside");
+    link(&outside.path().join("secret.txt"), "secret.txt");
+    link(std::path::Path::new("/etc"), "etc");
+    link(&root.join("missing"), "broken");
+    let listed = server.ask_with("GET", "/", "Accept: text/plain\r\n").text();
+    let names: Vec<&str> = listed.lines().collect();
+    for (name, status) in [
+        ("absolute.txt", 200),
+        ("folder/", 200),
+        ("hello.txt", 200),
+        ("env.txt", 404),
+        ("outside/", 404),
+        ("outside", 404),
+        ("secret.txt", 404),
+        ("etc/", 404),
+        ("broken", 404),
+    ] {
+        assert_eq!(server.get(&format!("/{name}")).status, status, "{name}");
+        assert_eq!(names.contains(&name), status == 200, "{name}: {listed}");
+    }
+    assert_eq!(server.get("/folder").field("location"), Some("/folder/"));
+    assert_eq!(server.get("/folder/file.txt").text(), "text");
+    // Writing goes the same way.
+    let put =
+        server.ask("PUT /folder/sub/new HTTP/1.1\r\nHost: test\r\nContent-Length: 2\r\n\r\nhi");
+    assert_eq!(put.status, 201);
+    assert_eq!(fs::read_to_string(root.join("real/sub/new")).unwrap(), "hi");
+    let put = server.ask("PUT /outside/new HTTP/1.1\r\nHost: test\r\nContent-Length: 2\r\n\r\nhi");
+    assert_eq!(put.status, 403);
+}

@@ -432,3 +432,61 @@ fn forking_refuses_after_a_while() {
         (503, Some("1"))
     );
 }
+
+/// A client that reads a few bytes now and then has no more time than one that reads nothing.
+#[test]
+fn a_response_that_trickles_is_cut() {
+    let options = ["-v", "--write-timeout", "1", "--min-rate", "4000000000"];
+    let server = Server::start(&options);
+    let file = std::fs::File::create(server.path().join("large")).unwrap();
+    file.set_len(1 << 30).unwrap();
+    let mut client = server.connect();
+    rustix::net::sockopt::set_socket_recv_buffer_size(&client.stream, 64 << 10).unwrap();
+    client.send("GET /large HTTP/1.1\r\nHost: test\r\n\r\n");
+    let mut stream = client.stream.try_clone().unwrap();
+    let reading = std::thread::spawn(move || {
+        use std::io::Read;
+        let (mut buffer, mut total) = (vec![0; 128 << 10], 0_u64);
+        while let Ok(count @ 1..) = stream.read(&mut buffer) {
+            total += count as u64;
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        total
+    });
+    server.logged("the peer reads too slowly");
+    assert!(reading.join().unwrap() < 1 << 30, "it was cut");
+    server.assert_well();
+}
+
+/// Clients that ask for a long encoded body, and read nothing of it.
+#[test]
+fn encoders_have_a_budget_of_memory() {
+    for coding in ["br", "zstd", "gzip"] {
+        let server = Server::start(&[]);
+        let text: String = (0..600_000).map(|number| format!("{number} ")).collect();
+        std::fs::write(server.path().join("large.txt"), text.repeat(4)).unwrap();
+        server.assert_well();
+        let before = server.peak_memory();
+        let mut clients: Vec<Client> = (0..150)
+            .map(|_| {
+                let mut client = server.connect();
+                client.send(format!(
+                    "GET /large.txt HTTP/1.1\r\nHost: test\r\nAccept-Encoding: {coding}\r\n\r\n"
+                ));
+                client
+            })
+            .collect();
+        let heads = clients.iter_mut().map(Client::head);
+        let coded = heads.filter(|head| head.field("content-encoding") == Some(coding));
+        let coded = coded.count();
+        let grown = server.peak_memory() - before;
+        // 128 MiB are promised; the chunks that wait for the clients come on top.
+        assert!(
+            grown < 190 << 20,
+            "{coding}: {} MiB for {coded}",
+            grown >> 20
+        );
+        assert!(coded > 10, "{coding}: {coded}");
+        server.assert_well();
+    }
+}

@@ -508,3 +508,52 @@ fn a_process_that_is_killed_has_failed() {
     let output = thor.wait_with_output().unwrap();
     assert_fails(&output, 1, &[children[0], "killed by signal 9"]);
 }
+
+/// What curl and wrk accept, thor accepts; with `--strict` it does not.
+#[test]
+fn sloppy_responses_are_accepted_unless_strictness_is_asked_for() {
+    let fields = "X-Field: value\r\n".repeat(150);
+    let many = format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: 3\r\n\r\nyes");
+    let long = format!(
+        "HTTP/1.1 200 OK\r\nA: {}\r\nContent-Length: 3\r\n\r\nyes",
+        "x".repeat(60_000)
+    );
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let rows = [
+        many,
+        long,
+        format!("{chunked}3  \r\nyes\r\n0\r\n\r\n"),
+        format!("{chunked}3\nyes\n0\n\n"),
+        "HTTP/1.1 200 OK\nContent-Length: 3\n\nyes".to_owned(),
+        "HTTP/1.1 200 OK\r\nA: b\r\n c\r\nContent-Length: 3\r\n\r\nyes".to_owned(),
+        "HTTP/1.1 200 OK\r\nContent-Length : 3\r\n\r\nyes".to_owned(),
+        "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nyes".to_owned(),
+        "HTTP/1.1 200 OK\r\nno field\r\nContent-Length: 3\r\n\r\nyes".to_owned(),
+    ];
+    for answer in rows {
+        let shown = &answer[..answer.len().min(80)];
+        let url = answering(answer.clone()).to_string();
+        let output = thor(&[&url]);
+        assert_eq!(text(&output.stderr), "", "{shown:?}");
+        assert_eq!(text(&output.stdout), answer, "byte for byte");
+        assert_eq!(output.status.code(), Some(0), "{shown:?}");
+        let output = thor(&["--strict", &url]);
+        assert_fails(&output, 1, &["the response is broken: "]);
+        let load = |more: &[&str]| {
+            let options = [
+                &["-c", "1", "-n", "2", "-q", "--no-keep-alive"][..],
+                more,
+                &[&url],
+            ];
+            thor(&options.concat())
+        };
+        assert_eq!(load(&[]).status.code(), Some(0), "{shown:?}");
+        assert_ne!(load(&["--strict"]).status.code(), Some(0), "{shown:?}");
+    }
+    // The space before the reason may be missing in both.
+    let url = answering("HTTP/1.1 200\r\nContent-Length: 3\r\n\r\nyes").to_string();
+    for options in [&[][..], &["--strict"]] {
+        let output = thor(&[options, &[&url]].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    }
+}

@@ -280,3 +280,111 @@ fn a_deployment_that_repoints_its_link_stays_in_the_sandbox() {
     server.logged("Reloaded");
     server.assert_well();
 }
+
+/// A folder that the sandbox does not reach unless it is named. The project itself may lie in the
+/// folder for temporary files.
+fn unreached_folder() -> tempfile::TempDir {
+    let reached = fs::canonicalize(std::env::temp_dir()).unwrap();
+    let candidates = [".", "/var/tmp"].map(|path| fs::canonicalize(path).unwrap());
+    let folder = candidates.iter().find(|path| !path.starts_with(&reached));
+    tempfile::tempdir_in(folder.unwrap()).unwrap()
+}
+
+/// Releases 1 and 2, and a link to the first.
+fn deployment() -> (tempfile::TempDir, std::path::PathBuf) {
+    let folder = unreached_folder();
+    for release in ["1", "2"] {
+        let public = folder.path().join("releases").join(release).join("public");
+        fs::create_dir_all(&public).unwrap();
+        fs::write(public.join("hello.txt"), "hello\n").unwrap();
+        fs::write(public.join("release.txt"), release).unwrap();
+    }
+    let link = folder.path().join("current");
+    symlink("releases/1", &link).unwrap();
+    (folder, link)
+}
+
+fn repoint(link: &std::path::Path, target: &str) {
+    let new = link.with_extension("new");
+    symlink(target, &new).unwrap();
+    fs::rename(new, link).unwrap();
+}
+
+fn serve_folder(docroot: &std::path::Path, options: &[&str]) -> Server {
+    let mut command = Command::new(built("spidey"));
+    command
+        .args(["-p", "0", "-b", "127.0.0.1", "-d"])
+        .arg(docroot)
+        .args(options);
+    Server::start_with(tempfile::tempdir().unwrap(), command)
+}
+
+#[test]
+fn a_new_release_is_served_without_a_signal() {
+    for (below, options) in [
+        ("public", &[][..]),
+        ("", &[]),
+        ("public", &["--writable"]),
+        ("public", &["--mode", "single"]),
+        ("public", &["-f"]),
+    ] {
+        let (folder, link) = deployment();
+        let server = serve_folder(&link.join(below), options);
+        let release = match below {
+            "" => "/public/release.txt",
+            _ => "/release.txt",
+        };
+        // In memory from now on, and on a connection that stays open.
+        let mut kept = server.connect();
+        let ask = format!("GET {release} HTTP/1.1\r\nHost: test\r\n\r\n");
+        kept.send(&ask);
+        assert_eq!(kept.response(false).text(), "1", "{options:?}");
+        if options == ["--mode", "single"] {
+            drop(kept);
+            kept = server.connect();
+        }
+        repoint(&link, "releases/2");
+        let begun = std::time::Instant::now();
+        server.logged("leads to another folder, which is served now");
+        let took = begun.elapsed();
+        assert!(took.as_secs() < 5, "{took:?}");
+        if options != ["-f"] {
+            kept.send(&ask);
+            assert_eq!(kept.response(false).text(), "2", "{options:?}");
+        }
+        drop(kept);
+        assert_eq!(server.get(release).text(), "2", "{options:?}");
+        if options == ["--writable"] {
+            let put = "PUT /new HTTP/1.1\r\nHost: test\r\nContent-Length: 2\r\n\r\nhi";
+            assert_eq!(server.ask(put).status, 201);
+            let written = folder.path().join("releases/2/public/new");
+            assert_eq!(fs::read_to_string(written).unwrap(), "hi");
+        }
+    }
+}
+
+#[test]
+fn a_release_outside_of_the_sandbox_is_not_served() {
+    let (_folder, link) = deployment();
+    let elsewhere = unreached_folder();
+    let public = elsewhere.path().join("public");
+    fs::create_dir(&public).unwrap();
+    fs::write(public.join("release.txt"), "elsewhere").unwrap();
+    let server = serve_folder(&link.join("public"), &[]);
+    let target = fs::canonicalize(elsewhere.path()).unwrap();
+    repoint(&link, target.to_str().unwrap());
+    let told = server.logged("but the old one is served");
+    assert!(
+        told.contains("outside the sandbox") && told.contains("restart"),
+        "{told}"
+    );
+    assert_eq!(server.get("/release.txt").text(), "1");
+    repoint(&link, "releases/2");
+    server.logged("which is served now");
+    assert_eq!(server.get("/release.txt").text(), "2");
+    // A link that is missing for a while changes nothing.
+    fs::remove_file(&link).unwrap();
+    assert_eq!(server.get("/release.txt").text(), "2");
+    let server = serve_folder(&public, &["--no-sandbox"]);
+    assert_eq!(server.get("/release.txt").text(), "elsewhere");
+}

@@ -158,6 +158,7 @@ fn generator(options: &Options, urls: &[crate::values::Weighted]) -> Result<Gene
         response_options: ResponseOptions {
             within: options.timeout.0,
             keep_alive: !options.load.no_keep_alive,
+            strict: options.strict,
         },
     };
     let servers = requests::servers(options, urls)?;

@@ -30,6 +30,9 @@ pub(crate) struct Options {
     /// Time limit for connecting and for silence of the server; under load, for a whole response
     #[arg(long, value_name = "TIME", default_value = "30s")]
     pub(crate) timeout: Period,
+    /// Accept only responses that follow RFC 9112 exactly; otherwise what curl accepts
+    #[arg(long)]
+    pub(crate) strict: bool,
     #[command(flatten)]
     pub(crate) load: LoadOptions,
     #[command(flatten)]

@@ -9,6 +9,7 @@ use std::vec;
 use crate::documents::folder::{Entry, read_folder};
 use crate::documents::kept_back::KeptBack;
 use crate::documents::{Docroot, FileOptions, Found};
+use crate::file::wanted;
 
 /// A walk through a folder. It reads the disk: do not use it on a worker.
 ///
@@ -54,7 +55,9 @@ impl Walk {
 
     /// Goes into a folder.
     pub(super) fn enter(&mut self, path: &[u8], folder: &File) -> io::Result<()> {
-        let mut entries = read_folder(folder, &self.docroot, &self.kept_back, &self.options)?;
+        let (_waiting, wanted) = wanted();
+        let (docroot, options) = (&self.docroot, &self.options);
+        let mut entries = read_folder(folder, docroot, &self.kept_back, options, &wanted)?;
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         // A folder with an index is never listed.
         let is = |entry: &Entry, name: &String| !entry.is_folder && *entry.name == *name.as_bytes();

@@ -3,9 +3,11 @@
 
 use bytes::Bytes;
 
+use super::Leniency;
 use super::chunked::{Chunked, Part};
 use super::input::Input;
 use super::section::{Progress, read_trailers};
+use super::tidy::{section_length, tidy_trailers};
 use crate::http::{Fields, Limits, Malformed};
 
 /// Decodes the body of one message.
@@ -16,7 +18,7 @@ pub(super) enum BodyDecoder {
     /// Inside the chunks.
     Chunked(Chunked),
     /// After the last chunk; the limit for the trailer section, in bytes.
-    Trailers(Progress, usize),
+    Trailers(Progress, usize, Leniency),
     /// The body ends with the connection; the limit in bytes.
     UntilClose(u64),
 }
@@ -30,8 +32,8 @@ pub(super) enum BodyPart {
 }
 
 impl BodyDecoder {
-    pub(super) const fn chunked() -> Self {
-        Self::Chunked(Chunked::new())
+    pub(super) const fn chunked(leniency: Leniency) -> Self {
+        Self::Chunked(Chunked::new(leniency))
     }
 
     /// Decodes up to the next part; `None` if more input is needed.
@@ -51,12 +53,19 @@ impl BodyDecoder {
                         let left = limits.chunk_framing.saturating_sub(chunked.extensions());
                         // There is always room for the empty line that ends the section.
                         let room = left.max(2);
-                        *self = Self::Trailers(Progress::default(), room);
+                        *self = Self::Trailers(Progress::default(), room, chunked.leniency());
                         continue;
                     }
                 },
-                Self::Trailers(progress, room) => {
-                    next_trailers(progress, input, &trailer_limits(*room, limits))
+                Self::Trailers(progress, room, leniency) => {
+                    let limits = trailer_limits(*room, limits);
+                    match next_trailers(progress, input, &limits) {
+                        Err(malformed) if leniency.is_lenient() => {
+                            *progress = Progress::default();
+                            next_sloppy_trailers(input, &limits, malformed)
+                        }
+                        outcome => outcome,
+                    }
                 }
                 Self::UntilClose(0) if !input.is_empty() => Err(Malformed::BodyTooLarge),
                 Self::UntilClose(left) => Ok(take_up_to(left, input)),
@@ -66,7 +75,7 @@ impl BodyDecoder {
 
     /// Reads ahead, because the verdict must not depend on how the input was cut.
     pub(super) fn check_rest(&self, unread: &[u8], limits: &Limits) -> Result<(), Malformed> {
-        if let Self::Trailers(_, room) = self {
+        if let Self::Trailers(_, room, Leniency::Strict) = self {
             read_trailers(unread, &trailer_limits(*room, limits))?;
         }
         Ok(())
@@ -107,4 +116,24 @@ fn next_trailers(
         trailers.truncate(length - 2);
         BodyPart::End(Fields::from_checked(trailers, names))
     }))
+}
+
+/// Reads a trailer section that a strict reader refuses for the reason in `malformed`.
+fn next_sloppy_trailers(
+    input: &mut Input,
+    limits: &Limits,
+    malformed: Malformed,
+) -> Result<Option<BodyPart>, Malformed> {
+    let bytes = input.as_slice();
+    let Some(length) = section_length(bytes, limits) else {
+        let is_too_large = bytes.len() > limits.head_bytes;
+        return if is_too_large {
+            Err(malformed)
+        } else {
+            Ok(None)
+        };
+    };
+    let tidied = tidy_trailers(&bytes[..length]);
+    input.replace(length, tidied);
+    next_trailers(&mut Progress::default(), input, limits)
 }

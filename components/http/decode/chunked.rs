@@ -2,6 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 
+use super::Leniency;
 use super::input::Input;
 use crate::http::grammar::is_text;
 use crate::http::{Limits, Malformed};
@@ -23,6 +24,7 @@ const GATHERED: usize = 16 * 1024;
 /// framing around it.
 #[derive(Debug)]
 pub(super) struct Chunked {
+    leniency: Leniency,
     state: State,
     /// The size that is being read, or the number of data bytes still to come.
     size: u64,
@@ -64,8 +66,9 @@ pub(super) enum Part {
 }
 
 impl Chunked {
-    pub(super) const fn new() -> Self {
+    pub(super) const fn new(leniency: Leniency) -> Self {
         Self {
+            leniency,
             state: State::Size,
             size: 0,
             digits: 0,
@@ -73,6 +76,10 @@ impl Chunked {
             extensions: 0,
             total: 0,
         }
+    }
+
+    pub(super) const fn leniency(&self) -> Leniency {
+        self.leniency
     }
 
     /// Returns the size of the extensions in bytes.
@@ -138,6 +145,15 @@ impl Chunked {
     /// Returns the state after a byte of framing.
     fn after(&mut self, byte: u8, limits: &Limits) -> Result<State, Malformed> {
         let has_digits = self.digits > 0;
+        if self.leniency.is_lenient()
+            && let Some(state) = self.after_sloppy(byte)
+        {
+            return match state {
+                State::Data => self.begin_data(limits),
+                State::Extension => self.extend(limits, State::Extension),
+                state => Ok(state),
+            };
+        }
         match (self.state, byte) {
             (State::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => self.digit(byte),
             (State::Size, _) if !has_digits => Err(Malformed::ChunkSize),
@@ -159,6 +175,23 @@ impl Chunked {
                 Ok(State::Size)
             }
             (State::DataEnd | State::DataLf | State::Data, _) => Err(Malformed::ChunkEnd),
+        }
+    }
+
+    /// Returns the state after a byte that is wrong, but whose meaning is clear: a line end without
+    /// CR, white space behind the size, anything in an extension.
+    fn after_sloppy(&mut self, byte: u8) -> Option<State> {
+        match (self.state, byte) {
+            (State::Size | State::Space | State::Extension, b'\n') if self.digits > 0 => {
+                Some(State::Data)
+            }
+            (State::Space, b'\r') => Some(State::SizeEnd),
+            (State::Extension, byte) if !is_text(byte) && byte != b'\r' => Some(State::Extension),
+            (State::DataEnd, b'\n') => {
+                (self.size, self.digits, self.extension) = (0, 0, 0);
+                Some(State::Size)
+            }
+            _ => None,
         }
     }
 

@@ -45,6 +45,7 @@ pub fn request_framing(version: Version, fields: &Fields) -> Result<BodyKind, Ma
 /// The framing fields seen so far in one head.
 pub(super) struct FramingFields {
     version: Version,
+    is_lenient: bool,
     has_host: bool,
     /// Whether the value of `Host` has no host: it is empty, or only a port.
     is_host_empty: bool,
@@ -71,10 +72,20 @@ impl FramingFields {
     pub(super) const fn new(version: Version) -> Self {
         Self {
             version,
+            is_lenient: false,
             has_host: false,
             is_host_empty: false,
             content_length: None,
             codings: Codings::Absent,
+        }
+    }
+
+    /// Accepts a length beside a transfer coding, which overrides it (RFC 9112 section 6.3), a
+    /// coding in HTTP/1.0, and repeated lengths that agree (RFC 9110 section 8.6).
+    pub(super) const fn lenient(self) -> Self {
+        Self {
+            is_lenient: true,
+            ..self
         }
     }
 
@@ -147,7 +158,7 @@ impl FramingFields {
 
     /// Returns the transfer codings, if the version of the message allows them.
     fn coded(&self) -> Result<Codings, Malformed> {
-        if self.codings != Codings::Absent {
+        if self.codings != Codings::Absent && !self.is_lenient {
             if self.content_length.is_some() {
                 return Err(Malformed::LengthAndCoding);
             }
@@ -184,7 +195,20 @@ impl FramingFields {
     }
 
     fn content_length(&mut self, value: &[u8]) -> Result<(), Malformed> {
-        if self.content_length.is_some() {
+        if self.is_lenient && value.contains(&b',') {
+            let mut lengths = value.split(|&byte| byte == b',').map(trim);
+            return lengths.try_for_each(|length| self.content_length(length));
+        }
+        let earlier = self.content_length;
+        self.one_content_length(value)?;
+        match earlier {
+            Some(_) if earlier != self.content_length => Err(Malformed::RepeatedContentLength),
+            _ => Ok(()),
+        }
+    }
+
+    fn one_content_length(&mut self, value: &[u8]) -> Result<(), Malformed> {
+        if self.content_length.is_some() && !self.is_lenient {
             return Err(Malformed::RepeatedContentLength);
         }
         if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {

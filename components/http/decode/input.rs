@@ -2,6 +2,7 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use super::Leniency;
 use crate::http::{Limits, Malformed};
 
 /// Bytes that have arrived and are not decoded yet.
@@ -65,6 +66,15 @@ impl Input {
         }
     }
 
+    /// Puts other bytes in the place of this many bytes (there must be as many) at the front.
+    pub(super) fn replace(&mut self, count: usize, by: Vec<u8>) {
+        self.join();
+        let rest = self.whole.split_off(count);
+        self.whole = Bytes::new();
+        self.pieces = BytesMut::from(Bytes::from(by));
+        self.pieces.extend_from_slice(&rest);
+    }
+
     /// Skips the empty lines at the front; `skipped` counts them.
     ///
     /// "a server that is expecting to receive and parse a request-line SHOULD ignore at least one
@@ -74,6 +84,7 @@ impl Input {
         &mut self,
         skipped: &mut usize,
         limits: &Limits,
+        leniency: Leniency,
     ) -> Result<(), Malformed> {
         loop {
             match self.as_slice() {
@@ -83,6 +94,10 @@ impl Input {
                 [b'\r', b'\n', ..] => {
                     *skipped += 1;
                     self.skip(2);
+                }
+                [b'\n', ..] if leniency.is_lenient() && *skipped < limits.empty_lines => {
+                    *skipped += 1;
+                    self.skip(1);
                 }
                 [b'\n', ..] | [b'\r', _, ..] => return Err(Malformed::LineEnd),
                 _ => return Ok(()),

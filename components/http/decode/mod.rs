@@ -14,6 +14,7 @@ mod received_head;
 mod request;
 mod response;
 mod section;
+mod tidy;
 
 pub use framing::{BodyKind, request_framing};
 pub use malformed_response::MalformedResponse;
@@ -24,3 +25,17 @@ pub use request::{Event, Phase, RequestDecoder};
 #[doc(hidden)]
 pub use response::check_response_split_invariance;
 pub use response::{Reply, ResponseDecoder};
+
+/// Whether a message is read as a server must read it, or as browsers read it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Leniency {
+    #[default]
+    Strict,
+    Lenient,
+}
+
+impl Leniency {
+    fn is_lenient(self) -> bool {
+        self == Self::Lenient
+    }
+}

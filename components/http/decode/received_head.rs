@@ -8,6 +8,7 @@ use bytes::{Buf, Bytes};
 use http::{Method, StatusCode, Version};
 use httparse::{EMPTY_HEADER, ParserConfig, Status};
 
+use super::Leniency;
 use super::framing::FramingFields;
 use super::input::Input;
 use super::section::{
@@ -140,6 +141,7 @@ pub(super) fn read_head(
     bytes: &[u8],
     awaited: Awaited,
     limits: &Limits,
+    leniency: Leniency,
 ) -> Result<Option<HeadParts>, MalformedResponse> {
     let window = window(bytes, limits);
     // Uninitialised, because clearing it would take longer than reading most responses.
@@ -156,11 +158,11 @@ pub(super) fn read_head(
     }
     match outcome {
         Ok(Status::Complete(length)) => {
-            accept_head(&response, &window[..length], awaited, limits).map(Some)
+            accept_head(&response, &window[..length], awaited, limits, leniency).map(Some)
         }
         Ok(Status::Partial) => refuse_head(None, bytes, limits),
         Err(httparse::Error::Version) => match as_http_11(bytes, 0, limits) {
-            Some(bytes) => read_head(&bytes, awaited, limits),
+            Some(bytes) => read_head(&bytes, awaited, limits, leniency),
             None => refuse_head(Some(httparse::Error::Version), bytes, limits),
         },
         Err(error) => refuse_head(Some(error), bytes, limits),
@@ -172,6 +174,7 @@ fn accept_head(
     head: &[u8],
     awaited: Awaited,
     limits: &Limits,
+    leniency: Leniency,
 ) -> Result<HeadParts, MalformedResponse> {
     // httparse sets both in a complete response.
     let (Some(version), Some(code)) = (response.version, response.code) else {
@@ -199,7 +202,10 @@ fn accept_head(
     let body = match awaited.framing(status) {
         Some(body) => body,
         None => {
-            let mut framing = FramingFields::new(version);
+            let mut framing = match leniency {
+                Leniency::Strict => FramingFields::new(version),
+                Leniency::Lenient => FramingFields::new(version).lenient(),
+            };
             for header in response.headers.iter() {
                 framing.observe_length(header.name.as_bytes(), header.value)?;
             }

@@ -17,6 +17,7 @@ use bytes::{Buf, Bytes};
 #[doc(hidden)]
 pub use check::check_split_invariance;
 
+use super::Leniency;
 use super::body::{BodyDecoder, BodyPart};
 use super::framing::BodyKind;
 use super::input::Input;
@@ -191,7 +192,7 @@ impl RequestDecoder {
     /// Looks for a complete head and checks it.
     fn find_head(&mut self) -> Result<Option<HeadParts>, Malformed> {
         self.input
-            .skip_empty_lines(&mut self.empty_lines, &self.limits)?;
+            .skip_empty_lines(&mut self.empty_lines, &self.limits, Leniency::Strict)?;
         match self.input.as_slice() {
             [] | b"\r" => Ok(None),
             bytes => self.progress.read(bytes, &self.limits, read_head),
@@ -202,7 +203,7 @@ impl RequestDecoder {
         self.state = match parts.body {
             BodyKind::None => State::Head,
             BodyKind::Sized(length) => State::Body(BodyDecoder::Sized(length)),
-            BodyKind::Chunked => State::Body(BodyDecoder::chunked()),
+            BodyKind::Chunked => State::Body(BodyDecoder::chunked(Leniency::Strict)),
         };
         self.progress = Progress::default();
         self.empty_lines = 0;

@@ -22,10 +22,12 @@ use http::{Method, StatusCode};
 #[doc(hidden)]
 pub use check::check_response_split_invariance;
 
+use super::Leniency;
 use super::body::{BodyDecoder, BodyPart};
 use super::input::Input;
 use super::received_head::{Awaited, HeadParts, read_head};
 use super::section::Progress;
+use super::tidy::{section_length, tidy_head};
 use crate::http::{Fields, Limits, MalformedResponse, ReceivedHead, ReplyBody};
 
 /// The result of a [`ResponseDecoder`].
@@ -76,6 +78,7 @@ pub enum Reply {
 #[derive(Debug)]
 pub struct ResponseDecoder {
     limits: Limits,
+    leniency: Leniency,
     input: Input,
     /// The requests whose responses are not complete, the oldest first.
     awaited: VecDeque<Awaited>,
@@ -102,11 +105,66 @@ impl ResponseDecoder {
     pub fn new(limits: Limits) -> Self {
         Self {
             limits: limits.without_overflow(),
+            leniency: Leniency::Strict,
             input: Input::default(),
             awaited: VecDeque::new(),
             state: State::Head,
             progress: Progress::default(),
             empty_lines: 0,
+        }
+    }
+
+    /// The same decoder, but it accepts what browsers and curl accept: line ends without CR, folded
+    /// fields and white space before a colon (RFC 9112 sections 2.2, 5.1 and 5.2), repeated lengths
+    /// that agree, a length beside the chunked coding (section 6.3), and white space behind the size
+    /// of a chunk. Lines that are no fields are ignored.
+    ///
+    /// Do not use it in a proxy: the next client could read the response differently.
+    ///
+    /// # Examples
+    /// ```
+    /// use http::{Method, StatusCode};
+    /// use kamea_components::http::{Limits, Reply, ResponseDecoder};
+    ///
+    /// let mut decoder = ResponseDecoder::new(Limits::default()).lenient();
+    /// decoder.expect(&Method::GET);
+    /// decoder.feed("HTTP/1.1 200\nX-A : one\n two\nContent-Length: 0\n\n".into());
+    /// let Some(Reply::Head(head, _)) = decoder.next()? else { unreachable!() };
+    /// assert_eq!(head.fields.get("x-a"), Some(&b"one two"[..]));
+    /// # Ok::<(), kamea_components::http::MalformedResponse>(())
+    /// ```
+    #[must_use]
+    pub fn lenient(self) -> Self {
+        Self {
+            leniency: Leniency::Lenient,
+            ..self
+        }
+    }
+
+    /// A decoder for a client that does not store what it receives. Without `strict`, it accepts what
+    /// curl accepts; with it, only what follows RFC 9112 exactly, within the [usual
+    /// limits](Limits::default).
+    ///
+    /// # Examples
+    /// ```
+    /// use http::Method;
+    /// use kamea_components::http::ResponseDecoder;
+    ///
+    /// for (strict, is_accepted) in [(true, false), (false, true)] {
+    ///     let mut decoder = ResponseDecoder::for_client(strict);
+    ///     decoder.expect(&Method::GET);
+    ///     decoder.feed("HTTP/1.1 200 OK\n\n".into());
+    ///     assert_eq!(decoder.next().is_ok(), is_accepted);
+    /// }
+    /// ```
+    #[must_use]
+    pub fn for_client(strict: bool) -> Self {
+        match strict {
+            true => Self::new(Limits {
+                body: u64::MAX,
+                ..Limits::default()
+            }),
+            false => Self::new(Limits::generous()).lenient(),
         }
     }
 
@@ -180,7 +238,7 @@ impl ResponseDecoder {
     /// Looks for a complete head and checks it.
     fn find_head(&mut self) -> Result<Option<HeadParts>, MalformedResponse> {
         self.input
-            .skip_empty_lines(&mut self.empty_lines, &self.limits)?;
+            .skip_empty_lines(&mut self.empty_lines, &self.limits, self.leniency)?;
         let bytes = match self.input.as_slice() {
             [] | b"\r" => return Ok(None),
             bytes => bytes,
@@ -188,9 +246,40 @@ impl ResponseDecoder {
         let Some(&awaited) = self.awaited.front() else {
             return Err(MalformedResponse::Unawaited);
         };
-        self.progress.read(bytes, &self.limits, |bytes, limits| {
-            read_head(bytes, awaited, limits)
-        })
+        let leniency = self.leniency;
+        let found = self.progress.read(bytes, &self.limits, |bytes, limits| {
+            match read_head(bytes, awaited, limits, leniency) {
+                // The rest of the section may come, and then the whole can be tidied.
+                Err(_)
+                    if leniency.is_lenient()
+                        && is_begun(bytes)
+                        && bytes.len() <= limits.head_bytes
+                        && section_length(bytes, limits).is_none() =>
+                {
+                    Ok(None)
+                }
+                found => found,
+            }
+        });
+        match found {
+            Err(malformed) if leniency.is_lenient() => self.find_sloppy_head(awaited, malformed),
+            found => found,
+        }
+    }
+
+    /// Reads a head that a strict reader refuses for the reason in `malformed`.
+    fn find_sloppy_head(
+        &mut self,
+        awaited: Awaited,
+        malformed: MalformedResponse,
+    ) -> Result<Option<HeadParts>, MalformedResponse> {
+        let bytes = self.input.as_slice();
+        let Some(length) = section_length(bytes, &self.limits) else {
+            return Err(malformed);
+        };
+        let tidied = tidy_head(&bytes[..length]);
+        self.input.replace(length, tidied);
+        read_head(self.input.as_slice(), awaited, &self.limits, self.leniency)
     }
 
     fn take_head(&mut self, parts: HeadParts) -> Reply {
@@ -204,7 +293,7 @@ impl ResponseDecoder {
         self.state = match body {
             ReplyBody::None => State::End,
             ReplyBody::Sized(length) => State::Body(BodyDecoder::Sized(length)),
-            ReplyBody::Chunked => State::Body(BodyDecoder::chunked()),
+            ReplyBody::Chunked => State::Body(BodyDecoder::chunked(self.leniency)),
             ReplyBody::UntilClose => State::Body(BodyDecoder::UntilClose(self.limits.body)),
             ReplyBody::Tunnel => State::Body(BodyDecoder::UntilClose(u64::MAX)),
         };
@@ -221,7 +310,10 @@ impl ResponseDecoder {
                 if unread != b"\r"
                     && let Some(&awaited) = self.awaited.front()
                 {
-                    read_head(unread, awaited, &self.limits)?;
+                    let is_open = self.leniency.is_lenient() && is_begun(unread);
+                    if !is_open {
+                        read_head(unread, awaited, &self.limits, self.leniency)?;
+                    }
                 }
                 Err(MalformedResponse::IncompleteHead)
             }
@@ -248,4 +340,12 @@ impl ResponseDecoder {
         self.state = State::Head;
         Reply::End(trailers)
     }
+}
+
+/// Whether these may be the first bytes of a response.
+fn is_begun(bytes: &[u8]) -> bool {
+    bytes
+        .iter()
+        .zip(b"HTTP/")
+        .all(|(byte, known)| byte == known)
 }

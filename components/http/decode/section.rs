@@ -254,7 +254,7 @@ pub(super) fn offset(whole: &[u8], part: &str) -> usize {
 
 /// Fields that would change where the message ends or which host it is for (RFC 9110 section
 /// 6.5.1).
-fn is_forbidden_trailer(name: &str) -> bool {
+pub(super) fn is_forbidden_trailer(name: &str) -> bool {
     ["content-length", "transfer-encoding", "host"]
         .iter()
         .any(|forbidden| name.eq_ignore_ascii_case(forbidden))

@@ -13,6 +13,11 @@ use kamea::testing::block_on;
 use super::*;
 use crate::net::{Accepted, ByteStream, Transport};
 
+const PACE: WritePace = WritePace {
+    stall: Duration::from_secs(10),
+    rate: 500,
+};
+
 /// Accepts up to `most` bytes a call, and records them.
 #[derive(Debug, Clone)]
 struct Noting {
@@ -95,7 +100,7 @@ fn written(pieces: Vec<Output>, most: usize) -> (Vec<Vec<u8>>, u64, Option<Finis
         }
     });
     let writer = graph.add_seeded("writer", |socket: &mut Rc<Socket>| {
-        write_bytes(socket.clone(), Duration::from_secs(10))
+        write_bytes(socket.clone(), PACE)
     });
     let collector = graph.add_seeded("collector", move |_: &mut Rc<Socket>| {
         let report = report.clone();
@@ -190,7 +195,7 @@ fn reports_that_nobody_takes_hold_nothing_up_and_are_made_up_for() {
         }
     });
     let writer = graph.add_seeded("writer", |socket: &mut Rc<Socket>| {
-        write_bytes(socket.clone(), Duration::from_secs(10))
+        write_bytes(socket.clone(), PACE)
     });
     graph.link(driver.pieces, writer.pieces).capacity(1);
     graph.feedback(writer.sent, driver.sent).capacity(1);
@@ -213,4 +218,29 @@ fn socket(stream: Noting) -> Rc<Socket> {
         peer: SocketAddr::from(([127, 0, 0, 1], 2)),
         stream: Transport::Other(Box::new(stream)),
     }))
+}
+
+/// A peer that takes a few bytes now and then has no more time than one that takes none.
+#[test]
+fn a_peer_that_reads_too_slowly_has_an_end() {
+    let stall = Duration::from_millis(300);
+    for (rate, count, ends) in [(1000, 1, true), (1000, 500, false), (0, 1, false)] {
+        let mut progress = Progress::new(WritePace { stall, rate });
+        let taken = block_on(async {
+            for round in 0..30 {
+                let write = async {
+                    kamea::time::sleep(Duration::from_millis(25)).await;
+                    Ok(count)
+                };
+                if let Err(error) = progress.of(write).await {
+                    assert_eq!(error.to_string(), "the peer reads too slowly");
+                    return round;
+                }
+            }
+            30
+        });
+        // Fewer rounds on a busy machine.
+        assert_eq!(taken < 20, ends, "{rate} {count}: {taken}");
+        assert!(!ends || taken > 0);
+    }
 }

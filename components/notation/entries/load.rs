@@ -17,7 +17,9 @@ pub(super) fn entries() -> Vec<Entry> {
                 within: Duration = "10s",
                 /// Whether a connection stays open for further requests.
                 keep_alive: bool = "yes",
-                => parse_responses(ResponseOptions { within, keep_alive })
+                /// Whether a response must follow RFC 9112 exactly.
+                strict: bool = "no",
+                => parse_responses(ResponseOptions { within, keep_alive, strict })
             }
         },
         component! { "load.tally" = tally in "load/tally.rs" { => tally() } },

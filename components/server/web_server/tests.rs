@@ -198,3 +198,52 @@ fn a_filter_around_the_handlers_sees_each_response_with_its_request() {
     let paths: Vec<_> = paths.collect();
     assert_eq!(paths, ["/a", "/a", "/b", "/b", "/", "/"], "{responses}");
 }
+
+/// A handler that waits for ever, and tells when it ends.
+struct Tells(std::sync::mpsc::Sender<&'static str>);
+
+impl Drop for Tells {
+    fn drop(&mut self) {
+        let _ = self.0.send("ended");
+    }
+}
+
+/// Nobody reads a connection behind its last request, but its end is noticed all the same.
+#[test]
+fn a_handler_ends_with_its_client() {
+    let (tell, told) = std::sync::mpsc::channel();
+    let scheduler = Scheduler::with_workers(1);
+    let server = WebServer::new(Site::new("."))
+        .method("WAIT", async move |io: &mut HandlerPorts| {
+            while let Some(_request) = io.requests.next().await {
+                let tells = Tells(tell.clone());
+                let _ = tells.0.send("begun");
+                std::future::pending::<()>().await;
+            }
+            Ok(())
+        })
+        .unwrap();
+    let listening = server
+        .run(&scheduler, &["127.0.0.1:0".parse().unwrap()])
+        .unwrap();
+    for connection in ["close", "keep-alive"] {
+        for reads_on in [true, false] {
+            let mut client = TcpStream::connect(listening.addresses()[0]).unwrap();
+            let fields = format!("Host: test\r\nConnection: {connection}\r\n");
+            write!(client, "WAIT / HTTP/1.1\r\n{fields}\r\n").unwrap();
+            let patience = Duration::from_secs(20);
+            assert_eq!(told.recv_timeout(patience), Ok("begun"));
+            if reads_on {
+                client.shutdown(std::net::Shutdown::Write).unwrap();
+                let mut rest = Vec::new();
+                client.set_read_timeout(Some(patience)).unwrap();
+                // It ends without a response, in one way or another.
+                let _ = client.read_to_end(&mut rest);
+                assert_eq!(rest, b"", "{connection}");
+            } else {
+                drop(client);
+            }
+            assert_eq!(told.recv_timeout(patience), Ok("ended"), "{connection}");
+        }
+    }
+}

@@ -10,7 +10,7 @@ use kamea::{Done, Graph, Ports, Sender, link};
 
 use super::*;
 use crate::http::Fields;
-use crate::net::{Accepted, Socket, write_bytes};
+use crate::net::{Accepted, Socket, WritePace, write_bytes};
 
 /// The other ends of the encoder.
 #[derive(Ports)]
@@ -61,7 +61,7 @@ fn run(
         encode_responses(socket.peer())
     });
     let writer = graph.add_seeded("writer", move |socket: &mut Rc<Socket>| {
-        write_bytes(socket.clone(), stall)
+        write_bytes(socket.clone(), WritePace { stall, rate: 0 })
     });
     graph.link(driver.responses, encoder.responses);
     graph.link(driver.notices, encoder.notices);

@@ -13,7 +13,7 @@ use futures_lite::future::or;
 use http::Method;
 use kamea::time::sleep;
 use kamea::{Component, End, Inbox, Outbox, Ports};
-use kamea_components::http::{Limits, MalformedResponse, ResponseDecoder};
+use kamea_components::http::{MalformedResponse, ResponseDecoder};
 
 /// The ports of [`receive_response`].
 #[derive(Debug, Ports)]
@@ -36,13 +36,15 @@ pub(super) enum Broken {
 }
 
 /// Passes on the bytes of a response to a request with that method. It ends when the response is
-/// complete or invalid, or when no byte arrives for as long as `patience`.
+/// complete or invalid, or when no byte arrives for as long as `patience`. With `strict`, it is
+/// invalid unless it follows RFC 9112 exactly.
 pub(super) fn receive_response(
     method: Method,
     patience: Duration,
+    strict: bool,
 ) -> impl Component<ReceivePorts> + Send {
     async move |io: &mut ReceivePorts| {
-        let verdict = receive(io, &method, patience).await?;
+        let verdict = receive(io, &method, patience, strict).await?;
         Ok(io.verdicts.send(verdict).await?)
     }
 }
@@ -51,12 +53,9 @@ async fn receive(
     io: &mut ReceivePorts,
     method: &Method,
     patience: Duration,
+    strict: bool,
 ) -> Result<Result<(), Broken>, End> {
-    let limits = Limits {
-        body: u64::MAX,
-        ..Limits::default()
-    };
-    let mut decoder = ResponseDecoder::new(limits);
+    let mut decoder = ResponseDecoder::for_client(strict);
     decoder.expect(method);
     let mut has_begun = false;
     loop {

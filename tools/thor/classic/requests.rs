@@ -41,7 +41,7 @@ pub(super) fn make_requests(options: &Options) -> Result<(), Failed> {
     for _ in 0..count {
         announce(target);
         let began = now();
-        make_request(&scheduler, &target.url, options.timeout.0).map_err(Failed::Request)?;
+        make_request(&scheduler, &target.url, options).map_err(Failed::Request)?;
         let elapsed = now() - began;
         log::debug!("Finish");
         let seconds = elapsed.as_secs_f64();
@@ -60,8 +60,8 @@ fn announce(Target { text, url }: &Target) {
     log::debug!("PATH: {}", url.target());
 }
 
-fn make_request(scheduler: &Scheduler, url: &Url, timeout: Duration) -> Result<(), String> {
-    let (graph, mut outcomes) = request_graph(url, timeout);
+fn make_request(scheduler: &Scheduler, url: &Url, options: &Options) -> Result<(), String> {
+    let (graph, mut outcomes) = request_graph(url, options);
     let running = scheduler
         .run(graph)
         .map_err(|error: GraphError| error.to_string())?;
@@ -69,10 +69,11 @@ fn make_request(scheduler: &Scheduler, url: &Url, timeout: Duration) -> Result<(
     ended.and(outcomes.next_blocking().unwrap_or(Ok(())))
 }
 
-fn request_graph(url: &Url, timeout: Duration) -> (Graph, Receiver<Result<(), String>>) {
+fn request_graph(url: &Url, options: &Options) -> (Graph, Receiver<Result<(), String>>) {
+    let (timeout, strict) = (options.timeout.0, options.strict);
     let mut graph = Graph::new("request");
     let connection = graph.add(CONNECTION, tcp_client(url.server(), timeout));
-    let receive = graph.add("receive", receive_response(Method::GET, timeout));
+    let receive = graph.add("receive", receive_response(Method::GET, timeout, strict));
     let judge = graph.add("judge", judge);
     // A connection reads the request when it has been made.
     let sending = inspect(|_: &Bytes| {

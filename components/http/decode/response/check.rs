@@ -27,7 +27,7 @@ pub(super) struct Outcome {
 }
 
 /// Decodes the responses to some requests whole, byte by byte and in odd pieces, and checks that
-/// the results are the same.
+/// the results are the same, for a strict decoder and for a lenient one.
 ///
 /// The first line of `data` describes the requests, one letter each: `H` for `HEAD`, `C` for
 /// `CONNECT`, any other for `GET`.
@@ -38,7 +38,17 @@ pub fn check_response_split_invariance(data: &[u8]) {
     let line = data.iter().position(|byte| *byte == b'\n');
     let (requests, data) = data.split_at(line.map_or(data.len(), |line| line + 1));
     let requests: Vec<_> = requests.trim_ascii_end().iter().map(method).collect();
-    let whole = decode(LIMITS, &requests, [data]);
+    for is_lenient in [false, true] {
+        check_splits(data, &requests, is_lenient);
+    }
+}
+
+fn check_splits(data: &[u8], requests: &[Method], is_lenient: bool) {
+    let decoder = || match is_lenient {
+        true => ResponseDecoder::new(LIMITS).lenient(),
+        false => ResponseDecoder::new(LIMITS),
+    };
+    let whole = decode_by(decoder(), LIMITS, requests, [data]);
     let mut pattern = data.len() as u64;
     let odd_pieces = data.chunk_by(|_, _| {
         // A linear congruential generator (Knuth's constants): the same input is always cut the
@@ -48,11 +58,11 @@ pub fn check_response_split_invariance(data: &[u8]) {
             .wrapping_add(1);
         pattern >> 61 != 0
     });
-    let bytes = decode(LIMITS, &requests, data.chunks(1));
+    let bytes = decode_by(decoder(), LIMITS, requests, data.chunks(1));
     assert_eq!(bytes, whole, "one byte at a time");
-    let sevens = decode(LIMITS, &requests, data.chunks(7));
+    let sevens = decode_by(decoder(), LIMITS, requests, data.chunks(7));
     assert_eq!(sevens, whole, "seven bytes at a time");
-    let odd = decode(LIMITS, &requests, odd_pieces);
+    let odd = decode_by(decoder(), LIMITS, requests, odd_pieces);
     assert_eq!(odd, whole, "odd pieces");
 }
 
@@ -65,12 +75,22 @@ fn method(letter: &u8) -> Method {
 }
 
 /// Decodes an input that arrives in these pieces; then the connection is closed.
+#[cfg(test)]
 pub(super) fn decode<'a>(
     limits: Limits,
     requests: &[Method],
     pieces: impl IntoIterator<Item = &'a [u8]>,
 ) -> Outcome {
-    let mut decoder = ResponseDecoder::new(limits);
+    decode_by(ResponseDecoder::new(limits), limits, requests, pieces)
+}
+
+/// Decodes an input by this decoder.
+pub(super) fn decode_by<'a>(
+    mut decoder: ResponseDecoder,
+    limits: Limits,
+    requests: &[Method],
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> Outcome {
     requests.iter().for_each(|method| decoder.expect(method));
     let mut replies = Vec::new();
     let mut body = Body {

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod heads;
+mod sloppy;
 mod splits;
 
 use super::check::{Outcome, decode};

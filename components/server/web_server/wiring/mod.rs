@@ -9,7 +9,7 @@ use bytes::Bytes;
 use kamea::{GraphError, InboxHandle, OutboxHandle, Policy};
 
 use super::{ConnectionGraph, Filtered, Slot, WebServer, slot};
-use crate::net::{read_bytes, write_bytes};
+use crate::net::{WritePace, read_bytes, write_bytes};
 use crate::server::connection::Opened;
 use crate::server::explain::{self, explain_requests};
 use crate::web::{
@@ -20,7 +20,10 @@ use crate::web::{
 use outline::Outline;
 
 /// How long a peer may take to read the refusal of its connection.
-const REFUSAL_STALL: Duration = Duration::from_secs(1);
+const REFUSAL_PACE: WritePace = WritePace {
+    stall: Duration::from_secs(1),
+    rate: 0,
+};
 
 /// How many pieces may wait for the writer. A buffer has up to 64 KiB, so that a slow peer costs
 /// little memory.
@@ -30,7 +33,11 @@ impl WebServer {
     /// The graph of one connection.
     pub(super) fn wire(&self) -> Result<ConnectionGraph, GraphError> {
         let site = &self.site;
-        let (limits, patience, stall) = (site.limits, site.patience, site.write_stall);
+        let (limits, patience) = (site.limits, site.patience);
+        let pace = WritePace {
+            stall: site.write_stall,
+            rate: patience.rate,
+        };
         let mut outline = Outline::new("connection");
         let reader = outline.add("reader", Policy::Stop, |connection: &mut Opened| {
             read_bytes(
@@ -45,7 +52,7 @@ impl WebServer {
         let to_parser = outline.graph.link(reader.outbox, parser.bytes);
         to_parser.measure(Bytes::len);
         outline.failures.push(parser.failures);
-        let encoder = wire_output(&mut outline, stall);
+        let encoder = wire_output(&mut outline, pace);
         outline.notices.push(parser.notices);
         let written = (encoder.written, parser.written);
         let requests = self.wire_records(&mut outline, parser.requests, written);
@@ -103,7 +110,7 @@ impl WebServer {
         let mut outline = Outline::new("refusal");
         let make = |connection: &mut Opened| refuse_requests(connection.socket.peer());
         let refuser = outline.add("refuser", Policy::CarryOn, make);
-        let encoder = wire_output(&mut outline, REFUSAL_STALL);
+        let encoder = wire_output(&mut outline, REFUSAL_PACE);
         outline.failures.push(refuser.failures);
         self.wire_errors(&mut outline);
         self.wire_responses(&mut outline, encoder.responses);
@@ -215,12 +222,12 @@ struct Encoded {
 
 /// The encoder, and the writer after it. A component that changes the bytes, such as TLS, goes
 /// between the two.
-fn wire_output(outline: &mut Outline, stall: Duration) -> Encoded {
+fn wire_output(outline: &mut Outline, pace: WritePace) -> Encoded {
     let encoder = outline.add("encoder", Policy::Stop, |connection: &mut Opened| {
         encode_responses(connection.socket.peer())
     });
     let writer = outline.add("writer", Policy::Stop, move |connection: &mut Opened| {
-        write_bytes(connection.socket.clone(), stall)
+        write_bytes(connection.socket.clone(), pace)
     });
     let pieces = outline.graph.link(encoder.pieces, writer.pieces);
     pieces.capacity(PIECES);

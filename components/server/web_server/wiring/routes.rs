@@ -9,10 +9,9 @@ use super::outline::Outline;
 use crate::cgi::{candidates, serve_cgi};
 use crate::documents::{
     CHANGE, Files, LARGE_THUMBNAIL, THUMBNAIL, change_files, delete_files, put_files,
-    serve_thumbnails,
+    serve_thumbnails_until,
 };
 use crate::server::connection::Opened;
-use crate::server::until_gone::until_gone;
 use crate::server::web_server::{Served, Slot, WebServer, add_spool};
 use crate::web::{HandlerPorts, Request, Route, file_route, route_requests};
 
@@ -136,8 +135,11 @@ impl WebServer {
                 .query(LARGE_THUMBNAIL);
             let add: Slot<_> = Box::new(|graph, name| {
                 let make = |connection: &mut Opened| {
-                    let thumbnails = serve_thumbnails(connection.files[0].clone());
-                    until_gone(thumbnails, connection.found_gone())
+                    let socket = connection.socket.clone();
+                    serve_thumbnails_until(connection.files[0].clone(), move || {
+                        let socket = socket.clone();
+                        async move { socket.found_gone().await }
+                    })
                 };
                 graph.add_seeded(name, make).into()
             });
