@@ -309,7 +309,7 @@ mod tests {
         let page = |forms| {
             let shown = Shown { forms, ..PLAIN };
             let view = View::from_query("");
-            let listing = Listing::new(b"", view, "text/html", shown, odd_names().into());
+            let listing = Listing::new(b"", view, "text/html", shown, Entries::short(odd_names()));
             listing.into_whole().unwrap()
         };
         assert!(!page(false).contains("method=\"post\""));

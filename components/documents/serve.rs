@@ -392,11 +392,8 @@ mod tests {
             version: http::Version::HTTP_11,
             fields: Fields::new().with("Host", "a"),
         };
-        Request {
-            exchange: Exchange::new(0, "192.0.2.1:1".parse().unwrap()),
-            head: Box::new(head),
-            content: None,
-        }
+        let exchange = Exchange::new(0, "192.0.2.1:1".parse().unwrap());
+        Request::new(exchange, Box::new(head), None)
     }
 
     /// What is ready is sent; what would have to be waited for is given up.
@@ -425,6 +422,12 @@ mod tests {
             let files = graph.add_seeded("files", move |docroot: &mut Docroot| {
                 let options = FileOptions::default();
                 let files = Files::new(docroot.clone(), &options, Thumbnails::default());
+                if is_gone {
+                    // No folder can be read.
+                    let listers = files.listers();
+                    let all = listers.try_acquire_many(listers.available_permits() as u32);
+                    all.unwrap().forget();
+                }
                 serve_files_until(Rc::new(files), gone)
             });
             let taker = graph.add("taker", async move |io: &mut Sink<Response>| {

@@ -134,6 +134,7 @@ mod tests {
             let entry = |_| Entry {
                 name: Box::from(&[b'x'; 200][..]),
                 is_folder: false,
+                is_link: false,
                 size: 0,
                 modified: 0,
                 media_type: None,

@@ -284,17 +284,14 @@ impl Parser<'_> {
         };
         let content = std::mem::take(&mut self.content);
         let mut answer = Ok(Answer { status, content });
-        let mut is_last = !persists || !self.response_options.keep_alive;
         // Bytes behind the last response would be taken for the next one.
         if self.on_their_way.is_empty()
             && persists
             && let Err(malformed) = self.decoder.next()
         {
-            is_last = true;
-            if self.response_options.strict {
-                answer = Err(failed_by(malformed));
-            }
+            answer = Err(failed_by(malformed));
         }
+        let is_last = !persists || !self.response_options.keep_alive || answer.is_err();
         self.tell(awaited, Some(sent), at, answer).await?;
         if is_last {
             self.hang_up().await?;
