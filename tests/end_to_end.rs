@@ -19,6 +19,7 @@ mod end_to_end {
     mod escapes;
     mod gone;
     mod hostile;
+    mod hostile_client;
     mod hostile_images;
     mod http;
     mod inspect;

@@ -311,7 +311,11 @@ impl Pool {
         let entry = process.remove(number, self.threads())?;
         process.finished += 1;
         process.progress += 1;
-        state.clients.note(entry.address, entry.since);
+        match entry.work {
+            // A process skips it, or its client has left early: that is no proof of a quick client.
+            Work::Unwanted => state.clients.note_slow(entry.address, entry.begun),
+            Work::Sent(_) | Work::Begun => state.clients.note(entry.address, entry.begun),
+        }
         if !state.waiting.is_empty() {
             state.send_waiting(&self.application);
             let others = state.processes.iter_mut().filter(|other| other.key != key);
@@ -422,7 +426,7 @@ impl Pool {
         };
         process.flush();
         for entry in process.live.iter().take(threads) {
-            clients.note_slow(entry.address, entry.since);
+            clients.note_slow(entry.address, entry.begun);
         }
         let is_late = |entry: &&Entry| {
             !matches!(entry.work, Work::Begun) && self.application.is_late(entry.since)
@@ -499,25 +503,19 @@ impl State {
     /// Gives a request to the process with the fewest requests. Returns the request if no process
     /// has room, or none that its client may use.
     fn send(&mut self, job: Job, threads: usize) -> Result<&mut Process, Box<Job>> {
-        let most = threads + AHEAD;
         let address = job.client();
-        let holds = |process: &Process| process.live.iter().any(|entry| entry.address == address);
-        let may_be_greedy =
-            self.clients.is_quick(address) || !self.others.are_there_beside(address);
-        let is_held_back = !may_be_greedy && {
-            let held = self
-                .processes
-                .iter()
-                .filter(|process| holds(process))
-                .count();
-            held >= self.slots.len().div_ceil(2)
-        };
+        // A slow request that is sent ahead delays those of other clients behind it.
+        let is_restricted = self.is_restricted(address);
+        let most = threads + if is_restricted { 1 } else { AHEAD };
+        let share = is_restricted.then(|| self.share_of(address)).flatten();
         let may = |process: &&mut Process| {
             let is_open = !process.is_retiring && !process.is_giving_back;
             is_open
                 && process.live.len() < most
                 && process.unsent.len() < UNSENT
-                && (!is_held_back || holds(process))
+                && share
+                    .as_ref()
+                    .is_none_or(|share| share.contains(&process.key))
         };
         let open = self.processes.iter_mut().filter(may);
         match open.min_by_key(|process| process.live.len()) {
@@ -527,6 +525,21 @@ impl State {
             }
             None => Err(Box::new(job)),
         }
+    }
+
+    /// Whether a client shares the processes with others, and its requests may be slow.
+    fn is_restricted(&self, client: IpAddr) -> bool {
+        !self.clients.is_quick(client) && self.others.are_there_beside(client)
+    }
+
+    /// The processes that such a client may use, if it may not use all of them: of those that have
+    /// requests of it, its share. It may have more from the time when it was alone.
+    fn share_of(&self, client: IpAddr) -> Option<Vec<Key>> {
+        let share = self.slots.len().div_ceil(2);
+        let holds = |process: &&Process| process.live.iter().any(|entry| entry.address == client);
+        let held = self.processes.iter().filter(holds);
+        let held: Vec<_> = held.take(share).map(|process| process.key).collect();
+        (held.len() == share).then_some(held)
     }
 
     /// Queues a request, unless too many are waiting, or too many of the same client.
@@ -550,23 +563,34 @@ impl State {
     /// requests of other clients may overtake its requests.
     fn send_waiting(&mut self, application: &WsgiApplication) {
         self.refuse_late(application);
-        let (mut at, mut held_back) = (0, Vec::new());
-        while let Some(job) = self.waiting.get(at) {
-            let address = job.client();
-            if held_back.contains(&address) {
-                at += 1;
-                continue;
-            }
-            let Some(job) = self.waiting.remove(at) else {
-                return;
-            };
+        let mut held_back = Vec::new();
+        while let Some(at) = self.next_waiting(&held_back)
+            && let Some(job) = self.waiting.remove(at)
+        {
+            let client = job.client();
             if let Err(job) = self.send(job, application.threads) {
                 self.waiting.insert(at, *job);
-
-                held_back.push(address);
-                at += 1;
+                held_back.push(client);
             }
         }
+    }
+
+    /// The waiting request that is next: the first one of the client that has the fewest requests
+    /// in the processes, so that a client with many slow requests does not delay the others.
+    fn next_waiting(&self, held_back: &[IpAddr]) -> Option<usize> {
+        let first = self.waiting.front()?.client();
+        if held_back.is_empty() && !self.others.are_there_beside(first) {
+            return Some(0);
+        }
+        let of = |client: IpAddr| {
+            let live = self.processes.iter().flat_map(|process| &process.live);
+            live.filter(|entry| entry.address == client).count()
+        };
+        let waiting = self.waiting.iter().map(Job::client).enumerate();
+        let waiting = waiting.filter(|(_, client)| !held_back.contains(client));
+        waiting
+            .min_by_key(|(_, client)| of(*client))
+            .map(|(at, _)| at)
     }
 
     /// Answers requests that have waited too long.

@@ -22,7 +22,7 @@ fn images() -> Server {
 }
 
 /// A picture that claims to have 60,000 by 60,000 pixels.
-fn bomb() -> Vec<u8> {
+pub(crate) fn bomb() -> Vec<u8> {
     let mut bomb = Vec::new();
     let small = RgbImage::new(1, 1);
     small

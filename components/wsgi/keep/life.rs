@@ -220,7 +220,12 @@ impl<'a> Life<'a> {
                 // No request depends on a process that could not load the application.
                 return Ok(self.stage == Stage::Ready);
             }
-            Told::GivenBack(last) => self.pool.give_back(self.key, last),
+            Told::GivenBack(last) => {
+                if last > 0 {
+                    self.forget_withdrawn();
+                }
+                self.pool.give_back(self.key, last);
+            }
             Told::Skipped(number) => drop(self.pool.finish(self.key, number)),
         }
         Ok(true)
@@ -251,6 +256,15 @@ impl<'a> Life<'a> {
             let place = 8 * (1 + number % WITHDRAWN);
             // A request that cannot be recorded is begun, and its response ignored.
             let _ = rustix::io::pwrite(ledger, &number.to_ne_bytes(), place);
+        }
+    }
+
+    /// The process has given back the requests that it has not begun, so their numbers will be used
+    /// again, for requests that it must begin. Of those before them it has begun all.
+    fn forget_withdrawn(&self) {
+        if let Some(ledger) = &self.ledger {
+            let none = [0; 8 * WITHDRAWN as usize];
+            let _ = rustix::io::pwrite(ledger, &none, 8);
         }
     }
 

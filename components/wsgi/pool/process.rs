@@ -50,6 +50,8 @@ pub(super) struct Entry {
     /// The address of its client.
     pub(super) address: IpAddr,
     /// Since when the process can work on it.
+    pub(super) begun: Instant,
+    /// Since when it must get on: since then too, or since nobody waits for it any more.
     pub(super) since: Instant,
     pub(super) work: Work,
 }
@@ -72,6 +74,7 @@ impl Process {
         self.live.push_back(Entry {
             number: self.last,
             address: job.client(),
+            begun: now(),
             since: now(),
             work: Work::Sent(job),
         });
@@ -107,7 +110,8 @@ impl Process {
             && let Some(next) = self.live.get_mut(threads - 1)
             && !matches!(next.work, Work::Begun)
         {
-            next.since = now();
+            next.begun = now();
+            next.since = next.begun;
         }
         Some(entry)
     }
