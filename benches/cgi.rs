@@ -27,6 +27,7 @@ const KINDS: [Kind; 4] = [Kind::Kamea, Kind::Apache, Kind::Lighttpd, Kind::Fcgiw
 const HELLO: Ask = Ask {
     path: "/cgi-bin/hello",
     field: None,
+    body: None,
     connections: 16,
 };
 const GREETING: &str = "\n\r\nHello, world!\n";

@@ -24,8 +24,13 @@ impl Reuse {
             Self::Pipelined => "pipeline.lua",
             Self::Close => "close.lua",
         };
-        Some(PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/wrk")).join(name))
+        Some(script(name))
     }
+}
+
+/// A script for wrk.
+fn script(name: &str) -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/wrk")).join(name)
 }
 
 /// The result of wrk.
@@ -41,6 +46,8 @@ pub(crate) struct Ask {
     pub(crate) path: &'static str,
     /// A header field of the request, `Name: value`.
     pub(crate) field: Option<String>,
+    /// The length of the body, if the requests are POST.
+    pub(crate) body: Option<usize>,
     /// The number of concurrent connections.
     pub(crate) connections: u32,
 }
@@ -50,6 +57,7 @@ impl Ask {
     pub(crate) const SMALL: Self = Self {
         path: "/small.txt",
         field: None,
+        body: None,
         connections: 64,
     };
 }
@@ -65,9 +73,14 @@ pub(crate) fn run(server: &Server, ask: &Ask, reuse: Reuse, seconds: u32) -> Res
     if let Some(script) = reuse.script() {
         command.arg("-s").arg(script);
     }
-    let output = command
-        .arg(format!("http://{}{}", server.address, ask.path))
-        .output()?;
+    if ask.body.is_some() {
+        command.arg("-s").arg(script("post.lua"));
+    }
+    command.arg(format!("http://{}{}", server.address, ask.path));
+    if let Some(length) = ask.body {
+        command.args(["--", &length.to_string()]);
+    }
+    let output = command.output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() {
         return Err(format!("wrk: {}", String::from_utf8_lossy(&output.stderr)).into());

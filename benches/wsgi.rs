@@ -1,5 +1,5 @@
-//! The row of WSGI: an application that answers at once, behind Kamea, gunicorn's sync worker and
-//! Granian, each with one Python process.
+//! The rows of WSGI: an application that answers at once, and one that reads a body, behind Kamea,
+//! gunicorn's sync worker and Granian, each with one Python process.
 
 use std::fs;
 
@@ -17,9 +17,20 @@ with open('small.txt', 'rb') as file:
 HEADERS = [('Content-Type', 'text/plain'), ('Content-Length', str(len(BODY)))]
 
 def app(environ, start_response):
+    if environ['REQUEST_METHOD'] == 'POST':
+        read, length = environ['wsgi.input'].read, 0
+        while piece := read(65536):
+            length += len(piece)
+        body = str(length).encode()
+        start_response('200 OK', [('Content-Type', 'text/plain'), ('Content-Length', str(len(body)))])
+        return [body]
     start_response('200 OK', list(HEADERS))
     return [BODY]
 ";
+
+/// Bodies of POST, in bytes.
+const SMALL_BODY: usize = 1 << 10;
+const LARGE_BODY: usize = 1 << 20;
 
 /// Requests per second, one after another on each connection. gunicorn's sync worker has one
 /// connection for each request.
@@ -29,23 +40,59 @@ pub(crate) fn wsgi(setting: &Setting) -> Result<Vec<Row>, Error> {
     let kinds = [Kind::KameaWsgi, Kind::Gunicorn, Kind::Granian];
     let start = |kind: &Kind| Server::start(*kind, &setting.data);
     let servers: Vec<_> = kinds.iter().map(start).collect::<Result<_, _>>()?;
-    let mut figures: Vec<_> = kinds.map(|kind| Figure::new(kind.name())).into();
-    for server in &servers {
-        load::run(server, &Ask::SMALL, Reuse::KeepAlive, 1)?;
+    let posting = |length| Ask {
+        body: Some(length),
+        ..Ask::SMALL
+    };
+    let few = Ask {
+        connections: 8,
+        ..posting(LARGE_BODY)
+    };
+    let gunicorn = |least| Target::LeastOf(least, Kind::Gunicorn.name());
+    let granian = |least| Target::LeastOf(least, Kind::Granian.name());
+    let rows = [
+        (
+            "WSGI, 1 KiB, one Python process",
+            Ask::SMALL,
+            vec![gunicorn(3.0), granian(0.9)],
+        ),
+        (
+            "WSGI, POST of 1 KiB, one Python process",
+            posting(SMALL_BODY),
+            vec![gunicorn(3.0)],
+        ),
+        (
+            "WSGI, POST of 1 MiB, one Python process",
+            few,
+            vec![gunicorn(1.0)],
+        ),
+    ];
+    let rows = rows.into_iter().map(|(what, ask, targets)| {
+        let figures = measure(&servers, &ask, setting)?;
+        Ok(Row {
+            what,
+            unit: "requests per second",
+            figures,
+            targets,
+        })
+    });
+    rows.collect()
+}
+
+/// The requests per second of each server, one server after another in each round.
+fn measure(servers: &[Server], ask: &Ask, setting: &Setting) -> Result<Vec<Figure>, Error> {
+    let mut figures: Vec<_> = servers
+        .iter()
+        .map(|server| Figure::new(server.kind.name()))
+        .collect();
+    for server in servers {
+        load::run(server, ask, Reuse::KeepAlive, 1)?;
     }
     for _ in 0..setting.rounds {
         for (server, figure) in servers.iter().zip(&mut figures) {
-            let load = load::run(server, &Ask::SMALL, Reuse::KeepAlive, setting.seconds)?;
+            let load = load::run(server, ask, Reuse::KeepAlive, setting.seconds)?;
             figure.rounds.push(load.per_second);
         }
     }
-    Ok(vec![Row {
-        what: "WSGI, 1 KiB, one Python process",
-        unit: "requests per second",
-        figures,
-        targets: vec![
-            Target::LeastOf(3.0, Kind::Gunicorn.name()),
-            Target::LeastOf(0.8, Kind::Granian.name()),
-        ],
-    }])
+    Ok(figures)
 }

@@ -559,8 +559,8 @@ impl State {
         self.waiting.push_back(job);
     }
 
-    /// Sends the waiting requests, in their order. If a client has reached its share, later
-    /// requests of other clients may overtake its requests.
+    /// Sends the waiting requests: those of clients that have few requests in the processes first,
+    /// otherwise in their order. A client that has reached its share waits.
     fn send_waiting(&mut self, application: &WsgiApplication) {
         self.refuse_late(application);
         let mut held_back = Vec::new();

@@ -16,7 +16,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::server::{PATIENCE, Server, built};
+use super::server::{Client, PATIENCE, Server, built};
 use super::thumbnails::bomb;
 use attacks::Attackers;
 use honest::{KINDS, Latencies};
@@ -164,8 +164,9 @@ fn an_honest_client_is_served_beside_hostile_ones() {
 fn a_client_that_had_all_processes_gives_half_of_them_back() {
     let server = serve();
     let (stop, done) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let address = server.address;
     let greedy = || {
-        let mut client = server.connect();
+        let mut client = Client::connect(address);
         while !stop.load(Ordering::Relaxed) {
             client.send("GET /app/slow HTTP/1.1\r\nHost: test\r\n\r\n");
             assert_eq!(client.response(false).status, 200);
@@ -179,7 +180,7 @@ fn a_client_that_had_all_processes_gives_half_of_them_back() {
         while done.load(Ordering::Relaxed) < 8 {
             std::thread::sleep(Duration::from_millis(20));
         }
-        let mut honest = attacks::connect_from(server.address, 2).unwrap();
+        let mut honest = attacks::connect_from(address, 2).unwrap();
         honest.set_nonblocking(false).unwrap();
         let mut ask = || {
             let request = b"GET /app/hello HTTP/1.1\r\nHost: test\r\n\r\n";
