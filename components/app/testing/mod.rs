@@ -213,7 +213,7 @@ async fn read(response: Response, is_head: bool, enough: &dyn Fn(&[u8]) -> bool)
     let mut is_complete = true;
     match response.body {
         _ if is_head => {}
-        Body::Empty => {}
+        Body::Empty | Body::Upgrade(_) => {}
         Body::Bytes(content) => bytes.extend_from_slice(&content),
         Body::File(slice) => read_piece(&mut bytes, Piece::File(slice)).await,
         Body::Pieces(pieces) => {
