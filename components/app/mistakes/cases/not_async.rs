@@ -1,9 +1,0 @@
-use kamea_app::App;
-
-fn hello() -> &'static str {
-    "hello"
-}
-
-fn main() {
-    let _ = App::new().get("/", hello);
-}
