@@ -11,6 +11,7 @@
 mod cgi;
 mod chassis;
 mod files;
+mod flow;
 mod idle;
 mod large;
 mod lines;
@@ -54,6 +55,10 @@ const KERNEL: &[(&str, Measure)] = &[
     ("across", links::across),
     ("round-trip", links::round_trip),
     ("one-way", links::one_way),
+    ("fan-in", flow::fan_in),
+    ("fan-out", flow::fan_out),
+    ("ping-pong", flow::ping_pong),
+    ("at-rest", flow::at_rest),
     ("check", links::check),
     ("template", links::template),
     ("lines", lines::lines),

@@ -49,10 +49,10 @@ pub use flow::Flow;
 pub use fuse::{Filter, FilterMap, Inspect, Map, Scan, Step};
 pub use fuse::{Function, filter, filter_map, inspect, map, scan};
 #[doc(hidden)]
-pub use graph::component_name;
+pub use graph::{Begins, Follows, OpenTail, component_name};
 pub use graph::{
     Composite, EndHandle, FaultsHandle, Graph, GraphError, LinkEnds, LinkOptions, LinksTo, Once,
-    OpenEnds, Part, PerSeed, Pipeline, PipelineStart, Stage, Template,
+    OpenEnds, OpenInbox, OpenOutboxes, Part, PerSeed, Pipeline, PipelineStart, Stage, Template,
 };
 pub use handle::Handle;
 pub use link::DEFAULT_CAPACITY;
@@ -82,5 +82,5 @@ pub use standard_streams::{StreamClosed, check_standard_output, check_standard_s
 pub use stderr_log::log_to_stderr;
 pub use supervision::{Cause, Fault, Policy, Restart};
 #[doc(hidden)]
-pub use supervision::{Ended, Failed};
+pub use supervision::{Ended, Failed, drop_each};
 pub use tap::{Sample, Tap, TapOptions};

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Poll;
 
-use kamea::{Closed, Message, StopWish, is_stopping, note_dropped};
+use kamea::{Closed, Message, StopWish, drop_each, is_stopping, note_dropped};
 
 use topic::{Cursor, Found, Topic};
 
@@ -354,6 +354,7 @@ impl<T> Drop for Subscription<T> {
         // them.
         note_dropped(self.batch.len() as u64 + self.topic.unread(&self.cursor));
         self.topic.unsubscribe(&self.cursor);
+        drop_each(std::mem::take(&mut self.batch));
     }
 }
 

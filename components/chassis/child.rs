@@ -229,11 +229,7 @@ async fn pass_on<B: Message>(mut from: Receiver<B>, outbox: &Outbox<B>) -> Resul
         }
         Ok(())
     };
-    let unwanted = async {
-        outbox.closed().await;
-        Err(End::Closed)
-    };
-    or(pass, unwanted).await
+    outbox.while_open(pass).await?
 }
 
 impl<A, B> fmt::Debug for Child<A, B> {

@@ -18,8 +18,13 @@ pub struct SplitPorts<T: Message> {
 }
 
 /// Copies each message to all outboxes, in their order; a slow one slows the others (backpressure).
-/// A closed outbox is skipped; when all are closed, the component ends. If subscribers come and go,
-/// use the [`Backplane`](super::Backplane).
+/// A closed outbox is skipped; when all are closed, the component ends.
+///
+/// Other graphs can be linked to it while it runs ([`Graph::open_outboxes`]). As long as that is
+/// possible, it does not end; a message that nobody takes is dropped. Use the
+/// [`Backplane`](super::Backplane) if there are many publishers, or topics.
+///
+/// [`Graph::open_outboxes`]: kamea::Graph::open_outboxes
 ///
 /// # Examples
 ///
@@ -43,8 +48,12 @@ pub struct SplitPorts<T: Message> {
 pub fn splitter<T: Message + Clone>() -> impl Component<SplitPorts<T>> + Clone + Send + Sync {
     async |io: &mut SplitPorts<T>| {
         while let Some(message) = io.inbox.next().await {
+            let more_may_come = io.outboxes.renew();
             let mut open = io.outboxes.iter().filter(|outbox| !outbox.is_closed());
             let Some(mut outbox) = open.next() else {
+                if more_may_come {
+                    continue;
+                }
                 break;
             };
             for next in open {

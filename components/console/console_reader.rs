@@ -4,7 +4,6 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use bytes::Bytes;
-use futures_lite::future::or;
 use kamea::{Component, Done, Source, unblock};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::net::unix::pipe::Receiver;
@@ -56,10 +55,6 @@ pub fn console_reader() -> impl Component<Source<String>> + Clone + Send + Sync 
 async fn read_lines(input: OwnedFd, io: &Source<String>) -> Done {
     let input = Input::new(input).map_err(Unreadable)?;
     let mut splitter = LineSplitter::new(LONGEST_LINE);
-    let unwanted = async {
-        io.outbox.closed().await;
-        Ok(())
-    };
     let lines = async {
         loop {
             let mut bytes = input.read().await.map_err(Unreadable)?;
@@ -75,7 +70,7 @@ async fn read_lines(input: OwnedFd, io: &Source<String>) -> Done {
         }
         Ok(())
     };
-    or(unwanted, lines).await
+    io.outbox.while_open(lines).await?
 }
 
 /// The input. It stays blocking: other programs may have the same terminal open, and the flag would

@@ -5,7 +5,6 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use futures_lite::future::or;
 use kamea::time::sleep;
 use kamea::{Component, End, Source};
 use rustix::io::Errno;
@@ -119,15 +118,10 @@ pub fn accept(listener: TcpListener) -> impl Component<Source<Accepted>> + Send 
         }
         let listener = watched.as_ref();
         let listener = listener.ok_or_else(|| End::fault("its socket could not be watched"))?;
-        let unwanted = async || {
-            io.outbox.closed().await;
-            None
-        };
-        let next = async || Some(next_accepted(listener).await);
-        while let Some(accepted) = or(next(), unwanted()).await {
+        loop {
+            let accepted = io.outbox.while_open(next_accepted(listener)).await?;
             io.outbox.send(accepted?).await?;
         }
-        Ok(())
     }
 }
 

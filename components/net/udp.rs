@@ -124,19 +124,13 @@ async fn send(socket: &UdpSocket, datagram: &Datagram) {
 async fn receive(socket: &UdpSocket, incoming: &Outbox<Datagram>) -> Result<(), End> {
     let mut buffer = vec![0; LARGEST];
     loop {
-        let unwanted = async {
-            incoming.closed().await;
-            None
-        };
-        let received = async { Some(socket.recv_from(&mut buffer).await) };
-        match or(unwanted, received).await {
-            None => return Err(End::Closed),
-            Some(Ok((count, peer))) => {
+        match incoming.while_open(socket.recv_from(&mut buffer)).await? {
+            Ok((count, peer)) => {
                 let content = Bytes::copy_from_slice(&buffer[..count]);
                 incoming.send(Datagram { peer, content }).await?;
             }
             // The error of an earlier datagram, which its receiver reported.
-            Some(Err(error)) => log::debug!("a datagram was not delivered: {error}"),
+            Err(error) => log::debug!("a datagram was not delivered: {error}"),
         }
     }
 }

@@ -155,22 +155,17 @@ async fn feed<T>(inbox: Option<&mut Inbox<Bytes>>, pipe: Option<PipeWriter>) -> 
 async fn pass_on(
     pipe: Option<PipeReader>,
     outbox: Option<&Outbox<Bytes>>,
-) -> Result<(), Closed<Bytes>> {
+) -> Result<(), Closed<()>> {
     let (Some(mut pipe), Some(outbox)) = (pipe, outbox) else {
         return Ok(());
     };
     loop {
-        let unwanted = async {
-            outbox.closed().await;
-            Err(Closed(Bytes::new()))
-        };
         // A pipe that cannot be read has ended.
-        let read = async { Ok(pipe.read().await.unwrap_or_default()) };
-        let bytes = or(unwanted, read).await?;
+        let bytes = outbox.while_open(pipe.read()).await?.unwrap_or_default();
         if bytes.is_empty() {
             return Ok(());
         }
-        outbox.send(bytes).await?;
+        outbox.send(bytes).await.map_err(|_| Closed(()))?;
     }
 }
 

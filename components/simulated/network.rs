@@ -7,7 +7,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures_lite::future::or;
 use kamea::time::sleep;
 use kamea::{Component, Sender, Source, link, random};
 
@@ -83,12 +82,7 @@ impl Network {
         let (connections, mut queue) = link(BACKLOG);
         self.listeners(|listeners| listeners.insert(address, connections));
         async move |io: &mut Source<Accepted>| {
-            let unwanted = async {
-                io.outbox.closed().await;
-                None
-            };
-            let mut unwanted = std::pin::pin!(unwanted);
-            while let Some(accepted) = or(unwanted.as_mut(), queue.next()).await {
+            while let Some(accepted) = io.outbox.while_open(queue.next()).await? {
                 io.outbox.send(accepted).await?;
             }
             Ok(())

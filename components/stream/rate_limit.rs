@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use futures_lite::future::or;
 use kamea::time::{now, sleep};
 use kamea::{Component, Message, Pipe};
 
@@ -47,7 +46,7 @@ pub fn rate_limit<T: Message>(
             full_at = Some(full);
             let wait = (full - now).saturating_sub(period);
             if !wait.is_zero() {
-                or(io.outbox.closed(), sleep(wait)).await;
+                io.outbox.while_open(sleep(wait)).await?;
             }
             io.outbox.send(message).await?;
         }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use futures_lite::future::or;
 use kamea::time::{now, sleep};
 use kamea::{Component, Source};
 
@@ -39,7 +38,7 @@ pub fn ticker(period: Duration) -> impl Component<Source<u64>> + Clone + Send + 
         let start = now();
         loop {
             let (number, wait) = next_tick(now() - start, period);
-            or(io.outbox.closed(), sleep(wait)).await;
+            io.outbox.while_open(sleep(wait)).await?;
             io.outbox.send(number).await?;
         }
     }

@@ -230,6 +230,9 @@ pub struct LinkCensus {
     pub to: Option<Arc<str>>,
     /// The inbox of that component.
     pub inbox: Option<&'static str>,
+    /// The name of the end that is not in the graph, if it is an [open
+    /// port](crate::Graph::open_outboxes) of another graph.
+    pub outside: Option<Arc<str>>,
     /// The type of the messages.
     pub message: &'static str,
     /// Whether it crosses threads.
@@ -325,11 +328,12 @@ impl Census {
 }
 
 impl LinkCensus {
-    /// Returns what feeds it, as `component.outbox`, joined by `+` if there are several. Returns
-    /// `(outside)` if nothing in its graph does.
+    /// Returns what feeds it, as `component.outbox`, joined by `+` if there are several. If nothing
+    /// in its graph does, returns the open port of another graph, as `graph: component.port`, or
+    /// `(outside)`.
     pub fn from_label(&self) -> String {
         match &self.from[..] {
-            [] => Plan::OUTSIDE.to_owned(),
+            [] => self.outside_label(),
             feeds => feeds
                 .iter()
                 .map(FeedCensus::label)
@@ -338,12 +342,18 @@ impl LinkCensus {
         }
     }
 
-    /// Returns where it leads, as `component.inbox`, or `(outside)` if that is not in its graph.
+    /// Returns where it leads, as `component.inbox`. If that is not in its graph, returns the open
+    /// port of another graph, or `(outside)`.
     pub fn to_label(&self) -> String {
         match (&self.to, self.inbox) {
             (Some(component), Some(inbox)) => format!("{component}.{inbox}"),
-            _ => Plan::OUTSIDE.to_owned(),
+            _ => self.outside_label(),
         }
+    }
+
+    fn outside_label(&self) -> String {
+        let outside = self.outside.as_deref();
+        outside.unwrap_or(Plan::OUTSIDE).to_owned()
     }
 }
 

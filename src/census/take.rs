@@ -358,6 +358,7 @@ fn link(plan: &Plan, planned: &PlannedLink, report: &LinkReport) -> LinkCensus {
         inbox: planned
             .to
             .map(|to| plan.component(to.component).port_infos[to.port].name),
+        outside: planned.outside.clone(),
         message: (planned.kind.message)(),
         across: planned.across,
         is_fused: planned.fused,

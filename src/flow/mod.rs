@@ -30,6 +30,7 @@ use crate::component::Started;
 use crate::graph::Plan;
 use crate::link::LateWakes;
 use crate::link::across::AnyEnds;
+use crate::link::joined::Join;
 use crate::port::{Outbox, TrySendError};
 use crate::ports::{AnyLink, Wiring};
 use crate::simulation;
@@ -60,8 +61,8 @@ pub struct Flow {
     /// the last.
     unheard: Option<(u64, Arc<str>)>,
     circles: Option<Box<Circles>>,
-    /// The askers of its components.
-    asked: Box<[Weak<dyn Release>]>,
+    /// What a stop has to see to outside of the flow. Most flows have none.
+    attached: Option<Box<Attached>>,
     restarts: Restarts,
     ready: Rc<ReadySet>,
     /// What the census knows of it. It is dropped last: components still count while they end.
@@ -76,17 +77,7 @@ impl Flow {
     ) -> Self {
         let count = plan.components.len();
         let ready = Rc::new(ReadySet::new(count));
-        let mut premade = premade.into_iter();
-        let mut links: Vec<_> = plan
-            .links
-            .iter()
-            .map(|link| match premade.next().flatten() {
-                Some(ends) => AnyLink::Across(ends),
-                None if link.fused => AnyLink::Fused(Box::new(())),
-                None if link.across => AnyLink::Across((link.kind.across)(&link.terms)),
-                None => AnyLink::Within((link.kind.within)(&link.terms, &ready)),
-            })
-            .collect();
+        let mut links = make_links(&plan, premade, &ready);
         let mut circles = Circles::begin(&plan, &mut links, &ready);
         for function in &plan.functions {
             // It is in the inbox behind it now, and there is nothing left to poll.
@@ -97,15 +88,7 @@ impl Flow {
             Some(make(&mut Wiring::new(&mut links, ports, letters)))
         });
         let components = components.collect();
-        let wakers = match &mut circles {
-            Some(circles) => (0..count)
-                .map(|component| circles.add(component, &plan, &ready))
-                .collect(),
-            None if count > 1 => (0..count)
-                .map(|component| ready.add(component).into())
-                .collect(),
-            None => Box::default(),
-        };
+        let wakers = make_wakers(&plan, &mut circles, &ready);
         let alive_for_faults = plan
             .components
             .iter()
@@ -127,7 +110,7 @@ impl Flow {
             faults,
             unheard: None,
             circles: circles.map(Box::new),
-            asked: Box::default(),
+            attached: None,
             restarts: Restarts::default(),
             ready,
             plan,
@@ -135,9 +118,16 @@ impl Flow {
         }
     }
 
-    /// Adds the askers of its components, so that a stop can close them.
-    pub(crate) fn asked_by(mut self, askers: Vec<Weak<dyn Release>>) -> Self {
-        self.asked = askers.into();
+    /// Adds the askers of its components, and its links from open ports of other graphs, so that a
+    /// stop can close them.
+    pub(crate) fn attached(
+        mut self,
+        asked: Vec<Weak<dyn Release>>,
+        joins: Vec<Box<dyn Join>>,
+    ) -> Self {
+        if !asked.is_empty() || !joins.is_empty() {
+            self.attached = Some(Box::new(Attached { asked, joins }));
+        }
         self
     }
 
@@ -145,7 +135,8 @@ impl Flow {
     /// these.
     pub(crate) fn only_answers(&self) -> bool {
         let mut components = self.components.iter().zip(&self.plan.components);
-        !self.asked.is_empty()
+        let attached = self.attached.as_ref();
+        attached.is_some_and(|attached| !attached.asked.is_empty())
             && components.all(|(running, planned)| {
                 running.is_none() || planned.answers || planned.serves_faults
             })
@@ -154,9 +145,19 @@ impl Flow {
     /// Stops all askers of its components. The components end when they have answered the questions
     /// in the queue.
     pub(crate) fn release_askers(&mut self) {
-        let askers = std::mem::take(&mut self.asked);
+        let Some(attached) = &mut self.attached else {
+            return;
+        };
+        let askers = std::mem::take(&mut attached.asked);
         let askers = askers.iter().filter_map(Weak::upgrade);
         askers.for_each(|asker| asker.release());
+    }
+
+    /// Closes its links from open ports of other graphs. It still receives what has been sent.
+    pub(crate) fn leave_open_ports(&mut self) {
+        if let Some(attached) = &mut self.attached {
+            attached.joins.iter_mut().for_each(|join| join.leave());
+        }
     }
 
     /// Returns the name of its graph.
@@ -452,6 +453,46 @@ impl Flow {
         }
         self.end_faults();
     }
+}
+
+/// Makes the links of a flow, except those that lead out of its graph.
+fn make_links(
+    plan: &Plan,
+    premade: Vec<Option<Box<dyn AnyEnds>>>,
+    ready: &Rc<ReadySet>,
+) -> Vec<AnyLink> {
+    let mut premade = premade.into_iter();
+    let links = plan.links.iter();
+    links
+        .map(|link| match premade.next().flatten() {
+            Some(ends) => AnyLink::Across(ends),
+            None if link.fused => AnyLink::Fused(Box::new(())),
+            None if link.across => AnyLink::Across((link.kind.across)(&link.terms)),
+            None => AnyLink::Within((link.kind.within)(&link.terms, ready)),
+        })
+        .collect()
+}
+
+/// Makes the waker of each component, unless there is only one.
+fn make_wakers(plan: &Plan, circles: &mut Option<Circles>, ready: &Rc<ReadySet>) -> Box<[Waker]> {
+    let count = plan.components.len();
+    match circles {
+        Some(circles) => (0..count)
+            .map(|component| circles.add(component, plan, ready))
+            .collect(),
+        None if count > 1 => (0..count)
+            .map(|component| ready.add(component).into())
+            .collect(),
+        None => Box::default(),
+    }
+}
+
+/// What belongs to a flow, but lies outside of it.
+struct Attached {
+    /// The askers of its components.
+    asked: Vec<Weak<dyn Release>>,
+    /// Its links from open ports of other graphs.
+    joins: Vec<Box<dyn Join>>,
 }
 
 /// The error in it belongs to the user, and its drop may panic.

@@ -258,12 +258,19 @@ impl<A: Message, B: Message, S: Step<A, B>> Component<Pipe<A, B>> for Function<A
     /// Where it cannot be fused.
     fn start(mut self, ports: Pipe<A, B>) -> Started {
         let run = async move |io: &mut Pipe<A, B>| {
-            while let Some(message) = io.inbox.next().await {
+            loop {
+                let next = match io.inbox.try_next() {
+                    // Its source may be quiet for long.
+                    None => io.outbox.while_open(io.inbox.next()).await?,
+                    message => message,
+                };
+                let Some(message) = next else {
+                    return Ok(());
+                };
                 if let Some(message) = self.step.apply(message) {
                     io.outbox.send(message).await?;
                 }
             }
-            Ok(())
         };
         run.start(ports)
     }

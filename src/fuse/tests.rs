@@ -3,8 +3,8 @@
 use crate::graph::Plan;
 use crate::testing::block_on;
 use crate::{
-    Done, Fault, Graph, Outbox, Pipe, Policy, Ports, Scheduler, Sink, Source, blocking, filter,
-    filter_map, inspect, map, pipeline, scan,
+    Done, Fault, Graph, Outbox, Pipe, Policy, Ports, Scheduler, Simulation, Sink, Source, blocking,
+    filter, filter_map, inspect, map, pipeline, scan,
 };
 
 async fn copy(io: &mut Pipe<u32, u32>) -> Done {
@@ -284,6 +284,24 @@ fn functions_work_between_faults_and_who_takes_them() {
         _ => Policy::Stop,
     });
     block_on(graph.start().unwrap()).unwrap();
+}
+
+/// It cannot be fused, because its outbox leads out of the graph.
+#[test]
+fn a_function_behind_a_quiet_source_ends_when_nobody_takes_its_messages() {
+    let mut graph = Graph::new("quiet");
+    let double = graph.add("double", map(|n: u32| 2 * n));
+    let (numbers, mut doubled) = (graph.feed(double.inbox), graph.take(double.outbox));
+    Simulation::seed(1)
+        .beside("reader", async move || {
+            numbers.send(1).await.unwrap();
+            assert_eq!(doubled.next().await, Some(2));
+            drop(doubled);
+            // It is the only one that could end the graph, and it sends nothing more.
+            numbers.closed().await;
+        })
+        .run(graph)
+        .unwrap();
 }
 
 #[test]

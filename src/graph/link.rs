@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 
 use crate::ask::Release;
 use crate::link::across::AnyEnds;
+use crate::link::joined::Join;
 use crate::link::{AnyMeasure, DEFAULT_CAPACITY, LinkKind, Measure, capacity_of};
 use crate::port::Message;
 use crate::ports::{InboxHandle, OutboxHandle, PortKey};
@@ -177,6 +178,10 @@ pub(super) struct Link {
     pub(super) premade: Option<Box<dyn AnyEnds>>,
     /// The askers of the component that takes from it, if it answers questions.
     pub(super) asked: Option<Weak<dyn Release>>,
+    /// The open port of another graph that it leads from.
+    pub(super) join: Option<Box<dyn Join>>,
+    /// The name of the end that is not in the graph, if it is in another one.
+    pub(super) outside: Option<Arc<str>>,
 }
 
 /// What feeds a link.
@@ -212,6 +217,8 @@ impl Link {
             to,
             premade: None,
             asked: None,
+            join: None,
+            outside: None,
         }
     }
 }

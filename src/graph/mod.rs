@@ -10,6 +10,9 @@ mod interpose;
 mod large_tests;
 mod link;
 mod names;
+mod open_ports;
+#[cfg(test)]
+mod open_ports_tests;
 mod order;
 mod outside;
 mod part;
@@ -30,8 +33,11 @@ pub(crate) use circles::PlannedCircle;
 pub use error::GraphError;
 pub use interpose::LinkEnds;
 pub use link::{FaultsHandle, LinkOptions, LinksTo};
+pub use open_ports::{OpenInbox, OpenOutboxes};
 pub use part::{Composite, Part};
-pub use pipeline::{EndHandle, OpenEnds, Pipeline, PipelineStart, Stage, component_name};
+pub use pipeline::{
+    Begins, EndHandle, Follows, OpenEnds, OpenTail, Pipeline, PipelineStart, Stage, component_name,
+};
 pub(crate) use plan::{Plan, PlannedComponent, PlannedLink, PlannedPort};
 pub use template::{PerSeed, Template};
 
@@ -42,6 +48,7 @@ use crate::component::{Component, Started};
 use crate::flow::Flow;
 use crate::link::LinkKind;
 use crate::link::across::AnyEnds;
+use crate::link::joined::Join;
 use crate::port::Message;
 use crate::ports::{
     AnyInbox, AnyOutbox, CloneMessage, ComponentId, InboxHandle, OutboxHandle, PortInfo, PortKey,
@@ -194,6 +201,12 @@ impl Graph {
             .iter_mut()
             .map(|link| link.premade.take())
             .collect();
+        let mut joins: Vec<_> = self
+            .links
+            .iter_mut()
+            .filter_map(|link| link.join.take())
+            .collect();
+        joins.iter_mut().for_each(|join| join.join());
         let asked = self
             .links
             .iter_mut()
@@ -209,6 +222,7 @@ impl Graph {
             makes,
             premade,
             asked,
+            joins,
         })
     }
 
@@ -226,6 +240,8 @@ pub(crate) struct Checked {
     premade: Vec<Option<Box<dyn AnyEnds>>>,
     /// The askers of its components.
     asked: Vec<Weak<dyn Release>>,
+    /// Its links from open ports of other graphs.
+    joins: Vec<Box<dyn Join>>,
 }
 
 impl Checked {
@@ -241,7 +257,7 @@ impl Checked {
                 .expect("there is a component for every node of the plan");
             make(wiring)
         });
-        flow.asked_by(self.asked)
+        flow.attached(self.asked, self.joins)
     }
 }
 
@@ -254,6 +270,16 @@ impl<Make> Graph<Make> {
             dead_letters: HashMap::new(),
             supervise: None,
         }
+    }
+
+    /// Names a port, for observers of other graphs.
+    fn name_of(&self, port: PortKey) -> Arc<str> {
+        let mut nodes = self.nodes.iter();
+        let node = nodes.find(|node| node.id == port.component);
+        let port = node.map_or_else(String::new, |node| {
+            format!("{}.{}", node.name, node.ports[port.port].name)
+        });
+        format!("{}: {port}", self.name).into()
     }
 
     #[track_caller]

@@ -91,6 +91,7 @@ impl Plan {
         for link in &self.links {
             let capacity = link.terms.capacity;
             (&link.from, link.to, capacity, link.across).hash(&mut hasher);
+            link.outside.hash(&mut hasher);
         }
         hasher.finish()
     }

@@ -53,12 +53,12 @@ impl<'g> Pipeline<'g, (), ()> {
     /// Begins a line with a component that has an outbox: a [`Source`], or a [`Pipe`] whose inbox
     /// stays open.
     #[track_caller]
-    pub fn start<P: PipelineStart, Kind>(
+    pub fn start<First: Begins<P, Kind>, P, Kind>(
         graph: &'g mut Graph,
         name: &str,
-        part: impl Part<P, Kind>,
-    ) -> Pipeline<'g, P::Head, OutboxHandle<P::Out>> {
-        let (head, tail) = P::ends(graph.add(name, part));
+        part: First,
+    ) -> Pipeline<'g, First::Head, OutboxHandle<First::Out>> {
+        let (head, tail) = part.begin(graph, name);
         Pipeline {
             graph,
             head,
@@ -68,40 +68,22 @@ impl<'g> Pipeline<'g, (), ()> {
     }
 }
 
-impl<'g, Head, T: Message> Pipeline<'g, Head, OutboxHandle<T>> {
+impl<'g, Head, Tail: OpenTail> Pipeline<'g, Head, Tail> {
     /// Adds the next component of the line: a [`Pipe`], or the [`Sink`] that ends it.
     #[track_caller]
-    pub fn then<P: Stage<T>, Kind>(
+    pub fn then<Next: Follows<Tail::Message, P, Kind>, P, Kind>(
         self,
         name: &str,
-        part: impl Part<P, Kind>,
-    ) -> Pipeline<'g, Head, P::Tail> {
-        let (inbox, tail) = P::ends(self.graph.add(name, part));
-        self.graph.link(self.tail, inbox);
+        part: Next,
+    ) -> Pipeline<'g, Head, Next::Tail> {
+        let (inbox, tail) = part.follow(self.graph, name);
+        self.graph.link(self.tail.outbox(), inbox);
         Pipeline {
             graph: self.graph,
             head: self.head,
             tail,
             length: self.length + 1,
         }
-    }
-}
-
-impl<'g, Head> Pipeline<'g, Head, EndHandle> {
-    /// Adds a component that takes only the end of the line before it.
-    #[track_caller]
-    pub fn then<P: Stage<Infallible>, Kind>(
-        self,
-        name: &str,
-        part: impl Part<P, Kind>,
-    ) -> Pipeline<'g, Head, P::Tail> {
-        let line = Pipeline {
-            graph: self.graph,
-            head: self.head,
-            tail: self.tail.0,
-            length: self.length,
-        };
-        line.then(name, part)
     }
 }
 
@@ -228,6 +210,75 @@ impl<T: Message> Stage<T> for Sink<T> {
 
     fn ends(SinkHandles { inbox }: SinkHandles<T>) -> (InboxHandle<T>, ()) {
         (inbox, ())
+    }
+}
+
+/// The open end of a line that a further component may follow.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "nothing can follow a component without an outbox in a pipeline",
+    note = "a `Sink` ends the line"
+)]
+pub trait OpenTail {
+    type Message: Message;
+
+    fn outbox(self) -> OutboxHandle<Self::Message>;
+}
+
+impl<T: Message> OpenTail for OutboxHandle<T> {
+    type Message = T;
+
+    fn outbox(self) -> Self {
+        self
+    }
+}
+
+impl OpenTail for EndHandle {
+    type Message = Infallible;
+
+    fn outbox(self) -> OutboxHandle<Infallible> {
+        self.0
+    }
+}
+
+/// A component with which a pipeline may begin: one over ports that are a [`PipelineStart`].
+///
+/// The bound is on the component and not on its ports, so that the compiler marks the component.
+#[doc(hidden)]
+pub trait Begins<P, Kind> {
+    type Head;
+    type Out: Message;
+
+    #[track_caller]
+    fn begin(self, graph: &mut Graph, name: &str) -> (Self::Head, OutboxHandle<Self::Out>);
+}
+
+impl<P: PipelineStart, Kind, C: Part<P, Kind>> Begins<P, Kind> for C {
+    type Head = P::Head;
+    type Out = P::Out;
+
+    #[track_caller]
+    fn begin(self, graph: &mut Graph, name: &str) -> (Self::Head, OutboxHandle<Self::Out>) {
+        P::ends(graph.add(name, self))
+    }
+}
+
+/// A component that may follow messages of type `T` in a pipeline: one over ports that are a
+/// [`Stage`].
+#[doc(hidden)]
+pub trait Follows<T: Message, P, Kind> {
+    type Tail;
+
+    #[track_caller]
+    fn follow(self, graph: &mut Graph, name: &str) -> (InboxHandle<T>, Self::Tail);
+}
+
+impl<T: Message, P: Stage<T>, Kind, C: Part<P, Kind>> Follows<T, P, Kind> for C {
+    type Tail = P::Tail;
+
+    #[track_caller]
+    fn follow(self, graph: &mut Graph, name: &str) -> (InboxHandle<T>, P::Tail) {
+        P::ends(graph.add(name, self))
     }
 }
 

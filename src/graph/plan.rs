@@ -70,6 +70,8 @@ pub(crate) struct PlannedLink {
     pub(crate) across: bool,
     /// Whether a fused function replaces it.
     pub(crate) fused: bool,
+    /// The name of the end that is not in the graph, if it is in another one.
+    pub(crate) outside: Option<Arc<str>>,
 }
 
 /// What feeds a link.
@@ -110,17 +112,7 @@ impl Plan {
 
         let mut links = plan_links(graph, &numbers);
         limit_fusing(graph, &numbers, &order, &mut links);
-        let fused: HashSet<_> = graph
-            .links
-            .iter()
-            .zip(&links)
-            .filter(|(_, link)| link.fused)
-            .filter_map(|(link, _)| link.only_outbox())
-            .map(|outbox| numbers[&outbox.component])
-            .collect();
-        let (functions, others) = order
-            .into_iter()
-            .partition::<Vec<_>, _>(|index| fused.contains(index));
+        let (functions, others) = part_functions(graph, &numbers, order, &links);
         let order = [others.as_slice(), &functions].concat();
         number_ports(graph, &numbers, &order, &mut links);
         let mut components: Vec<_> = components.into_iter().map(Some).collect();
@@ -229,6 +221,22 @@ fn limit_fusing<Make>(
     }
 }
 
+/// Returns the functions that are fused, and all other components, each in flow order.
+fn part_functions<Make>(
+    graph: &Graph<Make>,
+    numbers: &Numbers,
+    order: Vec<usize>,
+    links: &[PlannedLink],
+) -> (Vec<usize>, Vec<usize>) {
+    let links = graph.links.iter().zip(links);
+    let fused = links.filter(|(_, planned)| planned.fused);
+    let fused: HashSet<_> = fused
+        .filter_map(|(link, _)| link.only_outbox())
+        .map(|outbox| numbers[&outbox.component])
+        .collect();
+    order.into_iter().partition(|index| fused.contains(index))
+}
+
 /// Numbers the ports of all links by the order of the plan.
 fn number_ports<Make>(
     graph: &Graph<Make>,
@@ -300,6 +308,7 @@ impl PlannedLink {
             taker: None,
             across,
             fused: !across && link.only_outbox().is_some_and(is_function),
+            outside: link.outside.clone(),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use super::circle::{CircleInbox, CircleLink, CircleSpace};
+use super::joined::Joined;
 use super::outward::Outward;
 use super::shared::{Shared, WriterWaits};
 use super::{Counted, Measure, Terms, capacity_of, channel};
@@ -238,6 +239,15 @@ impl<T> Sender<T> {
         self.shared.begin_wait(self.feed, graph)
     }
 
+    /// How many messages have been sent into the link.
+    pub(super) fn messages(&self) -> u64 {
+        self.shared.messages()
+    }
+
+    pub(super) fn counted(&self) -> &Shared<T> {
+        &self.shared
+    }
+
     /// The same link, for another of its outboxes.
     pub(crate) fn for_feed(&self, feed: usize) -> Self {
         Self {
@@ -288,6 +298,17 @@ pub(crate) struct WeakSender<T> {
     shared: Arc<Shared<T>>,
     feed: usize,
     outward: Option<Arc<Outward<T>>>,
+}
+
+impl<T> Clone for WeakSender<T> {
+    fn clone(&self) -> Self {
+        Self {
+            sender: self.sender.clone(),
+            shared: self.shared.clone(),
+            feed: self.feed,
+            outward: self.outward.clone(),
+        }
+    }
 }
 
 impl<T> WeakSender<T> {
@@ -449,6 +470,8 @@ pub(crate) struct Ends<T> {
     circle: Option<Arc<CircleLink>>,
     /// Whether they are for a component with a thread of its own.
     on_thread: bool,
+    /// The links of an open port, in the place of a sender.
+    joined: Option<Arc<Joined<T>>>,
 }
 
 impl<T> Ends<T> {
@@ -463,6 +486,7 @@ impl<T> Ends<T> {
             receiver: Some(receiver),
             circle: None,
             on_thread: false,
+            joined: None,
         }
     }
 
@@ -473,7 +497,39 @@ impl<T> Ends<T> {
             receiver: Some(receiver),
             circle: None,
             on_thread: false,
+            joined: None,
         }
+    }
+
+    /// Stands for the links of an open port.
+    pub(crate) fn joined(joined: Arc<Joined<T>>) -> Self {
+        let (_, receiver) = link_of(1, 1, None);
+        Self {
+            shared: receiver.shared.clone(),
+            sender: None,
+            receiver: None,
+            circle: None,
+            on_thread: false,
+            joined: Some(joined),
+        }
+    }
+
+    /// Makes a link between outboxes of a graph and an inbox of it, which others may feed too by
+    /// upgrading the returned sender.
+    pub(crate) fn open(capacity: usize, feeds: usize) -> (WeakSender<T>, Self) {
+        // Those of other graphs count as one more.
+        let (sender, receiver) = link_of(capacity, feeds + 1, None);
+        let others = sender.for_feed(feeds).downgrade();
+        let ends = Self {
+            sender: Some(sender),
+            ..Self::receiving(receiver)
+        };
+        (others, ends)
+    }
+
+    /// Returns the links of an open port, if these ends stand for them.
+    pub(crate) fn open_port(&self) -> Option<&Arc<Joined<T>>> {
+        self.joined.as_ref()
     }
 
     /// Returns the sender for an outbox of a graph that the link leads out of.
@@ -485,6 +541,7 @@ impl<T> Ends<T> {
             receiver: None,
             circle: None,
             on_thread: false,
+            joined: None,
         }
     }
 }
@@ -541,6 +598,7 @@ impl<T: Message> AnyEnds for Ends<T> {
                 receiver: self.receiver.take(),
                 circle: self.circle.clone(),
                 on_thread: true,
+                joined: self.joined.clone(),
             },
             Direction::Outbox => Self {
                 shared: self.shared.clone(),
@@ -548,6 +606,7 @@ impl<T: Message> AnyEnds for Ends<T> {
                 receiver: None,
                 circle: self.circle.clone(),
                 on_thread: true,
+                joined: self.joined.clone(),
             },
         })
     }
@@ -566,6 +625,9 @@ impl<T: Message> AnyEnds for Ends<T> {
     }
 
     fn counted(&self) -> Arc<dyn Counted> {
+        if let Some(joined) = &self.joined {
+            return joined.clone();
+        }
         let outward = self
             .sender
             .as_ref()

@@ -8,6 +8,7 @@ mod channel;
 pub(crate) mod circle;
 mod count;
 mod gone;
+pub(crate) mod joined;
 pub(crate) mod line;
 mod outward;
 mod shared;

@@ -94,7 +94,7 @@ impl<T> Shared<T> {
     }
 
     /// A send that was cancelled may have been received nevertheless.
-    fn messages(&self) -> u64 {
+    pub(super) fn messages(&self) -> u64 {
         let sent: u64 = self.sent.iter().map(|sent| sent.load(Relaxed)).sum();
         sent.max(self.received.load(Relaxed))
     }

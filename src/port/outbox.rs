@@ -231,6 +231,46 @@ impl<T: 'static> Outbox<T> {
         }
     }
 
+    /// Waits for a future, as long as the inbox at the other end is there. Use it for outside events:
+    /// their messages are not wanted once nobody takes them.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`], if the inbox is gone. The future is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use kamea::{Done, Source, time};
+    ///
+    /// /// Reports every hour, and ends at once when nobody listens any more.
+    /// async fn report(io: &mut Source<u32>) -> Done {
+    ///     for hour in 0.. {
+    ///         io.outbox.send(hour).await?;
+    ///         io.outbox.while_open(time::sleep(Duration::from_secs(3600))).await?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # let mut graph = kamea::Graph::new("test");
+    /// # let part = graph.add("report", report);
+    /// # let mut hours = graph.take(part.outbox);
+    /// # let scheduler = kamea::Scheduler::with_workers(1);
+    /// # let running = scheduler.run(graph)?;
+    /// # assert_eq!(hours.next_blocking(), Some(0));
+    /// # drop(hours);
+    /// # running.wait()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub async fn while_open<F: Future>(&self, future: F) -> Result<F::Output, Closed<()>> {
+        let (mut closed, mut future) = (pin!(self.closed()), pin!(future));
+        poll_fn(|cx| match closed.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Err(Closed(()))),
+            Poll::Pending => future.as_mut().poll(cx).map(Ok),
+        })
+        .await
+    }
+
     /// Returns whether the inbox at the other end is gone.
     pub fn is_closed(&self) -> bool {
         match &self.0 {

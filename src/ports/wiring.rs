@@ -12,6 +12,7 @@ use crate::graph::PlannedComponent;
 use crate::link::Counted;
 use crate::link::across::{AnyEnds, Ends};
 use crate::link::circle::Busy;
+use crate::link::joined::Joined;
 use crate::link::within::{AnyQueue, Queue};
 use crate::port::{Inbox, Kept, Message, Outbox};
 
@@ -214,6 +215,14 @@ impl<'a> Wiring<'a> {
                 inbox.expect("a function starts before the component that it is fused with")
             }
             AnyLink::Taken(_) => unreachable!("{OPENED}"),
+        }
+    }
+
+    /// The links of an open port, if this link stands for them.
+    pub(super) fn open_port<T: Message>(&mut self, at: PortLink) -> Option<Arc<Joined<T>>> {
+        match &mut self.links[at.link] {
+            AnyLink::Across(ends) => ends_of::<T>(&mut **ends).open_port().cloned(),
+            _ => None,
         }
     }
 

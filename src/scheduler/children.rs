@@ -151,6 +151,7 @@ async fn run(mut flow: Flow, leash: &Leash, wish: Option<Arc<Stop>>) -> Outcome 
         if !is_stopping && leash.stop.is_set() {
             is_stopping = true;
             flow.stop_sources();
+            flow.leave_open_ports();
         }
         let before = stop::enter(wish.clone());
         let outcome = Pin::new(&mut flow).poll(cx);

@@ -40,6 +40,12 @@ impl Stop {
         self.is_set.load(Ordering::SeqCst) || self.is_set_for_all.load(Ordering::SeqCst)
     }
 
+    /// Whether all graphs of the scheduler are being stopped. A graph whose open ports feed others
+    /// then ends too, and they drain behind it.
+    pub(super) fn is_for_all(&self) -> bool {
+        self.is_set_for_all.load(Ordering::SeqCst)
+    }
+
     pub(super) async fn wait(&self) {
         // Made before the look at the flag: a `set` between the two is not missed.
         let notified = self.notify.notified();

@@ -237,6 +237,9 @@ pub(super) fn launch(
                 if !is_stopping && wish.as_mut().poll(cx).is_ready() {
                     is_stopping = true;
                     flow.stop_sources();
+                    if !stop.is_for_all() {
+                        flow.leave_open_ports();
+                    }
                 }
                 if is_stopping && late.as_mut().poll(cx).is_ready() {
                     let graph = graph.clone();

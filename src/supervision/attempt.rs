@@ -124,7 +124,7 @@ pub(crate) fn drop_caught<T>(component: &str, left: T) {
 
 /// Drops messages one by one. If several panic, the first panic continues after all are dropped: a
 /// second panic during its unwinding would abort the program.
-pub(crate) fn drop_each<T>(messages: impl IntoIterator<Item = T>) {
+pub fn drop_each<T>(messages: impl IntoIterator<Item = T>) {
     let mut first = None;
     for message in messages {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(message))) {

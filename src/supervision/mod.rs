@@ -14,8 +14,8 @@ mod restarts;
 #[cfg(test)]
 mod tests;
 
-pub use attempt::{Ended, Failed};
-pub(crate) use attempt::{attempt, caught, drop_caught, drop_each};
+pub use attempt::{Ended, Failed, drop_each};
+pub(crate) use attempt::{attempt, caught, drop_caught};
 pub use fault::{Cause, Fault};
 pub use policy::{Policy, Restart};
 pub(crate) use policy::{Supervise, Supervisor};

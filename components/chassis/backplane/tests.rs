@@ -15,6 +15,32 @@ fn count(last: u32) -> impl kamea::Component<Source<u32>> + Send {
     }
 }
 
+/// A message whose drop panics.
+#[derive(Debug, Clone)]
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("a bomb");
+    }
+}
+
+/// A second panic while the first one unwinds would abort the program.
+#[test]
+fn several_messages_that_panic_when_they_are_dropped_do_not_abort() {
+    let plane = Backplane::new().capacity(8);
+    let subscription = plane.subscribe("bombs");
+    kamea::testing::block_on(async {
+        let publisher = plane.publisher("bombs");
+        for _ in 0..4 {
+            publisher.publish(Bomb).await.unwrap();
+        }
+    });
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(subscription)));
+    assert!(caught.is_err(), "the panic is seen, once");
+    assert!(plane.subscribe("bombs").lost() == 0, "the topic goes on");
+}
+
 #[test]
 fn each_of_many_subscribers_gets_everything_of_each_of_many_publishers() {
     let scheduler = Scheduler::with_workers(2);

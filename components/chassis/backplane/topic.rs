@@ -15,7 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use kamea::{Closed, StopWish};
+use kamea::{Closed, StopWish, drop_each};
 
 use super::Slow;
 
@@ -47,6 +47,12 @@ struct State<T> {
     lines: BTreeMap<u64, Option<StopWish>>,
     next_line: u64,
     is_closed: bool,
+}
+
+impl<T> Drop for State<T> {
+    fn drop(&mut self) {
+        drop_each(std::mem::take(&mut self.slots));
+    }
 }
 
 #[derive(Debug)]
@@ -203,8 +209,8 @@ impl<T> Topic<T> {
         let unwanted: Vec<_> = state.slots.drain(..unwanted).collect();
         let publishers = state.publishers_with_space();
         drop(state);
-        drop(unwanted);
         publishers.into_iter().for_each(Waker::wake);
+        drop_each(unwanted);
     }
 
     pub(super) fn close(&self) {

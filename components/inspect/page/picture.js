@@ -14,10 +14,10 @@ function outline(graph) {
     return id;
   };
   graph.links.forEach((link, i) => {
-    const to = link.to ?? end(`>${i}`, "outside");
+    const to = link.to ?? end(`>${i}`, link.outside ?? "outside");
     const from = link.from.length ? link.from : [{ isOutside: true }];
     from.forEach((feed, j) => {
-      const origin = feed.component ?? (feed.isOutside ? end(`<${i}`, "outside") : end("<faults", "faults"));
+      const origin = feed.component ?? (feed.isOutside ? end(`<${i}`, link.outside ?? "outside") : end("<faults", "faults"));
       edges.push({ id: `${i}.${j}`, from: origin, to, link: i, feed: j, feedback: Boolean(feed.feedback) });
     });
   });

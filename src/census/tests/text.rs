@@ -30,6 +30,7 @@ pub(in crate::census) fn sample() -> Census {
         }],
         to: to.map(Arc::from),
         inbox: to.map(|_| "in"),
+        outside: None,
         message: "alloc::string::String",
         across: false,
         is_fused: false,
@@ -137,7 +138,8 @@ fn json_says_what_the_values_say() {
         graph["links"][2],
         serde_json::json!({
             "from": [{"component": "\"last\"", "outbox": "out", "feedback": false, "messages": 10}],
-            "to": null, "inbox": null, "message": "alloc::string::String", "across": false, "is_fused": false,
+            "to": null, "inbox": null, "outside": null,
+            "message": "alloc::string::String", "across": false, "is_fused": false,
             "capacity": 16, "messages": 10, "bytes": 99, "queued": 4, "fullest": 3, "high_water": 5,
         })
     );

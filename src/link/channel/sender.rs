@@ -90,6 +90,14 @@ impl<T> Drop for Sender<T> {
     }
 }
 
+impl<T> Clone for WeakSender<T> {
+    fn clone(&self) -> Self {
+        Self {
+            channel: self.channel.clone(),
+        }
+    }
+}
+
 impl<T> WeakSender<T> {
     pub(in crate::link) fn upgrade(&self) -> Option<Sender<T>> {
         let mut back = self.channel.back();
