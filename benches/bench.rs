@@ -11,7 +11,6 @@
 mod cgi;
 mod chassis;
 mod files;
-mod flow;
 mod idle;
 mod large;
 mod lines;
@@ -55,10 +54,6 @@ const KERNEL: &[(&str, Measure)] = &[
     ("across", links::across),
     ("round-trip", links::round_trip),
     ("one-way", links::one_way),
-    ("fan-in", flow::fan_in),
-    ("fan-out", flow::fan_out),
-    ("ping-pong", flow::ping_pong),
-    ("at-rest", flow::at_rest),
     ("check", links::check),
     ("template", links::template),
     ("lines", lines::lines),

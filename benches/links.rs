@@ -146,11 +146,7 @@ fn between_threads() -> Result<f64, Error> {
 const TRIPS: u64 = 20_000;
 
 fn trips() -> Result<f64, Error> {
-    trips_on(&Scheduler::with_workers(2))
-}
-
-/// Round trips between the first two workers.
-pub(crate) fn trips_on(scheduler: &Scheduler) -> Result<f64, Error> {
+    let scheduler = Scheduler::with_workers(2);
     let (there, mut arriving) = kamea::link::<u64>(CAPACITY);
     let (back, mut returning) = kamea::link::<u64>(CAPACITY);
     let mut far = Graph::new("far");
