@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_lite::future::or;
-use kamea::time::{Timer, turn};
+use kamea::time::{Timer, sleep, turn};
 use kamea::{Component, Done, End, Inbox, Outbox, Ports, stopping};
 
+use super::send::CLOSE_WITHIN;
 use super::{
     Assembler, Close, CloseCode, Decoder, Deflate, Event, Limits, Message, Role, Violation,
 };
@@ -105,6 +106,7 @@ pub fn receive_messages(
         };
         let mut receiver = Receiver {
             io,
+            role,
             decoder: Decoder::new(role, limits, deflate),
             assembler: Assembler::default(),
             patience,
@@ -118,6 +120,7 @@ pub fn receive_messages(
 
 struct Receiver<'a> {
     io: &'a mut ReceivePorts,
+    role: Role,
     decoder: Decoder,
     assembler: Assembler,
     patience: Patience,
@@ -144,7 +147,10 @@ impl Receiver<'_> {
                         return self.fail(violation).await;
                     }
                 }
-                Ok(None) if self.decoder.is_closed() => return Ok(()),
+                Ok(None) if self.decoder.is_closed() => {
+                    self.linger().await;
+                    return Ok(());
+                }
                 Ok(None) => match self.wait().await {
                     Woken::Bytes(bytes) => {
                         self.heard();
@@ -249,7 +255,19 @@ impl Receiver<'_> {
         log::debug!("a WebSocket peer broke the protocol: {violation}");
         let close = Close::new(violation.close_code(), violation.to_string());
         self.tell(close.clone());
-        self.control(Control::Answer(close)).await
+        self.control(Control::Answer(close)).await?;
+        self.linger().await;
+        Ok(())
+    }
+
+    /// RFC 6455 section 7.1.1: the server closes the TCP connection first; a client waits for that.
+    async fn linger(&mut self) {
+        if self.role == Role::Server {
+            return;
+        }
+        let closed = async { while self.io.bytes.next().await.is_some() {} };
+        let late = or(sleep(CLOSE_WITHIN), self.io.controls.closed());
+        or(closed, late).await;
     }
 
     /// Tells the peer that the server stops, and waits for its close frame.

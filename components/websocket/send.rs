@@ -33,7 +33,7 @@ pub struct SendPorts {
 }
 
 /// How long either end may take to answer a close frame.
-const CLOSE_WITHIN: Duration = Duration::from_secs(5);
+pub(super) const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 
 /// A connection that sends nothing for so long gives up the memory of its compressor.
 const IDLE: Duration = Duration::from_secs(1);
@@ -83,6 +83,7 @@ pub fn send_messages(
         let deflate = deflate.map(|agreed| (agreed, options));
         let mut sender = Sender {
             io,
+            role,
             encoder: Encoder::new(role, deflate),
             gathered: BytesMut::new(),
             timer: Timer::new(),
@@ -110,6 +111,7 @@ async fn open(
 
 struct Sender<'a> {
     io: &'a mut SendPorts,
+    role: Role,
     encoder: Encoder,
     gathered: BytesMut,
     timer: Timer,
@@ -251,7 +253,17 @@ impl Sender<'_> {
             }
         }
         self.encoder.close(&close, &mut self.gathered);
-        self.flush().await
+        self.flush().await?;
+        self.linger().await;
+        Ok(())
+    }
+
+    /// A client waits until the server has closed the connection, which ends the controls.
+    async fn linger(&mut self) {
+        if self.role == Role::Client {
+            let ended = async { while self.io.controls.next().await.is_some() {} };
+            or(ended, sleep(CLOSE_WITHIN)).await;
+        }
     }
 
     /// Sends a close frame and waits for the answer. Messages are dropped from now on.
@@ -266,6 +278,7 @@ impl Sender<'_> {
             }
         };
         or(answer, sleep(CLOSE_WITHIN)).await;
+        self.linger().await;
         Ok(())
     }
 }

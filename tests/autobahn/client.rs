@@ -34,8 +34,8 @@ fn main() -> Outcome {
                 break;
             }
         }
-        // A case that breaks the protocol ends without a fault.
-        case.wait()?;
+        // Some cases reset the connection.
+        drop(case.wait());
     }
     let mut reports = open(&scheduler, &format!("{server}/updateReports?agent=kamea"))?;
     while reports.next_blocking().is_some() {}

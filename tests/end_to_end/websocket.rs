@@ -257,10 +257,10 @@ fn a_browser_speaks_to_the_echo() {
     browser.go(&format!("http://{}/", recipe.address));
     browser.wait_for("document.readyState === 'complete' && location.protocol === 'http:'");
     browser.value(
-        "window.got = []; window.closed = null;
+        "window.got = []; window.ending = null;
          const socket = new WebSocket(`ws://${location.host}/echo`);
          socket.binaryType = 'arraybuffer';
-         socket.onclose = (event) => closed = `${event.code} ${event.reason} ${event.wasClean}`;
+         socket.onclose = (event) => ending = `${event.code} ${event.reason} ${event.wasClean}`;
          socket.onmessage = ({ data }) => got.push(typeof data === 'string' ? data.length : data.byteLength);
          socket.onopen = () => {
            socket.send('h\u{e4}llo');
@@ -279,8 +279,8 @@ fn a_browser_speaks_to_the_echo() {
         "{extensions}"
     );
     browser.value("socket.close(4321, 'enough')");
-    browser.wait_for("closed");
-    assert_eq!(browser.value("closed"), "4321  true");
+    browser.wait_for("ending");
+    assert_eq!(browser.value("ending"), "4321  true");
     browser.assert_content();
 }
 
