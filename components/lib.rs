@@ -3,7 +3,7 @@
 //! The folders have storeys. A folder may use those of the storeys above it, and the test `structure` says which:
 //!
 //! 1. plain messages: [`stream`], [`chassis`], [`console`]
-//! 2. the world: [`net`], [`process`], [`file`]
+//! 2. the world: [`net`], [`process`], [`file`], [`tls`]
 //! 3. protocols without I/O: [`http`], [`coding`], [`websocket`]
 //! 4. the messages and parts of a web server: [`web`]
 //! 5. what answers requests: [`documents`], [`gateway`], [`cgi`], [`wsgi`]
@@ -57,6 +57,8 @@ pub mod server;
 pub mod simulated;
 pub mod stream;
 #[cfg(feature = "web")]
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod web;
 #[cfg(feature = "websocket")]
 pub mod websocket;

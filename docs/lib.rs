@@ -18,6 +18,9 @@ pub mod wsgi {}
 #[doc = include_str!("src/simulation.md")]
 #[cfg(doctest)]
 pub mod simulation {}
+#[doc = include_str!("src/tls.md")]
+#[cfg(doctest)]
+pub mod tls {}
 #[doc = include_str!("src/security.md")]
 #[cfg(doctest)]
 pub mod security {}

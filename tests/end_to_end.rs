@@ -46,6 +46,7 @@ mod end_to_end {
     mod slow;
     mod structure;
     mod thumbnails;
+    mod tls;
     mod trust_authority;
     mod trust_code;
     mod trust_files;

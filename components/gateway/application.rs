@@ -114,7 +114,10 @@ async fn serve(
     log::debug!("{} | Handle Application", exchange.peer);
     let responder = Responder::new(io, exchange);
     let variables = match Variables::of(&request.head, &exchange, mount) {
-        Ok(variables) => variables,
+        Ok(mut variables) => {
+            variables.add_tls(&request.extensions);
+            variables
+        }
         Err(bad) => {
             let failure = Failure::new(exchange, StatusCode::BAD_REQUEST, bad.to_string());
             return responder.fail(failure).await;

@@ -8,11 +8,13 @@ use std::fmt;
 use std::io::Write;
 use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
 
-use http::Version;
+use http::{Extensions, Version};
 
 use super::Mount;
 use crate::http::{PathError, REDACTED, RequestHead};
+use crate::tls::Facts;
 use crate::web::Exchange;
 
 /// The meta-variables of a request (RFC 3875 section 4.1): names, and values that are bytes.
@@ -112,6 +114,40 @@ impl Variables {
             Some(at) => self.replace(at, 0, value),
             None => self.push(name, value),
         }
+    }
+
+    /// Adds what TLS says about the connection of a request, as Apache's mod_ssl names it:
+    /// `HTTPS=on`, `REQUEST_SCHEME`, `SSL_PROTOCOL`, `SSL_CIPHER`, and those of a client's
+    /// certificate. Returns whether the request came over TLS; otherwise nothing is added.
+    pub fn add_tls(&mut self, request: &Extensions) -> bool {
+        let Some(facts) = request.get::<Arc<Facts>>() else {
+            return false;
+        };
+        self.set("HTTPS", "on");
+        self.set("REQUEST_SCHEME", "https");
+        if self.get("gateway.url_scheme").is_some() {
+            self.set("gateway.url_scheme", "https");
+        }
+        self.set("SSL_PROTOCOL", facts.version);
+        self.set("SSL_CIPHER", &facts.cipher);
+        self.set(
+            "SSL_SESSION_RESUMED",
+            if facts.resumed { "Resumed" } else { "Initial" },
+        );
+        if let Some(name) = &facts.server_name {
+            self.set("SSL_TLS_SNI", name);
+        }
+        let Some(client) = facts.peer_certificate() else {
+            self.set("SSL_CLIENT_VERIFY", "NONE");
+            return true;
+        };
+        self.set("SSL_CLIENT_VERIFY", "SUCCESS");
+        self.set("SSL_CLIENT_S_DN", client.subject());
+        self.set("SSL_CLIENT_I_DN", client.issuer());
+        self.set("SSL_CLIENT_M_SERIAL", client.serial());
+        self.set("SSL_CLIENT_FINGERPRINT", client.fingerprint());
+        self.set("SSL_CLIENT_CERT", client.to_pem());
+        true
     }
 
     /// Sets `CONTENT_LENGTH`: for a chunked body, for example, once it is complete. For a request

@@ -273,6 +273,11 @@ impl Socket {
         self.half_close.set(true);
     }
 
+    /// Notes that the peer has sent everything, as a protocol above the socket says.
+    pub(crate) fn has_ended(&self) {
+        self.note(Known::Ended);
+    }
+
     /// Waits until the peer no longer waits for its response: the connection is broken, or the peer
     /// has sent everything and been sent nothing for a second, which most clients do only when they
     /// leave. Watches the connection, also while nobody reads it.

@@ -10,13 +10,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_lite::future::or;
 use kamea::time::{Timer, sleep, turn};
-use kamea::{Component, Template, is_stopping, stopping};
+use kamea::{Component, Flow, Template, is_stopping, stopping};
 
 use super::Handover;
 use super::explain::ExplainJob;
+use super::secure::{SecureService, farewell, greet};
 use crate::chassis::NoPorts;
 use crate::documents::Files;
 use crate::net::{Admitted, Finish, Limiter, NextProtocol, Socket, read_some};
+use crate::tls::{SharedSession, add_tls};
 
 /// The state of one connection: the seed of its graph.
 #[derive(Debug)]
@@ -25,6 +27,8 @@ pub struct Opened {
     pub socket: Rc<Socket>,
     /// The bytes that were already read from it.
     pub first: Bytes,
+    /// The TLS session, if the connection has one.
+    pub session: Option<SharedSession>,
     /// The files, as this worker sees them: those of the site, then those of further folders.
     pub files: Rc<[Rc<Files>]>,
     /// Set once the configuration has changed: the graph ends at the next pause, and a new one
@@ -60,6 +64,7 @@ impl Opened {
         Self {
             socket: self.socket.clone(),
             first: Bytes::new(),
+            session: self.session.clone(),
             files: self.files.clone(),
             retiring: self.retiring.clone(),
             job: None,
@@ -79,6 +84,8 @@ pub struct Service {
     pub connection: Template<Opened>,
     /// The graph of a connection above the limit.
     pub refusal: Template<Opened>,
+    /// How connections over TLS are served, if there are any.
+    pub tls: Option<SecureService>,
     /// How a process serves the connection, if one does.
     pub handover: Option<Arc<Handover>>,
     /// The limit of processes, if processes serve the connections.
@@ -98,10 +105,11 @@ pub struct Service {
 
 impl Service {
     /// The seed of a connection's graph.
-    fn open(&self, socket: &Rc<Socket>, first: Bytes) -> Opened {
+    fn open(&self, socket: &Rc<Socket>, first: Bytes, session: Option<SharedSession>) -> Opened {
         Opened {
             socket: socket.clone(),
             first,
+            session,
             files: self.files.clone(),
             retiring: self.retiring.clone(),
             job: None,
@@ -110,10 +118,12 @@ impl Service {
 }
 
 /// Holds a connection until it ends. Whenever bytes arrive, it runs the graph that `service` has at
-/// that time. It ends while it is idle if its place is needed.
+/// that time; first the handshake, if the connection `is_secure`. It ends while it is idle if its
+/// place is needed.
 pub fn hold_connection(
     socket: Rc<Socket>,
     service: Rc<RefCell<Service>>,
+    is_secure: bool,
     admitted: Option<Admitted>,
 ) -> impl Component<NoPorts> {
     let mut parts = Some((socket, admitted));
@@ -124,63 +134,91 @@ pub fn hold_connection(
         if service.borrow().half_close {
             socket.allow_half_close();
         }
-        log::debug!("{} | Connect", socket.peer());
-        let (mut has_served, mut unread) = (false, Bytes::new());
-        while socket.finished().is_none() {
-            let silence = service.borrow().silence;
-            let first = match unread.is_empty() {
-                true => {
-                    let bytes = async {
-                        let bytes = read_some(&socket).await.ok();
-                        bytes.filter(|bytes| !bytes.is_empty())
-                    };
-                    unless_idle(bytes, silence, admitted.as_ref()).await
-                }
-                false => Some(std::mem::take(&mut unread)),
-            };
-            let Some(first) = first else {
-                break;
-            };
-            let flow = {
-                let service = service.borrow();
-                service.connection.start(service.open(&socket, first))
-            };
-            has_served = true;
-            if let Err(fault) = flow.await {
-                log::error!("{} | {fault}", socket.peer());
-                break;
+        let peer = socket.peer();
+        log::debug!("{peer} | Connect");
+        let admitted = admitted.as_ref();
+        if !is_secure {
+            hold(socket, &service, None, admitted).await;
+        } else if let Some(session) = greet(&socket, &service, admitted).await {
+            // Boxed, so that a connection without TLS is small.
+            Box::pin(hold(socket, &service, Some(session), admitted)).await;
+        } else {
+            end(&socket).await;
+        }
+        log::debug!("{peer} | Finish");
+        Ok(())
+    }
+}
+
+/// Runs a graph whenever bytes arrive, until the connection must end.
+async fn hold(
+    socket: Rc<Socket>,
+    service: &RefCell<Service>,
+    session: Option<SharedSession>,
+    admitted: Option<&Admitted>,
+) {
+    let (mut has_served, mut unread) = (false, Bytes::new());
+    while socket.finished().is_none() {
+        let silence = service.borrow().silence;
+        let has_plaintext = session
+            .as_ref()
+            .is_some_and(|session| session.lock().has_plaintext());
+        let first = match unread.is_empty() && !has_plaintext {
+            true => next_bytes(&socket, silence, admitted).await,
+            false => Some(std::mem::take(&mut unread)),
+        };
+        let Some(first) = first else {
+            break;
+        };
+        let Some(flow) = service.borrow().start(&socket, first, session.clone()) else {
+            break;
+        };
+        has_served = true;
+        if let Err(fault) = flow.await {
+            log::error!("{} | {fault}", socket.peer());
+            break;
+        }
+        if socket.finished().is_none()
+            && let Some(next) = socket.take_next()
+        {
+            match &session {
+                Some(session) => session.lock().put_back(&next.unread),
+                None => unread = next.unread.freeze(),
             }
-            if socket.finished().is_none()
-                && let Some(next) = socket.take_next()
-            {
-                unread = next.unread.freeze();
-                if let Some(protocol) = next.protocol {
-                    let stall = service.borrow().stall;
-                    Box::pin(switch_protocol(socket, protocol, unread, stall)).await;
-                    return Ok(());
-                }
+            if let Some(protocol) = next.protocol {
+                let stall = service.borrow().stall;
+                Box::pin(switch_protocol(socket, session, protocol, unread, stall)).await;
+                return;
             }
         }
-        if has_served && socket.finished().is_none() && is_stopping() {
+    }
+    if socket.finished().is_none() {
+        if let Some(session) = &session {
+            farewell(&socket, session).await;
+        }
+        if has_served && is_stopping() {
             // The peer does not expect the end: a request may be in transit, and the last response
             // may be unread.
             socket.finish(Finish::Linger);
         }
-        end(&socket).await;
-        log::debug!("{} | Finish", socket.peer());
-        Ok(())
     }
+    end(&socket).await;
 }
 
 /// Continues a connection with its next protocol, until that ends.
 async fn switch_protocol(
     socket: Rc<Socket>,
+    session: Option<SharedSession>,
     protocol: NextProtocol,
     unread: Bytes,
     stall: Duration,
 ) {
     let peer = socket.peer();
     log::debug!("{peer} | Switch to {protocol:?}");
+    let protocol = match session {
+        Some(session) => protocol.within(move |graph, socket| add_tls(graph, &session, socket)),
+        None => protocol,
+    };
     // The graph that has ended had the only other owners.
     let graph = Rc::into_inner(socket).and_then(|socket| protocol.graph(socket, unread, stall));
     let Some(graph) = graph else {
@@ -192,7 +230,23 @@ async fn switch_protocol(
         Ok(flow) => drop(flow.await),
         Err(error) => log::error!("{peer} | {error}"),
     }
-    log::debug!("{peer} | Finish");
+}
+
+impl Service {
+    /// Starts the graph of a connection; `None` if connections over TLS are not served any more.
+    fn start(
+        &self,
+        socket: &Rc<Socket>,
+        first: Bytes,
+        session: Option<SharedSession>,
+    ) -> Option<Flow> {
+        let template = match (&session, &self.tls) {
+            (None, _) => &self.connection,
+            (Some(_), Some(tls)) => &tls.connection,
+            (Some(_), None) => return None,
+        };
+        Some(template.start(self.open(socket, first, session)))
+    }
 }
 
 /// Refuses a connection above the limit.
@@ -211,12 +265,27 @@ pub fn refuse_connection(
 pub(super) async fn refuse(socket: &Rc<Socket>, service: &RefCell<Service>) {
     let flow = {
         let service = service.borrow();
-        service.refusal.start(service.open(socket, Bytes::new()))
+        service
+            .refusal
+            .start(service.open(socket, Bytes::new(), None))
     };
     if let Err(fault) = flow.await {
         log::error!("{} | {fault}", socket.peer());
     }
     end(socket).await;
+}
+
+/// The first bytes after a pause; `None` if the connection must end.
+pub(super) async fn next_bytes(
+    socket: &Socket,
+    silence: Duration,
+    admitted: Option<&Admitted>,
+) -> Option<Bytes> {
+    let bytes = async {
+        let bytes = read_some(socket).await.ok();
+        bytes.filter(|bytes| !bytes.is_empty())
+    };
+    unless_idle(bytes, silence, admitted).await
 }
 
 /// What ends the pause of a connection; `None` if the connection must end: it is silent for too

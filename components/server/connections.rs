@@ -15,6 +15,7 @@ use kamea::{
 
 use super::connection::{Opened, Service, hold_connection, refuse_connection};
 use super::hand_over::hand_over_connection;
+use super::secure::SecureService;
 use super::{Mode, Site};
 use crate::documents::{Docroot, FileOptions, Files, Thumbnails};
 use crate::net::{
@@ -106,9 +107,19 @@ pub(super) struct Configuration {
     pub(super) refusal: Template<Opened>,
     /// The limit of processes, in mode forking.
     pub(super) processes: Limiter,
+    pub(super) tls: Option<SecureService>,
 }
 
 impl Configuration {
+    /// Which connections are over TLS, unless the addresses were bound for it.
+    pub(super) fn secure(&self) -> Secure {
+        match self.tls.as_ref().map(|service| service.tls.port) {
+            Some(Some(port)) => Secure::Ports([port].into()),
+            Some(None) => Secure::All,
+            None => Secure::None,
+        }
+    }
+
     /// The service of one worker.
     fn service(&self) -> Service {
         let files = self.docroots.iter().map(|(docroot, options)| {
@@ -119,6 +130,7 @@ impl Configuration {
             files: files.collect(),
             connection: self.connection.clone(),
             refusal: self.refusal.clone(),
+            tls: self.tls.clone(),
             handover: match &self.mode {
                 Mode::Forking(handover) => Some(handover.clone()),
                 Mode::Pool | Mode::Single => None,
@@ -133,11 +145,35 @@ impl Configuration {
     }
 }
 
+/// Which connections are over TLS.
+#[derive(Clone, Debug)]
+pub(super) enum Secure {
+    None,
+    All,
+    /// Those to these ports.
+    Ports(Arc<[u16]>),
+}
+
+impl Secure {
+    /// Whether a connection is over TLS.
+    fn has(&self, socket: &Socket) -> bool {
+        match self {
+            Self::None => false,
+            Self::All => true,
+            Self::Ports(ports) => socket
+                .local()
+                .is_ok_and(|local| ports.contains(&local.port())),
+        }
+    }
+}
+
 /// What the workers need to serve connections.
 #[derive(Clone)]
 pub(super) struct Connections {
     admission: Arc<Admission>,
     configuration: Configuration,
+    /// Which connections are over TLS.
+    secure: Secure,
     /// Holds an admitted connection.
     holder: Template<Arrival>,
     /// Refuses a connection above the limit.
@@ -148,19 +184,20 @@ impl Connections {
     pub(super) fn new(
         admission: Arc<Admission>,
         configuration: Configuration,
+        secure: Secure,
     ) -> Result<Self, GraphError> {
         let mut held = Graph::template("held connection");
         let parts = |arrival: &mut Arrival| {
             let (socket, service) = (arrival.socket.clone(), arrival.service.clone());
-            (socket, service, arrival.admitted.take())
+            (socket, service, arrival.is_secure, arrival.admitted.take())
         };
         match configuration.mode {
             Mode::Pool | Mode::Single => held.add_seeded("holder", move |arrival| {
-                let (socket, service, admitted) = parts(arrival);
-                hold_connection(socket, service, admitted)
+                let (socket, service, is_secure, admitted) = parts(arrival);
+                hold_connection(socket, service, is_secure, admitted)
             }),
             Mode::Forking(_) => held.add_seeded("process", move |arrival| {
-                let (socket, service, admitted) = parts(arrival);
+                let (socket, service, _, admitted) = parts(arrival);
                 hand_over_connection(socket, service, admitted)
             }),
         };
@@ -171,6 +208,7 @@ impl Connections {
         Ok(Self {
             admission,
             configuration,
+            secure,
             holder: held.into_template()?,
             refuser: refused.into_template()?,
         })
@@ -224,9 +262,12 @@ fn serve_connections(
                 }
             };
             owes_turn = io.permits.is_some();
+            let admitted = connections.admission.admit(accepted.peer.ip());
+            let socket = Rc::new(Socket::new(accepted));
             let arrival = Arrival {
-                admitted: connections.admission.admit(accepted.peer.ip()),
-                socket: Rc::new(Socket::new(accepted)),
+                is_secure: connections.secure.has(&socket),
+                admitted,
+                socket,
                 service: service.clone(),
             };
             if arrival.admitted.is_some() {
@@ -267,5 +308,6 @@ async fn next_news(io: &mut ConnectionsPorts, before: Option<[&Flows; 2]>) -> Op
 struct Arrival {
     socket: Rc<Socket>,
     service: Rc<RefCell<Service>>,
+    is_secure: bool,
     admitted: Option<Admitted>,
 }

@@ -29,8 +29,9 @@ pub use listening::Listening;
 
 use super::LogEntry;
 use super::connection::Opened;
-use super::connections::{Configuration, Connections, listeners, server_graph};
+use super::connections::{Configuration, Connections, Secure, listeners, server_graph};
 use super::limits::connections_that_fit;
+use super::secure::{SecureService, Tls, handshake};
 use super::until_gone::until_gone;
 use super::{Explanations, Mode, Site};
 use crate::cgi::{Cgi, CgiOptions};
@@ -154,6 +155,8 @@ pub struct WebServer {
     explanations: Option<Explanations>,
     /// How CGI programs are run, if they are enabled.
     cgi: Option<Cgi>,
+    /// How TLS is spoken, if it is.
+    tls: Option<Tls>,
 }
 
 impl std::fmt::Debug for WebServer {
@@ -210,6 +213,7 @@ impl WebServer {
             records: None,
             explanations: None,
             cgi: None,
+            tls: None,
         }
     }
 
@@ -432,6 +436,15 @@ impl WebServer {
         }
     }
 
+    /// Speaks TLS, on all addresses unless [`Bound::tls`] names them.
+    #[must_use]
+    pub fn tls(self, tls: Tls) -> Self {
+        Self {
+            tls: Some(tls),
+            ..self
+        }
+    }
+
     /// Checks that the server could run, apart from its addresses. Returns the graph of a
     /// connection.
     ///
@@ -440,8 +453,8 @@ impl WebServer {
     /// [`StartError`] says what is wrong.
     pub fn check(self) -> Result<impl std::fmt::Display, StartError> {
         drop(self.docroots()?);
-        self.wire()?.into_template()?;
-        Ok(self.wire()?)
+        self.wire(None)?.into_template()?;
+        Ok(self.wire(self.tls.as_ref())?)
     }
 
     /// Runs the server on every worker of `scheduler`, or on one of them if its [`Mode`] requires
@@ -495,10 +508,19 @@ impl WebServer {
     }
 
     fn into_configuration(self) -> Result<Configuration, StartError> {
+        let tls = match &self.tls {
+            Some(tls) => Some(SecureService {
+                tls: tls.clone(),
+                handshake: handshake(tls.handshake_timeout)?,
+                connection: self.wire(Some(tls))?.into_template()?,
+            }),
+            None => None,
+        };
         Ok(Configuration {
+            tls,
             docroots: self.docroots()?.into(),
             thumbnails: Thumbnails::default(),
-            connection: self.wire()?.into_template()?,
+            connection: self.wire(None)?.into_template()?,
             refusal: self.wire_refusal().into_template()?,
             mode: self.mode,
             processes: Limiter::new(self.site.processes, self.site.connections),
@@ -527,6 +549,8 @@ pub struct Bound {
     /// For each address, a socket for each worker.
     listeners: Vec<Vec<TcpListener>>,
     workers: usize,
+    /// How many of the last addresses are for TLS; `None` if nobody has said so.
+    secure: Option<usize>,
 }
 
 impl Bound {
@@ -541,7 +565,43 @@ impl Bound {
             bound.map_err(|error| StartError::Bind { address, error })
         };
         let listeners = addresses.iter().map(bind).collect::<Result<_, _>>()?;
-        Ok(Self { listeners, workers })
+        Ok(Self {
+            listeners,
+            workers,
+            secure: None,
+        })
+    }
+
+    /// Binds further addresses, for connections over TLS; those before them are for connections
+    /// without it.
+    ///
+    /// # Errors
+    ///
+    /// Like [`new`](Self::new).
+    pub fn tls(mut self, addresses: &[SocketAddr]) -> Result<Self, StartError> {
+        let more = Self::new(addresses, self.workers)?;
+        self.secure = Some(self.secure.unwrap_or(0) + more.listeners.len());
+        self.listeners.extend(more.listeners);
+        Ok(self)
+    }
+
+    /// The addresses, with the ports that the system has chosen for port 0.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        let first = self.listeners.iter().filter_map(|all| all.first());
+        first
+            .filter_map(|listener| listener.local_addr().ok())
+            .collect()
+    }
+
+    /// Which connections are over TLS, if TLS is configured.
+    fn secure(&self, configuration: &Configuration) -> Secure {
+        let (Some(_), Some(count)) = (&configuration.tls, self.secure) else {
+            return configuration.secure();
+        };
+        let addresses = self.addresses();
+        let secure = &addresses[addresses.len().saturating_sub(count)..];
+        Secure::Ports(secure.iter().map(SocketAddr::port).collect())
     }
 }
 
@@ -556,14 +616,8 @@ fn start(
     let most = connections_that_fit(site.connections);
     let admission = Admission::new(most, site.connections_per_client);
     let processes = configuration.processes.clone();
-    let connections = Connections::new(admission.clone(), configuration)?;
-    let first = bound
-        .listeners
-        .iter()
-        .filter_map(|listeners| listeners.first());
-    let addresses = first
-        .filter_map(|listener| listener.local_addr().ok())
-        .collect();
+    let (secure, addresses) = (bound.secure(&configuration), bound.addresses());
+    let connections = Connections::new(admission.clone(), configuration, secure)?;
     let (mut running, mut configurations) = (Vec::new(), Vec::new());
     for worker in 0..bound.workers {
         let listeners = bound.listeners.iter_mut().filter_map(Vec::pop).collect();

@@ -82,6 +82,9 @@ fn frame(variables: &Variables, content: Option<Box<Content>>) -> (Bytes, Option
 fn variables(request: &Request, mount: &Mount) -> Result<Variables, Failure> {
     let mut variables = Variables::of(&request.head, &request.exchange, mount)
         .map_err(|bad| request.refuse(StatusCode::BAD_REQUEST, bad.to_string()))?;
+    if variables.add_tls(&request.extensions) {
+        variables.set("wsgi.url_scheme", "https");
+    }
     let may_upgrade = request.content.is_none() && !request.exchange.closes;
     if may_upgrade && request.head.asks_to_upgrade() {
         // Otherwise these fields are not the application's. The worker puts the socket in.

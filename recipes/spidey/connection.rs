@@ -31,6 +31,7 @@ pub(crate) fn serve_connection(arguments: Options) -> Result<(), Box<dyn Error>>
     let options = arguments.with_text(String::from_utf8(text)?)?;
     log_to_stderr(options.verbose, Stamp::Time)?;
     let log = AccessLog::start(&options)?;
+    let tls = options.tls()?;
     // Its user is that of the server by now.
     let mut confined = options.clone();
     (confined.user, confined.group) = (None, None);
@@ -38,7 +39,7 @@ pub(crate) fn serve_connection(arguments: Options) -> Result<(), Box<dyn Error>>
     let scheduler = Scheduler::with_workers(1);
     scheduler.run(hangup_graph(log.entries())?)?;
     let wsgi = wsgi::load(&options, &scheduler)?;
-    let server = server(&options, log.entries(), wsgi, options.explanations())?;
+    let server = server(&options, log.entries(), wsgi, options.explanations(), tls)?;
     let serving = server.serve(&scheduler, accepted)?;
     let served = async {
         if let Err(fault) = serving.finished().await {

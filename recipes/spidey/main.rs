@@ -16,6 +16,7 @@ mod own;
 mod reference;
 mod reload;
 mod start;
+mod tls;
 mod urls;
 mod values;
 mod wsgi;
@@ -30,7 +31,7 @@ use std::time::Duration;
 use kamea::{Graph, Scheduler, Sender, StopError};
 use kamea_components::documents::read_error_pages;
 use kamea_components::process::hangups;
-use kamea_components::server::{Bound, Explanations, LogEntry, WebServer};
+use kamea_components::server::{Bound, Explanations, LogEntry, Tls, WebServer};
 use kamea_components::web::{
     ErrorPages, answer_errors_with, answer_trace, ask_for_password, require_loopback_name,
 };
@@ -41,6 +42,7 @@ use access_log::AccessLog;
 use mode::Placement;
 use options::Options;
 use reload::{Reload, Served, reload_on_hangup};
+use tls::{note_bound, watch_certificates};
 
 /// How long connections may go on after a signal to stop.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -81,9 +83,16 @@ fn run(arguments: Options) -> Result<(), Box<dyn Error>> {
     if options.check {
         let unloaded = wsgi::wsgi(&options).map(WsgiPool::unloaded);
         let explanations = options.explanations();
-        let graph = server(&options, None, unloaded, explanations)?.check()?;
+        let tls = options.tls()?;
+        let lines = tls.as_ref().map(|tls| options.tls_in_force(tls));
+        let graph = server(&options, None, unloaded, explanations, tls)?.check()?;
         let mode = options.mode()?;
-        return Ok(writeln!(io::stdout(), "{graph}mode {mode}")?);
+        let mut stdout = io::stdout();
+        writeln!(stdout, "{graph}mode {mode}")?;
+        for line in lines.into_iter().flatten() {
+            writeln!(stdout, "{line}")?;
+        }
+        return Ok(());
     }
     log_to_stderr(options.verbose, Stamp::Time)?;
     if let Err(error) = raise_file_limit() {
@@ -96,14 +105,24 @@ fn run(arguments: Options) -> Result<(), Box<dyn Error>> {
         Placement::Single => 1,
         Placement::Pool | Placement::Forking => workers,
     };
-    let bound = Bound::new(&options.addresses(), listeners)?;
+    let (plain, secure) = options.addresses_by_security();
+    let bound = Bound::new(&plain, listeners)?.tls(&secure)?;
+    note_bound(&bound.addresses()[plain.len()..]);
+    let tls = options.tls()?;
     // What is opened from here on, and by threads that start from here on, is opened with fewer rights.
-    let in_force = options.confine()?;
+    let mut in_force = options.confine()?;
+    in_force.extend(tls.iter().flat_map(|tls| options.tls_in_force(tls)));
     let scheduler = Scheduler::with_workers(workers);
     let wsgi = wsgi::load(&options, &scheduler)?;
     let explanations = options.explanations();
     let served = Served::by(options.clone());
-    let server = server(&options, log.entries(), wsgi.clone(), explanations.clone())?;
+    let server = server(
+        &options,
+        log.entries(),
+        wsgi.clone(),
+        explanations.clone(),
+        tls,
+    )?;
     let listening = Arc::new(server.run_on(&scheduler, bound)?);
     let _inspecting = options.inspect(&scheduler, explanations.clone())?;
     let few = options.few_connections(listening.connections());
@@ -120,7 +139,8 @@ fn run(arguments: Options) -> Result<(), Box<dyn Error>> {
     };
     let reload = reload_on_hangup(reload, served);
     let reload = graph.add("reload", reload);
-    graph.link(hangups.outbox, reload.inbox);
+    let certificates = graph.add("certificates", watch_certificates(options.tls_files()));
+    graph.merge([hangups.outbox, certificates.outbox], reload.inbox);
     scheduler.run(graph)?;
     let addresses = listening.addresses().to_vec();
     drop(listening);
@@ -139,6 +159,7 @@ fn server(
     log: Option<Sender<LogEntry>>,
     wsgi: Option<WsgiPool>,
     explanations: Option<Explanations>,
+    tls: Option<Tls>,
 ) -> Result<WebServer, Box<dyn Error>> {
     let mut server = WebServer::new(options.site()).mode(options.mode()?);
     if options.answers_loopback_only() {
@@ -187,6 +208,9 @@ fn server(
     }
     if let Some(log) = log {
         server = server.records(log);
+    }
+    if let Some(tls) = tls {
+        server = server.tls(tls);
     }
     Ok(server)
 }

@@ -23,6 +23,7 @@ use super::confine::user_ids;
 use super::file::File;
 use super::implicit::{self, Implicit};
 use super::mode::Placement;
+use super::tls::Version;
 use super::values::{
     Compress, Format, Header, MediaType, Seconds, Secret, Switch, at_least_1, port, whole,
 };
@@ -72,6 +73,33 @@ pub(crate) struct Options {
     /// The address to listen on [default: 0.0.0.0 and ::]
     #[arg(short, long, value_name = "ADDRESS", help_heading = "Server")]
     bind: Vec<IpAddr>,
+    /// Serve https with this certificate and its chain, a PEM file; further ones are for further names
+    #[arg(long, value_name = "FILE", help_heading = "TLS")]
+    pub(crate) tls_cert: Vec<PathBuf>,
+    /// The key of the certificate, a PEM file [default: the file of the certificate]
+    #[arg(long, value_name = "FILE", help_heading = "TLS")]
+    pub(crate) tls_key: Vec<PathBuf>,
+    /// Serve https with a certificate that this machine signs itself, for its own names
+    #[arg(long, conflicts_with = "tls_cert", help_heading = "TLS")]
+    pub(crate) tls_self_signed: bool,
+    /// The port of https; --port then serves http beside it [default: --port, and no http]
+    #[arg(long, value_name = "PORT", value_parser = port, help_heading = "TLS")]
+    pub(crate) tls_port: Option<u16>,
+    /// Redirect http to https; needs --tls-port
+    #[arg(long, help_heading = "TLS")]
+    pub(crate) redirect_http: bool,
+    /// Seconds for which browsers use only https for this site (Strict-Transport-Security)
+    #[arg(long, value_name = "SECONDS", help_heading = "TLS")]
+    pub(crate) hsts: Option<Seconds>,
+    /// Clients must show a certificate that one of these has signed, a PEM file
+    #[arg(long, value_name = "FILE", help_heading = "TLS")]
+    pub(crate) tls_client_ca: Option<PathBuf>,
+    /// Serve clients without a certificate too; needs --tls-client-ca
+    #[arg(long, requires = "tls_client_ca", help_heading = "TLS")]
+    pub(crate) tls_client_optional: bool,
+    /// The lowest version of TLS [default: 1.2]
+    #[arg(long, value_name = "VERSION", help_heading = "TLS")]
+    pub(crate) tls_min: Option<Version>,
     /// Print the address in the local network as a QR code
     #[arg(long, help_heading = "Server")]
     pub(crate) qr: bool,
@@ -273,12 +301,15 @@ pub(crate) struct Options {
 }
 
 /// The options that `-h` shows.
-const BRIEF: [&str; 14] = [
+const BRIEF: [&str; 17] = [
     "folder",
     "config",
     "verbose",
     "port",
     "bind",
+    "tls_cert",
+    "tls_key",
+    "tls_self_signed",
     "qr",
     "writable",
     "hidden",

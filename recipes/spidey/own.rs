@@ -40,6 +40,9 @@ impl Options {
     /// What decides which code runs: it may not lie where clients write.
     fn configuration_and_code(&self) -> OwnFiles {
         let mut own = OwnFiles::new().file(self.config.as_deref().unwrap_or(DEFAULT_FILE.as_ref()));
+        for file in self.tls_files() {
+            own = own.file(file);
+        }
         if self.wsgi.is_some() {
             own = own.code(self.wsgi_path.as_deref().unwrap_or(".".as_ref()));
         }

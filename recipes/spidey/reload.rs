@@ -140,7 +140,8 @@ impl Reload {
         let (explanations, options) = (self.explanations.clone(), new.options.clone());
         let server = run_unconfined(move || {
             options.check_reach()?;
-            server(&options, log, wsgi, explanations).map_err(|error| error.to_string())
+            let tls = options.tls()?;
+            server(&options, log, wsgi, explanations, tls).map_err(|error| error.to_string())
         });
         let replaced = self.listening.replace(server.await?).await;
         replaced.map_err(|error| error.to_string())?;

@@ -10,7 +10,10 @@ use super::options::Options;
 impl Options {
     /// Says where a browser finds the server.
     pub(crate) fn say_urls(&self, addresses: &[SocketAddr]) {
-        let urls = urls(addresses, local_address());
+        let (plain, _) = self.addresses_by_security();
+        let (plain, secure) = addresses.split_at(plain.len());
+        let local = local_address();
+        let urls = [urls("http", plain, local), urls("https", secure, local)].concat();
         let mut text = String::new();
         for url in &urls {
             text += &format!("Open {url}\n");
@@ -26,17 +29,19 @@ impl Options {
 }
 
 /// The URLs of some addresses: of one for all addresses the one of this machine, and the one that others in the local network use.
-fn urls(addresses: &[SocketAddr], local: Option<IpAddr>) -> Vec<String> {
+fn urls(scheme: &str, addresses: &[SocketAddr], local: Option<IpAddr>) -> Vec<String> {
     let mut urls = Vec::new();
     for address in addresses {
         let port = address.port();
         let here = match address.ip() {
-            ip if ip.is_loopback() || ip.is_unspecified() => format!("http://localhost:{port}/"),
-            _ => format!("http://{address}/"),
+            ip if ip.is_loopback() || ip.is_unspecified() => {
+                format!("{scheme}://localhost:{port}/")
+            }
+            _ => format!("{scheme}://{address}/"),
         };
         let is_everywhere = address.ip() == Ipv4Addr::UNSPECIFIED;
         let there = local.filter(|_| is_everywhere);
-        let there = there.map(|ip| format!("http://{}/", SocketAddr::new(ip, port)));
+        let there = there.map(|ip| format!("{scheme}://{}/", SocketAddr::new(ip, port)));
         for url in [Some(here), there].into_iter().flatten() {
             if !urls.contains(&url) {
                 urls.push(url);
@@ -47,7 +52,7 @@ fn urls(addresses: &[SocketAddr], local: Option<IpAddr>) -> Vec<String> {
 }
 
 /// The address of this machine in the local network: where packets to other networks would come from. None is sent.
-fn local_address() -> Option<IpAddr> {
+pub(crate) fn local_address() -> Option<IpAddr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     // TEST-NET-1 of RFC 5737.
     socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
@@ -101,7 +106,7 @@ mod tests {
             ),
         ] {
             let addresses: Vec<_> = addresses.iter().map(|text| text.parse().unwrap()).collect();
-            assert_eq!(urls(&addresses, local), expected, "{addresses:?}");
+            assert_eq!(urls("http", &addresses, local), expected, "{addresses:?}");
         }
     }
 

@@ -225,7 +225,7 @@ fn an_error_is_named_after_what_fails_and_its_kinds_may_become_more() {
 
 /// The architecture of `components/`: its folders from the bottom up, each with the folders that it
 /// may import. Every import leads to a folder earlier in this table, so that there is no cycle.
-const FOLDERS: [(&str, &[&str]); 20] = [
+const FOLDERS: [(&str, &[&str]); 21] = [
     // Plain messages.
     ("stream", &[]),
     ("chassis", &[]),
@@ -234,6 +234,8 @@ const FOLDERS: [(&str, &[&str]); 20] = [
     ("file", &[]),
     ("net", &["stream", "file"]),
     ("process", &["stream"]),
+    // Between the socket and everything else.
+    ("tls", &["net", "file"]),
     // Protocols without I/O.
     ("http", &[]),
     ("coding", &["http"]),
@@ -242,7 +244,7 @@ const FOLDERS: [(&str, &[&str]); 20] = [
     ("web", &["net", "file", "http", "coding"]),
     // The handlers of requests.
     ("documents", &["chassis", "file", "http", "coding", "web"]),
-    ("gateway", &["net", "http", "websocket", "web"]),
+    ("gateway", &["net", "tls", "http", "websocket", "web"]),
     (
         "cgi",
         &["net", "process", "http", "web", "documents", "gateway"],
@@ -260,6 +262,7 @@ const FOLDERS: [(&str, &[&str]); 20] = [
             "chassis",
             "net",
             "process",
+            "tls",
             "http",
             "websocket",
             "web",

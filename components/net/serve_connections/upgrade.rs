@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use kamea::{Graph, Part, Pipe, Policy};
+use kamea::{Graph, Part, Pipe, PipeHandles, Policy};
 
-use super::{Connection, Peer, read, write};
+use super::{Peer, read, write};
 use crate::net::Socket;
 
 /// What continues on a connection after its present protocol: a component over bytes, as
@@ -29,16 +29,15 @@ use crate::net::Socket;
 /// ```
 pub struct NextProtocol {
     name: Arc<str>,
-    wire: Box<dyn FnOnce(Connected, &mut Graph) + Send>,
+    wire: Box<dyn FnOnce(Ends, &mut Graph) + Send>,
+    around: Option<Around>,
 }
 
-/// A connection that changes its protocol.
-struct Connected {
-    connection: Connection,
-    peer: Peer,
-    first: Bytes,
-    stall: Duration,
-}
+/// Adds the components between a socket and a protocol.
+type Around = Box<dyn FnOnce(&mut Graph, Ends) -> Ends + Send>;
+
+/// Two ends of links for a component over bytes: what arrives, and where to send.
+pub(crate) type Ends = PipeHandles<Bytes, Bytes>;
 
 impl fmt::Debug for NextProtocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -53,24 +52,29 @@ impl NextProtocol {
         C: Part<Pipe<Bytes, Bytes>, Kind> + Send + 'static,
         Kind: 'static,
     {
-        let wire = |connected: Connected, graph: &mut Graph| {
-            let Connected {
-                connection,
-                peer,
-                first,
-                stall,
-            } = connected;
-            let reader = graph.add("reader", read(connection.clone(), peer, first));
+        let wire = |socket: Ends, graph: &mut Graph| {
             let protocol = graph.add("protocol", protocol);
-            let writer = graph.add("writer", write(connection, peer, stall, ()));
-            let link = graph.link(reader.outbox, protocol.inbox);
+            let link = graph.link(socket.outbox, protocol.inbox);
             link.measure(Bytes::len);
-            let link = graph.link(protocol.outbox, writer.inbox);
+            let link = graph.link(protocol.outbox, socket.inbox);
             link.measure(Bytes::len);
         };
         Self {
             name: name.into(),
             wire: Box::new(wire),
+            around: None,
+        }
+    }
+
+    /// The same protocol inside another one, such as TLS: `around` adds the components between the
+    /// socket and the protocol, and returns the ends for the latter.
+    pub(crate) fn within(
+        self,
+        around: impl FnOnce(&mut Graph, Ends) -> Ends + Send + 'static,
+    ) -> Self {
+        Self {
+            around: Some(Box::new(around)),
+            ..self
         }
     }
 
@@ -84,13 +88,17 @@ impl NextProtocol {
             log::error!("{peer} | {fault}");
             Policy::Stop
         });
-        let connected = Connected {
-            connection: socket.into_connection()?,
-            peer,
-            first,
-            stall,
+        let connection = socket.into_connection()?;
+        let reader = graph.add("reader", read(connection.clone(), peer, first));
+        let writer = graph.add("writer", write(connection, peer, stall, ()));
+        let mut ends = PipeHandles {
+            inbox: writer.inbox,
+            outbox: reader.outbox,
         };
-        (self.wire)(connected, &mut graph);
+        if let Some(around) = self.around {
+            ends = around(&mut graph, ends);
+        }
+        (self.wire)(ends, &mut graph);
         Some(graph)
     }
 }

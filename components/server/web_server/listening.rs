@@ -116,7 +116,8 @@ impl WebServer {
     /// ```
     pub fn serve(self, scheduler: &Scheduler, accepted: Accepted) -> Result<Running, StartError> {
         let configuration = self.mode(Mode::Pool).into_configuration()?;
-        let connections = Connections::new(Admission::new(1, 1), configuration)?;
+        let secure = configuration.secure();
+        let connections = Connections::new(Admission::new(1, 1), configuration, secure)?;
         Ok(scheduler.run(connection_graph(accepted, connections))?)
     }
 
@@ -189,6 +190,7 @@ impl WebServer {
         let site = &configuration.site;
         let most = connections_that_fit(site.connections);
         let admission = Admission::new(most, site.connections_per_client);
-        Ok(Connections::new(admission, configuration)?)
+        let secure = configuration.secure();
+        Ok(Connections::new(admission, configuration, secure)?)
     }
 }

@@ -2,6 +2,7 @@
 
 mod outline;
 mod routes;
+mod tls;
 
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use kamea::{GraphError, InboxHandle, OutboxHandle, Policy};
 
 use super::{ConnectionGraph, Filtered, Slot, WebServer, slot};
 use crate::net::{WritePace, read_bytes, write_bytes};
+use crate::server::Tls;
 use crate::server::connection::Opened;
 use crate::server::explain::{self, explain_requests};
 use crate::web::{
@@ -30,8 +32,8 @@ const REFUSAL_PACE: WritePace = WritePace {
 const PIECES: usize = 4;
 
 impl WebServer {
-    /// The graph of one connection.
-    pub(super) fn wire(&self) -> Result<ConnectionGraph, GraphError> {
+    /// The graph of one connection, over TLS or not.
+    pub(super) fn wire(&self, tls: Option<&Tls>) -> Result<ConnectionGraph, GraphError> {
         let site = &self.site;
         let (limits, patience) = (site.limits, site.patience);
         let pace = WritePace {
@@ -39,6 +41,7 @@ impl WebServer {
             rate: patience.rate,
         };
         let mut outline = Outline::new("connection");
+        outline.tls = tls.cloned();
         let reader = outline.add("reader", Policy::Stop, |connection: &mut Opened| {
             read_bytes(
                 connection.socket.clone(),
@@ -49,13 +52,19 @@ impl WebServer {
             let (socket, retiring) = (connection.socket.clone(), connection.retiring.clone());
             parse_requests_of(socket, limits, patience, retiring)
         });
-        let to_parser = outline.graph.link(reader.outbox, parser.bytes);
-        to_parser.measure(Bytes::len);
         outline.failures.push(parser.failures);
-        let encoder = wire_output(&mut outline, pace);
+        let encoder = match tls {
+            Some(_) => tls::wire_socket(&mut outline, pace, reader.outbox, parser.bytes),
+            None => {
+                let to_parser = outline.graph.link(reader.outbox, parser.bytes);
+                to_parser.measure(Bytes::len);
+                wire_output(&mut outline, pace)
+            }
+        };
         outline.notices.push(parser.notices);
         let written = (encoder.written, parser.written);
         let requests = self.wire_records(&mut outline, parser.requests, written);
+        let requests = self.wire_tls(&mut outline, requests);
         let requests = self.wire_explain(&mut outline, requests)?;
         let requests = self.wire_filters(&mut outline, requests);
         self.wire_routes(&mut outline, requests);
@@ -193,12 +202,13 @@ impl WebServer {
 
     /// The filters of responses, and the encoder after them.
     fn wire_responses(&self, outline: &mut Outline, encoder: InboxHandle<Response>) {
-        let graph = &mut outline.graph;
-        let mut responses = std::mem::take(&mut outline.responses);
-        let fields = (!self.site.fields.is_empty()).then(|| {
-            let add: Slot<_> = slot(add_fields(self.site.fields.clone()));
+        let fields = self.fields(outline.tls.as_ref());
+        let fields = (!fields.is_empty()).then(|| {
+            let add: Slot<_> = slot(add_fields(fields));
             ("fields".to_owned(), add)
         });
+        let graph = &mut outline.graph;
+        let mut responses = std::mem::take(&mut outline.responses);
         for (name, add) in self.response_filters.iter().chain(&fields) {
             let filter = add(graph, name);
             graph.merge(responses, filter.responses);

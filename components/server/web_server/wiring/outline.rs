@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use kamea::{Component, Graph, OutboxHandle, Policy, Ports};
 
 use super::ConnectionGraph;
+use crate::server::Tls;
 use crate::server::connection::Opened;
 use crate::server::explain::Rules;
 use crate::web::{Failure, Notice, Response, ResponseFilterPortsHandles};
@@ -21,6 +22,8 @@ pub(super) struct Outline {
     pub(super) notices: Vec<OutboxHandle<Notice>>,
     /// The rules of the built-in routers.
     pub(super) rules: Rules,
+    /// How TLS is spoken, if the connection is over TLS.
+    pub(super) tls: Option<Tls>,
     policies: BTreeMap<String, Policy>,
 }
 
@@ -33,6 +36,7 @@ impl Outline {
             halves: Vec::new(),
             notices: Vec::new(),
             rules: Rules::new(),
+            tls: None,
             policies: BTreeMap::new(),
         }
     }

@@ -1,0 +1,70 @@
+//! Decrypts what a socket receives.
+//!
+//! ```text
+//! records ──▶ decrypt ──▶ bytes
+//!                └──────▶ answers    to the encrypting component
+//! ```
+
+use bytes::Bytes;
+use futures_lite::future::or;
+use kamea::{Component, Inbox, Outbox, Ports};
+
+use super::{SharedSession, TlsError};
+
+/// The ports of [`decrypt`].
+#[derive(Debug, Ports)]
+pub struct DecryptPorts {
+    /// The bytes of the socket, cut anywhere.
+    pub records: Inbox<Bytes>,
+    /// The plaintext.
+    pub bytes: Outbox<Bytes>,
+    /// What the protocol itself must send: handshake messages, key updates, alerts.
+    pub answers: Outbox<Bytes>,
+}
+
+/// Decrypts records, and makes the handshake if that has not been made. It ends with the peer's
+/// `close_notify`.
+///
+/// # Faults
+///
+/// [`TlsError`] if the peer breaks a rule; its alert has been sent then. [`TlsError::Truncated`] if
+/// the connection ends without `close_notify` (RFC 8446 section 6.1).
+pub fn decrypt(session: SharedSession) -> impl Component<DecryptPorts> + Send {
+    async move |io: &mut DecryptPorts| {
+        loop {
+            let (plaintext, has_closed) = {
+                let mut session = session.lock();
+                (session.take_plaintext(), session.has_peer_closed())
+            };
+            if !plaintext.is_empty() {
+                io.bytes.send(plaintext).await?;
+            }
+            if has_closed {
+                return Ok(());
+            }
+            let records = async { Some(io.records.next().await) };
+            let unwanted = async {
+                io.bytes.closed().await;
+                None
+            };
+            // Nobody takes the plaintext any more: what arrives now stays for the next component.
+            let Some(records) = or(unwanted, records).await else {
+                return Ok(());
+            };
+            let Some(records) = records else {
+                let failure = TlsError::Truncated;
+                session.lock().fail(failure.clone());
+                return Err(failure.into());
+            };
+            let (received, answer) = {
+                let mut session = session.lock();
+                let received = session.receive(&records);
+                (received, session.take_outgoing())
+            };
+            if !answer.is_empty() {
+                io.answers.send(answer).await?;
+            }
+            received?;
+        }
+    }
+}

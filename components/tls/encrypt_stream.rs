@@ -1,0 +1,82 @@
+//! Encrypts a stream of bytes.
+//!
+//! ```text
+//! bytes ────▶ encrypt_stream ──▶ records
+//! answers ───────▲
+//! ```
+
+use std::future::pending;
+
+use bytes::Bytes;
+use futures_lite::future::or;
+use kamea::{Component, Done, Inbox, Outbox, Ports};
+
+use super::SharedSession;
+use super::records::{BATCH, append_records, close_notify};
+
+/// The ports of [`encrypt_stream`].
+#[derive(Debug, Ports)]
+pub struct EncryptStreamPorts {
+    /// The plaintext.
+    pub bytes: Inbox<Bytes>,
+    /// What the protocol itself must send.
+    pub answers: Inbox<Bytes>,
+    /// The bytes for the socket.
+    pub records: Outbox<Bytes>,
+}
+
+enum News {
+    Answer(Option<Bytes>),
+    Bytes(Option<Bytes>),
+}
+
+/// Encrypts a stream of bytes; [`encrypt`](super::encrypt) does so for the pieces of a web server.
+/// Nothing is taken before the handshake is complete. A `close_notify` follows the last byte.
+///
+/// # Faults
+///
+/// [`TlsError`](super::TlsError) if the connection has failed.
+pub fn encrypt_stream(session: SharedSession) -> impl Component<EncryptStreamPorts> + Send {
+    async move |io: &mut EncryptStreamPorts| {
+        let hello = session.lock().take_outgoing();
+        if !hello.is_empty() {
+            io.records.send(hello).await?;
+        }
+        let mut is_heard = true;
+        loop {
+            let is_handshaking = session.lock().is_handshaking();
+            let answer = async {
+                match is_heard {
+                    true => News::Answer(io.answers.next().await),
+                    false => pending().await,
+                }
+            };
+            let bytes = async {
+                match is_handshaking {
+                    true => pending().await,
+                    false => News::Bytes(io.bytes.next().await),
+                }
+            };
+            match or(answer, bytes).await {
+                News::Answer(Some(answer)) => io.records.send(answer).await?,
+                News::Answer(None) if is_handshaking => return Ok(()),
+                News::Answer(None) => is_heard = false,
+                News::Bytes(Some(bytes)) => send(io, &session, &bytes).await?,
+                News::Bytes(None) => break,
+            }
+        }
+        if let Some(records) = close_notify(&mut session.lock()) {
+            io.records.send(records).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn send(io: &EncryptStreamPorts, session: &SharedSession, bytes: &Bytes) -> Done {
+    for batch in bytes.chunks(BATCH) {
+        let mut records = Vec::new();
+        append_records(&mut session.lock(), batch, &mut records)?;
+        io.records.send(records.into()).await?;
+    }
+    Ok(())
+}

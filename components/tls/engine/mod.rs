@@ -1,0 +1,21 @@
+//! The TLS protocol, by rustls: the only folder that names it.
+
+mod client;
+mod server;
+mod session;
+
+pub use client::ClientTls;
+pub(in crate::tls) use server::check_pair;
+pub use server::{ClientAuth, MinimalVersion, ServerTls, TlsOptions};
+pub use session::{Facts, Session, TlsError};
+
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+
+/// The cryptography. One value for the whole process, so that connections share its tables.
+fn provider() -> Arc<CryptoProvider> {
+    static PROVIDER: std::sync::LazyLock<Arc<CryptoProvider>> =
+        std::sync::LazyLock::new(|| Arc::new(rustls::crypto::ring::default_provider()));
+    PROVIDER.clone()
+}

@@ -1,0 +1,277 @@
+//! How a server speaks TLS.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{
+    ClientHello, NoServerSessionStorage, ResolvesServerCert, UnbufferedServerConnection,
+    WebPkiClientVerifier,
+};
+use rustls::sign::CertifiedKey;
+use rustls::version::{TLS12, TLS13};
+use rustls::{RootCertStore, ServerConfig};
+
+use super::{TlsError, provider};
+use crate::tls::{Certificate, CertificateError};
+
+/// Whether clients must show a certificate (mutual TLS).
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub enum ClientAuth {
+    /// They are not asked.
+    #[default]
+    Off,
+    /// They are asked. Those that show one must have it signed by one of these.
+    Optional(Vec<Certificate>),
+    /// They must show one that one of these has signed.
+    Required(Vec<Certificate>),
+}
+
+/// The oldest version that is spoken. TLS 1.0 and 1.1 are not available (RFC 8996).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum MinimalVersion {
+    /// TLS 1.2 and 1.3.
+    #[default]
+    Tls12,
+    /// TLS 1.3 alone.
+    Tls13,
+}
+
+/// What a server needs to speak TLS.
+///
+/// # Examples
+///
+/// ```
+/// use kamea_components::tls::{MinimalVersion, ServerTls, TlsOptions, self_signed};
+///
+/// let mut options = TlsOptions::new(vec![self_signed(&["localhost"])?]);
+/// options.minimal_version = MinimalVersion::Tls13;
+/// let tls = ServerTls::new(options)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct TlsOptions {
+    /// The certificates with their keys. A client gets the first one that covers the name that it
+    /// asks for (RFC 6066 section 3), otherwise the first one.
+    pub certificates: Vec<Certificate>,
+    /// Whether clients must show a certificate.
+    pub client_auth: ClientAuth,
+    /// The oldest version that is spoken.
+    pub minimal_version: MinimalVersion,
+    /// The application protocols, the preferred one first (RFC 7301).
+    pub protocols: Vec<String>,
+}
+
+impl TlsOptions {
+    /// HTTP/1.1 over TLS 1.2 and 1.3 with these certificates; clients show none.
+    #[must_use]
+    pub fn new(certificates: Vec<Certificate>) -> Self {
+        Self {
+            certificates,
+            client_auth: ClientAuth::default(),
+            minimal_version: MinimalVersion::default(),
+            protocols: vec!["http/1.1".to_owned()],
+        }
+    }
+}
+
+/// How a server speaks TLS. All its connections share it, on every worker, together with the keys
+/// of session tickets: a client may resume its session on another worker (RFC 8446 section 2.2).
+#[derive(Debug, Clone)]
+pub struct ServerTls {
+    config: Arc<ServerConfig>,
+    certificates: Arc<[Certificate]>,
+}
+
+impl ServerTls {
+    /// Prepares the options.
+    ///
+    /// # Errors
+    ///
+    /// If there is no certificate, or a key does not match its certificate.
+    pub fn new(options: TlsOptions) -> Result<Self, TlsError> {
+        let certificates: Arc<[Certificate]> = options.certificates.into();
+        let keys = certificates.iter().map(certified_key);
+        let resolver = Resolver {
+            certificates: certificates.clone(),
+            keys: keys.collect::<Result<_, _>>()?,
+        };
+        if resolver.keys.is_empty() {
+            return Err(TlsError::Options("TLS needs a certificate".to_owned()));
+        }
+        let versions: &[_] = match options.minimal_version {
+            MinimalVersion::Tls12 => &[&TLS13, &TLS12],
+            MinimalVersion::Tls13 => &[&TLS13],
+        };
+        let builder =
+            ServerConfig::builder_with_provider(provider()).with_protocol_versions(versions)?;
+        let builder = match options.client_auth {
+            ClientAuth::Off => builder.with_no_client_auth(),
+            ClientAuth::Optional(roots) => builder.with_client_cert_verifier(
+                verifier(&roots)?
+                    .allow_unauthenticated()
+                    .build()
+                    .map_err(|error| TlsError::Options(error.to_string()))?,
+            ),
+            ClientAuth::Required(roots) => builder.with_client_cert_verifier(
+                verifier(&roots)?
+                    .build()
+                    .map_err(|error| TlsError::Options(error.to_string()))?,
+            ),
+        };
+        let mut config = builder.with_cert_resolver(Arc::new(resolver));
+        config.alpn_protocols = options
+            .protocols
+            .into_iter()
+            .map(String::into_bytes)
+            .collect();
+        // Tickets keep no state here; each is encrypted with a key that changes every few hours.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.ticketer = rustls::crypto::ring::Ticketer::new()?;
+        let config = Arc::new(config);
+        // Later sessions are made of the same options.
+        UnbufferedServerConnection::new(config.clone())?;
+        Ok(Self {
+            config,
+            certificates,
+        })
+    }
+
+    /// The same, with the ticket keys of `other`: clients of both can resume their sessions after a
+    /// reload.
+    #[must_use]
+    pub fn with_tickets_of(mut self, other: &Self) -> Self {
+        let mut config = ServerConfig::clone(&self.config);
+        config.ticketer = other.config.ticketer.clone();
+        self.config = Arc::new(config);
+        self
+    }
+
+    /// Without session tickets: every handshake is a full one.
+    #[must_use]
+    pub fn without_tickets(mut self) -> Self {
+        let mut config = ServerConfig::clone(&self.config);
+        config.ticketer = Arc::new(NoTickets);
+        config.send_tls13_tickets = 0;
+        self.config = Arc::new(config);
+        self
+    }
+
+    /// The certificates, in order.
+    #[must_use]
+    pub fn certificates(&self) -> &[Certificate] {
+        &self.certificates
+    }
+
+    /// The certificate that a client gets that asks for `name`.
+    #[must_use]
+    pub fn certificate_for(&self, name: Option<&str>) -> &Certificate {
+        &self.certificates[chosen(&self.certificates, name)]
+    }
+
+    pub(super) fn config(&self) -> Arc<ServerConfig> {
+        self.config.clone()
+    }
+}
+
+fn verifier(roots: &[Certificate]) -> Result<rustls::server::ClientCertVerifierBuilder, TlsError> {
+    let mut store = RootCertStore::empty();
+    for root in roots.iter().flat_map(Certificate::chain) {
+        store.add(CertificateDer::from(root.to_vec()))?;
+    }
+    Ok(WebPkiClientVerifier::builder_with_provider(
+        Arc::new(store),
+        provider(),
+    ))
+}
+
+/// The certificate and its key, checked to match.
+pub(super) fn certified_key(certificate: &Certificate) -> Result<Arc<CertifiedKey>, TlsError> {
+    let chain = certificate.chain();
+    let chain = chain
+        .iter()
+        .map(|der| CertificateDer::from(der.to_vec()))
+        .collect();
+    let Some(key) = certificate.key() else {
+        return Err(TlsError::Options("a certificate has no key".to_owned()));
+    };
+    let key = PrivateKeyDer::try_from(key.to_vec())
+        .map_err(|error| TlsError::Options(error.to_owned()))?;
+    let mut certified = CertifiedKey::from_der(chain, key, &provider())?;
+    certified.ocsp = certificate.ocsp().map(<[u8]>::to_vec);
+    Ok(Arc::new(certified))
+}
+
+/// Checks that a key belongs to its certificate.
+pub(in crate::tls) fn check_pair(certificate: &Certificate) -> Result<(), CertificateError> {
+    match certified_key(certificate) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(CertificateError::Pair(error.to_string())),
+    }
+}
+
+/// Chooses the certificate for a name. Its dates are checked at each use, and not by a timer: a
+/// valid one is preferred.
+#[derive(Debug)]
+struct Resolver {
+    certificates: Arc<[Certificate]>,
+    keys: Vec<Arc<CertifiedKey>>,
+}
+
+thread_local! {
+    /// The name in the hello that this thread processes: rustls shows it to the resolver alone.
+    static ASKED_NAME: Cell<Option<String>> = const { Cell::new(None) };
+}
+
+/// Takes the name that the last client hello on this thread had.
+pub(super) fn take_asked_name() -> Option<String> {
+    ASKED_NAME.take()
+}
+
+impl ResolvesServerCert for Resolver {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        ASKED_NAME.set(hello.server_name().map(str::to_owned));
+        let index = chosen(&self.certificates, hello.server_name());
+        self.keys.get(index).cloned()
+    }
+}
+
+/// The index of the certificate for a name: the first valid one that covers it, then the first one
+/// that covers it, then the first one.
+fn chosen(certificates: &[Certificate], name: Option<&str>) -> usize {
+    let Some(name) = name else { return 0 };
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    let covers = |certificate: &&Certificate| certificate.covers(name);
+    let covering = || certificates.iter().enumerate().filter(|(_, it)| covers(it));
+    covering()
+        .find(|(_, certificate)| certificate.is_valid_at(now))
+        .or_else(|| covering().next())
+        .map_or(0, |(index, _)| index)
+}
+
+/// Makes no tickets, and accepts none.
+#[derive(Debug)]
+struct NoTickets;
+
+impl rustls::server::ProducesTickets for NoTickets {
+    fn enabled(&self) -> bool {
+        false
+    }
+
+    fn lifetime(&self) -> u32 {
+        0
+    }
+
+    fn encrypt(&self, _plain: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn decrypt(&self, _cipher: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+}

@@ -1,0 +1,328 @@
+//! TLS: what the options say about it, and the certificates that they name.
+
+use std::env;
+use std::fs::{self, Metadata};
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use futures_lite::future::or;
+use kamea::time::sleep;
+use kamea::{Component, Source, stopping};
+use kamea_components::process::{Hangup, run_unconfined};
+use kamea_components::server::Tls;
+use kamea_components::tls::{
+    Certificate, CertificateError, ClientAuth, MinimalVersion, ServerTls, TlsOptions, self_signed,
+};
+
+use super::mode::Placement;
+use super::options::Options;
+
+/// How often the files of the certificates are looked at.
+const WATCH: Duration = Duration::from_secs(5);
+
+/// When a certificate is about to expire, in days.
+const SOON: i64 = 14;
+
+/// The first TLS of this process: later ones have its ticket keys, so that clients can resume
+/// their sessions after a reload.
+static FIRST: OnceLock<ServerTls> = OnceLock::new();
+
+/// The port of https that the system has chosen, for `--tls-port 0`.
+static CHOSEN: OnceLock<u16> = OnceLock::new();
+
+/// Notes the ports of https that were bound.
+pub(crate) fn note_bound(secure: &[SocketAddr]) {
+    if let Some(address) = secure.first() {
+        // The addresses are bound once.
+        let _ = CHOSEN.set(address.port());
+    }
+}
+
+impl Options {
+    /// Whether anything is served over TLS.
+    pub(crate) fn has_tls(&self) -> bool {
+        !self.tls_cert.is_empty() || self.tls_self_signed
+    }
+
+    /// The addresses without TLS, and those with it.
+    pub(crate) fn addresses_by_security(&self) -> (Vec<SocketAddr>, Vec<SocketAddr>) {
+        let addresses = self.addresses();
+        match (self.has_tls(), self.tls_port) {
+            (false, _) => (addresses, Vec::new()),
+            (true, None) => (Vec::new(), addresses),
+            (true, Some(port)) => {
+                let secure = addresses.iter();
+                let secure = secure.map(|address| SocketAddr::new(address.ip(), port));
+                let secure = secure.collect();
+                (addresses, secure)
+            }
+        }
+    }
+
+    /// How TLS is spoken, if it is. Reads the certificates.
+    ///
+    /// # Errors
+    ///
+    /// A line that names the option or the file, and what is wrong.
+    pub(crate) fn tls(&self) -> Result<Option<Tls>, String> {
+        if !self.has_tls() {
+            return self.without_tls().map_or(Ok(None), Err);
+        }
+        if self.redirect_http && self.tls_port.is_none() {
+            return Err(
+                "--redirect-http needs --tls-port: the port that requests are redirected to".into(),
+            );
+        }
+        if self.tls_port == Some(0) && self.placement() == Placement::Forking {
+            return Err("in mode forking, --tls-port must name a port, not 0".into());
+        }
+        let port = match self.tls_port {
+            Some(0) => CHOSEN.get().copied(),
+            port => port,
+        };
+        let mut options = TlsOptions::new(self.certificates()?);
+        if let Some(file) = &self.tls_client_ca {
+            let authorities =
+                Certificate::read_authorities(file).map_err(|error| error.to_string())?;
+            options.client_auth = match self.tls_client_optional {
+                true => ClientAuth::Optional(authorities),
+                false => ClientAuth::Required(authorities),
+            };
+        }
+        if self.tls_min == Some(Version::Tls13) {
+            options.minimal_version = MinimalVersion::Tls13;
+        }
+        let server = ServerTls::new(options).map_err(|error| error.to_string())?;
+        let first = FIRST.get_or_init(|| server.clone());
+        let mut tls = Tls::new(server.with_tickets_of(first));
+        tls.strict_transport = self.hsts.map(Duration::from);
+        tls.port = port;
+        tls.redirect = port.filter(|_| self.redirect_http);
+        Ok(Some(tls))
+    }
+
+    /// What is wrong if options of TLS are given, and no certificate.
+    fn without_tls(&self) -> Option<String> {
+        let given = [
+            ("--tls-key", !self.tls_key.is_empty()),
+            ("--tls-port", self.tls_port.is_some()),
+            ("--tls-client-ca", self.tls_client_ca.is_some()),
+            ("--tls-client-optional", self.tls_client_optional),
+            ("--tls-min", self.tls_min.is_some()),
+            ("--redirect-http", self.redirect_http),
+            ("--hsts", self.hsts.is_some()),
+        ];
+        let (name, _) = given.into_iter().find(|(_, is_given)| *is_given)?;
+        Some(format!(
+            "{name} needs a certificate: --tls-cert FILE --tls-key FILE, or --tls-self-signed"
+        ))
+    }
+
+    /// The certificates, in order.
+    fn certificates(&self) -> Result<Vec<Certificate>, String> {
+        if self.tls_self_signed {
+            return Ok(vec![own_certificate()?]);
+        }
+        let (certificates, keys) = (self.tls_cert.len(), self.tls_key.len());
+        if keys != 0 && keys != certificates {
+            return Err(format!(
+                "each --tls-cert needs its --tls-key, in the same order: there are {certificates} \
+                 certificates and {keys} keys"
+            ));
+        }
+        // A file may have both.
+        let keys = self.tls_key.iter().chain(&self.tls_cert);
+        let pairs = self.tls_cert.iter().zip(keys);
+        let read = |(certificate, key): (&PathBuf, &PathBuf)| {
+            let read = Certificate::read(certificate, key);
+            read.map_err(|error| match error {
+                CertificateError::Pair(_) | CertificateError::Invalid(_) => {
+                    format!("{} with {}: {error}", certificate.display(), key.display())
+                }
+                error => error.to_string(),
+            })
+        };
+        pairs.map(read).collect()
+    }
+
+    /// The files of certificates and keys.
+    pub(crate) fn tls_files(&self) -> Vec<PathBuf> {
+        let files = self.tls_cert.iter().chain(&self.tls_key);
+        files.chain(&self.tls_client_ca).cloned().collect()
+    }
+
+    /// What whoever starts the server should know about its certificates.
+    pub(crate) fn tls_in_force(&self, tls: &Tls) -> Vec<String> {
+        let mut lines = Vec::new();
+        for certificate in tls.server.certificates() {
+            let names = certificate.names().join(", ");
+            lines.push(match certificate.days_left() {
+                days if days < 0 => format!(
+                    "warning: the certificate for {names} has expired {} days ago",
+                    -days
+                ),
+                days if days < SOON => {
+                    format!("warning: the certificate for {names} expires in {days} days")
+                }
+                days => format!(
+                    "TLS: certificate for {names}, by {}, {days} days left",
+                    certificate.issuer()
+                ),
+            });
+        }
+        for key in self.tls_key.iter().filter(|key| is_readable_by_others(key)) {
+            lines.push(format!(
+                "warning: every user of this machine can read the key {}: chmod 600 it",
+                key.display()
+            ));
+        }
+        if self.tls_self_signed {
+            lines.extend(self_signed_lines(tls));
+        }
+        lines
+    }
+}
+
+/// The lowest version that is spoken: the value of an option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Version {
+    /// TLS 1.2 and 1.3
+    #[value(name = "1.2")]
+    Tls12,
+    /// TLS 1.3 alone
+    #[value(name = "1.3")]
+    Tls13,
+}
+
+fn is_readable_by_others(file: &Path) -> bool {
+    fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
+}
+
+/// What a self-signed certificate is known by, and how a client is told to trust it.
+fn self_signed_lines(tls: &Tls) -> Vec<String> {
+    let Some(certificate) = tls.server.certificates().first() else {
+        return Vec::new();
+    };
+    let mut lines = vec![format!(
+        "Fingerprint (SHA-256): {}",
+        certificate.fingerprint()
+    )];
+    if let Some(folder) = own_folder() {
+        let file = folder.join("certificate.pem");
+        lines.push(format!(
+            "To trust it: curl --cacert {0}, or as root: cp {0} \
+             /usr/local/share/ca-certificates/spidey.crt && update-ca-certificates",
+            file.display()
+        ));
+    }
+    lines
+}
+
+/// The folder of the self-signed certificate.
+fn own_folder() -> Option<PathBuf> {
+    let data = env::var_os("XDG_DATA_HOME").filter(|folder| !folder.is_empty());
+    let data = data.map(PathBuf::from).or_else(|| {
+        let home = env::var_os("HOME").filter(|home| !home.is_empty());
+        home.map(|home| Path::new(&home).join(".local/share"))
+    });
+    Some(data?.join("spidey"))
+}
+
+/// The certificate that was made at an earlier start, if it is still good for the names of this
+/// machine; otherwise a new one, which is kept.
+fn own_certificate() -> Result<Certificate, String> {
+    let host = rustix::system::uname();
+    let host = host.nodename().to_string_lossy().to_lowercase();
+    let mut names = vec!["localhost", "127.0.0.1", "::1"];
+    if !host.is_empty() && host != "localhost" {
+        names.push(&host);
+    }
+    let local = super::urls::local_address().map(|address| address.to_string());
+    names.extend(local.as_deref());
+    let kept = own_folder();
+    if let Some(folder) = &kept {
+        let read = Certificate::read(&folder.join("certificate.pem"), &folder.join("key.pem"));
+        if let Ok(certificate) = read
+            && certificate.days_left() > SOON
+            && names.iter().all(|name| certificate.covers(name))
+        {
+            return Ok(certificate);
+        }
+    }
+    let certificate = self_signed(&names).map_err(|error| error.to_string())?;
+    if let Some(folder) = kept
+        && let Err(error) = keep(&folder, &certificate)
+    {
+        let line = format!(
+            "warning: the certificate cannot be kept in {}, and the next start makes another one: \
+             {error}\n",
+            folder.display()
+        );
+        // Who cannot read it cannot be helped.
+        let _ = io::stderr().write_all(line.as_bytes());
+    }
+    Ok(certificate)
+}
+
+fn keep(folder: &Path, certificate: &Certificate) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    let key = certificate.key_to_pem().unwrap_or_default();
+    for (name, mode, text) in [
+        ("key.pem", 0o600, key),
+        ("certificate.pem", 0o644, certificate.to_pem()),
+    ] {
+        let path = folder.join(name);
+        let new = folder.join(format!("{name}.new"));
+        // Its rights are those of a new file.
+        let _ = fs::remove_file(&new);
+        let mut options = fs::OpenOptions::new();
+        let mut file = options.write(true).create_new(true).mode(mode).open(&new)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(new, path)?;
+    }
+    Ok(())
+}
+
+/// What tells a file from its successor.
+type Identity = Option<(u64, u64, i64, i64)>;
+
+fn identity(path: &Path) -> Identity {
+    let metadata: Metadata = fs::metadata(path).ok()?;
+    let (seconds, nanoseconds) = (metadata.mtime(), metadata.mtime_nsec());
+    Some((metadata.ino(), metadata.size(), seconds, nanoseconds))
+}
+
+/// Asks for a reload whenever one of these files has changed: other programs renew certificates. A
+/// pair that was read half-written is read again when its other half has come.
+pub(crate) fn watch_certificates(files: Vec<PathBuf>) -> impl Component<Source<Hangup>> + Send {
+    async move |io: &mut Source<Hangup>| {
+        let look = || {
+            let files = files.clone();
+            run_unconfined(move || files.iter().map(|file| identity(file)).collect::<Vec<_>>())
+        };
+        let mut seen = look().await;
+        loop {
+            let stopped = async {
+                stopping().await;
+                true
+            };
+            let waited = async {
+                sleep(WATCH).await;
+                false
+            };
+            if files.is_empty() || or(stopped, waited).await {
+                return Ok(());
+            }
+            let now = look().await;
+            if now != seen {
+                seen = now;
+                io.outbox.send(Hangup).await?;
+            }
+        }
+    }
+}

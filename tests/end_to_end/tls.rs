@@ -1,0 +1,378 @@
+//! `spidey` over TLS, as curl and OpenSSL see it.
+
+use std::fs;
+use std::io::BufRead as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+use super::server::{Server, built};
+
+/// A folder of certificates that OpenSSL has made.
+struct Made(TempDir);
+
+impl Made {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn text(&self, name: &str) -> String {
+        self.path(name).to_str().unwrap().to_owned()
+    }
+
+    /// Makes `NAME.pem` and `NAME.key` for a host.
+    fn certificate(&self, name: &str, host: &str) {
+        let output = Command::new("openssl")
+            .args([
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+            ])
+            .args(["-nodes", "-days", "30", "-subj", &format!("/CN={host}")])
+            .args(["-addext", &format!("subjectAltName=DNS:{host}")])
+            .arg("-keyout")
+            .arg(self.path(&format!("{name}.key")))
+            .arg("-out")
+            .arg(self.path(&format!("{name}.pem")))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let key = self.path(&format!("{name}.key"));
+        fs::set_permissions(key, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+}
+
+/// Asks with curl, for a host whose address is that of the server.
+fn curl(server: &Server, host: &str, port: u16, options: &[&str]) -> Output {
+    let resolved = format!("{host}:{port}:{}", server.address.ip());
+    Command::new("curl")
+        .args([
+            "--silent",
+            "--show-error",
+            "--max-time",
+            "30",
+            "--resolve",
+            &resolved,
+        ])
+        .args(options)
+        .arg(format!("https://{host}:{port}/hello.txt"))
+        .output()
+        .unwrap()
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// What OpenSSL says of a handshake.
+fn handshake(server: &Server, options: &[&str]) -> String {
+    let output = Command::new("openssl")
+        .args(["s_client", "-connect", &server.address.to_string()])
+        .args(options)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+fn start(made: &Made, certificates: &[&str], options: &[&str]) -> Server {
+    let mut all = Vec::new();
+    for name in certificates {
+        all.extend(["--tls-cert".to_owned(), made.text(&format!("{name}.pem"))]);
+        all.extend(["--tls-key".to_owned(), made.text(&format!("{name}.key"))]);
+    }
+    let options: Vec<_> = all
+        .iter()
+        .map(String::as_str)
+        .chain(options.iter().copied())
+        .collect();
+    Server::start(&options)
+}
+
+#[test]
+fn each_host_has_its_certificate() {
+    let made = Made::new();
+    made.certificate("one", "one.example");
+    made.certificate("two", "two.example");
+    let server = start(
+        &made,
+        &["one", "two"],
+        &["--host", "one.example", "--host", "two.example"],
+    );
+    let port = server.address.port();
+    for (name, host) in [("one", "one.example"), ("two", "two.example")] {
+        let authority = made.text(&format!("{name}.pem"));
+        let output = curl(&server, host, port, &["--cacert", &authority]);
+        assert_eq!(text(&output), "hello\n", "{output:?}");
+    }
+    // The first one is for everybody else.
+    let shown = handshake(&server, &["-noservername"]);
+    assert!(shown.contains("subject=CN = one.example"), "{shown}");
+    let said = server.logged("certificate for two.example");
+    assert!(said.contains("days left"), "{said}");
+}
+
+#[test]
+fn versions_and_protocols_are_agreed_on() {
+    let made = Made::new();
+    made.certificate("one", "one.example");
+    let server = start(&made, &["one"], &[]);
+    for (options, expected) in [
+        (&["-tls1_3"][..], "TLSv1.3"),
+        (&["-tls1_2"], "TLSv1.2"),
+        (&["-alpn", "h2,http/1.1"], "ALPN protocol: http/1.1"),
+    ] {
+        let shown = handshake(&server, options);
+        assert!(shown.contains(expected), "{options:?}: {shown}");
+    }
+    // RFC 8996: "TLS 1.0 MUST NOT be used", and 1.1 neither. RFC 7301 section 3.2: "the server
+    // SHALL respond with a fatal "no_application_protocol" alert".
+    for (options, expected) in [
+        (&["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"][..], "alert"),
+        (&["-alpn", "h2"], "alert number 120"),
+    ] {
+        let shown = handshake(&server, options);
+        assert!(shown.contains(expected), "{options:?}: {shown}");
+    }
+    let strict = start(&made, &["one"], &["--tls-min", "1.3"]);
+    let shown = handshake(&strict, &["-tls1_2"]);
+    assert!(shown.contains("alert protocol version"), "{shown}");
+}
+
+#[test]
+fn http_can_lead_to_https() {
+    let made = Made::new();
+    made.certificate("one", "one.example");
+    let options = ["--tls-port", "0", "--redirect-http", "--hsts", "3600"];
+    // The port is not known before it is bound: that of this machine's choice is not redirected to.
+    let mut server = start(&made, &["one"], &options);
+    let mut line = String::new();
+    server.stdout.read_line(&mut line).unwrap();
+    let address = line.trim().strip_prefix("Listening on ").unwrap();
+    let port: u16 = address.rsplit_once(':').unwrap().1.parse().unwrap();
+    let redirected = server.get("/hello.txt");
+    assert_eq!(redirected.status, 308);
+    let location = redirected.field("location").unwrap();
+    assert_eq!(location, format!("https://test:{port}/hello.txt"));
+    let authority = made.text("one.pem");
+    let output = curl(
+        &server,
+        "one.example",
+        port,
+        &["--cacert", &authority, "--include"],
+    );
+    let response = text(&output);
+    assert!(
+        response.contains("Strict-Transport-Security: max-age=3600\r\n"),
+        "{output:?}"
+    );
+    assert!(response.ends_with("\r\n\r\nhello\n"));
+}
+
+#[test]
+fn a_certificate_that_another_program_renews_is_noticed() {
+    let made = Made::new();
+    made.certificate("one", "one.example");
+    made.certificate("new", "one.example");
+    let server = start(&made, &["one"], &["-v"]);
+    let port = server.address.port();
+    let serial = |shown: &str| {
+        let begin = shown.find("-----BEGIN CERTIFICATE-----").unwrap();
+        shown[begin..begin + 400].to_owned()
+    };
+    let before = serial(&handshake(&server, &[]));
+    // The pair is half-written for a while: the last good one stays in force.
+    fs::copy(made.path("new.pem"), made.path("one.pem")).unwrap();
+    let refused = server.logged("Not reloaded");
+    assert!(
+        refused.contains("the key does not match the certificate"),
+        "{refused}"
+    );
+    assert_eq!(serial(&handshake(&server, &[])), before);
+    fs::copy(made.path("new.key"), made.path("one.key")).unwrap();
+    server.logged("Reloaded");
+    let authority = made.text("new.pem");
+    // A worker may accept a connection before it takes the new configuration.
+    let mut output = curl(&server, "one.example", port, &["--cacert", &authority]);
+    for _ in 0..100 {
+        if output.status.success() {
+            break;
+        }
+        output = curl(&server, "one.example", port, &["--cacert", &authority]);
+    }
+    assert_eq!(text(&output), "hello\n", "{output:?}");
+}
+
+#[test]
+fn clients_can_be_asked_for_a_certificate() {
+    let made = Made::new();
+    made.certificate("one", "one.example");
+    made.certificate("friend", "friend.example");
+    made.certificate("stranger", "stranger.example");
+    let authorities = made.text("friend.pem");
+    let (own, friend) = (made.text("one.pem"), made.text("friend.pem"));
+    let (key, stranger) = (made.text("friend.key"), made.text("stranger.pem"));
+    let strange_key = made.text("stranger.key");
+    let nobody = ["--cacert", &own];
+    let friendly = ["--cacert", &own, "--cert", &friend, "--key", &key];
+    let strange = ["--cacert", &own, "--cert", &stranger, "--key", &strange_key];
+    let required = start(&made, &["one"], &["--tls-client-ca", &authorities]);
+    let optional = ["--tls-client-ca", &authorities, "--tls-client-optional"];
+    let optional = start(&made, &["one"], &optional);
+    for (server, options, is_served) in [
+        (&required, &friendly[..], true),
+        (&required, &nobody, false),
+        (&required, &strange, false),
+        (&optional, &friendly, true),
+        (&optional, &nobody, true),
+        (&optional, &strange, false),
+    ] {
+        let output = curl(server, "one.example", server.address.port(), options);
+        assert_eq!(output.status.success(), is_served, "{options:?} {output:?}");
+    }
+}
+
+#[test]
+fn a_process_for_each_connection_speaks_tls_too() {
+    let made = Made::new();
+    made.certificate("one", "one.example");
+    let server = start(&made, &["one"], &["-f"]);
+    let authority = made.text("one.pem");
+    for _ in 0..2 {
+        let port = server.address.port();
+        let output = curl(&server, "one.example", port, &["--cacert", &authority]);
+        assert_eq!(text(&output), "hello\n", "{output:?}");
+    }
+}
+
+/// Starts a server with a certificate that it signs itself, and keeps in a folder.
+fn start_self_signed(data: &Path) -> Server {
+    let root = tempfile::tempdir().unwrap();
+    fs::write(root.path().join("hello.txt"), "hello\n").unwrap();
+    let mut command = Command::new(built("spidey"));
+    command
+        .args(["-p", "0", "-b", "127.0.0.1", "--tls-self-signed", "-d"])
+        .arg(root.path())
+        .env("XDG_DATA_HOME", data);
+    Server::start_with(root, command)
+}
+
+#[test]
+fn a_self_signed_certificate_is_kept_and_can_be_trusted() {
+    let data = tempfile::tempdir().unwrap();
+    let server = start_self_signed(data.path());
+    let first = server.logged("Fingerprint (SHA-256): ");
+    let trust = server.logged("To trust it: ");
+    let kept = data.path().join("spidey");
+    assert!(trust.contains(kept.to_str().unwrap()), "{trust}");
+    let mode = fs::metadata(kept.join("key.pem"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let authority = kept.join("certificate.pem");
+    let trusting = ["--cacert", authority.to_str().unwrap()];
+    let output = curl(&server, "localhost", server.address.port(), &trusting);
+    assert_eq!(text(&output), "hello\n", "{output:?}");
+    drop(server);
+    let server = start_self_signed(data.path());
+    assert_eq!(server.logged("Fingerprint (SHA-256): "), first);
+}
+
+#[test]
+fn what_is_wrong_with_a_certificate_is_said_before_anything_is_served() {
+    let made = Made::new();
+    made.certificate("one", "one.example");
+    made.certificate("two", "two.example");
+    let one = (made.text("one.pem"), made.text("one.key"));
+    let two = made.text("two.key");
+    let missing = made.text("missing.pem");
+    for (options, expected) in [
+        (
+            &["--tls-cert", &one.0, "--tls-key", &two][..],
+            "the key does not match the certificate",
+        ),
+        (&["--tls-cert", &missing], "missing.pem: No such file"),
+        (&["--tls-cert", &one.0], "no private key in PEM form"),
+        (
+            &["--tls-cert", &one.1, "--tls-key", &one.1],
+            "no certificate in PEM form",
+        ),
+        (
+            &[
+                "--tls-cert",
+                &one.0,
+                "--tls-cert",
+                &one.0,
+                "--tls-key",
+                &one.1,
+            ],
+            "there are 2 certificates and 1 keys",
+        ),
+        (&["--tls-port", "8443"], "--tls-port needs a certificate"),
+        (&["--redirect-http"], "--redirect-http needs a certificate"),
+        (
+            &["--tls-cert", &one.0, "--tls-key", &one.1, "--redirect-http"],
+            "--redirect-http needs --tls-port",
+        ),
+        (
+            &[
+                "--tls-cert",
+                &one.0,
+                "--tls-key",
+                &one.1,
+                "--tls-min",
+                "1.1",
+            ],
+            "1.2, 1.3",
+        ),
+        (
+            &["--tls-self-signed", "--tls-cert", &one.0],
+            "cannot be used with",
+        ),
+    ] {
+        let output = Command::new(built("spidey"))
+            .args(["-p", "0", "-b", "127.0.0.1", "--check"])
+            .args(options)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{options:?} {said}");
+        assert!(said.contains(expected), "{options:?} {said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+}
+
+#[test]
+fn certificates_and_keys_are_never_served() {
+    let made = Made::new();
+    made.certificate("one", "one.example");
+    let root = tempfile::tempdir().unwrap();
+    for name in ["one.pem", "one.key"] {
+        fs::copy(made.path(name), root.path().join(name)).unwrap();
+    }
+    let path = |name: &str| root.path().join(name).to_str().unwrap().to_owned();
+    let (certificate, key) = (path("one.pem"), path("one.key"));
+    let options = [
+        "--tls-cert",
+        &certificate,
+        "--tls-key",
+        &key,
+        "--tls-port",
+        "0",
+    ];
+    let server = Server::start_in(root, &options);
+    for name in ["/one.pem", "/one.key"] {
+        assert_eq!(server.get(name).status, 404, "{name}");
+    }
+    assert!(!server.get("/").text().contains("one.key"));
+}
