@@ -12,7 +12,7 @@ use kamea::time::sleep;
 use kamea::{Component, Graph, GraphError, PerSeed, Started, Template};
 
 use super::connection::{Opened, Service, next_bytes};
-use crate::net::{Admitted, Finish, Socket, read_bytes, write_bytes};
+use crate::net::{Admitted, Finish, Socket, WritePace, read_bytes, write_bytes};
 use crate::tls::{DecryptPorts, Facts, ServerTls, Session, SharedSession, accept_tls, decrypt};
 use crate::web::{FilterPorts, Request, Response};
 
@@ -83,7 +83,10 @@ pub struct Greeting {
 }
 
 /// How long the peer may take to read each answer of a handshake.
-const STALL: Duration = Duration::from_secs(10);
+const HANDSHAKE_PACE: WritePace = WritePace {
+    stall: Duration::from_secs(10),
+    rate: 0,
+};
 
 /// The graph of a handshake.
 pub(super) fn handshake(within: Duration) -> Result<Template<Greeting>, GraphError> {
@@ -95,7 +98,7 @@ pub(super) fn handshake(within: Duration) -> Result<Template<Greeting>, GraphErr
         accept_tls(greeting.session.clone(), within)
     });
     let writer = graph.add_seeded("writer", |greeting: &mut Greeting| {
-        write_bytes(greeting.socket.clone(), STALL)
+        write_bytes(greeting.socket.clone(), HANDSHAKE_PACE)
     });
     graph
         .link(reader.outbox, accept.records)
