@@ -108,7 +108,11 @@ mod tests {
     #[test]
     fn the_cookie_field_is_read_as_rfc_6265bis_says() {
         // RFC 6265bis, 4.2.1: cookie-string = cookie-pair *( ";" SP cookie-pair ).
-        let cases: [(&[&str], &[(&str, &str)]); 20] = [
+        type Case = (
+            &'static [&'static str],
+            &'static [(&'static str, &'static str)],
+        );
+        let cases: [Case; 20] = [
             (&["foo=bar"], &[("foo", "bar")]),
             (&["foo=bar; baz=qux"], &[("foo", "bar"), ("baz", "qux")]),
             (&["foo=bar;baz=qux"], &[("foo", "bar"), ("baz", "qux")]),

@@ -187,7 +187,8 @@ fn a_logout_wins_over_requests_that_still_run() {
             }
             browser.receive(session).await;
             assert!(open.next().await.is_none());
-            for name in browser.all.lock().unwrap().clone() {
+            let names = browser.all.lock().unwrap().clone();
+            for name in names {
                 let (id, cookies) = (SessionId::parse(&name).unwrap(), Vec::new());
                 let answered = sessions.ask(Command::Load { id, cookies }).await.unwrap();
                 let answer = format!("{:?}", answered.answer);
