@@ -639,6 +639,9 @@ def one_line(error):
     import traceback
 
     line = traceback.format_exception_only(error)[-1].strip().split("\n")[0]
+    if isinstance(error, SyntaxError) and error.filename:
+        # No frame is in a file that could not be compiled.
+        return f"{line} ({error.filename}, line {error.lineno})"
     own = os.path.dirname(os.__file__)
     frames = [
         frame

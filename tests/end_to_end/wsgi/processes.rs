@@ -202,9 +202,19 @@ fn the_source_is_loaded_anew_when_it_changes() {
     until(200, "first");
     fs::write(&file, answer("second, which is longer")).unwrap();
     until(200, "second");
-    fs::write(&file, "def app(:\n").unwrap();
-    until(503, "could not be loaded");
-    assert!(server.logged("cannot load").contains("SyntaxError"));
+    // A mistake is named by its file and line: of the module itself, and of one that it imports.
+    let helper = server.path().join("helper.py");
+    for (name, text, line) in [
+        ("changing.py", "\ndef app(:\n", 2),
+        ("helper.py", "if True:\nx = 1\n", 2),
+        ("helper.py", "a = 1\n\nb = 'not closed\n", 3),
+    ] {
+        let imports = "import helper\n".to_owned() + &answer("not reached");
+        fs::write(&helper, if name == "helper.py" { text } else { "" }).unwrap();
+        fs::write(&file, if name == "helper.py" { &imports } else { text }).unwrap();
+        until(503, "could not be loaded");
+        server.logged(&format!("{name}, line {line})"));
+    }
     fs::write(&file, answer("third")).unwrap();
     until(200, "third");
 }
@@ -224,7 +234,7 @@ fn an_application_that_cannot_be_loaded_is_one_line() {
             "No module named 'missing'",
         ),
         (&["--wsgi", "broken:app"], 1, "broken.py, line 1"),
-        (&["--wsgi", "wrong:app"], 1, "SyntaxError"),
+        (&["--wsgi", "wrong:app"], 1, "wrong.py, line 1)"),
         (&["--wsgi", "number:app"], 1, "cannot be called"),
         (&["--wsgi", "number:nothing"], 1, "nothing"),
         (&["--wsgi", "exits:app"], 1, "exit status: 4"),
