@@ -1,6 +1,7 @@
 //! Ready-made components, a folder a subject, one component a file.
 //!
-//! The folders have storeys. A folder may use those of the storeys above it, and the test `structure` says which:
+//! The folders have storeys. A folder may use those of the storeys above it, and the test
+//! `structure` says which:
 //!
 //! 1. plain messages: [`stream`], [`chassis`], [`console`]
 //! 2. the world: [`net`], [`process`], [`file`], [`tls`]

@@ -159,8 +159,8 @@ pub fn check_streams() -> Result<(), String> {
     kamea::check_standard_streams().map_err(|closed| format!("error: {closed}"))
 }
 
-/// Logs to stderr, unless the recipe has a log of its own: nobody would see faults and the causes of
-/// a 500 otherwise.
+/// Logs to stderr, unless the recipe has a log of its own: nobody would see faults and the causes
+/// of a 500 otherwise.
 fn log_messages(level: LevelFilter) {
     let _ = log_modules_to_stderr(level, Stamp::Nothing, &[]);
 }

@@ -23,7 +23,8 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// # Errors
 ///
 /// [`ProgramError`]: the graph has a mistake, a fault has stopped it, something was dropped after
-/// the deadline, or standard output or standard error is closed. A `main` that returns it prints it and exits with status 1.
+/// the deadline, or standard output or standard error is closed. A `main` that returns it prints it
+/// and exits with status 1.
 ///
 /// # Examples
 ///

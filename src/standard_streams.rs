@@ -1,7 +1,7 @@
 //! Whether standard output and standard error were closed when the program started, as by `>&-`.
 //!
-//! Rust opens `/dev/null` in their place before `main`, so that all output is lost without an error.
-//! This looks before that.
+//! Rust opens `/dev/null` in their place before `main`, so that all output is lost without an
+//! error. This looks before that.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -63,9 +63,9 @@ pub fn check_standard_output() -> Result<(), StreamClosed> {
     open_unless(&OUTPUT_IS_CLOSED, Stream::Output)
 }
 
-/// Checks that standard output and standard error were open when the program started. Call it at the
-/// start of a program that writes to them; [`run`](crate::run) does. If standard error is closed,
-/// this writes the error to standard output, because nobody would see it otherwise.
+/// Checks that standard output and standard error were open when the program started. Call it at
+/// the start of a program that writes to them; [`run`](crate::run) does. If standard error is
+/// closed, this writes the error to standard output, because nobody would see it otherwise.
 ///
 /// # Errors
 ///

@@ -15,6 +15,7 @@ names=(
     "tests of the benchmark"
     "mutations"
     "features one by one"
+    "man pages and completions"
 )
 commands=(
     "cargo fmt --all --check"
@@ -25,6 +26,7 @@ commands=(
     "cargo test -p kamea-benches --no-fail-fast"
     "tests/mutations/run.sh"
     "tests/features.sh"
+    "tests/packaging.sh"
 )
 logs=target/tests
 mkdir -p "$logs"

@@ -15,6 +15,7 @@ mod end_to_end {
     mod configuration;
     mod cookbook;
     mod devtools;
+    mod english;
     mod errors;
     mod escapes;
     mod gone;

@@ -1,4 +1,5 @@
-//! What goes wrong in a request, as a value: a status, and what was wrong, field by field (RFC 9457).
+//! What goes wrong in a request, as a value: a status, and what was wrong, field by field (RFC
+//! 9457).
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -186,8 +187,8 @@ impl fmt::Display for Problem {
     }
 }
 
-/// A failure and a body that broke off keep their own status; a component that was asked and has ended is a 503;
-/// every other error is a 500, and only the log shows it.
+/// A failure and a body that broke off keep their own status; a component that was asked and has
+/// ended is a 503; every other error is a 500, and only the log shows it.
 impl<E: Error + Send + Sync + 'static> From<E> for Problem {
     fn from(error: E) -> Self {
         let any: &dyn Any = &error;

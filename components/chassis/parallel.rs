@@ -40,9 +40,9 @@ const DEPTH: usize = 3;
 ///
 /// # Faults
 ///
-/// If the function panics, or a message cannot be copied for the [dead letters]. Then no more messages
-/// are taken. All other messages under way are finished and their results are sent first. Only the
-/// messages that failed are dead letters.
+/// If the function panics, or a message cannot be copied for the [dead letters]. Then no more
+/// messages are taken. All other messages under way are finished and their results are sent first.
+/// Only the messages that failed are dead letters.
 ///
 /// [dead letters]: kamea::Graph::dead_letters
 ///

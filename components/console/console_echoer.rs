@@ -14,7 +14,8 @@ const BATCH: usize = 64 * 1024;
 ///
 /// # Faults
 ///
-/// If writing fails, or if the standard output was closed when the program started. It ends quietly if nobody reads the standard output any more.
+/// If writing fails, or if the standard output was closed when the program started. It ends quietly
+/// if nobody reads the standard output any more.
 ///
 /// # Examples
 ///

@@ -71,8 +71,8 @@ impl Format {
 }
 
 impl Files {
-    /// Sends a folder as an archive. It contains what listings would show: a folder with an index is
-    /// not listed, and is not sent.
+    /// Sends a folder as an archive. It contains what listings would show: a folder with an index
+    /// is not listed, and is not sent.
     pub(super) async fn archive(
         &self,
         request: &Request,

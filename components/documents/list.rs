@@ -222,8 +222,8 @@ impl Files {
         }
     }
 
-    /// What a listing may load and do in a browser: show its own pictures and play its own songs; and
-    /// where clients may write, upload by its own script.
+    /// What a listing may load and do in a browser: show its own pictures and play its own songs;
+    /// and where clients may write, upload by its own script.
     fn policy(&self) -> String {
         match self.options().writable {
             true => format!("{POLICY}; script-src '{UPLOAD_DIGEST}'; connect-src 'self'"),

@@ -19,8 +19,8 @@ use crate::web::{Failure, HandlerPorts, Request};
 /// state must be behind a lock or an atomic; a closure shares its state by an `Arc`.
 ///
 /// A [`Failure`] as the error is answered by the server's error component, and so is an
-/// [`Incomplete`](crate::web::Incomplete) of the request's body. Any other error becomes a 500; only
-/// the log shows its cause.
+/// [`Incomplete`](crate::web::Incomplete) of the request's body. Any other error becomes a 500;
+/// only the log shows its cause.
 ///
 /// # Examples
 ///

@@ -140,9 +140,9 @@ impl Target {
     /// ```
     ///
     /// # Errors
-    /// [`PathError`] for an invalid percent sequence, NUL, an encoded slash, and any segment that is
-    /// `.` or `..` once decoded, even if it would stay below the root. Clients remove dot segments
-    /// before they send a path (RFC 3986 section 5.2.4), so a path that still has one is
+    /// [`PathError`] for an invalid percent sequence, NUL, an encoded slash, and any segment that
+    /// is `.` or `..` once decoded, even if it would stay below the root. Clients remove dot
+    /// segments before they send a path (RFC 3986 section 5.2.4), so a path that still has one is
     /// suspicious.
     pub fn decoded_path(&self) -> Result<Cow<'_, [u8]>, PathError> {
         let raw = self.raw_path();
@@ -167,8 +167,8 @@ impl Target {
     /// slashes stay.
     ///
     /// # Errors
-    /// [`PathError::Percent`] for an invalid percent sequence, and [`PathError::Nul`]: NUL separates
-    /// values in the protocols between servers and programs.
+    /// [`PathError::Percent`] for an invalid percent sequence, and [`PathError::Nul`]: NUL
+    /// separates values in the protocols between servers and programs.
     pub fn application_path(&self) -> Result<Cow<'_, [u8]>, PathError> {
         let raw = self.raw_path();
         if self.path.is_plain || memchr(b'%', raw).is_none() {

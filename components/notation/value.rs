@@ -37,8 +37,8 @@ pub(super) struct Chance(
     pub(super) f64,
 );
 
-/// An address to listen at: `127.0.0.1:9000`, `[::1]:9000`, or `:9000`, which means all addresses
-/// of the machine (IPv4).
+/// An address to listen at: `127.0.0.1:9000`, `[::1]:9000`, or `9000` and `:9000`, which mean
+/// 127.0.0.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Listen(
     /// The address.
@@ -143,9 +143,11 @@ impl Value for Listen {
     const WANTED: &'static str = "an address to listen at, such as :9000 or 127.0.0.1:9000";
 
     fn read(text: &str) -> Option<Self> {
-        let address = match text.strip_prefix(':') {
-            Some(port) => SocketAddr::from(([0, 0, 0, 0], port.parse().ok()?)),
-            None => text.parse().ok()?,
+        let port = text.strip_prefix(':').unwrap_or(text);
+        let is_port = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+        let address = match is_port {
+            true => SocketAddr::from(([127, 0, 0, 1], port.parse().ok()?)),
+            false => text.parse().ok()?,
         };
         Some(Self(address))
     }
@@ -229,7 +231,11 @@ mod tests {
         ]);
         let listen = |text: &str| Some(Listen(text.parse().unwrap()));
         reads(&[
-            (":9000", listen("0.0.0.0:9000")),
+            (":9000", listen("127.0.0.1:9000")),
+            ("9000", listen("127.0.0.1:9000")),
+            ("0.0.0.0:9000", listen("0.0.0.0:9000")),
+            ("90000", None),
+            (":", None),
             ("[::1]:80", listen("[::1]:80")),
             ("127.0.0.1:0", listen("127.0.0.1:0")),
             (":http", None),

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
 use sha2::{Digest as _, Sha256};
 
-/// The secret name of a session, which its client sends in a cookie. Whoever knows it has the
+/// The secret name of a session, which its client sends in a cookie. A client that knows it has the
 /// session, so it is not shown in logs, and stores keep only its [`Digest`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct SessionId(String);

@@ -224,7 +224,7 @@ impl Session {
         self.state().user.clone()
     }
 
-    /// Notes that a user has logged in. The session gets a new name, so that whoever knew the old
+    /// Notes that a user has logged in. The session gets a new name, so that a client that knew the old
     /// one is not logged in too (session fixation). Its values stay.
     ///
     /// # Errors

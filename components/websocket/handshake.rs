@@ -119,8 +119,9 @@ pub fn accept_key(key: &str) -> String {
 ///
 /// # Errors
 ///
-/// A [`Refusal`]: 404 for another path, 405 for another method than GET, 426 for a request that is no handshake or of
-/// another version, 400 for one that is malformed, 403 for a page of another site.
+/// A [`Refusal`]: 404 for another path, 405 for another method than GET, 426 for a request that is
+/// no handshake or of another version, 400 for one that is malformed, 403 for a page of another
+/// site.
 pub fn check_handshake(
     head: &RequestHead,
     options: &HandshakeOptions,

@@ -68,7 +68,8 @@ pub enum OpeningError {
     NoAnswer,
 }
 
-/// The server's side of a handshake. A request that is refused is answered, and the connection ends.
+/// The server's side of a handshake. A request that is refused is answered, and the connection
+/// ends.
 pub fn accept_opening(options: HandshakeOptions) -> impl Component<OpeningPorts> + Clone {
     async move |io: &mut OpeningPorts| {
         let mut decoder = RequestDecoder::new(Limits::default());

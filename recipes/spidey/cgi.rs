@@ -20,7 +20,7 @@ pub(crate) enum Which {
     Off,
 }
 
-/// What becomes of content whose length is not known before its end.
+/// What to do with bodies whose length is unknown before their end.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Unmeasured {
     Gather,
@@ -98,7 +98,8 @@ pub(crate) fn cgi(options: &Options) -> Option<CgiOptions> {
 }
 
 impl Options {
-    /// Whether there are programs that may run: some files could be one, or the folder of programs is there.
+    /// Whether there are programs that may run: some files could be one, or the folder of programs
+    /// is there.
     pub(crate) fn runs_cgi(&self) -> bool {
         match self.cgi {
             Some(Which::Off) => false,

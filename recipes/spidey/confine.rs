@@ -1,7 +1,8 @@
-//! What `spidey` gives up once it has opened what only its first user may open: the user, new privileges, and files.
+//! What `spidey` gives up once it has opened what only its first user may open: the user, new
+//! privileges, and files.
 //!
-//! Only the threads that serve are confined. Others keep what they need: one writes the access log, some start processes and
-//! read the configuration again. See `docs/src/security.md`.
+//! Only the threads that serve are confined. Others keep what they need: one writes the access log,
+//! some start processes and read the configuration again. See `docs/src/security.md`.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,7 +28,8 @@ const LANDLOCK: ABI = ABI::V5;
 static REACH: OnceLock<Vec<PathBuf>> = OnceLock::new();
 
 impl Options {
-    /// Confines this thread and those that it starts from now on; gives lines that say what is in force.
+    /// Confines this thread and those that it starts from now on; gives lines that say what is in
+    /// force.
     ///
     /// # Errors
     ///
@@ -236,7 +238,8 @@ fn allow(
     }
 }
 
-/// Makes this thread, and those that it starts, run as another user. No other thread may have to follow.
+/// Makes this thread, and those that it starts, run as another user. No other thread may have to
+/// follow.
 fn become_user(user: UserIds) -> io::Result<()> {
     let (group, user) = (Gid::from_raw(user.group), Uid::from_raw(user.user));
     set_thread_groups(&[group])?;

@@ -1,5 +1,5 @@
-//! The process of one connection, in mode forking: it takes the connection over from the server that has started it, serves it, and
-//! ends with it.
+//! The process of one connection, in mode forking: it takes the connection over from the server
+//! that has started it, serves it, and ends with it.
 
 use std::error::Error;
 use std::fs::File;

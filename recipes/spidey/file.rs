@@ -1,5 +1,5 @@
-//! The configuration file of `spidey`: its keys are the long options, and its values are read as the
-//! arguments of these. So an option is declared once, in [`super::options`].
+//! The configuration file of `spidey`: its keys are the long options, and its values are read as
+//! the arguments of these. So an option is declared once, in [`super::options`].
 
 use std::any::TypeId;
 use std::collections::BTreeMap;
@@ -159,7 +159,8 @@ fn integer(number: &DeInteger<'_>) -> Result<String, String> {
     Ok(number.to_string())
 }
 
-/// What is wrong with a value, without the name of its option: the configuration file has a line for that.
+/// What is wrong with a value, without the name of its option: the configuration file has a line
+/// for that.
 fn what_is_wrong(error: &Error) -> String {
     let value = match error.get(ContextKind::InvalidValue) {
         Some(ContextValue::String(value)) => format!("{value:?}"),

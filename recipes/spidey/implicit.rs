@@ -1,4 +1,5 @@
-//! The configuration file that is used without being named, `./spidey.toml`: it may have come with the folder, from anybody.
+//! The configuration file that is used without being named, `./spidey.toml`: it may have come with
+//! the folder, from anybody.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _};
@@ -61,8 +62,8 @@ pub(crate) fn read() -> Result<Implicit, String> {
     )))
 }
 
-/// Checks what the file says: without `-c` it may neither run code nor lead out of its folder. An option of the command line
-/// has precedence, and what the file says in its place is not looked at.
+/// Checks what the file says: without `-c` it may neither run code nor lead out of its folder. An
+/// option of the command line has precedence, and what the file says in its place is not looked at.
 ///
 /// # Errors
 ///

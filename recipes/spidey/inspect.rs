@@ -17,7 +17,8 @@ impl Options {
             .map(|_| explanations(Some(self.explain_secret())))
     }
 
-    /// What a client shows to have its request explained: the token, or a secret of this process and of those that it starts.
+    /// What a client shows to have its request explained: the token, or a secret of this process
+    /// and of those that it starts.
     fn explain_secret(&self) -> &str {
         static RANDOM: LazyLock<String> = LazyLock::new(random_token);
         let secrets = [&self.inspect_token, &self.explain_secret];
@@ -25,7 +26,8 @@ impl Options {
         known.map_or_else(|| RANDOM.as_str(), Secret::reveal)
     }
 
-    /// What the process of a connection reads in the place of the configuration file: that, and the secret.
+    /// What the process of a connection reads in the place of the configuration file: that, and the
+    /// secret.
     pub(crate) fn text_of_connection(&self) -> String {
         match (self.inspect, &self.inspect_token) {
             (Some(_), None) => {
@@ -43,7 +45,8 @@ impl Options {
     ///
     /// # Errors
     ///
-    /// If the address is for others than this machine and there is no token, or if it cannot be had.
+    /// If the address is for others than this machine and there is no token, or if it cannot be
+    /// had.
     pub(crate) fn inspect(
         &self,
         scheduler: &Scheduler,

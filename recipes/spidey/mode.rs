@@ -46,7 +46,8 @@ impl Options {
         })
     }
 
-    /// This program again, with the same command line; the configuration file goes with each connection, as it was when it was read.
+    /// This program again, with the same command line; the configuration file goes with each
+    /// connection, as it was when it was read.
     fn handover(&self) -> Result<Handover, String> {
         if self.text_of_connection().len() > LARGEST_TEXT {
             return Err(format!(

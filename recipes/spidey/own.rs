@@ -9,7 +9,8 @@ use kamea_components::documents::OwnFiles;
 use super::options::{DEFAULT_FILE, Options};
 
 impl Options {
-    /// The server's own files. An option that names a file which the server reads, runs or writes adds it here.
+    /// The server's own files. An option that names a file which the server reads, runs or writes
+    /// adds it here.
     pub(crate) fn own_files(&self) -> OwnFiles {
         let mut own = self.configuration_and_code().file(DEFAULT_FILE);
         if let Ok(program) = env::current_exe() {

@@ -1,4 +1,5 @@
-//! The tables of options in `docs/src/server.md` are written by this test, from the options themselves.
+//! The tables of options in `docs/src/server.md` are written by this test, from the options
+//! themselves.
 
 use std::fs;
 use std::path::Path;

@@ -12,7 +12,7 @@ use super::options::{Options, Source};
 const ENOUGH: usize = 4096;
 
 impl Options {
-    /// Says on stderr what whoever has started the server should know.
+    /// Prints on stderr what the user of the server should know.
     pub(crate) fn say_what_is_in_force(&self, confined: Vec<String>) {
         let mut stderr = io::stderr().lock();
         // Who cannot read it cannot be helped.

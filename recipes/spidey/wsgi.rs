@@ -38,7 +38,8 @@ pub(crate) fn wsgi(options: &Options) -> Option<WsgiApplication> {
     Some(application)
 }
 
-/// Starts the processes of the Python application, if there is one, and waits until they have loaded it.
+/// Starts the processes of the Python application, if there is one, and waits until they have
+/// loaded it.
 pub(crate) fn load(
     options: &Options,
     scheduler: &Scheduler,

@@ -11,8 +11,8 @@ use crate::values::Values;
 
 /// The fields of a form, as a struct. A field that is repeated fills a `Vec`.
 ///
-/// An empty field is `None` in an `Option`; a checkbox is a `bool` with `#[serde(default)]`. A field
-/// that does not fit is answered with 422, and the answer names it.
+/// An empty field is `None` in an `Option`; a checkbox is a `bool` with `#[serde(default)]`. A
+/// field that does not fit is answered with 422, and the answer names it.
 ///
 /// # Examples
 ///

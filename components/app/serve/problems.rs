@@ -1,4 +1,5 @@
-//! The error component of an application: problem details (RFC 9457) for programs, pages for people.
+//! The error component of an application: problem details (RFC 9457) for programs, pages for
+//! people.
 
 use kamea::{Component, Done};
 use kamea_components::web::{ErrorForm, ErrorPorts, Failure, Response, error_response};
@@ -7,8 +8,8 @@ use serde_json::{Map, Value};
 /// Answers each failure as `application/problem+json` (RFC 9457) if the peer prefers JSON, and else
 /// as [`answer_errors`](kamea_components::web::answer_errors) does: as a page or as text.
 ///
-/// The members are `type`, `title`, `status` and `detail`, and `errors`: a list of the wrong fields,
-/// each with `field` and `detail`.
+/// The members are `type`, `title`, `status` and `detail`, and `errors`: a list of the wrong
+/// fields, each with `field` and `detail`.
 ///
 /// # Examples
 ///

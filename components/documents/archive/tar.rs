@@ -1,4 +1,5 @@
-//! The tape archive (POSIX.1-1988 ustar, with the long names of GNU tar, which every program reads).
+//! The tape archive (POSIX.1-1988 ustar, with the long names of GNU tar, which every program
+//! reads).
 
 /// The size of a block, in bytes: headers and contents are padded to it.
 const BLOCK: usize = 512;

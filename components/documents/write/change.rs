@@ -188,8 +188,9 @@ fn rename(
     Ok(fsync(folder)?)
 }
 
-/// Whether a client may write everything in a folder, at its old place and at its new one. Otherwise
-/// a new name for the folder could make programs of its files, or move files that are kept back.
+/// Whether a client may write everything in a folder, at its old place and at its new one.
+/// Otherwise a new name for the folder could make programs of its files, or move files that are
+/// kept back.
 fn check_contents(
     docroot: &Docroot,
     kept_back: &KeptBack,

@@ -49,7 +49,7 @@ fn servers() -> Vec<Entry> {
         },
         component! {
             "http" = http in "notation/servers.rs" {
-                /// Where it listens; `:8000` is port 8000 of all addresses, IPv4.
+                /// Where it listens; `:8000` is port 8000 of this machine alone.
                 address: Listen,
                 => http(address.0)?
             }
@@ -64,7 +64,7 @@ fn servers() -> Vec<Entry> {
         },
         component! {
             "tcp" = tcp in "notation/servers.rs" {
-                /// Where it listens; `:9000` is port 9000 of all addresses, IPv4.
+                /// Where it listens; `:9000` is port 9000 of this machine alone.
                 address: Listen,
                 => tcp(address.0)?
             }
@@ -106,7 +106,7 @@ fn clients() -> Vec<Entry> {
         },
         component! {
             "udp" = udp in "net/udp.rs" {
-                /// The address to bind; `:5353` is that port of all addresses, IPv4.
+                /// The address to bind; `:5353` is that port of this machine alone.
                 address: Listen,
                 => udp(address.0)
             }

@@ -46,8 +46,8 @@ impl Listening {
         &self.addresses
     }
 
-    /// Returns the limit of connections: [`Site::connections`](crate::server::Site::connections), or
-    /// fewer if the process may open too few files (`RLIMIT_NOFILE`, getrlimit(2)).
+    /// Returns the limit of connections: [`Site::connections`](crate::server::Site::connections),
+    /// or fewer if the process may open too few files (`RLIMIT_NOFILE`, getrlimit(2)).
     pub fn connections(&self) -> usize {
         self.admission.most()
     }

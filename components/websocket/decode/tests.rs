@@ -1,7 +1,8 @@
 use super::*;
 use crate::websocket::{Assembler, CloseCode, DeflateOptions, Encoder, Message};
 
-/// What a server makes of the bytes of a client: whole messages and control frames, and how it ended.
+/// What a server makes of the bytes of a client: whole messages and control frames, and how it
+/// ended.
 #[derive(Debug, PartialEq)]
 enum Seen {
     Message(Message),

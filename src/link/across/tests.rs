@@ -11,8 +11,8 @@ use super::*;
 /// Ample on a busy machine.
 const AGES: Duration = Duration::from_secs(20);
 
-/// A request, which is answered by a number, and the answer that its asker gets: `None` if the request
-/// was dropped.
+/// A request, which is answered by a number, and the answer that its asker gets: `None` if the
+/// request was dropped.
 fn request() -> (Sender<u32>, mpsc::Receiver<Option<u32>>) {
     let (reply, mut answers) = link(1);
     let (tell, told) = mpsc::channel();

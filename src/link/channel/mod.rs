@@ -139,8 +139,8 @@ impl<T> Channel<T> {
         self.note_first(back);
     }
 
-    /// Tells the receiver which send waits first. A sender stores this and then checks for space; the
-    /// receiver makes space and then loads this. At least one of them sees what the other did.
+    /// Tells the receiver which send waits first. A sender stores this and then checks for space;
+    /// the receiver makes space and then loads this. At least one of them sees what the other did.
     fn note_first(&self, back: &Back<T>) {
         self.awaited.store(back.first_ticket(), SeqCst);
         store_load_fence();
