@@ -224,8 +224,8 @@ impl Session {
         self.state().user.clone()
     }
 
-    /// Notes that a user has logged in. The session gets a new name, so that a client that knew the old
-    /// one is not logged in too (session fixation). Its values stay.
+    /// Notes that a user has logged in. The session gets a new name, so that a client that knew the
+    /// old one is not logged in too (session fixation). Its values stay.
     ///
     /// # Errors
     ///

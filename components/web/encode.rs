@@ -326,8 +326,9 @@ impl Encoder<'_> {
             .await
     }
 
-    /// Ends the connection as the parser requested, if it has: the component that should answer the last
-    /// requests has ended. The parser may have left bytes unread, which must not become a request.
+    /// Ends the connection as the parser requested, if it has: the component that should answer the
+    /// last requests has ended. The parser may have left bytes unread, which must not become a
+    /// request.
     async fn finish_unanswered(&mut self) -> io::Result<()> {
         self.take_notices();
         match self.ends {

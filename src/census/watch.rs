@@ -2,8 +2,8 @@
 //!
 //! A flow in which a send has waited for space is on the list of its worker. Now and then the
 //! worker looks at these flows. If components seem to wait for each other, it asks the flow, which
-//! polls them once more with fresh wakers: a component that waits for something outside keeps a copy of its
-//! waker. A flow in which no send waits costs nothing.
+//! polls them once more with fresh wakers: a component that waits for something outside keeps a
+//! copy of its waker. A flow in which no send waits costs nothing.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
