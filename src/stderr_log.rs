@@ -23,8 +23,8 @@ impl Log for StderrLog {
     fn flush(&self) {}
 }
 
-/// Makes the program log to standard error, a line for each record, unless it has a log. The level is
-/// that of the variable `KAMEA_LOG`, such as `debug`; without it, `info`.
+/// Makes the program log to standard error, a line for each record, unless it has a log. The level
+/// is that of the variable `KAMEA_LOG`, such as `debug`; without it, `info`.
 ///
 /// # Examples
 ///

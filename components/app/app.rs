@@ -20,7 +20,8 @@ use crate::{
 /// How many bytes of a body are read into memory, unless the application says otherwise.
 const BODY_LIMIT: usize = 2 << 20;
 
-/// How many bytes a body may have that is not read into memory, unless the application says otherwise.
+/// How many bytes a body may have that is not read into memory, unless the application says
+/// otherwise.
 const UPLOAD_LIMIT: u64 = 100 << 20;
 
 /// A web application: a table of routes and their handlers, with layers around them and a state.
@@ -229,9 +230,9 @@ impl<S: Send + Sync + 'static> App<S> {
         self
     }
 
-    /// Serves the files of a folder below a prefix, to GET and HEAD: with entity tags, conditions and
-    /// ranges, and `index.html` for a folder. Names that begin with a dot are hidden, and nothing
-    /// outside of the folder is served, whatever links it contains.
+    /// Serves the files of a folder below a prefix, to GET and HEAD: with entity tags, conditions
+    /// and ranges, and `index.html` for a folder. Names that begin with a dot are hidden, and
+    /// nothing outside of the folder is served, whatever links it contains.
     ///
     /// # Examples
     ///
@@ -344,8 +345,9 @@ impl<S: Send + Sync + 'static> App<S> {
     }
 
     /// Sets how many bytes a body may have that is stored, or passed on, while it arrives: that of
-    /// [`FormData`](crate::FormData), [`Multipart`](crate::Multipart) and [`Stream`](crate::Stream).
-    /// The default is 100 MiB. It is the limit of the server, so a nested application has none.
+    /// [`FormData`](crate::FormData), [`Multipart`](crate::Multipart) and
+    /// [`Stream`](crate::Stream). The default is 100 MiB. It is the limit of the server, so a
+    /// nested application has none.
     pub fn upload_limit(self, bytes: u64) -> Self {
         Self {
             upload_limit: bytes,

@@ -107,8 +107,8 @@ impl<S: Send + Sync + 'static> App<S> {
         self
     }
 
-    /// Runs a graph beside the application, as long as it runs: the components that its handlers ask,
-    /// for example. In a test it runs by the test itself.
+    /// Runs a graph beside the application, as long as it runs: the components that its handlers
+    /// ask, for example. In a test it runs by the test itself.
     pub fn beside(mut self, graph: Graph) -> Self {
         self.graphs_mut().push(graph);
         self

@@ -14,8 +14,8 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 use rustix::io::Errno;
 
 /// A folder to serve. It gives access to nothing outside of it: each path is resolved by openat2(2)
-/// with RESOLVE_BENEATH, so that neither `..` nor a link leads out. An absolute link to a file inside
-/// the folder works.
+/// with RESOLVE_BENEATH, so that neither `..` nor a link leads out. An absolute link to a file
+/// inside the folder works.
 ///
 /// # Examples
 ///

@@ -41,7 +41,8 @@ impl Entries {
         })
     }
 
-    /// A long list, which is kept as long as a client reads its listing; `None` if there is no room.
+    /// A long list, which is kept as long as a client reads its listing; `None` if there is no
+    /// room.
     pub(super) fn long(list: Vec<Entry>) -> Option<Arc<Self>> {
         let bytes: usize = list.iter().map(Entry::bytes).sum();
         let units = (bytes / UNIT).min(BUDGET / UNIT);

@@ -308,7 +308,8 @@ impl Socket {
         or(self.noted_that(|| self.known.get() == Known::Lost), ended).await;
     }
 
-    /// Waits until nothing has been sent, and nothing has waited to be sent, for [`GRACE`] from now.
+    /// Waits until nothing has been sent, and nothing has waited to be sent, for [`GRACE`] from
+    /// now.
     async fn silence(&self) {
         let mut since = turn();
         loop {

@@ -162,8 +162,8 @@ pub(crate) trait Client: 'static {
     /// The address.
     fn address(&self) -> SocketAddr;
 
-    /// Waits until a response is given up because its client has gone, so that it will never come: a
-    /// request that would have to wait for it ends the connection instead.
+    /// Waits until a response is given up because its client has gone, so that it will never come:
+    /// a request that would have to wait for it ends the connection instead.
     fn gone(&self) -> impl Future<Output = ()>;
 
     /// Returns bytes that belong to the protocol after an upgrade.

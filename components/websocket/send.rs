@@ -26,7 +26,8 @@ pub struct SendPorts {
     /// If linked: the faults of what makes the messages. After one, their end closes the connection
     /// with code 1011.
     pub faults: Option<Inbox<Fault>>,
-    /// If linked: the bytes of the handshake, and then what it agreed to. No message is sent before.
+    /// If linked: the bytes of the handshake, and then what it agreed to. No message is sent
+    /// before.
     pub opening: Option<Inbox<Opening>>,
     /// Raw bytes of one connection. They end with the connection.
     pub bytes: Outbox<Bytes>,
@@ -122,7 +123,7 @@ enum Next {
     Control(Control),
     /// The messages have ended.
     Done,
-    /// Whoever makes the messages closes the connection.
+    /// The source of the messages closes the connection.
     Close(Close),
     /// The controls have ended.
     Gone,

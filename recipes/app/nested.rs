@@ -1,5 +1,5 @@
-//! Routers in routers: each part of a site is an application of its own, with its own layers, its own
-//! state and its own answer to what it does not know.
+//! Routers in routers: each part of a site is an application of its own, with its own layers, its
+//! own state and its own answer to what it does not know.
 
 use std::time::Duration;
 

@@ -15,7 +15,7 @@ use kamea_session::Cookies;
 
 use crate::FormFields;
 
-/// The page for those who are not logged in. It contains the form.
+/// The page for users who are not logged in. It contains the form.
 pub const UNAUTHORIZED: &str = include_str!("www/unauthorized.html");
 
 /// The name and the value of the cookie.

@@ -124,25 +124,28 @@ pub(crate) struct Options {
     /// Let clients write files: PUT and DELETE, and the forms of listings
     #[arg(long, help_heading = "Files")]
     writable: bool,
-    /// A name that is answered too where clients may write and only this machine can connect, such as that of a proxy's site
+    /// A name that is answered too where clients may write and only this machine can connect, such
+    /// as that of a proxy's site
     #[arg(long, value_name = "NAME", help_heading = "Files")]
     pub(crate) host: Vec<String>,
-    /// Let scripts of HTML and SVG run where clients write files: send no Content-Security-Policy: sandbox
+    /// Let scripts of HTML and SVG run where clients write files: send no Content-Security-Policy:
+    /// sandbox
     #[arg(long, help_heading = "Files")]
     no_upload_sandbox: bool,
-    /// Content codings: none, those that lie beside the files (.br, .zst, .gz), or those and what is made on the way
+    /// Content codings: none, those that lie beside the files (.br, .zst, .gz), or those and what
+    /// is made on the way
     /// [default: made]
     #[arg(long, value_name = "WHICH", help_heading = "Files")]
     compress: Option<Compress>,
     /// Show no thumbnails in listings
     #[arg(long, help_heading = "Files")]
     no_thumbnails: bool,
-    /// Files that are stored in a content coding, by name (*.wasm.br) or path (/data/*), such as '*.wasm.br=br';
-    /// *.svgz=gzip is known
+    /// Files that are stored in a content coding, by name (*.wasm.br) or path (/data/*), such as
+    /// '*.wasm.br=br'; *.svgz=gzip is known
     #[arg(long, value_name = "PATTERN=CODING", help_heading = "Files")]
     coding: Vec<CodingRule>,
-    /// How long clients may keep files: Cache-Control by name (*.css), path (/assets/*) or media type (image/*); the first
-    /// rule that matches counts
+    /// How long clients may keep files: Cache-Control by name (*.css), path (/assets/*) or media
+    /// type (image/*); the first rule that matches counts
     #[arg(long, value_name = "PATTERN=VALUE", help_heading = "Files")]
     cache_control: Vec<CacheRule>,
     /// A field that every response has, such as 'X-Frame-Options: DENY'
@@ -176,11 +179,12 @@ pub(crate) struct Options {
     /// How many requests may wait for their turn [default: 256]
     #[arg(long, value_name = "N", value_parser = whole::<usize>, help_heading = "CGI programs")]
     pub(crate) cgi_queue: Option<usize>,
-    /// Whether a program gets a request once its whole body has come, and its response is spooled for slow
-    /// clients [default: on]
+    /// Whether a program gets a request once its whole body has come, and its response is spooled
+    /// for slow clients [default: on]
     #[arg(long, value_name = "ON|OFF", help_heading = "CGI programs")]
     pub(crate) cgi_buffering: Option<Switch>,
-    /// What to do with bodies without Content-Length: buffer them, or refuse them with 411 [default: gather]
+    /// What to do with bodies without Content-Length: buffer them, or refuse them with 411
+    /// [default: gather]
     #[arg(long, value_name = "WHAT", help_heading = "CGI programs")]
     pub(crate) cgi_chunked: Option<Unmeasured>,
     /// Pass credentials on to programs (HTTP_AUTHORIZATION)
@@ -198,7 +202,8 @@ pub(crate) struct Options {
     /// How many processes run it [default: one per core]
     #[arg(long, value_name = "N", value_parser = at_least_1::<NonZeroU16>, help_heading = "Python application")]
     pub(crate) wsgi_workers: Option<NonZeroU16>,
-    /// How many requests each of them serves at once; more than 1 is for applications that are thread-safe [default: 1]
+    /// How many requests each of them serves at once; more than 1 is for applications that are
+    /// thread-safe [default: 1]
     #[arg(long, value_name = "N", value_parser = at_least_1::<NonZeroU16>, help_heading = "Python application")]
     pub(crate) wsgi_threads: Option<NonZeroU16>,
     /// Where its modules are [default: .]
@@ -213,7 +218,8 @@ pub(crate) struct Options {
     /// After how many requests a process of it is replaced [default: never]
     #[arg(long, value_name = "N", value_parser = at_least_1::<NonZeroU64>, help_heading = "Python application")]
     pub(crate) wsgi_requests: Option<NonZeroU64>,
-    /// Whether it gets a request once its whole body has come, and its response is spooled for slow clients [default: on]
+    /// Whether it gets a request once its whole body has come, and its response is spooled for slow
+    /// clients [default: on]
     #[arg(long, value_name = "ON|OFF", help_heading = "Python application")]
     pub(crate) wsgi_buffering: Option<Switch>,
     /// Reload it when its source has changed
@@ -228,13 +234,15 @@ pub(crate) struct Options {
     /// Run CGI programs as this user; needs root
     #[arg(long, value_name = "USER", help_heading = "Rights")]
     pub(crate) cgi_user: Option<String>,
-    /// That user by its numbers: the list of users cannot be read any more once the server is confined
+    /// That user by its numbers: the list of users cannot be read any more once the server is
+    /// confined
     #[arg(skip)]
     pub(crate) cgi_user_ids: Option<UserIds>,
     /// Do not confine the server to the files that the options name (Landlock)
     #[arg(long, help_heading = "Rights")]
     pub(crate) no_sandbox: bool,
-    /// Ask for a name and a password, such as 'ada:$2y$05$...' or '/drafts/=ada:$2y$05$...'; `htpasswd -nB ada` makes one
+    /// Ask for a name and a password, such as 'ada:$2y$05$...' or '/drafts/=ada:$2y$05$...';
+    /// `htpasswd -nB ada` makes one
     #[arg(long, value_name = "[/PATH/=]NAME:HASH", help_heading = "Files")]
     pub(crate) auth: Vec<User>,
     /// Answer TRACE, with what of a request arrives
@@ -249,7 +257,8 @@ pub(crate) struct Options {
     /// The secret of explanations, for the process of a connection
     #[arg(long, hide = true)]
     pub(crate) explain_secret: Option<Secret>,
-    /// Show other programs on that page too, which send topology lines there, such as 127.0.0.1:1500
+    /// Show other programs on that page too, which send topology lines there, such as
+    /// 127.0.0.1:1500
     #[arg(long, value_name = "ADDRESS", value_parser = address, help_heading = "Live view")]
     pub(crate) inspect_topologies: Option<SocketAddr>,
     /// Log every request, to a file or to stdout (-); SIGHUP begins a new file
@@ -267,10 +276,12 @@ pub(crate) struct Options {
     /// Go on with what is being made for a client that has shut down its side of the connection
     #[arg(long, help_heading = "Limits")]
     half_close: bool,
-    /// Bytes per second at which a client must send a body and read a response, after their timeouts; 0 for no limit [default: 500]
+    /// Bytes per second at which a client must send a body and read a response, after their
+    /// timeouts; 0 for no limit [default: 500]
     #[arg(long, value_name = "BYTES", value_parser = whole::<u32>, help_heading = "Limits")]
     min_rate: Option<u32>,
-    /// Seconds that a connection may be silent between requests [default: 75; in mode forking 5; in mode single 2]
+    /// Seconds that a connection may be silent between requests [default: 75; in mode forking 5; in
+    /// mode single 2]
     #[arg(long, value_name = "SECONDS", help_heading = "Limits")]
     keep_alive: Option<Seconds>,
     /// Seconds that a client may read nothing of its response [default: 30]
@@ -285,11 +296,12 @@ pub(crate) struct Options {
     /// Header fields of a request [default: 100]
     #[arg(long, value_name = "N", value_parser = whole::<usize>, help_heading = "Limits")]
     max_fields: Option<usize>,
-    /// Bytes of the body of a request [default: 104857600; with --writable 1073741824; without CGI and WSGI 1048576]
+    /// Bytes of the body of a request [default: 104857600; with --writable 1073741824; without CGI
+    /// and WSGI 1048576]
     #[arg(long, value_name = "BYTES", value_parser = whole::<u64>, help_heading = "Limits")]
     max_body: Option<u64>,
-    /// Connections in all, or fewer if the limit of open files is low; at the limit, the connection that has been idle
-    /// longest makes room [default: 16384]
+    /// Connections in all, or fewer if the limit of open files is low; at the limit, the connection
+    /// that has been idle longest makes room [default: 16384]
     #[arg(long, value_name = "N", value_parser = whole::<usize>, help_heading = "Limits")]
     pub(crate) connections: Option<usize>,
     /// Connections of one client, which is an address, or a /64 network of IPv6 [default: 256]
@@ -343,7 +355,8 @@ const LARGEST_UPLOAD: u64 = 1 << 30;
 /// How large it may be where programs get it, for which it is buffered on the disk, in bytes.
 const LARGEST_BUFFERED: u64 = 100 << 20;
 
-/// How long a connection may be silent in mode single: all others wait for it, and browsers open several at once.
+/// How long a connection may be silent in mode single: all others wait for it, and browsers open
+/// several at once.
 const SINGLE_KEEP_ALIVE: Duration = Duration::from_secs(2);
 
 /// How long a connection may be silent in mode forking: it occupies a process.
@@ -385,7 +398,8 @@ impl Options {
         Ok(options)
     }
 
-    /// Whether the command line has an option, which has precedence over the key of the configuration file.
+    /// Whether the command line has an option, which has precedence over the key of the
+    /// configuration file.
     pub(crate) fn says(&self, key: &str) -> bool {
         self.given.contains(key) || (key == "docroot" && self.given.contains("folder"))
     }
@@ -484,8 +498,8 @@ impl Options {
             .collect()
     }
 
-    /// Whether only this machine can connect, and clients write files: then other names than its own are refused, because a
-    /// page from elsewhere could have been given one (DNS rebinding).
+    /// Whether only this machine can connect, and clients write files: then other names than its
+    /// own are refused, because a page from elsewhere could have been given one (DNS rebinding).
     pub(crate) fn answers_loopback_only(&self) -> bool {
         let is_loopback = |address: &IpAddr| address.to_canonical().is_loopback();
         self.writable && !self.bind.is_empty() && self.bind.iter().all(is_loopback)

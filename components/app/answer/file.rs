@@ -135,8 +135,8 @@ fn find(path: &Path) -> Result<Found, Refused> {
     folder.find(name.as_encoded_bytes())
 }
 
-/// The file at a path in a folder, or the index of the folder that is there. Names that begin with a
-/// dot are hidden.
+/// The file at a path in a folder, or the index of the folder that is there. Names that begin with
+/// a dot are hidden.
 fn below(folder: &Docroot, path: String) -> Result<(PathBuf, Found), Refused> {
     let is_hidden = path.split('/').any(|segment| segment.starts_with('.'));
     if is_hidden || path.contains('\0') {

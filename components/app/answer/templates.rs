@@ -36,7 +36,7 @@ pub struct Templates(Arc<Kind>);
 enum Kind {
     /// Compiled once.
     Fixed(Environment<'static>),
-    /// Read anew for each page, while a program is being written.
+    /// Reloaded for each page, while a program is being written.
     Reloaded(PathBuf),
 }
 
@@ -61,8 +61,8 @@ impl Templates {
         Ok(Self(Arc::new(Kind::Fixed(environment))))
     }
 
-    /// The templates in a folder. In a debug build they are read anew for each page, so that a change
-    /// shows at once; in a release build each is read once, when it is first needed.
+    /// The templates in a folder. In a debug build they are reloaded for each page, so that a
+    /// change shows at once; in a release build each is read once, when it is first needed.
     pub fn folder(folder: impl Into<PathBuf>) -> Self {
         let folder = folder.into();
         Self(Arc::new(match cfg!(debug_assertions) {

@@ -22,9 +22,9 @@ use crate::context::{Context, essence};
 
 /// A type that the body of a request is read as.
 ///
-/// `()` leaves the body unread. `String`, [`Bytes`], [`Json`] and [`Form`] read it into memory, up to
-/// the limit of the application, beyond which the answer is 413. [`FormData`] stores the files of a
-/// form; [`Stream`] and [`Multipart`] are a body while it arrives.
+/// `()` leaves the body unread. `String`, [`Bytes`], [`Json`] and [`Form`] read it into memory, up
+/// to the limit of the application, beyond which the answer is 413. [`FormData`] stores the files
+/// of a form; [`Stream`] and [`Multipart`] are a body while it arrives.
 #[diagnostic::on_unimplemented(
     message = "the body of a request cannot be read as `{Self}`",
     label = "not a body",
@@ -66,8 +66,8 @@ impl FromBody for String {
     }
 }
 
-/// Checks the media type of a body: 415 if it is another one, with those that are accepted (RFC 9110
-/// section 15.5.16).
+/// Checks the media type of a body: 415 if it is another one, with those that are accepted (RFC
+/// 9110 section 15.5.16).
 pub(crate) fn require_type(
     context: &Context,
     accepted: &'static str,

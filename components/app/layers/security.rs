@@ -6,8 +6,8 @@ use kamea_components::http::Fields;
 
 use crate::{Context, Layer, Next, Reply};
 
-/// Adds header fields that make browsers careful, where the reply does not have them: no guessing of
-/// media types, no frames of other sites, no referrer and no window handle for other sites.
+/// Adds header fields that make browsers careful, where the reply does not have them: no guessing
+/// of media types, no frames of other sites, no referrer and no window handle for other sites.
 ///
 /// # Examples
 ///

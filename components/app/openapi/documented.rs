@@ -10,8 +10,8 @@ pub struct Documented<H> {
     summary: &'static str,
 }
 
-/// Makes the types of a handler part of the description of the application. What it takes and returns
-/// must implement `schemars::JsonSchema`.
+/// Makes the types of a handler part of the description of the application. What it takes and
+/// returns must implement `schemars::JsonSchema`.
 ///
 /// # Examples
 ///

@@ -18,7 +18,7 @@ pub enum AppError {
     /// Its routes conflict, or a pattern is invalid.
     #[error(transparent)]
     Routes(#[from] RouteError),
-    /// The address is no address.
+    /// The address is invalid.
     #[error("{0} is not an address: an address is IP:PORT or PORT, such as 127.0.0.1:8000 or 8000")]
     Address(String),
     /// The server cannot start.

@@ -130,7 +130,8 @@ impl<'a> TestRequest<'a> {
         self.send_until(|_| false).await
     }
 
-    /// Sends it, and reads the answer until its body contains this text: for streams without an end.
+    /// Sends it, and reads the answer until its body contains this text: for streams without an
+    /// end.
     ///
     /// # Panics
     ///

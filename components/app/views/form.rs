@@ -11,11 +11,11 @@ use serde::de::DeserializeOwned;
 use super::{Methods, Store, View};
 use crate::{Answer, Call, Context, Form, FromBody, Problem, Redirect, Reply, Templates};
 
-/// A form for new items of a [`Store`]. GET shows it; POST adds an item and redirects (303), or shows
-/// the form again with 422.
+/// A form for new items of a [`Store`]. GET shows it; POST adds an item and redirects (303), or
+/// shows the form again with 422.
 ///
-/// The template gets `values`, what was filled in, and `errors`, what is wrong with each field: both
-/// by the names of the fields.
+/// The template gets `values`, what was filled in, and `errors`, what is wrong with each field:
+/// both by the names of the fields.
 #[derive(Debug)]
 pub struct FormView<T> {
     store: Arc<T>,

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::{Methods, Store, View};
 use crate::{Answer, Call, Json, Problem, Reply, Templates};
 
-/// The items of a [`Store`], page by page: `?page=2`. The template gets `items`, `page`, `pages` and
-/// `total`; a client that prefers JSON gets the same as an object.
+/// The items of a [`Store`], page by page: `?page=2`. The template gets `items`, `page`, `pages`
+/// and `total`; a client that prefers JSON gets the same as an object.
 #[derive(Debug)]
 pub struct ListView<T> {
     store: Arc<T>,

@@ -23,8 +23,8 @@ use crate::handler::Endpoint;
 use crate::layers::{Layer, Next};
 use crate::{Answer, App, Argument, Context, Reply};
 
-/// A struct that answers the methods of a path, each by a function of its own; the other methods are
-/// answered with 405, and OPTIONS by the list of them.
+/// A struct that answers the methods of a path, each by a function of its own; the other methods
+/// are answered with 405, and OPTIONS by the list of them.
 ///
 /// It saves lines where several methods share data or a check; otherwise functions are shorter.
 ///

@@ -116,8 +116,8 @@ impl ResponseDecoder {
 
     /// The same decoder, but it accepts what browsers and curl accept: line ends without CR, folded
     /// fields and white space before a colon (RFC 9112 sections 2.2, 5.1 and 5.2), repeated lengths
-    /// that agree, a length beside the chunked coding (section 6.3), and white space behind the size
-    /// of a chunk. Lines that are no fields are ignored.
+    /// that agree, a length beside the chunked coding (section 6.3), and white space behind the
+    /// size of a chunk. Lines that are no fields are ignored.
     ///
     /// Do not use it in a proxy: the next client could read the response differently.
     ///
@@ -141,8 +141,8 @@ impl ResponseDecoder {
         }
     }
 
-    /// A decoder for a client that does not store what it receives. Without `strict`, it accepts what
-    /// curl accepts; with it, only what follows RFC 9112 exactly, within the [usual
+    /// A decoder for a client that does not store what it receives. Without `strict`, it accepts
+    /// what curl accepts; with it, only what follows RFC 9112 exactly, within the [usual
     /// limits](Limits::default).
     ///
     /// # Examples

@@ -1,8 +1,8 @@
 //! Sections of sloppy responses, rewritten as a server should have sent them.
 //!
 //! Browsers and other clients accept line ends without CR, folded fields, white space before the
-//! colon, and more. RFC 9112 lets a client do so; a server that did could be tricked by a proxy that
-//! reads a request differently.
+//! colon, and more. RFC 9112 lets a client do so; a server that did could be tricked by a proxy
+//! that reads a request differently.
 
 use super::section::is_forbidden_trailer;
 use crate::http::Limits;

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Each command is one script, which Redis runs as a whole, so that the commands of several
-//! machines are applied one by one. Commands are pipelined: a slow answer holds up no other
+//! machines are applied one by one. Commands are pipelined: a slow answer delays no other
 //! question.
 
 mod answers;

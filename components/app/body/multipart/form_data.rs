@@ -10,8 +10,8 @@ use crate::{FromBody, Problem};
 /// A whole form with files: its fields as a struct, as [`Form`](crate::Form) reads them, and its
 /// files, which were stored while they arrived.
 ///
-/// All fields together must fit into the limit of the application, [`App::body_limit`]; a file may be
-/// as large as the body that the server takes.
+/// All fields together must fit into the limit of the application, [`App::body_limit`]; a file may
+/// be as large as the body that the server takes.
 ///
 /// [`App::body_limit`]: crate::App::body_limit
 ///

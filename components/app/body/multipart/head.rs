@@ -8,8 +8,8 @@ use super::MultipartError;
 pub struct PartHead {
     /// The name of the form field.
     pub name: String,
-    /// The name of the file, if it is one, as the peer gave it. It may contain anything: never use it
-    /// as a path.
+    /// The name of the file, if it is one, as the peer gave it. It may contain anything: never use
+    /// it as a path.
     pub file_name: Option<String>,
     /// The media type, if the part has one.
     pub media_type: Option<String>,

@@ -74,8 +74,8 @@ impl FromBody for Multipart {
 }
 
 impl Multipart {
-    /// The head of the next part; `None` at the end of the form. What was not read of the part before
-    /// is skipped.
+    /// The head of the next part; `None` at the end of the form. What was not read of the part
+    /// before is skipped.
     ///
     /// # Errors
     ///

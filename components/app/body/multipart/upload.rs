@@ -96,8 +96,8 @@ impl Upload {
         Ok(())
     }
 
-    /// A file name that is safe: the last segment of the name that the peer gave, of letters, digits,
-    /// and a few signs. `None` if nothing is left of it.
+    /// A file name that is safe: the last segment of the name that the peer gave, of letters,
+    /// digits, and a few signs. `None` if nothing is left of it.
     ///
     /// # Examples
     ///
