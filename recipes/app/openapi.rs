@@ -1,5 +1,5 @@
-//! An API that describes itself: OpenAPI 3.1 at `/openapi.json`, and a page at `/docs`, made from the
-//! routes and the types.
+//! An API that describes itself: OpenAPI 3.1 at `/openapi.json`, and a page at `/docs`, made from
+//! the routes and the types.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

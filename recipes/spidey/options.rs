@@ -73,7 +73,8 @@ pub(crate) struct Options {
     /// The address to listen on [default: 0.0.0.0 and ::]
     #[arg(short, long, value_name = "ADDRESS", help_heading = "Server")]
     bind: Vec<IpAddr>,
-    /// Serve https with this certificate and its chain, a PEM file; further ones are for further names
+    /// Serve https with this certificate and its chain, a PEM file; further ones are for further
+    /// names
     #[arg(long, value_name = "FILE", help_heading = "TLS")]
     pub(crate) tls_cert: Vec<PathBuf>,
     /// The key of the certificate, a PEM file [default: the file of the certificate]

@@ -155,7 +155,7 @@ impl Options {
         files.chain(&self.tls_client_ca).cloned().collect()
     }
 
-    /// What whoever starts the server should know about its certificates.
+    /// What the user of the server should know about its certificates.
     pub(crate) fn tls_in_force(&self, tls: &Tls) -> Vec<String> {
         let mut lines = Vec::new();
         for certificate in tls.server.certificates() {

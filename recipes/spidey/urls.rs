@@ -28,7 +28,8 @@ impl Options {
     }
 }
 
-/// The URLs of some addresses: of one for all addresses the one of this machine, and the one that others in the local network use.
+/// The URLs of some addresses: of one for all addresses the one of this machine, and the one that
+/// others in the local network use.
 fn urls(scheme: &str, addresses: &[SocketAddr], local: Option<IpAddr>) -> Vec<String> {
     let mut urls = Vec::new();
     for address in addresses {
@@ -51,7 +52,8 @@ fn urls(scheme: &str, addresses: &[SocketAddr], local: Option<IpAddr>) -> Vec<St
     urls
 }
 
-/// The address of this machine in the local network: where packets to other networks would come from. None is sent.
+/// The address of this machine in the local network: where packets to other networks would come
+/// from. None is sent.
 pub(crate) fn local_address() -> Option<IpAddr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     // TEST-NET-1 of RFC 5737.

@@ -16,7 +16,8 @@ use crate::link::{DEFAULT_CAPACITY, LinkKind, across};
 use crate::port::Message;
 use crate::ports::{InboxHandle, OutboxHandle, OutboxesHandle};
 
-/// An [`Outboxes`](crate::Outboxes) port that gains and loses outboxes while its graph runs. Made by
+/// An [`Outboxes`](crate::Outboxes) port that gains and loses outboxes while its graph runs. Made
+/// by
 /// [`Graph::open_outboxes`]; a clone stands for the same port.
 pub struct OpenOutboxes<T>(Arc<Joined<T>>);
 
@@ -126,13 +127,13 @@ impl Graph {
         OpenOutboxes(joined)
     }
 
-    /// Links an inbox of this graph to a running graph: it receives what that component sends to all
-    /// its outboxes from the moment when this graph is run. The running graph waits for it like for
-    /// any other component (backpressure).
+    /// Links an inbox of this graph to a running graph: it receives what that component sends to
+    /// all its outboxes from the moment when this graph is run. The running graph waits for it like
+    /// for any other component (backpressure).
     ///
-    /// [`Running::stop`](crate::Running::stop) of this graph unlinks it. It then drains: it receives
-    /// what has been sent to it, and then the end. If the running graph ends, it receives the end
-    /// too.
+    /// [`Running::stop`](crate::Running::stop) of this graph unlinks it. It then drains: it
+    /// receives what has been sent to it, and then the end. If the running graph ends, it receives
+    /// the end too.
     pub fn link_from<T: Message>(&mut self, outboxes: &OpenOutboxes<T>, inbox: InboxHandle<T>) {
         let (sender, receiver) = across::link(DEFAULT_CAPACITY);
         let mut link = Link::new(LinkKind::of::<T>(), Some(inbox.key));

@@ -231,8 +231,8 @@ impl<T: 'static> Outbox<T> {
         }
     }
 
-    /// Waits for a future, as long as the inbox at the other end is there. Use it for outside events:
-    /// their messages are not wanted once nobody takes them.
+    /// Waits for a future, as long as the inbox at the other end is there. Use it for outside
+    /// events: their messages are not wanted once nobody takes them.
     ///
     /// # Errors
     ///

@@ -132,9 +132,9 @@ impl<T> std::fmt::Debug for Added<T> {
 }
 
 impl<T: 'static> Outboxes<T> {
-    /// Takes in the outboxes that were [added](crate::Graph::open_outboxes) since the last call, and
-    /// drops those that were removed. Costs one look at a counter if there is nothing new. Returns
-    /// whether more may be added.
+    /// Takes in the outboxes that were [added](crate::Graph::open_outboxes) since the last call,
+    /// and drops those that were removed. Costs one look at a counter if there is nothing new.
+    /// Returns whether more may be added.
     ///
     /// # Examples
     ///

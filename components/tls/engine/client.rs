@@ -60,7 +60,7 @@ impl ClientTls {
         Ok(Self::of(config))
     }
 
-    /// Trusts every server, whoever it is: for tests and measurements alone.
+    /// Trusts every server, also an unknown one: for tests and measurements alone.
     ///
     /// # Errors
     ///
