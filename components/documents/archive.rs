@@ -120,8 +120,8 @@ impl Files {
 
 /// The name of the folder at a path; the root has none.
 fn name_of(path: &[u8]) -> Vec<u8> {
-    let segments = path.split(|&byte| byte == b'/');
-    match segments.filter(|segment| !segment.is_empty()).next_back() {
+    let mut segments = path.split(|&byte| byte == b'/');
+    match segments.rfind(|segment| !segment.is_empty()) {
         Some(name) => name.to_vec(),
         None => b"files".to_vec(),
     }

@@ -47,7 +47,9 @@ pub struct Sock {
 }
 
 /// Makes the component of a route, once all options are known.
-struct Route(Box<dyn FnOnce(&str, WebSocketOptions) -> Accepting>);
+struct Route(Box<Make>);
+
+type Make = dyn FnOnce(&str, WebSocketOptions) -> Accepting;
 
 impl fmt::Debug for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -194,9 +194,11 @@ impl Encrypting<'_> {
     }
 
     async fn finish(&mut self, finish: Finish) -> Done {
-        if finish != Finish::Cut
-            && let Some(records) = close_notify(&mut self.session.lock())
-        {
+        let records = match finish {
+            Finish::Cut => None,
+            Finish::Close | Finish::Linger => close_notify(&mut self.session.lock()),
+        };
+        if let Some(records) = records {
             self.io.records.send(Output::Bytes(records)).await?;
         }
         self.io.records.send(Output::Finish(finish)).await?;

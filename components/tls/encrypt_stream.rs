@@ -65,7 +65,8 @@ pub fn encrypt_stream(session: SharedSession) -> impl Component<EncryptStreamPor
                 News::Bytes(None) => break,
             }
         }
-        if let Some(records) = close_notify(&mut session.lock()) {
+        let records = close_notify(&mut session.lock());
+        if let Some(records) = records {
             io.records.send(records).await?;
         }
         Ok(())

@@ -178,7 +178,7 @@ fn dos_time(seconds: i64) -> (u16, u16) {
         return FIRST;
     };
     let (hour, minute, second) = (at.hour().into(), at.minute().into(), u16::from(at.second()));
-    let time: u16 = u16::from(second / 2) | minute_and_hour(minute, hour);
+    let time: u16 = (second / 2) | minute_and_hour(minute, hour);
     match u16::try_from(at.year() - 1980) {
         Ok(year @ 0..128) => {
             let month = u16::from(u8::from(at.month()));

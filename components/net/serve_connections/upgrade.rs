@@ -29,9 +29,12 @@ use crate::net::Socket;
 /// ```
 pub struct NextProtocol {
     name: Arc<str>,
-    wire: Box<dyn FnOnce(Ends, &mut Graph) + Send>,
+    wire: Wire,
     around: Option<Around>,
 }
+
+/// Adds the protocol to a graph, between these ends.
+type Wire = Box<dyn FnOnce(Ends, &mut Graph) + Send>;
 
 /// Adds the components between a socket and a protocol.
 type Around = Box<dyn FnOnce(&mut Graph, Ends) -> Ends + Send>;

@@ -48,10 +48,10 @@ impl WebServer {
     pub(super) fn fields(&self, tls: Option<&Tls>) -> Fields {
         let fields = self.site.fields.clone();
         match tls.and_then(|tls| tls.strict_transport) {
-            Some(age) => fields.with(
-                "Strict-Transport-Security",
-                &format!("max-age={}", age.as_secs()),
-            ),
+            Some(age) => {
+                let value = format!("max-age={}", age.as_secs());
+                fields.with("Strict-Transport-Security", value)
+            }
             None => fields,
         }
     }
