@@ -32,7 +32,8 @@ pub mod chassis;
 pub mod coding;
 #[cfg(feature = "console")]
 pub mod console;
-#[cfg(all(test, feature = "default"))]
+#[cfg(test)]
+#[cfg(feature = "default")]
 mod contract;
 #[cfg(feature = "documents")]
 pub mod documents;

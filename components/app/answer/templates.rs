@@ -35,7 +35,7 @@ pub struct Templates(Arc<Kind>);
 #[derive(Debug)]
 enum Kind {
     /// Compiled once.
-    Fixed(Environment<'static>),
+    Fixed(Box<Environment<'static>>),
     /// Reloaded for each page, while a program is being written.
     Reloaded(PathBuf),
 }
@@ -58,7 +58,7 @@ impl Templates {
         for (name, text) in templates {
             environment.add_template_owned(name.to_owned(), text.to_owned())?;
         }
-        Ok(Self(Arc::new(Kind::Fixed(environment))))
+        Ok(Self(Arc::new(Kind::Fixed(Box::new(environment)))))
     }
 
     /// The templates in a folder. In a debug build they are reloaded for each page, so that a
@@ -67,7 +67,7 @@ impl Templates {
         let folder = folder.into();
         Self(Arc::new(match cfg!(debug_assertions) {
             true => Kind::Reloaded(folder),
-            false => Kind::Fixed(of_folder(&folder)),
+            false => Kind::Fixed(Box::new(of_folder(&folder))),
         }))
     }
 

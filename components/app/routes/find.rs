@@ -9,13 +9,16 @@ use super::build::MethodHandler;
 use super::path::{captured, decode};
 use super::{Fallback, Resource, Table, TrailingSlash};
 
+/// The captured parts of a path, by name.
+type Captures = Vec<(Arc<str>, String)>;
+
 /// What answers a request.
 pub(crate) enum Found<'t> {
     /// This handler, with these captures.
     Handler {
         resource: &'t Resource,
         handler: &'t MethodHandler,
-        captures: Vec<(Arc<str>, String)>,
+        captures: Captures,
     },
     /// The table itself: these methods are there, and OPTIONS asks for them.
     Options {
@@ -82,7 +85,7 @@ impl Table {
     }
 
     /// The most specific resource of a path: of this host first, then of any.
-    fn resource(&self, host: &str, path: &str) -> Option<(&Resource, Vec<(Arc<str>, String)>)> {
+    fn resource(&self, host: &str, path: &str) -> Option<(&Resource, Captures)> {
         let hosts = self.hosts.iter();
         let hosts = hosts.filter(|(own, _)| own.as_deref().is_none_or(|own| own == host));
         let matched = hosts
@@ -105,7 +108,7 @@ impl Table {
 }
 
 impl Resource {
-    fn select(&self, method: &Method, captures: Vec<(Arc<str>, String)>) -> Found<'_> {
+    fn select(&self, method: &Method, captures: Captures) -> Found<'_> {
         let of = |method: Option<&Method>| {
             self.handlers
                 .iter()

@@ -44,8 +44,7 @@ fn simulate(seed: u64) -> Vec<u32> {
     }
     drop(counter);
     simulation.run(graph).unwrap();
-    let totals = totals.lock().unwrap().clone();
-    totals
+    totals.lock().unwrap().clone()
 }
 
 #[test]

@@ -118,6 +118,10 @@ impl MultipartDecoder {
     /// # Errors
     ///
     /// [`MultipartError`], if the body is invalid. The rest cannot be decoded.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "an iterator cannot say that more may come"
+    )]
     pub fn next(&mut self) -> Result<Option<MultipartEvent>, MultipartError> {
         loop {
             if let Some(event) = self.ready.pop_front() {
