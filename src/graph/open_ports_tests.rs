@@ -204,7 +204,7 @@ fn a_component_that_is_gone_sends_the_end_to_whoever_comes() {
     assert_eq!(block_on(all(heard)), [0; 0]);
 }
 
-/// A graph that is never run, or that cannot be run, does not hold up the running one.
+/// A graph that is never run, or that cannot be run, does not delay the running one.
 #[test]
 fn a_listener_that_never_runs_holds_up_nothing() {
     let scheduler = Scheduler::with_workers(1);

@@ -97,6 +97,7 @@ fn huge_webp() -> Vec<u8> {
 }
 
 /// A table of one round, for those who run it for long.
+#[expect(clippy::print_stdout, reason = "that is what it is for")]
 fn print(round: usize, quiet: &Latencies, attacked: &Latencies, server: &Server) {
     for (index, kind) in KINDS.iter().enumerate() {
         println!(

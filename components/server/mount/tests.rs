@@ -524,7 +524,8 @@ fn a_plain_function_learns_why_the_connection_has_closed() {
         }
     });
     let (_scheduler, _listening, address) = run(WebServer::new(Site::new(".")).sock(sock));
-    let ends: [(fn(&mut Client), u16, &str); 4] = [
+    type End = (fn(&mut Client), u16, &'static str);
+    let ends: [End; 4] = [
         (
             |client| client.close(&Close::new(CloseCode(3333), "bye")),
             3333,

@@ -155,7 +155,7 @@ fn bytes_behind_a_request_to_upgrade_wait_for_its_answer() {
                 let first = format!("{request}{}", &next[..cut]);
                 ends.bytes.send(first.into()).await.unwrap();
                 assert_eq!(ends.requests.next().await.unwrap().exchange.number, 0);
-                for byte in next[cut..].as_bytes().chunks(9) {
+                for byte in next.as_bytes()[cut..].chunks(9) {
                     ends.bytes.send(Bytes::copy_from_slice(byte)).await.unwrap();
                 }
                 for _ in 0..10 {

@@ -155,7 +155,10 @@ fn the_largest_picture_of_a_webp_counts() {
             vec![canvas(2), frame(&[alpha.clone(), lossy(16_383)])],
             19 * area,
         ),
-        (vec![canvas(2), frame(&[lossless.clone()])], 19 * area),
+        (
+            vec![canvas(2), frame(std::slice::from_ref(&lossless))],
+            19 * area,
+        ),
         (
             vec![canvas(2), chunk(b"NONE", b"x"), lossy(16_383)],
             5 * area,
