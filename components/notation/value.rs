@@ -240,7 +240,6 @@ mod tests {
             ("127.0.0.1:0", listen("127.0.0.1:0")),
             (":http", None),
             (":70000", None),
-            ("9000", None),
         ]);
         reads(&[("yes", Some(true)), ("false", Some(false)), ("1", None)]);
         let chance = |number| Some(Chance(number));

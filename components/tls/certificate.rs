@@ -202,8 +202,7 @@ impl Certificate {
 
     /// Whether it is valid at this time, in seconds since 1970.
     #[must_use]
-    pub fn is_valid_at(&self, seconds: u64) -> bool {
-        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+    pub fn is_valid_at(&self, seconds: i64) -> bool {
         (self.0.read.not_before..=self.0.read.not_after).contains(&seconds)
     }
 

@@ -314,18 +314,16 @@ pub(crate) struct Options {
 }
 
 /// The options that `-h` shows.
-const BRIEF: [&str; 17] = [
+const BRIEF: [&str; 15] = [
     "folder",
     "config",
     "verbose",
     "port",
     "bind",
     "tls_cert",
-    "tls_key",
     "tls_self_signed",
     "qr",
     "writable",
-    "hidden",
     "index",
     "cgi",
     "wsgi",

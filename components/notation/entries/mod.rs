@@ -11,6 +11,7 @@ mod net;
 mod process;
 mod server;
 mod stream;
+mod tls;
 mod web;
 mod websocket;
 mod words;
@@ -33,6 +34,7 @@ pub(super) fn all() -> Vec<Entry> {
         server::entries(),
         stream::entries(),
         web::entries(),
+        tls::entries(),
         websocket::entries(),
         words::entries(),
     ];

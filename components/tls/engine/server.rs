@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{
@@ -243,9 +242,7 @@ impl ResolvesServerCert for Resolver {
 /// that covers it, then the first one.
 fn chosen(certificates: &[Certificate], name: Option<&str>) -> usize {
     let Some(name) = name else { return 0 };
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
+    let now = time::UtcDateTime::now().unix_timestamp();
     let covers = |certificate: &&Certificate| certificate.covers(name);
     let covering = || certificates.iter().enumerate().filter(|(_, it)| covers(it));
     covering()
