@@ -122,6 +122,7 @@ fn count(server: &Server) -> usize {
 }
 
 #[test]
+#[ignore = "it compares times: tests/all.sh runs it alone"]
 fn an_honest_client_is_served_beside_hostile_ones() {
     let server = serve();
     let end = seconds().map(|seconds| Instant::now() + seconds);

@@ -118,7 +118,7 @@ fn what_is_picked_is_told_of_tapped_and_explained() {
         let told = told.as_str().unwrap();
         assert!(
             told.contains("route_requests")
-                && told.contains("components/server/web_server/wiring.rs:"),
+                && told.contains("components/server/web_server/wiring/routes.rs:"),
             "{told}"
         );
 

@@ -285,6 +285,7 @@ const FOLDERS: [(&str, &[&str]); 21] = [
             "console",
             "net",
             "process",
+            "tls",
             "file",
             "http",
             "coding",
@@ -410,7 +411,9 @@ fn rooms(folder: &Path) -> BTreeSet<String> {
 fn no_folder_of_components_has_too_many_rooms() {
     let mut folders = vec![root().join("components")];
     while let Some(folder) = folders.pop() {
-        let rooms = rooms(&folder);
+        let mut rooms = rooms(&folder);
+        // A test of the package, and no part of it.
+        rooms.remove("contract");
         let count = rooms.len();
         assert!(
             count <= MOST_ROOMS,

@@ -91,7 +91,8 @@ fn answering(answer: &'static [u8]) -> SocketAddr {
 fn logging() -> (Server, tempfile::TempDir, std::path::PathBuf) {
     let logs = tempfile::tempdir().unwrap();
     let log = logs.path().join("access.log");
-    let server = Server::start(&["--access-log", log.to_str().unwrap()]);
+    let log_file = log.to_str().unwrap();
+    let server = Server::start(&["--access-log", log_file, "--connections-per-client", "500"]);
     (server, logs, log)
 }
 

@@ -26,6 +26,41 @@ impl Made {
         self.path(name).to_str().unwrap().to_owned()
     }
 
+    /// Makes `NAME.pem` and `NAME.key`, signed by the authority `AUTHORITY.pem`.
+    fn signed(&self, name: &str, authority: &str) {
+        let path = |name: &str, end: &str| self.path(&format!("{name}.{end}"));
+        let request = Command::new("openssl")
+            .args([
+                "req",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+            ])
+            .args(["-nodes", "-subj", &format!("/CN={name}"), "-keyout"])
+            .arg(path(name, "key"))
+            .arg("-out")
+            .arg(path(name, "csr"))
+            .output()
+            .unwrap();
+        assert!(request.status.success(), "{request:?}");
+        fs::write(path(name, "ext"), format!("subjectAltName=DNS:{name}\n")).unwrap();
+        let signed = Command::new("openssl")
+            .args(["x509", "-req", "-days", "30", "-CAcreateserial", "-in"])
+            .arg(path(name, "csr"))
+            .arg("-CA")
+            .arg(path(authority, "pem"))
+            .arg("-CAkey")
+            .arg(path(authority, "key"))
+            .arg("-extfile")
+            .arg(path(name, "ext"))
+            .arg("-out")
+            .arg(path(name, "pem"))
+            .output()
+            .unwrap();
+        assert!(signed.status.success(), "{signed:?}");
+    }
+
     /// Makes `NAME.pem` and `NAME.key` for a host.
     fn certificate(&self, name: &str, host: &str) {
         let output = Command::new("openssl")
@@ -216,9 +251,12 @@ fn a_certificate_that_another_program_renews_is_noticed() {
 fn clients_can_be_asked_for_a_certificate() {
     let made = Made::new();
     made.certificate("one", "one.example");
-    made.certificate("friend", "friend.example");
-    made.certificate("stranger", "stranger.example");
-    let authorities = made.text("friend.pem");
+    for authority in ["ours", "theirs"] {
+        made.certificate(authority, &format!("{authority}.example"));
+    }
+    made.signed("friend", "ours");
+    made.signed("stranger", "theirs");
+    let authorities = made.text("ours.pem");
     let (own, friend) = (made.text("one.pem"), made.text("friend.pem"));
     let (key, stranger) = (made.text("friend.key"), made.text("stranger.pem"));
     let strange_key = made.text("stranger.key");

@@ -246,7 +246,7 @@ fn two_tabs_chat() {
         assert!(tab.picture().width() >= 800);
         tab.assert_content();
     }
-    bob.go("about:blank");
+    drop(bob);
     ada.wait_for("guests.textContent === 'ada'");
 }
 

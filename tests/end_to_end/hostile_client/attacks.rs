@@ -11,7 +11,7 @@ use std::sync::mpsc::{self, Sender};
 use std::thread::{JoinHandle, sleep};
 use std::time::Duration;
 
-use rustix::net::{AddressFamily, SocketType, bind, connect, socket, sockopt};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with, sockopt};
 
 use crate::end_to_end::server::PATIENCE;
 
@@ -122,7 +122,14 @@ impl Target {
 /// Connects from an address of the machine, in non-blocking mode.
 pub(super) fn connect_from(server: SocketAddr, address: u8) -> Option<TcpStream> {
     let from = SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, address), 0);
-    let stream = socket(AddressFamily::INET, SocketType::STREAM, None).ok()?;
+    // Programs that other tests start must not have it.
+    let stream = socket_with(
+        AddressFamily::INET,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC,
+        None,
+    );
+    let stream = stream.ok()?;
     bind(&stream, &from).ok()?;
     connect(&stream, &server).ok()?;
     let stream = TcpStream::from(stream);

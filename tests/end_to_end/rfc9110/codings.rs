@@ -264,7 +264,7 @@ fn only_so_many_are_encoded_at_once_and_the_others_are_served_all_the_same() {
         })
         .collect();
     fs::write(server.path().join("noise.txt"), &noise).unwrap();
-    let mut slow: Vec<_> = (0..64).map(|_| server.connect()).collect();
+    let mut slow: Vec<_> = (0..128).map(|_| server.connect()).collect();
     for client in &mut slow {
         client.send("GET /noise.txt HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n");
         assert_eq!(client.head().field("content-encoding"), Some("gzip"));

@@ -44,6 +44,7 @@ impl Outline {
     /// Adds a component of the server, and says what its fault means: without it no answer is
     /// possible ([`Policy::Stop`]), or only the request that it serves fails
     /// ([`Policy::CarryOn`]). The latter is also what the fault of a user's component means.
+    #[track_caller]
     pub(super) fn add<P: Ports, C: Component<P>>(
         &mut self,
         name: &str,
