@@ -58,9 +58,9 @@ pub mod server;
 #[cfg(feature = "simulated")]
 pub mod simulated;
 pub mod stream;
-#[cfg(feature = "web")]
 #[cfg(feature = "tls")]
 pub mod tls;
+#[cfg(feature = "web")]
 pub mod web;
 #[cfg(feature = "websocket")]
 pub mod websocket;
