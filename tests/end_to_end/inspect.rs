@@ -129,7 +129,9 @@ fn every_recipe_can_be_looked_at() {
             continue;
         }
         // These calls handle the option in all other recipes.
-        let understands = ["serve(", "serve_beside(", "run("].iter().any(|call| text.contains(call));
+        let understands = ["serve(", "serve_beside(", "run("]
+            .iter()
+            .any(|call| text.contains(call));
         assert!(
             understands && text.contains("kamea_recipes::"),
             "{}",
