@@ -60,6 +60,32 @@ impl RequestHead {
     pub fn authority(&self) -> Option<&[u8]> {
         self.target.authority().or_else(|| self.fields.get("host"))
     }
+
+    /// Returns the host of the request in lower case, without its port; empty if there is none (RFC
+    /// 9110 section 7.2).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea_components::http::{Event, Limits, RequestDecoder};
+    ///
+    /// for (host, expected) in [("WWW.example:80", "www.example"), ("[::1]:80", "[::1]"), ("[::1]", "[::1]")] {
+    ///     let mut decoder = RequestDecoder::new(Limits::default());
+    ///     decoder.feed(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n").into());
+    ///     let Some(Event::Head(head, _)) = decoder.next()? else { unreachable!() };
+    ///     assert_eq!(head.host(), expected);
+    /// }
+    /// # Ok::<(), kamea_components::http::Malformed>(())
+    /// ```
+    #[must_use]
+    pub fn host(&self) -> String {
+        let authority = String::from_utf8_lossy(self.authority().unwrap_or_default());
+        let host = match authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => &authority,
+        };
+        host.to_ascii_lowercase()
+    }
 }
 
 /// The head of a response (RFC 9112 section 4), without the fields that the encoder adds: framing,

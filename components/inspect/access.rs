@@ -143,7 +143,7 @@ impl Access {
         }
         // If another site makes its own name mean this machine (DNS rebinding), its pages could
         // read the responses.
-        if self.is_random && !is_loopback_name(head.authority().unwrap_or_default()) {
+        if self.is_random && !is_loopback_name(&head.host()) {
             return Err(Refusal::Host);
         }
         Ok(())

@@ -35,7 +35,7 @@ pub fn read_bytes(socket: Rc<Socket>, first: Bytes) -> impl Component<Source<Byt
                 Some(Ok(bytes)) if !bytes.is_empty() => {
                     if let Err(Closed(bytes)) = io.outbox.send(bytes).await {
                         // They may belong to the next protocol of this connection.
-                        socket.unread(&bytes);
+                        socket.untaken(&bytes);
                         return Ok(());
                     }
                 }

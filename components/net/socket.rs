@@ -81,6 +81,8 @@ pub(crate) struct Next {
     pub(crate) protocol: Option<NextProtocol>,
     /// The bytes that were read, but belong to the next protocol.
     pub(crate) unread: BytesMut,
+    /// The bytes after these, as the socket has received them: over TLS, these are records.
+    pub(crate) untaken: BytesMut,
 }
 
 /// The known state of a peer.
@@ -543,6 +545,14 @@ impl Socket {
     pub(crate) fn unread(&self, bytes: &[u8]) {
         let mut next = self.next.borrow_mut();
         next.get_or_insert_default().unread.extend_from_slice(bytes);
+    }
+
+    /// Returns bytes of the socket that nobody has taken.
+    pub(crate) fn untaken(&self, bytes: &[u8]) {
+        let mut next = self.next.borrow_mut();
+        next.get_or_insert_default()
+            .untaken
+            .extend_from_slice(bytes);
     }
 
     /// Takes what follows the present protocol, if anything follows.

@@ -181,9 +181,18 @@ async fn hold(
         if socket.finished().is_none()
             && let Some(next) = socket.take_next()
         {
+            let mut next = next;
             match &session {
-                Some(session) => session.lock().put_back(&next.unread),
-                None => unread = next.unread.freeze(),
+                Some(session) => {
+                    let mut session = session.lock();
+                    session.put_back(&next.unread);
+                    // The next component meets what is wrong with it.
+                    let _ = session.receive(&next.untaken);
+                }
+                None => {
+                    next.unread.extend_from_slice(&next.untaken);
+                    unread = next.unread.freeze();
+                }
             }
             if let Some(protocol) = next.protocol {
                 let stall = service.borrow().stall;
@@ -253,16 +262,21 @@ impl Service {
 pub fn refuse_connection(
     socket: Rc<Socket>,
     service: Rc<RefCell<Service>>,
+    is_secure: bool,
 ) -> impl Component<NoPorts> {
     async move |_: &mut NoPorts| {
         log::debug!("{} | Too many connections", socket.peer());
-        refuse(&socket, &service).await;
+        refuse(&socket, &service, is_secure).await;
         Ok(())
     }
 }
 
-/// Tells a peer that the server is at its limit, and ends the connection.
-pub(super) async fn refuse(socket: &Rc<Socket>, service: &RefCell<Service>) {
+/// Tells a peer that the server is at its limit, and ends the connection. A peer that expects TLS
+/// is told nothing: a handshake costs more than the connection that is refused.
+pub(super) async fn refuse(socket: &Rc<Socket>, service: &RefCell<Service>, is_secure: bool) {
+    if is_secure {
+        return;
+    }
     let flow = {
         let service = service.borrow();
         service

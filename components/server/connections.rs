@@ -197,13 +197,14 @@ impl Connections {
                 hold_connection(socket, service, is_secure, admitted)
             }),
             Mode::Forking(_) => held.add_seeded("process", move |arrival| {
-                let (socket, service, _, admitted) = parts(arrival);
-                hand_over_connection(socket, service, admitted)
+                let (socket, service, is_secure, admitted) = parts(arrival);
+                hand_over_connection(socket, service, is_secure, admitted)
             }),
         };
         let mut refused = Graph::template("refused connection");
         refused.add_seeded("refuser", |arrival: &mut Arrival| {
-            refuse_connection(arrival.socket.clone(), arrival.service.clone())
+            let (socket, service) = (arrival.socket.clone(), arrival.service.clone());
+            refuse_connection(socket, service, arrival.is_secure)
         });
         Ok(Self {
             admission,

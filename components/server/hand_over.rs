@@ -37,6 +37,7 @@ pub struct Handover {
 pub fn hand_over_connection(
     socket: Rc<Socket>,
     service: Rc<RefCell<Service>>,
+    is_secure: bool,
     admitted: Option<Admitted>,
 ) -> impl Component<NoPorts> {
     let mut parts = Some((socket, admitted));
@@ -62,7 +63,7 @@ pub fn hand_over_connection(
         }
         let Some(_permit) = permit(&socket, &service).await else {
             log::debug!("{peer} | No process is free");
-            refuse(&socket, &service).await;
+            refuse(&socket, &service, is_secure).await;
             return Ok(());
         };
         let handover = service.borrow().handover.clone();
@@ -79,7 +80,7 @@ pub fn hand_over_connection(
             }
             Err(error) => {
                 log::error!("{peer} | no process can be started for this connection: {error}");
-                refuse(&socket, &service).await;
+                refuse(&socket, &service, is_secure).await;
             }
         }
         Ok(())

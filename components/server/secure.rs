@@ -13,7 +13,10 @@ use kamea::{Component, Graph, GraphError, PerSeed, Started, Template};
 
 use super::connection::{Opened, Service, next_bytes};
 use crate::net::{Admitted, Finish, Socket, WritePace, read_bytes, write_bytes};
-use crate::tls::{DecryptPorts, Facts, ServerTls, Session, SharedSession, accept_tls, decrypt};
+use crate::tls::{
+    DecryptPorts, EncryptPorts, Facts, ServerTls, Session, SharedSession, accept_tls, decrypt,
+    encrypt,
+};
 use crate::web::{FilterPorts, Request, Response};
 
 /// How a server speaks TLS.
@@ -128,7 +131,11 @@ pub(super) async fn greet(
         log::error!("{peer} | {fault}");
         return None;
     }
-    let made = session.lock();
+    let mut made = session.lock();
+    if let Some(next) = socket.take_next() {
+        // A failure is in the session.
+        let _ = made.receive(&next.untaken);
+    }
     match (made.failure(), made.facts()) {
         (None, Some(facts)) => {
             log::debug!("{peer} | {facts}");
@@ -183,13 +190,50 @@ impl<C: Component<DecryptPorts>> Component<DecryptPorts> for Quiet<C> {
     fn start(self, ports: DecryptPorts) -> Started {
         let running = self.inner.start(ports);
         Box::pin(async move {
-            if running.await.is_err()
-                && let Some(failure) = self.session.lock().failure()
-            {
+            // A failure is in the session too.
+            let _ = running.await;
+            let session = self.session.lock();
+            if let Some(failure) = session.failure() {
                 log::debug!("{} | TLS: {failure}", self.socket.peer());
             }
-            self.socket.has_ended();
+            // In a pause nobody takes the plaintext, and the peer is still there.
+            if session.failure().is_some() || session.has_peer_closed() {
+                self.socket.has_ended();
+            }
             Ok(())
+        })
+    }
+}
+
+/// Encrypts for a web server. Once the peer has broken a rule there is nothing to send: the
+/// connection is cut, and that is no fault of the server either.
+pub(super) fn encrypt_responses(
+    session: SharedSession,
+    socket: Rc<Socket>,
+) -> impl Component<EncryptPorts> {
+    Cutting {
+        inner: encrypt(session.clone()),
+        session,
+        socket,
+    }
+}
+
+struct Cutting<C> {
+    inner: C,
+    session: SharedSession,
+    socket: Rc<Socket>,
+}
+
+impl<C: Component<EncryptPorts>> Component<EncryptPorts> for Cutting<C> {
+    fn start(self, ports: EncryptPorts) -> Started {
+        let running = self.inner.start(ports);
+        Box::pin(async move {
+            let ended = running.await;
+            if ended.is_err() && self.session.lock().failure().is_some() {
+                self.socket.finish(Finish::Cut);
+                return Ok(());
+            }
+            ended
         })
     }
 }
@@ -206,11 +250,12 @@ pub(super) fn note_tls(
     let certificate = tls.certificate_for(asked.as_deref()).clone();
     async move |io: &mut FilterPorts| {
         while let Some(mut request) = io.requests.next().await {
-            let authority = request.head.authority().unwrap_or_default();
-            let host = host_of(&String::from_utf8_lossy(authority)).to_ascii_lowercase();
+            let host = request.head.host();
             let is_covered = match &asked {
                 // A client without a name in its hello knows the server by its address.
                 None => true,
+                // So does a request without a host, of HTTP/1.0.
+                Some(_) if host.is_empty() => true,
                 Some(asked) => *asked == host || certificate.covers(&host),
             };
             if !is_covered {
@@ -254,8 +299,7 @@ pub(super) fn redirect_to_https(port: u16) -> impl Component<FilterPorts> + Clon
 
 /// The URL of the same target over TLS; `None` without a host.
 fn secure_url(request: &Request, port: u16) -> Option<String> {
-    let authority = str::from_utf8(request.head.authority()?).ok()?;
-    let host = host_of(authority);
+    let host = request.head.host();
     let target = String::from_utf8_lossy(request.head.target.as_bytes());
     let path = path_of(&target);
     (!host.is_empty()).then(|| match port {
@@ -271,14 +315,6 @@ fn path_of(target: &str) -> &str {
     }
     let rest = target.split_once("://").map_or("", |(_, rest)| rest);
     rest.find('/').map_or("/", |begin| &rest[begin..])
-}
-
-/// An authority without its port.
-fn host_of(authority: &str) -> &str {
-    match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        _ => authority,
-    }
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ pub struct HandshakePorts {
 
 /// Makes the handshake of `session`, and ends. Afterwards the session has the
 /// [`Facts`](super::Facts) and all bytes that have arrived, or a
-/// [`failure`](super::Session::failure); then the alert for the peer has been sent.
+/// [`failure`](super::Session::failure). If the peer broke a rule, the alert has been sent.
 pub fn accept_tls(session: SharedSession, within: Duration) -> impl Component<HandshakePorts> {
     async move |io: &mut HandshakePorts| {
         let late = async {

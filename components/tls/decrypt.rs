@@ -7,7 +7,7 @@
 
 use bytes::Bytes;
 use futures_lite::future::or;
-use kamea::{Component, Inbox, Outbox, Ports};
+use kamea::{Closed, Component, Done, Inbox, Outbox, Ports};
 
 use super::{SharedSession, TlsError};
 
@@ -18,7 +18,8 @@ pub struct DecryptPorts {
     pub records: Inbox<Bytes>,
     /// The plaintext.
     pub bytes: Outbox<Bytes>,
-    /// What the protocol itself must send: handshake messages, key updates, alerts.
+    /// What the protocol itself must send at once: handshake messages, alerts. A key update is
+    /// answered by the next plaintext that is encrypted (RFC 8446 section 4.6.3).
     pub answers: Outbox<Bytes>,
 }
 
@@ -36,8 +37,11 @@ pub fn decrypt(session: SharedSession) -> impl Component<DecryptPorts> + Send {
                 let mut session = session.lock();
                 (session.take_plaintext(), session.has_peer_closed())
             };
-            if !plaintext.is_empty() {
-                io.bytes.send(plaintext).await?;
+            if !plaintext.is_empty()
+                && let Err(Closed(plaintext)) = io.bytes.send(plaintext).await
+            {
+                session.lock().put_back(&plaintext);
+                return keep_rest(io, &session);
             }
             if has_closed {
                 return Ok(());
@@ -47,14 +51,12 @@ pub fn decrypt(session: SharedSession) -> impl Component<DecryptPorts> + Send {
                 io.bytes.closed().await;
                 None
             };
-            // Nobody takes the plaintext any more: what arrives now stays for the next component.
             let Some(records) = or(unwanted, records).await else {
-                return Ok(());
+                return keep_rest(io, &session);
             };
+            // The other half goes on: the peer may still read.
             let Some(records) = records else {
-                let failure = TlsError::Truncated;
-                session.lock().fail(failure.clone());
-                return Err(failure.into());
+                return Err(TlsError::Truncated.into());
             };
             let (received, answer) = {
                 let mut session = session.lock();
@@ -67,4 +69,13 @@ pub fn decrypt(session: SharedSession) -> impl Component<DecryptPorts> + Send {
             received?;
         }
     }
+}
+
+/// Nobody takes the plaintext any more. What the reader has already passed on is for the next graph
+/// of the connection.
+fn keep_rest(io: &mut DecryptPorts, session: &SharedSession) -> Done {
+    while let Some(records) = io.records.try_next() {
+        session.lock().receive(&records)?;
+    }
+    Ok(())
 }

@@ -75,6 +75,8 @@ enum News {
     Answer(Option<Bytes>),
     Piece(Option<Output>),
     Written(u64),
+    /// The reports that waited have gone.
+    Reported,
 }
 
 impl Encrypting<'_> {
@@ -105,11 +107,20 @@ impl Encrypting<'_> {
         }
     }
 
-    /// Waits for a piece. Meanwhile it passes on answers and reports.
+    /// Waits for a piece. Meanwhile it passes on answers, and reports that waited for space.
     async fn next_piece(&mut self) -> Result<Option<Output>, End> {
         let mut is_heard = true;
         loop {
+            let unreported = self.written.unreported;
             let io = &mut *self.io;
+            let reported = async {
+                if unreported == 0 {
+                    return pending().await;
+                }
+                // If it cannot be sent, nobody counts any more.
+                let _ = io.sent.send(unreported).await;
+                News::Reported
+            };
             let answer = async {
                 match is_heard {
                     true => News::Answer(io.answers.next().await),
@@ -123,10 +134,16 @@ impl Encrypting<'_> {
                 }
             };
             let piece = async { News::Piece(io.pieces.next().await) };
-            match or(answer, or(written, piece)).await {
+            match or(or(answer, written), or(reported, piece)).await {
                 News::Piece(piece) => return Ok(piece),
                 News::Written(count) => self.report(count),
-                News::Answer(Some(answer)) => io.records.send(Output::Bytes(answer)).await?,
+                News::Reported => self.written.unreported = 0,
+                News::Answer(Some(answer)) => {
+                    // The writer does not count a buffer: only plaintext is reported.
+                    let mut buffer = Buffer::new();
+                    buffer.extend_from_slice(&answer);
+                    io.records.send(Output::Buffer(buffer)).await?;
+                }
                 // Nothing arrives any more, but there may be something to send.
                 News::Answer(None) => is_heard = false,
             }
@@ -199,7 +216,9 @@ impl Encrypting<'_> {
             Finish::Close | Finish::Linger => close_notify(&mut self.session.lock()),
         };
         if let Some(records) = records {
-            self.io.records.send(Output::Bytes(records)).await?;
+            let mut buffer = Buffer::new();
+            buffer.extend_from_slice(&records);
+            self.io.records.send(Output::Buffer(buffer)).await?;
         }
         self.io.records.send(Output::Finish(finish)).await?;
         Ok(())

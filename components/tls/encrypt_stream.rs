@@ -6,13 +6,15 @@
 //! ```
 
 use std::future::pending;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_lite::future::or;
+use kamea::time::{Timer, turn};
 use kamea::{Component, Done, Inbox, Outbox, Ports};
 
-use super::SharedSession;
 use super::records::{BATCH, append_records, close_notify};
+use super::{SharedSession, TlsError};
 
 /// The ports of [`encrypt_stream`].
 #[derive(Debug, Ports)]
@@ -28,10 +30,16 @@ pub struct EncryptStreamPorts {
 enum News {
     Answer(Option<Bytes>),
     Bytes(Option<Bytes>),
+    /// The handshake takes too long.
+    Late,
 }
 
+/// How long a handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
 /// Encrypts a stream of bytes; [`encrypt`](super::encrypt) does so for the pieces of a web server.
-/// Nothing is taken before the handshake is complete. A `close_notify` follows the last byte.
+/// Nothing is taken before the handshake is complete, which may take ten seconds. A `close_notify`
+/// follows the last byte.
 ///
 /// # Faults
 ///
@@ -42,7 +50,8 @@ pub fn encrypt_stream(session: SharedSession) -> impl Component<EncryptStreamPor
         if !hello.is_empty() {
             io.records.send(hello).await?;
         }
-        let mut is_heard = true;
+        let (mut is_heard, mut timer) = (true, Timer::new());
+        timer.set(turn() + HANDSHAKE);
         loop {
             let is_handshaking = session.lock().is_handshaking();
             let answer = async {
@@ -57,7 +66,22 @@ pub fn encrypt_stream(session: SharedSession) -> impl Component<EncryptStreamPor
                     false => News::Bytes(io.bytes.next().await),
                 }
             };
-            match or(answer, bytes).await {
+            let late = async {
+                match is_handshaking {
+                    true => timer.expired().await,
+                    false => pending().await,
+                }
+                News::Late
+            };
+            match or(answer, or(bytes, late)).await {
+                News::Late => {
+                    let failure = TlsError::Peer(format!(
+                        "the handshake took longer than {} s",
+                        HANDSHAKE.as_secs()
+                    ));
+                    session.lock().fail(failure.clone());
+                    return Err(failure.into());
+                }
                 News::Answer(Some(answer)) => io.records.send(answer).await?,
                 News::Answer(None) if is_handshaking => return Ok(()),
                 News::Answer(None) => is_heard = false,

@@ -42,7 +42,7 @@ use access_log::AccessLog;
 use mode::Placement;
 use options::Options;
 use reload::{Reload, Served, reload_on_hangup};
-use tls::{note_bound, watch_certificates};
+use tls::note_bound;
 
 /// How long connections may go on after a signal to stop.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -111,6 +111,7 @@ fn run(arguments: Options) -> Result<(), Box<dyn Error>> {
     let tls = options.tls()?;
     // What is opened from here on, and by threads that start from here on, is opened with fewer rights.
     let mut in_force = options.confine()?;
+    in_force.extend(options.check_tls_files()?);
     in_force.extend(tls.iter().flat_map(|tls| options.tls_in_force(tls)));
     let scheduler = Scheduler::with_workers(workers);
     let wsgi = wsgi::load(&options, &scheduler)?;
@@ -139,8 +140,7 @@ fn run(arguments: Options) -> Result<(), Box<dyn Error>> {
     };
     let reload = reload_on_hangup(reload, served);
     let reload = graph.add("reload", reload);
-    let certificates = graph.add("certificates", watch_certificates(options.tls_files()));
-    graph.merge([hangups.outbox, certificates.outbox], reload.inbox);
+    graph.link(hangups.outbox, reload.inbox);
     scheduler.run(graph)?;
     let addresses = listening.addresses().to_vec();
     drop(listening);

@@ -1,5 +1,6 @@
 //! SIGHUP reloads the configuration file, and begins a new access log. A docroot that is replaced,
-//! such as a link that a deployment repoints, is served without a signal.
+//! such as a link that a deployment repoints, is served without a signal, and so are certificates
+//! that another program has renewed.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -15,6 +16,7 @@ use kamea_components::wsgi::WsgiPool;
 
 use super::options::Options;
 use super::server;
+use super::tls::Identity;
 
 /// How often the docroot is checked. A new one must be served within a second.
 const BETWEEN_CHECKS: Duration = Duration::from_millis(500);
@@ -32,21 +34,25 @@ pub(crate) struct Reload {
     pub(crate) explanations: Option<Explanations>,
 }
 
-/// What is served: the options, and the folder that their docroot led to.
+/// What is served: the options, the folder that their docroot led to, and the files of their
+/// certificates.
 #[derive(Clone)]
 pub(crate) struct Served {
     options: Options,
     docroot: Option<FolderIdentity>,
+    certificates: Vec<Identity>,
 }
 
 /// Device and inode of a folder.
 type FolderIdentity = (u64, u64);
 
 impl Served {
-    /// Create it before the server opens the folder: a later change is noticed then.
+    /// Create it before the server opens the folder and reads the certificates: a later change is
+    /// noticed then.
     pub(crate) fn by(options: Options) -> Self {
         Self {
             docroot: options.docroot_identity(),
+            certificates: options.tls_identities(),
             options,
         }
     }
@@ -62,7 +68,7 @@ impl Options {
 
 /// Reloads the configuration file at each hangup. If there is a mistake in it, everything stays as
 /// it was, and the log says why. Also serves the folder that the docroot leads to, whenever that is
-/// another one.
+/// another one, and certificates that another program has renewed.
 pub(crate) fn reload_on_hangup(
     reload: Reload,
     served: Served,
@@ -83,7 +89,10 @@ pub(crate) fn reload_on_hangup(
                     }
                     reload.configuration(&mut served).await;
                 }
-                None => reload.docroot(&mut served).await,
+                None => {
+                    reload.docroot(&mut served).await;
+                    reload.certificates(&mut served).await;
+                }
             }
         }
     }
@@ -132,6 +141,25 @@ impl Reload {
                     folder.display()
                 );
             }
+        }
+    }
+
+    /// Reads the certificates again, if their files have changed. A pair that was read half-written
+    /// is read again when its other half has come.
+    async fn certificates(&self, served: &mut Served) {
+        if !served.options.has_tls() {
+            return;
+        }
+        let options = served.options.clone();
+        let found = run_unconfined(move || options.tls_identities()).await;
+        if found == served.certificates {
+            return;
+        }
+        // Says so once.
+        served.certificates = found;
+        match self.serve(served.clone()).await {
+            Ok(_) => log::info!("Reloaded the certificates: new connections get the new ones"),
+            Err(error) => log::error!("Not reloaded, the certificates stay as they were: {error}"),
         }
     }
 

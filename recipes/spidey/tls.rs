@@ -9,20 +9,15 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use futures_lite::future::or;
-use kamea::time::sleep;
-use kamea::{Component, Source, stopping};
-use kamea_components::process::{Hangup, run_unconfined};
 use kamea_components::server::Tls;
 use kamea_components::tls::{
     Certificate, CertificateError, ClientAuth, MinimalVersion, ServerTls, TlsOptions, self_signed,
 };
 
+use rustix::fs::{Access, access};
+
 use super::mode::Placement;
 use super::options::Options;
-
-/// How often the files of the certificates are looked at.
-const WATCH: Duration = Duration::from_secs(5);
 
 /// When a certificate is about to expire, in days.
 const SOON: i64 = 14;
@@ -153,6 +148,37 @@ impl Options {
     pub(crate) fn tls_files(&self) -> Vec<PathBuf> {
         let files = self.tls_cert.iter().chain(&self.tls_key);
         files.chain(&self.tls_client_ca).cloned().collect()
+    }
+
+    /// What the files of certificates and keys are now: other programs renew them.
+    pub(crate) fn tls_identities(&self) -> Vec<Identity> {
+        let files = self.tls_files();
+        files.iter().map(|file| identity(file)).collect()
+    }
+
+    /// Checks that the server can read its certificates again, once it runs as another user.
+    /// Returns a line for each that it cannot.
+    ///
+    /// # Errors
+    ///
+    /// In mode forking each process reads them: then nothing could be served.
+    pub(crate) fn check_tls_files(&self) -> Result<Vec<String>, String> {
+        let files = self.tls_files().into_iter();
+        let unreadable = files.filter(|file| access(file, Access::READ_OK).is_err());
+        let lines = unreadable.map(|file| {
+            format!(
+                "the user of --user cannot read {}: its renewal is not noticed, and reloads fail",
+                file.display()
+            )
+        });
+        let lines: Vec<_> = lines.collect();
+        match lines.first() {
+            Some(line) if self.placement() == Placement::Forking => Err(line.clone()),
+            _ => Ok(lines
+                .iter()
+                .map(|line| format!("warning: {line}"))
+                .collect()),
+        }
     }
 
     /// What the user of the server should know about its certificates.
@@ -289,40 +315,10 @@ fn keep(folder: &Path, certificate: &Certificate) -> io::Result<()> {
 }
 
 /// What tells a file from its successor.
-type Identity = Option<(u64, u64, i64, i64)>;
+pub(crate) type Identity = Option<(u64, u64, i64, i64)>;
 
 fn identity(path: &Path) -> Identity {
     let metadata: Metadata = fs::metadata(path).ok()?;
     let (seconds, nanoseconds) = (metadata.mtime(), metadata.mtime_nsec());
     Some((metadata.ino(), metadata.size(), seconds, nanoseconds))
-}
-
-/// Asks for a reload whenever one of these files has changed: other programs renew certificates. A
-/// pair that was read half-written is read again when its other half has come.
-pub(crate) fn watch_certificates(files: Vec<PathBuf>) -> impl Component<Source<Hangup>> + Send {
-    async move |io: &mut Source<Hangup>| {
-        let look = || {
-            let files = files.clone();
-            run_unconfined(move || files.iter().map(|file| identity(file)).collect::<Vec<_>>())
-        };
-        let mut seen = look().await;
-        loop {
-            let stopped = async {
-                stopping().await;
-                true
-            };
-            let waited = async {
-                sleep(WATCH).await;
-                false
-            };
-            if files.is_empty() || or(stopped, waited).await {
-                return Ok(());
-            }
-            let now = look().await;
-            if now != seen {
-                seen = now;
-                io.outbox.send(Hangup).await?;
-            }
-        }
-    }
 }

@@ -519,11 +519,15 @@ impl Future for Flow {
         } else {
             flow.poll_all(cx)
         };
-        if flow.ready.is_jammed()
-            && outcome.is_pending()
-            && let Err(fault) = flow.watch_for_ring()
-        {
-            outcome = Poll::Ready(Err(fault));
+        if flow.ready.is_jammed() && outcome.is_pending() {
+            match flow.watch_for_ring() {
+                Err(fault) => outcome = Poll::Ready(Err(fault)),
+                // One of the components that it has polled may have gone on.
+                Ok(true) if flow.alive == 0 || !flow.ready.is_empty() => {
+                    cx.waker().wake_by_ref();
+                }
+                Ok(_) => {}
+            }
         }
         flow.record.end_turn(before);
         if let Poll::Ready(Err(_)) = outcome {

@@ -11,10 +11,11 @@ impl Flow {
     ///
     /// If the worker suspects a ring, polls its components once more, each with a waker that nobody
     /// else has. A component that then waits for something outside has given away a copy of it.
+    /// Returns whether there was something to poll.
     #[cold]
-    pub(super) fn watch_for_ring(&mut self) -> Result<(), Fault> {
+    pub(super) fn watch_for_ring(&mut self) -> Result<bool, Fault> {
         if self.wakers.is_empty() || simulation::is_roll_call() || !self.record.suspect_ring() {
-            return Ok(());
+            return Ok(false);
         }
         let mut wakers = Vec::new();
         for component in self.record.stuck(&self.plan) {
@@ -42,6 +43,6 @@ impl Flow {
                 waker.strong_count().saturating_sub(1)
             })
         });
-        Ok(())
+        Ok(!wakers.is_empty())
     }
 }

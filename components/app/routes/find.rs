@@ -63,7 +63,7 @@ impl Table {
             Ok(path) => path,
             Err(why) => return Found::Invalid(why),
         };
-        let host = host(head);
+        let host = head.host();
         if let Some((resource, captures)) = self.resource(&host, &path) {
             return resource.select(&head.method, captures);
         }
@@ -164,17 +164,6 @@ fn allow(mut names: Vec<&str>) -> String {
         }
     }
     seen.join(", ")
-}
-
-/// The host of a request, in lower case and without its port (RFC 9110 section 7.2).
-fn host(head: &RequestHead) -> String {
-    let authority = head.authority().unwrap_or_default();
-    let authority = String::from_utf8_lossy(authority);
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        _ => &authority,
-    };
-    host.to_ascii_lowercase()
 }
 
 /// The path with a slash at its end, or without it.

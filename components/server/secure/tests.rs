@@ -10,8 +10,10 @@ use kamea::Scheduler;
 
 use super::*;
 use crate::cgi::CgiOptions;
+use crate::http::Chunk;
 use crate::server::{Bound, Listening, Site, WebServer};
 use crate::tls::{Certificate, ClientTls, TlsError, TlsOptions, self_signed};
+use crate::web::{HandlerPorts, Response, Route};
 
 /// A folder with a few files, and a server of it.
 struct Serving {
@@ -47,6 +49,11 @@ fn serve_all(
     let program = "#!/bin/sh\necho Content-Type: text/plain\necho\nenv | grep -E '^(HTTPS|SSL_|REQUEST_SCHEME)' | sort\n";
     fs::write(path("cgi-bin/env"), program).unwrap();
     fs::set_permissions(path("cgi-bin/env"), fs::Permissions::from_mode(0o755)).unwrap();
+
+    // Longer than a client that has gone is waited for.
+    let slow = "#!/bin/sh\nsleep 2\necho Content-Type: text/plain\necho\necho slow\n";
+    fs::write(path("cgi-bin/slow"), slow).unwrap();
+    fs::set_permissions(path("cgi-bin/slow"), fs::Permissions::from_mode(0o755)).unwrap();
 
     let certificate = self_signed(&["site.example"]).unwrap();
     let options = TlsOptions::new(vec![certificate.clone()]);
@@ -198,6 +205,29 @@ fn a_connection_goes_on_after_a_pause_in_which_it_has_no_graph() {
             std::thread::yield_now();
         }
     }
+    // After a pause the client is still there: what takes long is made for it.
+    assert!(client.ask(&get("/cgi-bin/slow")).ends_with("slow\n"));
+}
+
+#[test]
+fn a_connection_above_the_limit_gets_no_plaintext() {
+    let serving = serve(|site, _| site.connections = 0);
+    let mut refused = Vec::new();
+    serving.plain().read_to_end(&mut refused).unwrap();
+    assert!(refused.starts_with(b"HTTP/1.1 503 "));
+    refused.clear();
+    let tls = ClientTls::trusting(&serving.certificate).unwrap();
+    let hello = Session::client(&tls, "site.example")
+        .unwrap()
+        .take_outgoing();
+    let mut socket = serving.socket();
+    // It may be closed already.
+    let _ = socket.write_all(&hello);
+    match socket.read_to_end(&mut refused) {
+        Ok(_) => {}
+        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
+    }
+    assert_eq!(refused, b"");
 }
 
 #[test]
@@ -297,6 +327,7 @@ fn what_is_no_tls_ends_and_the_server_goes_on() {
         b"\x16\x03\x01",
         b"",
     ] {
+        let begun = std::time::Instant::now();
         let mut socket = serving.socket();
         socket.write_all(bytes).unwrap();
         let mut answer = Vec::new();
@@ -306,6 +337,8 @@ fn what_is_no_tls_ends_and_the_server_goes_on() {
             Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
         }
         assert!(!answer.starts_with(b"HTTP"));
+        // The time limit without the option is ten seconds.
+        assert!(begun.elapsed() < Duration::from_secs(9), "{bytes:?}");
     }
     assert!(
         serving
@@ -383,4 +416,61 @@ fn a_websocket_over_tls_echoes() {
     let rest = client.read_until(|_| false);
     assert_eq!(rest, b"\x88\x02\x03\xe8");
     assert!(client.session.has_peer_closed());
+}
+
+#[test]
+fn a_request_without_a_host_is_served() {
+    let serving = serve(|_, _| {});
+    let mut client = serving.client();
+    client.send("GET /hello.txt HTTP/1.0\r\n\r\n");
+    let response = client.read_until(|_| false);
+    assert!(
+        response.ends_with(b"\r\n\r\nhello\n"),
+        "{}",
+        String::from_utf8_lossy(&response)
+    );
+}
+
+#[test]
+fn the_last_request_of_a_connection_is_answered_however_long_it_takes() {
+    let serving = serve(|_, _| {});
+    let mut client = serving.client();
+    client.send(&get("/cgi-bin/slow").replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"));
+    assert!(client.read_until(|_| false).ends_with(b"slow\n"));
+}
+
+#[test]
+fn a_client_that_ends_without_close_notify_still_gets_its_response() {
+    let serving = serve(|site, _| site.half_close = true);
+    let mut client = serving.client();
+    client.send(&get("/cgi-bin/slow"));
+    client.socket.shutdown(std::net::Shutdown::Write).unwrap();
+    let response = client.read_until(|_| false);
+    assert!(String::from_utf8_lossy(&response).contains("slow\n"));
+}
+
+#[test]
+fn a_long_stream_does_not_hold_the_next_request() {
+    // More reports than the encoder reads while the response lasts.
+    let stream = async |io: &mut HandlerPorts| {
+        while let Some(request) = io.next_without_content().await? {
+            let (sender, chunks) = kamea::link(1);
+            io.answer(Ok(request.respond(Response::stream(chunks))))
+                .await?;
+            for _ in 0..60 {
+                let chunk = Chunk::Data(vec![b'x'; 20 * 1024].into());
+                sender.send(chunk).await?;
+                sleep(Duration::from_millis(2)).await;
+            }
+            sender.send(Chunk::END).await?;
+        }
+        Ok(())
+    };
+    let serving = serve_with(|server| server.route("stream", Route::path("/stream"), stream));
+    let mut client = serving.client();
+    for _ in 0..2 {
+        client.send(&get("/stream"));
+        let response = client.read_until(|bytes| bytes.ends_with(b"0\r\n\r\n"));
+        assert!(response.len() > 60 * 20 * 1024);
+    }
 }

@@ -59,10 +59,12 @@ impl From<rustls::Error> for TlsError {
 fn name(alert: AlertDescription) -> String {
     let debug = format!("{alert:?}");
     let mut name = String::with_capacity(debug.len() + 4);
-    for (place, letter) in debug.chars().enumerate() {
-        if letter.is_ascii_uppercase() && place > 0 {
+    let mut was_lowercase = false;
+    for letter in debug.chars() {
+        if letter.is_ascii_uppercase() && was_lowercase {
             name.push('_');
         }
+        was_lowercase = letter.is_ascii_lowercase();
         name.push(letter.to_ascii_lowercase());
     }
     name

@@ -31,8 +31,8 @@ pub fn require_loopback_name(
     let names: Arc<[String]> = names.into_iter().collect();
     async move |io: &mut FilterPorts| {
         while let Some(request) = io.requests.next().await {
-            let authority = request.head.authority().unwrap_or_default();
-            if is_loopback_name(authority) || is_among(&names, authority) {
+            let host = request.head.host();
+            if is_loopback_name(&host) || names.contains(&host) {
                 io.passed.send(request).await?;
                 continue;
             }
@@ -47,28 +47,9 @@ pub fn require_loopback_name(
     }
 }
 
-/// Whether an authority, with a port or without, has one of these names.
-fn is_among(names: &[String], authority: &[u8]) -> bool {
-    let authority = String::from_utf8_lossy(authority).to_ascii_lowercase();
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        _ => &authority,
-    };
-    names.iter().any(|name| name == host)
-}
-
-/// Whether an authority, with a port or without, can only mean this machine.
-pub(crate) fn is_loopback_name(authority: &[u8]) -> bool {
-    let Ok(authority) = str::from_utf8(authority) else {
-        return false;
-    };
-    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if is_port(port) => host,
-        _ => authority,
-    };
-    let host = host.to_ascii_lowercase();
-    let name = host.strip_suffix('.').unwrap_or(&host);
+/// Whether a host, in lower case and without a port, can only mean this machine.
+pub(crate) fn is_loopback_name(host: &str) -> bool {
+    let name = host.strip_suffix('.').unwrap_or(host);
     // "localhost." and names below it are loopback everywhere (RFC 6761 section 6.3).
     if name == "localhost" || name.ends_with(".localhost") {
         return true;
@@ -76,6 +57,6 @@ pub(crate) fn is_loopback_name(authority: &[u8]) -> bool {
     let literal = host
         .strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'));
-    let address = literal.unwrap_or(&host).parse::<IpAddr>();
+    let address = literal.unwrap_or(host).parse::<IpAddr>();
     address.is_ok_and(|address| address.to_canonical().is_loopback())
 }

@@ -14,8 +14,8 @@ use crate::http::Fields;
 use crate::net::{WritePace, write_bytes};
 use crate::server::Tls;
 use crate::server::connection::Opened;
-use crate::server::secure::{decrypt_requests, note_tls, redirect_to_https};
-use crate::tls::{SharedSession, encrypt};
+use crate::server::secure::{decrypt_requests, encrypt_responses, note_tls, redirect_to_https};
+use crate::tls::SharedSession;
 use crate::web::{Request, encode_responses};
 
 impl WebServer {
@@ -72,7 +72,7 @@ pub(super) fn wire_socket(
         encode_responses(connection.socket.peer())
     });
     let encrypt = outline.add("encrypt", Policy::Stop, |connection: &mut Opened| {
-        encrypt(session(connection))
+        encrypt_responses(session(connection), connection.socket.clone())
     });
     let writer = outline.add("writer", Policy::Stop, move |connection: &mut Opened| {
         write_bytes(connection.socket.clone(), pace)
