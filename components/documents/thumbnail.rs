@@ -8,7 +8,7 @@ mod weigh;
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use futures_lite::future::or;
@@ -77,10 +77,7 @@ impl Thumbnails {
     /// The thumbnail of an image; `None` if it cannot be made. A request that arrives while it is
     /// made waits for it.
     async fn of(&self, identity: Identity, size: u32, file: File) -> Option<Thumbnail> {
-        let cell = {
-            let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            kept.by_image.entry((identity, size)).or_default().clone()
-        };
+        let making = self.begin((identity, size));
         let make = async {
             let thumbnail = make(file, size).await;
             match &thumbnail {
@@ -93,7 +90,21 @@ impl Thumbnails {
             self.keep((identity, size), thumbnail.as_ref());
             thumbnail
         };
-        cell.get_or_init(|| make).await.clone()
+        making.cell.get_or_init(|| make).await.clone()
+    }
+
+    fn begin(&self, key: (Identity, u32)) -> Making<'_> {
+        let cell = self.lock().by_image.entry(key).or_default().clone();
+        Making {
+            thumbnails: self,
+            key,
+            cell,
+        }
+    }
+
+    /// No operation under the lock can leave the state half changed.
+    fn lock(&self) -> MutexGuard<'_, Cached> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts a thumbnail that was made, or that could not be made: a failed one is not tried again
@@ -101,7 +112,7 @@ impl Thumbnails {
     fn keep(&self, identity: (Identity, u32), thumbnail: Option<&Thumbnail>) {
         const OVERHEAD: usize = 256;
         let cost = thumbnail.map_or(0, |thumbnail| thumbnail.content.len()) + OVERHEAD;
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.lock();
         kept.bytes += cost;
         kept.order.push_back((identity, cost));
         while kept.bytes > KEPT
@@ -110,6 +121,29 @@ impl Thumbnails {
             kept.by_image.remove(&oldest);
             kept.bytes -= cost;
         }
+    }
+}
+
+/// A request that makes a thumbnail, or waits for it.
+#[derive(Debug)]
+struct Making<'a> {
+    thumbnails: &'a Thumbnails,
+    key: (Identity, u32),
+    cell: Arc<OnceCell<Option<Thumbnail>>>,
+}
+
+impl Drop for Making<'_> {
+    /// Forgets a thumbnail that everybody has given up before it was made: nothing counts it.
+    fn drop(&mut self) {
+        let mut kept = self.thumbnails.lock();
+        // All others are created, and dropped, under the lock.
+        let cell = std::mem::take(&mut self.cell);
+        let is_given_up = !cell.initialized() && Arc::strong_count(&cell) == 2;
+        let known = kept.by_image.get(&self.key);
+        if is_given_up && known.is_some_and(|known| Arc::ptr_eq(known, &cell)) {
+            kept.by_image.remove(&self.key);
+        }
+        drop(cell);
     }
 }
 
@@ -188,4 +222,25 @@ async fn answer(files: &Files, request: &Request) -> Result<Response, Failure> {
         content: Piece::Bytes(thumbnail.content),
     };
     representation.answer(request)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thumbnail_that_is_given_up_takes_no_memory() {
+        let file = tempfile::tempfile().unwrap();
+        let key = (Identity::of(&file.metadata().unwrap()), SIZE);
+        let thumbnails = Thumbnails::default();
+        let count = || thumbnails.lock().by_image.len();
+        let (first, second) = (thumbnails.begin(key), thumbnails.begin(key));
+        drop(first);
+        assert_eq!(count(), 1, "the second waits");
+        drop(second);
+        assert_eq!(count(), 0);
+        let made = thumbnails.of(key.0, key.1, file);
+        assert!(kamea::testing::block_on(made).is_none(), "it is no image");
+        assert_eq!(count(), 1, "it is not tried again");
+    }
 }

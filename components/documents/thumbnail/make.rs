@@ -36,9 +36,9 @@ const LARGEST_PROFILE: usize = 1 << 20;
 /// the work at the next read of the file.
 pub(super) async fn make(file: File, size: u32) -> ImageResult<Thumbnail> {
     let (_waiting, wanted) = wanted();
-    let (file, weight) = compute(move || {
-        let weight = weigh_file(&file)?;
-        Ok::<_, ImageError>((file, weight))
+    let (file, weight, wanted) = compute(move || {
+        let weight = weigh_file(&file, wanted.clone())?;
+        Ok::<_, ImageError>((file, weight, wanted))
     })
     .await?;
     let permit = reserve(weight).await?;
@@ -50,12 +50,12 @@ pub(super) async fn make(file: File, size: u32) -> ImageResult<Thumbnail> {
     .await
 }
 
-fn weigh_file(file: &File) -> ImageResult<Weight> {
+fn weigh_file(file: &File, wanted: Wanted) -> ImageResult<Weight> {
     let length = file.metadata()?.len();
     if length > LARGEST_FILE {
         return Err(too_large());
     }
-    weigh(BufReader::new(file), length)
+    weigh(BufReader::new(wanted.read(file)), length)
 }
 
 /// Waits until the budget has room for an image.
@@ -144,6 +144,23 @@ mod tests {
     use image::{Rgb, RgbImage, Rgba, RgbaImage};
 
     use super::*;
+
+    #[test]
+    fn an_image_is_not_weighed_for_nobody() {
+        let mut file = tempfile::tempfile().unwrap();
+        let image = DynamicImage::from(RgbImage::new(2, 2));
+        let mut content = Cursor::new(Vec::new());
+        image.write_to(&mut content, ImageFormat::Png).unwrap();
+        std::io::Write::write_all(&mut file, content.get_ref()).unwrap();
+        let (waiting, wanted) = wanted();
+        let weigh = || {
+            std::io::Seek::rewind(&mut &file)?;
+            weigh_file(&file, wanted.clone())
+        };
+        assert!(weigh().is_ok());
+        drop(waiting);
+        assert!(weigh().is_err());
+    }
 
     #[test]
     fn colors_are_those_of_srgb() {
