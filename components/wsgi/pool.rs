@@ -5,6 +5,7 @@
 //! or is blocked, another process gets the requests that it has not begun.
 
 mod clients;
+mod order;
 mod process;
 
 use std::collections::VecDeque;
@@ -25,12 +26,6 @@ use crate::net::{Others, client_of};
 use crate::web::{Content, Exchange, Failure, Incomplete, Response};
 use clients::Clients;
 use process::{Entry, Process, Work};
-
-/// How many requests a process gets in advance, beyond those that its threads serve.
-const AHEAD: usize = 16;
-
-/// A process with this many unsent bytes gets no further requests.
-const UNSENT: usize = 64 * 1024;
 
 /// The result of a request.
 pub(super) type Outcome = Result<Response, Failure>;
@@ -500,48 +495,6 @@ impl State {
                 .all(|slot| matches!(slot, Slot::Failed(_)))
     }
 
-    /// Gives a request to the process with the fewest requests. Returns the request if no process
-    /// has room, or none that its client may use.
-    fn send(&mut self, job: Job, threads: usize) -> Result<&mut Process, Box<Job>> {
-        let address = job.client();
-        // A slow request that is sent ahead delays those of other clients behind it.
-        let is_restricted = self.is_restricted(address);
-        let most = threads + if is_restricted { 1 } else { AHEAD };
-        let share = is_restricted.then(|| self.share_of(address)).flatten();
-        let may = |process: &&mut Process| {
-            let is_open = !process.is_retiring && !process.is_giving_back;
-            is_open
-                && process.live.len() < most
-                && process.unsent.len() < UNSENT
-                && share
-                    .as_ref()
-                    .is_none_or(|share| share.contains(&process.key))
-        };
-        let open = self.processes.iter_mut().filter(may);
-        match open.min_by_key(|process| process.live.len()) {
-            Some(process) => {
-                process.send(job);
-                Ok(process)
-            }
-            None => Err(Box::new(job)),
-        }
-    }
-
-    /// Whether a client shares the processes with others, and its requests may be slow.
-    fn is_restricted(&self, client: IpAddr) -> bool {
-        !self.clients.is_quick(client) && self.others.are_there_beside(client)
-    }
-
-    /// The processes that such a client may use, if it may not use all of them: of those that have
-    /// requests of it, its share. It may have more from the time when it was alone.
-    fn share_of(&self, client: IpAddr) -> Option<Vec<Key>> {
-        let share = self.slots.len().div_ceil(2);
-        let holds = |process: &&Process| process.live.iter().any(|entry| entry.address == client);
-        let held = self.processes.iter().filter(holds);
-        let held: Vec<_> = held.take(share).map(|process| process.key).collect();
-        (held.len() == share).then_some(held)
-    }
-
     /// Queues a request, unless too many are waiting, or too many of the same client.
     fn wait(&mut self, job: Job, most: usize) {
         let address = job.client();
@@ -557,40 +510,6 @@ impl State {
             return job.refuse("too many requests wait for the application");
         }
         self.waiting.push_back(job);
-    }
-
-    /// Sends the waiting requests: those of clients that have few requests in the processes first,
-    /// otherwise in their order. A client that has reached its share waits.
-    fn send_waiting(&mut self, application: &WsgiApplication) {
-        self.refuse_late(application);
-        let mut held_back = Vec::new();
-        while let Some(at) = self.next_waiting(&held_back)
-            && let Some(job) = self.waiting.remove(at)
-        {
-            let client = job.client();
-            if let Err(job) = self.send(job, application.threads) {
-                self.waiting.insert(at, *job);
-                held_back.push(client);
-            }
-        }
-    }
-
-    /// The waiting request that is next: the first one of the client that has the fewest requests
-    /// in the processes, so that a client with many slow requests does not delay the others.
-    fn next_waiting(&self, held_back: &[IpAddr]) -> Option<usize> {
-        let first = self.waiting.front()?.client();
-        if held_back.is_empty() && !self.others.are_there_beside(first) {
-            return Some(0);
-        }
-        let of = |client: IpAddr| {
-            let live = self.processes.iter().flat_map(|process| &process.live);
-            live.filter(|entry| entry.address == client).count()
-        };
-        let waiting = self.waiting.iter().map(Job::client).enumerate();
-        let waiting = waiting.filter(|(_, client)| !held_back.contains(client));
-        waiting
-            .min_by_key(|(_, client)| of(*client))
-            .map(|(at, _)| at)
     }
 
     /// Answers requests that have waited too long.
