@@ -1,8 +1,11 @@
 //! A folder as one file: a tape archive or a ZIP archive, made while it is sent.
 //!
-//! Its memory does not grow with the number of files: the directory at the end of a ZIP archive is
-//! gathered in a temporary file.
+//! Its memory does not grow with the number of files in the folders that it has left: the directory
+//! at the end of a ZIP archive is gathered in a temporary file. It keeps the names in the folder
+//! that it reads and in those above. If they are many, they count towards the budget of long
+//! listings.
 
+mod place;
 mod tar;
 mod walk;
 mod zip;
@@ -13,21 +16,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::StatusCode;
 use kamea::{End, Graph, Sender, link, spawn, unblock};
-use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::Found;
-use super::files::{Files, system_failure};
+use super::files::{Files, failure, system_failure};
+use super::{Found, Refused};
 use crate::chassis::NoPorts;
 use crate::file::{FileSlice, ScratchFile};
 use crate::http::{Chunk, attachment};
 use crate::web::{Failure, Request, Response};
-use walk::{Item, Walk};
+use place::Place;
+use walk::{Entered, Item, Walk};
 use zip::Zip;
-
-/// How many archives are sent at the same time, to all clients.
-const MOST: usize = 16;
-
-static ARCHIVES: Semaphore = Semaphore::const_new(MOST);
 
 /// How long a client should wait, in seconds, when there are too many archives.
 const RETRY_AFTER: &str = "5";
@@ -87,16 +85,21 @@ impl Files {
                 return Err(request.refuse(StatusCode::NOT_FOUND, explanation));
             }
         }
-        let Ok(permit) = ARCHIVES.try_acquire() else {
-            let explanation = "too many archives are being sent; try again in a moment";
-            let failure = request.refuse(StatusCode::SERVICE_UNAVAILABLE, explanation);
-            return Err(failure.with("Retry-After", RETRY_AFTER));
-        };
+        let place = Place::take(request.exchange.peer.ip()).ok_or_else(|| too_many(request))?;
         let (docroot, kept_back) = (self.docroot().clone(), self.kept_back().clone());
         let mut walk = Walk::new(docroot, kept_back, self.options().clone());
         let from = path.to_vec();
-        let entered = unblock(move || walk.enter(&from, &folder).map(|()| walk)).await;
-        let walk = entered.map_err(system_failure(request))?;
+        let entered = unblock(move || {
+            let entered = walk.enter(&from, &folder)?;
+            std::io::Result::Ok((walk, entered))
+        })
+        .await;
+        let (walk, entered) = entered.map_err(system_failure(request))?;
+        match entered {
+            Entered::Entered => {}
+            Entered::Gone => return Err(failure(request, Refused::NotFound)),
+            Entered::NoRoom => return Err(too_many(request)),
+        }
         let (sender, chunks) = link(CAPACITY);
         if !request.exchange.is_head {
             let archive = Archive {
@@ -105,7 +108,7 @@ impl Files {
                 directory: Directory::default(),
                 before: path.len(),
                 name: name_of(path),
-                _permit: permit,
+                _place: place,
             };
             archive.start(walk);
         }
@@ -116,6 +119,12 @@ impl Files {
             .with("Cache-Control", "no-cache");
         Ok(request.respond(response))
     }
+}
+
+fn too_many(request: &Request) -> Failure {
+    let explanation = "too many archives are being sent; try again in a moment";
+    let failure = request.refuse(StatusCode::SERVICE_UNAVAILABLE, explanation);
+    failure.with("Retry-After", RETRY_AFTER)
 }
 
 /// The name of the folder at a path; the root has none.
@@ -136,7 +145,7 @@ struct Archive {
     /// The length of the path of the folder, which is replaced by its name.
     before: usize,
     name: Vec<u8>,
-    _permit: SemaphorePermit<'static>,
+    _place: Place,
 }
 
 impl Archive {

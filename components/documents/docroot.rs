@@ -186,12 +186,13 @@ impl Docroot {
     }
 
     /// Changes files under a lock: `change` may first check that the file to replace is still the
-    /// same.
-    pub(super) fn change<T>(&self, change: impl FnOnce() -> T) -> T {
+    /// same. Only a success counts: each change empties the caches of all workers. Fails only if
+    /// nothing was changed.
+    pub(super) fn change<T, E>(&self, change: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         let _guard = self.change.lock().unwrap_or_else(PoisonError::into_inner);
-        let outcome = change();
+        let outcome = change()?;
         self.changes.fetch_add(1, Ordering::Release);
-        outcome
+        Ok(outcome)
     }
 
     /// Opens a folder, to change names in it. May wait for the disk.
@@ -373,6 +374,16 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+
+    #[test]
+    fn only_changes_that_were_made_count() {
+        let root = tempfile::tempdir().unwrap();
+        let docroot = Docroot::open(root.path()).unwrap();
+        assert_eq!(docroot.change(|| Err::<(), _>("refused")), Err("refused"));
+        assert_eq!(docroot.changes(), 0);
+        assert_eq!(docroot.change(|| Ok::<_, ()>(7)), Ok(7));
+        assert_eq!(docroot.clone().changes(), 1);
+    }
 
     #[test]
     fn nothing_outside_of_the_root_can_be_opened() {

@@ -16,6 +16,8 @@ pub(crate) struct KeptBack {
     hidden: bool,
     /// The real path of the folder of programs, if its name is a link.
     program_folder: Option<Vec<u8>>,
+    /// The segments of the paths that a filter protects, as requested and without links.
+    protected: Vec<Vec<Vec<u8>>>,
 }
 
 impl KeptBack {
@@ -24,12 +26,18 @@ impl KeptBack {
             Ok(path) => options.own.beneath(&path),
             Err(_) => OwnFilesBeneath::default(),
         };
-        let folder = docroot.locate(PROGRAM_FOLDER.as_bytes()).ok();
+        let real = |path: &[u8]| {
+            let located = docroot.locate(path).ok()?;
+            located.real_path().map(<[u8]>::to_vec)
+        };
+        let linked = options.protected.iter().filter_map(|path| real(path));
+        let protected: Vec<_> = options.protected.iter().cloned().chain(linked).collect();
         Self {
             own,
             programs: options.programs.clone(),
             hidden: options.hidden,
-            program_folder: folder.and_then(|folder| folder.real_path().map(<[u8]>::to_vec)),
+            program_folder: real(PROGRAM_FOLDER.as_bytes()),
+            protected: protected.iter().map(|path| segments(path)).collect(),
         }
     }
 
@@ -99,6 +107,18 @@ impl KeptBack {
         self.may_be_written(path, None) && self.check_program(path, 0, true).is_ok()
     }
 
+    /// Whether a filter protects exactly this path, and would not see a request for a folder above.
+    pub(super) fn is_protected(&self, path: &[u8]) -> bool {
+        self.protected.contains(&segments(path))
+    }
+
+    /// Whether a filter protects this path, or one below it.
+    pub(super) fn leads_to_protected(&self, path: &[u8]) -> bool {
+        let path = segments(path);
+        let mut protected = self.protected.iter();
+        protected.any(|protected| protected.starts_with(&path))
+    }
+
     fn check_program(&self, path: &[u8], mode: u32, is_folder: bool) -> Result<(), Refused> {
         let folder = || [path, b"/"].concat();
         let is_kept_back = match is_folder {
@@ -122,6 +142,19 @@ impl KeptBack {
     }
 }
 
+/// The segments of a path, without empty ones, and with dot segments resolved.
+fn segments(path: &[u8]) -> Vec<Vec<u8>> {
+    let mut segments = Vec::new();
+    for segment in path.split(|&byte| byte == b'/') {
+        match segment {
+            b"" | b"." => {}
+            b".." => drop(segments.pop()),
+            segment => segments.push(segment.to_vec()),
+        }
+    }
+    segments
+}
+
 /// Device and inode.
 pub(crate) fn identity(metadata: &Metadata) -> (u64, u64) {
     (metadata.dev(), metadata.ino())
@@ -141,4 +174,40 @@ pub(super) fn has_hidden_segment(path: &[u8]) -> bool {
 fn below_well_known(path: &[u8]) -> Option<&[u8]> {
     let rest = path.strip_prefix(WELL_KNOWN)?;
     matches!(rest, [] | [b'/', ..]).then_some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn protected_paths_are_known_however_they_are_written() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(root.path().join("a/real")).unwrap();
+        std::os::unix::fs::symlink("a/real", root.path().join("link")).unwrap();
+        let docroot = Docroot::open(root.path()).unwrap();
+        let options = FileOptions {
+            protected: vec![b"drafts/new".to_vec(), b"link".to_vec()],
+            ..FileOptions::default()
+        };
+        let kept_back = KeptBack::new(&docroot, &options);
+        for (path, is_protected, leads_there) in [
+            ("drafts", false, true),
+            ("drafts/new", true, true),
+            ("x/..//./drafts//new/", true, true),
+            ("drafts/new/a", false, false),
+            ("drafts/newer", false, false),
+            ("draft", false, false),
+            ("link", true, true),
+            ("a", false, true),
+            ("a/real", true, true),
+        ] {
+            let path = path.as_bytes();
+            let found = (
+                kept_back.is_protected(path),
+                kept_back.leads_to_protected(path),
+            );
+            assert_eq!(found, (is_protected, leads_there), "{path:?}");
+        }
+    }
 }

@@ -39,7 +39,12 @@ pub struct FileOptions {
     pub codings: Vec<CodingRule>,
     /// Whether listings show thumbnails of images.
     pub thumbnails: bool,
-    /// Whether files may be written, by PUT and DELETE.
+    /// The paths that a filter protects, such as those that need a password: relative to the root,
+    /// without slashes at the ends. An archive of a folder above leaves them out, and forms neither
+    /// make, rename nor remove them or a folder above them: the filter sees only the path of a
+    /// request, and would not notice.
+    pub protected: Vec<Vec<u8>>,
+    /// Whether files may be written, by PUT and DELETE, and by the forms of listings.
     pub writable: bool,
     /// Whether pages get `Content-Security-Policy: sandbox` if files may be written: a client may
     /// have written them, and their scripts would act in the name of the site.
@@ -72,6 +77,7 @@ impl Default for FileOptions {
             compression: Compression::Made,
             codings: Vec::new(),
             thumbnails: true,
+            protected: Vec::new(),
             writable: false,
             sandboxes_uploads: true,
             programs: Programs::default(),

@@ -121,7 +121,31 @@ impl Snapshots {
 }
 
 #[cfg(test)]
+pub(super) mod testing {
+    use std::sync::{Mutex, MutexGuard, PoisonError};
+
+    use super::*;
+
+    /// Held by a test that needs the whole budget.
+    static BUDGET_OF_TESTS: Mutex<()> = Mutex::new(());
+
+    pub(in crate::documents) fn lock_budget() -> MutexGuard<'static, ()> {
+        let lock = BUDGET_OF_TESTS.lock();
+        lock.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leaves no room until the result is dropped.
+    pub(in crate::documents) fn use_all_room() -> (SemaphorePermit<'static>, MutexGuard<'static, ()>)
+    {
+        let guard = lock_budget();
+        let all = u32::try_from(BUDGET / UNIT).unwrap();
+        (ROOM.try_acquire_many(all).unwrap(), guard)
+    }
+}
+
+#[cfg(test)]
 mod tests {
+    use super::testing::lock_budget;
     use super::*;
 
     fn entries() -> Arc<Entries> {
@@ -131,6 +155,7 @@ mod tests {
     /// Clients that read nothing keep entries, but not without end.
     #[test]
     fn long_lists_share_a_budget() {
+        let _guard = lock_budget();
         let large = || {
             let entry = |_| Entry {
                 name: Box::from(&[b'x'; 200][..]),

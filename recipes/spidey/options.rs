@@ -547,6 +547,7 @@ impl Options {
         files.writable = self.writable;
         files.programs = programs(self);
         files.own = self.own_files();
+        files.protected = self.auth.iter().filter_map(User::folder).collect();
         files.sandboxes_uploads = !self.no_upload_sandbox;
         files.thumbnails = !self.no_thumbnails;
         files.codings = self.coding.clone();

@@ -23,7 +23,7 @@ for name in sorted(found):
     print(name, 'folder' if content is None else f'{len(content)} {content[:20]!r}')
 ";
 
-fn listed(archive: &[u8], format: &str) -> String {
+pub(super) fn listed(archive: &[u8], format: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join(format!("a.{format}"));
     fs::write(&file, archive).unwrap();
@@ -117,7 +117,7 @@ fn a_large_folder_is_sent_with_little_memory() {
     file.set_len(300 << 20).unwrap();
     let before = server.peak_memory();
     // Clients that ask and do not read slow only themselves.
-    let mut idle: Vec<_> = (0..8).map(|_| server.connect()).collect();
+    let mut idle: Vec<_> = (2..10).map(|last| server.connect_from(last)).collect();
     for client in &mut idle {
         client.send("GET /large/?download=tar HTTP/1.1\r\nHost: a\r\n\r\n");
     }
@@ -149,4 +149,24 @@ fn head_says_what_get_says() {
         }
         assert!(head.body.is_empty());
     }
+}
+
+#[test]
+fn one_client_does_not_hold_all_archives() {
+    let server = Server::start(&[]);
+    let file = fs::File::create(server.path().join("hole")).unwrap();
+    file.set_len(300 << 20).unwrap();
+    let get = "GET /?download=tar HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut idle: Vec<_> = (0..4).map(|_| server.connect()).collect();
+    for client in &mut idle {
+        client.send(get);
+        assert_eq!(client.head().status, 200);
+    }
+    let refused = server.get("/?download=zip");
+    assert_eq!(refused.status, 503);
+    assert!(refused.field("retry-after").is_some());
+    assert_eq!(server.get("/hello.txt").status, 200);
+    let mut other = server.connect_from(2);
+    other.send(get);
+    assert_eq!(other.head().status, 200);
 }

@@ -9,7 +9,12 @@ use super::devtools::Browser;
 use super::server::Server;
 
 /// Sends a form by curl. Returns the status, the location and the text.
-fn form(server: &Server, path: &str, fields: &[&str], form: &[&str]) -> (u16, String, String) {
+pub(super) fn form(
+    server: &Server,
+    path: &str,
+    fields: &[&str],
+    form: &[&str],
+) -> (u16, String, String) {
     let mut command = Command::new("curl");
     command.args(["-sS", "-w", "\n%{http_code} %header{location}"]);
     for field in fields {
@@ -118,6 +123,40 @@ fn a_change_that_cannot_be_made_says_why_and_changes_nothing() {
     ];
     assert_eq!(found, expected);
     server.assert_well();
+}
+
+/// A new name for the folder must not make a program of a file that is still on its way.
+#[test]
+fn an_upload_ends_only_where_it_has_begun() {
+    for hidden in [&[][..], &["--hidden"]] {
+        let options = ["--writable", "--cgi-interpreter", "/apps/*=python3"];
+        let server = Server::start(&[&options[..], hidden].concat());
+        let change = |pairs: &[&str], expected: u16| {
+            let (status, _, text) = form(&server, "/", &[], pairs);
+            assert_eq!(status, expected, "{pairs:?}: {text}");
+        };
+        let head = "HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\nExpect: 100-continue\r\n\r\n";
+        change(&["new-folder=tools"], 303);
+        let mut client = server.connect();
+        client.send(format!("PUT /tools/x {head}"));
+        assert_eq!(client.head().status, 100);
+        client.send("prin");
+        change(&["file=tools", "to=apps"], 303);
+        client.send("t(1)");
+        let refused = client.response(false);
+        assert_eq!(refused.status, 409, "{}", refused.text());
+        assert!(refused.text().contains("does not exist"));
+        let left = fs::read_dir(server.path().join("apps")).unwrap();
+        assert_eq!(left.count(), 0, "nothing is left");
+        assert_eq!(server.get("/apps/x").status, 404);
+
+        // A folder that stays is no problem.
+        change(&["new-folder=tools"], 303);
+        client.send(format!("PUT /tools/x {head}"));
+        assert_eq!(client.head().status, 100);
+        client.send("print(1)");
+        assert_eq!(client.response(false).status, 201);
+    }
 }
 
 #[test]

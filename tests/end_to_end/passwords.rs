@@ -1,8 +1,13 @@
 //! Names and passwords: `--auth`.
 
+use std::fs;
+use std::os::unix::fs::symlink;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
+use super::archives::listed;
+use super::changes::form;
 use super::server::Server;
 
 /// The password "open sesame", hashed with bcrypt.
@@ -85,4 +90,108 @@ fn a_path_has_users_of_its_own() {
         status(&server, "/drafts/a.txt", Some("ada:open sesame")),
         200
     );
+}
+
+/// A server with folders that only Ada may see: `/drafts/`, and `/public/new/`.
+fn with_drafts(options: &[&str]) -> Server {
+    let root = tempfile::tempdir().unwrap();
+    for folder in ["drafts/old", "public/new", "open"] {
+        fs::create_dir_all(root.path().join(folder)).unwrap();
+    }
+    for name in ["a.txt", "drafts/b.txt", "public/c.txt", "public/new/d.txt"] {
+        fs::write(root.path().join(name), "hello\n").unwrap();
+    }
+    symlink("drafts", root.path().join("link")).unwrap();
+    symlink(".", root.path().join("self")).unwrap();
+    let (drafts, new) = (
+        format!("/drafts/=ada:{BCRYPT}"),
+        format!("/public/new=ada:{BCRYPT}"),
+    );
+    let mut all = vec!["--auth", &drafts, "--auth", &new];
+    all.extend(options);
+    Server::start_in(root, &all)
+}
+
+/// Credentials of Ada.
+fn ada() -> String {
+    format!(
+        "Authorization: Basic {}",
+        BASE64_STANDARD.encode("ada:open sesame")
+    )
+}
+
+#[test]
+fn an_archive_leaves_out_folders_below_that_need_a_password() {
+    let server = with_drafts(&[]);
+    for format in ["zip", "tar"] {
+        for (path, expected) in [
+            (
+                "/",
+                &[
+                    "files/a.txt",
+                    "files/open/",
+                    "files/public/",
+                    "files/public/c.txt",
+                ][..],
+            ),
+            ("/public/", &["public/c.txt"]),
+            ("/public//", &["public/c.txt"]),
+            ("/self/public/", &["public/c.txt"]),
+        ] {
+            let response = server.get(&format!("{path}?download={format}"));
+            assert_eq!(response.status, 200, "{path}");
+            let found = listed(&response.body, format);
+            let names: Vec<_> = found
+                .lines()
+                .filter_map(|line| line.split(' ').next())
+                .collect();
+            assert_eq!(names, expected, "{path}");
+        }
+        let path = format!("/drafts/?download={format}");
+        assert_eq!(server.get(&path).status, 401);
+        let response = server.ask_with("GET", &path, &format!("{}\r\n", ada()));
+        let found = listed(&response.body, format);
+        assert_eq!(found, "drafts/b.txt 6 b'hello\\n'\ndrafts/old/ folder\n");
+    }
+}
+
+#[test]
+fn forms_leave_folders_that_need_a_password_in_their_place() {
+    let server = with_drafts(&["--writable"]);
+    let root = server.path();
+    let ada = ada();
+    for (path, pairs) in [
+        ("/", &["file=drafts", "to=other"][..]),
+        ("/", &["file=public", "to=other"]),
+        ("/", &["file=open", "to=drafts"]),
+        ("/", &["delete=drafts"]),
+        ("/", &["delete=public"]),
+        ("/", &["new-folder=drafts"]),
+        ("/public/", &["file=new", "to=other"]),
+        ("/self/", &["file=drafts", "to=other"]),
+        ("/self/public/", &["file=new", "to=other"]),
+    ] {
+        for fields in [&[][..], &[&*ada]] {
+            let (status, _, text) = form(&server, path, fields, pairs);
+            assert_eq!(status, 403, "{path} {pairs:?}: {text}");
+            assert!(text.contains("is restricted"), "{path} {pairs:?}: {text}");
+        }
+    }
+    fs::remove_dir_all(root.join("drafts")).unwrap();
+    let (status, ..) = form(&server, "/", &[], &["file=open", "to=drafts"]);
+    assert_eq!(status, 403, "also while it is missing");
+    fs::create_dir_all(root.join("drafts/old")).unwrap();
+
+    let inside = &["file=old", "to=older"];
+    assert_eq!(form(&server, "/drafts/", &[], inside).0, 401);
+    assert_eq!(form(&server, "/drafts/", &[&ada], inside).0, 303);
+    assert!(root.join("drafts/older").is_dir());
+    for (path, pairs) in [
+        ("/", &["file=open", "to=opened"][..]),
+        ("/public/", &["new-folder=newer"]),
+    ] {
+        let (status, _, text) = form(&server, path, &[], pairs);
+        assert_eq!(status, 303, "{path} {pairs:?}: {text}");
+    }
+    assert!(root.join("public/new/d.txt").is_file());
 }

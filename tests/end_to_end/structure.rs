@@ -243,7 +243,10 @@ const FOLDERS: [(&str, &[&str]); 21] = [
     // The messages and parts of a web server.
     ("web", &["net", "file", "http", "coding"]),
     // The handlers of requests.
-    ("documents", &["chassis", "file", "http", "coding", "web"]),
+    (
+        "documents",
+        &["chassis", "file", "net", "http", "coding", "web"],
+    ),
     ("gateway", &["net", "tls", "http", "websocket", "web"]),
     (
         "cgi",

@@ -2,6 +2,8 @@
 //! They work in a browser without scripts.
 
 use std::borrow::Cow;
+use std::ffi::CStr;
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -106,20 +108,30 @@ impl Change {
         kept_back: &Arc<KeptBack>,
         folder: &[u8],
     ) -> Result<(), Unchanged> {
-        let open = |name: &Vec<u8>| {
+        let open = |name: &Vec<u8>| -> Result<_, Unchanged> {
             let slash: &[u8] = match folder {
                 [] | [.., b'/'] => b"",
                 _ => b"/",
             };
-            Destination::open(docroot, kept_back, &[folder, slash, name].concat())
+            let path = [folder, slash, name].concat();
+            let destination = Destination::open(docroot, kept_back, &path)?;
+            destination.check_unprotected()?;
+            Ok(destination)
         };
-        match self {
-            Self::NewFolder(name) => docroot.change(|| make_folder(&open(name)?)),
-            Self::Rename(from, to) => {
-                docroot.change(|| rename(docroot, kept_back, &open(from)?, &open(to)?))
+        let changed: Result<_, Unchanged> = docroot.change(|| {
+            let destination = match self {
+                Self::NewFolder(name) | Self::Delete(name) => open(name)?,
+                Self::Rename(from, _) => open(from)?,
+            };
+            match self {
+                Self::NewFolder(_) => make_folder(&destination)?,
+                Self::Rename(_, to) => rename(docroot, kept_back, &destination, &open(to)?)?,
+                Self::Delete(_) => delete(&destination)?,
             }
-            Self::Delete(name) => docroot.change(|| delete(&open(name)?)),
-        }
+            Ok(destination.folder)
+        });
+        // Not under the lock, and after the change counts: it is made, whether this fails or not.
+        Ok(fsync(changed?)?)
     }
 }
 
@@ -133,7 +145,7 @@ fn make_folder(destination: &Destination) -> Result<(), Unchanged> {
     let mode = Mode::from_raw_mode(0o777);
     match mkdirat(&destination.folder, destination.name(), mode) {
         Err(Errno::EXIST) => Err(Unchanged::TAKEN),
-        made => Ok(made.and_then(|()| fsync(&destination.folder))?),
+        made => Ok(made?),
     }
 }
 
@@ -159,7 +171,7 @@ fn delete(destination: &Destination) -> Result<(), Unchanged> {
         destination.current()?.ok_or(Unchanged::NOTHING)?;
         unlinkat(folder, name, AtFlags::empty())?;
     }
-    Ok(fsync(folder)?)
+    Ok(())
 }
 
 fn rename(
@@ -185,7 +197,7 @@ fn rename(
         },
         renamed => renamed?,
     }
-    Ok(fsync(folder)?)
+    Ok(())
 }
 
 /// Whether a client may write everything in a folder, at its old place and at its new one.
@@ -199,7 +211,8 @@ fn check_contents(
 ) -> Result<(), Unchanged> {
     let (mut folders, mut count) = (vec![(from.to_vec(), to.to_vec())], 0);
     while let Some((from, to)) = folders.pop() {
-        for entry in Dir::read_from(docroot.open_folder(&from)?)? {
+        let folder = docroot.open_folder(&from)?;
+        for entry in Dir::read_from(&folder)? {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
             if matches!(name, b"." | b"..") {
@@ -213,7 +226,8 @@ fn check_contents(
                 [&from, &b"/"[..], name].concat(),
                 [&to, &b"/"[..], name].concat(),
             ];
-            let is_folder = entry.file_type() == FileType::Directory;
+            let kind = kind_of(&folder, entry.file_name(), entry.file_type())?;
+            let is_folder = kind == FileType::Directory;
             let may_be_written = |path: &Vec<u8>| match is_folder {
                 true => kept_back.folder_may_be_written(path),
                 false => kept_back.may_be_written(path, None),
@@ -230,9 +244,36 @@ fn check_contents(
     Ok(())
 }
 
+/// The kind of an entry of a folder: not every file system tells it with the name.
+fn kind_of(folder: &OwnedFd, name: &CStr, told: FileType) -> rustix::io::Result<FileType> {
+    if told != FileType::Unknown {
+        return Ok(told);
+    }
+    let stat = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok(FileType::from_raw_mode(stat.st_mode))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_kind_that_the_file_system_does_not_tell_is_looked_up() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("folder")).unwrap();
+        std::fs::write(root.path().join("file"), "").unwrap();
+        std::os::unix::fs::symlink("folder", root.path().join("link")).unwrap();
+        let folder = OwnedFd::from(std::fs::File::open(root.path()).unwrap());
+        for (name, kind) in [
+            (c"folder", FileType::Directory),
+            (c"file", FileType::RegularFile),
+            (c"link", FileType::Symlink),
+        ] {
+            assert_eq!(kind_of(&folder, name, FileType::Unknown), Ok(kind));
+            assert_eq!(kind_of(&folder, name, kind), Ok(kind));
+        }
+        assert!(kind_of(&folder, c"missing", FileType::Unknown).is_err());
+    }
 
     #[test]
     fn a_form_names_one_change_and_one_file() {

@@ -77,6 +77,10 @@ impl Unchanged {
         StatusCode::FORBIDDEN,
         "a page of another site has sent this: files are changed only from pages of this server",
     );
+    const PROTECTED: Self = unchanged(
+        StatusCode::FORBIDDEN,
+        "access to this path, or to one below it, is restricted: its name stays as it is",
+    );
     const NO_FILE: Self = unchanged(StatusCode::CONFLICT, "this is no file, and stays as it is");
     pub(super) const FORBIDDEN: Self = unchanged(StatusCode::FORBIDDEN, "this may not be written");
     const TOO_LONG: Self = unchanged(StatusCode::BAD_REQUEST, "this name is too long");
@@ -166,6 +170,26 @@ impl Destination {
         }
     }
 
+    /// Whether forms may make, rename or remove this: the filter that protects a path sees only
+    /// the folder of the form.
+    pub(super) fn check_unprotected(&self) -> Result<(), Unchanged> {
+        let leads_there = |path: &[u8]| self.kept_back.leads_to_protected(path);
+        match leads_there(&self.path) || leads_there(&self.real) {
+            true => Err(Unchanged::PROTECTED),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether the folder still has the path for which it was checked: a new name could make
+    /// programs of its files.
+    fn check_place(&self) -> Result<(), Unchanged> {
+        let now = self.docroot.relative_path_of(&self.folder)?;
+        match Path::new(OsStr::from_bytes(&self.real)).parent() {
+            Some(parent) if parent.as_os_str().as_bytes() == now => Ok(()),
+            _ => Err(Unchanged::NO_FOLDER),
+        }
+    }
+
     /// The path without links, relative to the root.
     pub(super) fn real(&self) -> &[u8] {
         &self.real
@@ -220,14 +244,17 @@ impl Destination {
         }
     }
 
-    /// Changes the target under the lock of this server, if the preconditions still hold, and syncs
-    /// it to the disk.
+    /// Changes the target under the lock of this server, if its folder is still in its place and
+    /// the preconditions still hold, and syncs it to the disk.
     pub(super) fn change<T>(
         &self,
         head: &RequestHead,
         change: impl FnOnce(Option<Current>) -> Result<T, Unchanged>,
     ) -> Result<T, Unchanged> {
-        let outcome = self.docroot.change(|| change(self.permitted(head)?))?;
+        let outcome = self.docroot.change(|| {
+            self.check_place()?;
+            change(self.permitted(head)?)
+        })?;
         fsync(&self.folder)?;
         Ok(outcome)
     }

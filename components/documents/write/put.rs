@@ -172,45 +172,53 @@ impl Upload {
     /// Gives the file its name. Returns the status that says whether it is new, and its entity tag.
     fn end(mut self, head: &RequestHead) -> Result<(StatusCode, String), Unchanged> {
         self.file.sync_all()?;
-        if self.name.is_none() {
-            let (name, own) = (temporary_name(), descriptor_path(&self.file));
-            linkat(
-                CWD,
-                own,
-                &self.destination.folder,
-                &name,
-                AtFlags::SYMLINK_FOLLOW,
-            )?;
-            self.name = Some(name);
-        }
-        let status = self
-            .destination
-            .change(head, |current| self.replace(current))?;
+        let (destination, file, name) = (&self.destination, &self.file, &mut self.name);
+        let status = destination.change(head, |current| {
+            // Only now: under another name of the folder, the file might be a program.
+            let name = match name {
+                Some(name) => name,
+                None => name.insert(link_hidden(destination, file)?),
+            };
+            replace(destination, file, name, current)
+        })?;
         self.name = None;
         let etag = Identity::of(&self.file.metadata()?).etag();
         Ok((status, etag))
     }
+}
 
-    fn replace(&self, current: Option<Current>) -> Result<StatusCode, Unchanged> {
-        let (folder, destined) = (&self.destination.folder, self.destination.name());
-        let name = self.name.as_deref().unwrap_or(Path::new(""));
-        match current {
-            Some(current) => {
-                // A file from a client is not executable.
-                let permissions = Permissions::from_mode(current.mode & 0o666);
-                self.file.set_permissions(permissions)?;
-                renameat(folder, name, folder, destined)?;
-                Ok(StatusCode::NO_CONTENT)
+/// Gives a file without a name a hidden one in the folder of its destination.
+fn link_hidden(destination: &Destination, file: &File) -> Result<PathBuf, Unchanged> {
+    let (name, own) = (temporary_name(), descriptor_path(file));
+    let folder = &destination.folder;
+    linkat(CWD, own, folder, &name, AtFlags::SYMLINK_FOLLOW)?;
+    Ok(name)
+}
+
+/// Moves a file from its temporary name to its final one.
+fn replace(
+    destination: &Destination,
+    file: &File,
+    name: &Path,
+    current: Option<Current>,
+) -> Result<StatusCode, Unchanged> {
+    let (folder, destined) = (&destination.folder, destination.name());
+    match current {
+        Some(current) => {
+            // A file from a client is not executable.
+            let permissions = Permissions::from_mode(current.mode & 0o666);
+            file.set_permissions(permissions)?;
+            renameat(folder, name, folder, destined)?;
+            Ok(StatusCode::NO_CONTENT)
+        }
+        None => {
+            // If the file system cannot guarantee that nothing is replaced, we assume that only
+            // this server creates files.
+            match renameat_with(folder, name, folder, destined, RenameFlags::NOREPLACE) {
+                Err(Errno::INVAL | Errno::EXIST) => renameat(folder, name, folder, destined)?,
+                outcome => outcome?,
             }
-            None => {
-                // If the file system cannot guarantee that nothing is replaced, we assume that only
-                // this server creates files.
-                match renameat_with(folder, name, folder, destined, RenameFlags::NOREPLACE) {
-                    Err(Errno::INVAL | Errno::EXIST) => renameat(folder, name, folder, destined)?,
-                    outcome => outcome?,
-                }
-                Ok(StatusCode::CREATED)
-            }
+            Ok(StatusCode::CREATED)
         }
     }
 }

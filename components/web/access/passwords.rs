@@ -42,6 +42,27 @@ pub struct User {
     hash: String,
 }
 
+impl User {
+    /// The path that the user has access to, decoded and without slashes at its ends; `None` for
+    /// the whole site.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use kamea_components::web::User;
+    /// let hash = "$2y$04$c0akbAPVd6KJyT1aOQM.aOFrfhOU84Gwf/K/xZSzyhHL0V//T9Hz2";
+    /// let of = |path: &str| format!("{path}ada:{hash}").parse::<User>();
+    /// assert_eq!(of("//my%20drafts/./new/=")?.folder(), Some(b"my drafts/new".to_vec()));
+    /// assert_eq!(of("")?.folder(), None);
+    /// # Ok::<(), &str>(())
+    /// ```
+    #[must_use]
+    pub fn folder(&self) -> Option<Vec<u8>> {
+        let is_whole_site = self.below.is_empty();
+        (!is_whole_site).then(|| self.below.join(&b'/'))
+    }
+}
+
 /// The hash is not shown.
 impl fmt::Debug for User {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
