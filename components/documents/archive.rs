@@ -96,7 +96,7 @@ impl Files {
         .await;
         let (walk, entered) = entered.map_err(system_failure(request))?;
         match entered {
-            Entered::Entered => {}
+            Entered::Inside => {}
             Entered::Gone => return Err(failure(request, Refused::NotFound)),
             Entered::NoRoom => return Err(too_many(request)),
         }

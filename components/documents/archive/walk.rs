@@ -29,7 +29,7 @@ pub(super) struct Walk {
 /// Whether a walk has entered a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Entered {
-    Entered,
+    Inside,
     /// The folder is no longer there.
     Gone,
     /// Its entries have no room beside those of other archives and listings.
@@ -101,7 +101,7 @@ impl Walk {
             entries,
             found: 0,
         });
-        Ok(Entered::Entered)
+        Ok(Entered::Inside)
     }
 
     /// Holds the entries of a folder, those of long ones within the budget. All short ones on the
@@ -155,7 +155,7 @@ impl Walk {
                 Found::Folder(folder) => {
                     path.push(b'/');
                     match self.enter(&path, &folder)? {
-                        Entered::Entered => None,
+                        Entered::Inside => None,
                         Entered::Gone => continue,
                         Entered::NoRoom => return Err(io::Error::other(NO_ROOM)),
                     }
@@ -217,7 +217,7 @@ mod tests {
         let _room = use_all_room();
         let mut walk = walk(root.path());
         let folder = File::open(root.path()).unwrap();
-        assert_eq!(walk.enter(b"", &folder).unwrap(), Entered::Entered);
+        assert_eq!(walk.enter(b"", &folder).unwrap(), Entered::Inside);
         let error = loop {
             match walk.next() {
                 Ok(item) => assert!(item.is_some(), "there is no end"),
