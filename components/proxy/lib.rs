@@ -1,0 +1,17 @@
+//! A reverse proxy: it answers for many hosts, and forwards each request to one of their backends.
+//!
+//! ```text
+//!  proxy.conf, proxy.toml ──▶ Plan ──▶ Block of the host ──▶ Route of the path
+//!                                                              │
+//!                              Candidates ──▶ Policy ──▶ Backend ──▶ fields of the request
+//! ```
+//!
+//! The parts here do no I/O: what the configuration says ([`Plan`]), which backend gets a request
+//! ([`Policy`](policy::Policy)), and what becomes of the header fields ([`fields`]).
+
+pub mod fields;
+mod near;
+pub mod plan;
+pub mod policy;
+
+pub use plan::Plan;
