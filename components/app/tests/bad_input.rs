@@ -1,5 +1,7 @@
 //! Bad input: each row is answered with its status, and with a body that says what is wrong.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use kamea::testing::block_on;
 use serde::Deserialize;
@@ -384,5 +386,52 @@ fn a_body_that_hides_its_length_is_limited_too() {
             .field("Content-Length", "1")
             .body("a/b", vec![0; 100_000]);
         check(request, 413, "4096").await;
+    });
+}
+
+#[test]
+fn forms_with_too_many_files_or_too_long_heads() {
+    type Fields = BTreeMap<String, Vec<String>>;
+    block_on(async {
+        let app = App::new()
+            .post("/", async |call: Call<(), FormData<Fields>>| {
+                call.body.files.len().to_string()
+            })
+            .body_limit(4096)
+            .test();
+        let file = ("f", Some("x"), &b"1"[..]);
+        // Fields that nobody has filled in are no files.
+        let mut parts = vec![file; 32];
+        parts.push(("f", Some(""), b""));
+        assert_eq!(app.post("/").multipart(&parts).send().await.text(), "32");
+        check(
+            app.post("/").multipart(&[file; 33]),
+            413,
+            "more than 32 files",
+        )
+        .await;
+        parts.push(("f", Some(""), b"1"));
+        check(app.post("/").multipart(&parts), 413, "more than 32 files").await;
+        let long = "x".repeat(500);
+        for part in [
+            (long.as_str(), Some("x"), &b""[..]),
+            ("f", Some(long.as_str()), b""),
+            (long.as_str(), None, b""),
+        ] {
+            let answer = app.post("/").multipart(&[part; 8]).send().await;
+            assert_eq!(answer.status(), 200, "{}", answer.text());
+            check(
+                app.post("/").multipart(&[part; 9]),
+                413,
+                "more than 4096 bytes",
+            )
+            .await;
+        }
+        let head =
+            format!("Content-Disposition: form-data; name=f; filename=x\r\nContent-Type: {long}");
+        let part = format!("--b\r\n{head}\r\n\r\n\r\n");
+        let body = part.repeat(9) + "--b--\r\n";
+        let request = app.post("/").body("multipart/form-data; boundary=b", body);
+        check(request, 413, "more than 4096 bytes").await;
     });
 }

@@ -48,8 +48,10 @@ pub struct Multipart {
     decoder: MultipartDecoder,
     /// Whether the content of a part is unread.
     is_in_part: bool,
-    /// The limit of a part that is read into memory, in bytes.
+    /// The limit of what is kept in memory, in bytes.
     limit: usize,
+    /// How much of that is kept already.
+    kept: usize,
 }
 
 /// The media type of such a form.
@@ -68,6 +70,7 @@ impl FromBody for Multipart {
             decoder: MultipartDecoder::new(&boundary),
             is_in_part: false,
             limit: context.body_limit(),
+            kept: 0,
             stream: Stream::from_body(context).await?,
         })
     }
@@ -126,13 +129,29 @@ impl Multipart {
     pub async fn bytes(&mut self) -> Result<Bytes, Problem> {
         let mut all = BytesMut::new();
         while let Some(bytes) = self.chunk().await? {
-            if all.len() + bytes.len() > self.limit {
-                let detail = format!("a part of the form has more than {} bytes", self.limit);
-                return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
-            }
+            self.check_room(all.len() + bytes.len())?;
             all.extend_from_slice(&bytes);
         }
         Ok(all.freeze())
+    }
+
+    /// Notes that bytes of the form stay in memory.
+    fn keep(&mut self, count: usize) -> Result<(), Problem> {
+        self.check_room(count)?;
+        self.kept += count;
+        Ok(())
+    }
+
+    /// Whether more bytes fit into the limit: 413 if not.
+    fn check_room(&self, count: usize) -> Result<(), Problem> {
+        if count <= self.limit.saturating_sub(self.kept) {
+            return Ok(());
+        }
+        let detail = format!(
+            "the form has more than {} bytes without its files",
+            self.limit
+        );
+        Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail))
     }
 
     async fn event(&mut self) -> Result<MultipartEvent, Problem> {
