@@ -1,8 +1,10 @@
 //! A file of a form, on disk.
 
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -34,6 +36,9 @@ impl fmt::Debug for Upload {
 
 /// How many bytes are written, and read, at a time.
 const BLOCK: usize = 256 * 1024;
+
+/// The longest safe name, in bytes: file systems take 255, and a program may add something.
+const LONGEST_NAME: usize = 200;
 
 impl Upload {
     /// Stores the rest of the current part.
@@ -81,11 +86,16 @@ impl Upload {
     ///
     /// # Errors
     ///
-    /// If the file exists, or cannot be written.
+    /// If the file exists, or cannot be written. What was written is removed then, and also if the
+    /// call is cancelled.
     pub async fn save(&self, path: impl AsRef<Path>) -> io::Result<()> {
         let path: PathBuf = path.as_ref().to_owned();
-        let file = unblock(move || std::fs::File::create_new(path)).await?;
-        let file = std::sync::Arc::new(file);
+        let create = move || -> io::Result<_> {
+            let file = File::create_new(&path)?;
+            Ok((file, Unfinished(Some(path))))
+        };
+        let (file, mut unfinished) = unblock(create).await?;
+        let file = Arc::new(file);
         let mut from = 0;
         while from < self.length {
             let bytes = self.read_at(from, BLOCK).await?;
@@ -93,11 +103,12 @@ impl Upload {
             let file = file.clone();
             unblock(move || io::Write::write_all(&mut &*file, &bytes)).await?;
         }
+        unfinished.0 = None;
         Ok(())
     }
 
     /// A file name that is safe: the last segment of the name that the peer gave, of letters,
-    /// digits, and a few signs. `None` if nothing is left of it.
+    /// digits, and a few signs, up to 200 bytes. `None` if nothing is left of it.
     ///
     /// # Examples
     ///
@@ -118,8 +129,80 @@ impl Upload {
             ' ' => Some('_'),
             _ => None,
         };
-        let name: String = last.chars().filter_map(safe).take(100).collect();
-        let name = name.trim_start_matches('.');
+        let name: String = last.chars().filter_map(safe).take(LONGEST_NAME).collect();
+        let end = name.floor_char_boundary(LONGEST_NAME);
+        let name = name[..end].trim_start_matches('.');
         (!name.is_empty()).then(|| name.to_owned())
+    }
+}
+
+/// A file that is being written. It is removed unless that was finished.
+struct Unfinished(Option<PathBuf>);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0
+            && let Err(error) = std::fs::remove_file(path)
+        {
+            log::error!(
+                "cannot remove the unfinished file {}: {error}",
+                path.display()
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_lite::future::poll_once;
+    use kamea::testing::block_on;
+    use kamea::time::sleep;
+
+    use super::*;
+
+    /// A file that says it has this many bytes, and has a block fewer.
+    async fn upload(length: usize) -> Upload {
+        let file = ScratchFile::create().await.unwrap();
+        let bytes = vec![7; length.saturating_sub(BLOCK)];
+        file.write_at(bytes.into(), 0).await.unwrap();
+        Upload {
+            head: PartHead::default(),
+            length: length as u64,
+            file,
+        }
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_file_that_was_not_saved_as_a_whole() {
+        block_on(async {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("saved");
+            let upload = upload(8 * BLOCK).await;
+            assert!(upload.save(&path).await.is_err());
+            assert!(!path.exists(), "it could not be read to its end");
+            let mut save = Box::pin(upload.save(&path));
+            while !path.exists() {
+                assert!(poll_once(&mut save).await.is_none(), "it is not done yet");
+            }
+            drop(save);
+            // If it was cancelled while it was created, it is removed a moment later.
+            for _ in 0..500 {
+                if path.exists() {
+                    sleep(std::time::Duration::from_millis(10)).await;
+                }
+            }
+            assert!(!path.exists(), "it was cancelled");
+            std::fs::write(&path, "other").unwrap();
+            assert!(upload.save(&path).await.is_err());
+            assert_eq!(std::fs::read(&path).unwrap(), b"other", "of somebody else");
+        });
+    }
+
+    #[test]
+    fn a_safe_name_fits_into_every_file_system() {
+        for (name, length) in [("x", 200), ("\u{e4}", 200), ("\u{6f22}", 198)] {
+            let safe = Upload::safe_name(&name.repeat(300)).unwrap();
+            assert_eq!(safe, name.repeat(length / name.len()));
+        }
     }
 }
