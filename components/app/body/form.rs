@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use super::{FromBody, require_type};
 use crate::Problem;
 use crate::context::{Context, essence};
-use crate::values::Values;
+use crate::values::{Pair, Values};
 
 /// The fields of a form, as a struct. A field that is repeated fills a `Vec`.
 ///
@@ -47,7 +47,7 @@ impl<T: DeserializeOwned> FromBody for Form<T> {
     async fn from_body(context: &mut Context) -> Result<Self, Problem> {
         check_type(context)?;
         let bytes = Bytes::from_body(context).await?;
-        Self::read(context, &bytes)
+        read_fields(parse(context, &bytes)?).map(Self)
     }
 }
 
@@ -57,24 +57,26 @@ fn check_type(context: &Context) -> Result<(), Problem> {
     require_type(context, MEDIA_TYPE, is_form)
 }
 
-impl<T: DeserializeOwned> Form<T> {
-    /// Reads the body of a request.
-    pub(crate) fn read(context: &Context, body: &[u8]) -> Result<Self, Problem> {
-        check_type(context)?;
-        let fields = form_urlencoded::parse(body);
-        let fields: Vec<_> = fields.take(MOST_FIELDS + 1).collect();
-        read_fields(fields).map(Self)
-    }
+/// Parses the body of a request as the fields of a form.
+pub(crate) fn parse<'b>(context: &Context, body: &'b [u8]) -> Result<Vec<Pair<'b>>, Problem> {
+    check_type(context)?;
+    let fields = form_urlencoded::parse(body);
+    let fields: Vec<_> = fields.take(MOST_FIELDS + 1).collect();
+    check_count(&fields)?;
+    Ok(fields)
 }
 
-/// Reads the fields of a form as a struct.
-pub(super) fn read_fields<T: DeserializeOwned>(
-    fields: Vec<crate::values::Pair<'_>>,
-) -> Result<T, Problem> {
+fn check_count(fields: &[Pair<'_>]) -> Result<(), Problem> {
     if fields.len() > MOST_FIELDS {
         let detail = format!("the form has more than {MOST_FIELDS} fields");
         return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
     }
+    Ok(())
+}
+
+/// Reads the fields of a form as a struct.
+pub(crate) fn read_fields<T: DeserializeOwned>(fields: Vec<Pair<'_>>) -> Result<T, Problem> {
+    check_count(&fields)?;
     Values::new(fields).read().map_err(|error| {
         let field = error.field.unwrap_or_else(|| "form".to_owned());
         let detail = "a field of the form does not fit";

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::StatusCode;
 
 pub use form::Form;
+pub(crate) use form::{parse as parse_form, read_fields};
 pub use json::Json;
 pub use multipart::{
     FormData, Multipart, MultipartDecoder, MultipartError, MultipartEvent, PartHead, Upload,

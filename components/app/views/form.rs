@@ -9,7 +9,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Methods, Store, View};
-use crate::{Answer, Call, Context, Form, FromBody, Problem, Redirect, Reply, Templates};
+use crate::body::{parse_form, read_fields};
+use crate::{Answer, Call, Context, FromBody, Problem, Redirect, Reply, Templates};
 
 /// A form for new items of a [`Store`]. GET shows it; POST adds an item and redirects (303), or
 /// shows the form again with 422.
@@ -79,12 +80,12 @@ struct Filled<T> {
 impl<T: DeserializeOwned> FromBody for Filled<T> {
     async fn from_body(context: &mut Context) -> Result<Self, Problem> {
         let bytes = Bytes::from_body(context).await?;
-        let fields = form_urlencoded::parse(&bytes);
-        let values = fields.map(|(name, value)| (name.into_owned(), value.into_owned()));
-        let new = Form::read(context, &bytes).map(|Form(new)| new);
+        let fields = parse_form(context, &bytes)?;
+        let values = fields.iter();
+        let values = values.map(|(name, value)| (name.to_string(), value.to_string()));
         Ok(Self {
             values: values.collect(),
-            new,
+            new: read_fields(fields),
         })
     }
 }
@@ -92,5 +93,30 @@ impl<T: DeserializeOwned> FromBody for Filled<T> {
 impl<S: Send + Sync + 'static, T: Store> View<S> for FormView<T> {
     fn methods(methods: Methods<Self, S>) -> Methods<Self, S> {
         methods.get(Self::get).post(Self::post)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kamea::testing::block_on;
+
+    use super::*;
+    use crate::App;
+
+    #[test]
+    fn fields_are_counted_before_they_are_kept() {
+        block_on(async {
+            let app = App::new()
+                .post(
+                    "/",
+                    async |_: Call<(), Filled<BTreeMap<String, String>>>| {},
+                )
+                .test();
+            for (count, status) in [(1000, 204), (1001, 413)] {
+                let fields = vec![("a", "1"); count];
+                let answer = app.post("/").form(&fields).send().await;
+                assert_eq!(answer.status(), status, "{count}");
+            }
+        });
     }
 }
