@@ -24,13 +24,15 @@ pub struct EntityTags;
 
 impl Layer for EntityTags {
     async fn around(&self, context: Context, next: Next) -> Reply {
-        let is_read = matches!(*context.method(), Method::GET | Method::HEAD);
+        if !matches!(*context.method(), Method::GET | Method::HEAD) {
+            return next.run(context).await;
+        }
         let head = context.head().clone();
         let mut reply = next.run(context).await;
         let ReplyContent::Bytes(bytes) = &reply.content else {
             return reply;
         };
-        if !is_read || reply.status != StatusCode::OK {
+        if reply.status != StatusCode::OK {
             return reply;
         }
         if !reply.fields.contains("etag") {

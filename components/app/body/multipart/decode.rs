@@ -27,8 +27,8 @@ pub enum MultipartError {
     /// The body ended within a part, or before the first.
     #[error("it ends before its last boundary")]
     Unfinished,
-    /// A boundary is followed by something else than a line break.
-    #[error("a boundary is not followed by a line break")]
+    /// A boundary is followed by more than 256 spaces.
+    #[error("a boundary is followed by too many spaces")]
     Boundary,
     /// A part has no `Content-Disposition: form-data` with a name (RFC 7578 section 4.2).
     #[error("a part has no name in its Content-Disposition")]
