@@ -1,13 +1,12 @@
 //! A limit of requests in a time, for each client.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::StatusCode;
 use kamea::time::now;
+use kamea_session::{Rate, RateTable, client_network};
 
 use crate::{Context, Layer, Next, Problem, Reply};
 
@@ -18,7 +17,8 @@ type KeyOf = Arc<dyn Fn(&Context) -> Option<String> + Send + Sync>;
 /// section 4) and `Retry-After`.
 ///
 /// A client is an address, and for IPv6 the first 64 bits of it; or what [`by_key`](Self::by_key)
-/// says. Each has a bucket, which is full at first and fills again evenly.
+/// says. Each has a bucket, which is full at first and fills again evenly. Up to 50,000 clients are
+/// remembered; with more, those that would recover first are forgotten.
 ///
 /// # Examples
 ///
@@ -27,8 +27,7 @@ type KeyOf = Arc<dyn Fn(&Context) -> Option<String> + Send + Sync>;
 /// use kamea_app::{App, RateLimit};
 ///
 /// let limit = RateLimit::new(100, Duration::from_secs(60));
-/// let login = RateLimit::new(5, Duration::from_secs(60))
-///     .by_key(|context| context.field("x-api-key").map(str::to_owned));
+/// let login = RateLimit::new(5, Duration::from_secs(60));
 /// let app = App::new()
 ///     .nest("/login", App::new().post("/", async || "x").layer(login))
 ///     .layer(limit);
@@ -39,7 +38,7 @@ pub struct RateLimit {
     most: u32,
     per: Duration,
     key: KeyOf,
-    buckets: Arc<Mutex<HashMap<String, Bucket>>>,
+    clients: Arc<Mutex<RateTable>>,
 }
 
 impl fmt::Debug for RateLimit {
@@ -48,15 +47,7 @@ impl fmt::Debug for RateLimit {
     }
 }
 
-/// The requests that a client may still send.
-#[derive(Debug, Clone, Copy)]
-struct Bucket {
-    tokens: f64,
-    at: Instant,
-}
-
-/// How many clients are remembered. With more, those whose bucket is full again are forgotten, and
-/// if there are none, the rest.
+/// How many clients are remembered. With more, those that would recover first are forgotten.
 const MOST_CLIENTS: usize = 50_000;
 
 impl RateLimit {
@@ -71,59 +62,30 @@ impl RateLimit {
             most > 0 && !per.is_zero(),
             "a rate is a number of requests in a time"
         );
+        let rate = Rate {
+            burst: most,
+            every: (per / most).max(Duration::from_nanos(1)),
+        };
         Self {
             most,
             per,
-            key: Arc::new(|context| Some(network(context.peer().ip()))),
-            buckets: Arc::default(),
+            key: Arc::new(|context| Some(client_network(context.peer().ip()).to_string())),
+            clients: Arc::new(Mutex::new(RateTable::new(rate, MOST_CLIENTS))),
         }
     }
 
-    /// Tells clients apart by this key; a request without one is not limited.
+    /// Tells clients apart by this key; a request without one is not limited. Use only keys that
+    /// were checked, such as the user of a session: a client that may invent its key has no limit.
     #[must_use]
     pub fn by_key(self, key: impl Fn(&Context) -> Option<String> + Send + Sync + 'static) -> Self {
         let key = Arc::new(key);
         Self { key, ..self }
     }
 
-    /// Takes a request out of a bucket, or says how long to wait for one.
-    fn take(&self, key: String) -> Result<(), Duration> {
-        let now = now();
-        let most = f64::from(self.most);
-        let rate = most / self.per.as_secs_f64();
-        let filled = |bucket: &Bucket| {
-            let elapsed = now.saturating_duration_since(bucket.at).as_secs_f64();
-            (bucket.tokens + elapsed * rate).min(most)
-        };
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if buckets.len() >= MOST_CLIENTS && !buckets.contains_key(&key) {
-            buckets.retain(|_, bucket| filled(bucket) < most);
-            if buckets.len() >= MOST_CLIENTS {
-                buckets.clear();
-            }
-        }
-        let full = Bucket {
-            tokens: most,
-            at: now,
-        };
-        let bucket = buckets.entry(key).or_insert(full);
-        let tokens = filled(bucket);
-        if tokens < 1.0 {
-            return Err(Duration::from_secs_f64((1.0 - tokens) / rate));
-        }
-        (bucket.tokens, bucket.at) = (tokens - 1.0, now);
-        Ok(())
-    }
-}
-
-/// The part of an address that one client has.
-fn network(address: IpAddr) -> String {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}")
-        }
+    /// Counts a request, or says how long to wait for the next one.
+    fn take(&self, key: &str) -> Result<(), Duration> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        clients.count(key.as_bytes(), now())
     }
 }
 
@@ -132,7 +94,7 @@ impl Layer for RateLimit {
         let Some(key) = (self.key)(&context) else {
             return next.run(context).await;
         };
-        match self.take(key) {
+        match self.take(&key) {
             Ok(()) => next.run(context).await,
             Err(wait) => {
                 let detail = "you have sent too many requests; try again later";
@@ -141,5 +103,22 @@ impl Layer for RateLimit {
                 problem.field("Retry-After", seconds.to_string()).into()
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_with_invented_keys_does_not_reset_the_limit_of_others() {
+        let limit = RateLimit::new(3, Duration::from_secs(3600));
+        while limit.take("limited").is_ok() {}
+        for number in 0..MOST_CLIENTS + 1000 {
+            assert!(limit.take(&format!("{number}")).is_ok());
+        }
+        let wait = limit.take("limited").unwrap_err();
+        assert!(wait > Duration::from_secs(600), "{wait:?}");
+        assert_eq!(limit.clients.lock().unwrap().len(), MOST_CLIENTS);
     }
 }

@@ -1,17 +1,9 @@
 //! The limit of login attempts, by name and by address.
 
-use std::collections::{BTreeSet, HashMap};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// How many attempts are allowed: some at once, then one each interval.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rate {
-    /// How many at once.
-    pub burst: u32,
-    /// How long until the next one after that.
-    pub every: Duration,
-}
+use super::{Rate, RateTable, client_network};
 
 /// The limits of failed attempts. A successful login does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,15 +37,15 @@ impl Default for AttemptLimits {
 /// The attempts of the near past.
 #[derive(Debug)]
 pub(crate) struct Attempts {
-    names: Table<String>,
-    addresses: Table<IpAddr>,
+    names: RateTable,
+    addresses: RateTable,
 }
 
 impl Attempts {
     pub(crate) fn new(limits: AttemptLimits) -> Self {
         Self {
-            names: Table::new(limits.per_name, limits.most),
-            addresses: Table::new(limits.per_address, limits.most),
+            names: RateTable::new(limits.per_name, limits.most),
+            addresses: RateTable::new(limits.per_address, limits.most),
         }
     }
 
@@ -68,82 +60,25 @@ impl Attempts {
         address: IpAddr,
         now: Instant,
     ) -> Result<(), Duration> {
-        let address = network(address);
-        self.addresses.count(&address, now)?;
-        self.names.count(&name.to_owned(), now).inspect_err(|_| {
+        self.addresses.count(&network(address), now)?;
+        self.names.count(name.as_bytes(), now).inspect_err(|_| {
             // Only one of the two counts it.
-            self.addresses.forgive(&address);
+            self.addresses.forgive(&network(address));
         })
     }
 
     /// Takes back an attempt that was successful.
     pub(crate) fn forgive(&mut self, name: &str, address: IpAddr) {
-        self.names.forgive(&name.to_owned());
+        self.names.forgive(name.as_bytes());
         self.addresses.forgive(&network(address));
     }
 }
 
-/// What counts as one address: a household has at least 64 bits of IPv6 for itself.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
-        address => address,
-    }
-}
-
-/// For each key the moment at which nothing of it counts any more (the generic cell rate
-/// algorithm).
-#[derive(Debug)]
-struct Table<K> {
-    rate: Rate,
-    most: usize,
-    free_at: HashMap<K, Instant>,
-    order: BTreeSet<(Instant, K)>,
-}
-
-impl<K: Clone + Eq + Ord + std::hash::Hash> Table<K> {
-    fn new(rate: Rate, most: usize) -> Self {
-        Self {
-            rate,
-            most: most.max(1),
-            free_at: HashMap::new(),
-            order: BTreeSet::new(),
-        }
-    }
-
-    fn count(&mut self, key: &K, now: Instant) -> Result<(), Duration> {
-        let free = self.free_at.get(key).map_or(now, |&free| free.max(now));
-        let next = free + self.rate.every;
-        let allowed = now + self.rate.every * self.rate.burst;
-        if next > allowed {
-            return Err(next - allowed);
-        }
-        self.set(key, next);
-        while let Some((free, first)) = self.order.first()
-            && (*free <= now || self.free_at.len() > self.most)
-        {
-            self.free_at.remove(first);
-            self.order.pop_first();
-        }
-        Ok(())
-    }
-
-    fn forgive(&mut self, key: &K) {
-        if let Some(&free) = self.free_at.get(key)
-            && let Some(earlier) = free.checked_sub(self.rate.every)
-        {
-            self.set(key, earlier);
-        }
-    }
-
-    fn set(&mut self, key: &K, free: Instant) {
-        if let Some(before) = self.free_at.insert(key.clone(), free) {
-            self.order.remove(&(before, key.clone()));
-        }
-        self.order.insert((free, key.clone()));
+/// The key of an address.
+fn network(address: IpAddr) -> Vec<u8> {
+    match client_network(address) {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
     }
 }
 
@@ -222,14 +157,9 @@ mod tests {
             let address = IpAddr::from((number + 1).to_be_bytes());
             assert!(attempts.count(&number.to_string(), address, now).is_ok());
         }
-        assert!(attempts.names.free_at.len() <= 10 && attempts.names.order.len() <= 10);
-        assert!(attempts.addresses.order.len() <= 10);
+        assert!(attempts.names.len() <= 10 && attempts.addresses.len() <= 10);
         let later = now + Duration::from_secs(3600);
         assert!(attempts.count("a", address(1), later).is_ok());
-        assert_eq!(
-            attempts.names.free_at.len(),
-            1,
-            "what has recovered is forgotten"
-        );
+        assert_eq!(attempts.names.len(), 1, "what has recovered is forgotten");
     }
 }

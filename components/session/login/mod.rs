@@ -4,11 +4,13 @@ mod attempts;
 mod form;
 mod hash;
 mod passwords;
+mod rate;
 mod require;
 mod target;
 
-pub use attempts::{AttemptLimits, Rate};
+pub use attempts::AttemptLimits;
 pub use hash::{HashError, hash_password};
 pub use passwords::{Attempt, PasswordOptions, PasswordPorts, Passwords, Verdict, check_passwords};
+pub use rate::{Rate, RateTable, client_network};
 pub use require::{RequireLogin, require_login};
 pub use target::local_target;
