@@ -8,9 +8,11 @@ use kamea_components::web::Request;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::login::FORM_TOKEN;
 use crate::state::{Phase, State};
 use crate::{
     Answer, Command, Cookies, InvalidCookie, SessionError, SessionId, SessionKey, Sessions,
+    StoreError,
 };
 
 /// The session of a request. A clone is the same session.
@@ -40,6 +42,9 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct Session(Arc<Inner>);
+
+/// How often a login begins a session, if each one ends before it has its new name.
+const LOGIN_TRIES: usize = 3;
 
 struct Inner {
     sessions: Sessions,
@@ -225,13 +230,39 @@ impl Session {
     }
 
     /// Notes that a user has logged in. The session gets a new name, so that a client that knew the
-    /// old one is not logged in too (session fixation). Its values stay.
+    /// old one is not logged in too (session fixation), and a new [`form_token`](Self::form_token).
+    /// The values of an anonymous session stay. If another user was logged in, that session ends,
+    /// and a new one begins.
     ///
     /// # Errors
     ///
     /// [`SessionError`], if the store has not done it.
     pub async fn log_in(&self, user: &str) -> Result<(), SessionError> {
-        self.rotate_to(Some(user.to_owned())).await
+        let _turn = self.0.turn.lock().await;
+        if self.state().is_sealed {
+            return Err(SessionError::TooLate);
+        }
+        let former = self.state().user.clone();
+        if former.is_some_and(|former| former != user) {
+            self.end().await?;
+        }
+        // The session may end before it has its new name. A login does not depend on that.
+        let mut key = None;
+        for _ in 0..LOGIN_TRIES {
+            if self.state().phase == Phase::Gone {
+                self.state().phase = Phase::Absent;
+            }
+            key = self.rename(Some(user)).await?;
+            if key.is_some() {
+                break;
+            }
+        }
+        let ended = || StoreError::Unavailable("sessions end before the login".to_owned());
+        let (key, name) = (key.ok_or_else(ended)?, FORM_TOKEN.to_owned());
+        // Somebody else may know the token of the anonymous session.
+        self.state().values.remove(&name);
+        self.change(Command::Remove { key, name }).await?;
+        Ok(())
     }
 
     /// Gives the session a new name.
@@ -240,29 +271,31 @@ impl Session {
     ///
     /// [`SessionError`], if the store has not done it.
     pub async fn rotate(&self) -> Result<(), SessionError> {
-        self.rotate_to(None).await
-    }
-
-    async fn rotate_to(&self, user: Option<String>) -> Result<(), SessionError> {
         let _turn = self.0.turn.lock().await;
-        if self.state().phase == Phase::Gone {
-            // A login does not depend on the session that has ended.
-            self.state().phase = Phase::Absent;
-        }
-        let Some(key) = self.key().await? else {
-            return Ok(());
-        };
         if self.state().is_sealed {
             return Err(SessionError::TooLate);
         }
-        let is_login = user.clone();
-        let command = Command::Rotate { key, user };
-        if let Answer::Named { key, id } = self.change(command).await? {
-            let mut state = self.state();
-            state.begin(key, id);
-            state.user = is_login.or(state.user.take());
-        }
+        self.rename(None).await?;
         Ok(())
+    }
+
+    /// Gives the session a new name, and a user. `None` if it has ended.
+    async fn rename(&self, user: Option<&str>) -> Result<Option<SessionKey>, SessionError> {
+        let Some(key) = self.key().await? else {
+            return Ok(None);
+        };
+        let user = user.map(str::to_owned);
+        let command = Command::Rotate {
+            key,
+            user: user.clone(),
+        };
+        let Answer::Named { key, id } = self.change(command).await? else {
+            return Ok(None);
+        };
+        let mut state = self.state();
+        state.begin(key.clone(), id);
+        state.user = user.or(state.user.take());
+        Ok(Some(key))
     }
 
     /// Ends the session. The values are lost, and changes by requests that still run are dropped. A
@@ -273,6 +306,11 @@ impl Session {
     /// [`SessionError`], if the store has not done it.
     pub async fn log_out(&self) -> Result<(), SessionError> {
         let _turn = self.0.turn.lock().await;
+        self.end().await
+    }
+
+    /// Ends the session at the store and here.
+    async fn end(&self) -> Result<(), SessionError> {
         let phase = self.state().phase.clone();
         if let Phase::Live(key) = phase {
             let answered = self.0.sessions.ask(Command::End { key }).await?;
@@ -282,16 +320,19 @@ impl Session {
         Ok(())
     }
 
-    /// Ends all sessions of its user, this one among them.
+    /// Ends all sessions of its user. This one ends first, so that the user is logged out here even
+    /// if the store cannot reach the others.
     ///
     /// # Errors
     ///
     /// [`SessionError`], if the store has not done it.
     pub async fn log_out_everywhere(&self) -> Result<(), SessionError> {
-        if let Some(user) = self.user() {
-            self.0.sessions.end_all(&user).await?;
+        let user = self.user();
+        self.log_out().await?;
+        match user {
+            Some(user) => self.0.sessions.end_all(&user).await,
+            None => Ok(()),
         }
-        self.log_out().await
     }
 
     /// Whether the session has ended while this request was running.
@@ -344,8 +385,7 @@ impl Session {
 
     /// Whether there may be a value of this name.
     fn check(&self, name: &str) -> Result<(), SessionError> {
-        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        if !((1..=64).contains(&name.len()) && name.bytes().all(is_part)) {
+        if !is_value_name(name) {
             return Err(SessionError::Name(name.to_owned()));
         }
         let state = self.state();
@@ -365,6 +405,12 @@ impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session").finish_non_exhaustive()
     }
+}
+
+/// Whether a value may have this name.
+pub(crate) fn is_value_name(name: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    (1..=64).contains(&name.len()) && name.bytes().all(is_part)
 }
 
 fn read<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, SessionError> {

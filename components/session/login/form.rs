@@ -9,14 +9,14 @@ use subtle::ConstantTimeEq;
 use crate::{Session, SessionError};
 
 /// The name of the value with the token.
-const NAME: &str = "_form";
+pub(crate) const FORM_TOKEN: &str = "_form";
 
 /// The bytes of a token.
 const LENGTH: usize = 24;
 
 impl Session {
     /// A token for a hidden field of a form. It belongs to the session, and looks different each
-    /// time, so that compression cannot betray it.
+    /// time, so that compression cannot betray it. A login makes those of before invalid.
     ///
     /// # Examples
     ///
@@ -44,7 +44,9 @@ impl Session {
     pub async fn form_token(&self) -> Result<String, SessionError> {
         let new = || BASE64.encode(random());
         // Two pages that are loaded at the same time must agree.
-        let token = self.update(NAME, |token: Option<String>| token.unwrap_or_else(new));
+        let token = self.update(FORM_TOKEN, |token: Option<String>| {
+            token.unwrap_or_else(new)
+        });
         let token = bytes(&token.await?).unwrap_or_default();
         let mask = random();
         let masked = token.iter().zip(mask).map(|(a, b)| a ^ b);
@@ -55,7 +57,7 @@ impl Session {
     /// Whether a token belongs to this session.
     #[must_use]
     pub fn is_form_token(&self, token: &str) -> bool {
-        let own = self.get::<String>(NAME).ok().flatten();
+        let own = self.get::<String>(FORM_TOKEN).ok().flatten();
         let Some(own) = own.and_then(|own| bytes(&own)) else {
             return false;
         };

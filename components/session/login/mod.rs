@@ -8,6 +8,8 @@ mod rate;
 mod require;
 mod target;
 
+pub(crate) use form::FORM_TOKEN;
+
 pub use attempts::AttemptLimits;
 pub use hash::{HashError, hash_password};
 pub use passwords::{Attempt, PasswordOptions, PasswordPorts, Passwords, Verdict, check_passwords};

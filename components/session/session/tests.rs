@@ -217,3 +217,88 @@ fn tokens_belong_to_their_session() {
         );
     }
 }
+
+#[test]
+fn a_login_makes_the_tokens_of_before_invalid() {
+    let scheduler = Scheduler::with_workers(1);
+    let sessions = run(&scheduler);
+    let session = request(&sessions, "");
+    let before = block_on(session.form_token()).unwrap();
+    let anonymous = cookie(&respond(&session));
+    let (login, slow) = (
+        request(&sessions, &anonymous),
+        request(&sessions, &anonymous),
+    );
+    block_on(login.log_in("ada")).unwrap();
+    assert!(!login.is_form_token(&before));
+    // A page that was loaded before the login does not bring the token back.
+    let late = block_on(slow.form_token()).unwrap();
+    let later = request(&sessions, &cookie(&respond(&login)));
+    assert!(later.is_form_token(&late) && !later.is_form_token(&before));
+}
+
+#[test]
+fn somebody_else_who_logs_in_gets_no_values_of_the_first_user() {
+    let scheduler = Scheduler::with_workers(1);
+    let sessions = run(&scheduler);
+    let session = request(&sessions, "");
+    block_on(session.log_in("ada")).unwrap();
+    block_on(session.set("secret", &1)).unwrap();
+    let ada = cookie(&respond(&session));
+    let session = request(&sessions, &ada);
+    // The same user keeps them.
+    block_on(session.log_in("ada")).unwrap();
+    assert_eq!(session.get("secret").unwrap(), Some(1));
+    let ada = cookie(&respond(&session));
+    let (session, other) = (request(&sessions, &ada), request(&sessions, &ada));
+    block_on(session.log_in("eve")).unwrap();
+    let eve = request(&sessions, &cookie(&respond(&session)));
+    let seen = |session: &Session| (session.user(), session.get::<u32>("secret").unwrap());
+    assert_eq!(seen(&session), (Some("eve".to_owned()), None));
+    assert_eq!(seen(&eve), (Some("eve".to_owned()), None));
+    block_on(other.set("secret", &2)).unwrap();
+    assert!(other.has_ended(), "the session of ada");
+    assert_eq!(request(&sessions, &ada).user(), None);
+}
+
+#[test]
+fn a_login_succeeds_although_the_session_has_ended_meanwhile() {
+    let scheduler = Scheduler::with_workers(1);
+    let sessions = run(&scheduler);
+    let session = request(&sessions, "");
+    block_on(session.set("a", &1)).unwrap();
+    let before = cookie(&respond(&session));
+    let (login, logout) = (request(&sessions, &before), request(&sessions, &before));
+    block_on(logout.log_out()).unwrap();
+    block_on(login.log_in("ada")).unwrap();
+    assert_eq!(login.user().as_deref(), Some("ada"));
+    let later = request(&sessions, &cookie(&respond(&login)));
+    assert_eq!(later.user().as_deref(), Some("ada"));
+    assert_eq!(later.get::<u32>("a").unwrap(), None);
+}
+
+#[test]
+fn a_login_without_a_session_is_an_error() {
+    let scheduler = Scheduler::with_workers(1);
+    let mut graph = Graph::new("sessions");
+    // Each session ends as soon as it has begun.
+    let store = async |io: &mut crate::StorePorts| {
+        while let Some(kamea::Call { request, reply }) = io.inbox.next().await {
+            let answer = match request {
+                Command::Create => Answer::Named {
+                    key: SessionKey::random(),
+                    id: SessionId::random(),
+                },
+                _ => Answer::Ended,
+            };
+            reply.send(Ok(answer.into()));
+        }
+        Ok(())
+    };
+    let sessions = Sessions::add(&mut graph, store, SessionOptions::default());
+    scheduler.run(graph).unwrap();
+    let session = request(&sessions, "");
+    let error = block_on(session.log_in("ada")).unwrap_err();
+    assert_eq!(error.status(), 503, "{error}");
+    assert_eq!(session.user(), None);
+}
