@@ -18,6 +18,7 @@ use kamea::time::wall_clock;
 use kamea::{Call, Component};
 use serde::{Deserialize, Serialize};
 
+use crate::session::is_value_name;
 use crate::{
     Answer, Answered, Command, Keys, Lifetimes, Loaded, Outcome, SessionId, SessionKey,
     StoreCookie, StoreError, StorePorts,
@@ -177,13 +178,17 @@ fn load(
         return Answer::Loaded(None).into();
     };
     let (mut values, mut stale) = (BTreeMap::new(), Vec::new());
-    for (name, sealed) in cookies {
+    // Nobody else's names: the client would not be able to remove them.
+    let is_own = |name: &str| name == USED || is_value_name(name);
+    for (name, sealed) in cookies.into_iter().filter(|(name, _)| is_own(name)) {
         match keys.open(&ticket.purpose(&name), &sealed) {
             Some(value) => drop(values.insert(name, value)),
             // Of a session that has ended, or of a key that is no longer known.
             None => stale.push(removed(&name)),
         }
     }
+    // Another host of the domain may have set a second cookie of this name.
+    stale.retain(|cookie: &StoreCookie| !values.contains_key(&cookie.name));
     let used = values.remove(USED).and_then(|used| used.parse().ok());
     let seen = used.unwrap_or(0).max(ticket.created);
     if ticket.is_over(seen, lifetimes, now) {

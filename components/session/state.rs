@@ -64,6 +64,7 @@ impl State {
     }
 
     /// Adds what the client must know to the fields of the response. Nothing can be added later.
+    /// One invalid cookie does not keep the others from the client.
     pub(crate) fn seal(
         &mut self,
         options: &SessionOptions,
@@ -73,12 +74,13 @@ impl State {
         if !self.is_used {
             return Ok(());
         }
-        let name = options.cookie_name();
+        let (name, mut sealed) = (options.cookie_name(), Ok(()));
         for cookie in std::mem::take(&mut self.cookies) {
-            options.set(fields, format!("{name}.{}", cookie.name), cookie.value)?;
+            let set = options.set(fields, format!("{name}.{}", cookie.name), cookie.value);
+            sealed = sealed.and(set);
         }
         if let Some(id) = self.id.take() {
-            options.set(fields, name, id.map(|id| options.text(&id)))?;
+            sealed = sealed.and(options.set(fields, name, id.map(|id| options.text(&id))));
         }
         // The encoder refuses only framing fields and line breaks.
         if !fields.contains("cache-control") {
@@ -87,6 +89,6 @@ impl State {
         if !fields.list_contains("vary", "cookie") {
             let _ = fields.push("Vary", "Cookie");
         }
-        Ok(())
+        sealed
     }
 }

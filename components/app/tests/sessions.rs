@@ -1,9 +1,10 @@
 //! Sessions of handlers, in the graph of a test.
 
 use kamea::testing::block_on;
-use kamea::{Graph, Scheduler};
+use kamea::{Call as Asked, Graph, Scheduler};
 use kamea_session::{
-    MemoryOptions, Session, SessionOptions, Sessions, keep_in_memory, load_sessions, save_sessions,
+    Answer, Answered, Command, MemoryOptions, Session, SessionId, SessionKey, SessionOptions,
+    Sessions, StoreCookie, StorePorts, keep_in_memory, load_sessions, save_sessions,
 };
 
 use crate::{App, Call, Form, Problem};
@@ -52,5 +53,46 @@ fn a_handler_takes_the_session_of_its_request() {
         assert_eq!(foreign.form(&[("name", "eve")]).send().await.status(), 403);
         let without = App::new().get("/", who).test();
         assert_eq!(without.get("/").send().await.status(), 500);
+    });
+}
+
+/// A store whose cookies no browser would take.
+async fn keep_wrongly(io: &mut StorePorts) -> kamea::Done {
+    while let Some(Asked { request, reply }) = io.inbox.next().await {
+        let (key, id) = (SessionKey::random(), SessionId::random());
+        let (answer, name) = match request {
+            Command::Create => (Answer::Named { key, id }, "a b".to_owned()),
+            Command::Rotate { key, .. } => (Answer::Named { key, id }, "x".repeat(5000)),
+            _ => (Answer::Applied, "\u{e4}".to_owned()),
+        };
+        let value = None;
+        let cookies = vec![StoreCookie { name, value }];
+        reply.send(Ok(Answered { answer, cookies }));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_cookie_that_cannot_be_sent_costs_nobody_the_response() {
+    let mut graph = Graph::new("sessions");
+    let sessions = Sessions::add(&mut graph, keep_wrongly, SessionOptions::default());
+    let scheduler = Scheduler::with_workers(1);
+    scheduler.run(graph).unwrap();
+    let app = App::new().post("/login", log_in).around(
+        "sessions",
+        load_sessions(sessions),
+        save_sessions(),
+    );
+    block_on(async {
+        let app = app.test();
+        for _ in 0..2 {
+            let answer = app.post("/login").form(&[("name", "ada")]).send().await;
+            assert_eq!(answer.status(), 204);
+            let cookies: Vec<_> = answer.fields().get_all("set-cookie").collect();
+            assert!(
+                cookies.len() == 1 && cookies[0].starts_with(b"sid="),
+                "{cookies:?}"
+            );
+        }
     });
 }

@@ -150,6 +150,49 @@ fn forged_copied_and_foreign_cookies_are_no_session() {
 }
 
 #[test]
+fn cookies_that_the_server_cannot_have_set_are_left_alone() {
+    let scheduler = Scheduler::with_workers(1);
+    let sessions = run(&scheduler, keys());
+    let mut jar = Jar::default();
+    let session = jar.request(&sessions);
+    set(&session, "cart", 3);
+    jar.respond(&session);
+    let sid = &jar.0["sid"];
+    let long = format!("sid.{}", "x".repeat(5000));
+    for name in ["sid.a b", "sid.\u{e4}", "sid.", "sid.a.b", &long] {
+        let sent = Fields::new().with("Cookie", format!("sid={sid}; {name}=1"));
+        let session = Session::sent(sessions.clone(), &sent);
+        block_on(session.load()).unwrap();
+        let mut fields = Fields::new();
+        assert_eq!(session.seal(&mut fields), Ok(()), "{name:.20}");
+        assert!(!fields.contains("set-cookie"), "{name:.20}");
+    }
+}
+
+#[test]
+fn a_planted_second_cookie_does_not_remove_the_value() {
+    let scheduler = Scheduler::with_workers(1);
+    let sessions = run(&scheduler, keys());
+    let mut jar = Jar::default();
+    let session = jar.request(&sessions);
+    set(&session, "cart", 3);
+    jar.respond(&session);
+    let (sid, cart) = (&jar.0["sid"], &jar.0["sid.cart"]);
+    for pairs in [
+        format!("sid={sid}; sid.cart=junk; sid.cart={cart}"),
+        format!("sid={sid}; sid.cart={cart}; sid.cart=junk"),
+    ] {
+        let sent = Fields::new().with("Cookie", &pairs);
+        let session = Session::sent(sessions.clone(), &sent);
+        block_on(session.load()).unwrap();
+        assert_eq!(get(&session, "cart"), Some(3), "{pairs}");
+        let mut fields = Fields::new();
+        session.seal(&mut fields).unwrap();
+        assert!(!fields.contains("set-cookie"), "{fields:?}");
+    }
+}
+
+#[test]
 fn a_session_ends_by_its_age_and_when_it_is_idle() {
     let (keys, lifetimes) = (keys(), Lifetimes::default());
     let at = |hours: u64| UNIX_EPOCH + Duration::from_secs(3600 * (500_000 + hours));
@@ -192,6 +235,11 @@ fn what_does_not_fit_and_what_only_a_server_can_do_are_errors() {
     let larger = block_on(session.set("a", &"x".repeat(LONGEST)));
     let error = SessionError::Store(StoreError::TooLarge { limit: LONGEST });
     assert_eq!(larger.unwrap_err().to_string(), error.to_string());
+    // Here at least the user is logged out.
+    let session = Jar::default().request(&sessions);
+    block_on(session.log_in("ada")).unwrap();
+    let everywhere = block_on(session.log_out_everywhere());
+    assert!(everywhere.is_err() && session.user().is_none());
     let all = block_on(sessions.end_all("ada")).unwrap_err().to_string();
     assert_eq!(
         all,
