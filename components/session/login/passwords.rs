@@ -34,7 +34,8 @@ pub struct Attempt {
     pub name: String,
     /// The password.
     pub password: String,
-    /// The address from which it comes.
+    /// The address from which it comes. Behind a proxy this is not the peer: take the address from
+    /// the field that the proxy sets, or one client locks out all others.
     pub address: IpAddr,
 }
 
@@ -54,7 +55,7 @@ impl fmt::Debug for Attempt {
 pub enum Verdict {
     /// Name and password belong together.
     Right,
-    /// They do not, or nobody has this name. The time of the answer is the same in both cases.
+    /// They do not, or nobody has this name. See [`check_passwords`] for the time of the answer.
     Wrong,
     /// There were too many failed attempts for this name or from this address: 429 (Too Many
     /// Requests).
@@ -114,7 +115,9 @@ impl Passwords {
 }
 
 /// Checks passwords. `users` returns the hash of a user's password, as [`hash_password`] makes it;
-/// `None` if nobody has that name. Such a name takes as long as any other: a dummy is checked.
+/// `None` if nobody has that name. Such a name takes as long as any other: a dummy is checked. The
+/// dummy has the parameters of [`hash_password`]. Hashes with other Argon2 parameters take another
+/// time, and so tell known names from unknown ones.
 ///
 /// # Examples
 ///
@@ -231,11 +234,21 @@ async fn check<U: AsyncFn(&str) -> Option<String>>(
     reply: Reply<Verdict>,
 ) -> Checked {
     let known = users(&attempt.name).await;
+    let is_right = is_right(known, dummy, &attempt.password, is_of).await;
+    (attempt, reply, is_right)
+}
+
+/// Compares a password with the hash of its user. For an unknown name, the dummy costs as much.
+async fn is_right(
+    known: Option<String>,
+    dummy: &str,
+    password: &str,
+    compare: impl FnOnce(&str, &str) -> bool + Send + 'static,
+) -> bool {
     let is_known = known.is_some();
     let hash = known.unwrap_or_else(|| dummy.to_owned());
-    let password = attempt.password.clone();
-    let is_right = compute(move || is_of(&hash, &password)).await;
-    (attempt, reply, is_right && is_known)
+    let password = password.to_owned();
+    compute(move || compare(&hash, &password)).await && is_known
 }
 
 /// Waits for any of the jobs, and removes it.

@@ -1,5 +1,7 @@
 //! Storms of logins, unknown names, and limits.
 
+use std::sync::{Arc, Mutex};
+
 use kamea::Scheduler;
 use kamea::testing::block_on;
 
@@ -93,14 +95,15 @@ fn a_storm_finds_a_full_queue_and_not_a_full_memory() {
     };
     let users = async |_: &str| Some(CHEAP.to_owned());
     let passwords = Passwords::add(&mut graph, users, options);
+    let verdicts = Arc::new(Mutex::new(Vec::new()));
     let report = (0..60).fold(report, |report, number| {
-        let passwords = passwords.clone();
+        let (passwords, verdicts) = (passwords.clone(), verdicts.clone());
         report.beside(&format!("client {number}"), async move || {
             let mut attempt = attempt("ada", "secret");
             attempt.name = number.to_string();
             attempt.address = [10, 0, 0, number].into();
             let verdict = passwords.check(attempt).await.unwrap();
-            assert!(matches!(verdict, Verdict::Right | Verdict::Busy));
+            verdicts.lock().unwrap().push(verdict);
         })
     });
     let count = passwords.clone();
@@ -111,4 +114,45 @@ fn a_storm_finds_a_full_queue_and_not_a_full_memory() {
     });
     drop(passwords);
     counted.run(graph).unwrap();
+    let verdicts = verdicts.lock().unwrap();
+    let count = |wanted| {
+        verdicts
+            .iter()
+            .filter(|&&verdict| verdict == wanted)
+            .count()
+    };
+    let (right, busy) = (count(Verdict::Right), count(Verdict::Busy));
+    assert_eq!(right + busy, 60, "{verdicts:?}");
+    // Two are hashed, eight wait, and the rest is refused at once.
+    assert_eq!((right, busy), (10, 50));
+}
+
+#[test]
+fn an_unknown_name_costs_a_hash_too() {
+    let compared = Arc::new(Mutex::new(Vec::new()));
+    for (known, is_its) in [
+        (Some(CHEAP.to_owned()), true),
+        (Some(CHEAP.to_owned()), false),
+        (None, true),
+        (None, false),
+    ] {
+        let (is_known, compared) = (known.is_some(), compared.clone());
+        let compare = move |hash: &str, password: &str| {
+            compared.lock().unwrap().push(format!("{hash} {password}"));
+            is_its
+        };
+        let is_right = block_on(is_right(known, "dummy", "guess", compare));
+        assert_eq!(is_right, is_known && is_its);
+    }
+    let (cheap, dummy) = (format!("{CHEAP} guess"), "dummy guess".to_owned());
+    assert_eq!(
+        *compared.lock().unwrap(),
+        [cheap.clone(), cheap, dummy.clone(), dummy]
+    );
+    // The dummy costs as much as the hashes of users.
+    let dummy = block_on(super::dummy()).unwrap();
+    assert!(
+        dummy.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+        "{dummy}"
+    );
 }
