@@ -53,12 +53,26 @@ impl RequireLogin {
         self
     }
 
-    fn is_required(&self, request: &Request) -> bool {
-        // What cannot be decoded is nothing that could be served; it is refused as if required.
-        let Ok(path) = request.head.target.decoded_path() else {
+    /// Whether a path requires a login. Handlers split a path before they decode it, and so do we;
+    /// programs that take the decoded path see slashes where `%2F` was. If either of the two finds
+    /// something that requires a login, it is required.
+    fn is_required(&self, path: &str) -> bool {
+        let Some(segments) = decoded_segments(path) else {
             return true;
         };
-        let path = segments(&path);
+        let slashed = segments.join(&b'/');
+        let slashed: Vec<_> = slashed.split(|&byte| byte == b'/').collect();
+        let slashed: Vec<_> = slashed.into_iter().map(<[u8]>::to_vec).collect();
+        self.is_below(segments) || self.is_below(slashed)
+    }
+
+    /// Whether a path is one of those that require a login.
+    fn is_below(&self, mut path: Vec<Vec<u8>>) -> bool {
+        path.retain(|segment| !segment.is_empty());
+        // Clients resolve dot segments before they send a path (RFC 3986 section 5.2.4).
+        if path.iter().any(|segment| is_dots(segment)) {
+            return true;
+        }
         let is_page = |page: &String| path == segments(page.as_bytes());
         let is_excepted = self.except.iter().any(|except| path.starts_with(except));
         let is_open = is_excepted || self.page.as_ref().is_some_and(is_page);
@@ -110,7 +124,7 @@ impl RequireLogin {
 pub fn require_login(required: RequireLogin) -> impl Component<FilterPorts> + Clone + Send + Sync {
     async move |io: &mut FilterPorts| {
         while let Some(mut request) = io.requests.next().await {
-            if !required.is_required(&request) {
+            if !required.is_required(request.head.target.path()) {
                 io.passed.send(request).await?;
                 continue;
             }
@@ -131,17 +145,34 @@ pub fn require_login(required: RequireLogin) -> impl Component<FilterPorts> + Cl
     }
 }
 
-/// The segments of a decoded path as handlers read it: without empty ones, dot segments resolved.
+/// The segments of a path of the program.
 fn segments(path: &[u8]) -> Vec<Vec<u8>> {
-    let mut segments: Vec<Vec<u8>> = Vec::new();
-    for segment in path.split(|&byte| byte == b'/') {
-        match segment {
-            b"" | b"." => {}
-            b".." => drop(segments.pop()),
-            segment => segments.push(segment.to_vec()),
-        }
+    let segments = path.split(|&byte| byte == b'/');
+    let segments = segments.filter(|segment| !segment.is_empty());
+    segments.map(<[u8]>::to_vec).collect()
+}
+
+fn is_dots(segment: &[u8]) -> bool {
+    matches!(segment, b"." | b"..")
+}
+
+/// The segments of a path as it was sent, each decoded once. `None` if it cannot be decoded: then
+/// nothing could be served, and it is refused as if a login were required.
+fn decoded_segments(path: &str) -> Option<Vec<Vec<u8>>> {
+    path.split('/').map(decoded).collect()
+}
+
+fn decoded(segment: &str) -> Option<Vec<u8>> {
+    let (mut decoded, mut rest) = (Vec::new(), segment.bytes());
+    let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
+    while let Some(byte) = rest.next() {
+        let byte = match byte {
+            b'%' => u8::try_from(digit(rest.next())? << 4 | digit(rest.next())?).ok()?,
+            byte => byte,
+        };
+        decoded.push(byte);
     }
-    segments
+    (!decoded.contains(&0)).then_some(decoded)
 }
 
 /// A text as the value of a query parameter.
@@ -156,4 +187,54 @@ fn percent_encoded(text: &str) -> String {
         }
         encoded
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_is_required_below_a_path_however_it_is_written() {
+        let required = RequireLogin::below("/notes")
+            .page("/notes/login")
+            .except("/notes/style");
+        for (path, is_required) in [
+            ("/", false),
+            ("/files", false),
+            ("/notesx", false),
+            ("/notes", true),
+            ("/notes/", true),
+            ("//notes//a", true),
+            ("/%6Eotes/a", true),
+            ("/notes/login", false),
+            ("/notes/login/a", true),
+            ("/notes/style/a.css", false),
+            // A slash that is part of a segment.
+            ("/files/a%2Fb", false),
+            ("/files/a%2fnotes", false),
+            ("/notes/a%2Fb", true),
+            ("/notes/style/a%2Fb", false),
+            // A program that decodes the whole path finds other segments than a handler.
+            ("/notes%2Fa", true),
+            ("%2Fnotes/a", true),
+            ("/notes/style%2Fa", true),
+            ("/notes%2Fstyle/a", false),
+            // What nobody can decode, and what may lead elsewhere.
+            ("/files/%", true),
+            ("/files/%2", true),
+            ("/files/%zz", true),
+            ("/files/%00", true),
+            ("/files/../notes", true),
+            ("/files/%2E%2e/notes", true),
+            ("/files/..%2Fnotes", true),
+            ("/notes/style/../a", true),
+            ("/notes/style/%2e", true),
+        ] {
+            assert_eq!(required.is_required(path), is_required, "{path}");
+        }
+        let required = RequireLogin::below("/").page("/login");
+        for (path, is_required) in [("/", true), ("/a%2Fb", true), ("/login", false)] {
+            assert_eq!(required.is_required(path), is_required, "{path}");
+        }
+    }
 }
