@@ -32,7 +32,7 @@ struct Options {
     /// The password of the user admin
     #[arg(long, value_name = "PASSWORD", default_value = "password")]
     password: String,
-    /// Clients come through a proxy that speaks TLS: Secure cookies
+    /// Clients come through a proxy that speaks TLS: Secure cookies, addresses from X-Forwarded-For
     #[arg(long)]
     behind_tls: bool,
 }
@@ -55,7 +55,7 @@ fn main() -> Outcome {
     scheduler.run(graph)?;
     Ok(run(
         scheduler,
-        server(sessions, passwords)?,
+        server(sessions, passwords, options.behind_tls)?,
         options.server_ip,
         options.server_port,
     )?)
@@ -64,12 +64,16 @@ fn main() -> Outcome {
 fn server(
     sessions: Sessions,
     passwords: Passwords,
+    behind_proxy: bool,
 ) -> Result<WebServer, http::method::InvalidMethod> {
     let required = RequireLogin::below("/")
         .page("/login")
         .except("/css")
         .except("/images");
-    let log_in = async move |request: Request| log_in(request, &passwords).await;
+    let log_in = async move |request: Request| {
+        let address = client_address(&request, behind_proxy);
+        log_in(request, &passwords, address).await
+    };
     let server = WebServer::new(Site::new(own_folder().join("static")))
         .around("sessions", load_sessions(sessions), save_sessions())
         .filter("login", require_login(required))
@@ -136,7 +140,22 @@ async fn login_page(
     )))
 }
 
-async fn log_in(mut request: Request, passwords: &Passwords) -> Result<Response<()>, Failure> {
+/// The address of a client. Behind a proxy the peer is the proxy, so that one client would lock out
+/// all others. The proxy adds the last entry of `X-Forwarded-For`; a client may have sent those
+/// before it.
+fn client_address(request: &Request, behind_proxy: bool) -> IpAddr {
+    let last = request.head.fields.get_all("x-forwarded-for").last();
+    let entry = last.and_then(|line| str::from_utf8(line).ok()?.rsplit(',').next());
+    let named = entry.and_then(|entry| entry.trim().parse().ok());
+    let named = named.filter(|_| behind_proxy);
+    named.unwrap_or_else(|| request.exchange.peer.ip())
+}
+
+async fn log_in(
+    mut request: Request,
+    passwords: &Passwords,
+    address: IpAddr,
+) -> Result<Response<()>, Failure> {
     let session = session(&request).await?;
     let form = FormFields::read(&mut request).await?;
     let next = form.only("next").and_then(local_target).unwrap_or("/");
@@ -146,21 +165,38 @@ async fn log_in(mut request: Request, passwords: &Passwords) -> Result<Response<
     let attempt = Attempt {
         name: form.only("username").unwrap_or_default().to_owned(),
         password: form.only("password").unwrap_or_default().to_owned(),
-        address: request.exchange.peer.ip(),
+        address,
     };
     let name = attempt.name.clone();
-    let verdict = passwords.check(attempt).await;
-    match verdict.unwrap_or(Verdict::Busy) {
+    let verdict = passwords.check(attempt).await.unwrap_or_else(|error| {
+        log::error!(
+            "{} | the check of passwords: {error}",
+            request.exchange.peer
+        );
+        Verdict::Busy
+    });
+    answer(&request, &session, verdict, &name, next).await
+}
+
+/// Logs the user in, or says why not.
+async fn answer(
+    request: &Request,
+    session: &Session,
+    verdict: Verdict,
+    name: &str,
+    next: &str,
+) -> Result<Response<()>, Failure> {
+    match verdict {
         Verdict::Right => {
             let logged_in = async {
-                session.log_in(&name).await?;
+                session.log_in(name).await?;
                 session.flash("info", "You are logged in.").await
             };
-            logged_in.await.map_err(|error| error.refuse(&request))?;
-            Ok(to(&request, next)?)
+            logged_in.await.map_err(|error| error.refuse(request))?;
+            Ok(to(request, next)?)
         }
         Verdict::Wrong => {
-            let page = login_page(&request, &session, next, "Name or password is wrong.").await?;
+            let page = login_page(request, session, next, "Name or password is wrong.").await?;
             let page = page.with_status(StatusCode::UNAUTHORIZED);
             Ok(page.with(
                 "WWW-Authenticate",

@@ -9,7 +9,7 @@ fn cookie(answered: &Answered) -> String {
     let line = answered
         .fields("set-cookie")
         .into_iter()
-        .find(|line| line.starts_with("sid="));
+        .find(|line| line.starts_with("sid=") || line.starts_with("__Host-sid="));
     let line = line.unwrap_or_else(|| panic!("{answered:?}"));
     for attribute in ["HttpOnly", "SameSite=Lax", "Path=/"] {
         assert!(line.contains(attribute), "{line}");
@@ -29,8 +29,12 @@ struct Client {
 
 impl Client {
     fn new() -> Self {
+        Self::with(&[])
+    }
+
+    fn with(options: &[&str]) -> Self {
         Self {
-            login: Started::new(LOGIN, &[]),
+            login: Started::new(LOGIN, options),
         }
     }
 
@@ -98,8 +102,11 @@ fn a_login_gives_a_new_session_and_a_logout_ends_it() {
     );
     assert!(page.body().contains("Visit 2 "));
 
+    // Somebody else may know the token of the session before the login.
+    let answered = client.post("/logout", &session, &format!("token={token_before}"));
+    assert_eq!(answered.status(), 403, "{answered:?}");
     // A token that looks different each time is still the same token.
-    assert_ne!(token(&page), token_before);
+    assert_ne!(token(&page), token(&client.get("/", &session)));
     let answered = client.post("/logout", &session, &format!("token={}", token(&page)));
     assert_eq!(answered.field("location"), "/login");
     let removed = answered.field("set-cookie");
@@ -242,4 +249,35 @@ fn behind_tls_the_cookie_is_of_this_host_alone() {
     assert!(line.starts_with("__Host-sid="), "{line}");
     // RFC 6265bis, 4.1.3.2: "`Secure`, `Path=/`, and no `Domain`".
     assert!(line.contains("; Secure") && line.contains("Path=/") && !line.contains("Domain"));
+}
+
+#[test]
+fn behind_a_proxy_one_client_does_not_lock_out_the_others() {
+    let guess = |client: &Client, form: &(String, String), number: u32, field: &str| {
+        let (cookie, token) = form;
+        let body = format!("username=name{number}&password=wrong&token={token}");
+        client.post_from("/login", cookie, &body, field).status()
+    };
+    let client = Client::with(&["--behind-tls"]);
+    let form = client.form();
+    // What stands before the entry of the proxy is from the client, and may be anything.
+    let guesses = (0..60).map(|number| {
+        let field = format!("X-Forwarded-For: 198.51.100.{number}, 192.0.2.1");
+        guess(&client, &form, number, &field)
+    });
+    assert!(guesses.into_iter().any(|status| status == 429));
+    for field in [
+        "X-Forwarded-For: 192.0.2.1, 192.0.2.2",
+        "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-For: 192.0.2.3",
+    ] {
+        assert_eq!(guess(&client, &form, 100, field), 401, "{field}");
+    }
+    // Without a proxy, clients must not choose their address.
+    let client = Client::new();
+    let form = client.form();
+    let guesses = (0..60).map(|number| {
+        let field = format!("X-Forwarded-For: 192.0.2.{number}");
+        guess(&client, &form, number, &field)
+    });
+    assert!(guesses.into_iter().any(|status| status == 429));
 }
