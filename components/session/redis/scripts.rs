@@ -5,7 +5,7 @@
 //! | `i:` digest of a session's name | the key of the session |
 //! | `s:` key | a hash: `c` when it began, `i` the digest, `u` the user, `v` and a name: a value |
 //! | `r:` digest of a former name | nothing, for a minute |
-//! | `u:` user | the set of the keys of the user's sessions |
+//! | `l:` user | the keys of the user's sessions, sorted by the time at which each expires |
 
 use bytes::{Bytes, BytesMut};
 use kamea_session::{Command, SessionId, SessionKey};
@@ -24,7 +24,7 @@ local function finish(key)
   local s = p .. 's:' .. key
   local id, user = redis.call('HGET', s, 'i'), redis.call('HGET', s, 'u')
   if id then redis.call('DEL', p .. 'i:' .. id) end
-  if user then redis.call('SREM', p .. 'u:' .. user, key) end
+  if user then redis.call('ZREM', p .. 'l:' .. user, key) end
   redis.call('DEL', s)
 end
 ";
@@ -55,6 +55,8 @@ if left <= 0 then
 end
 redis.call('PEXPIRE', s, int(left))
 redis.call('PEXPIRE', p .. 'i:' .. ARGV[4], int(left))
+local user = redis.call('HGET', s, 'u')
+if user then redis.call('ZADD', p .. 'l:' .. user, 'XX', int(now + left), key) end
 return {key, redis.call('HGETALL', s)}
 ";
 
@@ -93,10 +95,12 @@ redis.call('HSET', s, 'i', ARGV[5])
 redis.call('SET', p .. 'i:' .. ARGV[5], ARGV[4], 'PX', int(math.max(left, 1)))
 if ARGV[6] == 'some' then
   local former = redis.call('HGET', s, 'u')
-  if former then redis.call('SREM', p .. 'u:' .. former, ARGV[4]) end
+  if former then redis.call('ZREM', p .. 'l:' .. former, ARGV[4]) end
   redis.call('HSET', s, 'u', ARGV[7])
-  redis.call('SADD', p .. 'u:' .. ARGV[7], ARGV[4])
-  redis.call('PEXPIRE', p .. 'u:' .. ARGV[7], int(absolute))
+  local of_user = p .. 'l:' .. ARGV[7]
+  redis.call('ZREMRANGEBYSCORE', of_user, '-inf', int(now))
+  redis.call('ZADD', of_user, int(now + left), ARGV[4])
+  redis.call('PEXPIRE', of_user, int(absolute))
 end
 return 'applied'
 ";
@@ -107,8 +111,8 @@ return 'ended'
 ";
 
 const END_ALL: &str = "
-for _, key in ipairs(redis.call('SMEMBERS', p .. 'u:' .. ARGV[4])) do finish(key) end
-redis.call('DEL', p .. 'u:' .. ARGV[4])
+for _, key in ipairs(redis.call('ZRANGE', p .. 'l:' .. ARGV[4], 0, -1)) do finish(key) end
+redis.call('DEL', p .. 'l:' .. ARGV[4])
 return 'ended'
 ";
 

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command as Process, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use kamea::testing::block_on;
 use kamea::{Asker, Graph, Scheduler};
@@ -119,6 +119,89 @@ fn sessions_expire() {
     let (name, value) = ("a".to_owned(), "1".to_owned());
     let set = Command::Set { key, name, value };
     assert_eq!(ask(&store, set), Ok(Answer::Ended));
+    redis.kill();
+}
+
+/// The number of Ada's sessions that Redis believes to live for at least so many seconds.
+fn count(redis: &Redis, seconds: u64) -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let until = (now + Duration::from_secs(seconds)).as_millis();
+    let from = if seconds == 0 { 0 } else { until };
+    let mut stream = TcpStream::connect(redis.address).unwrap();
+    write!(stream, "ZCOUNT kamea:l:ada {from} +inf\r\n").unwrap();
+    let mut answer = String::new();
+    while !answer.ends_with("\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        answer.push(char::from(byte[0]));
+    }
+    let number = answer.strip_prefix(':');
+    let number = number.and_then(|rest| rest.trim().parse().ok());
+    number.unwrap_or_else(|| panic!("{answer}"))
+}
+
+#[test]
+fn sessions_that_have_expired_are_forgotten_with_the_next_login() {
+    let folder = tempfile::tempdir().unwrap();
+    let redis = Redis::start(folder.path(), free_address(), &[]);
+    let scheduler = Scheduler::with_workers(1);
+    let store_of = |idle: Duration| {
+        let mut options = RedisOptions::default();
+        options.lifetimes.idle = idle;
+        store(&scheduler, redis.address, options)
+    };
+    let short = store_of(Duration::from_millis(300));
+    let (medium, long) = (store_of(AGES), store_of(10 * AGES));
+    let log_in = |store: &Asker<Command, Outcome>| {
+        let Ok(Answer::Named { key, .. }) = ask(store, Command::Create) else {
+            panic!("a session");
+        };
+        let user = Some("ada".to_owned());
+        let rotated = ask(store, Command::Rotate { key, user });
+        let Ok(Answer::Named { id, .. }) = rotated else {
+            panic!("{rotated:?}");
+        };
+        id
+    };
+    let used = log_in(&medium);
+    let load = |store, id| {
+        let cookies = Vec::new();
+        ask(store, Command::Load { id, cookies })
+    };
+    assert_eq!(
+        [count(&redis, 1), count(&redis, 5 * AGES.as_secs())],
+        [1, 0]
+    );
+    // A use keeps it for as long as this store says.
+    assert!(matches!(
+        load(&long, used.clone()),
+        Ok(Answer::Loaded(Some(_)))
+    ));
+    assert_eq!(count(&redis, 5 * AGES.as_secs()), 1);
+    (0..5).for_each(|_| drop(log_in(&short)));
+    let start = Instant::now();
+    loop {
+        let new = log_in(&long);
+        let known = count(&redis, 0);
+        if known == 2 {
+            let user = "ada".to_owned();
+            // All others have expired. This reaches both.
+            assert_eq!(ask(&long, Command::EndAll { user }), Ok(Answer::Ended));
+            assert_eq!(load(&long, used), Ok(Answer::Loaded(None)));
+            assert_eq!(load(&long, new), Ok(Answer::Loaded(None)));
+            assert_eq!(count(&redis, 0), 0);
+            break;
+        }
+        assert!(start.elapsed() < AGES, "{known} are known");
+        let Ok(Answer::Loaded(Some(loaded))) = load(&long, new) else {
+            panic!("the session is lost");
+        };
+        assert_eq!(
+            ask(&long, Command::End { key: loaded.key }),
+            Ok(Answer::Ended)
+        );
+        thread::sleep(Duration::from_millis(100));
+    }
     redis.kill();
 }
 
