@@ -19,7 +19,7 @@ use futures_lite::future::or;
 use kamea::time::{now, sleep};
 use kamea::{Component, Done, End, Inbox, Outbox, Ports};
 
-use super::{Socket, read_some};
+use super::Socket;
 
 /// The ports of [`dial`].
 #[derive(Debug, Ports)]
@@ -285,7 +285,7 @@ async fn run_call(io: &mut DialPorts, socket: Socket, connection: u64, first: Ou
     };
     let receiving = async {
         loop {
-            let how = match read_some(&socket).await {
+            let how = match socket.receive().await {
                 Ok(bytes) if !bytes.is_empty() => {
                     let event = DialEvent::Received {
                         connection,

@@ -12,6 +12,7 @@ mod hand_over;
 mod listen;
 mod others;
 mod read;
+mod relay;
 mod serve_connections;
 mod socket;
 mod tcp_client;
@@ -33,7 +34,7 @@ pub use hand_over::{ChildHandle, LARGEST_TEXT, ParentWatch, TakenOver, hand_over
 pub use listen::{Listen, ServerPorts, ServerPortsHandles};
 pub use others::Others;
 pub use read::read_bytes;
-pub(crate) use read::read_some;
+pub use relay::relay_over;
 pub use serve_connections::{NextProtocol, serve_connections};
 pub use socket::{Finish, Socket};
 pub use tcp_client::tcp_client;

@@ -1,7 +1,5 @@
 //! The reader: passes on the bytes that arrive on a socket.
 
-use std::future::poll_fn;
-use std::io;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -9,7 +7,6 @@ use futures_lite::future::{or, yield_now};
 use kamea::{Closed, Component, Source};
 
 use super::Socket;
-use crate::stream::poll_into_buffer;
 
 /// Reads a socket until the peer has finished, or nobody takes its bytes any more. `first` is what
 /// was read of it before.
@@ -26,7 +23,7 @@ pub fn read_bytes(socket: Rc<Socket>, first: Bytes) -> impl Component<Source<Byt
             }
         }
         loop {
-            let read = async { Some(read_some(&socket).await) };
+            let read = async { Some(socket.receive().await) };
             let unwanted = async {
                 io.outbox.closed().await;
                 None
@@ -64,11 +61,6 @@ impl Drop for Reading<'_> {
     fn drop(&mut self) {
         self.0.set_read(false);
     }
-}
-
-/// Returns the bytes that have arrived, at least one; `None` at the end of the stream.
-pub(crate) async fn read_some(socket: &Socket) -> io::Result<Bytes> {
-    poll_fn(|cx| poll_into_buffer(|buffer| socket.poll_read(cx, buffer))).await
 }
 
 #[cfg(test)]

@@ -4,13 +4,14 @@ use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::future::{pending, poll_fn};
 use std::io::{self, IoSlice};
-use std::net::{self, SocketAddr};
+use std::net::{self, Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use futures_lite::future::or;
 use kamea::time::{sleep, turn};
 
@@ -18,11 +19,12 @@ use rustix::fs::sendfile;
 use rustix::net::sockopt::set_tcp_cork;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, recv, send, sendmsg};
 use tokio::io::Interest;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Notify;
 
 use super::connection::Connection;
 use super::{Accepted, ByteStream, ChildHandle, NextProtocol, Transport, hand_over};
+use crate::stream::poll_into_buffer;
 
 /// How a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,12 +116,59 @@ enum End<'a> {
 impl Socket {
     /// Wraps an accepted connection.
     pub fn new(accepted: Accepted) -> Self {
+        let stream = match accepted.stream {
+            Transport::Tcp(stream) => Stream::Bare(stream),
+            Transport::Other(stream) => Stream::Other(stream),
+        };
+        Self::of(stream, accepted.peer)
+    }
+
+    /// Connects to a server.
+    ///
+    /// # Errors
+    ///
+    /// If the server does not answer, or refuses the connection.
+    pub async fn connect(server: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(server).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self::of(Stream::Watched(Rc::new(stream)), server))
+    }
+
+    /// Connects to a server of the same machine, over a Unix socket. It has no address: that of
+    /// [`peer`](Self::peer) is unspecified.
+    ///
+    /// # Errors
+    ///
+    /// If nothing listens at `path`, or the system does not permit the connection.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea_components::net::Socket;
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("socket");
+    /// let listener = std::os::unix::net::UnixListener::bind(&path)?;
+    /// kamea::testing::block_on(async {
+    ///     let socket = Socket::connect_unix(&path).await?;
+    ///     assert_eq!(socket.write(b"hello", false).await?, 5);
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # drop(listener);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub async fn connect_unix(path: impl AsRef<Path>) -> io::Result<Self> {
+        let stream = UnixStream::connect(path).await?.into_std()?;
+        // To the event queue a socket is a socket, whatever its family.
+        let stream = TcpStream::from_std(OwnedFd::from(stream).into())?;
+        let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        Ok(Self::of(Stream::Watched(Rc::new(stream)), nowhere))
+    }
+
+    fn of(stream: Stream, peer: SocketAddr) -> Self {
         Self {
-            stream: RefCell::new(match accepted.stream {
-                Transport::Tcp(stream) => Stream::Bare(stream),
-                Transport::Other(stream) => Stream::Other(stream),
-            }),
-            peer: accepted.peer,
+            stream: RefCell::new(stream),
+            peer,
             drained: Cell::new(false),
             finished: Cell::new(None),
             known: Cell::new(Known::Here),
@@ -131,30 +180,6 @@ impl Socket {
             noted: Notify::new(),
             next: RefCell::default(),
         }
-    }
-
-    /// Connects to a server.
-    ///
-    /// # Errors
-    ///
-    /// If the server does not answer, or refuses the connection.
-    pub async fn connect(server: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect(server).await?;
-        stream.set_nodelay(true)?;
-        Ok(Self {
-            stream: RefCell::new(Stream::Watched(Rc::new(stream))),
-            peer: server,
-            drained: Cell::new(false),
-            finished: Cell::new(None),
-            known: Cell::new(Known::Here),
-            half_close: Cell::new(false),
-            is_read: Cell::new(true),
-            is_cancelled: Cell::new(false),
-            wrote: Cell::new(None),
-            is_blocked: Cell::new(false),
-            noted: Notify::new(),
-            next: RefCell::default(),
-        })
     }
 
     /// Prepares to hand the connection over to another process: see [`hand_over`].
@@ -568,6 +593,29 @@ impl Socket {
             Stream::Other(stream) => Some(Transport::Other(stream).into()),
             Stream::Lost => None,
         }
+    }
+
+    /// The transport of this connection, for another user of it; `None` if it is lost, or its
+    /// worker cannot let it go.
+    pub fn into_transport(self) -> Option<Transport> {
+        match self.stream.into_inner() {
+            Stream::Bare(stream) => Some(Transport::Tcp(stream)),
+            Stream::Watched(stream) => {
+                let stream = Rc::try_unwrap(stream).ok()?.into_std().ok()?;
+                Some(Transport::Tcp(stream))
+            }
+            Stream::Other(stream) => Some(Transport::Other(stream)),
+            Stream::Lost => None,
+        }
+    }
+
+    /// Returns the bytes that have arrived, at least one; empty at the end of the stream.
+    ///
+    /// # Errors
+    ///
+    /// The error of the system for this connection.
+    pub async fn receive(&self) -> io::Result<Bytes> {
+        poll_fn(|cx| poll_into_buffer(|buffer| self.poll_read(cx, buffer))).await
     }
 
     /// Tells the peer that no more bytes will follow. The peer may still send.

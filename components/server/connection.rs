@@ -17,7 +17,7 @@ use super::explain::ExplainJob;
 use super::secure::{SecureService, farewell, greet};
 use crate::chassis::NoPorts;
 use crate::documents::Files;
-use crate::net::{Admitted, Finish, Limiter, NextProtocol, Socket, read_some};
+use crate::net::{Admitted, Finish, Limiter, NextProtocol, Socket};
 use crate::tls::{SharedSession, add_tls};
 
 /// The state of one connection: the seed of its graph.
@@ -296,7 +296,7 @@ pub(super) async fn next_bytes(
     admitted: Option<&Admitted>,
 ) -> Option<Bytes> {
     let bytes = async {
-        let bytes = read_some(socket).await.ok();
+        let bytes = socket.receive().await.ok();
         bytes.filter(|bytes| !bytes.is_empty())
     };
     unless_idle(bytes, silence, admitted).await
@@ -340,7 +340,7 @@ async fn end(socket: &Socket) {
         Some(Finish::Close | Finish::Linger) => {
             socket.shut_down_writing();
             let drain =
-                async { while read_some(socket).await.is_ok_and(|bytes| !bytes.is_empty()) {} };
+                async { while socket.receive().await.is_ok_and(|bytes| !bytes.is_empty()) {} };
             or(drain, sleep(LINGER)).await;
         }
     }

@@ -1,0 +1,61 @@
+//! The two directions of a connection that is already open.
+
+use bytes::Bytes;
+use kamea::{Component, Pipe};
+
+use super::Transport;
+use super::connection::Connection;
+use super::exchange::exchange;
+
+/// Sends its input over a connection, and passes on what the peer sends: first `first`, which was
+/// read before. `name` is the name of the peer in errors. Otherwise like
+/// [`tcp_client`](super::tcp_client), but it cannot be restarted.
+///
+/// # Faults
+///
+/// [`ConnectionError`](super::ConnectionError): the connection was lost before the peer had
+/// finished.
+///
+/// # Examples
+///
+/// ```
+/// use std::io::{Read, Write};
+/// use kamea::{Graph, Scheduler, pipeline};
+/// use kamea_components::net::relay_over;
+/// use kamea_components::stream::one_shot;
+///
+/// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+/// let mut peer = std::net::TcpStream::connect(listener.local_addr()?)?;
+/// let (stream, _) = listener.accept()?;
+/// stream.set_nonblocking(true)?;
+///
+/// let mut graph = Graph::new("relaying");
+/// let relay = relay_over("the peer", stream.into(), "early".into());
+/// let (_, heard) = pipeline!(graph, one_shot("question".into()) => relay);
+/// let heard = graph.take(heard);
+/// let scheduler = Scheduler::with_workers(1);
+/// scheduler.run(graph)?;
+/// let mut question = String::new();
+/// peer.read_to_string(&mut question)?;
+/// peer.write_all(b" answer")?;
+/// drop(peer);
+/// assert_eq!(question, "question");
+/// assert_eq!(heard.into_iter().collect::<Vec<_>>().concat(), b"early answer");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn relay_over(
+    name: impl Into<String>,
+    transport: Transport,
+    first: Bytes,
+) -> impl Component<Pipe<Bytes, Bytes>> + Send {
+    let mut parts = Some((name.into(), Connection::from(transport), first));
+    async move |io: &mut Pipe<Bytes, Bytes>| {
+        let Some((name, connection, first)) = parts.take() else {
+            return Ok(());
+        };
+        if !first.is_empty() {
+            io.outbox.send(first).await?;
+        }
+        exchange(&name, connection, io).await
+    }
+}

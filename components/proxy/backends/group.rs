@@ -1,0 +1,277 @@
+//! The backends of a route as they are now: one of them is chosen for each request.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_lite::future::or;
+use kamea::time::sleep;
+use tokio::sync::Notify;
+
+use super::{BackendState, Health};
+use crate::plan::Route;
+use crate::policy::{Asked, Candidate, Policy};
+
+/// The backends of a route as they are now.
+pub struct Group {
+    route: Route,
+    /// The hosts and the path, for logs and pages.
+    name: String,
+    backends: Vec<Arc<BackendState>>,
+    policy: Mutex<Box<dyn Policy>>,
+    /// Requests that wait while every backend is at its limit.
+    waiting: AtomicUsize,
+    /// Notified when a request has left a backend.
+    freed: Notify,
+    requests: AtomicU64,
+    retries: AtomicU64,
+    is_retired: AtomicBool,
+    retired: Notify,
+}
+
+/// Which backend a request gets.
+#[derive(Debug)]
+pub enum Choice {
+    /// This one.
+    Backend(InFlight),
+    /// None at the moment: all are at their limit.
+    Full,
+    /// None: no backend is up.
+    Down,
+    /// None: the policy refuses the request.
+    Refused,
+}
+
+/// A request at a backend, until it is dropped.
+#[derive(Debug)]
+pub struct InFlight {
+    group: Arc<Group>,
+    index: usize,
+}
+
+impl InFlight {
+    /// The backend.
+    pub fn backend(&self) -> &Arc<BackendState> {
+        &self.group.backends[self.index]
+    }
+
+    /// Its position in the route.
+    pub const fn index(&self) -> usize {
+        self.index
+    }
+
+    /// The backends of the route.
+    pub const fn group(&self) -> &Arc<Group> {
+        &self.group
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.backend().leave();
+        if self.group.waiting.load(Relaxed) > 0 {
+            self.group.freed.notify_one();
+        }
+    }
+}
+
+/// How many further attempts are always allowed, whatever their share.
+const FREE_RETRIES: u64 = 10;
+
+impl Group {
+    /// The backends of a route. Those of `known` that did not change keep their state.
+    pub fn new(
+        name: String,
+        route: Route,
+        policy: Box<dyn Policy>,
+        known: &[Arc<BackendState>],
+    ) -> Self {
+        let state = |backend| {
+            let same = known.iter().find(|state| state.backend() == backend);
+            same.cloned()
+                .unwrap_or_else(|| Arc::new(BackendState::new(backend.clone())))
+        };
+        Self {
+            backends: route.backends.iter().map(state).collect(),
+            name,
+            route,
+            policy: Mutex::new(policy),
+            waiting: AtomicUsize::new(0),
+            freed: Notify::new(),
+            requests: AtomicU64::new(0),
+            retries: AtomicU64::new(0),
+            is_retired: AtomicBool::new(false),
+            retired: Notify::new(),
+        }
+    }
+
+    /// The route as the configuration describes it.
+    pub const fn route(&self) -> &Route {
+        &self.route
+    }
+
+    /// The hosts and the path of the route.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The backends, in the order of the configuration.
+    pub fn backends(&self) -> &[Arc<BackendState>] {
+        &self.backends
+    }
+
+    /// Requests that wait while every backend is at its limit.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Relaxed)
+    }
+
+    /// Chooses a backend for a request, other than those that it was at already if there are
+    /// others.
+    pub fn choose(self: &Arc<Self>, asked: &Asked<'_>, tried: &[usize]) -> Choice {
+        let up: Vec<usize> = self.up();
+        let untried = |index: &usize| !tried.contains(index);
+        let up = match up.iter().any(untried) {
+            true => up.into_iter().filter(untried).collect(),
+            false => up,
+        };
+        if up.is_empty() {
+            return Choice::Down;
+        }
+        let mut candidates: Vec<_> = up.into_iter().map(|index| self.candidate(index)).collect();
+        let is_full = |candidate: &Candidate| self.backends[candidate.index].is_full();
+        candidates.retain(|candidate| !is_full(candidate));
+        if candidates.iter().any(|candidate| !candidate.is_backup) {
+            candidates.retain(|candidate| !candidate.is_backup);
+        }
+        if candidates.is_empty() {
+            return Choice::Full;
+        }
+        let chosen = match candidates.len() {
+            1 => Some(0),
+            _ => {
+                let mut policy = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
+                policy.choose(&candidates, asked)
+            }
+        };
+        match chosen.and_then(|position| candidates.get(position)) {
+            Some(candidate) => Choice::Backend(self.enter(candidate.index)),
+            None => Choice::Refused,
+        }
+    }
+
+    /// The backends that may get requests. If all of them have been ejected, none is: that they
+    /// fail is better known than that there is no backend.
+    fn up(&self) -> Vec<usize> {
+        let healths = || self.backends.iter().map(|backend| backend.health());
+        let of = |wanted: Health| {
+            let all = healths().enumerate();
+            let wanted = all.filter(move |(_, health)| *health == wanted);
+            wanted.map(|(index, _)| index).collect::<Vec<_>>()
+        };
+        let has_weight = |index: &usize| self.backends[*index].weight() > 0;
+        let up: Vec<_> = of(Health::Up).into_iter().filter(has_weight).collect();
+        match up.is_empty() {
+            true => of(Health::Ejected).into_iter().filter(has_weight).collect(),
+            false => up,
+        }
+    }
+
+    fn candidate(&self, index: usize) -> Candidate {
+        let state = &self.backends[index];
+        Candidate {
+            index,
+            key: state.key(),
+            weight: state.share(),
+            open: state.open(),
+            most: state.backend().most_connections,
+            is_backup: state.backend().is_backup,
+        }
+    }
+
+    fn enter(self: &Arc<Self>, index: usize) -> InFlight {
+        self.backends[index].enter();
+        InFlight {
+            group: self.clone(),
+            index,
+        }
+    }
+
+    /// Waits in the queue until a request may have found room; false if the queue is full, or it
+    /// took too long.
+    pub async fn wait_for_room(&self) -> bool {
+        let queue = &self.route.queue;
+        let waiting = Waiting::begin(&self.waiting);
+        if waiting.place > queue.most {
+            return false;
+        }
+        let freed = async {
+            self.freed.notified().await;
+            true
+        };
+        let late = async {
+            sleep(queue.longest).await;
+            false
+        };
+        or(freed, late).await
+    }
+
+    /// Counts a request.
+    pub(crate) fn count(&self) {
+        self.requests.fetch_add(1, Relaxed);
+    }
+
+    /// Whether another attempt is within the budget; counts it then.
+    pub(crate) fn may_retry(&self) -> bool {
+        let share = u64::from(self.route.retries.budget_percent);
+        let most = FREE_RETRIES + self.requests.load(Relaxed) * share / 100;
+        let taken = self.retries.fetch_update(Relaxed, Relaxed, |retries| {
+            (retries < most).then_some(retries + 1)
+        });
+        taken.is_ok()
+    }
+
+    /// Requests since the start, and further attempts.
+    pub fn totals(&self) -> (u64, u64) {
+        (self.requests.load(Relaxed), self.retries.load(Relaxed))
+    }
+
+    /// Says that the configuration does not have these backends any more.
+    pub(crate) fn retire(&self) {
+        self.is_retired.store(true, Relaxed);
+        self.retired.notify_waiters();
+    }
+
+    /// Waits until the configuration does not have these backends any more.
+    pub(crate) async fn retired(&self) {
+        let retired = self.retired.notified();
+        if !self.is_retired.load(Relaxed) {
+            retired.await;
+        }
+    }
+}
+
+/// A request in the queue.
+struct Waiting<'a> {
+    count: &'a AtomicUsize,
+    place: usize,
+}
+
+impl<'a> Waiting<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        let place = count.fetch_add(1, Relaxed) + 1;
+        Self { count, place }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Relaxed);
+    }
+}
+
+impl std::fmt::Debug for Group {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Group")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}

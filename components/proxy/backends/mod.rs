@@ -1,0 +1,19 @@
+//! The backends as they are now: their health, their connections, their figures.
+//!
+//! ```text
+//!  Plan ──▶ Group (a route) ──▶ BackendState: health, requests in flight, counters
+//!                                  └─ on each worker: idle connections
+//! ```
+
+mod connect;
+mod group;
+mod health;
+mod idle;
+mod state;
+
+pub use connect::{ConnectError, Connector};
+pub(crate) use connect::connect;
+pub use group::{Choice, Group, InFlight};
+pub use health::Health;
+pub(crate) use idle::{BackendConnection, keep, take};
+pub use state::{BackendState, BackendStatus};

@@ -1,0 +1,111 @@
+//! The body of a request on its way to a backend. Its beginning is kept, for another attempt.
+
+use std::io;
+
+use bytes::Bytes;
+use kamea_components::http::{BodyKind, Fields, encode_chunk, encode_last_chunk};
+use kamea_components::web::{Content, Incomplete};
+
+/// How many bytes are kept for another attempt.
+const KEPT: usize = 64 * 1024;
+
+/// The body of a request, for any number of attempts as long as it is short.
+#[derive(Debug)]
+pub(super) struct OutgoingBody {
+    content: Option<Box<Content>>,
+    kept: Vec<Bytes>,
+    kept_bytes: usize,
+    /// Whether bytes were passed on that are not kept.
+    is_cut: bool,
+    /// The next kept part of this attempt.
+    next: usize,
+    is_complete: bool,
+}
+
+impl OutgoingBody {
+    pub(super) fn new(content: Option<Box<Content>>) -> Self {
+        Self {
+            is_complete: content.is_none(),
+            content,
+            kept: Vec::new(),
+            kept_bytes: 0,
+            is_cut: false,
+            next: 0,
+        }
+    }
+
+    /// How it is framed for the backend: as the client has framed it.
+    pub(super) fn kind(&self, fields: &Fields) -> BodyKind {
+        let Some(content) = &self.content else {
+            return BodyKind::None;
+        };
+        let declared = fields.get("content-length").and_then(parse_length);
+        match content.length().or(declared) {
+            Some(length) => BodyKind::Sized(length),
+            None => BodyKind::Chunked,
+        }
+    }
+
+    /// Whether another attempt can send all of it.
+    pub(super) const fn is_replayable(&self) -> bool {
+        !self.is_cut
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.content.is_none()
+    }
+
+    /// Begins another attempt.
+    pub(super) fn rewind(&mut self) {
+        self.next = 0;
+    }
+
+    /// The next part; `None` at the end.
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Incomplete> {
+        if let Some(part) = self.kept.get(self.next) {
+            self.next += 1;
+            return Ok(Some(part.clone()));
+        }
+        let (Some(content), false) = (&mut self.content, self.is_complete) else {
+            return Ok(None);
+        };
+        let part = content.next().await?;
+        match &part {
+            None => self.is_complete = true,
+            Some(part) if !self.is_cut && self.kept_bytes + part.len() <= KEPT => {
+                self.kept_bytes += part.len();
+                self.kept.push(part.clone());
+                self.next += 1;
+            }
+            Some(_) => {
+                self.is_cut = true;
+                self.kept = Vec::new();
+                self.next = 0;
+            }
+        }
+        Ok(part)
+    }
+
+    /// Appends a part of the body, or its end, as `kind` frames it.
+    pub(super) fn encode(&self, out: &mut Vec<u8>, kind: BodyKind, part: Option<&Bytes>) {
+        match (kind, part) {
+            (BodyKind::Chunked, Some(part)) => encode_chunk(out, part),
+            (BodyKind::Chunked, None) => {
+                let content = self.content.as_ref();
+                encode_last_chunk(out, content.map_or(&Fields::new(), |content| content.trailers()));
+            }
+            (_, Some(part)) => out.extend_from_slice(part),
+            (_, None) => {}
+        }
+    }
+}
+
+/// The parser of the server has checked the field.
+fn parse_length(value: &[u8]) -> Option<u64> {
+    str::from_utf8(value).ok()?.parse().ok()
+}
+
+/// The end of a stream, as an error.
+pub(super) fn ended() -> io::Error {
+    io::ErrorKind::UnexpectedEof.into()
+}

@@ -1,0 +1,96 @@
+//! Finds the route of each request: by its host, then by its path and method.
+
+use std::sync::Arc;
+
+use http::{Method, StatusCode};
+use kamea::{Component, Inbox, Outbox, Ports};
+use kamea_components::web::{Failure, Request};
+
+use crate::Proxy;
+use crate::backends::Group;
+use crate::plan::NoRoute;
+use crate::proxy::Running;
+
+/// The ports of [`find_route`].
+#[derive(Debug, Ports)]
+pub struct FindRoutePorts {
+    /// The requests.
+    pub requests: Inbox<Request>,
+    /// The requests that have a route.
+    pub routed: Outbox<Routed>,
+    /// The others.
+    pub failures: Outbox<Failure>,
+}
+
+/// A request that has a route.
+#[derive(Debug)]
+pub struct Routed {
+    /// The request.
+    pub request: Request,
+    /// The backends of its route.
+    pub group: Arc<Group>,
+}
+
+/// Finds the route of each request of a connection that came in at `port`.
+pub fn find_route(proxy: Proxy, port: u16) -> impl Component<FindRoutePorts> {
+    async move |io: &mut FindRoutePorts| {
+        let (mut version, mut running) = (proxy.version(), proxy.running());
+        while let Some(mut request) = io.requests.next().await {
+            if version != proxy.version() {
+                (version, running) = (proxy.version(), proxy.running());
+            }
+            match find(&running, &request, port) {
+                Ok(group) => {
+                    group.count();
+                    io.routed.send(Routed { request, group }).await?;
+                }
+                Err(failure) => {
+                    // Boxed, because most requests have a route.
+                    let discarded = Box::pin(request.discard_content()).await;
+                    let failure = discarded.err().unwrap_or(*failure);
+                    io.failures.send(failure).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn find(running: &Running, request: &Request, port: u16) -> Result<Arc<Group>, Box<Failure>> {
+    let head = &request.head;
+    let authority = head.authority().map(String::from_utf8_lossy);
+    let authority = authority.unwrap_or_default();
+    if head.method == Method::CONNECT {
+        let why = "this proxy serves its own hosts: it opens no tunnels";
+        let failure = request.refuse(StatusCode::METHOD_NOT_ALLOWED, why);
+        return Err(Box::new(failure.with("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")));
+    }
+    let Some(block) = running.plan.index_for(&authority, port) else {
+        let why = "this proxy does not serve the host of the request";
+        return Err(Box::new(request.refuse(StatusCode::NOT_FOUND, why)));
+    };
+    match running.plan.blocks()[block].route_for(&head.method, &head.target) {
+        Ok(route) => Ok(running.group(block, route).clone()),
+        Err(none) => Err(Box::new(refuse(request, &none))),
+    }
+}
+
+fn refuse(request: &Request, none: &NoRoute) -> Failure {
+    match none {
+        NoRoute::Path => {
+            let why = "this proxy has no route for the path of the request";
+            request.refuse(StatusCode::NOT_FOUND, why)
+        }
+        NoRoute::Method(allowed) => {
+            let allowed: Vec<_> = allowed.iter().map(Method::as_str).collect();
+            let why = "the routes of this path do not take the method";
+            let failure = request.refuse(StatusCode::METHOD_NOT_ALLOWED, why);
+            failure.with("Allow", allowed.join(", "))
+        }
+        NoRoute::Ambiguous => {
+            let why = "a path with dot segments or invalid percent sequences can be understood in \
+                       several ways";
+            request.refuse(StatusCode::BAD_REQUEST, why)
+        }
+    }
+}

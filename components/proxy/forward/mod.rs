@@ -1,0 +1,21 @@
+//! Forwards requests: the components of a connection that do the work of the proxy.
+//!
+//! ```text
+//!  requests ──▶ find_route ──routed──▶ exchange_requests ──▶ responses
+//!                   │                    ▲ chosen   │ asked        │
+//!                   └─▶ failures      choose_backend ◀┘        failures
+//! ```
+
+mod attempt;
+mod body;
+mod choose_backend;
+mod error;
+mod exchange_requests;
+mod fields;
+mod find_route;
+mod tunnel;
+
+pub use choose_backend::{Ask, ChoosePorts, ChoosePortsHandles, Chosen, choose_backend};
+pub use error::AttemptError;
+pub use exchange_requests::{ExchangePorts, ExchangePortsHandles, exchange_requests};
+pub use find_route::{FindRoutePorts, FindRoutePortsHandles, Routed, find_route};
