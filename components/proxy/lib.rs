@@ -9,9 +9,15 @@
 //! The parts here do no I/O: what the configuration says ([`Plan`]), which backend gets a request
 //! ([`Policy`](policy::Policy)), and what becomes of the header fields ([`fields`]).
 
+pub mod backends;
 pub mod fields;
+pub mod forward;
 mod near;
 pub mod plan;
 pub mod policy;
+mod proxy;
+mod serve;
 
 pub use plan::Plan;
+pub use proxy::{Proxy, Reloaded, RouteStatus, UnknownBackend};
+pub use serve::{forward_route, serve_by_proxy};

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Release};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::backends::{BackendState, BackendStatus, Connector, Group};
-use crate::plan::{Block, Plan, Route};
-use crate::policy::{self, Policy};
+use crate::plan::{Block, Errors, Plan, Route};
+use crate::policy::{Asked, Candidate, Policy};
 
 /// A proxy while it runs. All its clones are the same proxy.
 ///
@@ -148,7 +148,7 @@ impl Proxy {
         let hosts = hosts.join(" ");
         let group = |route: &Route| {
             let own = self.0.policies.as_ref().and_then(|make| make(route));
-            let policy = own.unwrap_or_else(|| policy::of(route));
+            let policy = own.unwrap_or_else(|| Box::new(InTurn(0)));
             let name = format!("{hosts} {}", route.prefix);
             Arc::new(Group::new(name, route.clone(), policy, known))
         };
@@ -156,13 +156,21 @@ impl Proxy {
     }
 
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, Arc<Running>> {
-        self.0.running.write().unwrap_or_else(PoisonError::into_inner)
+        self.0
+            .running
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The present plan and its backends.
     pub(crate) fn running(&self) -> Arc<Running> {
         let running = self.0.running.read();
         running.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Which errors the clients see now.
+    pub(crate) fn errors(&self) -> Errors {
+        self.running().plan.errors
     }
 
     /// Changes with each new plan.
@@ -188,7 +196,11 @@ impl Proxy {
                 requests,
                 retries,
                 waiting: group.waiting(),
-                backends: group.backends().iter().map(|state| state.status()).collect(),
+                backends: group
+                    .backends()
+                    .iter()
+                    .map(|state| state.status())
+                    .collect(),
             }
         };
         self.groups().iter().map(status).collect()
@@ -235,6 +247,15 @@ impl Running {
     }
 }
 
+struct InTurn(usize);
+
+impl Policy for InTurn {
+    fn choose(&mut self, candidates: &[Candidate], _: &Asked<'_>) -> Option<usize> {
+        self.0 = self.0.wrapping_add(1);
+        Some(self.0 % candidates.len())
+    }
+}
+
 /// The backends that the present plan has for the hosts of a changed block.
 fn known_to(block: &Block, present: &Running) -> Vec<Arc<BackendState>> {
     let blocks = present.plan.blocks().iter().zip(&present.groups);
@@ -244,7 +265,9 @@ fn known_to(block: &Block, present: &Running) -> Vec<Arc<BackendState>> {
     });
     let groups = of_its_hosts.flat_map(|(_, groups)| groups);
     let states = groups.flat_map(|group| group.backends());
-    let by_address: HashMap<_, _> = states.map(|state| (state.backend().to_string(), state)).collect();
+    let by_address: HashMap<_, _> = states
+        .map(|state| (state.backend().to_string(), state))
+        .collect();
     by_address.into_values().cloned().collect()
 }
 

@@ -2,6 +2,7 @@
 //! made when bytes arrive, and dropped again when the peer has been silent for a while.
 
 use std::cell::RefCell;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -10,11 +11,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_lite::future::or;
 use kamea::time::{Timer, sleep, turn};
-use kamea::{Component, Flow, Template, is_stopping, stopping};
+use kamea::{Component, Flow, Ports, Template, is_stopping, stopping};
 
 use super::Handover;
 use super::explain::ExplainJob;
 use super::secure::{SecureService, farewell, greet};
+use super::until_gone::until_gone;
 use crate::chassis::NoPorts;
 use crate::documents::Files;
 use crate::net::{Admitted, Finish, Limiter, NextProtocol, Socket};
@@ -39,6 +41,19 @@ pub struct Opened {
 }
 
 impl Opened {
+    /// The address of this end; `None` if the connection is lost.
+    pub fn local(&self) -> Option<SocketAddr> {
+        self.socket.local().ok()
+    }
+
+    /// Ends a component when its peer no longer waits for its results, at any point of its work.
+    pub fn until_gone<P: Ports, C: Component<P>>(
+        &self,
+        component: C,
+    ) -> impl Component<P> + use<P, C> {
+        until_gone(component, self.found_gone())
+    }
+
     /// Waits until nobody waits for the response any more: see [`Socket::gone`].
     pub(super) fn gone(&self) -> impl Future<Output = ()> + use<> {
         let socket = self.socket.clone();

@@ -21,4 +21,4 @@ pub use hand_over::{Handover, hand_over_connection};
 pub use mode::Mode;
 pub use secure::{Greeting, SecureService, Tls};
 pub use site::Site;
-pub use web_server::{Bound, Listening, StartError, WebServer};
+pub use web_server::{Bound, ConnectionGraph, Listening, Served, StartError, WebServer};

@@ -10,10 +10,10 @@ pub(super) struct UntilGone<C, G> {
 }
 
 /// Runs `component` until its peer is `gone`.
-pub(super) fn until_gone<P: Ports>(
-    component: impl Component<P>,
-    gone: impl Future<Output = ()> + 'static,
-) -> impl Component<P> {
+pub(super) fn until_gone<P: Ports, C: Component<P>, G: Future<Output = ()> + 'static>(
+    component: C,
+    gone: G,
+) -> impl Component<P> + use<P, C, G> {
     UntilGone { component, gone }
 }
 

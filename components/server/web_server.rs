@@ -46,17 +46,21 @@ use crate::web::{
 };
 use crate::wsgi::{WsgiPool, serve_wsgi};
 
-/// The graph of one connection while it is wired.
-type ConnectionGraph = Graph<PerSeed<Opened>>;
+/// The graph of one connection while it is wired. Its seed is the connection.
+pub type ConnectionGraph = Graph<PerSeed<Opened>>;
 
 /// Adds a component to a graph of a connection, under the name of its slot.
 type Slot<Handles> = Box<dyn Fn(&mut ConnectionGraph, &str) -> Handles + Send + Sync>;
 
 /// What serves the requests of a route: the ends of one component or of several.
-struct Served {
-    requests: InboxHandle<Request>,
-    responses: OutboxHandle<Response>,
-    failures: Vec<OutboxHandle<Failure>>,
+#[derive(Debug)]
+pub struct Served {
+    /// Where the requests go.
+    pub requests: InboxHandle<Request>,
+    /// Where the responses come from.
+    pub responses: OutboxHandle<Response>,
+    /// Where the failures come from.
+    pub failures: Vec<OutboxHandle<Failure>>,
 }
 
 /// The ends of a filter of requests, and of its second half, if it has one.
@@ -271,6 +275,50 @@ impl WebServer {
             graph.add_seeded(name, made).into()
         });
         self.routes.push((route, name.to_owned(), add));
+        self
+    }
+
+    /// Serves the requests of `route` by several components that `add` adds to the graph of a
+    /// connection. `add` also gets the name of the route.
+    ///
+    /// # Examples
+    ///
+    /// Two components in a line:
+    ///
+    /// ```
+    /// use kamea_components::server::{Served, Site, WebServer};
+    /// use kamea_components::web::{HandlerPorts, Route, buffer_bodies};
+    ///
+    /// async fn count(io: &mut HandlerPorts) -> kamea::Done {
+    ///     while let Some(request) = io.requests.next().await {
+    ///         let length = request.content.as_ref().and_then(|content| content.length());
+    ///         let text = format!("{} bytes\n", length.unwrap_or(0));
+    ///         io.responses.send(request.respond(text)).await?;
+    ///     }
+    ///     Ok(())
+    /// }
+    ///
+    /// let route = Route::path("/count");
+    /// let server = WebServer::new(Site::new(".")).route_graph("count", route, |graph, name| {
+    ///     let buffer = graph.add(&format!("{name} buffer"), buffer_bodies());
+    ///     let count = graph.add(name, count);
+    ///     graph.link(buffer.passed, count.requests);
+    ///     Served {
+    ///         requests: buffer.requests,
+    ///         responses: count.responses,
+    ///         failures: vec![buffer.failures, count.failures],
+    ///     }
+    /// });
+    /// # server.check().unwrap();
+    /// ```
+    #[must_use]
+    pub fn route_graph(
+        mut self,
+        name: &str,
+        route: Route,
+        add: impl Fn(&mut ConnectionGraph, &str) -> Served + Send + Sync + 'static,
+    ) -> Self {
+        self.routes.push((route, name.to_owned(), Box::new(add)));
         self
     }
 

@@ -8,7 +8,7 @@ use kamea::time::sleep;
 use tokio::sync::Notify;
 
 use super::{BackendState, Health};
-use crate::plan::Route;
+use crate::plan::{Backend, Route};
 use crate::policy::{Asked, Candidate, Policy};
 
 /// The backends of a route as they are now.
@@ -85,7 +85,7 @@ impl Group {
         policy: Box<dyn Policy>,
         known: &[Arc<BackendState>],
     ) -> Self {
-        let state = |backend| {
+        let state = |backend: &Backend| {
             let same = known.iter().find(|state| state.backend() == backend);
             same.cloned()
                 .unwrap_or_else(|| Arc::new(BackendState::new(backend.clone())))

@@ -31,10 +31,12 @@ pub(crate) struct BackendConnection {
 
 struct Idle {
     connection: BackendConnection,
-    state: Arc<BackendState>,
-    since: Instant,
     until: Instant,
+    _counted: Counted,
 }
+
+/// Counts an idle connection of a backend.
+struct Counted(Arc<BackendState>);
 
 #[derive(Default)]
 struct Pool {
@@ -76,10 +78,9 @@ pub(crate) fn keep(state: &Arc<BackendState>, connection: BackendConnection, rou
             is_reused: true,
             ..connection
         },
-        state: state.clone(),
         until: turn() + route.idle_time,
+        _counted: Counted::new(state),
     };
-    state.counters().idle.fetch_add(1, Relaxed);
     let starts = POOL.with_borrow_mut(|pool| {
         let idle = pool.idle.entry(state.id()).or_default();
         idle.push_back(kept);
@@ -93,9 +94,16 @@ pub(crate) fn keep(state: &Arc<BackendState>, connection: BackendConnection, rou
     }
 }
 
-impl Drop for Idle {
+impl Counted {
+    fn new(state: &Arc<BackendState>) -> Self {
+        state.counters().idle.fetch_add(1, Relaxed);
+        Self(state.clone())
+    }
+}
+
+impl Drop for Counted {
     fn drop(&mut self) {
-        self.state.counters().idle.fetch_sub(1, Relaxed);
+        self.0.counters().idle.fetch_sub(1, Relaxed);
     }
 }
 

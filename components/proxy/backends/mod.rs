@@ -11,8 +11,8 @@ mod health;
 mod idle;
 mod state;
 
-pub use connect::{ConnectError, Connector};
 pub(crate) use connect::connect;
+pub use connect::{ConnectError, Connector};
 pub use group::{Choice, Group, InFlight};
 pub use health::Health;
 pub(crate) use idle::{BackendConnection, keep, take};

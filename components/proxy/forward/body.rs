@@ -92,7 +92,10 @@ impl OutgoingBody {
             (BodyKind::Chunked, Some(part)) => encode_chunk(out, part),
             (BodyKind::Chunked, None) => {
                 let content = self.content.as_ref();
-                encode_last_chunk(out, content.map_or(&Fields::new(), |content| content.trailers()));
+                encode_last_chunk(
+                    out,
+                    content.map_or(&Fields::new(), |content| content.trailers()),
+                );
             }
             (_, Some(part)) => out.extend_from_slice(part),
             (_, None) => {}

@@ -6,6 +6,7 @@ use http::{Method, StatusCode};
 use kamea::{Component, Inbox, Outbox, Ports};
 use kamea_components::web::{Failure, Request};
 
+use super::Routed;
 use crate::Proxy;
 use crate::backends::Group;
 use crate::plan::NoRoute;
@@ -17,18 +18,9 @@ pub struct FindRoutePorts {
     /// The requests.
     pub requests: Inbox<Request>,
     /// The requests that have a route.
-    pub routed: Outbox<Routed>,
+    pub routed: Outbox<Box<Routed>>,
     /// The others.
     pub failures: Outbox<Failure>,
-}
-
-/// A request that has a route.
-#[derive(Debug)]
-pub struct Routed {
-    /// The request.
-    pub request: Request,
-    /// The backends of its route.
-    pub group: Arc<Group>,
 }
 
 /// Finds the route of each request of a connection that came in at `port`.
@@ -42,7 +34,7 @@ pub fn find_route(proxy: Proxy, port: u16) -> impl Component<FindRoutePorts> {
             match find(&running, &request, port) {
                 Ok(group) => {
                     group.count();
-                    io.routed.send(Routed { request, group }).await?;
+                    io.routed.send(Routed::new(request, group)).await?;
                 }
                 Err(failure) => {
                     // Boxed, because most requests have a route.
@@ -63,7 +55,9 @@ fn find(running: &Running, request: &Request, port: u16) -> Result<Arc<Group>, B
     if head.method == Method::CONNECT {
         let why = "this proxy serves its own hosts: it opens no tunnels";
         let failure = request.refuse(StatusCode::METHOD_NOT_ALLOWED, why);
-        return Err(Box::new(failure.with("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")));
+        return Err(Box::new(
+            failure.with("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+        ));
     }
     let Some(block) = running.plan.index_for(&authority, port) else {
         let why = "this proxy does not serve the host of the request";

@@ -13,9 +13,11 @@ mod error;
 mod exchange_requests;
 mod fields;
 mod find_route;
+mod routed;
 mod tunnel;
 
-pub use choose_backend::{Ask, ChoosePorts, ChoosePortsHandles, Chosen, choose_backend};
+pub use choose_backend::{ChoosePorts, ChoosePortsHandles, Chosen, choose_backend};
 pub use error::AttemptError;
 pub use exchange_requests::{ExchangePorts, ExchangePortsHandles, exchange_requests};
-pub use find_route::{FindRoutePorts, FindRoutePortsHandles, Routed, find_route};
+pub use find_route::{FindRoutePorts, FindRoutePortsHandles, find_route};
+pub use routed::Routed;

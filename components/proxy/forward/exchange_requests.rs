@@ -1,0 +1,149 @@
+//! Sends requests to their backends, and passes on the responses. A request that failed before a
+//! response began goes to another backend, if it may.
+
+use http::StatusCode;
+use kamea::{Component, End, Inbox, Outbox, Ports};
+use kamea_components::web::{Failure, Response};
+
+use super::attempt::{Outcome, Tools, attempt};
+use super::{AttemptError, Chosen, Routed};
+use crate::Proxy;
+use crate::backends::Choice;
+use crate::plan::Errors;
+
+/// The ports of [`exchange_requests`].
+#[derive(Debug, Ports)]
+pub struct ExchangePorts {
+    /// The requests with their routes.
+    pub routed: Inbox<Box<Routed>>,
+    /// The backends that were asked for.
+    pub chosen: Inbox<Chosen>,
+    /// Requests that need a backend.
+    pub asked: Outbox<Box<Routed>>,
+    /// The responses.
+    pub responses: Outbox<Response>,
+    /// The requests that no backend has answered.
+    pub failures: Outbox<Failure>,
+}
+
+/// Sends each request to a backend, and passes on its response while it arrives: one request of a
+/// connection after the other.
+pub fn exchange_requests(proxy: Proxy) -> impl Component<ExchangePorts> {
+    async move |io: &mut ExchangePorts| {
+        let mut tools = Tools::default();
+        while let Some(request) = io.routed.next().await {
+            if let Err(failure) = serve(io, &proxy, request, &mut tools).await? {
+                io.failures.send(*failure).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Serves a request, in one attempt or in several.
+async fn serve(
+    io: &mut ExchangePorts,
+    proxy: &Proxy,
+    mut request: Box<Routed>,
+    tools: &mut Tools,
+) -> Result<Result<(), Box<Failure>>, End> {
+    loop {
+        io.asked.send(request).await?;
+        let chosen = io.chosen.next().await.ok_or(End::Closed)?;
+        request = chosen.request;
+        let in_flight = match chosen.choice {
+            Choice::Backend(in_flight) => in_flight,
+            none => return Ok(Err(Box::new(refuse(&request, &none, proxy.errors())))),
+        };
+        let (state, index) = (in_flight.backend().clone(), in_flight.index());
+        let group = in_flight.group().clone();
+        let (peer, ejection) = (request.exchange.peer, &group.route().ejection);
+        let connector = proxy.connector();
+        let ended = attempt(tools, &mut request, in_flight, connector, &io.responses).await?;
+        let error = match ended {
+            Outcome::Answered => return Ok(Ok(())),
+            Outcome::Cut(why) => {
+                state.failed(ejection, &why);
+                log::error!("{peer} | {}: {why}", state.backend());
+                return Ok(Ok(()));
+            }
+            Outcome::Failed(error) => error,
+        };
+        if error.is_of_backend() {
+            state.failed(ejection, &error);
+        }
+        if !may_retry(&request, &error) {
+            log::error!("{peer} | {}: {error}", state.backend());
+            return Ok(Err(Box::new(fail(&request, error, proxy.errors()))));
+        }
+        log::debug!("{peer} | {}: {error}; another attempt", state.backend());
+        request.tried.push(index);
+        request.body.rewind();
+    }
+}
+
+fn may_retry(request: &Routed, error: &AttemptError) -> bool {
+    let retries = &request.group.route().retries;
+    request.tried.len() < retries.most as usize
+        && request.body.is_replayable()
+        && error.may_retry(&request.head.method, retries)
+        && request.group.may_retry()
+}
+
+fn refuse(request: &Routed, none: &Choice, errors: Errors) -> Failure {
+    let down = match errors {
+        Errors::Assignment => StatusCode::NOT_FOUND,
+        Errors::Standard => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let busy = StatusCode::SERVICE_UNAVAILABLE;
+    let (status, why, name) = match none {
+        Choice::Full => (
+            busy,
+            "all backends are busy; try again in a moment",
+            "connection_limit_reached",
+        ),
+        Choice::Refused => (
+            busy,
+            "the policy of this route takes no request now",
+            "destination_unavailable",
+        ),
+        _ => (
+            down,
+            "no backend of this route is up",
+            "destination_unavailable",
+        ),
+    };
+    log::error!(
+        "{} | {}: {why}",
+        request.exchange.peer,
+        request.group.name()
+    );
+    let mut failure = failure_of(request, status, why, name);
+    if status == busy {
+        failure = failure.with("Retry-After", "1");
+    }
+    failure
+}
+
+fn fail(request: &Routed, error: AttemptError, errors: Errors) -> Failure {
+    if let AttemptError::Client(incomplete) = error {
+        return Failure::incomplete(request.exchange, incomplete);
+    }
+    let why = match &error {
+        AttemptError::Connect(_) => "the backend of this host is not reached",
+        AttemptError::Send(_) | AttemptError::FirstByte(_) | AttemptError::Whole(_) => {
+            "the backend of this host did not answer in time"
+        }
+        _ => "the backend of this host did not answer properly",
+    };
+    failure_of(request, error.status(errors), why, error.name())
+}
+
+fn failure_of(request: &Routed, status: StatusCode, why: &'static str, name: &str) -> Failure {
+    // The rest of a body that is under way would be taken for the next request.
+    let exchange = match request.body.is_empty() {
+        true => request.exchange,
+        false => request.exchange.closing(),
+    };
+    Failure::new(exchange, status, why).with("Proxy-Status", format!("kamea; error={name}"))
+}

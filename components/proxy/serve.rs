@@ -1,0 +1,46 @@
+//! A proxy in a web server.
+
+use kamea_components::server::{ConnectionGraph, Served, WebServer};
+use kamea_components::web::Route;
+
+use crate::Proxy;
+use crate::forward::{choose_backend, exchange_requests, find_route};
+
+/// Forwards all requests of a web server that no earlier route takes.
+#[must_use]
+pub fn serve_by_proxy(server: WebServer, proxy: &Proxy) -> WebServer {
+    forward_route(server, "proxy", Route::any_path(), proxy)
+}
+
+/// Forwards the requests of `route`; `name` is its name in the graph.
+#[must_use]
+pub fn forward_route(server: WebServer, name: &str, route: Route, proxy: &Proxy) -> WebServer {
+    let proxy = proxy.clone();
+    server.route_graph(name, route, move |graph, name| {
+        add_proxy(graph, name, &proxy)
+    })
+}
+
+/// Adds the components of a proxy to the graph of a connection.
+fn add_proxy(graph: &mut ConnectionGraph, name: &str, proxy: &Proxy) -> Served {
+    let of = proxy.clone();
+    let find = graph.add_seeded(name, move |connection| {
+        find_route(
+            of.clone(),
+            connection.local().map_or(0, |local| local.port()),
+        )
+    });
+    let of = proxy.clone();
+    let exchange = graph.add_seeded(&format!("{name} exchange"), move |connection| {
+        connection.until_gone(exchange_requests(of.clone()))
+    });
+    let choose = graph.add(&format!("{name} policy"), choose_backend());
+    graph.link(find.routed, exchange.routed);
+    graph.link(exchange.asked, choose.asked);
+    graph.feedback(choose.chosen, exchange.chosen);
+    Served {
+        requests: find.requests,
+        responses: exchange.responses,
+        failures: vec![find.failures, exchange.failures],
+    }
+}
