@@ -8,7 +8,7 @@ use http::Method;
 use kamea_components::http::Fields;
 use serde::Serialize;
 
-use crate::{App, AppError, Call, Json};
+use crate::{Answer, App, AppError, Argument, Call, Handler, Json};
 
 /// A small application: a path and some methods lead to a function of the header fields and the
 /// body, and the value that it returns is sent as JSON. For more, use [`App`].
@@ -39,6 +39,8 @@ pub struct WeApRous {
     app: App,
     routes: Vec<DeclaredRoute>,
     address: Option<SocketAddr>,
+    /// The address of the live view.
+    inspect: Option<SocketAddr>,
     /// The first method that is not a token.
     mistake: Option<WeApRousError>,
 }
@@ -107,6 +109,36 @@ impl WeApRous {
         H: AsyncFn(Fields, String) -> R + Send + Sync + 'static,
         R: Serialize,
     {
+        self.handle(path, methods, async move |call: Call<(), String>| {
+            Json(handler(call.head.fields.clone(), call.body).await)
+        })
+    }
+
+    /// Declares a route whose function is a handler of an [`App`]: it can take a typed body, the
+    /// session and the address of the peer, and answer with another status than 200.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea_app::{Call, Json, Problem, WeApRous};
+    ///
+    /// async fn half(call: Call<(), Json<u32>>) -> Result<Json<u32>, Problem> {
+    ///     match call.body.0 {
+    ///         odd if odd % 2 == 1 => Err(Problem::invalid("body", "it is odd")),
+    ///         even => Ok(Json(even / 2)),
+    ///     }
+    /// }
+    ///
+    /// let mut app = WeApRous::new();
+    /// app.handle("/half/", &["POST"], half);
+    /// assert_eq!(app.routes()[0].to_string(), "POST         /half/");
+    /// ```
+    pub fn handle<A, H>(&mut self, path: &str, methods: &[&str], handler: H) -> &mut Self
+    where
+        H: Handler<A>,
+        H::Input: Argument<()>,
+        H::Output: Answer,
+    {
         let methods = if methods.is_empty() {
             &["GET"]
         } else {
@@ -127,14 +159,37 @@ impl WeApRous {
             return self;
         }
         let names: Vec<_> = methods.iter().map(String::as_str).collect();
-        let answer = async move |call: Call<(), String>| {
-            Json(handler(call.head.fields.clone(), call.body).await)
-        };
-        self.app = std::mem::take(&mut self.app).route(&names, path, answer);
+        self.app = std::mem::take(&mut self.app).route(&names, path, handler);
         self.routes.push(DeclaredRoute {
             path: path.to_owned(),
             methods,
         });
+        self
+    }
+
+    /// Changes the [`App`] below: its limits, what it does with a slash at the end of a path,
+    /// layers and sessions around it, components beside it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea_app::{TrailingSlash, WeApRous};
+    ///
+    /// let mut app = WeApRous::new();
+    /// app.route("/hello/", &["GET"], async |_, _| "hello")
+    ///     .configure(|app| app.trailing_slash(TrailingSlash::Ignore).body_limit(1024));
+    /// let explained = app.into_app()?.explain("GET", "/hello")?.to_string();
+    /// assert!(explained.contains("/hello/"), "{explained}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn configure(&mut self, change: impl FnOnce(App) -> App) -> &mut Self {
+        self.app = change(std::mem::take(&mut self.app));
+        self
+    }
+
+    /// Shows the running graphs on a page at this address, while the application runs.
+    pub fn show_graphs(&mut self, address: SocketAddr) -> &mut Self {
+        self.inspect = Some(address);
         self
     }
 
@@ -179,7 +234,7 @@ impl WeApRous {
     /// ```
     pub fn run(self) -> Result<(), WeApRousError> {
         let address = self.address.ok_or(WeApRousError::NoAddress)?;
-        let routes = self.routes.clone();
+        let (routes, inspect) = (self.routes.clone(), self.inspect);
         let app = self.into_app()?;
         app.check().map_err(AppError::from)?;
         let mut stdout = io::stdout().lock();
@@ -187,7 +242,7 @@ impl WeApRous {
             writeln!(stdout, "Route: {route}")?;
         }
         drop(stdout);
-        Ok(app.run(&address.to_string())?)
+        Ok(app.run_inspected(&address.to_string(), inspect)?)
     }
 }
 

@@ -1,0 +1,64 @@
+//! The tracker of the hybrid chat: peers register with it, and find each other.
+//!
+//! `cargo run --release --bin start_tracker -- --server-ip 127.0.0.1 --server-port 8001`
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::Parser;
+use kamea_chat_recipes::tracker::{Limits, TrackerOptions, TrustedProxies, load_registrations};
+use kamea_daemon::parse;
+use kamea_recipes::{Outcome, Stamp, address, log_to_stderr};
+
+/// Tells the peers of a chat how to reach each other
+#[derive(Parser)]
+#[command(name = "start_tracker")]
+struct Options {
+    /// The address to listen on
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    server_ip: IpAddr,
+    /// The port to listen on
+    #[arg(long, value_name = "PORT", default_value_t = 8001)]
+    server_port: u16,
+    /// Keep the registrations in this file (SQLite) [default: in memory]
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    /// The limit of names that one address may register
+    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    registrations: usize,
+    /// A proxy in front of the tracker, whose X-Forwarded-For is believed; may be repeated
+    #[arg(long, value_name = "IP")]
+    trusted_proxy: Vec<IpAddr>,
+    /// Believe peers that say they listen at another IP than the one that they come from
+    #[arg(long)]
+    trust_addresses: bool,
+    /// Show the running graphs on a page, such as 127.0.0.1:9235
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    inspect: Option<SocketAddr>,
+}
+
+fn main() -> Outcome {
+    let options: Options = parse();
+    log_to_stderr(false, Stamp::Time)?;
+    let database = options
+        .data
+        .as_deref()
+        .map(load_registrations)
+        .transpose()?;
+    let limits = Limits::default();
+    let tracker = TrackerOptions {
+        limits: Limits {
+            names_by_network: options.registrations,
+            names: limits.names.max(options.registrations),
+            ..limits
+        },
+        proxies: TrustedProxies::new(options.trusted_proxy),
+        trust_addresses: options.trust_addresses,
+    };
+    let (mut app, _registry) = tracker.app(database);
+    app.prepare_address(options.server_ip, options.server_port);
+    if let Some(address) = options.inspect {
+        app.show_graphs(address);
+    }
+    Ok(app.run()?)
+}

@@ -1,0 +1,35 @@
+//! The tracker: peers register their addresses with it, and ask it for those of others. It never
+//! sees a message.
+//!
+//! ```text
+//!                           ┌──────────┐          ┌────────────────┐
+//!   requests ─▶ WeApRous ──▶│ registry │─changes─▶│ keep_in_sqlite │  a thread of its own
+//!    (sessions around it)   └──────────┘          └────────────────┘
+//!                 a name belongs to a key;        names, keys, addresses, lists
+//!                 who is present, until when
+//! ```
+//!
+//! - [`PeerName`], [`PeerKey`]: what identifies a peer.
+//! - [`Challenges`]: the proof that a peer has its key.
+//! - [`Registry`]: who may do what, without a clock, a socket or a file.
+//! - [`keep_registry`]: the registry as a component. [`keep_in_sqlite`]: its memory.
+//! - [`TrackerOptions::app`]: the paths of the assignment.
+
+mod answers;
+mod app;
+mod challenge;
+mod client;
+mod identity;
+mod keep;
+mod questions;
+mod registry;
+mod sqlite;
+
+pub use app::TrackerOptions;
+pub use challenge::{ChallengeError, Challenges, login_text};
+pub use client::TrustedProxies;
+pub use identity::{ChannelName, IdentityError, PeerKey, PeerName};
+pub use keep::{Change, Registration, keep_registry};
+pub use questions::{Answer, ListChange, Question, Refusal};
+pub use registry::{Limits, Moment, Registry};
+pub use sqlite::{OpenError, keep_in_sqlite, load_registrations};
