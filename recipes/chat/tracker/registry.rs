@@ -1,4 +1,4 @@
-//! The registry of the tracker, without a clock, a socket or a file: a table that answers questions.
+//! The registry of the tracker, without a clock, a socket or a file: it answers questions.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
@@ -96,7 +96,7 @@ struct Peer {
 }
 
 impl Registry {
-    /// A registry with what was stored. Those who were present when the tracker ended have one
+    /// A registry with what was stored. Peers that were present when the tracker ended have one
     /// lease to say that they still are.
     #[must_use]
     pub fn new(limits: Limits, stored: Vec<Registration>, at: Moment) -> Self {

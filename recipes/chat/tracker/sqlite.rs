@@ -25,6 +25,9 @@ const TABLE: &str = "
     ) WITHOUT ROWID;
 ";
 
+/// The ports of [`keep_in_sqlite`]: changes in, and whether they are stored.
+type StorePorts = Sink<Call<Vec<Change>, bool>>;
+
 /// How long another process may keep the database locked.
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -149,8 +152,8 @@ fn from_json<T: DeserializeOwned>(text: &str) -> Option<T> {
 /// ```
 pub fn keep_in_sqlite(
     mut database: Connection,
-) -> Blocking<impl FnMut(&mut Sink<Call<Vec<Change>, bool>>) -> Done + Send> {
-    blocking(move |io: &mut Sink<Call<Vec<Change>, bool>>| {
+) -> Blocking<impl FnMut(&mut StorePorts) -> Done + Send> {
+    blocking(move |io: &mut StorePorts| {
         while let Some(Call { request, reply }) = io.inbox.next_blocking() {
             let stored = store(&mut database, request);
             let stored = stored.inspect_err(|error| log::error!("the registrations: {error}"));
