@@ -11,8 +11,8 @@ use kamea::{Asker, Graph};
 use kamea_app::{Call, Context, Json, Problem, RateLimit, Reply, TrailingSlash, WeApRous};
 use kamea_components::http::Fields;
 use kamea_session::{
-    Lifetimes, MemoryOptions, Session, SessionOptions, Sessions, keep_in_memory, load_sessions,
-    client_network, save_sessions,
+    Lifetimes, MemoryOptions, Session, SessionOptions, Sessions, client_network, keep_in_memory,
+    load_sessions, save_sessions,
 };
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
