@@ -10,6 +10,7 @@
 //! ([`Policy`](policy::Policy)), and what becomes of the header fields ([`fields`]).
 
 pub mod backends;
+pub mod config;
 pub mod fields;
 pub mod forward;
 mod near;
