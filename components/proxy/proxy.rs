@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::backends::{BackendState, BackendStatus, Connector, Group};
 use crate::plan::{Block, Errors, Plan, Route};
-use crate::policy::{Asked, Candidate, Policy};
+use crate::policy::{Policy, policy_of};
 
 /// A proxy while it runs. All its clones are the same proxy.
 ///
@@ -148,7 +148,7 @@ impl Proxy {
         let hosts = hosts.join(" ");
         let group = |route: &Route| {
             let own = self.0.policies.as_ref().and_then(|make| make(route));
-            let policy = own.unwrap_or_else(|| Box::new(InTurn(0)));
+            let policy = own.unwrap_or_else(|| policy_of(route));
             let name = format!("{hosts} {}", route.prefix);
             Arc::new(Group::new(name, route.clone(), policy, known))
         };
@@ -244,15 +244,6 @@ impl Running {
     /// The backends of a route of a block.
     pub(crate) fn group(&self, block: usize, route: usize) -> &Arc<Group> {
         &self.groups[block][route]
-    }
-}
-
-struct InTurn(usize);
-
-impl Policy for InTurn {
-    fn choose(&mut self, candidates: &[Candidate], _: &Asked<'_>) -> Option<usize> {
-        self.0 = self.0.wrapping_add(1);
-        Some(self.0 % candidates.len())
     }
 }
 

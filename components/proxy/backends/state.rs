@@ -1,6 +1,5 @@
 //! A backend as it is now. All workers share it.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,6 +10,7 @@ use kamea::time::now;
 use super::Health;
 use super::health::Condition;
 use crate::plan::{ActiveCheck, Address, Backend, Ejection};
+use crate::policy::hash_of;
 
 /// A backend as it is now.
 #[derive(Debug)]
@@ -92,14 +92,12 @@ impl BackendState {
     /// A backend that nothing is known about yet.
     #[must_use]
     pub fn new(backend: Backend) -> Self {
-        let mut hasher = DefaultHasher::new();
-        backend.to_string().hash(&mut hasher);
         let addresses = Addresses {
             known: literal(&backend.address).into_iter().collect(),
             first: 0,
         };
         Self {
-            key: hasher.finish(),
+            key: hash_of(backend.to_string().as_bytes()),
             id: NEXT_ID.fetch_add(1, Relaxed),
             open: AtomicU32::new(0),
             weight: AtomicU32::new(backend.weight),
