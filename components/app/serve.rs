@@ -173,7 +173,10 @@ async fn respond(io: &HandlerPorts, exchange: Exchange, reply: Reply) -> Result<
         content,
         ..
     } = reply;
-    let head = ResponseHead { status, fields };
+    let head = ResponseHead {
+        fields,
+        ..ResponseHead::new(status)
+    };
     let (body, length) = match content {
         ReplyContent::Bytes(bytes) if bytes.is_empty() => (Body::Empty, 0),
         ReplyContent::Bytes(bytes) => {

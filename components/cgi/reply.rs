@@ -245,7 +245,10 @@ impl Header {
             Some(StatusCode::OK) if otherwise == StatusCode::FOUND => otherwise,
             given => given.unwrap_or(otherwise),
         };
-        let head = ResponseHead { status, fields };
+        let head = ResponseHead {
+            fields,
+            ..ResponseHead::new(status)
+        };
         let length = self.length.as_deref().map(parse_length).transpose()?;
         Ok(Reply::Document { head, length })
     }

@@ -141,7 +141,10 @@ impl StartResponse {
     }
 
     fn changed(&self, status: StatusCode, fields: Fields) -> ResponseHead {
-        let mut head = ResponseHead { status, fields };
+        let mut head = ResponseHead {
+            fields,
+            ..ResponseHead::new(status)
+        };
         let mut next = self.changes.as_deref();
         while let Some(Change { change, then }) = next {
             change(&mut head);

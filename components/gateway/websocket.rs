@@ -128,8 +128,8 @@ fn switch(
     } = handshake;
     let next = next(options, deflate, WebSocketRequest { request, protocol });
     let head = ResponseHead {
-        status: StatusCode::SWITCHING_PROTOCOLS,
         fields: fields.with("Connection", "Upgrade"),
+        ..ResponseHead::new(StatusCode::SWITCHING_PROTOCOLS)
     };
     Response {
         exchange,

@@ -96,6 +96,8 @@ pub struct ResponseHead {
     pub status: StatusCode,
     /// The field lines.
     pub fields: Fields,
+    /// Whether another server has made it: a proxy passes it on, and adds as little as it can.
+    pub is_forwarded: bool,
 }
 
 impl ResponseHead {
@@ -105,6 +107,7 @@ impl ResponseHead {
         Self {
             status,
             fields: Fields::new(),
+            is_forwarded: false,
         }
     }
 

@@ -22,3 +22,6 @@ mod serve;
 pub use plan::Plan;
 pub use proxy::{Proxy, Reloaded, RouteStatus, UnknownBackend};
 pub use serve::{forward_route, serve_by_proxy};
+
+#[cfg(test)]
+mod tests;

@@ -147,7 +147,10 @@ async fn open(io: &mut OpeningPorts, deflate: Option<Deflate>, rest: Bytes) -> D
 }
 
 fn response(status: StatusCode, fields: Fields, text: &str) -> Bytes {
-    let head = ResponseHead { status, fields };
+    let head = ResponseHead {
+        fields,
+        ..ResponseHead::new(status)
+    };
     let framing = match status {
         StatusCode::SWITCHING_PROTOCOLS => BodyFraming::None,
         _ => BodyFraming::Sized(text.len() as u64),

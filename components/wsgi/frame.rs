@@ -270,7 +270,10 @@ fn decode_head(bytes: &[u8]) -> Result<AnswerHead, HeadError> {
             })?;
         }
     }
-    let head = ResponseHead { status, fields };
+    let head = ResponseHead {
+        fields,
+        ..ResponseHead::new(status)
+    };
     Ok(AnswerHead { head, length })
 }
 

@@ -93,8 +93,8 @@ async fn read_answer(socket: OwnedFd) -> io::Result<(ResponseHead, Bytes, OwnedF
                 _ => Bytes::new(),
             };
             let head = ResponseHead {
-                status: head.status,
                 fields: head.fields,
+                ..ResponseHead::new(head.status)
             };
             return Ok((head, rest, socket.into_std()?.into()));
         }

@@ -40,8 +40,8 @@ async fn split_lines(io: &mut Pipe<Bytes, String>) -> Done {
 /// Numbers the lines, which are the response. It begins with the first line.
 async fn number_lines(io: &mut Pipe<String, ResponsePart>) -> Done {
     let head = ResponseHead {
-        status: StatusCode::OK,
         fields: Fields::new().with("Content-Type", "text/plain; charset=utf-8"),
+        ..ResponseHead::new(StatusCode::OK)
     };
     io.outbox.send(ResponsePart::Head(head)).await?;
     let mut number = 0;

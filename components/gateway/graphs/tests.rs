@@ -22,7 +22,10 @@ where
 
 fn head(status: u16, fields: Fields) -> ResponsePart {
     let status = StatusCode::from_u16(status).unwrap();
-    ResponsePart::Head(ResponseHead { status, fields })
+    ResponsePart::Head(ResponseHead {
+        fields,
+        ..ResponseHead::new(status)
+    })
 }
 
 fn ok() -> ResponsePart {

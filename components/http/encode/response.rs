@@ -40,18 +40,16 @@ pub enum Connection {
 /// - `Content-Length`, `Transfer-Encoding` and `Connection` among the fields are not written: the
 ///   encoder decides about them. A `Connection` with `close` closes the connection, a `Date` is
 ///   kept, and 101 keeps its `Connection`.
-/// - Every final response has `X-Content-Type-Options: nosniff`, unless its fields set another
-///   value.
+/// - Every final response that is not [forwarded](ResponseHead::is_forwarded) has
+///   `X-Content-Type-Options: nosniff`, unless its fields set another value.
 ///
 /// # Examples
 /// ```
 /// use http::{StatusCode, Version};
 /// use kamea_components::http::{BodyFraming, Connection, Fields, ResponseHead, encode_head};
 ///
-/// let head = ResponseHead {
-///     status: StatusCode::OK,
-///     fields: Fields::new().with("Content-Type", "text/plain"),
-/// };
+/// let fields = Fields::new().with("Content-Type", "text/plain");
+/// let head = ResponseHead { fields, ..ResponseHead::new(StatusCode::OK) };
 /// let mut out = Vec::new();
 /// let date = b"Sun, 06 Nov 1994 08:49:37 GMT";
 /// let sent = encode_head(&mut out, Version::HTTP_11, &head, BodyFraming::Sized(5), Connection::KeepAlive, date);
@@ -70,7 +68,7 @@ pub fn encode_head(
     connection: Connection,
     date: &[u8; 29],
 ) -> (BodyFraming, Connection) {
-    let ResponseHead { status, fields } = head;
+    let ResponseHead { status, fields, .. } = head;
     out.reserve(200 + fields.as_bytes().len());
     encode_status_line(out, *status);
     if status.is_informational() {
@@ -79,12 +77,16 @@ pub fn encode_head(
         return (BodyFraming::None, connection);
     }
     let is_dated = encode_fields(out, fields, false);
+    // "A recipient with a clock that receives a response message without a Date header field MUST
+    // record the time it was received and append a corresponding Date header field to the message"
+    // (RFC 9110, 6.6.1).
     if !is_dated {
         out.extend_from_slice(b"Date: ");
         out.extend_from_slice(date);
         out.extend_from_slice(b"\r\n");
     }
-    if !fields.may_contain_any(SNIFFING) || !fields.contains("x-content-type-options") {
+    let is_own = !head.is_forwarded;
+    if is_own && (!fields.may_contain_any(SNIFFING) || !fields.contains("x-content-type-options")) {
         out.extend_from_slice(NOSNIFF);
     }
     let wants_close = fields.may_frame() && fields.list_contains("connection", "close");

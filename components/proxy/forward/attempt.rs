@@ -420,9 +420,14 @@ impl Passing<'_> {
     async fn pass_on(&mut self, head: ReceivedHead, framing: ReplyBody) -> Result<Then, Stop> {
         let is_persistent = head.is_persistent();
         let switches = framing == ReplyBody::Tunnel;
+        let mut codings = head.fields.get_all("transfer-encoding");
+        if !switches && codings.any(|coding| !coding.eq_ignore_ascii_case(b"chunked")) {
+            return Err(AttemptError::Coding.into());
+        }
         let own = ResponseHead {
             status: head.status,
             fields: response_fields(&head.fields, switches),
+            is_forwarded: true,
         };
         let length = match framing {
             ReplyBody::Tunnel if !self.upgrades => return Err(AttemptError::Switched.into()),

@@ -32,6 +32,9 @@ pub enum AttemptError {
     /// The whole request took too long.
     #[error("the request took more than {} s", .0.as_secs_f64())]
     Whole(Duration),
+    /// The body has a transfer coding that would be lost on the way (RFC 9112 section 6.1).
+    #[error("the transfer coding of the response is not chunked alone")]
+    Coding,
     /// The backend switched to a protocol that nobody asked for.
     #[error("the backend switched protocols, which the request did not ask for")]
     Switched,
@@ -65,6 +68,7 @@ impl AttemptError {
             Self::Connect(ConnectError::Connect(_)) => "connection_refused",
             Self::Lost(_) => "connection_terminated",
             Self::Malformed(_) => "http_response_incomplete",
+            Self::Coding => "http_response_transfer_coding",
             Self::Send(_) => "connection_write_timeout",
             Self::FirstByte(_) | Self::Whole(_) => "http_response_timeout",
             Self::Switched => "http_upgrade_failed",

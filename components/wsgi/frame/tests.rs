@@ -11,7 +11,10 @@ const SEVEN: &[u8] = &[0, 0, 0, 0, 0, 0, 0, 7];
 fn head_of(status: u16, fields: Fields, length: Option<u64>) -> AnswerHead {
     let status = StatusCode::from_u16(status).unwrap();
     AnswerHead {
-        head: ResponseHead { status, fields },
+        head: ResponseHead {
+            fields,
+            ..ResponseHead::new(status)
+        },
         length,
     }
 }

@@ -18,7 +18,10 @@ fn encode(
 ) -> (String, Sent) {
     let status = StatusCode::from_u16(status).unwrap();
     let mut out = b"before".to_vec();
-    let head = ResponseHead { status, fields };
+    let head = ResponseHead {
+        fields,
+        ..ResponseHead::new(status)
+    };
     let sent = encode_head(&mut out, version, &head, body, connection, DATE);
     let text = String::from_utf8(out).unwrap();
     let text = text.replace("Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n", "");
@@ -268,7 +271,13 @@ fn a_final_response_is_taken_for_what_it_says() {
         (200, own, 0),
     ] {
         let status = StatusCode::from_u16(status).unwrap();
-        let (head, mut out) = (ResponseHead { status, fields }, Vec::new());
+        let (head, mut out) = (
+            ResponseHead {
+                fields,
+                ..ResponseHead::new(status)
+            },
+            Vec::new(),
+        );
         encode_head(
             &mut out,
             V11,
