@@ -21,22 +21,48 @@ fn broken_starts() -> Vec<Row> {
         ("resets after the request", vec![Read, Reset]),
         ("closes in the status line", answers("HTTP/1.1 20", Finish)),
         ("resets in the status line", answers("HTTP/1.1 20", Reset)),
-        ("closes in the head", answers("HTTP/1.1 200 OK\r\nA: b", Finish)),
-        ("resets in the head", answers("HTTP/1.1 200 OK\r\nA: b\r\n", Reset)),
+        (
+            "closes in the head",
+            answers("HTTP/1.1 200 OK\r\nA: b", Finish),
+        ),
+        (
+            "resets in the head",
+            answers("HTTP/1.1 200 OK\r\nA: b\r\n", Reset),
+        ),
         ("ends after hints", answers(early, Finish)),
         ("sends garbage", answers("\u{1}\u{2} garbage\r\n\r\n", Hang)),
-        ("speaks TLS", answers("\u{15}\u{3}\u{1}\0\u{2}\u{2}\u{46}", Hang)),
+        (
+            "speaks TLS",
+            answers("\u{15}\u{3}\u{1}\0\u{2}\u{2}\u{46}", Hang),
+        ),
         ("speaks SSH", vec![Write("SSH-2.0-OpenSSH_9.2\r\n"), Hang]),
         ("speaks SMTP", vec![Write("220 mail ESMTP\r\n"), Hang]),
         ("speaks HTTP/0.9", answers("<html>hello</html>", Finish)),
-        ("is of another version", answers("HTTP/2.0 200 OK\r\n\r\n", Hang)),
+        (
+            "is of another version",
+            answers("HTTP/2.0 200 OK\r\n\r\n", Hang),
+        ),
         ("has no status", answers("HTTP/1.1\r\n\r\n", Hang)),
         ("has two digits", answers("HTTP/1.1 20 OK\r\n\r\n", Hang)),
         ("has four digits", answers("HTTP/1.1 2000 OK\r\n\r\n", Hang)),
         ("has status 99", answers("HTTP/1.1 099 OK\r\n\r\n", Hang)),
-        ("repeats fields", vec![Read, Write(ok), Repeat("A: b\r\n", 100_000), Hang]),
-        ("has a long field", vec![Read, Write(ok), Repeat("Aaaaaaaa", 100_000), Hang]),
-        ("has a long reason", vec![Read, Write("HTTP/1.1 200 "), Repeat("OOOOOOOO", 100_000), Hang]),
+        (
+            "repeats fields",
+            vec![Read, Write(ok), Repeat("A: b\r\n", 100_000), Hang],
+        ),
+        (
+            "has a long field",
+            vec![Read, Write(ok), Repeat("Aaaaaaaa", 100_000), Hang],
+        ),
+        (
+            "has a long reason",
+            vec![
+                Read,
+                Write("HTTP/1.1 200 "),
+                Repeat("OOOOOOOO", 100_000),
+                Hang,
+            ],
+        ),
     ]
 }
 
@@ -55,12 +81,21 @@ const BROKEN_FIELDS: [(&str, &str); 20] = [
     ("an empty length", "Content-Length:"),
     ("two lengths", "Content-Length: 1\r\nContent-Length: 2"),
     ("a list of lengths", "Content-Length: 1, 2"),
-    ("a length beyond 64 bits", "Content-Length: 99999999999999999999"),
-    ("a length beside chunks", "Content-Length: 1\r\nTransfer-Encoding: chunked"),
+    (
+        "a length beyond 64 bits",
+        "Content-Length: 99999999999999999999",
+    ),
+    (
+        "a length beside chunks",
+        "Content-Length: 1\r\nTransfer-Encoding: chunked",
+    ),
     ("a coding after chunks", "Transfer-Encoding: chunked, x"),
     ("chunks twice", "Transfer-Encoding: chunked, chunked"),
     ("compressed chunks", "Transfer-Encoding: gzip, chunked"),
-    ("chunks in a second field", "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked"),
+    (
+        "chunks in a second field",
+        "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked",
+    ),
     ("a coding until the end", "Transfer-Encoding: gzip"),
 ];
 
@@ -69,8 +104,14 @@ fn too_slow() -> Vec<Row> {
     let interim = "HTTP/1.1 102 Processing\r\n\r\n";
     vec![
         ("says nothing", vec![Read, Hang]),
-        ("stops in the head", vec![Read, Write("HTTP/1.1 200 OK\r\nA"), Hang]),
-        ("sends interim responses", vec![Read, Repeat(interim, 1000), Hang]),
+        (
+            "stops in the head",
+            vec![Read, Write("HTTP/1.1 200 OK\r\nA"), Hang],
+        ),
+        (
+            "sends interim responses",
+            vec![Read, Repeat(interim, 1000), Hang],
+        ),
     ]
 }
 
@@ -85,11 +126,20 @@ fn odd() -> Vec<Row> {
     vec![
         ("trickles", vec![Read, Trickle(FINE), Hang]),
         ("answers before the request", vec![Write(FINE), Read, Hang]),
-        ("sends hints first", vec![Read, Write(hints), Write(FINE), Hang]),
-        ("sends 100 unasked", vec![Read, Write("HTTP/1.1 100 X\r\n\r\n"), Write(FINE), Hang]),
+        (
+            "sends hints first",
+            vec![Read, Write(hints), Write(FINE), Hang],
+        ),
+        (
+            "sends 100 unasked",
+            vec![Read, Write("HTTP/1.1 100 X\r\n\r\n"), Write(FINE), Hang],
+        ),
         ("speaks HTTP/1.0", vec![Read, Write(old), Finish]),
         ("has no reason", vec![Read, Write(no_reason), Hang]),
-        ("begins with an empty line", vec![Read, Write(empty_line), Hang]),
+        (
+            "begins with an empty line",
+            vec![Read, Write(empty_line), Hang],
+        ),
         ("says more than its length", vec![Read, Write(more), Hang]),
         ("answers twice", vec![Read, Write(twice), Hang]),
     ]
@@ -100,12 +150,36 @@ const BROKEN_BODIES: [(&str, &str, Step); 9] = [
     ("ends early", "Content-Length: 9\r\n\r\nok", Finish),
     ("is reset", "Content-Length: 9\r\n\r\nok", Reset),
     ("stops", "Content-Length: 9\r\n\r\nok", Hang),
-    ("ends between chunks", "Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n", Finish),
-    ("ends in a chunk", "Transfer-Encoding: chunked\r\n\r\n9\r\nok", Finish),
-    ("has a broken size", "Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\nx\r\n", Hang),
-    ("has a huge chunk", "Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\nfffffffffffffffff\r\n", Hang),
-    ("stops between chunks", "Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n", Hang),
-    ("has bad trailers", "Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nbroken\r\n\r\n", Hang),
+    (
+        "ends between chunks",
+        "Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n",
+        Finish,
+    ),
+    (
+        "ends in a chunk",
+        "Transfer-Encoding: chunked\r\n\r\n9\r\nok",
+        Finish,
+    ),
+    (
+        "has a broken size",
+        "Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\nx\r\n",
+        Hang,
+    ),
+    (
+        "has a huge chunk",
+        "Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\nfffffffffffffffff\r\n",
+        Hang,
+    ),
+    (
+        "stops between chunks",
+        "Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n",
+        Hang,
+    ),
+    (
+        "has bad trailers",
+        "Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nbroken\r\n\r\n",
+        Hang,
+    ),
 ];
 
 fn running_before(backend: &Scripted) -> Running {
@@ -120,10 +194,20 @@ fn check_failed(name: &str, script: Vec<Step>, status: u16) {
     let backend = Scripted::new(vec![script]);
     let running = running_before(&backend);
     let answer = running.get();
-    assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{name}: {answer}");
-    assert!(answer.contains("Proxy-Status: kamea; error="), "{name}: {answer}");
+    assert!(
+        answer.starts_with(&format!("HTTP/1.1 {status}")),
+        "{name}: {answer}"
+    );
+    assert!(
+        answer.contains("Proxy-Status: kamea; error="),
+        "{name}: {answer}"
+    );
     let state = &running.proxy.status()[0].backends[0];
-    assert_eq!((state.open, state.idle, state.failures), (0, 0, 1), "{name}");
+    assert_eq!(
+        (state.open, state.idle, state.failures),
+        (0, 0, 1),
+        "{name}"
+    );
 }
 
 #[test]
@@ -170,7 +254,11 @@ fn a_response_that_breaks_off_breaks_off_for_the_client() {
         assert!(answer.contains("ok"), "{name}: {answer}");
         assert!(!answer.ends_with("0\r\n\r\n"), "{name}: {answer}");
         let state = &running.proxy.status()[0].backends[0];
-        assert_eq!((state.open, state.idle, state.failures), (0, 0, 1), "{name}");
+        assert_eq!(
+            (state.open, state.idle, state.failures),
+            (0, 0, 1),
+            "{name}"
+        );
     }
 }
 
