@@ -95,6 +95,16 @@ impl Network {
     ///
     /// If nobody listens there.
     pub async fn connect(&self, address: SocketAddr) -> io::Result<Socket> {
+        Ok(Socket::new(self.dial(address).await?))
+    }
+
+    /// Like [`connect`](Self::connect), for components that take connections, such as
+    /// [`serve_connections`](crate::net::serve_connections).
+    ///
+    /// # Errors
+    ///
+    /// If nobody listens there.
+    pub async fn dial(&self, address: SocketAddr) -> io::Result<Accepted> {
         let conditions = (self.0.conditions)();
         sleep(random::duration(conditions.latency)).await;
         let port = self.0.next_port.fetch_add(1, Ordering::Relaxed);
@@ -108,10 +118,10 @@ impl Network {
         let listener = listener.ok_or(io::ErrorKind::ConnectionRefused)?;
         let sent = listener.send(accepted).await;
         sent.map_err(|_| io::ErrorKind::ConnectionRefused)?;
-        Ok(Socket::new(Accepted {
+        Ok(Accepted {
             stream: Transport::Other(Box::new(client)),
             peer: address,
-        }))
+        })
     }
 
     fn listeners<T>(

@@ -1,0 +1,247 @@
+//! Who a peer is: its key, the fingerprint that people compare, and its name.
+
+use std::fmt;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::str::FromStr;
+
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use sha2::{Digest, Sha256};
+
+use crate::codec::{from_hex, to_hex};
+
+/// Fills a slice with random bytes: [`system_random`], or [`simulated_random`] in a simulation.
+pub type Entropy = fn(&mut [u8]);
+
+/// Fills a slice with random bytes of the operating system.
+///
+/// # Panics
+///
+/// If the system has none: no key can be made then.
+pub fn system_random(bytes: &mut [u8]) {
+    getrandom::fill(bytes).expect("the system has random bytes");
+}
+
+/// Fills a slice with bytes of [`kamea::random`]. They follow from the seed of a simulation, so
+/// they are for simulations only.
+pub fn simulated_random(bytes: &mut [u8]) {
+    for chunk in bytes.chunks_mut(16) {
+        let drawn = kamea::random::token().to_be_bytes();
+        chunk.copy_from_slice(&drawn[..chunk.len()]);
+    }
+}
+
+/// The public key of a peer (Ed25519). It identifies the peer; a name does not.
+///
+/// # Examples
+///
+/// ```
+/// use kamea_chat::{Identity, PeerKey};
+///
+/// let identity = Identity::from_secret([7; 32]);
+/// let key: PeerKey = identity.key().to_string().parse()?;
+/// assert_eq!(key, identity.key());
+/// assert!(key.verify(b"hello", &identity.sign(b"hello")));
+/// assert!(!key.verify(b"hallo", &identity.sign(b"hello")));
+/// # Ok::<(), kamea_chat::KeyError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerKey(pub [u8; 32]);
+
+/// A text is not a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a key has 64 hexadecimal digits")]
+pub struct KeyError;
+
+impl PeerKey {
+    /// Returns the fingerprint, for people to compare.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        let digest = Sha256::digest(self.0);
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&digest[..16]);
+        Fingerprint(bytes)
+    }
+
+    /// Whether this key has signed these bytes. Weak keys, and signatures in a second form, are
+    /// refused, so that every peer decides alike.
+    #[must_use]
+    pub fn verify(&self, bytes: &[u8], signature: &[u8; 64]) -> bool {
+        let signature = Signature::from_bytes(signature);
+        VerifyingKey::from_bytes(&self.0)
+            .is_ok_and(|key| key.verify_strict(bytes, &signature).is_ok())
+    }
+}
+
+impl FromStr for PeerKey {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        from_hex(text).map(Self).ok_or(KeyError)
+    }
+}
+
+impl fmt::Display for PeerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&to_hex(&self.0))
+    }
+}
+
+impl fmt::Debug for PeerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PeerKey({:.8})", to_hex(&self.0))
+    }
+}
+
+/// The digest of a key that people compare: eight groups of four hexadecimal digits.
+///
+/// # Examples
+///
+/// ```
+/// let fingerprint = kamea_chat::Identity::from_secret([7; 32]).key().fingerprint();
+/// assert_eq!(fingerprint.to_string().split(' ').count(), 8);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint([u8; 16]);
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let groups: Vec<_> = self.0.chunks(2).map(to_hex).collect();
+        f.write_str(&groups.join(" "))
+    }
+}
+
+/// The secret key of this peer.
+#[derive(Clone)]
+pub struct Identity(SigningKey);
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Identity").field(&self.key()).finish()
+    }
+}
+
+impl Identity {
+    /// Makes a new key.
+    #[must_use]
+    pub fn generate(entropy: Entropy) -> Self {
+        let mut secret = [0; 32];
+        entropy(&mut secret);
+        Self::from_secret(secret)
+    }
+
+    /// Uses a known secret.
+    #[must_use]
+    pub fn from_secret(secret: [u8; 32]) -> Self {
+        Self(SigningKey::from_bytes(&secret))
+    }
+
+    /// Reads the key from a file. Makes a new key, and the file for its user alone, if there is no
+    /// file.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read or written, or contains no key.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea_chat::Identity;
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let made = Identity::load_or_create(&folder.path().join("key"))?;
+    /// let loaded = Identity::load_or_create(&folder.path().join("key"))?;
+    /// assert_eq!(made.key(), loaded.key());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn load_or_create(path: &Path) -> io::Result<Self> {
+        match fs::read_to_string(path) {
+            Ok(text) => {
+                let secret = from_hex(text.trim()).ok_or_else(|| {
+                    let what = format!("{} contains no key: {KeyError}", path.display());
+                    io::Error::new(io::ErrorKind::InvalidData, what)
+                })?;
+                Ok(Self::from_secret(secret))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let made = Self::generate(system_random);
+                let mut file = OpenOptions::new()
+                    .write(true)
+                    .create_new(true)
+                    .mode(0o600)
+                    .open(path)?;
+                writeln!(file, "{}", to_hex(made.0.as_bytes()))?;
+                file.sync_all()?;
+                Ok(made)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns the public key.
+    #[must_use]
+    pub fn key(&self) -> PeerKey {
+        PeerKey(self.0.verifying_key().to_bytes())
+    }
+
+    /// Signs bytes.
+    #[must_use]
+    pub fn sign(&self, bytes: &[u8]) -> [u8; 64] {
+        self.0.sign(bytes).to_bytes()
+    }
+}
+
+/// The name of a peer: 1 to 32 small letters, digits, `-`, `_` and `.`, with a letter or digit
+/// first. There are no two letters of different scripts that look alike.
+///
+/// # Examples
+///
+/// ```
+/// use kamea_chat::PeerName;
+///
+/// assert!("ada".parse::<PeerName>().is_ok());
+/// for wrong in ["", "Ada", "аda", "ada ", "-ada", "a\u{202e}da"] {
+///     assert!(wrong.parse::<PeerName>().is_err(), "{wrong}");
+/// }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerName(String);
+
+/// A text is not a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a name has 1 to 32 small letters a to z, digits, `-`, `_` or `.`, and begins with a letter or digit"
+)]
+pub struct NameError;
+
+impl PeerName {
+    /// The longest name, in bytes.
+    pub const LONGEST: usize = 32;
+
+    /// Returns the name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for PeerName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        let is_part = |byte: u8| is_plain(byte) || b"-_.".contains(&byte);
+        let is_name = text.len() <= Self::LONGEST
+            && text.bytes().next().is_some_and(is_plain)
+            && text.bytes().all(is_part);
+        is_name.then(|| Self(text.to_owned())).ok_or(NameError)
+    }
+}
+
+impl fmt::Display for PeerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,414 @@
+//! The rules for new messages. Each depends only on the message and its predecessors, never on the
+//! order of arrival: so every peer decides alike.
+
+use rusqlite::{Connection, OptionalExtension, Transaction, named_params, params};
+
+use super::{Log, Result, TEXT};
+use crate::{Body, ChannelId, Draft, Message, MessageId, PeerKey, Policy};
+
+/// The largest number of channels that are known but not joined.
+const MOST_KNOWN: i64 = 2_000;
+
+/// The largest number of those that one peer may own.
+const MOST_KNOWN_OF_OWNER: i64 = 50;
+
+/// What the log makes of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was new, and is kept.
+    New,
+    /// It is in the log already.
+    Known,
+    /// It was new, but its author has used the counter of an earlier message. Both are kept as
+    /// evidence, and neither is shown, nor what the author wrote after them.
+    Reused,
+    /// These predecessors are not in the log.
+    Missing(Vec<MessageId>),
+    /// It breaks a rule, and is not kept.
+    Refused(Refusal),
+}
+
+/// The rule that a message breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// Its channel is not known, or this peer does not keep it.
+    #[error("this peer does not keep the channel")]
+    UnknownChannel,
+    /// There are too many channels.
+    #[error("there are too many channels that nobody here has joined")]
+    TooManyChannels,
+    /// The first predecessor is not the author's previous message.
+    #[error("the first predecessor is not the author's previous message")]
+    WrongPredecessor,
+    /// The author is not a member.
+    #[error("the author is not a member of the channel")]
+    NotMember,
+    /// The author is a member already.
+    #[error("the author is a member of the channel already")]
+    AlreadyMember,
+    /// The author may not join.
+    #[error("the author is not invited to the channel")]
+    NotInvited,
+    /// Only the owner may do this.
+    #[error("only the owner of the channel may do this")]
+    OwnerOnly,
+    /// Such a message has no place in a channel of this policy.
+    #[error("such a message has no place in this channel")]
+    WrongPolicy,
+}
+
+/// A channel, as the rules need it.
+struct Rules {
+    number: i64,
+    policy: Policy,
+    owner: PeerKey,
+}
+
+/// A predecessor, as the rules need it.
+struct Before {
+    author: PeerKey,
+    counter: u64,
+    height: u64,
+    kind: u8,
+}
+
+/// The kind of a message in the database.
+pub(super) fn kind(body: &Body) -> u8 {
+    match body {
+        Body::Create { .. } => 0,
+        Body::Join { .. } => 1,
+        Body::Leave => 2,
+        Body::Invite { .. } => 3,
+        Body::Text(_) => TEXT,
+    }
+}
+
+/// The policy of a channel, from its columns.
+pub(super) fn policy(number: u8, other: Option<[u8; 32]>) -> Policy {
+    match (number, other) {
+        (1, _) => Policy::Invite,
+        (2, _) => Policy::ReadOnly,
+        (3, Some(other)) => Policy::Direct(PeerKey(other)),
+        _ => Policy::Open,
+    }
+}
+
+impl Log {
+    /// Checks a message against the rules of its channel, and keeps it.
+    ///
+    /// # Errors
+    ///
+    /// If the database has failed; then nothing was changed.
+    pub fn accept(&mut self, message: &Message) -> Result<Verdict> {
+        let mut verdicts = self.accept_all(std::slice::from_ref(message))?;
+        Ok(verdicts.pop().unwrap_or(Verdict::Known))
+    }
+
+    /// Like [`accept`](Self::accept), for many messages in one transaction.
+    ///
+    /// # Errors
+    ///
+    /// If the database has failed; then nothing was changed.
+    pub fn accept_all(&mut self, messages: &[Message]) -> Result<Vec<Verdict>> {
+        let me = self.me;
+        let transaction = self.connection.transaction()?;
+        let verdicts = messages
+            .iter()
+            .map(|message| accept(&transaction, me, message));
+        let verdicts = verdicts.collect::<Result<_>>()?;
+        transaction.commit()?;
+        Ok(verdicts)
+    }
+}
+
+pub(super) fn accept(
+    transaction: &Transaction<'_>,
+    me: PeerKey,
+    message: &Message,
+) -> Result<Verdict> {
+    if is_known(transaction, message.id())? {
+        return Ok(Verdict::Known);
+    }
+    if let Body::Create { policy, title, .. } = &message.draft().body {
+        return create(transaction, me, message, *policy, title);
+    }
+    let Some(rules) = rules(transaction, message.channel())? else {
+        return Ok(Verdict::Refused(Refusal::UnknownChannel));
+    };
+    let draft = message.draft();
+    let (mut before, mut missing) = (Vec::new(), Vec::new());
+    for id in &draft.predecessors {
+        match find(transaction, rules.number, *id)? {
+            Some(found) => before.push(found),
+            None => missing.push(*id),
+        }
+    }
+    if !missing.is_empty() {
+        return Ok(Verdict::Missing(missing));
+    }
+    let invites = |id: MessageId| invites(transaction, id, message.author());
+    if let Err(refusal) = check(&rules, message, &before, invites)? {
+        return Ok(Verdict::Refused(refusal));
+    }
+    let height = 1 + before.iter().map(|before| before.height).max().unwrap_or(0);
+    keep(transaction, me, &rules, message, height)
+}
+
+pub(super) fn is_known(connection: &Connection, id: MessageId) -> Result<bool> {
+    let mut statement = connection.prepare_cached("SELECT 1 FROM message WHERE id = ?")?;
+    Ok(statement.exists([id.0])?)
+}
+
+/// The rules of a channel that this peer keeps.
+fn rules(connection: &Connection, channel: ChannelId) -> Result<Option<Rules>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT number, policy, owner, other FROM channel WHERE id = ? AND joined = 1",
+    )?;
+    let found = statement.query_row([channel.0], |row| {
+        Ok(Rules {
+            number: row.get(0)?,
+            policy: policy(row.get(1)?, row.get(3)?),
+            owner: PeerKey(row.get(2)?),
+        })
+    });
+    Ok(found.optional()?)
+}
+
+fn find(connection: &Connection, channel: i64, id: MessageId) -> Result<Option<Before>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT author, counter, height, kind FROM message WHERE id = ? AND channel = ?",
+    )?;
+    let found = statement.query_row(params![id.0, channel], |row| {
+        Ok(Before {
+            author: PeerKey(row.get(0)?),
+            counter: row.get(1)?,
+            height: row.get(2)?,
+            kind: row.get(3)?,
+        })
+    });
+    Ok(found.optional()?)
+}
+
+/// Whether this message is an invitation of the peer.
+fn invites(connection: &Connection, id: MessageId, peer: PeerKey) -> Result<bool> {
+    let mut statement =
+        connection.prepare_cached("SELECT bytes FROM message WHERE id = ? AND kind = 3")?;
+    let bytes: Option<Vec<u8>> = statement.query_row([id.0], |row| row.get(0)).optional()?;
+    let invitation = bytes.and_then(|bytes| Message::decode_stored(bytes.into()).ok());
+    let body = invitation.as_ref().map(|message| &message.draft().body);
+    Ok(matches!(body, Some(Body::Invite { peer: invited }) if *invited == peer))
+}
+
+/// Checks the place of a message among those of its author, and the policy of the channel.
+fn check(
+    rules: &Rules,
+    message: &Message,
+    before: &[Before],
+    invites: impl Fn(MessageId) -> Result<bool>,
+) -> Result<std::result::Result<(), Refusal>> {
+    let (draft, author) = (message.draft(), message.author());
+    let own = before.first().filter(|before| before.author == author);
+    let is_member = match (draft.counter, own) {
+        (1, None) => false,
+        (1, Some(_)) => return Ok(Err(Refusal::WrongPredecessor)),
+        (counter, Some(own)) if own.counter + 1 == counter => own.kind != kind(&Body::Leave),
+        _ => return Ok(Err(Refusal::WrongPredecessor)),
+    };
+    let is_owner = author == rules.owner;
+    Ok(match &draft.body {
+        Body::Join { .. } if is_member || is_owner => Err(Refusal::AlreadyMember),
+        Body::Join { invitation } => join(rules, draft, author, *invitation, invites)?,
+        _ if !is_member => Err(Refusal::NotMember),
+        Body::Text(_) if rules.policy == Policy::ReadOnly && !is_owner => Err(Refusal::OwnerOnly),
+        Body::Invite { .. } if rules.policy != Policy::Invite => Err(Refusal::WrongPolicy),
+        Body::Invite { .. } if !is_owner => Err(Refusal::OwnerOnly),
+        Body::Leave if is_owner => Err(Refusal::WrongPolicy),
+        _ => Ok(()),
+    })
+}
+
+fn join(
+    rules: &Rules,
+    draft: &Draft,
+    author: PeerKey,
+    invitation: Option<MessageId>,
+    invites: impl Fn(MessageId) -> Result<bool>,
+) -> Result<std::result::Result<(), Refusal>> {
+    let may_join = match (rules.policy, invitation) {
+        (Policy::Open | Policy::ReadOnly, None) => true,
+        (Policy::Direct(other), None) => other == author,
+        (Policy::Invite, Some(id)) => draft.predecessors.contains(&id) && invites(id)?,
+        _ => false,
+    };
+    Ok(match may_join {
+        true => Ok(()),
+        false => Err(Refusal::NotInvited),
+    })
+}
+
+/// Keeps the first message of a channel.
+fn create(
+    transaction: &Transaction<'_>,
+    me: PeerKey,
+    message: &Message,
+    policy: Policy,
+    title: &str,
+) -> Result<Verdict> {
+    let owner = message.author();
+    let other = match policy {
+        Policy::Direct(other) if other == owner => {
+            return Ok(Verdict::Refused(Refusal::WrongPolicy));
+        }
+        Policy::Direct(other) if ![owner, other].contains(&me) => {
+            return Ok(Verdict::Refused(Refusal::NotInvited));
+        }
+        Policy::Direct(other) => Some(other.0),
+        _ => None,
+    };
+    // A peer keeps its own channels, and those that are for it alone.
+    let joined = owner == me || other.is_some();
+    let mut statement = transaction.prepare_cached(
+        "SELECT count(*), coalesce(sum(owner = ?), 0) FROM channel WHERE joined = 0",
+    )?;
+    let (known, of_owner): (i64, i64) =
+        statement.query_row([owner.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    if !joined && (known >= MOST_KNOWN || of_owner >= MOST_KNOWN_OF_OWNER) {
+        return Ok(Verdict::Refused(Refusal::TooManyChannels));
+    }
+    let number = match policy {
+        Policy::Open => 0,
+        Policy::Invite => 1,
+        Policy::ReadOnly => 2,
+        Policy::Direct(_) => 3,
+    };
+    transaction.execute(
+        "INSERT INTO channel (id, title, policy, owner, other, joined) VALUES (?, ?, ?, ?, ?, ?)",
+        params![message.id().0, title, number, owner.0, other, joined],
+    )?;
+    let rules = Rules {
+        number: transaction.last_insert_rowid(),
+        policy,
+        owner,
+    };
+    keep(transaction, me, &rules, message, 1)
+}
+
+/// Writes an accepted message into the tables.
+fn keep(
+    transaction: &Transaction<'_>,
+    me: PeerKey,
+    rules: &Rules,
+    message: &Message,
+    height: u64,
+) -> Result<Verdict> {
+    let (draft, author) = (message.draft(), message.author());
+    let is_reused = is_reused(transaction, rules.number, message)?;
+    let lowest = reuse(transaction, rules.number, message, is_reused)?;
+    let is_hidden = lowest.is_some_and(|lowest| lowest <= draft.counter);
+    let text = match &draft.body {
+        Body::Text(text) => Some(text.as_str()),
+        _ => None,
+    };
+    let mut statement = transaction.prepare_cached(
+        "INSERT INTO message
+            (id, channel, author, name, counter, height, time, kind, text, hidden, unread, bytes)
+         VALUES (:id, :channel, :author, :name, :counter, :height, :time, :kind, :text, :hidden,
+            :unread, :bytes)",
+    )?;
+    statement.execute(named_params! {
+        ":id": message.id().0, ":channel": rules.number, ":author": author.0,
+        ":name": draft.name.as_str(), ":counter": draft.counter, ":height": height,
+        ":time": draft.time, ":kind": kind(&draft.body), ":text": text, ":hidden": is_hidden,
+        ":unread": text.is_some() && author != me && !is_hidden,
+        ":bytes": &message.bytes()[..],
+    })?;
+    if let Some(text) = text {
+        let mut statement =
+            transaction.prepare_cached("INSERT INTO words (rowid, text) VALUES (?, ?)")?;
+        statement.execute(params![transaction.last_insert_rowid(), text])?;
+    }
+    note(transaction, rules, message, height)?;
+    Ok(match is_reused {
+        true => Verdict::Reused,
+        false => Verdict::New,
+    })
+}
+
+/// Whether another message of the author has this counter.
+fn is_reused(transaction: &Transaction<'_>, channel: i64, message: &Message) -> Result<bool> {
+    let mut statement = transaction
+        .prepare_cached("SELECT 1 FROM message WHERE channel = ? AND author = ? AND counter = ?")?;
+    Ok(statement.exists(params![
+        channel,
+        message.author().0,
+        message.draft().counter
+    ])?)
+}
+
+/// Remembers a counter that was used twice, and hides what the author wrote from there on. Returns
+/// the lowest such counter of the author.
+fn reuse(
+    transaction: &Transaction<'_>,
+    channel: i64,
+    message: &Message,
+    is_reused: bool,
+) -> Result<Option<u64>> {
+    let (author, counter) = (message.author().0, message.draft().counter);
+    if is_reused {
+        transaction.execute(
+            "UPDATE author SET reused = min(coalesce(reused, ?1), ?1) WHERE channel = ? AND key = ?",
+            params![counter, channel, author],
+        )?;
+        transaction.execute(
+            "UPDATE message SET hidden = 1, unread = 0
+             WHERE channel = ? AND author = ? AND counter >= ?",
+            params![channel, author, counter],
+        )?;
+        log::warn!("{} has used the number {counter} twice", message.author());
+    }
+    let mut statement =
+        transaction.prepare_cached("SELECT reused FROM author WHERE channel = ? AND key = ?")?;
+    let found = statement.query_row(params![channel, author], |row| row.get(0));
+    Ok(found.optional()?.flatten())
+}
+
+/// Brings heads, authors and invitations up to date.
+fn note(
+    transaction: &Transaction<'_>,
+    rules: &Rules,
+    message: &Message,
+    height: u64,
+) -> Result<()> {
+    let (channel, draft) = (rules.number, message.draft());
+    let mut statement =
+        transaction.prepare_cached("DELETE FROM head WHERE channel = ? AND id = ?")?;
+    for id in &draft.predecessors {
+        statement.execute(params![channel, id.0])?;
+    }
+    let mut statement =
+        transaction.prepare_cached("INSERT INTO head (channel, id, height) VALUES (?, ?, ?)")?;
+    statement.execute(params![channel, message.id().0, height])?;
+    // An earlier message may come later, if a counter was used twice.
+    let mut statement = transaction.prepare_cached(
+        "INSERT INTO author (channel, key, name, counter, tip, joined) VALUES (?, ?, ?, ?, ?, ?)
+         ON CONFLICT (channel, key) DO UPDATE SET name = excluded.name,
+            counter = excluded.counter, tip = excluded.tip, joined = excluded.joined
+         WHERE excluded.counter > counter",
+    )?;
+    statement.execute(params![
+        channel,
+        message.author().0,
+        draft.name.as_str(),
+        draft.counter,
+        message.id().0,
+        draft.body != Body::Leave,
+    ])?;
+    if let Body::Invite { peer } = &draft.body {
+        let mut statement = transaction.prepare_cached(
+            "INSERT OR IGNORE INTO invited (channel, key, invitation) VALUES (?, ?, ?)",
+        )?;
+        statement.execute(params![channel, peer.0, message.id().0])?;
+    }
+    Ok(())
+}

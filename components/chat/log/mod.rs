@@ -1,0 +1,240 @@
+//! The log: the messages of all channels that this peer keeps, in an SQLite database.
+//!
+//! ```text
+//!  Message ──▶ accept ──▶ message, author, head, invited ──▶ history, search, unread
+//!                │ Verdict                                ──▶ heads, tips, batches for other peers
+//! ```
+//!
+//! The order of a channel is that of height, time and identifier. The height of a message is one
+//! more than that of its highest predecessor. So the order depends on the messages alone: peers
+//! with the same messages have the same order.
+
+mod accept;
+mod channels;
+mod exchange;
+mod history;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::PeerKey;
+
+pub use accept::{Refusal, Verdict};
+pub use channels::Channel;
+pub use exchange::{Batch, MOST_TIPS, Receipt, Tip};
+pub use history::{Delivery, Entry, Page};
+pub use write::WriteError;
+
+/// The version of the tables.
+const VERSION: i64 = 1;
+
+const TABLES: &str = "
+    CREATE TABLE channel (
+        number INTEGER PRIMARY KEY,
+        id BLOB UNIQUE NOT NULL,
+        title TEXT NOT NULL,
+        policy INTEGER NOT NULL,            -- as in the first message
+        owner BLOB NOT NULL,
+        other BLOB,                         -- the other peer of a direct channel
+        joined INTEGER NOT NULL DEFAULT 0,  -- whether this peer keeps its messages
+        read BLOB                           -- the message up to which the user has read
+    );
+    CREATE TABLE message (
+        seq INTEGER PRIMARY KEY,            -- in order of arrival: predecessors come first
+        id BLOB UNIQUE NOT NULL,
+        channel INTEGER NOT NULL REFERENCES channel,
+        author BLOB NOT NULL,
+        name TEXT NOT NULL,
+        counter INTEGER NOT NULL,
+        height INTEGER NOT NULL,
+        time INTEGER NOT NULL,
+        kind INTEGER NOT NULL,              -- as in the message; 4 is text
+        text TEXT,
+        hidden INTEGER NOT NULL,            -- whether the author has used a counter twice
+        unread INTEGER NOT NULL,
+        sent INTEGER NOT NULL DEFAULT 0,
+        bytes BLOB NOT NULL
+    );
+    CREATE INDEX message_order ON message (channel, height, time, id);
+    CREATE INDEX message_author ON message (channel, author, counter);
+    CREATE INDEX message_unread ON message (channel, author, counter) WHERE unread = 1;
+    CREATE TABLE author (
+        channel INTEGER NOT NULL REFERENCES channel,
+        key BLOB NOT NULL,
+        name TEXT NOT NULL,
+        counter INTEGER NOT NULL,           -- of the latest message
+        tip BLOB NOT NULL,                  -- its identifier
+        joined INTEGER NOT NULL,
+        reused INTEGER,                     -- the lowest counter that was used twice
+        PRIMARY KEY (channel, key)
+    ) WITHOUT ROWID;
+    CREATE TABLE head (
+        channel INTEGER NOT NULL REFERENCES channel,
+        id BLOB NOT NULL,
+        height INTEGER NOT NULL,
+        PRIMARY KEY (channel, id)
+    ) WITHOUT ROWID;
+    CREATE TABLE invited (
+        channel INTEGER NOT NULL REFERENCES channel,
+        key BLOB NOT NULL,
+        invitation BLOB NOT NULL,
+        PRIMARY KEY (channel, key)
+    ) WITHOUT ROWID;
+    CREATE TABLE receipt (
+        channel INTEGER NOT NULL REFERENCES channel,
+        peer BLOB NOT NULL,
+        held INTEGER NOT NULL,              -- own messages up to this counter have arrived there
+        read INTEGER NOT NULL,              -- and were read
+        PRIMARY KEY (channel, peer)
+    ) WITHOUT ROWID;
+    CREATE TABLE peer (
+        key BLOB PRIMARY KEY NOT NULL,
+        name TEXT NOT NULL,
+        addresses TEXT NOT NULL             -- the last known ones, with spaces between them
+    ) WITHOUT ROWID;
+    CREATE VIRTUAL TABLE words USING fts5(text, content='message', content_rowid='seq');
+";
+
+/// How long another process may keep the database locked.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// The kind of a text in the database, as in [`Body`](crate::Body).
+const TEXT: u8 = 4;
+
+/// Why the log cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LogError {
+    /// The file cannot be made, or protected from other users of the system.
+    #[error("cannot make the history {path}: {error}")]
+    File {
+        /// The path.
+        path: String,
+        /// The reason.
+        error: io::Error,
+    },
+    /// The database has failed.
+    #[error("the history: {0}")]
+    Database(#[from] rusqlite::Error),
+    /// A later version of this package has written it.
+    #[error("the history has version {0}; this program knows version {VERSION}")]
+    Version(i64),
+    /// It belongs to another key.
+    #[error("the history belongs to the key {0}, not to this peer's")]
+    Foreign(PeerKey),
+}
+
+type Result<T> = std::result::Result<T, LogError>;
+
+/// The log of one peer.
+///
+/// # Examples
+///
+/// ```
+/// use kamea_chat::{Body, Identity, Log, Policy, Verdict};
+///
+/// let (ada, bob) = (Identity::from_secret([1; 32]), Identity::from_secret([2; 32]));
+/// let mut log = Log::in_memory(ada.key())?;
+/// let name = "ada".parse().unwrap();
+/// let created = log.create(&ada, &name, Policy::Open, "tea", 0)?;
+/// let said = log.write(&ada, &name, created.id(), Body::Text("hello".into()), 1)?;
+///
+/// let mut other = Log::in_memory(bob.key())?;
+/// other.accept(&created)?;
+/// other.join(created.id())?;
+/// assert_eq!(other.accept(&said)?, Verdict::New);
+/// assert_eq!(other.accept(&said)?, Verdict::Known);
+/// assert_eq!(other.history(created.id(), None, 50)?.entries[0].text, "hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Log {
+    connection: Connection,
+    me: PeerKey,
+}
+
+impl Log {
+    /// Opens the database of a peer, and makes it if there is none. Only the user of the process
+    /// may read it.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`].
+    pub fn open(path: &Path, me: PeerKey) -> Result<Self> {
+        protect(path).map_err(|error| LogError::File {
+            path: path.display().to_string(),
+            error,
+        })?;
+        let connection = Connection::open(path)?;
+        connection.busy_timeout(BUSY)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        Self::of(connection, me)
+    }
+
+    /// Makes a log that is gone with the program.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`].
+    pub fn in_memory(me: PeerKey) -> Result<Self> {
+        Self::of(Connection::open_in_memory()?, me)
+    }
+
+    fn of(mut connection: Connection, me: PeerKey) -> Result<Self> {
+        connection.set_prepared_statement_cache_capacity(64);
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        // In KiB. The memory of a peer that catches up is bounded.
+        connection.pragma_update(None, "cache_size", -8_000)?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let version = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        match version {
+            0 => {
+                transaction.execute_batch(TABLES)?;
+                transaction.execute(
+                    "INSERT INTO peer (key, name, addresses) VALUES (?, '', '')",
+                    [me.0],
+                )?;
+                transaction.pragma_update(None, "user_version", VERSION)?;
+            }
+            VERSION => {}
+            other => return Err(LogError::Version(other)),
+        }
+        let owner: [u8; 32] =
+            transaction.query_row("SELECT key FROM peer WHERE name = ''", [], |row| row.get(0))?;
+        if owner != me.0 {
+            return Err(LogError::Foreign(PeerKey(owner)));
+        }
+        transaction.commit()?;
+        Ok(Self { connection, me })
+    }
+
+    /// Returns the key of the peer that the log belongs to.
+    #[must_use]
+    pub fn me(&self) -> PeerKey {
+        self.me
+    }
+}
+
+/// Makes the file for its user alone: SQLite would make it for everybody.
+fn protect(path: &Path) -> io::Result<()> {
+    let made = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)?;
+    drop(made);
+    let mode = fs::metadata(path)?.permissions().mode();
+    match mode & 0o077 {
+        0 => Ok(()),
+        _ => fs::set_permissions(path, fs::Permissions::from_mode(mode & !0o077)),
+    }
+}

@@ -1,0 +1,198 @@
+//! What pages are told, in JSON.
+
+use serde_json::{Value, json};
+
+use super::Node;
+use crate::{Channel, ChannelId, Delivery, Entry, LogError, MessageId, PeerKey, Policy, Receipt};
+
+/// With more new messages at once, a page loads the history again instead.
+const MOST_EVENTS: usize = 20;
+
+impl Node {
+    /// Everything that a page needs at its start.
+    pub(super) fn hello(&self) -> Result<Value, LogError> {
+        let mut channels = Vec::new();
+        for channel in self.log.channels()? {
+            if channel.is_joined {
+                channels.push(self.show_channel(&channel)?);
+            }
+        }
+        let mut keys: Vec<_> = self.contacts.keys().chain(self.by_key.keys()).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let peers: Vec<_> = keys.into_iter().map(|key| self.show_peer(*key)).collect();
+        let me = json!({
+            "name": self.name.as_str(),
+            "fingerprint": self.identity.key().fingerprint().to_string(),
+            "key": self.identity.key().to_string(),
+        });
+        let tracker = self.tracker_state();
+        Ok(json!({
+            "event": "hello", "me": me, "channels": channels, "peers": peers, "tracker": tracker,
+        }))
+    }
+
+    fn tracker_state(&self) -> &'static str {
+        match self.tracker {
+            true => "connected",
+            false => "away",
+        }
+    }
+
+    pub(super) fn tracker_event(&mut self) {
+        let state = self.tracker_state();
+        self.events
+            .push(json!({"event": "tracker", "state": state}));
+    }
+
+    pub(super) fn peer_event(&mut self, key: PeerKey) {
+        let mut shown = self.show_peer(key);
+        shown["event"] = "peer".into();
+        self.events.push(shown);
+    }
+
+    fn show_peer(&self, key: PeerKey) -> Value {
+        let link = self.by_key.get(&key).and_then(|link| self.links.get(link));
+        let state = match (link, self.contacts.contains_key(&key)) {
+            (Some(_), _) => "direct",
+            (None, true) => "reconnecting",
+            (None, false) => "away",
+        };
+        let micros = link.and_then(|link| link.micros);
+        json!({
+            "name": self.name_of(key),
+            "fingerprint": key.fingerprint().to_string(),
+            "key": key.to_string(),
+            "state": state,
+            "rtt_ms": micros.map(|micros| micros as f64 / 1000.0),
+            "queue": link.map_or(0, |link| link.up.to.waiting()),
+        })
+    }
+
+    /// Returns the name of a peer as the user sees it.
+    pub(super) fn name_of(&self, key: PeerKey) -> String {
+        let linked = self.by_key.get(&key).and_then(|link| self.links.get(link));
+        let linked = linked.map(|link| &link.up.name);
+        let contact = self.contacts.get(&key).map(|contact| &contact.name);
+        let first = self.names.iter().find(|(_, owner)| **owner == key);
+        let name = match (linked.or(contact), first) {
+            (Some(name), _) => name.to_string(),
+            (None, Some((name, _))) => name.clone(),
+            (None, None) => "peer".to_owned(),
+        };
+        self.shown_name(key, &name)
+    }
+
+    /// A name that another key had first is shown with the beginning of the fingerprint.
+    pub(super) fn shown_name(&self, key: PeerKey, name: &str) -> String {
+        match self.names.get(name) {
+            Some(owner) if *owner != key => {
+                let fingerprint = key.fingerprint().to_string();
+                format!("{name}~{}", fingerprint.replace(' ', "").split_at(8).0)
+            }
+            _ => name.to_owned(),
+        }
+    }
+
+    pub(super) fn shown_title(&self, channel: &Channel) -> String {
+        match channel.policy {
+            Policy::Direct(other) if other == self.identity.key() => self.name_of(channel.owner),
+            Policy::Direct(other) => self.name_of(other),
+            _ => channel.title.clone(),
+        }
+    }
+
+    pub(super) fn channel_event(&mut self, id: ChannelId) -> Result<(), LogError> {
+        if let Some(channel) = self.log.channel(id)? {
+            let mut shown = self.show_channel(&channel)?;
+            shown["event"] = "channel".into();
+            self.events.push(shown);
+        }
+        Ok(())
+    }
+
+    pub(super) fn show_channel(&self, channel: &Channel) -> Result<Value, LogError> {
+        let last = match channel.is_joined {
+            true => self.log.history(channel.id, None, 1)?.entries.pop(),
+            false => None,
+        };
+        Ok(json!({
+            "id": channel.id.to_string(),
+            "name": self.shown_title(channel),
+            "policy": channel.policy.as_str(),
+            "owner": self.name_of(channel.owner),
+            "joined": channel.is_joined,
+            "members": channel.members,
+            "unread": channel.unread,
+            "read": channel.read.map(|id| id.to_string()),
+            "last": last.map(|entry| self.show_entry(&entry)),
+            "may_write": channel.may_write(self.identity.key()),
+        }))
+    }
+
+    pub(super) fn show_entry(&self, entry: &Entry) -> Value {
+        let is_mine = entry.author == self.identity.key();
+        let state = match is_mine {
+            true => entry.delivery,
+            false => Delivery::Delivered,
+        };
+        json!({
+            "id": entry.id.to_string(),
+            "channel": entry.channel.to_string(),
+            "author": self.shown_name(entry.author, &entry.name),
+            "fingerprint": entry.author.fingerprint().to_string(),
+            "mine": is_mine,
+            "time": entry.time,
+            "text": entry.text,
+            "state": state.as_str(),
+            // Messages stand in the order of this text.
+            "order": format!("{:016x}{:016x}{}", entry.height, entry.time, entry.id),
+        })
+    }
+
+    pub(super) fn message_events(
+        &mut self,
+        channel: ChannelId,
+        new: &[MessageId],
+    ) -> Result<(), LogError> {
+        if new.len() > MOST_EVENTS {
+            let refresh = json!({"event": "refresh", "channel": channel.to_string()});
+            self.events.push(refresh);
+        } else {
+            for id in new {
+                if let Some(entry) = self.log.entry(*id)? {
+                    self.names.entry(entry.name.clone()).or_insert(entry.author);
+                    let message = self.show_entry(&entry);
+                    let channel = channel.to_string();
+                    let event = json!({"event": "message", "channel": channel, "message": message});
+                    self.events.push(event);
+                }
+            }
+        }
+        self.channel_event(channel)
+    }
+
+    /// The states of own messages, after a receipt.
+    pub(super) fn delivery_events(
+        &mut self,
+        channel: ChannelId,
+        before: Receipt,
+        after: Receipt,
+    ) -> Result<(), LogError> {
+        let from = match before.held < after.held {
+            true => before.read.min(before.held),
+            false => before.read,
+        };
+        let to = after.held.max(after.read);
+        for (id, counter) in self.log.own_between(channel, from, to)? {
+            let state = Delivery::of(counter, true, after.held, after.read);
+            if state != Delivery::of(counter, true, before.held, before.read) {
+                self.events.push(json!({
+                    "event": "state", "channel": channel.to_string(), "message": id.to_string(),
+                    "state": state.as_str(),
+                }));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,192 @@
+//! Links that open and end: one for each peer.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use kamea::time::now;
+
+use super::{Contact, DialNews, Link, Node};
+use crate::frame::MOST_IDS;
+use crate::link::{Role, Up};
+use crate::{ChannelId, Closing, Frame, LogError, PeerKey};
+
+/// How long a peer that has broken a rule is not spoken to.
+const BLOCKED_FOR: Duration = Duration::from_secs(60);
+
+/// The largest number of blocked peers that are remembered.
+const MOST_BLOCKED: usize = 1_000;
+
+/// The largest number of links.
+const MOST_LINKS: usize = 500;
+
+/// The largest number of peers that are remembered in order to connect to them.
+const MOST_CONTACTS: usize = 1_000;
+
+impl Node {
+    /// A link has opened. If there is another one to the same peer, one of them is closed: both
+    /// peers choose the same.
+    pub(super) fn up(&mut self, up: Up) -> Result<(), LogError> {
+        let (me, key) = (self.identity.key(), up.key);
+        let is_blocked = self.blocked.get(&key).is_some_and(|until| *until > now());
+        let refused = match () {
+            () if key == me => Some(Closing::Itself),
+            () if is_blocked || self.links.len() >= MOST_LINKS => Some(Closing::Blocked),
+            () => None,
+        };
+        if let Some(closing) = refused {
+            up.to.close(closing);
+            return Ok(());
+        }
+        if let Some(old) = self.by_key.get(&key).and_then(|old| self.links.get(old)) {
+            // The one that the peer with the lower key has opened; the later one of two alike.
+            let preferred = match me < key {
+                true => Role::Initiator,
+                false => Role::Responder,
+            };
+            let is_kept = old.up.role == preferred && up.role != preferred;
+            if is_kept && !old.up.to.is_closed() {
+                up.to.close(Closing::Duplicate);
+                return Ok(());
+            }
+            let old = old.up.link;
+            self.close(old, Closing::Duplicate);
+        }
+        self.log.note_peer(key, up.name.as_str(), "")?;
+        self.names.entry(up.name.to_string()).or_insert(key);
+        let number = up.link;
+        let link = Link {
+            up,
+            micros: None,
+            heads: BTreeMap::new(),
+            announced: BTreeSet::new(),
+            serving: BTreeMap::new(),
+            receipts: BTreeMap::new(),
+            late: 0,
+        };
+        self.links.insert(number, link);
+        self.by_key.insert(key, number);
+        self.tell_dialer(DialNews::Up(key));
+        self.peer_event(key);
+        self.offer(number)
+    }
+
+    /// A link has ended.
+    pub(super) fn down(&mut self, number: u64, offence: Option<Closing>) {
+        let Some(link) = self.links.remove(&number) else {
+            return;
+        };
+        let key = link.up.key;
+        if let Some(offence) = offence {
+            log::warn!("{} ({}): {offence}", link.up.name, key.fingerprint());
+            self.block(key);
+        }
+        if self.by_key.get(&key) == Some(&number) {
+            self.by_key.remove(&key);
+            self.tell_dialer(DialNews::Down(key));
+            self.peer_event(key);
+        }
+        self.pulls.retain(|_, pull| pull.link != number);
+        self.changed_pulls();
+    }
+
+    fn block(&mut self, key: PeerKey) {
+        if self.blocked.len() < MOST_BLOCKED {
+            self.blocked.insert(key, now() + BLOCKED_FOR);
+        }
+    }
+
+    /// Closes a link. It is forgotten at once.
+    pub(super) fn close(&mut self, number: u64, closing: Closing) {
+        if let Some(to) = self.to(number) {
+            to.close(closing);
+        }
+        self.down(number, closing.is_offence().then_some(closing));
+    }
+
+    /// Forgets links whose graphs are gone without a word.
+    pub(super) fn drop_closed(&mut self) {
+        let gone = self.links.iter().filter(|(_, link)| link.up.to.is_closed());
+        let gone: Vec<_> = gone.map(|(number, _)| *number).collect();
+        for number in gone {
+            self.down(number, None);
+        }
+    }
+
+    /// Announces the channels that a peer may read, with their heads and receipts.
+    pub(super) fn offer(&mut self, number: u64) -> Result<(), LogError> {
+        for channel in self.log.channels()? {
+            if channel.is_joined {
+                self.offer_channel(number, channel.id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Announces a channel to all peers that may read it.
+    pub(super) fn offer_to_all(&mut self, channel: ChannelId) -> Result<(), LogError> {
+        let links: Vec<_> = self.links.keys().copied().collect();
+        for link in links {
+            self.offer_channel(link, channel)?;
+        }
+        Ok(())
+    }
+
+    fn offer_channel(&mut self, number: u64, channel: ChannelId) -> Result<(), LogError> {
+        let Some(link) = self.links.get(&number) else {
+            return Ok(());
+        };
+        if !self.log.may_read(channel, link.up.key)? {
+            return Ok(());
+        }
+        if !link.announced.contains(&channel) {
+            let first = self.log.fetch(channel, &[channel], usize::MAX)?;
+            for first in first {
+                if !link.up.to.send(Frame::Announce(first)) {
+                    // The next round tries again.
+                    return Ok(());
+                }
+            }
+        }
+        let heads = self.log.heads(channel, MOST_IDS)?;
+        link.up.to.send(Frame::Heads { channel, heads });
+        if let Some(link) = self.links.get_mut(&number) {
+            link.announced.insert(channel);
+        }
+        self.send_receipt(number, channel)
+    }
+
+    /// Tells a peer what this one has of its messages, if that has changed.
+    pub(super) fn send_receipt(&mut self, number: u64, channel: ChannelId) -> Result<(), LogError> {
+        let Some(link) = self.links.get_mut(&number) else {
+            return Ok(());
+        };
+        let receipt = self.log.receipt_for(channel, link.up.key)?;
+        if receipt.held == 0 || link.receipts.get(&channel) == Some(&receipt) {
+            return Ok(());
+        }
+        if link.up.to.send(Frame::Receipt { channel, receipt }) {
+            link.receipts.insert(channel, receipt);
+        }
+        Ok(())
+    }
+
+    /// Meets the peers that the tracker knows.
+    pub(super) fn meet(&mut self, contacts: Vec<Contact>) -> Result<(), LogError> {
+        for contact in contacts {
+            let key = contact.key;
+            let is_known = self.contacts.get(&key) == Some(&contact);
+            let is_full = self.contacts.len() >= MOST_CONTACTS && !self.contacts.contains_key(&key);
+            if key == self.identity.key() || is_known || is_full {
+                continue;
+            }
+            let addresses: Vec<_> = contact.addresses.iter().map(ToString::to_string).collect();
+            self.log
+                .note_peer(key, contact.name.as_str(), &addresses.join(" "))?;
+            self.names.entry(contact.name.to_string()).or_insert(key);
+            self.tell_dialer(DialNews::Contact(contact.clone()));
+            self.contacts.insert(key, contact);
+            self.peer_event(key);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,471 @@
+//! How logs become equal: heads, then the messages that are missing, in batches.
+//!
+//! ```text
+//!  Heads ─▶ unknown ones? ─▶ Pull{tips} ─▶ Batch, next ─▶ More ─▶ … ─▶ still unknown? ─▶ Fetch
+//! ```
+//!
+//! A new message goes to all connected readers at once. Whoever has missed it, for any reason,
+//! learns of it by the heads, which are sent after each change and every 15 seconds.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use kamea::time::now;
+
+use super::{HEADS_AFTER, Node};
+use crate::frame::{LARGEST_BATCH, MOST_IDS};
+use crate::{
+    Body, ChannelId, Closing, Frame, LogError, Message, MessageId, PeerKey, Receipt, Refusal, Tip,
+    Verdict,
+};
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How many messages may wait for their predecessors.
+const MOST_HELD: usize = 1_000;
+
+/// How many channels a peer may name.
+const MOST_CHANNELS: usize = 4_000;
+
+/// How many pulls of a peer are remembered.
+const MOST_SERVED: usize = 64;
+
+/// A request for history that is under way.
+#[derive(Debug)]
+pub(super) struct Pull {
+    pub(super) link: u64,
+    pub(super) deadline: Instant,
+    wanted: BTreeSet<MessageId>,
+    held: BTreeMap<MessageId, Message>,
+    /// Whether single messages were asked for.
+    is_fetch: bool,
+}
+
+/// A peer's pull that is under way: what it had when it began.
+#[derive(Debug, Default)]
+pub(super) struct Serving(BTreeMap<PeerKey, u64>);
+
+impl Serving {
+    fn known(&self, author: PeerKey) -> u64 {
+        self.0.get(&author).copied().unwrap_or_default()
+    }
+}
+
+/// What accepting some messages has changed.
+#[derive(Debug, Default)]
+struct Outcome {
+    new: Vec<MessageId>,
+    missing: Vec<MessageId>,
+    held: Vec<Message>,
+    offence: bool,
+}
+
+impl Node {
+    pub(super) fn frame(&mut self, number: u64, frame: Frame<Message>) -> Result<(), LogError> {
+        let Some(link) = self.links.get(&number) else {
+            return Ok(());
+        };
+        let key = link.up.key;
+        match frame {
+            Frame::Announce(message) => self.announced(number, &message),
+            Frame::Publish(message) => self.published(number, message),
+            Frame::Heads { channel, heads } => self.learn_heads(number, channel, heads),
+            Frame::Batch {
+                channel,
+                messages,
+                next,
+            } => self.batch(number, channel, messages, next),
+            Frame::Receipt { channel, receipt } => self.receipt(channel, key, receipt),
+            Frame::Pull { channel, tips } => self.pulled(number, channel, tips),
+            Frame::More { channel, from } => self.serve(number, channel, from),
+            Frame::Fetch { channel, ids } => {
+                let messages = match self.serves(channel, key)? {
+                    true => self.log.fetch(channel, &ids, LARGEST_BATCH)?,
+                    false => Vec::new(),
+                };
+                self.answer(number, channel, messages, None);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether this peer gives the messages of a channel to another one.
+    fn serves(&self, channel: ChannelId, key: PeerKey) -> Result<bool, LogError> {
+        let channel_here = self.log.channel(channel)?;
+        Ok(channel_here.is_some_and(|channel| channel.is_joined)
+            && self.log.may_read(channel, key)?)
+    }
+
+    fn announced(&mut self, number: u64, message: &Message) -> Result<(), LogError> {
+        if !matches!(message.draft().body, Body::Create { .. }) {
+            self.close(number, Closing::Invalid);
+            return Ok(());
+        }
+        match self.log.accept(message)? {
+            Verdict::New => {
+                self.channel_event(message.channel())?;
+                let is_joined = self.log.channel(message.channel())?;
+                if is_joined.is_some_and(|channel| channel.is_joined) {
+                    self.welcome(message.channel())?;
+                }
+                Ok(())
+            }
+            Verdict::Refused(Refusal::NotInvited | Refusal::WrongPolicy) => {
+                self.close(number, Closing::Invalid);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Begins to keep a channel: joins it if that is possible now, and asks for its messages.
+    pub(super) fn welcome(&mut self, channel: ChannelId) -> Result<(), LogError> {
+        self.become_member(channel)?;
+        self.offer_to_all(channel)?;
+        self.next_pull(channel)
+    }
+
+    fn published(&mut self, number: u64, message: Message) -> Result<(), LogError> {
+        let (channel, id) = (message.channel(), message.id());
+        let outcome = self.accept(channel, vec![message])?;
+        if outcome.offence {
+            self.close(number, Closing::Invalid);
+            return Ok(());
+        }
+        if !outcome.missing.is_empty() {
+            self.pull(number, channel, [id].into())?;
+        }
+        self.arrived(channel, &outcome.new)
+    }
+
+    fn learn_heads(
+        &mut self,
+        number: u64,
+        channel: ChannelId,
+        heads: Vec<MessageId>,
+    ) -> Result<(), LogError> {
+        let Some(link) = self.links.get_mut(&number) else {
+            return Ok(());
+        };
+        if heads.is_empty() {
+            link.heads.remove(&channel);
+            return Ok(());
+        }
+        if link.heads.len() < MOST_CHANNELS || link.heads.contains_key(&channel) {
+            link.heads.insert(channel, heads);
+        }
+        self.next_pull(channel)
+    }
+
+    /// Asks a peer that has unknown messages of a channel, if there is one, and nobody is being
+    /// asked.
+    pub(super) fn next_pull(&mut self, channel: ChannelId) -> Result<(), LogError> {
+        let kept = self.log.channel(channel)?;
+        if self.pulls.contains_key(&channel) || !kept.is_some_and(|channel| channel.is_joined) {
+            return Ok(());
+        }
+        let mut found = None;
+        for (number, link) in &self.links {
+            if let Some(heads) = link.heads.get(&channel) {
+                let unknown = self.log.unknown(heads)?;
+                if !unknown.is_empty() {
+                    found = Some((*number, unknown));
+                    break;
+                }
+            }
+        }
+        match found {
+            Some((number, unknown)) => self.pull(number, channel, unknown.into_iter().collect()),
+            None => Ok(()),
+        }
+    }
+
+    fn pull(
+        &mut self,
+        number: u64,
+        channel: ChannelId,
+        wanted: BTreeSet<MessageId>,
+    ) -> Result<(), LogError> {
+        if self.pulls.contains_key(&channel) {
+            return Ok(());
+        }
+        let tips = self.log.tips(channel)?;
+        let Some(to) = self.to(number) else {
+            return Ok(());
+        };
+        if to.send(Frame::Pull { channel, tips }) {
+            let pull = Pull {
+                link: number,
+                deadline: now() + PATIENCE,
+                wanted,
+                held: BTreeMap::new(),
+                is_fetch: false,
+            };
+            self.pulls.insert(channel, pull);
+        }
+        Ok(())
+    }
+
+    fn pulled(&mut self, number: u64, channel: ChannelId, tips: Vec<Tip>) -> Result<(), LogError> {
+        let Some(link) = self.links.get_mut(&number) else {
+            return Ok(());
+        };
+        if link.serving.len() >= MOST_SERVED {
+            link.serving.clear();
+        }
+        let tips = tips.into_iter().map(|tip| (tip.author, tip.counter));
+        link.serving.insert(channel, Serving(tips.collect()));
+        self.serve(number, channel, 0)
+    }
+
+    /// Answers a pull with its next batch.
+    fn serve(&mut self, number: u64, channel: ChannelId, from: u64) -> Result<(), LogError> {
+        let Some(link) = self.links.get(&number) else {
+            return Ok(());
+        };
+        if !self.serves(channel, link.up.key)? {
+            self.answer(number, channel, Vec::new(), None);
+            return Ok(());
+        }
+        let Some(serving) = link.serving.get(&channel) else {
+            self.answer(number, channel, Vec::new(), None);
+            return Ok(());
+        };
+        let known = |author| serving.known(author);
+        let from = match from {
+            0 => self.log.begin(channel, &known)?,
+            from => Some(from),
+        };
+        let batch = match from {
+            Some(from) => self.log.batch(channel, &known, from, LARGEST_BATCH)?,
+            None => Default::default(),
+        };
+        self.answer(number, channel, batch.messages, batch.next);
+        Ok(())
+    }
+
+    fn answer(
+        &self,
+        number: u64,
+        channel: ChannelId,
+        messages: Vec<bytes::Bytes>,
+        next: Option<u64>,
+    ) {
+        if let Some(to) = self.to(number) {
+            // A peer that does not read asks again, once it does.
+            to.send(Frame::Batch {
+                channel,
+                messages,
+                next,
+            });
+        }
+    }
+
+    fn batch(
+        &mut self,
+        number: u64,
+        channel: ChannelId,
+        messages: Vec<Message>,
+        next: Option<u64>,
+    ) -> Result<(), LogError> {
+        let is_asked = (self.pulls.get(&channel)).is_some_and(|pull| pull.link == number);
+        if !is_asked {
+            return self.late_batch(number, channel, messages);
+        }
+        let Some(mut pull) = self.pulls.remove(&channel) else {
+            return Ok(());
+        };
+        let outcome = self.accept_held(channel, messages, &mut pull)?;
+        if outcome.offence {
+            self.close(number, Closing::Invalid);
+            return self.arrived(channel, &outcome.new);
+        }
+        let is_progress = !outcome.new.is_empty() || !pull.is_fetch || !outcome.missing.is_empty();
+        let request = match next {
+            Some(from) if !pull.is_fetch => Some(Frame::More { channel, from }),
+            _ => self.still_wanted(channel, &pull, outcome.missing)?,
+        };
+        if let (Some(request), true) = (request, is_progress) {
+            pull.is_fetch = matches!(request, Frame::Fetch { .. });
+            pull.deadline = now() + PATIENCE;
+            if self.to(number).is_some_and(|to| to.send(request)) {
+                self.pulls.insert(channel, pull);
+            }
+        }
+        self.arrived(channel, &outcome.new)?;
+        if !self.pulls.contains_key(&channel) {
+            self.become_member(channel)?;
+            if is_progress {
+                return self.next_pull(channel);
+            }
+        }
+        Ok(())
+    }
+
+    /// An answer to a request that was given up: what it brings is welcome all the same, so that
+    /// slow links make progress.
+    fn late_batch(
+        &mut self,
+        number: u64,
+        channel: ChannelId,
+        messages: Vec<Message>,
+    ) -> Result<(), LogError> {
+        match self.links.get_mut(&number).map(|link| &mut link.late) {
+            Some(late @ 1..) => *late -= 1,
+            _ => {
+                self.close(number, Closing::Unexpected);
+                return Ok(());
+            }
+        }
+        let outcome = self.accept(channel, messages)?;
+        if outcome.offence {
+            self.close(number, Closing::Invalid);
+        }
+        self.arrived(channel, &outcome.new)
+    }
+
+    /// The request for those messages that a pull has not brought.
+    fn still_wanted(
+        &self,
+        channel: ChannelId,
+        pull: &Pull,
+        missing: Vec<MessageId>,
+    ) -> Result<Option<Frame>, LogError> {
+        let mut wanted: Vec<_> = pull.wanted.iter().copied().collect();
+        wanted.extend(missing);
+        wanted.retain(|id| !pull.held.contains_key(id));
+        let mut ids = self.log.unknown(&wanted)?;
+        ids.truncate(MOST_IDS);
+        Ok((!ids.is_empty()).then_some(Frame::Fetch { channel, ids }))
+    }
+
+    /// Accepts messages, and those that have waited for them.
+    fn accept_held(
+        &mut self,
+        channel: ChannelId,
+        messages: Vec<Message>,
+        pull: &mut Pull,
+    ) -> Result<Outcome, LogError> {
+        let mut total = self.accept(channel, messages)?;
+        loop {
+            for message in total.held.drain(..) {
+                if pull.held.len() < MOST_HELD {
+                    pull.held.insert(message.id(), message);
+                }
+            }
+            if total.new.is_empty() || pull.held.is_empty() {
+                return Ok(total);
+            }
+            let held = std::mem::take(&mut pull.held).into_values().collect();
+            let again = self.accept(channel, held)?;
+            total.offence |= again.offence;
+            total.held = again.held;
+            total.missing = again.missing;
+            if again.new.is_empty() {
+                for message in total.held.drain(..) {
+                    pull.held.insert(message.id(), message);
+                }
+                return Ok(total);
+            }
+            total.new.extend(again.new);
+        }
+    }
+
+    fn accept(&mut self, channel: ChannelId, messages: Vec<Message>) -> Result<Outcome, LogError> {
+        let mut outcome = Outcome::default();
+        let is_of_channel = |message: &Message| message.channel() == channel;
+        outcome.offence = !messages.iter().all(is_of_channel);
+        if outcome.offence {
+            return Ok(outcome);
+        }
+        let verdicts = self.log.accept_all(&messages)?;
+        for (message, verdict) in messages.into_iter().zip(verdicts) {
+            match verdict {
+                Verdict::New | Verdict::Reused => outcome.new.push(message.id()),
+                Verdict::Missing(ids) => {
+                    outcome.missing.extend(ids);
+                    outcome.held.push(message);
+                }
+                Verdict::Known
+                | Verdict::Refused(Refusal::UnknownChannel | Refusal::TooManyChannels) => {}
+                Verdict::Refused(refusal) => {
+                    log::warn!("a message of {} is refused: {refusal}", message.author());
+                    outcome.offence = true;
+                }
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Tells pages and peers about new messages.
+    fn arrived(&mut self, channel: ChannelId, new: &[MessageId]) -> Result<(), LogError> {
+        if new.is_empty() {
+            return Ok(());
+        }
+        self.note_change(channel);
+        self.message_events(channel, new)?;
+        // An invitation may have come: for this peer, or for another one.
+        self.become_member(channel)?;
+        for (_, number) in self.by_key.clone() {
+            self.send_receipt(number, channel)?;
+        }
+        Ok(())
+    }
+
+    /// The heads of a channel have changed.
+    pub(super) fn note_change(&mut self, channel: ChannelId) {
+        self.changed.insert(channel);
+        self.next_heads.get_or_insert_with(|| now() + HEADS_AFTER);
+    }
+
+    pub(super) fn send_heads(&mut self) -> Result<(), LogError> {
+        for channel in std::mem::take(&mut self.changed) {
+            let kept = self.log.channel(channel)?;
+            if kept.is_some_and(|channel| channel.is_joined) {
+                self.offer_to_all(channel)?;
+                self.next_pull(channel)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn receipt(
+        &mut self,
+        channel: ChannelId,
+        peer: PeerKey,
+        receipt: Receipt,
+    ) -> Result<(), LogError> {
+        if !self.log.may_read(channel, peer)? {
+            return Ok(());
+        }
+        match self.log.note_receipt(channel, peer, receipt)? {
+            Some((before, after)) => self.delivery_events(channel, before, after),
+            None => Ok(()),
+        }
+    }
+
+    /// Gives up pulls that were not answered in time.
+    pub(super) fn drop_late_pulls(&mut self, now: Instant) -> Result<(), LogError> {
+        let late = self.pulls.iter().filter(|(_, pull)| pull.deadline <= now);
+        let late: Vec<_> = late.map(|(channel, pull)| (*channel, pull.link)).collect();
+        for (channel, number) in late {
+            self.pulls.remove(&channel);
+            if let Some(link) = self.links.get_mut(&number) {
+                link.late += 1;
+                // Its next heads begin again; meanwhile another peer is asked.
+                link.heads.remove(&channel);
+            }
+            self.next_pull(channel)?;
+        }
+        Ok(())
+    }
+
+    /// Pulls that have ended with their link begin again elsewhere.
+    pub(super) fn changed_pulls(&mut self) {
+        let channels = self.links.values().flat_map(|link| link.heads.keys());
+        self.changed.extend(channels.copied().collect::<Vec<_>>());
+        self.next_heads.get_or_insert_with(|| now() + HEADS_AFTER);
+    }
+}
