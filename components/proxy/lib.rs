@@ -17,6 +17,7 @@ mod near;
 pub mod plan;
 pub mod policy;
 mod proxy;
+pub mod proxy_protocol;
 mod serve;
 
 pub use plan::Plan;

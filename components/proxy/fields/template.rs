@@ -105,6 +105,10 @@ const NAMED: [(&str, Variable); 12] = [
 ];
 
 impl FieldTemplate {
+    pub(super) fn pieces(&self) -> &[Piece] {
+        &self.pieces
+    }
+
     /// Whether the field is not sent at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
