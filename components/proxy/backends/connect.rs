@@ -93,7 +93,6 @@ pub(crate) async fn connect(
     Ok(BackendConnection {
         socket,
         decoder: ResponseDecoder::new(limits),
-        is_reused: false,
     })
 }
 

@@ -25,8 +25,6 @@ use crate::plan::Route;
 pub(crate) struct BackendConnection {
     pub(crate) socket: Socket,
     pub(crate) decoder: ResponseDecoder,
-    /// Whether a request has been answered over it.
-    pub(crate) is_reused: bool,
 }
 
 struct Idle {
@@ -74,10 +72,7 @@ pub(crate) fn keep(state: &Arc<BackendState>, connection: BackendConnection, rou
         return;
     }
     let kept = Idle {
-        connection: BackendConnection {
-            is_reused: true,
-            ..connection
-        },
+        connection,
         until: turn() + route.idle_time,
         _counted: Counted::new(state),
     };

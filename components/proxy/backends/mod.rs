@@ -5,12 +5,14 @@
 //!                                  └─ on each worker: idle connections
 //! ```
 
+mod check;
 mod connect;
 mod group;
 mod health;
 mod idle;
 mod state;
 
+pub use check::check_backends;
 pub(crate) use connect::connect;
 pub use connect::{ConnectError, Connector};
 pub use group::{Choice, Group, InFlight};

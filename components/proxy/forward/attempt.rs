@@ -184,7 +184,6 @@ impl Talk<'_> {
         let BackendConnection {
             socket,
             mut decoder,
-            ..
         } = connection;
         let (began, timeouts) = (turn(), &self.route.timeouts);
         let Tools {
@@ -251,12 +250,7 @@ impl Talk<'_> {
         };
         match then {
             Then::Keep if is_sent.get() && decoder.unread() == 0 => {
-                let connection = BackendConnection {
-                    socket,
-                    decoder,
-                    is_reused: true,
-                };
-                keep(state, connection, self.route);
+                keep(state, BackendConnection { socket, decoder }, self.route);
             }
             Then::Keep | Then::Close => {}
             Then::Switch(head, first) => self.switch(head, socket, first).await?,

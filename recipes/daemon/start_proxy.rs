@@ -1,0 +1,95 @@
+//! The proxy of the HTTP daemon: picks a backend by the host of each request.
+//!
+//! `cargo run --release --bin start_proxy -- --server-port 8080 --config config/proxy.conf`
+
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use kamea::Scheduler;
+use kamea_daemon::{ProxyFile, parse, run_proxy};
+use kamea_proxy::Proxy;
+use kamea_proxy::plan::Errors;
+use kamea_recipes::{InspectOptions, Shown};
+
+/// Forwards requests to backends, which a configuration file names for each host
+#[derive(Parser)]
+#[command(name = "start_proxy")]
+struct Options {
+    /// The address to listen on
+    #[arg(long, value_name = "IP", default_value = "0.0.0.0")]
+    server_ip: IpAddr,
+    /// The port to listen on
+    #[arg(long, value_name = "PORT", default_value_t = 8080)]
+    server_port: u16,
+    /// The hosts and their backends: proxy.conf, or proxy.toml
+    #[arg(long, value_name = "FILE", default_value = "config/proxy.conf")]
+    config: PathBuf,
+    /// Worker threads [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    workers: Option<u16>,
+    /// The status for backends that fail [default: as the file says, or assignment]
+    #[arg(long, value_enum, value_name = "WHICH")]
+    errors: Option<WhichErrors>,
+    /// Reload the file when it changes, not only at SIGHUP
+    #[arg(long)]
+    watch: bool,
+    /// Only check the file, and print what it says
+    #[arg(long)]
+    check: bool,
+    #[command(flatten)]
+    inspect: InspectOptions,
+}
+
+/// Which status a request gets that cannot be forwarded.
+#[derive(Clone, Copy, ValueEnum)]
+enum WhichErrors {
+    /// 404 for unknown hosts and for backends that are not reached
+    Assignment,
+    /// 404 for unknown hosts; 502, 503 and 504 for backends
+    Standard,
+}
+
+fn main() -> ExitCode {
+    let options: Options = parse();
+    match start(options) {
+        Ok(status) => status,
+        Err(shown) => {
+            // If stderr is closed, the status still says it.
+            let _ = writeln!(io::stderr(), "error: {shown:?}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(options: Options) -> Result<ExitCode, Shown> {
+    let file = ProxyFile {
+        path: options.config,
+        errors: options.errors.map(|errors| match errors {
+            WhichErrors::Assignment => Errors::Assignment,
+            WhichErrors::Standard => Errors::Standard,
+        }),
+    };
+    let plan = match file.read() {
+        Ok(plan) => plan,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "{error}");
+            return Ok(ExitCode::from(2));
+        }
+    };
+    if options.check {
+        write!(io::stdout(), "{plan}")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let scheduler = match options.workers {
+        Some(workers) => Scheduler::with_workers(workers.into()),
+        None => Scheduler::new(),
+    };
+    let proxy = Proxy::new(plan);
+    let _inspecting = options.inspect.run(&scheduler, None)?;
+    scheduler.run(file.reloads(proxy.clone(), options.watch))?;
+    run_proxy(scheduler, options.server_ip, options.server_port, &proxy)?;
+    Ok(ExitCode::SUCCESS)
+}
