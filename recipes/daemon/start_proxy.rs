@@ -11,6 +11,7 @@ use clap::{Parser, ValueEnum};
 use kamea::Scheduler;
 use kamea_daemon::{ProxyFile, parse, run_proxy};
 use kamea_proxy::Proxy;
+use kamea_proxy::config::ConfigError;
 use kamea_proxy::plan::Errors;
 use kamea_recipes::{InspectOptions, Shown};
 
@@ -75,7 +76,10 @@ fn start(options: Options) -> Result<ExitCode, Shown> {
     let plan = match file.read() {
         Ok(plan) => plan,
         Err(error) => {
-            let _ = writeln!(io::stderr(), "{error}");
+            let _ = match error {
+                ConfigError::Mistakes(mistakes) => writeln!(io::stderr(), "{mistakes}"),
+                error => writeln!(io::stderr(), "error: {error}"),
+            };
             return Ok(ExitCode::from(2));
         }
     };

@@ -111,11 +111,11 @@ mod tests {
     use super::*;
 
     fn rule() -> Ejection {
-        let mut rule = Ejection::default();
-        rule.failures = 3;
-        rule.pause = Duration::from_secs(1);
-        rule.longest = Duration::from_secs(5);
-        rule
+        Ejection {
+            failures: 3,
+            pause: Duration::from_secs(1),
+            longest: Duration::from_secs(5),
+        }
     }
 
     #[test]
@@ -145,8 +145,11 @@ mod tests {
 
     #[test]
     fn a_rule_of_zero_never_ejects() {
-        let (mut rule, mut condition) = (rule(), Condition::default());
-        rule.failures = 0;
+        let mut condition = Condition::default();
+        let rule = Ejection {
+            failures: 0,
+            ..rule()
+        };
         for _ in 0..100 {
             assert_eq!(condition.failed(Instant::now(), &rule), None);
         }
@@ -155,8 +158,11 @@ mod tests {
 
     #[test]
     fn checks_need_several_results_in_a_row() {
-        let mut rule = ActiveCheck::default();
-        (rule.healthy_after, rule.unhealthy_after) = (2, 3);
+        let rule = ActiveCheck {
+            healthy_after: 2,
+            unhealthy_after: 3,
+            ..ActiveCheck::default()
+        };
         let mut condition = Condition::default();
         let results = [
             (false, None),

@@ -13,7 +13,9 @@ mod error;
 mod exchange_requests;
 mod fields;
 mod find_route;
+mod receive;
 mod routed;
+mod send;
 mod tunnel;
 
 pub use choose_backend::{ChoosePorts, ChoosePortsHandles, Chosen, choose_backend};
