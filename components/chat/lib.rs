@@ -15,9 +15,11 @@ mod link;
 mod log;
 mod message;
 mod node;
+mod page;
 mod peer;
 #[cfg(test)]
 mod simulation;
+mod tracker;
 
 pub use codec::Malformed;
 pub use dial::{DialPeersPorts, DialPeersPortsHandles, connect_tcp, dial_peers};
@@ -42,4 +44,6 @@ pub use message::{
 pub use node::{
     Command, Contact, DialNews, Input, Node, NodePorts, NodePortsHandles, ask_node, keep_node,
 };
+pub use page::{PageEvents, PageToken, guard_page, page_fields, page_server};
 pub use peer::{PeerOptions, chat_peer};
+pub use tracker::{TrackPorts, TrackPortsHandles, TrackerOptions, track_peers, tracker_url};

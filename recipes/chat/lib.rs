@@ -6,4 +6,5 @@
 //!     └──────────────(messages, never by the tracker)───────┘
 //! ```
 
+pub mod peer;
 pub mod tracker;

@@ -1,0 +1,273 @@
+//! The tracker, as a peer uses it: to say where it listens, and to learn where others do. No
+//! message passes through it.
+//!
+//! ```text
+//!  every 10 s:  log in, if there is no session ─▶ submit-info ─▶ get-list ─▶ connect-peer for each
+//! ```
+
+mod exchange;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures_lite::future::or;
+use kamea::time::sleep;
+use kamea::{Component, Outbox, Ports, Sender, random, stopping};
+use kamea_components::http::{Url, UrlError};
+use serde_json::{Value, json};
+
+use crate::codec::to_hex;
+use crate::node::{Contact, Input};
+use crate::{Identity, PeerName};
+
+use exchange::{Answered, exchange};
+
+/// What a peer tells its tracker.
+#[derive(Debug, Clone)]
+pub struct TrackerOptions {
+    /// Its address: `http://host:port`.
+    pub url: Url,
+    /// Where this peer listens.
+    pub addresses: Vec<SocketAddr>,
+    /// The key of this peer.
+    pub identity: Identity,
+    /// Its name.
+    pub name: PeerName,
+}
+
+/// Reads the address of a tracker.
+///
+/// # Errors
+///
+/// [`UrlError`], if it is not `http://host:port`.
+///
+/// # Examples
+///
+/// ```
+/// assert!(kamea_chat::tracker_url("http://127.0.0.1:8001").is_ok());
+/// assert!(kamea_chat::tracker_url("127.0.0.1:8001").is_err());
+/// ```
+pub fn tracker_url(text: &str) -> Result<Url, UrlError> {
+    text.parse()
+}
+
+/// The time between two heartbeats.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// The time after a tracker did not answer.
+const AWAY: Duration = Duration::from_secs(3);
+
+/// How many contacts are asked for in one round.
+const ASKED_FOR: usize = 100;
+
+/// How many rounds a contact is believed: a peer may have come back elsewhere.
+const BELIEVED: u32 = 6;
+
+/// The ports of [`track_peers`].
+#[derive(Debug, Ports)]
+pub struct TrackPorts {
+    /// What does not concern the node.
+    pub refusals: Option<Outbox<String>>,
+}
+
+/// A contact, and for how many rounds it is known.
+type Known = BTreeMap<String, (Contact, u32)>;
+
+/// Why a round has ended early.
+enum Trouble {
+    /// The tracker does not answer.
+    Away(String),
+    /// The session has ended.
+    LoggedOut,
+    /// The tracker has refused something.
+    Refused(String),
+}
+
+/// Keeps this peer on the tracker's list, and tells the node about the other ones there. While the
+/// tracker is away it tries again every few seconds.
+pub fn track_peers(
+    options: TrackerOptions,
+    node: Sender<Input>,
+) -> impl Component<TrackPorts> + Send {
+    async move |io: &mut TrackPorts| {
+        let mut tracker = Tracker {
+            options: options.clone(),
+            cookie: None,
+            known: Known::new(),
+            last: String::new(),
+        };
+        loop {
+            let stop = async {
+                stopping().await;
+                None
+            };
+            let round = async { Some(tracker.round().await) };
+            let Some(round) = or(stop, round).await else {
+                return Ok(());
+            };
+            let (is_here, pause) = match &round {
+                Ok(_) => (true, HEARTBEAT),
+                Err(Trouble::LoggedOut) => (true, Duration::from_millis(200)),
+                Err(Trouble::Refused(why)) => {
+                    tracker.complain(io, why).await;
+                    (true, HEARTBEAT)
+                }
+                Err(Trouble::Away(why)) => {
+                    tracker.complain(io, why).await;
+                    (false, AWAY)
+                }
+            };
+            if node.send(Input::Tracker(is_here)).await.is_err() {
+                return Ok(());
+            }
+            if let Ok(contacts) = round {
+                tracker.last.clear();
+                if node.send(Input::Contacts(contacts)).await.is_err() {
+                    return Ok(());
+                }
+            }
+            or(stopping(), sleep(pause + random::duration(pause / 8))).await;
+        }
+    }
+}
+
+struct Tracker {
+    options: TrackerOptions,
+    cookie: Option<String>,
+    known: Known,
+    /// The last complaint, which is made once.
+    last: String,
+}
+
+impl Tracker {
+    async fn complain(&mut self, io: &TrackPorts, why: &str) {
+        if self.last == why {
+            return;
+        }
+        why.clone_into(&mut self.last);
+        log::warn!("the tracker: {why}");
+        if let Some(refusals) = &io.refusals {
+            // Nobody needs to listen.
+            let _ = refusals.send(why.to_owned()).await;
+        }
+    }
+
+    async fn round(&mut self) -> Result<Vec<Contact>, Trouble> {
+        if self.cookie.is_none() {
+            self.log_in().await?;
+            self.post("/submit-info/", &self.info()).await?;
+            self.post("/add-list/", &json!({})).await?;
+        } else {
+            self.post("/submit-info/", &self.info()).await?;
+        }
+        let list = self.ask("GET", "/get-list/", None).await?;
+        let peers = list["peers"].as_array().cloned().unwrap_or_default();
+        let names = peers.iter().filter_map(|peer| peer["name"].as_str());
+        let names: Vec<_> = names
+            .filter(|name| *name != self.options.name.as_str())
+            .map(str::to_owned)
+            .collect();
+        self.known.retain(|name, _| names.contains(name));
+        let mut asked = 0;
+        for name in names {
+            if let Some((_, rounds)) = self.known.get_mut(&name)
+                && *rounds > 0
+            {
+                *rounds -= 1;
+                continue;
+            }
+            if asked == ASKED_FOR {
+                break;
+            }
+            asked += 1;
+            match self.post("/connect-peer/", &json!({"name": name})).await {
+                Ok(answer) => {
+                    if let Some(contact) = contact(&answer) {
+                        let rounds = BELIEVED / 2 + random_rounds();
+                        self.known.insert(name, (contact, rounds));
+                    }
+                }
+                // It has just left.
+                Err(Trouble::Refused(_)) => {}
+                Err(other) => return Err(other),
+            }
+        }
+        let known = self.known.values();
+        Ok(known.map(|(contact, _)| contact.clone()).collect())
+    }
+
+    fn info(&self) -> Value {
+        let addresses = self.options.addresses.iter().map(ToString::to_string);
+        json!({"addresses": addresses.collect::<Vec<_>>()})
+    }
+
+    /// Proves the key: signs a nonce of the tracker.
+    async fn log_in(&mut self) -> Result<(), Trouble> {
+        let TrackerOptions { identity, name, .. } = &self.options;
+        let (name, key) = (name.to_string(), identity.key().to_string());
+        let who = json!({"name": name, "key": key});
+        let asked = self.ask("POST", "/login/", Some(&who)).await?;
+        let nonce = asked["nonce"].as_str().unwrap_or_default();
+        let signed = format!("kamea-chat login 1\n{nonce}\n{name}\n{key}\n");
+        let signature = to_hex(&self.options.identity.sign(signed.as_bytes()));
+        let proof = json!({"name": name, "key": key, "nonce": nonce, "signature": signature});
+        self.ask("POST", "/login/", Some(&proof)).await?;
+        match self.cookie {
+            Some(_) => Ok(()),
+            None => Err(Trouble::Refused("it gives no session".into())),
+        }
+    }
+
+    async fn post(&mut self, path: &str, body: &Value) -> Result<Value, Trouble> {
+        self.ask("POST", path, Some(body)).await
+    }
+
+    async fn ask(
+        &mut self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, Trouble> {
+        let url = &self.options.url;
+        let cookie = self.cookie.as_deref();
+        let answered = exchange(url, method, path, cookie, body).await;
+        let Answered {
+            status,
+            cookie,
+            body,
+        } = answered.map_err(|error| Trouble::Away(format!("{}: {error}", url.authority())))?;
+        if let Some(cookie) = cookie {
+            self.cookie = Some(cookie);
+        }
+        match status {
+            200..=299 => Ok(body),
+            401 => {
+                self.cookie = None;
+                Err(Trouble::LoggedOut)
+            }
+            502..=504 => Err(Trouble::Away(format!("{} answers {status}", url.authority()))),
+            _ => {
+                let why = body["detail"].as_str().unwrap_or("it gives no reason");
+                Err(Trouble::Refused(format!("{path} is refused ({status}): {why}")))
+            }
+        }
+    }
+}
+
+fn random_rounds() -> u32 {
+    u32::try_from(random::u64(0..=u64::from(BELIEVED))).unwrap_or_default()
+}
+
+/// Reads the answer to `/connect-peer/`.
+fn contact(answer: &Value) -> Option<Contact> {
+    let addresses = answer["addresses"].as_array()?;
+    let addresses = addresses.iter().take(8);
+    Some(Contact {
+        key: answer["key"].as_str()?.parse().ok()?,
+        name: answer["name"].as_str()?.parse().ok()?,
+        addresses: addresses
+            .filter_map(|address| address.as_str()?.parse().ok())
+            .collect(),
+    })
+}
