@@ -5,14 +5,60 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use http::StatusCode;
 use kamea::{Graph, GraphError, Scheduler, Sender};
 use kamea_chat::{
     Identity, Input, Log, LogError, PageEvents, PageToken, PeerName, PeerOptions, TrackerOptions,
     chat_peer, connect_tcp, page_fields, page_server, system_random, track_peers,
 };
+use kamea_components::gateway::{Reply, serve_handler};
 use kamea_components::http::Url;
 use kamea_components::net::{accept, bind};
 use kamea_components::server::{Listening, Site, StartError};
+use kamea_components::web::{Request, Response};
+
+const STYLE: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// The parts of the page: path, media type, content.
+const PARTS: [(&str, &str, &str); 9] = [
+    (
+        "/",
+        "text/html; charset=utf-8",
+        include_str!("../../www/chat/index.html"),
+    ),
+    ("/chat.css", STYLE, include_str!("../../www/chat/chat.css")),
+    ("/chat.js", SCRIPT, include_str!("../../www/chat/chat.js")),
+    (
+        "/dialogs.js",
+        SCRIPT,
+        include_str!("../../www/chat/dialogs.js"),
+    ),
+    (
+        "/favicon.svg",
+        "image/svg+xml",
+        include_str!("../../www/chat/favicon.svg"),
+    ),
+    ("/link.js", SCRIPT, include_str!("../../www/chat/link.js")),
+    ("/log.js", SCRIPT, include_str!("../../www/chat/log.js")),
+    (
+        "/notify.js",
+        SCRIPT,
+        include_str!("../../www/chat/notify.js"),
+    ),
+    ("/text.js", SCRIPT, include_str!("../../www/chat/text.js")),
+];
+
+/// Returns the part of the page that a request is for.
+fn part(request: &Request) -> Reply {
+    let path = request.head.target.path();
+    match PARTS.iter().find(|(name, ..)| *name == path) {
+        Some((_, media_type, content)) => Response::typed(media_type, *content)
+            .with("Cache-Control", "no-cache")
+            .into(),
+        None => Reply::failure(StatusCode::NOT_FOUND, "the page has no such part"),
+    }
+}
 
 /// What a peer needs to start.
 #[derive(Debug, Clone)]
@@ -25,8 +71,6 @@ pub struct PeerSetup {
     pub listen: SocketAddr,
     /// The port of its page on 127.0.0.1; 0 lets the system choose.
     pub page_port: u16,
-    /// The folder of the page.
-    pub page: PathBuf,
     /// The tracker.
     pub tracker: Option<Url>,
 }
@@ -127,9 +171,13 @@ impl PeerSetup {
             };
             graph.add("tracker", track_peers(options, node.clone()));
         }
-        let mut site = Site::new(self.page);
+        // The page is a part of the program.
+        let mut site = Site::new(&self.data);
         site.fields = page_fields();
-        let server = page_server(site, token.clone(), &node, &events);
+        let server = page_server(site, token.clone(), &node, &events)
+            .files(serve_handler("page", async |request: Request| {
+                part(&request)
+            }));
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let page = server.run(scheduler, &[SocketAddr::new(loopback, self.page_port)])?;
         scheduler.run(graph)?;
@@ -160,5 +208,35 @@ fn lock(folder: &Path) -> Result<File, PeerError> {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(PeerError::Busy(shown())),
         Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_page_is_in_the_program() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../www/chat");
+        for entry in fs::read_dir(folder).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let path = match name.as_str() {
+                "index.html" => "/".to_owned(),
+                name => format!("/{name}"),
+            };
+            let is_part = PARTS.iter().any(|(part, ..)| *part == path);
+            assert!(is_part, "{name} is not in PARTS");
+        }
+    }
+
+    #[test]
+    fn a_folder_has_one_program() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = lock(folder.path()).unwrap();
+        assert!(matches!(lock(folder.path()), Err(PeerError::Busy(_))));
+        drop(first);
+        assert!(lock(folder.path()).is_ok());
     }
 }

@@ -30,17 +30,24 @@ struct Options {
     #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::UNSPECIFIED))]
     ip: IpAddr,
     /// The port to listen on for peers [default: the system chooses]
-    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "PORT",
+        default_value_t = 0,
+        hide_default_value = true
+    )]
     port: u16,
     /// The port of the page on 127.0.0.1 [default: the system chooses]
-    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "PORT",
+        default_value_t = 0,
+        hide_default_value = true
+    )]
     page_port: u16,
     /// The folder of the key and the history [default: chat-NAME]
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
-    /// The folder of the page
-    #[arg(long, value_name = "FOLDER", default_value = "www/chat")]
-    page: PathBuf,
     #[command(flatten)]
     inspect: InspectOptions,
 }
@@ -59,7 +66,6 @@ fn main() -> Outcome {
         name: options.name.clone(),
         listen: SocketAddr::new(options.ip, options.port),
         page_port: options.page_port,
-        page: options.page,
         tracker: options.tracker,
     };
     let peer = setup.run(&scheduler)?;

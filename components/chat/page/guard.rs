@@ -78,7 +78,9 @@ impl PageToken {
         }
         let origin = field("origin");
         let host = head.authority().unwrap_or_default();
-        let is_own = origin.strip_prefix(b"http://").is_some_and(|own| own == host);
+        let is_own = origin
+            .strip_prefix(b"http://")
+            .is_some_and(|own| own == host);
         if !origin.is_empty() && !is_own {
             return Err(Refusal::Stranger);
         }
@@ -91,7 +93,9 @@ impl PageToken {
             return Ok(Allowed::Known);
         }
         let query = head.target.query().unwrap_or_default();
-        let token = query.split('&').find_map(|pair| pair.strip_prefix("token="));
+        let token = query
+            .split('&')
+            .find_map(|pair| pair.strip_prefix("token="));
         match token {
             Some(token) if self.is(token.as_bytes()) => Ok(Allowed::LogsIn),
             _ => Err(Refusal::Token),

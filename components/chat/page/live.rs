@@ -25,7 +25,10 @@ pub(super) async fn serve(
         match or(event, command).await? {
             Err(Some(event)) => ws.send(event).await?,
             Err(None) => {
-                ws.close(CloseCode::TRY_AGAIN_LATER, "the page was too slow: open it again");
+                ws.close(
+                    CloseCode::TRY_AGAIN_LATER,
+                    "the page was too slow: open it again",
+                );
                 return Ok(());
             }
             Ok(command) => {

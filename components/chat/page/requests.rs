@@ -41,7 +41,9 @@ fn parse(name: &str, body: &[u8]) -> Result<Command, String> {
     };
     let mut value: Value = serde_json::from_slice(body).map_err(wrong)?;
     if let Some(object) = value.as_object_mut() {
-        let name = name.strip_suffix("-peer").filter(|name| *name == "broadcast");
+        let name = name
+            .strip_suffix("-peer")
+            .filter(|name| *name == "broadcast");
         object.insert("do".into(), name.unwrap_or("send-peer").into());
     }
     serde_json::from_value(value).map_err(wrong)

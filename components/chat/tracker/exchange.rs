@@ -106,7 +106,9 @@ async fn read(socket: &Socket, method: &Method) -> io::Result<Answered> {
             Some(Reply::Head(head, _)) => {
                 answered.status = head.status.as_u16();
                 let cookie = head.fields.get("set-cookie").map(String::from_utf8_lossy);
-                let pair = cookie.as_deref().and_then(|cookie| cookie.split(';').next());
+                let pair = cookie
+                    .as_deref()
+                    .and_then(|cookie| cookie.split(';').next());
                 answered.cookie = pair.map(str::to_owned);
             }
             Some(Reply::Chunk(bytes)) => {

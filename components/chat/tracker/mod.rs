@@ -246,10 +246,15 @@ impl Tracker {
                 self.cookie = None;
                 Err(Trouble::LoggedOut)
             }
-            502..=504 => Err(Trouble::Away(format!("{} answers {status}", url.authority()))),
+            502..=504 => Err(Trouble::Away(format!(
+                "{} answers {status}",
+                url.authority()
+            ))),
             _ => {
                 let why = body["detail"].as_str().unwrap_or("it gives no reason");
-                Err(Trouble::Refused(format!("{path} is refused ({status}): {why}")))
+                Err(Trouble::Refused(format!(
+                    "{path} is refused ({status}): {why}"
+                )))
             }
         }
     }
