@@ -18,6 +18,7 @@ pub mod plan;
 pub mod policy;
 mod proxy;
 pub mod proxy_protocol;
+pub mod scripts;
 mod serve;
 
 pub use plan::Plan;

@@ -21,7 +21,7 @@ mod random;
 mod round_robin;
 mod sticky;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod two_choices;
 
 pub use hash::Hash;
