@@ -32,6 +32,7 @@ pub use template::{FieldTemplate, TemplateError};
 use kamea_components::http::RequestHead;
 
 use crate::plan::{Backend, Route};
+use crate::policy::{Asked, sticky_cookie};
 
 /// A request on its way to a backend, and the response on its way back.
 ///
@@ -83,6 +84,14 @@ impl<'a> Forwarding<'a> {
             route,
             backend,
         }
+    }
+
+    /// The cookie that keeps the client at the backend with this key, if the route has one and the
+    /// request does not have it.
+    pub(crate) fn sticky_cookie(&self, key: u64) -> Option<String> {
+        let name = self.route.sticky.as_ref()?;
+        let asked = Asked::new(self.head, self.inbound.peer.ip());
+        sticky_cookie(name, key, &asked, self.inbound.is_tls)
     }
 
     /// Returns the host that the client asked for; empty if it named none.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Release};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::backends::{BackendState, BackendStatus, Connector, Group};
+use crate::fields::random_name;
 use crate::plan::{Block, Errors, Plan, Route};
 use crate::policy::{Policy, policy_of};
 
@@ -34,6 +35,8 @@ struct Shared {
     version: AtomicU64,
     connector: Connector,
     policies: Option<MakePolicy>,
+    /// Its name in `Via`, unless the plan has one.
+    name: String,
 }
 
 type MakePolicy = Box<dyn Fn(&Route) -> Option<Box<dyn Policy>> + Send + Sync>;
@@ -41,6 +44,8 @@ type MakePolicy = Box<dyn Fn(&Route) -> Option<Box<dyn Policy>> + Send + Sync>;
 /// A plan, and the backends of each of its routes.
 pub(crate) struct Running {
     pub(crate) plan: Plan,
+    /// The name of the proxy in `Via`.
+    pub(crate) name: String,
     /// For each block, for each of its routes.
     groups: Vec<Vec<Arc<Group>>>,
 }
@@ -104,6 +109,7 @@ impl Proxy {
     fn with(plan: Plan, connector: Connector, policies: Option<MakePolicy>) -> Self {
         let nothing = Running {
             plan: Plan::default(),
+            name: String::new(),
             groups: Vec::new(),
         };
         let proxy = Self(Arc::new(Shared {
@@ -111,6 +117,7 @@ impl Proxy {
             version: AtomicU64::new(0),
             connector,
             policies,
+            name: random_name(),
         }));
         proxy.reload(plan);
         proxy
@@ -138,7 +145,8 @@ impl Proxy {
         for group in old.iter().flat_map(|(_, groups)| groups.iter()) {
             group.retire();
         }
-        *present = Arc::new(Running { plan, groups });
+        let name = plan.name.as_ref().unwrap_or(&self.0.name).clone();
+        *present = Arc::new(Running { plan, name, groups });
         self.0.version.fetch_add(1, Release);
         reloaded
     }
@@ -237,6 +245,12 @@ impl Proxy {
             true => Err(UnknownBackend(address.to_owned())),
             false => Ok(()),
         }
+    }
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Running").finish_non_exhaustive()
     }
 }
 

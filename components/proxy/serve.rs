@@ -25,10 +25,8 @@ pub fn forward_route(server: WebServer, name: &str, route: Route, proxy: &Proxy)
 fn add_proxy(graph: &mut ConnectionGraph, name: &str, proxy: &Proxy) -> Served {
     let of = proxy.clone();
     let find = graph.add_seeded(name, move |connection| {
-        find_route(
-            of.clone(),
-            connection.local().map_or(0, |local| local.port()),
-        )
+        let port = connection.local().map_or(0, |local| local.port());
+        find_route(of.clone(), port, connection.is_secure())
     });
     let of = proxy.clone();
     let exchange = graph.add_seeded(&format!("{name} exchange"), move |connection| {

@@ -46,6 +46,11 @@ impl Opened {
         self.socket.local().ok()
     }
 
+    /// Whether the connection is over TLS.
+    pub fn is_secure(&self) -> bool {
+        self.session.is_some()
+    }
+
     /// Ends a component when its peer no longer waits for its results, at any point of its work.
     pub fn until_gone<P: Ports, C: Component<P>>(
         &self,

@@ -120,7 +120,7 @@ impl BackendState {
         self.id
     }
 
-    pub(super) const fn key(&self) -> u64 {
+    pub(crate) const fn key(&self) -> u64 {
         self.key
     }
 

@@ -9,14 +9,11 @@ use bytes::Bytes;
 use futures_lite::future::or;
 use kamea::time::{Timer, sleep, turn};
 use kamea::{Closed, End, Outbox};
-use kamea_components::http::{
-    BodyKind, MalformedResponse, ResponseDecoder, ResponseHead, encode_request,
-};
+use kamea_components::http::{BodyKind, MalformedResponse, ResponseHead, encode_request};
 use kamea_components::net::Socket;
 use kamea_components::web::{Body, Response};
 
 use super::body::ended;
-use super::fields::request_head;
 use super::receive::{Passing, Then, receive_head, within};
 use super::send::Sending;
 use super::tunnel::tunnel;
@@ -24,6 +21,7 @@ use super::{AttemptError, Routed};
 use crate::backends::{
     BackendConnection, BackendState, ConnectError, Connector, InFlight, connect, keep, take,
 };
+use crate::fields::Forwarding;
 use crate::plan::Route;
 
 /// How an attempt ended.
@@ -177,8 +175,12 @@ impl Talk<'_> {
     ) -> Result<Then, Stop> {
         let (began, timeouts) = (turn(), &self.route.timeouts);
         let upgrades = self.request.upgrades();
-        let kind = self.encode(&mut connection.decoder, upgrades);
+        let inbound = self.request.way.inbound();
+        let forwarding = Forwarding::new(&self.request.head, &inbound, self.route, state.backend());
         let BackendConnection { socket, decoder } = connection;
+        let kind = self.request.body.kind(&self.request.head.fields);
+        encode(&forwarding, upgrades, kind, &mut self.tools.buffer)?;
+        decoder.expect(&self.request.head.method);
         let may_send = Cell::new(!self.request.expects_continue());
         let sending = Sending {
             socket,
@@ -213,32 +215,23 @@ impl Talk<'_> {
             silence: timeouts.first_byte,
             responses: self.responses,
             has_begun: self.has_begun,
+            forwarding,
             state,
         };
         let passing = passing.pass_on(head, framing);
         match is_sent {
             Some(true) => passing.await,
             // A part of the request is missing: nothing can follow on this connection.
-            _ if is_sent.is_some() || !may_send.get() => passing.await.map(Then::without_keeping),
+            _ if is_sent.is_some() || !may_send.get() => passing.await.map(Then::but_close),
             _ => {
                 let rest = async {
                     // The response may be all that there is.
                     let _ = sending.await;
                     pending().await
                 };
-                or(passing, rest).await.map(Then::without_keeping)
+                or(passing, rest).await.map(Then::but_close)
             }
         }
-    }
-
-    /// Writes the head of the request to the buffer; returns how the body is framed.
-    fn encode(&mut self, decoder: &mut ResponseDecoder, upgrades: bool) -> BodyKind {
-        let head = request_head(&self.request.head, upgrades);
-        let kind = self.request.body.kind(&head.fields);
-        self.tools.buffer.clear();
-        encode_request(&mut self.tools.buffer, &head, kind);
-        decoder.expect(&head.method);
-        kind
     }
 
     /// Goes on with another protocol in both directions.
@@ -260,6 +253,18 @@ impl Talk<'_> {
         self.has_begun.set(true);
         self.responses.send(response).await.map_err(gone)
     }
+}
+
+fn encode(
+    forwarding: &Forwarding<'_>,
+    upgrades: bool,
+    kind: BodyKind,
+    buffer: &mut Vec<u8>,
+) -> Result<(), AttemptError> {
+    let head = forwarding.request(upgrades)?;
+    buffer.clear();
+    encode_request(buffer, &head, kind);
+    Ok(())
 }
 
 pub(super) fn gone<T>(_: Closed<T>) -> Stop {

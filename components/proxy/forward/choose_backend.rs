@@ -45,7 +45,7 @@ async fn choose(request: &Routed) -> Choice {
 }
 
 fn choose_now(request: &Routed) -> Choice {
-    let asked = Asked::new(&request.head, request.exchange.peer.ip());
+    let asked = Asked::new(&request.head, request.client());
     request.group.choose(&asked, &request.tried)
 }
 

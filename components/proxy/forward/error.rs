@@ -8,6 +8,7 @@ use kamea_components::http::MalformedResponse;
 use kamea_components::web::Incomplete;
 
 use crate::backends::ConnectError;
+use crate::fields::FieldsError;
 use crate::plan::{Errors, Retries};
 
 /// Why an attempt at a backend failed before its response began.
@@ -38,6 +39,9 @@ pub enum AttemptError {
     /// The backend switched to a protocol that nobody asked for.
     #[error("the backend switched protocols, which the request did not ask for")]
     Switched,
+    /// The request cannot be forwarded, to any backend.
+    #[error(transparent)]
+    Fields(#[from] FieldsError),
     /// The body from the client is invalid or incomplete: no fault of the backend.
     #[error(transparent)]
     Client(#[from] Incomplete),
@@ -49,6 +53,7 @@ impl AttemptError {
     pub fn status(&self, errors: Errors) -> StatusCode {
         match (self, errors) {
             (Self::Client(incomplete), _) => incomplete.status,
+            (Self::Fields(error), _) => error.status(),
             // "unreachable" in the words of the assignment.
             (Self::Connect(_), Errors::Assignment) => StatusCode::NOT_FOUND,
             (Self::Connect(ConnectError::Timeout(_)), _)
@@ -72,7 +77,8 @@ impl AttemptError {
             Self::Send(_) => "connection_write_timeout",
             Self::FirstByte(_) | Self::Whole(_) => "http_response_timeout",
             Self::Switched => "http_upgrade_failed",
-            Self::Client(_) => "http_request_error",
+            Self::Fields(FieldsError::Loop) => "proxy_loop_detected",
+            Self::Fields(_) | Self::Client(_) => "http_request_error",
         }
     }
 
@@ -89,7 +95,7 @@ impl AttemptError {
 
     /// Whether the backend is at fault.
     pub(crate) const fn is_of_backend(&self) -> bool {
-        !matches!(self, Self::Client(_) | Self::Whole(_))
+        !matches!(self, Self::Client(_) | Self::Fields(_) | Self::Whole(_))
     }
 }
 

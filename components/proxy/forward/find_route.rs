@@ -7,6 +7,7 @@ use kamea::{Component, Inbox, Outbox, Ports};
 use kamea_components::web::{Failure, Request};
 
 use super::Routed;
+use super::routed::Way;
 use crate::Proxy;
 use crate::backends::Group;
 use crate::plan::NoRoute;
@@ -23,8 +24,8 @@ pub struct FindRoutePorts {
     pub failures: Outbox<Failure>,
 }
 
-/// Finds the route of each request of a connection that came in at `port`.
-pub fn find_route(proxy: Proxy, port: u16) -> impl Component<FindRoutePorts> {
+/// Finds the route of each request of a connection that came in at `port`, over TLS or not.
+pub fn find_route(proxy: Proxy, port: u16, is_tls: bool) -> impl Component<FindRoutePorts> {
     async move |io: &mut FindRoutePorts| {
         let (mut version, mut running) = (proxy.version(), proxy.running());
         while let Some(mut request) = io.requests.next().await {
@@ -34,7 +35,8 @@ pub fn find_route(proxy: Proxy, port: u16) -> impl Component<FindRoutePorts> {
             match find(&running, &request, port) {
                 Ok(group) => {
                     group.count();
-                    io.routed.send(Routed::new(request, group)).await?;
+                    let way = Way::new(&request, running.clone(), port, is_tls);
+                    io.routed.send(Routed::new(request, group, way)).await?;
                 }
                 Err(failure) => {
                     // Boxed, because most requests have a route.

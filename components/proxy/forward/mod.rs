@@ -11,7 +11,6 @@ mod body;
 mod choose_backend;
 mod error;
 mod exchange_requests;
-mod fields;
 mod find_route;
 mod receive;
 mod routed;

@@ -10,7 +10,7 @@ use http::StatusCode;
 use kamea::time::{Timer, turn};
 use kamea::{Outbox, link};
 use kamea_components::http::{
-    Chunk, MalformedResponse, ReceivedHead, Reply, ReplyBody, ResponseDecoder, ResponseHead,
+    Chunk, Fields, MalformedResponse, ReceivedHead, Reply, ReplyBody, ResponseDecoder, ResponseHead,
 };
 use kamea_components::net::Socket;
 use kamea_components::web::{Body, Exchange, Response};
@@ -18,8 +18,8 @@ use kamea_components::web::{Body, Exchange, Response};
 use super::AttemptError;
 use super::attempt::{Stop, gone};
 use super::body::ended;
-use super::fields::response_fields;
 use crate::backends::BackendState;
+use crate::fields::Forwarding;
 
 /// How many parts of a body wait between backend and client: the bound of memory for a client that
 /// reads slowly.
@@ -35,7 +35,7 @@ pub(super) enum Then {
 }
 
 impl Then {
-    pub(super) fn without_keeping(self) -> Self {
+    pub(super) fn but_close(self) -> Self {
         match self {
             Self::Keep => Self::Close,
             then => then,
@@ -97,6 +97,7 @@ pub(super) struct Passing<'a> {
     pub(super) silence: Duration,
     pub(super) responses: &'a Outbox<Response>,
     pub(super) has_begun: &'a Cell<bool>,
+    pub(super) forwarding: Forwarding<'a>,
     pub(super) state: &'a BackendState,
 }
 
@@ -113,7 +114,7 @@ impl Passing<'_> {
             return Err(AttemptError::Coding.into());
         }
         let own = ResponseHead {
-            fields: response_fields(&head.fields, switches),
+            fields: self.fields(&head, switches),
             is_forwarded: true,
             ..ResponseHead::new(head.status)
         };
@@ -131,6 +132,17 @@ impl Passing<'_> {
         };
         let is_kept = is_whole && head.is_persistent() && framing != ReplyBody::UntilClose;
         Ok(if is_kept { Then::Keep } else { Then::Close })
+    }
+
+    fn fields(&self, head: &ReceivedHead, switches: bool) -> Fields {
+        let mut fields = self
+            .forwarding
+            .response(&head.fields, head.version, switches);
+        if let Some(cookie) = self.forwarding.sticky_cookie(self.state.key()) {
+            // Its name was checked with the configuration.
+            let _ = fields.push("Set-Cookie", cookie);
+        }
+        fields
     }
 
     fn switch(&mut self, head: ResponseHead) -> Result<Then, Stop> {

@@ -1,12 +1,16 @@
 //! A request that has a route, on its way to a backend.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use kamea::random;
 use kamea_components::http::RequestHead;
 use kamea_components::web::{Exchange, Request};
 
 use super::body::OutgoingBody;
 use crate::backends::Group;
+use crate::fields::Inbound;
+use crate::proxy::Running;
 
 /// A request that has a route. It travels between the components of the proxy until a response has
 /// begun.
@@ -20,13 +24,43 @@ pub struct Routed {
     pub group: Arc<Group>,
     /// The backends that have failed to answer it, by their positions in the route.
     pub tried: Vec<usize>,
+    pub(super) way: Way,
     pub(super) body: OutgoingBody,
+}
+
+/// How a request came in.
+#[derive(Debug)]
+pub(super) struct Way {
+    running: Arc<Running>,
+    peer: SocketAddr,
+    port: u16,
+    is_tls: bool,
+    id: u128,
+}
+
+impl Way {
+    pub(super) fn new(request: &Request, running: Arc<Running>, port: u16, is_tls: bool) -> Self {
+        Self {
+            running,
+            peer: request.exchange.peer,
+            port,
+            is_tls,
+            id: u128::from(random::u64(..)) << 64 | u128::from(random::u64(..)),
+        }
+    }
+
+    pub(super) fn inbound(&self) -> Inbound<'_> {
+        let mut inbound = Inbound::new(self.peer, self.port, &self.running.name);
+        inbound.is_tls = self.is_tls;
+        inbound.trusted = &self.running.plan.trusted;
+        inbound.id = self.id;
+        inbound
+    }
 }
 
 impl Routed {
     /// A request for one of the backends of `group`.
-    #[must_use]
-    pub fn new(request: Request, group: Arc<Group>) -> Box<Self> {
+    pub(super) fn new(request: Request, group: Arc<Group>, way: Way) -> Box<Self> {
         let Request {
             exchange,
             head,
@@ -38,8 +72,14 @@ impl Routed {
             head,
             group,
             tried: Vec::new(),
+            way,
             body: OutgoingBody::new(content),
         })
+    }
+
+    /// The address of the client: of the peer, or as a trusted peer says.
+    pub fn client(&self) -> IpAddr {
+        self.way.inbound().client(&self.head.fields)
     }
 
     /// Whether it asks for another protocol on its connection (RFC 9110 section 7.8).
