@@ -45,6 +45,9 @@ pub mod sessions {}
 #[doc = include_str!("src/daemon.md")]
 #[cfg(doctest)]
 pub mod daemon {}
+#[doc = include_str!("src/proxy.md")]
+#[cfg(doctest)]
+pub mod proxy {}
 #[doc = include_str!("src/chat.md")]
 #[cfg(doctest)]
 pub mod chat {}

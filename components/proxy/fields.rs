@@ -1,4 +1,4 @@
-//! What becomes of the header fields of requests and responses on their way through a proxy.
+//! How the header fields of requests and responses change on their way through a proxy.
 //!
 //! ```text
 //!  request  ──▶ without fields of one connection ──▶ Host, Via, Forwarded, X-Forwarded-*

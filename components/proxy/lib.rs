@@ -7,7 +7,7 @@
 //! ```
 //!
 //! The parts here do no I/O: what the configuration says ([`Plan`]), which backend gets a request
-//! ([`Policy`](policy::Policy)), and what becomes of the header fields ([`fields`]).
+//! ([`Policy`](policy::Policy)), and how the header fields change ([`fields`]).
 
 pub mod backends;
 pub mod config;

@@ -621,3 +621,23 @@ host = \"c\"
     assert!(mistakes("a.toml", "a = = 1\nb = [").contains("a.toml:1:5: "));
     assert!(mistakes("a.toml", "route = 1").contains("a route is a table"));
 }
+
+/// A text that is wrong in one place is a plan or has mistakes, in both formats.
+#[test]
+fn no_text_stops_the_parser() {
+    let text = "host \"a\" {\n proxy_pass http://b:1/c weight=2; # d\n dist_policy hash header X\n\
+                location /e { timeouts connect=1s; proxy_set_header F ${host}g$uri; } }\n\
+                [[route]]\nhosts = [\"h\"]\nbackends = [{ url = \"http://i\" }]\n";
+    for at in 0..text.len() {
+        for other in [
+            "", "{", "}", ";", "\"", "'", "$", "#", "=", "\n", "\u{e9}", "[", "\0",
+        ] {
+            let changed = format!("{}{other}{}", &text[..at], &text[at + 1..]);
+            for file in ["proxy.conf", "proxy.toml"] {
+                if let Err(mistakes) = read_plan(Path::new(file), &changed) {
+                    assert!(mistakes.to_string().contains(file), "{changed}");
+                }
+            }
+        }
+    }
+}
