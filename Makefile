@@ -87,7 +87,7 @@ loom:
 
 fuzz:
 	RUSTC_BOOTSTRAP=1 cargo fuzz run decode -- -max_total_time=120
-	for target in response range preconditions accept accept_encoding cache_control cgi_reply wsgi_frame notation websocket fastcgi proxy_config \
-		proxy_protocol; do \
+	for target in response range preconditions accept accept_encoding cache_control cgi_reply wsgi_frame \
+		notation websocket fastcgi proxy_config proxy_protocol; do \
 		RUSTC_BOOTSTRAP=1 cargo fuzz run $$target -- -max_total_time=30 || exit 1; \
 	done
