@@ -82,7 +82,7 @@ impl Access {
     }
 
     /// The token, if it is random. A token that the caller has set is never shown.
-    pub(super) fn random_token(&self) -> Option<&str> {
+    pub fn random_token(&self) -> Option<&str> {
         self.is_random.then_some(&self.token)
     }
 
@@ -135,9 +135,10 @@ impl Access {
 
     /// Whether a request comes from an allowed origin.
     fn check_origin(&self, head: &RequestHead) -> Result<(), Refusal> {
-        // "Sec-Fetch-Site: cross-site": a page of another site sends it. Only a link may lead here.
+        // "Sec-Fetch-Site: cross-site": a page of another site sends it. Only a link may lead here:
+        // a form could change something.
         let field = |name| head.fields.get(name).unwrap_or_default();
-        let is_link = field("sec-fetch-mode") == b"navigate";
+        let is_link = head.method.is_safe() && field("sec-fetch-mode") == b"navigate";
         if matches!(field("sec-fetch-site"), b"cross-site" | b"same-site") && !is_link {
             return Err(Refusal::Stranger);
         }

@@ -20,10 +20,12 @@ mod proxy;
 pub mod proxy_protocol;
 pub mod scripts;
 mod serve;
+mod status;
 
 pub use plan::Plan;
 pub use proxy::{Proxy, Reloaded, RouteStatus, UnknownBackend};
 pub use serve::{forward_route, serve_by_proxy};
+pub use status::status_server;
 
 #[cfg(test)]
 mod tests;

@@ -68,6 +68,8 @@ pub struct Reloaded {
 pub struct RouteStatus {
     /// Its hosts and its path.
     pub route: String,
+    /// How its backends are chosen.
+    pub policy: String,
     /// Requests since the start.
     pub requests: u64,
     /// Further attempts of requests.
@@ -201,6 +203,7 @@ impl Proxy {
             let (requests, retries) = group.totals();
             RouteStatus {
                 route: group.name().to_owned(),
+                policy: group.route().policy.to_string(),
                 requests,
                 retries,
                 waiting: group.waiting(),

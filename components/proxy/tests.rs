@@ -3,6 +3,8 @@
 mod backend;
 mod faults;
 mod passing;
+mod reload;
+mod status;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -22,7 +24,7 @@ struct Running {
     proxy: Proxy,
     address: SocketAddr,
     _listening: Listening,
-    _scheduler: Scheduler,
+    scheduler: Scheduler,
 }
 
 fn run(plan: Plan) -> Running {
@@ -38,7 +40,7 @@ fn run(plan: Plan) -> Running {
         proxy,
         address: listening.addresses()[0],
         _listening: listening,
-        _scheduler: scheduler,
+        scheduler: scheduler,
     }
 }
 

@@ -3,17 +3,19 @@
 //! `cargo run --release --bin start_proxy -- --server-port 8080 --config config/proxy.conf`
 
 use std::io::{self, Write};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use kamea::Scheduler;
+use kamea_components::inspect::Access;
+use kamea_components::server::Listening;
 use kamea_daemon::{ProxyFile, parse, run_proxy};
-use kamea_proxy::Proxy;
 use kamea_proxy::config::ConfigError;
 use kamea_proxy::plan::Errors;
-use kamea_recipes::{InspectOptions, Shown};
+use kamea_proxy::{Proxy, status_server};
+use kamea_recipes::{InspectOptions, Shown, address};
 
 /// Forwards requests to backends, which a configuration file names for each host
 #[derive(Parser)]
@@ -40,6 +42,13 @@ struct Options {
     /// Only check the file, and print what it says
     #[arg(long)]
     check: bool,
+    /// Show the hosts and backends on a page, such as 127.0.0.1:9236, with /status as JSON and
+    /// /metrics for Prometheus; POST /backends takes one out or changes its weight
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    status: Option<SocketAddr>,
+    /// The password for that page [default: random, in the printed address]
+    #[arg(long, value_name = "TOKEN", requires = "status")]
+    status_token: Option<String>,
     #[command(flatten)]
     inspect: InspectOptions,
 }
@@ -92,8 +101,29 @@ fn start(options: Options) -> Result<ExitCode, Shown> {
         None => Scheduler::new(),
     };
     let proxy = Proxy::new(plan);
+    let _showing = options
+        .status
+        .map(|address| show_status(&proxy, address, options.status_token.as_deref()))
+        .transpose()?;
     let _inspecting = options.inspect.run(&scheduler, None)?;
     scheduler.run(file.reloads(proxy.clone(), options.watch))?;
     run_proxy(scheduler, options.server_ip, options.server_port, &proxy)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Shows the proxy on a page, on a thread of its own, so that it answers while the proxy is busy.
+fn show_status(
+    proxy: &Proxy,
+    address: SocketAddr,
+    token: Option<&str>,
+) -> Result<(Scheduler, Listening), Shown> {
+    let access = Access::new(address, token)?;
+    let random = access.random_token().map(str::to_owned);
+    let scheduler = Scheduler::with_workers(1);
+    let listening = status_server(proxy, access).run(&scheduler, &[address])?;
+    let address = listening.addresses()[0];
+    let query = random.map_or_else(String::new, |token| format!("?token={token}"));
+    // If stderr is closed, the user already knows the address.
+    let _ = writeln!(io::stderr(), "Status at http://{address}/{query}");
+    Ok((scheduler, listening))
 }

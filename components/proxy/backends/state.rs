@@ -50,6 +50,7 @@ pub(super) struct Counters {
     pub(super) idle: AtomicU32,
     pub(super) received: AtomicU64,
     pub(super) server_errors: AtomicU64,
+    pub(super) answered: AtomicU64,
     /// Microseconds until the responses began, in total.
     pub(super) waited: AtomicU64,
 }
@@ -82,8 +83,10 @@ pub struct BackendStatus {
     pub reused: u64,
     /// Bytes of bodies received.
     pub received: u64,
-    /// The average time until a response began, in microseconds.
-    pub average_wait: u64,
+    /// Responses that have begun.
+    pub answered: u64,
+    /// The time until these began, in total, in microseconds.
+    pub waited: u64,
 }
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
@@ -226,6 +229,7 @@ impl BackendState {
     pub(crate) fn answered(&self, status: http::StatusCode, after: Duration) {
         let micros = u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
         self.counters.waited.fetch_add(micros, Relaxed);
+        self.counters.answered.fetch_add(1, Relaxed);
         if status.is_server_error() {
             self.counters.server_errors.fetch_add(1, Relaxed);
         }
@@ -259,8 +263,6 @@ impl BackendState {
     /// Its figures.
     pub fn status(&self) -> BackendStatus {
         let counters = &self.counters;
-        let requests = counters.requests.load(Relaxed);
-        let answered = requests.saturating_sub(counters.failures.load(Relaxed));
         BackendStatus {
             address: self.backend.to_string(),
             health: self.health().name(),
@@ -268,13 +270,14 @@ impl BackendState {
             is_backup: self.backend.is_backup,
             open: self.open(),
             idle: counters.idle.load(Relaxed),
-            requests,
+            requests: counters.requests.load(Relaxed),
             failures: counters.failures.load(Relaxed),
             server_errors: counters.server_errors.load(Relaxed),
             connects: counters.connects.load(Relaxed),
             reused: counters.reused.load(Relaxed),
             received: counters.received.load(Relaxed),
-            average_wait: counters.waited.load(Relaxed) / answered.max(1),
+            answered: counters.answered.load(Relaxed),
+            waited: counters.waited.load(Relaxed),
         }
     }
 }

@@ -182,12 +182,8 @@ impl Talk<'_> {
         encode(&forwarding, upgrades, kind, &mut self.tools.buffer)?;
         decoder.expect(&self.request.head.method);
         let may_send = Cell::new(!self.request.expects_continue());
-        let sending = Sending {
-            socket,
-            stall: timeouts.send,
-            may_send: &may_send,
-            timer: &mut self.tools.send_timer,
-        };
+        let send_timer = &mut self.tools.send_timer;
+        let sending = Sending::new(socket, timeouts.send, &may_send, send_timer);
         let sending = sending.send(&mut self.tools.buffer, &mut self.request.body, kind);
         let mut sending = pin!(sending);
         let timer = &mut self.tools.timer;
@@ -199,10 +195,8 @@ impl Talk<'_> {
             Ok(early) => (None, early),
             Err(is_sent) => {
                 let head = receive_head(socket, decoder, &may_send);
-                (
-                    Some(is_sent),
-                    within(head, timer, timeouts.first_byte).await?,
-                )
+                let head = within(head, timer, timeouts.first_byte).await?;
+                (Some(is_sent), head)
             }
         };
         state.answered(head.status, turn() - began);

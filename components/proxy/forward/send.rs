@@ -19,15 +19,29 @@ const CONTINUE: Duration = Duration::from_secs(1);
 
 /// Sends a request.
 pub(super) struct Sending<'a> {
-    pub(super) socket: &'a Socket,
+    socket: &'a Socket,
     /// How long the backend may take nothing.
-    pub(super) stall: Duration,
+    stall: Duration,
     /// Whether the backend has asked for the body, if it has to.
-    pub(super) may_send: &'a Cell<bool>,
-    pub(super) timer: &'a mut Timer,
+    may_send: &'a Cell<bool>,
+    timer: &'a mut Timer,
 }
 
-impl Sending<'_> {
+impl<'a> Sending<'a> {
+    pub(super) fn new(
+        socket: &'a Socket,
+        stall: Duration,
+        may_send: &'a Cell<bool>,
+        timer: &'a mut Timer,
+    ) -> Self {
+        Self {
+            socket,
+            stall,
+            may_send,
+            timer,
+        }
+    }
+
     /// Sends the whole request. Returns false if the backend takes no more: it may have said why.
     pub(super) async fn send(
         mut self,
