@@ -1,4 +1,5 @@
-//! The URL of a request: an `http` URL as a person writes it (RFC 9110 section 4.2.1, RFC 3986).
+//! The URL of a request: an `http` or `https` URL as a person writes it (RFC 9110 section 4.2, RFC
+//! 3986).
 
 use std::str::FromStr;
 
@@ -9,10 +10,13 @@ use crate::http::grammar::is_host;
 use crate::http::{Fields, RequestHead, Target};
 
 /// The default port of `http`.
-const PORT: u16 = 80;
+const HTTP: u16 = 80;
 
-/// An `http` URL. The scheme and the path are optional: `localhost`, `localhost:9234/`,
-/// `http://[::1]/path?query`.
+/// The default port of `https`.
+const HTTPS: u16 = 443;
+
+/// An `http` or `https` URL. The scheme `http` and the path are optional: `localhost`,
+/// `localhost:9234/`, `https://[::1]/path?query`.
 ///
 /// A fragment is dropped: it is not sent.
 ///
@@ -23,11 +27,14 @@ const PORT: u16 = 80;
 /// let url: Url = "example.org:8080?q".parse()?;
 /// assert_eq!((url.host(), url.port(), url.target()), ("example.org", 8080, "/?q"));
 /// assert_eq!(url.authority(), "example.org:8080");
-/// assert_eq!("https://example.org/".parse::<Url>(), Err(UrlError::Scheme));
+/// let url: Url = "https://example.org".parse()?;
+/// assert_eq!((url.is_https(), url.server()), (true, "example.org:443".to_owned()));
+/// assert_eq!("ftp://example.org/".parse::<Url>(), Err(UrlError::Scheme));
 /// # Ok::<(), UrlError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url {
+    is_https: bool,
     /// As it is written: an IPv6 address is in brackets.
     host: String,
     port: u16,
@@ -38,8 +45,8 @@ pub struct Url {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UrlError {
-    /// A scheme other than `http`.
-    #[error("only http is spoken, so a URL begins with http:// or with its host")]
+    /// A scheme other than `http` and `https`.
+    #[error("a URL begins with http://, with https://, or with its host")]
     Scheme,
     /// A scheme other than `ws`, where the URL of a WebSocket is wanted.
     #[error("the URL of a WebSocket begins with ws://")]
@@ -64,13 +71,19 @@ pub enum UrlError {
 }
 
 impl Url {
+    /// Whether its scheme is `https`.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.is_https
+    }
+
     /// Returns the host: a name, or an address without brackets.
     #[must_use]
     pub fn host(&self) -> &str {
         self.host.trim_matches(['[', ']'])
     }
 
-    /// Returns the port; 80 if the URL has none.
+    /// Returns the port; if the URL has none, that of its scheme: 80 or 443.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
@@ -86,9 +99,9 @@ impl Url {
     /// Returns the host, and its port if that is not the default, as in `Host`.
     #[must_use]
     pub fn authority(&self) -> String {
-        match self.port {
-            PORT => self.host.clone(),
-            _ => self.server(),
+        match self.port == default_port(self.is_https) {
+            true => self.host.clone(),
+            false => self.server(),
         }
     }
 
@@ -124,7 +137,8 @@ impl FromStr for Url {
             Some((scheme, rest)) if !scheme.contains(['/', '?', '#']) => (scheme, rest),
             _ => ("http", text),
         };
-        if !scheme.eq_ignore_ascii_case("http") {
+        let is_https = scheme.eq_ignore_ascii_case("https");
+        if !is_https && !scheme.eq_ignore_ascii_case("http") {
             return Err(UrlError::Scheme);
         }
         let rest = rest.split('#').next().unwrap_or_default();
@@ -141,17 +155,25 @@ impl FromStr for Url {
             return Err(UrlError::Host);
         }
         let port = match port {
-            "" | ":" => PORT,
+            "" | ":" => default_port(is_https),
             port => parse_port(&port[1..]).ok_or(UrlError::Port)?,
         };
         let slash = if target.starts_with('/') { "" } else { "/" };
         let target = format!("{slash}{target}");
         let target = Target::parse(&Method::GET, target.into());
         Ok(Self {
+            is_https,
             host: host.to_owned(),
             port,
             target: target.map_err(|_| UrlError::Target)?,
         })
+    }
+}
+
+fn default_port(is_https: bool) -> u16 {
+    match is_https {
+        true => HTTPS,
+        false => HTTP,
     }
 }
 
@@ -234,14 +256,32 @@ mod tests {
             assert_eq!(found, (host, port, target, authority), "{text}");
         }
         let url: Url = "[::1]".parse().unwrap();
-        assert_eq!(url.server(), "[::1]:80");
+        assert_eq!((url.is_https(), &*url.server()), (false, "[::1]:80"));
+    }
+
+    #[test]
+    fn https_has_a_port_of_its_own() {
+        for (text, port, authority) in [
+            ("https://a/", 443, "a"),
+            ("HTTPS://a:443", 443, "a"),
+            ("https://a:", 443, "a"),
+            ("https://a:80/", 80, "a:80"),
+            ("https://[::1]:8443?x", 8443, "[::1]:8443"),
+        ] {
+            let url: Url = text.parse().unwrap();
+            let found = (url.is_https(), url.port(), &*url.authority());
+            assert_eq!(found, (true, port, authority), "{text}");
+        }
+        let url: Url = "http://a:443".parse().unwrap();
+        assert_eq!((url.is_https(), &*url.authority()), (false, "a:443"));
     }
 
     #[test]
     fn what_is_no_http_url() {
         use UrlError::{Host, Port, Scheme, Target, User};
         let rows = [
-            ("https://example.com/", Scheme),
+            ("wss://example.com/", Scheme),
+            ("httpss://example.com/", Scheme),
             ("ftp://example.com/", Scheme),
             ("://example.com/", Scheme),
             ("http://user@example.com/", User),

@@ -161,11 +161,46 @@ pub fn dial(
     addresses: impl Into<Arc<[SocketAddr]>>,
     connect_within: Duration,
 ) -> impl Component<DialPorts> + Clone + Send + Sync {
+    dial_any(addresses, Socket::connect, connect_within)
+}
+
+/// Like [`dial`], but `connect` opens the connection to an address: over TLS, for example, by
+/// [`connect_tls`](crate::tls::connect_tls).
+///
+/// # Panics
+///
+/// If there is no address.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use kamea::Graph;
+/// use kamea_components::net::{Socket, dial_any};
+///
+/// let connect = async |address| {
+///     println!("connecting to {address}");
+///     Socket::connect(address).await
+/// };
+/// let addresses = ["192.0.2.1:80".parse()?, "192.0.2.2:80".parse()?];
+/// let mut graph = Graph::new("asking");
+/// let dial = graph.add("dial", dial_any(addresses, connect, Duration::from_secs(10)));
+/// # drop((graph.feed(dial.outgoing), graph.feed(dial.hang_ups), graph.take(dial.events)));
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
+pub fn dial_any<Connect>(
+    addresses: impl Into<Arc<[SocketAddr]>>,
+    connect: Connect,
+    connect_within: Duration,
+) -> impl Component<DialPorts> + Clone + Send + Sync
+where
+    Connect: AsyncFn(SocketAddr) -> io::Result<Socket> + Clone + Send + Sync + 'static,
+{
     let addresses = addresses.into();
     assert!(!addresses.is_empty(), "a server has an address");
     async move |io: &mut DialPorts| {
         let first = Cell::new(0);
-        let connect = async || connect_to_any(&addresses, &first).await;
+        let connect = async || connect_to_any(&addresses, &connect, &first).await;
         run(io, connect, connect_within).await
     }
 }
@@ -198,11 +233,15 @@ where
 }
 
 /// Connects to the address with the number `first`, or else tries the other ones in turn.
-async fn connect_to_any(addresses: &[SocketAddr], first: &Cell<usize>) -> io::Result<Socket> {
+async fn connect_to_any(
+    addresses: &[SocketAddr],
+    connect: impl AsyncFn(SocketAddr) -> io::Result<Socket>,
+    first: &Cell<usize>,
+) -> io::Result<Socket> {
     let mut outcome = Err(io::ErrorKind::AddrNotAvailable.into());
     for number in 0..addresses.len() {
         let number = (first.get() + number) % addresses.len();
-        outcome = Socket::connect(addresses[number]).await;
+        outcome = connect(addresses[number]).await;
         if outcome.is_ok() {
             first.set(number);
             break;

@@ -28,7 +28,9 @@ pub use admission::{Admission, Admitted, client_of};
 pub(crate) use admission::{Limiter, Seldom};
 pub use buffer::Buffer;
 pub use byte_stream::ByteStream;
-pub use dial::{DialEvent, DialPorts, DialPortsHandles, Ending, HangUp, Outgoing, dial, dial_by};
+pub use dial::{
+    DialEvent, DialPorts, DialPortsHandles, Ending, HangUp, Outgoing, dial, dial_any, dial_by,
+};
 pub use exchange::ConnectionError;
 pub use hand_over::{ChildHandle, LARGEST_TEXT, ParentWatch, TakenOver, hand_over, take_over};
 pub use listen::{Listen, ServerPorts, ServerPortsHandles};

@@ -12,6 +12,7 @@ use futures_lite::future::or;
 use kamea::time::sleep;
 use kamea::{Component, Inbox, Outbox, Ports};
 
+use super::pace::place_to_compute;
 use super::{SharedSession, TlsError};
 use crate::net::Output;
 
@@ -57,11 +58,13 @@ async fn make(io: &mut HandshakePorts, session: &SharedSession) -> Result<(), Tl
         let Some(records) = io.records.next().await else {
             return Err(TlsError::Peer("the peer left during the handshake".into()));
         };
+        let place = place_to_compute().await;
         let (received, answer, is_made) = {
             let mut session = session.lock();
             let received = session.receive(&records);
             (received, session.take_outgoing(), !session.is_handshaking())
         };
+        drop(place);
         if !answer.is_empty() {
             // A peer that has gone is noticed by the reader.
             let _ = io.answers.send(Output::Bytes(answer)).await;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures_lite::future::or;
 use kamea::{Closed, Component, Done, Inbox, Outbox, Ports};
 
+use super::pace::place_to_compute;
 use super::{SharedSession, TlsError};
 
 /// The ports of [`decrypt`].
@@ -58,11 +59,17 @@ pub fn decrypt(session: SharedSession) -> impl Component<DecryptPorts> + Send {
             let Some(records) = records else {
                 return Err(TlsError::Truncated.into());
             };
+            let is_handshaking = session.lock().is_handshaking();
+            let place = match is_handshaking {
+                true => place_to_compute().await,
+                false => None,
+            };
             let (received, answer) = {
                 let mut session = session.lock();
                 let received = session.receive(&records);
                 (received, session.take_outgoing())
             };
+            drop(place);
             if !answer.is_empty() {
                 io.answers.send(answer).await?;
             }

@@ -32,6 +32,8 @@ enum News {
     Bytes(Option<Bytes>),
     /// The handshake takes too long.
     Late,
+    /// The connection has ended.
+    Unwanted,
 }
 
 /// How long a handshake may take.
@@ -39,7 +41,7 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Encrypts a stream of bytes; [`encrypt`](super::encrypt) does so for the pieces of a web server.
 /// Nothing is taken before the handshake is complete, which may take ten seconds. A `close_notify`
-/// follows the last byte.
+/// follows the last byte. It ends too when nobody takes the records any more.
 ///
 /// # Faults
 ///
@@ -73,7 +75,12 @@ pub fn encrypt_stream(session: SharedSession) -> impl Component<EncryptStreamPor
                 }
                 News::Late
             };
-            match or(answer, or(bytes, late)).await {
+            let unwanted = async {
+                io.records.closed().await;
+                News::Unwanted
+            };
+            match or(or(answer, bytes), or(late, unwanted)).await {
+                News::Unwanted => return Ok(()),
                 News::Late => {
                     let failure = TlsError::Peer(format!(
                         "the handshake took longer than {} s",

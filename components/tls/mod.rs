@@ -15,10 +15,12 @@ mod decrypt;
 mod encrypt;
 mod encrypt_stream;
 mod engine;
+mod pace;
 mod part;
 mod records;
 mod self_signed;
 mod shared;
+mod stream;
 
 pub use accept_tls::{HandshakePorts, HandshakePortsHandles, accept_tls};
 pub use certificate::{Certificate, CertificateError};
@@ -33,6 +35,7 @@ pub(crate) use part::add_tls;
 pub use part::{tls_client, tls_server};
 pub use self_signed::self_signed;
 pub use shared::SharedSession;
+pub use stream::connect_tls;
 
 #[cfg(test)]
 mod tests;

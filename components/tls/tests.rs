@@ -361,3 +361,28 @@ fn a_connection_that_ends_without_close_notify_is_truncated() {
     serving.join().unwrap();
     let _ = TcpStream::connect(address);
 }
+
+#[test]
+fn a_client_whose_answer_nobody_takes_any_more_ends() {
+    let own = certificate(&["localhost"]);
+    let tls = server_of(&[&own]);
+    let mut graph = Graph::new("echoes");
+    let part = move || tls_server(&tls, echo);
+    let server = graph.add("server", tcp_server("127.0.0.1:0", part));
+    let mut addresses = graph.take(server.addresses);
+    let scheduler = Scheduler::with_workers(1);
+    scheduler.run(graph).unwrap();
+    let port = addresses.next_blocking().unwrap().port();
+    let client = ClientTls::trusting(&own).unwrap();
+    let server = format!("localhost:{port}");
+    let client = tls_client(&client, &server, Duration::from_secs(20)).unwrap();
+    let mut graph = Graph::new("asking");
+    let client = graph.add("client", client);
+    let (questions, mut answer) = (graph.feed(client.inbox), graph.take(client.outbox));
+    let asking = scheduler.run(graph).unwrap();
+    questions.send_blocking("question".into()).unwrap();
+    assert_eq!(answer.next_blocking().unwrap(), "question");
+    drop(answer);
+    asking.wait().unwrap();
+    assert!(questions.send_blocking("another".into()).is_err());
+}

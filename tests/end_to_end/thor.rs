@@ -451,7 +451,7 @@ fn wrong_usage_is_one_line_and_status_2() {
         (&["-p", "many", "a"], "--processes"),
         (&["--timeout", "soon", "a"], "10s"),
         (&["--no-such-option", "a"], "--no-such-option"),
-        (&["https://a/"], "only http"),
+        (&["ftp://a/"], "begins with http://, with https://"),
         (&["http://user@a/"], "user name"),
         (&["http://"], "host"),
         (&["a:0"], "port"),
@@ -556,4 +556,70 @@ fn sloppy_responses_are_accepted_unless_strictness_is_asked_for() {
         let output = thor(&[options, &[&url]].concat());
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     }
+}
+
+#[test]
+fn https_is_checked_unless_that_is_turned_off() {
+    let (server, folder) = Server::start_over_tls(&[]);
+    let port = server.address.port();
+    let own = folder.path().join("own.pem");
+    let own = own.to_str().unwrap();
+    let url = format!("https://localhost:{port}/hello.txt");
+    for options in [
+        &["--cacert", own][..],
+        &["--insecure"],
+        &["-k", "-r", "3", "-p", "2"],
+    ] {
+        let output = thor(&[options, &[&url]].concat());
+        let (dump, complaint) = (text(&output.stdout), text(&output.stderr));
+        assert!(
+            output.status.success() && complaint.is_empty(),
+            "{complaint}"
+        );
+        assert!(dump.starts_with("HTTP/1.1 200 OK\r\n"), "{dump}");
+        let times = if options.len() > 3 { 6 } else { 1 };
+        assert_eq!(dump.matches("\r\n\r\nhello\n").count(), times, "{dump}");
+    }
+    // The system does not trust it, and it is not for every name.
+    assert_fails(&thor(&[&url]), 1, &["TLS: ", "certificate"]);
+    let other = format!("https://127.0.0.1:{port}/");
+    let output = thor(&["--cacert", own, &other]);
+    assert_fails(&output, 1, &["TLS: ", "not valid for name"]);
+
+    // What is not spoken there.
+    let plain = answering(OK);
+    let output = thor(&["-k", &format!("https://localhost:{}/", plain.port())]);
+    assert_fails(&output, 1, &["TLS: "]);
+
+    let output = thor(&["--cacert", "/missing.pem", &url]);
+    assert_fails(&output, 2, &["--cacert", "/missing.pem"]);
+    let key = folder.path().join("own.key");
+    let output = thor(&["--cacert", key.to_str().unwrap(), &url]);
+    assert_fails(&output, 2, &["--cacert", "BEGIN CERTIFICATE"]);
+    let output = thor(&["--cacert", own, "--insecure", &url]);
+    assert_fails(&output, 2, &["--insecure"]);
+}
+
+#[test]
+fn a_certificate_is_shown_to_a_server_that_asks_for_it() {
+    let authority = tempfile::tempdir().unwrap();
+    let own = kamea_components::tls::self_signed(&["ada"]).unwrap();
+    let (pem, key) = (
+        authority.path().join("ada.pem"),
+        authority.path().join("ada.key"),
+    );
+    fs::write(&pem, own.to_pem()).unwrap();
+    fs::write(&key, own.key_to_pem().unwrap()).unwrap();
+    let (pem, key) = (pem.to_str().unwrap(), key.to_str().unwrap());
+    let (server, _folder) = Server::start_over_tls(&["--tls-client-ca", pem]);
+    let url = format!("https://localhost:{}/hello.txt", server.address.port());
+    let output = thor(&["-k", "--cert", pem, "--key", key, &url]);
+    assert!(
+        text(&output.stdout).ends_with("hello\n"),
+        "{}",
+        text(&output.stderr)
+    );
+    let output = thor(&["-k", &url]);
+    assert_fails(&output, 1, &["certificate_required"]);
+    assert_fails(&thor(&["-k", "--cert", pem, &url]), 2, &["--key"]);
 }

@@ -577,7 +577,7 @@ fn what_cannot_be_done_is_said_in_a_line() {
         fs::write(&path, content).unwrap();
         path.to_str().unwrap().to_owned()
     };
-    let wrong = file("wrong", "http://a/\nhttps://b/\n");
+    let wrong = file("wrong", "http://a/\nftp://b/\n");
     let empty = file("empty", "# nothing\n");
     let missing = files.path().join("missing");
     let missing = missing.to_str().unwrap();
@@ -588,7 +588,10 @@ fn what_cannot_be_done_is_said_in_a_line() {
         (&["-n", "1", "--rate", "0", "a"], "a rate is a number"),
         (&["-n", "1", "--pipeline", "0", "a"], "--pipeline"),
         (&["-n", "1", "0*a"], "a weight is a number from 1"),
-        (&["-n", "1", "https://a/"], "only http is spoken"),
+        (
+            &["-n", "1", "ftp://a/"],
+            "begins with http://, with https://",
+        ),
         (
             &["-n", "1", "-H", "no colon", "127.0.0.1"],
             "-H 'no colon': a field is",
@@ -601,7 +604,7 @@ fn what_cannot_be_done_is_said_in_a_line() {
         (&["-n", "1", "--body", missing, "127.0.0.1"], missing),
         (
             &["-n", "1", "--urls", &wrong],
-            "line 2: only http is spoken",
+            "line 2: a URL begins with http://",
         ),
         (&["-n", "1", "--urls", &empty], "no URL in it"),
         (&["-n", "1"], "<URL>"),
@@ -637,4 +640,47 @@ fn what_cannot_be_done_is_said_in_a_line() {
     assert_eq!(output.status.code(), Some(1));
     let complaint = text(&output.stderr);
     assert!(complaint.starts_with("error: the host nowhere.invalid is not known"));
+}
+
+#[test]
+fn load_over_tls_is_counted_like_any() {
+    let (server, folder) = Server::start_over_tls(&[]);
+    let url = format!("https://localhost:{}/hello.txt", server.address.port());
+    let own = folder.path().join("own.pem");
+    let own = own.to_str().unwrap();
+    for more in [
+        &[][..],
+        &["--pipeline", "8"],
+        &["--no-keep-alive"],
+        &["--no-keep-alive", "--no-resumption"],
+    ] {
+        let table = table(
+            0,
+            &[
+                &["-n", "200", "-c", "4", "-q", "--cacert", own],
+                more,
+                &[&url],
+            ]
+            .concat(),
+        );
+        assert_eq!(figure(&table, "requests"), 200, "{more:?}: {table}");
+        assert_eq!(row(&table, "status"), "200 200", "{more:?}: {table}");
+        assert_eq!(row(&table, "errors"), "none", "{more:?}: {table}");
+    }
+    // Beside a server without TLS.
+    let plain = answering(OK);
+    let plain = format!("http://{plain}/");
+    let table = table(0, &["-n", "200", "-c", "4", "-q", "-k", &url, &plain]);
+    assert_eq!(figure(&table, "requests"), 200, "{table}");
+    assert_eq!(row(&table, "errors"), "none", "{table}");
+
+    let output = thor(&["-n", "20", "-c", "2", "-q", &url]);
+    let complaint = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{complaint}");
+    assert!(
+        complaint.contains("nothing was answered: ") && complaint.contains("certificate"),
+        "{complaint}"
+    );
+    let output = thor(&["-n", "20", "-q", "--cacert", "/missing.pem", &url]);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
 }

@@ -20,7 +20,8 @@ use kamea::{Receiver, Scheduler, StopError};
 use kamea_components::load::{
     Connection, ErrorClass, Generator, Load, Measured, ResponseOptions, generate,
 };
-use kamea_components::net::dial;
+use kamea_components::net::{Socket, dial_any};
+use kamea_components::tls::connect_tls;
 use kamea_recipes::raise_file_limit;
 use kamea_tools::report::{Settings, Summary};
 use rustix::process::{Resource, getrlimit};
@@ -166,9 +167,14 @@ fn generator(options: &Options, urls: &[crate::values::Weighted]) -> Result<Gene
     let timeout = options.timeout.0;
     Ok(generate(load, move |connection| {
         let server = &servers[dealt[connection]];
+        let tls = server.tls.clone();
+        let connect = async move |address| match &tls {
+            None => Socket::connect(address).await,
+            Some((tls, name)) => connect_tls(tls, name, address).await,
+        };
         Connection {
             targets: server.targets.clone(),
-            dial: dial(server.addresses.clone(), timeout),
+            dial: dial_any(server.addresses.clone(), connect, timeout),
         }
     }))
 }

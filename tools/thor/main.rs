@@ -5,6 +5,7 @@
 mod classic;
 mod load;
 mod options;
+mod tls;
 mod values;
 
 use std::io::{self, Write as _};
@@ -44,7 +45,7 @@ fn main() -> ExitCode {
     match classic::run(&options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(classic::Failed::Known) => ExitCode::FAILURE,
-        Err(error) => fail(&format!("error: {error}"), 1),
+        Err(error) => fail(&format!("error: {error}"), error.status()),
     }
 }
 

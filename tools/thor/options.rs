@@ -8,13 +8,14 @@ use kamea_recipes::InspectOptions;
 use kamea_tools::report::ReportOptions;
 
 use super::load::LoadOptions;
+use super::tls::TlsOptions;
 use super::values::{Period, Target, Weighted};
 
 /// Request URLs from web servers: show the responses, or measure under load
 #[derive(Debug, Parser)]
 #[command(name = "thor", version)]
 pub(crate) struct Options {
-    /// URL to request: http://localhost:9234/, localhost:9234, [::1]/path?query; several under
+    /// URL to request: http://localhost:9234/, https://localhost, [::1]/path?query; several under
     /// load, 3*URL three times as often
     #[arg(value_name = "URL", required_unless_present = "url_file")]
     pub(crate) urls: Vec<Weighted>,
@@ -33,6 +34,8 @@ pub(crate) struct Options {
     /// Accept only responses that follow RFC 9112 exactly; otherwise what curl accepts
     #[arg(long)]
     pub(crate) strict: bool,
+    #[command(flatten)]
+    pub(crate) tls: TlsOptions,
     #[command(flatten)]
     pub(crate) load: LoadOptions,
     #[command(flatten)]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
@@ -53,11 +54,31 @@ impl ClientTls {
                 roots.add(CertificateDer::from(der.to_vec()))?;
             }
         }
+        Self::with_roots(roots)
+    }
+
+    fn with_roots(roots: RootCertStore) -> Result<Self, TlsError> {
         let config = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
         Ok(Self::of(config))
+    }
+
+    /// Trusts the servers whose certificate one of these authorities has signed, as DER: those that
+    /// the system trusts, for example. What cannot be used is left out.
+    ///
+    /// # Errors
+    ///
+    /// If none of them can be used.
+    pub fn trusting_roots(roots: impl IntoIterator<Item = Bytes>) -> Result<Self, TlsError> {
+        let mut store = RootCertStore::empty();
+        let roots = roots.into_iter();
+        store.add_parsable_certificates(roots.map(|der| CertificateDer::from(der.to_vec())));
+        if store.is_empty() {
+            return Err(TlsError::Options("there is no authority to trust".into()));
+        }
+        Self::with_roots(store)
     }
 
     /// Trusts every server, also an unknown one: for tests and measurements alone.

@@ -20,6 +20,7 @@ use kamea::{
 use kamea_components::console::console_echoer;
 use kamea_components::http::{BodyKind, Fields, Url, encode_request};
 use kamea_components::net::tcp_client;
+use kamea_components::tls::{ClientTls, TlsError, tls_client};
 
 use super::Failed;
 use super::receive::{Broken, receive_response};
@@ -28,10 +29,12 @@ use crate::values::Target;
 
 /// The names of components whose faults are distinguished.
 const CONNECTION: &str = "connection";
+const TLS: &str = "tls";
+const CONNECTION_BELOW_TLS: &str = "tls/connection";
 const CONSOLE: &str = "console";
 
 /// Makes requests one after another, until one fails.
-pub(super) fn make_requests(options: &Options) -> Result<(), Failed> {
+pub(super) fn make_requests(options: &Options, tls: Option<&ClientTls>) -> Result<(), Failed> {
     let scheduler = Scheduler::with_workers(1);
     let (process, count) = (process::id(), options.requests.get());
     let target = options
@@ -41,7 +44,7 @@ pub(super) fn make_requests(options: &Options) -> Result<(), Failed> {
     for _ in 0..count {
         announce(target);
         let began = now();
-        make_request(&scheduler, &target.url, options).map_err(Failed::Request)?;
+        make_request(&scheduler, &target.url, tls, options).map_err(Failed::Request)?;
         let elapsed = now() - began;
         log::debug!("Finish");
         let seconds = elapsed.as_secs_f64();
@@ -60,8 +63,14 @@ fn announce(Target { text, url }: &Target) {
     log::debug!("PATH: {}", url.target());
 }
 
-fn make_request(scheduler: &Scheduler, url: &Url, options: &Options) -> Result<(), String> {
-    let (graph, mut outcomes) = request_graph(url, options);
+fn make_request(
+    scheduler: &Scheduler,
+    url: &Url,
+    tls: Option<&ClientTls>,
+    options: &Options,
+) -> Result<(), String> {
+    let (graph, mut outcomes) =
+        request_graph(url, tls, options).map_err(|error| error.to_string())?;
     let running = scheduler
         .run(graph)
         .map_err(|error: GraphError| error.to_string())?;
@@ -69,10 +78,20 @@ fn make_request(scheduler: &Scheduler, url: &Url, options: &Options) -> Result<(
     ended.and(outcomes.next_blocking().unwrap_or(Ok(())))
 }
 
-fn request_graph(url: &Url, options: &Options) -> (Graph, Receiver<Result<(), String>>) {
+/// The graph of a request, and its outcome.
+type Asking = (Graph, Receiver<Result<(), String>>);
+
+fn request_graph(
+    url: &Url,
+    tls: Option<&ClientTls>,
+    options: &Options,
+) -> Result<Asking, TlsError> {
     let (timeout, strict) = (options.timeout.0, options.strict);
     let mut graph = Graph::new("request");
-    let connection = graph.add(CONNECTION, tcp_client(url.server(), timeout));
+    let connection = match tls {
+        None => graph.add(CONNECTION, tcp_client(url.server(), timeout)),
+        Some(tls) => graph.add(TLS, tls_client(tls, &url.server(), timeout)?),
+    };
     let receive = graph.add("receive", receive_response(Method::GET, timeout, strict));
     let judge = graph.add("judge", judge);
     // A connection reads the request when it has been made.
@@ -89,7 +108,7 @@ fn request_graph(url: &Url, options: &Options) -> (Graph, Receiver<Result<(), St
     graph.link(graph.faults(), judge.faults);
     graph.supervise(|_| Policy::CarryOn);
     let outcomes = graph.take(judge.outcomes);
-    (graph, outcomes)
+    Ok((graph, outcomes))
 }
 
 /// A request of HTTP/1.0, so that the server sends the body without chunks, and closes the
@@ -132,7 +151,8 @@ async fn judge(io: &mut JudgePorts) -> Done {
     let mut has_failed = false;
     while let Some(fault) = io.faults.next().await {
         // A connection may be cut after all bytes have arrived.
-        let matters = verdict.is_err() || fault.component() != CONNECTION;
+        let is_below = [CONNECTION, CONNECTION_BELOW_TLS].contains(&fault.component());
+        let matters = verdict.is_err() || !is_below;
         if matters && !has_failed {
             has_failed = true;
             if is_reader_gone(&fault) {
@@ -143,6 +163,7 @@ async fn judge(io: &mut JudgePorts) -> Done {
                 (Cause::Error(error), CONSOLE) => {
                     format!("cannot write to the standard output: {error}")
                 }
+                (Cause::Error(error), _) if error.is::<TlsError>() => format!("TLS: {error}"),
                 (Cause::Error(error), _) => error.to_string(),
                 _ => fault.to_string(),
             });

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use http::{Method, Version};
 use kamea_components::http::{Fields, Url};
 use kamea_components::load::{Target, Targets};
+use kamea_components::tls::ClientTls;
 
 use super::Failed;
 use crate::options::Options;
@@ -17,6 +18,8 @@ use crate::values::Weighted;
 #[derive(Debug, Clone)]
 pub(super) struct Server {
     pub(super) addresses: Arc<[SocketAddr]>,
+    /// The name that its certificate must be for, if it speaks https.
+    pub(super) tls: Option<(ClientTls, Arc<str>)>,
     pub(super) targets: Targets,
     /// Its weight: how many of the connections are for it, compared with the others.
     weight: u64,
@@ -55,12 +58,16 @@ pub(super) fn servers(options: &Options, urls: &[Weighted]) -> Result<Vec<Server
     let mut groups: Vec<(&Url, Vec<&Weighted>)> = Vec::new();
     for weighted in urls {
         let url = &weighted.target.url;
-        let is_its = |first: &Url| (first.host(), first.port()) == (url.host(), url.port());
+        let server = |url: &Url| (url.is_https(), url.server());
+        let is_its = |first: &Url| server(first) == server(url);
         match groups.iter_mut().find(|(first, _)| is_its(first)) {
             Some((_, group)) => group.push(weighted),
             None => groups.push((url, vec![weighted])),
         }
     }
+    let is_https = groups.iter().any(|(url, _)| url.is_https());
+    let tls = is_https.then(|| options.tls.read());
+    let tls = tls.transpose().map_err(Failed::Usage)?;
     let server = |(url, group): (&Url, Vec<&Weighted>)| {
         let targets = group.iter().map(|Weighted { weight, target }| {
             let fields = fields.clone();
@@ -69,6 +76,10 @@ pub(super) fn servers(options: &Options, urls: &[Weighted]) -> Result<Vec<Server
         });
         Ok(Server {
             addresses: addresses(url)?,
+            tls: tls
+                .clone()
+                .filter(|_| url.is_https())
+                .map(|tls| (tls, url.host().into())),
             targets: Targets::new(targets),
             weight: group.iter().map(|url| u64::from(url.weight)).sum(),
         })

@@ -1,0 +1,71 @@
+//! Whom `thor` trusts over https.
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use clap::Args;
+use kamea_components::tls::{Certificate, ClientTls};
+
+/// How https is spoken.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "TLS")]
+pub(crate) struct TlsOptions {
+    /// PEM file of the certificates that may have signed that of the server [default: those of the
+    /// system]
+    #[arg(long, value_name = "FILE")]
+    cacert: Option<PathBuf>,
+    /// Accept any certificate: for tests alone
+    #[arg(short = 'k', long, conflicts_with = "cacert")]
+    insecure: bool,
+    /// PEM file of a certificate to show to servers, and of its chain
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// PEM file of the key of --cert
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+    /// Make a full handshake for each connection: no session is resumed
+    #[arg(long)]
+    no_resumption: bool,
+}
+
+impl TlsOptions {
+    /// Reads the files. The application protocol is HTTP/1.1.
+    ///
+    /// # Errors
+    ///
+    /// The option that is wrong, and why.
+    pub(crate) fn read(&self) -> Result<ClientTls, String> {
+        let mut tls = self.trusting()?.protocols(&["http/1.1"]);
+        if let (Some(cert), Some(key)) = (&self.cert, &self.key) {
+            let own = Certificate::read(cert, key).map_err(|error| format!("--cert: {error}"))?;
+            tls = tls
+                .identity(&own)
+                .map_err(|error| format!("--cert: {error}"))?;
+        }
+        if self.no_resumption {
+            tls = tls.without_resumption();
+        }
+        Ok(tls)
+    }
+
+    fn trusting(&self) -> Result<ClientTls, String> {
+        if self.insecure {
+            return ClientTls::trusting_anyone().map_err(|error| error.to_string());
+        }
+        if let Some(file) = &self.cacert {
+            let wrong = |error: &dyn std::fmt::Display| format!("--cacert: {error}");
+            let trusted = Certificate::read_authorities(file).map_err(|error| wrong(&error))?;
+            return ClientTls::trusting_all(&trusted).map_err(|error| wrong(&error));
+        }
+        let found = rustls_native_certs::load_native_certs();
+        let roots = found.certs.iter().map(|der| Bytes::copy_from_slice(der));
+        ClientTls::trusting_roots(roots).map_err(|_| {
+            let why = found.errors.first().map(|error| format!(": {error}"));
+            format!(
+                "the system has no certificates to trust{}; give some by --cacert, or accept any by \
+                 --insecure",
+                why.unwrap_or_default()
+            )
+        })
+    }
+}
