@@ -4,13 +4,11 @@ use std::collections::HashSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use kamea_components::tls::self_signed;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
 use tempfile::TempDir;
 
@@ -119,24 +117,6 @@ impl Server {
 
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
-    }
-
-    /// Starts the server with a certificate of its own for `localhost`. Returns also the folder
-    /// with the certificate, `own.pem`, and its key, `own.key`.
-    pub(crate) fn start_over_tls(options: &[&str]) -> (Self, TempDir) {
-        let folder = tempfile::tempdir().unwrap();
-        let own = self_signed(&["localhost"]).unwrap();
-        let (pem, key) = (folder.path().join("own.pem"), folder.path().join("own.key"));
-        fs::write(&pem, own.to_pem()).unwrap();
-        fs::write(&key, own.key_to_pem().unwrap()).unwrap();
-        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
-        let tls = [
-            "--tls-cert",
-            pem.to_str().unwrap(),
-            "--tls-key",
-            key.to_str().unwrap(),
-        ];
-        (Self::start(&[&tls, options].concat()), folder)
     }
 
     pub(crate) fn path(&self) -> &Path {

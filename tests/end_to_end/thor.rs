@@ -5,9 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
+
+use kamea_components::tls::self_signed;
+use tempfile::TempDir;
 
 use super::server::{PATIENCE, Server};
 use super::sessions::{is_like, root, sessions};
@@ -558,9 +562,23 @@ fn sloppy_responses_are_accepted_unless_strictness_is_asked_for() {
     }
 }
 
+/// Starts a server with a certificate of its own for `localhost`. Returns also the folder with the
+/// certificate, `own.pem`, and its key, `own.key`.
+pub(super) fn server_over_tls(options: &[&str]) -> (Server, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let own = self_signed(&["localhost"]).unwrap();
+    let (pem, key) = (folder.path().join("own.pem"), folder.path().join("own.key"));
+    fs::write(&pem, own.to_pem()).unwrap();
+    fs::write(&key, own.key_to_pem().unwrap()).unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let (pem, key) = (pem.to_str().unwrap(), key.to_str().unwrap());
+    let tls = ["--tls-cert", pem, "--tls-key", key];
+    (Server::start(&[&tls, options].concat()), folder)
+}
+
 #[test]
 fn https_is_checked_unless_that_is_turned_off() {
-    let (server, folder) = Server::start_over_tls(&[]);
+    let (server, folder) = server_over_tls(&[]);
     let port = server.address.port();
     let own = folder.path().join("own.pem");
     let own = own.to_str().unwrap();
@@ -603,7 +621,7 @@ fn https_is_checked_unless_that_is_turned_off() {
 #[test]
 fn a_certificate_is_shown_to_a_server_that_asks_for_it() {
     let authority = tempfile::tempdir().unwrap();
-    let own = kamea_components::tls::self_signed(&["ada"]).unwrap();
+    let own = self_signed(&["ada"]).unwrap();
     let (pem, key) = (
         authority.path().join("ada.pem"),
         authority.path().join("ada.key"),
@@ -611,7 +629,7 @@ fn a_certificate_is_shown_to_a_server_that_asks_for_it() {
     fs::write(&pem, own.to_pem()).unwrap();
     fs::write(&key, own.key_to_pem().unwrap()).unwrap();
     let (pem, key) = (pem.to_str().unwrap(), key.to_str().unwrap());
-    let (server, _folder) = Server::start_over_tls(&["--tls-client-ca", pem]);
+    let (server, _folder) = server_over_tls(&["--tls-client-ca", pem]);
     let url = format!("https://localhost:{}/hello.txt", server.address.port());
     let output = thor(&["-k", "--cert", pem, "--key", key, &url]);
     assert!(

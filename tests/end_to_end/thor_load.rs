@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::server::{Client, PATIENCE, Server, wait_for};
+use super::thor::server_over_tls;
 
 const THOR: &str = env!("CARGO_BIN_EXE_thor");
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes";
@@ -644,7 +645,7 @@ fn what_cannot_be_done_is_said_in_a_line() {
 
 #[test]
 fn load_over_tls_is_counted_like_any() {
-    let (server, folder) = Server::start_over_tls(&[]);
+    let (server, folder) = server_over_tls(&[]);
     let url = format!("https://localhost:{}/hello.txt", server.address.port());
     let own = folder.path().join("own.pem");
     let own = own.to_str().unwrap();
