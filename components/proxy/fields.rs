@@ -63,10 +63,10 @@ use crate::policy::{Asked, sticky_cookie};
 #[derive(Clone, Copy, Debug)]
 pub struct Forwarding<'a> {
     /// The head of the request, as the client sent it.
-    head: &'a RequestHead,
-    inbound: &'a Inbound<'a>,
-    route: &'a Route,
-    backend: &'a Backend,
+    pub(crate) head: &'a RequestHead,
+    pub(crate) inbound: &'a Inbound<'a>,
+    pub(crate) route: &'a Route,
+    pub(crate) backend: &'a Backend,
 }
 
 impl<'a> Forwarding<'a> {

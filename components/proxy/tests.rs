@@ -4,6 +4,7 @@ mod backend;
 mod faults;
 mod passing;
 mod reload;
+mod scripts;
 mod status;
 
 use std::io::{Read, Write};

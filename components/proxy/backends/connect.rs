@@ -12,10 +12,9 @@ use std::time::Duration;
 use futures_lite::future::or;
 use kamea::time::sleep;
 use kamea::unblock;
-use kamea_components::http::{Limits, ResponseDecoder};
 use kamea_components::net::Socket;
 
-use super::{BackendConnection, BackendState};
+use super::{BackendConnection, BackendDecoder, BackendState};
 use crate::plan::Address;
 
 /// Why no connection to a backend could be opened.
@@ -86,13 +85,9 @@ pub(crate) async fn connect(
         Err(ConnectError::Timeout(within))
     };
     let socket = or(open(state, connector), late).await?;
-    let limits = Limits {
-        body: u64::MAX,
-        ..Limits::default()
-    };
     Ok(BackendConnection {
         socket,
-        decoder: ResponseDecoder::new(limits),
+        decoder: BackendDecoder::new(state.backend().scheme),
     })
 }
 

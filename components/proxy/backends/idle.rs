@@ -14,17 +14,16 @@ use futures_lite::future::or;
 use kamea::time::{sleep, turn};
 use kamea::{Done, Graph, is_stopping, spawn, stopping};
 use kamea_components::chassis::NoPorts;
-use kamea_components::http::ResponseDecoder;
 use kamea_components::net::Socket;
 
-use super::BackendState;
+use super::{BackendDecoder, BackendState};
 use crate::plan::Route;
 
 /// A connection to a backend, between two requests or within one.
 #[derive(Debug)]
 pub(crate) struct BackendConnection {
     pub(crate) socket: Socket,
-    pub(crate) decoder: ResponseDecoder,
+    pub(crate) decoder: BackendDecoder,
 }
 
 struct Idle {

@@ -7,6 +7,7 @@
 
 mod check;
 mod connect;
+mod decoder;
 mod group;
 mod health;
 mod idle;
@@ -15,6 +16,8 @@ mod state;
 pub use check::check_backends;
 pub(crate) use connect::connect;
 pub use connect::{ConnectError, Connector};
+pub(crate) use decoder::BackendDecoder;
+pub use decoder::ResponseError;
 pub use group::{Choice, Group, InFlight};
 pub use health::Health;
 pub(crate) use idle::{BackendConnection, keep, take};

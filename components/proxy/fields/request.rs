@@ -18,6 +18,10 @@ pub enum FieldsError {
     /// respond as the final recipient".
     #[error("`Max-Forwards` is 0: this proxy is the last one that the request reaches")]
     MaxForwards,
+    /// A path with a dot segment, an encoded slash or an invalid percent sequence, for a backend
+    /// that runs scripts.
+    #[error("no script can have the path of the request")]
+    Script,
 }
 
 impl FieldsError {
@@ -27,6 +31,7 @@ impl FieldsError {
         match self {
             Self::Loop => StatusCode::LOOP_DETECTED,
             Self::MaxForwards => StatusCode::NO_CONTENT,
+            Self::Script => StatusCode::NOT_FOUND,
         }
     }
 }

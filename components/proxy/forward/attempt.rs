@@ -9,20 +9,22 @@ use bytes::Bytes;
 use futures_lite::future::or;
 use kamea::time::{Timer, sleep, turn};
 use kamea::{Closed, End, Outbox};
-use kamea_components::http::{BodyKind, MalformedResponse, ResponseHead, encode_request};
+use kamea_components::http::{ResponseHead, encode_request};
 use kamea_components::net::Socket;
 use kamea_components::web::{Body, Response};
 
-use super::body::ended;
+use super::body::{Framing, OutgoingBody, ended};
 use super::receive::{Passing, Then, receive_head, within};
+use super::script::{LONGEST, encode_script};
 use super::send::Sending;
 use super::tunnel::tunnel;
 use super::{AttemptError, Routed};
 use crate::backends::{
-    BackendConnection, BackendState, ConnectError, Connector, InFlight, connect, keep, take,
+    BackendConnection, BackendState, ConnectError, Connector, InFlight, ResponseError, connect,
+    keep, take,
 };
 use crate::fields::Forwarding;
-use crate::plan::Route;
+use crate::plan::{Route, Scheme};
 
 /// How an attempt ended.
 #[derive(Debug)]
@@ -64,8 +66,8 @@ impl From<ConnectError> for Stop {
     }
 }
 
-impl From<MalformedResponse> for Stop {
-    fn from(error: MalformedResponse) -> Self {
+impl From<ResponseError> for Stop {
+    fn from(error: ResponseError) -> Self {
         Self::Failed(error.into())
     }
 }
@@ -134,6 +136,10 @@ async fn run(
             ended => return ended,
         }
     }
+    if is_script(&state) {
+        // Before a process of the backend waits for it.
+        Box::pin(talk.gather()).await?;
+    }
     let within = talk.route.timeouts.connect;
     // Boxed, because most requests find an idle connection.
     let connection = Box::pin(connect(&state, connector, within)).await?;
@@ -152,15 +158,31 @@ struct Talk<'a> {
     in_flight: Option<InFlight>,
 }
 
+/// Whether a backend speaks FastCGI or SCGI.
+fn is_script(state: &BackendState) -> bool {
+    matches!(state.backend().scheme, Scheme::FastCgi | Scheme::Scgi)
+}
+
 impl Talk<'_> {
+    /// Reads a body of a moderate or unknown length, before a script gets it.
+    async fn gather(&mut self) -> Result<(), AttemptError> {
+        let limit = self.route.buffer.unwrap_or_default().max(LONGEST);
+        let gathered = self.request.body.gather(&self.request.head.fields, limit);
+        Ok(gathered.await?)
+    }
+
     /// Sends the request over a connection, and passes on the response.
     async fn converse(
         &mut self,
         mut connection: BackendConnection,
         state: &Arc<BackendState>,
     ) -> Result<(), Stop> {
-        match self.talk(&mut connection, state).await? {
-            Then::Keep if connection.decoder.unread() == 0 => keep(state, connection, self.route),
+        let then = self.talk(&mut connection, state).await;
+        if let Some(messages) = connection.decoder.take_messages() {
+            log::warn!("{}: {messages}", state.backend());
+        }
+        match then? {
+            Then::Keep if connection.decoder.is_reusable() => keep(state, connection, self.route),
             Then::Keep | Then::Close => {}
             Then::Switch(head, first) => self.switch(head, connection.socket, first).await?,
         }
@@ -174,17 +196,18 @@ impl Talk<'_> {
         state: &BackendState,
     ) -> Result<Then, Stop> {
         let (began, timeouts) = (turn(), &self.route.timeouts);
-        let upgrades = self.request.upgrades();
+        let is_script = is_script(state);
+        let upgrades = self.request.upgrades() && !is_script;
         let inbound = self.request.way.inbound();
         let forwarding = Forwarding::new(&self.request.head, &inbound, self.route, state.backend());
         let BackendConnection { socket, decoder } = connection;
-        let kind = self.request.body.kind(&self.request.head.fields);
-        encode(&forwarding, upgrades, kind, &mut self.tools.buffer)?;
+        let may_send = Cell::new(is_script || !self.request.expects_continue());
+        let (body, buffer) = (&self.request.body, &mut self.tools.buffer);
+        let sent_as = encode(&forwarding, upgrades, body, buffer).await?;
         decoder.expect(&self.request.head.method);
-        let may_send = Cell::new(!self.request.expects_continue());
         let send_timer = &mut self.tools.send_timer;
         let sending = Sending::new(socket, timeouts.send, &may_send, send_timer);
-        let sending = sending.send(&mut self.tools.buffer, &mut self.request.body, kind);
+        let sending = sending.send(&mut self.tools.buffer, &mut self.request.body, sent_as);
         let mut sending = pin!(sending);
         let timer = &mut self.tools.timer;
         let sent = async { Ok(Err(sending.as_mut().await?)) };
@@ -249,16 +272,34 @@ impl Talk<'_> {
     }
 }
 
-fn encode(
+/// Writes the head of the request to the buffer; returns how the body is framed.
+async fn encode(
     forwarding: &Forwarding<'_>,
     upgrades: bool,
-    kind: BodyKind,
+    body: &OutgoingBody,
     buffer: &mut Vec<u8>,
-) -> Result<(), AttemptError> {
+) -> Result<Framing, AttemptError> {
     let head = forwarding.request(upgrades)?;
+    let received = &forwarding.head.fields;
     buffer.clear();
-    encode_request(buffer, &head, kind);
-    Ok(())
+    let framing = match forwarding.backend.scheme {
+        Scheme::Http | Scheme::Https => {
+            let kind = body.kind(received);
+            encode_request(buffer, &head, kind);
+            return Ok(Framing::Http(kind));
+        }
+        Scheme::FastCgi => Framing::FastCgi,
+        Scheme::Scgi => Framing::Plain,
+    };
+    // Boxed, because most backends speak HTTP.
+    Box::pin(encode_script(
+        buffer,
+        forwarding,
+        &head,
+        body.kind(received),
+    ))
+    .await?;
+    Ok(framing)
 }
 
 pub(super) fn gone<T>(_: Closed<T>) -> Stop {

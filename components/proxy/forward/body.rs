@@ -6,6 +6,8 @@ use bytes::Bytes;
 use kamea_components::http::{BodyKind, Fields, encode_chunk, encode_last_chunk};
 use kamea_components::web::{Content, Incomplete};
 
+use crate::scripts::encode_fastcgi_body;
+
 /// How many bytes are kept for another attempt.
 const KEPT: usize = 64 * 1024;
 
@@ -20,6 +22,18 @@ pub(super) struct OutgoingBody {
     /// The next kept part of this attempt.
     next: usize,
     is_complete: bool,
+    /// The length of a body that was read whole before.
+    gathered: Option<u64>,
+}
+
+/// How a body is framed for a backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    Http(BodyKind),
+    /// In records.
+    FastCgi,
+    /// As it is: its length was told before.
+    Plain,
 }
 
 impl OutgoingBody {
@@ -31,7 +45,31 @@ impl OutgoingBody {
             kept_bytes: 0,
             is_cut: false,
             next: 0,
+            gathered: None,
         }
+    }
+
+    /// Reads the whole body, unless its length is known and more than `limit` bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Incomplete`], with 413 for a body of unknown length that has more bytes.
+    pub(super) async fn gather(&mut self, fields: &Fields, limit: usize) -> Result<(), Incomplete> {
+        let is_long = matches!(self.kind(fields), BodyKind::Sized(length) if length > limit as u64);
+        if self.gathered.is_some() || is_long {
+            return Ok(());
+        }
+        if let Some(content) = &mut self.content {
+            let whole = content.read_to_end(limit).await?;
+            self.gathered = Some(whole.len() as u64);
+            self.is_complete = true;
+            self.kept = if whole.is_empty() {
+                Vec::new()
+            } else {
+                vec![whole]
+            };
+        }
+        Ok(())
     }
 
     /// How it is framed for the backend: as the client has framed it.
@@ -40,7 +78,7 @@ impl OutgoingBody {
             return BodyKind::None;
         };
         let declared = fields.get("content-length").and_then(parse_length);
-        match content.length().or(declared) {
+        match self.gathered.or(content.length()).or(declared) {
             Some(length) => BodyKind::Sized(length),
             None => BodyKind::Chunked,
         }
@@ -86,11 +124,14 @@ impl OutgoingBody {
         Ok(part)
     }
 
-    /// Appends a part of the body, or its end, as `kind` frames it.
-    pub(super) fn encode(&self, out: &mut Vec<u8>, kind: BodyKind, part: Option<&Bytes>) {
-        match (kind, part) {
-            (BodyKind::Chunked, Some(part)) => encode_chunk(out, part),
-            (BodyKind::Chunked, None) => {
+    /// Appends a part of the body, or its end, as `framing` has it.
+    pub(super) fn encode(&self, out: &mut Vec<u8>, framing: Framing, part: Option<&Bytes>) {
+        match (framing, part) {
+            (Framing::FastCgi, part) => {
+                encode_fastcgi_body(out, part.map_or(b"", |part| part));
+            }
+            (Framing::Http(BodyKind::Chunked), Some(part)) => encode_chunk(out, part),
+            (Framing::Http(BodyKind::Chunked), None) => {
                 let content = self.content.as_ref();
                 encode_last_chunk(
                     out,

@@ -7,9 +7,10 @@ use http::{Method, StatusCode};
 use kamea_components::http::MalformedResponse;
 use kamea_components::web::Incomplete;
 
-use crate::backends::ConnectError;
+use crate::backends::{ConnectError, ResponseError};
 use crate::fields::FieldsError;
 use crate::plan::{Errors, Retries};
+use crate::scripts::ScriptError;
 
 /// Why an attempt at a backend failed before its response began.
 #[derive(Debug, thiserror::Error)]
@@ -39,12 +40,24 @@ pub enum AttemptError {
     /// The backend switched to a protocol that nobody asked for.
     #[error("the backend switched protocols, which the request did not ask for")]
     Switched,
+    /// A script, or its backend, did not answer as it should.
+    #[error("the response is invalid: {0}")]
+    Script(ScriptError),
     /// The request cannot be forwarded, to any backend.
     #[error(transparent)]
     Fields(#[from] FieldsError),
     /// The body from the client is invalid or incomplete: no fault of the backend.
     #[error(transparent)]
     Client(#[from] Incomplete),
+}
+
+impl From<ResponseError> for AttemptError {
+    fn from(error: ResponseError) -> Self {
+        match error {
+            ResponseError::Http(error) => Self::Malformed(error),
+            ResponseError::Script(error) => Self::Script(error),
+        }
+    }
 }
 
 impl AttemptError {
@@ -72,7 +85,7 @@ impl AttemptError {
             Self::Connect(ConnectError::Timeout(_)) => "connection_timeout",
             Self::Connect(ConnectError::Connect(_)) => "connection_refused",
             Self::Lost(_) => "connection_terminated",
-            Self::Malformed(_) => "http_response_incomplete",
+            Self::Malformed(_) | Self::Script(_) => "http_response_incomplete",
             Self::Coding => "http_response_transfer_coding",
             Self::Send(_) => "connection_write_timeout",
             Self::FirstByte(_) | Self::Whole(_) => "http_response_timeout",

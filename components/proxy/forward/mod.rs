@@ -14,6 +14,7 @@ mod exchange_requests;
 mod find_route;
 mod receive;
 mod routed;
+mod script;
 mod send;
 mod tunnel;
 

@@ -10,7 +10,7 @@ use http::StatusCode;
 use kamea::time::{Timer, turn};
 use kamea::{Outbox, link};
 use kamea_components::http::{
-    Chunk, Fields, MalformedResponse, ReceivedHead, Reply, ReplyBody, ResponseDecoder, ResponseHead,
+    Chunk, Fields, MalformedResponse, ReceivedHead, Reply, ReplyBody, ResponseHead,
 };
 use kamea_components::net::Socket;
 use kamea_components::web::{Body, Exchange, Response};
@@ -18,7 +18,7 @@ use kamea_components::web::{Body, Exchange, Response};
 use super::AttemptError;
 use super::attempt::{Stop, gone};
 use super::body::ended;
-use crate::backends::BackendState;
+use crate::backends::{BackendDecoder, BackendState};
 use crate::fields::Forwarding;
 
 /// How many parts of a body wait between backend and client: the bound of memory for a client that
@@ -60,7 +60,7 @@ pub(super) async fn within<T>(
 /// Receives the head of the final response. `may_send` is set when the backend asks for the body.
 pub(super) async fn receive_head(
     socket: &Socket,
-    decoder: &mut ResponseDecoder,
+    decoder: &mut BackendDecoder,
     may_send: &Cell<bool>,
 ) -> Result<(ReceivedHead, ReplyBody), AttemptError> {
     loop {
@@ -91,7 +91,7 @@ pub(super) struct Passing<'a> {
     pub(super) exchange: Exchange,
     pub(super) upgrades: bool,
     pub(super) socket: &'a Socket,
-    pub(super) decoder: &'a mut ResponseDecoder,
+    pub(super) decoder: &'a mut BackendDecoder,
     pub(super) timer: &'a mut Timer,
     /// How long the backend may send nothing.
     pub(super) silence: Duration,

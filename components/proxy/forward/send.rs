@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use futures_lite::future::or;
 use kamea::time::{Timer, sleep, turn};
-use kamea_components::http::BodyKind;
 use kamea_components::net::Socket;
 
 use super::AttemptError;
-use super::body::OutgoingBody;
+use super::body::{Framing, OutgoingBody};
 
 /// How long a backend may take to ask for a body with 100 (Continue), before it gets it anyway (RFC
 /// 9110 section 10.1.1).
@@ -47,7 +46,7 @@ impl<'a> Sending<'a> {
         mut self,
         buffer: &mut Vec<u8>,
         body: &mut OutgoingBody,
-        kind: BodyKind,
+        framing: Framing,
     ) -> Result<bool, AttemptError> {
         if body.is_empty() {
             return self.write(buffer).await;
@@ -61,7 +60,7 @@ impl<'a> Sending<'a> {
         }
         loop {
             let part = body.next().await?;
-            body.encode(buffer, kind, part.as_ref());
+            body.encode(buffer, framing, part.as_ref());
             if !self.write(buffer).await? {
                 return Ok(false);
             }

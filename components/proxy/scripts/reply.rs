@@ -97,6 +97,12 @@ impl ScriptDecoder {
         }
     }
 
+    /// Announces a request with this method: begins a response.
+    pub fn expect(&mut self, method: &Method) {
+        let records = self.records.is_some().then(FastCgiDecoder::new);
+        *self = Self::new(records, method);
+    }
+
     /// Adds bytes of the backend. Take all replies before.
     pub fn feed(&mut self, bytes: Bytes) {
         match &mut self.records {
