@@ -5,6 +5,7 @@ mod faults;
 mod passing;
 mod reload;
 mod scripts;
+mod simulated;
 mod status;
 
 use std::io::{Read, Write};
