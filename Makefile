@@ -5,7 +5,7 @@
 NEEDED = cc:gcc
 test: NEEDED += patch:patch python3:python3 update-mime-database:shared-mime-info curl:curl openssl:openssl varnishd:varnish chromium:chromium gnuplot:gnuplot-nox php-cgi:php-cgi redis-server:redis-server
 
-.PHONY: run test mutations drains sessions conformance bench lab deb book docs needed python-venv sqlite-header loom fuzz
+.PHONY: run test mutations drains sessions forwards conformance bench lab deb book docs needed python-venv sqlite-header loom fuzz
 
 run:
 	cargo run --release -- -v -d www
@@ -25,6 +25,11 @@ drains:
 # Whether no update, no login and no logout of a session is lost, in 10,000 orders of its requests.
 sessions:
 	KAMEA_SESSIONS=10000 cargo test -p kamea-session --release --lib -- requests_of_one_session a_logout_wins
+
+# Whether the proxy answers each request once, and leaves nothing behind, with 10,000 random sets of
+# clients and backends.
+forwards:
+	KAMEA_FORWARDS=10000 cargo test -p kamea-proxy --release --lib -- simulated
 
 # All 517 cases of the Autobahn suite, for our WebSocket server and for our client. The suite needs a
 # Python 2.7. CASES='1.*,2.*' runs some of them.

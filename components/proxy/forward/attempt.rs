@@ -125,8 +125,10 @@ async fn run(
     };
     // The backend may close an idle connection at any time, also just when a request is sent over
     // it. Then it is unknown whether the backend acted on the request, so only those go over an
-    // idle connection that may be repeated.
-    if talk.request.head.method.is_idempotent()
+    // idle connection that may be repeated, and whose bodies are kept for that.
+    let head = &talk.request.head;
+    if head.method.is_idempotent()
+        && talk.request.body.is_short(&head.fields)
         && let Some(connection) = take(&state)
     {
         match talk.converse(connection, &state).await {

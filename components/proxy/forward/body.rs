@@ -89,6 +89,15 @@ impl OutgoingBody {
         !self.is_cut
     }
 
+    /// Whether all of it will be kept for another attempt, as far as that is known before the first.
+    pub(super) fn is_short(&self, fields: &Fields) -> bool {
+        match self.kind(fields) {
+            BodyKind::Sized(length) => length <= KEPT as u64,
+            BodyKind::Chunked => false,
+            _ => true,
+        }
+    }
+
     pub(super) const fn is_empty(&self) -> bool {
         self.content.is_none()
     }

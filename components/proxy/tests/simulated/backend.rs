@@ -285,10 +285,12 @@ async fn respond(reader: &mut Reader, fate: Fate, content: &[u8], has_body: bool
     }
     let sent = match random::chance(0.5) {
         true => reader.write(&[head.as_bytes(), &body].concat()).await,
-        false => reader.write(head.as_bytes()).await && {
-            sleep(random::duration(Duration::from_millis(300))).await;
-            reader.write(&body).await
-        },
+        false => {
+            reader.write(head.as_bytes()).await && {
+                sleep(random::duration(Duration::from_millis(300))).await;
+                reader.write(&body).await
+            }
+        }
     };
     if fate == Fate::StallBody {
         while reader.fill().await {}

@@ -105,11 +105,7 @@ async fn in_turn(reader: &mut Reader, requests: &[Asked], answers: &mut Answers)
 }
 
 /// Waits for 100 (Continue); false if there is a response instead, or the connection ends.
-async fn is_asked_for_body(
-    reader: &mut Reader,
-    request: &Asked,
-    answers: &mut Answers,
-) -> bool {
+async fn is_asked_for_body(reader: &mut Reader, request: &Asked, answers: &mut Answers) -> bool {
     let Some(head) = reader.until(b"\r\n\r\n").await else {
         return false;
     };

@@ -251,7 +251,10 @@ impl World {
             Seen::Whole(_) => false,
             Seen::Cut => is_lost || matches!(last, Some(Fate::HalfBody | Fate::StallBody)),
         };
-        assert!(is_right, "{seen:?} to {request:?}: {attempts:?}\n{client:?}");
+        assert!(
+            is_right,
+            "{seen:?} to {request:?}: {attempts:?}\n{client:?}"
+        );
         if let (Seen::Whole(200), Some(last)) = (seen, attempts.last()) {
             assert!(last.is_whole, "answered without its body: {request:?}");
         }
