@@ -42,7 +42,7 @@ fn run(plan: Plan) -> Running {
         proxy,
         address: listening.addresses()[0],
         _listening: listening,
-        scheduler: scheduler,
+        scheduler,
     }
 }
 

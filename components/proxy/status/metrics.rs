@@ -13,6 +13,24 @@ type OfBackend = (
     fn(&BackendStatus) -> f64,
 );
 
+/// The same of a route.
+type OfRoute = (
+    &'static str,
+    &'static str,
+    &'static str,
+    fn(&RouteStatus) -> u64,
+);
+
+const OF_ROUTES: [OfRoute; 3] = [
+    ("requests_total", "counter", "Requests", |r| r.requests),
+    ("retries_total", "counter", "Further attempts", |r| {
+        r.retries
+    }),
+    ("waiting", "gauge", "Requests in the queue", |r| {
+        r.waiting as u64
+    }),
+];
+
 const OF_BACKENDS: [OfBackend; 11] = [
     ("up", "gauge", "Whether it gets requests", |b| {
         f64::from(b.health == "up")
@@ -65,16 +83,7 @@ const OF_BACKENDS: [OfBackend; 11] = [
 /// Writes the figures of all routes and backends.
 pub(super) fn metrics(routes: &[RouteStatus]) -> String {
     let mut text = String::new();
-    let of_routes: [(&str, &str, &str, fn(&RouteStatus) -> u64); 3] = [
-        ("requests_total", "counter", "Requests", |r| r.requests),
-        ("retries_total", "counter", "Further attempts", |r| {
-            r.retries
-        }),
-        ("waiting", "gauge", "Requests in the queue", |r| {
-            r.waiting as u64
-        }),
-    ];
-    for (name, kind, help, figure) in of_routes {
+    for (name, kind, help, figure) in OF_ROUTES {
         begin(&mut text, &format!("kamea_proxy_route_{name}"), kind, help);
         for route in routes {
             let (label, value) = (escaped(&route.route), figure(route));
