@@ -76,9 +76,8 @@ pub use id::{Digest, SessionId, SessionKey};
 pub use in_cookies::keep_in_cookies;
 pub use keys::{Keys, WeakSecret};
 pub use login::{
-    Attempt, AttemptLimits, HashError, PasswordOptions, PasswordPorts, Passwords, Rate, RateTable,
-    RequireLogin, Verdict, check_passwords, client_network, hash_password, local_target,
-    require_login,
+    Attempt, AttemptLimits, HashError, PasswordOptions, PasswordPorts, Passwords, Rate,
+    RequireLogin, Verdict, check_passwords, hash_password, local_target, require_login,
 };
 pub use memory::{Memory, MemoryOptions, keep_in_memory};
 pub use options::{Lifetimes, SessionOptions};

@@ -24,6 +24,7 @@ mod filter;
 mod message;
 mod note;
 mod parse;
+mod rate;
 mod read_slice;
 mod record;
 mod refuse;
@@ -56,6 +57,7 @@ pub use message::{
 pub use note::{Note, NotePorts, NotePortsHandles, note_requests};
 pub use parse::{Notice, ParsePorts, ParsePortsHandles, Patience, Written, parse_requests};
 pub(crate) use parse::{WINDOW, parse_requests_of};
+pub use rate::{Rate, RateTable, client_network};
 pub use read_slice::read_slice;
 pub use record::{Record, RecordPorts, RecordPortsHandles, record_exchanges};
 pub use refuse::{RefusePorts, RefusePortsHandles, refuse_requests};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use kamea::time::now;
-use kamea_session::{Rate, RateTable, client_network};
+use kamea_components::web::{Rate, RateTable, client_network};
 
 use crate::{Context, Layer, Next, Problem, Reply};
 

@@ -1,14 +1,17 @@
 //! The backends of a route as they are now: one of them is chosen for each request.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_lite::future::or;
-use kamea::time::sleep;
+use kamea::time::{now, sleep};
+use kamea_components::web::{Rate, RateTable, client_network};
 use tokio::sync::Notify;
 
 use super::{BackendState, Health};
-use crate::plan::{Backend, Route};
+use crate::plan::{Backend, RateLimit, Route};
 use crate::policy::{Asked, Candidate, Policy};
 
 /// The backends of a route as they are now.
@@ -22,6 +25,8 @@ pub struct Group {
     waiting: AtomicUsize,
     /// Notified when a request has left a backend.
     freed: Notify,
+    /// The rates of the clients, if they are limited.
+    rates: Option<Mutex<RateTable>>,
     requests: AtomicU64,
     retries: AtomicU64,
     is_retired: AtomicBool,
@@ -93,14 +98,15 @@ impl Group {
         Self {
             backends: route.backends.iter().map(state).collect(),
             name,
-            route,
             policy: Mutex::new(policy),
             waiting: AtomicUsize::new(0),
             freed: Notify::new(),
+            rates: route.rate.as_ref().map(|rate| Mutex::new(table(rate))),
             requests: AtomicU64::new(0),
             retries: AtomicU64::new(0),
             is_retired: AtomicBool::new(false),
             retired: Notify::new(),
+            route,
         }
     }
 
@@ -214,9 +220,19 @@ impl Group {
         or(freed, late).await
     }
 
-    /// Counts a request.
-    pub(crate) fn count(&self) {
+    /// Counts a request of a client.
+    ///
+    /// # Errors
+    ///
+    /// How long the client should wait, if it has sent too many.
+    pub(crate) fn count(&self, client: IpAddr) -> Result<(), Duration> {
+        if let Some(rates) = &self.rates {
+            let key = client_network(client).to_string();
+            let mut rates = rates.lock().unwrap_or_else(PoisonError::into_inner);
+            rates.count(key.as_bytes(), now())?;
+        }
         self.requests.fetch_add(1, Relaxed);
+        Ok(())
     }
 
     /// Whether another attempt is within the budget; counts it then.
@@ -247,6 +263,16 @@ impl Group {
             retired.await;
         }
     }
+}
+
+/// How many clients are remembered.
+const CLIENTS: usize = 50_000;
+
+fn table(limit: &RateLimit) -> RateTable {
+    // A rate is above zero.
+    let every = Duration::try_from_secs_f64(1.0 / limit.per_second).unwrap_or(Duration::MAX);
+    let burst = limit.burst.max(1);
+    RateTable::new(Rate { burst, every }, CLIENTS)
 }
 
 /// A request in the queue.

@@ -3,6 +3,7 @@
 use std::io;
 
 use bytes::Bytes;
+use http::StatusCode;
 use kamea_components::http::{BodyKind, Fields, encode_chunk, encode_last_chunk};
 use kamea_components::web::{Content, Incomplete};
 
@@ -24,6 +25,8 @@ pub(super) struct OutgoingBody {
     is_complete: bool,
     /// The length of a body that was read whole before.
     gathered: Option<u64>,
+    /// How many bytes may follow, and the limit of which they are the rest.
+    left: Option<(u64, u64)>,
 }
 
 /// How a body is framed for a backend.
@@ -36,10 +39,20 @@ pub(super) enum Framing {
     Plain,
 }
 
+/// The body is longer than its route allows.
+pub(super) fn too_long(most: u64) -> Incomplete {
+    Incomplete {
+        status: StatusCode::PAYLOAD_TOO_LARGE,
+        explanation: format!("more than {most} bytes of body are not taken here").into(),
+    }
+}
+
 impl OutgoingBody {
-    pub(super) fn new(content: Option<Box<Content>>) -> Self {
+    /// A body of at most so many bytes, if there is a limit.
+    pub(super) fn new(content: Option<Box<Content>>, most: Option<u64>) -> Self {
         Self {
             is_complete: content.is_none(),
+            left: most.map(|most| (most, most)),
             content,
             kept: Vec::new(),
             kept_bytes: 0,
@@ -59,16 +72,11 @@ impl OutgoingBody {
         if self.gathered.is_some() || is_long {
             return Ok(());
         }
-        if let Some(content) = &mut self.content {
-            let whole = content.read_to_end(limit).await?;
-            self.gathered = Some(whole.len() as u64);
-            self.is_complete = true;
-            self.kept = if whole.is_empty() {
-                Vec::new()
-            } else {
-                vec![whole]
-            };
+        self.buffer(limit + 1).await?;
+        if self.kept_bytes > limit {
+            return Err(too_long(limit as u64));
         }
+        self.gathered = Some(self.kept_bytes as u64);
         Ok(())
     }
 
@@ -107,27 +115,56 @@ impl OutgoingBody {
         self.next = 0;
     }
 
+    /// Waits for the whole body, or for so many bytes of it: a slow client then occupies no
+    /// backend.
+    pub(super) async fn buffer(&mut self, most: usize) -> Result<(), Incomplete> {
+        while self.kept_bytes < most
+            && let Some(part) = self.receive().await?
+        {
+            self.keep(part);
+        }
+        Ok(())
+    }
+
     /// The next part; `None` at the end.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Incomplete> {
         if let Some(part) = self.kept.get(self.next) {
             self.next += 1;
             return Ok(Some(part.clone()));
         }
+        let part = self.receive().await?;
+        match &part {
+            Some(part) if !self.is_cut && self.kept_bytes + part.len() <= KEPT => {
+                self.keep(part.clone());
+                self.next += 1;
+            }
+            Some(_) => {
+                // What is kept has been sent.
+                (self.is_cut, self.kept, self.next) = (true, Vec::new(), 0);
+            }
+            None => {}
+        }
+        Ok(part)
+    }
+
+    fn keep(&mut self, part: Bytes) {
+        self.kept_bytes += part.len();
+        self.kept.push(part);
+    }
+
+    /// The next part from the client.
+    async fn receive(&mut self) -> Result<Option<Bytes>, Incomplete> {
         let (Some(content), false) = (&mut self.content, self.is_complete) else {
             return Ok(None);
         };
         let part = content.next().await?;
         match &part {
             None => self.is_complete = true,
-            Some(part) if !self.is_cut && self.kept_bytes + part.len() <= KEPT => {
-                self.kept_bytes += part.len();
-                self.kept.push(part.clone());
-                self.next += 1;
-            }
-            Some(_) => {
-                self.is_cut = true;
-                self.kept = Vec::new();
-                self.next = 0;
+            Some(part) => {
+                if let Some((left, most)) = &mut self.left {
+                    let rest = left.checked_sub(part.len() as u64);
+                    *left = rest.ok_or_else(|| too_long(*most))?;
+                }
             }
         }
         Ok(part)

@@ -47,6 +47,15 @@ async fn serve(
     mut request: Box<Routed>,
     tools: &mut Tools,
 ) -> Result<Result<(), Box<Failure>>, End> {
+    if let Some(most) = request.group.route().buffer {
+        // Boxed, because few routes have it.
+        if let Err(incomplete) = Box::pin(request.body.buffer(most)).await {
+            return Ok(Err(Box::new(Failure::incomplete(
+                request.exchange,
+                incomplete,
+            ))));
+        }
+    }
     loop {
         io.asked.send(request).await?;
         let chosen = io.chosen.next().await.ok_or(End::Closed)?;

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use http::{Method, StatusCode};
-use kamea::{Component, Inbox, Outbox, Ports};
+use kamea::{Component, Done, Inbox, Outbox, Ports};
 use kamea_components::web::{Failure, Request};
 
 use super::Routed;
+use super::body::too_long;
 use super::routed::Way;
 use crate::Proxy;
 use crate::backends::Group;
@@ -28,25 +29,52 @@ pub struct FindRoutePorts {
 pub fn find_route(proxy: Proxy, port: u16, is_tls: bool) -> impl Component<FindRoutePorts> {
     async move |io: &mut FindRoutePorts| {
         let (mut version, mut running) = (proxy.version(), proxy.running());
-        while let Some(mut request) = io.requests.next().await {
+        while let Some(request) = io.requests.next().await {
             if version != proxy.version() {
                 (version, running) = (proxy.version(), proxy.running());
             }
             match find(&running, &request, port) {
                 Ok(group) => {
-                    group.count();
                     let way = Way::new(&request, running.clone(), port, is_tls);
-                    io.routed.send(Routed::new(request, group, way)).await?;
+                    match admit(&request, &group, &way) {
+                        Ok(()) => io.routed.send(Routed::new(request, group, way)).await?,
+                        Err(failure) => refuse(io, request, *failure).await?,
+                    }
                 }
-                Err(failure) => {
-                    // Boxed, because most requests have a route.
-                    let discarded = Box::pin(request.discard_content()).await;
-                    let failure = discarded.err().unwrap_or(*failure);
-                    io.failures.send(failure).await?;
-                }
+                // Boxed, because most requests have a route.
+                Err(failure) => Box::pin(refuse(io, request, *failure)).await?,
             }
         }
         Ok(())
+    }
+}
+
+async fn refuse(io: &FindRoutePorts, mut request: Request, failure: Failure) -> Done {
+    let discarded = match failure.exchange.closes {
+        true => Ok(()),
+        false => request.discard_content().await,
+    };
+    io.failures.send(discarded.err().unwrap_or(failure)).await?;
+    Ok(())
+}
+
+/// Checks the limits of the route.
+fn admit(request: &Request, group: &Group, way: &Way) -> Result<(), Box<Failure>> {
+    let head = &request.head;
+    if let Err(wait) = group.count(way.inbound().client(&head.fields)) {
+        let why = "you have sent too many requests; try again later";
+        let failure = request.refuse(StatusCode::TOO_MANY_REQUESTS, why);
+        let seconds = wait.as_secs_f64().ceil().max(1.0);
+        return Err(Box::new(failure.with("Retry-After", seconds.to_string())));
+    }
+    let length = head.fields.get("content-length");
+    let length = length.and_then(|value| str::from_utf8(value).ok()?.parse::<u64>().ok());
+    match (group.route().body, length) {
+        (Some(most), Some(length)) if length > most => {
+            let incomplete = too_long(most);
+            Err(Box::new(Failure::incomplete(request.exchange, incomplete)))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -67,11 +95,11 @@ fn find(running: &Running, request: &Request, port: u16) -> Result<Arc<Group>, B
     };
     match running.plan.blocks()[block].route_for(&head.method, &head.target) {
         Ok(route) => Ok(running.group(block, route).clone()),
-        Err(none) => Err(Box::new(refuse(request, &none))),
+        Err(none) => Err(Box::new(no_route(request, &none))),
     }
 }
 
-fn refuse(request: &Request, none: &NoRoute) -> Failure {
+fn no_route(request: &Request, none: &NoRoute) -> Failure {
     match none {
         NoRoute::Path => {
             let why = "this proxy has no route for the path of the request";

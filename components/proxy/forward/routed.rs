@@ -67,13 +67,14 @@ impl Routed {
             content,
             ..
         } = request;
+        let body = OutgoingBody::new(content, group.route().body);
         Box::new(Self {
             exchange,
             head,
             group,
             tried: Vec::new(),
             way,
-            body: OutgoingBody::new(content),
+            body,
         })
     }
 

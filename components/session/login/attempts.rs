@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use super::{Rate, RateTable, client_network};
+use kamea_components::web::{Rate, RateTable, client_network};
 
 /// The limits of failed attempts. A successful login does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

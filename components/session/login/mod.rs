@@ -4,7 +4,6 @@ mod attempts;
 mod form;
 mod hash;
 mod passwords;
-mod rate;
 mod require;
 mod target;
 
@@ -12,7 +11,7 @@ pub(crate) use form::FORM_TOKEN;
 
 pub use attempts::AttemptLimits;
 pub use hash::{HashError, hash_password};
+pub use kamea_components::web::Rate;
 pub use passwords::{Attempt, PasswordOptions, PasswordPorts, Passwords, Verdict, check_passwords};
-pub use rate::{Rate, RateTable, client_network};
 pub use require::{RequireLogin, require_login};
 pub use target::local_target;

@@ -1,10 +1,9 @@
 //! A limit of events for each of many keys, in bounded memory.
 
 use std::collections::{BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hasher as _};
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
-
-use sha2::{Digest as _, Sha256};
 
 /// How many events are allowed: some at once, then one each interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +25,7 @@ pub struct Rate {
 ///
 /// ```
 /// use std::time::{Duration, Instant};
-/// use kamea_session::{Rate, RateTable};
+/// use kamea_components::web::{Rate, RateTable};
 ///
 /// let rate = Rate { burst: 2, every: Duration::from_secs(10) };
 /// let (mut table, now) = (RateTable::new(rate, 1000), Instant::now());
@@ -41,6 +40,8 @@ pub struct RateTable {
     /// The burst, as a time.
     span: Duration,
     most: usize,
+    /// Nobody outside can find two keys with the same hash.
+    secret: u128,
     free_at: HashMap<u128, Instant>,
     order: BTreeSet<(Instant, u128)>,
 }
@@ -56,6 +57,7 @@ impl RateTable {
             every: rate.every.min(CENTURY),
             span: rate.every.saturating_mul(rate.burst).min(CENTURY),
             most: most.max(1),
+            secret: kamea::random::token(),
             free_at: HashMap::new(),
             order: BTreeSet::new(),
         }
@@ -67,7 +69,7 @@ impl RateTable {
     ///
     /// How long to wait, if there were too many. This one does not count then.
     pub fn count(&mut self, key: &[u8], now: Instant) -> Result<(), Duration> {
-        let key = hash(key);
+        let key = self.hash(key);
         let free = self.free_at.get(&key).map_or(now, |&free| free.max(now));
         let (next, allowed) = (free + self.every, now + self.span);
         if next > allowed {
@@ -85,7 +87,7 @@ impl RateTable {
 
     /// Takes back an event.
     pub fn forgive(&mut self, key: &[u8]) {
-        let key = hash(key);
+        let key = self.hash(key);
         if let Some(&free) = self.free_at.get(&key)
             && let Some(earlier) = free.checked_sub(self.every)
         {
@@ -105,6 +107,17 @@ impl RateTable {
         self.free_at.is_empty()
     }
 
+    fn hash(&self, key: &[u8]) -> u128 {
+        let half = |number: u8| {
+            let mut hasher = DefaultHasher::new();
+            hasher.write_u128(self.secret);
+            hasher.write_u8(number);
+            hasher.write(key);
+            u128::from(hasher.finish())
+        };
+        half(0) << 64 | half(1)
+    }
+
     fn set(&mut self, key: u128, free: Instant) {
         if let Some(before) = self.free_at.insert(key, free) {
             self.order.remove(&(before, key));
@@ -113,20 +126,13 @@ impl RateTable {
     }
 }
 
-/// Nobody finds two keys with the same hash: SHA-256, the first half of it.
-fn hash(key: &[u8]) -> u128 {
-    let digest: [u8; 32] = Sha256::digest(key).into();
-    let half = digest.iter().take(16);
-    half.fold(0, |hash, &byte| hash << 8 | u128::from(byte))
-}
-
 /// What counts as one client: an address, and for IPv6 its first 64 bits, since a household has at
 /// least those for itself. An IPv4 address within IPv6 is that IPv4 address.
 ///
 /// # Examples
 ///
 /// ```
-/// use kamea_session::client_network;
+/// use kamea_components::web::client_network;
 ///
 /// let network = |text: &str| client_network(text.parse().unwrap()).to_string();
 /// assert_eq!(network("192.0.2.1"), "192.0.2.1");
