@@ -1,4 +1,4 @@
-//! The programs of the chat, over raw sockets.
+//! The programs of the chat, over raw sockets, and their page in a browser.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -6,6 +6,16 @@
 #[path = "daemon/started.rs"]
 mod started;
 
+#[path = "end_to_end/devtools.rs"]
+mod devtools;
+
+mod server {
+    /// How long a step of a browser may take on a busy machine.
+    pub(crate) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
+}
+
 mod chat {
+    mod page;
+    mod stand_in;
     mod tracker;
 }

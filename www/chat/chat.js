@@ -28,12 +28,22 @@ const events = {
     opened = null;
     route(true);
   },
-  channel(channel) { channels.set(channel.id, { ...channels.get(channel.id), ...(channel.channel ?? channel) }); },
-  left({ channel }) { channels.delete(channel); if (current === channel) location.hash = ""; },
-  message({ channel: id, message, after }) {
+  channel(channel) {
+    // Others have channels that the reader has not joined.
+    if (channel.joined === false) channels.delete(channel.id);
+    else channels.set(channel.id, channel);
+    if (channel.id === current && !channels.has(current)) route();
+  },
+  refresh({ channel }) { if (channel === current && opened === current) opening = log.refresh().catch(() => {}); },
+  left({ channel }) {
+    channels.delete(channel);
+    drafts.delete(channel);
+    if (current === channel) location.hash = "";
+  },
+  message({ channel: id, message }) {
     const channel = channels.get(id);
     if (channel) channel.last = message;
-    if (id === current && opened === current) log.add(message, after);
+    if (id === current && opened === current) log.add(message);
     if (message.mine) return;
     const place = channel ? shownName(channel) : "";
     if (id === current && notify.isWatched()) find("announce").textContent = `${message.author}: ${message.text.slice(0, 300)}`;
@@ -48,8 +58,7 @@ const events = {
     if (last?.id === message) last.state = state;
   },
   peer(peer) {
-    const { peer: inner, gone } = peer, known = inner ?? peer;
-    if (gone) people.delete(known.fingerprint); else people.set(known.fingerprint, { ...people.get(known.fingerprint), ...known });
+    if (peer.gone) people.delete(peer.fingerprint); else people.set(peer.fingerprint, peer);
   },
   tracker({ state }) { tracker = state; },
 };

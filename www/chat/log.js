@@ -57,17 +57,12 @@ export class Log extends EventTarget {
 
   close() { this.#reset(null); }
 
-  /** Adds a message at the end, or after the one that stands before it. */
-  add(message, after) {
-    const known = this.#ids.get(message.id);
-    if (known) return this.update(message.id, message.state);
-    let at = this.#messages.length;
-    if (after !== undefined && after !== null && this.#messages.at(-1)?.id !== after) {
-      const before = this.#indexOf(after);
-      // It stands before what is loaded, and comes when the reader goes there.
-      if (before < 0 && this.#messages.length && this.#more) return;
-      at = before + 1;
-    }
+  /** Adds a message at its place: a peer that was away can bring messages into the middle. */
+  add(message) {
+    if (this.#ids.has(message.id)) return this.update(message.id, message.state);
+    const at = 1 + this.#messages.findLastIndex(({ order }) => !(order > message.order));
+    // It stands before what is loaded, and comes when the reader goes there.
+    if (at === 0 && this.#messages.length && this.#more) return;
     if (this.#isCut) return this.#count(message);
     const sticks = this.#sticks || message.mine;
     this.#messages.splice(at, 0, message);
@@ -80,6 +75,18 @@ export class Log extends EventTarget {
     else if (at < this.#to || (at === this.#to && this.#to - this.#from < MOST_NODES)) this.#show(this.#from, this.#to + 1, true, this.#messages[at + 1]?.id);
     this.#count(message);
     this.#look();
+  }
+
+  /** Takes what is new, when it is too much for one event each. */
+  async refresh() {
+    if (this.#sticks || !this.#messages.length) return this.open(this.#load, { read: null, unread: 0 });
+    const turn = this.#turn, newest = this.#messages.at(-1).id;
+    const { messages } = await this.#load(null, 200);
+    if (turn !== this.#turn) return;
+    // Between these and what is loaded there may be others: the button leads to them.
+    if (messages.some(({ id }) => id === newest)) messages.forEach((message) => this.add(message));
+    else this.#isCut = true;
+    this.#showButton();
   }
 
   /** Shows how far a message has come. */
