@@ -32,7 +32,8 @@ const events = {
     // Others have channels that the reader has not joined.
     if (channel.joined === false) channels.delete(channel.id);
     else channels.set(channel.id, channel);
-    if (channel.id === current && !channels.has(current)) route();
+    // The address of the page may name it before the peer does.
+    if (channel.id === current ? !channels.has(current) : channel.id === named()) route();
   },
   refresh({ channel }) { if (channel === current && opened === current) opening = log.refresh().catch(() => {}); },
   left({ channel }) {
@@ -192,10 +193,14 @@ function showHead() {
 
 // --- which conversation is open ---
 
+/** The conversation that the address of the page names. */
+function named() {
+  try { return decodeURIComponent(location.hash.slice(1)); } catch { return ""; /* None has such a name. */ }
+}
+
 /** Opens what the address of the page names. */
 function route(isStart = false) {
-  let id = "";
-  try { id = decodeURIComponent(location.hash.slice(1)); } catch { /* No conversation has such a name. */ }
+  let id = named();
   if (!channels.has(id) && isStart && me && matchMedia("(min-width: 44.01rem)").matches) id = firstChannel();
   if (!channels.has(id)) id = "";
   document.body.classList.toggle("show-channels", id === "");
