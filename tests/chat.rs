@@ -16,6 +16,7 @@ mod server {
 
 mod chat {
     mod page;
+    mod peers;
     mod stand_in;
     mod tracker;
 }

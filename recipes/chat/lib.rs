@@ -7,4 +7,5 @@
 //! ```
 
 pub mod peer;
+pub mod terminal;
 pub mod tracker;

@@ -12,6 +12,7 @@ use clap::Parser;
 use kamea::Scheduler;
 use kamea_chat::{PeerName, tracker_url};
 use kamea_chat_recipes::peer::PeerSetup;
+use kamea_chat_recipes::terminal::run_terminal;
 use kamea_components::http::Url;
 use kamea_daemon::parse;
 use kamea_recipes::{InspectOptions, Outcome, Stamp, log_to_stderr};
@@ -48,6 +49,9 @@ struct Options {
     /// The folder of the key and the history [default: chat-NAME]
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
+    /// Chat in the terminal: lines in, lines out; /help lists the commands
+    #[arg(long)]
+    terminal: bool,
     #[command(flatten)]
     inspect: InspectOptions,
 }
@@ -70,8 +74,16 @@ fn main() -> Outcome {
     };
     let peer = setup.run(&scheduler)?;
     log::info!("Your fingerprint: {}", peer.identity.key().fingerprint());
+    let terminal = match options.terminal {
+        true => Some(run_terminal(
+            &scheduler,
+            peer.node.clone(),
+            peer.events.clone(),
+        )?),
+        false => None,
+    };
     let mut said = Ok(());
-    let say = async {
+    let until = async {
         said = writeln!(
             io::stdout(),
             "{} listens on {}, its page is {}",
@@ -79,10 +91,13 @@ fn main() -> Outcome {
             peer.address,
             peer.page
         );
-        if said.is_ok() {
-            pending().await
+        match (&said, terminal) {
+            (Err(_), _) => {}
+            // A fault of the terminal is in the log.
+            (Ok(()), Some(terminal)) => drop(terminal.finished().await),
+            (Ok(()), None) => pending().await,
         }
     };
-    scheduler.until_ctrl_c_or(say, DEADLINE)?;
+    scheduler.until_ctrl_c_or(until, DEADLINE)?;
     Ok(said?)
 }

@@ -215,19 +215,26 @@ fn unread_messages_begin_at_a_line_and_new_ones_are_counted() {
     assert_eq!(browser.value("document.title"), "general – Chat");
     browser.value("document.querySelector('#log').scrollTop -= 1500");
     browser.wait_for("!document.querySelector('#newest').hidden");
-    let top = "Math.round(document.querySelectorAll('#messages li')[80].getBoundingClientRect().top)";
+    let top =
+        "Math.round(document.querySelectorAll('#messages li')[80].getBoundingClientRect().top)";
     let before = browser.value(top);
     for i in 1..=3 {
         peer.hears("c1", "eve", &format!("elsewhere {i}"));
-        browser.wait_for(&format!("document.querySelector('#newest').textContent === '{i} new ↓'"));
+        browser.wait_for(&format!(
+            "document.querySelector('#newest').textContent === '{i} new ↓'"
+        ));
     }
     assert_eq!(browser.value(top), before);
     let reads = peer.commands("read").len();
     click(&mut browser, "#newest");
-    browser.wait_for(&format!("{LAST} === 'elsewhere 3' && document.querySelector('#newest').hidden"));
+    browser.wait_for(&format!(
+        "{LAST} === 'elsewhere 3' && document.querySelector('#newest').hidden"
+    ));
     // And who is at the end sees what comes.
     peer.hears("c1", "eve", "here");
-    browser.wait_for(&format!("{LAST} === 'here' && document.querySelector('#newest').hidden"));
+    browser.wait_for(&format!(
+        "{LAST} === 'here' && document.querySelector('#newest').hidden"
+    ));
     browser.wait_for("document.querySelector('#announce').textContent === 'eve: here'");
     peer.hears("c3", "bob", "psst");
     assert!(peer.commands("read").len() > reads);

@@ -72,14 +72,18 @@ impl StandIn {
 
     /// Somebody else says something.
     pub(crate) fn hears(&self, channel: &str, author: &str, text: &str) {
-        let event = self.peer.lock().unwrap().say(channel, author, text, "delivered");
+        let event = self
+            .peer
+            .lock()
+            .unwrap()
+            .say(channel, author, text, "delivered");
         self.publish(&event);
     }
 
     /// Sends an event to all pages.
     pub(crate) fn publish(&self, event: &Value) {
-        let sent = self.news.publisher("live").publish(event.to_string());
-        kamea::testing::block_on(sent).unwrap();
+        let publisher = self.news.publisher("live");
+        kamea::testing::block_on(publisher.publish(event.to_string())).unwrap();
     }
 
     /// The commands that came, but for those that only ask.

@@ -9,7 +9,7 @@ import { make, moment, nodes } from "./text.js";
 
 const find = (id) => document.getElementById(id);
 const link = new Link(), log = new Log(find);
-const channels = new Map(), people = new Map(), drafts = new Map();
+const channels = new Map(), offered = new Map(), people = new Map(), drafts = new Map();
 let me = null, current = null, opened = null, opening = Promise.resolve(), tracker = "";
 
 // --- what the peer says ---
@@ -30,8 +30,8 @@ const events = {
   },
   channel(channel) {
     // Others have channels that the reader has not joined.
-    if (channel.joined === false) channels.delete(channel.id);
-    else channels.set(channel.id, channel);
+    if (channel.joined === false) { channels.delete(channel.id); offer(channel); }
+    else { channels.set(channel.id, channel); offered.delete(channel.id); }
     // The address of the page may name it before the peer does.
     if (channel.id === current ? !channels.has(current) : channel.id === named()) route();
   },
@@ -69,7 +69,15 @@ link.addEventListener("event", ({ detail }) => {
   showSoon();
 });
 
-link.addEventListener("open", () => { find("lost").hidden = true; showSoon(); });
+link.addEventListener("open", () => {
+  find("lost").hidden = true;
+  showSoon();
+  link.ask("channels").then(({ channels: all }) => {
+    offered.clear();
+    for (const channel of all) if (!channels.has(channel.id)) offered.set(channel.id, channel);
+    showSoon();
+  }).catch(() => {});
+});
 
 link.addEventListener("closed", ({ detail: { wait, isFinal, reason } }) => {
   opened = null;
@@ -112,6 +120,8 @@ function show() {
   fill(find("people"), present, personItem);
   find("nobody").hidden = present.length > 0;
   for (const id of ["create", "find", "invite", "leave", "send"]) find(id).disabled = !isOpen;
+  const invitations = [...offered.values()].filter(({ policy }) => policy === "invite").length;
+  find("find").replaceChildren("Join", ...(invitations ? [" ", make("span", { class: "badge", title: "Invitations" }, `${invitations}`)] : []));
   showHead();
   const unread = all.reduce((sum, channel) => sum + (channel.unread || 0), 0);
   notify.title(unread, channels.has(current) ? shownName(channels.get(current)) : "");
@@ -151,7 +161,7 @@ function personItem(node, person) {
       make("button", { type: "button", class: "plain", title: "Show the fingerprint", click: () => dialogs.fingerprint(people.get(fingerprint).name, fingerprint, false) }, "key"));
   }
   const [button, key] = node.children;
-  const facts = [person.state === "direct" ? (person.rtt_ms === null || person.rtt_ms === undefined ? "" : `${person.rtt_ms < 10 ? Math.max(0.1, person.rtt_ms).toFixed(1) : Math.round(person.rtt_ms)} ms`) : SHORT[person.state], person.queue ? `${person.queue} queued` : ""];
+  const facts = [person.state === "direct" ? (person.rtt_ms === null || person.rtt_ms === undefined ? "" : `${person.rtt_ms < 10 ? Math.max(0.1, person.rtt_ms).toFixed(1) : Math.round(person.rtt_ms)} ms`) : SHORT[person.state], person.queue > 9 || (person.queue && person.state !== "direct") ? `${person.queue} queued` : ""];
   button.title = `${person.name}: ${STATES[person.state]}. Write to ${person.name}`;
   key.setAttribute("aria-label", `Fingerprint of ${person.name}`);
   button.replaceChildren(make("span", { class: `state ${person.state}`, "aria-hidden": "true" }), make("span", { class: "name", dir: "auto" }, person.name),
@@ -238,6 +248,12 @@ log.addEventListener("seen", ({ detail }) => {
 
 addEventListener("hashchange", () => route());
 find("back").addEventListener("click", () => { location.hash = ""; });
+
+/** A channel that the reader can join: an invitation is told. */
+function offer(channel) {
+  if (channel.policy === "invite" && !offered.has(channel.id)) notify.announce("An invitation", `${channel.owner} invites you to ${shownName(channel)}`, channel.id, () => find("find").click());
+  offered.set(channel.id, channel);
+}
 
 /** Goes to the next or the previous conversation. */
 function step(by) {

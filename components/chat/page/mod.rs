@@ -10,7 +10,7 @@ mod tests;
 use std::time::Duration;
 
 use kamea::{Component, Sender, Sink};
-use kamea_components::chassis::{Backplane, Slow};
+use kamea_components::chassis::{Backplane, Slow, Subscription};
 use kamea_components::gateway::{Sock, WebSocket};
 use kamea_components::http::Fields;
 use kamea_components::server::{Site, WebServer};
@@ -45,6 +45,13 @@ impl Default for PageEvents {
 }
 
 impl PageEvents {
+    /// Subscribes to the events, each a text in JSON. A subscriber that is too slow is dropped, and
+    /// may subscribe again.
+    #[must_use]
+    pub fn subscribe(&self) -> Subscription<Message> {
+        self.0.slow(Slow::DropSubscriber).subscribe(TOPIC)
+    }
+
     /// Publishes the events of a node. Each is encoded once, for all pages.
     pub fn publish(&self) -> impl Component<Sink<Value>> + Send + use<> {
         let publisher = self.0.publisher(TOPIC);
