@@ -7,5 +7,6 @@ mod daemon {
     mod browser;
     mod login;
     mod sampleapp;
+    mod scripts;
     mod started;
 }
