@@ -10,9 +10,10 @@ use kamea::time::now;
 use kamea::{Asker, Graph};
 use kamea_app::{Call, Context, Json, Problem, RateLimit, Reply, TrailingSlash, WeApRous};
 use kamea_components::http::Fields;
+use kamea_components::web::client_network;
 use kamea_session::{
-    Lifetimes, MemoryOptions, Session, SessionOptions, Sessions, client_network, keep_in_memory,
-    load_sessions, save_sessions,
+    Lifetimes, MemoryOptions, Session, SessionOptions, Sessions, keep_in_memory, load_sessions,
+    save_sessions,
 };
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
