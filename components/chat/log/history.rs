@@ -83,7 +83,7 @@ const ENTRY: &str = "SELECT message.id, channel.id, author, name, counter, time,
     FROM message JOIN channel ON number = message.channel";
 
 /// The largest number of messages of a page, and of a search.
-pub(crate) const LONGEST_PAGE: usize = 200;
+pub(crate) const LONGEST_PAGE: usize = 500;
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let counter = row.get(4)?;

@@ -188,6 +188,13 @@ impl Log {
         Self::of(Connection::open_in_memory()?, me)
     }
 
+    /// A log in memory that is gone with the last connection to it.
+    #[cfg(test)]
+    pub(crate) fn shared(name: &str, me: PeerKey) -> Result<Self> {
+        let uri = format!("file:{name}?mode=memory&cache=shared");
+        Self::of(Connection::open(uri)?, me)
+    }
+
     fn of(mut connection: Connection, me: PeerKey) -> Result<Self> {
         connection.set_prepared_statement_cache_capacity(64);
         connection.pragma_update(None, "synchronous", "NORMAL")?;

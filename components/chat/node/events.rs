@@ -162,7 +162,9 @@ impl Node {
             for id in new {
                 if let Some(entry) = self.log.entry(*id)? {
                     self.names.entry(entry.name.clone()).or_insert(entry.author);
-                    let message = self.show_entry(&entry);
+                    let before = self.log.history(channel, Some(*id), 1)?.entries.pop();
+                    let mut message = self.show_entry(&entry);
+                    message["after"] = before.map(|before| before.id.to_string()).into();
                     let channel = channel.to_string();
                     let event = json!({"event": "message", "channel": channel, "message": message});
                     self.events.push(event);
@@ -179,12 +181,8 @@ impl Node {
         before: Receipt,
         after: Receipt,
     ) -> Result<(), LogError> {
-        let from = match before.held < after.held {
-            true => before.read.min(before.held),
-            false => before.read,
-        };
         let to = after.held.max(after.read);
-        for (id, counter) in self.log.own_between(channel, from, to)? {
+        for (id, counter) in self.log.own_between(channel, before.read, to)? {
             let state = Delivery::of(counter, true, after.held, after.read);
             if state != Delivery::of(counter, true, before.held, before.read) {
                 self.events.push(json!({
