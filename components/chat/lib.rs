@@ -10,6 +10,8 @@
 mod codec;
 mod dial;
 mod frame;
+#[cfg(test)]
+mod hostile;
 mod key;
 mod link;
 mod log;

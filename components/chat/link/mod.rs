@@ -12,8 +12,6 @@ mod records;
 mod secure_link;
 mod session;
 mod speak_peer;
-#[cfg(test)]
-mod tests;
 
 use bytes::Bytes;
 use kamea::{Composite, Graph, Pipe, PipeHandles, Policy};
@@ -22,6 +20,8 @@ pub use handshake::{Handshake, LinkError, Role, Transport};
 pub use records::Records;
 pub use secure_link::{SecureLinkPorts, SecureLinkPortsHandles, Secured, secure_link};
 pub use session::{Received, Session};
+#[cfg(test)]
+pub(crate) use speak_peer::{FromNode, queue};
 pub use speak_peer::{PeerPorts, PeerPortsHandles, Speaker, ToLink, Up, speak_peer};
 
 use crate::{Entropy, Identity};

@@ -14,7 +14,7 @@ mod channels;
 mod exchange;
 mod history;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod write;
 
 use std::fs::{self, OpenOptions};

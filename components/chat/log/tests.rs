@@ -1,1 +1,336 @@
-//! Tests of the log.
+//! Tests of the log: the rules, the order, and what peers exchange.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::{Body, ChannelId, Draft, Identity, Message, MessageId, PeerName, Policy};
+
+/// A peer with its log.
+pub(crate) struct Member {
+    pub(crate) identity: Identity,
+    pub(crate) name: PeerName,
+    pub(crate) log: Log,
+}
+
+impl Member {
+    pub(crate) fn new(number: u8) -> Self {
+        let identity = Identity::from_secret([number; 32]);
+        let log = Log::in_memory(identity.key()).unwrap();
+        Self {
+            name: format!("peer{number}").parse().unwrap(),
+            identity,
+            log,
+        }
+    }
+
+    pub(crate) fn create(&mut self, policy: Policy) -> Message {
+        let title = if let Policy::Direct(_) = policy {
+            ""
+        } else {
+            "tea"
+        };
+        let created = self
+            .log
+            .create(&self.identity, &self.name, policy, title, 1_000);
+        created.unwrap()
+    }
+
+    pub(crate) fn write(&mut self, channel: ChannelId, body: Body) -> Message {
+        let written = self
+            .log
+            .write(&self.identity, &self.name, channel, body, 2_000);
+        written.unwrap()
+    }
+
+    pub(crate) fn say(&mut self, channel: ChannelId, text: &str) -> Message {
+        self.write(channel, Body::Text(text.into()))
+    }
+
+    /// Signs a message that the log would not write.
+    pub(crate) fn forge(
+        &self,
+        channel: ChannelId,
+        counter: u64,
+        predecessors: &[MessageId],
+        body: Body,
+    ) -> Message {
+        let draft = Draft {
+            channel: Some(channel),
+            name: self.name.clone(),
+            counter,
+            time: 3_000,
+            predecessors: predecessors.to_vec(),
+            body,
+        };
+        Message::sign(draft, &self.identity).unwrap()
+    }
+
+    pub(crate) fn texts(&self, channel: ChannelId) -> Vec<String> {
+        let page = self.log.history(channel, None, 500).unwrap();
+        page.entries.into_iter().map(|entry| entry.text).collect()
+    }
+}
+
+const JOIN: Body = Body::Join { invitation: None };
+
+/// Two members of an open channel, each with the other's messages.
+fn pair() -> (Member, Member, ChannelId) {
+    let (mut ada, mut bob) = (Member::new(1), Member::new(2));
+    let created = ada.create(Policy::Open);
+    let channel = created.channel();
+    bob.log.accept(&created).unwrap();
+    bob.log.join(channel).unwrap();
+    let joined = bob.write(channel, JOIN);
+    assert_eq!(ada.log.accept(&joined).unwrap(), Verdict::New);
+    (ada, bob, channel)
+}
+
+#[test]
+fn the_order_depends_on_the_messages_alone() {
+    let (mut ada, mut bob, channel) = pair();
+    // Both write while they cannot hear each other.
+    let of_ada: Vec<_> = (0..4)
+        .map(|n| ada.say(channel, &format!("ada {n}")))
+        .collect();
+    let of_bob: Vec<_> = (0..6)
+        .map(|n| bob.say(channel, &format!("bob {n}")))
+        .collect();
+    ada.log.accept_all(&of_bob).unwrap();
+    // The other way round: the last one first waits for its predecessors.
+    let mut left: Vec<_> = of_ada.iter().rev().collect();
+    let mut rounds = 0;
+    while !left.is_empty() {
+        left.retain(|message| matches!(bob.log.accept(message).unwrap(), Verdict::Missing(_)));
+        rounds += 1;
+    }
+    assert_eq!(rounds, 4);
+    assert_eq!(ada.texts(channel).len(), 10);
+    assert_eq!(ada.texts(channel), bob.texts(channel));
+    let heads = |member: &Member| member.log.heads(channel, 64).unwrap();
+    assert_eq!(heads(&ada), heads(&bob));
+    // The next message follows both branches.
+    let both = ada.say(channel, "both");
+    assert!(
+        heads(&bob)
+            .iter()
+            .all(|head| both.draft().predecessors.contains(head))
+    );
+    assert_eq!(bob.log.accept(&both).unwrap(), Verdict::New);
+    assert_eq!(bob.texts(channel).last().unwrap(), "both");
+}
+
+#[test]
+fn a_counter_that_is_used_twice_is_remembered_and_hides_what_follows_whatever_comes_first() {
+    let (mut ada, bob, channel) = pair();
+    let before = ada.say(channel, "before");
+    let one = ada.say(channel, "one");
+    let later = ada.say(channel, "later");
+    let two = ada.forge(channel, 3, &[before.id()], Body::Text("two".into()));
+    let orders = [[&before, &one, &later, &two], [&before, &two, &one, &later]];
+    let mut shown = Vec::new();
+    for order in orders {
+        let mut log = Log::in_memory(bob.identity.key()).unwrap();
+        for message in created_and_joined(&bob, channel) {
+            log.accept(&message).unwrap();
+            log.join(channel).unwrap();
+        }
+        let verdicts: Vec<_> = order
+            .iter()
+            .map(|message| log.accept(message).unwrap())
+            .collect();
+        assert_eq!(
+            verdicts
+                .iter()
+                .filter(|verdict| **verdict == Verdict::Reused)
+                .count(),
+            1
+        );
+        let page = log.history(channel, None, 50).unwrap();
+        let texts: Vec<_> = page.entries.into_iter().map(|entry| entry.text).collect();
+        assert_eq!(texts, ["before"]);
+        assert_eq!(log.channel(channel).unwrap().unwrap().unread, 1);
+        assert!(log.search("two", None, 9).unwrap().is_empty());
+        shown.push((texts, log.heads(channel, 64).unwrap()));
+    }
+    assert_eq!(shown[0], shown[1]);
+}
+
+fn created_and_joined(member: &Member, channel: ChannelId) -> Vec<Message> {
+    let bytes = member.log.batch(channel, &|_| 0, 0, usize::MAX).unwrap();
+    let messages = bytes.messages.into_iter();
+    messages
+        .map(|bytes| Message::decode(bytes).unwrap())
+        .collect()
+}
+
+#[test]
+fn a_peer_that_was_away_gets_what_it_lacks_in_bounded_batches() {
+    let (mut ada, mut bob, channel) = pair();
+    for number in 0..50 {
+        let said = ada.say(channel, &format!("{number}"));
+        if number < 10 {
+            bob.log.accept(&said).unwrap();
+        }
+    }
+    let tips: BTreeMap<_, _> = bob
+        .log
+        .tips(channel)
+        .unwrap()
+        .into_iter()
+        .map(|tip| (tip.author, tip.counter))
+        .collect();
+    let known = |author| tips.get(&author).copied().unwrap_or_default();
+    let mut from = ada.log.begin(channel, &known).unwrap();
+    let (mut batches, mut received) = (0, 0);
+    while let Some(place) = from {
+        let batch = ada.log.batch(channel, &known, place, 2_000).unwrap();
+        let size: usize = batch.messages.iter().map(|bytes| bytes.len() + 2).sum();
+        assert!(size <= 2_000);
+        for bytes in batch.messages {
+            let verdict = bob.log.accept(&Message::decode(bytes).unwrap()).unwrap();
+            assert_eq!(verdict, Verdict::New);
+            received += 1;
+        }
+        (from, batches) = (batch.next, batches + 1);
+    }
+    assert_eq!(received, 40);
+    assert!(batches > 3, "{batches}");
+    assert_eq!(ada.texts(channel), bob.texts(channel));
+    assert_eq!(
+        ada.log
+            .begin(channel, &|author| bob
+                .log
+                .tips(channel)
+                .unwrap()
+                .iter()
+                .find(|tip| tip.author == author)
+                .map_or(0, |tip| tip.counter))
+            .unwrap(),
+        None
+    );
+}
+
+#[test]
+fn pages_of_the_history_fit_together() {
+    let (mut ada, _, channel) = pair();
+    let all: Vec<_> = (0..23)
+        .map(|n| ada.say(channel, &format!("{n}")).id())
+        .collect();
+    let (mut found, mut before) = (Vec::new(), None);
+    loop {
+        let page = ada.log.history(channel, before, 5).unwrap();
+        let ids: Vec<_> = page.entries.iter().map(|entry| entry.id).collect();
+        before = ids.first().copied();
+        found.splice(0..0, ids);
+        if !page.more {
+            break;
+        }
+    }
+    assert_eq!(found, all);
+}
+
+#[test]
+fn the_reading_position_only_moves_forward_and_what_comes_late_is_unread() {
+    let (mut ada, mut bob, channel) = pair();
+    let late = bob.say(channel, "written early, arrives late");
+    let said: Vec<_> = (0..4).map(|n| ada.say(channel, &format!("{n}"))).collect();
+    for said in &said {
+        bob.log.accept(said).unwrap();
+    }
+    let unread = |log: &Log| log.channel(channel).unwrap().unwrap().unread;
+    assert_eq!(unread(&bob.log), 4);
+    assert!(bob.log.mark_read(channel, said[2].id()).unwrap());
+    assert_eq!(unread(&bob.log), 1);
+    assert!(!bob.log.mark_read(channel, said[0].id()).unwrap());
+    let read = bob.log.channel(channel).unwrap().unwrap().read;
+    assert_eq!((unread(&bob.log), read), (1, Some(said[2].id())));
+    let receipt = bob.log.receipt_for(channel, ada.identity.key()).unwrap();
+    // The creation is the first message of ada.
+    assert_eq!(receipt, Receipt { held: 5, read: 4 });
+
+    ada.log.mark_read(channel, said[3].id()).unwrap();
+    ada.log.accept(&late).unwrap();
+    assert_eq!(unread(&ada.log), 1);
+}
+
+#[test]
+fn receipts_move_forward_and_never_beyond_what_was_written() {
+    let (mut ada, bob, channel) = pair();
+    let said = ada.say(channel, "hello");
+    let peer = bob.identity.key();
+    let state = |log: &Log| log.entry(said.id()).unwrap().unwrap().delivery;
+    assert_eq!(state(&ada.log), Delivery::Queued);
+    ada.log.mark_sent(said.id()).unwrap();
+    assert_eq!(state(&ada.log), Delivery::Sent);
+    let note = |log: &mut Log, held, read| log.note_receipt(channel, peer, Receipt { held, read });
+    note(&mut ada.log, 2, 1).unwrap();
+    assert_eq!(state(&ada.log), Delivery::Delivered);
+    note(&mut ada.log, u64::MAX, u64::MAX).unwrap();
+    assert_eq!(state(&ada.log), Delivery::Read);
+    note(&mut ada.log, 0, 0).unwrap();
+    assert_eq!(state(&ada.log), Delivery::Read);
+    let next = ada.say(channel, "next");
+    assert_eq!(
+        ada.log.entry(next.id()).unwrap().unwrap().delivery,
+        Delivery::Queued
+    );
+}
+
+#[test]
+fn words_are_found_by_their_beginnings_and_syntax_has_no_meaning() {
+    let (mut ada, _, channel) = pair();
+    ada.say(channel, "Kamaelia is a toolset");
+    ada.say(channel, "Schöne Grüße");
+    for (text, expected) in [
+        ("kama", 1),
+        ("tool kama", 1),
+        ("kama coffee", 0),
+        ("grü", 1),
+        ("\" OR 1", 0),
+        ("*", 0),
+        ("", 0),
+        ("text:kama NEAR(", 0),
+    ] {
+        assert_eq!(
+            ada.log.search(text, None, 9).unwrap().len(),
+            expected,
+            "{text}"
+        );
+        let other = Some(MessageId([9; 32]));
+        assert_eq!(ada.log.search(text, other, 9).unwrap().len(), 0, "{text}");
+    }
+}
+
+#[test]
+fn a_history_survives_and_belongs_to_one_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("history.sqlite");
+    let ada = Identity::from_secret([1; 32]);
+    let name: PeerName = "ada".parse().unwrap();
+    let channel = {
+        let mut log = Log::open(&path, ada.key()).unwrap();
+        let created = log.create(&ada, &name, Policy::Open, "tea", 1).unwrap();
+        log.write(&ada, &name, created.id(), Body::Text("kept".into()), 2)
+            .unwrap();
+        created.id()
+    };
+    let log = Log::open(&path, ada.key()).unwrap();
+    assert_eq!(
+        log.history(channel, None, 9).unwrap().entries[0].text,
+        "kept"
+    );
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    drop(log);
+    let other = Identity::from_secret([2; 32]).key();
+    assert!(matches!(Log::open(&path, other), Err(LogError::Foreign(_))));
+    let connection = Connection::open(&path).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
+    drop(connection);
+    assert!(matches!(
+        Log::open(&path, ada.key()),
+        Err(LogError::Version(99))
+    ));
+}

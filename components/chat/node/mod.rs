@@ -14,8 +14,6 @@ mod events;
 mod keep;
 mod links;
 mod sync;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;

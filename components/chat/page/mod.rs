@@ -4,8 +4,6 @@
 mod guard;
 mod live;
 mod requests;
-#[cfg(test)]
-mod tests;
 
 use std::time::Duration;
 
