@@ -17,6 +17,7 @@ mod server {
 mod chat {
     mod page;
     mod peers;
+    mod processes;
     mod stand_in;
     mod tracker;
 }

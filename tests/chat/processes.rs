@@ -1,0 +1,526 @@
+//! `start_peer`: processes of their own that talk, are killed, and start again; and a tracker that
+//! never sees a message, and goes in the midst of it.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use kamea_components::websocket::{Assembler, Decoder, Encoder, Event, Limits, Message, Role};
+use serde_json::{Value, json};
+
+use crate::started::Started;
+
+const TRACKER: &str = env!("CARGO_BIN_EXE_start_tracker");
+const PEER: &str = env!("CARGO_BIN_EXE_start_peer");
+
+/// How long anything may take on a machine that is busy.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A peer in a process of its own.
+struct Peer {
+    child: Child,
+    page: SocketAddr,
+    token: String,
+}
+
+impl Peer {
+    fn start(name: &str, data: &Path, arguments: &[&str]) -> Self {
+        let mut child = Command::new(PEER)
+            .args(["--name", name, "--ip", "127.0.0.1", "--data"])
+            .arg(data)
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let stdout = child.stdout.take().unwrap();
+        BufReader::new(stdout).read_line(&mut line).unwrap();
+        let says = format!("{name} listens on 127.0.0.1:");
+        assert!(line.starts_with(&says), "{line}");
+        let url = line.trim().rsplit_once("http://").unwrap().1;
+        let (page, token) = url.split_once("/?token=").unwrap();
+        Self {
+            child,
+            page: page.parse().unwrap(),
+            token: token.to_owned(),
+        }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.page).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+
+    /// Sends a request with the token, and returns status and body.
+    fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let body = body.to_string();
+        let (token, length) = (&self.token, body.len());
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
+             Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        );
+        let mut stream = self.connect();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+        let body = answer.split_once("\r\n\r\n").unwrap().1;
+        (status, serde_json::from_str(body).unwrap_or_default())
+    }
+
+    fn live(&self) -> Page {
+        Page::open(self)
+    }
+
+    /// kill -9.
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The live connection of a page.
+struct Page {
+    stream: TcpStream,
+    encoder: Encoder,
+    decoder: Decoder,
+    assembler: Assembler,
+    events: Vec<Value>,
+    next: u64,
+}
+
+impl Page {
+    fn open(peer: &Peer) -> Self {
+        let port = peer.page.port();
+        let request = format!(
+            "GET /live HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n\
+             Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+             Sec-WebSocket-Version: 13\r\nOrigin: http://127.0.0.1:{port}\r\n\
+             Cookie: kamea-chat-{port}={}\r\n\r\n",
+            peer.token
+        );
+        let mut stream = peer.connect();
+        stream.write_all(request.as_bytes()).unwrap();
+        let (mut head, mut byte) = (Vec::new(), [0]);
+        while !head.ends_with(b"\r\n\r\n") {
+            stream.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        assert!(head.starts_with(b"HTTP/1.1 101 "), "{head:?}");
+        Self {
+            stream,
+            encoder: Encoder::new(Role::Client, None),
+            decoder: Decoder::new(Role::Client, Limits::default(), None),
+            assembler: Assembler::default(),
+            events: Vec::new(),
+            next: 0,
+        }
+    }
+
+    fn receive(&mut self) -> Value {
+        loop {
+            while let Some(event) = self.decoder.next().unwrap() {
+                if let Event::Data {
+                    kind,
+                    bytes,
+                    is_last,
+                } = event
+                    && let Some(message) = self.assembler.add(kind, bytes, is_last).unwrap()
+                {
+                    return serde_json::from_slice(message.payload()).unwrap();
+                }
+            }
+            let mut buffer = [0; 8192];
+            let count = self.stream.read(&mut buffer).unwrap();
+            assert!(count > 0, "the page was closed");
+            self.decoder.feed(Bytes::copy_from_slice(&buffer[..count]));
+        }
+    }
+
+    /// Does a command. Events that come before its answer are kept.
+    fn ask(&mut self, mut command: Value) -> Result<Value, String> {
+        self.next += 1;
+        command["id"] = self.next.into();
+        let mut bytes = BytesMut::new();
+        let rest = self
+            .encoder
+            .message(&Message::text(command.to_string()), &mut bytes);
+        self.stream.write_all(&bytes).unwrap();
+        self.stream.write_all(&rest.unwrap_or_default()).unwrap();
+        loop {
+            let value = self.receive();
+            if value["reply"] == self.next {
+                return match value["error"].as_str() {
+                    Some(error) => Err(error.to_owned()),
+                    None => Ok(value["ok"].clone()),
+                };
+            }
+            self.events.push(value);
+        }
+    }
+
+    fn event(&mut self, is_it: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            if let Some(place) = self.events.iter().position(&is_it) {
+                return self.events.remove(place);
+            }
+            let event = self.receive();
+            self.events.push(event);
+        }
+    }
+
+    fn channel(&mut self, name: &str) -> Option<Value> {
+        let known = self.ask(json!({"do": "channels"})).unwrap();
+        let known = known["channels"].as_array().unwrap().clone();
+        known.into_iter().find(|channel| channel["name"] == name)
+    }
+
+    fn history(&mut self, channel: &str) -> Vec<(String, String)> {
+        let command = json!({"do": "history", "channel": channel, "limit": 500});
+        let page = self.ask(command).unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let messages = page["messages"].as_array().unwrap().iter();
+        messages
+            .map(|message| (text(&message["id"]), text(&message["text"])))
+            .collect()
+    }
+}
+
+/// Waits for something that needs the network.
+fn until<T>(what: &str, mut try_it: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = try_it() {
+            return found;
+        }
+        assert!(
+            start.elapsed() < PATIENCE,
+            "{what}: not within {PATIENCE:?}"
+        );
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Passes bytes to the tracker, and keeps a copy of all of them.
+struct Wire {
+    address: SocketAddr,
+    seen: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Wire {
+    fn to(tracker: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let copy = seen.clone();
+        thread::spawn(move || {
+            for client in listener.incoming() {
+                let (Ok(client), Ok(server)) = (client, TcpStream::connect(tracker)) else {
+                    continue;
+                };
+                let ends = [(&client, &server), (&server, &client)];
+                for (from, to) in ends {
+                    let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+                    let copy = copy.clone();
+                    thread::spawn(move || pass(from, to, &copy));
+                }
+            }
+        });
+        Self { address, seen }
+    }
+
+    fn has_seen(&self, text: &str) -> bool {
+        let seen = self.seen.lock().unwrap();
+        seen.windows(text.len())
+            .any(|bytes| bytes == text.as_bytes())
+    }
+}
+
+fn pass(mut from: TcpStream, mut to: TcpStream, copy: &Mutex<Vec<u8>>) {
+    let mut buffer = [0; 4096];
+    while let Ok(count @ 1..) = from.read(&mut buffer) {
+        copy.lock().unwrap().extend_from_slice(&buffer[..count]);
+        if to.write_all(&buffer[..count]).is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown(std::net::Shutdown::Write);
+}
+
+const NAMES: [&str; 6] = ["ada", "bob", "cleo", "dan", "eve", "fay"];
+
+/// Says five things, each with the marker.
+fn say(page: &mut Page, channel: &str, what: &str, said: &mut BTreeSet<String>) {
+    for number in 0..5 {
+        let text = format!("{MARKER} {what} {number}");
+        let send = json!({"do": "send", "channel": channel, "text": text});
+        page.ask(send).unwrap();
+        said.insert(text);
+    }
+}
+
+/// No tracker may see this.
+const MARKER: &str = "only for members";
+
+#[test]
+fn peers_that_are_killed_and_a_tracker_that_goes_lose_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let tracker = Started::new(TRACKER, &[]);
+    let wire = Wire::to(tracker.address);
+    let url = format!("http://{}", wire.address);
+    let data = |name: &str| -> PathBuf { folder.path().join(name) };
+    let start = |name: &str| Peer::start(name, &data(name), &["--tracker", &url]);
+    let mut peers: Vec<_> = NAMES.iter().map(|name| Some(start(name))).collect();
+    let mut pages: Vec<_> = peers
+        .iter()
+        .flatten()
+        .map(|peer| Some(peer.live()))
+        .collect();
+
+    let first = pages[0].as_mut().unwrap();
+    first
+        .ask(json!({"do": "create", "channel": "tea", "policy": "open"}))
+        .unwrap();
+    let channel = first.channel("tea").unwrap()["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    for page in pages[1..].iter_mut().flatten() {
+        until("the channel is known", || page.channel("tea"));
+        page.ask(json!({"do": "join", "channel": channel})).unwrap();
+    }
+    let mut said = BTreeSet::new();
+    for (page, name) in pages.iter_mut().flatten().zip(NAMES) {
+        say(page, &channel, &format!("first by {name}"), &mut said);
+    }
+    // Two are killed, and the tracker goes, while the others go on.
+    for killed in [1, 2] {
+        pages[killed] = None;
+        peers[killed].take().unwrap().kill();
+    }
+    drop(tracker);
+    for (page, name) in pages.iter_mut().zip(NAMES) {
+        if let Some(page) = page {
+            say(page, &channel, &format!("second by {name}"), &mut said);
+        }
+    }
+    // They come back without a tracker: they know where the others were.
+    for (number, name) in [(1, "bob"), (2, "cleo")] {
+        let peer = start(name);
+        let mut page = peer.live();
+        say(&mut page, &channel, &format!("third by {name}"), &mut said);
+        (peers[number], pages[number]) = (Some(peer), Some(page));
+    }
+    until("all have the same history in the same order", || {
+        let mut pages = pages.iter_mut().flatten();
+        let first = pages.next().unwrap().history(&channel);
+        let is_whole = first.len() == said.len();
+        (is_whole && pages.all(|page| page.history(&channel) == first)).then_some(())
+    });
+    let history = pages[0].as_mut().unwrap().history(&channel);
+    let texts: BTreeSet<_> = history.into_iter().map(|(_, text)| text).collect();
+    assert_eq!(texts, said);
+    assert!(wire.has_seen("cleo") && !wire.has_seen(MARKER));
+}
+
+#[test]
+fn a_direct_message_is_seen_delivered_and_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let tracker = Started::new(TRACKER, &[]);
+    let url = format!("http://{}", tracker.address);
+    let start = |name: &str| Peer::start(name, &folder.path().join(name), &["--tracker", &url]);
+    let (ada, bob) = (start("ada"), start("bob"));
+    let (mut of_ada, mut of_bob) = (ada.live(), bob.live());
+    let hello = of_ada.event(|event| event["event"] == "hello");
+    assert_eq!(hello["me"]["name"], "ada");
+    let is_direct = |event: &Value| event["event"] == "peer" && event["state"] == "direct";
+    let peer = of_ada.event(|event| is_direct(event) || event["event"] == "hello");
+    assert_eq!(peer["name"], "bob");
+    assert_eq!(peer["fingerprint"].as_str().unwrap().len(), 39);
+
+    let (status, answer) = ada.post("/send-peer/", &json!({"peer": "bob", "text": "psst"}));
+    assert_eq!(status, 200, "{answer}");
+    let said = of_bob.event(|event| event["event"] == "message");
+    let message = &said["message"];
+    assert_eq!(
+        (&message["text"], &message["author"]),
+        (&json!("psst"), &json!("ada"))
+    );
+    assert_eq!(message["id"], answer["message"]);
+    let state = |page: &mut Page, state: &str| {
+        page.event(|event| event["event"] == "state" && event["state"] == state)
+    };
+    assert_eq!(
+        state(&mut of_ada, "delivered")["message"],
+        answer["message"]
+    );
+    let read = json!({"do": "read", "channel": said["channel"], "message": message["id"]});
+    of_bob.ask(read).unwrap();
+    assert_eq!(state(&mut of_ada, "read")["message"], answer["message"]);
+
+    let (status, answer) = bob.post("/broadcast-peer", &json!({"text": "to all"}));
+    assert_eq!((status, &answer["peers"]), (200, &json!(1)), "{answer}");
+    let said =
+        of_ada.event(|event| event["event"] == "message" && event["message"]["mine"] == false);
+    assert_eq!(said["message"]["text"], "to all");
+    for (body, what) in [
+        (json!({"peer": "nobody", "text": "x"}), "nobody"),
+        (json!({"peer": "bob"}), "text"),
+        (json!({"peer": "bob", "text": ""}), "empty"),
+    ] {
+        let (status, answer) = ada.post("/send-peer/", &body);
+        assert_eq!(status, 422, "{answer}");
+        assert!(
+            answer["detail"].as_str().unwrap().contains(what),
+            "{answer}"
+        );
+    }
+}
+
+/// Sends a request, and returns its status.
+fn status(peer: &Peer, request: &str) -> u16 {
+    let mut stream = peer.connect();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = vec![0; 12];
+    stream.read_exact(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer[9..]).parse().unwrap()
+}
+
+#[test]
+fn the_page_is_for_its_owner_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let peer = Peer::start("ada", folder.path(), &[]);
+    let (port, token) = (peer.page.port(), &peer.token);
+    let cookie = format!("Cookie: kamea-chat-{port}={token}\r\n");
+    let bearer = format!("Authorization: Bearer {token}\r\n");
+    let own = format!("Host: 127.0.0.1:{port}\r\n");
+    let upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let foreign = "Origin: https://evil.example\r\n";
+    let rebound = "Host: evil.example\r\n";
+    let cases = [
+        ("no token", "GET /", format!("{own}"), 401),
+        (
+            "a file without a token",
+            "GET /chat.js",
+            format!("{own}"),
+            401,
+        ),
+        ("a wrong token", "GET /?token=x", format!("{own}"), 401),
+        (
+            "a wrong cookie",
+            "GET /",
+            format!("{own}Cookie: kamea-chat-{port}=x\r\n"),
+            401,
+        ),
+        ("the token", "GET /?token=TOKEN", format!("{own}"), 303),
+        ("the cookie", "GET /", format!("{own}{cookie}"), 200),
+        (
+            "the token as credentials",
+            "GET /chat.js",
+            format!("{own}{bearer}"),
+            200,
+        ),
+        (
+            "the cookie of another port",
+            "GET /",
+            format!("{own}Cookie: kamea-chat-1={token}\r\n"),
+            401,
+        ),
+        (
+            "another name for this machine",
+            "GET /",
+            format!("{rebound}{bearer}"),
+            421,
+        ),
+        (
+            "a page of another site",
+            "POST /send-peer/",
+            format!("{own}{cookie}{foreign}"),
+            403,
+        ),
+        (
+            "a live page",
+            "GET /live",
+            format!("{own}{cookie}{upgrade}"),
+            101,
+        ),
+        (
+            "a live page without a token",
+            "GET /live",
+            format!("{own}{upgrade}"),
+            401,
+        ),
+        (
+            "a live page of another site",
+            "GET /live",
+            format!("{own}{cookie}{upgrade}{foreign}"),
+            403,
+        ),
+        (
+            "a command by GET",
+            "GET /send-peer/",
+            format!("{own}{cookie}"),
+            405,
+        ),
+        (
+            "a part that there is not",
+            "GET /nothing",
+            format!("{own}{cookie}"),
+            404,
+        ),
+    ];
+    for (what, line, fields, expected) in cases {
+        let line = line.replace("TOKEN", token);
+        let request = format!("{line} HTTP/1.1\r\n{fields}\r\n");
+        assert_eq!(status(&peer, &request), expected, "{what}");
+    }
+}
+
+#[test]
+fn mistakes_in_the_command_line_and_a_folder_in_use_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let peer = Peer::start("ada", folder.path(), &[]);
+    let data = folder.path().to_str().unwrap();
+    let cases: [(&[&str], i32, &str); 6] = [
+        (&[], 2, "--name"),
+        (&["--name", "Ada"], 2, "small letters"),
+        (
+            &["--name", "ada", "--tracker", "127.0.0.1:8001"],
+            2,
+            "http://",
+        ),
+        (&["--name", "ada", "--port", "x"], 2, "--port"),
+        (&["--name", "ada", "--data", data], 1, "another start_peer"),
+        (
+            &["--name", "bob", "--data", "/dev/null/x"],
+            1,
+            "/dev/null/x",
+        ),
+    ];
+    for (arguments, code, what) in cases {
+        let output = Command::new(PEER).args(arguments).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{stderr}");
+        assert!(
+            stderr.contains(what) && stderr.lines().count() == 1,
+            "{stderr}"
+        );
+    }
+    drop(peer);
+}
