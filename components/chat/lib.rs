@@ -48,4 +48,6 @@ pub use node::{
 };
 pub use page::{PageEvents, PageToken, guard_page, page_fields, page_server};
 pub use peer::{PeerOptions, chat_peer};
-pub use tracker::{TrackPorts, TrackPortsHandles, TrackerOptions, track_peers, tracker_url};
+pub use tracker::{
+    TrackPorts, TrackPortsHandles, TrackerOptions, TrackerUrlError, track_peers, tracker_url,
+};

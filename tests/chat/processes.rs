@@ -514,7 +514,12 @@ fn mistakes_in_the_command_line_and_a_folder_in_use_are_named() {
         ),
     ];
     for (arguments, code, what) in cases {
-        let output = Command::new(PEER).args(arguments).output().unwrap();
+        let output = Command::new("timeout")
+            .args(["100", PEER])
+            .args(arguments)
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(code), "{stderr}");
         assert!(

@@ -14,7 +14,7 @@ use std::time::Duration;
 use futures_lite::future::or;
 use kamea::time::sleep;
 use kamea::{Component, Outbox, Ports, Sender, random, stopping};
-use kamea_components::http::{Url, UrlError};
+use kamea_components::http::Url;
 use serde_json::{Value, json};
 
 use crate::codec::to_hex;
@@ -36,11 +36,16 @@ pub struct TrackerOptions {
     pub name: PeerName,
 }
 
+/// A text is not the address of a tracker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the address of a tracker is http://host:port, such as http://127.0.0.1:8001")]
+pub struct TrackerUrlError;
+
 /// Reads the address of a tracker.
 ///
 /// # Errors
 ///
-/// [`UrlError`], if it is not `http://host:port`.
+/// [`TrackerUrlError`], if it is not `http://host:port`; a path may follow.
 ///
 /// # Examples
 ///
@@ -48,8 +53,11 @@ pub struct TrackerOptions {
 /// assert!(kamea_chat::tracker_url("http://127.0.0.1:8001").is_ok());
 /// assert!(kamea_chat::tracker_url("127.0.0.1:8001").is_err());
 /// ```
-pub fn tracker_url(text: &str) -> Result<Url, UrlError> {
-    text.parse()
+pub fn tracker_url(text: &str) -> Result<Url, TrackerUrlError> {
+    match text.starts_with("http://") {
+        true => text.parse().map_err(|_| TrackerUrlError),
+        false => Err(TrackerUrlError),
+    }
 }
 
 /// The time between two heartbeats.
