@@ -4,6 +4,8 @@
 # cache in front of the server, look at its pages in a browser, and let gnuplot draw lab's reports.
 NEEDED = cc:gcc
 test: NEEDED += patch:patch python3:python3 update-mime-database:shared-mime-info curl:curl openssl:openssl varnishd:varnish chromium:chromium gnuplot:gnuplot-nox php-cgi:php-cgi redis-server:redis-server
+# The garden of servers behind the proxy.
+test: NEEDED += nginx:nginx-light apache2:apache2-bin lighttpd:lighttpd node:nodejs
 
 .PHONY: run test mutations drains sessions forwards conformance bench lab deb book docs needed python-venv sqlite-header loom fuzz
 

@@ -5,8 +5,10 @@
 mod daemon {
     mod backend;
     mod browser;
+    mod garden;
     mod login;
     mod sampleapp;
     mod scripts;
     mod started;
+    mod vtc;
 }

@@ -338,8 +338,9 @@ impl<C: Client> Parser<'_, C> {
         }
         let closes = if !head.is_persistent() {
             Some(Finish::Close)
-        } else if is_stopping() {
-            // The peer does not expect it, and may have sent more (RFC 9112 section 9.6).
+        } else if is_stopping() || head.method == Method::CONNECT {
+            // The peer does not expect it, and may have sent more (RFC 9112 section 9.6). After
+            // CONNECT, that is meant for the other end of a tunnel, and is no request to this server.
             Some(Finish::Linger)
         } else {
             None

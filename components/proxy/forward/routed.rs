@@ -83,9 +83,11 @@ impl Routed {
         self.way.inbound().client(&self.head.fields)
     }
 
-    /// Whether it asks for another protocol on its connection (RFC 9110 section 7.8).
+    /// Whether it asks for another protocol on its connection (RFC 9110 section 7.8). HTTP/2 is not
+    /// passed on: its requests would go to the backend without having been looked at.
     pub(super) fn upgrades(&self) -> bool {
         self.head.fields.contains("upgrade")
+            && !self.head.fields.list_contains("upgrade", "h2c")
             && self.head.fields.list_contains("connection", "upgrade")
             && self.body.is_empty()
             && !self.exchange.closes
