@@ -13,7 +13,7 @@ mod host;
 mod network;
 mod route;
 
-pub use address::{Address, Backend, BackendError, ProxyProtocol, Scheme};
+pub use address::{Address, Backend, BackendError, BackendTls, ProxyProtocol, Scheme};
 pub use block::{Block, NoRoute, Place};
 pub use explain::Explanation;
 pub use host::{HostError, HostPattern};

@@ -2,6 +2,7 @@
 
 mod backend;
 mod faults;
+mod https;
 mod limits;
 mod passing;
 mod reload;

@@ -69,6 +69,8 @@ struct State {
     /// Records that have not been sent.
     unsent: Vec<u8>,
     has_closed: bool,
+    /// What the next read returns.
+    error: Option<io::Error>,
 }
 
 fn failed(error: TlsError) -> io::Error {
@@ -88,6 +90,7 @@ impl<Stream: ByteStream> TlsStream<Stream> {
             unread: Bytes::new(),
             unsent: hello,
             has_closed: false,
+            error: None,
         };
         let tls = Self {
             stream,
@@ -152,6 +155,26 @@ impl State {
         received.map_err(failed)
     }
 
+    /// Whether there is something for a reader. What has arrived may be a message of TLS itself,
+    /// such as a session ticket: that is taken, and is nothing for a reader.
+    fn has_input(&mut self, stream: &impl ByteStream) -> bool {
+        loop {
+            let session = &self.session;
+            let is_over = session.has_peer_closed() || self.error.is_some();
+            if is_over || !self.unread.is_empty() || session.has_plaintext() {
+                return true;
+            }
+            if !stream.has_input() {
+                return false;
+            }
+            match self.receive(stream) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                Err(error) => self.error = Some(error),
+            }
+        }
+    }
+
     fn flush(&mut self, stream: &impl ByteStream) -> io::Result<()> {
         let mut unsent = &self.unsent[..];
         let flushed = loop {
@@ -189,6 +212,9 @@ impl<Stream: ByteStream> ByteStream for TlsStream<Stream> {
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut state = self.state();
         while state.unread.is_empty() {
+            if let Some(error) = state.error.take() {
+                return Err(error);
+            }
             if state.session.has_peer_closed() {
                 return Ok(0);
             }
@@ -212,11 +238,7 @@ impl<Stream: ByteStream> ByteStream for TlsStream<Stream> {
     }
 
     fn has_input(&self) -> bool {
-        let state = self.state();
-        !state.unread.is_empty()
-            || state.session.has_plaintext()
-            || state.session.has_peer_closed()
-            || self.stream.has_input()
+        self.state().has_input(&self.stream)
     }
 
     fn write(&self, bytes: &[u8]) -> io::Result<usize> {

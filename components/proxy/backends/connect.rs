@@ -15,7 +15,7 @@ use kamea::unblock;
 use kamea_components::net::Socket;
 
 use super::{BackendConnection, BackendDecoder, BackendState};
-use crate::plan::Address;
+use crate::plan::{Address, Scheme};
 
 /// Why no connection to a backend could be opened.
 #[derive(Debug, thiserror::Error)]
@@ -107,7 +107,14 @@ async fn open(state: &BackendState, connector: &Connector) -> Result<Socket, Con
     let mut outcome = Err(io::ErrorKind::AddrNotAvailable.into());
     for number in 0..known.len() {
         let number = (first + number) % known.len();
-        outcome = connector.connect(known[number]).await;
+        outcome = match state.backend().scheme {
+            Scheme::Https => {
+                let rules = &state.backend().tls;
+                // Boxed, because most backends are in the clear.
+                Box::pin(state.tls().connect(rules, host, known[number])).await
+            }
+            _ => connector.connect(known[number]).await,
+        };
         if outcome.is_ok() {
             state.addresses().first = number;
             break;

@@ -12,6 +12,7 @@ mod group;
 mod health;
 mod idle;
 mod state;
+mod tls;
 
 pub use check::check_backends;
 pub(crate) use connect::connect;

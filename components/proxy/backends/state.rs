@@ -9,6 +9,7 @@ use kamea::time::now;
 
 use super::Health;
 use super::health::Condition;
+use super::tls::TlsOfBackend;
 use crate::plan::{ActiveCheck, Address, Backend, Ejection};
 use crate::policy::hash_of;
 
@@ -30,6 +31,7 @@ pub struct BackendState {
     back_since: Mutex<Option<Instant>>,
     addresses: Mutex<Addresses>,
     counters: Counters,
+    tls: TlsOfBackend,
 }
 
 /// The addresses of its name.
@@ -110,6 +112,7 @@ impl BackendState {
             back_since: Mutex::default(),
             addresses: Mutex::new(addresses),
             counters: Counters::default(),
+            tls: TlsOfBackend::default(),
             backend,
         }
     }
@@ -125,6 +128,10 @@ impl BackendState {
 
     pub(crate) const fn key(&self) -> u64 {
         self.key
+    }
+
+    pub(super) const fn tls(&self) -> &TlsOfBackend {
+        &self.tls
     }
 
     pub(super) const fn counters(&self) -> &Counters {

@@ -92,6 +92,9 @@ fn described(backend: &Backend) -> String {
     if let Some(version) = backend.send_proxy_protocol {
         text.push_str(&format!(" send_proxy_protocol={version:?}").to_lowercase());
     }
+    if !backend.tls.verifies {
+        text.push_str(" tls_verify=off");
+    }
     text
 }
 

@@ -107,7 +107,8 @@ name edge-1;
 host "a.local" "*.b.local:8080" {
     location /api {
         proxy_pass http://127.0.0.1:9000/v1 weight=3 max_conns=10 slow_start=30s;
-        proxy_pass https://app.internal backup send_proxy_protocol=v2;
+        proxy_pass https://app.internal backup send_proxy_protocol=v2 tls_name=a.b
+            tls_ca=/etc/ca.pem tls_verify=off;
         dist_policy hash header X-User;
         proxy_set_header Host $host;
         proxy_set_header X-A "a b";
@@ -140,7 +141,7 @@ hosts = ["a.local", "*.b.local:8080"]
 path = "/api"
 backends = [
     { url = "http://127.0.0.1:9000/v1", weight = 3, max_conns = 10, slow_start = "30s" },
-    { url = "https://app.internal", backup = true, send_proxy_protocol = "v2" },
+    { url = "https://app.internal", backup = true, send_proxy_protocol = "v2", tls_name = "a.b", tls_ca = "/etc/ca.pem", tls_verify = false },
 ]
 policy = "hash header X-User"
 set_headers = { Host = "$host", X-A = "a b" }
@@ -309,6 +310,16 @@ fn mistakes_in_a_host() {
             "proxy_pass http://a backup=maybe;",
             "`maybe` is wrong here",
             "`on` or `off`",
+        ),
+        (
+            "proxy_pass http://a tls_verify=off;",
+            "this backend does not speak TLS",
+            "`https://`",
+        ),
+        (
+            "proxy_pass https://a tls_ca=x;",
+            "`x` is wrong here",
+            "an absolute path",
         ),
         (
             "proxy_pass fastcgi://a:1;",

@@ -47,6 +47,36 @@ pub enum ProxyProtocol {
     V2,
 }
 
+/// How the connections of [`Scheme::Https`] are verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BackendTls {
+    /// The name that its certificate must have; that of its address if `None`.
+    pub name: Option<String>,
+    /// The file with the certificates of the authorities that sign; those of the system if `None`.
+    pub authorities: Option<PathBuf>,
+    /// Whether the certificate is verified at all.
+    pub verifies: bool,
+}
+
+impl Default for BackendTls {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl BackendTls {
+    /// The name of the address, and the authorities of the system.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            name: None,
+            authorities: None,
+            verifies: true,
+        }
+    }
+}
+
 /// A backend of a route.
 ///
 /// # Examples
@@ -79,6 +109,8 @@ pub struct Backend {
     pub slow_start: Duration,
     /// Whether its connections begin with a PROXY protocol header.
     pub send_proxy_protocol: Option<ProxyProtocol>,
+    /// How its certificate is verified, if it speaks TLS.
+    pub tls: BackendTls,
 }
 
 /// An address of a backend that is not valid.
@@ -100,6 +132,9 @@ pub enum BackendError {
     /// FastCGI and SCGI have no usual port.
     #[error("an address of FastCGI or SCGI needs a port")]
     NoPort,
+    /// HTTPS over a Unix socket.
+    #[error("a Unix socket needs no TLS: write `http://unix:...`")]
+    UnixTls,
     /// A Unix socket without an absolute path.
     #[error("a Unix socket has an absolute path: `http://unix:/run/app.sock`")]
     Unix,
@@ -151,6 +186,7 @@ impl Backend {
             most_connections: None,
             slow_start: Duration::ZERO,
             send_proxy_protocol: None,
+            tls: BackendTls::new(),
         }
     }
 
@@ -165,6 +201,7 @@ impl Backend {
         let mut known = known.filter(|(name, _)| scheme.eq_ignore_ascii_case(name));
         let scheme = known.next().ok_or(BackendError::Scheme)?.1;
         let (address, path) = match rest.strip_prefix("unix:") {
+            Some(_) if scheme == Scheme::Https => return Err(BackendError::UnixTls),
             Some(rest) => parse_unix(rest)?,
             None => parse_tcp(rest, scheme)?,
         };
@@ -328,6 +365,7 @@ mod tests {
             ("http://a:b:c", BackendError::Port),
             ("http://user:pw@a", BackendError::User),
             ("fastcgi://a", BackendError::NoPort),
+            ("https://unix:/a", BackendError::UnixTls),
             ("http://unix:a", BackendError::Unix),
             ("http://unix:", BackendError::Unix),
             ("http://unix:/", BackendError::Unix),

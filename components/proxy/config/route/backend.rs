@@ -4,7 +4,7 @@ use crate::config::mistake::Found;
 use crate::config::options::{self, Options, Take};
 use crate::config::setting::{Setting, Value};
 use crate::config::values;
-use crate::plan::{Backend, ProxyProtocol, Route};
+use crate::plan::{Address, Backend, BackendTls, ProxyProtocol, Route, Scheme};
 
 const OPTIONS: &Options<Backend> = &[
     (
@@ -40,6 +40,30 @@ const OPTIONS: &Options<Backend> = &[
                 });
         }),
     ),
+    (
+        "tls_name",
+        Take::One(|backend, word, found| {
+            let wanted = "the name in the certificate, such as app.internal";
+            backend.tls.name = values::read(word, wanted, found, |text| {
+                let is_part = |b: u8| b.is_ascii_alphanumeric() || b"-_.:".contains(&b);
+                (!text.is_empty() && text.bytes().all(is_part)).then(|| text.to_owned())
+            });
+        }),
+    ),
+    (
+        "tls_ca",
+        Take::One(|backend, word, found| {
+            backend.tls.authorities = values::read(word, "an absolute path", found, |text| {
+                text.starts_with('/').then(|| text.into())
+            });
+        }),
+    ),
+    (
+        "tls_verify",
+        Take::One(|backend, word, found| {
+            backend.tls.verifies = values::switch(word, found).unwrap_or(true);
+        }),
+    ),
 ];
 
 /// Adds a backend to a route.
@@ -60,11 +84,15 @@ pub(super) fn apply(route: &mut Route, setting: &Setting, found: &mut Found) {
     // With a wrong address, the mistakes in the options are found all the same.
     let mut backend = parsed.clone().unwrap_or_else(|()| placeholder());
     options::read(rest, OPTIONS, &mut backend, found);
+    if backend.tls != BackendTls::new() && backend.scheme != Scheme::Https && parsed.is_ok() {
+        let help = "begin the address with `https://`, or remove the options of TLS";
+        found.push(&address.span, "this backend does not speak TLS", help);
+    }
     route.backends.push(backend);
 }
 
 /// Stands for a backend whose address is wrong; its plan is never used.
 fn placeholder() -> Backend {
-    let address = crate::plan::Address::Unix("/".into());
-    Backend::new(crate::plan::Scheme::Http, address)
+    let address = Address::Unix("/".into());
+    Backend::new(Scheme::Http, address)
 }
