@@ -17,6 +17,7 @@ mod lines;
 mod links;
 mod load;
 mod process;
+mod proxy;
 mod python;
 mod requests;
 mod server;
@@ -71,6 +72,8 @@ const SERVERS: &[(&str, Measure)] = &[
     ("precompressed", files::precompressed),
     ("large", large::large_file),
     ("ranges", large::ranges),
+    ("proxy", proxy::keep_alive),
+    ("proxy-close", proxy::close),
     ("wsgi", wsgi::wsgi),
     ("idle", idle::idle),
     ("load", thor::thor),
@@ -178,6 +181,7 @@ fn check_tools() -> Result<(), Error> {
         ("apache2", "-v", "apache2-bin"),
         ("lighttpd", "-v", "lighttpd"),
         ("fcgiwrap", "-h", "fcgiwrap"),
+        ("haproxy", "-v", "haproxy"),
     ] {
         let mut command = Command::new(tool);
         let started = command

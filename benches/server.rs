@@ -1,6 +1,7 @@
 //! The servers under test: how they are started, checked, and always stopped.
 
 mod cgi_peers;
+mod proxies;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 use kamea_benches::http::body;
 
 use crate::{Error, process, python};
+pub(crate) use proxies::start_backends;
 
 /// The core that servers run on. The load comes from the other one.
 const CORE: &str = "0";
@@ -40,6 +42,12 @@ pub(crate) enum Kind {
     Gunicorn,
     /// Granian, with one worker.
     Granian,
+    /// `start_proxy`, with one worker.
+    KameaProxy,
+    /// nginx as a proxy, with one worker process.
+    NginxProxy,
+    /// HAProxy, with one thread.
+    Haproxy,
     /// nginx, with fcgiwrap to run programs.
     Fcgiwrap,
     /// Apache's event MPM, with one process for requests and `mod_cgid` to run programs.
@@ -51,12 +59,13 @@ pub(crate) enum Kind {
 impl Kind {
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::Kamea | Self::KameaWsgi => "Kamea",
+            Self::Kamea | Self::KameaWsgi | Self::KameaProxy => "Kamea",
             Self::Gunicorn => "gunicorn",
             Self::Granian => "Granian",
             Self::Floor { .. } => "floor",
             Self::Hyper => "hyper",
-            Self::Nginx => "nginx",
+            Self::Nginx | Self::NginxProxy => "nginx",
+            Self::Haproxy => "HAProxy",
             Self::Fcgiwrap => "nginx+fcgiwrap",
             Self::Apache => "Apache",
             Self::Lighttpd => "lighttpd",
@@ -86,15 +95,21 @@ impl Server {
             Kind::Lighttpd => cgi_peers::start_lighttpd(data)?,
             _ => Self::start_ours(kind, data)?,
         };
-        server.check()?;
-        for child in &server.children {
-            server.pids.extend(process::family(child.id())?);
-        }
+        server.find_processes()?;
         Ok(server)
     }
 
+    /// Checks that it answers, and finds its processes.
+    fn find_processes(&mut self) -> Result<(), Error> {
+        self.check()?;
+        for child in &self.children {
+            self.pids.extend(process::family(child.id())?);
+        }
+        Ok(())
+    }
+
     fn start_ours(kind: Kind, data: &Path) -> Result<Self, Error> {
-        let mut command = match kind {
+        let command = match kind {
             Kind::Floor { close } => {
                 let mut command = pinned(&program("floor")?);
                 command.args(close.then_some("--close"));
@@ -115,6 +130,11 @@ impl Server {
                 command
             }
         };
+        Self::start_program(kind, command)
+    }
+
+    /// A program of ours: it prints where it listens.
+    fn start_program(kind: Kind, mut command: Command) -> Result<Self, Error> {
         let mut child = command.stdout(Stdio::piped()).spawn()?;
         let lines = BufReader::new(child.stdout.take().ok_or("a server without stdout")?);
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -182,6 +202,11 @@ impl Server {
             .stdout(log()?)
             .stderr(log()?)
             .spawn()?;
+        Self::once_it_listens(kind, address, child)
+    }
+
+    /// A peer that does not say when it is ready.
+    fn once_it_listens(kind: Kind, address: SocketAddr, child: Child) -> Result<Self, Error> {
         let server = Self::new(kind, address, vec![child]);
         let until = Instant::now() + ANSWER_TIME;
         while TcpStream::connect(address).is_err() {
@@ -259,7 +284,11 @@ impl Drop for Server {
         for child in &mut self.children {
             match self.kind {
                 // Ours are one process each. If they are killed, they end even if they hang.
-                Kind::Kamea | Kind::KameaWsgi | Kind::Floor { .. } | Kind::Hyper => {
+                Kind::Kamea
+                | Kind::KameaWsgi
+                | Kind::KameaProxy
+                | Kind::Floor { .. }
+                | Kind::Hyper => {
                     drop(child.kill());
                 }
                 // fcgiwrap leaves its processes behind. The others end theirs on request, at once.
@@ -275,8 +304,12 @@ impl Drop for Server {
 /// A command that runs on the servers' core, in a process group of its own. It gets a SIGTERM when
 /// the harness dies.
 fn pinned(program: &Path) -> Command {
+    pinned_to(CORE, program)
+}
+
+fn pinned_to(core: &str, program: &Path) -> Command {
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "TERM", "taskset", "-c", CORE]);
+    command.args(["--pdeathsig", "TERM", "taskset", "-c", core]);
     command.arg(program).stdin(Stdio::null()).process_group(0);
     command
 }
