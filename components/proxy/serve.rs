@@ -1,10 +1,12 @@
 //! A proxy in a web server.
 
+use std::net::SocketAddr;
+
 use kamea_components::server::{ConnectionGraph, Served, WebServer};
 use kamea_components::web::Route;
 
 use crate::Proxy;
-use crate::forward::{choose_backend, exchange_requests, find_route};
+use crate::forward::{authorize_requests, choose_backend, exchange_requests, find_route};
 
 /// Forwards all requests of a web server that no earlier route takes.
 #[must_use]
@@ -25,20 +27,27 @@ pub fn forward_route(server: WebServer, name: &str, route: Route, proxy: &Proxy)
 fn add_proxy(graph: &mut ConnectionGraph, name: &str, proxy: &Proxy) -> Served {
     let of = proxy.clone();
     let find = graph.add_seeded(name, move |connection| {
-        let port = connection.local().map_or(0, |local| local.port());
-        find_route(of.clone(), port, connection.is_secure())
+        // A connection that is lost has no address, and needs none.
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        let local = connection.local().unwrap_or(nowhere);
+        find_route(of.clone(), local, connection.is_secure())
+    });
+    let of = proxy.clone();
+    let authorize = graph.add_seeded(&format!("{name} authorization"), move |connection| {
+        connection.until_gone(authorize_requests(of.clone()))
     });
     let of = proxy.clone();
     let exchange = graph.add_seeded(&format!("{name} exchange"), move |connection| {
         connection.until_gone(exchange_requests(of.clone()))
     });
     let choose = graph.add(&format!("{name} policy"), choose_backend());
-    graph.link(find.routed, exchange.routed);
+    graph.link(find.routed, authorize.routed);
+    graph.link(authorize.passed, exchange.routed);
     graph.link(exchange.asked, choose.asked);
     graph.feedback(choose.chosen, exchange.chosen);
     Served {
         requests: find.requests,
-        responses: exchange.responses,
-        failures: vec![find.failures, exchange.failures],
+        responses: vec![authorize.responses, exchange.responses],
+        failures: vec![find.failures, authorize.failures, exchange.failures],
     }
 }

@@ -1,5 +1,6 @@
 //! The proxy between real sockets: backends of any behaviour on one side, clients on the other.
 
+mod authorization;
 mod backend;
 mod faults;
 mod https;

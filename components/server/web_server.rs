@@ -58,7 +58,7 @@ pub struct Served {
     /// Where the requests go.
     pub requests: InboxHandle<Request>,
     /// Where the responses come from.
-    pub responses: OutboxHandle<Response>,
+    pub responses: Vec<OutboxHandle<Response>>,
     /// Where the failures come from.
     pub failures: Vec<OutboxHandle<Failure>>,
 }
@@ -73,7 +73,7 @@ impl From<HandlerPortsHandles> for Served {
     fn from(handles: HandlerPortsHandles) -> Self {
         Self {
             requests: handles.requests,
-            responses: handles.responses,
+            responses: vec![handles.responses],
             failures: vec![handles.failures],
         }
     }
@@ -87,7 +87,7 @@ fn buffered(graph: &mut ConnectionGraph, name: &str, handler: HandlerPortsHandle
     graph.link(handler.responses, spool.responses);
     Served {
         requests: buffer.requests,
-        responses: spool.passed,
+        responses: vec![spool.passed],
         failures: vec![buffer.failures, handler.failures],
     }
 }
@@ -305,7 +305,7 @@ impl WebServer {
     ///     graph.link(buffer.passed, count.requests);
     ///     Served {
     ///         requests: buffer.requests,
-    ///         responses: count.responses,
+    ///         responses: vec![count.responses],
     ///         failures: vec![buffer.failures, count.failures],
     ///     }
     /// });

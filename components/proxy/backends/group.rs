@@ -11,7 +11,7 @@ use kamea_components::web::{Rate, RateTable, client_network};
 use tokio::sync::Notify;
 
 use super::{BackendState, Health};
-use crate::plan::{Backend, RateLimit, Route};
+use crate::plan::{AuthRequest, Backend, RateLimit, Route};
 use crate::policy::{Asked, Candidate, Policy};
 
 /// The backends of a route as they are now.
@@ -25,6 +25,8 @@ pub struct Group {
     waiting: AtomicUsize,
     /// Notified when a request has left a backend.
     freed: Notify,
+    /// The server that says whether a request is allowed.
+    auth: Option<Arc<BackendState>>,
     /// The rates of the clients, if they are limited.
     rates: Option<Mutex<RateTable>>,
     requests: AtomicU64,
@@ -101,6 +103,7 @@ impl Group {
             policy: Mutex::new(policy),
             waiting: AtomicUsize::new(0),
             freed: Notify::new(),
+            auth: route.auth.as_ref().map(|auth| state(&auth.backend)),
             rates: route.rate.as_ref().map(|rate| Mutex::new(table(rate))),
             requests: AtomicU64::new(0),
             retries: AtomicU64::new(0),
@@ -113,6 +116,11 @@ impl Group {
     /// The route as the configuration describes it.
     pub const fn route(&self) -> &Route {
         &self.route
+    }
+
+    /// How the server is asked that says whether a request is allowed, and that server.
+    pub(crate) fn auth(&self) -> Option<(&AuthRequest, &Arc<BackendState>)> {
+        self.route.auth.as_ref().zip(self.auth.as_ref())
     }
 
     /// The hosts and the path of the route.

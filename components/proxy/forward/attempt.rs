@@ -24,7 +24,8 @@ use crate::backends::{
     keep, take,
 };
 use crate::fields::Forwarding;
-use crate::plan::{Route, Scheme};
+use crate::plan::{ProxyProtocol, Route, Scheme};
+use crate::proxy_protocol::write_proxy_header;
 
 /// How an attempt ended.
 #[derive(Debug)]
@@ -127,7 +128,9 @@ async fn run(
     // it. Then it is unknown whether the backend acted on the request, so only those go over an
     // idle connection that may be repeated, and whose bodies are kept for that.
     let head = &talk.request.head;
-    if head.method.is_idempotent()
+    let says_client = state.backend().send_proxy_protocol;
+    if says_client.is_none()
+        && head.method.is_idempotent()
         && talk.request.body.is_short(&head.fields)
         && let Some(connection) = take(&state)
     {
@@ -145,6 +148,9 @@ async fn run(
     let within = talk.route.timeouts.connect;
     // Boxed, because most requests find an idle connection.
     let connection = Box::pin(connect(&state, connector, within)).await?;
+    if let Some(version) = says_client {
+        Box::pin(talk.say_client(&connection, version)).await?;
+    }
     talk.converse(connection, &state).await
 }
 
@@ -173,6 +179,22 @@ impl Talk<'_> {
         Ok(gathered.await?)
     }
 
+    /// Says whose connection it is (the PROXY protocol).
+    async fn say_client(
+        &mut self,
+        connection: &BackendConnection,
+        version: ProxyProtocol,
+    ) -> Result<(), AttemptError> {
+        let addresses = self.request.way.addresses();
+        let buffer = &mut self.tools.buffer;
+        buffer.clear();
+        write_proxy_header(buffer, version, Some(addresses));
+        let (may_send, stall) = (Cell::new(true), self.route.timeouts.send);
+        let timer = &mut self.tools.send_timer;
+        let mut sending = Sending::new(&connection.socket, stall, &may_send, timer);
+        sending.write(buffer).await.map(drop)
+    }
+
     /// Sends the request over a connection, and passes on the response.
     async fn converse(
         &mut self,
@@ -184,6 +206,8 @@ impl Talk<'_> {
             log::warn!("{}: {messages}", state.backend());
         }
         match then? {
+            // A connection that belongs to a client serves no other.
+            Then::Keep if state.backend().send_proxy_protocol.is_some() => {}
             Then::Keep if connection.decoder.is_reusable() => keep(state, connection, self.route),
             Then::Keep | Then::Close => {}
             Then::Switch(head, first) => self.switch(head, connection.socket, first).await?,

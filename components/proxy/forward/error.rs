@@ -46,6 +46,15 @@ pub enum AttemptError {
     /// The request cannot be forwarded, to any backend.
     #[error(transparent)]
     Fields(#[from] FieldsError),
+    /// The server that is asked about requests answered with neither 2xx nor 401 nor 403.
+    #[error("the question about the request got {0}")]
+    Authorization(StatusCode),
+    /// The answer of that server is too long.
+    #[error("the answer to the question about the request is too long")]
+    TooLong,
+    /// The path of that server is not a path.
+    #[error("the path of the server to ask is no path")]
+    Target,
     /// The body from the client is invalid or incomplete: no fault of the backend.
     #[error(transparent)]
     Client(#[from] Incomplete),
@@ -90,6 +99,7 @@ impl AttemptError {
             Self::Send(_) => "connection_write_timeout",
             Self::FirstByte(_) | Self::Whole(_) => "http_response_timeout",
             Self::Switched => "http_upgrade_failed",
+            Self::Authorization(_) | Self::TooLong | Self::Target => "http_protocol_error",
             Self::Fields(FieldsError::Loop) => "proxy_loop_detected",
             Self::Fields(_) | Self::Client(_) => "http_request_error",
         }

@@ -134,7 +134,7 @@ fn refuse(request: &Routed, none: &Choice, errors: Errors) -> Failure {
     failure
 }
 
-fn fail(request: &Routed, error: AttemptError, errors: Errors) -> Failure {
+pub(super) fn fail(request: &Routed, error: AttemptError, errors: Errors) -> Failure {
     if let AttemptError::Client(incomplete) = error {
         return Failure::incomplete(request.exchange, incomplete);
     }

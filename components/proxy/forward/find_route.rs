@@ -1,5 +1,6 @@
 //! Finds the route of each request: by its host, then by its path and method.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::{Method, StatusCode};
@@ -25,17 +26,17 @@ pub struct FindRoutePorts {
     pub failures: Outbox<Failure>,
 }
 
-/// Finds the route of each request of a connection that came in at `port`, over TLS or not.
-pub fn find_route(proxy: Proxy, port: u16, is_tls: bool) -> impl Component<FindRoutePorts> {
+/// Finds the route of each request of a connection that came in at `local`, over TLS or not.
+pub fn find_route(proxy: Proxy, local: SocketAddr, is_tls: bool) -> impl Component<FindRoutePorts> {
     async move |io: &mut FindRoutePorts| {
         let (mut version, mut running) = (proxy.version(), proxy.running());
         while let Some(request) = io.requests.next().await {
             if version != proxy.version() {
                 (version, running) = (proxy.version(), proxy.running());
             }
-            match find(&running, &request, port) {
+            match find(&running, &request, local.port()) {
                 Ok(group) => {
-                    let way = Way::new(&request, running.clone(), port, is_tls);
+                    let way = Way::new(&request, running.clone(), local, is_tls);
                     match admit(&request, &group, &way) {
                         Ok(()) => io.routed.send(Routed::new(request, group, way)).await?,
                         Err(failure) => refuse(io, request, *failure).await?,

@@ -1,12 +1,14 @@
 //! Forwards requests: the components of a connection that do the work of the proxy.
 //!
 //! ```text
-//!  requests ──▶ find_route ──routed──▶ exchange_requests ──▶ responses
-//!                   │                    ▲ chosen   │ asked        │
-//!                   └─▶ failures      choose_backend ◀┘        failures
+//!  requests ──▶ find_route ──▶ authorize_requests ──▶ exchange_requests ──▶ responses
+//!                   │              │         │          ▲ chosen   │ asked
+//!                   └─▶ failures ◀─┴─────────┼─────── choose_backend ◀┘
+//!                                            └─▶ responses
 //! ```
 
 mod attempt;
+mod authorize;
 mod body;
 mod choose_backend;
 mod error;
@@ -18,6 +20,7 @@ mod script;
 mod send;
 mod tunnel;
 
+pub use authorize::{AuthorizePorts, AuthorizePortsHandles, authorize_requests};
 pub use choose_backend::{ChoosePorts, ChoosePortsHandles, Chosen, choose_backend};
 pub use error::AttemptError;
 pub use exchange_requests::{ExchangePorts, ExchangePortsHandles, exchange_requests};

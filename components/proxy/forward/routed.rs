@@ -11,6 +11,7 @@ use super::body::OutgoingBody;
 use crate::backends::Group;
 use crate::fields::Inbound;
 use crate::proxy::Running;
+use crate::proxy_protocol::ProxiedAddresses;
 
 /// A request that has a route. It travels between the components of the proxy until a response has
 /// begun.
@@ -33,24 +34,34 @@ pub struct Routed {
 pub(super) struct Way {
     running: Arc<Running>,
     peer: SocketAddr,
-    port: u16,
+    local: SocketAddr,
     is_tls: bool,
     id: u128,
 }
 
 impl Way {
-    pub(super) fn new(request: &Request, running: Arc<Running>, port: u16, is_tls: bool) -> Self {
+    pub(super) fn new(
+        request: &Request,
+        running: Arc<Running>,
+        local: SocketAddr,
+        is_tls: bool,
+    ) -> Self {
         Self {
             running,
             peer: request.exchange.peer,
-            port,
+            local,
             is_tls,
             id: u128::from(random::u64(..)) << 64 | u128::from(random::u64(..)),
         }
     }
 
+    /// The addresses of the client's connection, for a backend that wants them first.
+    pub(super) const fn addresses(&self) -> ProxiedAddresses {
+        ProxiedAddresses::new(self.peer, self.local)
+    }
+
     pub(super) fn inbound(&self) -> Inbound<'_> {
-        let mut inbound = Inbound::new(self.peer, self.port, &self.running.name);
+        let mut inbound = Inbound::new(self.peer, self.local.port(), &self.running.name);
         inbound.is_tls = self.is_tls;
         inbound.trusted = &self.running.plan.trusted;
         inbound.id = self.id;

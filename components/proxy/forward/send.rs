@@ -80,7 +80,7 @@ impl<'a> Sending<'a> {
         self.may_send.set(true);
     }
 
-    async fn write(&mut self, mut bytes: &[u8]) -> Result<bool, AttemptError> {
+    pub(super) async fn write(&mut self, mut bytes: &[u8]) -> Result<bool, AttemptError> {
         while !bytes.is_empty() {
             self.timer.set(turn() + self.stall);
             let late = async {

@@ -64,7 +64,7 @@ impl WebServer {
             let outboxes: Vec<_> = ways.iter_mut().filter_map(Iterator::next).collect();
             outline.graph.merge(outboxes, handler.requests);
             outline.failures.extend(handler.failures);
-            outline.responses.push(handler.responses);
+            outline.responses.extend(handler.responses);
         }
     }
 

@@ -1,0 +1,137 @@
+//! Requests that another server has to allow, and connections that say whose they are.
+
+use super::backend::{Scripted, Step::*};
+use super::*;
+use crate::plan::{AuthRequest, ProxyProtocol};
+
+const FINE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+/// A proxy in front of `backend` that asks `judge` first.
+fn asking(judge: SocketAddr, backend: SocketAddr) -> Running {
+    let mut route = route(&[backend]);
+    let judge = Backend::parse(&format!("http://{judge}/check")).unwrap();
+    let mut auth = AuthRequest::new(judge);
+    auth.copy_fields = vec!["X-User".to_owned(), "X-Role".to_owned()];
+    route.auth = Some(auth);
+    run(plan(route))
+}
+
+#[test]
+fn what_is_allowed_passes_with_the_fields_of_the_answer() {
+    let judge = Scripted::always("HTTP/1.1 204 No Content\r\nX-User: ada\r\n\r\n");
+    let backend = Scripted::always(FINE);
+    let running = asking(judge.address, backend.address);
+    for _ in 0..3 {
+        let answer = running.ask(
+            "POST /secret?a=b HTTP/1.1\r\nHost: a\r\nConnection: close\r\nCookie: c=d\r\n\
+             X-User: eve\r\nX-Role: admin\r\nContent-Length: 4\r\n\r\nbody",
+        );
+        assert!(answer.ends_with("ok"), "{answer}");
+    }
+    let question = &judge.requests()[0];
+    assert!(
+        question.starts_with("GET /check HTTP/1.1\r\nHost: a\r\n"),
+        "{question}"
+    );
+    for field in [
+        "Cookie: c=d",
+        "X-Original-Method: POST",
+        "X-Original-URI: /secret?a=b",
+    ] {
+        assert!(question.contains(field), "{field}: {question}");
+    }
+    assert!(!question.contains("Content-Length"), "{question}");
+    let request = &backend.requests()[0];
+    assert!(
+        request.contains("X-User: ada\r\n") && request.ends_with("body"),
+        "{request}"
+    );
+    // The client cannot say who it is.
+    assert!(
+        !request.contains("eve") && !request.contains("X-Role"),
+        "{request}"
+    );
+    assert_eq!((judge.connections(), judge.requests().len()), (1, 3));
+}
+
+#[test]
+fn what_is_not_allowed_gets_the_answer() {
+    let rows = [
+        (
+            "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=x\r\nContent-Length: 5\r\n\r\nlogin",
+            "401",
+            "login",
+        ),
+        (
+            "HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n",
+            "403",
+            "no",
+        ),
+    ];
+    for (answer, status, body) in rows {
+        let (judge, backend) = (Scripted::always(answer), Scripted::always(FINE));
+        let running = asking(judge.address, backend.address);
+        let answer = running.get();
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            "{answer}"
+        );
+        assert!(answer.ends_with(body), "{answer}");
+        assert_eq!(answer.contains("WWW-Authenticate"), status == "401");
+        assert_eq!(backend.requests().len(), 0);
+    }
+}
+
+/// Nothing passes that nobody has allowed.
+#[test]
+fn without_an_answer_nothing_passes() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let script = |answer: &'static str| Scripted::new(vec![vec![Read, Write(answer), Finish]]);
+    let backend = Scripted::always(FINE);
+    assert!(
+        asking(closed, backend.address)
+            .get()
+            .starts_with("HTTP/1.1 502")
+    );
+    for answer in [
+        "",
+        "garbage\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort",
+        "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n",
+    ] {
+        let judge = script(answer);
+        let got = asking(judge.address, backend.address).get();
+        assert!(got.starts_with("HTTP/1.1 502"), "{answer}: {got}");
+    }
+    assert_eq!(backend.requests().len(), 0);
+}
+
+#[test]
+fn a_backend_can_be_told_first_whose_connection_it_is() {
+    let script = vec![Read, Write(FINE)];
+    let backend = Scripted::new(vec![script]);
+    let mut route = route(&[backend.address]);
+    route.backends[0].send_proxy_protocol = Some(ProxyProtocol::V1);
+    let running = run(plan(route));
+    for _ in 0..2 {
+        assert!(running.get().ends_with("ok"));
+    }
+    let port = running.address.port();
+    for request in backend.requests() {
+        let (first, rest) = request.split_once("\r\n").unwrap();
+        let words: Vec<_> = first.split(' ').collect();
+        assert_eq!(
+            words[..4],
+            ["PROXY", "TCP4", "127.0.0.1", "127.0.0.1"],
+            "{first}"
+        );
+        assert_eq!(words[5], port.to_string());
+        assert!(rest.starts_with("GET /x HTTP/1.1\r\n"), "{rest}");
+    }
+    // Each client has a connection of its own.
+    assert_eq!(backend.connections(), 2);
+}
