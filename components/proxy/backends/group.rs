@@ -1,7 +1,8 @@
 //! The backends of a route as they are now: one of them is chosen for each request.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -75,7 +76,8 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.backend().leave();
-        if self.group.waiting.load(Relaxed) > 0 {
+        // Either this sees the request that waits, or that one sees the place.
+        if self.group.waiting.load(SeqCst) > 0 {
             self.group.freed.notify_one();
         }
     }
@@ -141,12 +143,7 @@ impl Group {
     /// Chooses a backend for a request, other than those that it was at already if there are
     /// others.
     pub fn choose(self: &Arc<Self>, asked: &Asked<'_>, tried: &[usize]) -> Choice {
-        let up: Vec<usize> = self.up();
-        let untried = |index: &usize| !tried.contains(index);
-        let up = match up.iter().any(untried) {
-            true => up.into_iter().filter(untried).collect(),
-            false => up,
-        };
+        let up = self.up(tried);
         if up.is_empty() {
             return Choice::Down;
         }
@@ -167,26 +164,36 @@ impl Group {
             }
         };
         match chosen.and_then(|position| candidates.get(position)) {
-            Some(candidate) => Choice::Backend(self.enter(candidate.index)),
+            Some(candidate) => self.enter(candidate.index),
             None => Choice::Refused,
         }
     }
 
-    /// The backends that may get requests. If all of them have been ejected, none is: that they
-    /// fail is better known than that there is no backend.
-    fn up(&self) -> Vec<usize> {
-        let healths = || self.backends.iter().map(|backend| backend.health());
-        let of = |wanted: Health| {
-            let all = healths().enumerate();
-            let wanted = all.filter(move |(_, health)| *health == wanted);
+    /// The backends that may get a request that was at those of `tried` already. An ejected one may
+    /// be well again, and is better than one that has just failed this request. That backends fail
+    /// is better known than that there is no backend.
+    fn up(&self, tried: &[usize]) -> Vec<usize> {
+        let healths: Vec<_> = self.backends.iter().map(|state| state.health()).collect();
+        let of = |wanted: Health, is_tried: bool| {
+            let all = healths.iter().enumerate();
+            let wanted = all.filter(move |(index, health)| {
+                **health == wanted
+                    && tried.contains(index) == is_tried
+                    && self.backends[*index].weight() > 0
+            });
             wanted.map(|(index, _)| index).collect::<Vec<_>>()
         };
-        let has_weight = |index: &usize| self.backends[*index].weight() > 0;
-        let up: Vec<_> = of(Health::Up).into_iter().filter(has_weight).collect();
-        match up.is_empty() {
-            true => of(Health::Ejected).into_iter().filter(has_weight).collect(),
-            false => up,
-        }
+        let orders = [
+            (Health::Up, false),
+            (Health::Ejected, false),
+            (Health::Up, true),
+            (Health::Ejected, true),
+        ];
+        let found = orders.into_iter().map(|(health, tried)| of(health, tried));
+        found
+            .into_iter()
+            .find(|found| !found.is_empty())
+            .unwrap_or_default()
     }
 
     fn candidate(&self, index: usize) -> Candidate {
@@ -201,31 +208,46 @@ impl Group {
         }
     }
 
-    fn enter(self: &Arc<Self>, index: usize) -> InFlight {
-        self.backends[index].enter();
-        InFlight {
-            group: self.clone(),
-            index,
+    /// Takes a place at a backend, unless another request has just taken the last one.
+    fn enter(self: &Arc<Self>, index: usize) -> Choice {
+        match self.backends[index].enter() {
+            true => Choice::Backend(InFlight {
+                group: self.clone(),
+                index,
+            }),
+            false => Choice::Full,
         }
     }
 
-    /// Waits in the queue until a request may have found room; false if the queue is full, or it
-    /// took too long.
-    pub async fn wait_for_room(&self) -> bool {
+    /// Waits in the queue until `choose` finds room. Returns [`Choice::Full`] if the queue is full,
+    /// or it takes too long.
+    pub async fn wait_for_room(&self, mut choose: impl FnMut() -> Choice) -> Choice {
         let queue = &self.route.queue;
         let waiting = Waiting::begin(&self.waiting);
         if waiting.place > queue.most {
-            return false;
+            return Choice::Full;
         }
-        let freed = async {
-            self.freed.notified().await;
-            true
-        };
-        let late = async {
-            sleep(queue.longest).await;
-            false
-        };
-        or(freed, late).await
+        let mut late = pin!(sleep(queue.longest));
+        loop {
+            let mut freed = pin!(self.freed.notified());
+            // Before the look, so that no place is missed that becomes free after it.
+            freed.as_mut().enable();
+            match choose() {
+                Choice::Full => {}
+                choice => return choice,
+            }
+            let freed = async {
+                freed.await;
+                false
+            };
+            let is_late = async {
+                late.as_mut().await;
+                true
+            };
+            if or(freed, is_late).await {
+                return Choice::Full;
+            }
+        }
     }
 
     /// Counts a request of a client.
@@ -291,7 +313,7 @@ struct Waiting<'a> {
 
 impl<'a> Waiting<'a> {
     fn begin(count: &'a AtomicUsize) -> Self {
-        let place = count.fetch_add(1, Relaxed) + 1;
+        let place = count.fetch_add(1, SeqCst) + 1;
         Self { count, place }
     }
 }
@@ -309,3 +331,6 @@ impl std::fmt::Debug for Group {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! A backend as it is now. All workers share it.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -144,16 +144,22 @@ impl BackendState {
 
     /// Requests in flight.
     pub fn open(&self) -> u32 {
-        self.open.load(Relaxed)
+        self.open.load(SeqCst)
     }
 
-    pub(super) fn enter(&self) {
-        self.open.fetch_add(1, Relaxed);
-        self.counters.requests.fetch_add(1, Relaxed);
+    /// Takes a place for a request, unless it is at its limit.
+    pub(super) fn enter(&self) -> bool {
+        let most = self.backend.most_connections.unwrap_or(u32::MAX);
+        let more = |open: u32| (open < most).then_some(open + 1);
+        let has_room = self.open.fetch_update(SeqCst, SeqCst, more).is_ok();
+        if has_room {
+            self.counters.requests.fetch_add(1, Relaxed);
+        }
+        has_room
     }
 
     pub(super) fn leave(&self) {
-        self.open.fetch_sub(1, Relaxed);
+        self.open.fetch_sub(1, SeqCst);
     }
 
     /// Whether it is at its limit of requests in flight.

@@ -39,7 +39,7 @@ pub fn choose_backend() -> impl Component<ChoosePorts> + Clone + Send + Sync {
 async fn choose(request: &Routed) -> Choice {
     match choose_now(request) {
         // Boxed, because requests seldom wait.
-        Choice::Full => Box::pin(wait_and_choose(request)).await,
+        Choice::Full => Box::pin(request.group.wait_for_room(|| choose_now(request))).await,
         choice => choice,
     }
 }
@@ -47,14 +47,4 @@ async fn choose(request: &Routed) -> Choice {
 fn choose_now(request: &Routed) -> Choice {
     let asked = Asked::new(&request.head, request.client());
     request.group.choose(&asked, &request.tried)
-}
-
-async fn wait_and_choose(request: &Routed) -> Choice {
-    while request.group.wait_for_room().await {
-        match choose_now(request) {
-            Choice::Full => {}
-            choice => return choice,
-        }
-    }
-    Choice::Full
 }
