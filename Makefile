@@ -7,7 +7,7 @@ test: NEEDED += patch:patch python3:python3 update-mime-database:shared-mime-inf
 # The garden of servers behind the proxy.
 test: NEEDED += nginx:nginx-light apache2:apache2-bin lighttpd:lighttpd node:nodejs
 
-.PHONY: run test mutations drains sessions forwards conformance bench lab deb book docs needed python-venv sqlite-header loom fuzz
+.PHONY: run test mutations drains sessions chats forwards conformance bench lab deb book docs needed python-venv sqlite-header loom fuzz
 
 run:
 	cargo run --release -- -v -d www
@@ -32,6 +32,11 @@ sessions:
 # clients and backends.
 forwards:
 	KAMEA_FORWARDS=10000 cargo test -p kamea-proxy --release --lib -- simulated
+
+# Whether peers of the chat end with the same history, in 5,000 simulations with partitions, delay, lost
+# connections and restarts.
+chats: sqlite-header
+	KAMEA_CHATS=5000 cargo test -p kamea-chat --release --lib -- same_history
 
 # All 517 cases of the Autobahn suite, for our WebSocket server and for our client. The suite needs a
 # Python 2.7. CASES='1.*,2.*' runs some of them.
@@ -95,6 +100,6 @@ loom:
 fuzz:
 	RUSTC_BOOTSTRAP=1 cargo fuzz run decode -- -max_total_time=120
 	for target in response range preconditions accept accept_encoding cache_control cgi_reply wsgi_frame \
-		notation websocket fastcgi proxy_config proxy_protocol; do \
+		notation websocket fastcgi proxy_config proxy_protocol chat; do \
 		RUSTC_BOOTSTRAP=1 cargo fuzz run $$target -- -max_total_time=30 || exit 1; \
 	done

@@ -334,3 +334,59 @@ fn a_history_survives_and_belongs_to_one_key() {
         Err(LogError::Version(99))
     ));
 }
+
+/// The memory of this process, in bytes.
+fn memory() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: usize = statm.split(' ').nth(1).unwrap().parse().unwrap();
+    pages * 4096
+}
+
+/// `make chats` runs it: without optimisation its time says nothing.
+#[test]
+#[ignore = "it takes a minute, and measures"]
+fn catching_up_with_100_000_messages_takes_little_time_and_memory() {
+    const COUNT: u64 = 100_000;
+    let folder = tempfile::tempdir().unwrap();
+    let open = |member: &mut Member| {
+        let path = folder.path().join(member.name.as_str());
+        member.log = Log::open(&path, member.identity.key()).unwrap();
+    };
+    let (mut ada, mut bob) = (Member::new(1), Member::new(2));
+    open(&mut ada);
+    open(&mut bob);
+    let created = ada.create(Policy::Open);
+    let channel = created.channel();
+    let mut last = created.id();
+    for first in (2..COUNT + 2).step_by(1_000) {
+        let mut messages = Vec::new();
+        for counter in first..first + 1_000 {
+            let text = Body::Text(format!("this is the message with the number {counter}"));
+            messages.push(ada.forge(channel, counter, &[last], text));
+            last = messages.last().unwrap().id();
+        }
+        ada.log.accept_all(&messages).unwrap();
+    }
+    bob.log.accept(&created).unwrap();
+    bob.log.join(channel).unwrap();
+    let (start, before) = (std::time::Instant::now(), memory());
+    let mut from = ada.log.begin(channel, &|_| 1).unwrap();
+    let (mut verified, mut count) = (Duration::ZERO, 0);
+    while let Some(place) = from {
+        let batch = ada.log.batch(channel, &|_| 1, place, 60_000).unwrap();
+        let verifying = std::time::Instant::now();
+        let messages = batch.messages.into_iter().map(Message::decode);
+        let messages: Vec<_> = messages.collect::<std::result::Result<_, _>>().unwrap();
+        verified += verifying.elapsed();
+        count += bob.log.accept_all(&messages).unwrap().len();
+        from = batch.next;
+    }
+    let (took, grown) = (start.elapsed(), memory().saturating_sub(before));
+    eprintln!(
+        "{took:?}, {verified:?} of it for signatures; {} KiB more memory",
+        grown / 1024
+    );
+    assert_eq!(count as u64, COUNT);
+    assert_eq!(bob.log.heads(channel, 9).unwrap(), [last]);
+    assert!(grown < 64 << 20, "{grown}");
+}

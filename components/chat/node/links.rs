@@ -19,7 +19,7 @@ const MOST_BLOCKED: usize = 1_000;
 /// The largest number of links.
 const MOST_LINKS: usize = 500;
 
-/// The largest number of peers that are remembered in order to connect to them.
+/// The largest number of peers that are remembered as contacts.
 const MOST_CONTACTS: usize = 1_000;
 
 impl Node {

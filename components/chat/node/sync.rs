@@ -4,8 +4,8 @@
 //!  Heads ─▶ unknown ones? ─▶ Pull{tips} ─▶ Batch, next ─▶ More ─▶ … ─▶ still unknown? ─▶ Fetch
 //! ```
 //!
-//! A new message goes to all connected readers at once. Whoever has missed it, for any reason,
-//! learns of it by the heads, which are sent after each change and every 15 seconds.
+//! A new message goes to all connected readers at once. A peer that has missed it learns of it by
+//! the heads, which are sent after each change and every 15 seconds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};

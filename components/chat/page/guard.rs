@@ -1,4 +1,4 @@
-//! Who may use the page: whoever has the token that the program has printed.
+//! Access to the page: browsers and programs need the token that the program has printed.
 
 use std::fmt;
 use std::fs::{self, OpenOptions};
