@@ -1,6 +1,7 @@
 //! Connects to peers, and connects again after a while when that fails.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
@@ -71,21 +72,19 @@ where
                 DialNews::Contact(contact) => contact.key,
                 DialNews::Up(key) | DialNews::Down(key) => *key,
             };
-            if !tasks.contains_key(&key) {
-                let (wake, woken) = link(1);
-                let known = Known {
-                    state: Arc::default(),
-                    wake,
-                };
-                let mut graph = Graph::new("dial_peer");
-                let task = dial_one(connect.clone(), known.state.clone(), woken, dialed.clone());
-                graph.add("dial_peer", task);
-                children.start(Placement::Any, graph)?;
-                tasks.insert(key, known);
-            }
-            if let Some(known) = tasks.get(&key) {
-                known.learn(news);
-            }
+            let known = match tasks.entry(key) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => {
+                    let (wake, woken) = link(1);
+                    let state: Arc<Mutex<State>> = Arc::default();
+                    let mut graph = Graph::new("dial_peer");
+                    let task = dial_one(connect.clone(), state.clone(), woken, dialed.clone());
+                    graph.add("dial_peer", task);
+                    children.start(Placement::Any, graph)?;
+                    place.insert(Known { state, wake })
+                }
+            };
+            known.learn(news);
         }
     }
 }
