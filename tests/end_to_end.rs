@@ -33,6 +33,7 @@ mod end_to_end {
     mod passwords;
     mod programs;
     mod programs_of_www;
+    mod proxied_paths;
     mod reported;
     mod rfc1945;
     mod rfc3875;

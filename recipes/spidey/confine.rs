@@ -20,12 +20,23 @@ use rustix::thread::{set_no_new_privs, set_thread_groups, set_thread_res_gid, se
 
 use super::mode::Placement;
 use super::options::Options;
+use super::proxy::ProxiedPath;
 
 /// The version of Landlock whose rights are taken away, as far as the system has it.
 const LANDLOCK: ABI = ABI::V5;
 
 /// The folders that the threads that serve can read, once they are confined.
 static REACH: OnceLock<Vec<PathBuf>> = OnceLock::new();
+
+/// What the resolver of the system reads when it looks up the name of a backend.
+const RESOLVER: [&str; 6] = [
+    "/etc/gai.conf",
+    "/etc/host.conf",
+    "/etc/hosts",
+    "/etc/nsswitch.conf",
+    "/etc/resolv.conf",
+    "/run/systemd/resolve",
+];
 
 impl Options {
     /// Confines this thread and those that it starts from now on; gives lines that say what is in
@@ -159,6 +170,13 @@ impl Options {
             "/proc/self/mountinfo",
         ] {
             ruleset = allow(ruleset, Path::new(path), read)?;
+        }
+        if self.proxy.iter().any(ProxiedPath::has_names) {
+            for path in RESOLVER.map(Path::new) {
+                if path.exists() {
+                    ruleset = allow(ruleset, path, read)?;
+                }
+            }
         }
         let _ = REACH.set(reach);
         Ok(ruleset.restrict_self()?.ruleset)

@@ -84,6 +84,8 @@ pub(crate) fn check(text: &str, arguments: &Options) -> Result<(), String> {
             continue;
         } else if CODE.contains(&key) || is_beyond {
             "this runs code"
+        } else if key == "proxy" {
+            "this opens what only this machine reaches"
         } else if key == "no-sandbox" {
             "this lifts a protection"
         } else if PATHS.contains(&key) && leads_out(text_of) {

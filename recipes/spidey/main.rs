@@ -12,6 +12,7 @@ mod inspect;
 mod mode;
 mod options;
 mod own;
+mod proxy;
 #[cfg(test)]
 mod reference;
 mod reload;
@@ -200,6 +201,7 @@ fn server(
     if options.trace {
         server = server.method("TRACE", answer_trace())?;
     }
+    server = proxy::forward(server, &options.proxy);
     if let Some(wsgi) = wsgi {
         server = server.wsgi(wsgi::mount(options), wsgi);
     }

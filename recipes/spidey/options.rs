@@ -23,6 +23,7 @@ use super::confine::user_ids;
 use super::file::File;
 use super::implicit::{self, Implicit};
 use super::mode::Placement;
+use super::proxy::ProxiedPath;
 use super::tls::Version;
 use super::values::{
     Compress, Format, Header, MediaType, Seconds, Secret, Switch, at_least_1, port, whole,
@@ -194,6 +195,10 @@ pub(crate) struct Options {
     /// What a program may use, such as cpu-seconds=10 or memory-mib=512
     #[arg(long, value_name = "RESOURCE=N", help_heading = "CGI programs")]
     pub(crate) cgi_limit: Vec<Limit>,
+    /// Forward a path to backends, such as /api=http://127.0.0.1:9000; several URLs are separated by
+    /// commas, and a path in the URL replaces that of the site
+    #[arg(long, value_name = "PATH=URL", help_heading = "Proxy")]
+    pub(crate) proxy: Vec<ProxiedPath>,
     /// Serve a Python application, such as package.module:app
     #[arg(long, value_name = "MODULE:NAME", help_heading = "Python application")]
     pub(crate) wsgi: Option<WsgiName>,

@@ -106,6 +106,7 @@ fn a_configuration_file_that_runs_code_or_leads_out_must_be_named() {
         ("cgi-interpreter = ['*.txt=sh']\n", Some("cgi-interpreter")),
         ("cgi-env = ['*: LD_PRELOAD=x.so']\n", Some("cgi-env")),
         ("cgi = 'executable'\n", Some("cgi")),
+        ("proxy = ['/a=http://127.0.0.1:1']\n", Some("proxy")),
         ("docroot = '/etc'\n", Some("docroot")),
         ("docroot = '..'\n", Some("docroot")),
         ("docroot = 'inside/../..'\n", Some("docroot")),
