@@ -7,10 +7,17 @@ test: NEEDED += patch:patch python3:python3 update-mime-database:shared-mime-inf
 # The garden of servers behind the proxy.
 test: NEEDED += nginx:nginx-light apache2:apache2-bin lighttpd:lighttpd node:nodejs
 
-.PHONY: run test mutations drains sessions chats forwards conformance bench lab deb book docs needed python-venv sqlite-header loom fuzz
+.PHONY: run demo test mutations drains sessions chats forwards conformance bench lab deb book docs needed python-venv sqlite-header loom fuzz
 
 run:
 	cargo run --release -- -v -d www
+
+# The programs of the assignment together: proxy, backends, login, tracker, and three peers of the
+# chat. It prints their addresses; Ctrl-C ends them all.
+demo: needed sqlite-header
+	cargo build --release --bin start_backend --bin start_sampleapp --bin login_for_real \
+		--bin start_proxy --bin start_tracker --bin start_peer
+	@recipes/chat/demo.sh
 
 # Each part says what it does; the summary comes at the end.
 test: needed python-venv sqlite-header

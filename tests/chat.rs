@@ -15,6 +15,7 @@ mod server {
 }
 
 mod chat {
+    mod demo;
     mod page;
     mod peers;
     mod processes;
