@@ -6,7 +6,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::Parser;
-use kamea_chat_recipes::tracker::{Limits, TrackerOptions, TrustedProxies, load_registrations};
+use kamea_chat_recipes::tracker::{
+    Limits, TrackerOptions, TrustedProxies, draw_network, load_registrations,
+};
 use kamea_daemon::parse;
 use kamea_recipes::{Outcome, Stamp, address, log_to_stderr};
 
@@ -32,6 +34,9 @@ struct Options {
     /// Believe peers that say they listen at another IP than the one that they come from
     #[arg(long)]
     trust_addresses: bool,
+    /// Draw the network of the peers on the page of an inspector: its --inspect-topologies address
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    topology: Option<SocketAddr>,
     /// Show the running graphs on a page, such as 127.0.0.1:9235
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     inspect: Option<SocketAddr>,
@@ -55,8 +60,11 @@ fn main() -> Outcome {
         proxies: TrustedProxies::new(options.trusted_proxy),
         trust_addresses: options.trust_addresses,
     };
-    let (mut app, _registry) = tracker.app(database);
+    let (mut app, registry) = tracker.app(database);
     app.prepare_address(options.server_ip, options.server_port);
+    if let Some(inspector) = options.topology {
+        app.configure(|app| app.beside(draw_network(registry, inspector)));
+    }
     if let Some(address) = options.inspect {
         app.show_graphs(address);
     }

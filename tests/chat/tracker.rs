@@ -1,10 +1,13 @@
 //! `start_tracker`: the paths of the assignment, over raw sockets.
 
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::path::Path;
 
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
 
+use crate::server::PATIENCE;
 use crate::started::{Answered, Started};
 
 const TRACKER: &str = env!("CARGO_BIN_EXE_start_tracker");
@@ -522,6 +525,35 @@ fn what_is_wrong_is_named() {
     assert_eq!(answer.status(), 403, "{answer:?}");
     let answer = tracker.ask("GET /get-list/?channel=%00 HTTP/1.1", "");
     assert_eq!(answer.status(), 400, "{answer:?}");
+}
+
+/// The lines are for the inspector, which shows them with its own graphs.
+#[test]
+fn the_network_is_drawn_by_topology_lines() {
+    let inspector = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = inspector.local_addr().unwrap().to_string();
+    let tracker = Started::new(TRACKER, &["--topology", &address]);
+    let (stream, _) = inspector.accept().unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut lines = BufReader::new(stream).lines();
+    let mut until = |wanted: &str| {
+        let before: Vec<_> = lines
+            .by_ref()
+            .map(Result::unwrap)
+            .take_while(|line| line != wanted)
+            .collect();
+        before.join("\n")
+    };
+    until("DEL ALL");
+    let ada = Peer::new("ada", 1).log_in(&tracker);
+    let bob = Peer::new("bob", 2).log_in(&tracker);
+    bob.join(&tracker, 9102);
+    let info = json!({"addresses": ["0.0.0.0:9101"], "links": ["bob", "nobody"]});
+    assert_eq!(ada.post(&tracker, "/submit-info/", &info).status(), 200);
+    assert!(until("ADD LINK ada bob").contains("ADD NODE ada ada auto peer\n"));
+    ada.post(&tracker, "/submit-info/", &json!({"addresses": []}));
+    until("DEL ALL");
+    assert_eq!(until("ADD NODE bob bob auto peer"), "");
 }
 
 #[test]

@@ -18,7 +18,7 @@ use kamea_components::http::Url;
 use serde_json::{Value, json};
 
 use crate::codec::to_hex;
-use crate::node::{Contact, Input};
+use crate::node::{Command, Contact, Input, ask_node};
 use crate::{Identity, PeerName};
 
 use exchange::{Answered, exchange};
@@ -103,6 +103,7 @@ pub fn track_peers(
             options: options.clone(),
             cookie: None,
             known: Known::new(),
+            links: Vec::new(),
             last: String::new(),
         };
         loop {
@@ -110,6 +111,7 @@ pub fn track_peers(
                 stopping().await;
                 None
             };
+            tracker.links = links(&node).await;
             let round = async { Some(tracker.round().await) };
             let Some(round) = or(stop, round).await else {
                 return Ok(());
@@ -140,10 +142,27 @@ pub fn track_peers(
     }
 }
 
+/// How many connections the tracker is told of.
+const MOST_LINKS: usize = 64;
+
+/// The names of the peers that the node is connected to.
+async fn links(node: &Sender<Input>) -> Vec<String> {
+    let hello = ask_node(node, Command::Hello).await.unwrap_or_default();
+    let peers = hello["peers"].as_array().into_iter().flatten();
+    let direct = peers.filter(|peer| peer["state"] == "direct");
+    let names = direct.filter_map(|peer| peer["name"].as_str()?.parse::<PeerName>().ok());
+    names
+        .take(MOST_LINKS)
+        .map(|name| name.to_string())
+        .collect()
+}
+
 struct Tracker {
     options: TrackerOptions,
     cookie: Option<String>,
     known: Known,
+    /// The names of the peers that this one is connected to: the tracker draws them.
+    links: Vec<String>,
     /// The last complaint, which is made once.
     last: String,
 }
@@ -207,7 +226,7 @@ impl Tracker {
 
     fn info(&self) -> Value {
         let addresses = self.options.addresses.iter().map(ToString::to_string);
-        json!({"addresses": addresses.collect::<Vec<_>>()})
+        json!({"addresses": addresses.collect::<Vec<_>>(), "links": self.links})
     }
 
     /// Proves the key: signs a nonce of the tracker.

@@ -13,12 +13,14 @@
 //! - [`Challenges`]: the proof that a peer has its key.
 //! - [`Registry`]: who may do what, without a clock, a socket or a file.
 //! - [`keep_registry`]: the registry as a component. [`keep_in_sqlite`]: its memory.
+//! - [`draw_network`]: the peers and their connections, for an inspector.
 //! - [`TrackerOptions::app`]: the paths of the assignment.
 
 mod answers;
 mod app;
 mod challenge;
 mod client;
+mod draw;
 mod identity;
 mod keep;
 mod questions;
@@ -28,6 +30,7 @@ mod sqlite;
 pub use app::TrackerOptions;
 pub use challenge::{ChallengeError, Challenges, login_text};
 pub use client::TrustedProxies;
+pub use draw::draw_network;
 pub use identity::{ChannelName, IdentityError, PeerKey, PeerName};
 pub use keep::{Change, Registration, keep_registry};
 pub use questions::{Answer, ListChange, Question, Refusal};
