@@ -54,7 +54,7 @@ const HANDLER_GRACE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Socket {
     stream: RefCell<Stream>,
-    peer: SocketAddr,
+    peer: Cell<SocketAddr>,
     /// Whether the last read was shorter than its buffer: then nothing was left.
     drained: Cell<bool>,
     finished: Cell<Option<Finish>>,
@@ -168,7 +168,7 @@ impl Socket {
     fn of(stream: Stream, peer: SocketAddr) -> Self {
         Self {
             stream: RefCell::new(stream),
-            peer,
+            peer: Cell::new(peer),
             drained: Cell::new(false),
             finished: Cell::new(None),
             known: Cell::new(Known::Here),
@@ -198,7 +198,13 @@ impl Socket {
 
     /// Returns the address of the peer.
     pub fn peer(&self) -> SocketAddr {
-        self.peer
+        self.peer.get()
+    }
+
+    /// Counts this address as that of the peer from now on: a trusted peer has said whose
+    /// connection it is.
+    pub fn speak_for(&self, peer: SocketAddr) {
+        self.peer.set(peer);
     }
 
     /// Returns the address of this end.

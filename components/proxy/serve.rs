@@ -2,16 +2,44 @@
 
 use std::net::SocketAddr;
 
-use kamea_components::server::{ConnectionGraph, Served, WebServer};
+use kamea_components::server::{ConnectionGraph, Preface, Served, WebServer};
 use kamea_components::web::Route;
 
 use crate::Proxy;
 use crate::forward::{authorize_requests, choose_backend, exchange_requests, find_route};
+use crate::proxy_protocol::read_proxy_header;
 
-/// Forwards all requests of a web server that no earlier route takes.
+/// Forwards all requests of a web server that no earlier route takes. Trusted peers begin their
+/// connections with the PROXY protocol, if the plan says so.
 #[must_use]
 pub fn serve_by_proxy(server: WebServer, proxy: &Proxy) -> WebServer {
+    let of = proxy.clone();
+    let server = server.preface(move |peer, bytes| client_of(&of, peer, bytes));
     forward_route(server, "proxy", Route::any_path(), proxy)
+}
+
+/// Reads the PROXY protocol of trusted peers, if the plan says that they send it. Those have to;
+/// for others it is no HTTP.
+fn client_of(proxy: &Proxy, peer: SocketAddr, bytes: &[u8]) -> Preface {
+    let running = proxy.running();
+    let (mut length, mut client) = (0, None);
+    if running.plan.accepts_proxy_protocol && running.plan.is_trusted(peer.ip()) {
+        match read_proxy_header(bytes) {
+            Ok(None) => return Preface::Partial,
+            Ok(Some(header)) => {
+                length = header.length;
+                client = header.addresses.map(|addresses| addresses.source);
+            }
+            Err(error) => {
+                log::warn!("{peer} | {error}");
+                return Preface::Invalid;
+            }
+        }
+    }
+    Preface::Whole {
+        length,
+        peer: client,
+    }
 }
 
 /// Forwards the requests of `route`; `name` is its name in the graph.

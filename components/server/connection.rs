@@ -15,6 +15,7 @@ use kamea::{Component, Flow, Ports, Template, is_stopping, stopping};
 
 use super::Handover;
 use super::explain::ExplainJob;
+use super::preface::ReadPreface;
 use super::secure::{SecureService, farewell, greet};
 use super::until_gone::until_gone;
 use crate::chassis::NoPorts;
@@ -106,6 +107,8 @@ pub struct Service {
     pub refusal: Template<Opened>,
     /// How connections over TLS are served, if there are any.
     pub tls: Option<SecureService>,
+    /// What comes before the protocol of a connection.
+    pub(super) preface: Option<ReadPreface>,
     /// How a process serves the connection, if one does.
     pub handover: Option<Arc<Handover>>,
     /// The limit of processes, if processes serve the connections.
@@ -157,11 +160,31 @@ pub fn hold_connection(
         let peer = socket.peer();
         log::debug!("{peer} | Connect");
         let admitted = admitted.as_ref();
+        let (preface, patience) = {
+            let service = service.borrow();
+            (service.preface.clone(), service.patience)
+        };
+        let first = match preface {
+            // Boxed, because most servers have none.
+            Some(preface) => Box::pin(preface.read(&socket, patience)).await,
+            None => Some(Bytes::new()),
+        };
+        let Some(first) = first else {
+            end(&socket).await;
+            return Ok(());
+        };
         if !is_secure {
-            hold(socket, &service, None, admitted).await;
-        } else if let Some(session) = greet(&socket, &service, admitted).await {
+            hold(socket, &service, None, admitted, first).await;
+        } else if let Some(session) = greet(&socket, &service, admitted, first).await {
             // Boxed, so that a connection without TLS is small.
-            Box::pin(hold(socket, &service, Some(session), admitted)).await;
+            Box::pin(hold(
+                socket,
+                &service,
+                Some(session),
+                admitted,
+                Bytes::new(),
+            ))
+            .await;
         } else {
             end(&socket).await;
         }
@@ -176,8 +199,9 @@ async fn hold(
     service: &RefCell<Service>,
     session: Option<SharedSession>,
     admitted: Option<&Admitted>,
+    mut unread: Bytes,
 ) {
-    let (mut has_served, mut unread) = (false, Bytes::new());
+    let mut has_served = false;
     while socket.finished().is_none() {
         let silence = service.borrow().silence;
         let has_plaintext = session

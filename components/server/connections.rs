@@ -15,6 +15,7 @@ use kamea::{
 
 use super::connection::{Opened, Service, hold_connection, refuse_connection};
 use super::hand_over::hand_over_connection;
+use super::preface::ReadPreface;
 use super::secure::SecureService;
 use super::{Mode, Site};
 use crate::documents::{Docroot, FileOptions, Files, Thumbnails};
@@ -108,6 +109,8 @@ pub(super) struct Configuration {
     /// The limit of processes, in mode forking.
     pub(super) processes: Limiter,
     pub(super) tls: Option<SecureService>,
+    /// What comes before the protocol of a connection.
+    pub(super) preface: Option<ReadPreface>,
 }
 
 impl Configuration {
@@ -131,6 +134,7 @@ impl Configuration {
             connection: self.connection.clone(),
             refusal: self.refusal.clone(),
             tls: self.tls.clone(),
+            preface: self.preface.clone(),
             handover: match &self.mode {
                 Mode::Forking(handover) => Some(handover.clone()),
                 Mode::Pool | Mode::Single => None,

@@ -117,9 +117,12 @@ pub(super) async fn greet(
     socket: &Rc<Socket>,
     service: &RefCell<Service>,
     admitted: Option<&Admitted>,
+    mut first: Bytes,
 ) -> Option<SharedSession> {
     let tls = service.borrow().tls.clone()?;
-    let first = next_bytes(socket, tls.tls.handshake_timeout, admitted).await?;
+    if first.is_empty() {
+        first = next_bytes(socket, tls.tls.handshake_timeout, admitted).await?;
+    }
     let session = SharedSession::new(Session::server(&tls.tls.server));
     let flow = tls.handshake.start(Greeting {
         socket: socket.clone(),

@@ -31,6 +31,7 @@ use super::LogEntry;
 use super::connection::Opened;
 use super::connections::{Configuration, Connections, Secure, listeners, server_graph};
 use super::limits::connections_that_fit;
+use super::preface::{Preface, ReadPreface};
 use super::secure::{SecureService, Tls, handshake};
 use super::until_gone::until_gone;
 use super::{Explanations, Mode, Site};
@@ -161,6 +162,8 @@ pub struct WebServer {
     cgi: Option<Cgi>,
     /// How TLS is spoken, if it is.
     tls: Option<Tls>,
+    /// What comes before the protocol of a connection.
+    preface: Option<ReadPreface>,
 }
 
 impl std::fmt::Debug for WebServer {
@@ -218,6 +221,7 @@ impl WebServer {
             explanations: None,
             cgi: None,
             tls: None,
+            preface: None,
         }
     }
 
@@ -493,6 +497,34 @@ impl WebServer {
         }
     }
 
+    /// Reads what comes on each connection before HTTP or TLS: `read` gets the address of the peer
+    /// and the bytes that have arrived, again and again until it knows. It takes as long as a
+    /// request head may. Not in [`Mode::Forking`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea_components::server::{Preface, Site, WebServer};
+    ///
+    /// // A word before the first request.
+    /// let server = WebServer::new(Site::new(".")).preface(|_peer, bytes| match bytes {
+    ///     [b'f', b'r', b'i', b'e', b'n', b'd', ..] => Preface::Whole { length: 6, peer: None },
+    ///     bytes if b"friend".starts_with(bytes) => Preface::Partial,
+    ///     _ => Preface::Invalid,
+    /// });
+    /// # server.check().unwrap();
+    /// ```
+    #[must_use]
+    pub fn preface(
+        self,
+        read: impl Fn(SocketAddr, &[u8]) -> Preface + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            preface: Some(ReadPreface::new(read)),
+            ..self
+        }
+    }
+
     /// Checks that the server could run, apart from its addresses. Returns the graph of a
     /// connection.
     ///
@@ -566,6 +598,7 @@ impl WebServer {
         };
         Ok(Configuration {
             tls,
+            preface: self.preface.clone(),
             docroots: self.docroots()?.into(),
             thumbnails: Thumbnails::default(),
             connection: self.wire(None)?.into_template()?,

@@ -135,3 +135,38 @@ fn a_backend_can_be_told_first_whose_connection_it_is() {
     // Each client has a connection of its own.
     assert_eq!(backend.connections(), 2);
 }
+
+#[test]
+fn a_trusted_peer_says_first_whose_connection_it_is() {
+    let backend = Scripted::always(FINE);
+    let mut plan = plan(route(&[backend.address]));
+    plan.accepts_proxy_protocol = true;
+    plan.trusted = vec!["127.0.0.1/32".parse().unwrap()];
+    let running = run(plan.clone());
+    let request = "GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let answer = running.ask(&format!(
+        "PROXY TCP4 192.0.2.7 192.0.2.1 5555 80\r\n{request}"
+    ));
+    assert!(answer.ends_with("ok"), "{answer}");
+    assert!(backend.requests()[0].contains("X-Forwarded-For: 192.0.2.7\r\n"));
+    // In pieces, and with version 2.
+    let mut binary = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c".to_vec();
+    binary.extend([192, 0, 2, 8, 192, 0, 2, 1, 0x15, 0xb3, 0, 80]);
+    binary.extend(request.as_bytes());
+    let mut client = running.connect();
+    for byte in binary {
+        std::io::Write::write_all(&mut client, &[byte]).unwrap();
+    }
+    let mut answer = String::new();
+    std::io::Read::read_to_string(&mut client, &mut answer).unwrap();
+    assert!(answer.ends_with("ok"), "{answer}");
+    assert!(backend.requests()[1].contains("X-Forwarded-For: 192.0.2.8\r\n"));
+    // It has to, and others must not.
+    for wrong in [request, "PROXY nonsense\r\n"] {
+        assert_eq!(running.ask(wrong), "", "{wrong}");
+    }
+    plan.trusted.clear();
+    let answer = run(plan).ask(&format!("PROXY TCP4 1.1.1.1 2.2.2.2 1 2\r\n{request}"));
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    assert_eq!(backend.requests().len(), 2);
+}
