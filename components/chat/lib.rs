@@ -10,8 +10,6 @@
 mod codec;
 mod dial;
 mod frame;
-#[cfg(test)]
-mod hostile;
 mod key;
 mod link;
 mod log;
@@ -20,7 +18,7 @@ mod node;
 mod page;
 mod peer;
 #[cfg(test)]
-mod simulation;
+mod tests;
 mod tracker;
 
 pub use codec::Malformed;
