@@ -10,7 +10,8 @@ use kamea_chat_recipes::tracker::{
     Limits, TrackerOptions, TrustedProxies, draw_network, load_registrations,
 };
 use kamea_daemon::parse;
-use kamea_recipes::{Outcome, Stamp, address, log_to_stderr};
+use kamea_recipes::{Outcome, Stamp, address, log_modules_to_stderr};
+use log::LevelFilter;
 
 /// Tells the peers of a chat how to reach each other
 #[derive(Parser)]
@@ -34,6 +35,9 @@ struct Options {
     /// Believe peers that say they listen at another IP than the one that they come from
     #[arg(long)]
     trust_addresses: bool,
+    /// Log each request
+    #[arg(short, long)]
+    verbose: bool,
     /// Draw the network of the peers on the page of an inspector: its --inspect-topologies address
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     topology: Option<SocketAddr>,
@@ -44,7 +48,12 @@ struct Options {
 
 fn main() -> Outcome {
     let options: Options = parse();
-    log_to_stderr(false, Stamp::Time)?;
+    // A thousand peers send 200 requests a second.
+    let level = match options.verbose {
+        true => LevelFilter::Info,
+        false => LevelFilter::Warn,
+    };
+    log_modules_to_stderr(level, Stamp::Time, &[])?;
     let database = options
         .data
         .as_deref()

@@ -91,3 +91,70 @@ pub(super) fn to_json(value: &impl Serialize) -> Bytes {
     // Strings, numbers and lists can always be written.
     serde_json::to_vec(value).unwrap_or_default().into()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    use kamea::time::{now, sleep};
+    use kamea::{Graph, Simulation};
+
+    use super::super::ListChange;
+    use super::super::answers::Told;
+    use super::*;
+
+    /// How many peers a registry lists.
+    async fn count(registry: &Asker<Question, Answer>) -> usize {
+        let list = registry.ask(Question::Peers { channel: None }).await;
+        let Ok(Ok(Told::Peers(json))) = list else {
+            panic!("{list:?}")
+        };
+        String::from_utf8_lossy(&json)
+            .matches("fingerprint")
+            .count()
+    }
+
+    /// The time is that of the kernel, so half a minute takes no time here.
+    #[test]
+    fn a_peer_is_listed_until_its_lease_ends() {
+        let mut graph = Graph::new("tracker");
+        let component = keep_registry(Limits::default(), Vec::new(), None);
+        let registry = graph.ask("registry", component);
+        let counts = Arc::new(Mutex::new(Vec::new()));
+        let noted = counts.clone();
+        let peer = async move || {
+            let name: PeerName = "ada".parse().unwrap();
+            let heartbeat = || Question::Submit {
+                name: name.clone(),
+                addresses: vec!["192.0.2.1:9101".parse().unwrap()],
+                links: Vec::new(),
+            };
+            let login = Question::LogIn {
+                name: name.clone(),
+                key: PeerKey::new([1; 32]),
+                network: "192.0.2.1".parse().unwrap(),
+                nonce: "a nonce".to_owned(),
+                expires: now() + Duration::from_secs(30),
+            };
+            let join = ListChange {
+                channel: None,
+                remove: false,
+            };
+            let join = Question::List(name.clone(), join);
+            for question in [login, heartbeat(), join] {
+                registry.ask(question).await.unwrap().unwrap();
+            }
+            for seconds in [29, 0, 29, 2] {
+                sleep(Duration::from_secs(seconds)).await;
+                let listed = count(&registry).await;
+                noted.lock().unwrap().push(listed);
+                if seconds == 0 {
+                    registry.ask(heartbeat()).await.unwrap().unwrap();
+                }
+            }
+        };
+        Simulation::seed(1).beside("peer", peer).run(graph).unwrap();
+        assert_eq!(*counts.lock().unwrap(), [1, 1, 1, 0]);
+    }
+}
