@@ -16,14 +16,15 @@ use kamea_session::{
     save_sessions,
 };
 use rusqlite::Connection;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::answers::{Submitted, Told};
+use super::answers::Told;
+use super::bodies::{AddList, Address, Challenge, Connect, Heartbeat, LogIn, OfChannel, Submit};
 use super::identity::from_hex;
 use super::keep::to_json;
 use super::{
-    Answer, ChallengeError, Challenges, ChannelName, Limits, ListChange, PeerKey, PeerName,
-    Question, Refusal, Registration, TrustedProxies, keep_in_sqlite, keep_registry,
+    Answer, ChallengeError, Challenges, Limits, ListChange, PeerName, Question, Refusal,
+    Registration, TrustedProxies, keep_in_sqlite, keep_registry,
 };
 
 /// How a tracker behaves.
@@ -126,84 +127,6 @@ fn login_limit(options: &TrackerOptions) -> RateLimit {
         let client = || proxies.client(context.peer().ip(), &context.head().fields);
         is_login.then(|| client_network(client()).to_string())
     })
-}
-
-/// What a peer sends to log in: first without the nonce and the signature.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LogIn {
-    name: PeerName,
-    key: PeerKey,
-    #[serde(default)]
-    nonce: Option<String>,
-    #[serde(default)]
-    signature: Option<String>,
-}
-
-/// A heartbeat.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Submit {
-    addresses: Vec<Address>,
-    #[serde(default)]
-    links: Vec<PeerName>,
-}
-
-/// An address of a peer.
-#[derive(Debug, Deserialize)]
-#[serde(try_from = "String")]
-struct Address(SocketAddr);
-
-impl TryFrom<String> for Address {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let address = text
-            .parse()
-            .ok()
-            .filter(|address: &SocketAddr| address.port() != 0);
-        address.map(Self).ok_or(
-            "an address is IP:PORT, such as 192.0.2.1:9101; 0.0.0.0:9101 stands for the IP that \
-             the tracker sees",
-        )
-    }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AddList {
-    #[serde(default)]
-    channel: Option<ChannelName>,
-    #[serde(default)]
-    remove: bool,
-}
-
-#[derive(Debug, Deserialize)]
-struct OfChannel {
-    #[serde(default)]
-    channel: Option<ChannelName>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Connect {
-    name: PeerName,
-}
-
-/// The answer to the first step of a login.
-#[derive(Debug, Serialize)]
-struct Challenge {
-    nonce: String,
-    expires_seconds: u64,
-}
-
-/// The answer to a heartbeat.
-#[derive(Debug, Serialize)]
-struct Heartbeat {
-    /// The address that the peer comes from.
-    seen: IpAddr,
-    #[serde(flatten)]
-    submitted: Submitted,
 }
 
 impl Tracker {

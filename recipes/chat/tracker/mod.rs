@@ -18,6 +18,7 @@
 
 mod answers;
 mod app;
+mod bodies;
 mod challenge;
 mod client;
 mod draw;

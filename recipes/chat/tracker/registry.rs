@@ -1,5 +1,10 @@
 //! The registry of the tracker, without a clock, a socket or a file: it answers questions.
 
+mod limits;
+mod peer;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
@@ -8,42 +13,8 @@ use super::answers::{ListedChannel, ListedPeer, Lists, LoggedIn, Peers, Reached,
 use super::{Answer, Change, ChannelName, ListChange, PeerKey, PeerName, Question, Refusal};
 use super::{Registration, keep::to_json};
 
-/// The limits of a registry.
-///
-/// # Examples
-///
-/// ```
-/// use kamea_chat_recipes::tracker::Limits;
-///
-/// let limits = Limits { names_by_network: 100, ..Limits::default() };
-/// assert_eq!(limits.lease.as_secs(), 30);
-/// ```
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// How long a heartbeat lasts.
-    pub lease: Duration,
-    /// How many names one address may claim; for IPv6, one block of 64 bits.
-    pub names_by_network: usize,
-    /// How many names there may be.
-    pub names: usize,
-    /// How many lists of channels a peer may be on.
-    pub channels: usize,
-    /// A name is free again when its peer has not been present for this long.
-    pub kept: Duration,
-}
-
-impl Default for Limits {
-    /// 30 seconds, 20 names by address, 10,000 names, 32 channels, 30 days.
-    fn default() -> Self {
-        Self {
-            lease: Duration::from_secs(30),
-            names_by_network: 20,
-            names: 10_000,
-            channels: 32,
-            kept: Duration::from_secs(30 * 24 * 3600),
-        }
-    }
-}
+pub use limits::{Limits, Moment};
+use peer::Peer;
 
 /// How many channels the list of peers names.
 const MOST_LISTED_CHANNELS: usize = 1000;
@@ -53,15 +24,6 @@ const MOST_NONCES: usize = 20_000;
 
 /// How exactly it is stored when a peer was seen last.
 const SEEN_STEP: Duration = Duration::from_secs(3600);
-
-/// The moment of a question: for leases, and for what is stored.
-#[derive(Debug, Clone, Copy)]
-pub struct Moment {
-    /// The time of this run.
-    pub now: Instant,
-    /// The date.
-    pub date: SystemTime,
-}
 
 /// The names of the tracker, the keys that they belong to, and who is present.
 #[derive(Debug)]
@@ -77,22 +39,6 @@ pub struct Registry {
     /// The nonces that have been used, with the time until which they are remembered.
     nonces: BTreeSet<(Instant, String)>,
     changes: Vec<Change>,
-}
-
-#[derive(Debug)]
-struct Peer {
-    key: PeerKey,
-    fingerprint: String,
-    network: IpAddr,
-    /// None: it is away.
-    addresses: Vec<SocketAddr>,
-    links: Vec<PeerName>,
-    is_listed: bool,
-    channels: BTreeSet<ChannelName>,
-    /// Its last heartbeat, while it is present.
-    heartbeat: Option<Instant>,
-    /// When it was seen last, as it was stored.
-    seen: SystemTime,
 }
 
 impl Registry {
@@ -428,34 +374,6 @@ impl Registry {
     }
 }
 
-impl Peer {
-    fn of(stored: Registration) -> Self {
-        Self {
-            fingerprint: stored.key.fingerprint(),
-            key: stored.key,
-            network: stored.network,
-            addresses: stored.addresses,
-            links: Vec::new(),
-            is_listed: stored.is_listed,
-            channels: stored.channels,
-            heartbeat: None,
-            seen: stored.seen,
-        }
-    }
-
-    fn registration(&self, name: PeerName) -> Registration {
-        Registration {
-            name,
-            key: self.key,
-            network: self.network,
-            addresses: self.addresses.clone(),
-            is_listed: self.is_listed,
-            channels: self.channels.clone(),
-            seen: self.seen,
-        }
-    }
-}
-
 /// Counts one peer less in a channel.
 fn leave(channels: &mut BTreeMap<ChannelName, usize>, channel: &ChannelName) {
     if let Some(count) = channels.get_mut(channel) {
@@ -469,6 +387,3 @@ fn leave(channels: &mut BTreeMap<ChannelName, usize>, channel: &ChannelName) {
 fn milliseconds(heartbeat: Instant, now: Instant) -> u64 {
     now.saturating_duration_since(heartbeat).as_millis() as u64
 }
-
-#[cfg(test)]
-mod tests;
