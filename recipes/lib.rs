@@ -16,6 +16,7 @@ use clap::{Args, Parser};
 use kamea::{Graph, Scheduler};
 use kamea_components::inspect::{InspectError, Inspecting, Inspector};
 use kamea_components::server::{Explanations, WebServer};
+use kamea_components::tls::TlsCensus;
 use log::LevelFilter;
 
 pub use kamea_components::process::raise_file_limit;
@@ -107,6 +108,7 @@ impl InspectOptions {
                 token,
                 self.inspect_topologies,
                 explanations,
+                None,
             )
         };
         self.inspect.map(inspect).transpose()
@@ -277,8 +279,9 @@ pub fn inspect(
     token: Option<&str>,
     topologies: Option<SocketAddr>,
     explanations: Option<Explanations>,
+    tls: Option<TlsCensus>,
 ) -> Result<Inspecting, InspectError> {
-    let mut inspector = Inspector::new(address, token)?;
+    let mut inspector = Inspector::new(address, token)?.tls(tls.unwrap_or_default());
     let secret = explanations
         .as_ref()
         .map(|explanations| explanations.secret().to_owned());

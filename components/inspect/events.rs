@@ -16,6 +16,7 @@ use super::topology::{Sketched, Sketches};
 use crate::gateway::Reply;
 use crate::http::redact;
 use crate::server::Explanations;
+use crate::tls::TlsCensus;
 use crate::web::Request;
 
 /// How often a page gets a census.
@@ -27,6 +28,7 @@ pub(super) struct Watched {
     pub(super) workers: Workers,
     pub(super) sketches: watch::Receiver<Sketches>,
     pub(super) explanations: Option<Explanations>,
+    pub(super) tls: TlsCensus,
 }
 
 /// Sends a census every second, and the drawings of programs whenever they have changed.
@@ -45,22 +47,46 @@ pub(super) async fn watch(watched: Watched) -> Reply {
     });
     let mut sketches = watched.sketches;
     sketches.mark_changed();
-    let changes = stream::unfold((sketches, watched.workers, false), async |state| {
-        let (mut sketches, workers, has_begun) = state;
-        if sketches.has_changed().unwrap_or(false) {
-            let shown: Value = sketches.borrow_and_update().iter().map(shown).collect();
-            return Some((
-                event("sketches", &shown.to_string()),
-                (sketches, workers, has_begun),
-            ));
+    let tls = watched.tls;
+    let changes = stream::unfold((sketches, watched.workers, false), move |state| {
+        let tls = tls.clone();
+        async move {
+            let (mut sketches, workers, has_begun) = state;
+            if sketches.has_changed().unwrap_or(false) {
+                let shown: Value = sketches.borrow_and_update().iter().map(shown).collect();
+                return Some((
+                    event("sketches", &shown.to_string()),
+                    (sketches, workers, has_begun),
+                ));
+            }
+            if has_begun {
+                sleep(PERIOD).await;
+            }
+            let census = workers.census().await.to_json();
+            let tls = event("tls", &tls_to_json(&tls).to_string());
+            Some((event("census", &census) + &tls, (sketches, workers, true)))
         }
-        if has_begun {
-            sleep(PERIOD).await;
-        }
-        let census = workers.census().await.to_json();
-        Some((event("census", &census), (sketches, workers, true)))
     });
     reply(stream::once(event("hello", &hello.to_string())).chain(changes))
+}
+
+/// The handshakes and the certificates of a server.
+pub(super) fn tls_to_json(tls: &TlsCensus) -> Value {
+    let handshakes = tls.handshakes();
+    let failures = handshakes.failures.iter().map(|(failed, count)| {
+        json!({ "ended_by": failed.ended_by, "reason": failed.reason, "count": count })
+    });
+    let certificates = tls.certificates();
+    let certificates = certificates.iter().map(
+        |certificate| json!({ "names": certificate.names(), "days_left": certificate.days_left() }),
+    );
+    json!({
+        "waiting": handshakes.waiting,
+        "full": handshakes.full,
+        "resumed": handshakes.resumed,
+        "failures": failures.collect::<Value>(),
+        "certificates": certificates.collect::<Value>(),
+    })
 }
 
 fn shown(sketched: &Sketched) -> Value {

@@ -21,6 +21,7 @@ use super::topology::{Sketches, add_topologies};
 use crate::gateway::{Reply, serve_handler};
 use crate::net::bind;
 use crate::server::{Explanations, Listening, Site, StartError, WebServer};
+use crate::tls::TlsCensus;
 use crate::web::{Request, Response, Route};
 
 /// The connection limits of the inspector: in total, and per address.
@@ -50,6 +51,7 @@ pub struct Inspector {
     access: Access,
     topologies: Option<SocketAddr>,
     explanations: Option<Explanations>,
+    tls: TlsCensus,
 }
 
 /// Why the inspector cannot start.
@@ -96,6 +98,7 @@ impl Inspector {
             access: Access::new(address, token)?,
             topologies: None,
             explanations: None,
+            tls: TlsCensus::default(),
         })
     }
 
@@ -123,6 +126,13 @@ impl Inspector {
         }
     }
 
+    /// Shows the handshakes and certificates of the server that counts in this census
+    /// ([`ServerTls::counted_by`](crate::tls::ServerTls::counted_by)).
+    #[must_use]
+    pub fn tls(self, tls: TlsCensus) -> Self {
+        Self { tls, ..self }
+    }
+
     /// Runs the inspector on a thread of its own; `observed` is the scheduler to show.
     ///
     /// # Errors
@@ -144,6 +154,7 @@ impl Inspector {
             workers: observed.clone(),
             sketches,
             explanations: self.explanations,
+            tls: self.tls,
         };
         let token = self.access.random_token().map(str::to_owned);
         let server = server(self.access, watched).expect("GET is a method");
@@ -170,7 +181,7 @@ fn server(access: Access, watched: Watched) -> Result<WebServer, InvalidMethod> 
     let workers = || watched.workers.clone();
     let get = |path| Route::path(path).method("GET");
     let (tapped, counted) = (workers(), workers());
-    let explanations = watched.explanations.clone();
+    let (explanations, tls) = (watched.explanations.clone(), watched.tls.clone());
     Ok(WebServer::new(site)
         .filter("access", guard_inspector(access))
         .handle("events", get("/events")?, async move |_: Request| {
@@ -185,19 +196,20 @@ fn server(access: Access, watched: Watched) -> Result<WebServer, InvalidMethod> 
             async move |request: Request| events::explain(explanations.clone(), &request).await,
         )
         .files(serve_handler("page", async move |request: Request| {
-            show(&counted, request.head.target.path()).await
+            show(&counted, &tls, request.head.target.path()).await
         })))
 }
 
 /// The census in the form that the path asks for, or a part of the page.
-async fn show(workers: &Workers, path: &str) -> Reply {
+async fn show(workers: &Workers, tls: &TlsCensus, path: &str) -> Reply {
     let (media_type, text) = match path {
         "/census" => ("application/json", workers.census().await.to_json()),
         "/census.dot" => ("text/vnd.graphviz", workers.census().await.to_dot()),
         "/metrics" => (
             "text/plain; version=0.0.4; charset=utf-8",
-            workers.census().await.to_prometheus(),
+            workers.census().await.to_prometheus() + &tls.to_prometheus(),
         ),
+        "/tls" => ("application/json", events::tls_to_json(tls).to_string()),
         _ => return page::part(path),
     };
     Response::typed(media_type, text).into()

@@ -14,8 +14,8 @@ use kamea::{Component, Graph, GraphError, PerSeed, Started, Template};
 use super::connection::{Opened, Service, next_bytes};
 use crate::net::{Admitted, Finish, Socket, WritePace, read_bytes, write_bytes};
 use crate::tls::{
-    DecryptPorts, EncryptPorts, Facts, ServerTls, Session, SharedSession, accept_tls, decrypt,
-    encrypt,
+    DecryptPorts, EncryptPorts, Facts, ServerTls, Session, SharedSession, TlsError, accept_tls,
+    decrypt, encrypt,
 };
 use crate::web::{FilterPorts, Request, Response};
 
@@ -124,6 +124,7 @@ pub(super) async fn greet(
         first = next_bytes(socket, tls.tls.handshake_timeout, admitted).await?;
     }
     let session = SharedSession::new(Session::server(&tls.tls.server));
+    let begun = tls.tls.server.census().begin();
     let flow = tls.handshake.start(Greeting {
         socket: socket.clone(),
         first,
@@ -142,13 +143,14 @@ pub(super) async fn greet(
     match (made.failure(), made.facts()) {
         (None, Some(facts)) => {
             log::debug!("{peer} | {facts}");
+            begun.end(Ok(facts.resumed));
             drop(made);
             Some(session)
         }
         (failure, _) => {
-            let reason =
-                failure.map_or_else(|| "it is not complete".to_owned(), |it| it.to_string());
-            log::debug!("{peer} | TLS handshake failed: {reason}");
+            let failure = failure.cloned().unwrap_or(TlsError::Left);
+            log::debug!("{peer} | TLS handshake failed: {failure}");
+            begun.end(Err(&failure));
             socket.finish(Finish::Linger);
             None
         }

@@ -596,7 +596,8 @@ impl WebServer {
             }),
             None => None,
         };
-        Ok(Configuration {
+        let secure = self.tls.as_ref().map(|tls| tls.server.clone());
+        let configuration = Configuration {
             tls,
             preface: self.preface.clone(),
             docroots: self.docroots()?.into(),
@@ -606,7 +607,12 @@ impl WebServer {
             mode: self.mode,
             processes: Limiter::new(self.site.processes, self.site.connections),
             site: Arc::new(self.site),
-        })
+        };
+        if let Some(secure) = secure {
+            let census = secure.census();
+            census.note_certificates(secure.certificates());
+        }
+        Ok(configuration)
     }
 }
 

@@ -34,10 +34,7 @@ pub fn accept_tls(session: SharedSession, within: Duration) -> impl Component<Ha
     async move |io: &mut HandshakePorts| {
         let late = async {
             sleep(within).await;
-            Err(TlsError::Peer(format!(
-                "the handshake took longer than {} s",
-                within.as_secs_f64()
-            )))
+            Err(TlsError::Late(within))
         };
         let mut made = or(make(io, &session), late).await;
         // What the reader has already passed on belongs to the next component.
@@ -56,7 +53,7 @@ pub fn accept_tls(session: SharedSession, within: Duration) -> impl Component<Ha
 async fn make(io: &mut HandshakePorts, session: &SharedSession) -> Result<(), TlsError> {
     loop {
         let Some(records) = io.records.next().await else {
-            return Err(TlsError::Peer("the peer left during the handshake".into()));
+            return Err(TlsError::Left);
         };
         let place = place_to_compute().await;
         let (received, answer, is_made) = {

@@ -20,7 +20,8 @@ pub struct DecryptPorts {
     /// The plaintext.
     pub bytes: Outbox<Bytes>,
     /// What the protocol itself must send at once: handshake messages, alerts. A key update is
-    /// answered by the next plaintext that is encrypted (RFC 8446 section 4.6.3).
+    /// answered by the next plaintext that is encrypted (RFC 8446 section 4.6.3). One is sent when
+    /// the handshake is complete, even if it is empty.
     pub answers: Outbox<Bytes>,
 }
 
@@ -64,13 +65,16 @@ pub fn decrypt(session: SharedSession) -> impl Component<DecryptPorts> + Send {
                 true => place_to_compute().await,
                 false => None,
             };
-            let (received, answer) = {
+            let (received, answer, is_made) = {
                 let mut session = session.lock();
                 let received = session.receive(&records);
-                (received, session.take_outgoing())
+                let is_made = is_handshaking && !session.is_handshaking();
+                (received, session.take_outgoing(), is_made)
             };
             drop(place);
-            if !answer.is_empty() {
+            // With TLS 1.2 the peer may have the last word. An empty answer tells that the handshake is
+            // complete.
+            if !answer.is_empty() || is_made {
                 io.answers.send(answer).await?;
             }
             received?;

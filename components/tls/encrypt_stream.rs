@@ -82,13 +82,11 @@ pub fn encrypt_stream(session: SharedSession) -> impl Component<EncryptStreamPor
             match or(or(answer, bytes), or(late, unwanted)).await {
                 News::Unwanted => return Ok(()),
                 News::Late => {
-                    let failure = TlsError::Peer(format!(
-                        "the handshake took longer than {} s",
-                        HANDSHAKE.as_secs()
-                    ));
+                    let failure = TlsError::Late(HANDSHAKE);
                     session.lock().fail(failure.clone());
                     return Err(failure.into());
                 }
+                News::Answer(Some(answer)) if answer.is_empty() => {}
                 News::Answer(Some(answer)) => io.records.send(answer).await?,
                 News::Answer(None) if is_handshaking => return Ok(()),
                 News::Answer(None) => is_heard = false,

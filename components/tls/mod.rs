@@ -10,6 +10,7 @@
 //! I/O; only the folder `engine` names it.
 
 mod accept_tls;
+mod census;
 mod certificate;
 mod decrypt;
 mod encrypt;
@@ -23,6 +24,7 @@ mod shared;
 mod stream;
 
 pub use accept_tls::{HandshakePorts, HandshakePortsHandles, accept_tls};
+pub use census::{BegunHandshake, FailedHandshake, Handshakes, TlsCensus};
 pub use certificate::{Certificate, CertificateError};
 pub use decrypt::{DecryptPorts, DecryptPortsHandles, decrypt};
 pub use encrypt::{EncryptPorts, EncryptPortsHandles, encrypt};

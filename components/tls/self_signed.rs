@@ -6,11 +6,11 @@ use time::{Duration, OffsetDateTime};
 
 use super::{Certificate, CertificateError};
 
-/// How long it is valid. Browsers refuse longer ones.
-const DAYS: i64 = 397;
+/// How long it is valid. Mozilla's recommendations and some browsers refuse longer ones.
+const DAYS: i64 = 365;
 
 /// Makes a certificate with an ECDSA P-256 key for these names and addresses, signed by itself:
-/// clients do not trust it until somebody tells them to. It is valid for 397 days.
+/// clients do not trust it until somebody tells them to. It is valid for 365 days.
 ///
 /// # Errors
 ///
@@ -23,7 +23,7 @@ const DAYS: i64 = 397;
 ///
 /// let certificate = self_signed(&["localhost", "127.0.0.1"])?;
 /// assert!(certificate.covers("localhost") && certificate.covers("127.0.0.1"));
-/// assert_eq!(certificate.days_left(), 396);
+/// assert_eq!(certificate.days_left(), 364);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn self_signed(names: &[&str]) -> Result<Certificate, CertificateError> {
@@ -48,6 +48,8 @@ pub(super) fn made_for(
     params.distinguished_name = subject;
     params.not_before = not_before;
     params.not_after = not_after;
+    // Some clients want it although the issuer is itself.
+    params.use_authority_key_identifier_extension = true;
     let key = KeyPair::generate().map_err(wrong)?;
     let certificate = params.self_signed(&key).map_err(wrong)?;
     Certificate::new(

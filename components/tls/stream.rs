@@ -141,7 +141,7 @@ impl State {
         let count = stream.read(&mut records)?;
         if count == 0 {
             return Err(failed(match self.session.is_handshaking() {
-                true => TlsError::Peer("the server left during the handshake".into()),
+                true => TlsError::Left,
                 false => TlsError::Truncated,
             }));
         }

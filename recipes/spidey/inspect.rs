@@ -8,6 +8,7 @@ use kamea_components::server::Explanations;
 use kamea_recipes::{explanations, inspect};
 
 use super::options::Options;
+use super::tls::tls_census;
 use super::values::Secret;
 
 impl Options {
@@ -55,7 +56,10 @@ impl Options {
         let token = self.inspect_token.as_ref().map(Secret::reveal);
         let topologies = self.inspect_topologies;
         self.inspect
-            .map(|address| inspect(scheduler, address, token, topologies, explanations))
+            .map(|address| {
+                let tls = Some(tls_census());
+                inspect(scheduler, address, token, topologies, explanations, tls)
+            })
             .transpose()
     }
 }

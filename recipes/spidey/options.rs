@@ -90,9 +90,10 @@ pub(crate) struct Options {
     /// Redirect http to https; needs --tls-port
     #[arg(long, help_heading = "TLS")]
     pub(crate) redirect_http: bool,
-    /// Seconds for which browsers use only https for this site (Strict-Transport-Security)
-    #[arg(long, value_name = "SECONDS", help_heading = "TLS")]
-    pub(crate) hsts: Option<Seconds>,
+    /// Seconds for which browsers use only https for this site; 0 ends that
+    /// (Strict-Transport-Security)
+    #[arg(long, value_name = "SECONDS", value_parser = whole::<u32>, help_heading = "TLS")]
+    pub(crate) hsts: Option<u32>,
     /// Clients must show a certificate that one of these has signed, a PEM file
     #[arg(long, value_name = "FILE", help_heading = "TLS")]
     pub(crate) tls_client_ca: Option<PathBuf>,

@@ -6,12 +6,13 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 use std::time::Duration;
 
 use kamea_components::server::Tls;
 use kamea_components::tls::{
-    Certificate, CertificateError, ClientAuth, MinimalVersion, ServerTls, TlsOptions, self_signed,
+    Certificate, CertificateError, ClientAuth, MinimalVersion, ServerTls, TlsCensus, TlsOptions,
+    self_signed,
 };
 
 use rustix::fs::{Access, access};
@@ -25,6 +26,14 @@ const SOON: i64 = 14;
 /// The first TLS of this process: later ones have its ticket keys, so that clients can resume
 /// their sessions after a reload.
 static FIRST: OnceLock<ServerTls> = OnceLock::new();
+
+/// What all servers of this process count in: a reload replaces the server.
+static CENSUS: LazyLock<TlsCensus> = LazyLock::new(TlsCensus::default);
+
+/// The census of handshakes and certificates.
+pub(crate) fn tls_census() -> TlsCensus {
+    CENSUS.clone()
+}
 
 /// The port of https that the system has chosen, for `--tls-port 0`.
 static CHOSEN: OnceLock<u16> = OnceLock::new();
@@ -93,8 +102,8 @@ impl Options {
         }
         let server = ServerTls::new(options).map_err(|error| error.to_string())?;
         let first = FIRST.get_or_init(|| server.clone());
-        let mut tls = Tls::new(server.with_tickets_of(first));
-        tls.strict_transport = self.hsts.map(Duration::from);
+        let mut tls = Tls::new(server.with_tickets_of(first).counted_by(&CENSUS));
+        tls.strict_transport = self.hsts.map(|age| Duration::from_secs(age.into()));
         tls.port = port;
         tls.redirect = port.filter(|_| self.redirect_http);
         Ok(Some(tls))

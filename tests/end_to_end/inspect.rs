@@ -36,7 +36,7 @@ fn ask(address: SocketAddr, path: &str, fields: &str) -> Response {
     client.response(false)
 }
 
-fn get(address: SocketAddr, path: &str) -> Response {
+pub(crate) fn get(address: SocketAddr, path: &str) -> Response {
     let fields = format!("Host: localhost\r\nAuthorization: Bearer {TOKEN}\r\n");
     ask(address, path, &fields)
 }

@@ -276,7 +276,10 @@ const FOLDERS: [(&str, &[&str]); 21] = [
         ],
     ),
     // Around servers.
-    ("inspect", &["net", "http", "web", "gateway", "server"]),
+    (
+        "inspect",
+        &["net", "tls", "http", "web", "gateway", "server"],
+    ),
     ("load", &["stream", "chassis", "net", "http"]),
     ("simulated", &["net", "process", "file"]),
     // The catalogue names every component.

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Output, Stdio};
@@ -640,4 +640,50 @@ fn a_certificate_is_shown_to_a_server_that_asks_for_it() {
     let output = thor(&["-k", &url]);
     assert_fails(&output, 1, &["certificate_required"]);
     assert_fails(&thor(&["-k", "--cert", pem, &url]), 2, &["--key"]);
+}
+
+#[test]
+fn a_server_of_another_make_and_of_each_version_is_understood() {
+    let (_server, folder) = server_over_tls(&[]);
+    for version in ["-tls1_2", "-tls1_3"] {
+        let mut command = Command::new("openssl");
+        command.args(["s_server", "-www", version]);
+        command.args([
+            "-accept",
+            "127.0.0.1:0",
+            "-cert",
+            "own.pem",
+            "-key",
+            "own.key",
+        ]);
+        command.current_dir(folder.path());
+        let mut other = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(other.stdout.take().unwrap()).lines();
+        let port = lines.find_map(|line| {
+            let line = line.unwrap();
+            line.strip_prefix("ACCEPT 127.0.0.1:").map(str::to_owned)
+        });
+        let url = format!("https://localhost:{}/", port.unwrap());
+        let own = folder.path().join("own.pem");
+        for load in [&[][..], &["-n", "3", "-c", "1", "--no-keep-alive", "-q"]] {
+            let output = thor(&[load, &["--cacert", own.to_str().unwrap(), &url]].concat());
+            let (dump, complaint) = (text(&output.stdout), text(&output.stderr));
+            assert!(
+                output.status.success(),
+                "{version} {load:?}: {dump}{complaint}"
+            );
+            let expected = if load.is_empty() {
+                "HTTP/1.0 200 ok"
+            } else {
+                "200 3"
+            };
+            assert!(dump.contains(expected), "{version} {load:?}: {dump}");
+        }
+        other.kill().unwrap();
+        other.wait().unwrap();
+    }
 }

@@ -2,13 +2,17 @@
 
 use std::fs;
 use std::io::BufRead as _;
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::server::{Server, built};
+use super::inspect::{get, inspected};
+use super::server::{PATIENCE, Server, built};
 
 /// A folder of certificates that OpenSSL has made.
 struct Made(TempDir);
@@ -187,7 +191,7 @@ fn versions_and_protocols_are_agreed_on() {
 fn http_can_lead_to_https() {
     let made = Made::new();
     made.certificate("one", "one.example");
-    let options = ["--tls-port", "0", "--redirect-http", "--hsts", "3600"];
+    let options = ["--tls-port", "0", "--redirect-http", "--hsts", "63072000"];
     // The port is not known before it is bound: that of this machine's choice is not redirected to.
     let mut server = start(&made, &["one"], &options);
     let mut line = String::new();
@@ -207,7 +211,7 @@ fn http_can_lead_to_https() {
     );
     let response = text(&output);
     assert!(
-        response.contains("Strict-Transport-Security: max-age=3600\r\n"),
+        response.contains("Strict-Transport-Security: max-age=63072000\r\n"),
         "{output:?}"
     );
     assert!(response.ends_with("\r\n\r\nhello\n"));
@@ -413,4 +417,80 @@ fn certificates_and_keys_are_never_served() {
         assert_eq!(server.get(name).status, 404, "{name}");
     }
     assert!(!server.get("/").text().contains("one.key"));
+}
+
+/// The metrics of a server, once they have these texts.
+fn metrics_with(inspector: SocketAddr, texts: &[&str]) -> String {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let metrics = get(inspector, "/metrics").text();
+        let missing = texts.iter().find(|text| !metrics.contains(**text));
+        match missing {
+            None => return metrics,
+            Some(text) => assert!(Instant::now() < until, "{text} in {metrics}"),
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn handshakes_and_certificates_are_shown() {
+    let made = Made::new();
+    made.certificate("one", "one.example");
+    let (certificate, key) = (made.text("one.pem"), made.text("one.key"));
+    let options = ["--tls-cert", &certificate, "--tls-key", &key];
+    let (server, inspector) = inspected(&options);
+    let session = made.text("session");
+    // Both exchange something, so that the ticket has come.
+    let handshake = |more: &[&str]| {
+        let command = format!(
+            "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | openssl s_client -quiet -connect {} {}",
+            server.address,
+            more.join(" ")
+        );
+        let output = Command::new("timeout")
+            .args(["60", "sh", "-c", &command])
+            .output();
+        String::from_utf8_lossy(&output.unwrap().stdout).into_owned()
+    };
+    assert!(handshake(&["-sess_out", &session]).contains("200 OK"));
+    assert!(handshake(&["-sess_in", &session]).contains("200 OK"));
+    // The server has nothing in common with this one, and this client trusts nobody.
+    handshake(&["-tls1_2", "-cipher", "AES128-SHA"]);
+    let output = curl(&server, "one.example", server.address.port(), &[]);
+    assert!(!output.status.success());
+
+    let expected = [
+        "kamea_tls_handshakes_total{kind=\"full\"} 1",
+        "kamea_tls_handshakes_total{kind=\"resumed\"} 1",
+        "kamea_tls_handshakes_failed_total{ended_by=\"client\",reason=\"unknown_ca\"} 1",
+        "kamea_tls_handshakes_failed_total{ended_by=\"server\",reason=\"handshake_failure\"} 1",
+        "kamea_tls_handshakes_waiting 0",
+    ];
+    let metrics = metrics_with(inspector, &expected);
+    let days = metrics.lines().find_map(|line| {
+        line.strip_prefix("kamea_tls_certificate_days_left{names=\"one.example\",")
+    });
+    assert!(days.is_some_and(|days| days.ends_with("} 29")), "{metrics}");
+    assert!(
+        metrics.contains("kamea_graphs{graph=\"handshake\"} "),
+        "{metrics}"
+    );
+    let shown: serde_json::Value = serde_json::from_slice(&get(inspector, "/tls").body).unwrap();
+    assert_eq!(
+        (&shown["full"], &shown["resumed"]),
+        (&1.into(), &1.into()),
+        "{shown}"
+    );
+    assert_eq!(shown["certificates"][0]["days_left"], 29, "{shown}");
+
+    // A renewal is shown too. A server without TLS shows nothing of it.
+    made.certificate("one", "other.example");
+    metrics_with(inspector, &["{names=\"other.example\","]);
+    let (_server, inspector) = inspected(&[]);
+    let metrics = get(inspector, "/metrics").text();
+    assert!(
+        metrics.contains("kamea_graphs") && !metrics.contains("kamea_tls"),
+        "{metrics}"
+    );
 }

@@ -35,6 +35,7 @@ function connect() {
     noteFaults();
     show();
   });
+  events.addEventListener("tls", ({ data }) => showTls(JSON.parse(data)));
   events.addEventListener("sketches", ({ data }) => { sketches = JSON.parse(data); show(); });
   events.onerror = () => { document.body.classList.add("lost"); find("uptime").textContent = "no connection; trying again …"; };
 }
@@ -63,6 +64,15 @@ function show() {
   if (wanted) openWanted();
   showDetails();
   showFaults();
+}
+
+/** The handshakes and certificates, if the server speaks TLS. */
+function showTls({ waiting, full, resumed, failures, certificates }) {
+  const count = (number) => number.toLocaleString("en");
+  const failed = failures.map(({ ended_by: by, reason, count: number }) => `${count(number)} failed (${reason}, by the ${by})`);
+  const ends = certificates.map(({ names, days_left: days }) => `${names[0] ?? "certificate"}: ${days < 0 ? "expired" : `${count(days)} days left`}`);
+  find("tls").hidden = !certificates.length;
+  find("tls").textContent = `TLS handshakes: ${[`${count(full)} full`, `${count(resumed)} resumed`, `${count(waiting)} waiting`, ...failed].join(", ")}. ${ends.join("; ")}`;
 }
 
 /** Opens what the address asks for: `#graph/component`, or `#explain`. */

@@ -13,7 +13,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{RootCertStore, ServerConfig};
 
 use super::{TlsError, provider};
-use crate::tls::{Certificate, CertificateError};
+use crate::tls::{Certificate, CertificateError, TlsCensus};
 
 /// Whether clients must show a certificate (mutual TLS).
 #[derive(Debug, Clone, Default)]
@@ -83,6 +83,7 @@ impl TlsOptions {
 pub struct ServerTls {
     config: Arc<ServerConfig>,
     certificates: Arc<[Certificate]>,
+    census: TlsCensus,
 }
 
 impl ServerTls {
@@ -136,6 +137,7 @@ impl ServerTls {
         Ok(Self {
             config,
             certificates,
+            census: TlsCensus::default(),
         })
     }
 
@@ -163,6 +165,21 @@ impl ServerTls {
     #[must_use]
     pub fn certificates(&self) -> &[Certificate] {
         &self.certificates
+    }
+
+    /// The same, and a web server counts its handshakes in this census.
+    #[must_use]
+    pub fn counted_by(self, census: &TlsCensus) -> Self {
+        Self {
+            census: census.clone(),
+            ..self
+        }
+    }
+
+    /// The census of the handshakes of a web server, and of its certificates.
+    #[must_use]
+    pub fn census(&self) -> &TlsCensus {
+        &self.census
     }
 
     /// The certificate that a client gets that asks for `name`.

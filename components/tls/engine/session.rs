@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::mem;
+use std::time::Duration;
 
 use bytes::Bytes;
 use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
@@ -15,7 +16,7 @@ use rustls::{AlertDescription, HandshakeKind, ProtocolVersion};
 
 use super::server::take_asked_name;
 use super::{ClientTls, ServerTls};
-use crate::tls::Certificate;
+use crate::tls::{Certificate, FailedHandshake};
 
 /// What a record adds to its plaintext at most, in bytes: header, explicit nonce, content type and
 /// tag (RFC 8446 section 5.2, RFC 5246 section 6.2.3.3).
@@ -35,9 +36,24 @@ pub enum TlsError {
     /// section 6.1).
     #[error("the connection ended without close_notify: it may be truncated")]
     Truncated,
-    /// The peer broke a rule of the protocol, or both ends have nothing in common.
+    /// The peer broke a rule of the protocol, or both ends have nothing in common: we ended the
+    /// connection.
+    #[error("{text}")]
+    Refused {
+        /// The name of the alert that the peer was sent, or `other`.
+        alert: String,
+        /// What was wrong.
+        text: String,
+    },
+    /// The handshake was not complete in time.
+    #[error("the handshake took longer than {} s", .0.as_secs_f64())]
+    Late(Duration),
+    /// The connection ended before the handshake was complete.
+    #[error("the peer left during the handshake")]
+    Left,
+    /// The session does not allow this now.
     #[error("{0}")]
-    Peer(String),
+    Session(String),
     /// The name of the server is not a name or an address.
     #[error("{0:?} is not the name or the address of a server")]
     Name(String),
@@ -50,13 +66,64 @@ impl From<rustls::Error> for TlsError {
     fn from(error: rustls::Error) -> Self {
         match error {
             rustls::Error::AlertReceived(alert) => Self::Alert(name(alert)),
-            error => Self::Peer(error.to_string()),
+            error => Self::Refused {
+                text: error.to_string(),
+                alert: alert_for(error).map_or_else(|| "other".to_owned(), name),
+            },
         }
     }
 }
 
+impl TlsError {
+    /// Who has ended a handshake, and why.
+    pub(in crate::tls) fn failure(&self) -> FailedHandshake {
+        let (ended_by, reason) = match self {
+            Self::Alert(alert) => ("client", alert.as_str()),
+            Self::Left | Self::Truncated => ("client", "left"),
+            Self::Refused { alert, .. } => ("server", alert.as_str()),
+            Self::Late(_) => ("server", "late"),
+            Self::Name(_) | Self::Options(_) | Self::Session(_) => ("server", "other"),
+        };
+        FailedHandshake {
+            ended_by,
+            reason: reason.to_owned(),
+        }
+    }
+}
+
+/// The alert that rustls sends for an error of the peer.
+fn alert_for(error: rustls::Error) -> Option<AlertDescription> {
+    use rustls::Error as E;
+    use rustls::PeerIncompatible as Incompatible;
+    Some(match error {
+        E::InvalidCertificate(error) => error.into(),
+        E::InvalidMessage(error) => error.into(),
+        E::InappropriateMessage { .. } | E::InappropriateHandshakeMessage { .. } => {
+            AlertDescription::UnexpectedMessage
+        }
+        E::NoCertificatesPresented => AlertDescription::CertificateRequired,
+        E::NoApplicationProtocol => AlertDescription::NoApplicationProtocol,
+        E::DecryptError => AlertDescription::BadRecordMac,
+        E::PeerSentOversizedRecord => AlertDescription::RecordOverflow,
+        E::PeerMisbehaved(_) => AlertDescription::IllegalParameter,
+        E::PeerIncompatible(
+            Incompatible::SupportedVersionsExtensionRequired
+            | Incompatible::Tls12NotOffered
+            | Incompatible::Tls12NotOfferedOrEnabled
+            | Incompatible::Tls13RequiredForQuic
+            | Incompatible::ServerDoesNotSupportTls12Or13
+            | Incompatible::ServerTlsVersionIsDisabledByOurConfig,
+        ) => AlertDescription::ProtocolVersion,
+        E::PeerIncompatible(_) => AlertDescription::HandshakeFailure,
+        _ => return None,
+    })
+}
+
 /// The name of an alert, as RFC 8446 writes it.
 fn name(alert: AlertDescription) -> String {
+    if let AlertDescription::Unknown(_) = alert {
+        return "unknown".to_owned();
+    }
     let debug = format!("{alert:?}");
     let mut name = String::with_capacity(debug.len() + 4);
     let mut was_lowercase = false;
@@ -270,7 +337,9 @@ impl Session {
         });
         mem::swap(records, &mut self.outgoing);
         match result {
-            Ok(()) if !has_written => Err(TlsError::Peer("the handshake is not complete".into())),
+            Ok(()) if !has_written => {
+                Err(TlsError::Session("the handshake is not complete".into()))
+            }
             result => result,
         }
     }
@@ -462,13 +531,13 @@ fn encode<Data>(
             Err(EncodeError::InsufficientSize(needed)) => {
                 outgoing.resize(begin + needed.required_size, 0);
             }
-            Err(error) => return Err(TlsError::Peer(error.to_string())),
+            Err(error) => return Err(TlsError::Session(error.to_string())),
         }
     }
 }
 
 fn refused(error: EncryptError) -> TlsError {
-    TlsError::Peer(error.to_string())
+    TlsError::Session(error.to_string())
 }
 
 /// Either side of a connection.
