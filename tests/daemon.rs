@@ -7,6 +7,7 @@ mod daemon {
     mod browser;
     mod garden;
     mod login;
+    mod proxy;
     mod sampleapp;
     mod scripts;
     mod started;

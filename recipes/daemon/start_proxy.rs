@@ -8,13 +8,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
+use http::Method;
 use kamea::Scheduler;
+use kamea_components::http::Target;
 use kamea_components::inspect::Access;
 use kamea_components::server::Listening;
 use kamea_daemon::{ProxyFile, parse, run_proxy};
 use kamea_proxy::config::ConfigError;
 use kamea_proxy::plan::Errors;
-use kamea_proxy::{Proxy, status_server};
+use kamea_proxy::{Plan, Proxy, status_server};
 use kamea_recipes::{InspectOptions, Shown, address};
 
 /// Forwards requests to backends, which a configuration file names for each host
@@ -42,6 +44,9 @@ struct Options {
     /// Only check the file, and print what it says
     #[arg(long)]
     check: bool,
+    /// Only say which host, route and backends a request gets, such as 'GET http://app1.local/'
+    #[arg(long, value_name = "REQUEST", value_parser = asked)]
+    explain: Option<Asked>,
     /// Show the hosts and backends on a page, such as 127.0.0.1:9236, with /status as JSON and
     /// /metrics for Prometheus; POST /backends takes one out or changes its weight
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
@@ -96,6 +101,14 @@ fn start(options: Options) -> Result<ExitCode, Shown> {
         write!(io::stdout(), "{plan}")?;
         return Ok(ExitCode::SUCCESS);
     }
+    if let Some(asked) = options.explain {
+        write!(
+            io::stdout(),
+            "{}",
+            asked.explain(&plan, options.server_port)
+        )?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let scheduler = match options.workers {
         Some(workers) => Scheduler::with_workers(workers.into()),
         None => Scheduler::new(),
@@ -126,4 +139,39 @@ fn show_status(
     // If stderr is closed, the user already knows the address.
     let _ = writeln!(io::stderr(), "Status at http://{address}/{query}");
     Ok((scheduler, listening))
+}
+
+/// A request to explain.
+#[derive(Clone)]
+struct Asked {
+    method: Method,
+    target: Target,
+}
+
+/// Reads `GET http://app1.local/path`, or only the URL.
+fn asked(text: &str) -> Result<Asked, String> {
+    let (method, url) = text.split_once(' ').unwrap_or(("GET", text));
+    let method = Method::from_bytes(method.as_bytes()).map_err(|error| error.to_string())?;
+    let is_url = url.starts_with("http://") || url.starts_with("https://");
+    let target = Target::parse(&method, url.trim().to_owned().into());
+    match target {
+        Ok(target) if is_url => Ok(Asked { method, target }),
+        _ => Err("write a method and a URL, such as 'GET http://app1.local/'".to_owned()),
+    }
+}
+
+impl Asked {
+    fn explain(&self, plan: &Plan, port: u16) -> String {
+        let authority = String::from_utf8_lossy(self.target.authority().unwrap_or_default());
+        let explanation = plan.explain(&authority, port, &self.method, &self.target);
+        let mut text = explanation.to_string();
+        if let (Some((block, _)), Some(Ok(index))) = (&explanation.block, &explanation.route) {
+            let route = &block.routes()[*index];
+            text.push_str(&format!("policy {}\n", route.policy));
+            for backend in &route.backends {
+                text.push_str(&format!("backend {backend}\n"));
+            }
+        }
+        text
+    }
 }

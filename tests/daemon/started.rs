@@ -45,6 +45,13 @@ impl Started {
         }
     }
 
+    /// Sends a signal to it.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status();
+        assert!(sent.unwrap().success());
+    }
+
     /// Sends a request, and returns the whole response.
     pub(crate) fn ask(&self, head: &str, body: &str) -> Answered {
         let length = format!("Content-Length: {}\r\n", body.len());

@@ -1,0 +1,176 @@
+//! `start_proxy` as its user sees it: its file, its answers, its reloads.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::thread::yield_now;
+use std::time::{Duration, Instant};
+
+use super::started::Started;
+
+const PROXY: &str = env!("CARGO_BIN_EXE_start_proxy");
+const BACKEND: &str = env!("CARGO_BIN_EXE_start_backend");
+const SAMPLE: &str = env!("CARGO_BIN_EXE_start_sampleapp");
+
+/// Longer than a reload takes on a busy machine.
+const AGES: Duration = Duration::from_secs(60);
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(PROXY).args(arguments).output().unwrap()
+}
+
+fn write(folder: &Path, text: &str) -> String {
+    let path = folder.join("proxy.conf");
+    fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+fn host(name: &str, backends: &[&Started]) -> String {
+    let pass = |backend: &&Started| format!("    proxy_pass http://{};\n", backend.address);
+    let all: String = backends.iter().map(pass).collect();
+    format!("host \"{name}\" {{\n{all}}}\n")
+}
+
+fn status_of(proxy: &Started, host: &str) -> u16 {
+    let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    proxy.send(&request).status()
+}
+
+/// Waits until a host has this status.
+fn wait_for(proxy: &Started, host: &str, status: u16) {
+    let until = Instant::now() + AGES;
+    while status_of(proxy, host) != status {
+        assert!(Instant::now() < until, "{host} never gets {status}");
+        yield_now();
+    }
+}
+
+#[test]
+fn each_host_has_its_backends() {
+    let (backend, sample) = (
+        Started::new(BACKEND, &["--open"]),
+        Started::new(SAMPLE, &[]),
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let text = host("pages.local", &[&backend]) + &host("app.local", &[&sample]);
+    let config = write(folder.path(), &text);
+    let proxy = Started::new(PROXY, &["--config", &config]);
+    let page = proxy.curl("/", &["-H", "Host: pages.local"]);
+    assert_eq!(page, backend.curl("/", &[]));
+    let said = proxy.curl("/hello", &["-X", "PUT", "-H", "Host: app.local:80"]);
+    assert_eq!(said, sample.curl("/hello", &["-X", "PUT"]));
+    // The errors of the assignment.
+    assert_eq!(status_of(&proxy, "unknown.local"), 404);
+    drop(backend);
+    assert_eq!(status_of(&proxy, "pages.local"), 404);
+}
+
+#[test]
+fn other_proxies_answer_502() {
+    let backend = Started::new(BACKEND, &["--open"]);
+    let folder = tempfile::tempdir().unwrap();
+    let config = write(folder.path(), &host("a.local", &[&backend]));
+    let proxy = Started::new(PROXY, &["--config", &config, "--errors", "standard"]);
+    assert_eq!(status_of(&proxy, "a.local"), 200);
+    drop(backend);
+    assert_eq!(status_of(&proxy, "a.local"), 502);
+}
+
+#[test]
+fn a_reload_serves_the_new_file_and_a_mistake_changes_nothing() {
+    let backend = Started::new(BACKEND, &["--open"]);
+    let folder = tempfile::tempdir().unwrap();
+    let one = host("one.local", &[&backend]);
+    let config = write(folder.path(), &one);
+    for watches in [false, true] {
+        write(folder.path(), &one);
+        let mut arguments = vec!["--config", config.as_str()];
+        arguments.extend(watches.then_some("--watch"));
+        let proxy = Started::new(PROXY, &arguments);
+        let reload = || {
+            if !watches {
+                proxy.signal("HUP");
+            }
+        };
+        assert_eq!(status_of(&proxy, "two.local"), 404);
+        write(
+            folder.path(),
+            &(one.clone() + &host("two.local", &[&backend])),
+        );
+        reload();
+        wait_for(&proxy, "two.local", 200);
+        write(folder.path(), "host \"three.local\" { nonsense }\n");
+        reload();
+        // The next good file shows that the bad one has been read.
+        assert_eq!(status_of(&proxy, "two.local"), 200);
+        write(folder.path(), &host("four.local", &[&backend]));
+        reload();
+        wait_for(&proxy, "four.local", 200);
+        assert_eq!(status_of(&proxy, "one.local"), 404);
+    }
+}
+
+#[test]
+fn mistakes_of_the_file_are_told_all_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = write(
+        folder.path(),
+        "host \"a\" {\n  proxy_pas x;\n  dist_policy best;\n}\n",
+    );
+    let output = run(&["--config", &config]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    for part in [
+        ":2:3: ",
+        "proxy_pas",
+        "^^^",
+        ":3:",
+        "least-conn",
+        "mistakes in",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let output = run(&["--config", "/nowhere/proxy.conf"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        said.starts_with("error: cannot read /nowhere/proxy.conf") && said.lines().count() == 1,
+        "{said}"
+    );
+}
+
+/// The file that comes with the project.
+#[test]
+fn the_own_file_is_shown_and_explained() {
+    let config = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/proxy.conf");
+    let said = |arguments: &[&str]| {
+        let output = run(&[&["--config", config], arguments].concat());
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let table = said(&["--check"]);
+    for part in [
+        "127.0.0.1:8080",
+        "app2.local",
+        "http://127.0.0.1:9003",
+        "round-robin",
+    ] {
+        assert!(table.contains(part), "{part}: {table}");
+    }
+    let known = said(&["--explain", "GET http://app2.local/x"]);
+    for part in [
+        "block app2.local",
+        "route /",
+        "policy round-robin",
+        "backend http://127.0.0.1:9002",
+    ] {
+        assert!(known.contains(part), "{part}: {known}");
+    }
+    let near = said(&["--explain", "http://app.local/"]);
+    assert!(
+        near.contains("no block") && near.contains("nearly: host app1.local"),
+        "{near}"
+    );
+    let wrong = run(&["--config", config, "--explain", "nonsense"]);
+    assert_eq!(wrong.status.code(), Some(2));
+}
