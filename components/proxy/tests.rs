@@ -6,6 +6,7 @@ mod faults;
 mod https;
 mod limits;
 mod passing;
+mod preface;
 mod reload;
 mod scripts;
 mod simulated;

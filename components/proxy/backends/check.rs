@@ -21,6 +21,7 @@ use super::connect::resolve;
 use super::{BackendConnection, BackendState, Connector, Group, connect};
 use crate::Proxy;
 use crate::plan::{ActiveCheck, Address};
+use crate::proxy_protocol::write_proxy_header;
 
 /// How often the proxy looks for checks that are due.
 const TICK: Duration = Duration::from_millis(100);
@@ -189,6 +190,9 @@ async fn ask(
             .with("Connection", "close"),
     };
     let mut request = Vec::new();
+    if let Some(version) = state.backend().send_proxy_protocol {
+        write_proxy_header(&mut request, version, None);
+    }
     encode_request(&mut request, &head, BodyKind::None);
     let status = exchange(&mut connection, &request).await?;
     match check.expected.contains(&status.as_u16()) {

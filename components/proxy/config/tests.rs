@@ -106,8 +106,9 @@ accept_proxy_protocol on;
 name edge-1;
 host "a.local" "*.b.local:8080" {
     location /api {
-        proxy_pass http://127.0.0.1:9000/v1 weight=3 max_conns=10 slow_start=30s;
-        proxy_pass https://app.internal backup send_proxy_protocol=v2 tls_name=a.b
+        proxy_pass http://127.0.0.1:9000/v1 weight=3 max_conns=10 slow_start=30s
+            send_proxy_protocol=v2;
+        proxy_pass https://app.internal backup tls_name=a.b
             tls_ca=/etc/ca.pem tls_verify=off;
         dist_policy hash header X-User;
         proxy_set_header Host $host;
@@ -140,8 +141,8 @@ name = "edge-1"
 hosts = ["a.local", "*.b.local:8080"]
 path = "/api"
 backends = [
-    { url = "http://127.0.0.1:9000/v1", weight = 3, max_conns = 10, slow_start = "30s" },
-    { url = "https://app.internal", backup = true, send_proxy_protocol = "v2", tls_name = "a.b", tls_ca = "/etc/ca.pem", tls_verify = false },
+    { url = "http://127.0.0.1:9000/v1", weight = 3, max_conns = 10, slow_start = "30s", send_proxy_protocol = "v2" },
+    { url = "https://app.internal", backup = true, tls_name = "a.b", tls_ca = "/etc/ca.pem", tls_verify = false },
 ]
 policy = "hash header X-User"
 set_headers = { Host = "$host", X-A = "a b" }
@@ -185,7 +186,7 @@ unhealthy_after = 2
     );
     assert_eq!(route.backends[0].weight, 3);
     assert_eq!(
-        route.backends[1].send_proxy_protocol,
+        route.backends[0].send_proxy_protocol,
         Some(ProxyProtocol::V2)
     );
     assert!(route.backends[1].is_backup && route.retries.non_idempotent);
@@ -310,6 +311,11 @@ fn mistakes_in_a_host() {
             "proxy_pass http://a backup=maybe;",
             "`maybe` is wrong here",
             "`on` or `off`",
+        ),
+        (
+            "proxy_pass https://a send_proxy_protocol=v1;",
+            "the PROXY protocol is not sent before TLS",
+            "X-Forwarded-For",
         ),
         (
             "proxy_pass http://a tls_verify=off;",

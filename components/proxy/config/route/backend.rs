@@ -84,6 +84,14 @@ pub(super) fn apply(route: &mut Route, setting: &Setting, found: &mut Found) {
     // With a wrong address, the mistakes in the options are found all the same.
     let mut backend = parsed.clone().unwrap_or_else(|()| placeholder());
     options::read(rest, OPTIONS, &mut backend, found);
+    if backend.send_proxy_protocol.is_some() && backend.scheme == Scheme::Https {
+        let help = "remove `send_proxy_protocol`; X-Forwarded-For names the client";
+        found.push(
+            &address.span,
+            "the PROXY protocol is not sent before TLS",
+            help,
+        );
+    }
     if backend.tls != BackendTls::new() && backend.scheme != Scheme::Https && parsed.is_ok() {
         let help = "begin the address with `https://`, or remove the options of TLS";
         found.push(&address.span, "this backend does not speak TLS", help);
