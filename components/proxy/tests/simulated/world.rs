@@ -263,8 +263,10 @@ impl World {
     /// Whether a request had no other chance.
     fn is_bad_gateway(&self, request: &Asked, attempts: &[Attempt], groups: &[Arc<Group>]) -> bool {
         match attempts.last().map(|attempt| attempt.fate) {
-            Some(Fate::HalfHead | Fate::Garbage) => true,
-            Some(Fate::CloseAfterHead | Fate::CloseAfterRequest | Fate::Early) => {
+            // What is half there is not lost, so it is not asked for again. An early response may
+            // be half there, because a reset overtakes the rest (RFC 9112 section 9.6).
+            Some(Fate::HalfHead | Fate::Garbage | Fate::Early) => true,
+            Some(Fate::CloseAfterHead | Fate::CloseAfterRequest) => {
                 let retries = groups.iter().map(|group| group.totals().1).max();
                 let may_repeat = request.is_idempotent() && request.sends < 64 * 1024;
                 !may_repeat || attempts.len() >= 3 || retries >= Some(10)
