@@ -23,7 +23,7 @@ mod serve;
 mod status;
 
 pub use plan::Plan;
-pub use proxy::{Proxy, Reloaded, RouteStatus, UnknownBackend};
+pub use proxy::{Proxy, Reloaded, RouteStatus, UnknownBackendError};
 pub use serve::{forward_route, serve_by_proxy};
 pub use status::status_server;
 

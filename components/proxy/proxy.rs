@@ -83,7 +83,7 @@ pub struct RouteStatus {
 /// A backend that the proxy does not have.
 #[derive(Debug, thiserror::Error)]
 #[error("there is no backend {0}: give its address as the configuration has it")]
-pub struct UnknownBackend(String);
+pub struct UnknownBackendError(String);
 
 impl Proxy {
     /// A proxy of this plan, over the network of the system.
@@ -221,8 +221,8 @@ impl Proxy {
     ///
     /// # Errors
     ///
-    /// [`UnknownBackend`], if no route has it.
-    pub fn drain(&self, address: &str, is_draining: bool) -> Result<(), UnknownBackend> {
+    /// [`UnknownBackendError`], if no route has it.
+    pub fn drain(&self, address: &str, is_draining: bool) -> Result<(), UnknownBackendError> {
         self.each_at(address, |state| state.set_draining(is_draining))
     }
 
@@ -230,12 +230,16 @@ impl Proxy {
     ///
     /// # Errors
     ///
-    /// [`UnknownBackend`], if no route has it.
-    pub fn weigh(&self, address: &str, weight: u32) -> Result<(), UnknownBackend> {
+    /// [`UnknownBackendError`], if no route has it.
+    pub fn weigh(&self, address: &str, weight: u32) -> Result<(), UnknownBackendError> {
         self.each_at(address, |state| state.set_weight(weight))
     }
 
-    fn each_at(&self, address: &str, change: impl Fn(&BackendState)) -> Result<(), UnknownBackend> {
+    fn each_at(
+        &self,
+        address: &str,
+        change: impl Fn(&BackendState),
+    ) -> Result<(), UnknownBackendError> {
         let groups = self.groups();
         let states = groups.iter().flat_map(|group| group.backends());
         let is_it = |state: &&Arc<BackendState>| {
@@ -245,7 +249,7 @@ impl Proxy {
         let found: Vec<_> = states.filter(is_it).collect();
         found.iter().for_each(|state| change(state));
         match found.is_empty() {
-            true => Err(UnknownBackend(address.to_owned())),
+            true => Err(UnknownBackendError(address.to_owned())),
             false => Ok(()),
         }
     }

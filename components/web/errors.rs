@@ -106,19 +106,19 @@ struct ErrorPage<'a> {
 /// The drawing for a status, as SVG for use inside a page.
 fn drawing_of(status: StatusCode) -> &'static str {
     match status.as_u16() {
-        400 => include_str!("drawings/400.svg"),
-        403 => include_str!("drawings/403.svg"),
-        404 => include_str!("drawings/404.svg"),
-        405 => include_str!("drawings/405.svg"),
-        408 => include_str!("drawings/408.svg"),
-        413 => include_str!("drawings/413.svg"),
-        414 => include_str!("drawings/414.svg"),
-        417 => include_str!("drawings/417.svg"),
-        431 => include_str!("drawings/431.svg"),
-        500 => include_str!("drawings/500.svg"),
-        501 => include_str!("drawings/501.svg"),
-        503 => include_str!("drawings/503.svg"),
-        505 => include_str!("drawings/505.svg"),
-        _ => include_str!("drawings/error.svg"),
+        400 => include_str!("errors/drawings/400.svg"),
+        403 => include_str!("errors/drawings/403.svg"),
+        404 => include_str!("errors/drawings/404.svg"),
+        405 => include_str!("errors/drawings/405.svg"),
+        408 => include_str!("errors/drawings/408.svg"),
+        413 => include_str!("errors/drawings/413.svg"),
+        414 => include_str!("errors/drawings/414.svg"),
+        417 => include_str!("errors/drawings/417.svg"),
+        431 => include_str!("errors/drawings/431.svg"),
+        500 => include_str!("errors/drawings/500.svg"),
+        501 => include_str!("errors/drawings/501.svg"),
+        503 => include_str!("errors/drawings/503.svg"),
+        505 => include_str!("errors/drawings/505.svg"),
+        _ => include_str!("errors/drawings/error.svg"),
     }
 }

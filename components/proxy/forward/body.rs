@@ -97,7 +97,7 @@ impl OutgoingBody {
         !self.is_cut
     }
 
-    /// Whether all of it will be kept for another attempt, as far as that is known before the first.
+    /// Whether all of it will be kept for another attempt, as far as that is known at first.
     pub(super) fn is_short(&self, fields: &Fields) -> bool {
         match self.kind(fields) {
             BodyKind::Sized(length) => length <= KEPT as u64,

@@ -1,4 +1,4 @@
-//! Backends that misbehave: what the client gets, and what becomes of the connection.
+//! Backends that misbehave: what the client gets, and what happens to the connection.
 
 use std::time::Duration;
 

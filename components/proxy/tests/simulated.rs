@@ -1,5 +1,5 @@
-//! The proxy in a simulated world: clients that pipeline and leave, backends that die, stall, answer
-//! half, lie about lengths, and close idle connections at any moment.
+//! The proxy in a simulated world: clients that pipeline and leave, backends that die, stall,
+//! answer half, lie about lengths, and close idle connections at any moment.
 //!
 //! ```text
 //!  clients ──network──▶ proxy ──network──▶ backends
