@@ -49,6 +49,9 @@ pub enum FieldError {
     Value,
 }
 
+/// Room for the lines that usually follow those of another message, in bytes.
+const SPARE: usize = 256;
+
 impl Fields {
     /// Returns an empty set of fields.
     #[must_use]
@@ -151,6 +154,31 @@ impl Fields {
             self.append(&[&fields.lines]);
             self.names.0 |= fields.names.0;
         }
+    }
+
+    /// Adds those of these fields whose name and value `is_kept` accepts, after the others.
+    ///
+    /// # Examples
+    /// ```
+    /// use kamea_components::http::Fields;
+    ///
+    /// let received = Fields::new().with("Accept", "*/*").with("Connection", "close");
+    /// let mut sent = Fields::new().with("Host", "a");
+    /// sent.extend_if(&received, |name, _| !name.eq_ignore_ascii_case("connection"));
+    /// assert_eq!(sent.as_bytes(), b"Host: a\r\nAccept: */*\r\n");
+    /// ```
+    pub fn extend_if(&mut self, fields: &Self, is_kept: impl Fn(&str, &[u8]) -> bool) {
+        let lines = std::mem::take(&mut self.lines);
+        let mut own = BytesMut::with_capacity(lines.len() + fields.lines.len() + SPARE);
+        own.extend_from_slice(&lines);
+        for (line, (name, value)) in fields.raw_lines().zip(fields.iter()) {
+            if is_kept(name, value) {
+                self.names.insert(name.as_bytes());
+                own.extend_from_slice(line);
+                own.extend_from_slice(b"\r\n");
+            }
+        }
+        self.lines = own.freeze();
     }
 
     /// Adds valid lines, in parts, after the others.

@@ -83,15 +83,13 @@ impl Forwarding<'_> {
         let hop_by_hop = HopByHop::of(received);
         let is_trusted = self.inbound.is_from_trusted();
         let counts = self.counts_forwards();
-        for (name, value) in received.iter() {
+        fields.extend_if(received, |name, _| {
             let is_own = name.eq_ignore_ascii_case("host")
                 || (counts && name.eq_ignore_ascii_case("max-forwards"))
                 || is_rewritten(name);
             let is_claim = !is_trusted && forwarded::is_about_client(name);
-            if !is_own && !is_claim && !hop_by_hop.contains(name) {
-                let _ = fields.push(name, value);
-            }
-        }
+            !is_own && !is_claim && !hop_by_hop.contains(name)
+        });
     }
 
     /// Whether `Max-Forwards` counts (RFC 9110 section 7.6.2: for TRACE and OPTIONS).

@@ -6,6 +6,9 @@ use kamea_components::http::Fields;
 use super::hop_by_hop::HopByHop;
 use super::{Forwarding, via};
 
+/// The fields whose values may be rewritten.
+const REWRITTEN: [&str; 4] = ["content-location", "location", "refresh", "set-cookie"];
+
 impl Forwarding<'_> {
     /// Returns the fields for the client: those of the response of a backend, which it sent in this
     /// version. `switches` says that the connection continues with another protocol.
@@ -40,16 +43,19 @@ impl Forwarding<'_> {
     pub fn response(&self, received: &Fields, version: Version, switches: bool) -> Fields {
         let hop_by_hop = HopByHop::of(received);
         let mut fields = Fields::new();
-        for (name, value) in received.iter() {
-            if name.eq_ignore_ascii_case("content-length") || hop_by_hop.contains(name) {
+        let is_left_out =
+            |name: &str| name.eq_ignore_ascii_case("content-length") || hop_by_hop.contains(name);
+        let rewrites =
+            self.route.rewrite_responses && REWRITTEN.iter().any(|name| received.contains(name));
+        if !rewrites {
+            fields.extend_if(received, |name, _| !is_left_out(name));
+        }
+        for (name, value) in received.iter().filter(|_| rewrites) {
+            if is_left_out(name) {
                 continue;
             }
-            let rewritten = match self.route.rewrite_responses {
-                true => self.rewritten(name, value),
-                false => None,
-            };
             // A field that was received is valid; one that was rewritten and is not, is left out.
-            let _ = match rewritten {
+            let _ = match self.rewritten(name, value) {
                 Some(value) => fields.push(name, value),
                 None => fields.push(name, value),
             };
