@@ -339,6 +339,35 @@ fn peers_that_are_killed_and_a_tracker_that_goes_lose_nothing() {
 }
 
 #[test]
+fn the_tracker_knows_who_is_connected_and_who_has_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let tracker = Started::new(TRACKER, &[]);
+    let wire = Wire::to(tracker.address);
+    let url = format!("http://{}", wire.address);
+    let start = |name: &str| Peer::start(name, &folder.path().join(name), &["--tracker", &url]);
+    let (ada, _bob) = (start("ada"), start("bob"));
+    until("ada says that it is connected to bob", || {
+        wire.has_seen(r#""links":["bob"]"#).then_some(())
+    });
+    let is_listed = || {
+        tracker
+            .ask("GET /get-list/ HTTP/1.1", "")
+            .body()
+            .contains("ada")
+    };
+    assert!(is_listed());
+    let pid = ada.child.id().to_string();
+    let killed = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+    assert!(killed.success());
+    let start = Instant::now();
+    until("ada has left", || (!is_listed()).then_some(()));
+    assert!(
+        start.elapsed() < Duration::from_secs(25),
+        "the lease has ended"
+    );
+}
+
+#[test]
 fn a_direct_message_is_seen_delivered_and_read() {
     let folder = tempfile::tempdir().unwrap();
     let tracker = Started::new(TRACKER, &[]);

@@ -13,6 +13,8 @@ use crate::{Body, Channel, ChannelId, Frame, LogError, Message, PeerKey, Policy,
 pub enum Command {
     /// Everything that a page needs at its start.
     Hello,
+    /// All known peers.
+    Peers,
     /// All known channels.
     Channels,
     /// Creates a channel.
@@ -140,6 +142,7 @@ impl Node {
     fn do_command(&mut self, command: Command) -> Answer {
         match command {
             Command::Hello => Ok(self.hello()?),
+            Command::Peers => Ok(json!({"peers": self.show_peers()})),
             Command::Channels => {
                 let channels = self.log.channels()?;
                 let shown: Result<Vec<_>, _> = channels

@@ -17,10 +17,7 @@ impl Node {
                 channels.push(self.show_channel(&channel)?);
             }
         }
-        let mut keys: Vec<_> = self.contacts.keys().chain(self.by_key.keys()).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        let peers: Vec<_> = keys.into_iter().map(|key| self.show_peer(*key)).collect();
+        let peers = self.show_peers();
         let me = json!({
             "name": self.name.as_str(),
             "fingerprint": self.identity.key().fingerprint().to_string(),
@@ -49,6 +46,13 @@ impl Node {
         let mut shown = self.show_peer(key);
         shown["event"] = "peer".into();
         self.events.push(shown);
+    }
+
+    pub(super) fn show_peers(&self) -> Vec<Value> {
+        let mut keys: Vec<_> = self.contacts.keys().chain(self.by_key.keys()).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys.into_iter().map(|key| self.show_peer(*key)).collect()
     }
 
     fn show_peer(&self, key: PeerKey) -> Value {

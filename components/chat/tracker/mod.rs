@@ -69,6 +69,9 @@ const AWAY: Duration = Duration::from_secs(3);
 /// How many contacts are asked for in one round.
 const ASKED_FOR: usize = 100;
 
+/// How long the last request may take.
+const GOODBYE: Duration = Duration::from_secs(1);
+
 /// How many rounds a contact is believed: a peer may have come back elsewhere.
 const BELIEVED: u32 = 6;
 
@@ -114,6 +117,7 @@ pub fn track_peers(
             tracker.links = links(&node).await;
             let round = async { Some(tracker.round().await) };
             let Some(round) = or(stop, round).await else {
+                or(tracker.leave(), sleep(GOODBYE)).await;
                 return Ok(());
             };
             let (is_here, pause) = match &round {
@@ -147,8 +151,8 @@ const MOST_LINKS: usize = 64;
 
 /// The names of the peers that the node is connected to.
 async fn links(node: &Sender<Input>) -> Vec<String> {
-    let hello = ask_node(node, Command::Hello).await.unwrap_or_default();
-    let peers = hello["peers"].as_array().into_iter().flatten();
+    let known = ask_node(node, Command::Peers).await.unwrap_or_default();
+    let peers = known["peers"].as_array().into_iter().flatten();
     let direct = peers.filter(|peer| peer["state"] == "direct");
     let names = direct.filter_map(|peer| peer["name"].as_str()?.parse::<PeerName>().ok());
     names
@@ -227,6 +231,14 @@ impl Tracker {
     fn info(&self) -> Value {
         let addresses = self.options.addresses.iter().map(ToString::to_string);
         json!({"addresses": addresses.collect::<Vec<_>>(), "links": self.links})
+    }
+
+    /// Tells the tracker that this peer goes.
+    async fn leave(&mut self) {
+        if self.cookie.is_some() {
+            // A tracker that does not hear it notices after the lease.
+            let _ = self.post("/submit-info/", &json!({"addresses": []})).await;
+        }
     }
 
     /// Proves the key: signs a nonce of the tracker.

@@ -488,7 +488,7 @@ fn signatures_of_others_weak_keys_and_second_forms_are_refused() {
     let foreign = Identity::from_secret([2; 32]).sign(content);
     // The signature of ada for something else.
     let other = Identity::from_secret([1; 32]).sign(content);
-    // s + the order of the group is the same number to those who do not look.
+    // s plus the order of the group is the same number to a careless verifier.
     let mut second = signature.to_vec();
     let order: [u8; 32] = [
         0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde,
