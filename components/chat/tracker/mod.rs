@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use futures_lite::future::or;
 use kamea::time::sleep;
-use kamea::{Component, Outbox, Ports, Sender, random, stopping};
+use kamea::{Component, Outbox, Ports, Sender, heeds_stop, random, stopping};
 use kamea_components::http::Url;
 use serde_json::{Value, json};
 
@@ -101,7 +101,7 @@ pub fn track_peers(
     options: TrackerOptions,
     node: Sender<Input>,
 ) -> impl Component<TrackPorts> + Send {
-    async move |io: &mut TrackPorts| {
+    heeds_stop(async move |io: &mut TrackPorts| {
         let mut tracker = Tracker {
             options: options.clone(),
             cookie: None,
@@ -114,8 +114,10 @@ pub fn track_peers(
                 stopping().await;
                 None
             };
-            tracker.links = links(&node).await;
-            let round = async { Some(tracker.round().await) };
+            let round = async {
+                tracker.links = links(&node).await;
+                Some(tracker.round().await)
+            };
             let Some(round) = or(stop, round).await else {
                 or(tracker.leave(), sleep(GOODBYE)).await;
                 return Ok(());
@@ -143,7 +145,7 @@ pub fn track_peers(
             }
             or(stopping(), sleep(pause + random::duration(pause / 8))).await;
         }
-    }
+    })
 }
 
 /// How many connections the tracker is told of.
