@@ -35,7 +35,7 @@ start() {
     (trap '' INT; exec "${with_parent[@]}" "$@") >"$folder/$name.out" 2>"$folder/$name.log" </dev/null &
     children+=($!)
     for ((i = 0; i < 300; i++)); do
-        grep -qi 'listen' "$folder/$name.out" && return
+        grep -qsi 'listen' "$folder/$name.out" && return
         kill -0 $! 2>/dev/null || break
         sleep 0.1
     done
