@@ -443,21 +443,21 @@ fn the_page_is_for_its_owner_alone() {
     let foreign = "Origin: https://evil.example\r\n";
     let rebound = "Host: evil.example\r\n";
     let cases = [
-        ("no token", "GET /", format!("{own}"), 401),
+        ("no token", "GET /", own.to_string(), 401),
         (
             "a file without a token",
             "GET /chat.js",
-            format!("{own}"),
+            own.to_string(),
             401,
         ),
-        ("a wrong token", "GET /?token=x", format!("{own}"), 401),
+        ("a wrong token", "GET /?token=x", own.to_string(), 401),
         (
             "a wrong cookie",
             "GET /",
             format!("{own}Cookie: kamea-chat-{port}=x\r\n"),
             401,
         ),
-        ("the token", "GET /?token=TOKEN", format!("{own}"), 303),
+        ("the token", "GET /?token=TOKEN", own.to_string(), 303),
         ("the cookie", "GET /", format!("{own}{cookie}"), 200),
         (
             "the token as credentials",
