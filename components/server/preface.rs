@@ -28,9 +28,11 @@ pub enum Preface {
     Invalid,
 }
 
+type Read = dyn Fn(SocketAddr, &[u8]) -> Preface + Send + Sync;
+
 /// Reads a preface: it gets the address of the peer, and the bytes that have arrived.
 #[derive(Clone)]
-pub(super) struct ReadPreface(Arc<dyn Fn(SocketAddr, &[u8]) -> Preface + Send + Sync>);
+pub(super) struct ReadPreface(Arc<Read>);
 
 /// The limit for a preface, in bytes.
 const LONGEST: usize = 16 * 1024;

@@ -10,6 +10,10 @@ use crate::scripts::{ScriptDecoder, ScriptError};
 
 /// Decodes the responses of a backend.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most connections are of the large kind, and a box would cost each an allocation"
+)]
 pub(crate) enum BackendDecoder {
     /// HTTP/1.1, one response after the other.
     Http(ResponseDecoder),

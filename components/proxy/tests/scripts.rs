@@ -13,6 +13,9 @@ struct Asked {
     body: Vec<u8>,
 }
 
+/// What a backend sends.
+type Answer = fn(&Asked) -> Vec<u8>;
+
 impl Asked {
     /// Variables and body, a line each.
     fn shown(&self) -> String {
@@ -29,7 +32,7 @@ impl Asked {
 }
 
 /// A backend that reads each connection and answers it.
-fn backend(read: fn(&mut TcpStream) -> Asked, answer: fn(&Asked) -> Vec<u8>) -> SocketAddr {
+fn backend(read: fn(&mut TcpStream) -> Asked, answer: Answer) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
@@ -319,7 +322,7 @@ fn head_and_waiting_for_100() {
 /// Answers of a FastCGI backend that are none, and the status that the client gets.
 #[test]
 fn answers_that_are_none() {
-    let rows: [(fn(&Asked) -> Vec<u8>, &str); 6] = [
+    let rows: [(Answer, &str); 6] = [
         (|_| Vec::new(), "502"),
         (|_| b"HTTP/1.1 200 OK\r\n\r\n".to_vec(), "502"),
         (|_| records(b""), "502"),
@@ -347,8 +350,7 @@ fn answers_that_are_none() {
 /// A body that ends too early is not taken for a whole one.
 #[test]
 fn an_answer_that_is_cut_is_cut_for_the_client() {
-    let short: fn(&Asked) -> Vec<u8> =
-        |_| records(b"Content-Type: text/plain\nContent-Length: 100\n\nhello");
+    let short: Answer = |_| records(b"Content-Type: text/plain\nContent-Length: 100\n\nhello");
     let running = proxy(
         "fastcgi",
         backend(read_fastcgi, short),
@@ -359,7 +361,7 @@ fn an_answer_that_is_cut_is_cut_for_the_client() {
         answer.contains("Content-Length: 100\r\n") && answer.ends_with("hello"),
         "{answer}"
     );
-    let cut: fn(&Asked) -> Vec<u8> = |_| record(6, b"Content-Type: text/plain\n\nhello");
+    let cut: Answer = |_| record(6, b"Content-Type: text/plain\n\nhello");
     let running = proxy(
         "fastcgi",
         backend(read_fastcgi, cut),

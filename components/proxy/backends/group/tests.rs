@@ -32,8 +32,10 @@ fn chosen(group: &Arc<Group>, tried: &[usize]) -> Vec<usize> {
 }
 
 fn eject(group: &Group, index: usize) {
-    let mut rule = Ejection::default();
-    rule.failures = 1;
+    let rule = Ejection {
+        failures: 1,
+        ..Ejection::default()
+    };
     group.backends()[index].failed(&rule, &"a reason");
 }
 
