@@ -1,5 +1,7 @@
 //! The client side of a connection: sends its input, and passes on the bytes that arrive.
 
+mod relay;
+
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
@@ -11,6 +13,8 @@ use futures_lite::future::{or, try_zip};
 use kamea::{Done, Pipe};
 
 use super::connection::Connection;
+
+pub use relay::relay_over;
 
 /// An error between a client and a server.
 #[derive(Debug, thiserror::Error)]

@@ -12,7 +12,6 @@ mod hand_over;
 mod listen;
 mod others;
 mod read;
-mod relay;
 mod serve_connections;
 mod socket;
 mod tcp_client;
@@ -31,12 +30,11 @@ pub use byte_stream::ByteStream;
 pub use dial::{
     DialEvent, DialPorts, DialPortsHandles, Ending, HangUp, Outgoing, dial, dial_any, dial_by,
 };
-pub use exchange::ConnectionError;
+pub use exchange::{ConnectionError, relay_over};
 pub use hand_over::{ChildHandle, LARGEST_TEXT, ParentWatch, TakenOver, hand_over, take_over};
 pub use listen::{Listen, ServerPorts, ServerPortsHandles};
 pub use others::Others;
 pub use read::read_bytes;
-pub use relay::relay_over;
 pub use serve_connections::{NextProtocol, serve_connections};
 pub use socket::{Finish, Socket};
 pub use tcp_client::tcp_client;

@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use kamea::{Component, Pipe};
 
-use super::Transport;
-use super::connection::Connection;
-use super::exchange::exchange;
+use super::exchange;
+use crate::net::Transport;
+use crate::net::connection::Connection;
 
 /// Sends its input over a connection, and passes on what the peer sends: first `first`, which was
 /// read before. `name` is the name of the peer in errors. Otherwise like
-/// [`tcp_client`](super::tcp_client), but it cannot be restarted.
+/// [`tcp_client`](crate::net::tcp_client), but it cannot be restarted.
 ///
 /// # Faults
 ///
