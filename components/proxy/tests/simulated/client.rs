@@ -95,9 +95,12 @@ async fn in_turn(reader: &mut Reader, requests: &[Asked], answers: &mut Answers)
                 return;
             }
         }
-        // What arrives early is the answer to a body that is not whole yet.
-        reader.write(&request.body).await;
-        if !receive(reader, request, answers).await || answers.closes {
+        // "A client sending a message body SHOULD monitor the network connection for an error
+        // response while it is transmitting" (RFC 9112 section 9.5).
+        let writer = reader.writer();
+        let write = writer.write(&request.body);
+        let (_, goes_on) = zip(write, receive(reader, request, answers)).await;
+        if !goes_on || answers.closes {
             return;
         }
     }

@@ -215,7 +215,8 @@ impl Reader {
 pub(super) struct Writer(Rc<Socket>);
 
 impl Writer {
-    async fn write(&self, mut bytes: &[u8]) -> bool {
+    /// Writes all of these bytes; false if the connection has ended.
+    pub(super) async fn write(&self, mut bytes: &[u8]) -> bool {
         while !bytes.is_empty() {
             match self.0.write(bytes, false).await {
                 Ok(count) => bytes = &bytes[count..],

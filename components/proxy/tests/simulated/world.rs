@@ -228,7 +228,15 @@ impl World {
         let has_stopped = waits.is_some_and(|request| request.waits);
         if !is_cut && !answers.closes && !has_stopped {
             let (seen, asked) = (answers.seen.len(), client.requests.len());
-            assert_eq!(seen, asked, "a request was not answered: {client:?}");
+            let attempts: Vec<_> = client
+                .requests
+                .iter()
+                .map(|one| self.attempts(one.id))
+                .collect();
+            assert_eq!(
+                seen, asked,
+                "a request was not answered: {client:?}, {attempts:?}"
+            );
         }
     }
 
