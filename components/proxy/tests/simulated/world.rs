@@ -257,7 +257,9 @@ impl World {
             Seen::Whole(503) => self.most_connections.is_some(),
             Seen::Whole(504) => is_lost || last == Some(Fate::Stall),
             Seen::Whole(_) => false,
-            Seen::Cut => is_lost || matches!(last, Some(Fate::HalfBody | Fate::StallBody)),
+            Seen::Cut => {
+                is_lost || matches!(last, Some(Fate::HalfBody | Fate::StallBody | Fate::Early))
+            }
         };
         assert!(
             is_right,
