@@ -333,6 +333,9 @@ fn decode_body(reader: &mut Reader<'_>) -> Result<Body, Malformed> {
     })
 }
 
+/// The latest time of a message, in milliseconds since 1970: dates of ECMAScript end there.
+const LATEST: u64 = 8_640_000_000_000_000;
+
 /// Checks what a message must satisfy by itself.
 fn check(draft: &Draft) -> Result<(), Malformed> {
     let has_control = |text: &str| text.chars().any(char::is_control);
@@ -359,9 +362,9 @@ fn check(draft: &Draft) -> Result<(), Malformed> {
     match draft.counter {
         0 => Err(Malformed("counters begin with 1")),
         // SQLite has signed numbers.
-        counter if counter > u64::MAX / 4 || draft.time > u64::MAX / 4 => {
-            Err(Malformed("a number is too large"))
-        }
+        counter if counter > u64::MAX / 4 => Err(Malformed("a number is too large")),
+        // A page could not show it.
+        _ if draft.time > LATEST => Err(Malformed("the time is not a date")),
         _ => Ok(()),
     }
 }

@@ -142,6 +142,15 @@ impl Access {
         if matches!(field("sec-fetch-site"), b"cross-site" | b"same-site") && !is_link {
             return Err(Refusal::Stranger);
         }
+        // Browsers send the fields above only to https and to this machine, but `Origin` always when
+        // something may change.
+        if !head.method.is_safe()
+            && let Some(origin) = head.fields.get("origin")
+            && origin.strip_prefix(b"http://") != head.authority()
+            && origin.strip_prefix(b"https://") != head.authority()
+        {
+            return Err(Refusal::Stranger);
+        }
         // If another site makes its own name mean this machine (DNS rebinding), its pages could
         // read the responses.
         if self.is_random && !is_loopback_name(&head.host()) {

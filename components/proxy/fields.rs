@@ -27,6 +27,7 @@ mod via;
 pub(crate) use cookies::cookie;
 pub use inbound::{Inbound, random_name};
 pub use request::FieldsError;
+pub(crate) use request::remove;
 pub use template::{FieldTemplate, TemplateError};
 
 use kamea_components::http::RequestHead;

@@ -1,6 +1,5 @@
 //! A proxy while it runs: its plan, and the backends of each route as they are now.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Release};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -140,7 +139,7 @@ impl Proxy {
                 groups.push(old.swap_remove(same).1.clone());
             } else {
                 reloaded.added += 1;
-                groups.push(self.groups_of(block, &known_to(block, &present)));
+                groups.push(self.groups_of(block, &mut known_to(block, &present)));
             }
         }
         reloaded.retired = old.len();
@@ -153,16 +152,16 @@ impl Proxy {
         reloaded
     }
 
-    fn groups_of(&self, block: &Block, known: &[Arc<BackendState>]) -> Vec<Arc<Group>> {
+    fn groups_of(&self, block: &Block, known: &mut Vec<Arc<BackendState>>) -> Vec<Arc<Group>> {
         let hosts: Vec<_> = block.hosts.iter().map(ToString::to_string).collect();
         let hosts = hosts.join(" ");
-        let group = |route: &Route| {
+        let mut group = |route: &Route| {
             let own = self.0.policies.as_ref().and_then(|make| make(route));
             let policy = own.unwrap_or_else(|| policy_of(route));
             let name = format!("{hosts} {}", route.prefix);
             Arc::new(Group::new(name, route.clone(), policy, known))
         };
-        block.routes().iter().map(group).collect()
+        block.routes().iter().map(&mut group).collect()
     }
 
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, Arc<Running>> {
@@ -277,10 +276,7 @@ fn known_to(block: &Block, present: &Running) -> Vec<Arc<BackendState>> {
     });
     let groups = of_its_hosts.flat_map(|(_, groups)| groups);
     let states = groups.flat_map(|group| group.backends());
-    let by_address: HashMap<_, _> = states
-        .map(|state| (state.backend().to_string(), state))
-        .collect();
-    by_address.into_values().cloned().collect()
+    states.cloned().collect()
 }
 
 impl std::fmt::Debug for Proxy {

@@ -68,7 +68,9 @@ fn add_proxy(graph: &mut ConnectionGraph, name: &str, proxy: &Proxy) -> Served {
     let exchange = graph.add_seeded(&format!("{name} exchange"), move |connection| {
         connection.until_gone(exchange_requests(of.clone()))
     });
-    let choose = graph.add(&format!("{name} policy"), choose_backend());
+    let choose = graph.add_seeded(&format!("{name} policy"), |connection| {
+        connection.until_gone(choose_backend())
+    });
     graph.link(find.routed, authorize.routed);
     graph.link(authorize.passed, exchange.routed);
     graph.link(exchange.asked, choose.asked);

@@ -73,8 +73,10 @@ const date = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric
 const year = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "long", year: "numeric" });
 const whole = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
 
-export const time = (ms) => clock.format(ms);
-export const moment = (ms) => whole.format(ms);
+// Dates end there: a message could say anything.
+export const date = (ms) => new Date(Math.min(ms, 8.64e15));
+export const time = (ms) => clock.format(date(ms));
+export const moment = (ms) => whole.format(date(ms));
 
 /** The number of a day, in the time zone of the reader. */
 export const dayOf = (ms) => new Date(ms).toDateString();

@@ -135,7 +135,9 @@ impl Log {
         from: u64,
         most: usize,
     ) -> Result<Batch> {
-        let Some(number) = number(&self.connection, channel)? else {
+        // SQLite has signed numbers, and the place comes from a peer.
+        let (Some(number), Ok(from)) = (number(&self.connection, channel)?, i64::try_from(from))
+        else {
             return Ok(Batch::default());
         };
         let mut statement = self.connection.prepare_cached(

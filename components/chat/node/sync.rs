@@ -209,6 +209,13 @@ impl Node {
     }
 
     fn pulled(&mut self, number: u64, channel: ChannelId, tips: Vec<Tip>) -> Result<(), LogError> {
+        let Some(key) = self.links.get(&number).map(|link| link.up.key) else {
+            return Ok(());
+        };
+        if !self.serves(channel, key)? {
+            self.answer(number, channel, Vec::new(), None);
+            return Ok(());
+        }
         let Some(link) = self.links.get_mut(&number) else {
             return Ok(());
         };
@@ -289,7 +296,11 @@ impl Node {
         };
         if let (Some(request), true) = (request, is_progress) {
             pull.is_fetch = matches!(request, Frame::Fetch { .. });
-            pull.deadline = now() + PATIENCE;
+            // Only messages prolong it: a peer that has nothing must not keep others from being
+            // asked.
+            if !outcome.new.is_empty() {
+                pull.deadline = now() + PATIENCE;
+            }
             if self.to(number).is_some_and(|to| to.send(request)) {
                 self.pulls.insert(channel, pull);
             }
@@ -297,9 +308,11 @@ impl Node {
         self.arrived(channel, &outcome.new)?;
         if !self.pulls.contains_key(&channel) {
             self.become_member(channel)?;
-            if is_progress {
-                return self.next_pull(channel);
+            if !is_progress && let Some(link) = self.links.get_mut(&number) {
+                // It has the channel, and nothing for us.
+                link.heads.insert(channel, Vec::new());
             }
+            return self.next_pull(channel);
         }
         Ok(())
     }

@@ -213,8 +213,11 @@ async fn exchange(
         left = &left[sent.map_err(|error| error.to_string())?..];
     }
     loop {
-        if let Some(Reply::Head(head, _)) = decoder.next().map_err(|error| error.to_string())? {
-            return Ok(head.status);
+        match decoder.next().map_err(|error| error.to_string())? {
+            Some(Reply::Head(head, _)) => return Ok(head.status),
+            // An interim response: the final one may be there too.
+            Some(_) => continue,
+            None => {}
         }
         match socket.receive().await {
             Ok(bytes) if !bytes.is_empty() => decoder.feed(bytes),

@@ -12,7 +12,7 @@ use kamea_components::web::{Rate, RateTable, client_network};
 use tokio::sync::Notify;
 
 use super::{BackendState, Health};
-use crate::plan::{AuthRequest, Backend, RateLimit, Route};
+use crate::plan::{Backend, RateLimit, Route};
 use crate::policy::{Asked, Candidate, Policy};
 
 /// The backends of a route as they are now.
@@ -83,6 +83,9 @@ impl Drop for InFlight {
     }
 }
 
+/// How long a request in the queue waits at most until it looks for a place again.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+
 /// How many further attempts are always allowed, whatever their share.
 const FREE_RETRIES: u64 = 10;
 
@@ -92,15 +95,18 @@ impl Group {
         name: String,
         route: Route,
         policy: Box<dyn Policy>,
-        known: &[Arc<BackendState>],
+        known: &mut Vec<Arc<BackendState>>,
     ) -> Self {
-        let state = |backend: &Backend| {
-            let same = known.iter().find(|state| state.backend() == backend);
-            same.cloned()
-                .unwrap_or_else(|| Arc::new(BackendState::new(backend.clone())))
+        // Each state goes to one route: two routes with equal backends have limits of their own.
+        let mut state = |backend: &Backend| {
+            let same = known.iter().position(|state| state.backend() == backend);
+            match same {
+                Some(same) => known.swap_remove(same),
+                None => Arc::new(BackendState::new(backend.clone())),
+            }
         };
         Self {
-            backends: route.backends.iter().map(state).collect(),
+            backends: route.backends.iter().map(&mut state).collect(),
             name,
             policy: Mutex::new(policy),
             waiting: AtomicUsize::new(0),
@@ -120,9 +126,9 @@ impl Group {
         &self.route
     }
 
-    /// How the server is asked that says whether a request is allowed, and that server.
-    pub(crate) fn auth(&self) -> Option<(&AuthRequest, &Arc<BackendState>)> {
-        self.route.auth.as_ref().zip(self.auth.as_ref())
+    /// The server that says whether a request is allowed.
+    pub(crate) const fn auth(&self) -> Option<&Arc<BackendState>> {
+        self.auth.as_ref()
     }
 
     /// The hosts and the path of the route.
@@ -237,7 +243,8 @@ impl Group {
                 choice => return choice,
             }
             let freed = async {
-                freed.await;
+                // A place may become free elsewhere too: a reload shares backends between routes.
+                or(freed, sleep(BETWEEN_LOOKS)).await;
                 false
             };
             let is_late = async {

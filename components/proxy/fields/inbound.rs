@@ -37,6 +37,8 @@ pub struct Inbound<'a> {
     pub trusted: &'a [Network],
     /// The number of the request, for `$request_id`.
     pub id: u128,
+    /// The fields of the server that has allowed the request, if it was asked.
+    pub authorized: Option<&'a Fields>,
 }
 
 impl<'a> Inbound<'a> {
@@ -50,6 +52,7 @@ impl<'a> Inbound<'a> {
             name,
             trusted: &[],
             id: 0,
+            authorized: None,
         }
     }
 

@@ -58,6 +58,7 @@ impl Forwarding<'_> {
         self.add_client(&mut fields);
         let via = via::entry(self.head.version, self.inbound.name);
         push(&mut fields, "Via", via.as_bytes());
+        self.set_authorized(&mut fields);
         self.set_configured(&mut fields);
         self.add_connection(&mut fields, upgrades);
         Ok(RequestHead {
@@ -110,6 +111,19 @@ impl Forwarding<'_> {
         }
     }
 
+    /// Sets the fields of the server that has allowed the request. Those of the client with these
+    /// names never pass.
+    fn set_authorized(&self, fields: &mut Fields) {
+        let auth = self.route.auth.iter();
+        for name in auth.flat_map(|auth| &auth.copy_fields) {
+            remove(fields, name);
+            if let Some(value) = self.inbound.authorized.and_then(|given| given.get(name)) {
+                // It was valid when it came in.
+                let _ = fields.push(name, value);
+            }
+        }
+    }
+
     /// Sets the fields of the configuration; a field whose value is empty is not sent.
     fn set_configured(&self, fields: &mut Fields) {
         for field in &self.route.set_fields {
@@ -148,7 +162,7 @@ impl Forwarding<'_> {
 
 /// Removes a field, also under names that are the same for some programs: with `X_User`, a client
 /// could pretend to be the proxy that sets `X-User`.
-fn remove(fields: &mut Fields, name: &str) {
+pub(crate) fn remove(fields: &mut Fields, name: &str) {
     let same = fields.iter().map(|(other, _)| other);
     let same = same.filter(|other| forwarded::is_same_name(other, name));
     let same: Vec<String> = same.map(str::to_owned).collect();

@@ -32,8 +32,9 @@ use crate::proxy_protocol::write_proxy_header;
 pub(super) enum Outcome {
     /// The response was passed on, or its client has gone.
     Answered,
-    /// The response began, but did not end: its connection is cut.
-    Cut(String),
+    /// The response began, but did not end: its connection is cut. Says whether the backend is at
+    /// fault.
+    Cut(String, bool),
     /// No response began.
     Failed(AttemptError),
 }
@@ -49,8 +50,8 @@ pub(super) struct Tools {
 /// Why a conversation with a backend ended early.
 pub(super) enum Stop {
     Failed(AttemptError),
-    /// After the response began.
-    Cut(String),
+    /// After the response began; and whether the backend is at fault.
+    Cut(String, bool),
     /// The client's connection has ended.
     End(End),
 }
@@ -82,16 +83,17 @@ pub(super) async fn attempt(
     responses: &Outbox<Response>,
 ) -> Result<Outcome, End> {
     let whole = in_flight.group().route().timeouts.whole;
-    let has_begun = Cell::new(false);
+    let (began, has_begun) = (request.began, Cell::new(false));
     let running = run(tools, request, in_flight, connector, responses, &has_begun);
     let ended = match whole {
         None => running.await,
         Some(whole) => {
             let late = async {
-                sleep(whole).await;
+                sleep(whole.saturating_sub(turn() - began)).await;
                 let error = AttemptError::Whole(whole);
                 Err(match has_begun.get() {
-                    true => Stop::Cut(error.to_string()),
+                    // A client that reads slowly has the same effect.
+                    true => Stop::Cut(error.to_string(), false),
                     false => Stop::Failed(error),
                 })
             };
@@ -101,7 +103,7 @@ pub(super) async fn attempt(
     match ended {
         Ok(()) => Ok(Outcome::Answered),
         Err(Stop::Failed(error)) => Ok(Outcome::Failed(error)),
-        Err(Stop::Cut(why)) => Ok(Outcome::Cut(why)),
+        Err(Stop::Cut(why, is_of_backend)) => Ok(Outcome::Cut(why, is_of_backend)),
         Err(Stop::End(end)) => Err(end),
     }
 }
@@ -293,8 +295,9 @@ impl Talk<'_> {
             head,
             body: Body::Upgrade(tunnel(in_flight, transport, first)),
         };
+        let sent = self.responses.send(response).await;
         self.has_begun.set(true);
-        self.responses.send(response).await.map_err(gone)
+        sent.map_err(gone)
     }
 }
 

@@ -14,7 +14,8 @@ use http::{Method, StatusCode};
 use kamea::time::sleep;
 use kamea::{Component, Inbox, Outbox, Ports};
 use kamea_components::http::{
-    BodyKind, Fields, MalformedResponse, ReceivedHead, Reply, ResponseHead, Target, encode_request,
+    BodyKind, MalformedResponse, ReceivedHead, Reply, RequestHead, ResponseHead, Target,
+    encode_request,
 };
 use kamea_components::net::Socket;
 use kamea_components::web::{Body, Failure, Response};
@@ -24,8 +25,8 @@ use super::exchange_requests::fail;
 use super::{AttemptError, Routed};
 use crate::Proxy;
 use crate::backends::{BackendConnection, BackendState, connect, keep, take};
-use crate::fields::Forwarding;
-use crate::plan::{AuthRequest, Errors};
+use crate::fields::{Forwarding, remove};
+use crate::plan::{Errors, Route};
 
 /// The ports of [`authorize_requests`].
 #[derive(Debug, Ports)]
@@ -50,7 +51,7 @@ pub fn authorize_requests(proxy: Proxy) -> impl Component<AuthorizePorts> {
     async move |io: &mut AuthorizePorts| {
         while let Some(mut request) = io.routed.next().await {
             let group = request.group.clone();
-            let Some((auth, state)) = group.auth() else {
+            let Some(state) = group.auth() else {
                 io.passed.send(request).await?;
                 continue;
             };
@@ -58,7 +59,7 @@ pub fn authorize_requests(proxy: Proxy) -> impl Component<AuthorizePorts> {
             let asked = Box::pin(ask(&proxy, &request, state)).await;
             match asked {
                 Ok(answer) if answer.head.status.is_success() => {
-                    take_over(&mut request.head.fields, auth, &answer.head.fields);
+                    request.way.authorized = Some(answer.head.fields);
                     io.passed.send(request).await?;
                 }
                 Ok(answer) => io.responses.send(answer).await?,
@@ -70,17 +71,6 @@ pub fn authorize_requests(proxy: Proxy) -> impl Component<AuthorizePorts> {
             }
         }
         Ok(())
-    }
-}
-
-/// Replaces the fields of the client by those of the answer.
-fn take_over(fields: &mut Fields, auth: &AuthRequest, answer: &Fields) {
-    for name in &auth.copy_fields {
-        fields.remove(name);
-        if let Some(value) = answer.get(name) {
-            // It was valid when it came in.
-            let _ = fields.push(name, value);
-        }
     }
 }
 
@@ -100,12 +90,12 @@ async fn ask(
         if let Some(mut connection) = take(state)
             && let Ok(answer) = exchange(&mut connection, &question).await
         {
-            keep(state, connection, request.group.route());
+            keep_after(&answer.0, connection, state, route);
             return Ok(answer);
         }
         let mut connection = connect(state, proxy.connector(), timeouts.connect).await?;
         let answer = exchange(&mut connection, &question).await?;
-        keep(state, connection, request.group.route());
+        keep_after(&answer.0, connection, state, route);
         Ok(answer)
     };
     let late = async {
@@ -135,6 +125,19 @@ async fn ask(
     })
 }
 
+/// Keeps a connection for the next question, unless bytes are left that could be taken for its
+/// answer.
+fn keep_after(
+    head: &ReceivedHead,
+    connection: BackendConnection,
+    state: &Arc<BackendState>,
+    route: &Route,
+) {
+    if head.is_persistent() && connection.decoder.is_reusable() {
+        keep(state, connection, route);
+    }
+}
+
 /// The head of the question.
 fn question(
     request: &Routed,
@@ -149,15 +152,18 @@ fn question(
     head.target = Target::parse(&Method::GET, path.into()).map_err(|_| AttemptError::Target)?;
     head.method = Method::GET;
     for name in ["expect", "x-original-method", "x-original-uri"] {
-        head.fields.remove(name);
+        remove(&mut head.fields, name);
+    }
+    let RequestHead { method, target, .. } = &*request.head;
+    // Not as a URL: the other server compares it with paths.
+    let mut path = target.path().to_owned();
+    if let Some(query) = target.query() {
+        path.push('?');
+        path.push_str(query);
     }
     // They were valid when they came in.
-    let _ = head
-        .fields
-        .push("X-Original-Method", request.head.method.as_str());
-    let _ = head
-        .fields
-        .push("X-Original-URI", request.head.target.as_bytes());
+    let _ = head.fields.push("X-Original-Method", method.as_str());
+    let _ = head.fields.push("X-Original-URI", path);
     let mut question = Vec::new();
     encode_request(&mut question, &head, BodyKind::None);
     Ok(question)
@@ -192,9 +198,12 @@ async fn exchange(
             Some(Reply::Interim(_)) => {}
             None => {
                 let bytes = receive(socket).await?;
-                match bytes.is_empty() {
-                    true => return Err(AttemptError::Lost(ended())),
-                    false => decoder.feed(bytes),
+                if !bytes.is_empty() {
+                    decoder.feed(bytes);
+                } else if let (Some(Reply::End(_)), Some(head)) = (decoder.finish()?, head.take()) {
+                    return Ok((head, body.freeze()));
+                } else {
+                    return Err(AttemptError::Lost(ended()));
                 }
             }
         }

@@ -72,7 +72,7 @@ impl OutgoingBody {
         if self.gathered.is_some() || is_long {
             return Ok(());
         }
-        self.buffer(limit + 1).await?;
+        self.buffer(limit.saturating_add(1)).await?;
         if self.kept_bytes > limit {
             return Err(too_long(limit as u64));
         }

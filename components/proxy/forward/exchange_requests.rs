@@ -71,8 +71,10 @@ async fn serve(
         let ended = attempt(tools, &mut request, in_flight, connector, &io.responses).await?;
         let error = match ended {
             Outcome::Answered => return Ok(Ok(())),
-            Outcome::Cut(why) => {
-                state.failed(ejection, &why);
+            Outcome::Cut(why, is_of_backend) => {
+                if is_of_backend {
+                    state.failed(ejection, &why);
+                }
                 log::error!("{peer} | {}: {why}", state.backend());
                 return Ok(Ok(()));
             }

@@ -184,13 +184,15 @@ impl Passing<'_> {
     }
 
     async fn respond(&self, head: ResponseHead, body: Body) -> Result<(), Stop> {
-        self.has_begun.set(true);
         let response = Response {
             exchange: self.exchange,
             head,
             body,
         };
-        self.responses.send(response).await.map_err(gone)
+        let sent = self.responses.send(response).await;
+        // Only now: until then there may be another response.
+        self.has_begun.set(true);
+        sent.map_err(gone)
     }
 
     /// Passes on a body while it arrives. Returns whether all of it was taken.
@@ -249,5 +251,5 @@ impl Passing<'_> {
 
 /// The response cannot be completed.
 fn cut(why: impl std::fmt::Display) -> Stop {
-    Stop::Cut(why.to_string())
+    Stop::Cut(why.to_string(), true)
 }

@@ -2,9 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Instant;
 
 use kamea::random;
-use kamea_components::http::RequestHead;
+use kamea::time::turn;
+use kamea_components::http::{Fields, RequestHead};
 use kamea_components::web::{Exchange, Request};
 
 use super::body::OutgoingBody;
@@ -25,6 +27,8 @@ pub struct Routed {
     pub group: Arc<Group>,
     /// The backends that have failed to answer it, by their positions in the route.
     pub tried: Vec<usize>,
+    /// When it found its route.
+    pub(super) began: Instant,
     pub(super) way: Way,
     pub(super) body: OutgoingBody,
 }
@@ -37,6 +41,8 @@ pub(super) struct Way {
     local: SocketAddr,
     is_tls: bool,
     id: u128,
+    /// The fields of the server that has allowed the request.
+    pub(super) authorized: Option<Fields>,
 }
 
 impl Way {
@@ -52,6 +58,7 @@ impl Way {
             local,
             is_tls,
             id: u128::from(random::u64(..)) << 64 | u128::from(random::u64(..)),
+            authorized: None,
         }
     }
 
@@ -65,6 +72,7 @@ impl Way {
         inbound.is_tls = self.is_tls;
         inbound.trusted = &self.running.plan.trusted;
         inbound.id = self.id;
+        inbound.authorized = self.authorized.as_ref();
         inbound
     }
 }
@@ -84,6 +92,7 @@ impl Routed {
             head,
             group,
             tried: Vec::new(),
+            began: turn(),
             way,
             body,
         })

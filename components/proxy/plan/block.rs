@@ -100,6 +100,7 @@ impl Block {
         if let [route] = &self.routes[..]
             && route.prefix == "/"
             && takes(route)
+            && is_plain(target.path())
         {
             return Ok(0);
         }
@@ -121,6 +122,11 @@ impl Block {
             false => NoRoute::Method(allowed),
         }
     }
+}
+
+/// Whether a path certainly has neither dot segments nor percent sequences.
+fn is_plain(path: &str) -> bool {
+    !path.contains('%') && !path.contains("/.")
 }
 
 /// Returns the path of a target in the form in which prefixes are compared: decoded, with each run
@@ -184,9 +190,15 @@ mod tests {
     }
 
     #[test]
-    fn a_block_of_one_route_takes_every_path_as_it_is() {
+    fn a_block_of_one_route_refuses_what_others_refuse() {
         let block = Block::new([], [route("/", &[])]);
-        assert_eq!(ask(&block, &Method::GET, "/x/../%zz"), Ok(0));
+        for path in ["/x/../y", "/x/%2e%2e/y", "/%zz"] {
+            let found = ask(&block, &Method::GET, path);
+            assert_eq!(found, Err(NoRoute::Ambiguous), "{path}");
+        }
+        for path in ["/", "/.x/y", "/x..y", "/%41", "/x//y"] {
+            assert_eq!(ask(&block, &Method::GET, path), Ok(0), "{path}");
+        }
     }
 
     #[test]

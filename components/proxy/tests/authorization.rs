@@ -170,3 +170,59 @@ fn a_trusted_peer_says_first_whose_connection_it_is() {
     assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
     assert_eq!(backend.requests().len(), 2);
 }
+
+/// Under no name that a program could take for the field, and not as a field of the connection.
+#[test]
+fn a_client_can_neither_invent_nor_remove_what_the_answer_says() {
+    let judge = Scripted::always("HTTP/1.1 204 No Content\r\nX-User: ada\r\n\r\n");
+    let backend = Scripted::always(FINE);
+    let running = asking(judge.address, backend.address);
+    for fields in [
+        "Connection: close, X-User",
+        "Connection: close\r\nX_User: eve\r\nX_ROLE: admin",
+        "Connection: close\r\nX_Original_URI: /public\r\nX-Original-URI: /public",
+    ] {
+        let answer = running.ask(&format!("GET /x HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n"));
+        assert!(answer.ends_with("ok"), "{fields}: {answer}");
+        let request = backend.requests().pop().unwrap();
+        assert!(request.contains("X-User: ada\r\n"), "{fields}: {request}");
+        assert!(
+            !request.contains("eve") && !request.contains("admin"),
+            "{request}"
+        );
+        let question = judge.requests().pop().unwrap();
+        let uris = question.to_lowercase().matches("original").count();
+        assert_eq!(uris, 2, "{question}");
+        assert!(question.contains("X-Original-URI: /x\r\n"), "{question}");
+    }
+    running.ask("GET http://a/admin?b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let question = judge.requests().pop().unwrap();
+    assert!(
+        question.contains("X-Original-URI: /admin?b\r\n"),
+        "{question}"
+    );
+}
+
+/// What is left on a connection is no answer to the next question.
+#[test]
+fn an_answer_allows_one_request() {
+    let twice =
+        "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n";
+    let judge = Scripted::always(twice);
+    let backend = Scripted::always(FINE);
+    let running = asking(judge.address, backend.address);
+    for _ in 0..3 {
+        assert!(running.get().starts_with("HTTP/1.1 401"));
+    }
+    // An answer may end with its connection.
+    let old = Scripted::new(vec![vec![
+        Read,
+        Write("HTTP/1.0 200 OK\r\n\r\nyes"),
+        Finish,
+    ]]);
+    let running = asking(old.address, backend.address);
+    for _ in 0..2 {
+        assert!(running.get().ends_with("ok"));
+    }
+    assert_eq!(backend.requests().len(), 2);
+}

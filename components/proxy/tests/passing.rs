@@ -310,3 +310,42 @@ fn a_slow_client_slows_the_backend() {
         "{received} bytes were read for a client that reads nothing"
     );
 }
+
+/// Two servers could understand it in two ways, whatever the routes are.
+#[test]
+fn dot_segments_are_refused() {
+    let backend = Scripted::always(HELLO);
+    let running = before(&[backend.address]);
+    for path in ["/a/../b", "/%2e%2e/admin", "/a/%2E/b", "/..", "/a/.%2e"] {
+        let answer = running.ask(&format!(
+            "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+        ));
+        assert!(answer.starts_with("HTTP/1.1 400"), "{path}: {answer}");
+    }
+    for path in ["/.well-known/x", "/a..b", "/%2fa", "/a/...", "/%41"] {
+        let answer = running.ask(&format!(
+            "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+        ));
+        assert!(answer.ends_with("hello"), "{path}: {answer}");
+        let request = backend.requests().pop().unwrap();
+        assert!(request.starts_with(&format!("GET {path} ")), "{request}");
+    }
+}
+
+/// A client that reads slowly is not the fault of the backend.
+#[test]
+fn a_request_that_takes_too_long_ejects_nobody() {
+    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n";
+    let backend = Scripted::new(vec![vec![Read, Write(head), Hang]]);
+    let mut route = route(&[backend.address]);
+    route.timeouts.whole = Some(Duration::from_millis(300));
+    route.ejection.failures = 1;
+    let running = run(plan(route));
+    let answer = running.get();
+    assert!(
+        answer.starts_with("HTTP/1.1 200") && !answer.ends_with("0\r\n\r\n"),
+        "{answer}"
+    );
+    let status = &running.proxy.status()[0].backends[0];
+    assert_eq!((status.health, status.failures), ("up", 0));
+}

@@ -111,8 +111,10 @@ fn a_tunnel_outlives_a_reload_that_does_not_change_its_block() {
 fn backends_are_checked() {
     let bad = "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n";
     let script = |answer| vec![Read, Write(answer), Finish];
-    // Two bad answers, then good ones.
-    let backend = Scripted::new(vec![script(bad), script(bad), script(FINE)]);
+    // Two bad answers, then good ones, with a hint before them.
+    let hint =
+        "HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    let backend = Scripted::new(vec![script(bad), script(bad), script(hint)]);
     let mut checked = route(&[backend.address]);
     checked.health = Some(ActiveCheck {
         path: "/health".to_owned(),

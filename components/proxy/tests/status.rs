@@ -169,9 +169,14 @@ fn only_those_who_know_the_token_may_use_it() {
             );
         }
     }
-    // A form on a page of another port of this machine.
-    let foreign = "Sec-Fetch-Site: same-site\r\nSec-Fetch-Mode: navigate\r\n";
-    let answer = page.ask("POST /backends", &format!("{}{foreign}", known()), &form);
-    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+    // A form on a page of another port of this machine, or of another site.
+    for foreign in [
+        "Sec-Fetch-Site: same-site\r\nSec-Fetch-Mode: navigate\r\n",
+        "Origin: http://evil.example\r\n",
+        "Origin: null\r\n",
+    ] {
+        let answer = page.ask("POST /backends", &format!("{}{foreign}", known()), &form);
+        assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+    }
     assert_eq!(page.running.proxy.status()[0].backends[0].health, "up");
 }

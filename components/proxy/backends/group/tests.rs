@@ -10,7 +10,7 @@ fn group(change: impl FnOnce(&mut Route)) -> Arc<Group> {
     let mut route = Route::to(backends);
     change(&mut route);
     let policy = policy_of(&route);
-    Arc::new(Group::new(String::new(), route, policy, &[]))
+    Arc::new(Group::new(String::new(), route, policy, &mut Vec::new()))
 }
 
 fn choose(group: &Arc<Group>, tried: &[usize]) -> Choice {
