@@ -230,8 +230,11 @@ const WHOLE: [(u16, &str); 8] = [
     ),
 ];
 
+/// Method, target and body of each request.
+type Understood = &'static [(&'static str, &'static str, &'static str)];
+
 /// Unusual, but there is one way to understand them.
-const GOOD: [(&str, &[(&str, &str, &str)]); 34] = [
+const GOOD: [(&str, Understood); 34] = [
     (
         "GET /@ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
         &[("GET", "/@", "")],
