@@ -72,6 +72,12 @@ where
                 DialNews::Contact(contact) => contact.key,
                 DialNews::Up(key) | DialNews::Down(key) => *key,
             };
+            // A peer without addresses is not dialed: of one that has gone, nothing is kept.
+            if matches!(news, DialNews::Down(_)) && !tasks.get(&key).is_some_and(Known::has_contact)
+            {
+                tasks.remove(&key);
+                continue;
+            }
             let known = match tasks.entry(key) {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(place) => {
@@ -105,6 +111,11 @@ struct State {
 }
 
 impl Known {
+    fn has_contact(&self) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.contact.is_some()
+    }
+
     fn learn(&self, news: DialNews) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match news {

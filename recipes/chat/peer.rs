@@ -1,8 +1,9 @@
 //! A peer as a program: its folder, its node, its page and its tracker, on one scheduler.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use http::StatusCode;
@@ -140,7 +141,12 @@ impl PeerSetup {
             path: self.data.display().to_string(),
             error,
         };
-        fs::create_dir_all(&self.data).map_err(folder)?;
+        // Nobody else reads it, or holds its lock.
+        let private = DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.data);
+        private.map_err(folder)?;
         let lock = lock(&self.data)?;
         let identity = Identity::load_or_create(&self.data.join("key")).map_err(folder)?;
         let token = PageToken::load_or_create(&self.data.join("page-token")).map_err(folder)?;
@@ -220,7 +226,7 @@ mod tests {
     #[test]
     fn every_file_of_the_page_is_in_the_program() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../www/chat");
-        for entry in fs::read_dir(folder).unwrap() {
+        for entry in std::fs::read_dir(folder).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             let path = match name.as_str() {
                 "index.html" => "/".to_owned(),

@@ -193,7 +193,7 @@ function showHead() {
     : [dialogs.policyName(channel.policy), channel.owner ? `owner ${channel.owner}` : "", members ? `${members} ${members === 1 ? "member" : "members"}` : ""];
   find("room-facts").textContent = facts.filter(Boolean).join(" · ");
   find("room-facts").title = Array.isArray(channel.members) ? channel.members.map((member) => member.name ?? member).join(", ") : "";
-  find("invite").hidden = isDirect;
+  find("invite").hidden = channel.policy !== "invite" || channel.owner !== me?.name;
   find("leave").hidden = isDirect;
   const mayWrite = channel.may_write !== false, text = find("text");
   text.disabled = !mayWrite;
@@ -369,6 +369,11 @@ find("leave").addEventListener("click", () => {
   dialogs.confirm(`Leave ${shownName(channel)}?`, "You get no more messages of this channel. You can join it again, if its policy allows it.", "Leave", () => link.ask("leave", { channel: channel.id }));
 });
 
+document.querySelector(".skip").addEventListener("click", (event) => {
+  // The address names the conversation.
+  event.preventDefault();
+  find("text").focus();
+});
 find("my-fingerprint").addEventListener("click", () => dialogs.fingerprint(me.name, me.fingerprint, true));
 find("dialog").addEventListener("click", ({ target, currentTarget }) => { if (target === currentTarget) currentTarget.close(); });
 

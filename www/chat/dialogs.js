@@ -34,7 +34,7 @@ function choices(items, choose, empty) {
 
 const POLICIES = [
   ["open", "Open", "everybody may join and write"],
-  ["invite", "By invitation", "members invite others"],
+  ["invite", "By invitation", "only people that you invite"],
   ["read-only", "Read-only", "everybody may read, only you write"],
 ];
 

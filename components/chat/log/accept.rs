@@ -276,6 +276,9 @@ fn create(
     if !joined && (known >= MOST_KNOWN || of_owner >= MOST_KNOWN_OF_OWNER) {
         return Ok(Verdict::Refused(Refusal::TooManyChannels));
     }
+    if other.is_some() && owner != me && has_enough_direct(transaction, me, owner)? {
+        return Ok(Verdict::Refused(Refusal::TooManyChannels));
+    }
     let number = match policy {
         Policy::Open => 0,
         Policy::Invite => 1,
@@ -292,6 +295,20 @@ fn create(
         owner,
     };
     keep(transaction, me, &rules, message, 1)
+}
+
+/// How many direct channels one peer, and all peers together, may open to this one.
+const MOST_DIRECT: (i64, i64) = (4, 2000);
+
+/// Whether a peer, or all of them, have opened as many direct channels as they may.
+fn has_enough_direct(transaction: &Transaction<'_>, me: PeerKey, owner: PeerKey) -> Result<bool> {
+    let mut statement = transaction.prepare_cached(
+        "SELECT count(*), coalesce(sum(owner = ?1), 0) FROM channel
+         WHERE policy = 3 AND owner <> ?2",
+    )?;
+    let (all, own): (i64, i64) =
+        statement.query_row(params![owner.0, me.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(own >= MOST_DIRECT.0 || all >= MOST_DIRECT.1)
 }
 
 /// Writes an accepted message into the tables.

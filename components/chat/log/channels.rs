@@ -177,22 +177,25 @@ impl Log {
             return Ok(());
         }
         self.connection.execute(
-            "INSERT INTO peer (key, name, addresses) VALUES (?1, ?2, ?3)
+            "INSERT INTO peer (key, name, addresses, met)
+             VALUES (?1, ?2, ?3, (SELECT coalesce(max(met), 0) + 1 FROM peer))
              ON CONFLICT (key) DO UPDATE SET name = ?2,
+                met = CASE name WHEN ?2 THEN met ELSE excluded.met END,
                 addresses = CASE ?3 WHEN '' THEN addresses ELSE ?3 END",
             params![key.0, name, addresses],
         )?;
         Ok(())
     }
 
-    /// Returns the peers that were met: their keys, names and last addresses.
+    /// Returns the peers that were met: their keys, names and last addresses. Of two with the same
+    /// name, the one that had it first comes first.
     ///
     /// # Errors
     ///
     /// [`LogError`](super::LogError).
     pub fn peers(&self) -> Result<Vec<(PeerKey, String, String)>> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT key, name, addresses FROM peer WHERE name <> '' ORDER BY name, key",
+            "SELECT key, name, addresses FROM peer WHERE name <> '' ORDER BY met",
         )?;
         let found = statement.query_map([], |row| {
             Ok((PeerKey(row.get(0)?), row.get(1)?, row.get(2)?))

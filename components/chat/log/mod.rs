@@ -98,6 +98,7 @@ const TABLES: &str = "
     CREATE TABLE peer (
         key BLOB PRIMARY KEY NOT NULL,
         name TEXT NOT NULL,
+        met INTEGER NOT NULL,               -- in which order they had their names first
         addresses TEXT NOT NULL             -- the last known ones, with spaces between them
     ) WITHOUT ROWID;
     CREATE VIRTUAL TABLE words USING fts5(text, content='message', content_rowid='seq');
@@ -206,7 +207,7 @@ impl Log {
             0 => {
                 transaction.execute_batch(TABLES)?;
                 transaction.execute(
-                    "INSERT INTO peer (key, name, addresses) VALUES (?, '', '')",
+                    "INSERT INTO peer (key, name, met, addresses) VALUES (?, '', 0, '')",
                     [me.0],
                 )?;
                 transaction.pragma_update(None, "user_version", VERSION)?;

@@ -335,6 +335,62 @@ fn a_history_survives_and_belongs_to_one_key() {
     ));
 }
 
+/// A key that sorts before does not take the name of another one.
+#[test]
+fn the_peer_that_had_a_name_first_stays_the_first() {
+    let mut ada = Member::new(1);
+    let key = |number| Identity::from_secret([number; 32]).key();
+    let (first, second) = match key(2) > key(3) {
+        true => (key(2), key(3)),
+        false => (key(3), key(2)),
+    };
+    for peer in [first, second, first] {
+        ada.log.note_peer(peer, "bob", "").unwrap();
+    }
+    let keys = || ada.log.peers().unwrap().into_iter().map(|(key, ..)| key);
+    assert_eq!(keys().collect::<Vec<_>>(), [first, second]);
+}
+
+#[test]
+fn one_peer_opens_few_direct_channels() {
+    let (mut ada, bob) = (Member::new(1), Member::new(2));
+    let mut verdicts = Vec::new();
+    for time in 0..6 {
+        let draft = Draft {
+            channel: None,
+            name: bob.name.clone(),
+            counter: 1,
+            time,
+            predecessors: Vec::new(),
+            body: Body::Create {
+                policy: Policy::Direct(ada.identity.key()),
+                title: String::new(),
+                nonce: [0; 16],
+            },
+        };
+        let message = Message::sign(draft, &bob.identity).unwrap();
+        verdicts.push(ada.log.accept(&message).unwrap());
+    }
+    let refused = Verdict::Refused(Refusal::TooManyChannels);
+    assert_eq!(
+        verdicts
+            .iter()
+            .filter(|verdict| **verdict == refused)
+            .count(),
+        2
+    );
+}
+
+/// SQLite has no such number.
+#[test]
+fn a_batch_from_any_place_is_no_fault() {
+    let (ada, _, channel) = pair();
+    for from in [i64::MAX as u64, i64::MAX as u64 + 1, u64::MAX] {
+        let batch = ada.log.batch(channel, &|_| 0, from, 1000).unwrap();
+        assert!(batch.messages.is_empty() && batch.next.is_none(), "{from}");
+    }
+}
+
 /// The memory of this process, in bytes.
 fn memory() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
