@@ -1,7 +1,7 @@
 // The messages of one channel: a window of nodes over what is loaded, so that 10,000 messages scroll
 // as smoothly as fifty. What is read stays where it is while older messages are put above it.
 
-import { date, day, dayOf, make, moment, nodes, time } from "./text.js";
+import { asDate, day, dayOf, make, moment, nodes, time } from "./text.js";
 import { isWatched } from "./notify.js";
 
 const PAGE = 50;          // messages of a request, and of a step of the window
@@ -302,7 +302,7 @@ export class Log extends EventTarget {
 
 function messageNode(message, isHead) {
   const article = make("div", { class: `message${isHead ? " head" : ""}${message.mine ? " mine" : ""}` });
-  const stamp = make("time", { datetime: date(message.time).toISOString(), title: moment(message.time) }, time(message.time));
+  const stamp = make("time", { datetime: asDate(message.time).toISOString(), title: moment(message.time) }, time(message.time));
   if (isHead) {
     const key = make("span", { class: "key mono", title: `Fingerprint: ${message.fingerprint}` }, message.fingerprint.slice(0, 9));
     article.append(make("p", { class: "by" }, make("span", { class: "author", dir: "auto" }, message.author), key, stamp));

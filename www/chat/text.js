@@ -74,16 +74,17 @@ const year = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "long",
 const whole = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
 
 // Dates end there: a message could say anything.
-export const date = (ms) => new Date(Math.min(ms, 8.64e15));
-export const time = (ms) => clock.format(date(ms));
-export const moment = (ms) => whole.format(date(ms));
+export const asDate = (ms) => new Date(Math.min(ms, 8.64e15));
+export const time = (ms) => clock.format(asDate(ms));
+export const moment = (ms) => whole.format(asDate(ms));
 
 /** The number of a day, in the time zone of the reader. */
-export const dayOf = (ms) => new Date(ms).toDateString();
+export const dayOf = (ms) => asDate(ms).toDateString();
 
 export function day(ms) {
   const now = new Date();
   if (dayOf(ms) === now.toDateString()) return "Today";
   if (dayOf(ms) === new Date(now.getFullYear(), now.getMonth(), now.getDate() - 1).toDateString()) return "Yesterday";
-  return new Date(ms).getFullYear() === now.getFullYear() ? date.format(ms) : year.format(ms);
+  const at = asDate(ms);
+  return at.getFullYear() === now.getFullYear() ? date.format(at) : year.format(at);
 }
