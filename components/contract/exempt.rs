@@ -54,6 +54,10 @@ pub(super) const EXEMPT: &[(&str, &str)] = &[
         "it ends with its last connection, which is up to a server: components/net/dial/tests.rs",
     ),
     (
+        "dial_any",
+        "it is dial over TCP or TLS: components/net/dial/tests.rs, tests/end_to_end/thor.rs",
+    ),
+    (
         "dial_by",
         "it is dial over any kind of connection: the tests of components/load simulate them",
     ),
@@ -108,6 +112,10 @@ pub(super) const EXEMPT: &[(&str, &str)] = &[
     (
         "serve_cgi",
         "it runs programs: tests/end_to_end/cgi_faults.rs",
+    ),
+    (
+        "relay_over",
+        "it needs a connection that is open: the tunnels of the proxy test it",
     ),
     (
         "serve_connections",

@@ -462,12 +462,17 @@ fn no_value_that_can_be_read_keeps_a_component_from_being_made() {
 }
 
 /// Functions that look like components but are not, or that are for authors of components.
-const NO_COMPONENTS: [(&str, &str); 2] = [
+const NO_COMPONENTS: [(&str, &str); 4] = [
     (
         "process",
         "it stands for a process in a simulation, where no text runs",
     ),
     ("count_by", "it takes a function, which no text can say"),
+    (
+        "dial_any",
+        "it takes the settings of TLS; net.dial is there",
+    ),
+    ("relay_over", "it takes a connection that is open"),
 ];
 
 #[test]

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::server::PATIENCE;
@@ -18,17 +19,15 @@ struct Demo {
     printed: String,
 }
 
-/// The first of nine ports that nobody uses.
+/// The first of nine ports that nobody uses: below those that the system gives to other tests.
 fn free_ports() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let base = u16::try_from(std::process::id() % 1000).unwrap() * 20;
     loop {
-        let first = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let all: Option<Vec<_>> = (0..9)
-            .map(|i| TcpListener::bind(("127.0.0.1", first.checked_add(i)?)).ok())
-            .collect();
+        let offset = (base + NEXT.fetch_add(10, Ordering::Relaxed)) % 20_000;
+        let first = 10_000 + offset;
+        let bind = |port| TcpListener::bind(("127.0.0.1", port)).ok();
+        let all: Option<Vec<_>> = (first..first + 9).map(bind).collect();
         if all.is_some() {
             return first;
         }
@@ -45,7 +44,9 @@ impl Demo {
         );
         let first = free_ports();
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/demo.sh");
-        let mut child = Command::new(script)
+        // A shell cannot handle a signal that is ignored when it starts, as in a background job.
+        let mut child = Command::new("env")
+            .args(["--default-signal=INT", script])
             .env("PROGRAMS", programs)
             .env("FIRST_PORT", first.to_string())
             .stdin(Stdio::null())
