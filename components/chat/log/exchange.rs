@@ -235,9 +235,7 @@ impl Log {
         let before = self.receipts(number)?;
         self.connection
             .prepare_cached(
-                "INSERT INTO receipt (channel, peer, held, read) SELECT ?1, ?2, ?3, ?4
-                 WHERE EXISTS (SELECT 1 FROM author
-                               WHERE channel = ?1 AND key = ?2 AND joined = 1)
+                "INSERT INTO receipt (channel, peer, held, read) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT (channel, peer) DO UPDATE SET held = max(held, ?3),
                     read = max(read, ?4)",
             )?
