@@ -130,6 +130,11 @@ pub enum PeerError {
     Graph(#[from] GraphError),
 }
 
+/// Makes a folder that nobody else reads, and whose lock nobody else holds.
+fn make_private(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
 impl PeerSetup {
     /// Starts the peer.
     ///
@@ -141,12 +146,7 @@ impl PeerSetup {
             path: self.data.display().to_string(),
             error,
         };
-        // Nobody else reads it, or holds its lock.
-        let private = DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.data);
-        private.map_err(folder)?;
+        make_private(&self.data).map_err(folder)?;
         let lock = lock(&self.data)?;
         let identity = Identity::load_or_create(&self.data.join("key")).map_err(folder)?;
         let token = PageToken::load_or_create(&self.data.join("page-token")).map_err(folder)?;
