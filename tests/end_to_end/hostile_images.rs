@@ -234,7 +234,7 @@ fn server_of(files: &[(&str, Vec<u8>)]) -> Server {
 
 /// Asks for all thumbnails at the same time; returns whether each is the placeholder.
 fn ask_for_all(server: &Server, names: &[&str]) -> Vec<bool> {
-    let mut clients: Vec<_> = names.iter().map(|_| server.connect()).collect();
+    let mut clients: Vec<_> = names.iter().map(|_| server.connect().patient()).collect();
     for (client, name) in clients.iter_mut().zip(names) {
         client.send(format!("GET /{name}?thumbnail HTTP/1.1\r\nHost: a\r\n\r\n"));
     }

@@ -289,6 +289,12 @@ impl Client {
         Self { stream, read }
     }
 
+    /// The same client, for work that takes long without optimisation.
+    pub(crate) fn patient(self) -> Self {
+        self.stream.set_read_timeout(Some(6 * PATIENCE)).unwrap();
+        self
+    }
+
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         // A server that has already closed has answered, and the test checks that answer.
         let _ = self.stream.write_all(bytes.as_ref());
