@@ -61,6 +61,37 @@ impl RequestHead {
         self.target.authority().or_else(|| self.fields.get("host"))
     }
 
+    /// Whether an origin (RFC 6454), as in the field `Origin`, is that of the host of this request.
+    /// The scheme does not count: behind a proxy, the server does not know it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea_components::http::{Event, Limits, RequestDecoder};
+    ///
+    /// let mut decoder = RequestDecoder::new(Limits::default());
+    /// decoder.feed("POST / HTTP/1.1\r\nHost: a.org:443\r\n\r\n".into());
+    /// let Some(Event::Head(head, _)) = decoder.next()? else { unreachable!() };
+    /// assert!(head.is_own_origin(b"https://A.org"));
+    /// for other in ["http://a.org", "https://b.org", "https://a.org:444", "a.org", "https://", "null", ""] {
+    ///     assert!(!head.is_own_origin(other.as_bytes()), "{other}");
+    /// }
+    /// # Ok::<(), kamea_components::http::Malformed>(())
+    /// ```
+    #[must_use]
+    pub fn is_own_origin(&self, origin: &[u8]) -> bool {
+        let schemes = [(&b"http://"[..], &b":80"[..]), (b"https://", b":443")];
+        let mut found = schemes.into_iter();
+        let found = found.find_map(|(scheme, port)| Some((origin.strip_prefix(scheme)?, port)));
+        // Also "null", the origin of a page in a sandbox.
+        let Some((origin, port)) = found else {
+            return false;
+        };
+        let without_port = |authority| <[u8]>::strip_suffix(authority, port).unwrap_or(authority);
+        let own = self.authority().unwrap_or_default();
+        !origin.is_empty() && without_port(origin).eq_ignore_ascii_case(without_port(own))
+    }
+
     /// Returns the host of the request in lower case, without its port; empty if there is none (RFC
     /// 9110 section 7.2).
     ///

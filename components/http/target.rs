@@ -106,6 +106,28 @@ impl Target {
         self.bytes.get(self.path.end as usize + 1..).map(ascii)
     }
 
+    /// Returns path and query, as they were sent: the form that a server gets (RFC 9112 section
+    /// 3.2.1), whatever form the client has used.
+    ///
+    /// # Examples
+    /// ```
+    /// use http::Method;
+    /// use kamea_components::http::Target;
+    ///
+    /// for (sent, form) in [("/a?b", "/a?b"), ("http://c?d", "/?d"), ("http://c/a", "/a")] {
+    ///     assert_eq!(Target::parse(&Method::GET, sent.into())?.origin_form(), form);
+    /// }
+    /// # Ok::<(), kamea_components::http::Malformed>(())
+    /// ```
+    #[must_use]
+    pub fn origin_form(&self) -> Cow<'_, str> {
+        match self.query() {
+            _ if self.scheme_length() == 0 => Cow::Borrowed(ascii(&self.bytes)),
+            Some(query) => Cow::Owned(format!("{}?{query}", self.path())),
+            None => Cow::Borrowed(self.path()),
+        }
+    }
+
     /// Returns the host and port of the absolute-form and the authority-form.
     #[must_use]
     pub fn authority(&self) -> Option<&[u8]> {

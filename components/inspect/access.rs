@@ -146,8 +146,7 @@ impl Access {
         // something may change.
         if !head.method.is_safe()
             && let Some(origin) = head.fields.get("origin")
-            && origin.strip_prefix(b"http://") != head.authority()
-            && origin.strip_prefix(b"https://") != head.authority()
+            && !head.is_own_origin(origin)
         {
             return Err(Refusal::Stranger);
         }

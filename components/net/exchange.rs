@@ -3,13 +3,14 @@
 mod relay;
 
 use std::cell::Cell;
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::io;
 use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_lite::future::{or, try_zip};
+use kamea::time::{sleep, turn};
 use kamea::{Done, Pipe};
 
 use super::connection::Connection;
@@ -40,11 +41,16 @@ pub enum ConnectionError {
 
 /// Sends its input, and passes on what the server sends, until the server has closed the
 /// connection. Input that has arrived by then is still sent.
+///
+/// It also ends when nothing has passed in either direction for `silence`, because a peer that has
+/// vanished says nothing.
 pub(super) async fn exchange(
     server: &str,
     connection: Connection,
+    silence: Duration,
     io: &mut Pipe<Bytes, Bytes>,
 ) -> Done {
+    let passed = Cell::new(turn());
     let lost = |error| ConnectionError::Lost {
         server: server.to_owned(),
         error,
@@ -59,6 +65,7 @@ pub(super) async fn exchange(
                 return Ok(());
             }
             outbox.send(bytes).await?;
+            passed.set(turn());
         }
     };
     let sending = async {
@@ -77,6 +84,7 @@ pub(super) async fn exchange(
                 .write(bytes, more, Duration::MAX)
                 .await
                 .map_err(lost)?;
+            passed.set(turn());
         }
         connection.shut_down_writing();
         Ok(())
@@ -85,6 +93,16 @@ pub(super) async fn exchange(
         outbox.closed().await;
         Ok(())
     };
+    let silent = async {
+        while let Some(end) = passed.get().checked_add(silence) {
+            match end.saturating_duration_since(turn()) {
+                Duration::ZERO => return Err(lost(io::ErrorKind::TimedOut.into()).into()),
+                left => sleep(left).await,
+            }
+        }
+        // There is no limit.
+        pending().await
+    };
     let both = async { try_zip(receiving, sending).await.map(|_| ()) };
-    or(unwanted, both).await
+    or(unwanted, or(both, silent)).await
 }

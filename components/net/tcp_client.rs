@@ -69,7 +69,7 @@ pub fn tcp_client(
             server: server.clone(),
             error,
         })?;
-        exchange(&server, socket.into(), io).await
+        exchange(&server, socket.into(), Duration::MAX, io).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! A connection to a server of the same machine, over a Unix socket.
 
 use std::path::Path;
+use std::time::Duration;
 
 use bytes::Bytes;
 use kamea::{Component, Pipe};
@@ -56,6 +57,6 @@ pub fn unix_client(
             server: server.clone(),
             error,
         })?;
-        exchange(&server, connection, io).await
+        exchange(&server, connection, Duration::MAX, io).await
     }
 }

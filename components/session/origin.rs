@@ -1,7 +1,7 @@
 //! The check of origins: pages of other sites cannot send requests that change something (CSRF).
 
 use http::Method;
-use kamea_components::http::{Fields, RequestHead};
+use kamea_components::http::RequestHead;
 
 /// Which origins may send unsafe requests: the server's own, and those named here.
 ///
@@ -64,14 +64,14 @@ impl Origins {
     pub fn check(&self, head: &RequestHead) -> Result<(), ForeignOrigin> {
         // RFC 9110 section 9.2.1.
         let is_safe = head.method.is_safe() && head.method != Method::TRACE;
-        if self.is_off || is_safe || self.is_allowed(&head.fields, head.authority()) {
+        if self.is_off || is_safe || self.is_allowed(head) {
             return Ok(());
         }
         Err(ForeignOrigin)
     }
 
-    fn is_allowed(&self, fields: &Fields, host: Option<&[u8]>) -> bool {
-        let origin = fields.get("origin").map(<[u8]>::trim_ascii);
+    fn is_allowed(&self, head: &RequestHead) -> bool {
+        let origin = head.fields.get("origin").map(<[u8]>::trim_ascii);
         let is_trusted = origin.is_some_and(|origin| {
             let mut trusted = self.trusted.iter();
             trusted.any(|trusted| trusted.as_bytes().eq_ignore_ascii_case(origin))
@@ -79,35 +79,17 @@ impl Origins {
         if is_trusted {
             return true;
         }
-        match (fields.get("sec-fetch-site").map(<[u8]>::trim_ascii), origin) {
+        match (
+            head.fields.get("sec-fetch-site").map(<[u8]>::trim_ascii),
+            origin,
+        ) {
             // `none`: the user has caused it, by a bookmark for example.
             (Some(b"same-origin" | b"none"), _) => true,
             (Some(_), _) => false,
             (None, None) => true,
-            (None, Some(origin)) => is_of(origin, host.unwrap_or_default()),
+            (None, Some(origin)) => head.is_own_origin(origin),
         }
     }
-}
-
-/// Whether an origin is that of a host. The scheme does not count: behind a proxy, the server does
-/// not know it.
-fn is_of(origin: &[u8], host: &[u8]) -> bool {
-    let Some((own, port)) = ["https://", "http://"]
-        .iter()
-        .zip(["443", "80"])
-        .find_map(|(scheme, port)| Some((origin.strip_prefix(scheme.as_bytes())?, port)))
-    else {
-        // `null`, for example.
-        return false;
-    };
-    !own.is_empty() && without(own, port).eq_ignore_ascii_case(without(host, port))
-}
-
-/// An authority without this port.
-fn without<'a>(authority: &'a [u8], port: &str) -> &'a [u8] {
-    let rest = authority.strip_suffix(port.as_bytes());
-    let rest = rest.and_then(|rest| rest.strip_suffix(b":"));
-    rest.unwrap_or(authority)
 }
 
 #[cfg(test)]

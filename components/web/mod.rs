@@ -57,7 +57,7 @@ pub use message::{
 pub use note::{Note, NotePorts, NotePortsHandles, note_requests};
 pub use parse::{Notice, ParsePorts, ParsePortsHandles, Patience, Written, parse_requests};
 pub(crate) use parse::{WINDOW, parse_requests_of};
-pub use rate::{Rate, RateTable, client_network};
+pub use rate::{Rate, RateTable};
 pub use read_slice::read_slice;
 pub use record::{Record, RecordPorts, RecordPortsHandles, record_exchanges};
 pub use refuse::{RefusePorts, RefusePortsHandles, refuse_requests};

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hasher as _};
-use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 /// How many events are allowed: some at once, then one each interval.
@@ -123,30 +122,6 @@ impl RateTable {
             self.order.remove(&(before, key));
         }
         self.order.insert((free, key));
-    }
-}
-
-/// What counts as one client: an address, and for IPv6 its first 64 bits, since a household has at
-/// least those for itself. An IPv4 address within IPv6 is that IPv4 address.
-///
-/// # Examples
-///
-/// ```
-/// use kamea_components::web::client_network;
-///
-/// let network = |text: &str| client_network(text.parse().unwrap()).to_string();
-/// assert_eq!(network("192.0.2.1"), "192.0.2.1");
-/// assert_eq!(network("::ffff:192.0.2.1"), "192.0.2.1");
-/// assert_eq!(network("2001:db8::1:2:3:4"), "2001:db8::");
-/// ```
-#[must_use]
-pub fn client_network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
-        address => address,
     }
 }
 

@@ -207,15 +207,13 @@ fn check_origin(head: &RequestHead, origins: &Origins) -> Result<(), Refusal> {
     let Some(origin) = sent.next() else {
         return Ok(());
     };
-    let origin = std::str::from_utf8(origin).unwrap_or_default();
     let is_allowed = match origins {
         Origins::Any => true,
-        Origins::These(allowed) => allowed.iter().any(|it| it.eq_ignore_ascii_case(origin)),
-        Origins::Same => {
-            let host = head.authority().unwrap_or_default();
-            let page = origin.split_once("://").map(|(_, host)| host.as_bytes());
-            page.is_some_and(|page| page.eq_ignore_ascii_case(host))
+        Origins::These(allowed) => {
+            let is_it = |one: &String| one.as_bytes().eq_ignore_ascii_case(origin);
+            allowed.iter().any(is_it)
         }
+        Origins::Same => head.is_own_origin(origin),
     };
     if is_allowed && sent.next().is_none() {
         return Ok(());

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use http::StatusCode;
 use kamea::time::now;
-use kamea_components::web::{Rate, RateTable, client_network};
+use kamea_components::net::client_of;
+use kamea_components::web::{Rate, RateTable};
 
 use crate::{Context, Layer, Next, Problem, Reply};
 
@@ -69,7 +70,7 @@ impl RateLimit {
         Self {
             most,
             per,
-            key: Arc::new(|context| Some(client_network(context.peer().ip()).to_string())),
+            key: Arc::new(|context| Some(client_of(context.peer().ip()).to_string())),
             clients: Arc::new(Mutex::new(RateTable::new(rate, MOST_CLIENTS))),
         }
     }

@@ -1,5 +1,7 @@
 //! The two directions of a connection that is already open.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use kamea::{Component, Pipe};
 
@@ -14,12 +16,13 @@ use crate::net::connection::Connection;
 /// # Faults
 ///
 /// [`ConnectionError`](super::ConnectionError): the connection was lost before the peer had
-/// finished.
+/// finished, or nothing passed in either direction for `silence`.
 ///
 /// # Examples
 ///
 /// ```
 /// use std::io::{Read, Write};
+/// use std::time::Duration;
 /// use kamea::{Graph, Scheduler, pipeline};
 /// use kamea_components::net::relay_over;
 /// use kamea_components::stream::one_shot;
@@ -30,7 +33,7 @@ use crate::net::connection::Connection;
 /// stream.set_nonblocking(true)?;
 ///
 /// let mut graph = Graph::new("relaying");
-/// let relay = relay_over("the peer", stream.into(), "early".into());
+/// let relay = relay_over("the peer", stream.into(), "early".into(), Duration::MAX);
 /// let (_, heard) = pipeline!(graph, one_shot("question".into()) => relay);
 /// let heard = graph.take(heard);
 /// let scheduler = Scheduler::with_workers(1);
@@ -47,6 +50,7 @@ pub fn relay_over(
     name: impl Into<String>,
     transport: Transport,
     first: Bytes,
+    silence: Duration,
 ) -> impl Component<Pipe<Bytes, Bytes>> + Send {
     let mut parts = Some((name.into(), Connection::from(transport), first));
     async move |io: &mut Pipe<Bytes, Bytes>| {
@@ -56,6 +60,46 @@ pub fn relay_over(
         if !first.is_empty() {
             io.outbox.send(first).await?;
         }
-        exchange(&name, connection, io).await
+        exchange(&name, connection, silence, io).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+
+    use futures_lite::future::zip;
+    use kamea::{Graph, testing::block_on};
+
+    use super::*;
+
+    /// What passes prolongs it; silence ends it.
+    #[test]
+    fn a_peer_that_has_vanished_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let mut graph = Graph::new("relaying");
+        let silence = Duration::from_millis(500);
+        let relay = graph.add(
+            "relay",
+            relay_over("it", stream.into(), Bytes::new(), silence),
+        );
+        let (_open, mut heard) = (graph.feed(relay.inbox), graph.take(relay.outbox));
+        block_on(async {
+            let script = async {
+                for _ in 0..4 {
+                    kamea::time::sleep(silence / 2).await;
+                    peer.write_all(b"x").unwrap();
+                    assert_eq!(heard.next().await.unwrap(), "x");
+                }
+                assert!(heard.next().await.is_none());
+            };
+            let (ended, ()) = zip(graph.start().unwrap(), script).await;
+            let fault = ended.unwrap_err().to_string();
+            assert!(fault.contains("the connection to it was lost"), "{fault}");
+        });
     }
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use futures_lite::future::or;
 use kamea::time::{now, sleep};
-use kamea_components::web::{Rate, RateTable, client_network};
+use kamea_components::net::client_of;
+use kamea_components::web::{Rate, RateTable};
 use tokio::sync::Notify;
 
 use super::{BackendState, Health};
@@ -264,7 +265,7 @@ impl Group {
     /// How long the client should wait, if it has sent too many.
     pub(crate) fn count(&self, client: IpAddr) -> Result<(), Duration> {
         if let Some(rates) = &self.rates {
-            let key = client_network(client).to_string();
+            let key = client_of(client).to_string();
             let mut rates = rates.lock().unwrap_or_else(PoisonError::into_inner);
             rates.count(key.as_bytes(), now())?;
         }

@@ -606,6 +606,32 @@ error: proxy.conf:9:5: `proxy_pass` stands in a host
     assert_eq!(mistakes("proxy.conf", text), expected);
 }
 
+/// A route that no request can reach.
+#[test]
+fn a_route_of_toml_that_another_one_hides_is_a_mistake() {
+    let route = |more: &str| format!("[[route]]\n{more}\nbackends = [\"http://a\"]\n");
+    let rows = [
+        ("path = \"/a\"", "path = \"/a\"", true),
+        ("host = \"a\"", "hosts = [\"b\", \"A\"]", true),
+        ("", "", true),
+        ("host = \"a\"", "host = \"b\"", false),
+        ("path = \"/a\"", "path = \"/a/b\"", false),
+        ("path = \"/a\"\nmethods = [\"GET\"]", "path = \"/a\"", false),
+    ];
+    for (first, second, is_mistake) in rows {
+        let text = route(first) + &route(second);
+        let read = read_plan(Path::new("proxy.toml"), &text);
+        assert_eq!(read.is_err(), is_mistake, "{text}");
+        if let Err(mistakes) = read {
+            let shown = mistakes.to_string();
+            assert!(
+                shown.contains("a route before this one takes all"),
+                "{shown}"
+            );
+        }
+    }
+}
+
 #[test]
 fn mistakes_in_toml_have_their_places_too() {
     let text = "\

@@ -58,7 +58,10 @@ pub(super) fn plan(settings: &[Setting], file: &Path, text: &str, found: &mut Fo
     for setting in settings {
         match (&*setting.name.text, &setting.inside) {
             ("host", Some(inside)) => blocks.push(whole.host(setting, inside)),
-            ("route", Some(inside)) => routes.push(whole.route(setting, inside)),
+            ("route", Some(inside)) => {
+                let route = whole.route(setting, inside, &routes);
+                routes.push(route);
+            }
             ("host", None) => {
                 let help = "write host \"name\" { proxy_pass http://127.0.0.1:9000; }";
                 whole
@@ -208,7 +211,12 @@ impl Whole<'_, '_> {
     }
 
     /// `[[route]]`
-    fn route(&mut self, setting: &Setting, inside: &[Setting]) -> HostedRoute {
+    fn route(
+        &mut self,
+        setting: &Setting,
+        inside: &[Setting],
+        before: &[HostedRoute],
+    ) -> HostedRoute {
         let is_host = |s: &&Setting| matches!(&*s.name.text, "host" | "hosts" | "path");
         let (where_to, own): (Vec<_>, Vec<_>) = inside.iter().partition(is_host);
         let (mut route, mut hosts) = (Route::to([]), Vec::new());
@@ -237,6 +245,22 @@ impl Whole<'_, '_> {
             let help = "add backends = [\"http://127.0.0.1:9000\"]";
             self.found
                 .push(&setting.name.span, "this route has no backend", help);
+        }
+        let takes_all = |host: &HostPattern| {
+            let is_same = |other: &HostedRoute| {
+                other.hosts.contains(host)
+                    && other.route.prefix == route.prefix
+                    && other.route.methods.is_none()
+            };
+            before.iter().any(is_same)
+        };
+        if let Some(host) = hosts.iter().find(|host| takes_all(host)) {
+            let message = format!(
+                "a route before this one takes all of host {host}, path {}",
+                route.prefix
+            );
+            let help = "remove one, or give the first `methods`";
+            self.found.push(&setting.name.span, message, help);
         }
         HostedRoute {
             hosts,

@@ -32,13 +32,7 @@ impl Forwarding<'_> {
             Variable::AddForwardedFor => put(&self.forwarded_for()),
             Variable::Scheme => put(self.scheme().as_bytes()),
             Variable::Method => put(head.method.as_str().as_bytes()),
-            Variable::RequestUri => {
-                put(target.path().as_bytes());
-                if let Some(query) = target.query() {
-                    put(b"?");
-                    put(query.as_bytes());
-                }
-            }
+            Variable::RequestUri => put(target.origin_form().as_bytes()),
             Variable::Uri => put(target.path().as_bytes()),
             Variable::Arguments => put(target.query().unwrap_or_default().as_bytes()),
             Variable::RequestId => put(format!("{:032x}", inbound.id).as_bytes()),

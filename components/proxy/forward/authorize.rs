@@ -156,14 +156,10 @@ fn question(
     }
     let RequestHead { method, target, .. } = &*request.head;
     // Not as a URL: the other server compares it with paths.
-    let mut path = target.path().to_owned();
-    if let Some(query) = target.query() {
-        path.push('?');
-        path.push_str(query);
-    }
+    let path = target.origin_form();
     // They were valid when they came in.
     let _ = head.fields.push("X-Original-Method", method.as_str());
-    let _ = head.fields.push("X-Original-URI", path);
+    let _ = head.fields.push("X-Original-URI", &*path);
     let mut question = Vec::new();
     encode_request(&mut question, &head, BodyKind::None);
     Ok(question)

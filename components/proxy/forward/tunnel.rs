@@ -15,11 +15,15 @@ use crate::backends::{Group, InFlight};
 /// How long a tunnel goes on after a reload has taken its block out.
 const DRAIN: Duration = Duration::from_secs(30);
 
+/// How long nothing may pass. The protocols of tunnels have pings: without a limit, a peer that has
+/// vanished would occupy its backend for ever.
+const SILENCE: Duration = Duration::from_secs(60 * 60);
+
 /// The protocol of a client's connection that goes on with the backend. It ends with either side,
-/// when the server stops, and some time after its block is gone from the configuration.
+/// after an hour in which nothing passes, when the server stops, and some time after its block is gone from the configuration.
 pub(super) fn tunnel(in_flight: InFlight, transport: Transport, first: Bytes) -> NextProtocol {
     let address = in_flight.backend().backend().to_string();
-    let relay = relay_over(address, transport, first);
+    let relay = relay_over(address, transport, first, SILENCE);
     NextProtocol::new("tunnel to a backend", Tunnel { relay, in_flight })
 }
 

@@ -63,21 +63,12 @@ pub fn script_variables(
             variables
         }
     };
-    variables.set("REQUEST_URI", origin_form(received));
+    variables.set("REQUEST_URI", &*received.target.origin_form());
     if inbound.scheme(&received.fields) == "https" {
         variables.set("HTTPS", "on");
         variables.set("REQUEST_SCHEME", "https");
     }
     Some(variables)
-}
-
-/// Path and query, as the client sent them.
-fn origin_form(head: &RequestHead) -> String {
-    let path = head.target.path();
-    match head.target.query() {
-        Some(query) => format!("{path}?{query}"),
-        None => path.to_owned(),
-    }
 }
 
 #[cfg(test)]

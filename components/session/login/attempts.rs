@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use kamea_components::web::{Rate, RateTable, client_network};
+use kamea_components::net::client_of;
+use kamea_components::web::{Rate, RateTable};
 
 /// The limits of failed attempts. A successful login does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +77,7 @@ impl Attempts {
 
 /// The key of an address.
 fn network(address: IpAddr) -> Vec<u8> {
-    match client_network(address) {
+    match client_of(address) {
         IpAddr::V4(address) => address.octets().to_vec(),
         IpAddr::V6(address) => address.octets().to_vec(),
     }

@@ -14,19 +14,7 @@ pub(crate) fn is_cross_site(head: &RequestHead) -> bool {
     let Some(origin) = head.fields.get("origin") else {
         return head.fields.contains("origin");
     };
-    let authority = origin
-        .strip_prefix(b"http://")
-        .or_else(|| origin.strip_prefix(b"https://"));
-    let own = head.authority().unwrap_or_default();
-    // Also "null", the origin of a page in a sandbox.
-    authority
-        .is_none_or(|authority| !without_port(authority).eq_ignore_ascii_case(without_port(own)))
-}
-
-/// An authority without a port that is the default of its scheme.
-fn without_port(authority: &[u8]) -> &[u8] {
-    let authority = authority.strip_suffix(b":80").unwrap_or(authority);
-    authority.strip_suffix(b":443").unwrap_or(authority)
+    !head.is_own_origin(origin)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use kamea::time::now;
 use kamea::{Asker, Graph};
 use kamea_app::{Call, Context, Json, Problem, RateLimit, Reply, TrailingSlash, WeApRous};
 use kamea_components::http::Fields;
-use kamea_components::web::client_network;
+use kamea_components::net::client_of;
 use kamea_session::{
     Lifetimes, MemoryOptions, Session, SessionOptions, Sessions, keep_in_memory, load_sessions,
     save_sessions,
@@ -125,7 +125,7 @@ fn login_limit(options: &TrackerOptions) -> RateLimit {
     RateLimit::new(each_minute, Duration::from_secs(60)).by_key(move |context: &Context| {
         let is_login = context.path().trim_end_matches('/') == "/login";
         let client = || proxies.client(context.peer().ip(), &context.head().fields);
-        is_login.then(|| client_network(client()).to_string())
+        is_login.then(|| client_of(client()).to_string())
     })
 }
 
@@ -197,7 +197,7 @@ impl Tracker {
             .challenges
             .check(&nonce, &signature, &name, &key, now());
         let expires = checked.map_err(forbidden)?;
-        let network = client_network(self.client(call.peer, &call.head.fields));
+        let network = client_of(self.client(call.peer, &call.head.fields));
         // Hexadecimal digits can be written in two ways.
         let nonce = nonce.to_ascii_lowercase();
         let question = Question::LogIn {
