@@ -6,8 +6,10 @@
 //!                              Candidates ──▶ Policy ──▶ Backend ──▶ fields of the request
 //! ```
 //!
-//! The parts here do no I/O: what the configuration says ([`Plan`]), which backend gets a request
-//! ([`Policy`](policy::Policy)), and how the header fields change ([`fields`]).
+//! Most parts do no I/O: what the configuration says ([`Plan`] and [`config`], which only reads its
+//! file), which backend gets a request ([`Policy`](policy::Policy)), how the header fields change
+//! ([`fields`]), and how [`scripts`] and the [PROXY protocol](proxy_protocol) are encoded and
+//! decoded. [`backends`] opens and checks connections; [`forward`] sends requests over them.
 
 pub mod backends;
 pub mod config;

@@ -5,8 +5,8 @@
 //!  bytes of the backend ──▶ ScriptDecoder ──▶ head, chunks and end of the response
 //! ```
 //!
-//! The variables and the header of the response are those of CGI. FastCGI wraps them into records,
-//! so that a connection can be used again; an SCGI connection is for one request.
+//! The variables and the header of the response are those of CGI. FastCGI wraps them into records.
+//! A connection is for one request.
 
 mod fastcgi;
 mod find;
@@ -15,7 +15,7 @@ mod reply;
 mod scgi;
 mod variables;
 
-pub use fastcgi::{FastCgi, encode_fastcgi, encode_fastcgi_body};
+pub use fastcgi::{encode_fastcgi, encode_fastcgi_body};
 pub use find::{Script, find_script};
 pub use records::{FastCgiDecoder, FastCgiError, FastCgiEvent};
 pub use reply::{ScriptDecoder, ScriptError};

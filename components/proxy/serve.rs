@@ -14,13 +14,13 @@ use crate::proxy_protocol::read_proxy_header;
 #[must_use]
 pub fn serve_by_proxy(server: WebServer, proxy: &Proxy) -> WebServer {
     let of = proxy.clone();
-    let server = server.preface(move |peer, bytes| client_of(&of, peer, bytes));
+    let server = server.preface(move |peer, bytes| read_preface(&of, peer, bytes));
     forward_route(server, "proxy", Route::any_path(), proxy)
 }
 
 /// Reads the PROXY protocol of trusted peers, if the plan says that they send it. Those have to;
 /// for others it is no HTTP.
-fn client_of(proxy: &Proxy, peer: SocketAddr, bytes: &[u8]) -> Preface {
+fn read_preface(proxy: &Proxy, peer: SocketAddr, bytes: &[u8]) -> Preface {
     let running = proxy.running();
     let (mut length, mut client) = (0, None);
     if running.plan.accepts_proxy_protocol && running.plan.is_trusted(peer.ip()) {

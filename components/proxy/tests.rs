@@ -50,7 +50,7 @@ fn run(plan: Plan) -> Running {
     }
 }
 
-/// A proxy in front of these backends, without retries after 100 ms of silence.
+/// A proxy in front of these backends, which it never ejects.
 fn before(backends: &[SocketAddr]) -> Running {
     run(plan(route(backends)))
 }

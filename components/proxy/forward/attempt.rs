@@ -14,7 +14,7 @@ use kamea_components::net::Socket;
 use kamea_components::web::{Body, Response};
 
 use super::body::{Framing, OutgoingBody, ended};
-use super::receive::{Passing, Then, receive_head, within};
+use super::receive::{Afterwards, Passing, receive_head, within};
 use super::script::{LONGEST, encode_script};
 use super::send::Sending;
 use super::tunnel::tunnel;
@@ -41,14 +41,14 @@ pub(super) enum Outcome {
 
 /// What a connection uses for all its attempts.
 #[derive(Debug, Default)]
-pub(super) struct Tools {
+pub(super) struct Buffers {
     buffer: Vec<u8>,
     send_timer: Timer,
     timer: Timer,
 }
 
 /// Why a conversation with a backend ended early.
-pub(super) enum Stop {
+pub(super) enum Ended {
     Failed(AttemptError),
     /// After the response began; and whether the backend is at fault.
     Cut(String, bool),
@@ -56,19 +56,19 @@ pub(super) enum Stop {
     End(End),
 }
 
-impl From<AttemptError> for Stop {
+impl From<AttemptError> for Ended {
     fn from(error: AttemptError) -> Self {
         Self::Failed(error)
     }
 }
 
-impl From<ConnectError> for Stop {
+impl From<ConnectError> for Ended {
     fn from(error: ConnectError) -> Self {
         Self::Failed(error.into())
     }
 }
 
-impl From<ResponseError> for Stop {
+impl From<ResponseError> for Ended {
     fn from(error: ResponseError) -> Self {
         Self::Failed(error.into())
     }
@@ -76,7 +76,7 @@ impl From<ResponseError> for Stop {
 
 /// Sends a request to a backend, and passes on its response.
 pub(super) async fn attempt(
-    tools: &mut Tools,
+    buffers: &mut Buffers,
     request: &mut Routed,
     in_flight: InFlight,
     connector: &Connector,
@@ -84,7 +84,9 @@ pub(super) async fn attempt(
 ) -> Result<Outcome, End> {
     let whole = in_flight.group().route().timeouts.whole;
     let (began, has_begun) = (request.began, Cell::new(false));
-    let running = run(tools, request, in_flight, connector, responses, &has_begun);
+    let running = run(
+        buffers, request, in_flight, connector, responses, &has_begun,
+    );
     let ended = match whole {
         None => running.await,
         Some(whole) => {
@@ -93,8 +95,8 @@ pub(super) async fn attempt(
                 let error = AttemptError::Whole(whole);
                 Err(match has_begun.get() {
                     // A client that reads slowly has the same effect.
-                    true => Stop::Cut(error.to_string(), false),
-                    false => Stop::Failed(error),
+                    true => Ended::Cut(error.to_string(), false),
+                    false => Ended::Failed(error),
                 })
             };
             or(running, late).await
@@ -102,24 +104,24 @@ pub(super) async fn attempt(
     };
     match ended {
         Ok(()) => Ok(Outcome::Answered),
-        Err(Stop::Failed(error)) => Ok(Outcome::Failed(error)),
-        Err(Stop::Cut(why, is_of_backend)) => Ok(Outcome::Cut(why, is_of_backend)),
-        Err(Stop::End(end)) => Err(end),
+        Err(Ended::Failed(error)) => Ok(Outcome::Failed(error)),
+        Err(Ended::Cut(why, is_of_backend)) => Ok(Outcome::Cut(why, is_of_backend)),
+        Err(Ended::End(end)) => Err(end),
     }
 }
 
 async fn run(
-    tools: &mut Tools,
+    buffers: &mut Buffers,
     request: &mut Routed,
     in_flight: InFlight,
     connector: &Connector,
     responses: &Outbox<Response>,
     has_begun: &Cell<bool>,
-) -> Result<(), Stop> {
+) -> Result<(), Ended> {
     let group = in_flight.group().clone();
     let state = in_flight.backend().clone();
-    let mut talk = Talk {
-        tools,
+    let mut attempt = Attempt {
+        buffers,
         request,
         route: group.route(),
         responses,
@@ -129,36 +131,36 @@ async fn run(
     // The backend may close an idle connection at any time, also just when a request is sent over
     // it. Then it is unknown whether the backend acted on the request, so only those go over an
     // idle connection that may be repeated, and whose bodies are kept for that.
-    let head = &talk.request.head;
+    let head = &attempt.request.head;
     let says_client = state.backend().send_proxy_protocol;
     if says_client.is_none()
         && head.method.is_idempotent()
-        && talk.request.body.is_short(&head.fields)
+        && attempt.request.body.is_short(&head.fields)
         && let Some(connection) = take(&state)
     {
-        match talk.converse(connection, &state).await {
-            Err(Stop::Failed(AttemptError::Lost(_))) if talk.request.body.is_replayable() => {
-                talk.request.body.rewind();
+        match attempt.converse(connection, &state).await {
+            Err(Ended::Failed(AttemptError::Lost(_))) if attempt.request.body.is_replayable() => {
+                attempt.request.body.rewind();
             }
             ended => return ended,
         }
     }
     if is_script(&state) {
         // Before a process of the backend waits for it.
-        Box::pin(talk.gather()).await?;
+        Box::pin(attempt.gather()).await?;
     }
-    let within = talk.route.timeouts.connect;
+    let within = attempt.route.timeouts.connect;
     // Boxed, because most requests find an idle connection.
     let connection = Box::pin(connect(&state, connector, within)).await?;
     if let Some(version) = says_client {
-        Box::pin(talk.say_client(&connection, version)).await?;
+        Box::pin(attempt.say_client(&connection, version)).await?;
     }
-    talk.converse(connection, &state).await
+    attempt.converse(connection, &state).await
 }
 
 /// One attempt, and what it needs.
-struct Talk<'a> {
-    tools: &'a mut Tools,
+struct Attempt<'a> {
+    buffers: &'a mut Buffers,
     request: &'a mut Routed,
     route: &'a Route,
     responses: &'a Outbox<Response>,
@@ -173,7 +175,7 @@ fn is_script(state: &BackendState) -> bool {
     matches!(state.backend().scheme, Scheme::FastCgi | Scheme::Scgi)
 }
 
-impl Talk<'_> {
+impl Attempt<'_> {
     /// Reads a body of a moderate or unknown length, before a script gets it.
     async fn gather(&mut self) -> Result<(), AttemptError> {
         let limit = self.route.buffer.unwrap_or_default().max(LONGEST);
@@ -187,12 +189,12 @@ impl Talk<'_> {
         connection: &BackendConnection,
         version: ProxyProtocol,
     ) -> Result<(), AttemptError> {
-        let addresses = self.request.way.addresses();
-        let buffer = &mut self.tools.buffer;
+        let addresses = self.request.arrival.addresses();
+        let buffer = &mut self.buffers.buffer;
         buffer.clear();
         write_proxy_header(buffer, version, Some(addresses));
         let (may_send, stall) = (Cell::new(true), self.route.timeouts.send);
-        let timer = &mut self.tools.send_timer;
+        let timer = &mut self.buffers.send_timer;
         let mut sending = Sending::new(&connection.socket, stall, &may_send, timer);
         sending.write(buffer).await.map(drop)
     }
@@ -202,42 +204,44 @@ impl Talk<'_> {
         &mut self,
         mut connection: BackendConnection,
         state: &Arc<BackendState>,
-    ) -> Result<(), Stop> {
-        let then = self.talk(&mut connection, state).await;
+    ) -> Result<(), Ended> {
+        let afterwards = self.exchange(&mut connection, state).await;
         if let Some(messages) = connection.decoder.take_messages() {
             log::warn!("{}: {messages}", state.backend());
         }
-        match then? {
+        match afterwards? {
             // A connection that belongs to a client serves no other.
-            Then::Keep if state.backend().send_proxy_protocol.is_some() => {}
-            Then::Keep if connection.decoder.is_reusable() => keep(state, connection, self.route),
-            Then::Keep | Then::Close => {}
-            Then::Switch(head, first) => self.switch(head, connection.socket, first).await?,
+            Afterwards::Keep if state.backend().send_proxy_protocol.is_some() => {}
+            Afterwards::Keep if connection.decoder.is_reusable() => {
+                keep(state, connection, self.route)
+            }
+            Afterwards::Keep | Afterwards::Close => {}
+            Afterwards::Switch(head, first) => self.switch(head, connection.socket, first).await?,
         }
         Ok(())
     }
 
     /// Sends and receives at the same time, because a backend may answer before it has everything.
-    async fn talk(
+    async fn exchange(
         &mut self,
         connection: &mut BackendConnection,
         state: &BackendState,
-    ) -> Result<Then, Stop> {
+    ) -> Result<Afterwards, Ended> {
         let (began, timeouts) = (turn(), &self.route.timeouts);
         let is_script = is_script(state);
         let upgrades = self.request.upgrades() && !is_script;
-        let inbound = self.request.way.inbound();
+        let inbound = self.request.arrival.inbound();
         let forwarding = Forwarding::new(&self.request.head, &inbound, self.route, state.backend());
         let BackendConnection { socket, decoder } = connection;
         let may_send = Cell::new(is_script || !self.request.expects_continue());
-        let (body, buffer) = (&self.request.body, &mut self.tools.buffer);
+        let (body, buffer) = (&self.request.body, &mut self.buffers.buffer);
         let sent_as = encode(&forwarding, upgrades, body, buffer).await?;
         decoder.expect(&self.request.head.method);
-        let send_timer = &mut self.tools.send_timer;
+        let send_timer = &mut self.buffers.send_timer;
         let sending = Sending::new(socket, timeouts.send, &may_send, send_timer);
-        let sending = sending.send(&mut self.tools.buffer, &mut self.request.body, sent_as);
+        let sending = sending.send(&mut self.buffers.buffer, &mut self.request.body, sent_as);
         let mut sending = pin!(sending);
-        let timer = &mut self.tools.timer;
+        let timer = &mut self.buffers.timer;
         let sent = async { Ok(Err(sending.as_mut().await?)) };
         let early = or(sent, async {
             receive_head(socket, decoder, &may_send).await.map(Ok)
@@ -267,14 +271,14 @@ impl Talk<'_> {
         match is_sent {
             Some(true) => passing.await,
             // A part of the request is missing: nothing can follow on this connection.
-            _ if is_sent.is_some() || !may_send.get() => passing.await.map(Then::but_close),
+            _ if is_sent.is_some() || !may_send.get() => passing.await.map(Afterwards::but_close),
             _ => {
                 let rest = async {
                     // The response may be all that there is.
                     let _ = sending.await;
                     pending().await
                 };
-                or(passing, rest).await.map(Then::but_close)
+                or(passing, rest).await.map(Afterwards::but_close)
             }
         }
     }
@@ -285,7 +289,7 @@ impl Talk<'_> {
         head: ResponseHead,
         socket: Socket,
         first: Bytes,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Ended> {
         let transport = socket.into_transport();
         let (Some(transport), Some(in_flight)) = (transport, self.in_flight.take()) else {
             return Err(AttemptError::Lost(ended()).into());
@@ -331,6 +335,6 @@ async fn encode(
     Ok(framing)
 }
 
-pub(super) fn gone<T>(_: Closed<T>) -> Stop {
-    Stop::End(End::Closed)
+pub(super) fn gone<T>(_: Closed<T>) -> Ended {
+    Ended::End(End::Closed)
 }

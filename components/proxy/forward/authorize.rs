@@ -59,7 +59,7 @@ pub fn authorize_requests(proxy: Proxy) -> impl Component<AuthorizePorts> {
             let asked = Box::pin(ask(&proxy, &request, state)).await;
             match asked {
                 Ok(answer) if answer.head.status.is_success() => {
-                    request.way.authorized = Some(answer.head.fields);
+                    request.arrival.authorized = Some(answer.head.fields);
                     io.passed.send(request).await?;
                 }
                 Ok(answer) => io.responses.send(answer).await?,
@@ -81,7 +81,7 @@ async fn ask(
     state: &Arc<BackendState>,
 ) -> Result<Response, AttemptError> {
     let timeouts = &request.group.route().timeouts;
-    let inbound = request.way.inbound();
+    let inbound = request.arrival.inbound();
     let route = request.group.route();
     let forwarding = Forwarding::new(&request.head, &inbound, route, state.backend());
     let question = question(request, &forwarding, state)?;

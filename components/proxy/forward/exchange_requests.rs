@@ -5,7 +5,7 @@ use http::StatusCode;
 use kamea::{Component, End, Inbox, Outbox, Ports};
 use kamea_components::web::{Failure, Response};
 
-use super::attempt::{Outcome, Tools, attempt};
+use super::attempt::{Buffers, Outcome, attempt};
 use super::{AttemptError, Chosen, Routed};
 use crate::Proxy;
 use crate::backends::Choice;
@@ -30,9 +30,9 @@ pub struct ExchangePorts {
 /// connection after the other.
 pub fn exchange_requests(proxy: Proxy) -> impl Component<ExchangePorts> {
     async move |io: &mut ExchangePorts| {
-        let mut tools = Tools::default();
+        let mut buffers = Buffers::default();
         while let Some(request) = io.routed.next().await {
-            if let Err(failure) = serve(io, &proxy, request, &mut tools).await? {
+            if let Err(failure) = serve(io, &proxy, request, &mut buffers).await? {
                 io.failures.send(*failure).await?;
             }
         }
@@ -45,7 +45,7 @@ async fn serve(
     io: &mut ExchangePorts,
     proxy: &Proxy,
     mut request: Box<Routed>,
-    tools: &mut Tools,
+    buffers: &mut Buffers,
 ) -> Result<Result<(), Box<Failure>>, End> {
     if let Some(most) = request.group.route().buffer {
         // Boxed, because few routes have it.
@@ -68,7 +68,7 @@ async fn serve(
         let group = in_flight.group().clone();
         let (peer, ejection) = (request.exchange.peer, &group.route().ejection);
         let connector = proxy.connector();
-        let ended = attempt(tools, &mut request, in_flight, connector, &io.responses).await?;
+        let ended = attempt(buffers, &mut request, in_flight, connector, &io.responses).await?;
         let error = match ended {
             Outcome::Answered => return Ok(Ok(())),
             Outcome::Cut(why, is_of_backend) => {

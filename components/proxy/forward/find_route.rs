@@ -9,7 +9,7 @@ use kamea_components::web::{Failure, Request};
 
 use super::Routed;
 use super::body::too_long;
-use super::routed::Way;
+use super::routed::Arrival;
 use crate::Proxy;
 use crate::backends::Group;
 use crate::plan::NoRoute;
@@ -36,9 +36,9 @@ pub fn find_route(proxy: Proxy, local: SocketAddr, is_tls: bool) -> impl Compone
             }
             match find(&running, &request, local.port()) {
                 Ok(group) => {
-                    let way = Way::new(&request, running.clone(), local, is_tls);
-                    match admit(&request, &group, &way) {
-                        Ok(()) => io.routed.send(Routed::new(request, group, way)).await?,
+                    let arrival = Arrival::new(&request, running.clone(), local, is_tls);
+                    match admit(&request, &group, &arrival) {
+                        Ok(()) => io.routed.send(Routed::new(request, group, arrival)).await?,
                         Err(failure) => refuse(io, request, *failure).await?,
                     }
                 }
@@ -60,9 +60,9 @@ async fn refuse(io: &FindRoutePorts, mut request: Request, failure: Failure) -> 
 }
 
 /// Checks the limits of the route.
-fn admit(request: &Request, group: &Group, way: &Way) -> Result<(), Box<Failure>> {
+fn admit(request: &Request, group: &Group, arrival: &Arrival) -> Result<(), Box<Failure>> {
     let head = &request.head;
-    if let Err(wait) = group.count(way.inbound().client(&head.fields)) {
+    if let Err(wait) = group.count(arrival.inbound().client(&head.fields)) {
         let why = "you have sent too many requests; try again later";
         let failure = request.refuse(StatusCode::TOO_MANY_REQUESTS, why);
         let seconds = wait.as_secs_f64().ceil().max(1.0);
@@ -83,13 +83,6 @@ fn find(running: &Running, request: &Request, port: u16) -> Result<Arc<Group>, B
     let head = &request.head;
     let authority = head.authority().map(String::from_utf8_lossy);
     let authority = authority.unwrap_or_default();
-    if head.method == Method::CONNECT {
-        let why = "this proxy serves its own hosts: it opens no tunnels";
-        let failure = request.refuse(StatusCode::METHOD_NOT_ALLOWED, why);
-        return Err(Box::new(
-            failure.with("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
-        ));
-    }
     let Some(block) = running.plan.index_for(&authority, port) else {
         let why = "this proxy does not serve the host of the request";
         return Err(Box::new(request.refuse(StatusCode::NOT_FOUND, why)));

@@ -16,7 +16,7 @@ use kamea_components::net::Socket;
 use kamea_components::web::{Body, Exchange, Response};
 
 use super::AttemptError;
-use super::attempt::{Stop, gone};
+use super::attempt::{Ended, gone};
 use super::body::ended;
 use crate::backends::{BackendDecoder, BackendState};
 use crate::fields::Forwarding;
@@ -26,7 +26,7 @@ use crate::fields::Forwarding;
 const PARTS: usize = 2;
 
 /// What follows on the connection to the backend.
-pub(super) enum Then {
+pub(super) enum Afterwards {
     /// It can serve another request.
     Keep,
     Close,
@@ -34,11 +34,11 @@ pub(super) enum Then {
     Switch(ResponseHead, Bytes),
 }
 
-impl Then {
+impl Afterwards {
     pub(super) fn but_close(self) -> Self {
         match self {
             Self::Keep => Self::Close,
-            then => then,
+            afterwards => afterwards,
         }
     }
 }
@@ -107,7 +107,7 @@ impl Passing<'_> {
         &mut self,
         head: ReceivedHead,
         framing: ReplyBody,
-    ) -> Result<Then, Stop> {
+    ) -> Result<Afterwards, Ended> {
         let switches = framing == ReplyBody::Tunnel;
         let mut codings = head.fields.get_all("transfer-encoding");
         if !switches && codings.any(|coding| !coding.eq_ignore_ascii_case(b"chunked")) {
@@ -131,7 +131,11 @@ impl Passing<'_> {
             }
         };
         let is_kept = is_whole && head.is_persistent() && framing != ReplyBody::UntilClose;
-        Ok(if is_kept { Then::Keep } else { Then::Close })
+        Ok(if is_kept {
+            Afterwards::Keep
+        } else {
+            Afterwards::Close
+        })
     }
 
     fn fields(&self, head: &ReceivedHead, switches: bool) -> Fields {
@@ -145,7 +149,7 @@ impl Passing<'_> {
         fields
     }
 
-    fn switch(&mut self, head: ResponseHead) -> Result<Then, Stop> {
+    fn switch(&mut self, head: ResponseHead) -> Result<Afterwards, Ended> {
         if !self.upgrades {
             return Err(AttemptError::Switched.into());
         }
@@ -153,11 +157,11 @@ impl Passing<'_> {
             Some(Reply::Chunk(first)) => first,
             _ => Bytes::new(),
         };
-        Ok(Then::Switch(head, first))
+        Ok(Afterwards::Switch(head, first))
     }
 
     /// A body of known length: in one piece, if all of it has arrived.
-    async fn pass_sized(&mut self, head: ResponseHead, length: u64) -> Result<bool, Stop> {
+    async fn pass_sized(&mut self, head: ResponseHead, length: u64) -> Result<bool, Ended> {
         let first = match self.decoder.next()? {
             Some(Reply::Chunk(bytes)) => Some(bytes),
             _ => None,
@@ -183,7 +187,7 @@ impl Passing<'_> {
         Body::Stream { chunks, length }
     }
 
-    async fn respond(&self, head: ResponseHead, body: Body) -> Result<(), Stop> {
+    async fn respond(&self, head: ResponseHead, body: Body) -> Result<(), Ended> {
         let response = Response {
             exchange: self.exchange,
             head,
@@ -201,7 +205,7 @@ impl Passing<'_> {
         head: ResponseHead,
         length: Option<u64>,
         first: Option<Bytes>,
-    ) -> Result<bool, Stop> {
+    ) -> Result<bool, Ended> {
         let (parts, chunks) = link(PARTS);
         self.respond(head, Body::Stream { chunks, length }).await?;
         let mut next = first.map(Reply::Chunk);
@@ -239,7 +243,7 @@ impl Passing<'_> {
         }
     }
 
-    async fn receive(&mut self) -> Result<Bytes, Stop> {
+    async fn receive(&mut self) -> Result<Bytes, Ended> {
         self.timer.set(turn() + self.silence);
         let late = async {
             self.timer.expired().await;
@@ -250,6 +254,6 @@ impl Passing<'_> {
 }
 
 /// The response cannot be completed.
-fn cut(why: impl std::fmt::Display) -> Stop {
-    Stop::Cut(why.to_string(), true)
+fn cut(why: impl std::fmt::Display) -> Ended {
+    Ended::Cut(why.to_string(), true)
 }

@@ -29,13 +29,13 @@ pub struct Routed {
     pub tried: Vec<usize>,
     /// When it found its route.
     pub(super) began: Instant,
-    pub(super) way: Way,
+    pub(super) arrival: Arrival,
     pub(super) body: OutgoingBody,
 }
 
 /// How a request came in.
 #[derive(Debug)]
-pub(super) struct Way {
+pub(super) struct Arrival {
     running: Arc<Running>,
     peer: SocketAddr,
     local: SocketAddr,
@@ -45,7 +45,7 @@ pub(super) struct Way {
     pub(super) authorized: Option<Fields>,
 }
 
-impl Way {
+impl Arrival {
     pub(super) fn new(
         request: &Request,
         running: Arc<Running>,
@@ -79,7 +79,7 @@ impl Way {
 
 impl Routed {
     /// A request for one of the backends of `group`.
-    pub(super) fn new(request: Request, group: Arc<Group>, way: Way) -> Box<Self> {
+    pub(super) fn new(request: Request, group: Arc<Group>, arrival: Arrival) -> Box<Self> {
         let Request {
             exchange,
             head,
@@ -93,14 +93,14 @@ impl Routed {
             group,
             tried: Vec::new(),
             began: turn(),
-            way,
+            arrival,
             body,
         })
     }
 
     /// The address of the client: of the peer, or as a trusted peer says.
     pub fn client(&self) -> IpAddr {
-        self.way.inbound().client(&self.head.fields)
+        self.arrival.inbound().client(&self.head.fields)
     }
 
     /// Whether it asks for another protocol on its connection (RFC 9110 section 7.8). HTTP/2 is not

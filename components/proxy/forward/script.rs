@@ -10,7 +10,7 @@ use kamea_components::http::{BodyKind, RequestHead};
 use super::AttemptError;
 use crate::fields::{FieldsError, Forwarding};
 use crate::plan::Scheme;
-use crate::scripts::{FastCgi, encode_fastcgi, encode_fastcgi_body, encode_scgi, script_variables};
+use crate::scripts::{encode_fastcgi, encode_fastcgi_body, encode_scgi, script_variables};
 
 /// The limit for a body of unknown length, in bytes, because a script wants to know the length
 /// before. Known lengths up to this one are read before too, so that a slow client occupies no
@@ -42,7 +42,7 @@ pub(super) async fn encode_script(
     match backend.scheme {
         Scheme::Scgi => encode_scgi(out, &variables, length),
         _ => {
-            encode_fastcgi(out, &variables, FastCgi::Close);
+            encode_fastcgi(out, &variables);
             if kind == BodyKind::None {
                 encode_fastcgi_body(out, b"");
             }

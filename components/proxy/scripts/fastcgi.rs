@@ -18,35 +18,26 @@ pub(super) const REQUEST: u16 = 1;
 /// The limit for the content of a record: a multiple of 8, so that none needs padding.
 const LARGEST: usize = 65_528;
 
-/// What happens to the connection behind a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FastCgi {
-    /// The backend keeps it for another request.
-    Keep,
-    /// The backend closes it.
-    Close,
-}
-
 /// Appends the records of a request without its body. [`encode_fastcgi_body`] follows, with each
-/// part of the body and then with an empty one.
+/// part of the body and then with an empty one. The backend closes the connection after its
+/// response: a process of php-fpm that keeps one serves nobody else.
 ///
 /// # Examples
 /// ```
 /// use kamea_components::gateway::Variables;
-/// use kamea_proxy::scripts::{FastCgi, encode_fastcgi, encode_fastcgi_body};
+/// use kamea_proxy::scripts::{encode_fastcgi, encode_fastcgi_body};
 ///
 /// let mut variables = Variables::default();
 /// variables.set("SCRIPT_FILENAME", "/srv/index.php");
 /// let mut bytes = Vec::new();
-/// encode_fastcgi(&mut bytes, &variables, FastCgi::Keep);
+/// encode_fastcgi(&mut bytes, &variables);
 /// encode_fastcgi_body(&mut bytes, b"");
 /// // Begin, the variables, their end, and the end of the body.
 /// assert_eq!(bytes.len(), 16 + 8 + 2 + 15 + 14 + 8 + 8);
 /// ```
-pub fn encode_fastcgi(out: &mut Vec<u8>, variables: &Variables, then: FastCgi) {
-    let keeps = u8::from(then == FastCgi::Keep);
-    // The role of a responder, flags, reserved.
-    record(out, kind::BEGIN_REQUEST, &[0, 1, keeps, 0, 0, 0, 0, 0]);
+pub fn encode_fastcgi(out: &mut Vec<u8>, variables: &Variables) {
+    // The role of a responder, no flags (the connection is not kept), reserved.
+    record(out, kind::BEGIN_REQUEST, &[0, 1, 0, 0, 0, 0, 0, 0]);
     let mut pairs = Vec::new();
     for (name, value) in variables.iter() {
         length(&mut pairs, name.len());
@@ -100,7 +91,7 @@ mod tests {
         variables.set("A", "b");
         variables.set("LONG", "x".repeat(200));
         let mut bytes = Vec::new();
-        encode_fastcgi(&mut bytes, &variables, FastCgi::Close);
+        encode_fastcgi(&mut bytes, &variables);
         let mut expected = vec![1, 1, 0, 1, 0, 8, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
         expected.extend_from_slice(&[1, 4, 0, 1, 0, 213, 0, 0, 1, 1, b'A', b'b']);
         expected.extend_from_slice(&[4, 0x80, 0, 0, 200]);
