@@ -85,8 +85,7 @@ impl Node {
             self.tell_dialer(DialNews::Down(key));
             self.peer_event(key);
         }
-        self.pulls.retain(|_, pull| pull.link != number);
-        self.changed_pulls();
+        self.move_pulls(number);
     }
 
     fn block(&mut self, key: PeerKey) {

@@ -15,8 +15,8 @@ use kamea::time::now;
 use super::{HEADS_AFTER, Node};
 use crate::frame::{LARGEST_BATCH, MOST_IDS};
 use crate::{
-    Body, ChannelId, Closing, Frame, LogError, Message, MessageId, PeerKey, Receipt, Refusal, Tip,
-    Verdict,
+    Body, ChannelId, Closing, Frame, LogError, MOST_TIPS, Message, MessageId, PeerKey, Policy,
+    Receipt, Refusal, Tip, Verdict,
 };
 
 /// How long an answer may take.
@@ -25,11 +25,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How many messages may wait for their predecessors.
 const MOST_HELD: usize = 1_000;
 
-/// How many channels a peer may name.
+/// How many channels that are not joined here a peer may keep.
 const MOST_CHANNELS: usize = 4_000;
 
 /// How many pulls of a peer are remembered.
 const MOST_SERVED: usize = 64;
+
+/// How many tips there may be in these pulls.
+const MOST_TIPS_SERVED: usize = 8 * MOST_TIPS;
 
 /// A request for history that is under way.
 #[derive(Debug)]
@@ -144,8 +147,11 @@ impl Node {
         &mut self,
         number: u64,
         channel: ChannelId,
-        heads: Vec<MessageId>,
+        mut heads: Vec<MessageId>,
     ) -> Result<(), LogError> {
+        let Some(known) = self.log.channel(channel)? else {
+            return Ok(());
+        };
         let Some(link) = self.links.get_mut(&number) else {
             return Ok(());
         };
@@ -153,7 +159,17 @@ impl Node {
             link.heads.remove(&channel);
             return Ok(());
         }
-        if link.heads.len() < MOST_CHANNELS || link.heads.contains_key(&channel) {
+        // A peer may be invited, and this one not know of it yet.
+        let may_be_invited = known.is_joined && known.policy == Policy::Invite;
+        if !may_be_invited && !self.log.may_read(channel, link.up.key)? {
+            return Ok(());
+        }
+        if !known.is_joined {
+            // It says that the peer keeps the channel; nothing is asked for.
+            heads.truncate(1);
+            heads.shrink_to_fit();
+        }
+        if known.is_joined || link.heads.len() < MOST_CHANNELS {
             link.heads.insert(channel, heads);
         }
         self.next_pull(channel)
@@ -219,7 +235,9 @@ impl Node {
         let Some(link) = self.links.get_mut(&number) else {
             return Ok(());
         };
-        if link.serving.len() >= MOST_SERVED {
+        let known: usize = link.serving.values().map(|serving| serving.0.len()).sum();
+        if link.serving.len() >= MOST_SERVED || known + tips.len() > MOST_TIPS_SERVED {
+            // What they do not get now they fetch.
             link.serving.clear();
         }
         let tips = tips.into_iter().map(|tip| (tip.author, tip.counter));
@@ -475,10 +493,12 @@ impl Node {
         Ok(())
     }
 
-    /// Pulls that have ended with their link begin again elsewhere.
-    pub(super) fn changed_pulls(&mut self) {
-        let channels = self.links.values().flat_map(|link| link.heads.keys());
-        self.changed.extend(channels.copied().collect::<Vec<_>>());
-        self.next_heads.get_or_insert_with(|| now() + HEADS_AFTER);
+    /// Pulls that end with their link begin again elsewhere.
+    pub(super) fn move_pulls(&mut self, number: u64) {
+        let ended = self.pulls.extract_if(.., |_, pull| pull.link == number);
+        let ended: Vec<_> = ended.map(|(channel, _)| channel).collect();
+        for channel in ended {
+            self.note_change(channel);
+        }
     }
 }

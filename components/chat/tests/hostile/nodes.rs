@@ -14,16 +14,16 @@ use crate::{
 };
 
 /// A node, and one link of it to eve.
-struct Scene {
-    node: Node,
-    eve: Member,
+pub(super) struct Scene {
+    pub(super) node: Node,
+    pub(super) eve: Member,
     link: FromNode,
 }
 
-const LINK: u64 = 7;
+pub(super) const LINK: u64 = 7;
 
 impl Scene {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let bob = Identity::from_secret([2; 32]);
         let log = Log::in_memory(bob.key()).unwrap();
         let name = "bob".parse().unwrap();
@@ -37,7 +37,7 @@ impl Scene {
         scene
     }
 
-    fn connect(&mut self, name: &str) {
+    pub(super) fn connect(&mut self, name: &str) {
         let (to, link) = queue();
         self.link = link;
         let up = Up {
@@ -50,11 +50,11 @@ impl Scene {
         self.node.take(Input::Up(up)).unwrap();
     }
 
-    fn receive(&mut self, frame: Frame<Message>) {
+    pub(super) fn receive(&mut self, frame: Frame<Message>) {
         self.node.take(Input::Frame { link: LINK, frame }).unwrap();
     }
 
-    fn ask(&mut self, command: Value) -> Result<Value, String> {
+    pub(super) fn ask(&mut self, command: Value) -> Result<Value, String> {
         let (reply, mut answer) = kamea::link(1);
         let command: Command = serde_json::from_value(command).unwrap();
         self.node.take(Input::Ask(command, reply)).unwrap();
@@ -62,16 +62,16 @@ impl Scene {
     }
 
     /// The frames that were sent to eve.
-    fn sent(&mut self) -> Vec<Frame> {
+    pub(super) fn sent(&mut self) -> Vec<Frame> {
         std::iter::from_fn(|| self.link.frames.try_next()).collect()
     }
 
-    fn closed(&mut self) -> Option<Closing> {
+    pub(super) fn closed(&mut self) -> Option<Closing> {
         self.link.closes.try_next()
     }
 
     /// A channel of bob's in which something was said.
-    fn channel(&mut self, policy: &str) -> (ChannelId, MessageId) {
+    pub(super) fn channel(&mut self, policy: &str) -> (ChannelId, MessageId) {
         let created = self.ask(json!({"do": "create", "channel": "secret", "policy": policy}));
         let id = created.unwrap()["channel"].clone();
         let said = self.ask(json!({"do": "send", "channel": id, "text": "for members"}));

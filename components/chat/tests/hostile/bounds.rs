@@ -1,0 +1,126 @@
+//! What many channels, heads, keys and names of hostile peers take from a node.
+
+use serde_json::json;
+
+use super::nodes::{LINK, Scene};
+use crate::log::tests::Member;
+use crate::{Body, ChannelId, Frame, Identity, Input, Message, MessageId, Policy};
+
+/// An identifier that no message has.
+fn invented(number: u32) -> MessageId {
+    let mut id = [9; 32];
+    id[..4].copy_from_slice(&number.to_be_bytes());
+    MessageId(id)
+}
+
+/// The identity with this number.
+fn identity(number: u32) -> Identity {
+    Identity::from_secret(invented(number).0)
+}
+
+fn heads(channel: ChannelId, count: u32) -> Frame<Message> {
+    Frame::Heads {
+        channel,
+        heads: (0..count).map(invented).collect(),
+    }
+}
+
+fn is_pulled(scene: &mut Scene, channel: ChannelId) -> bool {
+    let is_pull =
+        |frame: &Frame| matches!(frame, Frame::Pull { channel: of, .. } if *of == channel);
+    scene.sent().iter().any(is_pull)
+}
+
+fn down(scene: &mut Scene) {
+    let (link, offence) = (LINK, None);
+    scene.node.take(Input::Down { link, offence }).unwrap();
+}
+
+#[test]
+fn invented_channels_take_no_place_and_no_time() {
+    let mut scene = Scene::new();
+    let due = scene.node.next_tick();
+    for number in 0..4_000 {
+        scene.receive(heads(invented(number), 64));
+    }
+    down(&mut scene);
+    assert_eq!(scene.node.next_tick(), due, "they are looked for elsewhere");
+    scene.connect("eve");
+    for number in 0..4_000 {
+        scene.receive(heads(invented(number), 64));
+    }
+    let created = scene.eve.create(Policy::Open);
+    let channel = created.channel();
+    scene.receive(Frame::Announce(created));
+    let join = json!({"do": "join", "channel": channel.to_string()});
+    scene.ask(join).unwrap();
+    scene.receive(heads(channel, 1));
+    assert!(is_pulled(&mut scene, channel));
+}
+
+#[test]
+fn one_head_is_kept_of_a_channel_that_is_not_joined() {
+    let mut scene = Scene::new();
+    let created = scene.eve.create(Policy::Open);
+    let channel = created.channel();
+    scene.receive(Frame::Announce(created));
+    scene.receive(heads(channel, 64));
+    let join = json!({"do": "join", "channel": channel.to_string()});
+    scene.ask(join).unwrap();
+    assert!(is_pulled(&mut scene, channel));
+    scene.receive(Frame::Batch {
+        channel,
+        messages: vec![],
+        next: None,
+    });
+    let fetched = scene.sent().into_iter().find_map(|frame| match frame {
+        Frame::Fetch { ids, .. } => Some(ids.len()),
+        _ => None,
+    });
+    assert_eq!(fetched, Some(1));
+}
+
+#[test]
+fn a_pull_tells_strangers_nothing_of_a_direct_channel() {
+    let mut scene = Scene::new();
+    let direct = |scene: &mut Scene, peer: &Identity| -> ChannelId {
+        let direct = json!({"do": "direct", "peer": peer.key().to_string()});
+        let direct = scene.ask(direct).unwrap();
+        direct["channel"].as_str().unwrap().parse().unwrap()
+    };
+    for (peer, is_asked) in [(identity(1), false), (Identity::from_secret([3; 32]), true)] {
+        let channel = direct(&mut scene, &peer);
+        scene.receive(heads(channel, 1));
+        assert_eq!(is_pulled(&mut scene, channel), is_asked);
+    }
+}
+
+/// The owner is away, and the invited peer has the invitation, which this peer lacks.
+#[test]
+fn an_invitation_is_learned_from_the_peer_that_it_invites() {
+    let mut scene = Scene::new();
+    let mut ada = Member::new(1);
+    let created = ada.create(Policy::Invite);
+    let channel = created.channel();
+    let bob = Identity::from_secret([2; 32]).key();
+    let to_bob = ada.write(channel, Body::Invite { peer: bob });
+    scene.receive(Frame::Announce(created));
+    let join = json!({"do": "join", "channel": channel.to_string()});
+    scene.ask(join).unwrap();
+    for peer in [None, Some(scene.eve.identity.key())] {
+        let invitation = match peer {
+            Some(peer) => ada.write(channel, Body::Invite { peer }),
+            None => to_bob.clone(),
+        };
+        scene.receive(Frame::Heads {
+            channel,
+            heads: vec![invitation.id()],
+        });
+        assert!(is_pulled(&mut scene, channel), "{peer:?}");
+        scene.receive(Frame::Batch {
+            channel,
+            messages: vec![invitation],
+            next: None,
+        });
+    }
+}
