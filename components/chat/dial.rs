@@ -70,11 +70,15 @@ where
             };
             let key = match &news {
                 DialNews::Contact(contact) => contact.key,
-                DialNews::Up(key) | DialNews::Down(key) => *key,
+                DialNews::Up(key) | DialNews::Down(key) | DialNews::Forget(key) => *key,
             };
             // A peer without addresses is not dialed: of one that has gone, nothing is kept.
-            if matches!(news, DialNews::Down(_)) && !tasks.get(&key).is_some_and(Known::has_contact)
-            {
+            let is_over = match news {
+                DialNews::Forget(_) => true,
+                DialNews::Down(_) => !tasks.get(&key).is_some_and(Known::has_contact),
+                _ => false,
+            };
+            if is_over {
                 tasks.remove(&key);
                 continue;
             }
@@ -121,7 +125,7 @@ impl Known {
         match news {
             DialNews::Contact(contact) => state.contact = Some(contact),
             DialNews::Up(_) => state.is_up = true,
-            DialNews::Down(_) => state.is_up = false,
+            DialNews::Down(_) | DialNews::Forget(_) => state.is_up = false,
         }
         state.is_new = true;
         // If it is full, the task will look anyway.

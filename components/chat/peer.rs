@@ -11,7 +11,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use kamea::{Component, Composite, Graph, Sender, Source, SourceHandles, link};
-use kamea_components::net::{Accepted, serve_connections};
+use kamea_components::net::{Accepted, serve_connections, serve_connections_of_many};
 use serde_json::Value;
 
 use crate::link::{Role, Speaker, peer_link};
@@ -19,10 +19,13 @@ use crate::node::{Input, Node, keep_node};
 use crate::{Entropy, Identity, Log, LogError, PeerName, dial_peers};
 
 /// How many news may wait for the component that connects to peers.
-const NEWS: usize = 2_000;
+const NEWS: usize = 4_000;
 
 /// How many inputs may wait for the node; then the links wait.
 const INPUTS: usize = 64;
+
+/// How many connections from one network of another machine are accepted.
+const MOST_OF_NETWORK: usize = 32;
 
 /// Who a peer is, and where its random bytes come from.
 #[derive(Debug, Clone)]
@@ -69,14 +72,17 @@ where
     };
     let links = |role| {
         let (identity, speaker) = (identity.clone(), speaker.clone());
-        serve_connections(move || peer_link(role, identity.clone(), entropy, speaker.clone()))
+        move || peer_link(role, identity.clone(), entropy, speaker.clone())
     };
     let acceptor = graph.add("acceptor", accept);
-    let accepted = graph.add("accepted", links(Role::Responder));
+    let accepted = graph.add(
+        "accepted",
+        serve_connections_of_many(MOST_OF_NETWORK, links(Role::Responder)),
+    );
     graph.link(acceptor.outbox, accepted.inbox);
     let dialer = graph.add("dialer", dial_peers(connect));
     graph.feed_from(news, dialer.news);
-    let dialed = graph.add("dialed", links(Role::Initiator));
+    let dialed = graph.add("dialed", serve_connections(links(Role::Initiator)));
     graph.link(dialer.dialed, dialed.inbox);
     let events = SourceHandles {
         outbox: node.events,

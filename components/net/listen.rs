@@ -33,6 +33,8 @@ pub struct Listen<Address> {
 pub(super) struct Limits {
     pub(super) connections: usize,
     pub(super) connections_per_client: usize,
+    /// For clients of other machines, if it differs.
+    pub(super) connections_per_remote: Option<usize>,
     pub(super) stall: Duration,
 }
 
@@ -41,6 +43,7 @@ impl Default for Limits {
         Self {
             connections: 1024,
             connections_per_client: 256,
+            connections_per_remote: None,
             stall: Duration::from_secs(30),
         }
     }

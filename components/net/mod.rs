@@ -35,7 +35,7 @@ pub use hand_over::{ChildHandle, LARGEST_TEXT, ParentWatch, TakenOver, hand_over
 pub use listen::{Listen, ServerPorts, ServerPortsHandles};
 pub use others::Others;
 pub use read::read_bytes;
-pub use serve_connections::{NextProtocol, serve_connections};
+pub use serve_connections::{NextProtocol, serve_connections, serve_connections_of_many};
 pub use socket::{Finish, Socket};
 pub use tcp_client::tcp_client;
 pub use tcp_server::tcp_server;

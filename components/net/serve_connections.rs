@@ -69,6 +69,36 @@ where
     serve_each(Limits::default(), protocol)
 }
 
+/// As [`serve_connections`], with up to `most_of_one` connections of each client of another machine:
+/// few addresses cannot take all places. A client is what [`client_of`](super::client_of) says.
+///
+/// # Examples
+///
+/// ```no_run
+/// use kamea::{Scheduler, pipeline};
+/// use kamea_components::net::{accept, bind, serve_connections_of_many};
+/// use kamea_components::stream::echo;
+///
+/// let listener = bind("0.0.0.0:9000".parse()?, false)?;
+/// let server = serve_connections_of_many(32, || echo);
+/// Scheduler::with_workers(1).run(pipeline!(accept(listener) => server))?.wait()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn serve_connections_of_many<C, Kind>(
+    most_of_one: usize,
+    protocol: impl Fn() -> C + Send + 'static,
+) -> impl Component<Sink<Accepted>> + Send
+where
+    C: Part<Pipe<Bytes, Bytes>, Kind> + 'static,
+    Kind: 'static,
+{
+    let limits = Limits {
+        connections_per_remote: Some(most_of_one),
+        ..Limits::default()
+    };
+    serve_each(limits, protocol)
+}
+
 /// A connection, and the address of its client.
 #[derive(Debug)]
 pub(super) struct Arrival {
@@ -126,6 +156,8 @@ where
     Kind: 'static,
 {
     let admission = Admission::new(limits.connections, limits.connections_per_client);
+    let most_of_remote = limits.connections_per_remote;
+    let remote = most_of_remote.map(|most| Admission::new(limits.connections, most));
     async move |io: &mut Sink<M>| {
         let mut connections = Children::new();
         loop {
@@ -144,6 +176,10 @@ where
             let client = match arrival.peer {
                 Peer::Address(address) => address.ip(),
                 Peer::Local => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            };
+            let admission = match &remote {
+                Some(remote) if !client.to_canonical().is_loopback() => remote,
+                _ => &admission,
             };
             match admission.admit(client) {
                 Some(admitted) => {

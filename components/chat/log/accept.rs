@@ -6,7 +6,8 @@ use rusqlite::{Connection, OptionalExtension, Transaction, named_params, params}
 use super::{Log, Result, TEXT};
 use crate::{Body, ChannelId, Draft, Message, MessageId, PeerKey, Policy};
 
-/// The largest number of channels that are known but not joined.
+/// The largest number of channels that are known but not joined. One more takes the place of
+/// another one.
 const MOST_KNOWN: i64 = 2_000;
 
 /// The largest number of those that one peer may own.
@@ -268,12 +269,7 @@ fn create(
     };
     // A peer keeps its own channels, and those that are for it alone.
     let joined = owner == me || other.is_some();
-    let mut statement = transaction.prepare_cached(
-        "SELECT count(*), coalesce(sum(owner = ?), 0) FROM channel WHERE joined = 0",
-    )?;
-    let (known, of_owner): (i64, i64) =
-        statement.query_row([owner.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    if !joined && (known >= MOST_KNOWN || of_owner >= MOST_KNOWN_OF_OWNER) {
+    if !joined && !has_room(transaction, me, owner)? {
         return Ok(Verdict::Refused(Refusal::TooManyChannels));
     }
     if other.is_some() && owner != me && has_enough_direct(transaction, me, owner)? {
@@ -295,6 +291,49 @@ fn create(
         owner,
     };
     keep(transaction, me, &rules, message, 1)
+}
+
+/// Whether one more channel of an owner may be known. The first one that this peer did not join
+/// and never wrote in makes room.
+fn has_room(transaction: &Transaction<'_>, me: PeerKey, owner: PeerKey) -> Result<bool> {
+    let mut statement = transaction.prepare_cached(
+        "SELECT count(*), coalesce(sum(owner = ?), 0) FROM channel WHERE joined = 0",
+    )?;
+    let (known, of_owner): (i64, i64) =
+        statement.query_row([owner.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    if of_owner >= MOST_KNOWN_OF_OWNER {
+        return Ok(false);
+    }
+    if known < MOST_KNOWN {
+        return Ok(true);
+    }
+    let mut statement = transaction.prepare_cached(
+        "SELECT number FROM channel WHERE joined = 0 AND NOT EXISTS
+            (SELECT 1 FROM author WHERE channel = number AND key = ?)
+         ORDER BY number LIMIT 1",
+    )?;
+    let found: Option<i64> = statement.query_row([me.0], |row| row.get(0)).optional()?;
+    match found {
+        Some(number) => forget(transaction, number).map(|()| true),
+        None => Ok(false),
+    }
+}
+
+/// Deletes a channel with all that is known of it.
+fn forget(transaction: &Transaction<'_>, channel: i64) -> Result<()> {
+    for sql in [
+        "INSERT INTO words (words, rowid, text)
+         SELECT 'delete', seq, text FROM message WHERE channel = ? AND text IS NOT NULL",
+        "DELETE FROM message WHERE channel = ?",
+        "DELETE FROM author WHERE channel = ?",
+        "DELETE FROM head WHERE channel = ?",
+        "DELETE FROM invited WHERE channel = ?",
+        "DELETE FROM receipt WHERE channel = ?",
+        "DELETE FROM channel WHERE number = ?",
+    ] {
+        transaction.prepare_cached(sql)?.execute([channel])?;
+    }
+    Ok(())
 }
 
 /// How many direct channels one peer, and all peers together, may open to this one.

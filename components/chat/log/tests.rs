@@ -446,3 +446,72 @@ fn catching_up_with_100_000_messages_takes_little_time_and_memory() {
     assert_eq!(bob.log.heads(channel, 9).unwrap(), [last]);
     assert!(grown < 64 << 20, "{grown}");
 }
+
+/// A first message of a channel, with its own owner.
+fn channel_of(owner: u32, nonce: u8) -> Message {
+    let mut secret = [7; 32];
+    secret[..4].copy_from_slice(&owner.to_be_bytes());
+    let draft = Draft {
+        channel: None,
+        name: "eve".parse().unwrap(),
+        counter: 1,
+        time: 0,
+        predecessors: Vec::new(),
+        body: Body::Create {
+            policy: Policy::Open,
+            title: "tea".into(),
+            nonce: [nonce; 16],
+        },
+    };
+    Message::sign(draft, &Identity::from_secret(secret)).unwrap()
+}
+
+#[test]
+fn new_channels_take_the_place_of_those_that_nobody_wanted() {
+    let (mut ada, mut bob) = (Member::new(1), Member::new(2));
+    // In this one bob has spoken.
+    let spoken = ada.create(Policy::Open);
+    bob.log.accept(&spoken).unwrap();
+    bob.log.join(spoken.id()).unwrap();
+    bob.write(spoken.id(), Body::Join { invitation: None });
+    bob.log.leave(spoken.id()).unwrap();
+    // This one he has only read.
+    let read = ada.create(Policy::Open);
+    let said = ada.say(read.id(), "a curious word");
+    bob.log.accept(&read).unwrap();
+    bob.log.join(read.id()).unwrap();
+    bob.log.accept(&said).unwrap();
+    bob.log.leave(read.id()).unwrap();
+    let found = |log: &Log| log.search("curious", None, 9).unwrap().len();
+    assert_eq!(found(&bob.log), 1);
+
+    let all: Vec<_> = (0..2_100)
+        .map(|n| channel_of(n / 50, (n % 50) as u8))
+        .collect();
+    let verdicts = bob.log.accept_all(&all).unwrap();
+    assert!(verdicts.iter().all(|verdict| *verdict == Verdict::New));
+    let refused = Verdict::Refused(Refusal::TooManyChannels);
+    assert_eq!(
+        bob.log.accept(&channel_of(41, 50)).unwrap(),
+        refused,
+        "of one owner"
+    );
+    let kept: Vec<_> = bob
+        .log
+        .channels()
+        .unwrap()
+        .iter()
+        .map(|kept| kept.id)
+        .collect();
+    assert_eq!(kept.len(), 2_000);
+    assert_eq!((kept[0], kept[1999]), (spoken.id(), all[2_099].id()));
+    assert!(!kept.contains(&read.id()) && !kept.contains(&all[0].id()));
+    // Nothing of it is left, and it may come again.
+    assert_eq!(found(&bob.log), 0);
+    assert_eq!(bob.log.unknown(&[read.id(), said.id()]).unwrap().len(), 2);
+    assert_eq!(bob.log.accept(&read).unwrap(), Verdict::New);
+    bob.log.join(read.id()).unwrap();
+    assert_eq!(bob.log.heads(read.id(), 9).unwrap(), [read.id()]);
+    assert_eq!(bob.log.accept(&said).unwrap(), Verdict::New);
+    assert_eq!(found(&bob.log), 1);
+}

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use kamea::time::now;
+use serde_json::json;
 
 use super::{Contact, DialNews, Link, Node};
 use crate::frame::MOST_IDS;
@@ -171,11 +172,11 @@ impl Node {
 
     /// Meets the peers that the tracker knows.
     pub(super) fn meet(&mut self, contacts: Vec<Contact>) -> Result<(), LogError> {
+        let listed: BTreeSet<_> = contacts.iter().map(|contact| contact.key).collect();
         for contact in contacts {
             let key = contact.key;
             let is_known = self.contacts.get(&key) == Some(&contact);
-            let is_full = self.contacts.len() >= MOST_CONTACTS && !self.contacts.contains_key(&key);
-            if key == self.identity.key() || is_known || is_full {
+            if key == self.identity.key() || is_known || !self.has_place(key, &listed) {
                 continue;
             }
             let addresses: Vec<_> = contact.addresses.iter().map(ToString::to_string).collect();
@@ -187,5 +188,23 @@ impl Node {
             self.peer_event(key);
         }
         Ok(())
+    }
+
+    /// Whether a peer may be a contact. One that has no link, and is not listed any more, makes
+    /// room.
+    fn has_place(&mut self, key: PeerKey, listed: &BTreeSet<PeerKey>) -> bool {
+        if self.contacts.len() < MOST_CONTACTS || self.contacts.contains_key(&key) {
+            return true;
+        }
+        let is_gone = |key: &&PeerKey| !self.by_key.contains_key(key) && !listed.contains(key);
+        let Some(gone) = self.contacts.keys().find(is_gone).copied() else {
+            return false;
+        };
+        self.contacts.remove(&gone);
+        self.tell_dialer(DialNews::Forget(gone));
+        self.events.push(
+            json!({"event": "peer", "fingerprint": gone.fingerprint().to_string(), "gone": true}),
+        );
+        true
     }
 }

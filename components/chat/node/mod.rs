@@ -87,6 +87,8 @@ pub enum DialNews {
     Up(PeerKey),
     /// There is none any more.
     Down(PeerKey),
+    /// This peer is no contact any more.
+    Forget(PeerKey),
 }
 
 /// The node of one peer.

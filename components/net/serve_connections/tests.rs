@@ -297,3 +297,44 @@ fn on_any_simulated_network_nothing_is_lost() {
         simulation.beside("clients", clients).run(server)
     });
 }
+
+#[test]
+fn few_addresses_do_not_take_all_places() {
+    let mut graph = Graph::new("server");
+    let server = graph.add("server", serve_connections_of_many(2, || echo));
+    let arrivals = graph.feed(server.inbox);
+    let scheduler = Scheduler::with_workers(1);
+    let _running = scheduler.run(graph).unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let connect = |peer: &str| {
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let accepted = Accepted {
+            stream: stream.into(),
+            peer: SocketAddr::new(peer.parse().unwrap(), 9000),
+        };
+        arrivals.send_blocking(accepted).unwrap();
+        client
+    };
+    // Whether the third connection is served, and then one of another address.
+    for (address, other, is_served) in [
+        ("192.0.2.1", "192.0.2.2", false),
+        ("2001:db8::1", "2001:db8:0:1::1", false),
+        ("::ffff:198.51.100.1", "198.51.100.2", false),
+        ("127.0.0.1", "127.0.0.2", true),
+        ("::1", "::1", true),
+        ("::ffff:127.0.0.1", "127.0.0.1", true),
+    ] {
+        let kept = [connect(address), connect(address)];
+        match is_served {
+            true => assert_eq!(finish(connect(address), "hello"), "hello", "{address}"),
+            false => assert!(is_closed(connect(address)), "{address}"),
+        }
+        assert_eq!(finish(connect(other), "hello"), "hello", "{other}");
+        for client in kept {
+            assert_eq!(finish(client, "hello"), "hello", "{address}");
+        }
+    }
+}

@@ -4,7 +4,8 @@ use serde_json::json;
 
 use super::nodes::{LINK, Scene};
 use crate::log::tests::Member;
-use crate::{Body, ChannelId, Frame, Identity, Input, Message, MessageId, Policy};
+use crate::node::DialNews;
+use crate::{Body, ChannelId, Contact, Frame, Identity, Input, Message, MessageId, Policy};
 
 /// An identifier that no message has.
 fn invented(number: u32) -> MessageId {
@@ -123,4 +124,31 @@ fn an_invitation_is_learned_from_the_peer_that_it_invites() {
             next: None,
         });
     }
+}
+
+#[test]
+fn new_contacts_take_the_place_of_those_that_are_away() {
+    let (dialer, mut news) = kamea::link(4_000);
+    let mut scene = Scene::with_dialer(Some(dialer));
+    let contact = |number| Contact {
+        key: identity(number).key(),
+        name: format!("peer{number}").parse().unwrap(),
+        addresses: vec![([127, 0, 0, 1], 9000).into()],
+    };
+    let of_eve = Contact {
+        key: scene.eve.identity.key(),
+        ..contact(5000)
+    };
+    let mut meet = |contacts| scene.node.take(Input::Contacts(contacts)).unwrap();
+    meet(vec![of_eve]);
+    meet((0..1_000).map(contact).collect());
+    meet((2_000..2_010).map(contact).collect());
+    let news: Vec<_> = std::iter::from_fn(|| news.try_next()).collect();
+    let forgotten = (news.iter()).filter(|news| matches!(news, DialNews::Forget(_)));
+    assert_eq!(forgotten.count(), 10);
+    let peers = scene.ask(json!({"do": "peers"})).unwrap();
+    let peers = peers["peers"].as_array().unwrap();
+    let has = |name: &str| peers.iter().any(|peer| peer["name"] == name);
+    assert!((2_000..2_010).all(|number| has(&format!("peer{number}"))));
+    assert!(has("eve") && peers.len() <= 1_000, "{}", peers.len());
 }

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use kamea::{Graph, Simulation};
+use kamea::{Graph, Sender, Simulation};
 use kamea_components::chassis::NoPorts;
 use serde_json::{Value, json};
 
 use crate::link::{FromNode, Role, Up, queue};
 use crate::log::tests::Member;
+use crate::node::DialNews;
 use crate::{
     Body, ChannelId, Closing, Command, Frame, Identity, Input, Log, Message, MessageId, Node,
     Policy, Receipt, simulated_random,
@@ -24,10 +25,14 @@ pub(super) const LINK: u64 = 7;
 
 impl Scene {
     pub(super) fn new() -> Self {
+        Self::with_dialer(None)
+    }
+
+    pub(super) fn with_dialer(dialer: Option<Sender<DialNews>>) -> Self {
         let bob = Identity::from_secret([2; 32]);
         let log = Log::in_memory(bob.key()).unwrap();
         let name = "bob".parse().unwrap();
-        let node = Node::new(bob, name, log, simulated_random, None).unwrap();
+        let node = Node::new(bob, name, log, simulated_random, dialer).unwrap();
         let mut scene = Self {
             node,
             eve: Member::new(3),
