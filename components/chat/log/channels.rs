@@ -38,6 +38,9 @@ impl Channel {
     }
 }
 
+/// The largest number of rows of the table of peers; one is this peer's own.
+const MOST_PEERS: i64 = 1_000;
+
 const COLUMNS: &str = "SELECT id, title, policy, other, owner, joined, read,
     (SELECT count(*) FROM author WHERE channel = number AND author.joined = 1),
     (SELECT count(*) FROM message WHERE channel = number AND unread = 1),
@@ -167,7 +170,7 @@ impl Log {
         Ok(found.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// Remembers the name of a peer, and the addresses at which it was reached.
+    /// Remembers the name of a peer, and the addresses at which it was reached; of up to 999 peers.
     ///
     /// # Errors
     ///
@@ -178,11 +181,13 @@ impl Log {
         }
         self.connection.execute(
             "INSERT INTO peer (key, name, addresses, met)
-             VALUES (?1, ?2, ?3, (SELECT coalesce(max(met), 0) + 1 FROM peer))
+             SELECT ?1, ?2, ?3, (SELECT coalesce(max(met), 0) + 1 FROM peer)
+             WHERE EXISTS (SELECT 1 FROM peer WHERE key = ?1)
+                OR (SELECT count(*) FROM peer) < ?4
              ON CONFLICT (key) DO UPDATE SET name = ?2,
                 met = CASE name WHEN ?2 THEN met ELSE excluded.met END,
                 addresses = CASE ?3 WHEN '' THEN addresses ELSE ?3 END",
-            params![key.0, name, addresses],
+            params![key.0, name, addresses, MOST_PEERS],
         )?;
         Ok(())
     }

@@ -217,7 +217,7 @@ impl Node {
                     .iter()
                     .map(|(key, name)| {
                         let fingerprint = key.fingerprint().to_string();
-                        json!({"name": self.shown_name(*key, name), "fingerprint": fingerprint})
+                        json!({"name": self.names.shown(name, *key), "fingerprint": fingerprint})
                     })
                     .collect();
                 Ok(json!({"members": members}))
@@ -394,7 +394,7 @@ impl Node {
             return Ok(key);
         }
         let known = self.contacts.keys().chain(self.by_key.keys());
-        let mut known: Vec<_> = known.chain(self.names.values()).copied().collect();
+        let mut known: Vec<_> = known.copied().chain(self.names.keys()).collect();
         known.extend(self.log.peers()?.into_iter().map(|(key, ..)| key));
         let is_it =
             |key: &PeerKey| self.name_of(*key) == peer || key.fingerprint().to_string() == peer;

@@ -78,24 +78,9 @@ impl Node {
         let linked = self.by_key.get(&key).and_then(|link| self.links.get(link));
         let linked = linked.map(|link| &link.up.name);
         let contact = self.contacts.get(&key).map(|contact| &contact.name);
-        let first = self.names.iter().find(|(_, owner)| **owner == key);
-        let name = match (linked.or(contact), first) {
-            (Some(name), _) => name.to_string(),
-            (None, Some((name, _))) => name.clone(),
-            (None, None) => "peer".to_owned(),
-        };
-        self.shown_name(key, &name)
-    }
-
-    /// A name that another key had first is shown with the beginning of the fingerprint.
-    pub(super) fn shown_name(&self, key: PeerKey, name: &str) -> String {
-        match self.names.get(name) {
-            Some(owner) if *owner != key => {
-                let fingerprint = key.fingerprint().to_string();
-                format!("{name}~{}", fingerprint.replace(' ', "").split_at(8).0)
-            }
-            _ => name.to_owned(),
-        }
+        let known = linked.or(contact).map(|name| name.as_str());
+        let name = known.or_else(|| self.names.first(key)).unwrap_or("peer");
+        self.names.shown(name, key)
     }
 
     pub(super) fn shown_title(&self, channel: &Channel) -> String {
@@ -143,7 +128,7 @@ impl Node {
         json!({
             "id": entry.id.to_string(),
             "channel": entry.channel.to_string(),
-            "author": self.shown_name(entry.author, &entry.name),
+            "author": self.names.shown(&entry.name, entry.author),
             "fingerprint": entry.author.fingerprint().to_string(),
             "mine": is_mine,
             "time": entry.time,
@@ -165,7 +150,7 @@ impl Node {
         } else {
             for id in new {
                 if let Some(entry) = self.log.entry(*id)? {
-                    self.names.entry(entry.name.clone()).or_insert(entry.author);
+                    self.names.note(&entry.name, entry.author);
                     let before = self.log.history(channel, Some(*id), 1)?.entries.pop();
                     let mut message = self.show_entry(&entry);
                     message["after"] = before.map(|before| before.id.to_string()).into();

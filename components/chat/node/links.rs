@@ -53,7 +53,7 @@ impl Node {
             self.close(old, Closing::Duplicate);
         }
         self.log.note_peer(key, up.name.as_str(), "")?;
-        self.names.entry(up.name.to_string()).or_insert(key);
+        self.names.note(up.name.as_str(), key);
         let number = up.link;
         let link = Link {
             up,
@@ -182,7 +182,7 @@ impl Node {
             let addresses: Vec<_> = contact.addresses.iter().map(ToString::to_string).collect();
             self.log
                 .note_peer(key, contact.name.as_str(), &addresses.join(" "))?;
-            self.names.entry(contact.name.to_string()).or_insert(key);
+            self.names.note(contact.name.as_str(), key);
             self.tell_dialer(DialNews::Contact(contact.clone()));
             self.contacts.insert(key, contact);
             self.peer_event(key);

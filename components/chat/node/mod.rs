@@ -13,6 +13,7 @@ mod commands;
 mod events;
 mod keep;
 mod links;
+mod names;
 mod sync;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +32,7 @@ use crate::{
     ChannelId, Closing, Entropy, Frame, Identity, Log, LogError, Message, MessageId, PeerKey,
     PeerName, Receipt,
 };
+use names::Names;
 use sync::{Pull, Serving};
 
 /// What comes to a node.
@@ -102,8 +104,7 @@ pub struct Node {
     by_key: BTreeMap<PeerKey, u64>,
     /// Peers that are not spoken to until then.
     blocked: BTreeMap<PeerKey, Instant>,
-    /// Who has which name; the first one has it.
-    names: BTreeMap<String, PeerKey>,
+    names: Names,
     contacts: BTreeMap<PeerKey, Contact>,
     /// One request for history at a time, for each channel.
     pulls: BTreeMap<ChannelId, Pull>,
@@ -154,10 +155,11 @@ impl Node {
         entropy: Entropy,
         dialer: Option<Sender<DialNews>>,
     ) -> Result<Self, LogError> {
-        let mut names = BTreeMap::from([(name.to_string(), identity.key())]);
+        let mut names = Names::default();
+        names.note(name.as_str(), identity.key());
         let mut contacts = BTreeMap::new();
         for (key, known, addresses) in log.peers()? {
-            names.entry(known.clone()).or_insert(key);
+            names.note(&known, key);
             let addresses: Vec<_> = addresses
                 .split(' ')
                 .filter_map(|address| address.parse().ok())

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::nodes::{LINK, Scene};
+use crate::link::{Role, Up, queue};
 use crate::log::tests::Member;
 use crate::node::DialNews;
 use crate::{Body, ChannelId, Contact, Frame, Identity, Input, Message, MessageId, Policy};
@@ -151,4 +152,30 @@ fn new_contacts_take_the_place_of_those_that_are_away() {
     let has = |name: &str| peers.iter().any(|peer| peer["name"] == name);
     assert!((2_000..2_010).all(|number| has(&format!("peer{number}"))));
     assert!(has("eve") && peers.len() <= 1_000, "{}", peers.len());
+}
+
+#[test]
+fn new_keys_take_bounded_memory() {
+    let mut scene = Scene::new();
+    for number in 0..1_500 {
+        let (to, _from) = queue();
+        let up = Up {
+            link: 100,
+            key: identity(number).key(),
+            name: format!("peer{number}").parse().unwrap(),
+            role: Role::Responder,
+            to,
+        };
+        scene.node.take(Input::Up(up)).unwrap();
+        let (link, offence) = (100, None);
+        scene.node.take(Input::Down { link, offence }).unwrap();
+    }
+    let peers = scene.node.log().peers().unwrap();
+    assert_eq!(peers.len(), 999);
+    // Those that were met first keep their names.
+    assert_eq!(peers[0].1, "eve");
+    scene.connect("peer9");
+    let peers = scene.ask(json!({"do": "peers"})).unwrap();
+    let shown = peers["peers"][0]["name"].as_str().unwrap();
+    assert!(shown.starts_with("peer9~"), "{shown}");
 }
