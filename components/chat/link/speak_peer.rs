@@ -96,6 +96,12 @@ impl ToLink {
         self.waiting.load(Ordering::Relaxed)
     }
 
+    /// Whether no further frame fits into the queue.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.waiting() >= QUEUE
+    }
+
     /// Whether the link has ended.
     #[must_use]
     pub fn is_closed(&self) -> bool {

@@ -54,6 +54,45 @@ impl Log {
         }
     }
 
+    /// Like [`heads`](Self::heads), but if there are more than `most`, half of them are the highest
+    /// ones, and the others stand for a `turn`: each of them has one, sooner or later.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`](super::LogError).
+    pub fn some_heads(
+        &self,
+        channel: ChannelId,
+        most: usize,
+        turn: usize,
+    ) -> Result<Vec<MessageId>> {
+        let Some(number) = number(&self.connection, channel)? else {
+            return Ok(Vec::new());
+        };
+        let mut found = heads(&self.connection, number, most + 1)?;
+        if found.len() <= most {
+            return Ok(found);
+        }
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT count(*) FROM head WHERE channel = ?")?;
+        let count: usize = statement.query_row([number], |row| row.get(0))?;
+        let half = most / 2;
+        found.truncate(half);
+        let others = (count - half).div_ceil(most - half);
+        let from = half + turn % others * (most - half);
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id FROM head WHERE channel = ? ORDER BY height DESC, id LIMIT ? OFFSET ?",
+        )?;
+        let rest = statement.query_map(params![number, most - half, from], |row| {
+            Ok(MessageId(row.get(0)?))
+        })?;
+        for id in rest {
+            found.push(id?);
+        }
+        Ok(found)
+    }
+
     /// Returns those of the messages that are not in the log.
     ///
     /// # Errors

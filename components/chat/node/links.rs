@@ -1,15 +1,16 @@
 //! Links that open and end: one for each peer.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::time::Duration;
 
 use kamea::time::now;
 use serde_json::json;
 
-use super::{Contact, DialNews, Link, Node};
+use super::{Contact, DialNews, HEADS_AFTER, Link, Node};
 use crate::frame::MOST_IDS;
 use crate::link::{Role, Up};
-use crate::{ChannelId, Closing, Frame, LogError, PeerKey};
+use crate::{ChannelId, Closing, Frame, LogError, MessageId, PeerKey};
 
 /// How long a peer that has broken a rule is not spoken to.
 const BLOCKED_FOR: Duration = Duration::from_secs(60);
@@ -60,6 +61,8 @@ impl Node {
             micros: None,
             heads: BTreeMap::new(),
             announced: BTreeSet::new(),
+            owed: BTreeSet::new(),
+            paid: MessageId([0; 32]),
             serving: BTreeMap::new(),
             receipts: BTreeMap::new(),
             late: 0,
@@ -114,45 +117,85 @@ impl Node {
 
     /// Announces the channels that a peer may read, with their heads and receipts.
     pub(super) fn offer(&mut self, number: u64) -> Result<(), LogError> {
-        for channel in self.log.channels()? {
-            if channel.is_joined {
-                self.offer_channel(number, channel.id)?;
-            }
+        let channels = self.log.channels()?;
+        if let Some(link) = self.links.get_mut(&number) {
+            let joined = channels.iter().filter(|channel| channel.is_joined);
+            link.owed.extend(joined.map(|channel| channel.id));
         }
-        Ok(())
+        self.pay(number)
     }
 
     /// Announces a channel to all peers that may read it.
     pub(super) fn offer_to_all(&mut self, channel: ChannelId) -> Result<(), LogError> {
+        for link in self.links.values_mut() {
+            link.owed.insert(channel);
+        }
+        self.pay_all()
+    }
+
+    /// Sends to all links what they are owed, as far as there is room.
+    pub(super) fn pay_all(&mut self) -> Result<(), LogError> {
         let links: Vec<_> = self.links.keys().copied().collect();
         for link in links {
-            self.offer_channel(link, channel)?;
+            self.pay(link)?;
         }
         Ok(())
     }
 
-    fn offer_channel(&mut self, number: u64, channel: ChannelId) -> Result<(), LogError> {
+    /// Sends to a link what it is owed, as far as there is room. Each channel has its turn: it goes
+    /// on after the last one that did fit.
+    fn pay(&mut self, number: u64) -> Result<(), LogError> {
+        loop {
+            let Some(link) = self.links.get(&number) else {
+                return Ok(());
+            };
+            let mut later = link
+                .owed
+                .range((Bound::Excluded(link.paid), Bound::Unbounded));
+            let next = later.next().or(link.owed.first()).copied();
+            if let Some(channel) = next
+                && !link.up.to.is_full()
+                && self.offer_channel(number, channel)?
+                && let Some(link) = self.links.get_mut(&number)
+            {
+                link.owed.remove(&channel);
+                link.paid = channel;
+                continue;
+            }
+            if next.is_some() {
+                self.next_heads.get_or_insert_with(|| now() + HEADS_AFTER);
+            }
+            return Ok(());
+        }
+    }
+
+    /// Announces a channel, if the peer may read it. Returns whether there was room.
+    fn offer_channel(&mut self, number: u64, channel: ChannelId) -> Result<bool, LogError> {
         let Some(link) = self.links.get(&number) else {
-            return Ok(());
+            return Ok(true);
         };
-        if !self.log.may_read(channel, link.up.key)? {
-            return Ok(());
+        let kept = self.log.channel(channel)?;
+        let is_kept = kept.is_some_and(|channel| channel.is_joined);
+        if !is_kept || !self.log.may_read(channel, link.up.key)? {
+            return Ok(true);
         }
         if !link.announced.contains(&channel) {
             let first = self.log.fetch(channel, &[channel], usize::MAX)?;
             for first in first {
                 if !link.up.to.send(Frame::Announce(first)) {
-                    // The next round tries again.
-                    return Ok(());
+                    return Ok(false);
                 }
             }
         }
-        let heads = self.log.heads(channel, MOST_IDS)?;
-        link.up.to.send(Frame::Heads { channel, heads });
+        let heads = self.log.some_heads(channel, MOST_IDS, self.rounds)?;
+        let is_sent = link.up.to.send(Frame::Heads { channel, heads });
         if let Some(link) = self.links.get_mut(&number) {
             link.announced.insert(channel);
         }
-        self.send_receipt(number, channel)
+        if is_sent {
+            self.send_receipt(number, channel)?;
+        }
+        Ok(is_sent)
     }
 
     /// Tells a peer what this one has of its messages, if that has changed.

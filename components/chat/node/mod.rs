@@ -114,6 +114,8 @@ pub struct Node {
     next_heads: Option<Instant>,
     /// When the heads of all channels are sent.
     next_round: Instant,
+    /// How often that was done.
+    rounds: usize,
     tracker: bool,
     events: Vec<Value>,
     dialer: Option<Sender<DialNews>>,
@@ -128,6 +130,10 @@ struct Link {
     heads: BTreeMap<ChannelId, Vec<MessageId>>,
     /// The channels that were announced to it.
     announced: BTreeSet<ChannelId>,
+    /// The channels that did not fit into its queue.
+    owed: BTreeSet<ChannelId>,
+    /// The last one of them that did.
+    paid: ChannelId,
     /// The pulls of the peer that are under way.
     serving: BTreeMap<ChannelId, Serving>,
     /// The last receipts that were sent.
@@ -187,6 +193,7 @@ impl Node {
             changed: BTreeSet::new(),
             next_heads: None,
             next_round: now() + ROUND,
+            rounds: 0,
             tracker: false,
             events: Vec::new(),
             dialer,
@@ -252,6 +259,7 @@ impl Node {
         let now = now();
         if self.next_round <= now {
             self.next_round = now + ROUND;
+            self.rounds += 1;
             self.blocked.retain(|_, until| *until > now);
             self.drop_closed();
             for channel in self.log.channels()? {
@@ -263,6 +271,7 @@ impl Node {
         }
         if self.next_heads.is_some_and(|due| due <= now) {
             self.next_heads = None;
+            self.pay_all()?;
             self.send_heads()?;
         }
         self.drop_late_pulls(now)

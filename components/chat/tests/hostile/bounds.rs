@@ -1,5 +1,11 @@
 //! What many channels, heads, keys and names of hostile peers take from a node.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use kamea::time::{now, sleep};
+use kamea::{Graph, Simulation};
+use kamea_components::chassis::NoPorts;
 use serde_json::json;
 
 use super::nodes::{LINK, Scene};
@@ -36,6 +42,14 @@ fn is_pulled(scene: &mut Scene, channel: ChannelId) -> bool {
 fn down(scene: &mut Scene) {
     let (link, offence) = (LINK, None);
     scene.node.take(Input::Down { link, offence }).unwrap();
+}
+
+/// Runs a scene with virtual time.
+fn simulate(run: impl AsyncFnOnce() + Send + 'static) {
+    let mut graph = Graph::new("nothing");
+    graph.add("nothing", async |_: &mut NoPorts| Ok(()));
+    let report = Simulation::seed(1).beside("scene", run).run(graph).unwrap();
+    assert!(report.faults().is_empty(), "{:?}", report.faults());
 }
 
 #[test]
@@ -178,4 +192,74 @@ fn new_keys_take_bounded_memory() {
     let peers = scene.ask(json!({"do": "peers"})).unwrap();
     let shown = peers["peers"][0]["name"].as_str().unwrap();
     assert!(shown.starts_with("peer9~"), "{shown}");
+}
+
+/// Reads what is queued for eve at each of some ticks. Returns the channels and heads that she was
+/// told of.
+async fn listen(scene: &mut Scene, span: Duration, pause: Duration) -> Told {
+    let (mut told, end) = (Told::default(), now() + span);
+    let mut read = now();
+    while now() < end {
+        if read <= now() {
+            read += pause;
+            for frame in scene.sent() {
+                if let Frame::Heads { channel, heads } = frame {
+                    told.channels.insert(channel);
+                    told.heads.extend(heads);
+                }
+            }
+        }
+        let next = scene.node.next_tick().min(read);
+        sleep(next.saturating_duration_since(now())).await;
+        scene.node.tick().unwrap();
+    }
+    told
+}
+
+#[derive(Default)]
+struct Told {
+    channels: BTreeSet<ChannelId>,
+    heads: BTreeSet<MessageId>,
+}
+
+#[test]
+fn a_slow_peer_is_told_of_all_channels_in_turn() {
+    simulate(async || {
+        let mut scene = Scene::new();
+        for number in 0..100 {
+            let title = format!("tea {number}");
+            let create = json!({"do": "create", "channel": title, "policy": "open"});
+            scene.ask(create).unwrap();
+        }
+        down(&mut scene);
+        scene.connect("eve");
+        let seconds = Duration::from_secs;
+        let told = listen(&mut scene, seconds(4), Duration::from_millis(100)).await;
+        assert_eq!(told.channels.len(), 100, "as soon as there is room");
+        // This peer reads less than is to be said in the same time.
+        let told = listen(&mut scene, seconds(90), seconds(16)).await;
+        assert_eq!(told.channels.len(), 100, "in turn");
+    });
+}
+
+#[test]
+fn all_heads_of_a_channel_are_told_in_turn() {
+    simulate(async || {
+        let mut scene = Scene::new();
+        let (channel, _) = scene.channel("open");
+        let mut joined = BTreeSet::new();
+        for number in 0..150 {
+            let member = Member {
+                identity: identity(number),
+                ..Member::new(9)
+            };
+            let join = Body::Join { invitation: None };
+            let join = member.forge(channel, 1, &[channel], join);
+            joined.insert(join.id());
+            scene.receive(Frame::Publish(join));
+        }
+        scene.sent();
+        let told = listen(&mut scene, Duration::from_secs(120), Duration::from_secs(1)).await;
+        assert!(joined.is_subset(&told.heads), "{}", told.heads.len());
+    });
 }

@@ -1,5 +1,6 @@
 //! Hostile peers that keep to the form, as a node meets them.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use kamea::{Graph, Sender, Simulation};
@@ -68,7 +69,11 @@ impl Scene {
 
     /// The frames that were sent to eve.
     pub(super) fn sent(&mut self) -> Vec<Frame> {
-        std::iter::from_fn(|| self.link.frames.try_next()).collect()
+        let frames = std::iter::from_fn(|| self.link.frames.try_next());
+        let frames: Vec<_> = frames.collect();
+        let waiting = &self.link.waiting;
+        waiting.fetch_sub(frames.len(), Ordering::Relaxed);
+        frames
     }
 
     pub(super) fn closed(&mut self) -> Option<Closing> {
