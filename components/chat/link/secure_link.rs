@@ -39,6 +39,9 @@ pub enum Secured {
 /// How long the handshake may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long the last frame may take.
+const GOODBYE: Duration = Duration::from_secs(1);
+
 /// Encrypts and authenticates a connection. It ends with the connection, or when no more frames
 /// come.
 pub fn secure_link(
@@ -117,13 +120,21 @@ async fn run(io: &mut SecureLinkPorts, mut records: Records, transport: Transpor
         loop {
             let record = match records.next(LARGEST_RECORD) {
                 Ok(Some(record)) => transport.borrow_mut().open(&record),
-                Ok(None) => match received.next().await {
-                    Some(bytes) => {
-                        records.feed(&bytes);
-                        continue;
+                Ok(None) => {
+                    let unwanted = async {
+                        incoming.closed().await;
+                        // The last frame is on its way, if the peer reads.
+                        sleep(GOODBYE).await;
+                        None
+                    };
+                    match or(received.next(), unwanted).await {
+                        Some(bytes) => {
+                            records.feed(&bytes);
+                            continue;
+                        }
+                        None => return Ok(()),
                     }
-                    None => return Ok(()),
-                },
+                }
                 Err(error) => Err(error),
             };
             match record {

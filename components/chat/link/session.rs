@@ -5,7 +5,7 @@
 //!      └── anything else: closed, Unexpected
 //! ```
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::frame::PROTOCOL;
 use crate::{Closing, Frame, PeerName};
@@ -48,7 +48,7 @@ pub struct Session {
     frames: Bucket,
     /// Messages that the peer sends by itself.
     messages: Bucket,
-    /// Requests for history.
+    /// Requests for history: a peer that catches up has many, and no fault in that.
     requests: Bucket,
 }
 
@@ -72,9 +72,7 @@ impl Bucket {
     }
 
     fn take(&mut self, now: Instant) -> Result<(), Closing> {
-        let passed = now.saturating_duration_since(self.filled).as_secs_f64();
-        self.filled = self.filled.max(now);
-        self.tokens = self.most.min(self.tokens + passed * self.rate);
+        self.fill(now);
         match self.tokens >= 1.0 {
             true => {
                 self.tokens -= 1.0;
@@ -82,6 +80,24 @@ impl Bucket {
             }
             false => Err(Closing::Flood),
         }
+    }
+
+    /// Takes one that may not be there yet.
+    fn borrow(&mut self, now: Instant) {
+        self.fill(now);
+        self.tokens -= 1.0;
+    }
+
+    /// Returns how long it takes until nothing is borrowed any more.
+    fn debt(&mut self, now: Instant) -> Duration {
+        self.fill(now);
+        Duration::from_secs_f64((-self.tokens / self.rate).max(0.0))
+    }
+
+    fn fill(&mut self, now: Instant) {
+        let passed = now.saturating_duration_since(self.filled).as_secs_f64();
+        self.filled = self.filled.max(now);
+        self.tokens = self.most.min(self.tokens + passed * self.rate);
     }
 }
 
@@ -106,6 +122,12 @@ impl Session {
         }
     }
 
+    /// Returns how long the next frame is to be left unread: requests that come too fast wait, and
+    /// so does their peer.
+    pub fn pause(&mut self, now: Instant) -> Duration {
+        self.requests.debt(now)
+    }
+
     /// Takes a frame of the peer.
     ///
     /// # Errors
@@ -115,7 +137,7 @@ impl Session {
         match &frame {
             Frame::Announce(_) | Frame::Publish(_) => self.messages.take(now)?,
             Frame::Pull { .. } | Frame::More { .. } | Frame::Fetch { .. } => {
-                self.requests.take(now)?;
+                self.requests.borrow(now);
             }
             _ => self.frames.take(now)?,
         }

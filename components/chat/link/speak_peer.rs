@@ -261,6 +261,10 @@ impl OpenLink<'_> {
                 if let Err(ending) = self.receive(&mut session, &bytes).await {
                     return ending;
                 }
+                let pause = session.pause(now());
+                if !pause.is_zero() {
+                    sleep(pause).await;
+                }
             }
         };
         or(outward, inward).await
@@ -292,8 +296,17 @@ impl OpenLink<'_> {
                     Frame::Ping(self.elapsed())
                 }
             };
-            if frames.send(frame.encode()).await.is_err() {
-                return Ending::Gone;
+            let sent = async {
+                frames
+                    .send(frame.encode())
+                    .await
+                    .err()
+                    .map(|_| Ending::Gone)
+            };
+            // A peer that does not read is left as fast as any other.
+            let close = async { Some(from.closes.next().await.map_or(Ending::Gone, Ending::Ours)) };
+            if let Some(ending) = or(close, sent).await {
+                return ending;
             }
         }
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use kamea::time::{now, sleep};
 use kamea::{Graph, Receiver, Sender, Simulation, link};
 
-use crate::link::{Handshake, LinkError, Records, Role, Speaker, Transport, peer_link};
+use crate::link::{Handshake, LinkError, Records, Role, Speaker, ToLink, Transport, peer_link};
 use crate::{Closing, Frame, Identity, Input, simulated_random, system_random};
 
 fn shake() -> (Transport, Transport) {
@@ -104,6 +104,14 @@ struct Seen {
 
 /// Runs one link against a stranger.
 fn meet(stranger: impl AsyncFnOnce(Sender<Bytes>, &mut Receiver<Bytes>) + Send + 'static) -> Seen {
+    meet_with(stranger, async |_| {})
+}
+
+/// Runs one link against a stranger, with what the node does as soon as it is open.
+fn meet_with(
+    stranger: impl AsyncFnOnce(Sender<Bytes>, &mut Receiver<Bytes>) + Send + 'static,
+    mut welcome: impl AsyncFnMut(ToLink) + Send + 'static,
+) -> Seen {
     let seen = Arc::new(Mutex::new(Seen::default()));
     let (node, mut inputs) = link(64);
     let speaker = Speaker {
@@ -135,6 +143,9 @@ fn meet(stranger: impl AsyncFnOnce(Sender<Bytes>, &mut Receiver<Bytes>) + Send +
                     other => format!("{other:?}"),
                 };
                 of_node.lock().unwrap().inputs.push(name);
+                if let Input::Up(up) = &input {
+                    welcome(up.to.clone()).await;
+                }
                 kept.push(input);
             }
         })
@@ -177,7 +188,16 @@ fn strangers_who_do_not_speak_the_protocol_reach_no_node() {
 
 /// A stranger that does the handshake properly, and then sends these frames.
 fn eve(frames: Vec<Bytes>, stays: bool) -> Seen {
-    meet(async move |to: Sender<Bytes>, from: &mut Receiver<Bytes>| {
+    eve_with(frames, stays, async |_| {})
+}
+
+/// As [`eve`], with what the node does as soon as the link is open.
+fn eve_with(
+    frames: Vec<Bytes>,
+    stays: bool,
+    welcome: impl AsyncFnMut(ToLink) + Send + 'static,
+) -> Seen {
+    let stranger = async move |to: Sender<Bytes>, from: &mut Receiver<Bytes>| {
         let eve = Identity::from_secret([3; 32]);
         let mut handshake = Handshake::new(Role::Initiator, &eve, simulated_random).unwrap();
         let mut records = Records::default();
@@ -206,7 +226,8 @@ fn eve(frames: Vec<Bytes>, stays: bool) -> Seen {
             true => to.closed().await,
             false => sleep(Duration::from_secs(1)).await,
         }
-    })
+    };
+    meet_with(stranger, welcome)
 }
 
 fn hello() -> Bytes {
@@ -277,4 +298,34 @@ fn peers_that_fall_silent_are_left_without_a_reproach() {
     let seen = eve(vec![hello()], true);
     assert_eq!(seen.inputs, ["up eve", "down None"]);
     assert!(seen.took <= Duration::from_secs(17), "{:?}", seen.took);
+}
+
+/// A peer that catches up asks as fast as it gets answers.
+#[test]
+fn requests_that_come_too_fast_wait_and_are_no_offence() {
+    let channel = crate::MessageId([3; 32]);
+    let more = Frame::More { channel, from: 1 }.encode();
+    let seen = eve([vec![hello()], vec![more; 1_000]].concat(), true);
+    let count = |what: &str| {
+        let found = seen.inputs.iter().filter(|input| input.starts_with(what));
+        found.count()
+    };
+    assert_eq!(count("Frame"), 1_000);
+    assert_eq!(count("down None"), 1, "{:?}", seen.inputs.last());
+    // 400 at once, and 100 in each second; then it is silent for 15 s.
+    let took = seen.took.as_secs_f64();
+    assert!((20.0..24.0).contains(&took), "{took}");
+}
+
+#[test]
+fn a_link_to_a_peer_that_does_not_read_is_closed_at_once() {
+    let seen = eve_with(vec![hello()], true, async |to| {
+        // Until nothing moves any more.
+        while to.send(Frame::Ping(1)) {
+            sleep(Duration::from_millis(1)).await;
+        }
+        to.close(Closing::Duplicate);
+    });
+    assert_eq!(seen.inputs.last().unwrap(), "down None");
+    assert!(seen.took <= Duration::from_secs(4), "{:?}", seen.took);
 }
