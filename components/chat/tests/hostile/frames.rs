@@ -177,43 +177,15 @@ fn frames_out_of_place_end_the_link() {
 #[test]
 fn floods_end_the_link_and_honest_peers_are_slower() {
     let channel = channel();
+    let heads = Frame::Heads {
+        channel,
+        heads: vec![channel],
+    };
     let cases = [
         ("pings", Frame::Ping(1), 4_000, 400),
-        (
-            "heads",
-            Frame::Heads {
-                channel,
-                heads: vec![channel],
-            },
-            4_000,
-            400,
-        ),
+        ("heads", heads, 4_000, 400),
         ("messages", Frame::Publish("x".into()), 2_000, 200),
         ("channels", Frame::Announce("x".into()), 2_000, 200),
-        (
-            "pulls",
-            Frame::Pull {
-                channel,
-                tips: vec![],
-            },
-            400,
-            100,
-        ),
-        (
-            "endless history",
-            Frame::More { channel, from: 1 },
-            400,
-            100,
-        ),
-        (
-            "fetches",
-            Frame::Fetch {
-                channel,
-                ids: vec![channel],
-            },
-            400,
-            100,
-        ),
     ];
     for (what, frame, most, rate) in cases {
         let (mut session, now) = open();
@@ -226,6 +198,37 @@ fn floods_end_the_link_and_honest_peers_are_slower() {
         for number in 0..20_000_u32 {
             let at = now + Duration::from_secs(1) * number / rate;
             assert!(session.receive(frame.clone(), at).is_ok(), "{what}");
+            assert_eq!(session.pause(at), Duration::ZERO, "{what}");
         }
+    }
+}
+
+#[test]
+fn requests_for_history_wait_if_they_come_too_fast() {
+    let channel = channel();
+    let cases = [
+        Frame::Pull {
+            channel,
+            tips: vec![],
+        },
+        Frame::More { channel, from: 1 },
+        Frame::Fetch {
+            channel,
+            ids: vec![channel],
+        },
+    ];
+    for frame in cases {
+        let (mut session, start) = open();
+        let (mut at, mut waits) = (start, 0);
+        for _ in 0..1_000 {
+            assert!(session.receive(frame.clone(), at).is_ok(), "{frame:?}");
+            let pause = session.pause(at);
+            at += pause;
+            waits += u32::from(!pause.is_zero());
+        }
+        assert_eq!(waits, 600, "{frame:?}");
+        // 400 at once, then 100 in each second.
+        let took = (at - start).as_secs_f64();
+        assert!((5.99..6.01).contains(&took), "{took}");
     }
 }
