@@ -154,6 +154,20 @@ impl Log {
         Ok(found.optional()?)
     }
 
+    /// Whether a peer is a member of a channel.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`](super::LogError).
+    pub fn is_member(&self, id: ChannelId, peer: PeerKey) -> Result<bool> {
+        let Some(number) = number(&self.connection, id)? else {
+            return Ok(false);
+        };
+        let sql = "SELECT 1 FROM author WHERE channel = ? AND key = ? AND joined = 1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement.exists(params![number, peer.0])?)
+    }
+
     /// Returns the keys and names of the members of a channel.
     ///
     /// # Errors

@@ -289,12 +289,14 @@ impl Node {
         self.log.leave(channel.id)?;
         self.pulls.remove(&channel.id);
         for link in self.links.values_mut() {
-            link.announced.remove(&channel.id);
-            let heads = Vec::new();
-            link.up.to.send(Frame::Heads {
-                channel: channel.id,
-                heads,
-            });
+            link.early.remove(&channel.id);
+            // The others do not know of the channel, and need not.
+            if link.announced.remove(&channel.id) {
+                link.up.to.send(Frame::Heads {
+                    channel: channel.id,
+                    heads: Vec::new(),
+                });
+            }
         }
         self.events
             .push(json!({"event": "left", "channel": channel.id.to_string()}));

@@ -65,6 +65,7 @@ impl Node {
             paid: MessageId([0; 32]),
             serving: BTreeMap::new(),
             receipts: BTreeMap::new(),
+            early: BTreeMap::new(),
             late: 0,
         };
         self.links.insert(number, link);

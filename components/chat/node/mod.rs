@@ -138,6 +138,8 @@ struct Link {
     serving: BTreeMap<ChannelId, Serving>,
     /// The last receipts that were sent.
     receipts: BTreeMap<ChannelId, Receipt>,
+    /// Receipts that wait until the peer is a member of their channels.
+    early: BTreeMap<ChannelId, Receipt>,
     /// How many answers may still come to requests that were given up.
     late: usize,
 }

@@ -34,6 +34,9 @@ const MOST_SERVED: usize = 64;
 /// How many tips there may be in these pulls.
 const MOST_TIPS_SERVED: usize = 8 * MOST_TIPS;
 
+/// How many receipts of a peer wait until it is a member.
+const MOST_EARLY: usize = 64;
+
 /// A request for history that is under way.
 #[derive(Debug)]
 pub(super) struct Pull {
@@ -79,7 +82,7 @@ impl Node {
                 messages,
                 next,
             } => self.batch(number, channel, messages, next),
-            Frame::Receipt { channel, receipt } => self.receipt(channel, key, receipt),
+            Frame::Receipt { channel, receipt } => self.receipt(number, channel, receipt),
             Frame::Pull { channel, tips } => self.pulled(number, channel, tips),
             Frame::More { channel, from } => self.serve(number, channel, from),
             Frame::Fetch { channel, ids } => {
@@ -437,6 +440,7 @@ impl Node {
         }
         self.note_change(channel);
         self.message_events(channel, new)?;
+        self.count_early(channel)?;
         // An invitation may have come: for this peer, or for another one.
         self.become_member(channel)?;
         for (_, number) in self.by_key.clone() {
@@ -462,19 +466,44 @@ impl Node {
         Ok(())
     }
 
+    /// A receipt of a member counts. That of a peer whose `Join` has not arrived waits for it.
     fn receipt(
         &mut self,
+        number: u64,
         channel: ChannelId,
-        peer: PeerKey,
         receipt: Receipt,
     ) -> Result<(), LogError> {
-        if !self.log.may_read(channel, peer)? {
+        let Some(peer) = self.links.get(&number).map(|link| link.up.key) else {
+            return Ok(());
+        };
+        let is_kept = self.log.channel(channel)?;
+        if !is_kept.is_some_and(|channel| channel.is_joined) || !self.log.may_read(channel, peer)? {
+            return Ok(());
+        }
+        if !self.log.is_member(channel, peer)? {
+            if let Some(link) = self.links.get_mut(&number)
+                && (link.early.len() < MOST_EARLY || link.early.contains_key(&channel))
+            {
+                link.early.insert(channel, receipt);
+            }
             return Ok(());
         }
         match self.log.note_receipt(channel, peer, receipt)? {
             Some((before, after)) => self.delivery_events(channel, before, after),
             None => Ok(()),
         }
+    }
+
+    /// Counts the receipts of those that have become members.
+    fn count_early(&mut self, channel: ChannelId) -> Result<(), LogError> {
+        let early = self.links.iter_mut().filter_map(|(number, link)| {
+            let receipt = link.early.remove(&channel)?;
+            Some((*number, receipt))
+        });
+        for (number, receipt) in early.collect::<Vec<_>>() {
+            self.receipt(number, channel, receipt)?;
+        }
+        Ok(())
     }
 
     /// Gives up pulls that were not answered in time.

@@ -12,7 +12,9 @@ use super::nodes::{LINK, Scene};
 use crate::link::{Role, Up, queue};
 use crate::log::tests::Member;
 use crate::node::DialNews;
-use crate::{Body, ChannelId, Contact, Frame, Identity, Input, Message, MessageId, Policy};
+use crate::{
+    Body, ChannelId, Contact, Frame, Identity, Input, Message, MessageId, Policy, Receipt,
+};
 
 /// An identifier that no message has.
 fn invented(number: u32) -> MessageId {
@@ -262,4 +264,25 @@ fn all_heads_of_a_channel_are_told_in_turn() {
         let told = listen(&mut scene, Duration::from_secs(120), Duration::from_secs(1)).await;
         assert!(joined.is_subset(&told.heads), "{}", told.heads.len());
     });
+}
+
+#[test]
+fn few_receipts_wait_for_a_peer_that_is_no_member() {
+    let mut scene = Scene::new();
+    let channels: Vec<_> = (0..70).map(|_| scene.channel("open").0).collect();
+    for _ in 0..2 {
+        for &channel in &channels {
+            let receipt = Receipt { held: 9, read: 9 };
+            scene.receive(Frame::Receipt { channel, receipt });
+        }
+    }
+    scene.node.take_events();
+    for &channel in &channels {
+        let join = Body::Join { invitation: None };
+        let joined = scene.eve.forge(channel, 1, &[channel], join);
+        scene.receive(Frame::Publish(joined));
+    }
+    let events = scene.node.take_events();
+    let read = events.iter().filter(|event| event["state"] == "read");
+    assert_eq!(read.count(), 64);
 }

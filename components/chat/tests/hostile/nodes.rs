@@ -333,3 +333,50 @@ fn of_two_links_both_peers_keep_the_same() {
         }
     }
 }
+
+#[test]
+fn leaving_a_private_channel_tells_strangers_nothing() {
+    for policy in ["invite", "open"] {
+        let mut scene = Scene::new();
+        let (channel, _) = scene.channel(policy);
+        scene.sent();
+        let leave = json!({"do": "leave", "channel": channel.to_string()});
+        scene.ask(leave).unwrap();
+        let told = Frame::Heads {
+            channel,
+            heads: vec![],
+        };
+        // Those to which it was announced learn that this peer keeps it no more.
+        assert_eq!(scene.sent().contains(&told), policy == "open", "{policy}");
+    }
+}
+
+#[test]
+fn a_receipt_counts_as_soon_as_its_sender_is_a_member() {
+    let mut scene = Scene::new();
+    let (channel, _) = scene.channel("open");
+    let state = |scene: &mut Scene| {
+        let history = json!({"do": "history", "channel": channel.to_string()});
+        let history = scene.ask(history).unwrap();
+        history["messages"][0]["state"].as_str().unwrap().to_owned()
+    };
+    scene.receive(Frame::Receipt {
+        channel,
+        receipt: Receipt { held: 9, read: 9 },
+    });
+    assert_eq!(state(&mut scene), "queued");
+    let join = Body::Join { invitation: None };
+    let ada = Member::new(1);
+    let joined = ada.forge(channel, 1, &[channel], join.clone());
+    scene.receive(Frame::Publish(joined));
+    assert_eq!(state(&mut scene), "queued", "another one has joined");
+    scene.node.take_events();
+    let joined = scene.eve.forge(channel, 1, &[channel], join);
+    scene.receive(Frame::Publish(joined));
+    assert_eq!(state(&mut scene), "read");
+    let events = scene.node.take_events();
+    assert!(
+        (events.iter()).any(|event| event["event"] == "state" && event["state"] == "read"),
+        "{events:?}"
+    );
+}
