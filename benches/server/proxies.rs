@@ -98,7 +98,7 @@ fn start_haproxy(data: &Path, backends: &[SocketAddr]) -> Result<Server, Error> 
     let mut text = format!(
         "global
     nbthread 1
-    maxconn 19000
+    maxconn 4000
 defaults
     mode http
     timeout connect 5s
@@ -119,6 +119,6 @@ backend backends
     std::fs::File::create(&config)?.write_all(text.as_bytes())?;
     let mut command = pinned(Path::new("haproxy"));
     command.args(["-db", "-q", "-f"]).arg(&config);
-    let child = command.stderr(Stdio::null()).spawn()?;
+    let child = command.spawn()?;
     Server::once_it_listens(Kind::Haproxy, address, child)
 }
