@@ -5,13 +5,14 @@ mod proxies;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use kamea_benches::http::body;
+use kamea_components::net::testing::free_address;
 
 use crate::{Error, process, python};
 pub(crate) use proxies::start_backends;
@@ -354,10 +355,6 @@ fn run_folder(data: &Path, name: &str) -> io::Result<PathBuf> {
     let run = data.with_file_name(name);
     std::fs::create_dir_all(&run)?;
     Ok(run)
-}
-
-fn free_address() -> io::Result<SocketAddr> {
-    TcpListener::bind("127.0.0.1:0")?.local_addr()
 }
 
 /// nginx set up for speed: sendfile, cached descriptors, no access log. `more` is the configuration

@@ -16,6 +16,7 @@ mod serve_connections;
 mod socket;
 mod tcp_client;
 mod tcp_server;
+pub mod testing;
 mod udp;
 mod unix_client;
 mod unix_server;

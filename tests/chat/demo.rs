@@ -4,8 +4,9 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
+
+use kamea_components::net::testing::free_ports;
 
 use crate::server::PATIENCE;
 
@@ -19,21 +20,6 @@ struct Demo {
     printed: String,
 }
 
-/// The first of nine ports that nobody uses: below those that the system gives to other tests.
-fn free_ports() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let base = u16::try_from(std::process::id() % 1000).unwrap() * 20;
-    loop {
-        let offset = (base + NEXT.fetch_add(10, Ordering::Relaxed)) % 20_000;
-        let first = 10_000 + offset;
-        let bind = |port| TcpListener::bind(("127.0.0.1", port)).ok();
-        let all: Option<Vec<_>> = (first..first + 9).map(bind).collect();
-        if all.is_some() {
-            return first;
-        }
-    }
-}
-
 impl Demo {
     fn start() -> Self {
         let programs = Path::new(TRACKER).parent().unwrap();
@@ -42,7 +28,7 @@ impl Demo {
             others.exists(),
             "first: cargo build --workspace --exclude kamea-benches --bins"
         );
-        let first = free_ports();
+        let first = free_ports(9).unwrap();
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/demo.sh");
         // A shell cannot handle a signal that is ignored when it starts, as in a background job.
         let mut child = Command::new("env")

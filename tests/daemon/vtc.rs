@@ -5,6 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use kamea_components::net::testing::free_address;
+
 use super::started::Started;
 
 const PROXY: &str = env!("CARGO_BIN_EXE_start_proxy");
@@ -12,9 +14,7 @@ const PROXY: &str = env!("CARGO_BIN_EXE_start_proxy");
 /// Runs a script. Its server listens on `${server}`, its client connects to `${proxy}`.
 fn run(script: &Path) -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let server = listener.local_addr().unwrap();
-    drop(listener);
+    let server = free_address().unwrap();
     let config = folder.path().join("proxy.conf");
     let text = format!("host \"default\" {{ proxy_pass http://{server}; }}\n");
     fs::write(&config, text).unwrap();
@@ -46,7 +46,7 @@ fn each_script_succeeds() {
     let folder = folder.canonicalize().unwrap();
     let files = fs::read_dir(folder).unwrap();
     let scripts: Vec<_> = files.map(|file| file.unwrap().path()).collect();
-    assert!(scripts.len() >= 15, "{}", scripts.len());
+    assert!(scripts.len() >= 21, "{}", scripts.len());
     let failed: Vec<_> = std::thread::scope(|scope| {
         let running: Vec<_> = scripts
             .iter()

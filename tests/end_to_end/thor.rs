@@ -10,6 +10,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
+use kamea_components::net::testing::free_address;
 use kamea_components::tls::self_signed;
 use tempfile::TempDir;
 
@@ -358,10 +359,7 @@ fn an_unknown_host_and_a_refused_connection_are_named() {
         1,
         &["cannot connect to nosuch.invalid:80: ", "lookup"],
     );
-    let gone = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let gone = free_address().unwrap();
     let output = thor(&[&format!("http://{gone}/")]);
     assert_fails(&output, 1, &[&gone.to_string(), "refused"]);
     // The log contains the usual port, and how the process has ended.

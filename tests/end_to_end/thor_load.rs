@@ -11,6 +11,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use kamea_components::net::testing::free_address;
+
 use super::server::{Client, PATIENCE, Server, wait_for};
 use super::thor::server_over_tls;
 
@@ -184,10 +186,7 @@ fn a_rate_asks_for_no_more_than_its_schedule() {
 
 #[test]
 fn faults_are_told_apart() {
-    let nowhere = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let nowhere = free_address().unwrap();
     let silent = serve(|mut stream| while request(&mut stream).is_some() {});
     let closing = serve(|mut stream| drop(request(&mut stream)));
     // It closes with most of the request unread, which resets the connection.
@@ -261,10 +260,7 @@ fn whoever_answers_some_of_the_time_is_asked_again() {
 
 #[test]
 fn a_server_that_is_not_there_is_not_asked_for_ever() {
-    let nowhere = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let nowhere = free_address().unwrap();
     let output = thor(&["-c", "3", "-d", "1000h", &format!("http://{nowhere}/")]);
     assert_eq!(output.status.code(), Some(1));
     let complaint = text(&output.stderr);

@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use kamea_components::net::testing::free_address;
 use roxmltree::Document;
 use serde_json::{Map, Value};
 
@@ -285,10 +286,7 @@ fn what_cannot_be_done_is_said_before_the_run() {
 #[test]
 fn a_run_without_an_answer_has_a_report_too() {
     let folder = tempfile::tempdir().unwrap();
-    let closed = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let closed = free_address().unwrap();
     let options = [
         "--json",
         "--html",

@@ -5,6 +5,7 @@ use kamea::{Graph, Receiver, Running, Scheduler, Sender};
 use rustix::net::{AddressFamily, SocketType, socket};
 
 use super::*;
+use crate::net::testing::free_address;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -89,12 +90,7 @@ fn bind_with_backlog(backlog: i32) -> TcpListener {
 
 #[test]
 fn what_goes_wrong_is_a_fault_that_names_the_server() {
-    // Nobody listens at a port that has just been released.
-    let free = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .to_string();
+    let free = free_address().unwrap().to_string();
     // A listener that does not accept, and whose backlog is full, keeps all clients waiting.
     let deaf = bind_with_backlog(0);
     let full = deaf.local_addr().unwrap();

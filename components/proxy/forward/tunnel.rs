@@ -20,7 +20,8 @@ const DRAIN: Duration = Duration::from_secs(30);
 const SILENCE: Duration = Duration::from_secs(60 * 60);
 
 /// The protocol of a client's connection that goes on with the backend. It ends with either side,
-/// after an hour in which nothing passes, when the server stops, and some time after its block is gone from the configuration.
+/// after an hour in which nothing passes, when the server stops, and some time after its block is
+/// gone from the configuration.
 pub(super) fn tunnel(in_flight: InFlight, transport: Transport, first: Bytes) -> NextProtocol {
     let address = in_flight.backend().backend().to_string();
     let relay = relay_over(address, transport, first, SILENCE);

@@ -1,5 +1,7 @@
 //! Requests that another server has to allow, and connections that say whose they are.
 
+use kamea_components::net::testing::free_address;
+
 use super::backend::{Scripted, Step::*};
 use super::*;
 use crate::plan::{AuthRequest, ProxyProtocol};
@@ -85,10 +87,7 @@ fn what_is_not_allowed_gets_the_answer() {
 /// Nothing passes that nobody has allowed.
 #[test]
 fn without_an_answer_nothing_passes() {
-    let closed = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let closed = free_address().unwrap();
     let script = |answer: &'static str| Scripted::new(vec![vec![Read, Write(answer), Finish]]);
     let backend = Scripted::always(FINE);
     assert!(

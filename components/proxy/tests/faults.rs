@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use kamea_components::net::testing::free_address;
+
 use super::backend::{Scripted, Step, Step::*};
 use super::*;
 
@@ -282,10 +284,7 @@ fn bytes_after_a_response_are_no_response() {
 
 #[test]
 fn another_backend_answers_if_one_is_not_reached() {
-    let closed = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let closed = free_address().unwrap();
     let backend = Scripted::always(FINE);
     let running = before(&[closed, backend.address]);
     for method in ["GET", "POST", "DELETE", "PATCH"] {
@@ -378,10 +377,7 @@ fn the_last_backend_is_never_taken_out() {
 
 #[test]
 fn the_errors_of_the_assignment() {
-    let closed = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let closed = free_address().unwrap();
     let mut plan = plan(route(&[closed]));
     plan.errors = Errors::Assignment;
     assert!(run(plan).get().starts_with("HTTP/1.1 404"));

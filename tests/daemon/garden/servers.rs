@@ -3,13 +3,14 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use kamea::Scheduler;
+use kamea_components::net::testing::free_address;
 use kamea_components::server::{Listening, Site, WebServer};
 use kamea_components::web::{HandlerPorts, Response, Route};
 use tempfile::TempDir;
@@ -76,9 +77,7 @@ impl Server {
         if name == "Kamea" {
             return here(name, folder, record);
         }
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        drop(listener);
+        let address = free_address().unwrap();
         let mut command = command(name, address, folder.path(), environment);
         let log = fs::File::create(folder.path().join("log")).unwrap();
         let child = command

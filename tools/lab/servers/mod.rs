@@ -9,7 +9,7 @@ mod peers;
 
 use std::ffi::OsString;
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,6 +17,7 @@ use std::time::Duration;
 use futures_lite::future::or;
 use kamea::time::sleep;
 use kamea::unblock;
+use kamea_components::net::testing::free_address;
 use kamea_components::process::Stdio;
 
 pub(crate) use find::{Installed, find, ours};
@@ -147,7 +148,7 @@ impl Setting {
             false => None,
         };
         for _ in 0..PORTS {
-            let address = free_address()?;
+            let address = free_address().map_err(|error| format!("no port is free: {error}"))?;
             let arguments = self.configure(configure, address, socket.as_deref())?;
             let program = self.program(SERVER, program, arguments, self.cores())?;
             let server = running.start(program).await?;
@@ -229,13 +230,6 @@ impl Setting {
         there(|| UnixStream::connect(&socket).is_ok()).await;
         Ok(socket)
     }
-}
-
-/// An address that is free at this moment.
-fn free_address() -> Result<SocketAddr, String> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-    let address = listener.and_then(|listener| listener.local_addr());
-    address.map_err(|error| format!("there is no free port: {error}"))
 }
 
 /// Waits until a file exists.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use kamea::testing::block_on;
 use kamea::{Asker, Graph, Scheduler};
+use kamea_components::net::testing::free_address;
 use kamea_session::{Answer, StoreError, testing::hold_to_the_contract};
 
 use super::*;
@@ -61,11 +62,6 @@ impl Redis {
     }
 }
 
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap()
-}
-
 fn store(
     scheduler: &Scheduler,
     address: SocketAddr,
@@ -85,7 +81,7 @@ fn ask(store: &Asker<Command, Outcome>, command: Command) -> Result<Answer, Stor
 #[test]
 fn it_keeps_the_contract_from_two_machines_at_once() {
     let folder = tempfile::tempdir().unwrap();
-    let redis = Redis::start(folder.path(), free_address(), &[]);
+    let redis = Redis::start(folder.path(), free_address().unwrap(), &[]);
     let scheduler = Scheduler::with_workers(2);
     let stores = [(); 2].map(|()| store(&scheduler, redis.address, RedisOptions::default()));
     thread::scope(|scope| {
@@ -99,7 +95,7 @@ fn it_keeps_the_contract_from_two_machines_at_once() {
 #[test]
 fn sessions_expire() {
     let folder = tempfile::tempdir().unwrap();
-    let redis = Redis::start(folder.path(), free_address(), &[]);
+    let redis = Redis::start(folder.path(), free_address().unwrap(), &[]);
     let scheduler = Scheduler::with_workers(1);
     let mut options = RedisOptions::default();
     options.lifetimes.idle = Duration::from_millis(300);
@@ -143,7 +139,7 @@ fn count(redis: &Redis, seconds: u64) -> i64 {
 #[test]
 fn sessions_that_have_expired_are_forgotten_with_the_next_login() {
     let folder = tempfile::tempdir().unwrap();
-    let redis = Redis::start(folder.path(), free_address(), &[]);
+    let redis = Redis::start(folder.path(), free_address().unwrap(), &[]);
     let scheduler = Scheduler::with_workers(1);
     let store_of = |idle: Duration| {
         let mut options = RedisOptions::default();
@@ -208,7 +204,7 @@ fn sessions_that_have_expired_are_forgotten_with_the_next_login() {
 #[test]
 fn a_redis_that_is_killed_loses_nothing_that_was_applied() {
     let folder = tempfile::tempdir().unwrap();
-    let address = free_address();
+    let address = free_address().unwrap();
     let redis = Redis::start(folder.path(), address, &[]);
     let scheduler = Scheduler::with_workers(1);
     let store = store(&scheduler, address, RedisOptions::default());
@@ -251,7 +247,7 @@ fn a_password_is_given_on_each_connection_and_a_wrong_one_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let redis = Redis::start(
         folder.path(),
-        free_address(),
+        free_address().unwrap(),
         &["--requirepass", "open sesame"],
     );
     let scheduler = Scheduler::with_workers(1);
