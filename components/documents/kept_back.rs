@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use super::own_files::OwnFilesBeneath;
 use super::programs::{PROGRAM_FOLDER, is_in_program_folder};
 use super::{Docroot, FileOptions, Programs, Refused};
+use crate::http::path_segments;
 
 /// Which files of a docroot are hidden, and how: hidden files and the server's own as if they did
 /// not exist, programs as forbidden.
@@ -37,7 +38,7 @@ impl KeptBack {
             programs: options.programs.clone(),
             hidden: options.hidden,
             program_folder: real(PROGRAM_FOLDER.as_bytes()),
-            protected: protected.iter().map(|path| segments(path)).collect(),
+            protected: protected.iter().map(|path| path_segments(path)).collect(),
         }
     }
 
@@ -109,12 +110,12 @@ impl KeptBack {
 
     /// Whether a filter protects exactly this path, and would not see a request for a folder above.
     pub(super) fn is_protected(&self, path: &[u8]) -> bool {
-        self.protected.contains(&segments(path))
+        self.protected.contains(&path_segments(path))
     }
 
     /// Whether a filter protects this path, or one below it.
     pub(super) fn leads_to_protected(&self, path: &[u8]) -> bool {
-        let path = segments(path);
+        let path = path_segments(path);
         let mut protected = self.protected.iter();
         protected.any(|protected| protected.starts_with(&path))
     }
@@ -140,19 +141,6 @@ impl KeptBack {
         };
         is_in_program_folder(path) || self.program_folder.as_deref().is_some_and(is_in_real)
     }
-}
-
-/// The segments of a path, without empty ones, and with dot segments resolved.
-fn segments(path: &[u8]) -> Vec<Vec<u8>> {
-    let mut segments = Vec::new();
-    for segment in path.split(|&byte| byte == b'/') {
-        match segment {
-            b"" | b"." => {}
-            b".." => drop(segments.pop()),
-            segment => segments.push(segment.to_vec()),
-        }
-    }
-    segments
 }
 
 /// Device and inode.

@@ -38,5 +38,6 @@ pub(crate) use fields::{Names, REDACTED, is_secret, list_with_weights};
 pub use head::{RequestHead, ResponseHead};
 pub use limits::Limits;
 pub use malformed::Malformed;
+pub(crate) use target::path_segments;
 pub use target::{PathError, Target};
 pub use url::{Url, UrlError};

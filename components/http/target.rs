@@ -289,6 +289,19 @@ fn check_absolute_form(bytes: &[u8]) -> Result<usize, Malformed> {
     Ok(bytes.len() - rest.len() + length)
 }
 
+/// Returns the segments of a decoded path, without empty ones, and with dot segments resolved.
+pub(crate) fn path_segments(path: &[u8]) -> Vec<Vec<u8>> {
+    let mut segments = Vec::new();
+    for segment in path.split(|&byte| byte == b'/') {
+        match segment {
+            b"" | b"." => {}
+            b".." => drop(segments.pop()),
+            segment => segments.push(segment.to_vec()),
+        }
+    }
+    segments
+}
+
 /// Returns the position of the path in the target of a request with this method; refuses what
 /// [`Target::parse`] refuses.
 pub(super) fn find_path(method: &Method, target: &[u8]) -> Result<PathPart, Malformed> {

@@ -1,4 +1,5 @@
-//! The HTTP daemon: what `start_backend`, `start_sampleapp` and `login_for_real` share.
+//! The HTTP daemon: what `start_backend`, `start_sampleapp`, `start_proxy` and `login_for_real`
+//! share.
 //!
 //! ```text
 //!  requests ─▶ access ─▶ router ─┬─▶ login (POST /login)

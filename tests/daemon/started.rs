@@ -3,6 +3,8 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, mpsc};
+use std::thread;
 use std::time::Duration;
 
 /// A program that runs until the end of its test.
@@ -11,6 +13,8 @@ pub(crate) struct Started {
     pub(crate) address: SocketAddr,
     /// What it has printed before it listened.
     pub(crate) printed: Vec<String>,
+    /// The lines that it writes to stderr.
+    log: Mutex<mpsc::Receiver<String>>,
 }
 
 impl Started {
@@ -20,9 +24,17 @@ impl Started {
             .args(["--server-ip", "127.0.0.1", "--server-port", "0"])
             .args(arguments)
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        let (sender, log) = mpsc::channel();
+        let written = BufReader::new(child.stderr.take().unwrap());
+        // Read to the end, so that the program never waits for its log.
+        thread::spawn(move || {
+            for line in written.lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut printed = Vec::new();
         let address = loop {
@@ -42,6 +54,22 @@ impl Started {
             child,
             address,
             printed,
+            log: Mutex::new(log),
+        }
+    }
+
+    /// Waits until it has written a line with this text to stderr.
+    pub(crate) fn wait_for_log(&self, text: &str) {
+        let log = self.log.lock().unwrap();
+        let mut lines = Vec::new();
+        while !lines
+            .last()
+            .is_some_and(|line: &String| line.contains(text))
+        {
+            match log.recv_timeout(Duration::from_secs(60)) {
+                Ok(line) => lines.push(line),
+                Err(_) => panic!("{text:?} is not in the log: {lines:#?}"),
+            }
         }
     }
 

@@ -15,6 +15,7 @@ use kamea::{Component, compute};
 use percent_encoding::percent_decode_str;
 use subtle::ConstantTimeEq as _;
 
+use crate::http::path_segments;
 use crate::web::{FilterPorts, Request};
 
 /// How many verified passwords are cached: a hash takes tens of milliseconds to compute.
@@ -109,19 +110,9 @@ fn is_of(hash: &str, password: &[u8]) -> bool {
     bcrypt::verify(password, hash).unwrap_or(false)
 }
 
-/// The segments of a path, as any handler may read it: decoded, without empty segments, with dot
-/// segments resolved.
+/// The segments of a path, as any handler may read it: decoded first.
 fn segments(path: &str) -> Vec<Vec<u8>> {
-    let decoded: Vec<u8> = percent_decode_str(path).collect();
-    let mut segments: Vec<Vec<u8>> = Vec::new();
-    for segment in decoded.split(|&byte| byte == b'/') {
-        match segment {
-            b"" | b"." => {}
-            b".." => drop(segments.pop()),
-            segment => segments.push(segment.to_vec()),
-        }
-    }
-    segments
+    path_segments(&percent_decode_str(path).collect::<Vec<u8>>())
 }
 
 /// The users of a site.
