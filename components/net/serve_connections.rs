@@ -69,8 +69,9 @@ where
     serve_each(Limits::default(), protocol)
 }
 
-/// As [`serve_connections`], with up to `most_of_one` connections of each client of another machine:
-/// few addresses cannot take all places. A client is what [`client_of`](super::client_of) says.
+/// As [`serve_connections`], with up to `most_of_one` connections of each client of another
+/// machine: few addresses cannot take all places. A client is what [`client_of`](super::client_of)
+/// says.
 ///
 /// # Examples
 ///
