@@ -36,6 +36,7 @@ pub use hand_over::{ChildHandle, LARGEST_TEXT, ParentWatch, TakenOver, hand_over
 pub use listen::{Listen, ServerPorts, ServerPortsHandles};
 pub use others::Others;
 pub use read::read_bytes;
+pub(crate) use serve_connections::{Arrival, serve_connections_by};
 pub use serve_connections::{NextProtocol, serve_connections, serve_connections_of_many};
 pub use socket::{Finish, Socket};
 pub use tcp_client::tcp_client;

@@ -66,6 +66,18 @@ where
     C: Part<Pipe<Bytes, Bytes>, Kind> + 'static,
     Kind: 'static,
 {
+    serve_connections_by(move |_: &Accepted| protocol())
+}
+
+/// Like [`serve_connections`], for connections that bring something along: `protocol` sees it.
+pub(crate) fn serve_connections_by<M, C, Kind>(
+    protocol: impl Fn(&M) -> C + Send + 'static,
+) -> impl Component<Sink<M>> + Send
+where
+    M: Message + Into<Arrival>,
+    C: Part<Pipe<Bytes, Bytes>, Kind> + 'static,
+    Kind: 'static,
+{
     serve_each(Limits::default(), protocol)
 }
 
@@ -102,7 +114,7 @@ where
 
 /// A connection, and the address of its client.
 #[derive(Debug)]
-pub(super) struct Arrival {
+pub(crate) struct Arrival {
     connection: Connection,
     peer: Peer,
 }
@@ -149,7 +161,7 @@ enum News<M> {
 
 pub(super) fn serve_each<M, C, Kind>(
     limits: Limits,
-    protocol: impl Fn() -> C + Send + 'static,
+    protocol: impl Fn(&M) -> C + Send + 'static,
 ) -> impl Component<Sink<M>> + Send
 where
     M: Message + Into<Arrival>,
@@ -169,11 +181,13 @@ where
                     None => pending().await,
                 }
             };
-            let arrival: Arrival = match or(ended, arrived).await {
+            let message = match or(ended, arrived).await {
                 News::Ended => continue,
                 News::Arrived(None) => break,
-                News::Arrived(Some(message)) => message.into(),
+                News::Arrived(Some(message)) => message,
             };
+            let protocol = protocol(&message);
+            let arrival: Arrival = message.into();
             let client = match arrival.peer {
                 Peer::Address(address) => address.ip(),
                 Peer::Local => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
@@ -184,7 +198,7 @@ where
             };
             match admission.admit(client) {
                 Some(admitted) => {
-                    let graph = connection_graph(arrival, admitted, protocol(), limits.stall);
+                    let graph = connection_graph(arrival, admitted, protocol, limits.stall);
                     connections.start(Placement::Any, graph)?;
                 }
                 None => log::debug!("{} | Too many connections", arrival.peer),

@@ -70,7 +70,10 @@ where
     } = listen.into();
     let mut graph = Graph::new("tcp_server");
     let acceptor = graph.add("acceptor", accept_at(address));
-    let connections = graph.add("connections", serve_each(limits, protocol));
+    let connections = graph.add(
+        "connections",
+        serve_each(limits, move |_: &Accepted| protocol()),
+    );
     graph.link(acceptor.accepted, connections.inbox);
     graph.expose(ServerPortsHandles {
         addresses: acceptor.addresses,

@@ -77,7 +77,10 @@ where
     } = listen.into();
     let mut graph = Graph::new("unix_server");
     let acceptor = graph.add("acceptor", accept_at(path, mode));
-    let connections = graph.add("connections", serve_each(limits, protocol));
+    let connections = graph.add(
+        "connections",
+        serve_each(limits, move |_: &OwnedFd| protocol()),
+    );
     graph.link(acceptor.accepted, connections.inbox);
     graph.expose(ServerPortsHandles {
         addresses: acceptor.addresses,

@@ -191,6 +191,7 @@ macro_rules! any_message {
             $crate::net::Accepted,
             $crate::net::Datagram,
             $crate::notation::servers::HttpConnection,
+            $crate::notation::servers::SecureConnection,
             $crate::web::Request,
             $crate::web::Response,
             $crate::web::Failure,

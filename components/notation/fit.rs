@@ -13,7 +13,7 @@ use super::catalogue::Catalogue;
 use super::draft::{Draft, End, Node};
 use super::mistake::Mistake;
 use super::parameter::Ends;
-use crate::net::Accepted;
+use super::servers::connections_of;
 
 /// The forms that each component may still have, by their numbers.
 type Possible = Vec<Vec<usize>>;
@@ -204,7 +204,7 @@ impl Draft {
             .filter(|names| !names.is_empty())
             .collect();
         between.dedup();
-        let is_connection = given.contains(&MessageType::of::<Accepted>());
+        let is_connection = given.iter().any(|given| connections_of(*given).is_some());
         let note = match between.is_empty() {
             true if is_connection => format!(
                 "a line of its own serves each connection: {} => each({})",

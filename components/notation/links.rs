@@ -7,7 +7,7 @@ use super::draft::{Draft, End, Node};
 use super::fit::names;
 use super::mistake::Mistake;
 use super::parameter::Ends;
-use crate::net::Accepted;
+use super::servers::connections_of;
 
 /// Finds ports that are linked twice or not at all, and circles.
 pub(super) fn check(draft: &Draft, ends: Option<Ends>) -> Result<(), Mistake> {
@@ -71,16 +71,21 @@ fn unlinked(node: &Node, port: &PortInfo, is_first: bool) -> Mistake {
             "a line could begin with",
             catalogue.between(None, Some(port.message)),
         ),
-        (Direction::Outbox, true) if port.message == MessageType::of::<Accepted>() => (
-            format!("`{name}` gives {message}, and nothing takes it"),
-            "a line of its own serves each connection",
-            format!("tcp => each({name})"),
-        ),
-        (Direction::Outbox, true) => (
-            format!("`{name}` gives {message}, and nothing takes it"),
-            "a line could end with",
-            catalogue.between(Some(port.message), None),
-        ),
+        (Direction::Outbox, true) => {
+            let text = format!("`{name}` gives {message}, and nothing takes it");
+            match connections_of(port.message) {
+                Some(server) => (
+                    text,
+                    "a line of its own serves each connection",
+                    format!("{server} => each({name})"),
+                ),
+                None => (
+                    text,
+                    "a line could end with",
+                    catalogue.between(Some(port.message), None),
+                ),
+            }
+        }
         (direction, false) => (
             format!("the {direction} `{}` of `{name}` is not linked", port.name),
             "give the component a name, and link it",

@@ -158,6 +158,16 @@ error: column 11: `echo` gives Accepted, and nothing takes it
               ^^^^
     a line of its own serves each connection: tcp => each(echo)",
         "\
+error: column 15: `echo` gives SecureConnection, and nothing takes it
+    tls :0 c k => echo
+                  ^^^^
+    a line of its own serves each connection: tls => each(echo)",
+        "\
+error: column 1: `tls` lacks its option `certificate`, the path of a file or folder
+    tls :0 => each(echo)
+    ^^^
+    it is written: tls ADDRESS CERTIFICATE [key=KEY]",
+        "\
 error: column 16: there is no component `grep`
     read_file x => grep POST
                    ^^^^
@@ -390,7 +400,7 @@ fn types_are_shown_by_a_letter_only_where_that_is_all_that_differs() {
         (
             "each",
             &[
-                "──▶ inbox   Accepted | Bytes | String ",
+                "──▶ inbox   Accepted | Bytes | SecureConnection | String ",
                 "◀── outbox  Bytes | String | u64 ",
             ],
             "T is",

@@ -15,8 +15,9 @@ use kamea::{Component, stopping};
 
 use super::connection::{Service, refuse, unless_idle};
 use crate::chassis::NoPorts;
-use crate::net::{Admitted, ChildHandle, Socket};
+use crate::net::{Admitted, ChildHandle, LARGEST_TEXT, Socket};
 use crate::process::{Command, Process, Stdio};
+use crate::tls::TicketKeys;
 
 /// How a process serves a connection.
 ///
@@ -27,8 +28,52 @@ pub struct Handover {
     /// The program; the server sets its standard input.
     pub command: Command,
     /// The configuration that is sent with the connection. At most
-    /// [`LARGEST_TEXT`](crate::net::LARGEST_TEXT) bytes.
+    /// [`LARGEST_TEXT`](Self::LARGEST_TEXT) bytes.
     pub text: Vec<u8>,
+    /// The keys of session tickets that are sent with it, as they are at that moment: so a client can
+    /// resume its session in another process.
+    pub tickets: Option<TicketKeys>,
+}
+
+impl Handover {
+    /// The limit for the text, in bytes.
+    pub const LARGEST_TEXT: usize = LARGEST_TEXT - 256;
+
+    /// What is sent with the connection: the length of the exported keys, these, and the text.
+    fn message(&self) -> Vec<u8> {
+        let tickets = self.tickets.as_ref().map(TicketKeys::export);
+        let tickets = tickets.unwrap_or_default();
+        let mut message = Vec::with_capacity(1 + tickets.len() + self.text.len());
+        // Exported keys are short; none would be handed over otherwise.
+        message.push(u8::try_from(tickets.len()).unwrap_or_default());
+        if message[0] > 0 {
+            message.extend(tickets);
+        }
+        message.extend_from_slice(&self.text);
+        message
+    }
+
+    /// Reads in the process what was sent with the connection: the text, and the keys of session
+    /// tickets. `None` if no server has sent it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea_components::server::Handover;
+    ///
+    /// assert!(Handover::read(b"\0some text").is_some_and(|(text, _)| text == b"some text"));
+    /// assert!(Handover::read(b"").is_none());
+    /// ```
+    #[must_use]
+    pub fn read(message: &[u8]) -> Option<(&[u8], Option<TicketKeys>)> {
+        let (length, rest) = message.split_first()?;
+        let (tickets, text) = rest.split_at_checked((*length).into())?;
+        let tickets = match tickets {
+            [] => None,
+            exported => Some(TicketKeys::import(exported)?),
+        };
+        Some((text, tickets))
+    }
 }
 
 /// Serves a connection by a process of its own, and waits for its end. If no process can be
@@ -106,7 +151,7 @@ async fn start(
     handover: Option<Arc<Handover>>,
 ) -> io::Result<(Process, ChildHandle)> {
     let handover = handover.ok_or(io::ErrorKind::NotFound)?;
-    let (child, stdin) = socket.hand_over(&handover.text)?;
+    let (child, stdin) = socket.hand_over(&handover.message())?;
     let command = handover.command.clone().stdin(Stdio::Fd(Arc::new(stdin)));
     Ok((Process::start(&command).await?, child))
 }
@@ -127,5 +172,31 @@ fn what_went_wrong(status: ExitStatus) -> Option<String> {
         (Some(code), _) => Some(format!("failed with status {code}")),
         (None, Some(signal)) => Some(format!("was ended by signal {signal}")),
         (None, None) => Some("ended in an unknown way".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_process_reads_what_the_server_has_sent() {
+        for tickets in [None, Some(TicketKeys::new().unwrap())] {
+            let mut handover = Handover {
+                command: Command::new("spidey"),
+                text: b"\0any text".to_vec(),
+                tickets,
+            };
+            let message = handover.message();
+            let (text, tickets) = Handover::read(&message).unwrap();
+            assert_eq!(text, handover.text);
+            let keys = |tickets: Option<TicketKeys>| tickets.map(|keys| keys.export());
+            assert_eq!(keys(tickets), keys(handover.tickets.clone()));
+            handover.text = vec![b'a'; Handover::LARGEST_TEXT];
+            assert!(handover.message().len() <= LARGEST_TEXT);
+        }
+        for message in [&b""[..], b"\x49too short", b"\x01a"] {
+            assert!(Handover::read(message).is_none(), "{message:?}");
+        }
     }
 }

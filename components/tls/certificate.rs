@@ -11,8 +11,10 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::engine::check_pair;
 
+mod ocsp;
 mod x509;
 
+use ocsp::Said;
 use x509::Read;
 
 /// A certificate with its chain and, for one's own, its key.
@@ -33,7 +35,7 @@ pub struct Certificate(Arc<Parts>);
 struct Parts {
     chain: Vec<Bytes>,
     key: Option<Bytes>,
-    ocsp: Option<Bytes>,
+    ocsp: Option<(Bytes, Said)>,
     read: Read,
 }
 
@@ -65,6 +67,9 @@ pub enum CertificateError {
     /// The key does not belong to the certificate.
     #[error("the key does not match the certificate: {0}")]
     Pair(String),
+    /// The OCSP response is not for the certificate, or says that it is not good.
+    #[error("the OCSP response cannot be used: {0}")]
+    Ocsp(String),
     /// The key or the certificate cannot be made.
     #[error("cannot make a certificate: {0}")]
     Make(String),
@@ -129,15 +134,29 @@ impl Certificate {
         })))
     }
 
-    /// The same, with an OCSP response that is sent with it (RFC 6066 section 8).
-    #[must_use]
-    pub fn with_ocsp(&self, response: Bytes) -> Self {
-        Self(Arc::new(Parts {
+    /// The same, with an OCSP response in DER form that is sent with it (RFC 6066 section 8), for as
+    /// long as it is current. Clients check its signature.
+    ///
+    /// # Errors
+    ///
+    /// If it is no OCSP response, is about another certificate, or says that this one is not good.
+    pub fn with_ocsp(&self, response: Bytes) -> Result<Self, CertificateError> {
+        let said = Said::of(&response, &self.0.read.serial).map_err(CertificateError::Ocsp)?;
+        Ok(Self(Arc::new(Parts {
             chain: self.0.chain.clone(),
             key: self.0.key.clone(),
-            ocsp: Some(response),
+            ocsp: Some((response, said)),
             read: self.0.read.clone(),
-        }))
+        })))
+    }
+
+    /// The same, with the OCSP response in a file: see [`with_ocsp`](Self::with_ocsp).
+    ///
+    /// # Errors
+    ///
+    /// [`CertificateError`] says what is wrong.
+    pub fn with_ocsp_file(&self, file: &Path) -> Result<Self, CertificateError> {
+        self.with_ocsp(read_file(file)?.into())
     }
 
     /// The DER form of the certificate, and of those that signed it, in order.
@@ -154,7 +173,15 @@ impl Certificate {
     /// The OCSP response that is sent with it.
     #[must_use]
     pub fn ocsp(&self) -> Option<&[u8]> {
-        self.0.ocsp.as_deref()
+        self.0.ocsp.as_ref().map(|(response, _)| &response[..])
+    }
+
+    /// Whether its OCSP response is current at this time, in seconds since 1970. `true` if it has
+    /// none.
+    #[must_use]
+    pub fn is_ocsp_current_at(&self, seconds: i64) -> bool {
+        let said = self.0.ocsp.as_ref().map(|(_, said)| said);
+        said.is_none_or(|said| said.is_current_at(seconds))
     }
 
     /// The names and addresses that it is for (RFC 5280 section 4.2.1.6).

@@ -31,7 +31,8 @@ pub use encrypt::{EncryptPorts, EncryptPortsHandles, encrypt};
 
 pub use encrypt_stream::{EncryptStreamPorts, EncryptStreamPortsHandles, encrypt_stream};
 pub use engine::{
-    ClientAuth, ClientTls, Facts, MinimalVersion, ServerTls, Session, TlsError, TlsOptions,
+    ClientAuth, ClientTls, Facts, MinimalVersion, ServerTls, Session, TicketKeys, TlsError,
+    TlsOptions,
 };
 pub(crate) use part::add_tls;
 pub use part::{tls_client, tls_server};

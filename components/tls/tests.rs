@@ -231,6 +231,20 @@ fn sessions_are_resumed_on_every_worker_and_after_a_reload() {
     assert!(resumes(&tls.clone(), &client));
     let reloaded = server_of(&[&own]).with_tickets_of(&tls);
     assert!(resumes(&reloaded, &client));
+    // Another process has the same keys; whom clients must show a certificate of is part of them.
+    let keys = TicketKeys::new().unwrap();
+    let other_process = TicketKeys::import(&keys.export()).unwrap();
+    let client = ClientTls::trusting(&own).unwrap();
+    assert!(!resumes(
+        &server_of(&[&own]).with_ticket_keys(&keys),
+        &client
+    ));
+    let tls = server_of(&[&own]).with_ticket_keys(&other_process);
+    assert!(resumes(&tls, &client));
+    let mut options = TlsOptions::new(vec![own.clone()]);
+    options.client_auth = ClientAuth::Optional(vec![certificate(&["friend"])]);
+    let asking = ServerTls::new(options).unwrap().with_tickets_of(&tls);
+    assert!(!resumes(&asking, &client));
     // The keys are new.
     assert!(!resumes(&server_of(&[&own]), &client));
     let without = server_of(&[&own]).without_tickets();

@@ -10,10 +10,11 @@ use futures_lite::future::or;
 use kamea::{Component, Graph, GraphError, Scheduler, Sender, Sink, unblock};
 use kamea_components::net::{TakenOver, take_over};
 use kamea_components::process::{Hangup, hangups};
-use kamea_components::server::LogEntry;
+use kamea_components::server::{Handover, LogEntry};
 use kamea_recipes::{Stamp, log_to_stderr};
 
 use super::options::Options;
+use super::tls::have_ticket_keys;
 use super::{AccessLog, DRAIN, server, wsgi};
 
 /// Serves the connection that standard input leads to.
@@ -28,7 +29,9 @@ pub(crate) fn serve_connection(arguments: Options) -> Result<(), Box<dyn Error>>
         Err(error) if error.kind() == ErrorKind::NotConnected => return Ok(()),
         taken => taken?,
     };
-    let options = arguments.with_text(String::from_utf8(text)?)?;
+    let (text, tickets) = Handover::read(&text).ok_or("this process was started by no server")?;
+    tickets.into_iter().for_each(have_ticket_keys);
+    let options = arguments.with_text(String::from_utf8(text.to_vec())?)?;
     log_to_stderr(options.verbose, Stamp::Time)?;
     let log = AccessLog::start(&options)?;
     let tls = options.tls()?;

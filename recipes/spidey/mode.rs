@@ -4,11 +4,11 @@ use std::env;
 use std::fmt;
 
 use clap::ValueEnum;
-use kamea_components::net::LARGEST_TEXT;
 use kamea_components::process::{Command, Stdio};
 use kamea_components::server::{Handover, Mode};
 
 use super::options::Options;
+use super::tls::ticket_keys;
 
 /// What `--mode` names.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -49,10 +49,11 @@ impl Options {
     /// This program again, with the same command line; the configuration file goes with each
     /// connection, as it was when it was read.
     fn handover(&self) -> Result<Handover, String> {
-        if self.text_of_connection().len() > LARGEST_TEXT {
+        if self.text_of_connection().len() > Handover::LARGEST_TEXT {
             return Err(format!(
-                "the configuration file has {} bytes, and in mode forking it may have {LARGEST_TEXT}: it goes to each process",
-                self.text.len()
+                "the configuration file has {} bytes, and in mode forking it may have {}: it goes to each process",
+                self.text.len(),
+                Handover::LARGEST_TEXT
             ));
         }
         // The same program even if another one has its name by now.
@@ -64,6 +65,7 @@ impl Options {
         Ok(Handover {
             command,
             text: self.text_of_connection().into(),
+            tickets: self.has_tls().then(ticket_keys).transpose()?,
         })
     }
 }

@@ -81,6 +81,15 @@ pub(crate) struct Options {
     /// The key of the certificate, a PEM file [default: the file of the certificate]
     #[arg(long, value_name = "FILE", help_heading = "TLS")]
     pub(crate) tls_key: Vec<PathBuf>,
+    /// The OCSP response for the certificate, a DER file, sent to clients while it is current;
+    /// further ones are for further certificates, in the same order
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "tls_self_signed",
+        help_heading = "TLS"
+    )]
+    pub(crate) tls_ocsp: Vec<PathBuf>,
     /// Serve https with a certificate that this machine signs itself, for its own names
     #[arg(long, conflicts_with = "tls_cert", help_heading = "TLS")]
     pub(crate) tls_self_signed: bool,

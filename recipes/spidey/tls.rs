@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use kamea_components::server::Tls;
 use kamea_components::tls::{
-    Certificate, CertificateError, ClientAuth, MinimalVersion, ServerTls, TlsCensus, TlsOptions,
-    self_signed,
+    Certificate, CertificateError, ClientAuth, MinimalVersion, ServerTls, TicketKeys, TlsCensus,
+    TlsOptions, self_signed,
 };
 
 use rustix::fs::{Access, access};
@@ -23,9 +23,9 @@ use super::options::Options;
 /// When a certificate is about to expire, in days.
 const SOON: i64 = 14;
 
-/// The first TLS of this process: later ones have its ticket keys, so that clients can resume
-/// their sessions after a reload.
-static FIRST: OnceLock<ServerTls> = OnceLock::new();
+/// The keys of session tickets: all servers of this process have them, and in mode forking those of
+/// its processes too, so that clients can resume their sessions there and after a reload.
+static TICKETS: OnceLock<TicketKeys> = OnceLock::new();
 
 /// What all servers of this process count in: a reload replaces the server.
 static CENSUS: LazyLock<TlsCensus> = LazyLock::new(TlsCensus::default);
@@ -33,6 +33,22 @@ static CENSUS: LazyLock<TlsCensus> = LazyLock::new(TlsCensus::default);
 /// The census of handshakes and certificates.
 pub(crate) fn tls_census() -> TlsCensus {
     CENSUS.clone()
+}
+
+/// The keys of session tickets.
+///
+/// # Errors
+///
+/// If the system has no random numbers.
+pub(crate) fn ticket_keys() -> Result<TicketKeys, String> {
+    let keys = TicketKeys::new().map_err(|error| error.to_string())?;
+    Ok(TICKETS.get_or_init(|| keys).clone())
+}
+
+/// In a process of mode forking: notes the keys of its server.
+pub(crate) fn have_ticket_keys(keys: TicketKeys) {
+    // They come once, before anything is served.
+    let _ = TICKETS.set(keys);
 }
 
 /// The port of https that the system has chosen, for `--tls-port 0`.
@@ -101,8 +117,8 @@ impl Options {
             options.minimal_version = MinimalVersion::Tls13;
         }
         let server = ServerTls::new(options).map_err(|error| error.to_string())?;
-        let first = FIRST.get_or_init(|| server.clone());
-        let mut tls = Tls::new(server.with_tickets_of(first).counted_by(&CENSUS));
+        let server = server.with_ticket_keys(&ticket_keys()?);
+        let mut tls = Tls::new(server.counted_by(&CENSUS));
         tls.strict_transport = self.hsts.map(|age| Duration::from_secs(age.into()));
         tls.port = port;
         tls.redirect = port.filter(|_| self.redirect_http);
@@ -114,6 +130,7 @@ impl Options {
         let given = [
             ("--tls-key", !self.tls_key.is_empty()),
             ("--tls-port", self.tls_port.is_some()),
+            ("--tls-ocsp", !self.tls_ocsp.is_empty()),
             ("--tls-client-ca", self.tls_client_ca.is_some()),
             ("--tls-client-optional", self.tls_client_optional),
             ("--tls-min", self.tls_min.is_some()),
@@ -140,22 +157,39 @@ impl Options {
         }
         // A file may have both.
         let keys = self.tls_key.iter().chain(&self.tls_cert);
+        let responses = self.tls_ocsp.len();
+        if responses > certificates {
+            return Err(format!(
+                "each --tls-ocsp is for a --tls-cert, in the same order: there are {certificates} \
+                 certificates and {responses} OCSP responses"
+            ));
+        }
         let pairs = self.tls_cert.iter().zip(keys);
-        let read = |(certificate, key): (&PathBuf, &PathBuf)| {
+        let read = |(index, (certificate, key)): (usize, (&PathBuf, &PathBuf))| {
             let read = Certificate::read(certificate, key);
-            read.map_err(|error| match error {
+            let read = read.map_err(|error| match error {
                 CertificateError::Pair(_) | CertificateError::Invalid(_) => {
                     format!("{} with {}: {error}", certificate.display(), key.display())
                 }
                 error => error.to_string(),
+            })?;
+            let Some(file) = self.tls_ocsp.get(index) else {
+                return Ok(read);
+            };
+            read.with_ocsp_file(file).map_err(|error| match error {
+                CertificateError::Ocsp(_) => {
+                    format!("{} with {}: {error}", certificate.display(), file.display())
+                }
+                error => error.to_string(),
             })
         };
-        pairs.map(read).collect()
+        pairs.enumerate().map(read).collect()
     }
 
     /// The files of certificates and keys.
     pub(crate) fn tls_files(&self) -> Vec<PathBuf> {
         let files = self.tls_cert.iter().chain(&self.tls_key);
+        let files = files.chain(&self.tls_ocsp);
         files.chain(&self.tls_client_ca).cloned().collect()
     }
 
@@ -193,6 +227,7 @@ impl Options {
     /// What the user of the server should know about its certificates.
     pub(crate) fn tls_in_force(&self, tls: &Tls) -> Vec<String> {
         let mut lines = Vec::new();
+        let now = time::UtcDateTime::now().unix_timestamp();
         for certificate in tls.server.certificates() {
             let names = certificate.names().join(", ");
             lines.push(match certificate.days_left() {
@@ -208,6 +243,11 @@ impl Options {
                     certificate.issuer()
                 ),
             });
+            if !certificate.is_ocsp_current_at(now) {
+                lines.push(format!(
+                    "warning: the OCSP response for {names} is out of date, and is not sent"
+                ));
+            }
         }
         for key in self.tls_key.iter().filter(|key| is_readable_by_others(key)) {
             lines.push(format!(

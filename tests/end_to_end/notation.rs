@@ -237,6 +237,57 @@ fn a_server_says_where_it_listens_and_stops_gracefully() {
 }
 
 #[test]
+fn a_line_serves_clients_over_tls_and_a_silent_one_blocks_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 \
+        -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
+        -extensions usr_cert -keyout key -out cert 2>/dev/null && cat cert key > both && echo made";
+    assert_eq!(shell(make, &folder), "made\n");
+    assert_eq!(
+        shell(&make.replace("key -out cert", "k -out other"), &folder),
+        "made\n"
+    );
+    let server = Server::start("tls 127.0.0.1:0 both => each(echo)", folder.path());
+    let address = &server.address;
+    let _silent = server.connect();
+    let openssl = format!(
+        "mkfifo heard; (echo hello; read heard <heard) | openssl s_client -quiet -connect {address} \
+         -CAfile cert -verify_return_error -no_ign_eof 2>/dev/null | (head -n 1; echo >heard)"
+    );
+    assert_eq!(shell(&openssl, &folder), "hello\n");
+    let line = |option: &str| {
+        let line = "console_reader => unlines => tls_client";
+        format!("echo hello | kamea '{line} {address} {option} => console_echoer' 2>&1")
+    };
+    assert_eq!(shell(&line("ca=cert"), &folder), "hello\n");
+    assert_eq!(shell(&line("insecure=yes"), &folder), "hello\n");
+    // Neither another authority nor those of the system have signed it.
+    for option in ["ca=other", ""] {
+        let said = shell(&line(option), &folder);
+        assert!(said.contains("invalid peer certificate"), "{said}");
+        assert!(!said.contains("hello"), "{said}");
+    }
+    for (text, expected) in [
+        (
+            "tls :0 cert => each(echo)",
+            "cert: no private key in PEM form",
+        ),
+        ("tls :0 cert k => each(echo)", "the key does not match"),
+        ("tls :0 nothing key => each(echo)", "cannot read nothing:"),
+        (
+            "one_shot x => unlines => tls_client localhost:1 ca=key => console_echoer",
+            "key: no certificate in PEM form",
+        ),
+    ] {
+        let command = format!("kamea '{text}' 2>&1; echo $?");
+        let said = shell(&command, &folder);
+        assert!(said.contains(expected), "{text}: {said}");
+        assert!(said.ends_with("\n1\n"), "{text}: {said}");
+    }
+    assert_eq!(server.interrupt().0, Some(0));
+}
+
+#[test]
 fn two_who_chat_hear_each_other() {
     let folder = tempfile::tempdir().unwrap();
     let chat = "tcp 127.0.0.1:0 => each(lines => publish_to chat => subscribe_to chat => unlines)";

@@ -65,6 +65,26 @@ impl Made {
         assert!(signed.status.success(), "{signed:?}");
     }
 
+    /// Makes `NAME.ocsp`: the authority's response about a certificate that it has signed, which is
+    /// valid (`V`) or revoked (`R`).
+    fn status(&self, name: &str, authority: &str, status: &str, more: &str) {
+        let script = format!(
+            "serial=$(openssl x509 -in {name}.pem -noout -serial | cut -d= -f2)
+             revoked=; [ {status} = R ] && revoked=250101000000Z
+             printf '{status}\\t491231235959Z\\t%s\\t%s\\tunknown\\t/CN={name}\\n' \
+                 \"$revoked\" \"$serial\" >index
+             openssl ocsp -issuer {authority}.pem -cert {name}.pem -reqout request
+             openssl ocsp -index index -CA {authority}.pem -rsigner {authority}.pem \
+                 -rkey {authority}.key -reqin request -respout made {more} && mv made {name}.ocsp"
+        );
+        let output = Command::new("sh")
+            .args(["-c", &script])
+            .current_dir(self.0.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+
     /// Makes `NAME.pem` and `NAME.key` for a host.
     fn certificate(&self, name: &str, host: &str) {
         let output = Command::new("openssl")
@@ -296,6 +316,180 @@ fn a_process_for_each_connection_speaks_tls_too() {
     }
 }
 
+/// Exchanges something with the server, so that the ticket has come. `options` are those of
+/// `openssl s_client`; the result is its output.
+fn exchange(server: &Server, options: &str) -> String {
+    let command = format!(
+        "printf 'GET /hello.txt HTTP/1.0\\r\\n\\r\\n' | openssl s_client -ign_eof -connect {} {options}",
+        server.address
+    );
+    let output = Command::new("timeout")
+        .args(["60", "sh", "-c", &command])
+        .output();
+    String::from_utf8_lossy(&output.unwrap().stdout).into_owned()
+}
+
+#[test]
+fn a_session_is_resumed_in_another_process_of_the_server() {
+    let made = Made::new();
+    made.certificate("one", "one.example");
+    let server = start(&made, &["one"], &["-f", "-v"]);
+    for version in ["-tls1_3", "-tls1_2"] {
+        let session = made.text(&format!("session{version}"));
+        let first = exchange(&server, &format!("{version} -sess_out {session}"));
+        assert!(first.contains("New, TLSv1"), "{first}");
+        for _ in 0..2 {
+            let next = exchange(&server, &format!("{version} -sess_in {session}"));
+            assert!(next.contains("Reused, TLSv1"), "{version}: {next}");
+            assert!(next.contains("hello\n"), "{next}");
+        }
+    }
+    // Another server has other keys.
+    let other = start(&made, &["one"], &["-f"]);
+    let session = made.text("session-tls1_3");
+    let foreign = exchange(&other, &format!("-sess_in {session}"));
+    assert!(foreign.contains("New, TLSv1.3"), "{foreign}");
+}
+
+#[test]
+fn a_ticket_does_not_stand_in_for_a_certificate_that_a_reload_requires() {
+    let made = Made::new();
+    made.certificate("one", "one.example");
+    made.certificate("ours", "ours.example");
+    let configuration = |more: &str| {
+        let text = format!(
+            "tls-cert = {:?}\ntls-key = {:?}\n{more}",
+            made.text("one.pem"),
+            made.text("one.key")
+        );
+        fs::write(made.path("spidey.toml"), text).unwrap();
+    };
+    configuration("");
+    let server = Server::start(&["-v", "-c", &made.text("spidey.toml")]);
+    let session = made.text("session");
+    exchange(&server, &format!("-sess_out {session}"));
+    assert!(exchange(&server, &format!("-sess_in {session}")).contains("Reused"));
+    configuration(&format!("tls-client-ca = {:?}\n", made.text("ours.pem")));
+    server.signal("HUP");
+    server.logged("Reloaded");
+    // A worker may accept a connection before it takes the new configuration.
+    let mut shown = exchange(&server, &format!("-sess_in {session}"));
+    for _ in 0..100 {
+        if shown.contains("New, ") {
+            break;
+        }
+        shown = exchange(&server, &format!("-sess_in {session}"));
+    }
+    assert!(
+        !shown.contains("Reused") && !shown.contains("hello\n"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn an_ocsp_response_is_sent_with_the_certificate_and_reloaded_with_it() {
+    let made = Made::new();
+    made.certificate("ours", "ours.example");
+    made.signed("one", "ours");
+    made.signed("two", "ours");
+    made.status("one", "ours", "V", "-ndays 7");
+    let options = ["--tls-ocsp", &made.text("one.ocsp"), "-v"];
+    let server = start(&made, &["one"], &options);
+    for version in ["-tls1_3", "-tls1_2"] {
+        let shown = handshake(&server, &["-status", version]);
+        assert!(
+            shown.contains("OCSP Response Status: successful"),
+            "{shown}"
+        );
+        assert!(shown.contains("Cert Status: good"), "{shown}");
+        let shown = handshake(&server, &[version]);
+        assert!(!shown.contains("OCSP Response Status"), "{shown}");
+    }
+    // What cannot be used does not replace what is good.
+    fs::write(made.path("one.ocsp"), "nothing").unwrap();
+    let refused = server.logged("Not reloaded");
+    assert!(
+        refused.contains("it is not an OCSP response in DER form"),
+        "{refused}"
+    );
+    assert!(handshake(&server, &["-status"]).contains("Cert Status: good"));
+    // One that is out of date is taken, and not sent.
+    made.status("one", "ours", "V", "-nmin 0");
+    server.logged("Reloaded the certificates");
+    let mut shown = handshake(&server, &["-status"]);
+    for _ in 0..100 {
+        if shown.contains("OCSP response: no response sent") {
+            break;
+        }
+        shown = handshake(&server, &["-status"]);
+    }
+    assert!(shown.contains("OCSP response: no response sent"), "{shown}");
+}
+
+#[test]
+fn an_ocsp_response_that_cannot_be_used_is_said_before_anything_is_served() {
+    let made = Made::new();
+    made.certificate("ours", "ours.example");
+    made.signed("one", "ours");
+    made.signed("two", "ours");
+    made.status("two", "ours", "V", "-ndays 7");
+    fs::copy(made.path("two.ocsp"), made.path("other.ocsp")).unwrap();
+    made.status("one", "ours", "R", "-ndays 7");
+    fs::copy(made.path("one.ocsp"), made.path("revoked.ocsp")).unwrap();
+    // RFC 6960 section 4.2.1: "unauthorized (6)", without further bytes.
+    fs::write(made.path("refused.ocsp"), b"\x30\x03\x0a\x01\x06").unwrap();
+    made.status("one", "ours", "V", "-nmin 0");
+    let check = |options: &[&str]| {
+        let output = Command::new(built("spidey"))
+            .args(["-p", "0", "-b", "127.0.0.1", "--check"])
+            .args(options)
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (
+            output.status.code(),
+            text(&output.stdout),
+            text(&output.stderr),
+        )
+    };
+    let (certificate, key) = (made.text("one.pem"), made.text("one.key"));
+    let pair = ["--tls-cert", &certificate, "--tls-key", &key];
+    for (file, expected) in [
+        ("other.ocsp", "it is about another certificate"),
+        ("revoked.ocsp", "it says that the certificate is revoked"),
+        (
+            "refused.ocsp",
+            "the authority has answered with the error 6",
+        ),
+        ("one.pem", "it is not an OCSP response in DER form"),
+        ("missing.ocsp", "cannot read"),
+    ] {
+        let file = made.text(file);
+        let (status, _, said) = check(&[&pair[..], &["--tls-ocsp", &file]].concat());
+        assert_eq!(status, Some(2), "{said}");
+        assert!(said.contains(expected) && said.contains(&file), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+    let ocsp = made.text("one.ocsp");
+    let both = [&pair[..], &["--tls-ocsp", &ocsp, "--tls-ocsp", &ocsp]].concat();
+    let (status, _, said) = check(&both);
+    assert!(
+        status == Some(2) && said.contains("1 certificates and 2 OCSP"),
+        "{said}"
+    );
+    let (status, _, said) = check(&["--tls-ocsp", &ocsp]);
+    assert!(
+        status == Some(2) && said.contains("--tls-ocsp needs a certificate"),
+        "{said}"
+    );
+    let (status, said, _) = check(&[&pair[..], &["--tls-ocsp", &ocsp]].concat());
+    assert_eq!(status, Some(0), "{said}");
+    assert!(
+        said.contains("warning: the OCSP response for one is out of date"),
+        "{said}"
+    );
+}
+
 /// Starts a server with a certificate that it signs itself, and keeps in a folder.
 fn start_self_signed(data: &Path) -> Server {
     let root = tempfile::tempdir().unwrap();
@@ -441,18 +635,7 @@ fn handshakes_and_certificates_are_shown() {
     let options = ["--tls-cert", &certificate, "--tls-key", &key];
     let (server, inspector) = inspected(&options);
     let session = made.text("session");
-    // Both exchange something, so that the ticket has come.
-    let handshake = |more: &[&str]| {
-        let command = format!(
-            "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | openssl s_client -quiet -connect {} {}",
-            server.address,
-            more.join(" ")
-        );
-        let output = Command::new("timeout")
-            .args(["60", "sh", "-c", &command])
-            .output();
-        String::from_utf8_lossy(&output.unwrap().stdout).into_owned()
-    };
+    let handshake = |more: &[&str]| exchange(&server, &more.join(" "));
     assert!(handshake(&["-sess_out", &session]).contains("200 OK"));
     assert!(handshake(&["-sess_in", &session]).contains("200 OK"));
     // The server has nothing in common with this one, and this client trusts nobody.

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use bytes::Bytes;
 use clap::Args;
 use kamea_components::tls::{Certificate, ClientTls};
 
@@ -57,15 +56,7 @@ impl TlsOptions {
             let trusted = Certificate::read_authorities(file).map_err(|error| wrong(&error))?;
             return ClientTls::trusting_all(&trusted).map_err(|error| wrong(&error));
         }
-        let found = rustls_native_certs::load_native_certs();
-        let roots = found.certs.iter().map(|der| Bytes::copy_from_slice(der));
-        ClientTls::trusting_roots(roots).map_err(|_| {
-            let why = found.errors.first().map(|error| format!(": {error}"));
-            format!(
-                "the system has no certificates to trust{}; give some by --cacert, or accept any by \
-                 --insecure",
-                why.unwrap_or_default()
-            )
-        })
+        ClientTls::trusting_system()
+            .map_err(|error| format!("{error}; give some by --cacert, or accept any by --insecure"))
     }
 }

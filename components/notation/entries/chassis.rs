@@ -13,6 +13,7 @@ use crate::chassis::{
 };
 use crate::net::{Accepted, serve_connections};
 use crate::notation::parameter::{LineOf, NotHere};
+use crate::notation::servers::{SecureConnection, each_secure};
 use crate::notation::words::Mapping;
 use crate::stream::one_shot;
 
@@ -188,6 +189,21 @@ fn each_message() -> Entry {
             }
         }
     };
+    let secure = component! {
+        "each" = each in "chassis/each.rs" for [SecureConnection] {
+            /// Its inbox receives the plaintext of the client, its output is sent to the client.
+            line: LineOf<Pipe<Bytes, Bytes>>,
+            /// Not for connections.
+            at_most: NotHere,
+            /// Not for connections.
+            spread: NotHere,
+            => {
+                let [NotHere, NotHere] = [at_most, spread];
+                each_secure(line)
+            }
+        }
+    };
     each.forms.extend(connections.forms);
+    each.forms.extend(secure.forms);
     each
 }

@@ -12,7 +12,7 @@ use crate::net::{
     unix_client, unix_server,
 };
 use crate::notation::parameter::LineOf;
-use crate::notation::servers::{answer, files, http, tcp};
+use crate::notation::servers::{answer, files, http, tcp, tls};
 use crate::notation::value::Listen;
 
 pub(super) fn entries() -> Vec<Entry> {
@@ -77,6 +77,17 @@ fn servers() -> Vec<Entry> {
                 /// output is sent back.
                 line: LineOf<Pipe<Bytes, Bytes>>,
                 => tcp_server(address, move || line.make())
+            }
+        },
+        component! {
+            "tls" = tls in "notation/servers.rs" {
+                /// Where it listens; `:9443` is port 9443 of this machine alone.
+                address: Listen,
+                /// The PEM file of its certificate, with those of the chain after it.
+                certificate: PathBuf,
+                /// The PEM file of the key, if that is another file.
+                key: Option<PathBuf>,
+                => tls(address.0, &certificate, key.as_deref())?
             }
         },
         component! {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{Entry, component};
 use crate::net::Accepted;
-use crate::notation::servers::HttpConnection;
+use crate::notation::servers::{HttpConnection, SecureConnection};
 use crate::notation::value::{AboveZero, Chance, Size};
 use crate::stream::{
     Unreliability, batch, chunkify, collate, counter, echo, first_only, frame, lines,
@@ -77,16 +77,26 @@ fn passing() -> Vec<Entry> {
                 => collate::<T>(most)
             }
         },
-        component! { "echo" = echo in "stream/echo.rs" for [Bytes, String, u64, Accepted, HttpConnection, Request] { => echo::<T> } },
         component! {
-            "first_only" = first_only in "stream/first_only.rs" for [Bytes, String, u64, Accepted, HttpConnection, Request] {
+            "echo" = echo in "stream/echo.rs"
+                for [Bytes, String, u64, Accepted, HttpConnection, SecureConnection, Request]
+            {
+                => echo::<T>
+            }
+        },
+        component! {
+            "first_only" = first_only in "stream/first_only.rs"
+                for [Bytes, String, u64, Accepted, HttpConnection, SecureConnection, Request]
+            {
                 /// How many.
                 count: usize = "1",
                 => first_only::<T>(count)
             }
         },
         component! {
-            "lossy_connector" = lossy_connector in "stream/lossy_connector.rs" for [Bytes, String, u64, Accepted, HttpConnection, Request] {
+            "lossy_connector" = lossy_connector in "stream/lossy_connector.rs"
+                for [Bytes, String, u64, Accepted, HttpConnection, SecureConnection, Request]
+            {
                 => lossy_connector::<T>()
             }
         },
@@ -98,7 +108,9 @@ fn passing() -> Vec<Entry> {
             }
         },
         component! {
-            "rate_limit" = rate_limit in "stream/rate_limit.rs" for [Bytes, String, u64, Accepted, HttpConnection, Request] {
+            "rate_limit" = rate_limit in "stream/rate_limit.rs"
+                for [Bytes, String, u64, Accepted, HttpConnection, SecureConnection, Request]
+            {
                 /// How many messages.
                 most: NonZeroU32,
                 /// Per which time.
@@ -129,7 +141,9 @@ fn measuring() -> Vec<Entry> {
     vec![
         component! { "counter" = counter in "stream/counter.rs" for any { => counter::<T> } },
         component! {
-            "measure_rate" = measure_rate in "stream/measure_rate.rs" for [Bytes, String, u64, Accepted, HttpConnection, Request] {
+            "measure_rate" = measure_rate in "stream/measure_rate.rs"
+                for [Bytes, String, u64, Accepted, HttpConnection, SecureConnection, Request]
+            {
                 /// How long messages are counted.
                 period: AboveZero<Duration> = "1s",
                 => measure_rate::<T>(period.0)

@@ -1,9 +1,14 @@
-//! TLS: no text can hold a certificate yet.
+//! TLS: a client, and the parts that need a session. The server `tls` is with the others of the
+//! network.
+
+use std::path::PathBuf;
+use std::time::Duration;
 
 use bytes::Bytes;
 use kamea::Pipe;
 
 use super::{Entry, component};
+use crate::notation::servers::secure_client;
 use crate::tls::{DecryptPorts, EncryptPorts, EncryptStreamPorts, HandshakePorts};
 
 pub(super) fn entries() -> Vec<Entry> {
@@ -26,11 +31,20 @@ pub(super) fn entries() -> Vec<Entry> {
         },
         component! {
             "tls.server" = tls_server in "tls/part.rs" over Pipe<Bytes, Bytes>,
-            needs "a certificate with its key"
+            needs "the connection of a client; `tls` accepts them"
         },
         component! {
-            "tls.client" = tls_client in "tls/part.rs" over Pipe<Bytes, Bytes>,
-            needs "the certificates that it trusts"
+            "tls_client" = tls_client in "tls/part.rs" {
+                /// The server, as host:port. Its certificate must be for this host.
+                server: String,
+                /// The PEM file of the authorities to trust, instead of those of the system.
+                ca: Option<PathBuf>,
+                /// Whether every certificate is accepted, also that of an attacker: for tests.
+                insecure: bool = "no",
+                /// How long it may take to connect.
+                connect_within: Duration = "10s",
+                => secure_client(&server, ca.as_deref(), insecure, connect_within)?
+            }
         },
     ]
 }

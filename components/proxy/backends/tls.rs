@@ -4,7 +4,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::OnceLock;
 
-use bytes::Bytes;
 use kamea::unblock;
 use kamea_components::net::Socket;
 use kamea_components::tls::{Certificate, ClientTls, connect_tls};
@@ -48,11 +47,7 @@ fn trusting(rules: &BackendTls) -> Result<ClientTls, String> {
             let trusted = Certificate::read_authorities(file);
             ClientTls::trusting_all(&trusted.map_err(|error| format!("tls_ca: {error}"))?)
         }
-        None => {
-            let found = rustls_native_certs::load_native_certs();
-            let roots = found.certs.iter().map(|der| Bytes::copy_from_slice(der));
-            ClientTls::trusting_roots(roots)
-        }
+        None => ClientTls::trusting_system(),
     };
     let tls = tls.map_err(|error| format!("the backend cannot be verified: {error}"))?;
     Ok(tls.protocols(&["http/1.1"]))

@@ -104,7 +104,7 @@ fn extension(extension: BERReader<'_, '_>) -> ASN1Result<(ObjectIdentifier, Vec<
 }
 
 /// A time of either form, in seconds since 1970 (RFC 5280 section 4.1.2.5).
-fn moment(time: BERReader<'_, '_>) -> ASN1Result<i64> {
+pub(super) fn moment(time: BERReader<'_, '_>) -> ASN1Result<i64> {
     match time.lookahead_tag()? {
         TAG_UTCTIME => Ok(time.read_utctime()?.datetime().unix_timestamp()),
         TAG_GENERALIZEDTIME => Ok(time.read_generalized_time()?.datetime().unix_timestamp()),
@@ -187,7 +187,7 @@ pub(super) fn fingerprint(der: &[u8]) -> String {
     hexadecimal(digest(&SHA256, der).as_ref(), ":")
 }
 
-fn hexadecimal(bytes: &[u8], separator: &str) -> String {
+pub(super) fn hexadecimal(bytes: &[u8], separator: &str) -> String {
     let mut text = String::with_capacity(bytes.len() * 3);
     for (place, byte) in bytes.iter().enumerate() {
         let separator = if place > 0 { separator } else { "" };

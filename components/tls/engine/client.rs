@@ -81,6 +81,22 @@ impl ClientTls {
         Self::with_roots(store)
     }
 
+    /// Trusts the servers whose certificate an authority of the system has signed: those of the
+    /// files that the package `ca-certificates` installs, or of `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+    ///
+    /// # Errors
+    ///
+    /// If the system has none.
+    pub fn trusting_system() -> Result<Self, TlsError> {
+        let found = rustls_native_certs::load_native_certs();
+        let roots = found.certs.iter().map(|der| Bytes::copy_from_slice(der));
+        Self::trusting_roots(roots).map_err(|_| {
+            let why = found.errors.first().map(|error| format!(": {error}"));
+            let why = why.unwrap_or_default();
+            TlsError::Options(format!("the system has no certificates to trust{why}"))
+        })
+    }
+
     /// Trusts every server, also an unknown one: for tests and measurements alone.
     ///
     /// # Errors

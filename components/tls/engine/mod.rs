@@ -3,11 +3,13 @@
 mod client;
 mod server;
 mod session;
+mod tickets;
 
 pub use client::ClientTls;
 pub(in crate::tls) use server::check_pair;
 pub use server::{ClientAuth, MinimalVersion, ServerTls, TlsOptions};
 pub use session::{Facts, Session, TlsError};
+pub use tickets::TicketKeys;
 
 use std::sync::Arc;
 

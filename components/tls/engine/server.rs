@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
+use ring::digest;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{
     ClientHello, NoServerSessionStorage, ResolvesServerCert, UnbufferedServerConnection,
@@ -12,7 +13,8 @@ use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{RootCertStore, ServerConfig};
 
-use super::{TlsError, provider};
+use super::tickets::Tickets;
+use super::{TicketKeys, TlsError, provider};
 use crate::tls::{Certificate, CertificateError, TlsCensus};
 
 /// Whether clients must show a certificate (mutual TLS).
@@ -83,6 +85,9 @@ impl TlsOptions {
 pub struct ServerTls {
     config: Arc<ServerConfig>,
     certificates: Arc<[Certificate]>,
+    tickets: TicketKeys,
+    /// What a ticket must have been made under.
+    context: Vec<u8>,
     census: TlsCensus,
 }
 
@@ -94,10 +99,15 @@ impl ServerTls {
     /// If there is no certificate, or a key does not match its certificate.
     pub fn new(options: TlsOptions) -> Result<Self, TlsError> {
         let certificates: Arc<[Certificate]> = options.certificates.into();
-        let keys = certificates.iter().map(certified_key);
+        let keys = certificates.iter().map(|certificate| {
+            let key = certified_key(certificate)?;
+            let mut bare = CertifiedKey::clone(&key);
+            bare.ocsp = None;
+            Ok((key, Arc::new(bare)))
+        });
         let resolver = Resolver {
             certificates: certificates.clone(),
-            keys: keys.collect::<Result<_, _>>()?,
+            keys: keys.collect::<Result<_, TlsError>>()?,
         };
         if resolver.keys.is_empty() {
             return Err(TlsError::Options("TLS needs a certificate".to_owned()));
@@ -108,6 +118,7 @@ impl ServerTls {
         };
         let builder =
             ServerConfig::builder_with_provider(provider()).with_protocol_versions(versions)?;
+        let context = context(&options.client_auth);
         let builder = match options.client_auth {
             ClientAuth::Off => builder.with_no_client_auth(),
             ClientAuth::Optional(roots) => builder.with_client_cert_verifier(
@@ -128,26 +139,42 @@ impl ServerTls {
             .into_iter()
             .map(String::into_bytes)
             .collect();
-        // Tickets keep no state here; each is encrypted with a key that changes every few hours.
+        // Tickets keep no state here.
         config.session_storage = Arc::new(NoServerSessionStorage {});
-        config.ticketer = rustls::crypto::ring::Ticketer::new()?;
+        let tickets = TicketKeys::new()?;
+        config.ticketer = Arc::new(Tickets {
+            keys: tickets.clone(),
+            context: context.clone(),
+        });
         let config = Arc::new(config);
         // Later sessions are made of the same options.
         UnbufferedServerConnection::new(config.clone())?;
         Ok(Self {
             config,
             certificates,
+            tickets,
+            context,
             census: TlsCensus::default(),
         })
     }
 
     /// The same, with the ticket keys of `other`: clients of both can resume their sessions after a
-    /// reload.
+    /// reload, unless it has changed which certificates they must show.
     #[must_use]
-    pub fn with_tickets_of(mut self, other: &Self) -> Self {
+    pub fn with_tickets_of(self, other: &Self) -> Self {
+        self.with_ticket_keys(&other.tickets)
+    }
+
+    /// The same, with these ticket keys.
+    #[must_use]
+    pub fn with_ticket_keys(mut self, keys: &TicketKeys) -> Self {
         let mut config = ServerConfig::clone(&self.config);
-        config.ticketer = other.config.ticketer.clone();
+        config.ticketer = Arc::new(Tickets {
+            keys: keys.clone(),
+            context: self.context.clone(),
+        });
         self.config = Arc::new(config);
+        self.tickets = keys.clone();
         self
     }
 
@@ -193,6 +220,24 @@ impl ServerTls {
     }
 }
 
+/// What decides whether a session may be resumed: whether clients must show a certificate, and whom
+/// it must be from. Otherwise a ticket from before a reload would do instead of a certificate.
+fn context(client_auth: &ClientAuth) -> Vec<u8> {
+    let (kind, roots) = match client_auth {
+        ClientAuth::Off => (0, &[][..]),
+        ClientAuth::Optional(roots) => (1, &roots[..]),
+        ClientAuth::Required(roots) => (2, &roots[..]),
+    };
+    let mut hash = digest::Context::new(&digest::SHA256);
+    hash.update(&[kind]);
+    for der in roots.iter().flat_map(Certificate::chain) {
+        // The length tells where one ends.
+        hash.update(&(der.len() as u64).to_be_bytes());
+        hash.update(der);
+    }
+    hash.finish().as_ref().to_vec()
+}
+
 fn verifier(roots: &[Certificate]) -> Result<rustls::server::ClientCertVerifierBuilder, TlsError> {
     let mut store = RootCertStore::empty();
     for root in roots.iter().flat_map(Certificate::chain) {
@@ -234,7 +279,8 @@ pub(in crate::tls) fn check_pair(certificate: &Certificate) -> Result<(), Certif
 #[derive(Debug)]
 struct Resolver {
     certificates: Arc<[Certificate]>,
-    keys: Vec<Arc<CertifiedKey>>,
+    /// Each with its OCSP response, and without it.
+    keys: Vec<(Arc<CertifiedKey>, Arc<CertifiedKey>)>,
 }
 
 thread_local! {
@@ -251,7 +297,10 @@ impl ResolvesServerCert for Resolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         ASKED_NAME.set(hello.server_name().map(str::to_owned));
         let index = chosen(&self.certificates, hello.server_name());
-        self.keys.get(index).cloned()
+        let (key, bare) = self.keys.get(index)?;
+        // Clients refuse a response that is out of date; most do without one.
+        let is_current = self.certificates[index].is_ocsp_current_at(now());
+        Some(if is_current { key } else { bare }.clone())
     }
 }
 
@@ -259,13 +308,18 @@ impl ResolvesServerCert for Resolver {
 /// that covers it, then the first one.
 fn chosen(certificates: &[Certificate], name: Option<&str>) -> usize {
     let Some(name) = name else { return 0 };
-    let now = time::UtcDateTime::now().unix_timestamp();
+    let now = now();
     let covers = |certificate: &&Certificate| certificate.covers(name);
     let covering = || certificates.iter().enumerate().filter(|(_, it)| covers(it));
     covering()
         .find(|(_, certificate)| certificate.is_valid_at(now))
         .or_else(|| covering().next())
         .map_or(0, |(index, _)| index)
+}
+
+/// In seconds since 1970.
+fn now() -> i64 {
+    time::UtcDateTime::now().unix_timestamp()
 }
 
 /// Makes no tickets, and accepts none.
