@@ -1,6 +1,6 @@
 //! Checks which ports are linked, once every component has its form.
 
-use kamea::{Direction, MessageType, PortInfo};
+use kamea::{Direction, PortInfo};
 
 use super::catalogue::Catalogue;
 use super::draft::{Draft, End, Node};

@@ -30,8 +30,8 @@ pub struct Handover {
     /// The configuration that is sent with the connection. At most
     /// [`LARGEST_TEXT`](Self::LARGEST_TEXT) bytes.
     pub text: Vec<u8>,
-    /// The keys of session tickets that are sent with it, as they are at that moment: so a client can
-    /// resume its session in another process.
+    /// The keys of session tickets that are sent with it, as they are at that moment. So a client
+    /// can resume its session in another process.
     pub tickets: Option<TicketKeys>,
 }
 

@@ -134,8 +134,8 @@ impl Certificate {
         })))
     }
 
-    /// The same, with an OCSP response in DER form that is sent with it (RFC 6066 section 8), for as
-    /// long as it is current. Clients check its signature.
+    /// The same, with an OCSP response in DER form (RFC 6066 section 8). It is sent with the
+    /// certificate for as long as it is current. Clients check its signature.
     ///
     /// # Errors
     ///

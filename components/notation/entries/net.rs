@@ -16,14 +16,14 @@ use crate::notation::servers::{answer, files, http, tcp, tls};
 use crate::notation::value::Listen;
 
 pub(super) fn entries() -> Vec<Entry> {
-    [servers(), clients(), parts()]
+    [serving(), servers(), clients(), parts()]
         .into_iter()
         .flatten()
         .collect()
 }
 
-/// Servers.
-fn servers() -> Vec<Entry> {
+/// Components that serve connections.
+fn serving() -> Vec<Entry> {
     vec![
         component! {
             "answer" = answer in "notation/servers.rs" {
@@ -48,18 +48,24 @@ fn servers() -> Vec<Entry> {
             }
         },
         component! {
-            "http" = http in "notation/servers.rs" {
-                /// Where it listens; `:8000` is port 8000 of this machine alone.
-                address: Listen,
-                => http(address.0)?
-            }
-        },
-        component! {
             "serve_connections" = serve_connections in "net/serve_connections.rs" {
                 /// The line that serves a connection: its input is what the client sends, its
                 /// output is sent back.
                 line: LineOf<Pipe<Bytes, Bytes>>,
                 => serve_connections(move || line.make())
+            }
+        },
+    ]
+}
+
+/// Servers.
+fn servers() -> Vec<Entry> {
+    vec![
+        component! {
+            "http" = http in "notation/servers.rs" {
+                /// Where it listens; `:8000` is port 8000 of this machine alone.
+                address: Listen,
+                => http(address.0)?
             }
         },
         component! {

@@ -17,7 +17,7 @@ use crate::stream::{
 use crate::web::Request;
 
 pub(super) fn entries() -> Vec<Entry> {
-    [framing(), passing(), measuring()]
+    [framing(), passing(), passing_connections(), measuring()]
         .into_iter()
         .flatten()
         .collect()
@@ -78,6 +78,34 @@ fn passing() -> Vec<Entry> {
             }
         },
         component! {
+            "prompted_turnstile" = prompted_turnstile in "stream/prompted_turnstile.rs"
+                for [Bytes, String, u64]
+            {
+                => prompted_turnstile::<T, u64>
+            }
+        },
+        component! {
+            "tag_with_sequence_number" = tag_with_sequence_number
+                in "stream/tag_with_sequence_number.rs" for [Bytes, String]
+            {
+                => tag_with_sequence_number::<T>()
+            }
+        },
+        component! {
+            "unseen_only" = unseen_only in "stream/unseen_only.rs" for [Bytes, String, u64] {
+                /// How many different messages are remembered.
+                memory: NonZeroUsize = "65536",
+                => unseen_only::<T>(memory.get())
+            }
+        },
+        component! { "zip" = zip in "stream/zip.rs" for [Bytes, String] { => zip::<T, T> } },
+    ]
+}
+
+/// Components that pass on messages, or connections that nobody has served yet.
+fn passing_connections() -> Vec<Entry> {
+    vec![
+        component! {
             "echo" = echo in "stream/echo.rs"
                 for [Bytes, String, u64, Accepted, HttpConnection, SecureConnection, Request]
             {
@@ -101,13 +129,6 @@ fn passing() -> Vec<Entry> {
             }
         },
         component! {
-            "prompted_turnstile" = prompted_turnstile in "stream/prompted_turnstile.rs"
-                for [Bytes, String, u64]
-            {
-                => prompted_turnstile::<T, u64>
-            }
-        },
-        component! {
             "rate_limit" = rate_limit in "stream/rate_limit.rs"
                 for [Bytes, String, u64, Accepted, HttpConnection, SecureConnection, Request]
             {
@@ -118,21 +139,6 @@ fn passing() -> Vec<Entry> {
                 => rate_limit::<T>(most.get(), period)
             }
         },
-        component! {
-            "tag_with_sequence_number" = tag_with_sequence_number
-                in "stream/tag_with_sequence_number.rs" for [Bytes, String]
-            {
-                => tag_with_sequence_number::<T>()
-            }
-        },
-        component! {
-            "unseen_only" = unseen_only in "stream/unseen_only.rs" for [Bytes, String, u64] {
-                /// How many different messages are remembered.
-                memory: NonZeroUsize = "65536",
-                => unseen_only::<T>(memory.get())
-            }
-        },
-        component! { "zip" = zip in "stream/zip.rs" for [Bytes, String] { => zip::<T, T> } },
     ]
 }
 

@@ -1,9 +1,9 @@
 //! The keys of session tickets (RFC 8446 section 2.2, RFC 5077): all workers and all processes of
 //! a server have the same, and each key makes tickets for six hours.
 //!
-//! The keys are a chain. A period has a seed, of which its key is derived, and the seed of the next
-//! period; this replaces the first one. So processes that begin with the same seed have the same keys
-//! without talking to each other, and no seed tells the keys of earlier periods.
+//! The keys are a chain. The seed of a period gives its key, and the seed of the next period, which
+//! replaces the first one. So processes that begin with the same seed have the same keys without
+//! talking to each other, and no seed tells the keys of earlier periods.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
