@@ -109,7 +109,7 @@ where
         connections_per_remote: Some(most_of_one),
         ..Limits::default()
     };
-    serve_each(limits, protocol)
+    serve_each(limits, move |_: &Accepted| protocol())
 }
 
 /// A connection, and the address of its client.
