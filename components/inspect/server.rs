@@ -169,9 +169,7 @@ impl Inspector {
 }
 
 fn server(access: Access, watched: Watched) -> Result<WebServer, InvalidMethod> {
-    // Nothing of it is served.
-    let mut site = Site::new("/");
-    site.files.thumbnails = false;
+    let mut site = Site::without_files();
     site.limits.body = 0;
     site.connections = CONNECTIONS;
     site.connections_per_client = CONNECTIONS_PER_CLIENT;

@@ -32,8 +32,10 @@ pub struct Opened {
     pub first: Bytes,
     /// The TLS session, if the connection has one.
     pub session: Option<SharedSession>,
-    /// The files, as this worker sees them: those of the site, then those of further folders.
-    pub files: Rc<[Rc<Files>]>,
+    /// The files of the site, as this worker sees them, if it has any.
+    pub files: Option<Rc<Files>>,
+    /// Those of further folders.
+    pub folders: Rc<[Rc<Files>]>,
     /// Set once the configuration has changed: the graph ends at the next pause, and a new one
     /// continues.
     pub retiring: Arc<AtomicBool>,
@@ -50,6 +52,15 @@ impl Opened {
     /// Whether the connection is over TLS.
     pub fn is_secure(&self) -> bool {
         self.session.is_some()
+    }
+
+    /// The files of the site.
+    ///
+    /// # Panics
+    ///
+    /// If it has none: the wiring adds the handlers of files only to a site that has some.
+    pub(super) fn site_files(&self) -> Rc<Files> {
+        self.files.clone().expect("the site has files")
     }
 
     /// Ends a component when its peer no longer waits for its results, at any point of its work.
@@ -87,6 +98,7 @@ impl Opened {
             first: Bytes::new(),
             session: self.session.clone(),
             files: self.files.clone(),
+            folders: self.folders.clone(),
             retiring: self.retiring.clone(),
             job: None,
         }
@@ -99,8 +111,10 @@ const LINGER: Duration = Duration::from_secs(2);
 /// What serves a connection; it can be replaced while connections are open.
 #[derive(Debug)]
 pub struct Service {
-    /// The files of the site, then those of further folders.
-    pub files: Rc<[Rc<Files>]>,
+    /// The files of the site, if it has any.
+    pub files: Option<Rc<Files>>,
+    /// Those of further folders.
+    pub folders: Rc<[Rc<Files>]>,
     /// The graph of a connection.
     pub connection: Template<Opened>,
     /// The graph of a connection above the limit.
@@ -134,6 +148,7 @@ impl Service {
             first,
             session,
             files: self.files.clone(),
+            folders: self.folders.clone(),
             retiring: self.retiring.clone(),
             job: None,
         }

@@ -96,13 +96,18 @@ pub(super) fn connection_graph(accepted: Accepted, connections: Connections) -> 
     graph
 }
 
+/// The site's own folder, if it has one, and the others.
+pub(super) type Docroots = (
+    Option<(Docroot, FileOptions)>,
+    Arc<[(Docroot, FileOptions)]>,
+);
+
 /// How connections are served.
 #[derive(Clone, Debug)]
 pub(super) struct Configuration {
     pub(super) site: Arc<Site>,
     pub(super) mode: Mode,
-    /// The site's own folder and the others.
-    pub(super) docroots: Arc<[(Docroot, FileOptions)]>,
+    pub(super) docroots: Docroots,
     pub(super) thumbnails: Thumbnails,
     pub(super) connection: Template<Opened>,
     pub(super) refusal: Template<Opened>,
@@ -125,12 +130,14 @@ impl Configuration {
 
     /// The service of one worker.
     fn service(&self) -> Service {
-        let files = self.docroots.iter().map(|(docroot, options)| {
+        let files = |(docroot, options): &(Docroot, FileOptions)| {
             let (docroot, thumbnails) = (docroot.clone(), self.thumbnails.clone());
             Rc::new(Files::new(docroot, options, thumbnails))
-        });
+        };
+        let (own, folders) = &self.docroots;
         Service {
-            files: files.collect(),
+            files: own.as_ref().map(files),
+            folders: folders.iter().map(files).collect(),
             connection: self.connection.clone(),
             refusal: self.refusal.clone(),
             tls: self.tls.clone(),

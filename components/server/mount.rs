@@ -30,7 +30,7 @@ impl WebServer {
     ///     Ok("hello\n")
     /// }
     ///
-    /// let server = WebServer::new(Site::new(".")).mount("/hello", hello);
+    /// let server = WebServer::new(Site::without_files()).mount("/hello", hello);
     /// # server.check().unwrap();
     /// ```
     #[must_use]

@@ -23,8 +23,8 @@ use crate::web::Patience;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Site {
-    /// The folder to serve.
-    pub docroot: PathBuf,
+    /// The folder to serve. `None` if the server has handlers and applications only.
+    pub docroot: Option<PathBuf>,
     /// How its files are served.
     pub files: FileOptions,
     /// Fields that are added to every response.
@@ -57,7 +57,7 @@ impl Site {
     /// Serves the files below `docroot`, with the default limits.
     pub fn new(docroot: impl Into<PathBuf>) -> Self {
         Self {
-            docroot: docroot.into(),
+            docroot: Some(docroot.into()),
             files: FileOptions::default(),
             fields: Fields::new(),
             limits: Limits::default(),
@@ -68,6 +68,25 @@ impl Site {
             connections: 16_384,
             connections_per_client: 256,
             processes: 256,
+        }
+    }
+
+    /// Serves no files: what no route takes is answered with 404.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea_components::gateway::Response;
+    /// use kamea_components::server::{Site, WebServer};
+    /// use kamea_components::web::{Request, Route};
+    ///
+    /// let hello = async |_: Request| "hello\n";
+    /// let server = WebServer::new(Site::without_files()).handle("hello", Route::path("/hello"), hello);
+    /// ```
+    pub fn without_files() -> Self {
+        Self {
+            docroot: None,
+            ..Self::new("")
         }
     }
 }

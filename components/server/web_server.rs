@@ -17,6 +17,7 @@ use std::io;
 use std::mem::discriminant;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use http::method::InvalidMethod;
@@ -29,14 +30,14 @@ pub use listening::Listening;
 
 use super::LogEntry;
 use super::connection::Opened;
-use super::connections::{Configuration, Connections, Secure, listeners, server_graph};
+use super::connections::{Configuration, Connections, Docroots, Secure, listeners, server_graph};
 use super::limits::connections_that_fit;
 use super::preface::{Preface, ReadPreface};
 use super::secure::{SecureService, Tls, handshake};
 use super::until_gone::until_gone;
 use super::{Explanations, Mode, Site};
 use crate::cgi::{Cgi, CgiOptions};
-use crate::documents::{Docroot, FileOptions, Thumbnails, serve_files_until};
+use crate::documents::{Docroot, FileOptions, Files, Thumbnails, serve_files_until};
 use crate::gateway::Mount;
 use crate::net::{Admission, Limiter};
 use crate::web::{
@@ -94,9 +95,9 @@ fn buffered(graph: &mut ConnectionGraph, name: &str, handler: HandlerPortsHandle
 }
 
 /// The handler of the files of one folder.
-fn files_of(connection: &Opened, index: usize) -> impl Component<HandlerPorts> + use<> {
+fn files_of(connection: &Opened, files: Rc<Files>) -> impl Component<HandlerPorts> + use<> {
     let socket = connection.socket.clone();
-    serve_files_until(connection.files[index].clone(), move || {
+    serve_files_until(files, move || {
         let socket = socket.clone();
         async move { socket.found_gone().await }
     })
@@ -145,7 +146,8 @@ fn add_spool(graph: &mut ConnectionGraph, name: &str) -> ResponseFilterPortsHand
 pub struct WebServer {
     site: Site,
     mode: Mode,
-    files: Slot<HandlerPortsHandles>,
+    /// A user's own file handler; `None`: the built-in one.
+    files: Option<Slot<HandlerPortsHandles>>,
     /// A user's own error component; `None`: the built-in one.
     errors: Option<Slot<ErrorPortsHandles>>,
     /// A user's own router; `None`: the built-in one.
@@ -203,14 +205,12 @@ pub enum StartError {
 }
 
 impl WebServer {
-    /// Creates a server of the files of `site`.
+    /// Creates a server of the files of `site`, if it has any.
     pub fn new(site: Site) -> Self {
         Self {
             site,
             mode: Mode::default(),
-            files: Box::new(|graph, name| {
-                graph.add_seeded(name, |connection: &mut Opened| files_of(connection, 0))
-            }),
+            files: None,
             errors: None,
             router: None,
             routes: Vec::new(),
@@ -235,7 +235,7 @@ impl WebServer {
     #[must_use]
     pub fn files(self, component: impl Component<HandlerPorts> + Clone + Send + Sync) -> Self {
         Self {
-            files: slot(component),
+            files: Some(slot(component)),
             ..self
         }
     }
@@ -350,13 +350,15 @@ impl WebServer {
         options: FileOptions,
     ) -> Self {
         // The first are the site's own.
-        let index = self.folders.len() + 1;
+        let index = self.folders.len();
         let options = FileOptions {
             thumbnails: false,
             ..options
         };
         self.folders.push((folder.into(), options));
-        self.route_seeded(name, route, move |connection| files_of(connection, index))
+        self.route_seeded(name, route, move |connection| {
+            files_of(connection, connection.folders[index].clone())
+        })
     }
 
     /// Serves all requests below `path`, of any method, by a WSGI application; `/` for all.
@@ -571,20 +573,21 @@ impl WebServer {
     }
 
     /// The site's own folder and the others, open.
-    fn docroots(&self) -> Result<Vec<(Docroot, FileOptions)>, StartError> {
-        let own = [(&self.site.docroot, &self.site.files)];
-        let others = self
-            .folders
-            .iter()
-            .map(|(folder, options)| (folder, options));
-        let open = |(folder, options): (&PathBuf, &FileOptions)| {
+    fn docroots(&self) -> Result<Docroots, StartError> {
+        let open = |folder: &PathBuf, options: &FileOptions| {
             let docroot = Docroot::open(folder).map_err(|error| StartError::Docroot {
                 docroot: folder.clone(),
                 error,
             })?;
             Ok((docroot, options.clone()))
         };
-        own.into_iter().chain(others).map(open).collect()
+        let (site, folders) = (&self.site, self.folders.iter());
+        let own = site.docroot.iter().map(|own| open(own, &site.files)).next();
+        let folders = folders.map(|(folder, options)| open(folder, options));
+        Ok((
+            own.transpose()?,
+            folders.collect::<Result<_, StartError>>()?,
+        ))
     }
 
     fn into_configuration(self) -> Result<Configuration, StartError> {
@@ -600,7 +603,7 @@ impl WebServer {
         let configuration = Configuration {
             tls,
             preface: self.preface.clone(),
-            docroots: self.docroots()?.into(),
+            docroots: self.docroots()?,
             thumbnails: Thumbnails::default(),
             connection: self.wire(None)?.into_template()?,
             refusal: self.wire_refusal().into_template()?,

@@ -178,7 +178,7 @@ impl PeerSetup {
             graph.add("tracker", track_peers(options, node.clone()));
         }
         // The page is a part of the program.
-        let mut site = Site::new(&self.data);
+        let mut site = Site::without_files();
         site.fields = page_fields();
         let server = page_server(site, token.clone(), &node, &events)
             .files(serve_handler("page", async |request: Request| {

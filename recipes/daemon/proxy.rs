@@ -61,8 +61,7 @@ pub fn run_proxy(
 /// routes.
 #[must_use]
 pub fn proxy_server(proxy: &Proxy) -> WebServer {
-    // The proxy is asked first, so no file of the folder is ever served.
-    let mut site = Site::new(".");
+    let mut site = Site::without_files();
     site.limits.body = u64::MAX;
     serve_by_proxy(WebServer::new(site), proxy)
 }

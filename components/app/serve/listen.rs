@@ -47,8 +47,7 @@ impl<S: Send + Sync + 'static> App<S> {
     ///
     /// [`RouteError`], if the routes conflict.
     pub fn server(&self) -> Result<WebServer, RouteError> {
-        // The application is asked first, so no file of the folder is ever served.
-        let mut site = Site::new(".");
+        let mut site = Site::without_files();
         site.limits.body = self.largest_body();
         let server = WebServer::new(site);
         let server = server.route("app", Route::any_path(), serve_app(self)?);

@@ -49,6 +49,43 @@ fn a_component_that_panics_costs_its_own_request() {
     }
 }
 
+#[test]
+fn a_site_without_files_opens_none_and_has_only_its_routes() {
+    let scheduler = Scheduler::with_workers(1);
+    let server = || {
+        let mut site = Site::without_files();
+        // There is nothing to write to either.
+        site.files.writable = true;
+        let hello = async |_: Request| "hello";
+        let cgi = CgiOptions::default();
+        WebServer::new(site)
+            .cgi(cgi)
+            .handle("hello", Route::path("/hello"), hello)
+    };
+    let graph = server().check().unwrap().to_string();
+    for component in ["files", "thumbnails", "put", "cgi"] {
+        let is_there = graph
+            .split_whitespace()
+            .any(|word| word.trim_end_matches(':') == component);
+        assert!(!is_there, "{graph}");
+    }
+    let addresses = ["127.0.0.1:0".parse().unwrap()];
+    let listening = server().run(&scheduler, &addresses).unwrap();
+    let address = listening.addresses()[0];
+    assert!(ask_for(address, "GET", "/hello").ends_with("hello"));
+    for (method, path) in [
+        ("GET", "/"),
+        ("GET", "/Cargo.toml"),
+        ("HEAD", "/lib.rs"),
+        ("GET", "/cgi-bin/x"),
+    ] {
+        let response = ask_for(address, method, path);
+        assert!(response.starts_with("HTTP/1.1 404 "), "{response}");
+    }
+    let put = ask_for(address, "PUT", "/new");
+    assert!(put.starts_with("HTTP/1.1 405 "), "{put}");
+}
+
 /// A component of the server that is named like this ends the connection with it.
 #[test]
 fn the_name_of_a_users_component_does_not_decide_what_its_fault_costs() {

@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use http::Method;
-use kamea::{Component, InboxHandle, OutboxHandle, Policy};
+use http::{Method, StatusCode};
+use kamea::{Component, Done, InboxHandle, OutboxHandle, Policy};
 
 use super::outline::Outline;
 use crate::cgi::{candidates, serve_cgi};
@@ -12,8 +12,8 @@ use crate::documents::{
     serve_thumbnails_until,
 };
 use crate::server::connection::Opened;
-use crate::server::web_server::{Served, Slot, WebServer, add_spool};
-use crate::web::{HandlerPorts, Request, Route, file_route, route_requests};
+use crate::server::web_server::{Served, Slot, WebServer, add_spool, files_of};
+use crate::web::{HandlerPorts, HandlerPortsHandles, Request, Route, file_route, route_requests};
 
 /// The ports of the CGI handler that are not linked yet.
 struct Programmed {
@@ -39,7 +39,7 @@ impl WebServer {
             rules.push((name.to_owned(), route));
             handlers.push(add(&mut outline.graph, name));
         }
-        handlers.push((self.files)(&mut outline.graph, "files").into());
+        handlers.push(self.wire_files(outline).into());
 
         // If any request may be for a program, programs come first. Otherwise the router sends them
         // their requests, and the requests that they redirect go through a second router.
@@ -68,6 +68,26 @@ impl WebServer {
         }
     }
 
+    /// The name of the component that gets what no route takes.
+    fn rest(&self) -> &'static str {
+        match self.files.is_some() || self.site.docroot.is_some() {
+            true => "files",
+            false => "nothing",
+        }
+    }
+
+    /// The handler of what no route takes.
+    fn wire_files(&self, outline: &mut Outline) -> HandlerPortsHandles {
+        let (graph, name) = (&mut outline.graph, self.rest());
+        match (&self.files, &self.site.docroot) {
+            (Some(own), _) => own(graph, name),
+            (None, Some(_)) => graph.add_seeded(name, |connection: &mut Opened| {
+                files_of(connection, connection.site_files())
+            }),
+            (None, None) => graph.add_seeded(name, |_| find_nothing),
+        }
+    }
+
     /// Adds a router; returns its outboxes for each of `rules`, and then the one for files.
     fn wire_router(
         &self,
@@ -81,7 +101,7 @@ impl WebServer {
             Some(own) => own(&mut outline.graph, name),
             None => {
                 let routes: Vec<_> = rules.iter().map(|(_, route)| route.clone()).collect();
-                rules.push(("files".to_owned(), file_route()));
+                rules.push((self.rest().to_owned(), file_route()));
                 outline.rules.insert(name.to_owned(), rules.into());
                 let make = move |_: &mut Opened| route_requests(routes.clone());
                 outline.add(name, Policy::CarryOn, make)
@@ -97,12 +117,12 @@ impl WebServer {
 
     /// The CGI handler, if it is enabled, and its requests, unless any request may be for it.
     fn wire_cgi(&self, outline: &mut Outline) -> (Option<Programmed>, Option<Route>) {
-        let Some(cgi) = self.cgi.clone() else {
+        let (Some(cgi), Some(_)) = (self.cgi.clone(), &self.site.docroot) else {
             return (None, None);
         };
         let is_buffering = cgi.is_buffering();
         let make = move |connection: &mut Opened| {
-            let files = connection.files[0].clone();
+            let files = connection.site_files();
             serve_cgi(files, cgi.clone(), connection.socket.clone())
         };
         let handles = outline.add("cgi", Policy::CarryOn, make);
@@ -128,6 +148,9 @@ impl WebServer {
         let files = &self.site.files;
         let to = Route::any_path;
         let mut routes: Vec<(_, _, Slot<_>)> = Vec::new();
+        if self.site.docroot.is_none() {
+            return routes;
+        }
         if files.thumbnails {
             let route = to()
                 .for_methods([Method::GET, Method::HEAD])
@@ -136,7 +159,7 @@ impl WebServer {
             let add: Slot<_> = Box::new(|graph, name| {
                 let make = |connection: &mut Opened| {
                     let socket = connection.socket.clone();
-                    serve_thumbnails_until(connection.files[0].clone(), move || {
+                    serve_thumbnails_until(connection.site_files(), move || {
                         let socket = socket.clone();
                         async move { socket.found_gone().await }
                     })
@@ -159,11 +182,21 @@ impl WebServer {
     }
 }
 
+/// The handler of a site without files.
+async fn find_nothing(io: &mut HandlerPorts) -> Done {
+    while let Some(request) = io.next_without_content().await? {
+        let why = "no route of this server takes the path of the request";
+        let failure = request.refuse(StatusCode::NOT_FOUND, why);
+        io.failures.send(failure).await?;
+    }
+    Ok(())
+}
+
 /// Adds a component that needs the files.
 fn per_files<C: Component<HandlerPorts>>(make: fn(Rc<Files>) -> C) -> Slot<Served> {
     Box::new(move |graph, name| {
         let handler = graph.add_seeded(name, move |connection: &mut Opened| {
-            make(connection.files[0].clone())
+            make(connection.site_files())
         });
         handler.into()
     })
