@@ -1,6 +1,7 @@
 //! The shared code of the recipes: they run a server or a graph, `--inspect ADDRESS` shows it on a
 //! page, and the larger ones have a log.
 
+mod access_log;
 #[cfg(feature = "packaging")]
 mod packaging;
 mod program_log;
@@ -19,6 +20,7 @@ use kamea_components::server::{Explanations, WebServer};
 use kamea_components::tls::TlsCensus;
 use log::LevelFilter;
 
+pub use access_log::AccessLog;
 pub use kamea_components::process::raise_file_limit;
 #[cfg(feature = "packaging")]
 pub use packaging::generated;
@@ -87,6 +89,14 @@ impl InspectOptions {
     #[must_use]
     pub fn is_wanted(&self) -> bool {
         self.inspect.is_some()
+    }
+
+    /// The requests to explain, if the inspector is enabled: it picks them, and clients ask for
+    /// theirs with its token, or with a secret that is printed.
+    #[must_use]
+    pub fn explanations(&self) -> Option<Explanations> {
+        let secret = self.inspect_token.as_deref();
+        self.inspect.map(|_| explanations(secret))
     }
 
     /// Shows the running graphs of a scheduler, if that is enabled, until the returned value is
@@ -197,8 +207,7 @@ fn serve_with(graph: Option<Graph>, server: WebServer) -> Outcome {
     let options = Options::parse();
     let named = options.arguments.first();
     let address = address(named.map_or("127.0.0.1:8080", String::as_str))?;
-    let secret = options.inspect.inspect_token.as_deref();
-    let explanations = options.inspect.inspect.map(|_| explanations(secret));
+    let explanations = options.inspect.explanations();
     let server = match &explanations {
         Some(explanations) => server.explain(explanations.clone()),
         None => server,

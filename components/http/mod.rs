@@ -28,7 +28,7 @@ pub use decode::{
 pub use decode::{check_response_split_invariance, check_split_invariance};
 pub use encode::{
     BodyFraming, Connection, encode_chunk, encode_chunk_size, encode_continue, encode_head,
-    encode_last_chunk, encode_request,
+    encode_interim, encode_last_chunk, encode_request,
 };
 pub use fields::{
     DateCache, FieldError, Fields, Precondition, Ranges, attachment, evaluate_preconditions,

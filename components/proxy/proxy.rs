@@ -201,7 +201,7 @@ impl Proxy {
         let status = |group: &Arc<Group>| {
             let (requests, retries) = group.totals();
             RouteStatus {
-                route: group.name().to_owned(),
+                route: group.name().to_string(),
                 policy: group.route().policy.to_string(),
                 requests,
                 retries,

@@ -75,9 +75,11 @@ fn add_proxy(graph: &mut ConnectionGraph, name: &str, proxy: &Proxy) -> Served {
     graph.link(authorize.passed, exchange.routed);
     graph.link(exchange.asked, choose.asked);
     graph.feedback(choose.chosen, exchange.chosen);
-    Served {
-        requests: find.requests,
-        responses: vec![authorize.responses, exchange.responses],
-        failures: vec![find.failures, authorize.failures, exchange.failures],
-    }
+    let responses = vec![authorize.responses, exchange.responses];
+    let failures = vec![find.failures, authorize.failures, exchange.failures];
+    let mut served = Served::new(find.requests, responses, failures);
+    served.notices = vec![exchange.notices];
+    served.forwarded = vec![exchange.forwarded];
+    served.remarks = vec![find.remarks, choose.remarks, exchange.remarks];
+    served
 }

@@ -2,11 +2,14 @@
 
 mod authorization;
 mod backend;
+mod explained;
 mod faults;
 mod https;
+mod interim;
 mod limits;
 mod passing;
 mod preface;
+mod recorded;
 mod reload;
 mod scripts;
 mod simulated;
@@ -14,7 +17,7 @@ mod status;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kamea::Scheduler;
 use kamea_components::server::{Listening, Site, WebServer};
@@ -34,11 +37,16 @@ struct Running {
 }
 
 fn run(plan: Plan) -> Running {
+    run_with(plan, |server| server)
+}
+
+/// Runs a proxy in a web server that is configured further.
+fn run_with(plan: Plan, configure: impl FnOnce(WebServer) -> WebServer) -> Running {
     let proxy = Proxy::new(plan);
     let scheduler = Scheduler::with_workers(1);
     let mut site = Site::new(".");
     site.limits.body = u64::MAX;
-    let server = serve_by_proxy(WebServer::new(site), &proxy);
+    let server = configure(serve_by_proxy(WebServer::new(site), &proxy));
     let listening = server
         .run(&scheduler, &[([127, 0, 0, 1], 0).into()])
         .unwrap();
@@ -47,6 +55,15 @@ fn run(plan: Plan) -> Running {
         address: listening.addresses()[0],
         _listening: listening,
         scheduler,
+    }
+}
+
+/// Waits until something is so.
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < end, "it never comes about that {what}");
+        std::thread::yield_now();
     }
 }
 

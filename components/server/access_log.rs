@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
-use crate::web::Record;
+use crate::web::{Attempted, Record};
 
 /// The format of a line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -21,6 +21,10 @@ pub enum LogFormat {
     /// The same, followed by `"referrer" "user agent"`.
     #[default]
     Combined,
+    /// The same for the client that trusted proxies name, followed by `time="seconds"
+    /// host="name" route="name" upstream="addresses" attempts="count" upstream_status="statuses"
+    /// first_byte="seconds"`, where the last ones have a part for each attempt, separated by `, `.
+    Forwarded,
 }
 
 /// The destination of the log.
@@ -129,7 +133,12 @@ const TIME: &[BorrowedFormatItem<'_>] =
     format_description!("[day]/[month repr:short]/[year]:[hour]:[minute]:[second] +0000");
 
 fn put_line(line: &mut Vec<u8>, record: &Record, format: LogFormat) {
-    put(line, format_args!("{} - - [", record.peer.ip()));
+    let forwarded = record.forwarded.as_ref();
+    let client = match (format, forwarded) {
+        (LogFormat::Forwarded, Some(forwarded)) => forwarded.client,
+        _ => record.peer.ip(),
+    };
+    put(line, format_args!("{client} - - ["));
     // A clock cannot return a time outside the calendar.
     let _ = OffsetDateTime::from(record.at).format_into(line, TIME);
     line.extend_from_slice(b"] \"");
@@ -148,7 +157,7 @@ fn put_line(line: &mut Vec<u8>, record: &Record, format: LogFormat) {
     // Other servers write 499 for a client that disconnected.
     let status = record.status.map_or(499, |status| status.as_u16());
     put(line, format_args!("\" {status} {}", record.content));
-    if format == LogFormat::Combined {
+    if format != LogFormat::Common {
         for name in ["referer", "user-agent"] {
             let value = record.head.as_ref().and_then(|head| head.fields.get(name));
             line.extend_from_slice(b" \"");
@@ -156,7 +165,63 @@ fn put_line(line: &mut Vec<u8>, record: &Record, format: LogFormat) {
             line.push(b'"');
         }
     }
+    if format == LogFormat::Forwarded {
+        put_forwarded(line, record);
+    }
     line.push(b'\n');
+}
+
+/// Which host was asked, how long it took, and how the request was forwarded.
+fn put_forwarded(line: &mut Vec<u8>, record: &Record) {
+    put(
+        line,
+        format_args!(" time=\"{:.6}\" host=\"", record.took.as_secs_f64()),
+    );
+    let host = record.head.as_ref().and_then(|head| head.authority());
+    put_escaped(line, host.unwrap_or(b"-"));
+    line.extend_from_slice(b"\" route=\"");
+    let forwarded = record.forwarded.as_ref();
+    let route = forwarded.map_or("-", |forwarded| &forwarded.route);
+    put_escaped(line, route.as_bytes());
+    let attempts = forwarded.map_or(&[][..], |forwarded| &forwarded.attempts);
+    line.extend_from_slice(b"\" upstream=\"");
+    put_each(line, attempts, |line, attempt| {
+        put_escaped(line, attempt.upstream.as_bytes());
+    });
+    put(
+        line,
+        format_args!("\" attempts=\"{}\" upstream_status=\"", attempts.len()),
+    );
+    put_each(line, attempts, |line, attempt| {
+        match (attempt.failed, attempt.status) {
+            (Some(error), _) => put_escaped(line, error.as_bytes()),
+            (None, Some(status)) => put(line, format_args!("{}", status.as_u16())),
+            (None, None) => line.push(b'-'),
+        }
+    });
+    line.extend_from_slice(b"\" first_byte=\"");
+    put_each(line, attempts, |line, attempt| match attempt.first_byte {
+        Some(after) => put(line, format_args!("{:.6}", after.as_secs_f64())),
+        None => line.push(b'-'),
+    });
+    line.push(b'"');
+}
+
+/// Puts a part of each attempt, or `-` if there was none.
+fn put_each(
+    line: &mut Vec<u8>,
+    attempts: &[Attempted],
+    put_part: impl Fn(&mut Vec<u8>, &Attempted),
+) {
+    if attempts.is_empty() {
+        line.push(b'-');
+    }
+    for (number, attempt) in attempts.iter().enumerate() {
+        if number > 0 {
+            line.extend_from_slice(b", ");
+        }
+        put_part(line, attempt);
+    }
 }
 
 fn put(line: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
@@ -209,6 +274,46 @@ mod tests {
         assert_eq!(line(&record(ask), LogFormat::Common), format!("{common}\n"));
         let combined = format!("{common} \"http://x/\" \"a \\\"b\\\"\\\\\"\n");
         assert_eq!(line(&record(ask), LogFormat::Combined), combined);
+    }
+
+    #[test]
+    fn a_forwarded_request_names_its_attempts() {
+        use crate::web::Forwarded;
+
+        let ask = "GET /a HTTP/1.1\r\nHost: app1.local\r\n\r\n";
+        let milliseconds = Duration::from_millis;
+        let begin = "[10/Oct/2000:13:55:36 +0000] \"GET /a HTTP/1.1\" 200 2326 \"-\" \"-\"";
+        let own = record(ask).took(milliseconds(12));
+        let expected = format!(
+            "192.0.2.7 - - {begin} time=\"0.012000\" host=\"app1.local\" route=\"-\" upstream=\"-\" \
+             attempts=\"0\" upstream_status=\"-\" first_byte=\"-\"\n"
+        );
+        assert_eq!(line(&own, LogFormat::Forwarded), expected);
+
+        let client = "2001:db8::1".parse().unwrap();
+        let mut forwarded = Forwarded::new(0, client, "app1.local \"/a\n".into());
+        for name in [
+            "http://10.0.0.1:80",
+            "http://10.0.0.2:80",
+            "http://10.0.0.3:80",
+        ] {
+            forwarded.attempts.push(Attempted::new(name.into()));
+        }
+        forwarded.attempts[0].failed = Some("connection_refused");
+        forwarded.attempts[1].first_byte = Some(Duration::from_micros(412));
+        forwarded.attempts[1].status = Some(StatusCode::BAD_GATEWAY);
+        let passed = record(ask).forwarded(forwarded);
+        let text = line(&passed, LogFormat::Forwarded);
+        let expected = format!(
+            "2001:db8::1 - - {begin} time=\"0.000000\" host=\"app1.local\" \
+             route=\"app1.local \\\"/a\\x0a\" \
+             upstream=\"http://10.0.0.1:80, http://10.0.0.2:80, http://10.0.0.3:80\" attempts=\"3\" \
+             upstream_status=\"connection_refused, 502, -\" first_byte=\"-, 0.000412, -\"\n"
+        );
+        assert_eq!(text, expected);
+        // The other formats stay as every tool reads them.
+        assert!(line(&passed, LogFormat::Combined).starts_with("192.0.2.7 - - ["));
+        assert!(line(&passed, LogFormat::Combined).ends_with("\"-\" \"-\"\n"));
     }
 
     #[test]

@@ -41,10 +41,10 @@ use crate::documents::{Docroot, FileOptions, Files, Thumbnails, serve_files_unti
 use crate::gateway::Mount;
 use crate::net::{Admission, Limiter};
 use crate::web::{
-    ErrorPorts, ErrorPortsHandles, Failure, FilterPorts, FilterPortsHandles, HandlerPorts,
-    HandlerPortsHandles, NOTES, Request, RequestHalfPorts, Response, ResponseFilterPorts,
-    ResponseFilterPortsHandles, ResponseHalfPorts, Route, RoutePorts, RoutePortsHandles,
-    buffer_bodies, spool_responses_until,
+    ErrorPorts, ErrorPortsHandles, Failure, FilterPorts, FilterPortsHandles, Forwarded,
+    HandlerPorts, HandlerPortsHandles, NOTES, Notice, Remark, Request, RequestHalfPorts, Response,
+    ResponseFilterPorts, ResponseFilterPortsHandles, ResponseHalfPorts, Route, RoutePorts,
+    RoutePortsHandles, buffer_bodies, spool_responses_until,
 };
 use crate::wsgi::{WsgiPool, serve_wsgi};
 
@@ -56,6 +56,7 @@ type Slot<Handles> = Box<dyn Fn(&mut ConnectionGraph, &str) -> Handles + Send + 
 
 /// What serves the requests of a route: the ends of one component or of several.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Served {
     /// Where the requests go.
     pub requests: InboxHandle<Request>,
@@ -63,6 +64,31 @@ pub struct Served {
     pub responses: Vec<OutboxHandle<Response>>,
     /// Where the failures come from.
     pub failures: Vec<OutboxHandle<Failure>>,
+    /// Where notices to the encoder come from, if there are any.
+    pub notices: Vec<OutboxHandle<Notice>>,
+    /// Where the access log learns how requests were forwarded.
+    pub forwarded: Vec<OutboxHandle<Forwarded>>,
+    /// Where remarks for explanations come from.
+    pub remarks: Vec<OutboxHandle<Remark>>,
+}
+
+impl Served {
+    /// The ends that every handler has.
+    #[must_use]
+    pub const fn new(
+        requests: InboxHandle<Request>,
+        responses: Vec<OutboxHandle<Response>>,
+        failures: Vec<OutboxHandle<Failure>>,
+    ) -> Self {
+        Self {
+            requests,
+            responses,
+            failures,
+            notices: Vec::new(),
+            forwarded: Vec::new(),
+            remarks: Vec::new(),
+        }
+    }
 }
 
 /// The ends of a filter of requests, and of its second half, if it has one.
@@ -73,11 +99,8 @@ struct Filtered {
 
 impl From<HandlerPortsHandles> for Served {
     fn from(handles: HandlerPortsHandles) -> Self {
-        Self {
-            requests: handles.requests,
-            responses: vec![handles.responses],
-            failures: vec![handles.failures],
-        }
+        let (responses, failures) = (vec![handles.responses], vec![handles.failures]);
+        Self::new(handles.requests, responses, failures)
     }
 }
 
@@ -87,11 +110,8 @@ fn buffered(graph: &mut ConnectionGraph, name: &str, handler: HandlerPortsHandle
     let spool = add_spool(graph, &format!("{name} spool"));
     graph.link(buffer.passed, handler.requests);
     graph.link(handler.responses, spool.responses);
-    Served {
-        requests: buffer.requests,
-        responses: vec![spool.passed],
-        failures: vec![buffer.failures, handler.failures],
-    }
+    let failures = vec![buffer.failures, handler.failures];
+    Served::new(buffer.requests, vec![spool.passed], failures)
 }
 
 /// The handler of the files of one folder.
@@ -307,11 +327,8 @@ impl WebServer {
     ///     let buffer = graph.add(&format!("{name} buffer"), buffer_bodies());
     ///     let count = graph.add(name, count);
     ///     graph.link(buffer.passed, count.requests);
-    ///     Served {
-    ///         requests: buffer.requests,
-    ///         responses: vec![count.responses],
-    ///         failures: vec![buffer.failures, count.failures],
-    ///     }
+    ///     let failures = vec![buffer.failures, count.failures];
+    ///     Served::new(buffer.requests, vec![count.responses], failures)
     /// });
     /// # server.check().unwrap();
     /// ```

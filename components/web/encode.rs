@@ -10,6 +10,8 @@
 //! Everything that is ready at the same time becomes one piece. A layer between encoder and writer,
 //! such as TLS, sees only pieces.
 
+mod interim;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
@@ -21,6 +23,8 @@ use futures_lite::future::or;
 use http::StatusCode;
 use kamea::time::{turn, wall_clock};
 use kamea::{Component, Inbox, Outbox, Ports, Receiver};
+
+use interim::Interim;
 
 use super::message::{Body, Exchange, Piece, Response};
 use super::parse::{Notice, WINDOW, Written};
@@ -95,6 +99,7 @@ pub fn encode_responses(peer: SocketAddr) -> impl Component<EncodePorts> {
             due: 0,
             early: BTreeMap::new(),
             carried: Vec::new(),
+            interim: Interim::default(),
             to_continue: None,
             expects: None,
             ends: None,
@@ -122,6 +127,8 @@ struct Encoder<'a> {
     early: BTreeMap<u64, Response>,
     /// Fields that a program has set for the response of an exchange, with its number.
     carried: Vec<(u64, Box<Fields>)>,
+    /// Interim responses that have not been sent yet.
+    interim: Interim,
     /// The exchange whose peer must get 100 (Continue), so that it sends its body.
     to_continue: Option<u64>,
     /// The exchange whose peer still waits for 100 (Continue).
@@ -140,6 +147,7 @@ impl Encoder<'_> {
                 self.to_continue = None;
                 encode_continue(&mut self.buffer);
             }
+            self.interim.put(&mut self.buffer, self.due);
             if let Some((number, finish)) = self.ends
                 && self.due >= number
             {
@@ -184,6 +192,7 @@ impl Encoder<'_> {
             Notice::Comes(_) => self.expects = None,
             Notice::EndsBefore { number, finish } => self.ends = Some((number, finish)),
             Notice::Carry { number, fields } => self.carried.push((number, fields)),
+            Notice::Interim { exchange, head } => self.interim.keep(&exchange, head),
         }
     }
 
@@ -264,6 +273,7 @@ impl Encoder<'_> {
                 response.head.carry(&fields);
             }
         }
+        self.interim.put(&mut self.buffer, self.due);
         self.present = Some(response.head.status);
         self.content = 0;
         let mut is_last = true;

@@ -52,14 +52,15 @@ pub use filter::{
     add_fields,
 };
 pub use message::{
-    Body, ErrorForm, Exchange, Failure, HandlerPorts, HandlerPortsHandles, Piece, Request, Response,
+    Body, ErrorForm, Exchange, Failure, HandlerPorts, HandlerPortsHandles, Piece, Remark, Request,
+    Response,
 };
 pub use note::{Note, NotePorts, NotePortsHandles, note_requests};
 pub use parse::{Notice, ParsePorts, ParsePortsHandles, Patience, Written, parse_requests};
 pub(crate) use parse::{WINDOW, parse_requests_of};
 pub use rate::{Rate, RateTable};
 pub use read_slice::read_slice;
-pub use record::{Record, RecordPorts, RecordPortsHandles, record_exchanges};
+pub use record::{Attempted, Forwarded, Record, RecordPorts, RecordPortsHandles, record_exchanges};
 pub use refuse::{RefusePorts, RefusePortsHandles, refuse_requests};
 pub(crate) use route::file_route;
 pub use route::{Route, RoutePorts, RoutePortsHandles, route_requests};

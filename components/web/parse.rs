@@ -25,7 +25,9 @@ use crate::net::{Finish, Socket};
 
 use super::content::{Content, Incomplete, Part};
 use super::message::{ErrorForm, Exchange, Failure, Request};
-use crate::http::{BodyKind, Event, Fields, Limits, Malformed, Phase, RequestDecoder, RequestHead};
+use crate::http::{
+    BodyKind, Event, Fields, Limits, Malformed, Phase, RequestDecoder, RequestHead, ResponseHead,
+};
 
 /// The ports of [`parse_requests`].
 #[derive(Debug, Ports)]
@@ -79,6 +81,15 @@ pub enum Notice {
         number: u64,
         /// The fields.
         fields: Box<Fields>,
+    },
+    /// An interim response (RFC 9110 section 15.2) to the request of an exchange: 103 (Early
+    /// Hints), for example. It is sent when the exchange is due, before the final response, and
+    /// never to a peer that speaks HTTP/1.0.
+    Interim {
+        /// The exchange.
+        exchange: Exchange,
+        /// The head: any informational status but 100 and 101.
+        head: Box<ResponseHead>,
     },
 }
 

@@ -18,4 +18,6 @@ pub use access::{UNAUTHORIZED, log_in, require_cookie};
 pub use backend::{Backend, BackendError, create_backend, own_folder};
 pub use form::FormFields;
 pub use options::{parse, run};
-pub use proxy::{ProxyFile, create_proxy, forward_request, proxy_server, run_proxy};
+pub use proxy::{
+    ProxyFile, create_proxy, forward_request, proxy_server, run_proxy, run_proxy_server,
+};

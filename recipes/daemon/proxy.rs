@@ -8,11 +8,11 @@ use std::time::{Duration, SystemTime};
 use futures_lite::future::or;
 use http::Method;
 use kamea::time::sleep;
-use kamea::{Component, Graph, Scheduler, Sink, unblock};
+use kamea::{Component, Graph, Scheduler, Sender, Sink, unblock};
 use kamea_components::http::{Limits, Reply, ResponseDecoder};
 use kamea_components::net::Socket;
 use kamea_components::process::{Hangup, hangups};
-use kamea_components::server::{Site, WebServer};
+use kamea_components::server::{LogEntry, Site, WebServer};
 use kamea_proxy::backends::check_backends;
 use kamea_proxy::config::parse_virtual_hosts;
 use kamea_proxy::plan::Errors;
@@ -50,11 +50,26 @@ pub fn run_proxy(
     port: u16,
     proxy: &Proxy,
 ) -> Result<(), BackendError> {
+    run_proxy_server(scheduler, proxy_server(proxy), ip, port, proxy)
+}
+
+/// Runs a server that forwards by a proxy: one made by [`proxy_server`], and configured further.
+///
+/// # Errors
+///
+/// [`BackendError`] says why it cannot run.
+pub fn run_proxy_server(
+    scheduler: Scheduler,
+    server: WebServer,
+    ip: impl Into<IpAddr>,
+    port: u16,
+    proxy: &Proxy,
+) -> Result<(), BackendError> {
     let mut graph = Graph::new("checks of backends");
     graph.add("check", check_backends(proxy.clone()));
     let checking = scheduler.run(graph);
     checking.map_err(|error| BackendError::Stopped(error.to_string()))?;
-    run(scheduler, proxy_server(proxy), ip.into(), port)
+    run(scheduler, server, ip.into(), port)
 }
 
 /// A web server that forwards every request by a proxy. Bodies have no limit but those of the
@@ -163,16 +178,17 @@ impl ProxyFile {
         self.path.metadata().ok()?.modified().ok()
     }
 
-    /// The graph that reloads the file at SIGHUP, and, if `watches`, when it changes.
+    /// The graph that reloads the file at SIGHUP, and, if `watches`, when it changes. SIGHUP also
+    /// begins a new file of the access log, if there is one.
     ///
     /// # Panics
     ///
     /// Never: the two components fit.
     #[must_use]
-    pub fn reloads(self, proxy: Proxy, watches: bool) -> Graph {
+    pub fn reloads(self, proxy: Proxy, watches: bool, log: Option<Sender<LogEntry>>) -> Graph {
         let mut graph = Graph::new("reloads of the proxy");
         let hangups = graph.add("hangups", hangups());
-        let reload = graph.add("reload", reload_proxy(self, proxy, watches));
+        let reload = graph.add("reload", reload_proxy(self, proxy, watches, log));
         graph.link(hangups.outbox, reload.inbox);
         graph
     }
@@ -184,6 +200,7 @@ fn reload_proxy(
     file: ProxyFile,
     proxy: Proxy,
     watches: bool,
+    log: Option<Sender<LogEntry>>,
 ) -> impl Component<Sink<Hangup>> + Send {
     let mut known = file.changed();
     async move |io: &mut Sink<Hangup>| {
@@ -198,7 +215,11 @@ fn reload_proxy(
             };
             match or(hangup, look).await {
                 Some(None) => return Ok(()),
-                Some(Some(_)) => {}
+                Some(Some(_)) => {
+                    if let Some(log) = &log {
+                        log.send(LogEntry::Reopen).await?;
+                    }
+                }
                 None if file.changed() == known => continue,
                 None => {}
             }

@@ -12,12 +12,12 @@ use http::Method;
 use kamea::Scheduler;
 use kamea_components::http::Target;
 use kamea_components::inspect::Access;
-use kamea_components::server::Listening;
-use kamea_daemon::{ProxyFile, parse, run_proxy};
+use kamea_components::server::{Listening, LogFormat};
+use kamea_daemon::{ProxyFile, parse, proxy_server, run_proxy_server};
 use kamea_proxy::config::ConfigError;
 use kamea_proxy::plan::Errors;
 use kamea_proxy::{Plan, Proxy, status_server};
-use kamea_recipes::{InspectOptions, Shown, address};
+use kamea_recipes::{AccessLog, InspectOptions, Shown, address};
 
 /// Forwards requests to backends, which a configuration file names for each host
 #[derive(Parser)]
@@ -54,6 +54,12 @@ struct Options {
     /// The password for that page [default: random, in the printed address]
     #[arg(long, value_name = "TOKEN", requires = "status")]
     status_token: Option<String>,
+    /// Log every request, to a file or to stdout (-); SIGHUP begins a new file
+    #[arg(long, value_name = "FILE")]
+    access_log: Option<PathBuf>,
+    /// How a line of the log looks [default: forwarded]
+    #[arg(long, value_name = "FORMAT", requires = "access_log")]
+    log_format: Option<Format>,
     #[command(flatten)]
     inspect: InspectOptions,
 }
@@ -65,6 +71,15 @@ enum WhichErrors {
     Assignment,
     /// 404 for unknown hosts; 502, 503 and 504 for backends
     Standard,
+}
+
+/// How a line of the access log looks.
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    Common,
+    Combined,
+    /// The combined format with route, backends, attempts and times
+    Forwarded,
 }
 
 fn main() -> ExitCode {
@@ -118,10 +133,33 @@ fn start(options: Options) -> Result<ExitCode, Shown> {
         .status
         .map(|address| show_status(&proxy, address, options.status_token.as_deref()))
         .transpose()?;
-    let _inspecting = options.inspect.run(&scheduler, None)?;
-    scheduler.run(file.reloads(proxy.clone(), options.watch))?;
-    run_proxy(scheduler, options.server_ip, options.server_port, &proxy)?;
+    let log = match &options.access_log {
+        None => AccessLog::none(),
+        Some(path) => AccessLog::to(path, log_format(options.log_format))?,
+    };
+    let explanations = options.inspect.explanations();
+    let _inspecting = options.inspect.run(&scheduler, explanations.clone())?;
+    scheduler.run(file.reloads(proxy.clone(), options.watch, log.entries()))?;
+    let mut server = proxy_server(&proxy);
+    if let Some(explanations) = explanations {
+        server = server.explain(explanations);
+    }
+    if let Some(entries) = log.entries() {
+        server = server.records(entries);
+    }
+    let (ip, port) = (options.server_ip, options.server_port);
+    let ended = run_proxy_server(scheduler, server, ip, port, &proxy);
+    log.finish();
+    ended?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn log_format(format: Option<Format>) -> LogFormat {
+    match format {
+        Some(Format::Common) => LogFormat::Common,
+        Some(Format::Combined) => LogFormat::Combined,
+        Some(Format::Forwarded) | None => LogFormat::Forwarded,
+    }
 }
 
 /// Shows the proxy on a page, on a thread of its own, so that it answers while the proxy is busy.

@@ -15,7 +15,7 @@ use kamea_recipes::{Stamp, log_to_stderr};
 
 use super::options::Options;
 use super::tls::have_ticket_keys;
-use super::{AccessLog, DRAIN, server, wsgi};
+use super::{DRAIN, server, wsgi};
 
 /// Serves the connection that standard input leads to.
 pub(crate) fn serve_connection(arguments: Options) -> Result<(), Box<dyn Error>> {
@@ -33,7 +33,7 @@ pub(crate) fn serve_connection(arguments: Options) -> Result<(), Box<dyn Error>>
     tickets.into_iter().for_each(have_ticket_keys);
     let options = arguments.with_text(String::from_utf8(text.to_vec())?)?;
     log_to_stderr(options.verbose, Stamp::Time)?;
-    let log = AccessLog::start(&options)?;
+    let log = options.start_access_log()?;
     let tls = options.tls()?;
     // Its user is that of the server by now.
     let mut confined = options.clone();

@@ -39,7 +39,6 @@ use kamea_components::web::{
 use kamea_components::wsgi::{LoadError, WsgiPool};
 use kamea_recipes::{Stamp, listen_until_ctrl_c, log_to_stderr, raise_file_limit, wrong_usage};
 
-use access_log::AccessLog;
 use mode::Placement;
 use options::Options;
 use reload::{Reload, Served, reload_on_hangup};
@@ -99,7 +98,7 @@ fn run(arguments: Options) -> Result<(), Box<dyn Error>> {
     if let Err(error) = raise_file_limit() {
         log::warn!("the number of open files stays at its limit: {error}");
     }
-    let log = AccessLog::start(&options)?;
+    let log = options.start_access_log()?;
 
     let workers = options.worker_count();
     let listeners = match options.placement() {

@@ -527,6 +527,7 @@ impl Options {
         match self.log_format {
             Some(Format::Common) => LogFormat::Common,
             Some(Format::Combined) | None => LogFormat::Combined,
+            Some(Format::Forwarded) => LogFormat::Forwarded,
         }
     }
 

@@ -35,6 +35,7 @@ impl From<Switch> for bool {
 pub(crate) enum Format {
     Common,
     Combined,
+    Forwarded,
 }
 
 /// What is not shown.

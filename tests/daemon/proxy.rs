@@ -174,3 +174,126 @@ fn the_own_file_is_shown_and_explained() {
     let wrong = run(&["--config", config, "--explain", "nonsense"]);
     assert_eq!(wrong.status.code(), Some(2));
 }
+
+/// The lines of a log, once there are so many.
+fn lines_of(log: &Path, count: usize) -> Vec<String> {
+    let until = Instant::now() + AGES;
+    loop {
+        let text = fs::read_to_string(log).unwrap_or_default();
+        let lines: Vec<_> = text.lines().map(str::to_owned).collect();
+        if lines.len() >= count {
+            return lines;
+        }
+        assert!(Instant::now() < until, "{count} lines never come: {text}");
+        yield_now();
+    }
+}
+
+#[test]
+fn the_access_log_names_route_backends_attempts_and_times() {
+    let backend = Started::new(BACKEND, &["--open"]);
+    let folder = tempfile::tempdir().unwrap();
+    let (log, old) = (folder.path().join("log"), folder.path().join("old"));
+    // Nothing can listen at port 1 without root, and nothing does.
+    let text = format!(
+        "host \"a.local\" {{\n  proxy_pass http://127.0.0.1:1;\n  proxy_pass http://{};\n}}\n",
+        backend.address
+    );
+    let config = write(folder.path(), &text);
+    let path = log.to_str().unwrap();
+    let proxy = Started::new(PROXY, &["--config", &config, "--access-log", path]);
+    assert_eq!(status_of(&proxy, "a.local"), 200);
+    let line = &lines_of(&log, 1)[0];
+    let parts = [
+        "127.0.0.1 - - [",
+        "\"GET / HTTP/1.1\" 200 ",
+        " time=\"0.",
+        " host=\"a.local\" route=\"a.local /\"",
+        &format!(
+            " upstream=\"http://127.0.0.1:1, http://{}\"",
+            backend.address
+        ),
+        " attempts=\"2\" upstream_status=\"connection_refused, 200\" first_byte=\"-, 0.",
+    ];
+    for part in parts {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    fs::rename(&log, &old).unwrap();
+    proxy.signal("HUP");
+    let until = Instant::now() + AGES;
+    while !log.exists() {
+        assert!(Instant::now() < until, "SIGHUP begins no new file");
+        yield_now();
+    }
+    assert_eq!(status_of(&proxy, "unknown.local"), 404);
+    let line = &lines_of(&log, 1)[0];
+    assert!(
+        line.contains("host=\"unknown.local\" route=\"-\" upstream=\"-\""),
+        "{line}"
+    );
+    assert_eq!(lines_of(&old, 1).len(), 1);
+
+    for (format, ends) in [
+        ("common", "] \"GET / HTTP/1.1\" 404 "),
+        ("combined", "\"-\" \"-\""),
+    ] {
+        let log = folder.path().join(format);
+        let path = log.to_str().unwrap();
+        let arguments = [
+            "--config",
+            &config,
+            "--access-log",
+            path,
+            "--log-format",
+            format,
+        ];
+        let proxy = Started::new(PROXY, &arguments);
+        assert_eq!(status_of(&proxy, "b.local"), 404);
+        let line = &lines_of(&log, 1)[0];
+        let is_so = if format == "common" {
+            line.contains(ends)
+        } else {
+            line.ends_with(ends)
+        };
+        assert!(is_so && !line.contains("upstream"), "{line}");
+    }
+    let output = run(&["--log-format", "common"]);
+    assert_eq!(output.status.code(), Some(2));
+    let output = run(&["--config", &config, "--access-log", "/no/such/folder/log"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.starts_with("error: cannot write /no/such/folder/log: "),
+        "{said}"
+    );
+}
+
+/// A client that has the token of the live view gets its request explained.
+#[test]
+fn live_requests_are_explained() {
+    let backend = Started::new(BACKEND, &["--open"]);
+    let folder = tempfile::tempdir().unwrap();
+    let config = write(folder.path(), &host("a.local", &[&backend]));
+    let token = "0123456789abcdef";
+    let inspect = ["--inspect", "127.0.0.1:0", "--inspect-token", token];
+    let proxy = Started::new(PROXY, &[&["--config", &config], &inspect[..]].concat());
+    let fields = [
+        "-H",
+        "Host: a.local",
+        "-H",
+        &format!("Kamea-Explain: {token}"),
+    ];
+    let explanation = proxy.curl("/", &fields);
+    let parts = [
+        "finds the route / of host a.local".to_owned(),
+        format!("{config}:1"),
+        format!("chooses http://{} by round-robin", backend.address),
+        format!(
+            "gets the response of http://{} in 1 attempt",
+            backend.address
+        ),
+    ];
+    for part in parts {
+        assert!(explanation.contains(&part), "{part}: {explanation}");
+    }
+}

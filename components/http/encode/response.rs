@@ -161,6 +161,26 @@ pub fn encode_continue(out: &mut Vec<u8>) {
     out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
 }
 
+/// Appends an interim response (RFC 9110 section 15.2). It has no body, and fields that would frame
+/// one are left out.
+///
+/// # Examples
+/// ```
+/// use http::StatusCode;
+/// use kamea_components::http::{Fields, ResponseHead, encode_interim};
+///
+/// let mut head = ResponseHead::new(StatusCode::EARLY_HINTS);
+/// head.fields = Fields::new().with("Link", "</style.css>; rel=preload");
+/// let mut out = Vec::new();
+/// encode_interim(&mut out, &head);
+/// assert_eq!(out, b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n");
+/// ```
+pub fn encode_interim(out: &mut Vec<u8>, head: &ResponseHead) {
+    encode_status_line(out, head.status);
+    encode_fields(out, &head.fields, false);
+    out.extend_from_slice(b"\r\n");
+}
+
 /// The version is ours, whatever that of the request (RFC 9110 section 6.2).
 fn encode_status_line(out: &mut Vec<u8>, status: StatusCode) {
     if status == StatusCode::OK {

@@ -20,7 +20,7 @@ use crate::policy::{Asked, Candidate, Policy};
 pub struct Group {
     route: Route,
     /// The hosts and the path, for logs and pages.
-    name: String,
+    name: Arc<str>,
     backends: Vec<Arc<BackendState>>,
     policy: Mutex<Box<dyn Policy>>,
     /// Requests that wait while every backend is at its limit.
@@ -93,7 +93,7 @@ const FREE_RETRIES: u64 = 10;
 impl Group {
     /// The backends of a route. Those of `known` that did not change keep their state.
     pub fn new(
-        name: String,
+        name: impl Into<Arc<str>>,
         route: Route,
         policy: Box<dyn Policy>,
         known: &mut Vec<Arc<BackendState>>,
@@ -108,7 +108,7 @@ impl Group {
         };
         Self {
             backends: route.backends.iter().map(&mut state).collect(),
-            name,
+            name: name.into(),
             policy: Mutex::new(policy),
             waiting: AtomicUsize::new(0),
             freed: Notify::new(),
@@ -133,7 +133,7 @@ impl Group {
     }
 
     /// The hosts and the path of the route.
-    pub fn name(&self) -> &str {
+    pub const fn name(&self) -> &Arc<str> {
         &self.name
     }
 
@@ -154,21 +154,14 @@ impl Group {
         if up.is_empty() {
             return Choice::Down;
         }
-        let mut candidates: Vec<_> = up.into_iter().map(|index| self.candidate(index)).collect();
-        let is_full = |candidate: &Candidate| self.backends[candidate.index].is_full();
-        candidates.retain(|candidate| !is_full(candidate));
-        if candidates.iter().any(|candidate| !candidate.is_backup) {
-            candidates.retain(|candidate| !candidate.is_backup);
-        }
+        let candidates = self.candidates(up);
         if candidates.is_empty() {
             return Choice::Full;
         }
-        let chosen = match candidates.len() {
-            1 => Some(0),
-            _ => {
-                let mut policy = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
-                policy.choose(&candidates, asked)
-            }
+        // A policy may refuse the only candidate.
+        let chosen = {
+            let mut policy = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
+            policy.choose(&candidates, asked)
         };
         match chosen.and_then(|position| candidates.get(position)) {
             Some(candidate) => self.enter(candidate.index),
@@ -201,6 +194,17 @@ impl Group {
             .into_iter()
             .find(|found| !found.is_empty())
             .unwrap_or_default()
+    }
+
+    /// Those of the backends that are up that can take a request: backups only if nothing else can.
+    fn candidates(&self, up: Vec<usize>) -> Vec<Candidate> {
+        let mut candidates: Vec<_> = up.into_iter().map(|index| self.candidate(index)).collect();
+        let is_full = |candidate: &Candidate| self.backends[candidate.index].is_full();
+        candidates.retain(|candidate| !is_full(candidate));
+        if candidates.iter().any(|candidate| !candidate.is_backup) {
+            candidates.retain(|candidate| !candidate.is_backup);
+        }
+        candidates
     }
 
     fn candidate(&self, index: usize) -> Candidate {
@@ -340,5 +344,6 @@ impl std::fmt::Debug for Group {
     }
 }
 
+mod explain;
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use kamea::time::now;
@@ -17,6 +17,8 @@ use crate::policy::hash_of;
 #[derive(Debug)]
 pub struct BackendState {
     backend: Backend,
+    /// Its address, for logs and pages.
+    name: Arc<str>,
     /// Identifies its idle connections.
     id: u64,
     /// The same for the same address, whatever else is configured.
@@ -103,6 +105,7 @@ impl BackendState {
         };
         Self {
             key: hash_of(backend.to_string().as_bytes()),
+            name: backend.to_string().into(),
             id: NEXT_ID.fetch_add(1, Relaxed),
             open: AtomicU32::new(0),
             weight: AtomicU32::new(backend.weight),
@@ -120,6 +123,11 @@ impl BackendState {
     /// The backend as the configuration describes it.
     pub fn backend(&self) -> &Backend {
         &self.backend
+    }
+
+    /// Its address.
+    pub(crate) const fn name(&self) -> &Arc<str> {
+        &self.name
     }
 
     pub(super) const fn id(&self) -> u64 {

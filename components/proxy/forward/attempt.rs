@@ -8,12 +8,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_lite::future::or;
 use kamea::time::{Timer, sleep, turn};
-use kamea::{Closed, End, Outbox};
+use kamea::{Closed, End};
 use kamea_components::http::{ResponseHead, encode_request};
 use kamea_components::net::Socket;
 use kamea_components::web::{Body, Response};
 
 use super::body::{Framing, OutgoingBody, ended};
+use super::exchange_requests::ExchangePorts;
+use super::interim::Interim;
 use super::receive::{Afterwards, Passing, receive_head, within};
 use super::script::{LONGEST, encode_script};
 use super::send::Sending;
@@ -80,13 +82,11 @@ pub(super) async fn attempt(
     request: &mut Routed,
     in_flight: InFlight,
     connector: &Connector,
-    responses: &Outbox<Response>,
+    io: &ExchangePorts,
 ) -> Result<Outcome, End> {
     let whole = in_flight.group().route().timeouts.whole;
     let (began, has_begun) = (request.began, Cell::new(false));
-    let running = run(
-        buffers, request, in_flight, connector, responses, &has_begun,
-    );
+    let running = run(buffers, request, in_flight, connector, io, &has_begun);
     let ended = match whole {
         None => running.await,
         Some(whole) => {
@@ -115,7 +115,7 @@ async fn run(
     request: &mut Routed,
     in_flight: InFlight,
     connector: &Connector,
-    responses: &Outbox<Response>,
+    io: &ExchangePorts,
     has_begun: &Cell<bool>,
 ) -> Result<(), Ended> {
     let group = in_flight.group().clone();
@@ -124,7 +124,7 @@ async fn run(
         buffers,
         request,
         route: group.route(),
-        responses,
+        io,
         has_begun,
         in_flight: Some(in_flight),
     };
@@ -149,9 +149,12 @@ async fn run(
         // Before a process of the backend waits for it.
         Box::pin(attempt.gather()).await?;
     }
-    let within = attempt.route.timeouts.connect;
+    let (within, began) = (attempt.route.timeouts.connect, turn());
     // Boxed, because most requests find an idle connection.
     let connection = Box::pin(connect(&state, connector, within)).await?;
+    if let Some(report) = &mut attempt.request.report {
+        report.connected(turn() - began);
+    }
     if let Some(version) = says_client {
         Box::pin(attempt.say_client(&connection, version)).await?;
     }
@@ -163,7 +166,7 @@ struct Attempt<'a> {
     buffers: &'a mut Buffers,
     request: &'a mut Routed,
     route: &'a Route,
-    responses: &'a Outbox<Response>,
+    io: &'a ExchangePorts,
     /// Whether the client has got the head of the response.
     has_begun: &'a Cell<bool>,
     /// Taken if the connection switches protocols.
@@ -243,18 +246,30 @@ impl Attempt<'_> {
         let mut sending = pin!(sending);
         let timer = &mut self.buffers.timer;
         let sent = async { Ok(Err(sending.as_mut().await?)) };
+        let interim = Interim {
+            exchange: self.request.exchange,
+            notices: self.io.notices.as_ref(),
+            forwarding: &forwarding,
+            sent: Cell::new(0),
+        };
         let early = or(sent, async {
-            receive_head(socket, decoder, &may_send).await.map(Ok)
+            let head = receive_head(socket, decoder, &may_send, &interim);
+            head.await.map(Ok)
         });
         let (is_sent, (head, framing)) = match early.await? {
             Ok(early) => (None, early),
             Err(is_sent) => {
-                let head = receive_head(socket, decoder, &may_send);
+                let head = receive_head(socket, decoder, &may_send, &interim);
                 let head = within(head, timer, timeouts.first_byte).await?;
                 (Some(is_sent), head)
             }
         };
         state.answered(head.status, turn() - began);
+        if let Some(report) = &mut self.request.report {
+            let listeners = self.io.listeners();
+            let told = Box::pin(report.answered(head.status, &listeners));
+            told.await.map_err(Ended::End)?;
+        }
         let mut passing = Passing {
             exchange: self.request.exchange,
             upgrades,
@@ -262,7 +277,7 @@ impl Attempt<'_> {
             decoder,
             timer,
             silence: timeouts.first_byte,
-            responses: self.responses,
+            responses: &self.io.responses,
             has_begun: self.has_begun,
             forwarding,
             state,
@@ -299,7 +314,7 @@ impl Attempt<'_> {
             head,
             body: Body::Upgrade(tunnel(in_flight, transport, first)),
         };
-        let sent = self.responses.send(response).await;
+        let sent = self.io.responses.send(response).await;
         self.has_begun.set(true);
         sent.map_err(gone)
     }

@@ -3,9 +3,10 @@
 
 use http::StatusCode;
 use kamea::{Component, End, Inbox, Outbox, Ports};
-use kamea_components::web::{Failure, Response};
+use kamea_components::web::{Failure, Forwarded, Notice, Remark, Response};
 
 use super::attempt::{Buffers, Outcome, attempt};
+use super::report::{Listeners, Report};
 use super::{AttemptError, Chosen, Routed};
 use crate::Proxy;
 use crate::backends::Choice;
@@ -24,6 +25,21 @@ pub struct ExchangePorts {
     pub responses: Outbox<Response>,
     /// The requests that no backend has answered.
     pub failures: Outbox<Failure>,
+    /// Interim responses.
+    pub notices: Option<Outbox<Notice>>,
+    /// The attempts of each request, for the access log.
+    pub forwarded: Option<Outbox<Forwarded>>,
+    /// The attempts of a request that is explained.
+    pub remarks: Option<Outbox<Remark>>,
+}
+
+impl ExchangePorts {
+    pub(super) const fn listeners(&self) -> Listeners<'_> {
+        Listeners {
+            forwarded: self.forwarded.as_ref(),
+            remarks: self.remarks.as_ref(),
+        }
+    }
 }
 
 /// Sends each request to a backend, and passes on its response while it arrives: one request of a
@@ -31,7 +47,8 @@ pub struct ExchangePorts {
 pub fn exchange_requests(proxy: Proxy) -> impl Component<ExchangePorts> {
     async move |io: &mut ExchangePorts| {
         let mut buffers = Buffers::default();
-        while let Some(request) = io.routed.next().await {
+        while let Some(mut request) = io.routed.next().await {
+            request.report = Report::begin(&request, &io.listeners());
             if let Err(failure) = serve(io, &proxy, request, &mut buffers).await? {
                 io.failures.send(*failure).await?;
             }
@@ -62,13 +79,19 @@ async fn serve(
         request = chosen.request;
         let in_flight = match chosen.choice {
             Choice::Backend(in_flight) => in_flight,
-            none => return Ok(Err(Box::new(refuse(&request, &none, proxy.errors())))),
+            none => {
+                tell(io, &request).await?;
+                return Ok(Err(Box::new(refuse(&request, &none, proxy.errors()))));
+            }
         };
         let (state, index) = (in_flight.backend().clone(), in_flight.index());
         let group = in_flight.group().clone();
         let (peer, ejection) = (request.exchange.peer, &group.route().ejection);
         let connector = proxy.connector();
-        let ended = attempt(buffers, &mut request, in_flight, connector, &io.responses).await?;
+        if let Some(report) = &mut request.report {
+            Box::pin(report.attempt(&state, &io.listeners())).await?;
+        }
+        let ended = attempt(buffers, &mut request, in_flight, connector, io).await?;
         let error = match ended {
             Outcome::Answered => return Ok(Ok(())),
             Outcome::Cut(why, is_of_backend) => {
@@ -83,13 +106,25 @@ async fn serve(
         if error.is_of_backend() {
             state.failed(ejection, &error);
         }
+        if let Some(report) = &mut request.report {
+            report.failed(&error);
+        }
         if !may_retry(&request, &error) {
+            tell(io, &request).await?;
             log::error!("{peer} | {}: {error}", state.backend());
             return Ok(Err(Box::new(fail(&request, error, proxy.errors()))));
         }
-        log::debug!("{peer} | {}: {error}; another attempt", state.backend());
+        log::info!("{peer} | {}: {error}; another attempt", state.backend());
         request.tried.push(index);
         request.body.rewind();
+    }
+}
+
+/// Says what came of the attempts of a request that gets no response.
+async fn tell(io: &ExchangePorts, request: &Routed) -> Result<(), End> {
+    match &request.report {
+        Some(report) => Box::pin(report.tell_all(&io.listeners())).await,
+        None => Ok(()),
     }
 }
 

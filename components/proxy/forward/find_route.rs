@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::{Method, StatusCode};
 use kamea::{Component, Done, Inbox, Outbox, Ports};
-use kamea_components::web::{Failure, Request};
+use kamea_components::web::{Failure, Remark, Request};
 
 use super::Routed;
 use super::body::too_long;
@@ -24,6 +24,8 @@ pub struct FindRoutePorts {
     pub routed: Outbox<Box<Routed>>,
     /// The others.
     pub failures: Outbox<Failure>,
+    /// How the route of a request that is explained was found.
+    pub remarks: Option<Outbox<Remark>>,
 }
 
 /// Finds the route of each request of a connection that came in at `local`, over TLS or not.
@@ -33,6 +35,11 @@ pub fn find_route(proxy: Proxy, local: SocketAddr, is_tls: bool) -> impl Compone
         while let Some(request) = io.requests.next().await {
             if version != proxy.version() {
                 (version, running) = (proxy.version(), proxy.running());
+            }
+            if let Some(remarks) = &io.remarks {
+                remarks
+                    .send(explain(&running, &request, local.port()))
+                    .await?;
             }
             match find(&running, &request, local.port()) {
                 Ok(group) => {
@@ -91,6 +98,15 @@ fn find(running: &Running, request: &Request, port: u16) -> Result<Arc<Group>, B
         Ok(route) => Ok(running.group(block, route).clone()),
         Err(none) => Err(Box::new(no_route(request, &none))),
     }
+}
+
+fn explain(running: &Running, request: &Request, port: u16) -> Remark {
+    let head = &request.head;
+    let authority = head.authority().map(String::from_utf8_lossy);
+    let authority = authority.unwrap_or_default();
+    let plan = &running.plan;
+    plan.explain(&authority, port, &head.method, &head.target)
+        .remark()
 }
 
 fn no_route(request: &Request, none: &NoRoute) -> Failure {

@@ -18,6 +18,7 @@ use kamea_components::web::{Body, Exchange, Response};
 use super::AttemptError;
 use super::attempt::{Ended, gone};
 use super::body::ended;
+use super::interim::Interim;
 use crate::backends::{BackendDecoder, BackendState};
 use crate::fields::Forwarding;
 
@@ -57,19 +58,20 @@ pub(super) async fn within<T>(
     or(result, late).await
 }
 
-/// Receives the head of the final response. `may_send` is set when the backend asks for the body.
+/// Receives the head of the final response. `may_send` is set when the backend asks for the body;
+/// other interim responses are passed on.
 pub(super) async fn receive_head(
     socket: &Socket,
     decoder: &mut BackendDecoder,
     may_send: &Cell<bool>,
+    interim: &Interim<'_>,
 ) -> Result<(ReceivedHead, ReplyBody), AttemptError> {
     loop {
         match decoder.next()? {
-            Some(Reply::Interim(head)) => {
-                if head.status == StatusCode::CONTINUE {
-                    may_send.set(true);
-                }
-            }
+            Some(Reply::Interim(head)) => match head.status {
+                StatusCode::CONTINUE => may_send.set(true),
+                _ => interim.pass_on(&head),
+            },
             Some(Reply::Head(head, body)) => return Ok((head, body)),
             Some(_) => return Err(MalformedResponse::Unawaited.into()),
             None => {

@@ -10,6 +10,7 @@ use kamea_components::http::{Fields, RequestHead};
 use kamea_components::web::{Exchange, Request};
 
 use super::body::OutgoingBody;
+use super::report::Report;
 use crate::backends::Group;
 use crate::fields::Inbound;
 use crate::proxy::Running;
@@ -30,6 +31,8 @@ pub struct Routed {
     /// When it found its route.
     pub(super) began: Instant,
     pub(super) arrival: Arrival,
+    /// Its attempts, if somebody learns about them.
+    pub(super) report: Option<Box<Report>>,
     pub(super) body: OutgoingBody,
 }
 
@@ -94,6 +97,7 @@ impl Routed {
             tried: Vec::new(),
             began: turn(),
             arrival,
+            report: None,
             body,
         })
     }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use http::Method;
 use kamea_components::http::Target;
+use kamea_components::web::Remark;
 
 use super::host::normalized;
 use super::{Block, HostPattern, NoRoute, Plan, Route, without_port};
@@ -34,8 +35,8 @@ pub struct Explanation {
     pub block: Option<(Block, HostPattern)>,
     /// The position of the route, or why there is none; `None` without a block.
     pub route: Option<Result<usize, NoRoute>>,
-    /// Hosts and routes that nearly matched, each with the reason why they did not.
-    pub near: Vec<String>,
+    /// Hosts and routes that nearly matched, each with the reason why it did not.
+    pub near: Vec<(String, &'static str)>,
 }
 
 /// The limit for what nearly matched.
@@ -80,11 +81,11 @@ impl Plan {
     }
 
     /// Returns the hosts that differ in little from the one that was asked for.
-    fn near_hosts(&self, asked: &str) -> Vec<String> {
+    fn near_hosts(&self, asked: &str) -> Vec<(String, &'static str)> {
         let hosts = self.blocks.iter().flat_map(|block| &block.hosts);
         let reasons = hosts.filter_map(|host| {
             let reason = near_miss(host, without_port(asked))?;
-            Some(format!("host {host}, but {reason}"))
+            Some((format!("host {host}"), reason))
         });
         reasons.take(MOST_NEAR).collect()
     }
@@ -150,13 +151,13 @@ fn near_routes<'b>(
     block: &'b Block,
     chosen: Option<usize>,
     target: &'b Target,
-) -> impl Iterator<Item = String> + 'b {
+) -> impl Iterator<Item = (String, &'static str)> + 'b {
     let path = target.path();
     let routes = block.routes().iter().enumerate();
     let routes = routes.filter(move |(index, _)| Some(*index) != chosen);
     routes.filter_map(move |(_, route)| {
         let reason = route_miss(route, path)?;
-        Some(format!("route {}, but {reason}", route.prefix))
+        Some((format!("route {}", route.prefix), reason))
     })
 }
 
@@ -173,22 +174,93 @@ fn route_miss(route: &Route, path: &str) -> Option<&'static str> {
     None
 }
 
+impl Explanation {
+    /// The same for the explanation of a live request.
+    ///
+    /// # Examples
+    /// ```
+    /// use http::Method;
+    /// use kamea_components::http::Target;
+    /// use kamea_proxy::plan::{Block, Plan, Route};
+    ///
+    /// let plan = Plan::new([Block::new(["a.local:8081".parse()?], [Route::to([])])]);
+    /// let target = Target::parse(&Method::GET, "/x".into())?;
+    /// let remark = plan.explain("a.local", 8081, &Method::GET, &target).remark();
+    /// assert_eq!(remark.verdict, "finds the route / of host a.local:8081");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn remark(&self) -> Remark {
+        let mut remark = match &self.block {
+            None => Remark::new(format!("finds no block of host {}", self.authority)),
+            Some((block, pattern)) => {
+                let route = self.route.as_ref();
+                let verdict = match route {
+                    Some(Ok(index)) => {
+                        let prefix = &block.routes()[*index].prefix;
+                        format!("finds the route {prefix} of host {pattern}")
+                    }
+                    _ => format!("finds host {pattern}, and no route"),
+                };
+                let place = Place(block);
+                let remark = Remark::new(verdict).with(format!("host {pattern}{place}"), "matches");
+                match route {
+                    Some(Ok(index)) => {
+                        let prefix = &block.routes()[*index].prefix;
+                        remark.with(format!("route {prefix}"), "matches")
+                    }
+                    Some(Err(none)) => remark.with("routes", format!("no: {}", why(none))),
+                    None => remark,
+                }
+            }
+        };
+        for (near, reason) in &self.near {
+            remark = remark.with(near, format!("no: {reason}"));
+        }
+        remark
+    }
+}
+
+/// Where a block stands in its file.
+struct Place<'a>(&'a Block);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = &self.0.place;
+        match place.line {
+            0 => Ok(()),
+            line => write!(f, " ({}:{line})", place.file.display()),
+        }
+    }
+}
+
+/// Why there is no route, and the status for it.
+fn why(none: &NoRoute) -> String {
+    match none {
+        NoRoute::Path => "no route has this path: 404".to_owned(),
+        NoRoute::Method(allowed) => {
+            let allowed: Vec<_> = allowed.iter().map(Method::as_str).collect();
+            let allowed = allowed.join(", ");
+            format!("no route of this path takes the method, only {allowed}: 405")
+        }
+        NoRoute::Ambiguous => {
+            "the path has dot segments or an invalid percent sequence: 400".to_owned()
+        }
+    }
+}
+
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.block {
             None => writeln!(f, "host {}: no block", self.authority)?,
             Some((block, pattern)) => {
-                write!(f, "host {}: block {pattern}", self.authority)?;
-                if block.place.line > 0 {
-                    let (file, line) = (block.place.file.display(), block.place.line);
-                    write!(f, " ({file}:{line})")?;
-                }
-                writeln!(f)?;
+                let place = Place(block);
+                writeln!(f, "host {}: block {pattern}{place}", self.authority)?;
                 show_route(f, block, self.route.as_ref())?;
             }
         }
-        for near in &self.near {
-            writeln!(f, "    nearly: {near}")?;
+        for (near, reason) in &self.near {
+            writeln!(f, "    nearly: {near}, but {reason}")?;
         }
         Ok(())
     }
@@ -201,21 +273,7 @@ fn show_route(
 ) -> fmt::Result {
     match route {
         Some(Ok(index)) => writeln!(f, "route {}", block.routes()[*index].prefix),
-        Some(Err(NoRoute::Path)) => writeln!(f, "no route has this path: 404"),
-        Some(Err(NoRoute::Method(allowed))) => {
-            let allowed: Vec<_> = allowed.iter().map(Method::as_str).collect();
-            writeln!(
-                f,
-                "no route of this path takes the method, only {}: 405",
-                allowed.join(", ")
-            )
-        }
-        Some(Err(NoRoute::Ambiguous)) => {
-            writeln!(
-                f,
-                "the path has dot segments or an invalid percent sequence: 400"
-            )
-        }
+        Some(Err(none)) => writeln!(f, "{}", why(none)),
         None => Ok(()),
     }
 }

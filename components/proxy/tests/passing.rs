@@ -287,8 +287,8 @@ fn a_response_gets_no_fields_that_the_backend_did_not_send() {
 fn a_slow_client_slows_the_backend() {
     let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     let chunk = "8\r\n12345678\r\n";
-    // Far more than sockets and links hold. It ends only if the proxy reads without bound.
-    let script = vec![Read, Write(head), Repeat(chunk, 20_000_000)];
+    // Far more than sockets and links hold.
+    let script = vec![Read, Write(head), Repeat(chunk, 20_000_000), Finish];
     let backend = Scripted::new(vec![script]);
     let running = before(&[backend.address]);
     let mut client = running.connect();
@@ -296,19 +296,26 @@ fn a_slow_client_slows_the_backend() {
         .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         .unwrap();
     read_head(&mut client).unwrap();
-    let mut before = u64::MAX;
-    let received = loop {
-        std::thread::sleep(Duration::from_millis(300));
-        let received = running.proxy.status()[0].backends[0].received;
-        if received == before {
-            break received;
-        }
-        before = received;
-    };
+    // Other requests are served meanwhile: the proxy had every chance to read more.
+    let other = Scripted::always(HELLO);
+    let received = || running.proxy.status()[0].backends[0].received;
+    wait_until("the first bytes have come", || received() > 0);
+    let busy = before(&[other.address]);
+    for _ in 0..500 {
+        assert!(busy.get().ends_with("hello"));
+    }
     assert!(
-        received < 100 << 20,
-        "{received} bytes were read for a client that reads nothing"
+        received() < 100 << 20,
+        "{} bytes were read for a client that reads nothing",
+        received()
     );
+    // The client reads on, and the backend goes on: it had waited.
+    let stopped = received();
+    let mut part = vec![0; 1 << 20];
+    wait_until("the backend goes on", || {
+        client.read_exact(&mut part).unwrap();
+        received() > stopped + (16 << 20)
+    });
 }
 
 /// Two servers could understand it in two ways, whatever the routes are.

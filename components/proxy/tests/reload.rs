@@ -1,7 +1,6 @@
 //! A new configuration while the proxy runs, and backends that are checked.
 
 use std::io::{Read as _, Write as _};
-use std::thread::yield_now;
 
 use kamea::Graph;
 
@@ -101,9 +100,8 @@ fn a_tunnel_outlives_a_reload_that_does_not_change_its_block() {
     assert_eq!(&heard, b"heard");
     assert_eq!(running.proxy.status()[0].backends[0].open, 1);
     drop(client);
-    while running.proxy.status()[0].backends[0].open > 0 {
-        yield_now();
-    }
+    let open = || running.proxy.status()[0].backends[0].open;
+    wait_until("the tunnel has ended", || open() == 0);
 }
 
 /// Checks take a backend out, and bring it back.
@@ -127,13 +125,9 @@ fn backends_are_checked() {
     graph.add("check", check_backends(running.proxy.clone()));
     running.scheduler.run(graph).unwrap();
     let health = || running.proxy.status()[0].backends[0].health;
-    while health() != "down" {
-        yield_now();
-    }
+    wait_until("the backend is down", || health() == "down");
     assert!(running.get().starts_with("HTTP/1.1 503"));
-    while health() != "up" {
-        yield_now();
-    }
+    wait_until("the backend is up", || health() == "up");
     assert!(running.get().ends_with("ok"));
     assert!(backend.requests()[0].starts_with("GET /health HTTP/1.1\r\nHost: 127.0.0.1:"));
 }

@@ -40,7 +40,7 @@ pub struct ExplainedHop {
     pub to: String,
     /// The action, in words.
     pub verdict: String,
-    /// For the router: the rules that it tried, with their results.
+    /// What it considered, with the results: for the router, the rules that it tried.
     pub rules: Vec<(String, String)>,
     /// How long the component had the message, including the time in its inbox.
     pub took: Duration,
@@ -108,7 +108,8 @@ impl Account {
     }
 
     /// `rules` are those of the routers.
-    pub(super) fn explain(self, response: &Response, rules: &Rules) -> Explanation {
+    pub(super) fn explain(mut self, response: &Response, rules: &Rules) -> Explanation {
+        self.hops.sort_by_key(|hop| hop.at);
         let (mut hops, mut before, mut has_answer, mut has_failed) =
             (Vec::new(), self.began, false, false);
         for Hop { link, what, at } in self.hops {
@@ -120,12 +121,17 @@ impl Account {
                 What::Failure(..) => format!("passes the failure on to {next}"),
                 What::Response(status) if !has_answer => format!("answers {status}"),
                 What::Response(status) => format!("passes the answer on, {status}"),
+                What::Remark(remark) => remark.verdict.clone(),
             };
             has_failed |= matches!(what, What::Failure(..));
             has_answer |= matches!(what, What::Response(_));
-            let routes = rules.get(&component);
+            let considered = match (what, rules.get(&component)) {
+                (What::Remark(remark), _) => remark.rules,
+                (_, Some(routes)) => tried(routes, &self.request),
+                (_, None) => Vec::new(),
+            };
             hops.push(ExplainedHop {
-                rules: routes.map_or(Vec::new(), |routes| tried(routes, &self.request)),
+                rules: considered,
                 took: at.saturating_duration_since(before),
                 component,
                 from: link.from,

@@ -27,7 +27,7 @@ pub(super) use explanations::Asked;
 pub use explanations::{Explanations, Picked};
 
 use super::connection::Opened;
-use crate::web::{Exchange, Failure, FilterPorts, Request, Response, Route};
+use crate::web::{Exchange, Failure, FilterPorts, Remark, Request, Response, Route};
 use explanation::Account;
 use stamp::{Hop, Stamped, stamp};
 
@@ -128,6 +128,7 @@ pub(super) fn add_stamps(graph: &mut Graph<PerSeed<Opened>>, to: kamea::InboxHan
     put_stamps::<Request>(graph, &mut hops);
     put_stamps::<Failure>(graph, &mut hops);
     put_stamps::<Response>(graph, &mut hops);
+    put_stamps::<Remark>(graph, &mut hops);
     graph.merge(hops, to);
 }
 
@@ -150,6 +151,8 @@ pub(super) struct TellPorts {
     pub(super) responses: Inbox<Response>,
     /// The hops.
     pub(super) hops: Inbox<Hop>,
+    /// What components say about the request. The stamps on their links report it.
+    pub(super) remarks: Option<Inbox<Remark>>,
 }
 
 /// The end of the line, which stands for the encoder: returns the response, or the explanation
@@ -167,8 +170,14 @@ pub(super) fn tell(opened: &mut Opened, rules: Rules) -> impl Component<TellPort
                     None => std::future::pending().await,
                 }
             };
+            let remarked = async {
+                if let Some(remarks) = &mut io.remarks {
+                    while remarks.next().await.is_some() {}
+                }
+                std::future::pending().await
+            };
             let response = async { Err(io.responses.next().await) };
-            match or(hop, response).await {
+            match or(hop, or(remarked, response)).await {
                 Ok(hop) => {
                     if let Some(account) = &mut job.account {
                         account.note(hop);

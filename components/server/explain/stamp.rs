@@ -7,7 +7,7 @@ use http::StatusCode;
 use kamea::time::now;
 use kamea::{Component, Inbox, LinkEnds, Message, Outbox, Ports};
 
-use crate::web::{Failure, Request, Response};
+use crate::web::{Failure, Remark, Request, Response};
 
 /// The ports of [`stamp`].
 #[derive(Debug, Ports)]
@@ -34,11 +34,17 @@ pub(super) enum What {
     Request,
     Failure(StatusCode, Cow<'static, str>),
     Response(StatusCode),
+    Remark(Remark),
 }
 
 /// A message that a stamp can report.
 pub(super) trait Stamped: Message {
     fn what(&self) -> What;
+
+    /// When it was sent.
+    fn at(&self) -> Instant {
+        now()
+    }
 }
 
 impl Stamped for Request {
@@ -59,6 +65,17 @@ impl Stamped for Response {
     }
 }
 
+impl Stamped for Remark {
+    fn what(&self) -> What {
+        What::Remark(self.clone())
+    }
+
+    /// Its stamp may come later than that of the message which follows it.
+    fn at(&self) -> Instant {
+        self.at
+    }
+}
+
 /// Passes on what goes through a link, and reports it.
 pub(super) fn stamp<T: Stamped>(
     link: LinkEnds,
@@ -68,7 +85,7 @@ pub(super) fn stamp<T: Stamped>(
             let hop = Hop {
                 link: link.clone(),
                 what: message.what(),
-                at: now(),
+                at: message.at(),
             };
             // Report first: otherwise the result of the message could arrive before the report.
             io.hops.send(hop).await?;

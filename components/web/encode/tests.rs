@@ -9,7 +9,7 @@ use kamea::testing::block_on;
 use kamea::{Done, Graph, Ports, Sender, link};
 
 use super::*;
-use crate::http::Fields;
+use crate::http::{Fields, ResponseHead};
 use crate::net::{Accepted, Socket, WritePace, write_bytes};
 
 /// The other ends of the encoder.
@@ -265,6 +265,67 @@ fn continue_is_said_when_its_exchange_is_due() {
         first < go_on && go_on < text.find("\r\n\r\nb").unwrap(),
         "{text}"
     );
+}
+
+fn interim(exchange: Exchange, status: u16, link: &str) -> Notice {
+    let mut head = ResponseHead::new(StatusCode::from_u16(status).unwrap());
+    head.fields = Fields::new().with("Link", link);
+    let head = Box::new(head);
+    Notice::Interim { exchange, head }
+}
+
+#[test]
+fn interim_responses_come_before_their_response_and_after_the_one_before() {
+    let (text, _) = written_by(async |io: &mut DriverPorts| {
+        io.notices.send(interim(exchange(1), 103, "b")).await?;
+        io.notices.send(interim(exchange(0), 102, "a1")).await?;
+        io.notices.send(interim(exchange(0), 103, "a2")).await?;
+        io.responses.send(response(exchange(0), "first")).await?;
+        io.written.next().await;
+        // Too late for its exchange: the client would take it for the next one's.
+        io.notices.send(interim(exchange(0), 103, "late")).await?;
+        io.responses.send(response(exchange(1), "second")).await?;
+        io.written.next().await;
+        Ok(())
+    });
+    let head = "HTTP/1.1 200 OK\r\nContent-Length:";
+    let expected = format!(
+        "HTTP/1.1 102 Processing\r\nLink: a1\r\n\r\n\
+         HTTP/1.1 103 Early Hints\r\nLink: a2\r\n\r\n{head} 5\r\n\r\nfirst\
+         HTTP/1.1 103 Early Hints\r\nLink: b\r\n\r\n{head} 6\r\n\r\nsecond"
+    );
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn interim_responses_are_bounded_and_only_for_1_1() {
+    let old = Exchange {
+        version: Version::HTTP_10,
+        ..exchange(0)
+    };
+    let rows = [
+        (exchange(0), 103, 100, 64),
+        (old, 103, 1, 0),
+        // These have notices of their own.
+        (exchange(0), 100, 1, 0),
+        (exchange(0), 101, 1, 0),
+        (exchange(0), 200, 1, 0),
+    ];
+    for (exchange, status, count, expected) in rows {
+        let mut waiting = Interim::default();
+        for _ in 0..count {
+            if let Notice::Interim { exchange, head } = interim(exchange, status, "a") {
+                waiting.keep(&exchange, head);
+            }
+        }
+        let mut out = Vec::new();
+        waiting.put(&mut out, 0);
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text.matches("HTTP/1.1").count(), expected, "{status}");
+        let mut again = Vec::new();
+        waiting.put(&mut again, 0);
+        assert!(again.is_empty(), "each is sent once");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod body;
 mod exchange;
 mod failure;
 mod handler_ports;
+mod remark;
 mod request;
 mod response;
 
@@ -11,5 +12,6 @@ pub use body::{Body, Piece};
 pub use exchange::{ErrorForm, Exchange};
 pub use failure::Failure;
 pub use handler_ports::{HandlerPorts, HandlerPortsHandles};
+pub use remark::Remark;
 pub use request::Request;
 pub use response::Response;

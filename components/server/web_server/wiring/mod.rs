@@ -71,6 +71,12 @@ impl WebServer {
 
         let notices = std::mem::take(&mut outline.notices);
         outline.graph.merge(notices, encoder.notices);
+        let forwarded = std::mem::take(&mut outline.forwarded);
+        if let Some(recorder) = outline.recorder.take()
+            && !forwarded.is_empty()
+        {
+            outline.graph.merge(forwarded, recorder);
+        }
         self.wire_errors(&mut outline);
         self.wire_responses(&mut outline, encoder.responses);
         Ok(outline.into_graph())
@@ -110,6 +116,10 @@ impl WebServer {
             explain::tell(connection, rules.clone())
         });
         self.wire_responses(&mut outline, encoder.responses);
+        let remarks = std::mem::take(&mut outline.remarks);
+        if !remarks.is_empty() {
+            outline.graph.merge(remarks, encoder.remarks);
+        }
         explain::add_stamps(&mut outline.graph, encoder.hops);
         outline.into_graph()
     }
@@ -145,6 +155,7 @@ impl WebServer {
         let make =
             move |connection: &mut Opened| record_exchanges(connection.socket.peer(), log.clone());
         let recorder = outline.add("recorder", Policy::CarryOn, make);
+        outline.recorder = Some(recorder.forwarded);
         let graph = &mut outline.graph;
         graph.link(requests, notes.requests);
         let noted = graph.link(notes.notes, recorder.notes);

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use kamea::{Component, Graph, OutboxHandle, Policy, Ports};
+use kamea::{Component, Graph, InboxHandle, OutboxHandle, Policy, Ports};
 
 use super::ConnectionGraph;
 use crate::server::Tls;
 use crate::server::connection::Opened;
 use crate::server::explain::Rules;
-use crate::web::{Failure, Notice, Response, ResponseFilterPortsHandles};
+use crate::web::{Failure, Forwarded, Notice, Remark, Response, ResponseFilterPortsHandles};
 
 /// The graph of a connection while it is wired, with the open outboxes that lead to the error
 /// component and to the encoder.
@@ -20,6 +20,11 @@ pub(super) struct Outline {
     pub(super) halves: Vec<ResponseFilterPortsHandles>,
     /// Only to the encoder.
     pub(super) notices: Vec<OutboxHandle<Notice>>,
+    /// To the recorder, if there is one.
+    pub(super) forwarded: Vec<OutboxHandle<Forwarded>>,
+    pub(super) recorder: Option<InboxHandle<Forwarded>>,
+    /// To the explanation, if the graph is made for one.
+    pub(super) remarks: Vec<OutboxHandle<Remark>>,
     /// The rules of the built-in routers.
     pub(super) rules: Rules,
     /// How TLS is spoken, if the connection is over TLS.
@@ -35,6 +40,9 @@ impl Outline {
             responses: Vec::new(),
             halves: Vec::new(),
             notices: Vec::new(),
+            forwarded: Vec::new(),
+            recorder: None,
+            remarks: Vec::new(),
             rules: Rules::new(),
             tls: None,
             policies: BTreeMap::new(),

@@ -65,6 +65,9 @@ impl WebServer {
             outline.graph.merge(outboxes, handler.requests);
             outline.failures.extend(handler.failures);
             outline.responses.extend(handler.responses);
+            outline.notices.extend(handler.notices);
+            outline.forwarded.extend(handler.forwarded);
+            outline.remarks.extend(handler.remarks);
         }
     }
 
