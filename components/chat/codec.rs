@@ -85,20 +85,41 @@ pub(crate) fn put_ids(out: &mut Vec<u8>, ids: &[MessageId]) {
     }
 }
 
-/// Writes bytes as hexadecimal digits.
-pub(crate) fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// Writes bytes as hexadecimal digits, in small letters.
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(kamea_chat::to_hex(&[0, 171]), "00ab");
+/// ```
+#[must_use]
+pub fn to_hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits
+        .map(|digit| char::from(DIGITS[usize::from(digit)]))
+        .collect()
 }
 
-/// Reads 64 hexadecimal digits.
-pub(crate) fn from_hex(text: &str) -> Option<[u8; 32]> {
-    let digits = text.as_bytes();
-    if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
+/// Reads exactly `N` bytes from hexadecimal digits.
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(kamea_chat::from_hex("00aB"), Some([0, 171]));
+/// assert_eq!(kamea_chat::from_hex::<2>("00abc"), None);
+/// ```
+#[must_use]
+pub fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let text = text.as_bytes();
+    if text.len() != 2 * N {
         return None;
     }
-    let mut bytes = [0; 32];
-    for (byte, place) in bytes.iter_mut().zip((0..64).step_by(2)) {
-        *byte = u8::from_str_radix(&text[place..place + 2], 16).ok()?;
+    let digit = |byte: u8| char::from(byte).to_digit(16)?.try_into().ok();
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(text.chunks(2)) {
+        let (high, low): (u8, u8) = (digit(pair[0])?, digit(pair[1])?);
+        *byte = high << 4 | low;
     }
     Some(bytes)
 }

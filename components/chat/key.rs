@@ -1,16 +1,16 @@
 //! Who a peer is: its key, the fingerprint that people compare, and its name.
 
 use std::fmt;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::Path;
 use std::str::FromStr;
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::codec::{from_hex, to_hex};
+use crate::secret::load_or_create_secret;
 
 /// Fills a slice with random bytes: [`system_random`], or [`simulated_random`] in a simulation.
 pub type Entropy = fn(&mut [u8]);
@@ -47,12 +47,13 @@ pub fn simulated_random(bytes: &mut [u8]) {
 /// assert!(!key.verify(b"hallo", &identity.sign(b"hello")));
 /// # Ok::<(), kamea_chat::KeyError>(())
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct PeerKey(pub [u8; 32]);
 
 /// A text is not a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a key has 64 hexadecimal digits")]
+#[error("a key is an Ed25519 key: 64 hexadecimal digits")]
 pub struct KeyError;
 
 impl PeerKey {
@@ -80,6 +81,20 @@ impl FromStr for PeerKey {
 
     fn from_str(text: &str) -> Result<Self, KeyError> {
         from_hex(text).map(Self).ok_or(KeyError)
+    }
+}
+
+impl TryFrom<String> for PeerKey {
+    type Error = KeyError;
+
+    fn try_from(text: String) -> Result<Self, KeyError> {
+        text.parse()
+    }
+}
+
+impl From<PeerKey> for String {
+    fn from(key: PeerKey) -> Self {
+        key.to_string()
     }
 }
 
@@ -157,27 +172,7 @@ impl Identity {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn load_or_create(path: &Path) -> io::Result<Self> {
-        match fs::read_to_string(path) {
-            Ok(text) => {
-                let secret = from_hex(text.trim()).ok_or_else(|| {
-                    let what = format!("{} contains no key: {KeyError}", path.display());
-                    io::Error::new(io::ErrorKind::InvalidData, what)
-                })?;
-                Ok(Self::from_secret(secret))
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let made = Self::generate(system_random);
-                let mut file = OpenOptions::new()
-                    .write(true)
-                    .create_new(true)
-                    .mode(0o600)
-                    .open(path)?;
-                writeln!(file, "{}", to_hex(made.0.as_bytes()))?;
-                file.sync_all()?;
-                Ok(made)
-            }
-            Err(error) => Err(error),
-        }
+        load_or_create_secret(path, system_random).map(Self::from_secret)
     }
 
     /// Returns the public key.
@@ -206,7 +201,8 @@ impl Identity {
 ///     assert!(wrong.parse::<PeerName>().is_err(), "{wrong}");
 /// }
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct PeerName(String);
 
 /// A text is not a name.
@@ -227,21 +223,97 @@ impl PeerName {
     }
 }
 
+impl TryFrom<String> for PeerName {
+    type Error = NameError;
+
+    fn try_from(name: String) -> Result<Self, NameError> {
+        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        let is_part = |byte: u8| is_plain(byte) || b"-_.".contains(&byte);
+        let is_name = name.len() <= Self::LONGEST
+            && name.bytes().next().is_some_and(is_plain)
+            && name.bytes().all(is_part);
+        is_name.then_some(Self(name)).ok_or(NameError)
+    }
+}
+
 impl FromStr for PeerName {
     type Err = NameError;
 
-    fn from_str(text: &str) -> Result<Self, NameError> {
-        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-        let is_part = |byte: u8| is_plain(byte) || b"-_.".contains(&byte);
-        let is_name = text.len() <= Self::LONGEST
-            && text.bytes().next().is_some_and(is_plain)
-            && text.bytes().all(is_part);
-        is_name.then(|| Self(text.to_owned())).ok_or(NameError)
+    fn from_str(name: &str) -> Result<Self, NameError> {
+        name.to_owned().try_into()
+    }
+}
+
+impl From<PeerName> for String {
+    fn from(name: PeerName) -> Self {
+        name.0
     }
 }
 
 impl fmt::Display for PeerName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_plain_and_short() {
+        let longest = "a".repeat(PeerName::LONGEST);
+        for name in ["a", "0", "ada", "ada.lovelace", "a-b_c", "7of9", &longest] {
+            assert!(name.parse::<PeerName>().is_ok(), "{name}");
+        }
+        let long = "a".repeat(PeerName::LONGEST + 1);
+        for name in [
+            "",
+            " ",
+            "Ada",
+            "ADA",
+            "-ada",
+            ".ada",
+            "_ada",
+            "ada ",
+            " ada",
+            "a b",
+            "ada\n",
+            "ada\0",
+            "аda",
+            "adа",
+            "ada\u{200b}",
+            "ada\u{202e}",
+            "é",
+            "ａda",
+            "ad/a",
+            "a@b",
+            "ada\u{301}",
+            &long,
+        ] {
+            assert_eq!(name.parse::<PeerName>(), Err(NameError), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn keys_are_read_as_they_are_written() {
+        let key = PeerKey(std::array::from_fn(|i| (i as u8).wrapping_mul(9)));
+        let text = key.to_string();
+        assert_eq!(PeerKey::try_from(text.clone()), Ok(key));
+        assert_eq!(PeerKey::try_from(text.to_uppercase()), Ok(key));
+        for wrong in [
+            "",
+            "00",
+            &text[1..],
+            &format!("{text}0"),
+            &text.replace('0', "g"),
+        ] {
+            assert_eq!(
+                PeerKey::try_from(wrong.to_owned()),
+                Err(KeyError),
+                "{wrong}"
+            );
+        }
+        assert!(PeerKey::try_from("é".repeat(32)).is_err());
     }
 }

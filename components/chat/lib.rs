@@ -17,11 +17,12 @@ mod message;
 mod node;
 mod page;
 mod peer;
+mod secret;
 #[cfg(test)]
 mod tests;
 mod tracker;
 
-pub use codec::Malformed;
+pub use codec::{Malformed, from_hex, to_hex};
 pub use dial::{DialPeersPorts, DialPeersPortsHandles, connect_tcp, dial_peers};
 pub use frame::{Closing, Frame, LARGEST_BATCH, LARGEST_FRAME, MOST_IDS, PROTOCOL};
 pub use key::{

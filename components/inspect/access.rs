@@ -10,7 +10,7 @@ use kamea::Component;
 use subtle::ConstantTimeEq as _;
 
 use crate::http::{Fields, RequestHead};
-use crate::web::{Failure, FilterPorts, Request, Response, is_loopback_name};
+use crate::web::{Failure, FilterPorts, Request, Response, is_foreign_page, is_loopback_name};
 
 /// Who may use the inspector: clients that know the token. It is random, unless you set one.
 ///
@@ -135,19 +135,7 @@ impl Access {
 
     /// Whether a request comes from an allowed origin.
     fn check_origin(&self, head: &RequestHead) -> Result<(), Refusal> {
-        // "Sec-Fetch-Site: cross-site": a page of another site sends it. Only a link may lead here:
-        // a form could change something.
-        let field = |name| head.fields.get(name).unwrap_or_default();
-        let is_link = head.method.is_safe() && field("sec-fetch-mode") == b"navigate";
-        if matches!(field("sec-fetch-site"), b"cross-site" | b"same-site") && !is_link {
-            return Err(Refusal::Stranger);
-        }
-        // Browsers send the fields above only to https and to this machine, but `Origin` always when
-        // something may change.
-        if !head.method.is_safe()
-            && let Some(origin) = head.fields.get("origin")
-            && !head.is_own_origin(origin)
-        {
+        if is_foreign_page(head) {
             return Err(Refusal::Stranger);
         }
         // If another site makes its own name mean this machine (DNS rebinding), its pages could

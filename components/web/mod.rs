@@ -32,10 +32,10 @@ mod route;
 mod spool;
 mod trace;
 
-pub use access::require_loopback_name;
+pub(crate) use access::is_cross_site;
 #[cfg(feature = "passwords")]
 pub use access::{User, ask_for_password};
-pub(crate) use access::{is_cross_site, is_loopback_name};
+pub use access::{is_foreign_page, is_loopback_name, require_loopback_name};
 pub(crate) use buffer::Buffered;
 pub use buffer::{BufferPorts, BufferPortsHandles, buffer_bodies};
 pub use choose::{ChoicePorts, ChoicePortsHandles, choose_errors};

@@ -191,7 +191,7 @@ impl PeerSetup {
         let shown = shown.unwrap_or(SocketAddr::new(loopback, self.page_port));
         Ok(RunningPeer {
             address,
-            page: format!("http://{shown}/?token={}", token.as_str()),
+            page: format!("http://{shown}/#token={}", token.as_str()),
             node,
             events,
             identity,

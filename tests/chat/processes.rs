@@ -45,7 +45,7 @@ impl Peer {
         let says = format!("{name} listens on 127.0.0.1:");
         assert!(line.starts_with(&says), "{line}");
         let url = line.trim().rsplit_once("http://").unwrap().1;
-        let (page, token) = url.split_once("/?token=").unwrap();
+        let (page, token) = url.split_once("/#token=").unwrap();
         Self {
             child,
             page: page.parse().unwrap(),
@@ -106,13 +106,18 @@ struct Page {
 
 impl Page {
     fn open(peer: &Peer) -> Self {
+        let mut page = Self::connect(peer);
+        page.send(&json!({"do": "log-in", "token": peer.token}));
+        page
+    }
+
+    /// Without a login.
+    fn connect(peer: &Peer) -> Self {
         let port = peer.page.port();
         let request = format!(
             "GET /live HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n\
              Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-             Sec-WebSocket-Version: 13\r\nOrigin: http://127.0.0.1:{port}\r\n\
-             Cookie: kamea-chat-{port}={}\r\n\r\n",
-            peer.token
+             Sec-WebSocket-Version: 13\r\nOrigin: http://127.0.0.1:{port}\r\n\r\n"
         );
         let mut stream = peer.connect();
         stream.write_all(request.as_bytes()).unwrap();
@@ -152,16 +157,37 @@ impl Page {
         }
     }
 
-    /// Does a command. Events that come before its answer are kept.
-    fn ask(&mut self, mut command: Value) -> Result<Value, String> {
-        self.next += 1;
-        command["id"] = self.next.into();
+    fn send(&mut self, command: &Value) {
         let mut bytes = BytesMut::new();
         let rest = self
             .encoder
             .message(&Message::text(command.to_string()), &mut bytes);
         self.stream.write_all(&bytes).unwrap();
         self.stream.write_all(&rest.unwrap_or_default()).unwrap();
+    }
+
+    /// The code with which the peer closes the connection, instead of an event.
+    fn closed(&mut self) -> u16 {
+        loop {
+            match self.decoder.next().unwrap() {
+                Some(Event::Close(close)) => return close.code.0,
+                Some(Event::Data { .. }) => panic!("an event"),
+                Some(_) => {}
+                None => {
+                    let mut buffer = [0; 8192];
+                    let count = self.stream.read(&mut buffer).unwrap();
+                    assert!(count > 0, "it ends without a code");
+                    self.decoder.feed(Bytes::copy_from_slice(&buffer[..count]));
+                }
+            }
+        }
+    }
+
+    /// Does a command. Events that come before its answer are kept.
+    fn ask(&mut self, mut command: Value) -> Result<Value, String> {
+        self.next += 1;
+        command["id"] = self.next.into();
+        self.send(&command);
         loop {
             let value = self.receive();
             if value["reply"] == self.next {
@@ -435,41 +461,22 @@ fn the_page_is_for_its_owner_alone() {
     let folder = tempfile::tempdir().unwrap();
     let peer = Peer::start("ada", folder.path(), &[]);
     let (port, token) = (peer.page.port(), &peer.token);
-    let cookie = format!("Cookie: kamea-chat-{port}={token}\r\n");
     let bearer = format!("Authorization: Bearer {token}\r\n");
     let own = format!("Host: 127.0.0.1:{port}\r\n");
     let upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
                    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     let foreign = "Origin: https://evil.example\r\n";
+    let other_port = format!("Origin: http://127.0.0.1:{}\r\n", port ^ 1);
     let rebound = "Host: evil.example\r\n";
+    let cookie = format!("Cookie: kamea-chat-{port}={token}; token={token}\r\n");
+    let embedded = "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\n";
     let cases = [
-        ("no token", "GET /", own.to_string(), 401),
+        ("the page, which has no secrets", "GET /", own.clone(), 200),
         (
-            "a file without a token",
-            "GET /chat.js",
-            own.to_string(),
-            401,
-        ),
-        ("a wrong token", "GET /?token=x", own.to_string(), 401),
-        (
-            "a wrong cookie",
+            "a link to it",
             "GET /",
-            format!("{own}Cookie: kamea-chat-{port}=x\r\n"),
-            401,
-        ),
-        ("the token", "GET /?token=TOKEN", own.to_string(), 303),
-        ("the cookie", "GET /", format!("{own}{cookie}"), 200),
-        (
-            "the token as credentials",
-            "GET /chat.js",
-            format!("{own}{bearer}"),
+            format!("{own}Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\n"),
             200,
-        ),
-        (
-            "the cookie of another port",
-            "GET /",
-            format!("{own}Cookie: kamea-chat-1={token}\r\n"),
-            401,
         ),
         (
             "another name for this machine",
@@ -478,40 +485,73 @@ fn the_page_is_for_its_owner_alone() {
             421,
         ),
         (
+            "a part in another page",
+            "GET /chat.js",
+            format!("{own}{embedded}"),
+            403,
+        ),
+        ("a part that there is not", "GET /nothing", own.clone(), 404),
+        ("no token", "POST /send-peer/", own.clone(), 401),
+        (
+            "a wrong token",
+            "POST /send-peer/",
+            format!("{own}Authorization: Bearer x\r\n"),
+            401,
+        ),
+        (
+            "the token in the query",
+            "POST /send-peer/?token=TOKEN",
+            own.clone(),
+            401,
+        ),
+        (
+            "the token as a cookie",
+            "POST /send-peer/",
+            format!("{own}{cookie}"),
+            401,
+        ),
+        (
+            "the token, and no body",
+            "POST /send-peer/",
+            format!("{own}{bearer}"),
+            422,
+        ),
+        (
             "a page of another site",
             "POST /send-peer/",
-            format!("{own}{cookie}{foreign}"),
+            format!("{own}{bearer}{foreign}"),
             403,
         ),
         (
-            "a live page",
-            "GET /live",
-            format!("{own}{cookie}{upgrade}"),
-            101,
+            "a page of another port",
+            "POST /send-peer/",
+            format!("{own}{bearer}{other_port}"),
+            403,
         ),
+        ("a command by GET", "GET /send-peer/", own.clone(), 405),
         (
-            "a live page without a token",
+            "a live page, before its login",
             "GET /live",
             format!("{own}{upgrade}"),
-            401,
+            101,
         ),
         (
             "a live page of another site",
             "GET /live",
-            format!("{own}{cookie}{upgrade}{foreign}"),
+            format!("{own}{upgrade}{foreign}"),
             403,
         ),
         (
-            "a command by GET",
-            "GET /send-peer/",
-            format!("{own}{cookie}"),
-            405,
+            "a live page of another port",
+            "GET /live",
+            format!("{own}{upgrade}{other_port}"),
+            403,
         ),
         (
-            "a part that there is not",
-            "GET /nothing",
-            format!("{own}{cookie}"),
-            404,
+            "a live page by another name",
+            "GET /live",
+            format!("{rebound}{upgrade}"),
+            421,
         ),
     ];
     for (what, line, fields, expected) in cases {
@@ -519,6 +559,33 @@ fn the_page_is_for_its_owner_alone() {
         let request = format!("{line} HTTP/1.1\r\n{fields}\r\n");
         assert_eq!(status(&peer, &request), expected, "{what}");
     }
+}
+
+#[test]
+fn a_live_page_without_the_token_learns_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let peer = Peer::start("ada", folder.path(), &[]);
+    let token = &peer.token;
+    for first in [
+        json!({"do": "hello", "id": 1}),
+        json!({"do": "log-in"}),
+        json!({"do": "log-in", "token": ""}),
+        json!({"do": "log-in", "token": token[1..]}),
+        json!({"do": "log-in", "token": [token]}),
+        json!({"do": "hello", "id": 1, "token": token}),
+        json!([token]),
+        json!(token),
+    ] {
+        let mut page = Page::connect(&peer);
+        page.send(&first);
+        assert_eq!(page.closed(), 4401, "{first}");
+    }
+    let mut page = peer.live();
+    let hello = page.event(|event| event["event"] == "hello");
+    assert_eq!(
+        (&hello["me"]["name"], &hello["tracker"]),
+        (&json!("ada"), &json!("none"))
+    );
 }
 
 #[test]

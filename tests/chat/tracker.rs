@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
 
-use ring::signature::{Ed25519KeyPair, KeyPair};
+use kamea_chat::{Identity, to_hex};
 use serde_json::{Value, json};
 
 use crate::server::PATIENCE;
@@ -12,30 +12,25 @@ use crate::started::{Answered, Started};
 
 const TRACKER: &str = env!("CARGO_BIN_EXE_start_tracker");
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// A peer, as the tracker sees it.
 struct Peer {
     name: &'static str,
-    pair: Ed25519KeyPair,
+    identity: Identity,
     /// The value of `Cookie`.
     session: String,
 }
 
 impl Peer {
     fn new(name: &'static str, seed: u8) -> Self {
-        let pair = Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap();
         Self {
             name,
-            pair,
+            identity: Identity::from_secret([seed; 32]),
             session: String::new(),
         }
     }
 
     fn key(&self) -> String {
-        hex(self.pair.public_key().as_ref())
+        self.identity.key().to_string()
     }
 
     fn nonce(&self, tracker: &Started) -> String {
@@ -51,7 +46,7 @@ impl Peer {
             self.name,
             self.key()
         );
-        hex(self.pair.sign(text.as_bytes()).as_ref())
+        to_hex(&self.identity.sign(text.as_bytes()))
     }
 
     fn try_log_in(&self, tracker: &Started) -> Answered {

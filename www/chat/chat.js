@@ -10,7 +10,7 @@ import { make, moment, nodes } from "./text.js";
 const find = (id) => document.getElementById(id);
 const link = new Link(), log = new Log(find);
 const channels = new Map(), offered = new Map(), people = new Map(), drafts = new Map();
-let me = null, current = null, opened = null, opening = Promise.resolve(), tracker = "";
+let me = null, current = null, opened = null, opening = Promise.resolve(), tracker = "", isShut = false;
 
 // --- what the peer says ---
 
@@ -71,6 +71,7 @@ link.addEventListener("event", ({ detail }) => {
 
 link.addEventListener("open", () => {
   find("lost").hidden = true;
+  isShut = false;
   showSoon();
   link.ask("channels").then(({ channels: all }) => {
     offered.clear();
@@ -81,6 +82,7 @@ link.addEventListener("open", () => {
 
 link.addEventListener("closed", ({ detail: { wait, isFinal, reason } }) => {
   opened = null;
+  isShut = isFinal;
   showSoon();
   const lost = find("lost");
   lost.hidden = false;
@@ -106,8 +108,8 @@ function show() {
   const state = find("link");
   const isOpen = link.isOpen && me;
   state.className = isOpen ? "open" : "lost";
-  state.textContent = isOpen ? (tracker === "connected" ? "Connected" : "Connected, tracker away") : me ? "Reconnecting …" : "Connecting …";
-  state.title = isOpen && tracker !== "connected" ? "New people cannot be found; conversations go on." : "";
+  state.textContent = isOpen ? (tracker === "away" ? "Connected, tracker away" : "Connected") : isShut ? "Not connected" : me ? "Reconnecting …" : "Connecting …";
+  state.title = isOpen && tracker === "away" ? "New people cannot be found; conversations go on." : "";
   const all = [...channels.values()];
   const byName = (a, b) => shownName(a).localeCompare(shownName(b));
   const byTime = (a, b) => (b.last?.time ?? 0) - (a.last?.time ?? 0);

@@ -1,6 +1,20 @@
 // The connection to the peer: commands with one reply each, events, and reconnection with back-off.
 
-const LONGEST_WAIT = 30_000, PATIENCE = 15_000;
+const LONGEST_WAIT = 30_000, PATIENCE = 15_000, TOKEN = "kamea-chat-token";
+
+let token = null;
+// A browser without storage keeps it until the page is loaded again.
+try { token = sessionStorage.getItem(TOKEN); } catch { /* As above. */ }
+
+/** Takes the token out of the address, for this tab alone. Returns whether it was there. */
+function takeToken() {
+  const given = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (given === null) return false;
+  token = given;
+  try { sessionStorage.setItem(TOKEN, token); } catch { /* As above. */ }
+  history.replaceState(null, "", location.pathname);
+  return true;
+}
 
 export class Link extends EventTarget {
   #socket = null;
@@ -9,6 +23,20 @@ export class Link extends EventTarget {
   #failures = 0;
   #timer = 0;
 
+  constructor() {
+    super();
+    takeToken();
+    // Before the page looks for a conversation of this name.
+    addEventListener("hashchange", (event) => {
+      if (!takeToken()) return;
+      event.stopImmediatePropagation();
+      clearTimeout(this.#timer);
+      this.#timer = 0;
+      this.#socket?.close();
+      this.start();
+    });
+  }
+
   /** Connects. Events: `open`, `closed` with {seconds, final}, `event` with what the peer sends. */
   start() {
     const url = new URL("live", location.href);
@@ -16,6 +44,7 @@ export class Link extends EventTarget {
     url.search = url.hash = "";
     const socket = new WebSocket(url);
     this.#socket = socket;
+    socket.addEventListener("open", () => socket.send(JSON.stringify({ do: "log-in", token })));
     socket.addEventListener("message", ({ data }) => this.#receive(data));
     socket.addEventListener("close", ({ code, reason }) => this.#closed(socket, code, reason));
   }

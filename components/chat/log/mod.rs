@@ -17,13 +17,10 @@ mod history;
 pub(crate) mod tests;
 mod write;
 
-use std::fs::{self, OpenOptions};
-use std::io;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
-use std::time::Duration;
 
-use rusqlite::{Connection, TransactionBehavior};
+use kamea_sqlite::{OpenError, Schema};
+use rusqlite::Connection;
 
 use crate::PeerKey;
 
@@ -33,8 +30,11 @@ pub use exchange::{Batch, MOST_TIPS, Receipt, Tip};
 pub use history::{Delivery, Entry, Page};
 pub use write::WriteError;
 
-/// The version of the tables.
-const VERSION: i64 = 1;
+const SCHEMA: Schema = Schema {
+    what: "messages",
+    version: 1,
+    tables: TABLES,
+};
 
 const TABLES: &str = "
     CREATE TABLE channel (
@@ -104,9 +104,6 @@ const TABLES: &str = "
     CREATE VIRTUAL TABLE words USING fts5(text, content='message', content_rowid='seq');
 ";
 
-/// How long another process may keep the database locked.
-const BUSY: Duration = Duration::from_secs(5);
-
 /// The kind of a text in the database, as in [`Body`](crate::Body).
 const TEXT: u8 = 4;
 
@@ -114,20 +111,12 @@ const TEXT: u8 = 4;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LogError {
-    /// The file cannot be made, or protected from other users of the system.
-    #[error("cannot make the history {path}: {error}")]
-    File {
-        /// The path.
-        path: String,
-        /// The reason.
-        error: io::Error,
-    },
+    /// It cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
     /// The database has failed.
     #[error("the history: {0}")]
     Database(#[from] rusqlite::Error),
-    /// A later version of this package has written it.
-    #[error("the history has version {0}; this program knows version {VERSION}")]
-    Version(i64),
     /// It belongs to another key.
     #[error("the history belongs to the key {0}, not to this peer's")]
     Foreign(PeerKey),
@@ -170,14 +159,7 @@ impl Log {
     ///
     /// [`LogError`].
     pub fn open(path: &Path, me: PeerKey) -> Result<Self> {
-        protect(path).map_err(|error| LogError::File {
-            path: path.display().to_string(),
-            error,
-        })?;
-        let connection = Connection::open(path)?;
-        connection.busy_timeout(BUSY)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        Self::of(connection, me)
+        Self::of(SCHEMA.open(path)?, me)
     }
 
     /// Makes a log that is gone with the program.
@@ -186,63 +168,37 @@ impl Log {
     ///
     /// [`LogError`].
     pub fn in_memory(me: PeerKey) -> Result<Self> {
-        Self::of(Connection::open_in_memory()?, me)
+        Self::of(SCHEMA.open_in_memory()?, me)
     }
 
     /// A log in memory that is gone with the last connection to it.
     #[cfg(test)]
     pub(crate) fn shared(name: &str, me: PeerKey) -> Result<Self> {
         let uri = format!("file:{name}?mode=memory&cache=shared");
-        Self::of(Connection::open(uri)?, me)
+        Self::of(SCHEMA.open_uri(&uri)?, me)
     }
 
-    fn of(mut connection: Connection, me: PeerKey) -> Result<Self> {
+    fn of(connection: Connection, me: PeerKey) -> Result<Self> {
         connection.set_prepared_statement_cache_capacity(64);
-        connection.pragma_update(None, "synchronous", "NORMAL")?;
         // In KiB. The memory of a peer that catches up is bounded.
         connection.pragma_update(None, "cache_size", -8_000)?;
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let version = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-        match version {
-            0 => {
-                transaction.execute_batch(TABLES)?;
-                transaction.execute(
-                    "INSERT INTO peer (key, name, met, addresses) VALUES (?, '', 0, '')",
-                    [me.0],
-                )?;
-                transaction.pragma_update(None, "user_version", VERSION)?;
-            }
-            VERSION => {}
-            other => return Err(LogError::Version(other)),
-        }
+        // The first peer that opens the database owns it.
+        connection.execute(
+            "INSERT INTO peer (key, name, met, addresses)
+             SELECT ?, '', 0, '' WHERE NOT EXISTS (SELECT 1 FROM peer WHERE name = '')",
+            [me.0],
+        )?;
         let owner: [u8; 32] =
-            transaction.query_row("SELECT key FROM peer WHERE name = ''", [], |row| row.get(0))?;
-        if owner != me.0 {
-            return Err(LogError::Foreign(PeerKey(owner)));
+            connection.query_row("SELECT key FROM peer WHERE name = ''", [], |row| row.get(0))?;
+        match owner == me.0 {
+            true => Ok(Self { connection, me }),
+            false => Err(LogError::Foreign(PeerKey(owner))),
         }
-        transaction.commit()?;
-        Ok(Self { connection, me })
     }
 
     /// Returns the key of the peer that the log belongs to.
     #[must_use]
     pub fn me(&self) -> PeerKey {
         self.me
-    }
-}
-
-/// Makes the file for its user alone: SQLite would make it for everybody.
-fn protect(path: &Path) -> io::Result<()> {
-    let made = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)?;
-    drop(made);
-    let mode = fs::metadata(path)?.permissions().mode();
-    match mode & 0o077 {
-        0 => Ok(()),
-        _ => fs::set_permissions(path, fs::Permissions::from_mode(mode & !0o077)),
     }
 }

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use super::*;
 use crate::{Body, ChannelId, Draft, Identity, Message, MessageId, PeerName, Policy};
@@ -331,7 +333,7 @@ fn a_history_survives_and_belongs_to_one_key() {
     drop(connection);
     assert!(matches!(
         Log::open(&path, ada.key()),
-        Err(LogError::Version(99))
+        Err(LogError::Open(OpenError::Version { version: 99, .. }))
     ));
 }
 

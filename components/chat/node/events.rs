@@ -31,8 +31,9 @@ impl Node {
 
     fn tracker_state(&self) -> &'static str {
         match self.tracker {
-            true => "connected",
-            false => "away",
+            Some(true) => "connected",
+            Some(false) => "away",
+            None => "none",
         }
     }
 
@@ -57,7 +58,7 @@ impl Node {
 
     fn show_peer(&self, key: PeerKey) -> Value {
         let link = self.by_key.get(&key).and_then(|link| self.links.get(link));
-        let state = match (link, self.contacts.contains_key(&key)) {
+        let state = match (link, self.presence.is_expected(key)) {
             (Some(_), _) => "direct",
             (None, true) => "reconnecting",
             (None, false) => "away",

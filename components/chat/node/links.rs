@@ -70,6 +70,7 @@ impl Node {
         };
         self.links.insert(number, link);
         self.by_key.insert(key, number);
+        self.presence.forget(key);
         self.tell_dialer(DialNews::Up(key));
         self.peer_event(key);
         self.offer(number)
@@ -88,6 +89,9 @@ impl Node {
         if self.by_key.get(&key) == Some(&number) {
             self.by_key.remove(&key);
             self.tell_dialer(DialNews::Down(key));
+            if self.contacts.contains_key(&key) {
+                self.presence.lost(key, now());
+            }
             self.peer_event(key);
         }
         self.move_pulls(number);
@@ -231,6 +235,13 @@ impl Node {
             self.contacts.insert(key, contact);
             self.peer_event(key);
         }
+        let is_contact = |key: &PeerKey| self.contacts.contains_key(key);
+        let expected = listed.into_iter().filter(is_contact).collect();
+        for key in self.presence.list(expected) {
+            if self.contacts.contains_key(&key) {
+                self.peer_event(key);
+            }
+        }
         Ok(())
     }
 
@@ -245,6 +256,7 @@ impl Node {
             return false;
         };
         self.contacts.remove(&gone);
+        self.presence.forget(gone);
         self.tell_dialer(DialNews::Forget(gone));
         self.events.push(
             json!({"event": "peer", "fingerprint": gone.fingerprint().to_string(), "gone": true}),

@@ -14,6 +14,7 @@ mod events;
 mod keep;
 mod links;
 mod names;
+mod presence;
 mod sync;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +34,7 @@ use crate::{
     PeerName, Receipt,
 };
 use names::Names;
+use presence::Presence;
 use sync::{Pull, Serving};
 
 /// What comes to a node.
@@ -116,7 +118,9 @@ pub struct Node {
     next_round: Instant,
     /// How often that was done.
     rounds: usize,
-    tracker: bool,
+    /// Whether the tracker answers; `None` as long as nobody has asked one.
+    tracker: Option<bool>,
+    presence: Presence,
     events: Vec<Value>,
     dialer: Option<Sender<DialNews>>,
 }
@@ -165,7 +169,7 @@ impl Node {
     ) -> Result<Self, LogError> {
         let mut names = Names::default();
         names.note(name.as_str(), identity.key());
-        let mut contacts = BTreeMap::new();
+        let (mut contacts, mut presence) = (BTreeMap::new(), Presence::default());
         for (key, known, addresses) in log.peers()? {
             names.note(&known, key);
             let addresses: Vec<_> = addresses
@@ -179,6 +183,7 @@ impl Node {
                     addresses,
                 };
                 contacts.insert(key, contact);
+                presence.lost(key, now());
             }
         }
         let node = Self {
@@ -196,7 +201,8 @@ impl Node {
             next_heads: None,
             next_round: now() + ROUND,
             rounds: 0,
-            tracker: false,
+            tracker: None,
+            presence,
             events: Vec::new(),
             dialer,
         };
@@ -234,8 +240,8 @@ impl Node {
                 Ok(())
             }
             Input::Tracker(is_connected) => {
-                if self.tracker != is_connected {
-                    self.tracker = is_connected;
+                if self.tracker != Some(is_connected) {
+                    self.tracker = Some(is_connected);
                     self.tracker_event();
                 }
                 Ok(())
@@ -264,6 +270,9 @@ impl Node {
             self.rounds += 1;
             self.blocked.retain(|_, until| *until > now);
             self.drop_closed();
+            for key in self.presence.given_up(now) {
+                self.peer_event(key);
+            }
             for channel in self.log.channels()? {
                 if channel.is_joined {
                     self.changed.insert(channel.id);

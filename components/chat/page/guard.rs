@@ -1,18 +1,27 @@
-//! Access to the page: browsers and programs need the token that the program has printed.
+//! Access to the page. Its files are public, as the program is; what the owner's history needs the
+//! token that the program has printed:
+//!
+//! ```text
+//!  any request ─▶ a name of this machine? ─▶ no page of another site? ─▶ files, /live
+//!                                              └─ it may change something: the token? ─▶ commands
+//!  /live ─▶ the token in its first message? ─▶ commands and events
+//! ```
+//!
+//! There is no cookie: a browser sends cookies to all ports of this machine, so other programs of
+//! other users would learn the token.
 
 use std::fmt;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::Path;
 
 use http::StatusCode;
 use kamea::Component;
 use kamea_components::http::{Fields, RequestHead};
-use kamea_components::web::{Failure, FilterPorts, Request, Response};
+use kamea_components::web::{Failure, FilterPorts, Request, is_foreign_page, is_loopback_name};
 use sha2::{Digest, Sha256};
 
-use crate::codec::{from_hex, to_hex};
+use crate::codec::to_hex;
+use crate::secret::load_or_create_secret;
 use crate::system_random;
 
 /// The token of a page.
@@ -40,23 +49,9 @@ impl PageToken {
     ///
     /// # Errors
     ///
-    /// If the file cannot be read or written.
+    /// If the file cannot be read or written, or contains no token.
     pub fn load_or_create(path: &Path) -> io::Result<Self> {
-        match fs::read_to_string(path) {
-            Ok(text) if from_hex(text.trim()).is_some() => Ok(Self(text.trim().to_owned())),
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => {
-                let made = Self::random();
-                let mut file = OpenOptions::new()
-                    .write(true)
-                    .create(true)
-                    .truncate(true)
-                    .mode(0o600)
-                    .open(path)?;
-                writeln!(file, "{}", made.0)?;
-                Ok(made)
-            }
-        }
+        load_or_create_secret(path, system_random).map(|secret| Self(to_hex(&secret)))
     }
 
     /// Returns the token, for the address of the page.
@@ -65,84 +60,27 @@ impl PageToken {
         &self.0
     }
 
-    /// Compares digests, so that the time tells nothing of the token.
-    fn is(&self, text: &[u8]) -> bool {
+    /// Whether this is the token. Compares digests, so that the time tells nothing of it.
+    pub(super) fn is(&self, text: &[u8]) -> bool {
         Sha256::digest(text) == Sha256::digest(&self.0)
     }
 
-    fn check(&self, head: &RequestHead) -> Result<Allowed, Refusal> {
-        let field = |name| head.fields.get(name).unwrap_or_default();
-        let is_link = field("sec-fetch-mode") == b"navigate";
-        if matches!(field("sec-fetch-site"), b"cross-site" | b"same-site") && !is_link {
-            return Err(Refusal::Stranger);
-        }
-        let origin = field("origin");
-        let host = head.authority().unwrap_or_default();
-        let is_own = origin
-            .strip_prefix(b"http://")
-            .is_some_and(|own| own == host);
-        if !origin.is_empty() && !is_own {
-            return Err(Refusal::Stranger);
-        }
+    fn check(&self, head: &RequestHead) -> Result<(), Refusal> {
         // Another site could make its own name mean this machine (DNS rebinding).
-        if !["localhost", "127.0.0.1", "[::1]"].contains(&head.host().as_str()) {
+        if !is_loopback_name(&head.host()) {
             return Err(Refusal::Host);
         }
-        let bearer = field("authorization").strip_prefix(b"Bearer ");
-        if bearer.is_some_and(|token| self.is(token)) || self.has_cookie(head) {
-            return Ok(Allowed::Known);
+        if is_foreign_page(head) {
+            return Err(Refusal::Stranger);
         }
-        let query = head.target.query().unwrap_or_default();
-        let token = query
-            .split('&')
-            .find_map(|pair| pair.strip_prefix("token="));
-        match token {
-            Some(token) if self.is(token.as_bytes()) => Ok(Allowed::LogsIn),
-            _ => Err(Refusal::Token),
+        let credentials = head.fields.get("authorization").unwrap_or_default();
+        let bearer = credentials.strip_prefix(b"Bearer ");
+        let is_owner = bearer.is_some_and(|token| self.is(token.trim_ascii()));
+        match head.method.is_safe() || is_owner {
+            true => Ok(()),
+            false => Err(Refusal::Token),
         }
     }
-
-    fn has_cookie(&self, head: &RequestHead) -> bool {
-        let name = cookie_name(head);
-        let cookies = head.fields.get_all("cookie");
-        let mut pairs = cookies.flat_map(|line| line.split(|&byte| byte == b';'));
-        pairs.any(|pair| {
-            let value = pair.trim_ascii().strip_prefix(name.as_bytes());
-            let value = value.and_then(|rest| rest.strip_prefix(b"="));
-            value.is_some_and(|value| self.is(value))
-        })
-    }
-
-    /// A request with the token in its query gets a cookie instead, so that the token does not stay
-    /// in the address.
-    fn log_in(&self, request: &Request) -> Response {
-        let name = cookie_name(&request.head);
-        let cookie = format!(
-            "{name}={}; HttpOnly; SameSite=Strict; Path=/; Max-Age=31536000",
-            self.0
-        );
-        let response = Response::new(StatusCode::SEE_OTHER)
-            .with("Location", "/")
-            .with("Set-Cookie", cookie)
-            .with("Cache-Control", "no-store");
-        request.respond(response)
-    }
-}
-
-/// Cookies ignore the port, and each port may have a peer.
-fn cookie_name(head: &RequestHead) -> String {
-    let authority = String::from_utf8_lossy(head.authority().unwrap_or_default());
-    let port = authority.rsplit(':').next().unwrap_or_default();
-    let digits: String = port.chars().filter(char::is_ascii_digit).collect();
-    format!("kamea-chat-{digits}")
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Allowed {
-    /// It has the token, as a cookie or in `Authorization`.
-    Known,
-    /// Its query has the token.
-    LogsIn,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,11 +95,12 @@ impl Refusal {
         let (status, why) = match self {
             Self::Token => (
                 StatusCode::UNAUTHORIZED,
-                "open the address that start_peer has printed: it contains the token",
+                "a command needs the field `Authorization: Bearer TOKEN`: the address that \
+                 start_peer has printed contains the token",
             ),
             Self::Host => (
                 StatusCode::MISDIRECTED_REQUEST,
-                "the page of a peer has the names of this machine alone: localhost, 127.0.0.1, [::1]",
+                "the page of a peer has the names of this machine alone, such as localhost",
             ),
             Self::Stranger => (
                 StatusCode::FORBIDDEN,
@@ -177,15 +116,13 @@ impl Refusal {
     }
 }
 
-/// Passes only requests of the owner.
+/// Passes only requests of this machine that no page of another site sends. Those that may change
+/// something need the token.
 pub fn guard_page(token: PageToken) -> impl Component<FilterPorts> + Clone + Send + Sync {
     async move |io: &mut FilterPorts| {
         while let Some(request) = io.requests.next().await {
             match token.check(&request.head) {
-                Ok(Allowed::LogsIn) if request.head.target.path() == "/" => {
-                    io.responses.send(token.log_in(&request)).await?;
-                }
-                Ok(_) => io.passed.send(request).await?,
+                Ok(()) => io.passed.send(request).await?,
                 Err(refusal) => {
                     let failure = refusal.failure(&request);
                     io.refuse(request, failure).await?;

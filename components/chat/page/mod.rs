@@ -79,7 +79,8 @@ pub fn page_fields() -> Fields {
 }
 
 /// Makes the server of a peer's page: the files of a site, `/live` for the page,
-/// `/send-peer/` and `/broadcast-peer/` for programs. All of it needs the token.
+/// `/send-peer/` and `/broadcast-peer/` for programs. Commands and events need the token; the files
+/// are public on this machine.
 ///
 /// # Panics
 ///
@@ -92,10 +93,9 @@ pub fn page_server(
     events: &PageEvents,
 ) -> WebServer {
     let (pages, live_node) = (events.0.slow(Slow::DropSubscriber), node.clone());
-    let live = async move |ws: &mut WebSocket<'_>| {
-        let news = pages.subscribe(TOPIC);
-        live::serve(ws, news, &live_node).await
-    };
+    let secret = token.clone();
+    let live =
+        async move |ws: &mut WebSocket<'_>| live::serve(ws, &secret, &pages, &live_node).await;
     let sock = Sock::new()
         .ping_interval(PING)
         .max_message_size(LARGEST_COMMAND)

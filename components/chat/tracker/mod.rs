@@ -2,10 +2,15 @@
 //! message passes through it.
 //!
 //! ```text
-//!  every 10 s:  log in, if there is no session ─▶ submit-info ─▶ get-list ─▶ connect-peer for each
+//!  every 10 s:  log in ─▶ submit-info ─▶ add-list ─▶ get-list ─▶ connect-peer for each
+//!               (once)                   (once)
 //! ```
+//!
+//! What has failed is done again in the next round, in the same order.
 
 mod exchange;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -69,7 +74,10 @@ const AWAY: Duration = Duration::from_secs(3);
 /// How many contacts are asked for in one round.
 const ASKED_FOR: usize = 100;
 
-/// How long the last request may take.
+/// The time before the first new login, after a session has ended.
+const LOG_IN_AGAIN: Duration = Duration::from_millis(200);
+
+/// How long the last requests may take.
 const GOODBYE: Duration = Duration::from_secs(1);
 
 /// How many rounds a contact is believed: a peer may have come back elsewhere.
@@ -104,40 +112,37 @@ pub fn track_peers(
     heeds_stop(async move |io: &mut TrackPorts| {
         let mut tracker = Tracker {
             options: options.clone(),
-            cookie: None,
+            session: None,
             known: Known::new(),
             links: Vec::new(),
             last: String::new(),
         };
+        let mut is_logged_out = false;
         loop {
+            let mut round = Box::pin(async {
+                tracker.links = links(&node).await;
+                Some(tracker.round().await)
+            });
             let stop = async {
                 stopping().await;
                 None
             };
-            let round = async {
-                tracker.links = links(&node).await;
-                Some(tracker.round().await)
-            };
-            let Some(round) = or(stop, round).await else {
+            let Some(done) = or(stop, &mut round).await else {
+                // What is on its way must not arrive after the goodbye.
+                or(async { drop(round.await) }, sleep(GOODBYE)).await;
                 or(tracker.leave(), sleep(GOODBYE)).await;
                 return Ok(());
             };
-            let (is_here, pause) = match &round {
-                Ok(_) => (true, HEARTBEAT),
-                Err(Trouble::LoggedOut) => (true, Duration::from_millis(200)),
-                Err(Trouble::Refused(why)) => {
-                    tracker.complain(io, why).await;
-                    (true, HEARTBEAT)
-                }
-                Err(Trouble::Away(why)) => {
-                    tracker.complain(io, why).await;
-                    (false, AWAY)
-                }
-            };
+            drop(round);
+            let (is_here, pause) = after(&done, is_logged_out);
+            is_logged_out = matches!(done, Err(Trouble::LoggedOut));
+            if let Err(Trouble::Refused(why) | Trouble::Away(why)) = &done {
+                tracker.complain(io, why).await;
+            }
             if node.send(Input::Tracker(is_here)).await.is_err() {
                 return Ok(());
             }
-            if let Ok(contacts) = round {
+            if let Ok(contacts) = done {
                 tracker.last.clear();
                 if node.send(Input::Contacts(contacts)).await.is_err() {
                     return Ok(());
@@ -146,6 +151,16 @@ pub fn track_peers(
             or(stopping(), sleep(pause + random::duration(pause / 8))).await;
         }
     })
+}
+
+/// Whether the tracker is there, and how long to wait, after a round.
+fn after<T>(round: &Result<T, Trouble>, was_logged_out: bool) -> (bool, Duration) {
+    match round {
+        // A tracker that forgets each session at once is asked no more often than any other.
+        Err(Trouble::LoggedOut) if !was_logged_out => (true, LOG_IN_AGAIN),
+        Ok(_) | Err(Trouble::LoggedOut | Trouble::Refused(_)) => (true, HEARTBEAT),
+        Err(Trouble::Away(_)) => (false, AWAY),
+    }
 }
 
 /// How many connections the tracker is told of.
@@ -163,9 +178,17 @@ async fn links(node: &Sender<Input>) -> Vec<String> {
         .collect()
 }
 
+/// A login that the tracker has accepted.
+struct Session {
+    /// `name=value`.
+    cookie: String,
+    /// Whether the peer is on the list.
+    is_listed: bool,
+}
+
 struct Tracker {
     options: TrackerOptions,
-    cookie: Option<String>,
+    session: Option<Session>,
     known: Known,
     /// The names of the peers that this one is connected to: the tracker draws them.
     links: Vec<String>,
@@ -187,12 +210,19 @@ impl Tracker {
     }
 
     async fn round(&mut self) -> Result<Vec<Contact>, Trouble> {
-        if self.cookie.is_none() {
+        if self.session.is_none() {
             self.log_in().await?;
-            self.post("/submit-info/", &self.info()).await?;
+        }
+        self.post("/submit-info/", &self.info()).await?;
+        if !self
+            .session
+            .as_ref()
+            .is_some_and(|session| session.is_listed)
+        {
             self.post("/add-list/", &json!({})).await?;
-        } else {
-            self.post("/submit-info/", &self.info()).await?;
+            if let Some(session) = &mut self.session {
+                session.is_listed = true;
+            }
         }
         let list = self.ask("GET", "/get-list/", None).await?;
         let peers = list["peers"].as_array().cloned().unwrap_or_default();
@@ -237,7 +267,7 @@ impl Tracker {
 
     /// Tells the tracker that this peer goes.
     async fn leave(&mut self) {
-        if self.cookie.is_some() {
+        if self.session.is_some() {
             // A tracker that does not hear it notices after the lease.
             let _ = self.post("/submit-info/", &json!({"addresses": []})).await;
         }
@@ -248,43 +278,58 @@ impl Tracker {
         let TrackerOptions { identity, name, .. } = &self.options;
         let (name, key) = (name.to_string(), identity.key().to_string());
         let who = json!({"name": name, "key": key});
-        let asked = self.ask("POST", "/login/", Some(&who)).await?;
+        let (asked, _) = self.exchange("POST", "/login/", Some(&who)).await?;
         let nonce = asked["nonce"].as_str().unwrap_or_default();
         let signed = format!("kamea-chat login 1\n{nonce}\n{name}\n{key}\n");
         let signature = to_hex(&self.options.identity.sign(signed.as_bytes()));
         let proof = json!({"name": name, "key": key, "nonce": nonce, "signature": signature});
-        self.ask("POST", "/login/", Some(&proof)).await?;
-        match self.cookie {
-            Some(_) => Ok(()),
-            None => Err(Trouble::Refused("it gives no session".into())),
-        }
+        // Only this answer has a session that is logged in.
+        let (_, cookie) = self.exchange("POST", "/login/", Some(&proof)).await?;
+        let cookie = cookie.ok_or_else(|| Trouble::Refused("it gives no session".into()))?;
+        self.session = Some(Session {
+            cookie,
+            is_listed: false,
+        });
+        Ok(())
     }
 
     async fn post(&mut self, path: &str, body: &Value) -> Result<Value, Trouble> {
         self.ask("POST", path, Some(body)).await
     }
 
+    /// Sends a request of the session.
     async fn ask(
         &mut self,
         method: &str,
         path: &str,
         body: Option<&Value>,
     ) -> Result<Value, Trouble> {
+        let (answer, cookie) = self.exchange(method, path, body).await?;
+        if let (Some(session), Some(cookie)) = (&mut self.session, cookie) {
+            session.cookie = cookie;
+        }
+        Ok(answer)
+    }
+
+    /// Sends a request. Returns the answer, and the cookie that came with it.
+    async fn exchange(
+        &mut self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<(Value, Option<String>), Trouble> {
         let url = &self.options.url;
-        let cookie = self.cookie.as_deref();
+        let cookie = self.session.as_ref().map(|session| session.cookie.as_str());
         let answered = exchange(url, method, path, cookie, body).await;
         let Answered {
             status,
             cookie,
             body,
         } = answered.map_err(|error| Trouble::Away(format!("{}: {error}", url.authority())))?;
-        if let Some(cookie) = cookie {
-            self.cookie = Some(cookie);
-        }
         match status {
-            200..=299 => Ok(body),
+            200..=299 => Ok((body, cookie)),
             401 => {
-                self.cookie = None;
+                self.session = None;
                 Err(Trouble::LoggedOut)
             }
             502..=504 => Err(Trouble::Away(format!(

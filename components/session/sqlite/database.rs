@@ -1,20 +1,20 @@
 //! The database: its tables, and a transaction for each command.
 
 use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use kamea_session::{Answer, Answered, Command, Lifetimes, Loaded, SessionId, SessionKey};
+use kamea_sqlite::{OpenError, Schema};
 use rusqlite::{
     Connection, OptionalExtension, Result, Transaction, TransactionBehavior, named_params, params,
 };
 
-use super::OpenError;
-
-/// The version of the tables.
-pub(super) const VERSION: i64 = 1;
+const SCHEMA: Schema = Schema {
+    what: "sessions",
+    version: 1,
+    tables: TABLES,
+};
 
 const TABLES: &str = "
     CREATE TABLE session (
@@ -38,9 +38,6 @@ const TABLES: &str = "
     ) WITHOUT ROWID;
     CREATE INDEX retired_until ON retired (until);
 ";
-
-/// How long another process may keep the database locked.
-const BUSY: Duration = Duration::from_secs(5);
 
 /// For how long an old name of a session is remembered.
 const RETIRED: i64 = 60_000;
@@ -81,31 +78,13 @@ impl Database {
     ///
     /// [`OpenError`].
     pub fn open(path: &Path, lifetimes: Lifetimes) -> std::result::Result<Self, OpenError> {
-        let shown = || path.display().to_string();
-        protect(path).map_err(|error| OpenError::Protect {
-            path: shown(),
+        let connection = SCHEMA.open(path)?;
+        let references = connection.pragma_update(None, "foreign_keys", true);
+        references.map_err(|error| OpenError::Database {
+            what: SCHEMA.what,
+            path: path.display().to_string(),
             error,
         })?;
-        let opened = || -> Result<(Connection, i64)> {
-            let mut connection = Connection::open(path)?;
-            connection.busy_timeout(BUSY)?;
-            connection.pragma_update(None, "journal_mode", "WAL")?;
-            // A power failure may lose the last changes, and nothing else.
-            connection.pragma_update(None, "synchronous", "NORMAL")?;
-            connection.pragma_update(None, "foreign_keys", true)?;
-            let version = make_tables(&mut connection)?;
-            Ok((connection, version))
-        };
-        let (connection, version) = opened().map_err(|error| OpenError::Database {
-            path: shown(),
-            error,
-        })?;
-        if version != VERSION {
-            return Err(OpenError::Version {
-                path: shown(),
-                version,
-            });
-        }
         Ok(Self {
             connection,
             idle: milliseconds(lifetimes.idle),
@@ -157,35 +136,6 @@ struct Moment {
     now: i64,
     idle: i64,
     absolute: i64,
-}
-
-/// Makes the file, for its user alone: SQLite would make it for everybody.
-fn protect(path: &Path) -> std::io::Result<()> {
-    let made = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)?;
-    drop(made);
-    let mode = fs::metadata(path)?.permissions().mode();
-    match mode & 0o077 {
-        0 => Ok(()),
-        _ => fs::set_permissions(path, fs::Permissions::from_mode(mode & !0o077)),
-    }
-}
-
-/// Makes the tables if there are none, and returns their version.
-fn make_tables(connection: &mut Connection) -> Result<i64> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut version = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if version == 0 {
-        transaction.execute_batch(TABLES)?;
-        transaction.pragma_update(None, "user_version", VERSION)?;
-        version = VERSION;
-    }
-    transaction.commit()?;
-    Ok(version)
 }
 
 /// Loads a session; also whether its use must be noted.

@@ -10,46 +10,13 @@
 mod database;
 
 use std::fmt;
-use std::io;
 use std::path::Path;
 
 use kamea::{Blocking, Call, Done, blocking, time::wall_clock};
 use kamea_session::{Lifetimes, StoreError, StorePorts};
 
 pub use database::Database;
-
-/// Why a database cannot be opened.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// It cannot be read, or is no database.
-    #[error("cannot open the database of sessions {path}: {error}")]
-    Database {
-        /// The path of the file.
-        path: String,
-        /// The reason.
-        error: rusqlite::Error,
-    },
-    /// A later version of this package has written it.
-    #[error(
-        "the database of sessions {path} has version {version}; this program knows version {known}",
-        known = database::VERSION
-    )]
-    Version {
-        /// The path of the file.
-        path: String,
-        /// The version of the database.
-        version: i64,
-    },
-    /// Other users of the system could read it.
-    #[error("cannot protect the database of sessions {path}: {error}")]
-    Protect {
-        /// The path of the file.
-        path: String,
-        /// The reason.
-        error: io::Error,
-    },
-}
+pub use kamea_sqlite::OpenError;
 
 /// Keeps sessions in an SQLite database, which is made if it is not there; only the user of the
 /// process may read it. The database holds digests of the sessions' names: somebody who reads it

@@ -17,6 +17,35 @@ pub(crate) fn is_cross_site(head: &RequestHead) -> bool {
     !head.is_own_origin(origin)
 }
 
+/// Whether a page of another site sends a request that is more than a link to here. A server for
+/// one user of this machine refuses it: other sites may embed nothing of it, and use none of it.
+///
+/// # Examples
+///
+/// ```
+/// use kamea_components::http::{Event, Limits, RequestDecoder};
+/// use kamea_components::web::is_foreign_page;
+///
+/// let is_foreign = |fields: &str| {
+///     let mut decoder = RequestDecoder::new(Limits::default());
+///     decoder.feed(format!("GET / HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n").into());
+///     match decoder.next() {
+///         Ok(Some(Event::Head(head, _))) => is_foreign_page(&head),
+///         other => unreachable!("{other:?}"),
+///     }
+/// };
+/// assert!(!is_foreign("Origin: http://localhost\r\n"));
+/// assert!(is_foreign("Origin: https://evil.example\r\n"));
+/// assert!(is_foreign("Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\n"));
+/// assert!(!is_foreign("Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\n"));
+/// ```
+#[must_use]
+pub fn is_foreign_page(head: &RequestHead) -> bool {
+    // A form navigates too, and could change something.
+    let is_link = head.method.is_safe() && head.fields.get("sec-fetch-mode") == Some(b"navigate");
+    is_cross_site(head) && !is_link
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

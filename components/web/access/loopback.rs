@@ -48,7 +48,17 @@ pub fn require_loopback_name(
 }
 
 /// Whether a host, in lower case and without a port, can only mean this machine.
-pub(crate) fn is_loopback_name(host: &str) -> bool {
+///
+/// # Examples
+///
+/// ```
+/// use kamea_components::web::is_loopback_name;
+///
+/// assert!(is_loopback_name("localhost") && is_loopback_name("[::1]"));
+/// assert!(!is_loopback_name("localhost.evil.example"));
+/// ```
+#[must_use]
+pub fn is_loopback_name(host: &str) -> bool {
     let name = host.strip_suffix('.').unwrap_or(host);
     // "localhost." and names below it are loopback everywhere (RFC 6761 section 6.3).
     if name == "localhost" || name.ends_with(".localhost") {

@@ -6,7 +6,7 @@ mod loopback;
 mod passwords;
 
 pub(crate) use cross_site::is_cross_site;
-pub(crate) use loopback::is_loopback_name;
-pub use loopback::require_loopback_name;
+pub use cross_site::is_foreign_page;
+pub use loopback::{is_loopback_name, require_loopback_name};
 #[cfg(feature = "passwords")]
 pub use passwords::{User, ask_for_password};

@@ -9,6 +9,7 @@ use http::StatusCode;
 use kamea::time::now;
 use kamea::{Asker, Graph};
 use kamea_app::{Call, Context, Json, Problem, RateLimit, Reply, TrailingSlash, WeApRous};
+use kamea_chat::from_hex;
 use kamea_components::http::Fields;
 use kamea_components::net::client_of;
 use kamea_session::{
@@ -20,7 +21,6 @@ use serde::Serialize;
 
 use super::answers::Told;
 use super::bodies::{AddList, Address, Challenge, Connect, Heartbeat, LogIn, OfChannel, Submit};
-use super::identity::from_hex;
 use super::keep::to_json;
 use super::{
     Answer, ChallengeError, Challenges, Limits, ListChange, PeerName, Question, Refusal,

@@ -4,14 +4,13 @@
 //! asking: a number carries its time, and a code that only the tracker can make. Numbers that have
 //! been used are remembered by the registry until they expire.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
+use hmac::{Hmac, KeyInit, Mac};
 use kamea::random::token;
-use ring::hmac;
-use ring::signature::{ED25519, UnparsedPublicKey};
-
-use super::identity::{from_hex, to_hex};
-use super::{PeerKey, PeerName};
+use kamea_chat::{PeerKey, PeerName, from_hex, to_hex};
+use sha2::Sha256;
 
 /// Why a login is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -37,24 +36,29 @@ pub enum ChallengeError {
 ///
 /// ```
 /// use std::time::Instant;
-/// use kamea_chat_recipes::tracker::{Challenges, PeerKey, login_text};
-/// use ring::signature::{Ed25519KeyPair, KeyPair};
+/// use kamea_chat::Identity;
+/// use kamea_chat_recipes::tracker::{Challenges, login_text};
 ///
-/// let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
-/// let key = PeerKey::new(pair.public_key().as_ref().try_into().unwrap());
-/// let name = "ada".parse()?;
+/// let identity = Identity::from_secret([7; 32]);
+/// let (name, key) = ("ada".parse()?, identity.key());
 ///
 /// let challenges = Challenges::new(Instant::now());
 /// let nonce = challenges.draw(&name, &key, Instant::now());
-/// let signature = pair.sign(login_text(&nonce, &name, &key).as_bytes());
-/// assert!(challenges.check(&nonce, signature.as_ref(), &name, &key, Instant::now()).is_ok());
+/// let signature = identity.sign(login_text(&nonce, &name, &key).as_bytes());
+/// assert!(challenges.check(&nonce, &signature, &name, &key, Instant::now()).is_ok());
 /// assert!(challenges.check(&nonce, &[0; 64], &name, &key, Instant::now()).is_err());
-/// # Ok::<(), kamea_chat_recipes::tracker::IdentityError>(())
+/// # Ok::<(), kamea_chat::NameError>(())
 /// ```
-#[derive(Debug)]
 pub struct Challenges {
-    secret: hmac::Key,
+    secret: Hmac<Sha256>,
     began: Instant,
+}
+
+/// The secret is not shown.
+impl fmt::Debug for Challenges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Challenges")
+    }
 }
 
 /// The text that a peer signs to log in.
@@ -73,9 +77,11 @@ impl Challenges {
     /// Draws a secret. The nonces of an earlier run become invalid.
     #[must_use]
     pub fn new(now: Instant) -> Self {
-        let secret = [token().to_be_bytes(), token().to_be_bytes()].concat();
+        let mut secret = [0; 64];
+        secret[..16].copy_from_slice(&token().to_be_bytes());
+        secret[16..32].copy_from_slice(&token().to_be_bytes());
         Self {
-            secret: hmac::Key::new(hmac::HMAC_SHA256, &secret),
+            secret: Hmac::new(&secret.into()),
             began: now,
         }
     }
@@ -87,8 +93,8 @@ impl Challenges {
         let mut nonce = [0; NONCE];
         nonce[..8].copy_from_slice(&time.to_be_bytes());
         nonce[8..16].copy_from_slice(&token().to_be_bytes()[..8]);
-        let code = hmac::sign(&self.secret, &covered(&nonce, name, key));
-        nonce[16..].copy_from_slice(&code.as_ref()[..16]);
+        let code = self.code(&nonce, name, key).finalize();
+        nonce[16..].copy_from_slice(&code.into_bytes()[..16]);
         to_hex(&nonce)
     }
 
@@ -101,18 +107,17 @@ impl Challenges {
     pub fn check(
         &self,
         nonce: &str,
-        signature: &[u8],
+        signature: &[u8; 64],
         name: &PeerName,
         key: &PeerKey,
         now: Instant,
     ) -> Result<Instant, ChallengeError> {
         let bytes: [u8; NONCE] = from_hex(nonce).ok_or(ChallengeError::Foreign)?;
-        let code = hmac::sign(&self.secret, &covered(&bytes, name, key));
-        // Comparing takes the same time wherever the codes differ.
-        let differs = code.as_ref().iter().zip(&bytes[16..]);
-        if differs.fold(0, |sum, (a, b)| sum | (a ^ b)) != 0 {
-            return Err(ChallengeError::Foreign);
-        }
+        // The comparison takes the same time wherever the codes differ.
+        let checked = self
+            .code(&bytes, name, key)
+            .verify_truncated_left(&bytes[16..]);
+        checked.map_err(|_| ChallengeError::Foreign)?;
         let time = bytes
             .first_chunk()
             .map_or(0, |time| u64::from_be_bytes(*time));
@@ -121,29 +126,32 @@ impl Challenges {
             return Err(ChallengeError::Expired);
         }
         let text = login_text(nonce, name, key);
-        let key = UnparsedPublicKey::new(&ED25519, key.bytes());
         match key.verify(text.as_bytes(), signature) {
-            Ok(()) => Ok(expires),
-            Err(_) => Err(ChallengeError::Signature),
+            true => Ok(expires),
+            false => Err(ChallengeError::Signature),
         }
     }
-}
 
-/// What the code of a nonce covers. A name contains no line feed.
-fn covered(nonce: &[u8; NONCE], name: &PeerName, key: &PeerKey) -> Vec<u8> {
-    [&nonce[..16], name.as_str().as_bytes(), b"\n", key.bytes()].concat()
+    /// The code of a nonce. A name contains no line feed.
+    fn code(&self, nonce: &[u8; NONCE], name: &PeerName, key: &PeerKey) -> Hmac<Sha256> {
+        let covered = [&nonce[..16], name.as_str().as_bytes(), b"\n", &key.0];
+        let code = covered
+            .iter()
+            .fold(self.secret.clone(), |code, part| code.chain_update(part));
+        code
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use ring::signature::{Ed25519KeyPair, KeyPair};
+    use kamea_chat::Identity;
 
     use super::*;
 
-    fn peer(seed: u8) -> (Ed25519KeyPair, PeerKey) {
-        let pair = Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap();
-        let key = PeerKey::new(pair.public_key().as_ref().try_into().unwrap());
-        (pair, key)
+    fn peer(seed: u8) -> (Identity, PeerKey) {
+        let identity = Identity::from_secret([seed; 32]);
+        let key = identity.key();
+        (identity, key)
     }
 
     #[test]
@@ -151,9 +159,9 @@ mod tests {
         let (now, name) = (Instant::now(), "ada".parse().unwrap());
         let (challenges, (pair, key)) = (Challenges::new(now), peer(1));
         let nonce = challenges.draw(&name, &key, now);
-        let sign = |text: &str| pair.sign(text.as_bytes()).as_ref().to_vec();
+        let sign = |text: &str| pair.sign(text.as_bytes());
         let right = sign(&login_text(&nonce, &name, &key));
-        let check = |nonce: &str, signature: &[u8], name: &PeerName, key: &PeerKey, now| {
+        let check = |nonce: &str, signature: &[u8; 64], name: &PeerName, key: &PeerKey, now| {
             challenges.check(nonce, signature, name, key, now)
         };
         assert!(check(&nonce, &right, &name, &key, now).is_ok());
@@ -172,15 +180,8 @@ mod tests {
         let signed_foreign = sign(&login_text(&foreign, &name, &key));
         let without_name = sign(&nonce);
         for (nonce, signature, name, key, expected) in [
-            (
-                &*nonce,
-                forged.as_ref(),
-                &name,
-                &key,
-                ChallengeError::Signature,
-            ),
-            (&nonce, &right[..63], &name, &key, ChallengeError::Signature),
-            (&nonce, &[], &name, &key, ChallengeError::Signature),
+            (&*nonce, &forged, &name, &key, ChallengeError::Signature),
+            (&nonce, &[0; 64], &name, &key, ChallengeError::Signature),
             (
                 &nonce,
                 &without_name,
@@ -226,7 +227,7 @@ mod tests {
             changed[place] = if changed[place] == b'0' { b'1' } else { b'0' };
             let changed = String::from_utf8(changed).unwrap();
             let signature = pair.sign(login_text(&changed, &name, &key).as_bytes());
-            let checked = challenges.check(&changed, signature.as_ref(), &name, &key, now);
+            let checked = challenges.check(&changed, &signature, &name, &key, now);
             assert_eq!(checked, Err(ChallengeError::Foreign), "{place}");
         }
     }

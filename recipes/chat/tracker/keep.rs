@@ -132,7 +132,7 @@ mod tests {
             };
             let login = Question::LogIn {
                 name: name.clone(),
-                key: PeerKey::new([1; 32]),
+                key: PeerKey([1; 32]),
                 network: "192.0.2.1".parse().unwrap(),
                 nonce: "a nonce".to_owned(),
                 expires: now() + Duration::from_secs(30),

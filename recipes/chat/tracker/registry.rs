@@ -136,7 +136,7 @@ impl Registry {
         }
         Ok(Told::LoggedIn(LoggedIn {
             name,
-            fingerprint: key.fingerprint(),
+            fingerprint: key.fingerprint().to_string(),
             lease_seconds: self.limits.lease.as_secs(),
         }))
     }

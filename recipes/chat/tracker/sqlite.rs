@@ -4,14 +4,18 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use kamea::{Blocking, Call, Done, Sink, blocking};
+use kamea_sqlite::{OpenError, Schema};
 use rusqlite::{Connection, Row, TransactionBehavior, params};
 use serde::de::DeserializeOwned;
 
 use super::keep::to_json;
 use super::{Change, Registration};
 
-/// The version of the table.
-const VERSION: i64 = 1;
+const SCHEMA: Schema = Schema {
+    what: "registrations",
+    version: 1,
+    tables: TABLE,
+};
 
 const TABLE: &str = "
     CREATE TABLE peer (
@@ -28,75 +32,19 @@ const TABLE: &str = "
 /// The ports of [`keep_in_sqlite`]: changes in, and whether they are stored.
 type StorePorts = Sink<Call<Vec<Change>, bool>>;
 
-/// How long another process may keep the database locked.
-const BUSY: Duration = Duration::from_secs(5);
-
-/// Why a database of registrations cannot be opened.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// It cannot be read, or is no database.
-    #[error("cannot open the database of registrations {path}: {error}")]
-    Database {
-        /// The path of the file.
-        path: String,
-        /// The reason.
-        error: rusqlite::Error,
-    },
-    /// A later version of this program has written it.
-    #[error(
-        "the database of registrations {path} has version {version}; this program knows version \
-         {VERSION}"
-    )]
-    Version {
-        /// The path of the file.
-        path: String,
-        /// The version of the database.
-        version: i64,
-    },
-}
-
 /// Opens a database, makes its table if it is missing, and returns it with its registrations.
 ///
 /// # Errors
 ///
 /// [`OpenError`].
 pub fn load_registrations(path: &Path) -> Result<(Connection, Vec<Registration>), OpenError> {
-    let opened = || -> rusqlite::Result<(Connection, i64)> {
-        let mut connection = Connection::open(path)?;
-        connection.busy_timeout(BUSY)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        // A power failure may lose the last changes, and nothing else.
-        connection.pragma_update(None, "synchronous", "NORMAL")?;
-        let version = make_table(&mut connection)?;
-        Ok((connection, version))
-    };
-    let path = || path.display().to_string();
-    let failed = |error| OpenError::Database {
-        path: path(),
+    let connection = SCHEMA.open(path)?;
+    let registrations = load(&connection).map_err(|error| OpenError::Database {
+        what: SCHEMA.what,
+        path: path.display().to_string(),
         error,
-    };
-    let (connection, version) = opened().map_err(failed)?;
-    if version != VERSION {
-        return Err(OpenError::Version {
-            path: path(),
-            version,
-        });
-    }
-    let registrations = load(&connection).map_err(failed)?;
+    })?;
     Ok((connection, registrations))
-}
-
-fn make_table(connection: &mut Connection) -> rusqlite::Result<i64> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut version = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if version == 0 {
-        transaction.execute_batch(TABLE)?;
-        transaction.pragma_update(None, "user_version", VERSION)?;
-        version = VERSION;
-    }
-    transaction.commit()?;
-    Ok(version)
 }
 
 fn load(connection: &Connection) -> rusqlite::Result<Vec<Registration>> {
@@ -105,7 +53,7 @@ fn load(connection: &Connection) -> rusqlite::Result<Vec<Registration>> {
     let rows = statement.query_map([], |row| {
         Ok(Registration {
             name: parsed(row, 0, |text| text.parse().ok())?,
-            key: parsed(row, 1, |text| text.to_owned().try_into().ok())?,
+            key: parsed(row, 1, |text| text.parse().ok())?,
             network: parsed(row, 2, |text| text.parse().ok())?,
             addresses: parsed(row, 3, from_json)?,
             is_listed: row.get(4)?,

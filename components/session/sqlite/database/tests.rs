@@ -1,5 +1,7 @@
 //! The database: the contract of stores, several processes, ends, and files that are no database.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::thread;
 
 use kamea::testing::block_on;

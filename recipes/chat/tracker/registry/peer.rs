@@ -26,7 +26,7 @@ pub(super) struct Peer {
 impl Peer {
     pub(super) fn of(stored: Registration) -> Self {
         Self {
-            fingerprint: stored.key.fingerprint(),
+            fingerprint: stored.key.fingerprint().to_string(),
             key: stored.key,
             network: stored.network,
             addresses: stored.addresses,

@@ -36,7 +36,7 @@ impl Table {
         self.nonces += 1;
         let question = Question::LogIn {
             name: name.parse().unwrap(),
-            key: PeerKey::new([key; 32]),
+            key: PeerKey([key; 32]),
             network: IpAddr::from([192, 0, 2, network]),
             nonce: self.nonces.to_string(),
             expires: self.at.now + Duration::from_secs(30),
@@ -165,7 +165,7 @@ fn a_nonce_is_used_once() {
     let question = |table: &mut Table, nonce: &str| {
         table.ask(Question::LogIn {
             name: "ada".parse().unwrap(),
-            key: PeerKey::new([1; 32]),
+            key: PeerKey([1; 32]),
             network: IpAddr::from([192, 0, 2, 1]),
             nonce: nonce.to_owned(),
             expires,
