@@ -10,6 +10,7 @@
 
 mod cgi;
 mod chassis;
+mod chat;
 mod files;
 mod idle;
 mod large;
@@ -77,6 +78,10 @@ const SERVERS: &[(&str, Measure)] = &[
     ("wsgi", wsgi::wsgi),
     ("idle", idle::idle),
     ("load", thor::thor),
+    ("chat-message", chat::message),
+    ("chat-broadcast", chat::broadcast),
+    ("chat-tracker", chat::tracker),
+    ("chat-history", chat::history),
     ("cgi", cgi::hello),
     ("cgi-storm", cgi::storm),
     ("cgi-large", cgi::large),

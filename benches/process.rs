@@ -15,13 +15,24 @@ const TICKS_PER_SECOND: f64 = 100.0;
 /// User and system time until now, in microseconds, of all threads of a process and of the children
 /// that it has waited for.
 pub(crate) fn cpu_us(pid: u32) -> Result<f64, Error> {
-    let stat = read_to_string(format!("/proc/{pid}/stat"))?;
+    times(&format!("/proc/{pid}/stat"), 4)
+}
+
+/// User and system time of this thread until now, in microseconds.
+pub(crate) fn thread_cpu_us() -> Result<f64, Error> {
+    times("/proc/thread-self/stat", 2)
+}
+
+/// The sum of the first of the four times in a file, in microseconds.
+fn times(path: &str, count: usize) -> Result<f64, Error> {
+    let stat = read_to_string(path)?;
     // The name of the program, in parentheses, may contain anything. The state is the first field
     // behind it.
     let (_, fields) = stat.rsplit_once(") ").ok_or("an odd /proc/PID/stat")?;
     let mut times = fields.split(' ').skip(11).map(str::parse::<f64>);
     let mut ticks = 0.0;
-    for _ in ["utime", "stime", "cutime", "cstime"] {
+    // utime, stime, cutime, cstime
+    for _ in 0..count {
         ticks += times.next().ok_or("a short /proc/PID/stat")??;
     }
     Ok(ticks / TICKS_PER_SECOND * 1e6)

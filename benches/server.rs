@@ -304,7 +304,7 @@ impl Drop for Server {
 
 /// A command that runs on the servers' core, in a process group of its own. It gets a SIGTERM when
 /// the harness dies.
-fn pinned(program: &Path) -> Command {
+pub(crate) fn pinned(program: &Path) -> Command {
     pinned_to(CORE, program)
 }
 

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
+use kamea_components::net::testing::free_ports;
 use kamea_components::websocket::{Assembler, Decoder, Encoder, Event, Limits, Message, Role};
 use serde_json::{Value, json};
 
@@ -288,80 +289,178 @@ fn pass(mut from: TcpStream, mut to: TcpStream, copy: &Mutex<Vec<u8>>) {
     let _ = to.shutdown(std::net::Shutdown::Write);
 }
 
-const NAMES: [&str; 6] = ["ada", "bob", "cleo", "dan", "eve", "fay"];
-
-/// Says five things, each with the marker.
-fn say(page: &mut Page, channel: &str, what: &str, said: &mut BTreeSet<String>) {
-    for number in 0..5 {
-        let text = format!("{MARKER} {what} {number}");
-        let send = json!({"do": "send", "channel": channel, "text": text});
-        page.ask(send).unwrap();
-        said.insert(text);
-    }
-}
+const NAMES: [&str; 10] = [
+    "ada", "bob", "cleo", "dan", "eve", "fay", "gus", "hal", "ida", "joe",
+];
 
 /// No tracker may see this.
 const MARKER: &str = "only for members";
 
+/// Ten peers in processes of their own, those that run with their pages.
+struct Peers {
+    folder: tempfile::TempDir,
+    /// The first of their ports: each listens at the same one again.
+    first_port: u16,
+    tracker: String,
+    running: Vec<Option<(Peer, Page)>>,
+    channel: String,
+    said: BTreeSet<String>,
+}
+
+impl Peers {
+    fn new(tracker: SocketAddr) -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            first_port: free_ports(10).unwrap(),
+            tracker: format!("http://{tracker}"),
+            running: NAMES.map(|_| None).into(),
+            channel: String::new(),
+            said: BTreeSet::new(),
+        }
+    }
+
+    fn start(&mut self, numbers: std::ops::Range<usize>) {
+        for number in numbers {
+            let (name, port) = (NAMES[number], self.first_port + number as u16);
+            let data = self.folder.path().join(name);
+            let arguments = ["--tracker", &self.tracker, "--port", &port.to_string()];
+            let peer = Peer::start(name, &data, &arguments);
+            let page = peer.live();
+            self.running[number] = Some((peer, page));
+        }
+    }
+
+    fn kill(&mut self, numbers: std::ops::Range<usize>) {
+        for number in numbers {
+            let (peer, _) = self.running[number].take().unwrap();
+            peer.kill();
+        }
+    }
+
+    fn page(&mut self, number: usize) -> &mut Page {
+        &mut self.running[number].as_mut().unwrap().1
+    }
+
+    /// One creates a channel, and all others join it.
+    fn join(&mut self) {
+        let create = json!({"do": "create", "channel": "tea", "policy": "open"});
+        let created = self.page(0).ask(create).unwrap();
+        self.channel = created["channel"].as_str().unwrap().to_owned();
+        for number in 1..NAMES.len() {
+            let join = json!({"do": "join", "channel": self.channel});
+            let page = self.page(number);
+            until("the channel is known", || page.channel("tea"));
+            page.ask(join).unwrap();
+        }
+    }
+
+    /// Each peer that runs says three things.
+    fn say(&mut self, what: &str) {
+        let running = self.running.iter_mut().zip(NAMES);
+        for (page, name) in running.filter_map(|(peer, name)| Some((&mut peer.as_mut()?.1, name))) {
+            for number in 0..3 {
+                let text = format!("{MARKER}: {what} by {name} {number}");
+                let send = json!({"do": "send", "channel": self.channel, "text": text});
+                page.ask(send).unwrap();
+                self.said.insert(text);
+            }
+        }
+    }
+
+    /// Waits until those that run have the same history: all that was said, once.
+    fn agree(&mut self, what: &str) {
+        let (channel, said) = (&self.channel, &self.said);
+        let running = &mut self.running;
+        until(what, || {
+            let mut pages = running.iter_mut().flatten().map(|(_, page)| page);
+            let first = pages.next().unwrap().history(channel);
+            let is_whole = first.len() == said.len();
+            (is_whole && pages.all(|page| page.history(channel) == first)).then_some(())
+        });
+        let page = running.iter_mut().flatten().next();
+        let history = page.unwrap().1.history(channel);
+        let texts: BTreeSet<_> = history.into_iter().map(|(_, text)| text).collect();
+        assert_eq!(&texts, said, "{what}");
+    }
+}
+
 #[test]
-fn peers_that_are_killed_and_a_tracker_that_goes_lose_nothing() {
+fn ten_peers_that_are_killed_and_apart_and_without_a_tracker_lose_nothing() {
+    let tracker = Started::new(TRACKER, &[]);
+    let wire = Wire::to(tracker.address);
+    let mut peers = Peers::new(wire.address);
+    peers.start(0..10);
+    peers.join();
+    peers.say("all are here");
+    peers.agree("all have what all have said");
+    // Two are killed, and the tracker goes, while the others go on.
+    peers.kill(1..3);
+    drop(tracker);
+    peers.say("two are away");
+    // They come back without a tracker: they know where the others were.
+    peers.start(1..3);
+    peers.say("they are back");
+    peers.agree("those that came back have what they missed");
+    // Each half goes on without the other one.
+    peers.kill(5..10);
+    peers.say("the first half");
+    peers.kill(0..5);
+    peers.start(5..10);
+    peers.say("the second half");
+    peers.start(0..5);
+    peers.say("together again");
+    peers.agree("both halves have one history in one order");
+    assert!(wire.has_seen("cleo") && !wire.has_seen(MARKER));
+}
+
+#[test]
+fn a_conversation_costs_the_tracker_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let tracker = Started::new(TRACKER, &[]);
     let wire = Wire::to(tracker.address);
     let url = format!("http://{}", wire.address);
-    let data = |name: &str| -> PathBuf { folder.path().join(name) };
-    let start = |name: &str| Peer::start(name, &data(name), &["--tracker", &url]);
-    let mut peers: Vec<_> = NAMES.iter().map(|name| Some(start(name))).collect();
-    let mut pages: Vec<_> = peers
-        .iter()
-        .flatten()
-        .map(|peer| Some(peer.live()))
-        .collect();
-
-    let first = pages[0].as_mut().unwrap();
-    first
-        .ask(json!({"do": "create", "channel": "tea", "policy": "open"}))
-        .unwrap();
-    let channel = first.channel("tea").unwrap()["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    for page in pages[1..].iter_mut().flatten() {
-        until("the channel is known", || page.channel("tea"));
-        page.ask(json!({"do": "join", "channel": channel})).unwrap();
-    }
-    let mut said = BTreeSet::new();
-    for (page, name) in pages.iter_mut().flatten().zip(NAMES) {
-        say(page, &channel, &format!("first by {name}"), &mut said);
-    }
-    // Two are killed, and the tracker goes, while the others go on.
-    for killed in [1, 2] {
-        pages[killed] = None;
-        peers[killed].take().unwrap().kill();
-    }
-    drop(tracker);
-    for (page, name) in pages.iter_mut().zip(NAMES) {
-        if let Some(page) = page {
-            say(page, &channel, &format!("second by {name}"), &mut said);
+    let start = |name: &str| Peer::start(name, &folder.path().join(name), &["--tracker", &url]);
+    let (ada, bob) = (start("ada"), start("bob"));
+    let (mut of_ada, mut of_bob) = (ada.live(), bob.live());
+    until("they are connected, and the tracker knows it", || {
+        wire.has_seen(r#""links":["bob"]"#).then_some(())
+    });
+    let direct = |page: &mut Page, peer: &str| {
+        let direct = json!({"do": "direct", "peer": peer});
+        page.ask(direct).unwrap()["channel"].clone()
+    };
+    let channel = direct(&mut of_ada, "bob");
+    let before = wire.seen.lock().unwrap().len();
+    let filler = "x".repeat(1_000);
+    for number in 0..100 {
+        for (from, to) in [(&mut of_ada, &mut of_bob), (&mut of_bob, &mut of_ada)] {
+            let text = format!("{MARKER} {number} {filler}");
+            let send = json!({"do": "send", "channel": channel, "text": text});
+            let sent = from.ask(send).unwrap();
+            let is_it = |event: &Value| {
+                event["event"] == "message" && event["message"]["id"] == sent["message"]
+            };
+            assert_eq!(to.event(is_it)["message"]["text"], text);
         }
     }
-    // They come back without a tracker: they know where the others were.
-    for (number, name) in [(1, "bob"), (2, "cleo")] {
-        let peer = start(name);
-        let mut page = peer.live();
-        say(&mut page, &channel, &format!("third by {name}"), &mut said);
-        (peers[number], pages[number]) = (Some(peer), Some(page));
+    let seen = wire.seen.lock().unwrap();
+    let during = String::from_utf8_lossy(&seen[before..]);
+    // What a heartbeat asks for, and nothing else.
+    let requests = during.lines().filter(|line| line.ends_with(" HTTP/1.1"));
+    let heartbeat = [
+        "/submit-info/",
+        "/add-list/",
+        "/get-list/",
+        "/connect-peer/",
+    ];
+    for request in requests {
+        assert!(
+            heartbeat.iter().any(|path| request.contains(path)),
+            "{request}"
+        );
     }
-    until("all have the same history in the same order", || {
-        let mut pages = pages.iter_mut().flatten();
-        let first = pages.next().unwrap().history(&channel);
-        let is_whole = first.len() == said.len();
-        (is_whole && pages.all(|page| page.history(&channel) == first)).then_some(())
-    });
-    let history = pages[0].as_mut().unwrap().history(&channel);
-    let texts: BTreeSet<_> = history.into_iter().map(|(_, text)| text).collect();
-    assert_eq!(texts, said);
-    assert!(wire.has_seen("cleo") && !wire.has_seen(MARKER));
+    assert!(during.len() < 20_000, "{} bytes of 200,000", during.len());
+    assert!(!during.contains(MARKER) && !during.contains(&filler));
 }
 
 #[test]

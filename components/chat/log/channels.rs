@@ -24,7 +24,7 @@ pub struct Channel {
     pub is_member: bool,
     /// The number of members.
     pub members: u64,
-    /// The number of unread messages.
+    /// The number of unread messages; 1,000 also stands for more.
     pub unread: u64,
     /// The message up to which the user has read.
     pub read: Option<MessageId>,
@@ -43,7 +43,8 @@ const MOST_PEERS: i64 = 1_000;
 
 const COLUMNS: &str = "SELECT id, title, policy, other, owner, joined, read,
     (SELECT count(*) FROM author WHERE channel = number AND author.joined = 1),
-    (SELECT count(*) FROM message WHERE channel = number AND unread = 1),
+    (SELECT count(*) FROM
+        (SELECT 1 FROM message WHERE channel = number AND unread = 1 LIMIT 1000)),
     EXISTS (SELECT 1 FROM author WHERE channel = number AND key = ?1 AND author.joined = 1)
     FROM channel";
 
@@ -84,6 +85,17 @@ impl Log {
         let mut statement = self.connection.prepare_cached(&sql)?;
         let found = statement.query_row(params![self.me.0, id.0], channel);
         Ok(found.optional()?)
+    }
+
+    /// Whether this peer keeps the messages of a channel.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`](super::LogError).
+    pub fn is_joined(&self, id: ChannelId) -> Result<bool> {
+        let sql = "SELECT 1 FROM channel WHERE id = ? AND joined = 1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement.exists([id.0])?)
     }
 
     /// Returns the channel of this peer and one other.

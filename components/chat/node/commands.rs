@@ -364,14 +364,17 @@ impl Node {
 
     fn publish(&mut self, message: &Message) -> Result<(), LogError> {
         let channel = message.channel();
-        let kept = self.log.channel(channel)?;
+        let Some(kept) = self.log.channel(channel)? else {
+            return Ok(());
+        };
         // The other peer of a direct channel keeps it as soon as it was announced.
-        let is_direct = kept.is_some_and(|kept| matches!(kept.policy, Policy::Direct(_)));
+        let is_direct = matches!(kept.policy, Policy::Direct(_));
+        let is_public = matches!(kept.policy, Policy::Open | Policy::ReadOnly);
         let mut is_sent = false;
         for link in self.links.values() {
             let is_announced = is_direct && link.announced.contains(&channel);
             let keeps = is_announced || link.heads.contains_key(&channel);
-            if keeps && self.log.may_read(channel, link.up.key)? {
+            if keeps && (is_public || self.log.may_read(channel, link.up.key)?) {
                 is_sent |= link.up.to.send(Frame::Publish(message.bytes().clone()));
             }
         }

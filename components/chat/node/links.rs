@@ -179,9 +179,7 @@ impl Node {
         let Some(link) = self.links.get(&number) else {
             return Ok(true);
         };
-        let kept = self.log.channel(channel)?;
-        let is_kept = kept.is_some_and(|channel| channel.is_joined);
-        if !is_kept || !self.log.may_read(channel, link.up.key)? {
+        if !self.serves(channel, link.up.key)? {
             return Ok(true);
         }
         if !link.announced.contains(&channel) {

@@ -62,6 +62,8 @@ impl Serving {
 #[derive(Debug, Default)]
 struct Outcome {
     new: Vec<MessageId>,
+    /// Who has written them.
+    authors: BTreeSet<PeerKey>,
     missing: Vec<MessageId>,
     held: Vec<Message>,
     offence: bool,
@@ -98,10 +100,8 @@ impl Node {
     }
 
     /// Whether this peer gives the messages of a channel to another one.
-    fn serves(&self, channel: ChannelId, key: PeerKey) -> Result<bool, LogError> {
-        let channel_here = self.log.channel(channel)?;
-        Ok(channel_here.is_some_and(|channel| channel.is_joined)
-            && self.log.may_read(channel, key)?)
+    pub(super) fn serves(&self, channel: ChannelId, key: PeerKey) -> Result<bool, LogError> {
+        Ok(self.log.is_joined(channel)? && self.log.may_read(channel, key)?)
     }
 
     fn announced(&mut self, number: u64, message: &Message) -> Result<(), LogError> {
@@ -112,8 +112,7 @@ impl Node {
         match self.log.accept(message)? {
             Verdict::New => {
                 self.channel_event(message.channel())?;
-                let is_joined = self.log.channel(message.channel())?;
-                if is_joined.is_some_and(|channel| channel.is_joined) {
+                if self.log.is_joined(message.channel())? {
                     self.welcome(message.channel())?;
                 }
                 Ok(())
@@ -143,7 +142,7 @@ impl Node {
         if !outcome.missing.is_empty() {
             self.pull(number, channel, [id].into())?;
         }
-        self.arrived(channel, &outcome.new)
+        self.arrived(channel, &outcome)
     }
 
     fn learn_heads(
@@ -181,8 +180,7 @@ impl Node {
     /// Asks a peer that has unknown messages of a channel, if there is one, and nobody is being
     /// asked.
     pub(super) fn next_pull(&mut self, channel: ChannelId) -> Result<(), LogError> {
-        let kept = self.log.channel(channel)?;
-        if self.pulls.contains_key(&channel) || !kept.is_some_and(|channel| channel.is_joined) {
+        if self.pulls.contains_key(&channel) || !self.log.is_joined(channel)? {
             return Ok(());
         }
         let mut found = None;
@@ -298,35 +296,39 @@ impl Node {
         messages: Vec<Message>,
         next: Option<u64>,
     ) -> Result<(), LogError> {
-        let is_asked = (self.pulls.get(&channel)).is_some_and(|pull| pull.link == number);
-        if !is_asked {
+        let is_expected = (self.pulls.get(&channel)).is_some_and(|pull| pull.link == number);
+        if !is_expected {
             return self.late_batch(number, channel, messages);
         }
         let Some(mut pull) = self.pulls.remove(&channel) else {
             return Ok(());
         };
+        // The next batch is on its way while this one is kept.
+        let more = next.filter(|_| !pull.is_fetch);
+        let more = more.map(|from| Frame::More { channel, from });
+        let mut is_asked = more.is_some_and(|more| self.send_to(number, more));
         let outcome = self.accept_held(channel, messages, &mut pull)?;
         if outcome.offence {
             self.close(number, Closing::Invalid);
-            return self.arrived(channel, &outcome.new);
+            return self.arrived(channel, &outcome);
         }
         let is_progress = !outcome.new.is_empty() || !pull.is_fetch || !outcome.missing.is_empty();
-        let request = match next {
-            Some(from) if !pull.is_fetch => Some(Frame::More { channel, from }),
-            _ => self.still_wanted(channel, &pull, outcome.missing)?,
-        };
-        if let (Some(request), true) = (request, is_progress) {
-            pull.is_fetch = matches!(request, Frame::Fetch { .. });
+        if (next.is_none() || pull.is_fetch)
+            && is_progress
+            && let Some(fetch) = self.still_wanted(channel, &pull, &outcome.missing)?
+        {
+            pull.is_fetch = true;
+            is_asked = self.send_to(number, fetch);
+        }
+        if is_asked {
             // Only messages prolong it: a peer that has nothing must not keep others from being
             // asked.
             if !outcome.new.is_empty() {
                 pull.deadline = now() + PATIENCE;
             }
-            if self.to(number).is_some_and(|to| to.send(request)) {
-                self.pulls.insert(channel, pull);
-            }
+            self.pulls.insert(channel, pull);
         }
-        self.arrived(channel, &outcome.new)?;
+        self.arrived(channel, &outcome)?;
         if !self.pulls.contains_key(&channel) {
             self.become_member(channel)?;
             if !is_progress && let Some(link) = self.links.get_mut(&number) {
@@ -336,6 +338,10 @@ impl Node {
             return self.next_pull(channel);
         }
         Ok(())
+    }
+
+    fn send_to(&self, number: u64, frame: Frame) -> bool {
+        self.to(number).is_some_and(|to| to.send(frame))
     }
 
     /// An answer to a request that was given up: what it brings is welcome all the same, so that
@@ -357,7 +363,7 @@ impl Node {
         if outcome.offence {
             self.close(number, Closing::Invalid);
         }
-        self.arrived(channel, &outcome.new)
+        self.arrived(channel, &outcome)
     }
 
     /// The request for those messages that a pull has not brought.
@@ -365,10 +371,10 @@ impl Node {
         &self,
         channel: ChannelId,
         pull: &Pull,
-        missing: Vec<MessageId>,
+        missing: &[MessageId],
     ) -> Result<Option<Frame>, LogError> {
-        let mut wanted: Vec<_> = pull.wanted.iter().copied().collect();
-        wanted.extend(missing);
+        let wanted = pull.wanted.iter().chain(missing).copied();
+        let mut wanted: Vec<_> = wanted.collect();
         wanted.retain(|id| !pull.held.contains_key(id));
         let mut ids = self.log.unknown(&wanted)?;
         ids.truncate(MOST_IDS);
@@ -404,6 +410,7 @@ impl Node {
                 return Ok(total);
             }
             total.new.extend(again.new);
+            total.authors.extend(again.authors);
         }
     }
 
@@ -417,7 +424,10 @@ impl Node {
         let verdicts = self.log.accept_all(&messages)?;
         for (message, verdict) in messages.into_iter().zip(verdicts) {
             match verdict {
-                Verdict::New | Verdict::Reused => outcome.new.push(message.id()),
+                Verdict::New | Verdict::Reused => {
+                    outcome.new.push(message.id());
+                    outcome.authors.insert(message.author());
+                }
                 Verdict::Missing(ids) => {
                     outcome.missing.extend(ids);
                     outcome.held.push(message);
@@ -434,17 +444,19 @@ impl Node {
     }
 
     /// Tells pages and peers about new messages.
-    fn arrived(&mut self, channel: ChannelId, new: &[MessageId]) -> Result<(), LogError> {
-        if new.is_empty() {
+    fn arrived(&mut self, channel: ChannelId, outcome: &Outcome) -> Result<(), LogError> {
+        if outcome.new.is_empty() {
             return Ok(());
         }
         self.note_change(channel);
-        self.message_events(channel, new)?;
+        self.message_events(channel, &outcome.new)?;
         self.count_early(channel)?;
         // An invitation may have come: for this peer, or for another one.
         self.become_member(channel)?;
-        for (_, number) in self.by_key.clone() {
-            self.send_receipt(number, channel)?;
+        for author in &outcome.authors {
+            if let Some(number) = self.by_key.get(author) {
+                self.send_receipt(*number, channel)?;
+            }
         }
         Ok(())
     }
@@ -457,8 +469,7 @@ impl Node {
 
     pub(super) fn send_heads(&mut self) -> Result<(), LogError> {
         for channel in std::mem::take(&mut self.changed) {
-            let kept = self.log.channel(channel)?;
-            if kept.is_some_and(|channel| channel.is_joined) {
+            if self.log.is_joined(channel)? {
                 self.offer_to_all(channel)?;
                 self.next_pull(channel)?;
             }
@@ -476,8 +487,7 @@ impl Node {
         let Some(peer) = self.links.get(&number).map(|link| link.up.key) else {
             return Ok(());
         };
-        let is_kept = self.log.channel(channel)?;
-        if !is_kept.is_some_and(|channel| channel.is_joined) || !self.log.may_read(channel, peer)? {
+        if !self.serves(channel, peer)? {
             return Ok(());
         }
         if !self.log.is_member(channel, peer)? {
