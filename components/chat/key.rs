@@ -208,7 +208,7 @@ pub struct PeerName(String);
 /// A text is not a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a name has 1 to 32 small letters a to z, digits, `-`, `_` or `.`, and begins with a letter or digit"
+    "a name has 1 to 32 characters of a-z, 0-9, `-`, `_` and `.`, and begins with a letter or a digit"
 )]
 pub struct NameError;
 

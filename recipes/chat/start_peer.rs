@@ -74,6 +74,14 @@ fn main() -> Outcome {
     };
     let peer = setup.run(&scheduler)?;
     log::info!("Your fingerprint: {}", peer.identity.key().fingerprint());
+    // Before the lines of the terminal.
+    writeln!(
+        io::stdout(),
+        "{} listens on {}, its page is {}",
+        options.name,
+        peer.address,
+        peer.page
+    )?;
     let terminal = match options.terminal {
         true => Some(run_terminal(
             &scheduler,
@@ -82,22 +90,12 @@ fn main() -> Outcome {
         )?),
         false => None,
     };
-    let mut said = Ok(());
     let until = async {
-        said = writeln!(
-            io::stdout(),
-            "{} listens on {}, its page is {}",
-            options.name,
-            peer.address,
-            peer.page
-        );
-        match (&said, terminal) {
-            (Err(_), _) => {}
+        match terminal {
             // A fault of the terminal is in the log.
-            (Ok(()), Some(terminal)) => drop(terminal.finished().await),
-            (Ok(()), None) => pending().await,
+            Some(terminal) => drop(terminal.finished().await),
+            None => pending().await,
         }
     };
-    scheduler.until_ctrl_c_or(until, DEADLINE)?;
-    Ok(said?)
+    Ok(scheduler.until_ctrl_c_or(until, DEADLINE)?)
 }

@@ -265,8 +265,12 @@ fn a_lost_connection_is_told_and_comes_back_with_what_was_typed() {
     browser.value("window.lost = []; new MutationObserver(() => { if (!document.querySelector('#lost').hidden) lost.push(document.querySelector('#lost').textContent) }).observe(document.querySelector('#lost'), {childList: true, attributes: true})");
     say(&mut browser, "drop");
     browser.call("Input.insertText", json!({"text": "a draft"}));
-    browser.wait_for("lost.length > 0 && document.querySelector('#link').className === 'open'");
-    assert!(text(&mut browser, "#link").starts_with("Connected"));
+    // What is shown follows in the next frame.
+    browser.wait_for(
+        "lost.length > 0 && document.querySelector('#lost').hidden
+         && document.querySelector('#link').className === 'open'
+         && document.querySelector('#link').textContent.startsWith('Connected')",
+    );
     let lost = browser.value("lost.join()");
     assert!(
         lost.as_str()
@@ -274,7 +278,6 @@ fn a_lost_connection_is_told_and_comes_back_with_what_was_typed() {
             .contains("No connection to your peer"),
         "{lost}"
     );
-    browser.wait_for("document.querySelector('#lost').hidden");
     assert_eq!(
         browser.value("document.querySelector('#text').value"),
         "a draft"

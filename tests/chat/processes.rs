@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -432,16 +432,18 @@ fn a_conversation_costs_the_tracker_nothing() {
     let channel = direct(&mut of_ada, "bob");
     let before = wire.seen.lock().unwrap().len();
     let filler = "x".repeat(1_000);
-    for number in 0..100 {
-        for (from, to) in [(&mut of_ada, &mut of_bob), (&mut of_bob, &mut of_ada)] {
-            let text = format!("{MARKER} {number} {filler}");
-            let send = json!({"do": "send", "channel": channel, "text": text});
-            let sent = from.ask(send).unwrap();
-            let is_it = |event: &Value| {
-                event["event"] == "message" && event["message"]["id"] == sent["message"]
-            };
-            assert_eq!(to.event(is_it)["message"]["text"], text);
-        }
+    for number in 0..200 {
+        let (from, to) = match number % 2 {
+            0 => (&mut of_ada, &mut of_bob),
+            _ => (&mut of_bob, &mut of_ada),
+        };
+        let text = format!("{MARKER} {number} {filler}");
+        let send = json!({"do": "send", "channel": channel, "text": text});
+        let sent = from.ask(send).unwrap();
+        let is_it = |event: &Value| {
+            event["event"] == "message" && event["message"]["id"] == sent["message"]
+        };
+        assert_eq!(to.event(is_it)["message"]["text"], text);
     }
     let seen = wire.seen.lock().unwrap();
     let during = String::from_utf8_lossy(&seen[before..]);
@@ -694,7 +696,7 @@ fn mistakes_in_the_command_line_and_a_folder_in_use_are_named() {
     let data = folder.path().to_str().unwrap();
     let cases: [(&[&str], i32, &str); 6] = [
         (&[], 2, "--name"),
-        (&["--name", "Ada"], 2, "small letters"),
+        (&["--name", "Ada"], 2, "characters of a-z"),
         (
             &["--name", "ada", "--tracker", "127.0.0.1:8001"],
             2,
