@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::Method;
 use kamea_components::http::RequestHead;
-use kamea_components::web::{Content, ErrorForm, Request};
+use kamea_components::web::{Content, ErrorForm, Request, Scheme};
 
 /// One request on its way through an application.
 ///
@@ -66,6 +66,13 @@ impl Context {
     #[must_use]
     pub fn peer(&self) -> SocketAddr {
         self.request.exchange.peer
+    }
+
+    /// Whether the client uses TLS: see [`trust_proxies`](kamea_components::web::trust_proxies) for
+    /// clients behind a proxy.
+    #[must_use]
+    pub fn scheme(&self) -> Scheme {
+        self.request.exchange.scheme
     }
 
     /// The pattern of the route that matches, such as `/users/{id}`; `None` before the routing, and

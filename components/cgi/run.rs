@@ -91,7 +91,7 @@ pub(super) fn command(
         &script_name,
         &program.path_info,
     );
-    variables.add_tls(&request.extensions);
+    variables.add_tls(request);
     variables.set(
         "SCRIPT_FILENAME",
         program.path.as_os_str().as_encoded_bytes(),

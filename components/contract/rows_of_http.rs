@@ -22,7 +22,7 @@ use crate::web::{
     ErrorPages, Exchange, Failure, HandlerPorts, HandlerPortsHandles, Note, Record, Request,
     Response, Written, add_fields, answer_errors, answer_errors_with, answer_trace,
     ask_for_password, buffer_bodies, choose_errors, note_requests, record_exchanges,
-    refuse_requests, require_loopback_name, route_requests, spool_responses,
+    refuse_requests, require_loopback_name, route_requests, spool_responses, trust_proxies,
 };
 
 fn peer() -> SocketAddr {
@@ -165,6 +165,13 @@ fn others() -> Vec<Row> {
         }),
         row("require_loopback_name", |bench| {
             let part = bench.add(require_loopback_name([]));
+            bench.feed(part.requests, request);
+            bench.take(part.passed);
+            bench.take(part.responses);
+            bench.take(part.failures);
+        }),
+        row("trust_proxies", |bench| {
+            let part = bench.add(trust_proxies([]));
             bench.feed(part.requests, request);
             bench.take(part.passed);
             bench.take(part.responses);

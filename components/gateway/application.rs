@@ -115,7 +115,7 @@ async fn serve(
     let responder = Responder::new(io, exchange);
     let variables = match Variables::of(&request.head, &exchange, mount) {
         Ok(mut variables) => {
-            variables.add_tls(&request.extensions);
+            variables.add_tls(&request);
             variables
         }
         Err(bad) => {

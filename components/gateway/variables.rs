@@ -10,12 +10,12 @@ use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
-use http::{Extensions, Version};
+use http::Version;
 
 use super::Mount;
 use crate::http::{PathError, REDACTED, RequestHead};
 use crate::tls::Facts;
-use crate::web::Exchange;
+use crate::web::{Exchange, Request, Scheme};
 
 /// The meta-variables of a request (RFC 3875 section 4.1): names, and values that are bytes.
 ///
@@ -116,18 +116,22 @@ impl Variables {
         }
     }
 
-    /// Adds what TLS says about the connection of a request, as Apache's mod_ssl names it:
-    /// `HTTPS=on`, `REQUEST_SCHEME`, `SSL_PROTOCOL`, `SSL_CIPHER`, and those of a client's
-    /// certificate. Returns whether the request came over TLS; otherwise nothing is added.
-    pub fn add_tls(&mut self, request: &Extensions) -> bool {
-        let Some(facts) = request.get::<Arc<Facts>>() else {
+    /// Adds what is known of TLS, as Apache's mod_ssl names it: `HTTPS=on` and `REQUEST_SCHEME` if
+    /// the client uses TLS, perhaps to a trusted proxy; `SSL_PROTOCOL`, `SSL_CIPHER` and those of a
+    /// client's certificate, if the connection itself has TLS. Returns whether the client uses TLS;
+    /// otherwise nothing is added.
+    pub fn add_tls(&mut self, request: &Request) -> bool {
+        if request.exchange.scheme != Scheme::Https {
             return false;
-        };
+        }
         self.set("HTTPS", "on");
         self.set("REQUEST_SCHEME", "https");
         if self.get("gateway.url_scheme").is_some() {
             self.set("gateway.url_scheme", "https");
         }
+        let Some(facts) = request.extensions.get::<Arc<Facts>>() else {
+            return true;
+        };
         self.set("SSL_PROTOCOL", facts.version);
         self.set("SSL_CIPHER", &facts.cipher);
         self.set(

@@ -10,14 +10,13 @@ mod address;
 mod block;
 mod explain;
 mod host;
-mod network;
 mod route;
 
 pub use address::{Address, Backend, BackendError, BackendTls, ProxyProtocol, Scheme};
 pub use block::{Block, NoRoute, Place};
 pub use explain::Explanation;
 pub use host::{HostError, HostPattern};
-pub use network::{Network, NetworkError};
+pub use kamea_components::web::{Network, NetworkError};
 pub use route::{
     ActiveCheck, AuthRequest, Ejection, HashKey, PolicyKind, Queue, RateLimit, Retries, Route,
     SetField, Timeouts,

@@ -17,7 +17,7 @@ use crate::tls::{
     DecryptPorts, EncryptPorts, Facts, ServerTls, Session, SharedSession, TlsError, accept_tls,
     decrypt, encrypt,
 };
-use crate::web::{FilterPorts, Request, Response};
+use crate::web::{FilterPorts, Request, Response, Scheme};
 
 /// How a server speaks TLS.
 ///
@@ -244,7 +244,7 @@ impl<C: Component<EncryptPorts>> Component<EncryptPorts> for Cutting<C> {
 }
 
 /// Adds the [`Facts`] of the connection to its requests, for handlers: `Arc<Facts>` in their
-/// extensions. Refuses requests for a host that the certificate does not cover (421): a browser
+/// extensions, and their scheme is `https`. Refuses requests for a host that the certificate does not cover (421): a browser
 /// may use one connection for several hosts (RFC 9110 section 7.4).
 pub(super) fn note_tls(
     session: &SharedSession,
@@ -269,6 +269,7 @@ pub(super) fn note_tls(
                 io.refuse(request, failure).await?;
                 continue;
             }
+            request.exchange.scheme = Scheme::Https;
             if let Some(facts) = &facts {
                 request.extensions.insert(facts.clone());
             }

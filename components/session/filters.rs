@@ -42,7 +42,8 @@ pub fn load_sessions(
                 io.failures.send(failure).await?;
                 continue;
             }
-            let session = Session::sent(sessions.clone(), &request.head.fields);
+            let scheme = request.exchange.scheme;
+            let session = Session::sent(sessions.clone(), scheme, &request.head.fields);
             request.extensions.insert(session.clone());
             let noted = Noted {
                 number: request.exchange.number,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use cookie::{Cookie, SameSite};
 use kamea_components::http::Fields;
+use kamea_components::web::Scheme;
 
 use crate::origin::Origins;
 use crate::{Keys, SessionId};
@@ -29,26 +30,29 @@ impl Default for Lifetimes {
 
 /// How clients get their session: the cookie, and the check of origins.
 ///
-/// The cookie is `HttpOnly`, `SameSite=Lax`, for the whole site, and ends with the browser.
+/// The cookie is `HttpOnly`, `SameSite=Lax`, for the whole site, and ends with the browser. Its name
+/// is `sid`. For a client that uses TLS it is also `Secure`, and its name is `__Host-sid`, so that no
+/// other host of the domain can set it.
 ///
 /// # Examples
 ///
 /// ```
 /// use std::time::Duration;
+/// use kamea_components::web::Scheme;
 /// use kamea_session::{Keys, SessionOptions};
 ///
 /// let keys = Keys::new("a long text from a file that only the server reads")?;
 /// let options = SessionOptions::default()
-///     .under_tls()
 ///     .signed(keys)
 ///     .persistent(Duration::from_secs(7 * 24 * 3600));
-/// assert_eq!(options.cookie_name(), "__Host-sid");
+/// assert_eq!(options.cookie_name(Scheme::Http), "sid");
+/// assert_eq!(options.cookie_name(Scheme::Https), "__Host-sid");
 /// # Ok::<(), kamea_session::WeakSecret>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct SessionOptions {
     name: String,
-    secure: bool,
+    always_secure: bool,
     same_site: SameSite,
     max_age: Option<Duration>,
     keys: Option<Keys>,
@@ -59,7 +63,7 @@ impl Default for SessionOptions {
     fn default() -> Self {
         Self {
             name: "sid".to_owned(),
-            secure: false,
+            always_secure: false,
             same_site: SameSite::Lax,
             max_age: None,
             keys: None,
@@ -85,12 +89,13 @@ impl SessionOptions {
         }
     }
 
-    /// Clients reach the server by TLS, for example through a proxy. The cookie is then `Secure`,
-    /// and its name begins with `__Host-`, so that no other host of the domain can set it.
+    /// All clients use TLS, although the server does not see it: behind a proxy that does not say it
+    /// by `X-Forwarded-Proto`. For one that does, see
+    /// [`trust_proxies`](kamea_components::web::trust_proxies).
     #[must_use]
     pub fn under_tls(self) -> Self {
         Self {
-            secure: true,
+            always_secure: true,
             ..self
         }
     }
@@ -126,27 +131,32 @@ impl SessionOptions {
         Self { origins, ..self }
     }
 
-    /// The full name of the cookie.
+    /// The full name of the cookie, for a client with this scheme. A client with both schemes has two
+    /// sessions: the one without TLS can be read on the way.
     #[must_use]
-    pub fn cookie_name(&self) -> String {
-        match self.secure {
+    pub fn cookie_name(&self, scheme: Scheme) -> String {
+        match self.is_secure(scheme) {
             true => format!("__Host-{}", self.name),
             false => self.name.clone(),
         }
     }
 
-    /// The text of the cookie for a session.
-    pub(crate) fn text(&self, id: &SessionId) -> String {
+    fn is_secure(&self, scheme: Scheme) -> bool {
+        self.always_secure || scheme == Scheme::Https
+    }
+
+    /// The text of the cookie of this name for a session.
+    pub(crate) fn text(&self, name: &str, id: &SessionId) -> String {
         match &self.keys {
-            Some(keys) => keys.sign(&self.cookie_name(), id.as_str()),
+            Some(keys) => keys.sign(name, id.as_str()),
             None => id.as_str().to_owned(),
         }
     }
 
-    /// The session that a cookie names.
-    pub(crate) fn id(&self, text: &str) -> Option<SessionId> {
+    /// The session that a cookie of this name means.
+    pub(crate) fn id(&self, name: &str, text: &str) -> Option<SessionId> {
         let text = match &self.keys {
-            Some(keys) => keys.verify(&self.cookie_name(), text)?,
+            Some(keys) => keys.verify(name, text)?,
             None => text,
         };
         SessionId::parse(text)
@@ -156,6 +166,7 @@ impl SessionOptions {
     pub(crate) fn set(
         &self,
         fields: &mut Fields,
+        scheme: Scheme,
         name: String,
         value: Option<String>,
     ) -> Result<(), crate::InvalidCookie> {
@@ -167,7 +178,7 @@ impl SessionOptions {
         cookie.set_http_only(true);
         cookie.set_same_site(self.same_site);
         cookie.set_path("/");
-        if self.secure {
+        if self.is_secure(scheme) {
             cookie.set_secure(true);
         }
         if let Some(max_age) = max_age.and_then(|age| age.try_into().ok()) {

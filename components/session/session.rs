@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kamea_components::http::Fields;
-use kamea_components::web::Request;
+use kamea_components::web::{Request, Scheme};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -48,6 +48,7 @@ const LOGIN_TRIES: usize = 3;
 
 struct Inner {
     sessions: Sessions,
+    scheme: Scheme,
     /// The name that the client has sent.
     id: Option<SessionId>,
     /// The cookies of the store that the client has sent.
@@ -77,14 +78,14 @@ impl Session {
     }
 
     /// The session that the fields of a request name. The store is not asked.
-    pub(crate) fn sent(sessions: Sessions, fields: &Fields) -> Self {
+    pub(crate) fn sent(sessions: Sessions, scheme: Scheme, fields: &Fields) -> Self {
         let (mut id, mut own) = (None, Vec::new());
         if fields.contains("cookie") {
             let cookies = Cookies::of(fields);
-            let name = sessions.options.cookie_name();
+            let name = sessions.options.cookie_name(scheme);
             id = cookies
                 .only(&name)
-                .and_then(|text| sessions.options.id(text));
+                .and_then(|text| sessions.options.id(&name, text));
             let owned = cookies.iter().filter_map(|(other, value)| {
                 let rest = other.strip_prefix(&name)?.strip_prefix('.')?;
                 Some((rest.to_owned(), value.to_owned()))
@@ -93,6 +94,7 @@ impl Session {
         }
         Self(Arc::new(Inner {
             sessions,
+            scheme,
             id,
             cookies: own,
             state: Mutex::default(),
@@ -348,7 +350,8 @@ impl Session {
 
     /// Adds what the client must know to a response.
     pub(crate) fn seal(&self, fields: &mut Fields) -> Result<(), InvalidCookie> {
-        self.state().seal(&self.0.sessions.options, fields)
+        let options = &self.0.sessions.options;
+        self.state().seal(options, self.0.scheme, fields)
     }
 
     /// The key of the session; a new session if there is none, and `None` if it has ended.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use kamea_components::http::Fields;
+use kamea_components::web::Scheme;
 
 use crate::{Answered, InvalidCookie, SessionId, SessionKey, SessionOptions, StoreCookie};
 
@@ -68,19 +69,21 @@ impl State {
     pub(crate) fn seal(
         &mut self,
         options: &SessionOptions,
+        scheme: Scheme,
         fields: &mut Fields,
     ) -> Result<(), InvalidCookie> {
         self.is_sealed = true;
         if !self.is_used {
             return Ok(());
         }
-        let (name, mut sealed) = (options.cookie_name(), Ok(()));
+        let (name, mut sealed) = (options.cookie_name(scheme), Ok(()));
         for cookie in std::mem::take(&mut self.cookies) {
-            let set = options.set(fields, format!("{name}.{}", cookie.name), cookie.value);
-            sealed = sealed.and(set);
+            let name = format!("{name}.{}", cookie.name);
+            sealed = sealed.and(options.set(fields, scheme, name, cookie.value));
         }
         if let Some(id) = self.id.take() {
-            sealed = sealed.and(options.set(fields, name, id.map(|id| options.text(&id))));
+            let text = id.map(|id| options.text(&name, &id));
+            sealed = sealed.and(options.set(fields, scheme, name, text));
         }
         // The encoder refuses only framing fields and line breaks.
         if !fields.contains("cache-control") {

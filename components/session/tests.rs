@@ -7,6 +7,7 @@ use std::time::Duration;
 use kamea::time::sleep;
 use kamea::{Graph, Simulation, random};
 use kamea_components::http::Fields;
+use kamea_components::web::Scheme;
 
 use crate::{
     Command, Cookies, MemoryOptions, Session, SessionId, SessionOptions, Sessions, keep_in_memory,
@@ -33,7 +34,7 @@ impl Browser {
             Fields::new().with("Cookie", format!("sid={cookie}"))
         });
         sleep(random::duration(Duration::from_millis(20))).await;
-        let session = Session::sent(sessions.clone(), &fields);
+        let session = Session::sent(sessions.clone(), Scheme::Http, &fields);
         session.load().await.unwrap();
         session
     }

@@ -33,9 +33,11 @@ mod spool;
 mod trace;
 
 pub(crate) use access::is_cross_site;
+pub use access::{
+    Network, NetworkError, is_foreign_page, is_loopback_name, require_loopback_name, trust_proxies,
+};
 #[cfg(feature = "passwords")]
 pub use access::{User, ask_for_password};
-pub use access::{is_foreign_page, is_loopback_name, require_loopback_name};
 pub(crate) use buffer::Buffered;
 pub use buffer::{BufferPorts, BufferPortsHandles, buffer_bodies};
 pub use choose::{ChoicePorts, ChoicePortsHandles, choose_errors};
@@ -53,7 +55,7 @@ pub use filter::{
 };
 pub use message::{
     Body, ErrorForm, Exchange, Failure, HandlerPorts, HandlerPortsHandles, Piece, Remark, Request,
-    Response,
+    Response, Scheme,
 };
 pub use note::{Note, NotePorts, NotePortsHandles, note_requests};
 pub use parse::{Notice, ParsePorts, ParsePortsHandles, Patience, Written, parse_requests};

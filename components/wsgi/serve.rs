@@ -82,7 +82,7 @@ fn frame(variables: &Variables, content: Option<Box<Content>>) -> (Bytes, Option
 fn variables(request: &Request, mount: &Mount) -> Result<Variables, Failure> {
     let mut variables = Variables::of(&request.head, &request.exchange, mount)
         .map_err(|bad| request.refuse(StatusCode::BAD_REQUEST, bad.to_string()))?;
-    if variables.add_tls(&request.extensions) {
+    if variables.add_tls(request) {
         variables.set("wsgi.url_scheme", "https");
     }
     let may_upgrade = request.content.is_none() && !request.exchange.closes;

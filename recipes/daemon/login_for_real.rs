@@ -10,7 +10,7 @@ use clap::Parser;
 use http::StatusCode;
 use kamea::{Graph, Scheduler};
 use kamea_components::server::{Site, WebServer};
-use kamea_components::web::{Failure, Request, Response, Route};
+use kamea_components::web::{Failure, Network, Request, Response, Route, trust_proxies};
 use kamea_daemon::{FormFields, own_folder, parse, run};
 use kamea_recipes::Outcome;
 use kamea_session::{
@@ -32,7 +32,10 @@ struct Options {
     /// The password of the user admin
     #[arg(long, value_name = "PASSWORD", default_value = "password")]
     password: String,
-    /// Clients come through a proxy that speaks TLS: Secure cookies, addresses from X-Forwarded-For
+    /// A proxy whose X-Forwarded-For and X-Forwarded-Proto are true: an address, or a network
+    #[arg(long, value_name = "NETWORK")]
+    trusted_proxy: Vec<Network>,
+    /// All clients use TLS: Secure cookies. A proxy on this machine is trusted
     #[arg(long)]
     behind_tls: bool,
 }
@@ -48,6 +51,10 @@ fn main() -> Outcome {
         true => cookie.under_tls(),
         false => cookie,
     };
+    let mut proxies = options.trusted_proxy;
+    if options.behind_tls {
+        proxies.extend(["127.0.0.0/8".parse::<Network>()?, "::1".parse()?]);
+    }
     let mut graph = Graph::new("logins");
     let sessions = Sessions::add(&mut graph, keep_in_memory(MemoryOptions::default()), cookie);
     let passwords = Passwords::add(&mut graph, users, PasswordOptions::default());
@@ -55,7 +62,7 @@ fn main() -> Outcome {
     scheduler.run(graph)?;
     Ok(run(
         scheduler,
-        server(sessions, passwords, options.behind_tls)?,
+        server(sessions, passwords, proxies)?,
         options.server_ip,
         options.server_port,
     )?)
@@ -64,17 +71,15 @@ fn main() -> Outcome {
 fn server(
     sessions: Sessions,
     passwords: Passwords,
-    behind_proxy: bool,
+    proxies: Vec<Network>,
 ) -> Result<WebServer, http::method::InvalidMethod> {
     let required = RequireLogin::below("/")
         .page("/login")
         .except("/css")
         .except("/images");
-    let log_in = async move |request: Request| {
-        let address = client_address(&request, behind_proxy);
-        log_in(request, &passwords, address).await
-    };
+    let log_in = async move |request: Request| log_in(request, &passwords).await;
     let server = WebServer::new(Site::new(own_folder().join("static")))
+        .filter("proxies", trust_proxies(proxies))
         .around("sessions", load_sessions(sessions), save_sessions())
         .filter("login", require_login(required))
         .handle("index", Route::path("/").method("GET")?, index)
@@ -140,22 +145,7 @@ async fn login_page(
     )))
 }
 
-/// The address of a client. Behind a proxy the peer is the proxy, so that one client would lock out
-/// all others. The proxy adds the last entry of `X-Forwarded-For`; a client may have sent those
-/// before it.
-fn client_address(request: &Request, behind_proxy: bool) -> IpAddr {
-    let last = request.head.fields.get_all("x-forwarded-for").last();
-    let entry = last.and_then(|line| str::from_utf8(line).ok()?.rsplit(',').next());
-    let named = entry.and_then(|entry| entry.trim().parse().ok());
-    let named = named.filter(|_| behind_proxy);
-    named.unwrap_or_else(|| request.exchange.peer.ip())
-}
-
-async fn log_in(
-    mut request: Request,
-    passwords: &Passwords,
-    address: IpAddr,
-) -> Result<Response<()>, Failure> {
+async fn log_in(mut request: Request, passwords: &Passwords) -> Result<Response<()>, Failure> {
     let session = session(&request).await?;
     let form = FormFields::read(&mut request).await?;
     let next = form.only("next").and_then(local_target).unwrap_or("/");
@@ -165,7 +155,8 @@ async fn log_in(
     let attempt = Attempt {
         name: form.only("username").unwrap_or_default().to_owned(),
         password: form.only("password").unwrap_or_default().to_owned(),
-        address,
+        // Behind a trusted proxy, this is the client: one client does not lock out all others.
+        address: request.exchange.peer.ip(),
     };
     let name = attempt.name.clone();
     let verdict = passwords.check(attempt).await.unwrap_or_else(|error| {

@@ -252,6 +252,30 @@ fn behind_tls_the_cookie_is_of_this_host_alone() {
 }
 
 #[test]
+fn a_trusted_proxy_says_whether_a_client_uses_tls() {
+    let set = |arguments: &[&str], field: &str| {
+        let login = Started::new(LOGIN, arguments);
+        let answered = login.ask(&format!("GET /login HTTP/1.1\r\n{field}"), "");
+        let line = answered.field("set-cookie").to_owned();
+        (line.starts_with("__Host-sid="), line.contains("; Secure"))
+    };
+    let trusting = [
+        "--trusted-proxy",
+        "127.0.0.1",
+        "--trusted-proxy",
+        "10.0.0.0/8",
+    ];
+    let secure = "X-Forwarded-Proto: https";
+    assert_eq!(set(&trusting, secure), (true, true));
+    assert_eq!(set(&trusting, "X-Forwarded-Proto: http"), (false, false));
+    assert_eq!(set(&[], secure), (false, false));
+    assert_eq!(
+        set(&["--trusted-proxy", "10.0.0.0/8"], secure),
+        (false, false)
+    );
+}
+
+#[test]
 fn behind_a_proxy_one_client_does_not_lock_out_the_others() {
     let guess = |client: &Client, form: &(String, String), number: u32, field: &str| {
         let (cookie, token) = form;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_lite::future::zip;
 use http::{Method, Version};
 use kamea_components::http::{Fields, RequestHead, Target};
-use kamea_components::web::{Content, ErrorForm, Exchange, Request};
+use kamea_components::web::{Content, ErrorForm, Exchange, Request, Scheme};
 use serde::Serialize;
 
 use super::{TestApp, TestResponse};
@@ -22,6 +22,7 @@ pub struct TestRequest<'a> {
     fields: Fields,
     body: Option<Vec<Bytes>>,
     peer: SocketAddr,
+    scheme: Scheme,
 }
 
 impl fmt::Debug for TestRequest<'_> {
@@ -45,6 +46,7 @@ impl<'a> TestRequest<'a> {
             fields: Fields::new(),
             body: None,
             peer: SocketAddr::from(([192, 0, 2, 1], 1234)),
+            scheme: Scheme::Http,
         }
     }
 
@@ -64,6 +66,12 @@ impl<'a> TestRequest<'a> {
     /// Sets the address of the peer.
     pub fn peer(self, peer: SocketAddr) -> Self {
         Self { peer, ..self }
+    }
+
+    /// Sends it as a client that uses TLS.
+    pub fn secure(self) -> Self {
+        let scheme = Scheme::Https;
+        Self { scheme, ..self }
     }
 
     /// Sets the body and its media type.
@@ -177,6 +185,7 @@ impl<'a> TestRequest<'a> {
         let exchange = Exchange {
             is_head: method == Method::HEAD,
             error_form: ErrorForm::wanted_by(&fields),
+            scheme: self.scheme,
             ..Exchange::new(0, self.peer)
         };
         let head = RequestHead {

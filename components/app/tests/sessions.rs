@@ -1,13 +1,16 @@
 //! Sessions of handlers, in the graph of a test.
 
+use std::net::SocketAddr;
+
 use kamea::testing::block_on;
 use kamea::{Call as Asked, Graph, Scheduler};
+use kamea_components::web::{Network, trust_proxies};
 use kamea_session::{
     Answer, Answered, Command, MemoryOptions, Session, SessionId, SessionKey, SessionOptions,
     Sessions, StoreCookie, StorePorts, keep_in_memory, load_sessions, save_sessions,
 };
 
-use crate::{App, Call, Form, Problem};
+use crate::{App, Call, Form, Problem, TestRequest};
 
 async fn log_in(call: Call<(), Form<String>, Session>) -> Result<(), Problem> {
     Ok(call.with.log_in(&call.body.0).await?)
@@ -95,4 +98,48 @@ fn a_cookie_that_cannot_be_sent_costs_nobody_the_response() {
             );
         }
     });
+}
+
+#[test]
+fn a_session_under_tls_has_a_secure_cookie_also_behind_a_trusted_proxy() {
+    let mut graph = Graph::new("sessions");
+    let store = keep_in_memory(MemoryOptions::default());
+    let sessions = Sessions::add(&mut graph, store, SessionOptions::default());
+    let scheduler = Scheduler::with_workers(1);
+    scheduler.run(graph).unwrap();
+    let proxies: [Network; 1] = ["198.51.100.0/24".parse().unwrap()];
+    let app = App::new()
+        .get("/peer", async |call: Call| {
+            format!("{} {}", call.scheme.as_str(), call.peer.ip())
+        })
+        .post("/login", log_in)
+        .filter("proxies", trust_proxies(proxies))
+        .around("sessions", load_sessions(sessions), save_sessions());
+    let proxy = "198.51.100.7:80".parse().unwrap();
+    block_on(async {
+        let login = async |how: fn(TestRequest<'_>, SocketAddr) -> TestRequest<'_>| {
+            let app = app.test();
+            let request = forwarded(app.post("/login").form(&[("name", "ada")]));
+            let answer = how(request, proxy).send().await;
+            assert_eq!(answer.status(), 204);
+            let line = answer.field("set-cookie").unwrap().to_owned();
+            (line.starts_with("__Host-sid="), line.contains("; Secure"))
+        };
+        let anybody = login(|request, _| request).await;
+        assert_eq!(anybody, (false, false), "anybody can send a field");
+        assert_eq!(login(|request, _| request.secure()).await, (true, true));
+        let trusted = login(|request, proxy| request.peer(proxy)).await;
+        assert_eq!(trusted, (true, true));
+        let app = app.test();
+        let seen = forwarded(app.get("/peer").peer(proxy)).send().await;
+        assert_eq!(seen.text(), "https 192.0.2.9");
+        let seen = forwarded(app.get("/peer")).send().await;
+        assert_eq!(seen.text(), "http 192.0.2.1");
+    });
+}
+
+/// A request as a proxy that speaks TLS forwards it.
+fn forwarded(request: TestRequest<'_>) -> TestRequest<'_> {
+    let request = request.field("X-Forwarded-Proto", "https");
+    request.field("X-Forwarded-For", "192.0.2.9")
 }

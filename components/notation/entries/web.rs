@@ -76,6 +76,10 @@ fn filters() -> Vec<Entry> {
             needs "a router behind it"
         },
         component! {
+            "web.trust_proxies" = trust_proxies in "web/access/proxies.rs" over FilterPorts,
+            needs "the networks of proxies"
+        },
+        component! {
             "web.spool_responses" = spool_responses in "web/spool.rs" over ResponseFilterPorts,
             needs "the writer of a connection behind it"
         },

@@ -6,6 +6,7 @@ use std::time::Duration;
 use kamea::testing::block_on;
 use kamea::{Graph, Scheduler};
 use kamea_components::http::Fields;
+use kamea_components::web::Scheme;
 
 use super::*;
 use crate::{Session, SessionError, SessionOptions, Sessions};
@@ -23,6 +24,7 @@ impl Jar {
             .collect();
         let session = Session::sent(
             sessions.clone(),
+            Scheme::Http,
             &Fields::new().with("Cookie", pairs.join("; ")),
         );
         block_on(session.load()).unwrap();
@@ -161,7 +163,7 @@ fn cookies_that_the_server_cannot_have_set_are_left_alone() {
     let long = format!("sid.{}", "x".repeat(5000));
     for name in ["sid.a b", "sid.\u{e4}", "sid.", "sid.a.b", &long] {
         let sent = Fields::new().with("Cookie", format!("sid={sid}; {name}=1"));
-        let session = Session::sent(sessions.clone(), &sent);
+        let session = Session::sent(sessions.clone(), Scheme::Http, &sent);
         block_on(session.load()).unwrap();
         let mut fields = Fields::new();
         assert_eq!(session.seal(&mut fields), Ok(()), "{name:.20}");
@@ -183,7 +185,7 @@ fn a_planted_second_cookie_does_not_remove_the_value() {
         format!("sid={sid}; sid.cart={cart}; sid.cart=junk"),
     ] {
         let sent = Fields::new().with("Cookie", &pairs);
-        let session = Session::sent(sessions.clone(), &sent);
+        let session = Session::sent(sessions.clone(), Scheme::Http, &sent);
         block_on(session.load()).unwrap();
         assert_eq!(get(&session, "cart"), Some(3), "{pairs}");
         let mut fields = Fields::new();

@@ -17,7 +17,7 @@ fn run(scheduler: &Scheduler) -> Sessions {
 /// The session of a request with these cookies.
 fn request(sessions: &Sessions, cookie: &str) -> Session {
     let fields = Fields::new().with("Cookie", cookie);
-    let session = Session::sent(sessions.clone(), &fields);
+    let session = Session::sent(sessions.clone(), Scheme::Http, &fields);
     block_on(session.load()).unwrap();
     session
 }
@@ -68,7 +68,7 @@ fn a_response_whose_handler_used_no_session_is_left_alone() {
     let scheduler = Scheduler::with_workers(1);
     let sessions = run(&scheduler);
     let fields = Fields::new().with("Cookie", "sid=abc");
-    let unused = Session::sent(sessions.clone(), &fields);
+    let unused = Session::sent(sessions.clone(), Scheme::Http, &fields);
     assert!(respond(&unused).is_empty());
     // What the handler has said about caches stays.
     let mut fields = Fields::new()
@@ -301,4 +301,83 @@ fn a_login_without_a_session_is_an_error() {
     let error = block_on(session.log_in("ada")).unwrap_err();
     assert_eq!(error.status(), 503, "{error}");
     assert_eq!(session.user(), None);
+}
+
+#[test]
+fn under_tls_the_cookie_is_secure_by_itself_and_of_this_host_alone() {
+    let scheduler = Scheduler::with_workers(1);
+    let sessions = run(&scheduler);
+    let send = |scheme, cookie: &str| {
+        let fields = Fields::new().with("Cookie", cookie);
+        let session = Session::sent(sessions.clone(), scheme, &fields);
+        block_on(session.load()).unwrap();
+        session
+    };
+    let begun = |scheme| {
+        let session = send(scheme, "");
+        block_on(session.set("a", &1)).unwrap();
+        let fields = respond(&session);
+        let line = String::from_utf8_lossy(fields.get("set-cookie").unwrap()).into_owned();
+        (cookie(&fields), line)
+    };
+    let (secure, line) = begun(Scheme::Https);
+    // RFC 6265bis, 4.1.3.2: "the cookie will have been set with a Secure attribute, a Path
+    // attribute with a value of /, and no Domain attribute".
+    assert!(line.starts_with("__Host-sid="), "{line}");
+    assert!(line.contains("; Secure") && line.contains("; Path=/") && !line.contains("Domain"));
+    let (plain, line) = begun(Scheme::Http);
+    assert!(
+        line.starts_with("sid=") && !line.contains("Secure"),
+        "{line}"
+    );
+    // Each cookie is one of its scheme: what was read on the way is worth nothing under TLS.
+    for (scheme, cookie, expected) in [
+        (Scheme::Https, secure.clone(), Some(1)),
+        (Scheme::Http, plain.clone(), Some(1)),
+        (Scheme::Https, plain.clone(), None),
+        (Scheme::Http, secure, None),
+        (Scheme::Https, format!("{plain}; __Host-sid=x"), None),
+    ] {
+        let session = send(scheme, &cookie);
+        assert_eq!(
+            session.get::<u32>("a").unwrap(),
+            expected,
+            "{scheme:?} {cookie}"
+        );
+    }
+    // A signature is for its name.
+    let keys = crate::Keys::random().unwrap();
+    let options = SessionOptions::default().signed(keys);
+    let id = SessionId::random();
+    let (plain, secure) = (options.text("sid", &id), options.text("__Host-sid", &id));
+    assert_eq!(options.id("sid", &plain), Some(id.clone()));
+    assert_eq!(options.id("__Host-sid", &secure), Some(id));
+    assert_eq!(options.id("__Host-sid", &plain), None);
+}
+
+#[test]
+fn a_logout_under_tls_removes_the_cookie_that_was_set() {
+    let scheduler = Scheduler::with_workers(1);
+    let sessions = run(&scheduler);
+    let request = |cookie: &str| {
+        let fields = Fields::new().with("Cookie", cookie);
+        let session = Session::sent(sessions.clone(), Scheme::Https, &fields);
+        block_on(session.load()).unwrap();
+        session
+    };
+    let session = request("");
+    block_on(session.log_in("ada")).unwrap();
+    let session = request(&cookie(&respond(&session)));
+    assert_eq!(session.user().as_deref(), Some("ada"));
+    block_on(session.log_out()).unwrap();
+    let fields = respond(&session);
+    let line = String::from_utf8_lossy(fields.get("set-cookie").unwrap());
+    assert!(
+        line.starts_with("__Host-sid=;") && line.contains("Max-Age=0"),
+        "{line}"
+    );
+    assert!(
+        line.contains("; Secure"),
+        "browsers ignore the name without it: {line}"
+    );
 }

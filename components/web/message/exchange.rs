@@ -22,6 +22,8 @@ pub struct Exchange {
     pub closes: bool,
     /// The format in which the peer wants errors.
     pub error_form: ErrorForm,
+    /// How the client reaches the server: the TLS of its connection, or what a trusted proxy says.
+    pub scheme: Scheme,
 }
 
 impl Exchange {
@@ -48,6 +50,7 @@ impl Exchange {
             is_head: false,
             closes: false,
             error_form: ErrorForm::Page,
+            scheme: Scheme::Http,
         }
     }
 
@@ -56,6 +59,35 @@ impl Exchange {
         Self {
             closes: true,
             ..self
+        }
+    }
+}
+
+/// Whether a client reaches the server by TLS.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Scheme {
+    /// Without TLS, as far as the server knows.
+    #[default]
+    Http,
+    /// By TLS.
+    Https,
+}
+
+impl Scheme {
+    /// The scheme as the first part of a URL: `http` or `https`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea_components::web::Scheme;
+    ///
+    /// assert_eq!(Scheme::Https.as_str(), "https");
+    /// ```
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
         }
     }
 }

@@ -9,7 +9,7 @@ mod request;
 mod response;
 
 pub use body::{Body, Piece};
-pub use exchange::{ErrorForm, Exchange};
+pub use exchange::{ErrorForm, Exchange, Scheme};
 pub use failure::Failure;
 pub use handler_ports::{HandlerPorts, HandlerPortsHandles};
 pub use remark::Remark;

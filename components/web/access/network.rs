@@ -10,7 +10,7 @@ use thiserror::Error;
 ///
 /// # Examples
 /// ```
-/// use kamea_proxy::plan::Network;
+/// use kamea_components::web::Network;
 ///
 /// let network: Network = "10.0.0.0/8".parse()?;
 /// assert!(network.contains("10.1.2.3".parse()?));
