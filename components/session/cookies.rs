@@ -145,6 +145,82 @@ mod tests {
         }
     }
 
+    /// What user agents send in the public cases of http-state, one cookie each: names and values
+    /// that no server should set, and that other servers do set.
+    #[test]
+    fn what_user_agents_send_for_odd_cookies_is_read() {
+        let cases = [
+            ("!a=bar", "!a", "bar"),
+            ("#a=bar", "#a", "bar"),
+            ("$=bar", "$", "bar"),
+            ("$Version=1", "$Version", "1"),
+            ("$a=bar", "$a", "bar"),
+            ("%a=bar", "%a", "bar"),
+            ("&a=bar", "&a", "bar"),
+            ("(a=bar", "(a", "bar"),
+            (")a=bar", ")a", "bar"),
+            ("*a=bar", "*a", "bar"),
+            ("+=bar", "+", "bar"),
+            ("-a=bar", "-a", "bar"),
+            ("1=bar", "1", "bar"),
+            ("@a=bar", "@a", "bar"),
+            ("^a=bar", "^a", "bar"),
+            ("_a=bar", "_a", "bar"),
+            ("\"a=b\"=bar", "\"a", "b\"=bar"),
+            ("\"a=bar", "\"a", "bar"),
+            ("\"a=qux", "\"a", "qux"),
+            ("foo bar=baz", "foo bar", "baz"),
+            ("A=== BC", "A", "== BC"),
+            ("ABC=", "ABC", ""),
+            ("a=\"B", "a", "\"B"),
+            ("aBc=\"zz", "aBc", "\"zz"),
+            ("aBc=\"zzz \"", "aBc", "\"zzz \""),
+            ("aBc=\"zzz \"   \"ppp\"", "aBc", "\"zzz \"   \"ppp\""),
+            ("aBc=A\"B", "aBc", "A\"B"),
+            ("foo=\"  bar \"", "foo", "\"  bar \""),
+            ("foo=\"bar=baz\"", "foo", "\"bar=baz\""),
+            ("foo=\"bar, baz=qux\"", "foo", "\"bar, baz=qux\""),
+            ("foo=bar, baz=qux", "foo", "bar, baz=qux"),
+            ("z=y, a=b", "z", "y, a=b"),
+            ("test=\"fubar! = foo", "test", "\"fubar! = foo"),
+            (
+                "foo=\"春节回家路·春运完全手册\"",
+                "foo",
+                "\"春节回家路·春运完全手册\"",
+            ),
+            ("春节回=家路·春运", "春节回", "家路·春运"),
+        ];
+        for (line, name, value) in cases {
+            let cookies = Cookies::of(&Fields::new().with("Cookie", line));
+            assert_eq!(
+                cookies.iter().collect::<Vec<_>>(),
+                [(name, value)],
+                "{line}"
+            );
+        }
+        // Several cookies, the one with the longest path first.
+        for (line, expected) in [
+            ("a=b; x=; c=d", vec![("a", "b"), ("x", ""), ("c", "d")]),
+            ("foo1=bar; foo2=qux", vec![("foo1", "bar"), ("foo2", "qux")]),
+            ("foo=qux; foo=bar", vec![("foo", "qux"), ("foo", "bar")]),
+            (
+                "key=val5; key=val1; key=val2; key=val4",
+                vec![
+                    ("key", "val5"),
+                    ("key", "val1"),
+                    ("key", "val2"),
+                    ("key", "val4"),
+                ],
+            ),
+        ] {
+            let cookies = Cookies::of(&Fields::new().with("Cookie", line));
+            assert_eq!(cookies.iter().collect::<Vec<_>>(), expected, "{line}");
+            let long = "a".repeat(4096);
+            let cookies = Cookies::of(&Fields::new().with("Cookie", format!("a={long}")));
+            assert_eq!(cookies.only("a"), Some(&*long));
+        }
+    }
+
     #[test]
     fn bytes_that_are_not_utf_8_and_control_characters_cost_their_own_cookie() {
         let mut fields = Fields::new();
