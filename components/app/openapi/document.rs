@@ -4,6 +4,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
+use super::limits::add_limits;
 use super::{OpenApi, Operation};
 use crate::routes::{MethodHandler, Resource, Table};
 
@@ -37,12 +38,14 @@ pub(super) fn document(table: &Table, info: &OpenApi) -> Value {
     if !info.description.is_empty() {
         about["description"] = Value::from(info.description.as_str());
     }
-    json!({
+    let mut document = json!({
         "openapi": "3.1.0",
         "info": about,
         "paths": paths,
         "components": { "schemas": schemas },
-    })
+    });
+    add_limits(&mut document);
+    document
 }
 
 /// The schema of problem details (RFC 9457 section 3).
@@ -151,9 +154,13 @@ fn parameters(resource: &Resource, schema: Option<&Schema>) -> Vec<Value> {
         }
         let is_required =
             required.is_some_and(|required| required.contains(&Value::from(name.as_str())));
-        parameters.push(
-            json!({ "name": name, "in": "query", "required": is_required, "schema": schema }),
-        );
+        let mut parameter =
+            json!({ "name": name, "in": "query", "required": is_required, "schema": schema });
+        if !is_required {
+            // An empty field of a form is a value that is missing.
+            parameter["allowEmptyValue"] = Value::from(true);
+        }
+        parameters.push(parameter);
     }
     parameters
 }

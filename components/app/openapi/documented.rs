@@ -43,6 +43,7 @@ impl<H> Documented<H> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<A, H> Handler<(Documentation, A)> for Documented<H>
 where
     H: Handler<A>,

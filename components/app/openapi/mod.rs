@@ -4,6 +4,7 @@
 mod describe;
 mod document;
 mod documented;
+mod limits;
 mod operation;
 mod page;
 #[cfg(test)]

@@ -71,6 +71,8 @@ fn the_document_has_every_route_with_its_types() {
             "\"size\" \"query\" true",
         ]
     );
+    assert_eq!(get["parameters"][1]["allowEmptyValue"], true);
+    assert_eq!(get["parameters"][1]["schema"]["maximum"], u32::MAX);
     let schema = &get["responses"]["200"]["content"]["application/json"]["schema"];
     assert_eq!(schema["items"]["$ref"], "#/components/schemas/Book");
     assert!(get["responses"]["default"]["content"]["application/problem+json"].is_object());
