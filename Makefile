@@ -31,9 +31,11 @@ mutations:
 drains:
 	KAMEA_DRAINS=10000 cargo test -p kamea-components --release --test simulation drains
 
-# Whether no update, no login and no logout of a session is lost, in 10,000 orders of its requests.
+# Whether no update, no login and no logout of a session is lost, in 10,000 orders of its requests; and
+# the same of an application with sessions and a component that it asks.
 sessions:
-	KAMEA_SESSIONS=10000 cargo test -p kamea-session --release --lib -- requests_of_one_session a_logout_wins
+	KAMEA_SESSIONS=10000 cargo test -p kamea-session -p kamea-app --release --lib -- \
+		requests_of_one_session a_logout_wins sessions_and_a_component
 
 # Whether the proxy answers each request once, and leaves nothing behind, with 10,000 random sets of
 # clients and backends.

@@ -82,21 +82,6 @@ impl Default for App {
     }
 }
 
-/// The methods with a function of their own.
-macro_rules! methods {
-    ($($(#[$doc:meta])* $name:ident $method:ident)*) => {$(
-        $(#[$doc])*
-        pub fn $name<A, H>(self, path: &str, handler: H) -> Self
-        where
-            H: Handler<A>,
-            H::Input: Argument<S>,
-            H::Output: Answer,
-        {
-            self.add(vec![Method::$method], path, handler)
-        }
-    )*};
-}
-
 impl<S: Send + Sync + 'static> App<S> {
     /// An application with a state, which its handlers take as [`State`](crate::State).
     pub fn with_state(state: S) -> Self {
@@ -116,31 +101,69 @@ impl<S: Send + Sync + 'static> App<S> {
         }
     }
 
-    methods! {
-        /// Answers GET at a path, and HEAD with it.
-        ///
-        /// `{name}` captures a segment, and `{*name}` the rest of the path. The most specific route
-        /// wins, in whatever order they are declared.
-        get GET
-        /// Answers POST at a path: see [`get`](Self::get).
-        post POST
-        /// Answers PUT at a path: see [`get`](Self::get).
-        put PUT
-        /// Answers PATCH at a path: see [`get`](Self::get).
-        patch PATCH
-        /// Answers DELETE at a path: see [`get`](Self::get).
-        delete DELETE
-        /// Answers OPTIONS at a path, instead of the application: see [`get`](Self::get).
-        options OPTIONS
+    /// Answers GET at a path, and HEAD with it.
+    ///
+    /// `{name}` captures a segment, and `{*name}` the rest of the path. The most specific route
+    /// wins, in whatever order they are declared.
+    pub fn get<A>(
+        self,
+        path: &str,
+        handler: impl Handler<A, Input: Argument<S>, Output: Answer>,
+    ) -> Self {
+        self.add(vec![Method::GET], path, handler)
+    }
+
+    /// Answers POST at a path: see [`get`](Self::get).
+    pub fn post<A>(
+        self,
+        path: &str,
+        handler: impl Handler<A, Input: Argument<S>, Output: Answer>,
+    ) -> Self {
+        self.add(vec![Method::POST], path, handler)
+    }
+
+    /// Answers PUT at a path: see [`get`](Self::get).
+    pub fn put<A>(
+        self,
+        path: &str,
+        handler: impl Handler<A, Input: Argument<S>, Output: Answer>,
+    ) -> Self {
+        self.add(vec![Method::PUT], path, handler)
+    }
+
+    /// Answers PATCH at a path: see [`get`](Self::get).
+    pub fn patch<A>(
+        self,
+        path: &str,
+        handler: impl Handler<A, Input: Argument<S>, Output: Answer>,
+    ) -> Self {
+        self.add(vec![Method::PATCH], path, handler)
+    }
+
+    /// Answers DELETE at a path: see [`get`](Self::get).
+    pub fn delete<A>(
+        self,
+        path: &str,
+        handler: impl Handler<A, Input: Argument<S>, Output: Answer>,
+    ) -> Self {
+        self.add(vec![Method::DELETE], path, handler)
+    }
+
+    /// Answers OPTIONS at a path, instead of the application: see [`get`](Self::get).
+    pub fn options<A>(
+        self,
+        path: &str,
+        handler: impl Handler<A, Input: Argument<S>, Output: Answer>,
+    ) -> Self {
+        self.add(vec![Method::OPTIONS], path, handler)
     }
 
     /// Answers every method that no other route of the path answers.
-    pub fn any<A, H>(self, path: &str, handler: H) -> Self
-    where
-        H: Handler<A>,
-        H::Input: Argument<S>,
-        H::Output: Answer,
-    {
+    pub fn any<A>(
+        self,
+        path: &str,
+        handler: impl Handler<A, Input: Argument<S>, Output: Answer>,
+    ) -> Self {
         self.add(Vec::new(), path, handler)
     }
 
@@ -150,12 +173,12 @@ impl<S: Send + Sync + 'static> App<S> {
     ///
     /// If a method is not a token: it is a constant of the program.
     #[track_caller]
-    pub fn route<A, H>(self, methods: &[&str], path: &str, handler: H) -> Self
-    where
-        H: Handler<A>,
-        H::Input: Argument<S>,
-        H::Output: Answer,
-    {
+    pub fn route<A>(
+        self,
+        methods: &[&str],
+        path: &str,
+        handler: impl Handler<A, Input: Argument<S>, Output: Answer>,
+    ) -> Self {
         let methods = methods
             .iter()
             .map(|name| match Method::from_bytes(name.as_bytes()) {
@@ -165,12 +188,12 @@ impl<S: Send + Sync + 'static> App<S> {
         self.add(methods.collect(), path, handler)
     }
 
-    fn add<A, H>(mut self, methods: Vec<Method>, path: &str, handler: H) -> Self
-    where
-        H: Handler<A>,
-        H::Input: Argument<S>,
-        H::Output: Answer,
-    {
+    fn add<A>(
+        mut self,
+        methods: Vec<Method>,
+        path: &str,
+        handler: impl Handler<A, Input: Argument<S>, Output: Answer>,
+    ) -> Self {
         self.entries.push(Entry {
             methods,
             host: None,
@@ -215,12 +238,10 @@ impl<S: Send + Sync + 'static> App<S> {
     }
 
     /// Answers what no route matches, instead of the 404.
-    pub fn fallback<A, H>(mut self, handler: H) -> Self
-    where
-        H: Handler<A>,
-        H::Input: Argument<S>,
-        H::Output: Answer,
-    {
+    pub fn fallback<A>(
+        mut self,
+        handler: impl Handler<A, Input: Argument<S>, Output: Answer>,
+    ) -> Self {
         self.fallbacks.push(Fallback {
             prefix: String::new(),
             host: None,

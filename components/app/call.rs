@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::Method;
 use kamea_components::http::RequestHead;
+use kamea_components::web::Scheme;
 use serde::de::DeserializeOwned;
 
 use crate::context::Context;
@@ -57,6 +58,8 @@ pub struct Call<P = (), B = (), W = ()> {
     pub head: Box<RequestHead>,
     /// The address of the peer.
     pub peer: SocketAddr,
+    /// Whether the client uses TLS.
+    pub scheme: Scheme,
 }
 
 impl<P, B, W> Call<P, B, W> {
@@ -75,7 +78,7 @@ impl<P, B, W> Call<P, B, W> {
 
 impl<S, P, B, W> Argument<S> for Call<P, B, W>
 where
-    P: DeserializeOwned,
+    P: Params,
     B: FromBody,
     W: Extract<S>,
 {
@@ -89,15 +92,29 @@ where
             with,
             head: context.request.head.clone(),
             peer: context.peer(),
+            scheme: context.scheme(),
         })
     }
 }
+
+/// The captures of a path and the parameters of a query, as a type: every type that implements
+/// `serde::Deserialize`.
+#[diagnostic::on_unimplemented(
+    message = "the captures and the query of a request cannot be read as `{Self}`",
+    label = "not `Params` of a `Call`",
+    note = "the first type of a `Call` is a struct with the names of the captures and parameters as its fields, and `#[derive(serde::Deserialize)]`",
+    note = "a lone capture is also a plain value, such as `Call<u64>`; several are also a tuple; `()` takes none"
+)]
+pub trait Params: DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<P: DeserializeOwned> Params for P {}
 
 /// How many parameters a query may have.
 const MOST_PARAMETERS: usize = 1000;
 
 /// Reads the captures and the query. A capture hides a parameter of the same name.
-fn params<P: DeserializeOwned>(context: &Context) -> Result<P, Problem> {
+fn params<P: Params>(context: &Context) -> Result<P, Problem> {
     let query = context.request.head.target.query().unwrap_or_default();
     let captures = context.captures.iter();
     let captures = captures.map(|(name, value)| ((**name).into(), value.as_str().into()));

@@ -30,6 +30,7 @@ mod filters;
 mod handler;
 mod layers;
 mod openapi;
+mod owned;
 mod problem;
 mod reply;
 mod routes;
@@ -48,7 +49,7 @@ pub use body::{
     Form, FormData, FromBody, Json, Multipart, MultipartDecoder, MultipartError, MultipartEvent,
     PartHead, Stream, Upload,
 };
-pub use call::Call;
+pub use call::{Call, Params};
 pub use context::Context;
 pub use extract::{Extract, Header, HeaderName, Peer, State};
 pub use handler::{Argument, Handler};
@@ -59,6 +60,7 @@ pub use layers::{
 pub use openapi::{
     DescribeInput, DescribeOutput, Documentation, Documented, OpenApi, Operation, documented,
 };
+pub use owned::Owned;
 pub use problem::{Problem, WrongField};
 pub use reply::Reply;
 pub use routes::{Explained, RouteError, TrailingSlash};

@@ -42,6 +42,7 @@ use crate::{Problem, Reply};
     message = "a handler cannot return `{Self}`",
     label = "not an answer",
     note = "a handler returns text, bytes, `Html`, `Json`, `Redirect`, `SendFile`, `Events`, a status, `(StatusCode, one of these)`, a `Reply`, or an `Option` or a `Result<_, Problem>` of them",
+    note = "to fail with any error, return `Result<_, Problem>`: `?` makes a `Problem` of it",
     note = "to send a value as JSON, return `Json(value)`; for a type of your own, implement `Answer`"
 )]
 pub trait Answer {

@@ -30,6 +30,7 @@ use crate::context::{Context, essence};
     message = "the body of a request cannot be read as `{Self}`",
     label = "not a body",
     note = "a body is `Json<T>`, `Form<T>`, `FormData<T>`, `Multipart`, `String`, `Bytes`, `Stream`, or `()` for none",
+    note = "a request has one body, so a tuple of bodies is not a body",
     note = "for a type of your own, implement `FromBody`"
 )]
 pub trait FromBody: Sized {
@@ -37,6 +38,7 @@ pub trait FromBody: Sized {
     fn from_body(context: &mut Context) -> impl Future<Output = Result<Self, Problem>>;
 }
 
+#[diagnostic::do_not_recommend]
 impl FromBody for () {
     async fn from_body(_: &mut Context) -> Result<Self, Problem> {
         Ok(())

@@ -46,7 +46,8 @@ use crate::context::Context;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be taken from a request, in an application whose state is `{S}`",
     label = "not a part of a request here",
-    note = "the state of an application is given at its beginning: `App::with_state(...)`",
+    note = "a `State<S>` has the type of the value that is given at the beginning: `App::with_state(value)`",
+    note = "the body of a request is read once: `Json<T>` and other bodies are the second type of a `Call`, not the third",
     note = "for a type of your own, implement `Extract`"
 )]
 pub trait Extract<S>: Sized {

@@ -63,7 +63,11 @@ impl Table {
             Ok(path) => path,
             Err(why) => return Found::Invalid(why),
         };
-        let host = head.host();
+        // Most applications have no host of their own.
+        let host = match self.has_hosts() {
+            true => head.host(),
+            false => String::new(),
+        };
         if let Some((resource, captures)) = self.resource(&host, &path) {
             return resource.select(&head.method, captures);
         }
@@ -95,6 +99,13 @@ impl Table {
         let values = matched.params.iter().map(|(_, value)| captured(value));
         let captures = resource.captures.iter().cloned().zip(values).collect();
         Some((resource, captures))
+    }
+
+    /// Whether the host of a request counts.
+    fn has_hosts(&self) -> bool {
+        let mut own = self.hosts.iter().map(|(host, _)| host);
+        let mut others = self.fallbacks.iter().map(|fallback| &fallback.host);
+        own.any(Option::is_some) || others.any(Option::is_some)
     }
 
     /// Every method of any route, for `OPTIONS *`.

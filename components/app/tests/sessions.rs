@@ -6,7 +6,7 @@ use kamea::testing::block_on;
 use kamea::{Call as Asked, Graph, Scheduler};
 use kamea_components::web::{Network, trust_proxies};
 use kamea_session::{
-    Answer, Answered, Command, MemoryOptions, Session, SessionId, SessionKey, SessionOptions,
+    Answer, Answered, Command, Keys, MemoryOptions, Session, SessionId, SessionKey, SessionOptions,
     Sessions, StoreCookie, StorePorts, keep_in_memory, load_sessions, save_sessions,
 };
 
@@ -142,4 +142,66 @@ fn a_session_under_tls_has_a_secure_cookie_also_behind_a_trusted_proxy() {
 fn forwarded(request: TestRequest<'_>) -> TestRequest<'_> {
     let request = request.field("X-Forwarded-Proto", "https");
     request.field("X-Forwarded-For", "192.0.2.9")
+}
+
+#[test]
+fn forged_foreign_and_ended_sessions_are_nobodys() {
+    let mut graph = Graph::new("sessions");
+    let store = keep_in_memory(MemoryOptions::default());
+    let keys = Keys::random().unwrap();
+    let options = SessionOptions::default().signed(keys);
+    let sessions = Sessions::add(&mut graph, store, options);
+    let scheduler = Scheduler::with_workers(1);
+    scheduler.run(graph).unwrap();
+    let app = App::new()
+        .get("/", who)
+        .post("/login", log_in)
+        .post("/logout", log_out)
+        .around("sessions", load_sessions(sessions), save_sessions());
+    block_on(async {
+        let log_in = async |name| {
+            let app = app.test();
+            let answer = app.post("/login").form(&[("name", name)]).send().await;
+            let line = answer.field("set-cookie").unwrap().to_owned();
+            let (_, value) = line.split_once('=').unwrap();
+            value.split(';').next().unwrap().to_owned()
+        };
+        let (ada, eve) = (log_in("ada").await, log_in("eve").await);
+        let (ended, mut flipped) = (log_in("ada").await, ada.clone());
+        let last = if flipped.pop() == Some('A') { 'B' } else { 'A' };
+        flipped.push(last);
+        let logout = app.test();
+        let logout = logout
+            .post("/logout")
+            .field("Cookie", format!("sid={ended}"));
+        assert_eq!(logout.send().await.status(), 204);
+        let half = &ada[..ada.len() / 2];
+        let id = ada.split('.').next_back().unwrap();
+        let rows = [
+            (format!("sid={ada}"), "ada"),
+            (format!("sid={ada}; sid={ada}"), "ada"),
+            (format!("a=1; sid={ada}; b=2"), "ada"),
+            (format!("sid={ada}; sid={eve}"), "nobody"),
+            (format!("sid=; sid={ada}"), "nobody"),
+            (format!("SID={ada}"), "nobody"),
+            (format!("__Host-sid={ada}"), "nobody"),
+            (format!("sid={flipped}"), "nobody"),
+            (format!("sid={half}"), "nobody"),
+            (format!("sid={ada}x"), "nobody"),
+            (format!("sid=\"{ada}\""), "nobody"),
+            (format!("sid={id}"), "nobody"),
+            (format!("sid={ended}"), "nobody"),
+            (format!("sid={}", "x".repeat(4000)), "nobody"),
+            ("sid=".to_owned(), "nobody"),
+            ("sid".to_owned(), "nobody"),
+            ("sid=\u{e4}".to_owned(), "nobody"),
+            (";;;".to_owned(), "nobody"),
+            ("auth=true".to_owned(), "nobody"),
+        ];
+        for (cookie, expected) in rows {
+            let client = app.test();
+            let answer = client.get("/").field("Cookie", &cookie).send().await;
+            assert_eq!(answer.text(), expected, "{cookie}");
+        }
+    });
 }
