@@ -8,6 +8,7 @@
 //! maximum are in parentheses. The table is also written to `target/bench.md`. If a row cannot be
 //! measured, the other rows are still measured, but the exit status is not 0.
 
+mod applications;
 mod cgi;
 mod chassis;
 mod chat;
@@ -76,6 +77,14 @@ const SERVERS: &[(&str, Measure)] = &[
     ("proxy", proxy::keep_alive),
     ("proxy-close", proxy::close),
     ("wsgi", wsgi::wsgi),
+    ("app", applications::keep_alive),
+    ("app-pipelined", applications::pipelined),
+    ("app-routes", applications::routes),
+    ("app-form", applications::form),
+    ("app-upload", applications::upload),
+    ("app-session", applications::session),
+    ("app-asked", applications::asked),
+    ("app-flask", applications::flask),
     ("idle", idle::idle),
     ("load", thor::thor),
     ("chat-message", chat::message),

@@ -6,6 +6,16 @@ use std::net::SocketAddr;
 /// The size of the small body in bytes.
 pub const BODY_LEN: usize = 1024;
 
+/// The text of the short answers.
+pub const HELLO: &str = "Hello, World!";
+
+/// The short answer as JSON.
+#[derive(Debug, Clone, Copy, serde::Serialize)]
+pub struct Hello {
+    /// [`HELLO`].
+    pub message: &'static str,
+}
+
 /// The end of a request without a body.
 pub const REQUEST_END: &[u8] = b"\r\n\r\n";
 

@@ -1,5 +1,6 @@
 //! Benchmarks, side by side with peers.
 //!
-//! `bench` is the harness. `floor` and `hyper-peer` are two of the servers that it compares with.
+//! `bench` is the harness. `floor`, `hyper-peer`, `axum-peer` and `actix-peer` are servers that it
+//! compares with.
 
 pub mod http;

@@ -48,6 +48,8 @@ pub(crate) struct Ask {
     pub(crate) field: Option<String>,
     /// The length of the body, if the requests are POST.
     pub(crate) body: Option<usize>,
+    /// A script that makes the requests.
+    pub(crate) script: Option<&'static str>,
     /// The number of concurrent connections.
     pub(crate) connections: u32,
 }
@@ -58,6 +60,7 @@ impl Ask {
         path: "/small.txt",
         field: None,
         body: None,
+        script: None,
         connections: 64,
     };
 }
@@ -72,6 +75,9 @@ pub(crate) fn run(server: &Server, ask: &Ask, reuse: Reuse, seconds: u32) -> Res
     }
     if let Some(script) = reuse.script() {
         command.arg("-s").arg(script);
+    }
+    if let Some(name) = ask.script {
+        command.arg("-s").arg(script(name));
     }
     if ask.body.is_some() {
         command.arg("-s").arg(script("post.lua"));

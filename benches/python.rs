@@ -6,7 +6,8 @@ use std::process::Command;
 use crate::Error;
 
 /// The packages, and a file that shows that each is installed.
-const PACKAGES: [(&str, &str); 3] = [
+const PACKAGES: [(&str, &str); 4] = [
+    ("flask", "bin/flask"),
     ("gunicorn", "bin/gunicorn"),
     ("granian", "bin/granian"),
     ("kamaelia-axon", "axon"),

@@ -52,13 +52,27 @@ pub(crate) fn cpu_per_request(
 ) -> Result<Vec<Figure>, Error> {
     let start = |(_, kind, _): &(_, Kind, _)| Server::start(*kind, &setting.data);
     let servers: Vec<_> = contenders.iter().map(start).collect::<Result<_, _>>()?;
-    for (server, (_, _, ask)) in servers.iter().zip(contenders) {
+    let asked: Vec<_> = servers
+        .iter()
+        .zip(contenders)
+        .map(|(server, (name, _, ask))| (*name, server, ask.clone()))
+        .collect();
+    cpu_of(setting, &asked, reuse)
+}
+
+/// The same, of servers that run already.
+pub(crate) fn cpu_of(
+    setting: &Setting,
+    asked: &[(&'static str, &Server, Ask)],
+    reuse: Reuse,
+) -> Result<Vec<Figure>, Error> {
+    for (_, server, ask) in asked {
         load::run(server, ask, reuse, 1)?;
     }
-    let names = contenders.iter().map(|(name, ..)| Figure::new(name));
+    let names = asked.iter().map(|(name, ..)| Figure::new(name));
     let mut figures: Vec<_> = names.collect();
     for _ in 0..setting.rounds {
-        for ((server, (_, _, ask)), figure) in servers.iter().zip(contenders).zip(&mut figures) {
+        for ((_, server, ask), figure) in asked.iter().zip(&mut figures) {
             let before = server.cpu_us()?;
             let load = load::run(server, ask, reuse, setting.seconds)?;
             figure

@@ -1,5 +1,6 @@
 //! The servers under test: how they are started, checked, and always stopped.
 
+mod applications;
 mod cgi_peers;
 mod proxies;
 
@@ -15,12 +16,15 @@ use kamea_benches::http::body;
 use kamea_components::net::testing::free_address;
 
 use crate::{Error, process, python};
+pub(crate) use applications::{Application, Framework};
 pub(crate) use proxies::start_backends;
 
 /// The core that servers run on. The load comes from the other one.
 const CORE: &str = "0";
 /// The Python application that the servers run.
 const APPLICATION: &str = "bench_application:app";
+/// The application of Flask.
+const FLASK: &str = "bench_flask:app";
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 
 /// The kind of server.
@@ -55,6 +59,10 @@ pub(crate) enum Kind {
     Apache,
     /// lighttpd, with `mod_cgi` to run programs.
     Lighttpd,
+    /// A web application, with one worker.
+    Application(Application),
+    /// A web application by Flask, under gunicorn with one sync worker.
+    Flask,
 }
 
 impl Kind {
@@ -70,6 +78,8 @@ impl Kind {
             Self::Fcgiwrap => "nginx+fcgiwrap",
             Self::Apache => "Apache",
             Self::Lighttpd => "lighttpd",
+            Self::Application(application) => application.framework.name(),
+            Self::Flask => "Flask",
         }
     }
 }
@@ -90,7 +100,8 @@ impl Server {
     pub(crate) fn start(kind: Kind, data: &Path) -> Result<Self, Error> {
         let mut server = match kind {
             Kind::Nginx => Self::start_nginx(data)?,
-            Kind::Gunicorn | Kind::Granian => Self::start_python(kind, data)?,
+            Kind::Gunicorn | Kind::Granian | Kind::Flask => Self::start_python(kind, data)?,
+            Kind::Application(application) => applications::start(application)?,
             Kind::Fcgiwrap => cgi_peers::start_fcgiwrap(data)?,
             Kind::Apache => cgi_peers::start_apache(data)?,
             Kind::Lighttpd => cgi_peers::start_lighttpd(data)?,
@@ -186,7 +197,11 @@ impl Server {
     fn start_python(kind: Kind, data: &Path) -> Result<Self, Error> {
         let address = free_address()?;
         let programs = python::environment(data).join("bin");
-        let mut command = if kind == Kind::Gunicorn {
+        let application = match kind {
+            Kind::Flask => FLASK,
+            _ => APPLICATION,
+        };
+        let mut command = if kind != Kind::Granian {
             let mut command = pinned(&programs.join("gunicorn"));
             command.args(["--workers", "1", "--bind", &address.to_string()]);
             command
@@ -198,7 +213,7 @@ impl Server {
         };
         let log = || File::create(data.with_file_name("bench-python.log"));
         let child = command
-            .arg(APPLICATION)
+            .arg(application)
             .current_dir(data)
             .stdout(log()?)
             .stderr(log()?)
@@ -288,6 +303,7 @@ impl Drop for Server {
                 Kind::Kamea
                 | Kind::KameaWsgi
                 | Kind::KameaProxy
+                | Kind::Application(_)
                 | Kind::Floor { .. }
                 | Kind::Hyper => {
                     drop(child.kill());

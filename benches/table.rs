@@ -48,6 +48,8 @@ pub(crate) enum Target {
     Most(f64),
     /// At most this many times the figure of this peer.
     MostOf(f64, &'static str),
+    /// At most this much more than the figure of this peer, in the row's unit.
+    MostAbove(f64, &'static str),
     /// At least this many times the figure of this peer.
     LeastOf(f64, &'static str),
     /// At most this many times the smallest figure of the peers.
@@ -67,10 +69,11 @@ impl Row {
     /// The value that a target refers to, its text, and whether it was reached.
     fn verdict(&self, target: Target) -> (String, String, bool) {
         let kamea = self.figures.first().map_or(f64::NAN, Figure::median);
-        let ratio = |peer| {
+        let of = |peer| {
             let figure = self.figures.iter().find(|figure| figure.of == peer);
-            kamea / figure.map_or(f64::NAN, Figure::median)
+            figure.map_or(f64::NAN, Figure::median)
         };
+        let ratio = |peer| kamea / of(peer);
         match target {
             Target::Most(limit) => (
                 format!("{kamea:.2}"),
@@ -81,6 +84,11 @@ impl Row {
                 format!("{:.2} of {peer}", ratio(peer)),
                 format!("at most {limit} of {peer}"),
                 ratio(peer) <= limit,
+            ),
+            Target::MostAbove(limit, peer) => (
+                format!("{:+.2} to {peer}", kamea - of(peer)),
+                format!("at most {limit} {} more than {peer}", self.unit),
+                kamea - of(peer) <= limit,
             ),
             Target::MostOfLeast(limit) => {
                 let (peer, ratio) = self.figures[1..]
@@ -185,6 +193,7 @@ mod tests {
             (Target::Most(3.0), 3.0, 3.1),
             (Target::MostOf(1.5, "nginx"), 3.0, 3.1),
             (Target::LeastOf(1.5, "nginx"), 3.0, 2.9),
+            (Target::MostAbove(1.0, "nginx"), 3.0, 3.1),
             (Target::MostOf(1.5, "nobody"), f64::NAN, 1.0),
             (Target::MostOfLeast(1.5), 3.0, 3.1),
         ] {
