@@ -25,6 +25,7 @@ mod requests;
 mod server;
 mod table;
 mod thor;
+mod tls;
 mod wsgi;
 
 use std::fs::{self, File};
@@ -76,6 +77,10 @@ const SERVERS: &[(&str, Measure)] = &[
     ("ranges", large::ranges),
     ("proxy", proxy::keep_alive),
     ("proxy-close", proxy::close),
+    ("tls", tls::keep_alive),
+    ("tls-handshakes", tls::handshakes),
+    ("tls-large", tls::large_file),
+    ("tls-idle", tls::idle),
     ("wsgi", wsgi::wsgi),
     ("app", applications::keep_alive),
     ("app-pipelined", applications::pipelined),
@@ -196,6 +201,8 @@ fn check_tools() -> Result<(), Error> {
         ("lighttpd", "-v", "lighttpd"),
         ("fcgiwrap", "-h", "fcgiwrap"),
         ("haproxy", "-v", "haproxy"),
+        ("openssl", "version", "openssl"),
+        ("curl", "-V", "curl"),
     ] {
         let mut command = Command::new(tool);
         let started = command
@@ -213,6 +220,7 @@ fn write_data(data: &Path) -> Result<(), Error> {
     fs::create_dir_all(data)?;
     fs::write(data.join("small.txt"), kamea_benches::http::body())?;
     files::write_files(data)?;
+    tls::write_certificate(data)?;
     cgi::build_programs(data)?;
     let large = data.join("large.bin");
     if fs::metadata(&large).is_ok_and(|metadata| metadata.len() == LARGE_LEN) {

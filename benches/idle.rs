@@ -12,8 +12,8 @@ use crate::server::{Kind, Server};
 use crate::table::{Figure, Row, Target};
 use crate::{Error, Setting};
 
-const CONNECTIONS: usize = 9_000;
-const KIB: f64 = 1024.0;
+pub(crate) const CONNECTIONS: usize = 9_000;
+pub(crate) const KIB: f64 = 1024.0;
 
 /// Each round has servers of its own, because resident memory rarely shrinks.
 pub(crate) fn idle(setting: &Setting) -> Result<Vec<Row>, Error> {
@@ -90,7 +90,7 @@ fn check_open(connections: &[TcpStream]) -> Result<(), Error> {
 }
 
 /// The resident memory once it no longer changes.
-fn settled(server: &Server) -> Result<f64, Error> {
+pub(crate) fn settled(server: &Server) -> Result<f64, Error> {
     let mut last = server.resident()?;
     let mut same = 0;
     // Only the passage of time shows that a figure is steady.

@@ -9,7 +9,7 @@ use crate::{Error, Setting};
 
 /// The size of the large file in bytes.
 pub(crate) const LARGE_LEN: u64 = 1 << 30;
-const GIB: f64 = (1_u64 << 30) as f64;
+pub(crate) const GIB: f64 = (1_u64 << 30) as f64;
 const MIB: f64 = (1_u64 << 20) as f64;
 const BUFFER_LEN: usize = 1 << 20;
 

@@ -82,7 +82,12 @@ pub(crate) fn run(server: &Server, ask: &Ask, reuse: Reuse, seconds: u32) -> Res
     if ask.body.is_some() {
         command.arg("-s").arg(script("post.lua"));
     }
-    command.arg(format!("http://{}{}", server.address, ask.path));
+    let scheme = if server.kind.is_secure() {
+        "https"
+    } else {
+        "http"
+    };
+    command.arg(format!("{scheme}://{}{}", server.address, ask.path));
     if let Some(length) = ask.body {
         command.args(["--", &length.to_string()]);
     }

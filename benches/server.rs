@@ -3,6 +3,7 @@
 mod applications;
 mod cgi_peers;
 mod proxies;
+mod secure;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 use kamea_benches::http::body;
 use kamea_components::net::testing::free_address;
 
+use crate::tls::SecureStream;
 use crate::{Error, process, python};
 pub(crate) use applications::{Application, Framework};
 pub(crate) use proxies::start_backends;
@@ -25,7 +27,7 @@ const CORE: &str = "0";
 const APPLICATION: &str = "bench_application:app";
 /// The application of Flask.
 const FLASK: &str = "bench_flask:app";
-const ANSWER_TIME: Duration = Duration::from_secs(10);
+pub(crate) const ANSWER_TIME: Duration = Duration::from_secs(10);
 
 /// The kind of server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +55,12 @@ pub(crate) enum Kind {
     NginxProxy,
     /// HAProxy, with one thread.
     Haproxy,
+    /// `spidey` over TLS, with one worker.
+    KameaTls,
+    /// nginx over TLS, with one worker process.
+    NginxTls,
+    /// HAProxy over TLS, with one thread.
+    HaproxyTls,
     /// nginx, with fcgiwrap to run programs.
     Fcgiwrap,
     /// Apache's event MPM, with one process for requests and `mod_cgid` to run programs.
@@ -68,19 +76,24 @@ pub(crate) enum Kind {
 impl Kind {
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::Kamea | Self::KameaWsgi | Self::KameaProxy => "Kamea",
+            Self::Kamea | Self::KameaWsgi | Self::KameaProxy | Self::KameaTls => "Kamea",
             Self::Gunicorn => "gunicorn",
             Self::Granian => "Granian",
             Self::Floor { .. } => "floor",
             Self::Hyper => "hyper",
-            Self::Nginx | Self::NginxProxy => "nginx",
-            Self::Haproxy => "HAProxy",
+            Self::Nginx | Self::NginxProxy | Self::NginxTls => "nginx",
+            Self::Haproxy | Self::HaproxyTls => "HAProxy",
             Self::Fcgiwrap => "nginx+fcgiwrap",
             Self::Apache => "Apache",
             Self::Lighttpd => "lighttpd",
             Self::Application(application) => application.framework.name(),
             Self::Flask => "Flask",
         }
+    }
+
+    /// Whether it is asked over TLS.
+    pub(crate) fn is_secure(self) -> bool {
+        matches!(self, Self::KameaTls | Self::NginxTls | Self::HaproxyTls)
     }
 }
 
@@ -100,6 +113,8 @@ impl Server {
     pub(crate) fn start(kind: Kind, data: &Path) -> Result<Self, Error> {
         let mut server = match kind {
             Kind::Nginx => Self::start_nginx(data)?,
+            Kind::NginxTls => secure::start_nginx(data)?,
+            Kind::HaproxyTls => secure::start_haproxy(data)?,
             Kind::Gunicorn | Kind::Granian | Kind::Flask => Self::start_python(kind, data)?,
             Kind::Application(application) => applications::start(application)?,
             Kind::Fcgiwrap => cgi_peers::start_fcgiwrap(data)?,
@@ -134,6 +149,11 @@ impl Server {
                 // All clients of the benchmark have one address.
                 command.args(["--connections-per-client", "10000", "-d"]);
                 command.arg(data);
+                if kind == Kind::KameaTls {
+                    let (certificate, key) = secure::certificate(data);
+                    command.arg("--tls-cert").arg(certificate);
+                    command.arg("--tls-key").arg(key);
+                }
                 if kind == Kind::KameaWsgi {
                     command.args(["--wsgi", APPLICATION, "--wsgi-workers", "1"]);
                     command.arg("--venv").arg(python::environment(data));
@@ -160,7 +180,7 @@ impl Server {
     fn start_nginx(data: &Path) -> Result<Self, Error> {
         let (address, run) = (free_address()?, run_folder(data, "nginx")?);
         let config = run.join("nginx.conf");
-        std::fs::write(&config, nginx_config(&run, data, address, ""))?;
+        std::fs::write(&config, nginx_config(&run, data, &address.to_string(), ""))?;
         Self::start_with_nginx(Kind::Nginx, address, &config, Vec::new())
     }
 
@@ -246,6 +266,9 @@ impl Server {
 
     /// Fails unless the server answers with the body that every server must return.
     fn check(&self) -> Result<(), Error> {
+        if self.kind.is_secure() {
+            return SecureStream::open(self).map(drop);
+        }
         let mut stream = self.connect()?;
         let request = format!("GET /small.txt HTTP/1.1\r\nHost: {}\r\n\r\n", self.address);
         io::Write::write_all(&mut stream, request.as_bytes())?;
@@ -304,6 +327,7 @@ impl Drop for Server {
                 | Kind::KameaWsgi
                 | Kind::KameaProxy
                 | Kind::Application(_)
+                | Kind::KameaTls
                 | Kind::Floor { .. }
                 | Kind::Hyper => {
                     drop(child.kill());
@@ -373,9 +397,9 @@ fn run_folder(data: &Path, name: &str) -> io::Result<PathBuf> {
     Ok(run)
 }
 
-/// nginx set up for speed: sendfile, cached descriptors, no access log. `more` is the configuration
-/// for some paths.
-fn nginx_config(run: &Path, data: &Path, address: SocketAddr, more: &str) -> String {
+/// nginx set up for speed: sendfile, cached descriptors, no access log. `listen` is its address, with
+/// what belongs to it, and `more` is further configuration.
+fn nginx_config(run: &Path, data: &Path, listen: &str, more: &str) -> String {
     // The worker must be able to read the files of the user that runs the harness.
     let user = if rustix::process::geteuid().is_root() {
         "user root root;\n"
@@ -395,7 +419,7 @@ http {{
     client_body_temp_path {run}/body; proxy_temp_path {run}/proxy; fastcgi_temp_path {run}/fastcgi;
     uwsgi_temp_path {run}/uwsgi; scgi_temp_path {run}/scgi;
     autoindex on; gzip_static on;
-    server {{ listen {address} backlog=1024; root {data}; {more} }}
+    server {{ listen {listen} backlog=1024; root {data}; {more} }}
 }}
 "
     )

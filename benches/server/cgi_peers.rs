@@ -27,7 +27,10 @@ pub(super) fn start_fcgiwrap(data: &Path) -> Result<Server, Error> {
         .spawn()?;
     let config = run.join("nginx.conf");
     let more = nginx_location(&socket);
-    std::fs::write(&config, nginx_config(&run, data, address, &more))?;
+    std::fs::write(
+        &config,
+        nginx_config(&run, data, &address.to_string(), &more),
+    )?;
     Server::start_with_nginx(Kind::Fcgiwrap, address, &config, vec![fcgiwrap])
 }
 
