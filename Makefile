@@ -109,6 +109,6 @@ loom:
 fuzz:
 	RUSTC_BOOTSTRAP=1 cargo fuzz run decode -- -max_total_time=120
 	for target in response range preconditions accept accept_encoding cache_control cgi_reply wsgi_frame \
-		notation websocket fastcgi proxy_config proxy_protocol chat; do \
+		notation websocket fastcgi proxy_config proxy_protocol chat tls_hello; do \
 		RUSTC_BOOTSTRAP=1 cargo fuzz run $$target -- -max_total_time=30 || exit 1; \
 	done

@@ -13,6 +13,8 @@ use super::*;
 use crate::net::tcp_server;
 use crate::stream::{echo, one_shot};
 
+mod refused;
+
 fn certificate(names: &[&str]) -> Certificate {
     self_signed(names).unwrap()
 }
@@ -157,29 +159,6 @@ fn a_certificate_of_the_client_can_be_required() {
             let certificate = server.facts().unwrap().peer_certificate();
             assert_eq!(certificate.as_ref().map(Certificate::subject), shown);
         }
-    }
-}
-
-#[test]
-fn what_is_no_tls_is_refused_with_an_alert() {
-    let tls = server_of(&[&certificate(&["localhost"])]);
-    for bytes in [
-        &b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"[..],
-        b"SSH-2.0-OpenSSH\r\n",
-        // A record of a type that there is not.
-        b"\x63\x03\x03\x00\x01a",
-        // A record that is too long.
-        b"\x16\x03\x01\xff\xff",
-        // A handshake message that is no hello.
-        b"\x16\x03\x01\x00\x04\x14\x00\x00\x00",
-        // Application data before a handshake.
-        b"\x17\x03\x03\x00\x01a",
-    ] {
-        let mut server = Session::server(&tls);
-        let refused = server.receive(bytes).unwrap_err();
-        let alert = server.take_outgoing();
-        assert_eq!(alert.first(), Some(&21), "{refused} after {bytes:?}");
-        assert!(server.encrypt(b"a", &mut Vec::new()).is_err());
     }
 }
 

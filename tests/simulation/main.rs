@@ -9,4 +9,5 @@ mod exchange;
 mod handler;
 mod kernel;
 mod server;
+mod tls;
 mod websocket;

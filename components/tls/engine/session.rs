@@ -119,6 +119,20 @@ fn alert_for(error: rustls::Error) -> Option<AlertDescription> {
     })
 }
 
+/// The alert that these records end with, if it is not encrypted. What an error stands for is known
+/// only roughly: `rustls` chooses the alert where it meets the error.
+fn last_alert(mut records: &[u8]) -> Option<AlertDescription> {
+    while let [kind, _, _, high, low, rest @ ..] = records {
+        let length = u16::from_be_bytes([*high, *low]).into();
+        let (content, next) = rest.split_at_checked(length)?;
+        if let (21, [_, number], []) = (*kind, content, next) {
+            return Some(AlertDescription::from(*number));
+        }
+        records = next;
+    }
+    None
+}
+
 /// The name of an alert, as RFC 8446 writes it.
 fn name(alert: AlertDescription) -> String {
     if let AlertDescription::Unknown(_) = alert {
@@ -210,6 +224,8 @@ pub struct Session {
     /// Plaintext that nobody has taken yet.
     plaintext: Vec<u8>,
     has_peer_closed: bool,
+    /// Whether anything of the protocol was sent.
+    has_spoken: bool,
     failure: Option<TlsError>,
     /// The name that the client asked for.
     server_name: Option<String>,
@@ -270,6 +286,7 @@ impl Session {
             outgoing: Vec::new(),
             plaintext: Vec::new(),
             has_peer_closed: false,
+            has_spoken: false,
             failure: None,
             server_name: None,
             has_momentum: false,
@@ -288,9 +305,25 @@ impl Session {
             return Err(failure.clone());
         }
         self.incoming.extend_from_slice(records);
-        let received = self.advance(|_, _| Ok(()));
+        let mut received = self.advance(|_, _| Ok(()));
+        if let Err(TlsError::Refused { alert, .. }) = &mut received {
+            self.tell(alert);
+        }
         self.failure = received.clone().err();
         received
+    }
+
+    /// Notes which alert was sent. If none was, though the peer has heard nothing yet, it is sent:
+    /// `rustls` is silent about some records that it cannot read.
+    fn tell(&mut self, alert: &mut String) {
+        if let Some(sent) = last_alert(&self.outgoing) {
+            *alert = name(sent);
+        } else if !self.has_spoken && self.outgoing.is_empty() {
+            let mut numbers = 0..=u8::MAX;
+            let number = numbers.find(|number| name(AlertDescription::from(*number)) == *alert);
+            let number = number.unwrap_or(u8::from(AlertDescription::InternalError));
+            self.outgoing.extend([21, 3, 3, 0, 2, 2, number]);
+        }
     }
 
     /// Encrypts `plaintext` into complete records, and appends these to `records`.
@@ -356,6 +389,7 @@ impl Session {
 
     /// Takes what must be sent for the protocol itself: handshake messages, alerts, key updates.
     pub fn take_outgoing(&mut self) -> Bytes {
+        self.has_spoken |= !self.outgoing.is_empty();
         mem::take(&mut self.outgoing).into()
     }
 
