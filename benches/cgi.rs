@@ -28,6 +28,7 @@ const HELLO: Ask = Ask {
     path: "/cgi-bin/hello",
     field: None,
     body: None,
+    script: None,
     connections: 16,
 };
 const GREETING: &str = "\n\r\nHello, world!\n";
