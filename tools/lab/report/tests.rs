@@ -233,6 +233,24 @@ fn what_others_have_said_is_escaped() {
 }
 
 #[test]
+fn the_page_begins_with_its_results() {
+    let html = page(&report(
+        Experiment::File,
+        [around(100.0), around(9000.0), around(50.0)],
+    ));
+    let sections: Vec<_> = html
+        .split("<h2>")
+        .skip(1)
+        .filter_map(|section| section.split('<').next())
+        .collect();
+    let order = ["Results", "Latency", "Throughput", "Analysis", "Method"];
+    assert_eq!(sections, order);
+    // Three contenders, one of which is the fastest.
+    let result = html.find("is the fastest").unwrap();
+    assert!(result < html.find("<h2>Latency").unwrap(), "{html}");
+}
+
+#[test]
 fn environments_and_braces_of_the_latex_are_balanced() {
     let many = report(
         Experiment::File,
