@@ -17,7 +17,6 @@ use clap::{Args, Parser};
 use kamea::{Graph, Scheduler};
 use kamea_components::inspect::{InspectError, Inspecting, Inspector};
 use kamea_components::server::{Explanations, WebServer};
-use kamea_components::tls::TlsCensus;
 use log::LevelFilter;
 
 pub use access_log::AccessLog;
@@ -110,15 +109,29 @@ impl InspectOptions {
         scheduler: &Scheduler,
         explanations: Option<Explanations>,
     ) -> Result<Option<Inspecting>, InspectError> {
-        let token = self.inspect_token.as_deref();
+        self.run_with(scheduler, explanations, |inspector| inspector)
+    }
+
+    /// The same, with an inspector that `configure` changes.
+    ///
+    /// # Errors
+    ///
+    /// As [`inspect`].
+    pub fn run_with(
+        &self,
+        scheduler: &Scheduler,
+        explanations: Option<Explanations>,
+        configure: impl FnOnce(Inspector) -> Inspector,
+    ) -> Result<Option<Inspecting>, InspectError> {
+        let (token, topologies) = (self.inspect_token.as_deref(), self.inspect_topologies);
         let inspect = |address| {
             inspect(
                 scheduler,
                 address,
                 token,
-                self.inspect_topologies,
+                topologies,
                 explanations,
-                None,
+                configure,
             )
         };
         self.inspect.map(inspect).transpose()
@@ -276,7 +289,7 @@ pub fn explanations(secret: Option<&str>) -> Explanations {
 }
 
 /// Shows the running graphs of a scheduler on a page, until the returned value is dropped, and
-/// prints its address to stderr.
+/// prints its address to stderr. `configure` changes the inspector before.
 ///
 /// # Errors
 ///
@@ -288,9 +301,9 @@ pub fn inspect(
     token: Option<&str>,
     topologies: Option<SocketAddr>,
     explanations: Option<Explanations>,
-    tls: Option<TlsCensus>,
+    configure: impl FnOnce(Inspector) -> Inspector,
 ) -> Result<Inspecting, InspectError> {
-    let mut inspector = Inspector::new(address, token)?.tls(tls.unwrap_or_default());
+    let mut inspector = configure(Inspector::new(address, token)?);
     let secret = explanations
         .as_ref()
         .map(|explanations| explanations.secret().to_owned());

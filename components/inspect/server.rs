@@ -11,13 +11,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use http::method::InvalidMethod;
-use kamea::{Graph, GraphError, Scheduler, Workers};
+use kamea::{Component, Graph, GraphError, Scheduler, Sender, Workers};
 use tokio::sync::watch;
 
 use super::access::{Access, AccessError, guard_inspector};
 use super::events::{self, Watched};
 use super::page;
-use super::topology::{Sketches, add_topologies};
+use super::topology::{Sketched, Sketches, add_gatherer, add_topologies};
+use crate::chassis::NoPorts;
 use crate::gateway::{Reply, serve_handler};
 use crate::net::bind;
 use crate::server::{Explanations, Listening, Site, StartError, WebServer};
@@ -45,13 +46,24 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// println!("Inspect at {}", inspecting.url());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
 pub struct Inspector {
     address: SocketAddr,
     access: Access,
     topologies: Option<SocketAddr>,
+    drawings: Vec<Drawing>,
     explanations: Option<Explanations>,
     tls: TlsCensus,
+}
+
+/// Adds a component that draws something to a graph.
+type Drawing = Box<dyn FnOnce(&mut Graph, Sender<Sketched>) + Send>;
+
+impl std::fmt::Debug for Inspector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inspector")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why the inspector cannot start.
@@ -97,6 +109,7 @@ impl Inspector {
             address,
             access: Access::new(address, token)?,
             topologies: None,
+            drawings: Vec::new(),
             explanations: None,
             tls: TlsCensus::default(),
         })
@@ -115,6 +128,41 @@ impl Inspector {
             topologies: Some(address),
             ..self
         })
+    }
+
+    /// Shows what a component of this program draws, beside the graphs: its senders are the sketches
+    /// of the page. It runs on the thread of the inspector.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use kamea_components::chassis::NoPorts;
+    /// use kamea_components::inspect::{Inspector, Sketch, Sketched};
+    ///
+    /// let inspector = Inspector::new("127.0.0.1:0".parse()?, None)?;
+    /// let inspector = inspector.drawing("a drawing", |sketches| {
+    ///     async move |_: &mut NoPorts| {
+    ///         let mut sketch = Sketch::default();
+    ///         sketch.command("ADD NODE 1 one auto -");
+    ///         let (name, sketch) = ("a thing".to_owned(), Arc::new(sketch));
+    ///         let sketched = Sketched { program: u64::MAX, name, sketch, is_connected: true };
+    ///         Ok(sketches.send(sketched).await?)
+    ///     }
+    /// });
+    /// # drop(inspector);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn drawing<C: Component<NoPorts> + Send>(
+        mut self,
+        name: &'static str,
+        make: impl FnOnce(Sender<Sketched>) -> C + Send + 'static,
+    ) -> Self {
+        self.drawings.push(Box::new(move |graph, sketches| {
+            let _ = graph.add(name, make(sketches));
+        }));
+        self
     }
 
     /// Lets the page pick requests to explain: those of servers with the same [`Explanations`].
@@ -142,12 +190,18 @@ impl Inspector {
         let scheduler = Scheduler::with_workers(1);
         let (shown, sketches) = watch::channel(Sketches::default());
         let mut topologies = None;
-        if let Some(address) = self.topologies {
-            let refused = |error| InspectError::Bind { address, error };
-            let listener = bind(address, false).map_err(refused)?;
-            topologies = Some(listener.local_addr().map_err(refused)?);
+        if self.topologies.is_some() || !self.drawings.is_empty() {
             let mut graph = Graph::new("topologies");
-            add_topologies(&mut graph, listener, shown);
+            let sketches = add_gatherer(&mut graph, shown);
+            for add in self.drawings {
+                add(&mut graph, sketches.clone());
+            }
+            if let Some(address) = self.topologies {
+                let refused = |error| InspectError::Bind { address, error };
+                let listener = bind(address, false).map_err(refused)?;
+                topologies = Some(listener.local_addr().map_err(refused)?);
+                add_topologies(&mut graph, listener, sketches);
+            }
             scheduler.run(graph)?;
         }
         let watched = Watched {

@@ -27,7 +27,7 @@ mod status;
 pub use plan::Plan;
 pub use proxy::{Proxy, Reloaded, RouteStatus, UnknownBackendError};
 pub use serve::{forward_route, serve_by_proxy};
-pub use status::status_server;
+pub use status::{draw_proxy, status_server};
 
 #[cfg(test)]
 mod tests;

@@ -18,8 +18,8 @@ pub use explain::Explanation;
 pub use host::{HostError, HostPattern};
 pub use kamea_components::web::{Network, NetworkError};
 pub use route::{
-    ActiveCheck, AuthRequest, Ejection, HashKey, PolicyKind, Queue, RateLimit, Retries, Route,
-    SetField, Timeouts,
+    ActiveCheck, AuthRequest, CircuitBreaker, Ejection, HashKey, PolicyKind, Queue, RateLimit,
+    Retries, Route, SetField, Timeouts,
 };
 
 use std::collections::HashMap;

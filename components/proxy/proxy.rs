@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Release};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::backends::{BackendState, BackendStatus, Connector, Group};
+use crate::backends::{BackendState, BackendStatus, CircuitStatus, Connector, Group};
 use crate::fields::random_name;
 use crate::plan::{Block, Errors, Plan, Route};
 use crate::policy::{Policy, policy_of};
@@ -75,8 +75,12 @@ pub struct RouteStatus {
     pub retries: u64,
     /// Requests that wait while every backend is at its limit.
     pub waiting: usize,
+    /// Its circuit breaker, if it has one.
+    pub circuit: Option<CircuitStatus>,
     /// Its backends.
     pub backends: Vec<BackendStatus>,
+    /// The server that says whether requests are allowed, if there is one.
+    pub auth: Option<BackendStatus>,
 }
 
 /// A backend that the proxy does not have.
@@ -206,6 +210,8 @@ impl Proxy {
                 requests,
                 retries,
                 waiting: group.waiting(),
+                circuit: group.circuit(),
+                auth: group.auth().map(|state| state.status()),
                 backends: group
                     .backends()
                     .iter()

@@ -6,6 +6,7 @@
 //!  GET  /metrics   for Prometheus                       address=...&weight=3
 //! ```
 
+mod draw;
 mod metrics;
 
 use http::StatusCode;
@@ -17,6 +18,7 @@ use kamea_components::server::{Site, WebServer};
 use kamea_components::web::{Request, Response, Route};
 
 use crate::Proxy;
+pub use draw::draw_proxy;
 use metrics::metrics;
 
 const PAGE: &str = include_str!("status/page.html");

@@ -2,6 +2,7 @@
 
 mod authorization;
 mod backend;
+mod circuit;
 mod explained;
 mod faults;
 mod https;

@@ -11,12 +11,12 @@ use clap::{Parser, ValueEnum};
 use http::Method;
 use kamea::Scheduler;
 use kamea_components::http::Target;
-use kamea_components::inspect::Access;
+use kamea_components::inspect::{Access, Inspector};
 use kamea_components::server::{Listening, LogFormat};
 use kamea_daemon::{ProxyFile, parse, proxy_server, run_proxy_server};
 use kamea_proxy::config::ConfigError;
 use kamea_proxy::plan::Errors;
-use kamea_proxy::{Plan, Proxy, status_server};
+use kamea_proxy::{Plan, Proxy, draw_proxy, status_server};
 use kamea_recipes::{AccessLog, InspectOptions, Shown, address};
 
 /// Forwards requests to backends, which a configuration file names for each host
@@ -138,7 +138,12 @@ fn start(options: Options) -> Result<ExitCode, Shown> {
         Some(path) => AccessLog::to(path, log_format(options.log_format))?,
     };
     let explanations = options.inspect.explanations();
-    let _inspecting = options.inspect.run(&scheduler, explanations.clone())?;
+    let drawn = proxy.clone();
+    let draw = |inspector: Inspector| {
+        inspector.drawing("proxy", move |sketches| draw_proxy(drawn, sketches))
+    };
+    let inspect = &options.inspect;
+    let _inspecting = inspect.run_with(&scheduler, explanations.clone(), draw)?;
     scheduler.run(file.reloads(proxy.clone(), options.watch, log.entries()))?;
     let mut server = proxy_server(&proxy);
     if let Some(explanations) = explanations {

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use kamea::Scheduler;
-use kamea_components::inspect::{InspectError, Inspecting, random_token};
+use kamea_components::inspect::{InspectError, Inspecting, Inspector, random_token};
 use kamea_components::server::Explanations;
 use kamea_recipes::{explanations, inspect};
 
@@ -57,8 +57,15 @@ impl Options {
         let topologies = self.inspect_topologies;
         self.inspect
             .map(|address| {
-                let tls = Some(tls_census());
-                inspect(scheduler, address, token, topologies, explanations, tls)
+                let configure = |inspector: Inspector| inspector.tls(tls_census());
+                inspect(
+                    scheduler,
+                    address,
+                    token,
+                    topologies,
+                    explanations,
+                    configure,
+                )
             })
             .transpose()
     }

@@ -1,10 +1,13 @@
 //! `start_proxy` as its user sees it: its file, its answers, its reloads.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Output};
 use std::thread::yield_now;
 use std::time::{Duration, Instant};
+
+use kamea_components::net::testing::free_address;
 
 use super::started::Started;
 
@@ -296,4 +299,46 @@ fn live_requests_are_explained() {
     for part in parts {
         assert!(explanation.contains(&part), "{part}: {explanation}");
     }
+}
+
+/// Reads a stream of events until a text is in it.
+fn event_with(address: &str, token: &str, text: &str) -> String {
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(AGES)).unwrap();
+    write!(
+        stream,
+        "GET /events HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n\r\n"
+    )
+    .unwrap();
+    let mut lines = BufReader::new(stream).lines();
+    let line = lines.find(|line| line.as_ref().unwrap().contains(text));
+    line.expect("an event with the text").unwrap()
+}
+
+/// Hosts, policies and backends, with their figures.
+#[test]
+fn the_live_view_draws_the_proxy() {
+    let backend = Started::new(BACKEND, &["--open"]);
+    let folder = tempfile::tempdir().unwrap();
+    let config = write(folder.path(), &host("a.local", &[&backend]));
+    let address = free_address().unwrap().to_string();
+    let token = "0123456789abcdef";
+    let inspect = ["--inspect", &address, "--inspect-token", token];
+    let proxy = Started::new(PROXY, &[&["--config", &config], &inspect[..]].concat());
+    assert_eq!(status_of(&proxy, "a.local"), 200);
+    let line = event_with(&address, token, &format!("http://{}", backend.address));
+    for part in [
+        "clients",
+        "a.local",
+        "/ by round-robin",
+        "up, ",
+        " in flight, ",
+    ] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    // Another backend comes with a reload.
+    let two = Started::new(BACKEND, &["--open"]);
+    write(folder.path(), &host("a.local", &[&backend, &two]));
+    proxy.signal("HUP");
+    event_with(&address, token, &format!("http://{}", two.address));
 }

@@ -108,7 +108,7 @@ function sketched({ program, name, is_connected, sketch }) {
     names.set(node.id, unique);
   }
   return {
-    name: `${name}`, shape: `sketch ${program} ${JSON.stringify(sketch)}`, isSketch: true, isConnected: is_connected, running: 1, started: 1, failed: 0, worst: [], started_by: null,
+    name: `${name}`, shape: `sketch ${program} ${JSON.stringify([sketch.nodes.map(({ id, name }) => [id, name]), sketch.links])}`, isSketch: true, isConnected: is_connected, running: 1, started: 1, failed: 0, worst: [], started_by: null,
     components: sketch.nodes.map((node) => ({ name: names.get(node.id), kind: node.kind, states: [{ state: "running", count: 0 }], faults: 0, busy: 0, note: node.kind })),
     links: sketch.links.map(({ from, to }) => ({ from: [{ component: names.get(from), outbox: "", messages: 0, rate: 0 }], to: names.get(to), inbox: "", message: "", queued: 0, fullest: 0, capacity: 1, rate: 0, fill: 0, messages: 0 })),
   };

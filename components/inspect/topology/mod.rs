@@ -9,5 +9,5 @@ mod sketch;
 pub use command::{Command, CommandError};
 pub use draw::{Sketched, draw_topology};
 pub use gather::{Sketches, gather_sketches};
-pub(super) use serve::add_topologies;
+pub(super) use serve::{add_gatherer, add_topologies};
 pub use sketch::Sketch;

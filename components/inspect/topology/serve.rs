@@ -17,16 +17,22 @@ use super::gather::{PROGRAMS, Sketches, gather_sketches};
 use super::sketch::refusal;
 use crate::net::{Accepted, Socket, accept, read_bytes};
 
-/// Adds the components that accept topology lines at `listener` to a graph; the drawings go to
-/// `shown`.
+/// Adds the component that keeps all drawings to a graph; they go to `shown`.
+pub(in crate::inspect) fn add_gatherer(
+    graph: &mut Graph,
+    shown: watch::Sender<Sketches>,
+) -> Sender<Sketched> {
+    let gather = graph.add("sketches", gather_sketches(shown));
+    graph.feed(gather.inbox)
+}
+
+/// Adds the components that accept topology lines at `listener` to a graph.
 pub(in crate::inspect) fn add_topologies(
     graph: &mut Graph,
     listener: TcpListener,
-    shown: watch::Sender<Sketches>,
+    sketches: Sender<Sketched>,
 ) {
     let acceptor = graph.add("programs' acceptor", accept(listener));
-    let gather = graph.add("sketches", gather_sketches(shown));
-    let sketches = graph.feed(gather.inbox);
     let programs = graph.add("programs", serve_programs(sketches));
     graph.link(acceptor.outbox, programs.inbox);
 }

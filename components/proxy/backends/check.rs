@@ -11,14 +11,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_lite::future::or;
-use http::{Method, StatusCode, Version};
+use http::{Method, Version};
 use kamea::time::{now, sleep};
 use kamea::{Children, Component, Done, Graph, Placement};
 use kamea_components::chassis::NoPorts;
-use kamea_components::http::{BodyKind, Fields, Reply, RequestHead, Target, encode_request};
+use kamea_components::http::{BodyKind, Fields, RequestHead, Target, encode_request};
 
+use super::ask::ask_head;
 use super::connect::resolve;
-use super::{BackendConnection, BackendState, Connector, Group, connect};
+use super::{BackendState, Connector, Group, connect};
 use crate::Proxy;
 use crate::plan::{ActiveCheck, Address};
 use crate::proxy_protocol::write_proxy_header;
@@ -167,12 +168,12 @@ async fn check_once(state: &BackendState, check: &ActiveCheck, connector: &Conne
         let seconds = check.timeout.as_secs_f64();
         Err(format!("no answer to the check within {seconds} s"))
     };
-    let result = or(ask(state, check, connector), late).await;
+    let result = or(check_status(state, check, connector), late).await;
     state.checked(result, check);
 }
 
 /// Asks a backend over a connection of its own.
-async fn ask(
+async fn check_status(
     state: &BackendState,
     check: &ActiveCheck,
     connector: &Connector,
@@ -194,35 +195,10 @@ async fn ask(
         write_proxy_header(&mut request, version, None);
     }
     encode_request(&mut request, &head, BodyKind::None);
-    let status = exchange(&mut connection, &request).await?;
+    let answer = ask_head(&mut connection, &request).await;
+    let status = answer.map_err(|error| error.to_string())?.status;
     match check.expected.contains(&status.as_u16()) {
         true => Ok(()),
         false => Err(format!("the check of {} got {status}", check.path)),
-    }
-}
-
-async fn exchange(
-    connection: &mut BackendConnection,
-    request: &[u8],
-) -> Result<StatusCode, String> {
-    let BackendConnection { socket, decoder } = connection;
-    decoder.expect(&Method::GET);
-    let mut left = request;
-    while !left.is_empty() {
-        let sent = socket.write(left, false).await;
-        left = &left[sent.map_err(|error| error.to_string())?..];
-    }
-    loop {
-        match decoder.next().map_err(|error| error.to_string())? {
-            Some(Reply::Head(head, _)) => return Ok(head.status),
-            // An interim response: the final one may be there too.
-            Some(_) => continue,
-            None => {}
-        }
-        match socket.receive().await {
-            Ok(bytes) if !bytes.is_empty() => decoder.feed(bytes),
-            Ok(_) => return Err("the check got no answer".to_owned()),
-            Err(error) => return Err(error.to_string()),
-        }
     }
 }

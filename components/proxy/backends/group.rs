@@ -1,5 +1,6 @@
 //! The backends of a route as they are now: one of them is chosen for each request.
 
+use std::cell::Cell;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
@@ -12,7 +13,8 @@ use kamea_components::net::client_of;
 use kamea_components::web::{Rate, RateTable};
 use tokio::sync::Notify;
 
-use super::{BackendState, Health};
+use super::breaker::{Admitted, Breaker, Change};
+use super::{BackendState, CircuitStatus, Health};
 use crate::plan::{Backend, RateLimit, Route};
 use crate::policy::{Asked, Candidate, Policy};
 
@@ -23,6 +25,7 @@ pub struct Group {
     name: Arc<str>,
     backends: Vec<Arc<BackendState>>,
     policy: Mutex<Box<dyn Policy>>,
+    breaker: Option<Breaker>,
     /// Requests that wait while every backend is at its limit.
     waiting: AtomicUsize,
     /// Notified when a request has left a backend.
@@ -48,6 +51,8 @@ pub enum Choice {
     Down,
     /// None: the policy refuses the request.
     Refused,
+    /// None for this time: the circuit breaker is open.
+    Open(Duration),
 }
 
 /// A request at a backend, until it is dropped.
@@ -55,6 +60,8 @@ pub enum Choice {
 pub struct InFlight {
     group: Arc<Group>,
     index: usize,
+    /// What the circuit breaker said, until it knows the result.
+    admitted: Cell<Option<Admitted>>,
 }
 
 impl InFlight {
@@ -72,11 +79,31 @@ impl InFlight {
     pub const fn group(&self) -> &Arc<Group> {
         &self.group
     }
+
+    /// Notes the result for the circuit breaker; the first one counts.
+    pub(crate) fn note(&self, is_error: bool) {
+        if let Some(breaker) = &self.group.breaker
+            && let Some(admitted) = self.admitted.take()
+        {
+            let name = &self.group.name;
+            match breaker.note(admitted, is_error, now()) {
+                None => {}
+                Some(Change::Opened) => {
+                    let seconds = breaker.rule().pause.as_secs_f64();
+                    log::warn!("{name}: too many errors; no requests for {seconds} s");
+                }
+                Some(Change::Closed) => log::info!("{name}: the backends are asked again"),
+            }
+        }
+    }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.backend().leave();
+        if let (Some(breaker), Some(admitted)) = (&self.group.breaker, self.admitted.take()) {
+            breaker.leave(admitted);
+        }
         // Either this sees the request that waits, or that one sees the place.
         if self.group.waiting.load(SeqCst) > 0 {
             self.group.freed.notify_one();
@@ -110,6 +137,7 @@ impl Group {
             backends: route.backends.iter().map(&mut state).collect(),
             name: name.into(),
             policy: Mutex::new(policy),
+            breaker: route.circuit_breaker.clone().map(Breaker::new),
             waiting: AtomicUsize::new(0),
             freed: Notify::new(),
             auth: route.auth.as_ref().map(|auth| state(&auth.backend)),
@@ -150,6 +178,13 @@ impl Group {
     /// Chooses a backend for a request, other than those that it was at already if there are
     /// others.
     pub fn choose(self: &Arc<Self>, asked: &Asked<'_>, tried: &[usize]) -> Choice {
+        if let Some(wait) = self
+            .breaker
+            .as_ref()
+            .and_then(|breaker| breaker.wait(now()))
+        {
+            return Choice::Open(wait);
+        }
         let up = self.up(tried);
         if up.is_empty() {
             return Choice::Down;
@@ -221,13 +256,22 @@ impl Group {
 
     /// Takes a place at a backend, unless another request has just taken the last one.
     fn enter(self: &Arc<Self>, index: usize) -> Choice {
-        match self.backends[index].enter() {
-            true => Choice::Backend(InFlight {
+        let admitted = self.breaker.as_ref().map(|breaker| breaker.admit(now()));
+        let admitted = match admitted.transpose() {
+            Ok(admitted) => admitted,
+            Err(wait) => return Choice::Open(wait),
+        };
+        if self.backends[index].enter() {
+            return Choice::Backend(InFlight {
                 group: self.clone(),
                 index,
-            }),
-            false => Choice::Full,
+                admitted: Cell::new(admitted),
+            });
         }
+        if let (Some(breaker), Some(admitted)) = (&self.breaker, admitted) {
+            breaker.leave(admitted);
+        }
+        Choice::Full
     }
 
     /// Waits in the queue until `choose` finds room. Returns [`Choice::Full`] if the queue is full,
@@ -285,6 +329,12 @@ impl Group {
             (retries < most).then_some(retries + 1)
         });
         taken.is_ok()
+    }
+
+    /// The state of the circuit breaker, if there is one.
+    pub fn circuit(&self) -> Option<CircuitStatus> {
+        let breaker = self.breaker.as_ref();
+        breaker.map(|breaker| breaker.status(now()))
     }
 
     /// Requests since the start, and further attempts.

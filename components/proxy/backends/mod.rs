@@ -5,6 +5,8 @@
 //!                                  └─ on each worker: idle connections
 //! ```
 
+mod ask;
+mod breaker;
 mod check;
 mod connect;
 mod decoder;
@@ -14,6 +16,8 @@ mod idle;
 mod state;
 mod tls;
 
+pub(crate) use ask::{AskError, ask};
+pub use breaker::CircuitStatus;
 pub use check::check_backends;
 pub(crate) use connect::connect;
 pub use connect::{ConnectError, Connector};

@@ -156,7 +156,7 @@ impl BackendState {
     }
 
     /// Takes a place for a request, unless it is at its limit.
-    pub(super) fn enter(&self) -> bool {
+    pub(crate) fn enter(&self) -> bool {
         let most = self.backend.most_connections.unwrap_or(u32::MAX);
         let more = |open: u32| (open < most).then_some(open + 1);
         let has_room = self.open.fetch_update(SeqCst, SeqCst, more).is_ok();
@@ -166,7 +166,7 @@ impl BackendState {
         has_room
     }
 
-    pub(super) fn leave(&self) {
+    pub(crate) fn leave(&self) {
         self.open.fetch_sub(1, SeqCst);
     }
 

@@ -63,6 +63,8 @@ static KNOWN: &[Known] = settings! {
     ["retries"], "retries most=2 budget=20", 1..=MANY, false, limits::retries;
     ["health"], "health path=/health interval=5s", 1..=MANY, false, limits::health;
     ["ejection"], "ejection failures=5 pause=5s", 1..=MANY, false, limits::ejection;
+    ["circuit_breaker"], "circuit_breaker errors=50 window=10s", 1..=MANY, false,
+        limits::circuit_breaker;
     ["queue"], "queue most=128 longest=5s", 1..=MANY, false, limits::queue;
     ["rate"], "rate per_second=10 burst=20", 1..=MANY, false, limits::rate;
     ["auth"], "auth http://127.0.0.1:9100/check copy=X-User", 1..=MANY, false, limits::auth;

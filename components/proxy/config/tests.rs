@@ -121,6 +121,7 @@ host "a.local" "*.b.local:8080" {
         retries most=1 budget=10 non_idempotent;
         health path=/up interval=9s timeout=1s expected=204 healthy_after=1 unhealthy_after=2;
         ejection failures=3 pause=1s longest=10s;
+        circuit_breaker errors=30 window=1m requests=9 pause=2s trials=1;
         queue most=7 longest=1500ms;
         rate per_second=2.5 burst=9;
         auth http://127.0.0.1:9100/check copy=X-User,X-Role;
@@ -153,6 +154,7 @@ rewrite = false
 timeouts = { connect = 1, send = "2s", first_byte = "3s", whole = "1m" }
 retries = { most = 1, budget = 10, non_idempotent = true }
 ejection = { failures = 3, pause = "1s", longest = "10s" }
+circuit_breaker = { errors = 30, window = "1m", requests = 9, pause = 2, trials = 1 }
 queue = { most = 7, longest = "1.5s" }
 rate = { per_second = 2.5, burst = 9 }
 auth = { url = "http://127.0.0.1:9100/check", copy = ["X-User", "X-Role"] }
@@ -193,6 +195,9 @@ unhealthy_after = 2
     assert_eq!(route.methods, Some(vec![Method::GET, Method::POST]));
     assert_eq!(route.timeouts.whole, Some(Duration::from_secs(60)));
     assert_eq!(route.health.as_ref().unwrap().expected, 204..=204);
+    let breaker = route.circuit_breaker.as_ref().unwrap();
+    assert_eq!((breaker.errors_percent, breaker.trials), (30, 1));
+    assert_eq!(breaker.window, Duration::from_secs(60));
     assert_eq!((route.buffer, route.body), (Some(1 << 20), Some(10 << 20)));
     assert_eq!(
         route.auth.as_ref().unwrap().copy_fields,
@@ -425,6 +430,24 @@ fn mistakes_in_a_host() {
             "ejection pause=2s longest=1s;",
             "`longest` is less than `pause`",
             "",
+        ),
+        (
+            "circuit_breaker error=50;",
+            "no option `error` here",
+            "near it: errors",
+        ),
+        (
+            "circuit_breaker errors=101;",
+            "`101` is wrong here",
+            "1 to 100",
+        ),
+        ("circuit_breaker errors=0;", "`0` is wrong here", "1 to 100"),
+        ("circuit_breaker trials=0;", "`0` is wrong here", ""),
+        ("circuit_breaker window=0;", "`0` is wrong here", "above 0"),
+        (
+            "circuit_braker errors=5;",
+            "no setting `circuit_braker`",
+            "circuit_breaker",
         ),
         ("rate burst=1;", "`rate` needs `per_second`", ""),
         ("rate per_second=x;", "`x` is wrong here", ""),

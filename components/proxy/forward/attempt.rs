@@ -128,37 +128,13 @@ async fn run(
         has_begun,
         in_flight: Some(in_flight),
     };
-    // The backend may close an idle connection at any time, also just when a request is sent over
-    // it. Then it is unknown whether the backend acted on the request, so only those go over an
-    // idle connection that may be repeated, and whose bodies are kept for that.
-    let head = &attempt.request.head;
-    let says_client = state.backend().send_proxy_protocol;
-    if says_client.is_none()
-        && head.method.is_idempotent()
-        && attempt.request.body.is_short(&head.fields)
-        && let Some(connection) = take(&state)
+    let ended = attempt.run(connector, &state).await;
+    if let (Some(in_flight), Err(Ended::Failed(error))) = (&attempt.in_flight, &ended)
+        && error.is_of_backend()
     {
-        match attempt.converse(connection, &state).await {
-            Err(Ended::Failed(AttemptError::Lost(_))) if attempt.request.body.is_replayable() => {
-                attempt.request.body.rewind();
-            }
-            ended => return ended,
-        }
+        in_flight.note(true);
     }
-    if is_script(&state) {
-        // Before a process of the backend waits for it.
-        Box::pin(attempt.gather()).await?;
-    }
-    let (within, began) = (attempt.route.timeouts.connect, turn());
-    // Boxed, because most requests find an idle connection.
-    let connection = Box::pin(connect(&state, connector, within)).await?;
-    if let Some(report) = &mut attempt.request.report {
-        report.connected(turn() - began);
-    }
-    if let Some(version) = says_client {
-        Box::pin(attempt.say_client(&connection, version)).await?;
-    }
-    attempt.converse(connection, &state).await
+    ended
 }
 
 /// One attempt, and what it needs.
@@ -179,6 +155,41 @@ fn is_script(state: &BackendState) -> bool {
 }
 
 impl Attempt<'_> {
+    /// Sends the request over an idle connection, or over a new one.
+    async fn run(&mut self, connector: &Connector, state: &Arc<BackendState>) -> Result<(), Ended> {
+        // The backend may close an idle connection at any time, also just when a request is sent over
+        // it. Then it is unknown whether the backend acted on the request, so only those go over an
+        // idle connection that may be repeated, and whose bodies are kept for that.
+        let head = &self.request.head;
+        let says_client = state.backend().send_proxy_protocol;
+        if says_client.is_none()
+            && head.method.is_idempotent()
+            && self.request.body.is_short(&head.fields)
+            && let Some(connection) = take(state)
+        {
+            match self.converse(connection, state).await {
+                Err(Ended::Failed(AttemptError::Lost(_))) if self.request.body.is_replayable() => {
+                    self.request.body.rewind();
+                }
+                ended => return ended,
+            }
+        }
+        if is_script(state) {
+            // Before a process of the backend waits for it.
+            Box::pin(self.gather()).await?;
+        }
+        let (within, began) = (self.route.timeouts.connect, turn());
+        // Boxed, because most requests find an idle connection.
+        let connection = Box::pin(connect(state, connector, within)).await?;
+        if let Some(report) = &mut self.request.report {
+            report.connected(turn() - began);
+        }
+        if let Some(version) = says_client {
+            Box::pin(self.say_client(&connection, version)).await?;
+        }
+        self.converse(connection, state).await
+    }
+
     /// Reads a body of a moderate or unknown length, before a script gets it.
     async fn gather(&mut self) -> Result<(), AttemptError> {
         let limit = self.route.buffer.unwrap_or_default().max(LONGEST);
@@ -265,6 +276,9 @@ impl Attempt<'_> {
             }
         };
         state.answered(head.status, turn() - began);
+        if let Some(in_flight) = &self.in_flight {
+            in_flight.note(head.status.is_server_error());
+        }
         if let Some(report) = &mut self.request.report {
             let listeners = self.io.listeners();
             let told = Box::pin(report.answered(head.status, &listeners));

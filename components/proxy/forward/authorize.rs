@@ -7,26 +7,23 @@
 //! ```
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
 use futures_lite::future::or;
 use http::{Method, StatusCode};
-use kamea::time::sleep;
+use kamea::time::{sleep, turn};
 use kamea::{Component, Inbox, Outbox, Ports};
 use kamea_components::http::{
-    BodyKind, MalformedResponse, ReceivedHead, Reply, RequestHead, ResponseHead, Target,
-    encode_request,
+    BodyKind, ReceivedHead, RequestHead, ResponseHead, Target, encode_request,
 };
-use kamea_components::net::Socket;
 use kamea_components::web::{Body, Failure, Response};
 
-use super::body::ended;
 use super::exchange_requests::fail;
 use super::{AttemptError, Routed};
 use crate::Proxy;
-use crate::backends::{BackendConnection, BackendState, connect, keep, take};
+use crate::backends::{BackendConnection, BackendState, ask, connect, keep, take};
 use crate::fields::{Forwarding, remove};
-use crate::plan::{Errors, Route};
+use crate::plan::{Ejection, Errors, Route};
 
 /// The ports of [`authorize_requests`].
 #[derive(Debug, Ports)]
@@ -56,7 +53,7 @@ pub fn authorize_requests(proxy: Proxy) -> impl Component<AuthorizePorts> {
                 continue;
             };
             // Boxed, because most routes ask nobody.
-            let asked = Box::pin(ask(&proxy, &request, state)).await;
+            let asked = Box::pin(authorize(&proxy, &request, state)).await;
             match asked {
                 Ok(answer) if answer.head.status.is_success() => {
                     request.arrival.authorized = Some(answer.head.fields);
@@ -74,8 +71,47 @@ pub fn authorize_requests(proxy: Proxy) -> impl Component<AuthorizePorts> {
     }
 }
 
-/// Returns the answer, which is 2xx, 401 or 403.
-async fn ask(
+/// Returns the answer, which is 2xx, 401 or 403. The figures of the server count it.
+async fn authorize(
+    proxy: &Proxy,
+    request: &Routed,
+    state: &Arc<BackendState>,
+) -> Result<Response, AttemptError> {
+    let _place = Place::of(state);
+    let answer = answer(proxy, request, state).await;
+    if let Err(error) = &answer
+        && error.is_of_backend()
+    {
+        state.failed(&NEVER, error);
+    }
+    answer
+}
+
+/// The only server that can say it is asked in any case.
+const NEVER: Ejection = Ejection {
+    failures: 0,
+    pause: Duration::ZERO,
+    longest: Duration::ZERO,
+};
+
+/// A question at the server, until it is dropped.
+struct Place<'a>(Option<&'a BackendState>);
+
+impl<'a> Place<'a> {
+    fn of(state: &'a BackendState) -> Self {
+        Self(state.enter().then_some(state))
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if let Some(state) = self.0 {
+            state.leave();
+        }
+    }
+}
+
+async fn answer(
     proxy: &Proxy,
     request: &Routed,
     state: &Arc<BackendState>,
@@ -88,13 +124,13 @@ async fn ask(
     let exchange = async {
         // It is only asked, so the question can be repeated.
         if let Some(mut connection) = take(state)
-            && let Ok(answer) = exchange(&mut connection, &question).await
+            && let Ok(answer) = ask(&mut connection, &question, LONGEST).await
         {
             keep_after(&answer.0, connection, state, route);
             return Ok(answer);
         }
         let mut connection = connect(state, proxy.connector(), timeouts.connect).await?;
-        let answer = exchange(&mut connection, &question).await?;
+        let answer = ask(&mut connection, &question, LONGEST).await?;
         keep_after(&answer.0, connection, state, route);
         Ok(answer)
     };
@@ -102,7 +138,9 @@ async fn ask(
         sleep(timeouts.first_byte).await;
         Err(AttemptError::FirstByte(timeouts.first_byte))
     };
+    let began = turn();
     let (head, body) = or(exchange, late).await?;
+    state.answered(head.status, turn() - began);
     match head.status {
         status if status.is_success() => {}
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {}
@@ -163,49 +201,4 @@ fn question(
     let mut question = Vec::new();
     encode_request(&mut question, &head, BodyKind::None);
     Ok(question)
-}
-
-/// Sends the question, and returns the head and the body of the answer.
-async fn exchange(
-    connection: &mut BackendConnection,
-    question: &[u8],
-) -> Result<(ReceivedHead, Bytes), AttemptError> {
-    let BackendConnection { socket, decoder } = connection;
-    decoder.expect(&Method::GET);
-    let mut left = question;
-    while !left.is_empty() {
-        let sent = socket.write(left, false).await;
-        left = &left[sent.map_err(AttemptError::Lost)?..];
-    }
-    let (mut head, mut body) = (None, BytesMut::new());
-    loop {
-        match decoder.next()? {
-            Some(Reply::Head(received, _)) => {
-                head = Some(received);
-            }
-            Some(Reply::Chunk(part)) if body.len() + part.len() <= LONGEST => {
-                body.extend_from_slice(&part);
-            }
-            Some(Reply::Chunk(_)) => return Err(AttemptError::TooLong),
-            Some(Reply::End(_)) => {
-                let head = head.ok_or(MalformedResponse::Unawaited)?;
-                return Ok((head, body.freeze()));
-            }
-            Some(Reply::Interim(_)) => {}
-            None => {
-                let bytes = receive(socket).await?;
-                if !bytes.is_empty() {
-                    decoder.feed(bytes);
-                } else if let (Some(Reply::End(_)), Some(head)) = (decoder.finish()?, head.take()) {
-                    return Ok((head, body.freeze()));
-                } else {
-                    return Err(AttemptError::Lost(ended()));
-                }
-            }
-        }
-    }
-}
-
-async fn receive(socket: &Socket) -> Result<Bytes, AttemptError> {
-    socket.receive().await.map_err(AttemptError::Lost)
 }

@@ -71,6 +71,10 @@ async fn explain(request: &Routed, remarks: &Outbox<Remark>) -> Result<Choice, E
         }
         Choice::Full => "finds every backend at its limit, and the queue full".to_owned(),
         Choice::Down => "finds no backend that is up".to_owned(),
+        Choice::Open(wait) => {
+            let seconds = wait.as_secs_f64();
+            format!("refuses the request: the circuit breaker is open for {seconds:.1} s")
+        }
         Choice::Refused => format!("refuses the request, by {policy}"),
     };
     let mut remark = Remark::new(verdict);

@@ -7,7 +7,7 @@ use http::{Method, StatusCode};
 use kamea_components::http::MalformedResponse;
 use kamea_components::web::Incomplete;
 
-use crate::backends::{ConnectError, ResponseError};
+use crate::backends::{AskError, ConnectError, ResponseError};
 use crate::fields::FieldsError;
 use crate::plan::{Errors, Retries};
 use crate::scripts::ScriptError;
@@ -65,6 +65,16 @@ impl From<ResponseError> for AttemptError {
         match error {
             ResponseError::Http(error) => Self::Malformed(error),
             ResponseError::Script(error) => Self::Script(error),
+        }
+    }
+}
+
+impl From<AskError> for AttemptError {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::Lost(error) => Self::Lost(error),
+            AskError::Invalid(error) => error.into(),
+            AskError::TooLong => Self::TooLong,
         }
     }
 }

@@ -153,6 +153,11 @@ fn refuse(request: &Routed, none: &Choice, errors: Errors) -> Failure {
             "the policy of this route takes no request now",
             "destination_unavailable",
         ),
+        Choice::Open(_) => (
+            busy,
+            "too many requests to this route have failed; try again later",
+            "destination_unavailable",
+        ),
         _ => (
             down,
             "no backend of this route is up",
@@ -166,7 +171,11 @@ fn refuse(request: &Routed, none: &Choice, errors: Errors) -> Failure {
     );
     let mut failure = failure_of(request, status, why, name);
     if status == busy {
-        failure = failure.with("Retry-After", "1");
+        let wait = match none {
+            Choice::Open(wait) => wait.as_secs_f64().ceil().max(1.0),
+            _ => 1.0,
+        };
+        failure = failure.with("Retry-After", wait.to_string());
     }
     failure
 }

@@ -49,6 +49,8 @@ pub struct Route {
     pub health: Option<ActiveCheck>,
     /// When a backend that fails is left alone.
     pub ejection: Ejection,
+    /// When the backends together are left alone; never if `None`.
+    pub circuit_breaker: Option<CircuitBreaker>,
     /// What happens while no backend can take a request.
     pub queue: Queue,
     /// Bodies up to this size are read whole before they are sent on; none if `None`.
@@ -166,6 +168,33 @@ pub struct Ejection {
     pub longest: Duration,
 }
 
+/// A circuit breaker: while too many requests of a route fail, its backends are left alone, and
+/// clients get 503 at once. Then a few trials decide whether it goes on.
+///
+/// # Examples
+/// ```
+/// use kamea_proxy::plan::{CircuitBreaker, Route};
+///
+/// let mut route = Route::to([]);
+/// route.circuit_breaker = Some(CircuitBreaker::default());
+/// assert_eq!(route.circuit_breaker.unwrap().errors_percent, 50);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CircuitBreaker {
+    /// It opens at this share of errors among the requests of the window, in percent.
+    pub errors_percent: u32,
+    /// How far back requests count.
+    pub window: Duration,
+    /// It never opens with fewer requests than this in the window.
+    pub requests: u32,
+    /// How long it stays open.
+    pub pause: Duration,
+    /// After the pause, so many requests are let through. It closes when all of them have
+    /// succeeded, and opens again when one fails.
+    pub trials: u32,
+}
+
 /// Requests that wait while every backend is at its limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -214,6 +243,7 @@ impl Route {
             retries: Retries::default(),
             health: None,
             ejection: Ejection::default(),
+            circuit_breaker: None,
             queue: Queue::default(),
             buffer: None,
             body: None,
@@ -243,6 +273,18 @@ impl Default for Timeouts {
             send: Duration::from_secs(30),
             first_byte: Duration::from_secs(60),
             whole: None,
+        }
+    }
+}
+
+impl Default for CircuitBreaker {
+    fn default() -> Self {
+        Self {
+            errors_percent: 50,
+            window: Duration::from_secs(10),
+            requests: 20,
+            pause: Duration::from_secs(5),
+            trials: 3,
         }
     }
 }

@@ -21,7 +21,7 @@ type OfRoute = (
     fn(&RouteStatus) -> u64,
 );
 
-const OF_ROUTES: [OfRoute; 3] = [
+const OF_ROUTES: [OfRoute; 5] = [
     ("requests_total", "counter", "Requests", |r| r.requests),
     ("retries_total", "counter", "Further attempts", |r| {
         r.retries
@@ -29,6 +29,22 @@ const OF_ROUTES: [OfRoute; 3] = [
     ("waiting", "gauge", "Requests in the queue", |r| {
         r.waiting as u64
     }),
+    (
+        "circuit_state",
+        "gauge",
+        "The circuit breaker: 0 if closed or none, 1 if half open, 2 if open",
+        |r| match r.circuit.as_ref().map(|circuit| circuit.state) {
+            Some("open") => 2,
+            Some("half-open") => 1,
+            _ => 0,
+        },
+    ),
+    (
+        "circuit_opened_total",
+        "counter",
+        "How often the circuit breaker has opened",
+        |r| r.circuit.as_ref().map_or(0, |circuit| circuit.opened),
+    ),
 ];
 
 const OF_BACKENDS: [OfBackend; 11] = [
@@ -103,7 +119,7 @@ pub(super) fn metrics(routes: &[RouteStatus]) -> String {
         );
         for route in routes {
             let route_label = escaped(&route.route);
-            for backend in &route.backends {
+            for backend in route.backends.iter().chain(&route.auth) {
                 let (backend_label, value) = (escaped(&backend.address), figure(backend));
                 let _ = writeln!(
                     text,

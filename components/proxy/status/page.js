@@ -99,6 +99,9 @@ function show(status, seconds) {
     text(section, ".flow .rate", `${number.format(own)} requests per second`);
     text(section, ".policy", route.policy);
     text(section, ".queue", route.waiting ? `${route.waiting} waiting` : "").classList.toggle("waiting", route.waiting > 0);
+    const circuit = route.circuit && `circuit ${route.circuit.state}${route.circuit.state === "closed" ? `, ${route.circuit.errors} of ${route.circuit.requests} failed` : ""}${route.circuit.opened ? `, opened ${route.circuit.opened} times` : ""}`;
+    text(section, ".circuit", circuit ?? "").classList.toggle("waiting", route.circuit?.state === "open");
+    text(section, ".auth", route.auth ? `Asks ${route.auth.address}: ${route.auth.requests} questions, ${route.auth.failures} failed` : "");
     keys.add(key);
     const most = Math.max(...route.backends.map((backend) => backend.rate));
     for (const [place, backend] of route.backends.entries()) {

@@ -225,3 +225,41 @@ fn an_answer_allows_one_request() {
     }
     assert_eq!(backend.requests().len(), 2);
 }
+
+/// The figures of the server that is asked tell whether it answers.
+#[test]
+fn the_server_that_is_asked_has_figures() {
+    let judge = Scripted::new(vec![
+        vec![Read, Write("HTTP/1.1 204 No Content\r\n\r\n"), Finish],
+        vec![
+            Read,
+            Write("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"),
+            Finish,
+        ],
+        vec![
+            Read,
+            Write("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"),
+            Finish,
+        ],
+        vec![Read, Write("garbage\r\n\r\n"), Finish],
+    ]);
+    let backend = Scripted::always(FINE);
+    let running = asking(judge.address, backend.address);
+    let expected = [(1, 1, 0, 0), (2, 2, 0, 0), (3, 3, 1, 1), (4, 3, 2, 1)];
+    for (requests, answered, failures, server_errors) in expected {
+        // An idle connection would be asked first; each has one answer.
+        running.get();
+        let auth = running.proxy.status()[0].auth.clone().unwrap();
+        let figures = (
+            auth.requests,
+            auth.answered,
+            auth.failures,
+            auth.server_errors,
+        );
+        assert_eq!(figures, (requests, answered, failures, server_errors));
+        // It is asked in any case, so it is never left alone.
+        assert_eq!((auth.health, auth.open), ("up", 0));
+    }
+    assert!(running.proxy.status()[0].auth.clone().unwrap().waited > 0);
+    assert_eq!(backend.requests().len(), 1);
+}

@@ -7,6 +7,7 @@
 //! ```
 
 mod backend;
+mod circuit;
 mod client;
 mod message;
 mod world;

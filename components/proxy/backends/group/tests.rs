@@ -114,3 +114,25 @@ fn a_queue_that_is_full_takes_nobody() {
     let (choice, ()) = kamea::testing::block_on(both);
     assert!(matches!(choice, Choice::Backend(_)), "{choice:?}");
 }
+
+/// A policy that refuses refuses the only backend too.
+#[test]
+fn the_policy_is_asked_for_one_candidate_too() {
+    struct Never;
+
+    impl Policy for Never {
+        fn choose(&mut self, candidates: &[Candidate], _: &Asked<'_>) -> Option<usize> {
+            assert!(!candidates.is_empty());
+            None
+        }
+    }
+
+    for count in [1, 3] {
+        let backends = (1..=count).map(|port| Backend::parse(&format!("http://127.0.0.1:{port}")));
+        let route = Route::to(backends.map(Result::unwrap));
+        let group = Group::new(String::new(), route, Box::new(Never), &mut Vec::new());
+        let group = Arc::new(group);
+        assert!(matches!(choose(&group, &[]), Choice::Refused), "{count}");
+        assert_eq!(group.backends()[0].open(), 0);
+    }
+}

@@ -5,7 +5,8 @@ use crate::config::options::{self, Options, Take};
 use crate::config::setting::{Setting, Value, Word};
 use crate::config::values;
 use crate::plan::{
-    ActiveCheck, AuthRequest, Backend, Ejection, Queue, RateLimit, Retries, Route, Scheme, Timeouts,
+    ActiveCheck, AuthRequest, Backend, CircuitBreaker, Ejection, Queue, RateLimit, Retries, Route,
+    Scheme, Timeouts,
 };
 
 /// Sets `target` to what a word says, if it is right.
@@ -29,6 +30,10 @@ fn count_or_none(word: &Word, found: &mut Found) -> Option<u32> {
 
 fn percent(word: &Word, found: &mut Found) -> Option<u32> {
     values::number(word, 0..=100, found)
+}
+
+fn share(word: &Word, found: &mut Found) -> Option<u32> {
+    values::number(word, 1..=100, found)
 }
 
 fn places(word: &Word, found: &mut Found) -> Option<usize> {
@@ -90,6 +95,20 @@ pub(super) fn ejection(route: &mut Route, setting: &Setting, found: &mut Found) 
         let help = "give a larger `longest`, or a smaller `pause`";
         found.push(&setting.span(), "`longest` is less than `pause`", help);
     }
+}
+
+const CIRCUIT_BREAKER: &Options<CircuitBreaker> = &[
+    ("errors", set!(share, errors_percent)),
+    ("window", set!(values::duration, window)),
+    ("requests", set!(count, requests)),
+    ("pause", set!(values::duration, pause)),
+    ("trials", set!(count, trials)),
+];
+
+pub(super) fn circuit_breaker(route: &mut Route, setting: &Setting, found: &mut Found) {
+    let mut breaker = route.circuit_breaker.take().unwrap_or_default();
+    options::read(&setting.values, CIRCUIT_BREAKER, &mut breaker, found);
+    route.circuit_breaker = Some(breaker);
 }
 
 const QUEUE: &Options<Queue> = &[
