@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use super::page::Page;
 use crate::server::{pinned, program};
@@ -21,27 +21,39 @@ pub(super) fn fresh_folder(setting: &Setting) -> Result<PathBuf, Error> {
 }
 
 /// A running program.
-struct Program(Child);
+struct Program {
+    child: Child,
+    /// It must not be closed as long as the program may print something.
+    stdout: BufReader<ChildStdout>,
+}
 
 impl Program {
-    /// Starts a program, and returns the line that it prints.
+    /// Starts a program, and returns the first line that contains ` on `: where it listens.
     fn start(mut command: Command) -> Result<(Self, String), Error> {
-        let child = command
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()?;
-        let mut program = Self(child);
-        let stdout = program.0.stdout.take().ok_or("a program without stdout")?;
+        let stdout = child.stdout.take().ok_or("a program without stdout")?;
+        let mut program = Self {
+            child,
+            stdout: BufReader::new(stdout),
+        };
         let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line)?;
+        while !line.contains(" on ") {
+            line.clear();
+            if program.stdout.read_line(&mut line)? == 0 {
+                return Err("a program of the chat has ended".into());
+            }
+        }
         Ok((program, line))
     }
 }
 
 impl Drop for Program {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -64,7 +76,7 @@ impl Tracker {
     }
 
     pub(super) fn pid(&self) -> u32 {
-        self.program.0.id()
+        self.program.child.id()
     }
 }
 
@@ -111,7 +123,7 @@ impl Peer {
     }
 
     pub(super) fn pid(&self) -> u32 {
-        self.program.0.id()
+        self.program.child.id()
     }
 
     /// Its peak resident memory, in MiB.

@@ -218,8 +218,6 @@ fn two_pages_side_by_side_outlive_the_tracker_and_a_peer_that_is_killed() {
     click(&mut left, "#create");
     enter(&mut left, "general");
     left.wait_for("document.querySelector('#room-name').textContent === '# general'");
-    // The token is out of the address, and its cookie opens the page again.
-    assert_eq!(left.value("location.search"), "");
     right.wait_for("document.querySelectorAll('#people .state.direct').length === 1");
     let offered = "(document.querySelector('#dialog').close(), document.querySelector('#find').click(), \
                    document.querySelector('#dialog li button'))";
@@ -262,4 +260,27 @@ fn two_pages_side_by_side_outlive_the_tracker_and_a_peer_that_is_killed() {
     }
     left.assert_content();
     right.assert_content();
+}
+
+#[test]
+fn a_tab_keeps_the_token_and_one_without_it_asks_for_the_address() {
+    let (tracker, folder) = (Started::new(TRACKER, &[]), tempfile::tempdir().unwrap());
+    let ada = Peer::start("ada", &tracker, folder.path(), &[]);
+    let (address, token) = ada.page.split_once("#token=").unwrap();
+    let mut browser = Browser::open((390, 780));
+    browser.go(address);
+    browser
+        .wait_for("document.querySelector('#lost').textContent.includes('start_peer has printed')");
+    browser.wait_for("document.querySelector('#link').textContent === 'Not connected'");
+    // The printed address in the same tab.
+    browser.value(&format!("location.href = {}", json!(ada.page)));
+    let is_open = "document.querySelector('#lost').hidden
+                   && document.querySelector('#link')?.className === 'open'";
+    browser.wait_for(is_open);
+    // It is nowhere that other ports of this machine, or the history, could know it from.
+    assert_eq!(browser.value("location.hash + document.cookie"), "");
+    browser.value("window.isOld = true; location.reload()");
+    browser.wait_for(&format!("!window.isOld && {is_open}"));
+    assert_eq!(browser.value("Object.values(sessionStorage).join()"), token);
+    browser.assert_content();
 }

@@ -86,7 +86,7 @@ link.addEventListener("closed", ({ detail: { wait, isFinal, reason } }) => {
   showSoon();
   const lost = find("lost");
   lost.hidden = false;
-  if (isFinal) lost.replaceChildren(reason || "Your peer does not know this browser. Open the address that start_peer has printed.");
+  if (isFinal) lost.replaceChildren(reason || "Open the address that start_peer has printed.");
   else lost.replaceChildren(`No connection to your peer. Trying again ${wait < 1500 ? "now" : `in ${Math.round(wait / 1000)} s`} … `, make("button", { type: "button", click: () => link.hurry() }, "Try now"));
 });
 
@@ -120,7 +120,8 @@ function show() {
   const rank = { direct: 0, reconnecting: 1, away: 2 };
   const present = [...people.values()].sort((a, b) => rank[a.state] - rank[b.state] || a.name.localeCompare(b.name));
   fill(find("people"), present, personItem);
-  find("nobody").hidden = present.length > 0;
+  // Before the first connection nothing is known.
+  find("nobody").hidden = present.length > 0 || !me;
   for (const id of ["create", "find", "invite", "leave", "send"]) find(id).disabled = !isOpen;
   const invitations = [...offered.values()].filter(({ policy }) => policy === "invite").length;
   find("find").replaceChildren("Join", ...(invitations ? [" ", make("span", { class: "badge", title: "Invitations" }, `${invitations}`)] : []));
@@ -184,7 +185,7 @@ async function writeTo(person) {
 
 function showHead() {
   const channel = channels.get(current);
-  find("welcome").hidden = Boolean(channel);
+  find("welcome").hidden = Boolean(channel) || !me;
   find("conversation").hidden = !channel;
   if (!channel) return;
   const isDirect = channel.policy === "direct";
@@ -226,6 +227,8 @@ function route(isStart = false) {
     log.close();
   }
   if (me) show();
+  // It has its height once it is shown.
+  fit();
   if (current && opened !== current && link.isOpen) opening = openCurrent();
 }
 
@@ -269,7 +272,10 @@ const text = find("text");
 
 function fit() {
   text.style.height = "auto";
-  text.style.height = `${Math.min(180, text.scrollHeight + 2)}px`;
+  const height = text.scrollHeight + 2;
+  text.style.height = `${Math.min(180, height)}px`;
+  // Otherwise a scroll bar stands beside a single line.
+  text.style.overflowY = height > 180 ? "auto" : "hidden";
 }
 
 function refuse(words) {

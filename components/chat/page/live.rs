@@ -27,7 +27,7 @@ pub(super) async fn serve(
 ) -> Done {
     let first = ws.receive_within(PATIENCE).await?;
     if !first.is_some_and(|first| has_token(&first, token)) {
-        let why = "open the address that start_peer has printed: it contains the token";
+        let why = "Open the address that start_peer has printed: it contains the token.";
         ws.close(WRONG_TOKEN, why);
         return Ok(());
     }
