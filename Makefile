@@ -7,7 +7,7 @@ test: NEEDED += patch:patch python3:python3 update-mime-database:shared-mime-inf
 # The garden of servers behind the proxy.
 test: NEEDED += nginx:nginx-light apache2:apache2-bin lighttpd:lighttpd node:nodejs
 
-.PHONY: run demo test mutations drains sessions chats forwards conformance bench lab deb book docs needed python-venv sqlite-header loom fuzz
+.PHONY: run demo test mutations drains sessions chats forwards websockets conformance bench lab deb book docs needed python-venv sqlite-header loom fuzz
 
 run:
 	cargo run --release -- -v -d www
@@ -41,6 +41,11 @@ sessions:
 # clients and backends.
 forwards:
 	KAMEA_FORWARDS=10000 cargo test -p kamea-proxy --release --lib -- simulated
+
+# Whether WebSockets bring each message back once and in order, and close by the book, with 10,000
+# random sets of clients that fragment, are slow, or vanish.
+websockets:
+	KAMEA_WEBSOCKETS=10000 cargo test -p kamea-components --release --test simulation websocket
 
 # Whether peers of the chat end with the same history, in 5,000 simulations with partitions, delay, lost
 # connections and restarts.

@@ -15,4 +15,5 @@ mod end_to_end {
     mod thor;
     mod thor_load;
     mod thor_report;
+    mod thor_websocket;
 }

@@ -10,9 +10,10 @@ use super::bench::{Row, row};
 use crate::http::{Fields, RequestHead};
 use crate::load::{
     Answer, Awaited, Outcome, Pace, ResponseOptions, Returned, Target, Targets, Ticket,
-    give_tickets, parse_responses, tally, write_requests,
+    give_tickets, parse_messages, parse_responses, tally, write_messages, write_requests,
 };
 use crate::net::DialEvent;
+use crate::websocket::Message;
 
 fn ticket() -> Ticket {
     Ticket {
@@ -38,7 +39,7 @@ fn outcome() -> Outcome {
         ended: now(),
         bytes: 1,
         result: Ok(Answer {
-            status: StatusCode::OK,
+            status: Some(StatusCode::OK),
             content: 1,
         }),
     }
@@ -51,6 +52,22 @@ pub(super) fn rows() -> Vec<Row> {
             bench.feed(part.returned, || Returned::Used(now()));
             bench.take(part.tickets);
             bench.take(part.shortfalls);
+        }),
+        row("parse_messages", |bench| {
+            let part = bench.add(parse_messages(Duration::from_secs(10), false));
+            bench.feed(part.events, || DialEvent::Unreachable {
+                requests: 1,
+                error: io::ErrorKind::ConnectionRefused.into(),
+                at: now(),
+            });
+            bench.feed(part.awaited, || Awaited {
+                ticket: ticket(),
+                method: Method::GET,
+            });
+            bench.take(part.outcomes);
+            bench.take(part.returned);
+            bench.take(part.hang_ups);
+            bench.take(part.pongs);
         }),
         row("parse_responses", |bench| {
             let part = bench.add(parse_responses(ResponseOptions::default()));
@@ -73,6 +90,12 @@ pub(super) fn rows() -> Vec<Row> {
             bench.take(part.measured);
         })
         .absorbs("it adds up what comes, and tells the sum at the end"),
+        row("write_messages", |bench| {
+            let part = bench.add(write_messages(Message::text("hello"), false));
+            bench.feed(part.tickets, ticket);
+            bench.take(part.requests);
+            bench.take(part.awaited);
+        }),
         row("write_requests", |bench| {
             let part = bench.add(write_requests(targets()));
             bench.feed(part.tickets, ticket);

@@ -48,8 +48,8 @@ pub enum UrlError {
     /// A scheme other than `http` and `https`.
     #[error("a URL begins with http://, with https://, or with its host")]
     Scheme,
-    /// A scheme other than `ws`, where the URL of a WebSocket is wanted.
-    #[error("the URL of a WebSocket begins with ws://")]
+    /// A scheme other than `ws` and `wss`, where the URL of a WebSocket is wanted.
+    #[error("the URL of a WebSocket begins with ws:// or with wss://")]
     WebSocket,
     /// A user name, or a user name and a password: a request cannot carry them (RFC 9110 section
     /// 4.2.4).
@@ -71,6 +71,33 @@ pub enum UrlError {
 }
 
 impl Url {
+    /// Parses the URL of a WebSocket (RFC 6455 section 3). Returns the URL that its handshake
+    /// requests: that of the scheme `http` for `ws`, of `https` for `wss`.
+    ///
+    /// # Errors
+    ///
+    /// [`UrlError::WebSocket`] for another scheme or none, or what else is wrong with it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea_components::http::{Url, UrlError};
+    ///
+    /// let url = Url::websocket("wss://example.org/chat")?;
+    /// assert_eq!((url.is_https(), url.server()), (true, "example.org:443".to_owned()));
+    /// assert_eq!(Url::websocket("example.org/chat"), Err(UrlError::WebSocket));
+    /// # Ok::<(), UrlError>(())
+    /// ```
+    pub fn websocket(text: &str) -> Result<Self, UrlError> {
+        let (scheme, rest) = text.split_once("://").ok_or(UrlError::WebSocket)?;
+        let scheme = match scheme.to_ascii_lowercase().as_str() {
+            "ws" => "http",
+            "wss" => "https",
+            _ => return Err(UrlError::WebSocket),
+        };
+        format!("{scheme}://{rest}").parse()
+    }
+
     /// Whether its scheme is `https`.
     #[must_use]
     pub fn is_https(&self) -> bool {
@@ -274,6 +301,33 @@ mod tests {
         }
         let url: Url = "http://a:443".parse().unwrap();
         assert_eq!((url.is_https(), &*url.authority()), (false, "a:443"));
+    }
+
+    #[test]
+    fn urls_of_websockets() {
+        for (text, is_https, server, target) in [
+            ("ws://a", false, "a:80", "/"),
+            ("WS://a:81/b?c#d", false, "a:81", "/b?c"),
+            ("wss://a/b", true, "a:443", "/b"),
+            ("Wss://[::1]:444", true, "[::1]:444", "/"),
+        ] {
+            let url = Url::websocket(text).unwrap();
+            let found = (url.is_https(), &*url.server(), url.target());
+            assert_eq!(found, (is_https, server, target), "{text}");
+        }
+        for (text, expected) in [
+            ("http://a/", UrlError::WebSocket),
+            ("https://a/", UrlError::WebSocket),
+            ("a/", UrlError::WebSocket),
+            ("a/?to=ws://b", UrlError::WebSocket),
+            ("wsss://a", UrlError::WebSocket),
+            ("ws://", UrlError::Host),
+            ("wss://user@a/", UrlError::User),
+            ("ws://a:0/", UrlError::Port),
+            ("ws://a/ b", UrlError::Target),
+        ] {
+            assert_eq!(Url::websocket(text), Err(expected), "{text}");
+        }
     }
 
     #[test]

@@ -7,15 +7,17 @@
 use std::time::{Duration, Instant};
 
 use kamea::time::now;
-use kamea::{Component, Graph, Receiver, Sender, link};
+use kamea::{Component, Graph, InboxHandle, OutboxHandle, Receiver, Sender, link};
 
 use super::{
-    Budget, Measured, Note, Pace, ResponseOptions, Schedule, Span, Targets, give_tickets,
-    parse_responses, tally, write_requests,
+    Awaited, Budget, Measured, Note, Pace, ResponseOptions, Returned, Schedule, Span, Targets,
+    Ticket, TicketPortsHandles, give_tickets, parse_messages, parse_responses, tally,
+    write_messages, write_requests,
 };
 use crate::chassis::run_each;
-use crate::net::DialPorts;
+use crate::net::{DialEvent, DialPorts, HangUp, Outgoing};
 use crate::stream::{batch, data_source};
+use crate::websocket::Message;
 
 /// Batches of outcomes that may wait for the tally.
 const BATCHES: usize = 64;
@@ -162,6 +164,127 @@ pub fn generate<Dial>(
 where
     Dial: Component<DialPorts> + Send,
 {
+    let options = load.response_options;
+    generate_by(load, move |graph, number| {
+        let Connection { targets, dial } = connection(number);
+        let writer = graph.add("writer", write_requests(targets));
+        let dial = graph.add("dial", dial);
+        let parser = graph.add("parser", parse_responses(options));
+        Parts {
+            tickets: writer.tickets,
+            requests: (writer.requests, dial.outgoing),
+            awaited: (writer.awaited, parser.awaited),
+            events: (dial.events, parser.events),
+            hang_ups: (parser.hang_ups, dial.hang_ups),
+            outcomes: parser.outcomes,
+            returned: parser.returned,
+            pongs: None,
+        }
+    })
+}
+
+/// The task of one WebSocket.
+#[derive(Debug, Clone)]
+pub struct MessageConnection<Dial> {
+    /// The message that it sends again and again.
+    pub message: Message,
+    /// Whether the WebSocket is opened with permessage-deflate.
+    pub deflate: bool,
+    /// Its server. Connections must be open WebSockets: see
+    /// [`open_websocket`](super::open_websocket).
+    pub dial: Dial,
+}
+
+/// Makes a load generator whose connections are WebSockets. A request is a message, and the next
+/// message of the server is its response. `connection` gives the task of each connection, by its
+/// number. The options of responses have a time limit; the others do not apply.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use kamea::Scheduler;
+/// use kamea_components::http::{Fields, Url};
+/// use kamea_components::load::{
+///     Generator, Load, MessageConnection, generate_messages, open_websocket,
+/// };
+/// use kamea_components::net::{Socket, dial_any};
+/// use kamea_components::server::{Site, WebServer};
+/// use kamea_components::stream::echo;
+/// use kamea_components::websocket::{HandshakeOptions, Message};
+///
+/// let scheduler = Scheduler::with_workers(2);
+/// let server = WebServer::new(Site::new(".")).websocket("/echo", || echo);
+/// let server = server.run(&scheduler, &["127.0.0.1:0".parse()?])?;
+/// let address = server.addresses()[0];
+///
+/// let url = Url::websocket(&format!("ws://{address}/echo"))?;
+/// let options = HandshakeOptions { deflate: None, ..HandshakeOptions::default() };
+/// let load = generate_messages(Load::of(10), move |_| {
+///     let (url, options) = (url.clone(), options.clone());
+///     let connect = async move |address| {
+///         let socket = Socket::connect(address).await?;
+///         open_websocket(socket, &url, &options, &Fields::new()).await
+///     };
+///     MessageConnection {
+///         message: Message::text("hello"),
+///         deflate: false,
+///         dial: dial_any([address], connect, Duration::from_secs(10)),
+///     }
+/// });
+/// scheduler.run(load.graph)?;
+/// let measured = load.measured.into_iter().next().ok_or("it was stopped")?;
+/// assert_eq!((measured.requests, measured.content.total), (10, 50));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn generate_messages<Dial>(
+    load: Load,
+    mut connection: impl FnMut(usize) -> MessageConnection<Dial> + Send + 'static,
+) -> Generator
+where
+    Dial: Component<DialPorts> + Send,
+{
+    let within = load.response_options.within;
+    generate_by(load, move |graph, number| {
+        let MessageConnection {
+            message,
+            deflate,
+            dial,
+        } = connection(number);
+        let writer = graph.add("writer", write_messages(message, deflate));
+        let dial = graph.add("dial", dial);
+        let parser = graph.add("parser", parse_messages(within, deflate));
+        Parts {
+            tickets: writer.tickets,
+            requests: (writer.requests, dial.outgoing),
+            awaited: (writer.awaited, parser.awaited),
+            events: (dial.events, parser.events),
+            hang_ups: (parser.hang_ups, dial.hang_ups),
+            outcomes: parser.outcomes,
+            returned: parser.returned,
+            pongs: Some(parser.pongs),
+        }
+    })
+}
+
+/// The ends of the components of one connection, in pairs that are linked.
+struct Parts {
+    tickets: InboxHandle<Ticket>,
+    requests: (OutboxHandle<Outgoing>, InboxHandle<Outgoing>),
+    awaited: (OutboxHandle<Awaited>, InboxHandle<Awaited>),
+    events: (OutboxHandle<DialEvent>, InboxHandle<DialEvent>),
+    hang_ups: (OutboxHandle<HangUp>, InboxHandle<HangUp>),
+    outcomes: OutboxHandle<Note>,
+    returned: OutboxHandle<Returned>,
+    /// What goes over the connection beside requests.
+    pongs: Option<OutboxHandle<Outgoing>>,
+}
+
+/// Makes a load generator. `add` adds the components of the connection with this number.
+fn generate_by(
+    load: Load,
+    mut add: impl FnMut(&mut Graph, usize) -> Parts + Send + 'static,
+) -> Generator {
     let mut graph = Graph::new("load");
     let (to_tally, batches) = link(BATCHES);
     let tally = graph.add("tally", tally());
@@ -179,7 +302,10 @@ where
             begin
         });
         let pace = load.pace(number, begin, budget.clone());
-        wire(&load, pace, connection(number), to_tally.clone())
+        let mut graph = Graph::new("connection");
+        let tickets = graph.add("tickets", give_tickets(pace));
+        let parts = add(&mut graph, number);
+        wire(graph, &load, tickets, parts, to_tally.clone())
     };
     let run = run_each(run).at_most(at_once).spread();
     let connections = graph.add("connections", run);
@@ -191,36 +317,34 @@ where
     }
 }
 
-/// The graph of one connection.
-fn wire<Dial: Component<DialPorts> + Send>(
+/// Links the graph of one connection.
+fn wire(
+    mut graph: Graph,
     load: &Load,
-    pace: Pace,
-    Connection { targets, dial }: Connection<Dial>,
+    tickets: TicketPortsHandles,
+    parts: Parts,
     to_tally: Sender<Vec<Note>>,
 ) -> Graph {
-    let depth = pace.depth;
+    let depth = load.depth;
     let connections = u32::try_from(load.connections).unwrap_or(u32::MAX);
     let wait = WAIT_BY_CONNECTION.saturating_mul(connections);
     let wait = wait.clamp(LEAST_WAIT, MOST_WAIT);
-    let mut graph = Graph::new("connection");
-    let tickets = graph.add("tickets", give_tickets(pace));
-    let writer = graph.add("writer", write_requests(targets));
-    let dial = graph.add("dial", dial);
-    let parser = graph.add("parser", parse_responses(load.response_options));
     let recorder = graph.add("recorder", batch(BATCH, wait));
-    graph.link(tickets.tickets, writer.tickets).capacity(depth);
-    graph.link(writer.awaited, parser.awaited).capacity(depth);
+    graph.link(tickets.tickets, parts.tickets).capacity(depth);
+    graph.link(parts.awaited.0, parts.awaited.1).capacity(depth);
+    let mut requests = graph.link(parts.requests.0, parts.requests.1);
+    requests = requests.measure(|piece| piece.bytes.len());
+    if let Some(pongs) = parts.pongs {
+        requests.feedback(pongs);
+    }
     graph
-        .link(writer.requests, dial.outgoing)
-        .measure(|piece| piece.bytes.len());
-    graph
-        .link(dial.events, parser.events)
+        .link(parts.events.0, parts.events.1)
         .measure(|event| event.received());
-    graph.merge([parser.outcomes, tickets.shortfalls], recorder.inbox);
+    graph.merge([parts.outcomes, tickets.shortfalls], recorder.inbox);
     graph
-        .feedback(parser.returned, tickets.returned)
+        .feedback(parts.returned, tickets.returned)
         .capacity(depth);
-    graph.feedback(parser.hang_ups, dial.hang_ups);
+    graph.feedback(parts.hang_ups.0, parts.hang_ups.1);
     graph.take_into(recorder.outbox, to_tally);
     graph
 }

@@ -44,7 +44,7 @@ pub struct Measured {
     /// Latencies in nanoseconds, from the planned moment of a request to the end of its response.
     /// They include the wait for earlier responses or for a connection.
     pub corrected: Histogram<u64>,
-    /// Responses by status.
+    /// Responses by status; messages of a WebSocket have none.
     pub statuses: BTreeMap<u16, u64>,
     /// Failed requests.
     pub errors: Errors,
@@ -208,7 +208,9 @@ impl Measured {
             _ => answer.content.min(*shortest),
         };
         self.requests += 1;
-        *self.statuses.entry(answer.status.as_u16()).or_default() += 1;
+        if let Some(status) = answer.status {
+            *self.statuses.entry(status.as_u16()).or_default() += 1;
+        }
     }
 
     pub(super) fn add_shortfall(&mut self, shortfall: Shortfall) {
@@ -258,7 +260,7 @@ mod tests {
             result,
         };
         let answer = |status, content| {
-            let status = StatusCode::from_u16(status).unwrap();
+            let status = StatusCode::from_u16(status).ok();
             Ok(Answer { status, content })
         };
         let failed = |class, why: &str| {

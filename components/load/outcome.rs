@@ -34,9 +34,9 @@ pub struct Outcome {
 /// A correctly framed response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Answer {
-    /// Its status.
-    pub status: StatusCode,
-    /// Length of its body, in bytes.
+    /// Its status; messages of a WebSocket have none.
+    pub status: Option<StatusCode>,
+    /// Length of its body, or of the message, in bytes.
     pub content: u64,
 }
 
@@ -62,7 +62,7 @@ impl Failed {
 /// Classes of failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ErrorClass {
-    /// The connection was refused, unreachable, or late.
+    /// The connection was refused, unreachable, or late, or its handshake failed.
     Connect,
     /// The connection was lost or closed before the response came.
     Read,

@@ -112,7 +112,7 @@ mod tests {
                 why: String::new(),
             };
             let answer = Answer {
-                status: StatusCode::OK,
+                status: Some(StatusCode::OK),
                 content: 0,
             };
             let planned = ended - Duration::from_millis(10).min(ended - begin);

@@ -49,7 +49,7 @@ const PERIOD: Duration = Duration::from_millis(250);
 ///     sent: Some(now()),
 ///     ended: now(),
 ///     bytes: 100,
-///     result: Ok(Answer { status: StatusCode::OK, content: 42 }),
+///     result: Ok(Answer { status: Some(StatusCode::OK), content: 42 }),
 /// };
 /// let span = Span { from: outcome.ticket.planned, until: None };
 /// batches.try_send(vec![span.into(), outcome.into()]).unwrap();

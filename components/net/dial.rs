@@ -37,7 +37,8 @@ pub struct DialPorts {
 pub struct Outgoing {
     /// The bytes.
     pub bytes: Bytes,
-    /// How many requests they contain.
+    /// How many requests they contain. Bytes without a request are for the connection that is open:
+    /// without one they are dropped.
     pub requests: usize,
 }
 
@@ -257,6 +258,9 @@ async fn run(
 ) -> Done {
     let (mut connection, mut pause) = (0, PAUSE);
     while let Some(piece) = unless_unwanted(&io.events, io.outgoing.next()).await? {
+        if piece.requests == 0 {
+            continue;
+        }
         let late = async {
             sleep(connect_within).await;
             Err(io::ErrorKind::TimedOut.into())

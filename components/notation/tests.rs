@@ -31,7 +31,7 @@ error: column 1: there is no component `read_flie`
 error: column 1: there is no component `parse`
     parse => null_sink
     ^^^^^
-    near it: load.parse_responses, web.parse",
+    near it: load.parse_messages, load.parse_responses, web.parse",
         "\
 error: column 16: there is no component `zzzz`
     read_file x => zzzz

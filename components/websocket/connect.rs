@@ -13,8 +13,7 @@ use std::sync::Arc;
 use futures_lite::future::{or, zip};
 use kamea::{Component, End, Graph, Pipe};
 
-use super::{Message, WebSocketOptions, websocket_client};
-use crate::http::UrlError;
+use super::{ClientError, Message, WebSocketOptions, websocket_client};
 
 /// The server has closed a connection that was still wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -27,7 +26,7 @@ pub struct DisconnectError;
 ///
 /// # Errors
 ///
-/// [`UrlError`], if it is not the URL of a WebSocket.
+/// Those of [`websocket_client`].
 ///
 /// # Faults
 ///
@@ -56,7 +55,7 @@ pub struct DisconnectError;
 pub fn connect_websocket(
     url: &str,
     options: WebSocketOptions,
-) -> Result<impl Component<Pipe<Message, Message>> + Clone + Send, UrlError> {
+) -> Result<impl Component<Pipe<Message, Message>> + Clone + Send, ClientError> {
     // The URL is checked now. The connection is for the component to make.
     drop(websocket_client(url, options.clone())?);
     let url = Arc::<str>::from(url);

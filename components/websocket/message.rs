@@ -1,5 +1,6 @@
 //! Messages: what an application sends and receives.
 
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use bytes::{Bytes, BytesMut};
@@ -35,8 +36,9 @@ impl Kind {
 /// let message = Message::text("hello");
 /// assert_eq!(message.as_text(), Some("hello"));
 /// assert_eq!(Message::binary(vec![1, 2]).payload()[..], [1, 2]);
+/// assert_eq!(format!("{message:?}"), "Text(\"hello\")");
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Message {
     content: Content,
     frames: Option<Arc<Frames>>,
@@ -53,6 +55,16 @@ enum Content {
 pub(super) struct Frames {
     pub(super) plain: OnceLock<Bytes>,
     pub(super) compressed: OnceLock<Bytes>,
+}
+
+/// `Text("...")` or `Binary(b"...")`.
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.content {
+            Content::Text(text) => f.debug_tuple("Text").field(&&**text).finish(),
+            Content::Binary(bytes) => f.debug_tuple("Binary").field(bytes).finish(),
+        }
+    }
 }
 
 impl PartialEq for Message {

@@ -9,6 +9,7 @@
 //! The verdict on a stream of bytes does not depend on how it is cut.
 
 mod assemble;
+mod client;
 mod close;
 mod connect;
 mod decode;
@@ -22,11 +23,13 @@ mod message;
 mod opening;
 mod part;
 mod receive;
+mod request;
 mod send;
 mod utf8;
 mod violation;
 
 pub use assemble::Assembler;
+pub use client::{ClientError, websocket_client};
 pub use close::{Close, CloseCode};
 pub use connect::{DisconnectError, connect_websocket};
 pub use decode::{Decoder, Event};
@@ -36,14 +39,13 @@ pub use frame::{FrameHead, Opcode};
 pub use handshake::{Handshake, HandshakeOptions, Origins, Refusal, accept_key, check_handshake};
 pub use limits::Limits;
 pub use message::{Kind, Message};
-pub use opening::{
-    Opening, OpeningError, OpeningPorts, OpeningPortsHandles, accept_opening, request_opening,
-};
+pub use opening::{Opening, OpeningPorts, OpeningPortsHandles, accept_opening, request_opening};
 pub use part::{
     WebSocketOptions, WebSocketPorts, WebSocketPortsHandles, upgraded_websocket,
-    upgraded_websocket_with_close, websocket, websocket_client,
+    upgraded_websocket_with_close, websocket,
 };
 pub use receive::{Control, Patience, ReceivePorts, ReceivePortsHandles, receive_messages};
+pub use request::{ClientHandshake, OpeningError};
 pub use send::{SendPorts, SendPortsHandles, send_messages};
 pub use violation::Violation;
 

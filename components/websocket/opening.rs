@@ -6,20 +6,18 @@
 //!         └──────────┘ ──▶ sender      bytes of the handshake, then what was agreed
 //! ```
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
-use futures_lite::future::or;
-use http::{Method, StatusCode, Version};
-use kamea::time::{sleep, wall_clock};
-use kamea::{Component, Done, End, Inbox, Outbox, Ports};
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::deflate::accept_deflate;
-use super::{Deflate, HandshakeOptions, Refusal, accept_key, check_handshake};
+use bytes::Bytes;
+use futures_lite::future::or;
+use http::{StatusCode, Version};
+use kamea::time::{sleep, wall_clock};
+use kamea::{Component, Done, Inbox, Outbox, Ports};
+
+use super::{ClientHandshake, Deflate, HandshakeOptions, OpeningError, Refusal, check_handshake};
 use crate::http::{
-    BodyFraming, BodyKind, Connection, DateCache, Event, Fields, Limits, Reply, RequestDecoder,
-    ResponseDecoder, ResponseHead, Url, encode_head, encode_request,
+    BodyFraming, Connection, DateCache, Event, Fields, Limits, RequestDecoder, ResponseHead, Url,
+    encode_head,
 };
 
 /// What a handshake tells [`send_messages`](super::send_messages).
@@ -46,27 +44,6 @@ pub struct OpeningPorts {
 
 /// How long a peer may take for its part of the handshake.
 const WITHIN: Duration = Duration::from_secs(10);
-
-/// Why a client has no WebSocket.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum OpeningError {
-    /// The server answered with another status than 101.
-    #[error("the server answered {status} instead of 101 Switching Protocols")]
-    Refused {
-        /// The status.
-        status: StatusCode,
-    },
-    /// The response is not a valid answer to the handshake (RFC 6455 section 4.1).
-    #[error("the server's answer to the handshake is invalid: {why}")]
-    Invalid {
-        /// What is wrong.
-        why: String,
-    },
-    /// The connection ended, or no answer came in time.
-    #[error("the server has not answered the handshake")]
-    NoAnswer,
-}
 
 /// The server's side of a handshake. A request that is refused is answered, and the connection
 /// ends.
@@ -177,104 +154,28 @@ pub fn request_opening(
     options: HandshakeOptions,
 ) -> impl Component<OpeningPorts> + Clone {
     async move |io: &mut OpeningPorts| {
-        let key = STANDARD.encode(kamea::random::token().to_ne_bytes());
-        let request = request(&url, &options, &key);
+        let mut handshake = ClientHandshake::new(&url, options.clone(), Fields::new());
+        let request = handshake.request().clone();
         io.sender.send(Opening::Bytes(request)).await?;
         let late = async {
             sleep(WITHIN).await;
-            Err(OpeningError::NoAnswer.into())
+            Err(OpeningError::NoAnswer)
         };
-        let (head, rest) = or(read_response(&mut io.bytes), late).await?;
-        let deflate = check_response(&head, &options, &key)?;
+        let (deflate, rest) = or(read_response(&mut io.bytes, &mut handshake), late).await?;
         open(io, deflate, rest).await
     }
 }
 
-fn request(url: &Url, options: &HandshakeOptions, key: &str) -> Bytes {
-    let mut fields = Fields::new()
-        .with("Upgrade", "websocket")
-        .with("Connection", "Upgrade")
-        .with("Sec-WebSocket-Key", key)
-        .with("Sec-WebSocket-Version", "13");
-    if !options.protocols.is_empty() {
-        fields = fields.with("Sec-WebSocket-Protocol", options.protocols.join(", "));
-    }
-    if let Some(deflate) = &options.deflate {
-        fields = fields.with("Sec-WebSocket-Extensions", deflate.offer());
-    }
-    let mut out = Vec::new();
-    let head = url.request(Method::GET, Version::HTTP_11, fields);
-    encode_request(&mut out, &head, BodyKind::None);
-    out.into()
-}
-
-/// Reads the head of the response, and what came behind it.
+/// Reads the response. Returns the agreed compression, and the bytes behind the response.
 async fn read_response(
     bytes: &mut Inbox<Bytes>,
-) -> Result<(crate::http::ReceivedHead, Bytes), End> {
-    let mut decoder = ResponseDecoder::new(Limits::default());
-    decoder.expect(&Method::GET);
+    handshake: &mut ClientHandshake,
+) -> Result<(Option<Deflate>, Bytes), OpeningError> {
     loop {
-        let reply = decoder.next().map_err(|malformed| OpeningError::Invalid {
-            why: malformed.to_string(),
-        })?;
-        match reply {
-            Some(Reply::Head(head, _)) => {
-                let rest = match decoder.next() {
-                    Ok(Some(Reply::Chunk(rest))) => rest,
-                    _ => Bytes::new(),
-                };
-                return Ok((head, rest));
-            }
-            Some(_) => {}
-            None => match bytes.next().await {
-                Some(bytes) => decoder.feed(bytes),
-                None => return Err(OpeningError::NoAnswer.into()),
-            },
+        if let Some(agreed) = handshake.next()? {
+            return Ok(agreed);
         }
-    }
-}
-
-/// Checks the response of a server. Returns the agreed compression.
-fn check_response(
-    head: &crate::http::ReceivedHead,
-    options: &HandshakeOptions,
-    key: &str,
-) -> Result<Option<Deflate>, OpeningError> {
-    let fields = &head.fields;
-    let invalid = |why: &str| OpeningError::Invalid {
-        why: why.to_owned(),
-    };
-    if head.status != StatusCode::SWITCHING_PROTOCOLS {
-        let status = head.status;
-        return Err(OpeningError::Refused { status });
-    }
-    if !fields.list_contains("upgrade", "websocket")
-        || !fields.list_contains("connection", "upgrade")
-    {
-        return Err(invalid("it does not upgrade to a WebSocket"));
-    }
-    if fields.get("sec-websocket-accept") != Some(accept_key(key).as_bytes()) {
-        return Err(invalid("Sec-WebSocket-Accept does not belong to our key"));
-    }
-    if let Some(protocol) = fields.get("sec-websocket-protocol")
-        && !options
-            .protocols
-            .iter()
-            .any(|ours| ours.as_bytes() == protocol)
-    {
-        return Err(invalid("it chose a subprotocol that was not offered"));
-    }
-    let mut extensions = fields.get_all("sec-websocket-extensions");
-    let Some(value) = extensions.next() else {
-        return Ok(None);
-    };
-    let value = std::str::from_utf8(value).unwrap_or_default();
-    let agreed = options
-        .deflate
-        .and_then(|ours| accept_deflate(value, &ours));
-    match (agreed, extensions.next()) {
-        (Some(agreed), None) => Ok(Some(agreed)),
-        _ => Err(invalid("it chose an extension that was not offered")),
+        let bytes = bytes.next().await.ok_or(OpeningError::NoAnswer)?;
+        handshake.feed(bytes);
     }
 }

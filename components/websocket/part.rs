@@ -1,4 +1,4 @@
-//! A WebSocket around a part over messages: a protocol for `tcp_server`, or a client.
+//! A WebSocket around a part over messages: a protocol for `tcp_server`.
 //!
 //! ```text
 //! ┌ websocket ──────────────────────────────────────────────────┐
@@ -8,8 +8,6 @@
 //! └─────────────────────────────────────────────────────────────┘
 //! ```
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use kamea::{
     Composite, Graph, Inbox, InboxHandle, Outbox, OutboxHandle, Part, Pipe, PipeHandles, Policy,
@@ -18,10 +16,9 @@ use kamea::{
 
 use super::{
     Close, Deflate, HandshakeOptions, Limits, Message, Patience, ReceivePortsHandles, Role,
-    SendPortsHandles, accept_opening, receive_messages, request_opening, send_messages,
+    SendPortsHandles, accept_opening, receive_messages, send_messages,
 };
-use crate::http::{Url, UrlError};
-use crate::net::tcp_client;
+use crate::tls::ClientTls;
 
 /// How to serve or open a WebSocket.
 ///
@@ -42,6 +39,9 @@ pub struct WebSocketOptions {
     pub limits: Limits,
     /// How long a silent peer is waited for.
     pub patience: Patience,
+    /// Which servers a client trusts over `wss`. Default: those whose certificate an authority of
+    /// the system has signed.
+    pub tls: Option<ClientTls>,
 }
 
 /// Messages in line for the peer, or for the part.
@@ -134,60 +134,8 @@ pub fn upgraded_websocket_with_close<Kind>(
     join(graph, receive, send, ends)
 }
 
-/// Connects to a WebSocket, `ws://host:port/path`: sends the messages that come in, and passes on
-/// what the server sends. The connection closes with code 1000 when no more messages come in.
-///
-/// # Errors
-///
-/// [`UrlError`], if it is not the URL of a WebSocket.
-///
-/// # Faults
-///
-/// [`ConnectionError`](crate::net::ConnectionError) without a connection,
-/// [`OpeningError`](super::OpeningError) without a WebSocket.
-///
-/// # Examples
-///
-/// ```no_run
-/// use kamea::{Graph, pipeline};
-/// use kamea_components::stream::one_shot;
-/// use kamea_components::websocket::{Message, WebSocketOptions, websocket_client};
-///
-/// let mut graph = Graph::new("asking");
-/// let client = websocket_client("ws://127.0.0.1:9001/echo", WebSocketOptions::default())?;
-/// let (_, answers) = pipeline!(graph, one_shot(Message::text("hello")) => client);
-/// let answers = graph.take(answers);
-/// # let _ = answers;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-pub fn websocket_client(
-    url: &str,
-    options: WebSocketOptions,
-) -> Result<Composite<Pipe<Message, Message>>, UrlError> {
-    let rest = url.strip_prefix("ws://").ok_or(UrlError::WebSocket)?;
-    let url: Url = format!("http://{rest}").parse()?;
-    let mut graph = Graph::new("websocket_client");
-    let connection = graph.add("connection", tcp_client(url.server(), CONNECT_WITHIN));
-    let handshake = request_opening(url, options.handshake.clone());
-    let handshake = graph.add("handshake", handshake);
-    let (receive, send) = add_halves(&mut graph, Role::Client, &options, None);
-    graph.link(connection.outbox, handshake.bytes);
-    graph.link(handshake.rest, receive.bytes);
-    graph.link(handshake.receiver, receive.agreed);
-    graph.link(handshake.sender, send.opening);
-    graph.link(receive.controls, send.controls).capacity(2);
-    graph.feedback(send.bytes, connection.inbox);
-    Ok(graph.expose(PipeHandles {
-        inbox: send.messages,
-        outbox: receive.messages,
-    }))
-}
-
-/// How long a client tries to connect.
-const CONNECT_WITHIN: Duration = Duration::from_secs(10);
-
 /// Adds the two halves of a connection.
-fn add_halves(
+pub(super) fn add_halves(
     graph: &mut Graph,
     role: Role,
     options: &WebSocketOptions,
@@ -197,6 +145,7 @@ fn add_halves(
         handshake,
         limits,
         patience,
+        ..
     } = options;
     let receive = receive_messages(role, *limits, agreed, *patience);
     let send = send_messages(role, agreed, handshake.deflate.unwrap_or_default());

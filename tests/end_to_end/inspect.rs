@@ -8,10 +8,16 @@ use std::process::{Command, Stdio};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use kamea::Scheduler;
+use kamea_components::inspect::Inspector;
+use kamea_components::server::{Site, WebServer};
+use kamea_components::stream::echo;
+use kamea_components::websocket::Message;
 use serde_json::Value;
 
 use super::cookbook::program;
 use super::server::{Client, PATIENCE, Response, Server};
+use super::websocket::Client as WebSocketClient;
 
 const TOKEN: &str = "correct horse battery";
 
@@ -434,6 +440,42 @@ fn a_tap_shows_messages_and_no_secrets() {
         );
     }
     assert_eq!(get(inspector, "/tap?graph=connection").status, 400);
+}
+
+#[test]
+fn a_tap_shows_messages_of_websockets_and_no_secrets() {
+    let scheduler = Scheduler::with_workers(1);
+    let server = WebServer::new(Site::new(".")).websocket("/echo", || echo);
+    let listening = server.run(&scheduler, &["127.0.0.1:0".parse().unwrap()]);
+    let listening = listening.unwrap();
+    let inspector = Inspector::new("127.0.0.1:0".parse().unwrap(), Some(TOKEN)).unwrap();
+    let inspecting = inspector.run(scheduler.workers()).unwrap();
+    let inspector = inspecting.address();
+    let mut client = WebSocketClient::open(&listening.addresses()[0].to_string(), "/echo");
+    let link = "graph=websocket+%2Fecho&from=protocol%2Freceive.messages&to=protocol%2Fpart.inbox";
+    for (message, expected) in [
+        (Message::text("hello"), r#"Text("hello")"#),
+        (Message::binary(vec![1, b'a']), r#"Binary(b"\x01a")"#),
+        (
+            Message::text(r#"{"user": "ada", "token": "abc-7"}"#),
+            r#"Text("{\"user\": \"ada\", \"token\": (redacted)"#,
+        ),
+        (
+            Message::text("password=abc-7&x=y"),
+            r#"Text("password=(redacted)&x=y")"#,
+        ),
+    ] {
+        let mut events = Events::open(inspector, &format!("/tap?{link}"));
+        let sample = std::thread::scope(|scope| {
+            let sampled = scope.spawn(|| events.json("sample"));
+            while !sampled.is_finished() {
+                client.send(message.clone());
+                assert_eq!(client.next(), Ok(message.clone()));
+            }
+            sampled.join().unwrap()
+        });
+        assert_eq!(sample["text"], expected);
+    }
 }
 
 #[test]

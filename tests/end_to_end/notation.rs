@@ -7,6 +7,10 @@ use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::mpsc;
 
+use kamea::Scheduler;
+use kamea_components::server::{Site, Tls, WebServer};
+use kamea_components::stream::echo;
+use kamea_components::tls::{ServerTls, TlsOptions, self_signed};
 use tempfile::TempDir;
 
 use super::server::PATIENCE;
@@ -307,6 +311,50 @@ fn two_who_chat_hear_each_other() {
     bob.write_all(b"so am I\n").unwrap();
     hear(&mut bob, b"so am I\n");
     hear(&mut ada, b"so am I\n");
+}
+
+#[test]
+fn a_websocket_client_speaks_over_tls() {
+    let own = self_signed(&["localhost"]).unwrap();
+    let tls = ServerTls::new(TlsOptions::new(vec![own.clone()])).unwrap();
+    let scheduler = Scheduler::with_workers(1);
+    let server = WebServer::new(Site::new(".")).tls(Tls::new(tls));
+    let server = server.websocket("/echo", || echo);
+    let listening = server.run(&scheduler, &["127.0.0.1:0".parse().unwrap()]);
+    let listening = listening.unwrap();
+    let port = listening.addresses()[0].port();
+    let folder = tempfile::tempdir().unwrap();
+    let (right, wrong) = (
+        folder.path().join("own.pem"),
+        folder.path().join("other.pem"),
+    );
+    fs::write(&right, own.to_pem()).unwrap();
+    fs::write(&wrong, self_signed(&["localhost"]).unwrap().to_pem()).unwrap();
+    let run = |options: &str| {
+        kamea(&[&format!(
+            "one_shot hello => websocket_client wss://localhost:{port}/echo {options} => console_echoer"
+        )])
+    };
+    let output = run(&format!("authorities={}", right.display()));
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "hello",
+        "{output:?}"
+    );
+    for (options, status, why) in [
+        (
+            format!("authorities={}", wrong.display()),
+            1,
+            "no authority",
+        ),
+        (String::new(), 1, "no authority"),
+        ("authorities=/no/such.pem".to_owned(), 2, "`authorities`"),
+    ] {
+        let output = run(&options);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(status), "{options}: {said}");
+        assert!(said.contains(why), "{options}: {said}");
+    }
 }
 
 #[test]

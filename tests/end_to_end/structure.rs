@@ -249,7 +249,7 @@ const FOLDERS: [(&str, &[&str]); 21] = [
     // Protocols without I/O.
     ("http", &[]),
     ("coding", &["http"]),
-    ("websocket", &["net", "http"]),
+    ("websocket", &["net", "tls", "http"]),
     // The messages and parts of a web server.
     ("web", &["net", "file", "http", "coding"]),
     // The handlers of requests.
@@ -290,7 +290,7 @@ const FOLDERS: [(&str, &[&str]); 21] = [
         "inspect",
         &["net", "tls", "http", "web", "gateway", "server"],
     ),
-    ("load", &["stream", "chassis", "net", "http"]),
+    ("load", &["stream", "chassis", "net", "http", "websocket"]),
     ("simulated", &["net", "process", "file"]),
     // The catalogue names every component.
     (

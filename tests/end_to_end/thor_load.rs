@@ -19,18 +19,18 @@ use super::thor::server_over_tls;
 const THOR: &str = env!("CARGO_BIN_EXE_thor");
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes";
 
-fn thor(arguments: &[&str]) -> Output {
+pub(crate) fn thor(arguments: &[&str]) -> Output {
     let mut command = Command::new("timeout");
     command.args(["60", THOR]).args(arguments);
     command.stdin(Stdio::null()).output().unwrap()
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// Returns the table at the end, after checking this exit status.
-fn table(status: i32, arguments: &[&str]) -> String {
+pub(crate) fn table(status: i32, arguments: &[&str]) -> String {
     let output = thor(arguments);
     let (table, complaint) = (text(&output.stdout), text(&output.stderr));
     let shown = format!("{arguments:?}\n{table}{complaint}");
@@ -40,7 +40,7 @@ fn table(status: i32, arguments: &[&str]) -> String {
 }
 
 /// Returns a row of a table.
-fn row<'a>(table: &'a str, name: &str) -> &'a str {
+pub(crate) fn row<'a>(table: &'a str, name: &str) -> &'a str {
     let mut lines = table.lines().map(str::trim);
     let line = lines.find(|line| line.split(' ').next() == Some(name));
     line.and_then(|line| line.strip_prefix(name))
@@ -49,7 +49,7 @@ fn row<'a>(table: &'a str, name: &str) -> &'a str {
 }
 
 /// Returns the number at the beginning of a row.
-fn figure(table: &str, name: &str) -> usize {
+pub(crate) fn figure(table: &str, name: &str) -> usize {
     let number = row(table, name).split(' ').next().unwrap();
     let digits = number.trim_end_matches(',').replace(',', "");
     digits.parse().unwrap_or_else(|_| panic!("{name}: {table}"))

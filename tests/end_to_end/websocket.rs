@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use flate2::{Compress, Compression, FlushCompress};
@@ -189,6 +189,144 @@ fn a_live_log_shows_lines_as_they_are_written() {
             assert_eq!(line.as_text().unwrap(), format!("line {number}"));
         }
     }
+}
+
+/// The recipe of a terminal, whose user is ada with the password "secret".
+fn terminal() -> Recipe {
+    let user = "ada:$2y$04$c0akbAPVd6KJyT1aOQM.aOFrfhOU84Gwf/K/xZSzyhHL0V//T9Hz2";
+    Recipe::start_with("web_terminal", &["127.0.0.1:0", user])
+}
+
+/// ada:secret in base64.
+const LOGIN: &str = "Authorization: Basic YWRhOnNlY3JldA==\r\n";
+
+/// Reads what a terminal shows, until it has shown `end`.
+fn shown(client: &mut Client, end: &str) -> String {
+    let mut all = String::new();
+    while !all.contains(end) {
+        let message = client
+            .next()
+            .unwrap_or_else(|close| panic!("{close:?}: {all}"));
+        all += &String::from_utf8_lossy(message.payload());
+    }
+    all
+}
+
+#[test]
+fn a_terminal_is_behind_a_login_and_ends_with_its_browser() {
+    let recipe = terminal();
+    for fields in ["", "Authorization: Basic YWRhOndyb25n\r\n"] {
+        let mut stream = TcpStream::connect(&recipe.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(
+            stream,
+            "GET /terminal HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+             Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+             Sec-WebSocket-Version: 13\r\n{fields}\r\n"
+        )
+        .unwrap();
+        let mut start = [0; 12];
+        stream.read_exact(&mut start).unwrap();
+        assert_eq!(&start, b"HTTP/1.1 401");
+    }
+    let mut client = Client::open_with(&recipe.address, "/terminal", LOGIN);
+    // A pipe is no terminal.
+    client.send("test -t 0 && echo $((6 * 7))-$$-end\r");
+    let said = shown(&mut client, "-end\r\n");
+    let line = said.lines().find(|line| line.starts_with("42-")).unwrap();
+    let pid = line.split('-').nth(1).unwrap().to_owned();
+    let process = format!("/proc/{pid}");
+    assert!(std::path::Path::new(&process).exists(), "{said}");
+    // Ctrl-c ends a program, and the shell goes on.
+    client.send("sleep 1000\r");
+    shown(&mut client, "sleep 1000");
+    client.send("\x03");
+    client.send("echo still-$((40 + 2))\r");
+    shown(&mut client, "still-42");
+    drop(client);
+    wait_for("the end of the shell", || {
+        !std::path::Path::new(&process).exists()
+    });
+    // A shell that ends closes its WebSocket.
+    let mut client = Client::open_with(&recipe.address, "/terminal", LOGIN);
+    client.send("exit\r");
+    let close = loop {
+        if let Err(close) = client.next() {
+            break close;
+        }
+    };
+    assert_eq!(close.code, CloseCode::NORMAL);
+}
+
+#[test]
+fn a_terminal_without_a_user_does_not_start() {
+    let output = std::process::Command::new(super::cookbook::program("web_terminal"))
+        .args(["127.0.0.1:0", "ada:secret"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !output.status.success() && said.contains("htpasswd -nB"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_progress_of_an_upload_is_shown_while_it_arrives() {
+    let recipe = Recipe::start("upload_progress");
+    let mut pages: Vec<_> = (0..2)
+        .map(|_| Client::open(&recipe.address, "/progress"))
+        .collect();
+    // A page hears what is reported once it has subscribed, so something is reported until it has.
+    std::thread::scope(|scope| {
+        let heard = scope.spawn(|| pages.iter_mut().for_each(|page| drop(page.next_json())));
+        while !heard.is_finished() {
+            let mut stream = TcpStream::connect(&recipe.address).unwrap();
+            let head = "POST /upload?first HTTP/1.0\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
+            stream.write_all(head.as_bytes()).unwrap();
+            stream.read_to_end(&mut Vec::new()).unwrap();
+        }
+    });
+    let next = |page: &mut Client| loop {
+        let said = page.next_json();
+        if said["name"] == "song.ogg" {
+            break said;
+        }
+    };
+    let mut upload = TcpStream::connect(&recipe.address).unwrap();
+    upload.set_read_timeout(Some(PATIENCE)).unwrap();
+    let half = vec![7; 100_000];
+    let length = 2 * half.len();
+    write!(
+        upload,
+        "POST /upload?song.ogg HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"
+    )
+    .unwrap();
+    let report = |received: usize, is_done: bool| json!({"name": "song.ogg", "received": received, "total": length, "done": is_done});
+    for page in &mut pages {
+        assert_eq!(next(page), report(0, false));
+    }
+    // Half of it has arrived, and the other half not yet.
+    upload.write_all(&half).unwrap();
+    for page in &mut pages {
+        let said = next(page);
+        let received = said["received"].as_u64().unwrap();
+        assert!((65_536..=100_000).contains(&received), "{said}");
+        assert_eq!(said["done"], false);
+    }
+    upload.write_all(&half).unwrap();
+    for page in &mut pages {
+        let last = loop {
+            let said = next(page);
+            if said["done"] == true {
+                break said;
+            }
+        };
+        assert_eq!(last, report(length, true));
+    }
+    let mut answer = [0; 15];
+    upload.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200 OK");
 }
 
 #[test]

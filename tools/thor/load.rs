@@ -6,6 +6,7 @@
 //!                └──────────────────────────┘ ──measured──▶ the table, the reports
 //! ```
 
+mod messages;
 mod options;
 mod requests;
 mod screen;
@@ -20,13 +21,13 @@ use kamea::{Receiver, Scheduler, StopError};
 use kamea_components::load::{
     Connection, ErrorClass, Generator, Load, Measured, ResponseOptions, generate,
 };
-use kamea_components::net::{Socket, dial_any};
-use kamea_components::tls::connect_tls;
+use kamea_components::net::dial_any;
 use kamea_recipes::raise_file_limit;
 use kamea_tools::report::{Settings, Summary};
 use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
+pub(crate) use messages::MessageOptions;
 pub(crate) use options::LoadOptions;
 
 use crate::options::Options;
@@ -71,6 +72,8 @@ pub(crate) struct Run {
     pub(crate) measured: Box<Measured>,
     /// The URLs, as they were written.
     pub(crate) urls: Vec<String>,
+    /// Whether they are those of WebSockets.
+    pub(crate) is_websocket: bool,
     /// The share of its threads' time in which the client has computed, from 0 to 1.
     pub(crate) busy: f64,
 }
@@ -144,6 +147,7 @@ pub(crate) fn measure(options: &Options) -> Result<Run, Failed> {
     Ok(Run {
         busy: busy / (measured.duration.as_secs_f64() * threads as f64).max(f64::MIN_POSITIVE),
         measured,
+        is_websocket: urls.iter().any(|url| url.target.is_websocket),
         urls: urls.into_iter().map(|url| url.target.text).collect(),
     })
 }
@@ -162,18 +166,18 @@ fn generator(options: &Options, urls: &[crate::values::Weighted]) -> Result<Gene
             strict: options.strict,
         },
     };
+    if messages::are_websockets(options, urls)? {
+        return messages::generator(options, urls, load);
+    }
     let servers = requests::servers(options, urls)?;
     let dealt = requests::deal(&servers, load.connections)?;
     let timeout = options.timeout.0;
     Ok(generate(load, move |connection| {
         let server = &servers[dealt[connection]];
         let tls = server.tls.clone();
-        let connect = async move |address| match &tls {
-            None => Socket::connect(address).await,
-            Some((tls, name)) => connect_tls(tls, name, address).await,
-        };
+        let connect = async move |address| requests::connect(tls.as_ref(), address).await;
         Connection {
-            targets: server.targets.clone(),
+            targets: server.work.clone(),
             dial: dial_any(server.addresses.clone(), connect, timeout),
         }
     }))

@@ -7,7 +7,7 @@ use clap::Parser;
 use kamea_recipes::InspectOptions;
 use kamea_tools::report::ReportOptions;
 
-use super::load::LoadOptions;
+use super::load::{LoadOptions, MessageOptions};
 use super::tls::TlsOptions;
 use super::values::{Period, Target, Weighted};
 
@@ -16,7 +16,7 @@ use super::values::{Period, Target, Weighted};
 #[command(name = "thor", version)]
 pub(crate) struct Options {
     /// URL to request: http://localhost:9234/, https://localhost, [::1]/path?query; several under
-    /// load, 3*URL three times as often
+    /// load, 3*URL three times as often. Under load also ws://localhost:9234/ and wss://localhost
     #[arg(value_name = "URL", required_unless_present = "url_file")]
     pub(crate) urls: Vec<Weighted>,
     /// Requests of each process, one after another
@@ -39,6 +39,8 @@ pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) load: LoadOptions,
     #[command(flatten)]
+    pub(crate) messages: MessageOptions,
+    #[command(flatten)]
     pub(crate) report: ReportOptions,
     #[command(flatten)]
     pub(crate) inspect: InspectOptions,
@@ -60,6 +62,9 @@ impl Options {
             }
             _ if self.report.are_wanted() => {
                 Err("reports are of load: say how much by -c, -d, -n or --rate")
+            }
+            [Weighted { target, .. }] if target.is_websocket => {
+                Err("a WebSocket is for load: say how much by -c, -d, -n or --rate")
             }
             [Weighted { target, weight: 1 }] => Ok(target),
             _ => Err("several URLs are for load: say how much by -c, -d, -n or --rate"),

@@ -1,11 +1,13 @@
-//! Whom `thor` trusts over https.
+//! Whom `thor` trusts over https and wss.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use kamea_components::tls::{Certificate, ClientTls};
 
-/// How https is spoken.
+use crate::values::Weighted;
+
+/// How https and wss are spoken.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "TLS")]
 pub(crate) struct TlsOptions {
@@ -45,6 +47,16 @@ impl TlsOptions {
             tls = tls.without_resumption();
         }
         Ok(tls)
+    }
+
+    /// Reads the files, if one of the URLs is over TLS.
+    ///
+    /// # Errors
+    ///
+    /// Like [`read`](Self::read).
+    pub(crate) fn for_urls(&self, urls: &[Weighted]) -> Result<Option<ClientTls>, String> {
+        let is_needed = urls.iter().any(|url| url.target.url.is_https());
+        is_needed.then(|| self.read()).transpose()
     }
 
     fn trusting(&self) -> Result<ClientTls, String> {

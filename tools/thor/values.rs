@@ -9,16 +9,26 @@ use kamea_components::http::{Url, UrlError};
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
     pub(crate) text: String,
+    /// Of a WebSocket: the URL that its handshake requests.
     pub(crate) url: Url,
+    /// Whether the URL is that of a WebSocket: `ws` or `wss`.
+    pub(crate) is_websocket: bool,
 }
 
 impl FromStr for Target {
     type Err = UrlError;
 
     fn from_str(text: &str) -> Result<Self, UrlError> {
+        let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+        let is = |name: &str| scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(name));
+        let is_websocket = is("ws") || is("wss");
         Ok(Self {
             text: text.to_owned(),
-            url: text.parse()?,
+            url: match is_websocket {
+                true => Url::websocket(text)?,
+                false => text.parse()?,
+            },
+            is_websocket,
         })
     }
 }
@@ -73,9 +83,77 @@ impl FromStr for Period {
     }
 }
 
+/// A number of bytes: `20`, `16KiB`, `1MiB`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Size(pub(crate) usize);
+
+/// The largest message, in bytes.
+const LARGEST: usize = 64 << 20;
+
+impl FromStr for Size {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wanted = "a size is a number of bytes, such as 20, 16KiB or 1MiB, at most 64MiB";
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let unit = match &text[digits.len()..] {
+            "" | "B" => 1,
+            "KiB" => 1 << 10,
+            "MiB" => 1 << 20,
+            _ => return Err(wanted),
+        };
+        let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+        let number: Option<usize> = digits.parse().ok().filter(|_| is_number);
+        let size = number.and_then(|number| number.checked_mul(unit));
+        size.filter(|size| *size <= LARGEST).map(Self).ok_or(wanted)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes() {
+        for (text, size) in [
+            ("0", 0),
+            ("20", 20),
+            ("20B", 20),
+            ("16KiB", 16384),
+            ("64MiB", LARGEST),
+        ] {
+            assert_eq!(text.parse(), Ok(Size(size)), "{text}");
+        }
+        for text in [
+            "",
+            "KiB",
+            "+1",
+            "-1",
+            "1KB",
+            "1.5KiB",
+            "65MiB",
+            "99999999999999999999",
+        ] {
+            assert!(text.parse::<Size>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn urls_of_websockets() {
+        for (text, is_websocket, server) in [
+            ("ws://a/b", true, "a:80"),
+            ("WSS://a/b", true, "a:443"),
+            ("http://a/b", false, "a:80"),
+            ("a?to=ws://b", false, "a:80"),
+        ] {
+            let target: Target = text.parse().unwrap();
+            let found = (target.is_websocket, &*target.url.server());
+            assert_eq!(found, (is_websocket, server), "{text}");
+        }
+        for text in ["ws://", "ws:a", "wss://a:0"] {
+            assert!(text.parse::<Target>().is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn urls_with_weights() {

@@ -1,3 +1,5 @@
+use std::io;
+
 use http::Method;
 use kamea::testing::block_on;
 use kamea::time::now;
@@ -5,6 +7,7 @@ use kamea::{Graph, Simulation};
 
 use super::*;
 use crate::load::Ticket;
+use crate::net::Ending;
 
 /// What happens to connections, in short.
 enum Step {
@@ -87,7 +90,7 @@ fn told(
             panic!("it has no shortfall")
         };
         told.push(match outcome.result {
-            Ok(answer) => format!("{}/{}", answer.status.as_u16(), answer.content),
+            Ok(answer) => format!("{}/{}", answer.status.unwrap().as_u16(), answer.content),
             Err(failed) => failed.class.to_string(),
         });
     }

@@ -178,3 +178,27 @@ fn it_ends_when_nobody_listens_any_more_though_it_waits_for_the_world() {
     drop(dialling.events);
     dialling.running.wait().unwrap();
 }
+
+#[test]
+fn bytes_without_a_request_open_no_connection() {
+    let (listener, address) = listen();
+    let mut dialling = Dialling::to(&[address]);
+    let beside = |bytes: &'static str| Outgoing {
+        bytes: bytes.into(),
+        requests: 0,
+    };
+    dialling.outgoing.send_blocking(beside("lost")).unwrap();
+    dialling.send("one");
+    dialling.expect("sending", 1);
+    dialling.outgoing.send_blocking(beside("two")).unwrap();
+    dialling.expect("sending", 1);
+    let mut stream = accept(&listener);
+    hear(&mut stream, b"onetwo");
+    drop(stream);
+    dialling.expect("finished", 1);
+    dialling.outgoing.send_blocking(beside("lost")).unwrap();
+    drop(dialling.outgoing);
+    dialling.running.wait().unwrap();
+    listener.set_nonblocking(true).unwrap();
+    assert!(listener.accept().is_err(), "no second connection is there");
+}

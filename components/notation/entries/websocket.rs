@@ -1,5 +1,7 @@
 //! WebSockets.
 
+use std::path::PathBuf;
+
 use bytes::Bytes;
 use kamea::{Composite, Pipe, map, pipeline};
 
@@ -7,6 +9,7 @@ use super::{Entry, component};
 use crate::notation::mistake::Mistake;
 use crate::notation::parameter::LineOf;
 use crate::notation::value::Size;
+use crate::tls::{Certificate, ClientTls};
 use crate::websocket::{
     Limits, Message, OpeningPorts, ReceivePorts, SendPorts, WebSocketOptions, websocket,
     websocket_client,
@@ -54,12 +57,15 @@ pub(super) fn entries() -> Vec<Entry> {
             needs "what a handshake has agreed to; `websocket` does the handshake"
         },
         component! {
-            "websocket_client" = websocket_client in "websocket/part.rs" {
-                /// The server, as ws://host:port/path.
+            "websocket_client" = websocket_client in "websocket/client.rs" {
+                /// The server, as ws://host:port/path or wss://host:port/path.
                 url: String,
                 /// The largest message.
                 largest: Size = "1MiB",
-                => client(&url, largest)?
+                /// Over wss: the PEM file of the certificates to trust. Those of the system without
+                /// it.
+                authorities: Option<PathBuf>,
+                => client(&url, largest, authorities)?
             }
         },
     ]
@@ -92,8 +98,19 @@ fn serve(
     websocket(options, pipeline!(map(text) => line => map(Message::text)))
 }
 
-fn client(url: &str, largest: Size) -> Result<Composite<Pipe<String, String>>, Mistake> {
-    let client = websocket_client(url, options(largest))
-        .map_err(|invalid| Mistake::nowhere(invalid.to_string()))?;
+fn client(
+    url: &str,
+    largest: Size,
+    authorities: Option<PathBuf>,
+) -> Result<Composite<Pipe<String, String>>, Mistake> {
+    let mut options = options(largest);
+    if let Some(file) = authorities {
+        let wrong = |why: String| Mistake::nowhere(format!("`authorities`: {why}"));
+        let trusted = Certificate::read_authorities(&file).map_err(|why| wrong(why.to_string()))?;
+        let tls = ClientTls::trusting_all(&trusted).map_err(|why| wrong(why.to_string()))?;
+        options.tls = Some(tls);
+    }
+    let client =
+        websocket_client(url, options).map_err(|invalid| Mistake::nowhere(invalid.to_string()))?;
     Ok(pipeline!(map(Message::text) => client => map(text)))
 }

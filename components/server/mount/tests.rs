@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
-use kamea::{Done, End, Scheduler, link, pipeline};
+use kamea::{Done, End, Handle, Scheduler, link, pipeline};
 
 use super::*;
 use crate::gateway::{ConnectionClosed, WebSocket};
-use crate::server::{Explanations, Listening, LogEntry, Site};
+use crate::server::{Explanations, Listening, LogEntry, Site, Tls};
 use crate::stream::echo;
+use crate::tls::{ClientTls, ServerTls, TlsOptions, self_signed};
 use crate::web::{Failure, FilterPorts};
 use crate::websocket::{
-    Assembler, Close, CloseCode, Decoder, Encoder, Event, Limits, Origins, Role,
+    Assembler, Close, CloseCode, Decoder, Encoder, Event, Limits, Origins, Role, websocket_client,
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -378,6 +379,26 @@ fn explain_says_why_a_handshake_is_refused() {
         refused.contains("\"status\":403") || refused.contains("\"status\": 403"),
         "{refused}"
     );
+    for (lines, status, why) in [
+        (
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+            400,
+            "16 bytes in base64, once",
+        ),
+        ("Sec-WebSocket-Version: 8\r\n", 426, "version 13 is"),
+        (
+            "Origin: http://a\r\nOrigin: http://a\r\n",
+            403,
+            "may not connect",
+        ),
+    ] {
+        let refused = explained(lines).replace("\": ", "\":");
+        assert!(refused.contains(why), "{lines}: {refused}");
+        assert!(
+            refused.contains(&format!("\"status\":{status}")),
+            "{lines}: {refused}"
+        );
+    }
     let accepted = explained("");
     assert!(accepted.contains("101"), "{accepted}");
 }
@@ -577,4 +598,30 @@ fn the_census_counts_websockets_by_their_path() {
     ] {
         assert!(metrics.contains(&line), "{line} in {metrics}");
     }
+}
+
+#[test]
+fn a_websocket_of_a_server_over_tls() {
+    let own = self_signed(&["localhost"]).unwrap();
+    let tls = ServerTls::new(TlsOptions::new(vec![own.clone()]));
+    let server = WebServer::new(Site::new(".")).tls(Tls::new(tls.unwrap()));
+    let (scheduler, _listening, address) = run(server.websocket("/echo", || echo));
+    let options = WebSocketOptions {
+        tls: Some(ClientTls::trusting(&own).unwrap()),
+        ..WebSocketOptions::default()
+    };
+    let url = |path| format!("wss://localhost:{}{path}", address.port());
+    let client = websocket_client(&url("/echo"), options.clone()).unwrap();
+    let mut client = Handle::run(&scheduler, client).unwrap();
+    for message in [Message::text("hello"), Message::binary(vec![1; 100_000])] {
+        client.send_blocking(message.clone()).unwrap();
+        assert_eq!(client.next_blocking(), Some(message));
+    }
+    client.close();
+    assert_eq!(client.next_blocking(), None);
+    client.wait().unwrap();
+    // A refusal is an ordinary response.
+    let client = websocket_client(&url("/none"), options).unwrap();
+    let fault = Handle::run(&scheduler, client).unwrap().wait().unwrap_err();
+    assert!(fault.to_string().contains("404 Not Found"), "{fault}");
 }

@@ -153,6 +153,15 @@ impl ClientTls {
     }
 }
 
+/// Two are equal if one is a clone of the other.
+impl PartialEq for ClientTls {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.config, &other.config)
+    }
+}
+
+impl Eq for ClientTls {}
+
 /// Checks no certificate. Signatures of the handshake are checked nevertheless.
 #[derive(Debug)]
 struct Anyone;

@@ -67,7 +67,7 @@ impl From<rustls::Error> for TlsError {
         match error {
             rustls::Error::AlertReceived(alert) => Self::Alert(name(alert)),
             error => Self::Refused {
-                text: error.to_string(),
+                text: text(&error),
                 alert: alert_for(error).map_or_else(|| "other".to_owned(), name),
             },
         }
@@ -88,6 +88,17 @@ impl TlsError {
             ended_by,
             reason: reason.to_owned(),
         }
+    }
+}
+
+/// The error in words.
+fn text(error: &rustls::Error) -> String {
+    use rustls::CertificateError::{BadSignature, UnknownIssuer};
+    match error {
+        rustls::Error::InvalidCertificate(UnknownIssuer | BadSignature) => {
+            format!("{error}: no authority that is trusted here has signed it")
+        }
+        _ => error.to_string(),
     }
 }
 

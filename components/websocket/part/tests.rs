@@ -1,12 +1,13 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use kamea::{Handle, Restart, Scheduler};
 
 use super::*;
 use crate::net::tcp_server;
 use crate::stream::echo;
-use crate::websocket::{Close, CloseCode, DeflateOptions, connect_websocket};
+use crate::websocket::{Close, CloseCode, DeflateOptions, connect_websocket, websocket_client};
 
 /// A server that echoes messages, and its address.
 fn echoing(options: WebSocketOptions) -> (Scheduler, String) {

@@ -56,7 +56,7 @@ pub(super) fn make_requests(options: &Options, tls: Option<&ClientTls>) -> Resul
     Ok(())
 }
 
-fn announce(Target { text, url }: &Target) {
+fn announce(Target { text, url, .. }: &Target) {
     log::debug!("URL: {text}");
     log::debug!("HOST: {}", url.host());
     log::debug!("PORT: {}", url.port());

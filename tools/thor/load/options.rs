@@ -56,10 +56,10 @@ pub(crate) struct LoadOptions {
     /// Header field of each request, as 'Name: value'; repeatable
     #[arg(short = 'H', long, value_name = "FIELD", requires = "how_much")]
     pub(crate) header: Vec<String>,
-    /// File with the body of each request
+    /// File with the body of each request, or with the message
     #[arg(long, value_name = "FILE", requires = "how_much")]
     pub(crate) body: Option<PathBuf>,
-    /// Requests in flight on each connection
+    /// Requests or messages in flight on each connection
     #[arg(long, value_name = "REQUESTS", requires = "how_much", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pipeline: Option<u16>,
     /// Open a new connection for each request

@@ -1,6 +1,7 @@
 //! The servers and the requests to them.
 
 use std::fs;
+use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::Path;
 use std::sync::Arc;
@@ -8,19 +9,20 @@ use std::sync::Arc;
 use http::{Method, Version};
 use kamea_components::http::{Fields, Url};
 use kamea_components::load::{Target, Targets};
-use kamea_components::tls::ClientTls;
+use kamea_components::net::Socket;
+use kamea_components::tls::{ClientTls, connect_tls};
 
 use super::Failed;
 use crate::options::Options;
 use crate::values::Weighted;
 
-/// A server, and the requests to it.
+/// A server, and what it is asked for.
 #[derive(Debug, Clone)]
-pub(super) struct Server {
+pub(super) struct Server<Work> {
     pub(super) addresses: Arc<[SocketAddr]>,
-    /// The name that its certificate must be for, if it speaks https.
+    /// The name that its certificate must be for, if it speaks TLS.
     pub(super) tls: Option<(ClientTls, Arc<str>)>,
-    pub(super) targets: Targets,
+    pub(super) work: Work,
     /// Its weight: how many of the connections are for it, compared with the others.
     weight: u64,
 }
@@ -47,7 +49,10 @@ pub(super) fn urls(options: &Options) -> Result<Vec<Weighted>, Failed> {
 }
 
 /// The servers of the URLs, with their requests.
-pub(super) fn servers(options: &Options, urls: &[Weighted]) -> Result<Vec<Server>, Failed> {
+pub(super) fn servers(
+    options: &Options,
+    urls: &[Weighted],
+) -> Result<Vec<Server<Targets>>, Failed> {
     let (fields, content) = (fields(options)?, content(options)?);
     let method = options.load.method();
     if method == Method::CONNECT {
@@ -65,26 +70,44 @@ pub(super) fn servers(options: &Options, urls: &[Weighted]) -> Result<Vec<Server
             None => groups.push((url, vec![weighted])),
         }
     }
-    let is_https = groups.iter().any(|(url, _)| url.is_https());
-    let tls = is_https.then(|| options.tls.read());
-    let tls = tls.transpose().map_err(Failed::Usage)?;
+    let tls = options.tls.for_urls(urls).map_err(Failed::Usage)?;
     let server = |(url, group): (&Url, Vec<&Weighted>)| {
         let targets = group.iter().map(|Weighted { weight, target }| {
             let fields = fields.clone();
             let head = target.url.request(method.clone(), Version::HTTP_11, fields);
             Target::new(&head, &content, *weight)
         });
-        Ok(Server {
-            addresses: addresses(url)?,
-            tls: tls
-                .clone()
-                .filter(|_| url.is_https())
-                .map(|tls| (tls, url.host().into())),
-            targets: Targets::new(targets),
-            weight: group.iter().map(|url| u64::from(url.weight)).sum(),
-        })
+        let weight = group.iter().map(|url| u64::from(url.weight)).sum();
+        self::server(url, tls.as_ref(), weight, Targets::new(targets))
     };
     groups.into_iter().map(server).collect()
+}
+
+/// The server of a URL, over TLS if the URL says so.
+pub(super) fn server<Work>(
+    url: &Url,
+    tls: Option<&ClientTls>,
+    weight: u64,
+    work: Work,
+) -> Result<Server<Work>, Failed> {
+    let tls = tls.filter(|_| url.is_https());
+    Ok(Server {
+        addresses: addresses(url)?,
+        tls: tls.map(|tls| (tls.clone(), url.host().into())),
+        work,
+        weight,
+    })
+}
+
+/// Connects to an address of a server.
+pub(super) async fn connect(
+    tls: Option<&(ClientTls, Arc<str>)>,
+    address: SocketAddr,
+) -> io::Result<Socket> {
+    match tls {
+        None => Socket::connect(address).await,
+        Some((tls, name)) => connect_tls(tls, name, address).await,
+    }
 }
 
 fn addresses(url: &Url) -> Result<Arc<[SocketAddr]>, Failed> {
@@ -100,7 +123,7 @@ fn addresses(url: &Url) -> Result<Arc<[SocketAddr]>, Failed> {
     }
 }
 
-fn fields(options: &Options) -> Result<Fields, Failed> {
+pub(super) fn fields(options: &Options) -> Result<Fields, Failed> {
     let mut fields = Fields::new();
     for text in &options.load.header {
         let wrong = |why: &dyn std::fmt::Display| {
@@ -129,7 +152,7 @@ fn fields(options: &Options) -> Result<Fields, Failed> {
     Ok(fields)
 }
 
-fn content(options: &Options) -> Result<Vec<u8>, Failed> {
+pub(super) fn content(options: &Options) -> Result<Vec<u8>, Failed> {
     options
         .load
         .body
@@ -142,7 +165,10 @@ fn read(file: &Path) -> Result<Vec<u8>, Failed> {
 }
 
 /// The server of each connection, by weight. No server waits long for its share.
-pub(super) fn deal(servers: &[Server], connections: usize) -> Result<Vec<usize>, Failed> {
+pub(super) fn deal<Work>(
+    servers: &[Server<Work>],
+    connections: usize,
+) -> Result<Vec<usize>, Failed> {
     let weights: Vec<_> = servers.iter().map(|server| server.weight).collect();
     let dealt = deal_by(&weights, connections);
     match (0..servers.len()).find(|server| !dealt.contains(server)) {

@@ -45,7 +45,7 @@ fn table(options: &Options, run: &Run) -> String {
         let _ = writeln!(table, "  {name:<10} {value}");
     };
     row(
-        "requests",
+        units(run),
         format!(
             "{} in {seconds:.2} s, {} per second",
             text::count(measured.requests),
@@ -70,7 +70,10 @@ fn table(options: &Options, run: &Run) -> String {
     let statuses: Vec<_> = statuses
         .map(|(status, count)| format!("{status} {}", text::count(*count)))
         .collect();
-    row("status", statuses.join(", "));
+    // Messages have none.
+    if !statuses.is_empty() {
+        row("status", statuses.join(", "));
+    }
     row("errors", errors(measured));
     add_latencies(&mut table, measured);
     for sentence in sentences(options, run) {
@@ -78,6 +81,14 @@ fn table(options: &Options, run: &Run) -> String {
         table.push('\n');
     }
     table
+}
+
+/// What is counted.
+fn units(run: &Run) -> &'static str {
+    match run.is_websocket {
+        true => "messages",
+        false => "requests",
+    }
 }
 
 /// The sizes of the bodies.
@@ -116,9 +127,9 @@ fn head(options: &Options, run: &Run) -> String {
         [first, others @ ..] => format!("{first} and {} more", others.len()),
     };
     let how = match (load.rate(), load.depth()) {
-        (Some(rate), _) => format!(", {} requests a second", text::rate(rate)),
+        (Some(rate), _) => format!(", {} {} a second", text::rate(rate), units(run)),
         (None, 1) => String::new(),
-        (None, depth) => format!(", {depth} requests at a time"),
+        (None, depth) => format!(", {depth} {} at a time", units(run)),
     };
     let plural = |count: usize| if count == 1 { "" } else { "s" };
     format!(
