@@ -93,11 +93,14 @@ impl TlsError {
 
 /// The error in words.
 fn text(error: &rustls::Error) -> String {
-    use rustls::CertificateError::{BadSignature, UnknownIssuer};
+    use rustls::CertificateError as Certificate;
     match error {
-        rustls::Error::InvalidCertificate(UnknownIssuer | BadSignature) => {
-            format!("{error}: no authority that is trusted here has signed it")
-        }
+        // An authority of the same name with another key has not signed it either.
+        rustls::Error::InvalidCertificate(
+            Certificate::UnknownIssuer
+            | Certificate::BadSignature
+            | Certificate::UnsupportedSignatureAlgorithmForPublicKeyContext { .. },
+        ) => "invalid peer certificate: no authority that is trusted here has signed it".to_owned(),
         _ => error.to_string(),
     }
 }
