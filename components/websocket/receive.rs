@@ -39,8 +39,9 @@ pub struct ReceivePorts {
     pub bytes: Inbox<Bytes>,
     /// If linked: what the handshake agreed to. Nothing is received before.
     pub agreed: Option<Inbox<Option<Deflate>>>,
-    /// Whole messages.
-    pub messages: Outbox<Message>,
+    /// If linked: whole messages. They end before the connection does, so that what makes the
+    /// answers ends too.
+    pub messages: Option<Outbox<Message>>,
     /// If linked: why the messages have ended, before their end.
     pub closed: Option<Outbox<Close>>,
     /// What the sender has to do. Link it with a capacity of 2: a peer that floods us with pings
@@ -187,7 +188,9 @@ impl Receiver<'_> {
             } => match self.assembler.add(kind, bytes, is_last) {
                 Ok(Some(message)) => {
                     // Nobody may want it any more, while the close frame is still to come.
-                    let _ = self.io.messages.send(message).await;
+                    if let Some(messages) = &self.io.messages {
+                        let _ = messages.send(message).await;
+                    }
                 }
                 Ok(None) => {}
                 Err(violation) => return Ok(Some(violation)),
@@ -265,6 +268,8 @@ impl Receiver<'_> {
         if self.role == Role::Server {
             return;
         }
+        // The close frame is sent behind the answers, which end once the messages have ended.
+        self.io.messages = None;
         let closed = async { while self.io.bytes.next().await.is_some() {} };
         let late = or(sleep(CLOSE_WITHIN), self.io.controls.closed());
         or(closed, late).await;

@@ -36,6 +36,10 @@ pub struct SendPorts {
 /// How long either end may take to answer a close frame.
 pub(super) const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 
+/// How long a client that answers a close frame waits for the end of its messages. They may come
+/// from a source that knows nothing of the connection, such as a console.
+const CLIENT_ENDS_WITHIN: Duration = Duration::from_secs(1);
+
 /// A connection that sends nothing for so long gives up the memory of its compressor.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -233,7 +237,11 @@ impl Sender<'_> {
 
     /// Sends the last close frame, behind the answers to the messages before it.
     async fn answer(&mut self, close: Close) -> Done {
-        self.timer.set(turn() + CLOSE_WITHIN);
+        let within = match self.role {
+            Role::Server => CLOSE_WITHIN,
+            Role::Client => CLIENT_ENDS_WITHIN,
+        };
+        self.timer.set(turn() + within);
         loop {
             let SendPorts { messages, .. } = &mut *self.io;
             let message = match messages.try_next() {

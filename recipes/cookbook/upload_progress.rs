@@ -19,8 +19,9 @@ const STEP: u64 = 64 << 10;
 async fn receive(mut request: Request, reports: Publisher<Message>) -> Result<String, Incomplete> {
     let name = request.head.target.query().unwrap_or("file");
     let name: String = name.chars().take(100).collect();
+    let length = request.head.fields.get("content-length");
+    let total: Option<u64> = length.and_then(|length| str::from_utf8(length).ok()?.parse().ok());
     let mut content = request.content.take();
-    let total = content.as_ref().and_then(|content| content.length());
     let report = async |received: u64, is_done: bool| {
         let text = json!({"name": name, "received": received, "total": total, "done": is_done});
         // Without a page that looks, nobody hears it.

@@ -338,7 +338,7 @@ fn a_websocket_client_speaks_over_tls() {
     let output = run(&format!("authorities={}", right.display()));
     assert_eq!(
         String::from_utf8_lossy(&output.stdout),
-        "hello",
+        "hello\n",
         "{output:?}"
     );
     for (options, status, why) in [

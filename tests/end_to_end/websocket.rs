@@ -231,10 +231,11 @@ fn a_terminal_is_behind_a_login_and_ends_with_its_browser() {
     }
     let mut client = Client::open_with(&recipe.address, "/terminal", LOGIN);
     // A pipe is no terminal.
-    client.send("test -t 0 && echo $((6 * 7))-$$-end\r");
-    let said = shown(&mut client, "-end\r\n");
-    let line = said.lines().find(|line| line.starts_with("42-")).unwrap();
-    let pid = line.split('-').nth(1).unwrap().to_owned();
+    client.send("test -t 0 && echo $((6 * 7))-$$-$((1 + 1))end\r");
+    // What is typed is shown too; this is the answer of the shell.
+    let said = shown(&mut client, "-2end");
+    let answer = said.split("42-").nth(1).unwrap();
+    let pid = answer.split('-').next().unwrap().to_owned();
     let process = format!("/proc/{pid}");
     assert!(std::path::Path::new(&process).exists(), "{said}");
     // Ctrl-c ends a program, and the shell goes on.
@@ -244,9 +245,11 @@ fn a_terminal_is_behind_a_login_and_ends_with_its_browser() {
     client.send("echo still-$((40 + 2))\r");
     shown(&mut client, "still-42");
     drop(client);
-    wait_for("the end of the shell", || {
-        !std::path::Path::new(&process).exists()
-    });
+    let until = Instant::now() + PATIENCE;
+    while std::path::Path::new(&process).exists() {
+        assert!(Instant::now() < until, "the shell does not end");
+        std::thread::sleep(Duration::from_millis(10));
+    }
     // A shell that ends closes its WebSocket.
     let mut client = Client::open_with(&recipe.address, "/terminal", LOGIN);
     client.send("exit\r");
