@@ -96,7 +96,7 @@ fn main() -> ExitCode {
 
 fn start(options: Options) -> Result<ExitCode, Shown> {
     let file = ProxyFile {
-        path: options.config,
+        path: options.config.clone(),
         errors: options.errors.map(|errors| match errors {
             WhichErrors::Assignment => Errors::Assignment,
             WhichErrors::Standard => Errors::Standard,
@@ -124,6 +124,11 @@ fn start(options: Options) -> Result<ExitCode, Shown> {
         )?;
         return Ok(ExitCode::SUCCESS);
     }
+    serve(options, file, plan)
+}
+
+/// Runs the proxy until ctrl-c or SIGTERM.
+fn serve(options: Options, file: ProxyFile, plan: Plan) -> Result<ExitCode, Shown> {
     let scheduler = match options.workers {
         Some(workers) => Scheduler::with_workers(workers.into()),
         None => Scheduler::new(),

@@ -288,7 +288,7 @@ const FOLDERS: [(&str, &[&str]); 21] = [
     // Around servers.
     (
         "inspect",
-        &["net", "tls", "http", "web", "gateway", "server"],
+        &["chassis", "net", "tls", "http", "web", "gateway", "server"],
     ),
     ("load", &["stream", "chassis", "net", "http", "websocket"]),
     ("simulated", &["net", "process", "file"]),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_lite::future::or;
+use http::StatusCode;
 use kamea::time::{Timer, sleep, turn};
 use kamea::{Closed, End};
 use kamea_components::http::{ResponseHead, encode_request};
@@ -17,6 +18,7 @@ use super::body::{Framing, OutgoingBody, ended};
 use super::exchange_requests::ExchangePorts;
 use super::interim::Interim;
 use super::receive::{Afterwards, Passing, receive_head, within};
+use super::report::Report;
 use super::script::{LONGEST, encode_script};
 use super::send::Sending;
 use super::tunnel::tunnel;
@@ -257,12 +259,8 @@ impl Attempt<'_> {
         let mut sending = pin!(sending);
         let timer = &mut self.buffers.timer;
         let sent = async { Ok(Err(sending.as_mut().await?)) };
-        let interim = Interim {
-            exchange: self.request.exchange,
-            notices: self.io.notices.as_ref(),
-            forwarding: &forwarding,
-            sent: Cell::new(0),
-        };
+        let notices = self.io.notices.as_ref();
+        let interim = Interim::new(self.request.exchange, notices, &forwarding);
         let early = or(sent, async {
             let head = receive_head(socket, decoder, &may_send, &interim);
             head.await.map(Ok)
@@ -280,9 +278,7 @@ impl Attempt<'_> {
             in_flight.note(head.status.is_server_error());
         }
         if let Some(report) = &mut self.request.report {
-            let listeners = self.io.listeners();
-            let told = Box::pin(report.answered(head.status, &listeners));
-            told.await.map_err(Ended::End)?;
+            Box::pin(tell(report, head.status, self.io)).await?;
         }
         let mut passing = Passing {
             exchange: self.request.exchange,
@@ -296,20 +292,8 @@ impl Attempt<'_> {
             forwarding,
             state,
         };
-        let passing = passing.pass_on(head, framing);
-        match is_sent {
-            Some(true) => passing.await,
-            // A part of the request is missing: nothing can follow on this connection.
-            _ if is_sent.is_some() || !may_send.get() => passing.await.map(Afterwards::but_close),
-            _ => {
-                let rest = async {
-                    // The response may be all that there is.
-                    let _ = sending.await;
-                    pending().await
-                };
-                or(passing, rest).await.map(Afterwards::but_close)
-            }
-        }
+        let sending = may_send.get().then_some(sending);
+        finish(passing.pass_on(head, framing), is_sent, sending).await
     }
 
     /// Goes on with another protocol in both directions.
@@ -331,6 +315,35 @@ impl Attempt<'_> {
         let sent = self.io.responses.send(response).await;
         self.has_begun.set(true);
         sent.map_err(gone)
+    }
+}
+
+/// Tells the log and the explanation that the response began.
+async fn tell(report: &mut Report, status: StatusCode, io: &ExchangePorts) -> Result<(), Ended> {
+    let listeners = io.listeners();
+    let told = report.answered(status, &listeners).await;
+    told.map_err(Ended::End)
+}
+
+/// Passes the response on, and meanwhile sends what is left of the request, if the backend may get
+/// it.
+async fn finish(
+    passing: impl Future<Output = Result<Afterwards, Ended>>,
+    is_sent: Option<bool>,
+    sending: Option<impl Future>,
+) -> Result<Afterwards, Ended> {
+    match (is_sent, sending) {
+        (Some(true), _) => passing.await,
+        (None, Some(sending)) => {
+            let rest = async {
+                // The response may be all that there is.
+                let _ = sending.await;
+                pending().await
+            };
+            or(passing, rest).await.map(Afterwards::but_close)
+        }
+        // A part of the request is missing: nothing can follow on this connection.
+        _ => passing.await.map(Afterwards::but_close),
     }
 }
 

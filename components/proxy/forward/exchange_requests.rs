@@ -9,7 +9,7 @@ use super::attempt::{Buffers, Outcome, attempt};
 use super::report::{Listeners, Report};
 use super::{AttemptError, Chosen, Routed};
 use crate::Proxy;
-use crate::backends::Choice;
+use crate::backends::{BackendState, Choice};
 use crate::plan::Errors;
 
 /// The ports of [`exchange_requests`].
@@ -103,12 +103,7 @@ async fn serve(
             }
             Outcome::Failed(error) => error,
         };
-        if error.is_of_backend() {
-            state.failed(ejection, &error);
-        }
-        if let Some(report) = &mut request.report {
-            report.failed(&error);
-        }
+        note_failed(&mut request, &state, &error);
         if !may_retry(&request, &error) {
             tell(io, &request).await?;
             log::error!("{peer} | {}: {error}", state.backend());
@@ -117,6 +112,16 @@ async fn serve(
         log::info!("{peer} | {}: {error}; another attempt", state.backend());
         request.tried.push(index);
         request.body.rewind();
+    }
+}
+
+/// Notes that an attempt at a backend failed.
+fn note_failed(request: &mut Routed, state: &BackendState, error: &AttemptError) {
+    if error.is_of_backend() {
+        state.failed(&request.group.route().ejection, error);
+    }
+    if let Some(report) = &mut request.report {
+        report.failed(error);
     }
 }
 

@@ -16,13 +16,26 @@ const MOST: u32 = 16;
 
 /// Passes the interim responses of one attempt on to the client.
 pub(super) struct Interim<'a> {
-    pub(super) exchange: Exchange,
-    pub(super) notices: Option<&'a Outbox<Notice>>,
-    pub(super) forwarding: &'a Forwarding<'a>,
-    pub(super) sent: Cell<u32>,
+    exchange: Exchange,
+    notices: Option<&'a Outbox<Notice>>,
+    forwarding: &'a Forwarding<'a>,
+    sent: Cell<u32>,
 }
 
-impl Interim<'_> {
+impl<'a> Interim<'a> {
+    pub(super) const fn new(
+        exchange: Exchange,
+        notices: Option<&'a Outbox<Notice>>,
+        forwarding: &'a Forwarding<'a>,
+    ) -> Self {
+        Self {
+            exchange,
+            notices,
+            forwarding,
+            sent: Cell::new(0),
+        }
+    }
+
     /// Passes one on, unless the client speaks HTTP/1.0 or has got enough of them.
     pub(super) fn pass_on(&self, head: &ReceivedHead) {
         let Some(notices) = self.notices else { return };
