@@ -5,7 +5,8 @@ use std::sync::Arc;
 use kamea::{Component, Graph, InboxHandle, Message, OutboxHandle};
 use kamea_components::server::WebServer;
 use kamea_components::web::{
-    Failure, FilterPorts, Request, RequestHalfPorts, Response, ResponseHalfPorts,
+    Failure, FilterPorts, Network, Request, RequestHalfPorts, Response, ResponseHalfPorts,
+    trust_proxies,
 };
 
 use crate::App;
@@ -53,6 +54,27 @@ impl<S: Send + Sync + 'static> App<S> {
             }),
         });
         self
+    }
+
+    /// Takes the address and the scheme of clients from the fields of proxies that are trusted:
+    /// see [`trust_proxies`]. It is before all other filters, whenever it was added, so that these
+    /// see the clients.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea_app::{App, Call};
+    ///
+    /// let app = App::new()
+    ///     .get("/", async |call: Call| format!("{} by {}\n", call.peer.ip(), call.scheme.as_str()))
+    ///     .trust_proxies(["127.0.0.1".parse()?]);
+    /// # app.check()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn trust_proxies(self, proxies: impl IntoIterator<Item = Network>) -> Self {
+        let mut app = self.filter("proxies", trust_proxies(proxies));
+        app.filters_mut().rotate_right(1);
+        app
     }
 
     /// Puts a filter of two halves around the application, such as sessions: see

@@ -4,6 +4,8 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process;
 
+use kamea_components::web::Network;
+
 use super::AppError;
 use super::listen::parse;
 use crate::App;
@@ -14,6 +16,7 @@ enum Wanted {
     Run {
         address: String,
         inspect: Option<SocketAddr>,
+        proxies: Vec<Network>,
     },
     Routes,
     OpenApi,
@@ -24,13 +27,16 @@ enum Wanted {
     Help,
 }
 
-const USAGE: &str = "[ADDRESS] [--inspect ADDRESS] | --routes | --openapi | --explain METHOD PATH";
+const USAGE: &str = "[ADDRESS] [--inspect ADDRESS] [--trusted-proxy NETWORK] | --routes | --openapi | --explain METHOD PATH";
 
 const HELP: &str = "
 Serves a web application.
 
   ADDRESS               IP:PORT or PORT
   --inspect ADDRESS     show the running graphs on a page there
+  --trusted-proxy NETWORK
+                        a proxy whose X-Forwarded-For and X-Forwarded-Proto are true:
+                        an address, or a network such as 10.0.0.0/8; may be repeated
   --routes              list the routes, and exit
   --openapi             print the description in OpenAPI 3.1, and exit
   --explain METHOD PATH say which route a request has, and which almost match, and exit
@@ -61,7 +67,17 @@ impl<S: Send + Sync + 'static> App<S> {
     /// As [`run`](Self::run).
     pub fn main(self, address: &str) -> Result<(), AppError> {
         match wanted(std::env::args().skip(1), address) {
-            Ok(Wanted::Run { address, inspect }) => self.run_inspected(&address, inspect),
+            Ok(Wanted::Run {
+                address,
+                inspect,
+                proxies,
+            }) => {
+                let app = match proxies.is_empty() {
+                    true => self,
+                    false => self.trust_proxies(proxies),
+                };
+                app.run_inspected(&address, inspect)
+            }
             Ok(Wanted::Routes) => {
                 let lines = self.routes()?;
                 let lines = lines
@@ -103,7 +119,7 @@ fn program() -> String {
 
 fn wanted(arguments: impl Iterator<Item = String>, address: &str) -> Result<Wanted, String> {
     let mut arguments = arguments.peekable();
-    let (mut at, mut inspect) = (None, None);
+    let (mut at, mut inspect, mut proxies) = (None, None, Vec::new());
     while let Some(argument) = arguments.next() {
         let mut value = || {
             arguments
@@ -122,6 +138,11 @@ fn wanted(arguments: impl Iterator<Item = String>, address: &str) -> Result<Want
                 let value = value()?;
                 inspect = Some(parse(&value).map_err(|error| error.to_string())?);
             }
+            "--trusted-proxy" => {
+                let value = value()?;
+                let network = value.parse::<Network>();
+                proxies.push(network.map_err(|error| format!("--trusted-proxy {value}: {error}"))?);
+            }
             option if option.starts_with('-') => return Err(format!("{option} is no option")),
             _ if at.is_some() => return Err("there are two addresses".to_owned()),
             address => {
@@ -131,7 +152,11 @@ fn wanted(arguments: impl Iterator<Item = String>, address: &str) -> Result<Want
         }
     }
     let address = at.unwrap_or_else(|| address.to_owned());
-    Ok(Wanted::Run { address, inspect })
+    Ok(Wanted::Run {
+        address,
+        inspect,
+        proxies,
+    })
 }
 
 #[cfg(test)]
@@ -149,6 +174,7 @@ mod tests {
             Ok(Wanted::Run {
                 address: address.to_owned(),
                 inspect,
+                proxies: Vec::new(),
             })
         };
         assert_eq!(read(""), run("127.0.0.1:8000", None));
@@ -157,6 +183,13 @@ mod tests {
             read("80 --inspect :9235"),
             run("80", Some("127.0.0.1:9235"))
         );
+        let Ok(Wanted::Run { proxies, .. }) =
+            read("--trusted-proxy ::1 80 --trusted-proxy 10.0.0.0/8")
+        else {
+            panic!("two proxies");
+        };
+        let expected: [Network; 2] = ["::1", "10.0.0.0/8"].map(|text| text.parse().unwrap());
+        assert_eq!(proxies, expected);
         assert_eq!(read("--routes"), Ok(Wanted::Routes));
         assert_eq!(read("-h"), Ok(Wanted::Help));
         let explain = Wanted::Explain {
@@ -168,6 +201,12 @@ mod tests {
             ("--explain GET", "--explain needs a value"),
             ("--inspect", "--inspect needs a value"),
             ("--inspect x", "x is not an address"),
+            ("--trusted-proxy", "--trusted-proxy needs a value"),
+            (
+                "--trusted-proxy all",
+                "--trusted-proxy all: this is not an IP address",
+            ),
+            ("--trusted-proxy 10.0.0.1/8", "the range begins at 10.0.0.0"),
             ("--route", "--route is no option"),
             ("localhost:80", "localhost:80 is not an address"),
             ("70000", "70000 is not an address"),

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use kamea::testing::block_on;
 use kamea::{Call as Asked, Graph, Scheduler};
-use kamea_components::web::{Network, trust_proxies};
+use kamea_components::web::Network;
 use kamea_session::{
     Answer, Answered, Command, Keys, MemoryOptions, Session, SessionId, SessionKey, SessionOptions,
     Sessions, StoreCookie, StorePorts, keep_in_memory, load_sessions, save_sessions,
@@ -113,8 +113,8 @@ fn a_session_under_tls_has_a_secure_cookie_also_behind_a_trusted_proxy() {
             format!("{} {}", call.scheme.as_str(), call.peer.ip())
         })
         .post("/login", log_in)
-        .filter("proxies", trust_proxies(proxies))
-        .around("sessions", load_sessions(sessions), save_sessions());
+        .around("sessions", load_sessions(sessions), save_sessions())
+        .trust_proxies(proxies);
     let proxy = "198.51.100.7:80".parse().unwrap();
     block_on(async {
         let login = async |how: fn(TestRequest<'_>, SocketAddr) -> TestRequest<'_>| {
