@@ -1,14 +1,16 @@
 //! The TLS protocol, by rustls: the only folder that names it.
 
 mod client;
+mod error;
 mod server;
 mod session;
 mod tickets;
 
 pub use client::ClientTls;
+pub use error::TlsError;
 pub(in crate::tls) use server::check_pair;
 pub use server::{ClientAuth, MinimalVersion, ServerTls, TlsOptions};
-pub use session::{Facts, Session, TlsError};
+pub use session::{Facts, Session};
 pub use tickets::TicketKeys;
 
 use std::sync::Arc;

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::mem;
-use std::time::Duration;
 
 use bytes::Bytes;
 use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
@@ -14,9 +13,10 @@ use rustls::unbuffered::{
 };
 use rustls::{AlertDescription, HandshakeKind, ProtocolVersion};
 
+use super::error::{alert_name, last_alert};
 use super::server::take_asked_name;
-use super::{ClientTls, ServerTls};
-use crate::tls::{Certificate, FailedHandshake};
+use super::{ClientTls, ServerTls, TlsError};
+use crate::tls::Certificate;
 
 /// What a record adds to its plaintext at most, in bytes: header, explicit nonce, content type and
 /// tag (RFC 8446 section 5.2, RFC 5246 section 6.2.3.3).
@@ -24,146 +24,6 @@ const OVERHEAD: usize = 64;
 
 /// The largest plaintext of a record, in bytes (RFC 8446 section 5.1).
 const LARGEST_RECORD: usize = 16 * 1024;
-
-/// What is wrong on a TLS connection.
-#[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
-pub enum TlsError {
-    /// The peer ended the connection with an alert (RFC 8446 section 6).
-    #[error("the peer sent the alert {0}")]
-    Alert(String),
-    /// The connection ended without the `close_notify` that tells its end from an attack (RFC 8446
-    /// section 6.1).
-    #[error("the connection ended without close_notify: it may be truncated")]
-    Truncated,
-    /// The peer broke a rule of the protocol, or both ends have nothing in common: we ended the
-    /// connection.
-    #[error("{text}")]
-    Refused {
-        /// The name of the alert that the peer was sent, or `other`.
-        alert: String,
-        /// What was wrong.
-        text: String,
-    },
-    /// The handshake was not complete in time.
-    #[error("the handshake took longer than {} s", .0.as_secs_f64())]
-    Late(Duration),
-    /// The connection ended before the handshake was complete.
-    #[error("the peer left during the handshake")]
-    Left,
-    /// The session does not allow this now.
-    #[error("{0}")]
-    Session(String),
-    /// The name of the server is not a name or an address.
-    #[error("{0:?} is not the name or the address of a server")]
-    Name(String),
-    /// The options do not fit together.
-    #[error("{0}")]
-    Options(String),
-}
-
-impl From<rustls::Error> for TlsError {
-    fn from(error: rustls::Error) -> Self {
-        match error {
-            rustls::Error::AlertReceived(alert) => Self::Alert(name(alert)),
-            error => Self::Refused {
-                text: text(&error),
-                alert: alert_for(error).map_or_else(|| "other".to_owned(), name),
-            },
-        }
-    }
-}
-
-impl TlsError {
-    /// Who has ended a handshake, and why.
-    pub(in crate::tls) fn failure(&self) -> FailedHandshake {
-        let (ended_by, reason) = match self {
-            Self::Alert(alert) => ("client", alert.as_str()),
-            Self::Left | Self::Truncated => ("client", "left"),
-            Self::Refused { alert, .. } => ("server", alert.as_str()),
-            Self::Late(_) => ("server", "late"),
-            Self::Name(_) | Self::Options(_) | Self::Session(_) => ("server", "other"),
-        };
-        FailedHandshake {
-            ended_by,
-            reason: reason.to_owned(),
-        }
-    }
-}
-
-/// The error in words.
-fn text(error: &rustls::Error) -> String {
-    use rustls::CertificateError as Certificate;
-    match error {
-        // An authority of the same name with another key has not signed it either.
-        rustls::Error::InvalidCertificate(
-            Certificate::UnknownIssuer
-            | Certificate::BadSignature
-            | Certificate::UnsupportedSignatureAlgorithmForPublicKeyContext { .. },
-        ) => "invalid peer certificate: no authority that is trusted here has signed it".to_owned(),
-        _ => error.to_string(),
-    }
-}
-
-/// The alert that rustls sends for an error of the peer.
-fn alert_for(error: rustls::Error) -> Option<AlertDescription> {
-    use rustls::Error as E;
-    use rustls::PeerIncompatible as Incompatible;
-    Some(match error {
-        E::InvalidCertificate(error) => error.into(),
-        E::InvalidMessage(error) => error.into(),
-        E::InappropriateMessage { .. } | E::InappropriateHandshakeMessage { .. } => {
-            AlertDescription::UnexpectedMessage
-        }
-        E::NoCertificatesPresented => AlertDescription::CertificateRequired,
-        E::NoApplicationProtocol => AlertDescription::NoApplicationProtocol,
-        E::DecryptError => AlertDescription::BadRecordMac,
-        E::PeerSentOversizedRecord => AlertDescription::RecordOverflow,
-        E::PeerMisbehaved(_) => AlertDescription::IllegalParameter,
-        E::PeerIncompatible(
-            Incompatible::SupportedVersionsExtensionRequired
-            | Incompatible::Tls12NotOffered
-            | Incompatible::Tls12NotOfferedOrEnabled
-            | Incompatible::Tls13RequiredForQuic
-            | Incompatible::ServerDoesNotSupportTls12Or13
-            | Incompatible::ServerTlsVersionIsDisabledByOurConfig,
-        ) => AlertDescription::ProtocolVersion,
-        E::PeerIncompatible(_) => AlertDescription::HandshakeFailure,
-        _ => return None,
-    })
-}
-
-/// The alert that these records end with, if it is not encrypted. What an error stands for is known
-/// only roughly: `rustls` chooses the alert where it meets the error.
-fn last_alert(mut records: &[u8]) -> Option<AlertDescription> {
-    while let [kind, _, _, high, low, rest @ ..] = records {
-        let length = u16::from_be_bytes([*high, *low]).into();
-        let (content, next) = rest.split_at_checked(length)?;
-        if let (21, [_, number], []) = (*kind, content, next) {
-            return Some(AlertDescription::from(*number));
-        }
-        records = next;
-    }
-    None
-}
-
-/// The name of an alert, as RFC 8446 writes it.
-fn name(alert: AlertDescription) -> String {
-    if let AlertDescription::Unknown(_) = alert {
-        return "unknown".to_owned();
-    }
-    let debug = format!("{alert:?}");
-    let mut name = String::with_capacity(debug.len() + 4);
-    let mut was_lowercase = false;
-    for letter in debug.chars() {
-        if letter.is_ascii_uppercase() && was_lowercase {
-            name.push('_');
-        }
-        was_lowercase = letter.is_ascii_lowercase();
-        name.push(letter.to_ascii_lowercase());
-    }
-    name
-}
 
 /// What both ends agreed on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -331,10 +191,11 @@ impl Session {
     /// `rustls` is silent about some records that it cannot read.
     fn tell(&mut self, alert: &mut String) {
         if let Some(sent) = last_alert(&self.outgoing) {
-            *alert = name(sent);
+            *alert = alert_name(sent);
         } else if !self.has_spoken && self.outgoing.is_empty() {
             let mut numbers = 0..=u8::MAX;
-            let number = numbers.find(|number| name(AlertDescription::from(*number)) == *alert);
+            let number =
+                numbers.find(|number| alert_name(AlertDescription::from(*number)) == *alert);
             let number = number.unwrap_or(u8::from(AlertDescription::InternalError));
             self.outgoing.extend([21, 3, 3, 0, 2, 2, number]);
         }
