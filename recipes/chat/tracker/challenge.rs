@@ -135,10 +135,10 @@ impl Challenges {
     /// The code of a nonce. A name contains no line feed.
     fn code(&self, nonce: &[u8; NONCE], name: &PeerName, key: &PeerKey) -> Hmac<Sha256> {
         let covered = [&nonce[..16], name.as_str().as_bytes(), b"\n", &key.0];
-        let code = covered
+        let code = self.secret.clone();
+        covered
             .iter()
-            .fold(self.secret.clone(), |code, part| code.chain_update(part));
-        code
+            .fold(code, |code, part| code.chain_update(part))
     }
 }
 
