@@ -1,5 +1,5 @@
-//! The web application of the rows, by `kamea-app`. `--routes N` declares so many further routes, and
-//! `--sessions` puts sessions around it.
+//! The web application of the rows, by `kamea-app`. `--routes N` declares so many further routes,
+//! and `--sessions` puts sessions around it.
 //!
 //! It listens on a free port of 127.0.0.1 and prints it.
 

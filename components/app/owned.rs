@@ -13,10 +13,10 @@ use kamea::{AskError, Asker, Call as Question, Graph, Sink, blocking};
 
 /// A value that a component owns. Handlers send it functions, and each gets the result of its own.
 ///
-/// The functions wait in the one bounded queue of the component, so nothing is locked, and none sees
-/// a half of another one's change. The live view shows the component and its queue. Where questions
-/// are a type of their own, or a question has to wait for something, write the component and use
-/// [`Graph::ask`].
+/// The functions wait in the one bounded queue of the component, so nothing is locked, and none
+/// sees a half of another one's change. The live view shows the component and its queue. Where
+/// questions are a type of their own, or a question has to wait for something, write the component
+/// and use [`Graph::ask`].
 ///
 /// # Examples
 ///
@@ -59,8 +59,7 @@ impl<T: Send + 'static> Owned<T> {
     /// # Examples
     ///
     /// ```
-    /// use std::fs::File;
-    /// use std::io::{self, Write};
+    /// use std::io::Write;
     ///
     /// use kamea::{Graph, Scheduler};
     /// use kamea_app::Owned;
@@ -88,8 +87,8 @@ impl<T: Send + 'static> Owned<T> {
     ///
     /// # Errors
     ///
-    /// [`AskError`], if the component has ended, or this function has panicked. A handler answers it
-    /// with 503 by `?`.
+    /// [`AskError`], if the component has ended, or this function has panicked. A handler answers
+    /// it with 503 by `?`.
     pub async fn with<R: Send + 'static>(
         &self,
         function: impl FnOnce(&mut T) -> R + Send + 'static,

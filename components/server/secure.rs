@@ -244,8 +244,8 @@ impl<C: Component<EncryptPorts>> Component<EncryptPorts> for Cutting<C> {
 }
 
 /// Adds the [`Facts`] of the connection to its requests, for handlers: `Arc<Facts>` in their
-/// extensions, and their scheme is `https`. Refuses requests for a host that the certificate does not cover (421): a browser
-/// may use one connection for several hosts (RFC 9110 section 7.4).
+/// extensions, and their scheme is `https`. Refuses requests for a host that the certificate does
+/// not cover (421): a browser may use one connection for several hosts (RFC 9110 section 7.4).
 pub(super) fn note_tls(
     session: &SharedSession,
     tls: &ServerTls,

@@ -30,9 +30,9 @@ impl Default for Lifetimes {
 
 /// How clients get their session: the cookie, and the check of origins.
 ///
-/// The cookie is `HttpOnly`, `SameSite=Lax`, for the whole site, and ends with the browser. Its name
-/// is `sid`. For a client that uses TLS it is also `Secure`, and its name is `__Host-sid`, so that no
-/// other host of the domain can set it.
+/// The cookie is `HttpOnly`, `SameSite=Lax`, for the whole site, and ends with the browser. Its
+/// name is `sid`. For a client that uses TLS it is also `Secure`, and its name is `__Host-sid`, so
+/// that no other host of the domain can set it.
 ///
 /// # Examples
 ///
@@ -89,8 +89,8 @@ impl SessionOptions {
         }
     }
 
-    /// All clients use TLS, although the server does not see it: behind a proxy that does not say it
-    /// by `X-Forwarded-Proto`. For one that does, see
+    /// All clients use TLS, although the server does not see it: behind a proxy that does not say
+    /// it by `X-Forwarded-Proto`. For one that does, see
     /// [`trust_proxies`](kamea_components::web::trust_proxies).
     #[must_use]
     pub fn under_tls(self) -> Self {
@@ -131,8 +131,8 @@ impl SessionOptions {
         Self { origins, ..self }
     }
 
-    /// The full name of the cookie, for a client with this scheme. A client with both schemes has two
-    /// sessions: the one without TLS can be read on the way.
+    /// The full name of the cookie, for a client with this scheme. A client with both schemes has
+    /// two sessions: the one without TLS can be read on the way.
     #[must_use]
     pub fn cookie_name(&self, scheme: Scheme) -> String {
         match self.is_secure(scheme) {

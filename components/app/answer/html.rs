@@ -15,8 +15,8 @@ use crate::{Answer, Reply};
 /// # app.check().unwrap();
 /// ```
 ///
-/// [`Templates`](crate::Templates) are checked when the program starts. With the crate `askama`, the
-/// compiler checks a template and its values:
+/// [`Templates`](crate::Templates) are checked when the program starts. With the crate `askama`,
+/// the compiler checks a template and its values:
 ///
 /// ```
 /// use askama::Template;

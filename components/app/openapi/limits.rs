@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-/// Adds `minimum` and `maximum` to all numbers of a document whose format has limits. Without them, a
-/// client that follows the schema sends numbers that do not fit.
+/// Adds `minimum` and `maximum` to all numbers of a document whose format has limits. Without them,
+/// a client that follows the schema sends numbers that do not fit.
 pub(super) fn add_limits(value: &mut Value) {
     match value {
         Value::Object(members) => {

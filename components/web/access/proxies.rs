@@ -14,8 +14,8 @@ use crate::web::{Exchange, FilterPorts, Scheme};
 /// If the peer of a connection is in one of the networks, `X-Forwarded-For` names the client: the
 /// last address that is no trusted proxy itself. `X-Forwarded-Proto` says whether the client uses
 /// TLS. Everything after this filter then sees the client instead of the proxy: sessions set
-/// `Secure` cookies, limits count clients, and programs get `REMOTE_ADDR` and `HTTPS`. The fields of
-/// other peers change nothing, because a client can send any field.
+/// `Secure` cookies, limits count clients, and programs get `REMOTE_ADDR` and `HTTPS`. The fields
+/// of other peers change nothing, because a client can send any field.
 ///
 /// The proxy must set `X-Forwarded-Proto`, and add the address of its client to `X-Forwarded-For`.
 ///
