@@ -243,7 +243,7 @@ struct ConnectionsPorts {
 
 enum News {
     Accepted(Accepted),
-    Configuration(Configuration),
+    Configuration(Box<Configuration>),
     /// The acceptor waits for a permit, and no connection is left.
     Free,
 }
@@ -300,7 +300,7 @@ async fn next_news(io: &mut ConnectionsPorts, before: Option<[&Flows; 2]>) -> Op
     let accepted = async { io.accepted.next().await.map(News::Accepted) };
     let configuration = async {
         match io.configurations.next().await {
-            Some(configuration) => Some(News::Configuration(configuration)),
+            Some(configuration) => Some(News::Configuration(Box::new(configuration))),
             // Nobody is left to send one.
             None => std::future::pending().await,
         }

@@ -85,9 +85,7 @@ impl TlsOptions {
 pub struct ServerTls {
     config: Arc<ServerConfig>,
     certificates: Arc<[Certificate]>,
-    tickets: TicketKeys,
-    /// What a ticket must have been made under.
-    context: Vec<u8>,
+    tickets: Arc<Tickets>,
     census: TlsCensus,
 }
 
@@ -141,11 +139,9 @@ impl ServerTls {
             .collect();
         // Tickets keep no state here.
         config.session_storage = Arc::new(NoServerSessionStorage {});
-        let tickets = TicketKeys::new()?;
-        config.ticketer = Arc::new(Tickets {
-            keys: tickets.clone(),
-            context: context.clone(),
-        });
+        let keys = TicketKeys::new()?;
+        let tickets = Arc::new(Tickets { keys, context });
+        config.ticketer = tickets.clone();
         let config = Arc::new(config);
         // Later sessions are made of the same options.
         UnbufferedServerConnection::new(config.clone())?;
@@ -153,7 +149,6 @@ impl ServerTls {
             config,
             certificates,
             tickets,
-            context,
             census: TlsCensus::default(),
         })
     }
@@ -162,19 +157,19 @@ impl ServerTls {
     /// reload, unless it has changed which certificates they must show.
     #[must_use]
     pub fn with_tickets_of(self, other: &Self) -> Self {
-        self.with_ticket_keys(&other.tickets)
+        self.with_ticket_keys(&other.tickets.keys)
     }
 
     /// The same, with these ticket keys.
     #[must_use]
     pub fn with_ticket_keys(mut self, keys: &TicketKeys) -> Self {
         let mut config = ServerConfig::clone(&self.config);
-        config.ticketer = Arc::new(Tickets {
+        self.tickets = Arc::new(Tickets {
             keys: keys.clone(),
-            context: self.context.clone(),
+            context: self.tickets.context.clone(),
         });
+        config.ticketer = self.tickets.clone();
         self.config = Arc::new(config);
-        self.tickets = keys.clone();
         self
     }
 
