@@ -31,8 +31,8 @@ pub use encode::{
     encode_interim, encode_last_chunk, encode_request,
 };
 pub use fields::{
-    DateCache, FieldError, Fields, Precondition, Ranges, attachment, evaluate_preconditions,
-    evaluate_range, freshness_lifetime, preferred_type, redact,
+    DateCache, FieldError, Fields, FieldsBuilder, Precondition, Ranges, attachment,
+    evaluate_preconditions, evaluate_range, freshness_lifetime, preferred_type, redact,
 };
 pub(crate) use fields::{Names, REDACTED, is_secret, list_with_weights};
 pub use head::{RequestHead, ResponseHead};

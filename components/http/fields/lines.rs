@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use memchr::memchr;
 use thiserror::Error;
 
+use super::builder::FieldsBuilder;
 use crate::http::grammar::{is_field_value, is_token, trim};
 
 /// The fields of a message, in the order in which they arrived: `name: value CRLF`, any number of
@@ -48,9 +49,6 @@ pub enum FieldError {
     #[error("the field value contains a control character")]
     Value,
 }
-
-/// Room for the lines that usually follow those of another message, in bytes.
-const SPARE: usize = 256;
 
 impl Fields {
     /// Returns an empty set of fields.
@@ -98,10 +96,15 @@ impl Fields {
 
     /// Returns all fields as name and value, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.named_lines().map(|(_, name, value)| (name, value))
+    }
+
+    /// Returns all lines without their CRLF, with name and value.
+    pub(super) fn named_lines(&self) -> impl Iterator<Item = (&[u8], &str, &[u8])> {
         self.raw_lines().map(|line| {
-            let colon = line.iter().position(|&b| b == b':').unwrap_or(line.len());
+            let colon = memchr(b':', line).unwrap_or(line.len());
             let name = str::from_utf8(&line[..colon]).unwrap_or_default();
-            (name, trim(line.get(colon + 1..).unwrap_or_default()))
+            (line, name, trim(line.get(colon + 1..).unwrap_or_default()))
         })
     }
 
@@ -168,17 +171,9 @@ impl Fields {
     /// assert_eq!(sent.as_bytes(), b"Host: a\r\nAccept: */*\r\n");
     /// ```
     pub fn extend_if(&mut self, fields: &Self, is_kept: impl Fn(&str, &[u8]) -> bool) {
-        let lines = std::mem::take(&mut self.lines);
-        let mut own = BytesMut::with_capacity(lines.len() + fields.lines.len() + SPARE);
-        own.extend_from_slice(&lines);
-        for (line, (name, value)) in fields.raw_lines().zip(fields.iter()) {
-            if is_kept(name, value) {
-                self.names.insert(name.as_bytes());
-                own.extend_from_slice(line);
-                own.extend_from_slice(b"\r\n");
-            }
-        }
-        self.lines = own.freeze();
+        let mut kept = FieldsBuilder::with_capacity(fields.lines.len());
+        kept.extend_if(fields, is_kept);
+        self.extend(&kept.finish());
     }
 
     /// Adds valid lines, in parts, after the others.
@@ -395,7 +390,7 @@ fn value_if_named<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     start.eq_ignore_ascii_case(name).then(|| trim(value))
 }
 
-fn check(name: &str, value: &[u8]) -> Result<(), FieldError> {
+pub(super) fn check(name: &str, value: &[u8]) -> Result<(), FieldError> {
     if !is_token(name.as_bytes()) {
         Err(FieldError::Name)
     } else if !is_field_value(value) {

@@ -1,6 +1,7 @@
 //! Header and trailer fields, and the meaning of those that a server must understand.
 
 mod accept;
+mod builder;
 mod conditional;
 mod date;
 mod disposition;
@@ -11,6 +12,7 @@ mod redact;
 
 pub(crate) use accept::list_with_weights;
 pub use accept::preferred_type;
+pub use builder::FieldsBuilder;
 pub use conditional::{Precondition, evaluate_preconditions};
 pub use date::DateCache;
 pub use disposition::attachment;

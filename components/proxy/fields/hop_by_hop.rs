@@ -19,6 +19,11 @@ const KNOWN: [&str; 10] = [
     "http2-settings",
 ];
 
+fn is_known(name: &[u8]) -> bool {
+    let mut known = KNOWN.iter();
+    known.any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+}
+
 /// Which fields of a message belong to its connection.
 pub(super) struct HopByHop {
     /// What `Connection` names, in lower case and sorted.
@@ -32,8 +37,10 @@ impl HopByHop {
     pub(super) fn of(fields: &Fields) -> Self {
         let lists = fields.get_all("connection");
         let members = lists.flat_map(|list| list.split(|b| *b == b','));
-        let members = members.map(|member| member.trim_ascii().to_ascii_lowercase());
-        let mut named: Vec<_> = members.filter(|member| !member.is_empty()).collect();
+        let members = members.map(<[u8]>::trim_ascii);
+        // The usual options are known, and need not be looked up twice.
+        let members = members.filter(|member| !member.is_empty() && !is_known(member));
+        let mut named: Vec<_> = members.map(<[u8]>::to_ascii_lowercase).collect();
         named.sort_unstable();
         named.dedup();
         Self { named }
@@ -43,7 +50,7 @@ impl HopByHop {
     ///
     /// `Content-Length` never does, whatever `Connection` says: without it a body would change.
     pub(super) fn contains(&self, name: &str) -> bool {
-        if KNOWN.iter().any(|known| name.eq_ignore_ascii_case(known)) {
+        if is_known(name.as_bytes()) {
             return true;
         }
         if self.named.is_empty() || name.eq_ignore_ascii_case("content-length") {

@@ -1,7 +1,9 @@
 //! The head that a backend gets.
 
+use std::borrow::Cow;
+
 use http::{Method, StatusCode, Version};
-use kamea_components::http::{Fields, RequestHead};
+use kamea_components::http::{Fields, FieldsBuilder, RequestHead};
 use thiserror::Error;
 
 use super::hop_by_hop::HopByHop;
@@ -36,6 +38,9 @@ impl FieldsError {
     }
 }
 
+/// Room for the fields that are added to those of a client, in bytes.
+const ADDED: usize = 256;
+
 impl Forwarding<'_> {
     /// Returns the head for the backend. `upgrades` says that the connection may continue with the
     /// protocol that the client asks for.
@@ -47,17 +52,17 @@ impl Forwarding<'_> {
         if via::is_loop(received, self.inbound.name) {
             return Err(FieldsError::Loop);
         }
-        let mut fields = Fields::new();
+        let mut fields = FieldsBuilder::with_capacity(received.as_bytes().len() + ADDED);
         // A field that was received is valid, so that it can be written too.
-        let push = |fields: &mut Fields, name: &str, value: &[u8]| _ = fields.push(name, value);
-        push(&mut fields, "Host", self.host().as_bytes());
+        let _ = fields.push("Host", self.host().as_bytes());
         self.copy(&mut fields);
         if let Some(left) = self.max_forwards()? {
-            push(&mut fields, "Max-Forwards", left.to_string().as_bytes());
+            let _ = fields.push("Max-Forwards", left.to_string());
         }
         self.add_client(&mut fields);
         let via = via::entry(self.head.version, self.inbound.name);
-        push(&mut fields, "Via", via.as_bytes());
+        let _ = fields.push_parts("Via", &via);
+        let mut fields = fields.finish();
         self.set_authorized(&mut fields);
         self.set_configured(&mut fields);
         self.add_connection(&mut fields, upgrades);
@@ -71,15 +76,15 @@ impl Forwarding<'_> {
 
     /// The host that the client asked for (RFC 9112 section 3.2.2: that of an absolute target
     /// replaces `Host`), or else that of the backend.
-    fn host(&self) -> String {
+    fn host(&self) -> Cow<'_, str> {
         match self.authority() {
-            [] => self.backend.authority(),
-            authority => String::from_utf8_lossy(authority).into_owned(),
+            [] => self.backend.authority().into(),
+            authority => String::from_utf8_lossy(authority),
         }
     }
 
     /// Copies the fields that are for the backend.
-    fn copy(&self, fields: &mut Fields) {
+    fn copy(&self, fields: &mut FieldsBuilder) {
         let received = &self.head.fields;
         let hop_by_hop = HopByHop::of(received);
         let is_trusted = self.inbound.is_from_trusted();

@@ -1,10 +1,13 @@
 //! The fields that a client gets.
 
 use http::Version;
-use kamea_components::http::Fields;
+use kamea_components::http::{Fields, FieldsBuilder};
 
 use super::hop_by_hop::HopByHop;
 use super::{Forwarding, via};
+
+/// Room for the fields that are added to those of a backend, in bytes.
+const ADDED: usize = 64;
 
 /// The fields whose values may be rewritten.
 const REWRITTEN: [&str; 4] = ["content-location", "location", "refresh", "set-cookie"];
@@ -42,7 +45,7 @@ impl Forwarding<'_> {
     #[must_use]
     pub fn response(&self, received: &Fields, version: Version, switches: bool) -> Fields {
         let hop_by_hop = HopByHop::of(received);
-        let mut fields = Fields::new();
+        let mut fields = FieldsBuilder::with_capacity(received.as_bytes().len() + ADDED);
         let is_left_out =
             |name: &str| name.eq_ignore_ascii_case("content-length") || hop_by_hop.contains(name);
         let rewrites =
@@ -60,14 +63,13 @@ impl Forwarding<'_> {
                 None => fields.push(name, value),
             };
         }
-        let via = via::entry(version, self.inbound.name);
-        let _ = fields.push("Via", via);
+        let _ = fields.push_parts("Via", &via::entry(version, self.inbound.name));
         if switches {
             let protocol = received.get("upgrade").unwrap_or_default();
             let _ = fields.push("Upgrade", protocol);
             let _ = fields.push("Connection", "Upgrade");
         }
-        fields
+        fields.finish()
     }
 }
 

@@ -26,15 +26,16 @@ pub(super) fn is_loop(fields: &Fields, name: &str) -> bool {
     false
 }
 
-/// Returns the entry of this proxy: the version in which it received the message, and its name.
-pub(super) fn entry(version: Version, name: &str) -> String {
-    let version = match version {
-        Version::HTTP_10 => "1.0",
-        Version::HTTP_2 => "2.0",
-        Version::HTTP_3 => "3.0",
-        _ => "1.1",
+/// Returns the entry of this proxy, in two parts: the version in which it received the message, and
+/// its name.
+pub(super) fn entry(version: Version, name: &str) -> [&[u8]; 2] {
+    let version: &[u8] = match version {
+        Version::HTTP_10 => b"1.0 ",
+        Version::HTTP_2 => b"2.0 ",
+        Version::HTTP_3 => b"3.0 ",
+        _ => b"1.1 ",
     };
-    format!("{version} {name}")
+    [version, name.as_bytes()]
 }
 
 #[cfg(test)]

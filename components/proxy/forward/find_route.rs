@@ -12,7 +12,7 @@ use super::body::too_long;
 use super::routed::Arrival;
 use crate::Proxy;
 use crate::backends::Group;
-use crate::plan::NoRoute;
+use crate::plan::{NoRoute, Plan};
 use crate::proxy::Running;
 
 /// The ports of [`find_route`].
@@ -32,16 +32,18 @@ pub struct FindRoutePorts {
 pub fn find_route(proxy: Proxy, local: SocketAddr, is_tls: bool) -> impl Component<FindRoutePorts> {
     async move |io: &mut FindRoutePorts| {
         let (mut version, mut running) = (proxy.version(), proxy.running());
+        let mut last = LastHost::default();
         while let Some(request) = io.requests.next().await {
             if version != proxy.version() {
                 (version, running) = (proxy.version(), proxy.running());
+                last = LastHost::default();
             }
             if let Some(remarks) = &io.remarks {
                 remarks
                     .send(explain(&running, &request, local.port()))
                     .await?;
             }
-            match find(&running, &request, local.port()) {
+            match find(&running, &request, local.port(), &mut last) {
                 Ok(group) => {
                     let arrival = Arrival::new(&request, running.clone(), local, is_tls);
                     match admit(&request, &group, &arrival) {
@@ -86,11 +88,32 @@ fn admit(request: &Request, group: &Group, arrival: &Arrival) -> Result<(), Box<
     }
 }
 
-fn find(running: &Running, request: &Request, port: u16) -> Result<Arc<Group>, Box<Failure>> {
+/// The host of the last request, and its block: most requests of a connection have the same host.
+#[derive(Default)]
+struct LastHost {
+    authority: Vec<u8>,
+    block: Option<usize>,
+}
+
+impl LastHost {
+    fn block(&mut self, plan: &Plan, authority: &[u8], port: u16) -> Option<usize> {
+        if self.block.is_none() || self.authority != authority {
+            self.block = plan.index_for(&String::from_utf8_lossy(authority), port);
+            self.authority = authority.to_vec();
+        }
+        self.block
+    }
+}
+
+fn find(
+    running: &Running,
+    request: &Request,
+    port: u16,
+    last: &mut LastHost,
+) -> Result<Arc<Group>, Box<Failure>> {
     let head = &request.head;
-    let authority = head.authority().map(String::from_utf8_lossy);
-    let authority = authority.unwrap_or_default();
-    let Some(block) = running.plan.index_for(&authority, port) else {
+    let authority = head.authority().unwrap_or_default();
+    let Some(block) = last.block(&running.plan, authority, port) else {
         let why = "this proxy does not serve the host of the request";
         return Err(Box::new(request.refuse(StatusCode::NOT_FOUND, why)));
     };
@@ -125,6 +148,33 @@ fn no_route(request: &Request, none: &NoRoute) -> Failure {
             let why = "a path with dot segments or invalid percent sequences can be understood in \
                        several ways";
             request.refuse(StatusCode::BAD_REQUEST, why)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Block;
+
+    #[test]
+    fn each_request_of_a_connection_gets_the_block_of_its_own_host() {
+        let block = |host: &str| Block::new([host.parse().unwrap()], []);
+        let plan = Plan::new(["a.local", "b.local:81"].map(block));
+        let mut last = LastHost::default();
+        for (authority, expected) in [
+            ("", None),
+            ("a.local", Some(0)),
+            ("a.local", Some(0)),
+            ("b.local:81", Some(1)),
+            ("b.local", None),
+            ("b.local:81", Some(1)),
+            ("unknown", None),
+            ("", None),
+            ("A.local:80", Some(0)),
+        ] {
+            let found = last.block(&plan, authority.as_bytes(), 80);
+            assert_eq!(found, expected, "{authority}");
         }
     }
 }
