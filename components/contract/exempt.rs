@@ -122,6 +122,10 @@ pub(super) const EXEMPT: &[(&str, &str)] = &[
         "what it is fed are connections: components/net/serve_connections.rs",
     ),
     (
+        "serve_connections_of_many",
+        "it is serve_connections with a limit: components/net/serve_connections.rs",
+    ),
+    (
         "serve_wsgi",
         "it needs a pool of Python processes: tests/end_to_end/wsgi.rs",
     ),

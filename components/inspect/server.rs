@@ -130,8 +130,8 @@ impl Inspector {
         })
     }
 
-    /// Shows what a component of this program draws, beside the graphs: its senders are the sketches
-    /// of the page. It runs on the thread of the inspector.
+    /// Shows what a component of this program draws, beside the graphs: its senders are the
+    /// sketches of the page. It runs on the thread of the inspector.
     ///
     /// # Examples
     ///

@@ -13,8 +13,9 @@
 //! slow server keeps the client from sending. A client that counts only the first leaves out the
 //! wait of its users (coordinated omission).
 //!
-//! Over WebSockets, `write_messages` and `parse_messages` stand in the place of `write_requests` and
-//! `parse_responses`: a request is a message, and the next message of the server is its response.
+//! Over WebSockets, `write_messages` and `parse_messages` stand in the place of `write_requests`
+//! and `parse_responses`: a request is a message, and the next message of the server is its
+//! response.
 
 mod alarm;
 mod generate;

@@ -1,4 +1,4 @@
-//! The messages of a server over one WebSocket under load: the outcome of each message that was sent.
+//! The messages of a server over one WebSocket under load: the outcome of each message sent.
 //!
 //! ```text
 //!  events  ──▶ ┌────────────────┐ ──▶ outcomes    the outcome of each message

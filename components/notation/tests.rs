@@ -483,6 +483,10 @@ const NO_COMPONENTS: [(&str, &str); 4] = [
         "it takes the settings of TLS; net.dial is there",
     ),
     ("relay_over", "it takes a connection that is open"),
+    (
+        "serve_connections_of_many",
+        "it takes a function; each(..) is there",
+    ),
 ];
 
 #[test]

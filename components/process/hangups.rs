@@ -1,14 +1,17 @@
 //! SIGHUP as messages: it tells a server that its configuration or its log files have changed.
 
+use std::io;
+
 use futures_lite::future::or;
 use kamea::{Component, Source, stopping};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::Builder;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// SIGHUP has arrived, once or several times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hangup;
 
-/// Sends a message for each SIGHUP, which then no longer ends the process.
+/// Sends a message for each SIGHUP since this call, which no longer ends the process.
 ///
 /// # Examples
 ///
@@ -25,9 +28,14 @@ pub struct Hangup;
 /// assert_eq!(hangups.into_iter().collect::<Vec<Hangup>>(), []);
 /// # Ok::<(), kamea::GraphError>(())
 /// ```
-pub fn hangups() -> impl Component<Source<Hangup>> + Clone + Send {
-    async |io: &mut Source<Hangup>| {
-        let mut signals = signal(SignalKind::hangup())?;
+pub fn hangups() -> impl Component<Source<Hangup>> + Send {
+    // Now, and not when the component starts: a SIGHUP in between would end the process.
+    let mut watched = Some(watch());
+    async move |io: &mut Source<Hangup>| {
+        let mut signals = match watched.take() {
+            Some(signals) => signals?,
+            None => signal(SignalKind::hangup())?,
+        };
         loop {
             let next = async { signals.recv().await.is_some() };
             let stopped = async {
@@ -40,4 +48,16 @@ pub fn hangups() -> impl Component<Source<Hangup>> + Clone + Send {
             io.outbox.send(Hangup).await?;
         }
     }
+}
+
+/// Watches SIGHUP from now on. The runtime is for the registration only: the workers have their own,
+/// and each of them notices signals for all.
+fn watch() -> io::Result<Signal> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let watched = {
+        let _entered = runtime.enter();
+        signal(SignalKind::hangup())
+    };
+    runtime.shutdown_background();
+    watched
 }

@@ -162,23 +162,29 @@ fn everything_runs_behind_the_proxy_and_ends_with_ctrl_c() {
         }
         assert!(Instant::now() < until, "{list}");
     }
-    // Each page opens by the address that was printed, and by no other.
+    // The token that was printed is that of the page, and nothing is done without it.
     let page = demo
         .printed
         .lines()
         .find(|line| line.starts_with("  ada"))
         .unwrap();
     let page = page.split_whitespace().last().unwrap();
-    for (address, expected) in [(page, "303"), (page.split('?').next().unwrap(), "401")] {
+    let (page, token) = page.split_once("#token=").unwrap();
+    let bearer = format!("Authorization: Bearer {token}");
+    let command = format!("{page}send-peer/");
+    for (arguments, address, expected) in [
+        (&[][..], page, "200"),
+        (&["-X", "POST"], &command, "401"),
+        (&["-X", "POST", "-H", &bearer], &command, "422"),
+    ] {
         let output = Command::new("curl")
-            .args(["-s", "-o", "/dev/null", "-w", "%{http_code}", address])
+            .args(["-s", "-o", "/dev/null", "-w", "%{http_code}"])
+            .args(arguments)
+            .arg(address)
             .output()
             .unwrap();
-        assert_eq!(
-            String::from_utf8_lossy(&output.stdout),
-            expected,
-            "{address}"
-        );
+        let status = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(status, expected, "{arguments:?} {address}");
     }
     assert!(demo.processes().len() >= 9, "{:#?}", demo.processes());
     let files = demo

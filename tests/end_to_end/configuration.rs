@@ -212,6 +212,16 @@ fn a_mistake_names_file_line_key_and_what_would_be_right() {
 }
 
 #[test]
+fn a_server_that_says_where_it_listens_heeds_a_hangup() {
+    for _ in 0..20 {
+        let server = Server::configured("header = ['X-Version: 1']\n", &[]);
+        server.signal("HUP");
+        server.logged("Reloaded");
+        server.assert_well();
+    }
+}
+
+#[test]
 fn a_hangup_reloads_without_a_connection_lost() {
     let server = Server::configured(
         "header = ['X-Version: 1']\n",

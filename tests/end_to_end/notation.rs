@@ -348,7 +348,7 @@ fn a_websocket_client_speaks_over_tls() {
             "no authority",
         ),
         (String::new(), 1, "no authority"),
-        ("authorities=/no/such.pem".to_owned(), 2, "`authorities`"),
+        ("authorities=/no/such.pem".to_owned(), 1, "`authorities`"),
     ] {
         let output = run(&options);
         let said = String::from_utf8_lossy(&output.stderr);
