@@ -76,7 +76,6 @@ impl Site {
     /// # Examples
     ///
     /// ```
-    /// use kamea_components::gateway::Response;
     /// use kamea_components::server::{Site, WebServer};
     /// use kamea_components::web::{Request, Route};
     ///
