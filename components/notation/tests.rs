@@ -472,7 +472,7 @@ fn no_value_that_can_be_read_keeps_a_component_from_being_made() {
 }
 
 /// Functions that look like components but are not, or that are for authors of components.
-const NO_COMPONENTS: [(&str, &str); 4] = [
+const NO_COMPONENTS: [(&str, &str); 5] = [
     (
         "process",
         "it stands for a process in a simulation, where no text runs",
