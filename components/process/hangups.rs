@@ -50,8 +50,8 @@ pub fn hangups() -> impl Component<Source<Hangup>> + Send {
     }
 }
 
-/// Watches SIGHUP from now on. The runtime is for the registration only: the workers have their own,
-/// and each of them notices signals for all.
+/// Watches SIGHUP from now on. The runtime is for the registration only: the workers have their
+/// own, and each of them notices signals for all.
 fn watch() -> io::Result<Signal> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let watched = {
