@@ -285,8 +285,10 @@ fn a_claim_costs_nothing() {
     server.assert_well();
 }
 
-/// What may be decoded costs no more than was reckoned with, also side by side.
+/// What may be decoded costs no more than was reckoned with, also side by side. Beside other tests
+/// the decoders end in another order, and the allocator keeps some of what they have freed.
 #[test]
+#[ignore = "needs the machine for itself: tests/all.sh runs it"]
 fn what_is_decoded_keeps_to_the_budget() {
     let files = [
         ("a.png", png(7_000, 8, 2, 7_000, &[])),
