@@ -11,7 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hangup;
 
-/// Sends a message for each SIGHUP since this call, which no longer ends the process.
+/// Sends a message for each SIGHUP. From this call on, SIGHUP no longer ends the process.
 ///
 /// # Examples
 ///
