@@ -7,6 +7,7 @@ use std::sync::Arc;
 use http::Method;
 use kamea::Graph;
 use kamea_components::documents::Docroot;
+use kamea_components::web::Network;
 
 use crate::answer::folder_endpoint;
 use crate::filters::Filter;
@@ -51,6 +52,8 @@ pub struct App<S = ()> {
     body_limit: usize,
     /// Components before the application, the first first.
     filters: Vec<Filter>,
+    /// The proxies that are trusted. If there are any, the first filter knows them.
+    pub(crate) proxies: Option<Vec<Network>>,
     /// What runs beside it.
     graphs: Vec<Graph>,
     openapi: Option<OpenApi>,
@@ -93,6 +96,7 @@ impl<S: Send + Sync + 'static> App<S> {
             slash: TrailingSlash::default(),
             body_limit: BODY_LIMIT,
             filters: Vec::new(),
+            proxies: None,
             graphs: Vec::new(),
             openapi: None,
             metrics: None,

@@ -57,8 +57,8 @@ impl<S: Send + Sync + 'static> App<S> {
     }
 
     /// Takes the address and the scheme of clients from the fields of proxies that are trusted:
-    /// see [`trust_proxies`]. It is before all other filters, whenever it was added, so that these
-    /// see the clients.
+    /// see [`trust_proxies`]. Each call adds proxies. The filter is before all others, whenever it
+    /// was added, so that these see the clients.
     ///
     /// # Examples
     ///
@@ -71,9 +71,18 @@ impl<S: Send + Sync + 'static> App<S> {
     /// # app.check()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn trust_proxies(self, proxies: impl IntoIterator<Item = Network>) -> Self {
-        let mut app = self.filter("proxies", trust_proxies(proxies));
+    pub fn trust_proxies(mut self, proxies: impl IntoIterator<Item = Network>) -> Self {
+        let mut all = match self.proxies.take() {
+            Some(known) => {
+                self.filters_mut().remove(0);
+                known
+            }
+            None => Vec::new(),
+        };
+        all.extend(proxies);
+        let mut app = self.filter("proxies", trust_proxies(all.clone()));
         app.filters_mut().rotate_right(1);
+        app.proxies = Some(all);
         app
     }
 

@@ -82,8 +82,8 @@ impl<T: Send + 'static> Owned<T> {
         Self(graph.ask(name, blocking(own)))
     }
 
-    /// Runs a function on the value, after those that wait already. If the wait is cancelled, the
-    /// function still runs.
+    /// Runs a function on the value, after those that wait already. If the wait is cancelled, a
+    /// function in the queue still runs; one that waits for space there does not.
     ///
     /// # Errors
     ///

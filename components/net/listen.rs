@@ -33,7 +33,7 @@ pub struct Listen<Address> {
 pub(super) struct Limits {
     pub(super) connections: usize,
     pub(super) connections_per_client: usize,
-    /// For clients of other machines, if it differs.
+    /// For clients of other machines, if it differs: they then have places of their own.
     pub(super) connections_per_remote: Option<usize>,
     pub(super) stall: Duration,
 }

@@ -82,8 +82,8 @@ where
 }
 
 /// As [`serve_connections`], with up to `most_of_one` connections of each client of another
-/// machine: few addresses cannot take all places. A client is what [`client_of`](super::client_of)
-/// says.
+/// machine: few addresses cannot take all places. Clients of this machine have places of their own,
+/// as many in total again. A client is what [`client_of`](super::client_of) says.
 ///
 /// # Examples
 ///

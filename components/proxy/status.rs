@@ -7,7 +7,7 @@
 //! ```
 
 mod draw;
-mod metrics;
+pub(crate) mod metrics;
 
 use http::StatusCode;
 use http::method::InvalidMethod;

@@ -64,7 +64,8 @@ pub struct Served {
     pub responses: Vec<OutboxHandle<Response>>,
     /// Where the failures come from.
     pub failures: Vec<OutboxHandle<Failure>>,
-    /// Where notices to the encoder come from, if there are any.
+    /// Where notices to the encoder come from, if there are any. This outbox and those below must
+    /// be optional ports: not every graph links them. An explanation takes remarks alone.
     pub notices: Vec<OutboxHandle<Notice>>,
     /// Where the access log learns how requests were forwarded.
     pub forwarded: Vec<OutboxHandle<Forwarded>>,
@@ -366,7 +367,6 @@ impl WebServer {
         folder: impl Into<PathBuf>,
         options: FileOptions,
     ) -> Self {
-        // The first are the site's own.
         let index = self.folders.len();
         let options = FileOptions {
             thumbnails: false,

@@ -215,10 +215,10 @@ mod tests {
         ] {
             let cookies = Cookies::of(&Fields::new().with("Cookie", line));
             assert_eq!(cookies.iter().collect::<Vec<_>>(), expected, "{line}");
-            let long = "a".repeat(4096);
-            let cookies = Cookies::of(&Fields::new().with("Cookie", format!("a={long}")));
-            assert_eq!(cookies.only("a"), Some(&*long));
         }
+        let long = "a".repeat(4096);
+        let cookies = Cookies::of(&Fields::new().with("Cookie", format!("a={long}")));
+        assert_eq!(cookies.only("a"), Some(&*long));
     }
 
     #[test]

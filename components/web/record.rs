@@ -51,7 +51,8 @@ pub struct Record {
     pub status: Option<StatusCode>,
     /// The number of bytes of the response's body.
     pub content: u64,
-    /// The time from the head of the request to the end of the response.
+    /// The time from the head of the request to the end of the response, or, if there was none, of
+    /// the connection.
     pub took: Duration,
     /// How the request was forwarded to another server, if it was.
     pub forwarded: Option<Box<Forwarded>>,

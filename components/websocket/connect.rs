@@ -14,6 +14,8 @@ use futures_lite::future::{or, zip};
 use kamea::{Component, End, Graph, Pipe};
 
 use super::{ClientError, Message, WebSocketOptions, websocket_client};
+use crate::http::Url;
+use crate::tls::ClientTls;
 
 /// The server has closed a connection that was still wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -54,8 +56,12 @@ pub struct DisconnectError;
 /// ```
 pub fn connect_websocket(
     url: &str,
-    options: WebSocketOptions,
+    mut options: WebSocketOptions,
 ) -> Result<impl Component<Pipe<Message, Message>> + Clone + Send, ClientError> {
+    // The authorities are read once, not for each connection.
+    if options.tls.is_none() && Url::websocket(url)?.is_https() {
+        options.tls = Some(ClientTls::trusting_system()?);
+    }
     // The URL is checked now. The connection is for the component to make.
     drop(websocket_client(url, options.clone())?);
     let url = Arc::<str>::from(url);

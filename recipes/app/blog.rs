@@ -12,14 +12,19 @@ use kamea_session::{
     Sessions, Verdict, hash_password, keep_in_memory, load_sessions, local_target, require_login,
     save_sessions,
 };
+use kamea_sqlite::Schema;
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde::{Deserialize, Serialize};
 
-const TABLES: &str = "
+const BLOG: Schema = Schema {
+    what: "posts",
+    version: 1,
+    tables: "
 CREATE TABLE IF NOT EXISTS users (name TEXT PRIMARY KEY, hash TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS posts (id INTEGER PRIMARY KEY AUTOINCREMENT,
     author TEXT NOT NULL REFERENCES users (name), title TEXT NOT NULL, body TEXT NOT NULL,
-    created TEXT NOT NULL DEFAULT CURRENT_DATE);";
+    created TEXT NOT NULL DEFAULT CURRENT_DATE);",
+};
 
 struct Blog {
     templates: Templates,
@@ -286,25 +291,29 @@ async fn delete(call: Call<i64, (), Parts>) -> Result<Redirect, Problem> {
     Ok(Redirect::to("/"))
 }
 
-fn open(path: &str) -> rusqlite::Result<Connection> {
-    let database = Connection::open(path)?;
-    database.execute_batch(TABLES)?;
-    Ok(database)
-}
-
 fn main() -> Result<(), AppError> {
-    let path = std::env::var("BLOG").unwrap_or(":memory:".to_owned());
     let mut graph = Graph::new("blog");
-    let database = open(&path).map_err(io::Error::other)?;
+    let database = match std::env::var("BLOG") {
+        Ok(path) => BLOG.open(path.as_ref()),
+        Err(_) => BLOG.open_in_memory(),
+    };
+    let database = database.map_err(io::Error::other)?;
     let database = Owned::add_blocking(&mut graph, "database", database);
     let users = database.clone();
     let hash = async move |name: &str| {
         let name = name.to_owned();
         let hash = users.with(move |database| {
             let find = "SELECT hash FROM users WHERE name = ?";
-            database.query_row(find, [name], |row| row.get::<_, String>(0))
+            let found = database.query_row(find, [name], |row| row.get::<_, String>(0));
+            found.optional()
         });
-        hash.await.ok()?.ok()
+        match hash.await {
+            Ok(Ok(hash)) => hash,
+            failed => {
+                log::error!("A password cannot be checked: {failed:?}");
+                None
+            }
+        }
     };
     let passwords = Passwords::add(&mut graph, hash, PasswordOptions::default());
     let store = keep_in_memory(MemoryOptions::default());

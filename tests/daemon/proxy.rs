@@ -311,7 +311,11 @@ fn event_with(address: &str, token: &str, text: &str) -> String {
     )
     .unwrap();
     let mut lines = BufReader::new(stream).lines();
-    let line = lines.find(|line| line.as_ref().unwrap().contains(text));
+    let until = Instant::now() + AGES;
+    let line = lines.find(|line| {
+        assert!(Instant::now() < until, "no event has {text:?}");
+        line.as_ref().unwrap().contains(text)
+    });
     line.expect("an event with the text").unwrap()
 }
 

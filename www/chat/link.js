@@ -37,7 +37,7 @@ export class Link extends EventTarget {
     });
   }
 
-  /** Connects. Events: `open`, `closed` with {seconds, final}, `event` with what the peer sends. */
+  /** Connects. Events: `open`, `closed` with {wait (ms), isFinal, reason}, `event` with what the peer sends. */
   start() {
     const url = new URL("live", location.href);
     url.protocol = location.protocol === "https:" ? "wss:" : "ws:";

@@ -114,7 +114,8 @@ fn a_session_under_tls_has_a_secure_cookie_also_behind_a_trusted_proxy() {
         })
         .post("/login", log_in)
         .around("sessions", load_sessions(sessions), save_sessions())
-        .trust_proxies(proxies);
+        .trust_proxies(proxies)
+        .trust_proxies(["203.0.113.0/24".parse().unwrap()]);
     let proxy = "198.51.100.7:80".parse().unwrap();
     block_on(async {
         let login = async |how: fn(TestRequest<'_>, SocketAddr) -> TestRequest<'_>| {
@@ -131,8 +132,10 @@ fn a_session_under_tls_has_a_secure_cookie_also_behind_a_trusted_proxy() {
         let trusted = login(|request, proxy| request.peer(proxy)).await;
         assert_eq!(trusted, (true, true));
         let app = app.test();
-        let seen = forwarded(app.get("/peer").peer(proxy)).send().await;
-        assert_eq!(seen.text(), "https 192.0.2.9");
+        for proxy in [proxy, "203.0.113.5:80".parse().unwrap()] {
+            let seen = forwarded(app.get("/peer").peer(proxy)).send().await;
+            assert_eq!(seen.text(), "https 192.0.2.9", "{proxy}");
+        }
         let seen = forwarded(app.get("/peer")).send().await;
         assert_eq!(seen.text(), "http 192.0.2.1");
     });

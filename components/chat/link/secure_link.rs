@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_lite::future::or;
-use kamea::time::sleep;
+use kamea::time::{now, sleep};
 use kamea::{Component, Done, End, Inbox, Outbox, Ports};
 
 use super::handshake::{LARGEST_HANDSHAKE, LARGEST_RECORD};
@@ -117,6 +117,8 @@ async fn run(io: &mut SecureLinkPorts, mut records: Records, transport: Transpor
         incoming,
     } = io;
     let inward = async {
+        // Bytes that still come do not move it.
+        let mut end = None;
         loop {
             let record = match records.next(LARGEST_RECORD) {
                 Ok(Some(record)) => transport.borrow_mut().open(&record),
@@ -124,7 +126,8 @@ async fn run(io: &mut SecureLinkPorts, mut records: Records, transport: Transpor
                     let unwanted = async {
                         incoming.closed().await;
                         // The last frame is on its way, if the peer reads.
-                        sleep(GOODBYE).await;
+                        let end = *end.get_or_insert_with(|| now() + GOODBYE);
+                        sleep(end.saturating_duration_since(now())).await;
                         None
                     };
                     match or(received.next(), unwanted).await {

@@ -170,7 +170,8 @@ pub fn encode_continue(out: &mut Vec<u8>) {
 /// use kamea_components::http::{Fields, ResponseHead, encode_interim};
 ///
 /// let mut head = ResponseHead::new(StatusCode::EARLY_HINTS);
-/// head.fields = Fields::new().with("Link", "</style.css>; rel=preload");
+/// let link = "</style.css>; rel=preload";
+/// head.fields = Fields::new().with("Link", link).with("Content-Length", "5");
 /// let mut out = Vec::new();
 /// encode_interim(&mut out, &head);
 /// assert_eq!(out, b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n");

@@ -51,6 +51,7 @@ impl FieldsBuilder {
     /// # Errors
     /// As [`Fields::push`]; then nothing is added.
     pub fn push_parts(&mut self, name: &str, parts: &[&[u8]]) -> Result<(), FieldError> {
+        check(name, b"")?;
         parts.iter().try_for_each(|part| check(name, part))?;
         self.append(name, parts);
         Ok(())
@@ -114,6 +115,7 @@ mod tests {
                 "{name:?}: {value:?}"
             );
         }
+        assert!(built.push_parts("a b", &[]).is_err());
         assert!(built.finish().is_empty());
     }
 

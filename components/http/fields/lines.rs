@@ -9,7 +9,6 @@ use bytes::{Bytes, BytesMut};
 use memchr::memchr;
 use thiserror::Error;
 
-use super::builder::FieldsBuilder;
 use crate::http::grammar::{is_field_value, is_token, trim};
 
 /// The fields of a message, in the order in which they arrived: `name: value CRLF`, any number of
@@ -157,23 +156,6 @@ impl Fields {
             self.append(&[&fields.lines]);
             self.names.0 |= fields.names.0;
         }
-    }
-
-    /// Adds those of these fields whose name and value `is_kept` accepts, after the others.
-    ///
-    /// # Examples
-    /// ```
-    /// use kamea_components::http::Fields;
-    ///
-    /// let received = Fields::new().with("Accept", "*/*").with("Connection", "close");
-    /// let mut sent = Fields::new().with("Host", "a");
-    /// sent.extend_if(&received, |name, _| !name.eq_ignore_ascii_case("connection"));
-    /// assert_eq!(sent.as_bytes(), b"Host: a\r\nAccept: */*\r\n");
-    /// ```
-    pub fn extend_if(&mut self, fields: &Self, is_kept: impl Fn(&str, &[u8]) -> bool) {
-        let mut kept = FieldsBuilder::with_capacity(fields.lines.len());
-        kept.extend_if(fields, is_kept);
-        self.extend(&kept.finish());
     }
 
     /// Adds valid lines, in parts, after the others.

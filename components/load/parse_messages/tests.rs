@@ -52,7 +52,7 @@ impl Step {
 }
 
 /// The results: the length of answers, the class of failures, `again` for messages to be sent
-/// again, connections that are hung up, and how many pieces are sent beside messages.
+/// again, connections that are hung up, and pongs with their payload.
 fn told(messages: usize, steps: &[Step]) -> String {
     let mut graph = Graph::new("parser alone");
     let parser = graph.add("parser", parse_messages(Duration::from_secs(10), true));
@@ -94,7 +94,12 @@ fn told(messages: usize, steps: &[Step]) -> String {
     }
     while let Some(piece) = pongs.try_next() {
         assert_eq!(piece.requests, 0);
-        told.push("pong".to_owned());
+        let mut decoder = Decoder::new(Role::Server, Limits::default(), None);
+        decoder.feed(piece.bytes);
+        let Ok(Some(Event::Pong(payload))) = decoder.next() else {
+            panic!("it is a pong")
+        };
+        told.push(format!("pong {}", String::from_utf8_lossy(&payload)));
     }
     told.join(" ")
 }
@@ -121,13 +126,13 @@ fn every_message_has_one_outcome_and_failures_are_told_apart() {
         (
             1,
             &[Send(1, 1), Receive(1, b"\x01\x02hi\x89\x01p\x80\x01!")],
-            "3 pong",
+            "3 pong p",
         ),
         // Of two pings, the later one is answered.
         (
             1,
             &[Send(1, 1), Receive(1, b"\x89\x01a\x89\x01b\x81\x00")],
-            "0 pong",
+            "0 pong b",
         ),
         // What nobody has asked for is no answer.
         (1, &[Send(1, 1), Receive(1, b"\x81\x01a\x81\x02bb")], "1"),

@@ -90,25 +90,16 @@ impl Breaker {
 
     /// How long a client should wait, if no request gets through now.
     pub(super) fn wait(&self, now: Instant) -> Option<Duration> {
-        let circuit = self.circuit();
-        match circuit.state {
-            State::Closed(_) => None,
-            State::Open(until) => until
-                .checked_duration_since(now)
-                .filter(|left| !left.is_zero()),
-            State::HalfOpen(running, succeeded) => {
-                (running + succeeded >= self.rule.trials).then_some(WHILE_TRIALS)
-            }
-        }
+        self.circuit().wait(now, self.rule.trials)
     }
 
     /// Lets a request through, or says how long its client should wait. The first one after the
     /// pause half opens the circuit.
     pub(super) fn admit(&self, now: Instant) -> Result<Admitted, Duration> {
-        if let Some(wait) = self.wait(now) {
+        let mut circuit = self.circuit();
+        if let Some(wait) = circuit.wait(now, self.rule.trials) {
             return Err(wait);
         }
-        let mut circuit = self.circuit();
         match &mut circuit.state {
             State::Closed(_) => {}
             State::Open(_) => circuit.go_to(State::HalfOpen(1, 0)),
@@ -189,6 +180,19 @@ impl Breaker {
 }
 
 impl Circuit {
+    /// How long a client should wait, if no request gets through now.
+    fn wait(&self, now: Instant, trials: u32) -> Option<Duration> {
+        match self.state {
+            State::Closed(_) => None,
+            State::Open(until) => until
+                .checked_duration_since(now)
+                .filter(|left| !left.is_zero()),
+            State::HalfOpen(running, succeeded) => {
+                (running + succeeded >= trials).then_some(WHILE_TRIALS)
+            }
+        }
+    }
+
     fn go_to(&mut self, state: State) {
         self.state = state;
         self.epoch += 1;

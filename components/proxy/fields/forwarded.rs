@@ -50,12 +50,13 @@ fn address(entry: &[u8]) -> Option<IpAddr> {
 
 /// Returns what `X-Forwarded-Proto` says, if it is one of two words.
 pub(super) fn scheme_of(fields: &Fields) -> Option<&'static str> {
-    let value = fields.get("x-forwarded-proto")?;
-    let first = value.split(|b| *b == b',').next()?.trim_ascii();
+    // A client may have sent the first one. The proxy has added the last.
+    let value = fields.get_all("x-forwarded-proto").last()?;
+    let last = value.rsplit(|b| *b == b',').next()?.trim_ascii();
     let known = ["http", "https"].into_iter();
     known
         .into_iter()
-        .find(|known| first.eq_ignore_ascii_case(known.as_bytes()))
+        .find(|known| last.eq_ignore_ascii_case(known.as_bytes()))
 }
 
 impl Forwarding<'_> {

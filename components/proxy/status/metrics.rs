@@ -97,7 +97,7 @@ const OF_BACKENDS: [OfBackend; 11] = [
 ];
 
 /// Writes the figures of all routes and backends.
-pub(super) fn metrics(routes: &[RouteStatus]) -> String {
+pub(crate) fn metrics(routes: &[RouteStatus]) -> String {
     let mut text = String::new();
     for (name, kind, help, figure) in OF_ROUTES {
         begin(&mut text, &format!("kamea_proxy_route_{name}"), kind, help);
@@ -119,12 +119,15 @@ pub(super) fn metrics(routes: &[RouteStatus]) -> String {
         );
         for route in routes {
             let route_label = escaped(&route.route);
-            for backend in route.backends.iter().chain(&route.auth) {
+            let backends = route.backends.iter().map(|backend| (backend, ""));
+            // A label of its own: it may have the address of a backend, and gets other requests.
+            let auth = route.auth.iter().map(|auth| (auth, ",role=\"auth\""));
+            for (backend, role) in backends.chain(auth) {
                 let (backend_label, value) = (escaped(&backend.address), figure(backend));
                 let _ = writeln!(
                     text,
                     "kamea_proxy_backend_{name}{{route=\"{route_label}\",\
-                     backend=\"{backend_label}\"}} {value}"
+                     backend=\"{backend_label}\"{role}}} {value}"
                 );
             }
         }

@@ -261,5 +261,7 @@ fn the_server_that_is_asked_has_figures() {
         assert_eq!((auth.health, auth.open), ("up", 0));
     }
     assert!(running.proxy.status()[0].auth.clone().unwrap().waited > 0);
+    let metrics = crate::status::metrics::metrics(&running.proxy.status());
+    assert!(metrics.contains(",role=\"auth\"} 4\n"), "{metrics}");
     assert_eq!(backend.requests().len(), 1);
 }

@@ -197,6 +197,7 @@ impl Session {
             let number =
                 numbers.find(|number| alert_name(AlertDescription::from(*number)) == *alert);
             let number = number.unwrap_or(u8::from(AlertDescription::InternalError));
+            *alert = alert_name(AlertDescription::from(number));
             self.outgoing.extend([21, 3, 3, 0, 2, 2, number]);
         }
     }

@@ -215,6 +215,7 @@ fn a_source_that_goes_on_does_not_hold_a_connection_that_closes() {
     let mut client = Handle::run(&scheduler, client).unwrap();
     assert_eq!(client.next_blocking(), None);
     // The input stays open.
-    let (told, _) = serving.join().unwrap();
+    let (told, took) = serving.join().unwrap();
     assert_eq!(told, b" 1000");
+    assert!(took < Duration::from_secs(5), "{took:?}");
 }

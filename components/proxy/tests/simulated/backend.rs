@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use futures_lite::future::or;
 use kamea::time::sleep;
-use kamea::{Done, Graph, Ports, random, spawn};
+use kamea::{Done, Graph, random, spawn};
+use kamea_components::chassis::NoPorts;
 use kamea_components::net::{Accepted, Socket};
 use kamea_components::simulated::Network;
 use tokio::sync::watch;
@@ -89,9 +90,6 @@ impl Fate {
         )
     }
 }
-
-#[derive(Ports)]
-struct NoPorts {}
 
 /// Runs a backend until the world ends. It dies now and then, and lives again.
 pub(super) async fn live(network: Network, address: SocketAddr, index: usize, world: Arc<World>) {

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use futures_lite::future::or;
 use kamea::time::{now, sleep};
-use kamea::{Done, Graph, Ports, Simulation, random, spawn};
+use kamea::{Done, Graph, Simulation, random, spawn};
+use kamea_components::chassis::NoPorts;
 use kamea_components::net::{Accepted, Socket};
 use kamea_components::server::{Site, WebServer};
 use kamea_components::simulated::Network;
@@ -30,9 +31,6 @@ const LEAST: usize = 5;
 const WHOLE: Duration = Duration::from_secs(45);
 /// More than any message takes on the way.
 const WAY: Duration = Duration::from_millis(500);
-
-#[derive(Ports)]
-struct NoPorts {}
 
 #[test]
 fn a_circuit_breaker_spares_backends_that_fail_and_finds_that_they_are_well() {
