@@ -188,13 +188,23 @@ fn strangers_who_do_not_speak_the_protocol_reach_no_node() {
 
 /// A stranger that does the handshake properly, and then sends these frames.
 fn eve(frames: Vec<Bytes>, stays: bool) -> Seen {
-    eve_with(frames, stays, async |_| {})
+    let then = if stays { Then::Stays } else { Then::Leaves };
+    eve_with(frames, then, async |_| {})
+}
+
+/// What a stranger does at last.
+#[derive(Clone, Copy)]
+enum Then {
+    Leaves,
+    Stays,
+    /// It stays, and sends a byte of an unfinished record now and then.
+    Drips,
 }
 
 /// As [`eve`], with what the node does as soon as the link is open.
 fn eve_with(
     frames: Vec<Bytes>,
-    stays: bool,
+    then: Then,
     welcome: impl AsyncFnMut(ToLink) + Send + 'static,
 ) -> Seen {
     let stranger = async move |to: Sender<Bytes>, from: &mut Receiver<Bytes>| {
@@ -222,9 +232,14 @@ fn eve_with(
                 return;
             }
         }
-        match stays {
-            true => to.closed().await,
-            false => sleep(Duration::from_secs(1)).await,
+        match then {
+            Then::Stays => to.closed().await,
+            Then::Leaves => sleep(Duration::from_secs(1)).await,
+            Then::Drips => {
+                while to.send(Bytes::from_static(b"\x01")).await.is_ok() {
+                    sleep(Duration::from_millis(900)).await;
+                }
+            }
         }
     };
     meet_with(stranger, welcome)
@@ -319,13 +334,15 @@ fn requests_that_come_too_fast_wait_and_are_no_offence() {
 
 #[test]
 fn a_link_to_a_peer_that_does_not_read_is_closed_at_once() {
-    let seen = eve_with(vec![hello()], true, async |to| {
-        // Until nothing moves any more.
-        while to.send(Frame::Ping(1)) {
-            sleep(Duration::from_millis(1)).await;
-        }
-        to.close(Closing::Duplicate);
-    });
-    assert_eq!(seen.inputs.last().unwrap(), "down None");
-    assert!(seen.took <= Duration::from_secs(4), "{:?}", seen.took);
+    for then in [Then::Stays, Then::Drips] {
+        let seen = eve_with(vec![hello()], then, async |to| {
+            // Until nothing moves any more.
+            while to.send(Frame::Ping(1)) {
+                sleep(Duration::from_millis(1)).await;
+            }
+            to.close(Closing::Duplicate);
+        });
+        assert_eq!(seen.inputs.last().unwrap(), "down None");
+        assert!(seen.took <= Duration::from_secs(4), "{:?}", seen.took);
+    }
 }
