@@ -10,8 +10,8 @@ use kamea_components::web::{Exchange, Notice};
 
 use crate::fields::Forwarding;
 
-/// How many interim responses are passed on each time a request is sent to a backend. One that sends
-/// more does not keep its client busy with them.
+/// How many interim responses are passed on each time a request is sent to a backend. No backend
+/// keeps its client busy with more.
 const MOST: u32 = 16;
 
 /// Passes the interim responses of one attempt on to the client.
