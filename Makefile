@@ -60,7 +60,7 @@ conformance: needed
 	cargo build --release -p kamea-recipes --example websocket_echo --example autobahn_client
 	python3 tests/autobahn/run.py --cases '$(CASES)'
 
-bench: NEEDED += python3:python3 curl:curl openssl:openssl wrk:wrk nginx:nginx-light setpriv:util-linux apache2:apache2-bin lighttpd:lighttpd fcgiwrap:fcgiwrap haproxy:haproxy redis-server:redis-server
+bench: NEEDED += python3:python3 curl:curl openssl:openssl wrk:wrk nginx:nginx-light setpriv:util-linux apache2:apache2-bin lighttpd:lighttpd fcgiwrap:fcgiwrap haproxy:haproxy redis-server:redis-server mawk:mawk rg:ripgrep
 bench: needed python-venv sqlite-header
 	cargo build --profile dist --workspace --bins
 	target/dist/bench

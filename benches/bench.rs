@@ -13,17 +13,21 @@ mod cgi;
 mod chassis;
 mod chat;
 mod files;
+mod flow;
 mod idle;
 mod large;
 mod lines;
 mod links;
 mod load;
+mod many;
 mod process;
 mod proxy;
 mod python;
 mod requests;
+mod rest;
 mod server;
 mod table;
+mod texts;
 mod thor;
 mod tls;
 mod wsgi;
@@ -58,11 +62,17 @@ const KERNEL: &[(&str, Measure)] = &[
     ("across", links::across),
     ("round-trip", links::round_trip),
     ("one-way", links::one_way),
+    ("fan-in", flow::fan_in),
+    ("fan-out", flow::fan_out),
+    ("ping-pong", flow::ping_pong),
+    ("at-rest", rest::at_rest),
+    ("many", many::many),
     ("check", links::check),
     ("template", links::template),
     ("lines", lines::lines),
     ("words", chassis::words),
     ("backplane", chassis::backplane),
+    ("texts", texts::texts),
 ];
 
 /// The rows of the servers, which have a core of their own.
@@ -102,11 +112,26 @@ const SERVERS: &[(&str, Measure)] = &[
 ];
 
 fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    if let (Some(rest::ALONE), Some(name)) = (arguments.next().as_deref(), arguments.next()) {
+        return print_memory(&name);
+    }
     match options().and_then(|setting| run(&setting)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "bench: {error}");
             ExitCode::from(2)
+        }
+    }
+}
+
+/// Prints the memory of one contender at rest.
+fn print_memory(name: &str) -> ExitCode {
+    match rest::memory_of(name).and_then(|bytes| Ok(writeln!(io::stdout(), "{bytes}")?)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "bench: {error}");
+            ExitCode::FAILURE
         }
     }
 }
@@ -203,6 +228,8 @@ fn check_tools() -> Result<(), Error> {
         ("haproxy", "-v", "haproxy"),
         ("openssl", "version", "openssl"),
         ("curl", "-V", "curl"),
+        ("mawk", "-Wv", "mawk"),
+        ("rg", "-V", "ripgrep"),
     ] {
         let mut command = Command::new(tool);
         let started = command

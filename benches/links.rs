@@ -146,7 +146,11 @@ fn between_threads() -> Result<f64, Error> {
 const TRIPS: u64 = 20_000;
 
 fn trips() -> Result<f64, Error> {
-    let scheduler = Scheduler::with_workers(2);
+    trips_on(&Scheduler::with_workers(2))
+}
+
+/// Messages there and back between the first two workers of a scheduler.
+pub(crate) fn trips_on(scheduler: &Scheduler) -> Result<f64, Error> {
     let (there, mut arriving) = kamea::link::<u64>(CAPACITY);
     let (back, mut returning) = kamea::link::<u64>(CAPACITY);
     let mut far = Graph::new("far");

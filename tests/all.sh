@@ -23,7 +23,7 @@ commands=(
     "cargo clippy --workspace --all-targets -- -D warnings"
     "cargo build --workspace --exclude kamea-benches --bins --examples"
     "cargo test --workspace --exclude kamea-benches --lib --bins --tests --no-fail-fast"
-    "cargo test -p kamea-recipes --test end_to_end -- --ignored --test-threads=1 hostile"
+    "cargo test --workspace --exclude kamea-benches --test end_to_end -- --ignored --test-threads=1 hostile"
     "cargo test --workspace --exclude kamea-benches --doc --no-fail-fast"
     "cargo test -p kamea-benches --no-fail-fast"
     "tests/mutations/run.sh"
