@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use kamea::{Done, End, Graph, Placement, Policy, Restart, Scheduler, Sink, Source};
 use kamea_components::chassis::{Backplane, subscribe_to};
 
-use crate::links::{measure, each};
+use crate::links::{each, measure};
 use crate::table::{Row, Target};
 use crate::{Error, Setting};
 
@@ -34,7 +34,10 @@ pub(crate) fn many(setting: &Setting) -> Result<Vec<Row>, Error> {
         })
     };
     [
-        ("a restart, of 20,000 of one component", restarts as fn(u64) -> _),
+        (
+            "a restart, of 20,000 of one component",
+            restarts as fn(u64) -> _,
+        ),
         ("a subscription and its end, of 20,000", subscriptions),
         ("a message of one of 20,000 senders that wait", waiting),
     ]
@@ -94,9 +97,10 @@ fn waiting(count: u64) -> Result<f64, Error> {
     let mut graph = Graph::new("senders");
     for number in 0..count {
         let sender = sender.clone();
-        graph.add(&format!("sender {number}"), async move |_: &mut Source<u64>| {
-            Ok(sender.send(number).await?)
-        });
+        graph.add(
+            &format!("sender {number}"),
+            async move |_: &mut Source<u64>| Ok(sender.send(number).await?),
+        );
     }
     drop(sender);
     let mut far = Graph::new("receiver");

@@ -119,6 +119,11 @@ pub trait Component<P: Ports>: 'static {
     #[doc(hidden)]
     const HEEDS_STOP: bool = false;
 
+    /// Whether it does nothing before its first message, so that a template may make it when that
+    /// message comes.
+    #[doc(hidden)]
+    const NEEDS_MESSAGE: bool = false;
+
     /// Starts the component over ports that are linked.
     #[doc(hidden)]
     fn start(self, ports: P) -> Started;
@@ -177,6 +182,60 @@ pub struct HeedsStop<C>(C);
 
 impl<P: Ports, C: Component<P>> Component<P> for HeedsStop<C> {
     const HEEDS_STOP: bool = true;
+
+    fn start(self, ports: P) -> Started {
+        self.0.start(ports)
+    }
+}
+
+/// Marks a component that does nothing before its first message, and nothing at all without one. An
+/// instance of a [`Template`](crate::Template) makes it when that message comes, so an instance in
+/// which it gets none costs nothing for it. In any other graph it starts with the others.
+///
+/// # Examples
+///
+/// ```
+/// use std::cell::Cell;
+/// use std::rc::Rc;
+/// use kamea::{Graph, Pipe, Sink, Source, at_first_message};
+///
+/// let mut graph = Graph::template("mostly quiet");
+/// let source = graph.add_seeded("source", |(_, last): &mut (Rc<Cell<u32>>, u32)| {
+///     let last = *last;
+///     async move |io: &mut Source<u32>| {
+///         for number in 0..last {
+///             io.outbox.send(number).await?;
+///         }
+///         Ok(())
+///     }
+/// });
+/// let sink = graph.add_seeded("sink", |(made, _): &mut (Rc<Cell<u32>>, u32)| {
+///     made.set(made.get() + 1);
+///     at_first_message(async |io: &mut Sink<u32>| {
+///         while io.inbox.next().await.is_some() {}
+///         Ok(())
+///     })
+/// });
+/// graph.link(source.outbox, sink.inbox);
+/// let template = graph.into_template()?;
+///
+/// let made = Rc::new(Cell::new(0));
+/// for last in [0, 3, 0] {
+///     kamea::testing::block_on(template.start((made.clone(), last))).unwrap();
+/// }
+/// assert_eq!(made.get(), 1);
+/// # Ok::<(), kamea::GraphError>(())
+/// ```
+pub fn at_first_message<C>(component: C) -> AtFirstMessage<C> {
+    AtFirstMessage(component)
+}
+
+/// A component that does nothing before its first message. Made by [`at_first_message`].
+#[derive(Debug, Clone)]
+pub struct AtFirstMessage<C>(C);
+
+impl<P: Ports, C: Component<P>> Component<P> for AtFirstMessage<C> {
+    const NEEDS_MESSAGE: bool = true;
 
     fn start(self, ports: P) -> Started {
         self.0.start(ports)

@@ -43,7 +43,8 @@ pub use census::{
     Because, Census, ComponentCensus, FaultCensus, FeedCensus, GraphCensus, InstanceCensus,
     LinkCensus, Place, RingCensus, State, StateCount, WorkerCensus,
 };
-pub use component::{BoxComponent, Component, Done, End, HeedsStop, Started, heeds_stop};
+pub use component::{AtFirstMessage, BoxComponent, Component, Done, End, HeedsStop, Started};
+pub use component::{at_first_message, heeds_stop};
 pub use flow::Flow;
 #[doc(hidden)]
 pub use fuse::{Filter, FilterMap, Inspect, Map, Scan, Step};

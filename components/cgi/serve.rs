@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures_lite::future::or;
 use http::{Method, StatusCode};
-use kamea::{Component, End, Inbox, Outbox, Ports};
+use kamea::{Component, End, Inbox, Outbox, Ports, at_first_message};
 
 use super::answer::{Answer, AnswerOptions};
 use super::find::{Program, Search, find};
@@ -75,7 +75,7 @@ const RETRY_AFTER: &str = "5";
 /// It makes a graph for each request, around [`unix_process`](crate::process::unix_process). The
 /// graph ends with the response, or with the connection, and ends the program and its descendants.
 pub fn serve_cgi(files: Rc<Files>, cgi: Cgi, socket: Rc<Socket>) -> impl Component<CgiPorts> {
-    async move |io: &mut CgiPorts| {
+    at_first_message(async move |io: &mut CgiPorts| {
         let mut serving = Serving {
             files: &files,
             cgi: &cgi.0,
@@ -86,7 +86,7 @@ pub fn serve_cgi(files: Rc<Files>, cgi: Cgi, socket: Rc<Socket>) -> impl Compone
             serving.serve(io, request).await?;
         }
         Ok(())
-    }
+    })
 }
 
 struct Serving<'a> {

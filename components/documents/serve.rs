@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_lite::future::or;
 use http::{Method, StatusCode};
 use kamea::time::wall_clock;
-use kamea::{Component, compute, link, unblock};
+use kamea::{Component, at_first_message, compute, link, unblock};
 use rustix::io::{ReadWriteFlags, preadv2};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -58,7 +58,7 @@ pub(crate) fn serve_files_until<G: Future<Output = ()>>(
         places: Places::None,
         gone,
     };
-    async move |io: &mut HandlerPorts| {
+    at_first_message(async move |io: &mut HandlerPorts| {
         while let Some(mut request) = io.requests.next().await {
             let answer = match files.answer_from_memory(&request) {
                 Some(answer) => answer,
@@ -71,7 +71,7 @@ pub(crate) fn serve_files_until<G: Future<Output = ()>>(
             io.answer(answer).await?;
         }
         Ok(())
-    }
+    })
 }
 
 impl Files {

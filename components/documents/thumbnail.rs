@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use futures_lite::future::or;
 use http::StatusCode;
-use kamea::Component;
+use kamea::{Component, at_first_message};
 use tokio::sync::OnceCell;
 
 use super::Found;
@@ -168,7 +168,7 @@ pub(crate) fn serve_thumbnails_until<G: Future<Output = ()>>(
     files: Rc<Files>,
     gone: impl Fn() -> G + 'static,
 ) -> impl Component<HandlerPorts> {
-    async move |io: &mut HandlerPorts| {
+    at_first_message(async move |io: &mut HandlerPorts| {
         while let Some(request) = io.next_without_content().await? {
             let given_up = async {
                 gone().await;
@@ -178,7 +178,7 @@ pub(crate) fn serve_thumbnails_until<G: Future<Output = ()>>(
             io.answer(answer).await?;
         }
         Ok(())
-    }
+    })
 }
 
 /// The failure of a request whose client has probably gone. One that has only shut down its side

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_lite::{StreamExt, stream};
 use http::StatusCode;
-use kamea::{Component, Done};
+use kamea::{Component, Done, at_first_message};
 
 use super::respond::{Responder, ResponseError};
 use super::{BoxError, Chunks, Environ, Errors, Input, Mount, StartResponse, Variables};
@@ -95,13 +95,13 @@ pub(crate) fn serve_shared(
     mount: Mount,
 ) -> impl Component<HandlerPorts> + Clone + Send + Sync {
     let mount = Arc::new(mount.for_gateway());
-    async move |io: &mut HandlerPorts| {
+    at_first_message(async move |io: &mut HandlerPorts| {
         while let Some(request) = io.requests.next().await {
             // Boxed, so that connections that do not use it do not carry its size.
             Box::pin(serve(io, &*application, &mount, request)).await?;
         }
         Ok(())
-    }
+    })
 }
 
 async fn serve(

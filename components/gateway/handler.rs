@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use kamea::{Component, Done};
+use kamea::{Component, Done, at_first_message};
 
 use super::reply::ReplyContent;
 use super::respond::{Responder, ResponseError};
@@ -113,13 +113,13 @@ pub fn serve_handler(
     handler: impl Handler + Send + Sync,
 ) -> impl Component<HandlerPorts> + Clone + Send + Sync {
     let (name, handler) = (Arc::<str>::from(name), Arc::new(handler));
-    async move |io: &mut HandlerPorts| {
+    at_first_message(async move |io: &mut HandlerPorts| {
         while let Some(request) = io.requests.next().await {
             // Boxed, so that connections that do not use it do not carry its size.
             Box::pin(serve(io, &name, &*handler, request)).await?;
         }
         Ok(())
-    }
+    })
 }
 
 async fn serve(io: &HandlerPorts, name: &str, handler: &impl Handler, request: Request) -> Done {

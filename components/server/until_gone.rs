@@ -23,6 +23,8 @@ pub(super) fn until_gone<P: Ports, C: Component<P>, G: Future<Output = ()> + 'st
 }
 
 impl<P: Ports, C: Component<P>, G: Future<Output = ()> + 'static> Component<P> for UntilGone<C, G> {
+    const NEEDS_MESSAGE: bool = C::NEEDS_MESSAGE;
+
     fn start(self, ports: P) -> Started {
         let Self { component, gone } = self;
         let mut running = component.start(ports);

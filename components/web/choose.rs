@@ -1,7 +1,7 @@
 //! Protects a user's error component: failures go to it while it works, and to the built-in one
 //! after it has failed.
 
-use kamea::{Closed, Component, Inbox, Outbox, Ports};
+use kamea::{Closed, Component, Inbox, Outbox, Ports, at_first_message};
 
 use super::message::Failure;
 
@@ -21,12 +21,12 @@ pub struct ChoicePorts {
 /// The failure during which `own` failed is lost. The fault itself becomes a failure of the same
 /// exchange, and arrives here.
 pub fn choose_errors() -> impl Component<ChoicePorts> + Clone + Send + Sync {
-    async |io: &mut ChoicePorts| {
+    at_first_message(async |io: &mut ChoicePorts| {
         while let Some(failure) = io.failures.next().await {
             if let Err(Closed(failure)) = io.own.send(failure).await {
                 io.fallback.send(failure).await?;
             }
         }
         Ok(())
-    }
+    })
 }

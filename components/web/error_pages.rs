@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use http::StatusCode;
-use kamea::{Component, Done};
+use kamea::{Component, Done, at_first_message};
 use minijinja::{Environment, context};
 
 use super::errors::{ErrorPorts, error_response, respond};
@@ -141,7 +141,7 @@ impl ErrorPages {
 /// does not want HTML.
 pub fn answer_errors_with(pages: ErrorPages) -> impl Component<ErrorPorts> + Clone + Send + Sync {
     let pages = Arc::new(pages);
-    async move |io: &mut ErrorPorts| -> Done {
+    at_first_message(async move |io: &mut ErrorPorts| -> Done {
         while let Some(failure) = io.failures.next().await {
             if let Some(response) = pages.redirected(&failure) {
                 io.responses.send(response).await?;
@@ -162,7 +162,7 @@ pub fn answer_errors_with(pages: ErrorPages) -> impl Component<ErrorPorts> + Clo
             io.responses.send(response).await?;
         }
         Ok(())
-    }
+    })
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use http::StatusCode;
-use kamea::{Component, Done, Inbox, Outbox, Ports};
+use kamea::{Component, Done, Inbox, Outbox, Ports, at_first_message};
 
 use super::message::{ErrorForm, Failure, Response};
 
@@ -40,7 +40,7 @@ pub struct ErrorPorts {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn answer_errors() -> impl Component<ErrorPorts> + Clone {
-    async |io: &mut ErrorPorts| -> Done {
+    at_first_message(async |io: &mut ErrorPorts| -> Done {
         while let Some(failure) = io.failures.next().await {
             log::debug!(
                 "{} | Handle Error {}",
@@ -50,7 +50,7 @@ pub fn answer_errors() -> impl Component<ErrorPorts> + Clone {
             io.responses.send(error_response(failure)?).await?;
         }
         Ok(())
-    }
+    })
 }
 
 /// Returns the answer to a failure, as [`answer_errors`] sends it.

@@ -1,7 +1,7 @@
 //! Answers a request whose component failed.
 
 use http::StatusCode;
-use kamea::{Component, Done, Fault, Inbox, Outbox, Ports};
+use kamea::{Component, Done, Fault, Inbox, Outbox, Ports, at_first_message};
 use std::net::SocketAddr;
 
 use super::message::{Exchange, Failure};
@@ -17,7 +17,7 @@ pub struct FaultPorts {
 
 /// Turns the fault of a component into a failure of the request whose response is next.
 pub fn answer_faults(peer: SocketAddr) -> impl Component<FaultPorts> {
-    async move |io: &mut FaultPorts| -> Done {
+    at_first_message(async move |io: &mut FaultPorts| -> Done {
         while io.faults.next().await.is_some() {
             let exchange = Exchange::new(Exchange::DUE, peer).closing();
             let explanation = "a component of the server has failed";
@@ -25,5 +25,5 @@ pub fn answer_faults(peer: SocketAddr) -> impl Component<FaultPorts> {
             io.failures.send(failure).await?;
         }
         Ok(())
-    }
+    })
 }

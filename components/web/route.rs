@@ -4,7 +4,7 @@ use std::fmt;
 
 use http::method::InvalidMethod;
 use http::{Method, StatusCode};
-use kamea::{Component, Done, End, Inbox, Outbox, Outboxes, Ports};
+use kamea::{Component, Done, End, Inbox, Outbox, Outboxes, Ports, at_first_message};
 use memchr::memmem::Finder;
 use wildmatch::WildMatch;
 
@@ -255,7 +255,7 @@ pub(crate) fn file_route() -> Route {
 /// `files`. Answers OPTIONS (RFC 9110 section 9.3.7), and reports the rest as failures.
 pub fn route_requests(routes: Vec<Route>) -> impl Component<RoutePorts> + Clone {
     let files = file_route();
-    async move |io: &mut RoutePorts| {
+    at_first_message(async move |io: &mut RoutePorts| {
         while let Some(request) = io.requests.next().await {
             let method = request.method();
             let own = routes
@@ -279,7 +279,7 @@ pub fn route_requests(routes: Vec<Route>) -> impl Component<RoutePorts> + Clone 
             }
         }
         Ok(())
-    }
+    })
 }
 
 /// The component that serves these requests has failed.

@@ -19,7 +19,10 @@ use std::pin::Pin;
 
 use bytes::{Bytes, BytesMut};
 use futures_lite::future::{or, try_zip};
-use kamea::{Component, End, Flows, Graph, GraphError, Ports, Receiver, Sender, Template, link};
+use kamea::{
+    Component, End, Flows, Graph, GraphError, Ports, Receiver, Sender, Template, at_first_message,
+    link,
+};
 use tokio::sync::Notify;
 
 use super::buffer::IN_MEMORY;
@@ -62,7 +65,7 @@ pub fn spool_responses() -> impl Component<ResponseFilterPorts> + Clone + Send +
 pub(crate) fn spool_responses_until<G: Future<Output = ()> + 'static>(
     gone: impl Fn() -> G + Clone + 'static,
 ) -> impl Component<ResponseFilterPorts> + Clone {
-    async move |io: &mut ResponseFilterPorts| {
+    at_first_message(async move |io: &mut ResponseFilterPorts| {
         let (spools, mut template) = (Flows::new(), None);
         while let Some(mut response) = io.responses.next().await {
             if is_streamed(&response)
@@ -83,7 +86,7 @@ pub(crate) fn spool_responses_until<G: Future<Output = ()> + 'static>(
         }
         spools.finished().await;
         Ok(())
-    }
+    })
 }
 
 /// Whether the body may have to wait.

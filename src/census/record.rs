@@ -157,6 +157,11 @@ impl Recorded {
         any
     }
 
+    /// The links of the flow.
+    pub(crate) fn links(&self) -> &[AnyLink] {
+        &self.0.links
+    }
+
     /// The number of messages that wait in this link.
     pub(crate) fn queued(&self, link: usize) -> u64 {
         self.0.links[link].counted().map_or(0, Counted::queued)

@@ -5,6 +5,7 @@ pub(crate) mod budget;
 mod circles;
 mod drawn;
 mod last_sends;
+mod late;
 mod ready;
 mod rings;
 pub(crate) mod stack;
@@ -21,6 +22,7 @@ use std::task::{Context, Poll, Waker};
 use circles::Circles;
 pub(crate) use circles::aside;
 pub(crate) use last_sends::{go_on, is_stopping_source};
+use late::{Late, is_in, no_waker};
 use ready::Turn;
 pub(crate) use ready::{ReadySet, Waiter, polls_of, wake_caught};
 
@@ -61,6 +63,8 @@ pub struct Flow {
     /// the last.
     unheard: Option<(u64, Arc<str>)>,
     circles: Option<Box<Circles>>,
+    /// The components that have not been made yet.
+    late: Option<Late>,
     /// What a stop has to see to outside of the flow. Most flows have none.
     attached: Option<Box<Attached>>,
     restarts: Restarts,
@@ -73,19 +77,24 @@ impl Flow {
     pub(crate) fn start(
         plan: Arc<Plan>,
         premade: Vec<Option<Box<dyn AnyEnds>>>,
-        mut make: impl FnMut(&mut Wiring<'_>) -> Started,
+        mut make: impl FnMut(usize, &mut Wiring<'_>) -> Started + 'static,
     ) -> Self {
         let count = plan.components.len();
         let ready = Rc::new(ReadySet::new(count));
         let mut links = make_links(&plan, premade, &ready);
         let mut circles = Circles::begin(&plan, &mut links, &ready);
-        for function in &plan.functions {
+        for (node, function) in plan.functions.iter().enumerate() {
             // It is in the inbox behind it now, and there is nothing left to poll.
-            drop(make(&mut Wiring::fusing(&mut links, function)));
+            drop(make(node, &mut Wiring::fusing(&mut links, function)));
         }
-        let components = plan.components.iter().map(|planned| {
+        let components = plan.components.iter().enumerate();
+        let components = components.map(|(component, planned)| {
+            if is_in(plan.late, component) {
+                return Some(Late::unmade(planned, component, &links));
+            }
             let (ports, letters) = (&planned.ports, &planned.dead_letters);
-            Some(make(&mut Wiring::new(&mut links, ports, letters)))
+            let mut wiring = Wiring::new(&mut links, ports, letters);
+            Some(make(plan.functions.len() + component, &mut wiring))
         });
         let components = components.collect();
         let wakers = make_wakers(&plan, &mut circles, &ready);
@@ -110,6 +119,7 @@ impl Flow {
             faults,
             unheard: None,
             circles: circles.map(Box::new),
+            late: Late::new(plan.late, make),
             attached: None,
             restarts: Restarts::default(),
             ready,
@@ -246,6 +256,9 @@ impl Flow {
     }
 
     fn poll_component(&mut self, component: usize) -> Result<(), Fault> {
+        if !self.is_made(component)? {
+            return Ok(());
+        }
         let waker = &self.wakers[component];
         let Some(running) = &mut self.components[component] else {
             return Ok(());
@@ -436,6 +449,7 @@ impl Flow {
         if self.alive == 0 {
             return;
         }
+        self.end_all_unmade();
         for (running, planned) in self.components.iter_mut().zip(&self.plan.components) {
             drop_caught(&planned.name, running.take());
         }
@@ -476,15 +490,20 @@ fn make_links(
 /// Makes the waker of each component, unless there is only one.
 fn make_wakers(plan: &Plan, circles: &mut Option<Circles>, ready: &Rc<ReadySet>) -> Box<[Waker]> {
     let count = plan.components.len();
-    match circles {
-        Some(circles) => (0..count)
-            .map(|component| circles.add(component, plan, ready))
-            .collect(),
-        None if count > 1 => (0..count)
-            .map(|component| ready.add(component).into())
-            .collect(),
-        None => Box::default(),
+    if count == 1 && circles.is_none() {
+        return Box::default();
     }
+    let wakers = (0..count).map(|component| {
+        if is_in(plan.late, component) {
+            return no_waker();
+        }
+        ready.mark(component);
+        match circles {
+            Some(circles) => circles.add(component, plan, ready),
+            None => ready.waker(component),
+        }
+    });
+    wakers.collect()
 }
 
 /// What belongs to a flow, but lies outside of it.

@@ -64,12 +64,7 @@ impl ReadySet {
         }
     }
 
-    /// Makes the waker of a component. The component has work from the start.
-    pub(super) fn add(&self, component: usize) -> Arc<ComponentWaker> {
-        self.mark(component);
-        self.component_waker(component)
-    }
-
+    /// Makes the waker of a component.
     pub(super) fn component_waker(&self, component: usize) -> Arc<ComponentWaker> {
         Arc::new(ComponentWaker {
             woken: self.woken.clone(),
@@ -77,7 +72,7 @@ impl ReadySet {
         })
     }
 
-    /// A further waker of a component.
+    /// Makes the waker of a component, of which the flow does not know any more.
     pub(super) fn waker(&self, component: usize) -> Waker {
         self.component_waker(component).into()
     }
@@ -112,7 +107,8 @@ impl ReadySet {
         self.polling.set(polling);
     }
 
-    fn mark(&self, component: usize) {
+    /// Gives a component a turn, without waking its flow.
+    pub(super) fn mark(&self, component: usize) {
         let word = self.bits.word(component / WORD);
         word.set(word.get() | 1 << (component % WORD));
     }

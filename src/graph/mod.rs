@@ -8,6 +8,7 @@ mod faults;
 mod interpose;
 #[cfg(test)]
 mod large_tests;
+mod late;
 mod link;
 mod names;
 mod open_ports;
@@ -125,6 +126,8 @@ struct Node<Make> {
     is_function: bool,
     /// Whether it ends by itself when the graph is stopped.
     heeds_stop: bool,
+    /// Whether it does nothing before its first message.
+    needs_message: bool,
     /// The policy for its faults, if the graph that it came with has one.
     supervisor: Option<Supervisor>,
     make: Make,
@@ -250,12 +253,10 @@ impl Checked {
     }
 
     pub(crate) fn start(self) -> Flow {
-        let mut makes = self.makes.into_iter();
-        let flow = Flow::start(self.plan, self.premade, |wiring| {
-            let make = makes
-                .next()
-                .expect("there is a component for every node of the plan");
-            make(wiring)
+        let mut makes: Vec<_> = self.makes.into_iter().map(Some).collect();
+        let flow = Flow::start(self.plan, self.premade, move |node, wiring| {
+            let make = makes[node].take();
+            make.expect("each component is made once")(wiring)
         });
         flow.attached(self.asked, self.joins)
     }
@@ -301,6 +302,7 @@ impl<Make> Graph<Make> {
             own_thread,
             is_function: false,
             heeds_stop: false,
+            needs_message: false,
             supervisor: None,
             make,
         });
@@ -312,6 +314,7 @@ impl<Make> Graph<Make> {
         if let Some(node) = self.nodes.last_mut() {
             node.is_function = C::IS_FUNCTION;
             node.heeds_stop = C::HEEDS_STOP;
+            node.needs_message = C::NEEDS_MESSAGE;
         }
     }
 

@@ -29,6 +29,9 @@ pub(crate) struct Plan {
     /// The link that the graph's faults go to.
     pub(crate) faults: Option<PortLink>,
     pub(crate) circles: Box<[PlannedCircle]>,
+    /// The components that are made when their first message comes, a bit for each: see
+    /// [`Plan::find_late`].
+    pub(crate) late: u64,
     /// Whether a component has a thread of its own.
     pub(crate) has_threads: bool,
 }
@@ -50,6 +53,8 @@ pub(crate) struct PlannedComponent {
     pub(crate) is_source: bool,
     /// Whether it ends by itself when the graph is stopped.
     pub(crate) heeds_stop: bool,
+    /// Whether it does nothing before its first message.
+    pub(crate) needs_message: bool,
     /// Whether it takes the graph's faults, or is downstream of a component that does. When only
     /// such components are left, no more faults are expected.
     pub(crate) serves_faults: bool,
@@ -130,6 +135,7 @@ impl Plan {
             links,
             faults,
             circles: Box::default(),
+            late: 0,
             has_threads: graph.nodes.iter().any(|node| node.own_thread),
         };
         plan.find_takers();
@@ -274,6 +280,7 @@ impl PlannedComponent {
             supervisor: own.or_else(|| Supervisor::of(graph.supervise.as_ref())),
             is_source: !node.heeds_stop,
             heeds_stop: node.heeds_stop,
+            needs_message: node.needs_message,
             serves_faults: false,
             answers: false,
         }

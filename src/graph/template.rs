@@ -60,15 +60,13 @@ pub struct Template<S> {
     makes: Arc<[PerSeed<S>]>,
 }
 
-impl<S> Template<S> {
-    /// Starts an instance on this thread, as a future.
+impl<S: 'static> Template<S> {
+    /// Starts an instance on this thread, as a future. It keeps the seed until all components that
+    /// are made [at their first message](crate::at_first_message) have been made or have ended.
     pub fn start(&self, mut seed: S) -> Flow {
-        let mut makes = self.makes.iter();
-        Flow::start(self.plan.clone(), Vec::new(), |wiring| {
-            let make = makes
-                .next()
-                .expect("there is a component for every node of the plan");
-            make(&mut seed, wiring)
+        let makes = self.makes.clone();
+        Flow::start(self.plan.clone(), Vec::new(), move |node, wiring| {
+            makes[node](&mut seed, wiring)
         })
     }
 }
@@ -125,7 +123,8 @@ impl<S: 'static> Graph<PerSeed<S>> {
     ///
     /// [`GraphError`] describes the mistake.
     pub fn into_template(self) -> Result<Template<S>, GraphError> {
-        let (plan, order) = Plan::new(&self)?;
+        let (mut plan, order) = Plan::new(&self)?;
+        plan.find_late();
         let mut nodes: Vec<_> = self.nodes.into_iter().map(|node| Some(node.make)).collect();
         let makes = order
             .into_iter()

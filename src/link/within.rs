@@ -473,6 +473,12 @@ pub(crate) trait AnyQueue: Any + Counted {
 
     /// An outbox that held it open no longer does.
     fn release(&self);
+
+    /// Its inbox will never be opened.
+    fn close(&self);
+
+    /// Makes its first message, or its end, wake a component that has not been made yet.
+    fn await_first(&self, component: usize);
 }
 
 impl<T: Message> AnyQueue for Queue<T> {
@@ -482,6 +488,14 @@ impl<T: Message> AnyQueue for Queue<T> {
 
     fn release(&self) {
         self.release();
+    }
+
+    fn close(&self) {
+        self.close();
+    }
+
+    fn await_first(&self, component: usize) {
+        self.state.borrow_mut().reader = Some(Waiter::Component(component));
     }
 }
 

@@ -50,13 +50,37 @@ impl AnyLink {
 /// Where the ports of one component find their links while the graph starts.
 #[doc(hidden)]
 pub struct Wiring<'a> {
-    links: &'a mut [AnyLink],
+    links: Links<'a>,
     ports: slice::Iter<'a, Box<[PortLink]>>,
     /// The name of a function that will be fused into the inbox that it feeds.
     fuses: Option<&'a Arc<str>>,
     /// How many ports have been opened.
     opened: usize,
     letters: &'a [LettersLink],
+}
+
+/// The links of a graph.
+enum Links<'a> {
+    /// While it starts.
+    Starting(&'a mut [AnyLink]),
+    /// While it runs: there are queues inside of the flow, and nothing else can be opened.
+    Running(&'a [AnyLink]),
+}
+
+impl Links<'_> {
+    fn get(&self, link: usize) -> &AnyLink {
+        match self {
+            Self::Starting(links) => &links[link],
+            Self::Running(links) => &links[link],
+        }
+    }
+
+    fn get_mut(&mut self, link: usize) -> &mut AnyLink {
+        match self {
+            Self::Starting(links) => &mut links[link],
+            Self::Running(_) => unreachable!("{OPENED}"),
+        }
+    }
 }
 
 impl std::fmt::Debug for Wiring<'_> {
@@ -100,6 +124,16 @@ impl<'a> Wiring<'a> {
         ports: &'a [Box<[PortLink]>],
         letters: &'a [LettersLink],
     ) -> Self {
+        Self::over(Links::Starting(links), ports, letters)
+    }
+
+    /// The wiring of a component that is made while its flow runs: see
+    /// [`Plan::find_late`](crate::graph::Plan::find_late).
+    pub(crate) fn late(links: &'a [AnyLink], ports: &'a [Box<[PortLink]>]) -> Self {
+        Self::over(Links::Running(links), ports, &[])
+    }
+
+    fn over(links: Links<'a>, ports: &'a [Box<[PortLink]>], letters: &'a [LettersLink]) -> Self {
         Self {
             links,
             ports: ports.iter(),
@@ -134,7 +168,7 @@ impl<'a> Wiring<'a> {
         let upstream = Inbox::<A>::open(self);
         let behind = Inbox::<B>::fused(Box::new(function(upstream)));
         if let Some(at) = self.next_port().first() {
-            self.links[at.link] = AnyLink::Fused(Box::new(Some(behind)));
+            *self.links.get_mut(at.link) = AnyLink::Fused(Box::new(Some(behind)));
         }
     }
 
@@ -160,7 +194,7 @@ impl<'a> Wiring<'a> {
         direction: Direction,
         detached: &mut DetachedWiring,
     ) -> PortLink {
-        let AnyLink::Across(ends) = &mut self.links[at.link] else {
+        let AnyLink::Across(ends) = self.links.get_mut(at.link) else {
             unreachable!("the plan gives a component on a thread of its own links across threads");
         };
         if direction == Direction::Inbox
@@ -203,8 +237,10 @@ impl<'a> Wiring<'a> {
     }
 
     fn bare_inbox<T: Message>(&mut self, at: PortLink) -> Inbox<T> {
-        match &mut self.links[at.link] {
-            AnyLink::Within(queue) => Inbox::within(downcast(queue)),
+        if let AnyLink::Within(queue) = self.links.get(at.link) {
+            return Inbox::within(downcast(queue));
+        }
+        match self.links.get_mut(at.link) {
             AnyLink::Across(ends) => {
                 let inbox = ends_of::<T>(&mut **ends).inbox();
                 inbox.expect("the graph was checked: a link leads to one inbox")
@@ -214,21 +250,26 @@ impl<'a> Wiring<'a> {
                 let inbox = inbox.and_then(Option::take);
                 inbox.expect("a function starts before the component that it is fused with")
             }
-            AnyLink::Taken(_) => unreachable!("{OPENED}"),
+            AnyLink::Within(_) | AnyLink::Taken(_) => unreachable!("{OPENED}"),
         }
     }
 
     /// The links of an open port, if this link stands for them.
     pub(super) fn open_port<T: Message>(&mut self, at: PortLink) -> Option<Arc<Joined<T>>> {
-        match &mut self.links[at.link] {
-            AnyLink::Across(ends) => ends_of::<T>(&mut **ends).open_port().cloned(),
-            _ => None,
+        match &mut self.links {
+            Links::Starting(links) => match &mut links[at.link] {
+                AnyLink::Across(ends) => ends_of::<T>(&mut **ends).open_port().cloned(),
+                _ => None,
+            },
+            Links::Running(_) => None,
         }
     }
 
     pub(crate) fn outbox<T: Message>(&mut self, at: PortLink) -> Outbox<T> {
-        match &mut self.links[at.link] {
-            AnyLink::Within(queue) => Outbox::within(downcast(queue), at.holds, at.feed),
+        if let AnyLink::Within(queue) = self.links.get(at.link) {
+            return Outbox::within(downcast(queue), at.holds, at.feed);
+        }
+        match self.links.get_mut(at.link) {
             AnyLink::Across(ends) => {
                 let outbox = ends_of::<T>(&mut **ends).outbox(at.holds, at.feed);
                 outbox.expect("an outbox opens where its link has its sender")
@@ -236,7 +277,7 @@ impl<'a> Wiring<'a> {
             AnyLink::Fused(_) => {
                 unreachable!("only a function feeds the inbox that it is fused into")
             }
-            AnyLink::Taken(_) => unreachable!("{OPENED}"),
+            AnyLink::Within(_) | AnyLink::Taken(_) => unreachable!("{OPENED}"),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use form_urlencoded::parse;
 use http::StatusCode;
-use kamea::{Component, unblock};
+use kamea::{Component, at_first_message, unblock};
 use percent_encoding::percent_decode;
 use rustix::fs::{
     AtFlags, Dir, FileType, Mode, RenameFlags, fsync, mkdirat, renameat, renameat_with, statat,
@@ -41,14 +41,14 @@ const MOST_FILES: usize = 10_000;
 ///
 /// The names of existing files are percent-encoded, as in the links of a listing.
 pub fn change_files(files: Rc<Files>) -> impl Component<HandlerPorts> {
-    async move |io: &mut HandlerPorts| {
+    at_first_message(async move |io: &mut HandlerPorts| {
         while let Some(mut request) = io.requests.next().await {
             log::debug!("{} | Handle Change", request.exchange.peer);
             let answer = change(&files, &mut request).await;
             io.answer(answer).await?;
         }
         Ok(())
-    }
+    })
 }
 
 async fn change(files: &Files, request: &mut Request) -> Result<Response, Failure> {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use kamea::{Component, unblock};
+use kamea::{Component, at_first_message, unblock};
 use rustix::fs::{AtFlags, unlinkat};
 
 use super::destination::{Destination, Unchanged, writable_path};
@@ -12,13 +12,13 @@ use crate::web::{Failure, HandlerPorts, Request, Response};
 /// Serves DELETE: removes a file of the document root, and answers with 204. A folder stays, and
 /// the answer is 409. If the path is a link, only the link is removed.
 pub fn delete_files(files: Rc<Files>) -> impl Component<HandlerPorts> {
-    async move |io: &mut HandlerPorts| {
+    at_first_message(async move |io: &mut HandlerPorts| {
         while let Some(request) = io.next_without_content().await? {
             log::debug!("{} | Handle Delete", request.exchange.peer);
             io.answer(delete(&files, &request).await).await?;
         }
         Ok(())
-    }
+    })
 }
 
 async fn delete(files: &Files, request: &Request) -> Result<Response, Failure> {

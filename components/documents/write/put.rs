@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use http::StatusCode;
-use kamea::{Component, unblock};
+use kamea::{Component, at_first_message, unblock};
 use rustix::fs::{
     AtFlags, CWD, Mode, OFlags, RenameFlags, fstatvfs, linkat, openat, renameat, renameat_with,
     unlinkat,
@@ -36,7 +36,7 @@ const DISCARDED: u64 = 64 * 1024;
 /// Preconditions are evaluated before the body is read, and again when the file gets its name, one
 /// request at a time.
 pub fn put_files(files: Rc<Files>) -> impl Component<HandlerPorts> {
-    async move |io: &mut HandlerPorts| {
+    at_first_message(async move |io: &mut HandlerPorts| {
         while let Some(mut request) = io.requests.next().await {
             log::debug!("{} | Handle Put", request.exchange.peer);
             let answer = match put(&files, &mut request).await {
@@ -46,7 +46,7 @@ pub fn put_files(files: Rc<Files>) -> impl Component<HandlerPorts> {
             io.answer(answer).await?;
         }
         Ok(())
-    }
+    })
 }
 
 async fn put(files: &Files, request: &mut Request) -> Result<Response, Failure> {

@@ -24,13 +24,11 @@ impl Aside {
 
 /// The wakers of all components of circles in a flow.
 #[derive(Debug, Default)]
-pub(crate) struct Asides(Rc<Vec<Aside>>);
+pub(crate) struct Asides(Rc<RefCell<Vec<Aside>>>);
 
 impl Asides {
-    pub(crate) fn add(&mut self, aside: Aside) {
-        if let Some(asides) = Rc::get_mut(&mut self.0) {
-            asides.push(aside);
-        }
+    pub(crate) fn add(&self, aside: Aside) {
+        self.0.borrow_mut().push(aside);
     }
 
     /// Installs them as those of the flow that is being polled.
@@ -40,11 +38,11 @@ impl Asides {
 }
 
 thread_local! {
-    static ASIDES: RefCell<Rc<Vec<Aside>>> = RefCell::default();
+    static ASIDES: RefCell<Rc<RefCell<Vec<Aside>>>> = RefCell::default();
 }
 
 /// Restores the previous ones.
-pub(crate) struct Entered(Rc<Vec<Aside>>);
+pub(crate) struct Entered(Rc<RefCell<Vec<Aside>>>);
 
 impl Drop for Entered {
     fn drop(&mut self) {
@@ -55,8 +53,10 @@ impl Drop for Entered {
 /// Polls a future with the second waker of the component, if it has one.
 pub(crate) fn aside<T>(cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> T) -> T {
     let second = ASIDES.with_borrow(|asides| {
-        let mut asides = asides.iter();
-        let known = asides.find(|aside| std::ptr::eq(aside.first, cx.waker().data()));
+        let asides = asides.borrow();
+        let known = asides
+            .iter()
+            .find(|aside| std::ptr::eq(aside.first, cx.waker().data()));
         known.map(|aside| aside.second.clone())
     });
     match second {

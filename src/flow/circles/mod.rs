@@ -81,7 +81,7 @@ impl Circles {
 
     /// Makes the waker of a component. If the component is in a circle, the circle knows the waker.
     pub(super) fn add(&mut self, component: usize, plan: &Plan, ready: &ReadySet) -> Waker {
-        let waker = ready.add(component);
+        let waker = ready.component_waker(component);
         let mut known = self.circles.iter_mut();
         let circle = known.find(|circle| plan.circles[circle.number].members.contains(&component));
         if let Some(circle) = circle {

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use http::{Method, StatusCode};
-use kamea::{Component, Done, InboxHandle, OutboxHandle, Policy};
+use kamea::{Component, Done, InboxHandle, OutboxHandle, Policy, at_first_message};
 
 use super::outline::Outline;
 use crate::cgi::{candidates, serve_cgi};
@@ -87,7 +87,7 @@ impl WebServer {
             (None, Some(_)) => graph.add_seeded(name, |connection: &mut Opened| {
                 files_of(connection, connection.site_files())
             }),
-            (None, None) => graph.add_seeded(name, |_| find_nothing),
+            (None, None) => graph.add_seeded(name, |_| at_first_message(find_nothing)),
         }
     }
 
