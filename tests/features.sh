@@ -5,25 +5,36 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 manifest=components/Cargo.toml
-features=$(awk '/^\[/ { inside = $0 == "[features]" } inside && /^[a-z]+ = / && $1 != "default" { print $1 }' "$manifest")
-[ "$(wc -w <<<"$features")" -gt 15 ] || { echo "error: no features found in $manifest" >&2; exit 1; }
+mapfile -t features < <(awk '/^\[/ { inside = $0 == "[features]" } inside && /^[a-z]+ = / && $1 != "default" { print $1 }' "$manifest")
+[ "${#features[@]}" -gt 15 ] || { echo "error: no features found in $manifest" >&2; exit 1; }
 
-failed=0
+# check TARGET NAME OPTION...
 check() {
-    local name=$1; shift
-    local output
-    output=$(cargo check --target-dir target/features -p kamea-components --lib "$@" 2>&1)
+    local target=$1 name=$2 output
+    shift 2
+    output=$(cargo check --target-dir "$target" -p kamea-components --lib --no-default-features "$@" 2>&1)
     if [ $? != 0 ] || grep -q '^warning: ' <<<"$output"; then
         printf 'error: components with %s:\n%s\n' "$name" "$output"
-        failed=1
-    else
-        printf '  ok: %s\n' "$name"
+        return 1
     fi
+    printf '  ok: %s\n' "$name"
 }
-check "no feature" --no-default-features
-for feature in $features; do
-    check "the feature $feature" --no-default-features --features "$feature"
-done
+
+# Every second feature, from the one with this number. A check of one crate keeps one core busy, so
+# two of them run at the same time, each in a folder of its own.
+check_half() {
+    local failed=0 index
+    for ((index = $1; index < ${#features[@]}; index += 2)); do
+        check "target/features/$1" "the feature ${features[index]}" --features "${features[index]}" || failed=1
+    done
+    return "$failed"
+}
+
+failed=0
+check_half 1 & other=$!
+check target/features/0 "no feature" || failed=1
+check_half 0 || failed=1
+wait "$other" || failed=1
 
 crates=$(cargo tree --prefix none -e normal,build -p kamea-components --no-default-features | awk '{ print $1 }')
 for crate in $crates; do
