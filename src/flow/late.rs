@@ -1,8 +1,8 @@
 //! Components that are made when their first message comes: see
 //! [`at_first_message`](crate::at_first_message).
 //!
-//! Until then such a component is a bit in a word, and the waiter of its inboxes. If its inboxes end
-//! without a message, it ends without having been made.
+//! Until then such a component is a bit in a word, and waits at its inboxes. If these end without a
+//! message, it ends without having been made.
 
 #[cfg(test)]
 mod tests;
