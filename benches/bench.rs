@@ -30,6 +30,7 @@ mod table;
 mod texts;
 mod thor;
 mod tls;
+mod websocket;
 mod wsgi;
 
 use std::fs::{self, File};
@@ -102,6 +103,10 @@ const SERVERS: &[(&str, Measure)] = &[
     ("app-flask", applications::flask),
     ("idle", idle::idle),
     ("load", thor::thor),
+    ("websocket-echo", websocket::echo),
+    ("websocket-broadcast", websocket::broadcast),
+    ("websocket-idle", websocket::idle),
+    ("websocket-stuck", websocket::stuck),
     ("chat-message", chat::message),
     ("chat-broadcast", chat::broadcast),
     ("chat-tracker", chat::tracker),

@@ -78,7 +78,7 @@ fn open(server: &Server) -> Result<Vec<TcpStream>, Error> {
 }
 
 /// Fails if the server closed one of the connections while they were counted as idle.
-fn check_open(connections: &[TcpStream]) -> Result<(), Error> {
+pub(crate) fn check_open(connections: &[TcpStream]) -> Result<(), Error> {
     for stream in connections {
         stream.set_nonblocking(true)?;
         match stream.peek(&mut [0]) {

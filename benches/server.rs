@@ -4,6 +4,7 @@ mod applications;
 mod cgi_peers;
 mod proxies;
 mod secure;
+mod websockets;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -20,6 +21,7 @@ use crate::tls::SecureStream;
 use crate::{Error, process, python};
 pub(crate) use applications::{Application, Framework};
 pub(crate) use proxies::start_backends;
+pub(crate) use websockets::{WebSockets, echo_once};
 
 /// The core that servers run on. The load comes from the other one.
 const CORE: &str = "0";
@@ -71,6 +73,8 @@ pub(crate) enum Kind {
     Application(Application),
     /// A web application by Flask, under gunicorn with one sync worker.
     Flask,
+    /// A server of WebSockets.
+    WebSockets(WebSockets),
 }
 
 impl Kind {
@@ -88,6 +92,7 @@ impl Kind {
             Self::Lighttpd => "lighttpd",
             Self::Application(application) => application.framework.name(),
             Self::Flask => "Flask",
+            Self::WebSockets(which) => which.name(),
         }
     }
 
@@ -117,6 +122,7 @@ impl Server {
             Kind::HaproxyTls => secure::start_haproxy(data)?,
             Kind::Gunicorn | Kind::Granian | Kind::Flask => Self::start_python(kind, data)?,
             Kind::Application(application) => applications::start(application)?,
+            Kind::WebSockets(which) => websockets::start(which, data)?,
             Kind::Fcgiwrap => cgi_peers::start_fcgiwrap(data)?,
             Kind::Apache => cgi_peers::start_apache(data)?,
             Kind::Lighttpd => cgi_peers::start_lighttpd(data)?,
@@ -128,7 +134,10 @@ impl Server {
 
     /// Checks that it answers, and finds its processes.
     fn find_processes(&mut self) -> Result<(), Error> {
-        self.check()?;
+        match self.kind {
+            Kind::WebSockets(_) => self.check_websocket()?,
+            _ => self.check()?,
+        }
         for child in &self.children {
             self.pids.extend(process::family(child.id())?);
         }
