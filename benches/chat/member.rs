@@ -116,6 +116,8 @@ impl Member {
         };
         let joins = Message::sign(draft, &identity)?;
         member.send(&Frame::Publish(joins.bytes().clone()))?;
+        // Then it gets every later message.
+        while !matches!(member.receive()?, Frame::Receipt { .. }) {}
         Ok(member)
     }
 
