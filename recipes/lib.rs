@@ -5,12 +5,13 @@ mod access_log;
 #[cfg(feature = "packaging")]
 mod packaging;
 mod program_log;
+mod values;
 
 use std::error::Error;
 use std::fmt;
 use std::future::pending;
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Args, Parser};
@@ -24,6 +25,7 @@ pub use kamea_components::process::raise_file_limit;
 #[cfg(feature = "packaging")]
 pub use packaging::generated;
 pub use program_log::{Stamp, log_modules_to_stderr, log_to_stderr};
+pub use values::{Whole, address, ip, port, whole, within};
 
 /// The result of a recipe's `main`.
 pub type Outcome = Result<(), Shown>;
@@ -136,35 +138,6 @@ impl InspectOptions {
         };
         self.inspect.map(inspect).transpose()
     }
-}
-
-/// Reads an address: `127.0.0.1:9235`, `[::1]:9235`, or only a port of this machine, `9235` or
-/// `:9235`.
-///
-/// # Examples
-///
-/// ```
-/// assert_eq!(kamea_recipes::address(":9235")?, "127.0.0.1:9235".parse().unwrap());
-/// assert!(kamea_recipes::address("localhost").is_err());
-/// # Ok::<(), String>(())
-/// ```
-///
-/// # Errors
-///
-/// A hint for the correct form.
-pub fn address(text: &str) -> Result<SocketAddr, String> {
-    let port = text.strip_prefix(':').unwrap_or(text);
-    let is_port = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-    let address = if is_port {
-        let port = port.parse().ok();
-        port.map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
-    } else {
-        text.parse().ok()
-    };
-    address.ok_or_else(|| {
-        "an address is IP:PORT or PORT, such as 127.0.0.1:8080 or 8080; ports end at 65535"
-            .to_owned()
-    })
 }
 
 /// The error in a command line, as one line: the text of clap without the usage.

@@ -6,6 +6,11 @@ use std::time::Duration;
 
 use kamea::{Message, Outbox, Ports};
 
+mod address;
+
+pub(super) use address::look_up;
+pub use address::{AddressError, complete_address, parse_address};
+
 /// The address of a server, and its limits. An address alone stands for the default limits.
 ///
 /// # Examples
@@ -50,8 +55,8 @@ impl Default for Limits {
 }
 
 impl<Address> Listen<Address> {
-    /// Listens at this address: `host:port` for TCP (port 0: the system chooses), or a path for
-    /// Unix sockets.
+    /// Listens at this address: for TCP `host:port` or only a port of this machine, `:9000` (port
+    /// 0: the system chooses); for Unix sockets a path.
     pub fn at(address: impl Into<Address>) -> Self {
         Self {
             address: address.into(),

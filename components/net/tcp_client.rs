@@ -1,7 +1,6 @@
 //! A TCP connection to a server.
 
 use std::io;
-use std::net::ToSocketAddrs;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
@@ -13,8 +12,9 @@ use tokio::net::TcpStream;
 
 use super::ConnectionError;
 use super::exchange::exchange;
+use super::listen::look_up;
 
-/// Connects to the server `host:port`, sends its input to it, and passes on what it sends. Tries
+/// Connects to the server `host:port`, or to a port of this machine, `:9000`; sends its input to it, and passes on what it sends. Tries
 /// all addresses of the host, one after another, within `connect_within` in total.
 ///
 /// When the input ends, the sending side is closed, and the server may still answer (half-close).
@@ -75,7 +75,7 @@ pub fn tcp_client(
 
 async fn connect(server: &str) -> io::Result<OwnedFd> {
     let name = server.to_owned();
-    let addresses = unblock(move || name.to_socket_addrs()).await?;
+    let addresses = unblock(move || look_up(&name)).await?;
     let mut outcome = Err(io::ErrorKind::AddrNotAvailable.into());
     for address in addresses {
         outcome = TcpStream::connect(address).await;

@@ -8,12 +8,13 @@
 //! ```
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener};
 
 use bytes::Bytes;
 use kamea::{Component, Composite, Graph, Outbox, Part, Pipe, Ports, unblock};
 
 use super::accept::{next_accepted, watch};
+use super::listen::look_up;
 use super::serve_connections::serve_each;
 use super::{Accepted, Listen, ServerPorts, ServerPortsHandles, bind};
 
@@ -118,7 +119,7 @@ async fn listen_at(address: String) -> io::Result<TcpListener> {
     // The look-up of a name may take some time.
     unblock(move || {
         let mut outcome = Err(io::ErrorKind::AddrNotAvailable.into());
-        for address in address.to_socket_addrs()? {
+        for address in look_up(&address)? {
             outcome = bind(address, false);
             if outcome.is_ok() {
                 break;

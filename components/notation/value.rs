@@ -5,6 +5,8 @@ use std::num::{NonZeroU16, NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::net::parse_address;
+
 /// The type of a simple option: parsed from a word or a text in quotes.
 pub(super) trait Value: Sized + 'static {
     /// Its name in the description of a component.
@@ -140,16 +142,11 @@ impl Value for AboveZero<Size> {
 
 impl Value for Listen {
     const KIND: &'static str = "address";
-    const WANTED: &'static str = "an address to listen at, such as :9000 or 127.0.0.1:9000";
+    const WANTED: &'static str =
+        "an address to listen at, such as :9000 or 127.0.0.1:9000; ports end at 65535";
 
     fn read(text: &str) -> Option<Self> {
-        let port = text.strip_prefix(':').unwrap_or(text);
-        let is_port = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-        let address = match is_port {
-            true => SocketAddr::from(([127, 0, 0, 1], port.parse().ok()?)),
-            false => text.parse().ok()?,
-        };
-        Some(Self(address))
+        parse_address(text).ok().map(Self)
     }
 }
 

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use kamea::{Composite, Graph, Part, Pipe, PipeHandles};
 
 use super::{ClientTls, ServerTls, Session, SharedSession, TlsError, decrypt, encrypt_stream};
-use crate::net::tcp_client;
+use crate::net::{complete_address, tcp_client};
 
 /// Serves one connection over TLS by a part over bytes. The outside is bytes too, so it is a
 /// protocol for [`tcp_server`](crate::net::tcp_server).
@@ -48,7 +48,7 @@ pub fn tls_server<Kind>(
     graph.expose(halves.records)
 }
 
-/// Connects to `host:port` over TLS: sends the bytes that come in, and passes on what the server
+/// Connects to `host:port`, or to a port of this machine, over TLS: sends the bytes that come in, and passes on what the server
 /// sends. The certificate must be for `host`.
 ///
 /// # Errors
@@ -75,6 +75,7 @@ pub fn tls_client(
     server: &str,
     connect_within: Duration,
 ) -> Result<Composite<Pipe<Bytes, Bytes>>, TlsError> {
+    let server = &*complete_address(server);
     let host = server.rsplit_once(':').map_or(server, |(host, _)| host);
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let session = SharedSession::new(Session::client(tls, host)?);

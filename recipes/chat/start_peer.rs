@@ -15,7 +15,7 @@ use kamea_chat_recipes::peer::PeerSetup;
 use kamea_chat_recipes::terminal::run_terminal;
 use kamea_components::http::Url;
 use kamea_daemon::parse;
-use kamea_recipes::{InspectOptions, Outcome, Stamp, log_to_stderr};
+use kamea_recipes::{InspectOptions, Outcome, Stamp, ip, log_to_stderr, port};
 
 /// Chats with other peers, without a server between them
 #[derive(Parser)]
@@ -28,12 +28,13 @@ struct Options {
     #[arg(long, value_name = "URL", value_parser = tracker_url)]
     tracker: Option<Url>,
     /// The address to listen on for peers
-    #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::UNSPECIFIED))]
+    #[arg(long, value_name = "IP", value_parser = ip, default_value_t = IpAddr::V4(Ipv4Addr::UNSPECIFIED))]
     ip: IpAddr,
     /// The port to listen on for peers [default: the system chooses]
     #[arg(
         long,
         value_name = "PORT",
+        value_parser = port,
         default_value_t = 0,
         hide_default_value = true
     )]
@@ -42,6 +43,7 @@ struct Options {
     #[arg(
         long,
         value_name = "PORT",
+        value_parser = port,
         default_value_t = 0,
         hide_default_value = true
     )]

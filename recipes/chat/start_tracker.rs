@@ -10,7 +10,7 @@ use kamea_chat_recipes::tracker::{
     Limits, TrackerOptions, TrustedProxies, draw_network, load_registrations,
 };
 use kamea_daemon::parse;
-use kamea_recipes::{Outcome, Stamp, address, log_modules_to_stderr};
+use kamea_recipes::{Outcome, Stamp, address, ip, log_modules_to_stderr, port, whole};
 use log::LevelFilter;
 
 /// Tells the peers of a chat how to reach each other
@@ -18,19 +18,19 @@ use log::LevelFilter;
 #[command(name = "start_tracker")]
 struct Options {
     /// The address to listen on
-    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    #[arg(long, value_name = "IP", value_parser = ip, default_value = "127.0.0.1")]
     server_ip: IpAddr,
     /// The port to listen on
-    #[arg(long, value_name = "PORT", default_value_t = 8001)]
+    #[arg(long, value_name = "PORT", value_parser = port, default_value_t = 8001)]
     server_port: u16,
     /// Keep the registrations in this file (SQLite) [default: in memory]
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
     /// The limit of names that one address may register
-    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    #[arg(long, value_name = "COUNT", value_parser = whole::<usize>, default_value_t = 20)]
     registrations: usize,
     /// A proxy in front of the tracker, whose X-Forwarded-For is believed; may be repeated
-    #[arg(long, value_name = "IP")]
+    #[arg(long, value_name = "IP", value_parser = ip)]
     trusted_proxy: Vec<IpAddr>,
     /// Believe peers that say they listen at another IP than the one that they come from
     #[arg(long)]

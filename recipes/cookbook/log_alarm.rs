@@ -6,7 +6,7 @@ use kamea::{Graph, filter, map, pipeline};
 use kamea_components::console::console_echoer;
 use kamea_components::process::{Command, unix_process};
 use kamea_components::stream::{LONGEST_LINE, lines, measure_rate};
-use kamea_recipes::{Outcome, arguments, run};
+use kamea_recipes::{Outcome, arguments, run, whole};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -15,7 +15,7 @@ fn main() -> Outcome {
     let [log, word, most] = &arguments[..] else {
         return Err("usage: log_alarm LOG WORD MOST".into());
     };
-    let (word, most) = (word.clone(), most.parse::<u64>()?);
+    let (word, most) = (word.clone(), whole::<u64>(most)?);
     // From the beginning of the log; it continues when a new log replaces it.
     let options = ["-n", "+1", "-F"].into_iter();
     let follow = options.fold(Command::new("tail"), Command::arg).arg(log);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use kamea::{Done, Fault, Graph, Pipe, Policy, Restart, map};
 use kamea_components::console::console_echoer;
 use kamea_components::stream::data_source;
-use kamea_recipes::{Outcome, arguments, run};
+use kamea_recipes::{Outcome, arguments, run, whole};
 
 /// Divides 100 by each number, which fails for 0.
 async fn divide(io: &mut Pipe<u32, String>) -> Done {
@@ -25,7 +25,7 @@ fn tell(fault: &Fault) -> String {
 }
 
 fn main() -> Outcome {
-    let numbers: Result<Vec<u32>, _> = arguments().iter().map(|text| text.parse()).collect();
+    let numbers: Result<Vec<u32>, _> = arguments().iter().map(|text| whole(text)).collect();
 
     let mut graph = Graph::new("dividing");
     let numbers = graph.add("numbers", data_source(numbers?));

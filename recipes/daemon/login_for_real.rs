@@ -12,7 +12,7 @@ use kamea::{Graph, Scheduler};
 use kamea_components::server::{Site, WebServer};
 use kamea_components::web::{Failure, Network, Request, Response, Route, trust_proxies};
 use kamea_daemon::{FormFields, own_folder, parse, run};
-use kamea_recipes::Outcome;
+use kamea_recipes::{Outcome, ip, port};
 use kamea_session::{
     Attempt, Keys, MemoryOptions, PasswordOptions, Passwords, RequireLogin, Session,
     SessionOptions, Sessions, Verdict, hash_password, keep_in_memory, load_sessions, local_target,
@@ -24,10 +24,10 @@ use kamea_session::{
 #[command(name = "login_for_real")]
 struct Options {
     /// The address to listen on
-    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    #[arg(long, value_name = "IP", value_parser = ip, default_value = "127.0.0.1")]
     server_ip: IpAddr,
     /// The port to listen on
-    #[arg(long, value_name = "PORT", default_value_t = 9001)]
+    #[arg(long, value_name = "PORT", value_parser = port, default_value_t = 9001)]
     server_port: u16,
     /// The password of the user admin
     #[arg(long, value_name = "PASSWORD", default_value = "password")]

@@ -7,17 +7,17 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use kamea_daemon::{Backend, own_folder, parse};
-use kamea_recipes::Outcome;
+use kamea_recipes::{Outcome, ip, port};
 
 /// Serves pages and files; pages require a login
 #[derive(Parser)]
 #[command(name = "start_backend")]
 struct Options {
     /// The address to listen on
-    #[arg(long, value_name = "IP", default_value = "0.0.0.0")]
+    #[arg(long, value_name = "IP", value_parser = ip, default_value = "0.0.0.0")]
     server_ip: IpAddr,
     /// The port to listen on
-    #[arg(long, value_name = "PORT", default_value_t = 9000)]
+    #[arg(long, value_name = "PORT", value_parser = port, default_value_t = 9000)]
     server_port: u16,
     /// The folder that contains www (pages) and static (other files) [default: the daemon's own]
     #[arg(long, value_name = "FOLDER")]

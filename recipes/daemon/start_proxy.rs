@@ -17,23 +17,23 @@ use kamea_daemon::{ProxyFile, parse, proxy_server, run_proxy_server};
 use kamea_proxy::config::ConfigError;
 use kamea_proxy::plan::Errors;
 use kamea_proxy::{Plan, Proxy, draw_proxy, status_server};
-use kamea_recipes::{AccessLog, InspectOptions, Shown, address};
+use kamea_recipes::{AccessLog, InspectOptions, Shown, address, ip, port, within};
 
 /// Forwards requests to backends, which a configuration file names for each host
 #[derive(Parser)]
 #[command(name = "start_proxy")]
 struct Options {
     /// The address to listen on
-    #[arg(long, value_name = "IP", default_value = "0.0.0.0")]
+    #[arg(long, value_name = "IP", value_parser = ip, default_value = "0.0.0.0")]
     server_ip: IpAddr,
     /// The port to listen on
-    #[arg(long, value_name = "PORT", default_value_t = 8080)]
+    #[arg(long, value_name = "PORT", value_parser = port, default_value_t = 8080)]
     server_port: u16,
     /// The hosts and their backends: proxy.conf, or proxy.toml
     #[arg(long, value_name = "FILE", default_value = "config/proxy.conf")]
     config: PathBuf,
     /// Worker threads [default: one for each core]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", value_parser = within(1_u16..=1024))]
     workers: Option<u16>,
     /// The status for backends that fail [default: as the file says, or assignment]
     #[arg(long, value_enum, value_name = "WHICH")]

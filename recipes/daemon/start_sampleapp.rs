@@ -8,7 +8,7 @@ use clap::Parser;
 use kamea_app::WeApRous;
 use kamea_components::http::Fields;
 use kamea_daemon::parse;
-use kamea_recipes::{Outcome, Stamp, log_to_stderr};
+use kamea_recipes::{Outcome, Stamp, ip, log_to_stderr, port};
 use serde_json::{Value, json};
 
 /// Answers /login and /hello in JSON
@@ -16,10 +16,10 @@ use serde_json::{Value, json};
 #[command(name = "start_sampleapp")]
 struct Options {
     /// The address to listen on
-    #[arg(long, value_name = "IP", default_value = "0.0.0.0")]
+    #[arg(long, value_name = "IP", value_parser = ip, default_value = "0.0.0.0")]
     server_ip: IpAddr,
     /// The port to listen on
-    #[arg(long, value_name = "PORT", default_value_t = 8000)]
+    #[arg(long, value_name = "PORT", value_parser = port, default_value_t = 8000)]
     server_port: u16,
 }
 

@@ -5,7 +5,7 @@ use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use kamea_recipes::InspectOptions;
+use kamea_recipes::{InspectOptions, whole};
 
 /// Run a graph of components that is written as text: kamea 'read_file access.log => lines =>
 /// filter POST => console_echoer'
@@ -51,7 +51,7 @@ pub(crate) struct Run {
     #[arg(short, long)]
     pub(crate) verbose: bool,
     /// Number of worker threads [default: one per core]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<NonZeroU16>)]
     pub(crate) workers: Option<NonZeroU16>,
     #[command(flatten)]
     pub(crate) inspect: InspectOptions,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::num::{NonZeroU16, NonZeroU64};
 use std::path::PathBuf;
 use std::thread;
@@ -16,7 +16,7 @@ use kamea_components::documents::{CacheRule, CodingRule, Compression, Interprete
 use kamea_components::process::UserIds;
 use kamea_components::server::{LogFormat, Site};
 use kamea_components::web::{ErrorRedirect, User};
-use kamea_recipes::{address, wrong_usage};
+use kamea_recipes::{address, port, whole, wrong_usage};
 
 use super::cgi::{Limit, Unmeasured, Which, programs};
 use super::confine::user_ids;
@@ -25,9 +25,7 @@ use super::implicit::{self, Implicit};
 use super::mode::Placement;
 use super::proxy::ProxiedPath;
 use super::tls::Version;
-use super::values::{
-    Compress, Format, Header, MediaType, Seconds, Secret, Switch, at_least_1, port, whole,
-};
+use super::values::{Bind, Compress, Format, Header, MediaType, Seconds, Secret, Switch};
 use super::wsgi::{MountPath, WsgiName};
 
 /// A web server for the files of a folder, made of small components.
@@ -71,9 +69,10 @@ pub(crate) struct Options {
     /// The same as FOLDER
     #[arg(short, long, value_name = "FOLDER", help_heading = "Server")]
     docroot: Option<PathBuf>,
-    /// The address to listen on [default: 0.0.0.0 and ::]
+    /// The address to listen on, such as 127.0.0.1; with a port of its own: 127.0.0.1:8080 or :8080
+    /// [default: 0.0.0.0 and ::]
     #[arg(short, long, value_name = "ADDRESS", help_heading = "Server")]
-    bind: Vec<IpAddr>,
+    bind: Vec<Bind>,
     /// Serve https with this certificate and its chain, a PEM file; further ones are for further
     /// names
     #[arg(long, value_name = "FILE", help_heading = "TLS")]
@@ -122,7 +121,7 @@ pub(crate) struct Options {
     #[arg(short, help_heading = "Server")]
     forking: bool,
     /// How many threads serve; in mode single it is one [default: one per core]
-    #[arg(long, value_name = "N", value_parser = at_least_1::<NonZeroU16>, help_heading = "Server")]
+    #[arg(long, value_name = "N", value_parser = whole::<NonZeroU16>, help_heading = "Server")]
     pub(crate) workers: Option<NonZeroU16>,
     /// Serve files whose names begin with a dot too
     #[arg(long, help_heading = "Files")]
@@ -186,7 +185,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SECONDS", help_heading = "CGI programs")]
     pub(crate) cgi_timeout: Option<Seconds>,
     /// How many programs may run at once [default: 32]
-    #[arg(long, value_name = "N", value_parser = at_least_1::<NonZeroU16>, help_heading = "CGI programs")]
+    #[arg(long, value_name = "N", value_parser = whole::<NonZeroU16>, help_heading = "CGI programs")]
     pub(crate) cgi_processes: Option<NonZeroU16>,
     /// How many requests may wait for their turn [default: 256]
     #[arg(long, value_name = "N", value_parser = whole::<usize>, help_heading = "CGI programs")]
@@ -216,11 +215,11 @@ pub(crate) struct Options {
     #[arg(long, value_name = "PATH", help_heading = "Python application")]
     pub(crate) wsgi_mount: Option<MountPath>,
     /// How many processes run it [default: one per core]
-    #[arg(long, value_name = "N", value_parser = at_least_1::<NonZeroU16>, help_heading = "Python application")]
+    #[arg(long, value_name = "N", value_parser = whole::<NonZeroU16>, help_heading = "Python application")]
     pub(crate) wsgi_workers: Option<NonZeroU16>,
     /// How many requests each of them serves at once; more than 1 is for applications that are
     /// thread-safe [default: 1]
-    #[arg(long, value_name = "N", value_parser = at_least_1::<NonZeroU16>, help_heading = "Python application")]
+    #[arg(long, value_name = "N", value_parser = whole::<NonZeroU16>, help_heading = "Python application")]
     pub(crate) wsgi_threads: Option<NonZeroU16>,
     /// Where its modules are [default: .]
     #[arg(long, value_name = "FOLDER", help_heading = "Python application")]
@@ -232,7 +231,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SECONDS", help_heading = "Python application")]
     pub(crate) wsgi_timeout: Option<Seconds>,
     /// After how many requests a process of it is replaced [default: never]
-    #[arg(long, value_name = "N", value_parser = at_least_1::<NonZeroU64>, help_heading = "Python application")]
+    #[arg(long, value_name = "N", value_parser = whole::<NonZeroU64>, help_heading = "Python application")]
     pub(crate) wsgi_requests: Option<NonZeroU64>,
     /// Whether it gets a request once its whole body has come, and its response is spooled for slow
     /// clients [default: on]
@@ -324,7 +323,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", value_parser = whole::<usize>, help_heading = "Limits")]
     connections_per_client: Option<usize>,
     /// Processes that serve connections at the same time, in mode forking [default: 256]
-    #[arg(long, value_name = "N", value_parser = at_least_1::<NonZeroU16>, help_heading = "Limits")]
+    #[arg(long, value_name = "N", value_parser = whole::<NonZeroU16>, help_heading = "Limits")]
     processes: Option<NonZeroU16>,
 }
 
@@ -492,30 +491,23 @@ impl Options {
     }
 
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
-        let everywhere = || {
-            let mut everywhere = vec![IpAddr::from(Ipv4Addr::UNSPECIFIED)];
-            // A machine may do without IPv6.
-            if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok() {
-                everywhere.push(Ipv6Addr::UNSPECIFIED.into());
-            }
-            everywhere
-        };
-        let addresses = if self.bind.is_empty() {
-            everywhere()
-        } else {
-            self.bind.clone()
-        };
         let port = self.port.unwrap_or(9234);
-        let addresses = addresses.into_iter();
-        addresses
-            .map(|address| SocketAddr::new(address, port))
-            .collect()
+        if !self.bind.is_empty() {
+            let address = |bind: &Bind| SocketAddr::new(bind.ip, bind.port.unwrap_or(port));
+            return self.bind.iter().map(address).collect();
+        }
+        let mut everywhere = vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))];
+        // A machine may do without IPv6.
+        if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok() {
+            everywhere.push((Ipv6Addr::UNSPECIFIED, port).into());
+        }
+        everywhere
     }
 
     /// Whether only this machine can connect, and clients write files: then other names than its
     /// own are refused, because a page from elsewhere could have been given one (DNS rebinding).
     pub(crate) fn answers_loopback_only(&self) -> bool {
-        let is_loopback = |address: &IpAddr| address.to_canonical().is_loopback();
+        let is_loopback = |bind: &Bind| bind.ip.to_canonical().is_loopback();
         self.writable && !self.bind.is_empty() && self.bind.iter().all(is_loopback)
     }
 

@@ -2,12 +2,13 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::num::{NonZeroU16, NonZeroU64};
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::ValueEnum;
 use kamea_components::http::Fields;
+use kamea_components::net::parse_address;
 
 /// Which content codings files are served in.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -62,49 +63,28 @@ impl FromStr for Secret {
     }
 }
 
-/// A port, 0 for a free one.
-pub(crate) fn port(text: &str) -> Result<u16, String> {
-    let wanted = || format!("a port is a number from 0 to {}", u16::MAX);
-    text.parse().map_err(|_| wanted())
+/// Where to listen: an address with a port of its own, or for which `--port` is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Bind {
+    pub(crate) ip: IpAddr,
+    pub(crate) port: Option<u16>,
 }
 
-/// A whole number.
-pub(crate) fn whole<T: Bounded>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|_| wanted::<T>(0))
-}
+impl FromStr for Bind {
+    type Err = &'static str;
 
-/// A whole number that is not 0.
-pub(crate) fn at_least_1<T: Bounded>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|_| wanted::<T>(1))
-}
-
-fn wanted<T: Bounded>(least: u8) -> String {
-    format!("a whole number from {least} to {} is wanted", T::MOST)
-}
-
-/// A number whose type has a largest one.
-pub(crate) trait Bounded: FromStr {
-    const MOST: u64;
-}
-
-impl Bounded for NonZeroU16 {
-    const MOST: u64 = u16::MAX as u64;
-}
-
-impl Bounded for NonZeroU64 {
-    const MOST: u64 = u64::MAX;
-}
-
-impl Bounded for u32 {
-    const MOST: u64 = u32::MAX as u64;
-}
-
-impl Bounded for u64 {
-    const MOST: u64 = u64::MAX;
-}
-
-impl Bounded for usize {
-    const MOST: u64 = usize::MAX as u64;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Ok(ip) = text.parse() {
+            return Ok(Self { ip, port: None });
+        }
+        let wanted = "an IP address is wanted, such as 127.0.0.1 or ::1, or one with a port, such as \
+                      127.0.0.1:8080, or only a port, such as :8080; ports end at 65535";
+        let address = parse_address(text).map_err(|_| wanted)?;
+        Ok(Self {
+            ip: address.ip(),
+            port: Some(address.port()),
+        })
+    }
 }
 
 /// A number of seconds above 0, at most a day.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
-use kamea_recipes::InspectOptions;
+use kamea_recipes::{InspectOptions, whole};
 
 use super::experiment::{Experiment, Mode, Server};
 
@@ -58,19 +58,19 @@ pub(crate) struct Wishes {
     #[arg(long, value_name = "MODE", value_delimiter = ',')]
     pub(crate) modes: Vec<Mode>,
     /// Number of rounds [default: 5]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<NonZeroU32>)]
     pub(crate) repetitions: Option<NonZeroU32>,
     /// Measured time of each sample, in seconds [default: 3]
     #[arg(long, value_name = "SECONDS")]
     pub(crate) seconds: Option<Seconds>,
     /// Connections of the throughput experiments; at most 4 for the 1 GB file [default: 16]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<NonZeroU32>)]
     pub(crate) connections: Option<NonZeroU32>,
     /// Send many requests over each connection, instead of one
     #[arg(long)]
     pub(crate) keep_alive: bool,
     /// Seed of the random order of the samples [default: random]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>)]
     pub(crate) seed: Option<u64>,
     /// Trial run: small files, one repetition, a fraction of a second
     #[arg(long)]

@@ -4,7 +4,7 @@ use std::num::{NonZeroU16, NonZeroU32};
 
 use clap::Parser;
 
-use kamea_recipes::InspectOptions;
+use kamea_recipes::{InspectOptions, whole};
 use kamea_tools::report::ReportOptions;
 
 use super::load::{LoadOptions, MessageOptions};
@@ -20,10 +20,10 @@ pub(crate) struct Options {
     #[arg(value_name = "URL", required_unless_present = "url_file")]
     pub(crate) urls: Vec<Weighted>,
     /// Requests of each process, one after another
-    #[arg(short, long, value_name = "REQUESTS", default_value_t = NonZeroU32::MIN, conflicts_with = "how_much")]
+    #[arg(short, long, value_name = "REQUESTS", value_parser = whole::<NonZeroU32>, default_value_t = NonZeroU32::MIN, conflicts_with = "how_much")]
     pub(crate) requests: NonZeroU32,
     /// Processes that make requests at the same time
-    #[arg(short, long, value_name = "PROCESSES", default_value_t = NonZeroU16::MIN, conflicts_with = "how_much")]
+    #[arg(short, long, value_name = "PROCESSES", value_parser = whole::<NonZeroU16>, default_value_t = NonZeroU16::MIN, conflicts_with = "how_much")]
     pub(crate) processes: NonZeroU16,
     /// Report each step on stderr
     #[arg(short, long, conflicts_with = "how_much")]

@@ -1,11 +1,12 @@
 //! An application as a server of its own.
 
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use kamea::Scheduler;
 use kamea_components::inspect::Inspector;
+use kamea_components::net::parse_address;
 use kamea_components::server::{Site, StartError, WebServer};
 use kamea_components::web::Route;
 
@@ -19,7 +20,9 @@ pub enum AppError {
     #[error(transparent)]
     Routes(#[from] RouteError),
     /// The address is invalid.
-    #[error("{0} is not an address: an address is IP:PORT or PORT, such as 127.0.0.1:8000 or 8000")]
+    #[error(
+        "{0} is not an address: an address is IP:PORT or PORT, such as 127.0.0.1:8000 or 8000; ports end at 65535"
+    )]
     Address(String),
     /// The server cannot start.
     #[error(transparent)]
@@ -111,8 +114,5 @@ impl<S: Send + Sync + 'static> App<S> {
 
 /// Reads an address: IP:PORT, or only a port of this machine.
 pub(crate) fn parse(address: &str) -> Result<SocketAddr, AppError> {
-    let port = address.strip_prefix(':').unwrap_or(address);
-    let of_port = || Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port.parse().ok()?)));
-    let parsed = address.parse().ok().or_else(of_port);
-    parsed.ok_or_else(|| AppError::Address(address.to_owned()))
+    parse_address(address).map_err(|_| AppError::Address(address.to_owned()))
 }

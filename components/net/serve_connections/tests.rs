@@ -252,7 +252,8 @@ fn an_address_that_cannot_be_had_is_a_fault_that_names_it() {
     let taken = held.local_addr().unwrap().to_string();
     let rows = [
         (taken.as_str(), "Address already in use"),
-        ("127.0.0.1", "invalid socket address"),
+        ("127.0.0.1", "an address is HOST:PORT"),
+        ("65536", "an address is HOST:PORT"),
         ("192.0.2.1:1", "Cannot assign requested address"),
     ];
     for (address, expected) in rows {

@@ -98,7 +98,8 @@ fn what_goes_wrong_is_a_fault_that_names_the_server() {
     let _waiting: Vec<_> = std::iter::from_fn(|| connect().ok()).take(100).collect();
     let rows = [
         (free, PATIENCE, "Connection refused"),
-        ("no-port".to_owned(), PATIENCE, "invalid socket address"),
+        ("no-port".to_owned(), PATIENCE, "an address is HOST:PORT"),
+        (":65536".to_owned(), PATIENCE, "ports end at 65535"),
         (full.to_string(), Duration::from_millis(50), "timed out"),
     ];
     for (server, within, expected) in rows {

@@ -77,7 +77,7 @@ fn servers() -> Vec<Entry> {
         },
         component! {
             "tcp_server" = tcp_server in "net/tcp_server.rs" {
-                /// Where it listens, as host:port.
+                /// Where it listens: host:port, or `:9000`.
                 address: String,
                 /// The line that serves a connection: its input is what the client sends, its
                 /// output is sent back.
@@ -114,7 +114,7 @@ fn clients() -> Vec<Entry> {
     vec![
         component! {
             "tcp_client" = tcp_client in "net/tcp_client.rs" {
-                /// The server, as host:port.
+                /// The server: host:port, or `:9000`.
                 server: String,
                 /// How long it may take to connect.
                 connect_within: Duration = "10s",

@@ -35,7 +35,7 @@ pub(super) fn entries() -> Vec<Entry> {
         },
         component! {
             "tls_client" = tls_client in "tls/part.rs" {
-                /// The server, as host:port. Its certificate must be for this host.
+                /// The server: host:port, or `:9443`. Its certificate must be for this host.
                 server: String,
                 /// The PEM file of the authorities to trust, instead of those of the system.
                 ca: Option<PathBuf>,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args};
 use http::Method;
+use kamea_recipes::{whole, within};
 
 use crate::values::Period;
 
@@ -23,13 +24,13 @@ const USUAL_CONNECTIONS: usize = 10;
 #[command(group = ArgGroup::new("how_much").multiple(true).args(["connections", "duration", "number", "rate"]))]
 pub(crate) struct LoadOptions {
     /// Open connections [default under load: 10]
-    #[arg(short, long, value_name = "CONNECTIONS", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(short, long, value_name = "CONNECTIONS", value_parser = within(1_u32..=1_000_000))]
     connections: Option<u32>,
     /// Duration: 10s, 2m [default under load: 10s]
     #[arg(short, long, value_name = "TIME", conflicts_with = "number")]
     duration: Option<Period>,
     /// Total number of requests
-    #[arg(short, long, value_name = "REQUESTS")]
+    #[arg(short, long, value_name = "REQUESTS", value_parser = whole::<NonZeroU64>)]
     number: Option<NonZeroU64>,
     /// Requests per second, on a schedule that does not wait for the server
     #[arg(long, value_name = "REQUESTS")]
@@ -46,6 +47,7 @@ pub(crate) struct LoadOptions {
     #[arg(
         long,
         value_name = "THREADS",
+        value_parser = whole::<NonZeroU16>,
         default_value = "1",
         requires = "how_much"
     )]
@@ -60,7 +62,7 @@ pub(crate) struct LoadOptions {
     #[arg(long, value_name = "FILE", requires = "how_much")]
     pub(crate) body: Option<PathBuf>,
     /// Requests or messages in flight on each connection
-    #[arg(long, value_name = "REQUESTS", requires = "how_much", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "REQUESTS", requires = "how_much", value_parser = within(1_u16..=1024))]
     pipeline: Option<u16>,
     /// Open a new connection for each request
     #[arg(long, requires = "how_much", conflicts_with = "pipeline")]
