@@ -165,7 +165,10 @@ mod tests {
         }
         for text in ["", "localhost", "127.0.0", "[::1]", "70000", "1.2.3.4:x"] {
             let error = ip(text).unwrap_err();
-            assert!(error.contains("such as 127.0.0.1") && !error.contains("port"), "{text}: {error}");
+            assert!(
+                error.contains("such as 127.0.0.1") && !error.contains("port"),
+                "{text}: {error}"
+            );
         }
     }
 }

@@ -9,6 +9,9 @@ mod started;
 #[path = "end_to_end/devtools.rs"]
 mod devtools;
 
+#[path = "end_to_end/wrong_values.rs"]
+mod wrong_values;
+
 mod server {
     /// How long a step of a browser may take on a busy machine.
     pub(crate) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "end_to_end/wrong_values.rs"]
+mod wrong_values;
+
 mod daemon {
     mod backend;
     mod browser;

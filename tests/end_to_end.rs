@@ -54,5 +54,6 @@ mod end_to_end {
     mod trust_files;
     mod trust_rights;
     mod websocket;
+    mod wrong_values;
     mod wsgi;
 }

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod end_to_end {
+    #[allow(dead_code, reason = "the tests of the servers use the rest")]
+    mod devtools;
     mod lab;
     mod lab_report;
     #[allow(dead_code, reason = "the tests of the servers use the rest")]
@@ -16,4 +18,5 @@ mod end_to_end {
     mod thor_load;
     mod thor_report;
     mod thor_websocket;
+    mod wrong_values;
 }

@@ -8,7 +8,6 @@ mod record;
 use std::sync::Arc;
 
 use futures_lite::StreamExt;
-use futures_lite::future::or;
 use http::{Method, StatusCode};
 use kamea::time::now;
 use kamea::{Component, End, Sender, link};
@@ -253,25 +252,21 @@ async fn send(
 async fn pump(exchange: Exchange, mut chunks: Chunks, sender: Sender<Chunk>) -> u64 {
     let mut bytes = 0;
     loop {
-        let unwanted = async {
-            sender.closed().await;
-            None
-        };
-        let chunk = match or(async { Some(chunks.next().await) }, unwanted).await {
-            Some(Some(Ok(chunk))) => chunk,
-            Some(Some(Err(error))) => {
+        let chunk = match sender.while_open(chunks.next()).await {
+            Ok(Some(Ok(chunk))) => chunk,
+            Ok(Some(Err(error))) => {
                 log::error!(
                     "{} | the stream of a response has failed: {error}",
                     exchange.peer
                 );
                 return bytes;
             }
-            Some(None) => {
+            Ok(None) => {
                 // If nobody wants the end, nobody misses it.
                 let _ = sender.send(Chunk::END).await;
                 return bytes;
             }
-            None => return bytes,
+            Err(_) => return bytes,
         };
         let length = chunk.len() as u64;
         // An empty chunk would be the end of a chunked body.

@@ -197,10 +197,6 @@ impl<C: Message, A: Message, B: Message> CarouselPorts<C, A, B> {
     /// Waits for the next configuration. During a stop, it waits only while there is input for a
     /// part.
     async fn next(&mut self, left: &mut VecDeque<A>) -> Result<Option<C>, End> {
-        let unwanted = async {
-            self.outbox.closed().await;
-            Err(End::Closed)
-        };
         let inbox = self.inbox.as_mut();
         let fed_up = async {
             stopping().await;
@@ -214,8 +210,8 @@ impl<C: Message, A: Message, B: Message> CarouselPorts<C, A, B> {
             }
             None
         };
-        let next = async { Ok(or(self.next.next(), fed_up).await) };
-        or(next, unwanted).await
+        let next = or(self.next.next(), fed_up);
+        Ok(self.outbox.while_open(next).await?)
     }
 
     /// Messages that arrived when there was no part for them are dropped.

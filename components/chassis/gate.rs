@@ -92,12 +92,7 @@ struct EntryPorts<T: Message> {
 
 async fn note_moves<T: Message>(io: &mut EntryPorts<T>) -> Done {
     loop {
-        let message = async { io.inbox.next().await };
-        let over = async {
-            io.moved.closed().await;
-            None
-        };
-        let Some(message) = or(over, message).await else {
+        let Ok(Some(message)) = io.moved.while_open(io.inbox.next()).await else {
             return Ok(());
         };
         if let Err(TrySendError::Closed(_)) = io.moved.try_send(Moved) {

@@ -247,10 +247,6 @@ impl<A: Message, B: Message> Copies<A, B> {
                 None => pending().await,
             }
         };
-        let unwanted = async {
-            io.outbox.closed().await;
-            Err(End::Closed)
-        };
         let broken = async {
             match self.children.next_end().await {
                 Some(Err(fault)) => Err(fault.into()),
@@ -258,7 +254,8 @@ impl<A: Message, B: Message> Copies<A, B> {
                 Some(Ok(())) | None => Err(End::Closed),
             }
         };
-        or(or(message, finished), or(broken, unwanted)).await
+        let happened = or(or(message, finished), broken);
+        io.outbox.while_open(happened).await?
     }
 
     /// Sends to the copy that has the least to do. It has space, because the messages under way are

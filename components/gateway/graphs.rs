@@ -159,11 +159,9 @@ async fn run<Kind>(
     let flow = graph.start().map_err(|error| Stop::Fault(error.into()))?;
     let flow = async { flow.await.map_err(|fault| Stop::Fault(fault.into())) };
     let served = async { try_zip(flow, respond(responder, parts)).await.map(drop) };
-    let gone = async {
-        responder.closed().await;
-        Err(Stop::Unwanted)
-    };
-    or(feed(content, to_graph), or(served, gone)).await
+    let served = or(feed(content, to_graph), served);
+    let served = responder.while_wanted(served).await;
+    served.unwrap_or(Err(Stop::Unwanted))
 }
 
 /// Feeds the body to the graph, as long as the graph reads. Ends only if the body is incomplete.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_lite::future::{or, poll_once};
 use futures_lite::{Stream, StreamExt, stream};
 use http::StatusCode;
-use kamea::{Done, link};
+use kamea::{Closed, Done, link};
 
 use super::BoxError;
 use crate::http::{Chunk, ResponseHead};
@@ -76,20 +76,12 @@ impl<'a> Responder<'a> {
         self.begin(head, Body::Stream { chunks, length }).await?;
         let mut content = stream::iter(gathered.chunks.into_iter().map(Ok)).chain(content);
         loop {
-            let unwanted = async {
-                sender.closed().await;
-                Some(Err(ResponseError::Unwanted))
-            };
-            let next = async {
-                content
-                    .next()
-                    .await
-                    .map(|next| next.map_err(ResponseError::Content))
-            };
-            let Some(bytes) = or(next, unwanted).await else {
+            let next = sender.while_open(content.next()).await;
+            let Some(bytes) = next.map_err(|_| ResponseError::Unwanted)? else {
                 break;
             };
-            let sent = sender.send(Chunk::Data(bytes?)).await;
+            let bytes = bytes.map_err(ResponseError::Content)?;
+            let sent = sender.send(Chunk::Data(bytes)).await;
             sent.map_err(|_| ResponseError::Unwanted)?;
         }
         sender
@@ -114,11 +106,8 @@ impl<'a> Responder<'a> {
         name: &str,
         served: impl Future<Output = Result<(), ResponseError<BoxError>>>,
     ) -> Done {
-        let gone = async {
-            self.closed().await;
-            Err(ResponseError::Unwanted)
-        };
-        match or(served, gone).await {
+        let served = self.while_wanted(served).await;
+        match served.unwrap_or(Err(ResponseError::Unwanted)) {
             Ok(()) | Err(ResponseError::Unwanted) => Ok(()),
             Err(ResponseError::Head(what)) => self.fault(format_args!("{name}: {what}")).await,
             Err(ResponseError::Content(error)) => match failure_of(self.exchange, error) {
@@ -137,9 +126,9 @@ impl<'a> Responder<'a> {
             .await
     }
 
-    /// Waits until no response can be sent any more, because the connection has ended.
-    pub(super) async fn closed(&self) {
-        self.io.responses.closed().await;
+    /// Waits for a future, as long as a response can be sent: until the connection has ended.
+    pub(super) async fn while_wanted<F: Future>(&self, future: F) -> Result<F::Output, Closed<()>> {
+        self.io.responses.while_open(future).await
     }
 
     /// Sends a response whose body is ready.

@@ -8,7 +8,7 @@
 //! ```
 
 use std::cell::Cell;
-use std::future::{Future, pending};
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_lite::future::or;
 use kamea::time::{now, sleep};
-use kamea::{Component, Done, End, Inbox, Outbox, Ports};
+use kamea::{Component, Done, Inbox, Outbox, Ports};
 
 use super::Socket;
 
@@ -257,7 +257,7 @@ async fn run(
     connect_within: Duration,
 ) -> Done {
     let (mut connection, mut pause) = (0, PAUSE);
-    while let Some(piece) = unless_unwanted(&io.events, io.outgoing.next()).await? {
+    while let Some(piece) = io.events.while_open(io.outgoing.next()).await? {
         if piece.requests == 0 {
             continue;
         }
@@ -265,7 +265,7 @@ async fn run(
             sleep(connect_within).await;
             Err(io::ErrorKind::TimedOut.into())
         };
-        match unless_unwanted(&io.events, or(connect(), late)).await? {
+        match io.events.while_open(or(connect(), late)).await? {
             Ok(socket) => {
                 (connection, pause) = (connection + 1, PAUSE);
                 run_call(io, socket, connection, piece).await?;
@@ -277,26 +277,12 @@ async fn run(
                     at: now(),
                 };
                 io.events.send(event).await?;
-                unless_unwanted(&io.events, sleep(pause)).await?;
+                io.events.while_open(sleep(pause)).await?;
                 pause = LONGEST_PAUSE.min(2 * pause);
             }
         }
     }
     Ok(())
-}
-
-/// Waits for a future, as long as somebody receives the events.
-async fn unless_unwanted<T>(
-    events: &Outbox<DialEvent>,
-    something: impl Future<Output = T>,
-) -> Result<T, End> {
-    let something = async { Ok(something.await) };
-    or(something, unwanted(events)).await
-}
-
-async fn unwanted<T>(events: &Outbox<DialEvent>) -> Result<T, End> {
-    events.closed().await;
-    Err(End::Closed)
 }
 
 /// Sends and receives over a connection until it ends.
@@ -358,7 +344,8 @@ async fn run_call(io: &mut DialPorts, socket: Socket, connection: u64, first: Ou
         // Nobody is left to receive it.
         pending().await
     };
-    or(or(hung_up, sending), or(receiving, unwanted(events))).await
+    let call = or(or(hung_up, sending), receiving);
+    events.while_open(call).await?
 }
 
 async fn write_whole(socket: &Socket, bytes: &[u8]) -> io::Result<()> {

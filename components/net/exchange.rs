@@ -89,10 +89,6 @@ pub(super) async fn exchange(
         connection.shut_down_writing();
         Ok(())
     };
-    let unwanted = async {
-        outbox.closed().await;
-        Ok(())
-    };
     let silent = async {
         while let Some(end) = passed.get().checked_add(silence) {
             match end.saturating_duration_since(turn()) {
@@ -104,5 +100,7 @@ pub(super) async fn exchange(
         pending().await
     };
     let both = async { try_zip(receiving, sending).await.map(|_| ()) };
-    or(unwanted, or(both, silent)).await
+    let exchanged = outbox.while_open(or(both, silent)).await;
+    // Without anybody who takes what the server sends, it has ended.
+    exchanged.unwrap_or(Ok(()))
 }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use futures_lite::future::{or, yield_now};
+use futures_lite::future::yield_now;
 use kamea::{Closed, Component, Source};
 
 use super::Socket;
@@ -23,21 +23,16 @@ pub fn read_bytes(socket: Rc<Socket>, first: Bytes) -> impl Component<Source<Byt
             }
         }
         loop {
-            let read = async { Some(socket.receive().await) };
-            let unwanted = async {
-                io.outbox.closed().await;
-                None
-            };
-            match or(unwanted, read).await {
-                Some(Ok(bytes)) if !bytes.is_empty() => {
+            match io.outbox.while_open(socket.receive()).await {
+                Ok(Ok(bytes)) if !bytes.is_empty() => {
                     if let Err(Closed(bytes)) = io.outbox.send(bytes).await {
                         // They may belong to the next protocol of this connection.
                         socket.untaken(&bytes);
                         return Ok(());
                     }
                 }
-                Some(Ok(_)) | None => return Ok(()),
-                Some(Err(error)) => {
+                Ok(Ok(_)) | Err(Closed(())) => return Ok(()),
+                Ok(Err(error)) => {
                     // A peer that resets its connection has finished too.
                     log::debug!("{} | {error}", socket.peer());
                     return Ok(());

@@ -14,7 +14,8 @@ use bytes::Bytes;
 use futures_lite::future::or;
 use kamea::time::sleep;
 use kamea::{
-    Children, Component, Graph, Message, Part, Pipe, Pipeline, Placement, Policy, Sink, Source,
+    Children, Closed, Component, Graph, Message, Part, Pipe, Pipeline, Placement, Policy, Sink,
+    Source,
 };
 
 use super::connection::Connection;
@@ -241,23 +242,18 @@ fn read(connection: Connection, peer: Peer, first: Bytes) -> impl Component<Sour
             let _ = io.outbox.send(first).await;
         }
         loop {
-            let read = async { Some(connection.read().await) };
-            let unwanted = async {
-                io.outbox.closed().await;
-                None
-            };
-            match or(unwanted, read).await {
-                Some(Ok(bytes)) if bytes.is_empty() => return Ok(()),
-                Some(Ok(bytes)) => {
+            match io.outbox.while_open(connection.read()).await {
+                Ok(Ok(bytes)) if bytes.is_empty() => return Ok(()),
+                Ok(Ok(bytes)) => {
                     // If nobody takes it, the next round notices.
                     let _ = io.outbox.send(bytes).await;
                 }
-                Some(Err(error)) => {
+                Ok(Err(error)) => {
                     // A peer that resets its connection has finished too.
                     log::debug!("{peer} | {error}");
                     return Ok(());
                 }
-                None => break,
+                Err(Closed(())) => break,
             }
         }
         // Closing with unread bytes would reset the connection, and the peer could lose the last

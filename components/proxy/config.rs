@@ -28,6 +28,7 @@ use thiserror::Error;
 
 use crate::Plan;
 pub use mistake::Mistakes;
+pub use table::explain_toml;
 
 use mistake::Found;
 

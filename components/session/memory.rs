@@ -60,7 +60,7 @@ pub fn keep_in_memory(options: MemoryOptions) -> impl Component<StorePorts> + Cl
 #[derive(Debug)]
 pub struct Memory {
     options: MemoryOptions,
-    by_key: HashMap<SessionKey, Kept>,
+    by_key: HashMap<SessionKey, StoredSession>,
     by_id: HashMap<Digest, SessionKey>,
     by_user: HashMap<String, BTreeSet<SessionKey>>,
     /// The sessions in the order in which they would be given up.
@@ -71,7 +71,7 @@ pub struct Memory {
 }
 
 #[derive(Debug)]
-struct Kept {
+struct StoredSession {
     id: Digest,
     values: BTreeMap<String, String>,
     user: Option<String>,
@@ -191,7 +191,7 @@ impl Memory {
             self.end(&first);
         }
         let (key, id) = (SessionKey::random(), SessionId::random());
-        let kept = Kept {
+        let kept = StoredSession {
             id: id.digest(),
             values: BTreeMap::new(),
             user: None,

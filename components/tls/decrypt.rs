@@ -6,7 +6,6 @@
 //! ```
 
 use bytes::Bytes;
-use futures_lite::future::or;
 use kamea::{Closed, Component, Done, Inbox, Outbox, Ports};
 
 use super::pace::place_to_compute;
@@ -48,12 +47,7 @@ pub fn decrypt(session: SharedSession) -> impl Component<DecryptPorts> + Send {
             if has_closed {
                 return Ok(());
             }
-            let records = async { Some(io.records.next().await) };
-            let unwanted = async {
-                io.bytes.closed().await;
-                None
-            };
-            let Some(records) = or(unwanted, records).await else {
+            let Ok(records) = io.bytes.while_open(io.records.next()).await else {
                 return keep_rest(io, &session);
             };
             // The other half goes on: the peer may still read.

@@ -32,8 +32,6 @@ enum News {
     Bytes(Option<Bytes>),
     /// The handshake takes too long.
     Late,
-    /// The connection has ended.
-    Unwanted,
 }
 
 /// How long a handshake may take.
@@ -75,12 +73,11 @@ pub fn encrypt_stream(session: SharedSession) -> impl Component<EncryptStreamPor
                 }
                 News::Late
             };
-            let unwanted = async {
-                io.records.closed().await;
-                News::Unwanted
+            let news = or(or(answer, bytes), late);
+            let Ok(news) = io.records.while_open(news).await else {
+                return Ok(());
             };
-            match or(or(answer, bytes), or(late, unwanted)).await {
-                News::Unwanted => return Ok(()),
+            match news {
                 News::Late => {
                     let failure = TlsError::Late(HANDSHAKE);
                     session.lock().fail(failure.clone());

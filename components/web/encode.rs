@@ -214,18 +214,15 @@ impl Encoder<'_> {
 
     /// Waits for the next event.
     async fn wait(&mut self) -> io::Result<Woken> {
-        let response = async { Ok(Ok(self.io.responses.next().await)) };
+        let response = async { Ok(self.io.responses.next().await) };
         let notice = async {
             match self.io.notices.next().await {
-                Some(notice) => Ok(Err(notice)),
+                Some(notice) => Err(notice),
                 None => std::future::pending().await,
             }
         };
-        let gone = async {
-            self.io.pieces.closed().await;
-            Err(writer_gone())
-        };
-        match or(response, or(notice, gone)).await? {
+        let woken = self.io.pieces.while_open(or(response, notice)).await;
+        match woken.map_err(|_| writer_gone())? {
             Ok(None) => Ok(Woken::End),
             Ok(Some(response)) => Ok(match self.in_turn(response) {
                 Some(response) => Woken::Response(response),

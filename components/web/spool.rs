@@ -134,14 +134,9 @@ async fn spool(mut from: Receiver<Chunk>, to: Sender<Chunk>) -> Result<(), End> 
         spool.changed.notify_one();
         filled
     };
-    let unwanted = async {
-        to.closed().await;
-        Err(End::Closed)
-    };
+    let spooled = try_zip(filling, spool.drain(&to));
     // It ends at once when nobody wants the response: the end of its link tells the handler.
-    or(try_zip(filling, spool.drain(&to)), unwanted)
-        .await
-        .map(drop)
+    to.while_open(spooled).await?.map(drop)
 }
 
 /// The bytes between the handler of a response and its client.

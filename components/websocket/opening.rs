@@ -112,11 +112,7 @@ async fn open(io: &mut OpeningPorts, deflate: Option<Deflate>, rest: Bytes) -> D
     }
     loop {
         // A peer that is silent for good does not hold a connection that has been closed.
-        let closed = async {
-            io.rest.closed().await;
-            None
-        };
-        let Some(bytes) = or(closed, io.bytes.next()).await else {
+        let Ok(Some(bytes)) = io.rest.while_open(io.bytes.next()).await else {
             return Ok(());
         };
         io.rest.send(bytes).await?;

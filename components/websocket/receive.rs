@@ -288,13 +288,10 @@ impl Receiver<'_> {
                 }
                 Ok(Some(_)) => {}
                 Ok(None) => {
-                    let closed = async {
-                        self.io.controls.closed().await;
-                        None
-                    };
-                    match or(closed, self.io.bytes.next()).await {
-                        Some(bytes) => self.decoder.feed(bytes),
-                        None => return Ok(()),
+                    let bytes = self.io.bytes.next();
+                    match self.io.controls.while_open(bytes).await {
+                        Ok(Some(bytes)) => self.decoder.feed(bytes),
+                        Ok(None) | Err(_) => return Ok(()),
                     }
                 }
                 Err(_) => return Ok(()),

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::error::{ContextKind, ContextValue, Error};
 use clap::{Arg, ArgAction, Command};
+use kamea_proxy::config::explain_toml;
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
@@ -33,6 +34,10 @@ impl File {
             folder: file.parent().unwrap_or(Path::new("")),
         };
         for (key, value) in table.get_ref() {
+            // What is wrong with the value has been said.
+            if mistakes.iter().any(|(at, _)| *at == value.span().start) {
+                continue;
+            }
             match reader.arguments(key, value) {
                 Ok(found) => {
                     arguments.insert(key.get_ref().to_string(), found);
@@ -185,6 +190,6 @@ fn syntax(text: &str, error: &toml::de::Error) -> Mistake {
         Some((key, _)) => format!("{}: ", key.trim()),
         None => String::new(),
     };
-    let message = error.message().trim().replace('\n', "; ");
+    let message = explain_toml(text, at, error.message());
     (at, format!("{key}{message}"))
 }

@@ -26,7 +26,7 @@ pub(super) enum Doing {
 
 /// The states of the components of a flow. The value is reused from flow to flow.
 #[derive(Debug, Default)]
-pub(super) struct Look {
+pub(super) struct FlowStates {
     pub(super) doing: Vec<Doing>,
     /// How long each component has waited for space.
     pub(super) blocked: Vec<Duration>,
@@ -41,7 +41,7 @@ struct Waits {
     inboxes: u64,
 }
 
-impl Look {
+impl FlowStates {
     pub(super) fn at(&mut self, flow: &Record, plan: &Plan, now: Instant) {
         self.find_waits(flow, plan);
         self.doing.clear();

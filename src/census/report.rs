@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::look::{Doing, Look};
+use super::look::{Doing, FlowStates};
 use super::record::{ComponentCounts, Record};
 use super::registry::{FaultRecord, LinkTotals, Registry, Shape};
 use super::rings::Ring;
@@ -97,10 +97,10 @@ impl Shape {
             rings: Vec::new(),
             worst: Vec::new(),
         };
-        let mut look = Look::default();
+        let mut states = FlowStates::default();
         let standings: Vec<_> = flows
             .iter()
-            .map(|flow| report.add(flow, &mut look, now))
+            .map(|flow| report.add(flow, &mut states, now))
             .collect();
         if flows.len() > 1 {
             let worst = worst(&standings);
@@ -113,15 +113,15 @@ impl Shape {
 }
 
 impl ShapeReport {
-    fn add(&mut self, flow: &Record, look: &mut Look, now: Instant) -> Standing {
-        look.at(flow, &self.plan, now);
+    fn add(&mut self, flow: &Record, states: &mut FlowStates, now: Instant) -> Standing {
+        states.at(flow, &self.plan, now);
         let mut standing = Standing {
             age: now.saturating_duration_since(flow.began),
             queued: 0,
             blocked: Duration::ZERO,
             busy: Duration::ZERO,
         };
-        let states = look.doing.iter().zip(&look.blocked);
+        let states = states.doing.iter().zip(&states.blocked);
         let components = self.components.iter_mut().zip(&flow.components);
         for ((report, counts), (&doing, &blocked)) in components.zip(states) {
             report.counts.add(counts);
@@ -180,14 +180,14 @@ impl LinkReport {
 
 impl InstanceReport {
     fn of(flow: &Record, standing: Standing, plan: &Plan, now: Instant) -> Self {
-        let mut look = Look::default();
-        look.at(flow, plan, now);
+        let mut states = FlowStates::default();
+        states.at(flow, plan, now);
         let links = flow.links.iter();
         let depths = links.map(|link| link.counted().map_or(0, Counted::queued));
         Self {
             number: flow.number,
             standing,
-            doing: look.doing,
+            doing: states.doing,
             depths: depths.collect(),
         }
     }

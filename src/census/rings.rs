@@ -246,7 +246,7 @@ impl Wait {
         if self.for_space {
             let mut own = outboxes.filter(|outbox| outbox.component == self.component);
             let outbox = own.next().map(|outbox| plan.outbox_name(outbox));
-            let (outbox, capacity) = (outbox.unwrap_or_default(), link.terms.capacity);
+            let (outbox, capacity) = (outbox.unwrap_or_default(), link.settings.capacity);
             write!(
                 text,
                 "`{name}` waits for space at `{outbox}`, because the link to `{inbox}` is full \

@@ -1,7 +1,7 @@
 //! What the components of a flow wait for, in words. A simulation prints it when it does not end.
 
 use super::State;
-use super::look::Look;
+use super::look::FlowStates;
 use super::record::Recorded;
 use super::take::state;
 use crate::graph::Plan;
@@ -11,7 +11,7 @@ impl Recorded {
     /// What each component waits for at its links. `None` if it waits for something else.
     #[cold]
     pub(crate) fn waits(&self, plan: &Plan) -> Vec<Option<String>> {
-        let mut look = Look::default();
+        let mut look = FlowStates::default();
         look.at(self.record(), plan, now());
         let states = plan.components.iter().zip(&look.doing);
         states

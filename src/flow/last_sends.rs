@@ -55,7 +55,7 @@ mod tests {
 
     use super::*;
     use crate::flow::ReadySet;
-    use crate::link::Terms;
+    use crate::link::LinkSettings;
     use crate::link::within::Queue;
     use crate::port::{Inbox, Outbox};
 
@@ -71,13 +71,13 @@ mod tests {
     /// only one that was woken, is stopped.
     #[test]
     fn the_last_send_of_a_source_leaves_the_space_behind_it_to_the_next() {
-        let terms = Terms {
+        let settings = LinkSettings {
             capacity: 2,
             holders: 2,
             feeds: 2,
             measure: None,
         };
-        let queue = Rc::new(Queue::of(&terms, ReadySet::for_tests()));
+        let queue = Rc::new(Queue::of(&settings, ReadySet::for_tests()));
         let [source, other] = [0, 1].map(|feed| Outbox::within(queue.clone(), true, feed));
         let mut inbox = Inbox::within(queue);
         (0..2).for_each(|number| source.try_send(number).unwrap());

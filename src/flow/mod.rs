@@ -23,7 +23,7 @@ use circles::Circles;
 pub(crate) use circles::aside;
 pub(crate) use last_sends::{go_on, is_stopping_source};
 use late::{Late, is_in, no_waker};
-use ready::Turn;
+use ready::Polled;
 pub(crate) use ready::{ReadySet, Waiter, polls_of, wake_caught};
 
 use crate::ask::Release;
@@ -264,9 +264,9 @@ impl Flow {
             return Ok(());
         };
         let polls = self.record.begin_poll(component);
-        let turn = Turn::of(&self.ready, waker, component, polls).enter();
+        let before = Polled::of(&self.ready, waker, component, polls).enter();
         let outcome = running.as_mut().poll(&mut Context::from_waker(waker));
-        turn.enter();
+        before.enter();
         self.record.end_poll(component);
         match outcome {
             Poll::Pending => Ok(()),
@@ -481,8 +481,8 @@ fn make_links(
         .map(|link| match premade.next().flatten() {
             Some(ends) => AnyLink::Across(ends),
             None if link.fused => AnyLink::Fused(Box::new(())),
-            None if link.across => AnyLink::Across((link.kind.across)(&link.terms)),
-            None => AnyLink::Within((link.kind.within)(&link.terms, ready)),
+            None if link.across => AnyLink::Across((link.kind.across)(&link.settings)),
+            None => AnyLink::Within((link.kind.within)(&link.settings, ready)),
         })
         .collect()
 }

@@ -244,7 +244,7 @@ impl Wake for ComponentWaker {
 /// The component that is being polled on this thread. A link inside its flow records it by number
 /// instead of cloning its waker. The addresses are compared and never dereferenced.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Turn {
+pub(crate) struct Polled {
     ready: *const ReadySet,
     waker: *const (),
     component: usize,
@@ -253,12 +253,12 @@ pub(crate) struct Turn {
 }
 
 thread_local! {
-    static TURN: Cell<Turn> = const {
-        Cell::new(Turn { ready: std::ptr::null(), waker: std::ptr::null(), component: 0, polls: 0 })
+    static POLLED: Cell<Polled> = const {
+        Cell::new(Polled { ready: std::ptr::null(), waker: std::ptr::null(), component: 0, polls: 0 })
     };
 }
 
-impl Turn {
+impl Polled {
     pub(crate) fn of(ready: &Rc<ReadySet>, waker: &Waker, component: usize, polls: u64) -> Self {
         Self {
             ready: Rc::as_ptr(ready),
@@ -268,18 +268,18 @@ impl Turn {
         }
     }
 
-    /// Makes this the current turn. Returns the previous one, to be restored afterwards.
+    /// Makes this the current one. Returns the previous one, to be restored afterwards.
     pub(crate) fn enter(self) -> Self {
-        TURN.replace(self)
+        POLLED.replace(self)
     }
 }
 
 /// How often the component of this flow that is being polled has been polled; 0 outside of the
 /// flow.
 pub(crate) fn polls_of(ready: &Rc<ReadySet>) -> u64 {
-    let turn = TURN.get();
-    if turn.ready == Rc::as_ptr(ready) {
-        turn.polls
+    let polled = POLLED.get();
+    if polled.ready == Rc::as_ptr(ready) {
+        polled.polls
     } else {
         0
     }
@@ -296,9 +296,9 @@ pub(crate) enum Waiter {
 
 impl Waiter {
     pub(crate) fn of(cx: &Context<'_>, ready: &Rc<ReadySet>) -> Self {
-        let turn = TURN.get();
-        if turn.ready == Rc::as_ptr(ready) && turn.waker == cx.waker().data() {
-            Self::Component(turn.component)
+        let polled = POLLED.get();
+        if polled.ready == Rc::as_ptr(ready) && polled.waker == cx.waker().data() {
+            Self::Component(polled.component)
         } else {
             Self::Other(cx.waker().clone())
         }

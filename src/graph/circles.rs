@@ -48,7 +48,7 @@ impl Plan {
             circles.push(self.circle(&is_member));
         }
         for link in circles.iter().flat_map(|circle| &circle.kept) {
-            self.links[*link].terms.holders += 1;
+            self.links[*link].settings.holders += 1;
         }
         self.circles = circles.into();
     }

@@ -89,7 +89,7 @@ impl Plan {
             (&component.name, component.kind).hash(&mut hasher);
         }
         for link in &self.links {
-            let capacity = link.terms.capacity;
+            let capacity = link.settings.capacity;
             (&link.from, link.to, capacity, link.across).hash(&mut hasher);
             link.outside.hash(&mut hasher);
         }

@@ -9,7 +9,7 @@ use super::checks::{Numbers, all_linked, all_linked_once, all_small, number_comp
 use super::circles::PlannedCircle;
 use super::order::flow_order;
 use super::{Feed, Graph, GraphError, Link, Node, Origin};
-use crate::link::{LinkKind, Terms};
+use crate::link::{LinkKind, LinkSettings};
 use crate::ports::{CloneMessage, LettersLink, PortInfo, PortKey, PortLink};
 use crate::supervision::Supervisor;
 
@@ -65,7 +65,7 @@ pub(crate) struct PlannedComponent {
 
 pub(crate) struct PlannedLink {
     pub(crate) kind: LinkKind,
-    pub(crate) terms: Terms,
+    pub(crate) settings: LinkSettings,
     pub(crate) from: Box<[PlannedFeed]>,
     pub(crate) to: Option<PlannedPort>,
     /// The inbox that takes from it. If `to` is a fused function, this is the inbox of a component
@@ -300,7 +300,7 @@ impl PlannedLink {
         let across = link.premade.is_some() || from_thread || link.to.is_some_and(on_own_thread);
         Self {
             kind: link.kind,
-            terms: Terms {
+            settings: LinkSettings {
                 capacity: link.capacity,
                 holders: link
                     .from

@@ -10,8 +10,8 @@ use super::circle::{CircleInbox, CircleLink, CircleSpace};
 use super::joined::Joined;
 use super::outward::Outward;
 use super::shared::{Shared, WriterWaits};
-use super::{Counted, Measure, Terms, capacity_of, channel};
-use crate::port::{Closed, Inbox, Message, Outbox, Permit, TrySendError};
+use super::{Counted, LinkSettings, Measure, capacity_of, channel};
+use crate::port::{Closed, Inbox, Message, Outbox, Permit, TrySendError, unless};
 use crate::ports::Direction;
 use crate::scheduler::refuse_to_block;
 
@@ -192,6 +192,27 @@ impl<T> Sender<T> {
         self.shared.gone.wait().await;
     }
 
+    /// Waits for a future, as long as the receiving end is there, as
+    /// [`Outbox::while_open`](crate::Outbox::while_open) does.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`], if the receiving end is gone. The future is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::future::pending;
+    ///
+    /// let (sender, receiver) = kamea::link::<u32>(1);
+    /// drop(receiver);
+    /// let waited = sender.while_open(pending::<()>());
+    /// assert!(kamea::testing::block_on(waited).is_err());
+    /// ```
+    pub async fn while_open<F: Future>(&self, future: F) -> Result<F::Output, Closed<()>> {
+        unless(self.closed(), future).await
+    }
+
     /// Returns whether the receiving end is gone.
     pub fn is_closed(&self) -> bool {
         self.shared.gone.is_set()
@@ -214,14 +235,15 @@ impl<T> Sender<T> {
     }
 
     fn is_tapped(&self) -> bool {
-        self.shared.is_tapped() || self.outward.as_ref().is_some_and(|own| own.is_tapped())
+        let own = self.outward.as_ref();
+        self.shared.taps.are_there() || own.is_some_and(|own| own.taps.are_there())
     }
 
     #[cold]
     fn show(&self, message: &T) {
-        self.shared.show(message, self.feed);
+        self.shared.taps.show(message, self.feed);
         if let Some(outward) = &self.outward {
-            outward.show(message);
+            outward.taps.show(message, 0);
         }
     }
 
@@ -475,11 +497,11 @@ pub(crate) struct Ends<T> {
 }
 
 impl<T> Ends<T> {
-    pub(crate) fn of(terms: &Terms) -> Self
+    pub(crate) fn of(settings: &LinkSettings) -> Self
     where
         T: Message,
     {
-        let (sender, receiver) = link_of(terms.capacity, terms.feeds, terms.measure());
+        let (sender, receiver) = link_of(settings.capacity, settings.feeds, settings.measure());
         Self {
             shared: sender.shared.clone(),
             sender: Some(sender),

@@ -12,6 +12,7 @@ pub(crate) mod joined;
 pub(crate) mod line;
 mod outward;
 mod shared;
+mod taps;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -50,15 +51,15 @@ pub(crate) fn capacity_of(messages: usize) -> usize {
 /// erased.
 #[derive(Clone, Copy)]
 pub(crate) struct LinkKind {
-    pub(crate) within: fn(&Terms, &Rc<ReadySet>) -> Rc<dyn within::AnyQueue>,
-    pub(crate) across: fn(&Terms) -> Box<dyn across::AnyEnds>,
+    pub(crate) within: fn(&LinkSettings, &Rc<ReadySet>) -> Rc<dyn within::AnyQueue>,
+    pub(crate) across: fn(&LinkSettings) -> Box<dyn across::AnyEnds>,
     pub(crate) message: fn() -> &'static str,
     /// The size of a message, in bytes.
     pub(crate) size: usize,
 }
 
 /// The parameters of a link of a graph.
-pub(crate) struct Terms {
+pub(crate) struct LinkSettings {
     /// The capacity, in messages.
     pub(crate) capacity: usize,
     /// How many outboxes hold it open.
@@ -74,7 +75,7 @@ pub(crate) type Measure<T> = fn(&T) -> usize;
 /// A [`Measure`] of the link's message type.
 pub(crate) type AnyMeasure = Arc<dyn Any + Send + Sync>;
 
-impl Terms {
+impl LinkSettings {
     fn measure<T: Message>(&self) -> Option<Measure<T>> {
         self.measure.as_ref()?.downcast_ref().copied()
     }
@@ -83,8 +84,8 @@ impl Terms {
 impl LinkKind {
     pub(crate) fn of<T: Message>() -> Self {
         Self {
-            within: |terms, ready| Rc::new(within::Queue::<T>::of(terms, ready.clone())),
-            across: |terms| Box::new(across::Ends::<T>::of(terms)),
+            within: |settings, ready| Rc::new(within::Queue::<T>::of(settings, ready.clone())),
+            across: |settings| Box::new(across::Ends::<T>::of(settings)),
             size: size_of::<T>(),
             message: std::any::type_name::<T>,
         }

@@ -3,12 +3,12 @@
 //! not see them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use super::shared::Shared;
-use super::{Counted, LinkCounts, Tapping};
+use super::taps::Taps;
+use super::{Counted, LinkCounts};
 use crate::port::Message;
 use crate::tap::TapPoint;
 
@@ -19,9 +19,7 @@ pub(super) struct Outward<T> {
     /// Its number among the senders of the link, from 1.
     pub(super) number: u64,
     sent: AtomicU64,
-    /// Whether there are any taps. Each message checks this.
-    is_tapped: AtomicBool,
-    taps: Mutex<Vec<Tapping<T>>>,
+    pub(super) taps: Taps<T>,
 }
 
 impl<T> Outward<T> {
@@ -30,28 +28,12 @@ impl<T> Outward<T> {
             shared: shared.clone(),
             number: shared.number_graph(),
             sent: AtomicU64::new(0),
-            is_tapped: AtomicBool::new(false),
-            taps: Mutex::default(),
+            taps: Taps::default(),
         })
     }
 
     pub(super) fn count_sent(&self) {
         self.sent.fetch_add(1, Relaxed);
-    }
-
-    pub(super) fn is_tapped(&self) -> bool {
-        self.is_tapped.load(Relaxed)
-    }
-
-    /// Shows a message that is about to be sent to the taps.
-    #[cold]
-    pub(super) fn show(&self, message: &T) {
-        self.taps().iter().for_each(|tap| tap.see(message, 0));
-    }
-
-    /// The data behind the lock is consistent at any moment.
-    fn taps(&self) -> MutexGuard<'_, Vec<Tapping<T>>> {
-        self.taps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -79,13 +61,10 @@ impl<T: Message> Counted for Outward<T> {
     }
 
     fn tap(&self, feed: Option<usize>, point: &Arc<TapPoint>) {
-        self.taps().push(Tapping::new(feed, point));
-        self.is_tapped.store(true, Relaxed);
+        self.taps.add(feed, point);
     }
 
     fn untap(&self, point: &Arc<TapPoint>) {
-        let mut taps = self.taps();
-        taps.retain(|tap| !tap.is_at(point));
-        self.is_tapped.store(!taps.is_empty(), Relaxed);
+        self.taps.remove(point);
     }
 }

@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use super::gone::Gone;
 use super::line::{Line, Ticket};
-use super::{Counted, LinkCounts, Measure, Tapping};
+use super::taps::Taps;
+use super::{Counted, LinkCounts, Measure};
 use crate::port::Message;
 use crate::tap::TapPoint;
 use crate::time::turn;
@@ -28,9 +29,7 @@ pub(crate) struct Shared<T> {
     writers: Mutex<Line<Wait>>,
     /// How many graphs have had an outbox that sends over it, if it leads out of them.
     graphs: AtomicU64,
-    /// Whether there are any taps. Each message checks this.
-    is_tapped: AtomicBool,
-    taps: Mutex<Vec<Tapping<T>>>,
+    pub(super) taps: Taps<T>,
 }
 
 /// A send that waits for space.
@@ -55,26 +54,13 @@ impl<T> Shared<T> {
             reader_waits: AtomicBool::new(false),
             writers: Mutex::default(),
             graphs: AtomicU64::new(0),
-            is_tapped: AtomicBool::new(false),
-            taps: Mutex::default(),
+            taps: Taps::default(),
         }
     }
 
     /// Inspects a message that is about to be sent. Returns its size in bytes.
     pub(super) fn weigh(&self, message: &T) -> u64 {
         self.measure.map_or(0, |measure| measure(message) as u64)
-    }
-
-    pub(super) fn is_tapped(&self) -> bool {
-        self.is_tapped.load(Relaxed)
-    }
-
-    /// Shows a message that is about to be sent to the taps.
-    #[cold]
-    pub(super) fn show(&self, message: &T, feed: usize) {
-        lock(&self.taps)
-            .iter()
-            .for_each(|tap| tap.see(message, feed));
     }
 
     /// Records that a message was sent into the link.
@@ -185,18 +171,15 @@ impl<T: Message> Counted for Shared<T> {
     }
 
     fn tap(&self, feed: Option<usize>, point: &Arc<TapPoint>) {
-        lock(&self.taps).push(Tapping::new(feed, point));
-        self.is_tapped.store(true, Relaxed);
+        self.taps.add(feed, point);
     }
 
     fn untap(&self, point: &Arc<TapPoint>) {
-        let mut taps = lock(&self.taps);
-        taps.retain(|tap| !tap.is_at(point));
-        self.is_tapped.store(!taps.is_empty(), Relaxed);
+        self.taps.remove(point);
     }
 }
 
-/// The data behind these locks is consistent at any moment.
-fn lock<V>(mutex: &Mutex<V>) -> MutexGuard<'_, V> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// The data behind this lock is consistent at any moment.
+fn lock(writers: &Mutex<Line<Wait>>) -> MutexGuard<'_, Line<Wait>> {
+    writers.lock().unwrap_or_else(PoisonError::into_inner)
 }

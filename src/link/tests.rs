@@ -5,19 +5,19 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use super::Terms;
+use super::LinkSettings;
 use super::within::Queue;
 use crate::flow::ReadySet;
 use crate::port::{Closed, Inbox, Outbox, TrySendError};
 
 fn link(capacity: usize, holders: usize) -> (Vec<Outbox<u32>>, Inbox<u32>) {
-    let terms = Terms {
+    let settings = LinkSettings {
         capacity,
         holders,
         feeds: holders,
         measure: None,
     };
-    let queue = Rc::new(Queue::of(&terms, ReadySet::for_tests()));
+    let queue = Rc::new(Queue::of(&settings, ReadySet::for_tests()));
     (
         (0..holders)
             .map(|feed| Outbox::within(queue.clone(), true, feed))
@@ -109,13 +109,13 @@ fn the_end_travels_upstream_with_the_message() {
 /// Like waits that a combinator polls with wakers of its own.
 #[test]
 fn who_gives_up_its_wait_for_the_end_leaves_nothing_behind() {
-    let terms = Terms {
+    let settings = LinkSettings {
         capacity: 1,
         holders: 1,
         feeds: 1,
         measure: None,
     };
-    let queue = Rc::new(Queue::<u32>::of(&terms, ReadySet::for_tests()));
+    let queue = Rc::new(Queue::<u32>::of(&settings, ReadySet::for_tests()));
     let outbox = Outbox::within(queue.clone(), true, 0);
     let mut stays = pin!(outbox.closed());
     for _ in 0..100 {

@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use super::line::{Line, Ticket};
-use super::{Counted, LinkCounts, Tapping, Terms, Watch};
+use super::{Counted, LinkCounts, LinkSettings, Tapping, Watch};
 use crate::flow::budget::{CHUNK, give_way, spend};
 use crate::flow::{ReadySet, Waiter, is_stopping_source, polls_of};
 use crate::port::{Closed, Message, TrySendError};
@@ -73,26 +73,26 @@ struct Writer {
 
 // The work for each message is inlined into the component. The work for each wait is not.
 impl<T> Queue<T> {
-    pub(crate) fn of(terms: &Terms, ready: Rc<ReadySet>) -> Self
+    pub(crate) fn of(settings: &LinkSettings, ready: Rc<ReadySet>) -> Self
     where
         T: Message,
     {
         Self {
             state: RefCell::new(State {
                 messages: VecDeque::new(),
-                capacity: terms.capacity,
-                holders: terms.holders,
+                capacity: settings.capacity,
+                holders: settings.holders,
                 inbox_open: true,
                 reader: None,
                 reader_polls: 0,
                 writers: Line::default(),
                 watchers: Line::default(),
                 sent: 0,
-                sent_by_others: vec![0; terms.feeds.saturating_sub(1)].into(),
+                sent_by_others: vec![0; settings.feeds.saturating_sub(1)].into(),
                 high_water: 0,
                 quick: 0,
-                mark: terms.capacity,
-                watch: terms
+                mark: settings.capacity,
+                watch: settings
                     .measure()
                     .map(|measure| Watch::measuring(measure).into()),
             }),

@@ -1,7 +1,7 @@
 //! Inboxes and outboxes: the typed ends that a component owns.
 
+mod copying;
 mod inbox;
-mod kept;
 mod outbox;
 mod permit;
 
@@ -9,9 +9,10 @@ use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
 
+pub(crate) use copying::CopyingInbox;
+pub use copying::Letter;
 pub use inbox::{Inbox, NextMessage};
-pub(crate) use kept::Kept;
-pub use kept::Letter;
+pub(crate) use outbox::unless;
 pub use outbox::{Outbox, SendMessage};
 pub use permit::Permit;
 

@@ -263,12 +263,7 @@ impl<T: 'static> Outbox<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub async fn while_open<F: Future>(&self, future: F) -> Result<F::Output, Closed<()>> {
-        let (mut closed, mut future) = (pin!(self.closed()), pin!(future));
-        poll_fn(|cx| match closed.as_mut().poll(cx) {
-            Poll::Ready(()) => Poll::Ready(Err(Closed(()))),
-            Poll::Pending => future.as_mut().poll(cx).map(Ok),
-        })
-        .await
+        unless(self.closed(), future).await
     }
 
     /// Returns whether the inbox at the other end is gone.
@@ -280,6 +275,19 @@ impl<T: 'static> Outbox<T> {
             Sending::Circle(circle) => circle.outbox.is_closed(),
         }
     }
+}
+
+/// Waits for a future, as long as the end of the inbox has not come.
+pub(crate) async fn unless<F: Future>(
+    closed: impl Future<Output = ()>,
+    future: F,
+) -> Result<F::Output, Closed<()>> {
+    let (mut closed, mut future) = (pin!(closed), pin!(future));
+    poll_fn(|cx| match closed.as_mut().poll(cx) {
+        Poll::Ready(()) => Poll::Ready(Err(Closed(()))),
+        Poll::Pending => future.as_mut().poll(cx).map(Ok),
+    })
+    .await
 }
 
 /// Waits for the end of an inbox. This wait does not keep a circle open.

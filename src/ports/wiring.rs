@@ -14,7 +14,7 @@ use crate::link::across::{AnyEnds, Ends};
 use crate::link::circle::Busy;
 use crate::link::joined::Joined;
 use crate::link::within::{AnyQueue, Queue};
-use crate::port::{Inbox, Kept, Message, Outbox};
+use crate::port::{CopyingInbox, Inbox, Message, Outbox};
 
 /// One link of a graph that is being started, with its message type erased.
 pub(crate) enum AnyLink {
@@ -231,7 +231,7 @@ impl<'a> Wiring<'a> {
                 let inbox = self.bare_inbox(at);
                 let clone = letters.clone.downcast_ref().expect(TYPED);
                 let letters = self.outbox(letters.at);
-                Inbox::fused(Box::new(Kept::new(inbox, *clone, letters)))
+                Inbox::fused(Box::new(CopyingInbox::new(inbox, *clone, letters)))
             }
         }
     }

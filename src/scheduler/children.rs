@@ -1,13 +1,13 @@
 //! Graphs that a component runs, on any worker, and that end with it.
 
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
+use super::driven::Driven;
 use super::stop::{self, Stop};
 use super::{Placement, worker};
-use crate::flow::Flow;
 use crate::graph::{Graph, GraphError};
 use crate::supervision::Fault;
 
@@ -46,7 +46,7 @@ use crate::supervision::Fault;
 /// ```
 #[derive(Debug)]
 pub struct Children {
-    leash: Arc<Leash>,
+    requests: Arc<EndRequests>,
     report: flume::Sender<Outcome>,
     reports: flume::Receiver<Outcome>,
     /// How many have not reported their end.
@@ -55,9 +55,9 @@ pub struct Children {
 
 type Outcome = Result<(), Fault>;
 
-/// What the component signals to its children.
+/// What the component requests to its children.
 #[derive(Debug, Default)]
-struct Leash {
+struct EndRequests {
     /// They must end.
     stop: Stop,
     /// They must be dropped.
@@ -76,7 +76,7 @@ impl Children {
         // At most one report for each child: the component limits the number of children.
         let (report, reports) = flume::unbounded();
         Self {
-            leash: Arc::default(),
+            requests: Arc::default(),
             report,
             reports,
             count: 0,
@@ -91,11 +91,11 @@ impl Children {
     pub fn start(&mut self, placement: Placement, graph: Graph) -> Result<(), GraphError> {
         let checked = graph.check()?;
         let report = Report(Some(self.report.clone()));
-        let (leash, wish) = (self.leash.clone(), stop::current());
+        let (requests, stop) = (self.requests.clone(), stop::current());
         self.count += 1;
         worker::submit(placement, move || {
-            let flow = checked.start();
-            worker::spawn_child(async move { report.send(run(flow, &leash, wish).await) });
+            let child = Driven::new(checked.start(), stop);
+            worker::spawn_child(async move { report.send(run(child, &requests).await) });
         });
         Ok(())
     }
@@ -119,21 +119,20 @@ impl Children {
 
     /// Begins a graceful stop: the sources of all of them end, so that they drain.
     pub fn stop(&self) {
-        self.leash.stop.set();
+        self.requests.stop.set();
     }
 }
 
 impl Drop for Children {
     fn drop(&mut self) {
-        self.leash.cut.set();
+        self.requests.cut.set();
     }
 }
 
 /// Runs a child to its end, or until it must be dropped.
-async fn run(mut flow: Flow, leash: &Leash, wish: Option<Arc<Stop>>) -> Outcome {
-    let (mut stop, mut cut) = (pin!(leash.stop.wait()), pin!(leash.cut.wait()));
-    let mut is_stopping = false;
-    // The waker for the signals. To wait for them takes locks that all children share; to check
+async fn run(mut child: Driven, requests: &EndRequests) -> Outcome {
+    let (mut stop, mut cut) = (pin!(requests.stop.wait()), pin!(requests.cut.wait()));
+    // The waker for the requests. To wait for them takes locks that all children share; to check
     // them does not.
     let mut waker: Option<Waker> = None;
     poll_fn(|cx| {
@@ -142,24 +141,16 @@ async fn run(mut flow: Flow, leash: &Leash, wish: Option<Arc<Stop>>) -> Outcome 
             .is_some_and(|waker| waker.will_wake(cx.waker()))
         {
             waker = Some(cx.waker().clone());
-            let _ = leash.stop.is_set() || stop.as_mut().poll(cx).is_ready();
-            let _ = leash.cut.is_set() || cut.as_mut().poll(cx).is_ready();
+            let _ = requests.stop.is_set() || stop.as_mut().poll(cx).is_ready();
+            let _ = requests.cut.is_set() || cut.as_mut().poll(cx).is_ready();
         }
-        if leash.cut.is_set() {
+        if requests.cut.is_set() {
             return Poll::Ready(Ok(()));
         }
-        if !is_stopping && leash.stop.is_set() {
-            is_stopping = true;
-            flow.stop_sources();
-            flow.leave_open_ports();
+        if !child.is_stopping() && requests.stop.is_set() {
+            child.begin_stop(true);
         }
-        let before = stop::enter(wish.clone());
-        let outcome = Pin::new(&mut flow).poll(cx);
-        stop::enter(before);
-        if is_stopping && outcome.is_pending() && flow.only_answers() {
-            flow.release_askers();
-        }
-        outcome
+        child.poll(cx, |_| true)
     })
     .await
 }

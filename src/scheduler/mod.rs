@@ -1,6 +1,7 @@
 //! The scheduler: a pool of workers, and the placement of graphs.
 
 mod children;
+mod driven;
 mod exit;
 mod flows;
 mod jobs;

@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 use tokio::runtime;
 use tokio::task::{LocalSet, spawn_local};
 
+use super::driven::Driven;
 use super::flows::{Counted, Flows};
 use super::jobs::{Job, Queue};
 use super::listing::Listed;
@@ -202,8 +203,7 @@ pub fn spawn(flow: Flow) {
 pub(super) fn spawn_counted(flow: Flow, counted: Counted) {
     let running = with_worker(|worker| worker.flows.enter());
     spawn_task(Task {
-        flow,
-        stop: stop::current(),
+        flow: Driven::new(flow, stop::current()),
         _counted: [Some(running), Some(counted)],
     });
 }
@@ -211,15 +211,14 @@ pub(super) fn spawn_counted(flow: Flow, counted: Counted) {
 pub(super) fn adopt(flow: Flow, stop: Option<Arc<Stop>>) {
     let running = with_worker(|worker| worker.flows.enter());
     spawn_task(Task {
-        flow,
-        stop,
+        flow: Driven::new(flow, stop),
         _counted: [Some(running), None],
     });
 }
 
 /// Spawns the flow of a graph that has a handle, and that can be stopped from outside.
 pub(super) fn launch(
-    mut flow: Flow,
+    flow: Flow,
     stop: Arc<Stop>,
     abort: Arc<Stop>,
     ended: flume::Sender<Result<(), RunError>>,
@@ -227,35 +226,22 @@ pub(super) fn launch(
 ) {
     let graph = flow.name().clone();
     let running = with_worker(|worker| worker.flows.enter());
+    let mut flow = Driven::new(flow, Some(stop.clone()));
     spawn_task(async move {
         let _running = running;
         let outcome = {
             let (mut wish, mut late) = (pin!(stop.wait()), pin!(abort.wait()));
             let mut others_ended = pin!(listed.others_ended());
-            let mut is_stopping = false;
             poll_fn(|cx| {
-                if !is_stopping && wish.as_mut().poll(cx).is_ready() {
-                    is_stopping = true;
-                    flow.stop_sources();
-                    if !stop.is_for_all() {
-                        flow.leave_open_ports();
-                    }
+                if !flow.is_stopping() && wish.as_mut().poll(cx).is_ready() {
+                    flow.begin_stop(!stop.is_for_all());
                 }
-                if is_stopping && late.as_mut().poll(cx).is_ready() {
+                if flow.is_stopping() && late.as_mut().poll(cx).is_ready() {
                     let graph = graph.clone();
                     return Poll::Ready(Err(RunError::CutOff { graph }));
                 }
-                let before = stop::enter(Some(stop.clone()));
-                let outcome = Pin::new(&mut flow).poll(cx);
-                stop::enter(before);
-                if is_stopping
-                    && outcome.is_pending()
-                    && flow.only_answers()
-                    && others_ended.as_mut().poll(cx).is_ready()
-                {
-                    flow.release_askers();
-                }
-                outcome.map_err(RunError::Fault)
+                flow.poll(cx, |cx| others_ended.as_mut().poll(cx).is_ready())
+                    .map_err(RunError::Fault)
             })
             .await
         };
@@ -309,8 +295,7 @@ fn log_fault(outcome: Result<(), Fault>) {
 
 /// A flow as a task. It knows its stop request, and counts as running until it is dropped.
 struct Task {
-    flow: Flow,
-    stop: Option<Arc<Stop>>,
+    flow: Driven,
     _counted: [Option<Counted>; 2],
 }
 
@@ -318,9 +303,6 @@ impl Future for Task {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let before = stop::enter(self.stop.take());
-        let outcome = Pin::new(&mut self.flow).poll(cx);
-        self.stop = stop::enter(before);
-        outcome.map(log_fault)
+        self.flow.poll(cx, |_| false).map(log_fault)
     }
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::server::PATIENCE;
 use crate::started::{Answered, Started};
+use crate::wrong_values::assert_says_what_is_wanted;
 
 const TRACKER: &str = env!("CARGO_BIN_EXE_start_tracker");
 
@@ -115,6 +116,12 @@ fn value(answer: &Answered) -> Value {
 fn names(list: &Value) -> Vec<&str> {
     let peers = list["peers"].as_array().unwrap().iter();
     peers.map(|peer| peer["name"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn wrong_values_are_told_what_is_wanted() {
+    assert_says_what_is_wanted(TRACKER, &[]);
+    assert_says_what_is_wanted(env!("CARGO_BIN_EXE_start_peer"), &["--name", "ada"]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use kamea_components::net::testing::free_address;
 
 use super::started::Started;
+use crate::wrong_values::assert_says_what_is_wanted;
 
 const PROXY: &str = env!("CARGO_BIN_EXE_start_proxy");
 const BACKEND: &str = env!("CARGO_BIN_EXE_start_backend");
@@ -45,6 +46,13 @@ fn wait_for(proxy: &Started, host: &str, status: u16) {
     while status_of(proxy, host) != status {
         assert!(Instant::now() < until, "{host} never gets {status}");
         yield_now();
+    }
+}
+
+#[test]
+fn wrong_values_are_told_what_is_wanted() {
+    for program in [PROXY, BACKEND, SAMPLE, env!("CARGO_BIN_EXE_login_for_real")] {
+        assert_says_what_is_wanted(program, &[]);
     }
 }
 

@@ -1,9 +1,11 @@
 //! How `spidey` handles its command line, its log and signals.
 
+use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
-use super::server::{Client, Server};
+use super::server::{Client, Server, built};
+use super::wrong_values::assert_says_what_is_wanted;
 
 fn spidey(options: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_spidey"))
@@ -88,6 +90,49 @@ fn help_explains_every_option_and_the_short_help_a_dozen() {
         assert!(long.contains(group), "{group} in {long}");
     }
     assert!(!short.contains("--max-body"), "{short}");
+}
+
+#[test]
+fn wrong_values_are_told_what_is_wanted() {
+    assert_says_what_is_wanted(built("spidey"), &[]);
+    assert_says_what_is_wanted(built("kamea"), &["run"]);
+}
+
+/// An address with a port, or a port of this machine; both also beside `--port`.
+#[test]
+fn an_address_to_listen_on_may_have_a_port() {
+    for (options, expected) in [
+        (&["-b", ":0"][..], &["127.0.0.1"][..]),
+        (&["--bind", "0"], &["127.0.0.1"]),
+        (&["-b", "[::1]:0"], &["[::1]"]),
+        (&["-b", "127.0.0.2:0", "-p", "1"], &["127.0.0.2"]),
+        (
+            &["-b", ":0", "-b", "127.0.0.2", "-p", "0"],
+            &["127.0.0.1", "127.0.0.2"],
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = Command::new(built("spidey"))
+            .arg(folder.path())
+            .args(options)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let lines: Vec<_> = lines.take(expected.len()).map(Result::unwrap).collect();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        for (line, address) in lines.iter().zip(expected) {
+            let at = line.strip_prefix("Listening on ").unwrap();
+            assert_eq!(
+                at.rsplit_once(':').unwrap().0,
+                *address,
+                "{options:?}: {line}"
+            );
+        }
+        assert_eq!(lines.len(), expected.len(), "{options:?}: {lines:?}");
+    }
 }
 
 #[test]

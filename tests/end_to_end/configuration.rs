@@ -194,7 +194,20 @@ fn a_mistake_names_file_line_key_and_what_would_be_right() {
             &["spidey.toml:2: ", "duplicate"],
         ),
         ("hidden = 'no'\n", &["spidey.toml:1: hidden: ", "boolean"]),
-        ("port = \n", &["spidey.toml:1: "]),
+        ("port = \n", &["spidey.toml:1: port: a value is missing"]),
+        ("port =", &["spidey.toml:1: port: a value is missing"]),
+        (
+            "port = 1\nwsgi = # none\nprot = 1\n",
+            &["spidey.toml:2: wsgi: a value is missing"],
+        ),
+        (
+            "log-format = common\n",
+            &["spidey.toml:1: log-format: ", "in quotes: \"common\""],
+        ),
+        (
+            "bind = [':65536']\n",
+            &["spidey.toml:1: bind: ", "ports end at 65535"],
+        ),
         ("error-pages = 'nowhere'\n", &["nowhere"]),
     ] {
         fs::write(folder.path().join("spidey.toml"), text).unwrap();

@@ -141,6 +141,77 @@ fn what_is_picked_is_told_of_tapped_and_explained() {
     });
 }
 
+/// The last columns of the graph of a connection, as far as it is shown.
+fn right_edge(browser: &mut Browser) -> Vec<Rgb<u8>> {
+    let stage = "document.querySelector('[aria-label=\"graph connection\"]').parentElement";
+    browser.value(&format!("{stage}.scrollIntoView()"));
+    let edge = format!(
+        "(() => {{ const {{ right, top }} = {stage}.getBoundingClientRect(); return [right, top]; }})()"
+    );
+    let edge = browser.value(&edge);
+    let [right, top] = [0, 1].map(|i| edge[i].as_f64().unwrap() as u32);
+    let picture = browser.picture();
+    let rows = top + 10..picture.height().min(top + 300);
+    rows.map(|y| *picture.get_pixel(right - 2, y)).collect()
+}
+
+#[test]
+fn a_phone_shows_that_there_is_more_and_keeps_what_was_picked_in_sight() {
+    let (server, inspector) = inspected(&[]);
+    under_load(&server, || {
+        let mut browser = Browser::open((1280, 900));
+        browser.be_phone();
+        browser.go(&page(inspector));
+        browser.wait_for(&format!("{BOXES} >= 7"));
+        let stage = "document.querySelector('[aria-label=\"graph connection\"]').parentElement";
+        assert_eq!(
+            browser.value(&format!("{stage}.scrollWidth > {stage}.clientWidth + 50")),
+            true,
+            "the graph is wider than the phone"
+        );
+        let is_card = |pixel: &Rgb<u8>| pixel.0 == [255, 255, 255];
+        let cards = |edge: &[Rgb<u8>]| edge.iter().filter(|pixel| is_card(pixel)).count();
+        let edge = right_edge(&mut browser);
+        assert_eq!(cards(&edge), 0, "its edge is shaded: {edge:?}");
+        browser.value(&format!("{stage}.scrollBy(10000, 0)"));
+        let edge = right_edge(&mut browser);
+        assert!(cards(&edge) > edge.len() / 2, "its end is not: {edge:?}");
+        browser.value(&format!("{stage}.scrollTo(0, 0); scrollTo(0, 0)"));
+
+        // Each part and each link, wherever it is: of a link its label, or its end.
+        for (class, mark) in [
+            ("part", "picked"),
+            (
+                "edge",
+                "(label => label.textContent ? label : picked.querySelector('.head'))(picked.querySelector('text'))",
+            ),
+        ] {
+            let all = format!(
+                "[...document.querySelectorAll('[aria-label=\"graph connection\"] .{class}')]"
+            );
+            let count = browser.value(&format!("{all}.length")).as_u64().unwrap();
+            for number in 0..count {
+                browser.value(&format!(
+                    "{all}[{number}].dispatchEvent(new MouseEvent('click', {{bubbles: true}}))"
+                ));
+                browser.wait_for(&format!(
+                    "(() => {{ const picked = {all}[{number}], box = {mark}.getBoundingClientRect(); \
+                     const details = document.querySelector('#details'); \
+                     return !details.hidden && box.top >= 0 && box.left >= 0 && box.right <= innerWidth && \
+                     box.bottom <= details.getBoundingClientRect().top; }})()"
+                ));
+            }
+        }
+        let wide = "document.documentElement.scrollWidth <= innerWidth";
+        assert_eq!(
+            browser.value(wide),
+            true,
+            "the page is as wide as the phone"
+        );
+        browser.assert_content();
+    });
+}
+
 #[test]
 fn it_can_be_searched_and_paused() {
     let (server, inspector) = inspected(&[]);

@@ -13,7 +13,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::programs::write_program;
-use super::server::{PATIENCE, wait_for};
+use super::server::{PATIENCE, built, wait_for};
+use super::wrong_values::assert_says_what_is_wanted;
 
 /// A folder for the results, and for all other files of a lab.
 struct WorkFolder(TempDir);
@@ -323,6 +324,11 @@ fn a_torn_journal_loses_one_sample_and_a_broken_one_nothing() {
         );
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
     }
+}
+
+#[test]
+fn wrong_values_are_told_what_is_wanted() {
+    assert_says_what_is_wanted(built("lab"), &["run"]);
 }
 
 #[test]

@@ -16,6 +16,7 @@ use tempfile::TempDir;
 
 use super::server::{PATIENCE, Server};
 use super::sessions::{is_like, root, sessions};
+use super::wrong_values::assert_says_what_is_wanted;
 
 const THOR: &str = env!("CARGO_BIN_EXE_thor");
 
@@ -440,6 +441,23 @@ fn a_response_that_does_not_come_is_not_waited_for_for_ever() {
         let output = thor(&["--timeout", "300ms", &address.to_string()]);
         assert_fails(&output, 1, &["sent nothing for 0.3 s"]);
         assert_eq!(output.stdout, begun);
+    }
+}
+
+#[test]
+fn wrong_values_are_told_what_is_wanted() {
+    assert_says_what_is_wanted(THOR, &[]);
+}
+
+#[test]
+fn a_port_alone_is_one_of_this_machine() {
+    let port = answering(OK).port();
+    for url in [
+        format!(":{port}"),
+        format!("{port}/a"),
+        format!("http://:{port}/"),
+    ] {
+        assert_eq!(text(&thor(&[&url]).stdout).as_bytes(), OK, "{url}");
     }
 }
 

@@ -9,6 +9,7 @@ use kamea_components::net::testing::free_address;
 use roxmltree::Document;
 use serde_json::{Map, Value};
 
+use super::devtools::Browser;
 use super::server::Server;
 
 /// Runs `thor` in a folder, with a short load.
@@ -29,6 +30,36 @@ fn thor(folder: &Path, url: &str, options: &[&str]) -> Output {
         .current_dir(folder)
         .output()
         .unwrap()
+}
+
+/// On a phone, also with names and numbers that are long, and in dark mode.
+#[test]
+fn the_page_does_not_scroll_sideways() {
+    let (server, folder) = (Server::start(&[]), tempfile::tempdir().unwrap());
+    let path = format!("/{}?{}", "long-name/".repeat(20), "x".repeat(300));
+    let output = thor(folder.path(), &url(&server, &path), &["--html", "a.html"]);
+    assert_eq!(status_and_stderr(&output).0, 0);
+    let page = fs::read_to_string(folder.path().join("a.html")).unwrap();
+    // Latencies with as many digits as there may be.
+    let page = page.replace("<td>p99</td><td>", "<td>p99</td><td>999,999,9");
+    fs::write(folder.path().join("a.html"), page).unwrap();
+    for is_dark in [false, true] {
+        let mut browser = Browser::open((1280, 900));
+        browser.be_phone();
+        if is_dark {
+            browser.prefer_dark();
+        }
+        browser.go(&format!(
+            "file://{}",
+            folder.path().join("a.html").display()
+        ));
+        browser.wait_for("document.querySelectorAll('.charts svg').length > 0");
+        browser.wait_for("document.documentElement.scrollWidth <= 390");
+        // Each chart and each table begins within the phone, and no wider one is cut off.
+        let cut = "[...document.querySelectorAll('figure, .tables > div')].filter((part) => part.getBoundingClientRect().right > 390).length";
+        assert_eq!(browser.value(cut), 0);
+        browser.assert_content();
+    }
 }
 
 fn url(server: &Server, path: &str) -> String {

@@ -15,8 +15,8 @@ use super::values::{Period, Target, Weighted};
 #[derive(Debug, Parser)]
 #[command(name = "thor", version)]
 pub(crate) struct Options {
-    /// URL to request: http://localhost:9234/, https://localhost, [::1]/path?query; several under
-    /// load, 3*URL three times as often. Under load also ws://localhost:9234/ and wss://localhost
+    /// URL to request: http://localhost:9234/, https://localhost, [::1]/path?query, :9234/ for a port
+    /// of this machine; several under load, 3*URL three times as often. Under load also ws://localhost:9234/ and wss://localhost
     #[arg(value_name = "URL", required_unless_present = "url_file")]
     pub(crate) urls: Vec<Weighted>,
     /// Requests of each process, one after another

@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use kamea_components::http::{Url, UrlError};
+use kamea_components::net::complete_address;
 
 /// A URL, and how it was written.
 #[derive(Debug, Clone)]
@@ -19,6 +20,7 @@ impl FromStr for Target {
     type Err = UrlError;
 
     fn from_str(text: &str) -> Result<Self, UrlError> {
+        let text = &*complete_url(text);
         let scheme = text.split_once("://").map(|(scheme, _)| scheme);
         let is = |name: &str| scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(name));
         let is_websocket = is("ws") || is("wss");
@@ -30,6 +32,22 @@ impl FromStr for Target {
             },
             is_websocket,
         })
+    }
+}
+
+/// Puts this machine (127.0.0.1) before a port without a host: `9234`, `:9234/path`, `ws://:9234/`.
+fn complete_url(text: &str) -> String {
+    let (scheme, rest) = match text.split_once("://") {
+        Some((scheme, rest)) if !scheme.contains(['/', '?', '#']) => (scheme, rest),
+        _ => ("", text),
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (server, target) = rest.split_at(end);
+    match (scheme, server.starts_with(':')) {
+        ("", _) => format!("{}{target}", complete_address(server)),
+        (_, true) => format!("{scheme}://{}{target}", complete_address(server)),
+        // Names of digits are allowed in URLs.
+        (_, false) => text.to_owned(),
     }
 }
 
@@ -152,6 +170,33 @@ mod tests {
         }
         for text in ["ws://", "ws:a", "wss://a:0"] {
             assert!(text.parse::<Target>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_port_alone_is_one_of_this_machine() {
+        for (text, server, target) in [
+            ("9234", "127.0.0.1:9234", "/"),
+            (":9234", "127.0.0.1:9234", "/"),
+            (":9234/a:b?c", "127.0.0.1:9234", "/a:b?c"),
+            ("9234?c#d", "127.0.0.1:9234", "/?c"),
+            ("http://:9234/", "127.0.0.1:9234", "/"),
+            ("https://:9234", "127.0.0.1:9234", "/"),
+            ("wss://:9234/chat", "127.0.0.1:9234", "/chat"),
+            ("http://9234/", "9234:80", "/"),
+            ("a/?to=http://:1", "a:80", "/?to=http://:1"),
+        ] {
+            let Target { url, .. } = text.parse().unwrap();
+            assert_eq!((&*url.server(), url.target()), (server, target), "{text}");
+        }
+        let weighted: Weighted = "3*:9234/".parse().unwrap();
+        assert_eq!(weighted.target.url.server(), "127.0.0.1:9234");
+        for text in [":70000", "70000", ":0", ":", ":x", "http://:/"] {
+            let error = text.parse::<Target>().unwrap_err();
+            assert!(
+                matches!(error, UrlError::Port | UrlError::Host),
+                "{text}: {error}"
+            );
         }
     }
 

@@ -11,6 +11,7 @@ mod framing;
 mod input;
 mod malformed_response;
 mod received_head;
+mod refuse;
 mod request;
 mod response;
 mod section;

@@ -11,6 +11,7 @@ use httparse::{EMPTY_HEADER, ParserConfig, Status};
 use super::Leniency;
 use super::framing::FramingFields;
 use super::input::Input;
+use super::refuse::{StartLine, refuse_head};
 use super::section::{
     USUAL, as_http_11, check_line_ends, is_version, line_ends_within, offset, window,
 };
@@ -160,12 +161,12 @@ pub(super) fn read_head(
         Ok(Status::Complete(length)) => {
             accept_head(&response, &window[..length], awaited, limits, leniency).map(Some)
         }
-        Ok(Status::Partial) => refuse_head(None, bytes, limits),
+        Ok(Status::Partial) => refuse_head::<StatusLine, _>(None, bytes, limits),
         Err(httparse::Error::Version) => match as_http_11(bytes, 0, limits) {
             Some(bytes) => read_head(&bytes, awaited, limits, leniency),
-            None => refuse_head(Some(httparse::Error::Version), bytes, limits),
+            None => refuse_head::<StatusLine, _>(Some(httparse::Error::Version), bytes, limits),
         },
-        Err(error) => refuse_head(Some(error), bytes, limits),
+        Err(error) => refuse_head::<StatusLine, _>(Some(error), bytes, limits),
     }
 }
 
@@ -228,38 +229,20 @@ fn accept_head(
     })
 }
 
-/// Returns the error for a head that is invalid or not complete.
-#[cold]
-fn refuse_head(
-    error: Option<httparse::Error>,
-    bytes: &[u8],
-    limits: &Limits,
-) -> Result<Option<HeadParts>, MalformedResponse> {
-    let window = window(bytes, limits);
-    if !line_ends_within(window, limits) {
-        let line = &window[..limits.request_line + 2];
-        let earlier = httparse::Response::new(&mut []).parse(line).err();
-        let earlier = earlier.and_then(|error| malformed(error, line));
-        return Err(earlier.unwrap_or(MalformedResponse::StatusLineTooLong));
-    }
-    match error.and_then(|error| malformed(error, window)) {
-        Some(malformed) => Err(malformed),
-        None if bytes.len() > limits.head_bytes => Err(Malformed::HeadTooLarge.into()),
-        None => Ok(None),
-    }
-}
+/// The start line of a response.
+struct StatusLine;
 
-/// Translates an error of httparse; `None` if more bytes are needed to decide.
-fn malformed(error: httparse::Error, bytes: &[u8]) -> Option<MalformedResponse> {
-    Some(match error {
-        httparse::Error::HeaderName => Malformed::FieldName.into(),
-        httparse::Error::HeaderValue => Malformed::FieldValue.into(),
-        httparse::Error::NewLine => Malformed::LineEnd.into(),
-        httparse::Error::TooManyHeaders => Malformed::TooManyFields.into(),
-        httparse::Error::Version => match is_version(bytes, b' ')? {
-            true => MalformedResponse::Version,
-            false => MalformedResponse::StatusLine,
-        },
-        _ => MalformedResponse::StatusLine,
-    })
+impl StartLine for StatusLine {
+    type Wrong = MalformedResponse;
+    const TOO_LONG: MalformedResponse = MalformedResponse::StatusLineTooLong;
+    const INVALID: MalformedResponse = MalformedResponse::StatusLine;
+    const VERSION: MalformedResponse = MalformedResponse::Version;
+
+    fn error_in(line: &[u8]) -> Option<httparse::Error> {
+        httparse::Response::new(&mut []).parse(line).err()
+    }
+
+    fn has_version(head: &[u8]) -> Option<bool> {
+        is_version(head, b' ')
+    }
 }

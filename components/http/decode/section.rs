@@ -11,6 +11,7 @@ use http::{Method, Version};
 use httparse::{EMPTY_HEADER, Header, Status};
 
 use super::framing::{BodyKind, FramingFields};
+use super::refuse::{StartLine, malformed, refuse_head};
 use crate::http::fields::Names;
 use crate::http::target::{PathPart, find_path};
 use crate::http::{Limits, Malformed};
@@ -48,12 +49,12 @@ pub(super) fn read_head(bytes: &[u8], limits: &Limits) -> Result<Option<HeadPart
     }
     match outcome {
         Ok(Status::Complete(length)) => accept_head(&request, &window[..length], limits).map(Some),
-        Ok(Status::Partial) => refuse_head(None, bytes, limits),
+        Ok(Status::Partial) => refuse_head::<RequestLine, _>(None, bytes, limits),
         Err(httparse::Error::Version) => match as_http_11(bytes, 2, limits) {
             Some(bytes) => read_head(&bytes, limits),
-            None => refuse_head(Some(httparse::Error::Version), bytes, limits),
+            None => refuse_head::<RequestLine, _>(Some(httparse::Error::Version), bytes, limits),
         },
-        Err(error) => refuse_head(Some(error), bytes, limits),
+        Err(error) => refuse_head::<RequestLine, _>(Some(error), bytes, limits),
     }
 }
 
@@ -80,7 +81,7 @@ pub(super) fn read_trailers(
         }
         Ok(Status::Partial) if bytes.len() > limits.head_bytes => Err(Malformed::HeadTooLarge),
         Ok(Status::Partial) => Ok(None),
-        Err(error) => Err(malformed(error, window).unwrap_or(Malformed::FieldName)),
+        Err(error) => Err(malformed::<RequestLine>(error, window).unwrap_or(Malformed::FieldName)),
     }
 }
 
@@ -204,24 +205,22 @@ fn accept_head(
     })
 }
 
-/// Returns the error for a head that is invalid or not complete.
-#[cold]
-fn refuse_head(
-    error: Option<httparse::Error>,
-    bytes: &[u8],
-    limits: &Limits,
-) -> Result<Option<HeadParts>, Malformed> {
-    let window = window(bytes, limits);
-    if !line_ends_within(window, limits) {
-        let line = &window[..limits.request_line + 2];
-        let earlier = httparse::Request::new(&mut []).parse(line).err();
-        let earlier = earlier.and_then(|error| malformed(error, line));
-        return Err(earlier.unwrap_or(Malformed::RequestLineTooLong));
+/// The start line of a request.
+pub(super) struct RequestLine;
+
+impl StartLine for RequestLine {
+    type Wrong = Malformed;
+    const TOO_LONG: Malformed = Malformed::RequestLineTooLong;
+    const INVALID: Malformed = Malformed::RequestLine;
+    const VERSION: Malformed = Malformed::Version;
+
+    fn error_in(line: &[u8]) -> Option<httparse::Error> {
+        httparse::Request::new(&mut []).parse(line).err()
     }
-    match error.and_then(|error| malformed(error, window)) {
-        Some(malformed) => Err(malformed),
-        None if bytes.len() > limits.head_bytes => Err(Malformed::HeadTooLarge),
-        None => Ok(None),
+
+    fn has_version(head: &[u8]) -> Option<bool> {
+        let version = head.splitn(3, |&b| b == b' ').nth(2);
+        is_version(version.unwrap_or_default(), b'\r')
     }
 }
 
@@ -258,24 +257,6 @@ pub(super) fn is_forbidden_trailer(name: &str) -> bool {
     ["content-length", "transfer-encoding", "host"]
         .iter()
         .any(|forbidden| name.eq_ignore_ascii_case(forbidden))
-}
-
-/// Translates an error of httparse; `None` if more bytes are needed to decide.
-fn malformed(error: httparse::Error, bytes: &[u8]) -> Option<Malformed> {
-    Some(match error {
-        httparse::Error::HeaderName => Malformed::FieldName,
-        httparse::Error::HeaderValue => Malformed::FieldValue,
-        httparse::Error::NewLine => Malformed::LineEnd,
-        httparse::Error::TooManyHeaders => Malformed::TooManyFields,
-        httparse::Error::Version => {
-            let version = bytes.splitn(3, |&b| b == b' ').nth(2).unwrap_or_default();
-            return is_version(version, b'\r').map(|is_one| match is_one {
-                true => Malformed::Version,
-                false => Malformed::RequestLine,
-            });
-        }
-        _ => Malformed::RequestLine,
-    })
 }
 
 /// The same head as one of HTTP/1.1, if it is of a later minor version: "A recipient that receives

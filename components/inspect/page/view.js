@@ -171,6 +171,18 @@ function choose(kind, panel, what) {
   details.open(find("details"), title, unchoose, body, ...extra);
   showDetails();
   mark(panel);
+  keepInSight(panel, kind, what);
+}
+
+/** Scrolls what was chosen to where it can be seen: within its graph, and above the details where these cover the page. */
+function keepInSight({ picture, stage }, kind, what) {
+  const edge = kind === "link" && picture.edges.get(what.id);
+  const mark = edge ? (edge.label.textContent ? edge.label : edge.head) : picture.parts.get(what)?.g;
+  if (!mark) return;
+  const box = mark.getBoundingClientRect(), room = stage.getBoundingClientRect();
+  const lowest = narrow.matches ? find("details").getBoundingClientRect().top : innerHeight;
+  if (box.left < room.left || box.right > room.right) stage.scrollBy({ left: (box.left + box.right - room.left - room.right) / 2 });
+  if (box.top < 0 || box.bottom > lowest) scrollBy({ top: (box.top + box.bottom - lowest) / 2 });
 }
 
 function unchoose() {

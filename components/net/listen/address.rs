@@ -62,7 +62,9 @@ pub fn complete_address(text: &str) -> Cow<'_, str> {
 /// If the text is not an address, or its name is unknown.
 pub(in crate::net) fn look_up(text: &str) -> io::Result<Vec<SocketAddr>> {
     let address = complete_address(text);
-    let port = address.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+    let port = address
+        .rsplit_once(':')
+        .map(|(_, port)| port.parse::<u16>());
     if !matches!(port, Some(Ok(_))) {
         return Err(io::Error::new(ErrorKind::InvalidInput, NO_SERVER));
     }
@@ -88,8 +90,20 @@ mod tests {
             assert_eq!(look_up(text).unwrap(), [expected], "{text}");
         }
         for text in [
-            "", ":", "::", "::1", "65536", ":65536", "+80", ":-1", ":http", "127.0.0.1", "::80",
-            "[::1]", "127.0.0.1:65536", "9999999999999999999999",
+            "",
+            ":",
+            "::",
+            "::1",
+            "65536",
+            ":65536",
+            "+80",
+            ":-1",
+            ":http",
+            "127.0.0.1",
+            "::80",
+            "[::1]",
+            "127.0.0.1:65536",
+            "9999999999999999999999",
         ] {
             assert_eq!(parse_address(text), Err(AddressError), "{text}");
         }
@@ -97,11 +111,22 @@ mod tests {
 
     #[test]
     fn what_is_no_address_of_a_server_is_told_what_is_wanted() {
-        for text in ["", ":", "localhost", "localhost:", "localhost:http", ":65536", "70000"] {
+        for text in [
+            "",
+            ":",
+            "localhost",
+            "localhost:",
+            "localhost:http",
+            ":65536",
+            "70000",
+        ] {
             let error = look_up(text).unwrap_err();
             assert_eq!(error.to_string(), NO_SERVER, "{text}");
         }
         let found = look_up("localhost:80").unwrap();
-        assert!(found.iter().all(|address| address.ip().is_loopback()), "{found:?}");
+        assert!(
+            found.iter().all(|address| address.ip().is_loopback()),
+            "{found:?}"
+        );
     }
 }

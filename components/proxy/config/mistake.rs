@@ -35,6 +35,11 @@ impl Found {
         });
     }
 
+    /// Whether a mistake at this place, in bytes, has been found.
+    pub(super) fn has_mistake_at(&self, start: usize) -> bool {
+        self.0.iter().any(|mistake| mistake.span.start == start)
+    }
+
     /// Returns the mistakes in the order of the text, if there are some.
     pub(super) fn into_mistakes(mut self, file: &Path, text: &str) -> Option<Mistakes> {
         if self.0.is_empty() {

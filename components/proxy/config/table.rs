@@ -11,30 +11,87 @@ pub(super) fn parse(text: &str, found: &mut Found) -> Vec<Setting> {
     let (table, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
         let span = error.span().unwrap_or_default();
-        let message = error.message().trim().replace('\n', "; ");
+        let message = explain_toml(text, span.start, error.message());
         found.push(&span, message, "");
     }
-    let mut settings = settings(table.get_ref(), found);
+    let mut settings = Vec::new();
+    for (key, value) in table.get_ref() {
+        let name = Word::new(key.get_ref().to_string(), key.span());
+        match is_tables(value.get_ref()) && name.text != "route" {
+            true => found.push(
+                &name.span,
+                format!("there is no table `{}`", name.text),
+                "a route begins with [[route]], and has host = \"name\"",
+            ),
+            false => settings.extend(setting(name, value, found)),
+        }
+    }
     settings.sort_by_key(|setting| setting.name.span.start);
     settings
+}
+
+/// Says what is wrong at a place of a TOML text, where the parser's own message does not: that a
+/// value is missing, or a text has no quotes.
+///
+/// # Examples
+/// ```
+/// use kamea_proxy::config::explain_toml;
+///
+/// let message = "string values must be quoted, expected literal string";
+/// assert_eq!(explain_toml("port = ", 7, message), "a value is missing here");
+/// assert_eq!(explain_toml("name = a", 7, message), "a text stands in quotes: \"a\"");
+/// assert_eq!(explain_toml("[a", 2, "unclosed table"), "unclosed table");
+/// ```
+#[must_use]
+pub fn explain_toml(text: &str, at: usize, message: &str) -> String {
+    if !message.starts_with("string values must be quoted") {
+        return message.trim().replace('\n', "; ");
+    }
+    let line = text.get(at..).and_then(|rest| rest.lines().next());
+    let value = line.and_then(|line| line.split('#').next());
+    match value.unwrap_or_default().trim() {
+        "" => "a value is missing here".to_owned(),
+        value if value.contains(|c: char| c.is_control() || "\"\\".contains(c)) => {
+            "a text stands in quotes".to_owned()
+        }
+        value => format!("a text stands in quotes: \"{value}\""),
+    }
+}
+
+/// Whether a value is a `[table]`, or a list of `[[tables]]`.
+fn is_tables(value: &DeValue<'_>) -> bool {
+    let is_table = |value: &DeValue<'_>| matches!(value, DeValue::Table(_));
+    match value {
+        DeValue::Array(items) => items.iter().any(|item| is_table(item.get_ref())),
+        value => is_table(value),
+    }
 }
 
 fn settings(table: &DeTable<'_>, found: &mut Found) -> Vec<Setting> {
     let mut all = Vec::new();
     for (key, value) in table {
         let name = Word::new(key.get_ref().to_string(), key.span());
-        match &*name.text {
-            "route" => all.extend(routes(&name, value, found)),
-            "backends" | "backend" => all.extend(each(&name, value, found, backend)),
-            "set_headers" => all.extend(fields(&name, value, found)),
-            _ => all.push(Setting {
-                values: values(value, found),
-                name,
-                inside: None,
-            }),
-        }
+        all.extend(setting(name, value, found));
     }
     all
+}
+
+/// The settings of a key: most are one.
+fn setting(name: Word, value: &Spanned<DeValue<'_>>, found: &mut Found) -> Vec<Setting> {
+    // What is wrong with the value has been said.
+    if found.has_mistake_at(value.span().start) {
+        return Vec::new();
+    }
+    match &*name.text {
+        "route" => routes(&name, value, found),
+        "backends" | "backend" => each(&name, value, found, backend),
+        "set_headers" => fields(&name, value, found),
+        _ => vec![Setting {
+            values: values(value, found),
+            name,
+            inside: None,
+        }],
+    }
 }
 
 /// `[[route]]`

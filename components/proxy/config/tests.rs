@@ -688,6 +688,56 @@ host = \"c\"
     assert!(mistakes("a.toml", "route = 1").contains("a route is a table"));
 }
 
+#[test]
+fn a_value_that_is_missing_or_has_no_quotes_is_one_mistake() {
+    for (text, expected) in [
+        ("errors =", "p.toml:1:9: a value is missing here"),
+        (
+            "errors = \nname = \"a\"\n",
+            "p.toml:1:10: a value is missing here",
+        ),
+        (
+            "errors = # standard\n",
+            "p.toml:1:10: a value is missing here",
+        ),
+        (
+            "errors = standard # 502\n",
+            "p.toml:1:10: a text stands in quotes: \"standard\"",
+        ),
+        ("name = a\"b\n", "p.toml:1:8: a text stands in quotes"),
+        ("errors = \"standard\n", "p.toml:1:19: invalid basic string"),
+        (
+            "errors = \"standard\" 1\n",
+            "p.toml:1:21: unexpected key or value",
+        ),
+    ] {
+        let shown = mistakes("p.toml", text);
+        assert!(
+            shown.contains(&format!("error: {expected}")),
+            "{text}: {shown}"
+        );
+        assert!(shown.ends_with("\n1 mistake in p.toml"), "{text}: {shown}");
+    }
+}
+
+#[test]
+fn a_table_of_another_name_is_told_of_routes() {
+    for (text, name) in [
+        ("[[routes]]\nhost = \"a\"\n", "routes"),
+        ("[[host]]\nname = \"a\"\n", "host"),
+        ("[server]\nlisten = 80\n", "server"),
+        ("errors = { a = 1 }\n", "errors"),
+    ] {
+        let shown = mistakes("p.toml", text);
+        assert!(
+            shown.contains(&format!("there is no table `{name}`")),
+            "{shown}"
+        );
+        assert!(shown.contains("begins with [[route]]"), "{shown}");
+        assert!(shown.ends_with("\n1 mistake in p.toml"), "{shown}");
+    }
+}
+
 /// A text that is wrong in one place is a plan or has mistakes, in both formats.
 #[test]
 fn no_text_stops_the_parser() {

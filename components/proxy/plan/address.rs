@@ -1,10 +1,12 @@
 //! A backend: where it is, what it speaks, and how much it gets.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use kamea_components::net::complete_address;
 use thiserror::Error;
 
 /// Where a backend listens.
@@ -192,10 +194,15 @@ impl Backend {
 
     /// Parses `http://host:port/path`, `https://...`, `fastcgi://...`, `scgi://...`, each also with
     /// `unix:/path/of/socket` for host and port, and then `:/path` for the path.
+    /// A port alone, `:9000`, is that of an HTTP server of this machine.
     ///
     /// # Errors
     /// [`BackendError`] names what is wrong.
     pub fn parse(text: &str) -> Result<Self, BackendError> {
+        let text = match complete_address(text) {
+            Cow::Owned(address) => format!("http://{address}").into(),
+            text => text,
+        };
         let (scheme, rest) = text.split_once("://").ok_or(BackendError::Scheme)?;
         let known = Scheme::ALL.iter();
         let mut known = known.filter(|(name, _)| scheme.eq_ignore_ascii_case(name));
@@ -331,6 +338,8 @@ mod tests {
         let rows = [
             ("http://127.0.0.1:9000", "http://127.0.0.1:9000", ""),
             ("HTTP://a", "http://a:80", ""),
+            (":9000", "http://127.0.0.1:9000", ""),
+            ("9000", "http://127.0.0.1:9000", ""),
             ("https://a", "https://a:443", ""),
             ("http://a:9000/", "http://a:9000/", "/"),
             ("http://[::1]:1/b/c", "http://[::1]:1/b/c", "/b/c"),
@@ -360,6 +369,10 @@ mod tests {
             ("http://[a]:1", BackendError::Host),
             ("http://a:", BackendError::Port),
             ("http://a:0", BackendError::Port),
+            (":0", BackendError::Port),
+            ("65536", BackendError::Port),
+            (":a", BackendError::Scheme),
+            (":9000/a", BackendError::Scheme),
             ("http://a:65536", BackendError::Port),
             ("http://a:+1", BackendError::Port),
             ("http://a:b:c", BackendError::Port),

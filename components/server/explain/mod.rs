@@ -20,7 +20,7 @@ use std::sync::Arc;
 use futures_lite::future::{or, try_zip};
 use http::StatusCode;
 use kamea::time::now;
-use kamea::{Component, Done, End, Graph, Inbox, PerSeed, Ports, Sender, Source, Template, link};
+use kamea::{Component, Done, Graph, Inbox, PerSeed, Ports, Sender, Source, Template, link};
 
 pub use explanation::{ExplainedHop, Explanation};
 pub(super) use explanations::Asked;
@@ -95,12 +95,9 @@ async fn explain(
         }
         Ok(())
     };
-    let served = async { Ok::<_, End>(try_zip(flow, passed).await.is_ok()) };
-    let gone = async {
-        io.responses.closed().await;
-        Err(End::Closed)
-    };
-    or(served, gone).await?;
+    // The fault is in the log.
+    let served = async { try_zip(flow, passed).await.is_ok() };
+    io.responses.while_open(served).await?;
     if !is_answered {
         let explanation = "what serves this has failed";
         let status = StatusCode::INTERNAL_SERVER_ERROR;

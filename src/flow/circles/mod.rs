@@ -34,7 +34,7 @@ struct Circle {
     /// Its number in the plan.
     number: usize,
     /// The links that it holds open.
-    kept: Vec<Kept>,
+    kept: Vec<HeldLink>,
     /// The pending work outside of the flow, if any of its links crosses threads.
     under_way: Option<Arc<UnderWay>>,
     /// The wakers of its components. Only the flow has them, unless the component waits for
@@ -43,12 +43,12 @@ struct Circle {
 }
 
 /// A link that its circle holds open.
-enum Kept {
+enum HeldLink {
     Within(Rc<dyn AnyQueue>),
     Across(Box<dyn AnyEnds>),
 }
 
-impl Kept {
+impl HeldLink {
     /// Whether only the circle holds the link open.
     fn is_last(&self) -> bool {
         match self {
@@ -128,8 +128,8 @@ impl Circle {
             .kept
             .iter()
             .filter_map(|&link| match &mut links[link] {
-                AnyLink::Within(queue) => Some(Kept::Within(queue.clone())),
-                AnyLink::Across(ends) => Some(Kept::Across(ends.split_off(Direction::Outbox))),
+                AnyLink::Within(queue) => Some(HeldLink::Within(queue.clone())),
+                AnyLink::Across(ends) => Some(HeldLink::Across(ends.split_off(Direction::Outbox))),
                 AnyLink::Fused(_) | AnyLink::Taken(_) => None,
             });
         Self {
@@ -147,7 +147,7 @@ impl Circle {
         // This comes first: from now on the flow is woken when a thread has no work any more. By
         // then the thread has dropped its senders.
         let is_over = self.under_way.as_ref().is_none_or(|some| some.is_over());
-        if !is_over || !self.kept.iter().any(Kept::is_last) {
+        if !is_over || !self.kept.iter().any(HeldLink::is_last) {
             return;
         }
         let circle = &plan.circles[self.number];
@@ -160,7 +160,7 @@ impl Circle {
         if is_quiet {
             self.kept
                 .extract_if(.., |kept| kept.is_last())
-                .for_each(Kept::close);
+                .for_each(HeldLink::close);
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::port::Message;
 
 /// An inbox, and the destination of the message that its component had in hand when it failed: the
 /// last message that it took, unless it has asked for the next one since.
-pub(crate) struct Kept<T> {
+pub(crate) struct CopyingInbox<T> {
     upstream: Rc<Inbox<T>>,
     /// A wait for another thread, once it has begun.
     waiting: RefCell<Option<Across<'static, Option<T>>>>,
@@ -27,7 +27,7 @@ pub(crate) struct Kept<T> {
 /// A message on its way to the dead letters. It waits for space there.
 pub type Letter<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
-impl<T> Kept<T> {
+impl<T> CopyingInbox<T> {
     pub(crate) fn new(upstream: Inbox<T>, clone: fn(&T) -> T, letters: Outbox<T>) -> Self {
         Self {
             upstream: Rc::new(upstream),
@@ -55,7 +55,7 @@ impl<T> Kept<T> {
     }
 }
 
-impl<T: Message> Fused<T> for Kept<T> {
+impl<T: Message> Fused<T> for CopyingInbox<T> {
     fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         self.in_hand.set(None);
         let message = ready!(self.upstream.poll_fused(cx, &self.waiting));
