@@ -14,8 +14,8 @@ use super::ConnectionError;
 use super::exchange::exchange;
 use super::listen::look_up;
 
-/// Connects to the server `host:port`, or to a port of this machine, `:9000`; sends its input to it,
-/// and passes on what it sends. Tries all addresses of the host, one after another, within
+/// Connects to the server `host:port`, or to a port of this machine, `:9000`; sends its input to
+/// it, and passes on what it sends. Tries all addresses of the host, one after another, within
 /// `connect_within` in total.
 ///
 /// When the input ends, the sending side is closed, and the server may still answer (half-close).

@@ -48,8 +48,8 @@ pub fn tls_server<Kind>(
     graph.expose(halves.records)
 }
 
-/// Connects to `host:port`, or to a port of this machine, over TLS: sends the bytes that come in, and
-/// passes on what the server sends. The certificate must be for `host`.
+/// Connects to `host:port`, or to a port of this machine, over TLS: sends the bytes that come in,
+/// and passes on what the server sends. The certificate must be for `host`.
 ///
 /// # Errors
 ///

@@ -210,7 +210,7 @@ impl<T> Sender<T> {
     /// assert!(kamea::testing::block_on(waited).is_err());
     /// ```
     pub async fn while_open<F: Future>(&self, future: F) -> Result<F::Output, Closed<()>> {
-        unless(self.closed(), future).await
+        unless(|| self.is_closed(), self.closed(), future).await
     }
 
     /// Returns whether the receiving end is gone.

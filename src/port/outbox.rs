@@ -263,7 +263,7 @@ impl<T: 'static> Outbox<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub async fn while_open<F: Future>(&self, future: F) -> Result<F::Output, Closed<()>> {
-        unless(self.closed(), future).await
+        unless(|| self.is_closed(), self.closed(), future).await
     }
 
     /// Returns whether the inbox at the other end is gone.
@@ -277,15 +277,22 @@ impl<T: 'static> Outbox<T> {
     }
 }
 
-/// Waits for a future, as long as the end of the inbox has not come.
+/// Waits for a future, as long as the end of the inbox has not come. A future that is ready costs no
+/// wait for that end.
 pub(crate) async fn unless<F: Future>(
+    is_closed: impl Fn() -> bool,
     closed: impl Future<Output = ()>,
     future: F,
 ) -> Result<F::Output, Closed<()>> {
     let (mut closed, mut future) = (pin!(closed), pin!(future));
-    poll_fn(|cx| match closed.as_mut().poll(cx) {
-        Poll::Ready(()) => Poll::Ready(Err(Closed(()))),
-        Poll::Pending => future.as_mut().poll(cx).map(Ok),
+    poll_fn(|cx| {
+        if is_closed() {
+            return Poll::Ready(Err(Closed(())));
+        }
+        match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Ok(output)),
+            Poll::Pending => closed.as_mut().poll(cx).map(|()| Err(Closed(()))),
+        }
     })
     .await
 }

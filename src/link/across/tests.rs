@@ -148,3 +148,17 @@ fn messages_whose_drop_panics_go_one_by_one_with_the_receiver() {
     assert_eq!(panic.downcast_ref(), Some(&"my own"));
     assert_eq!(dropped.load(SeqCst), 4);
 }
+
+#[test]
+fn a_wait_while_the_link_is_open_ends_with_the_receiver() {
+    let (sender, receiver) = link::<u32>(1);
+    let ready = crate::testing::block_on(sender.while_open(async { 5 }));
+    assert_eq!(ready.ok(), Some(5));
+    let dropped = thread::spawn(move || drop(receiver));
+    let waited = crate::testing::block_on(sender.while_open(std::future::pending::<()>()));
+    assert!(waited.is_err());
+    dropped.join().unwrap();
+    // The end comes first.
+    let ready = crate::testing::block_on(sender.while_open(async { 5 }));
+    assert!(ready.is_err());
+}
