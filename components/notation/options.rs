@@ -107,7 +107,7 @@ fn read(
     let span = &argument.value.span;
     let wrong = |found: String| {
         let wrong = format!(
-            "`{}` is to be {}, found {found}",
+            "`{}` must be {}, not {found}",
             parameter.name, parameter.wanted
         );
         Mistake::new(span, wrong)

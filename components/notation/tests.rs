@@ -83,31 +83,31 @@ error: column 13: the option `path` is given twice
     read_file x path=y => console_echoer
                 ^^^^^^",
         "\
-error: column 8: `period` is to be a duration above 0, such as 200ms, 5s or 1.5h, found `5`
+error: column 8: `period` must be a duration above 0, such as 200ms, 5s or 1.5h, not `5`
     ticker 5 => console_echoer
            ^",
         "\
-error: column 28: `longest` is to be a number of bytes, such as 512, 64KiB or 10MB, found `64KB2`
+error: column 28: `longest` must be a number of bytes, such as 512, 64KiB or 10MB, not `64KB2`
     read_file x => lines longest=64KB2
                                  ^^^^^",
         "\
-error: column 8: `period` is to be a duration above 0, such as 200ms, 5s or 1.5h, found `0s`
+error: column 8: `period` must be a duration above 0, such as 200ms, 5s or 1.5h, not `0s`
     ticker 0s => console_echoer
            ^^",
         "\
-error: column 26: `most` is to be a whole number from 1 to 4294967295, found `0`
+error: column 26: `most` must be a whole number from 1 to 4294967295, not `0`
     one_shot x => rate_limit 0 => console_echoer
                              ^",
         "\
-error: column 31: `loss` is to be a number from 0 to 1, such as 0.5, found `2`
+error: column 31: `loss` must be a number from 0 to 1, such as 0.5, not `2`
     one_shot x => unreliable loss=2 => console_echoer
                                   ^",
         "\
-error: column 5: `address` is to be an address to listen at, such as :9000 or 127.0.0.1:9000, found `:http`
+error: column 5: `address` must be an address to listen at, such as :9000 or 127.0.0.1:9000, up to port 65535, not `:http`
     tcp :http => each(echo)
         ^^^^^",
         "\
-error: column 16: `line` is to be a line of components, found `echo` without parentheses
+error: column 16: `line` must be a line of components, not `echo` without parentheses
     tcp :0 => each \"echo\"
                    ^^^^^^",
         "\
@@ -116,7 +116,7 @@ error: column 8: `echo` has no options, found `x`
                        ^
     it is written: echo",
         "\
-error: column 11: `path` is to be the path of a file or folder, found a line
+error: column 11: `path` must be the path of a file or folder, not a line
     read_file path=(lines => echo)
                     ^^^^^^^^^^^^^",
         // Types.

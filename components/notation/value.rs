@@ -143,7 +143,7 @@ impl Value for AboveZero<Size> {
 impl Value for Listen {
     const KIND: &'static str = "address";
     const WANTED: &'static str =
-        "an address to listen at, such as :9000 or 127.0.0.1:9000; ports end at 65535";
+        "an address to listen at, such as :9000 or 127.0.0.1:9000, up to port 65535";
 
     fn read(text: &str) -> Option<Self> {
         parse_address(text).ok().map(Self)

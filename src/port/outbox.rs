@@ -277,8 +277,8 @@ impl<T: 'static> Outbox<T> {
     }
 }
 
-/// Waits for a future, as long as the end of the inbox has not come. A future that is ready costs no
-/// wait for that end.
+/// Waits for a future, as long as the end of the inbox has not come. A future that is ready costs
+/// no wait for that end.
 pub(crate) async fn unless<F: Future>(
     is_closed: impl Fn() -> bool,
     closed: impl Future<Output = ()>,
