@@ -2,6 +2,7 @@
 //! page, and the larger ones have a log.
 
 mod access_log;
+mod command_line;
 #[cfg(feature = "packaging")]
 mod packaging;
 mod program_log;
@@ -21,9 +22,8 @@ use kamea_components::server::{Explanations, WebServer};
 use log::LevelFilter;
 
 pub use access_log::AccessLog;
+pub use command_line::{parse, parse_with, wrong_usage};
 pub use kamea_components::process::raise_file_limit;
-#[cfg(feature = "packaging")]
-pub use packaging::generated;
 pub use program_log::{Stamp, log_modules_to_stderr, log_to_stderr};
 pub use values::{Whole, address, ip, port, whole, within};
 
@@ -140,23 +140,6 @@ impl InspectOptions {
     }
 }
 
-/// The error in a command line, as one line: the text of clap without the usage.
-#[must_use]
-pub fn wrong_usage(error: &clap::Error) -> String {
-    let text = error.to_string();
-    let what = text.lines().take_while(|line| !line.is_empty());
-    what.map(str::trim).collect::<Vec<_>>().join(" ")
-}
-
-/// Fails if nobody could see what the program writes: standard output or standard error is closed.
-///
-/// # Errors
-///
-/// The line to write to standard error, for a program that then exits with status 1.
-pub fn check_streams() -> Result<(), String> {
-    kamea::check_standard_streams().map_err(|closed| format!("error: {closed}"))
-}
-
 /// Logs to stderr, unless the recipe has a log of its own: nobody would see faults and the causes
 /// of a 500 otherwise.
 fn log_messages(level: LevelFilter) {
@@ -166,7 +149,7 @@ fn log_messages(level: LevelFilter) {
 /// Returns the arguments of a recipe, without its options.
 #[must_use]
 pub fn arguments() -> Vec<String> {
-    Options::parse().arguments
+    parse::<Options>().arguments
 }
 
 /// Runs a server at the address from the command line (default: `127.0.0.1:8080`), until ctrl-c.
@@ -188,9 +171,8 @@ pub fn serve_beside(graph: Graph, server: WebServer) -> Outcome {
 }
 
 fn serve_with(graph: Option<Graph>, server: WebServer) -> Outcome {
-    kamea::check_standard_streams()?;
+    let options: Options = parse();
     log_messages(LevelFilter::Warn);
-    let options = Options::parse();
     let named = options.arguments.first();
     let address = address(named.map_or("127.0.0.1:8080", String::as_str))?;
     let explanations = options.inspect.explanations();
@@ -243,10 +225,10 @@ pub fn listen_until_ctrl_c(
 ///
 /// If the graph has an error, or a fault has stopped it.
 pub fn run(graph: Graph) -> Outcome {
-    kamea::check_standard_streams()?;
+    let options: Options = parse();
     log_messages(LevelFilter::Info);
     let scheduler = Scheduler::new();
-    let _inspecting = Options::parse().inspect.run(&scheduler, None)?;
+    let _inspecting = options.inspect.run(&scheduler, None)?;
     let running = scheduler.run(graph)?;
     let mut outcome = Ok(());
     let ended = async { outcome = running.finished().await };

@@ -14,7 +14,7 @@ use clap_mangen::Man;
 /// # Errors
 ///
 /// If the argument is unknown, or the output cannot be written.
-pub fn generated(mut command: Command) -> io::Result<bool> {
+pub(crate) fn generated(mut command: Command) -> io::Result<bool> {
     let mut arguments = env::args().skip(1);
     if arguments.next().as_deref() != Some("--generate") {
         return Ok(false);

@@ -102,6 +102,16 @@ pub enum ProgramError {
     /// Standard output or standard error is closed. Nothing has run.
     #[error(transparent)]
     Closed(#[from] StreamClosed),
+    /// Another reason, in the words of the program, such as how it is used.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// So that `?` ends `main` with a message of its own.
+impl From<&str> for ProgramError {
+    fn from(reason: &str) -> Self {
+        Self::Other(reason.to_owned())
+    }
 }
 
 impl fmt::Debug for ProgramError {
@@ -117,6 +127,16 @@ mod tests {
 
     #[derive(Ports)]
     struct NoPorts {}
+
+    #[test]
+    fn main_prints_its_own_message_without_quotation_marks() {
+        let main = |file: Option<&str>| -> Result<(), ProgramError> {
+            file.ok_or("usage: count FILE")?;
+            Ok(())
+        };
+        let error = main(None).unwrap_err();
+        assert_eq!(format!("{error:?}"), "usage: count FILE");
+    }
 
     #[test]
     fn a_fault_is_what_comes_of_a_program() {

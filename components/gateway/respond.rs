@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::pin::pin;
 
 use bytes::Bytes;
-use futures_lite::future::{or, poll_once};
+use futures_lite::future::poll_once;
 use futures_lite::{Stream, StreamExt, stream};
 use http::StatusCode;
 use kamea::{Closed, Done, link};

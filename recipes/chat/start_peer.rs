@@ -14,8 +14,7 @@ use kamea_chat::{PeerName, tracker_url};
 use kamea_chat_recipes::peer::PeerSetup;
 use kamea_chat_recipes::terminal::run_terminal;
 use kamea_components::http::Url;
-use kamea_daemon::parse;
-use kamea_recipes::{InspectOptions, Outcome, Stamp, ip, log_to_stderr, port};
+use kamea_recipes::{InspectOptions, Outcome, Stamp, ip, log_to_stderr, parse, port};
 
 /// Chats with other peers, without a server between them
 #[derive(Parser)]

@@ -9,8 +9,7 @@ use clap::Parser;
 use kamea_chat_recipes::tracker::{
     Limits, TrackerOptions, TrustedProxies, draw_network, load_registrations,
 };
-use kamea_daemon::parse;
-use kamea_recipes::{Outcome, Stamp, address, ip, log_modules_to_stderr, port, whole};
+use kamea_recipes::{Outcome, Stamp, address, ip, log_modules_to_stderr, parse, port, whole};
 use log::LevelFilter;
 
 /// Tells the peers of a chat how to reach each other

@@ -1,9 +1,8 @@
 //! Counts the status codes of an access log: `log_counter access.log`.
 
-use std::error::Error;
 use std::io::{Write, stdout};
 
-use kamea::{filter_map, for_each, pipeline};
+use kamea::{ProgramError, filter_map, for_each, pipeline};
 use kamea_components::file::read_file;
 use kamea_components::stream::{LONGEST_LINE, count_by, lines};
 
@@ -13,7 +12,7 @@ fn status(line: String) -> Option<String> {
     Some(behind.split(' ').next()?.to_owned())
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), ProgramError> {
     let path = std::env::args().nth(1).ok_or("usage: log_counter FILE")?;
     let print = for_each(async |(status, count): (String, u64)| {
         Ok(writeln!(stdout(), "{count:8} {status}")?)
@@ -21,6 +20,5 @@ fn main() -> Result<(), Box<dyn Error>> {
     let count = count_by(|status: &String| status.clone());
     kamea::run(pipeline!(
         read_file(path) => lines(LONGEST_LINE) => filter_map(status) => count => print
-    ))?;
-    Ok(())
+    ))
 }

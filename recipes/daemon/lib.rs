@@ -17,7 +17,7 @@ mod proxy;
 pub use access::{UNAUTHORIZED, log_in, require_cookie};
 pub use backend::{Backend, BackendError, create_backend, own_folder};
 pub use form::FormFields;
-pub use options::{parse, run};
+pub use options::run;
 pub use proxy::{
     ProxyFile, create_proxy, forward_request, proxy_server, run_proxy, run_proxy_server,
 };

@@ -11,8 +11,8 @@ use http::StatusCode;
 use kamea::{Graph, Scheduler};
 use kamea_components::server::{Site, WebServer};
 use kamea_components::web::{Failure, Network, Request, Response, Route, trust_proxies};
-use kamea_daemon::{FormFields, own_folder, parse, run};
-use kamea_recipes::{Outcome, ip, port};
+use kamea_daemon::{FormFields, own_folder, run};
+use kamea_recipes::{Outcome, ip, parse, port};
 use kamea_session::{
     Attempt, Keys, MemoryOptions, PasswordOptions, Passwords, RequireLogin, Session,
     SessionOptions, Sessions, Verdict, hash_password, keep_in_memory, load_sessions, local_target,

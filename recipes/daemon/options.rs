@@ -1,37 +1,16 @@
-//! The command line of the daemon's programs, and how they run.
+//! How the daemon's programs run.
 
-use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
-use std::process;
 use std::time::Duration;
 
-use clap::Parser;
 use kamea::Scheduler;
 use kamea_components::server::WebServer;
-use kamea_recipes::{Stamp, check_streams, listen_until_ctrl_c, log_to_stderr, wrong_usage};
+use kamea_recipes::{Stamp, listen_until_ctrl_c, log_to_stderr};
 
 use crate::BackendError;
 
 /// How long requests that are under way may take after ctrl-c.
 const DEADLINE: Duration = Duration::from_secs(5);
-
-/// Reads the options of a program. A mistake ends the program with status 2 and one line on stderr.
-#[must_use]
-pub fn parse<O: Parser>() -> O {
-    if let Err(closed) = check_streams() {
-        // Whichever of the two is still open shows it.
-        let _ = writeln!(io::stderr(), "{closed}");
-        process::exit(1)
-    }
-    O::try_parse().unwrap_or_else(|error| {
-        if !error.use_stderr() {
-            error.exit();
-        }
-        // If stderr is closed, the status still says it.
-        let _ = writeln!(io::stderr(), "{}", wrong_usage(&error));
-        process::exit(2)
-    })
-}
 
 /// Runs a server until ctrl-c or SIGTERM, and prints where it listens. Errors of connections go to
 /// stderr.

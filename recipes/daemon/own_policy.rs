@@ -3,7 +3,6 @@
 //!
 //! `cargo run --example own_policy`
 
-use std::error::Error;
 use std::net::IpAddr;
 
 use kamea::Scheduler;
@@ -11,6 +10,7 @@ use kamea_daemon::run_proxy;
 use kamea_proxy::Proxy;
 use kamea_proxy::config::parse_virtual_hosts;
 use kamea_proxy::policy::{Asked, Candidate, Policy, RoundRobin};
+use kamea_recipes::Outcome;
 
 /// The others are served in turn.
 struct Canary {
@@ -36,7 +36,7 @@ impl Policy for Canary {
     }
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome {
     let plan = parse_virtual_hosts("config/proxy.conf")?;
     let proxy = Proxy::with_policies(plan, |route| {
         let new = route.backends.len().checked_sub(1).filter(|new| *new > 0)?;

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Parser;
-use kamea_daemon::{Backend, own_folder, parse};
-use kamea_recipes::{Outcome, ip, port};
+use kamea_daemon::{Backend, own_folder};
+use kamea_recipes::{Outcome, ip, parse, port};
 
 /// Serves pages and files; pages require a login
 #[derive(Parser)]

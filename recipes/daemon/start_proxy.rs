@@ -13,11 +13,11 @@ use kamea::Scheduler;
 use kamea_components::http::Target;
 use kamea_components::inspect::{Access, Inspector};
 use kamea_components::server::{Listening, LogFormat};
-use kamea_daemon::{ProxyFile, parse, proxy_server, run_proxy_server};
+use kamea_daemon::{ProxyFile, proxy_server, run_proxy_server};
 use kamea_proxy::config::ConfigError;
 use kamea_proxy::plan::Errors;
 use kamea_proxy::{Plan, Proxy, draw_proxy, status_server};
-use kamea_recipes::{AccessLog, InspectOptions, Shown, address, ip, port, within};
+use kamea_recipes::{AccessLog, InspectOptions, Shown, address, ip, parse, port, within};
 
 /// Forwards requests to backends, which a configuration file names for each host
 #[derive(Parser)]

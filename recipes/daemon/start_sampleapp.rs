@@ -7,8 +7,7 @@ use std::net::IpAddr;
 use clap::Parser;
 use kamea_app::WeApRous;
 use kamea_components::http::Fields;
-use kamea_daemon::parse;
-use kamea_recipes::{Outcome, Stamp, ip, log_to_stderr, port};
+use kamea_recipes::{Outcome, Stamp, ip, log_to_stderr, parse, port};
 use serde_json::{Value, json};
 
 /// Answers /login and /hello in JSON

@@ -9,11 +9,11 @@ use std::panic;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::CommandFactory as _;
 use kamea::Scheduler;
 use kamea_components::inspect::InspectError;
 use kamea_components::notation::{Catalogue, Draft, Entry};
-use kamea_recipes::{Stamp, log_to_stderr, wrong_usage};
+use kamea_recipes::{Stamp, log_to_stderr};
 
 use options::{Command, Format, Options, Run, Text};
 
@@ -35,20 +35,7 @@ impl<E: std::error::Error> From<E> for Failure {
 }
 
 fn main() -> ExitCode {
-    if let Err(closed) = kamea_recipes::check_streams() {
-        return fail(&closed, 1);
-    }
-    #[cfg(feature = "packaging")]
-    match kamea_recipes::generated(Options::command()) {
-        Ok(false) => {}
-        Ok(true) => return ExitCode::SUCCESS,
-        Err(error) => return fail(&format!("error: {error}"), 2),
-    }
-    let options = match Options::try_parse() {
-        Ok(options) => options,
-        Err(error) if !error.use_stderr() => error.exit(),
-        Err(error) => return fail(&wrong_usage(&error), 2),
-    };
+    let options = kamea_recipes::parse();
     match execute(options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Usage(text)) => fail(&text, 2),

@@ -37,7 +37,7 @@ use kamea_components::web::{
     ErrorPages, answer_errors_with, answer_trace, ask_for_password, require_loopback_name,
 };
 use kamea_components::wsgi::{LoadError, WsgiPool};
-use kamea_recipes::{Stamp, listen_until_ctrl_c, log_to_stderr, raise_file_limit, wrong_usage};
+use kamea_recipes::{Stamp, listen_until_ctrl_c, log_to_stderr, parse_with, raise_file_limit};
 
 use mode::Placement;
 use options::Options;
@@ -51,20 +51,9 @@ const DRAIN: Duration = Duration::from_secs(5);
 const REAP: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
-    if let Err(closed) = kamea_recipes::check_streams() {
-        return fail(&closed, 1);
-    }
-    #[cfg(feature = "packaging")]
-    match kamea_recipes::generated(Options::definition()) {
-        Ok(false) => {}
-        Ok(true) => return ExitCode::SUCCESS,
-        Err(error) => return fail(&format!("error: {error}"), 2),
-    }
-    let arguments = match Options::of_arguments(env::args_os().collect()) {
-        Ok(arguments) => arguments,
-        Err(error) if !error.use_stderr() => error.exit(),
-        Err(error) => return fail(&wrong_usage(&error), 2),
-    };
+    let arguments = parse_with(Options::definition(), || {
+        Options::of_arguments(env::args_os().collect())
+    });
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         // The options are right, the application is not.

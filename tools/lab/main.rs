@@ -22,7 +22,6 @@ mod site;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use clap::Parser as _;
 
 use options::{Command, Options};
 
@@ -41,23 +40,7 @@ impl From<String> for Failure {
 }
 
 fn main() -> ExitCode {
-    if let Err(closed) = kamea_recipes::check_streams() {
-        return fail(&closed, 1);
-    }
-    #[cfg(feature = "packaging")]
-    match kamea_recipes::generated(<Options as clap::CommandFactory>::command()) {
-        Ok(false) => {}
-        Ok(true) => return ExitCode::SUCCESS,
-        Err(error) => return fail(&format!("error: {error}"), 2),
-    }
-    let options = match Options::try_parse() {
-        Ok(options) => options,
-        Err(error) if !error.use_stderr() => error.exit(),
-        Err(error) => {
-            let text = error.to_string();
-            return fail(text.lines().next().unwrap_or("error: wrong usage"), 2);
-        }
-    };
+    let options: Options = kamea_recipes::parse();
     let done = match options.command {
         Command::Run(run) => run::run(&run),
         Command::Report(report) => report::report(&report),

@@ -11,26 +11,10 @@ mod values;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use kamea_recipes::wrong_usage;
-
 use options::Options;
 
 fn main() -> ExitCode {
-    if let Err(closed) = kamea_recipes::check_streams() {
-        return fail(&closed, 1);
-    }
-    #[cfg(feature = "packaging")]
-    match kamea_recipes::generated(<Options as clap::CommandFactory>::command()) {
-        Ok(false) => {}
-        Ok(true) => return ExitCode::SUCCESS,
-        Err(error) => return fail(&format!("error: {error}"), 2),
-    }
-    let options = match Options::try_parse() {
-        Ok(options) => options,
-        Err(error) if !error.use_stderr() => error.exit(),
-        Err(error) => return fail(&wrong_usage(&error), 2),
-    };
+    let options: Options = kamea_recipes::parse();
     if options.load.is_wanted() {
         return match load::run(&options) {
             Ok(true) => ExitCode::SUCCESS,
