@@ -29,7 +29,7 @@ impl Plan {
             && component.dead_letters.is_empty()
             && is_inside
             // A link that nothing holds open would never end.
-            && inboxes.all(|link| self.links[link].terms.holders > 0)
+            && inboxes.all(|link| self.links[link].settings.holders > 0)
     }
 }
 
