@@ -5,9 +5,10 @@ use std::process;
 
 use clap::{Command, Parser};
 
-/// Reads the options of a program. Ends the program if it asks for help, with status 2 and a line on
-/// stderr if something is wrong, and with status 1 if nobody could see what it writes, because
-/// standard output or standard error is closed. Built for packages, it also answers `--generate`.
+/// Reads the options of a program. Ends the program if it is asked for help, with status 2 and a
+/// line on stderr if something is wrong, and with status 1 if nobody could see what it writes,
+/// because standard output or standard error is closed. Built for packages, it also answers
+/// `--generate`.
 ///
 /// # Examples
 ///
