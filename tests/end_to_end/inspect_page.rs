@@ -12,6 +12,7 @@ use kamea_components::inspect::Inspector;
 use kamea_components::server::{Site, WebServer};
 use kamea_components::stream::{data_source, zip};
 use kamea_components::web::{HandlerPorts, Route};
+use serde_json::json;
 
 use super::devtools::Browser;
 use super::inspect::{inspected, page};
@@ -178,30 +179,16 @@ fn a_phone_shows_that_there_is_more_and_keeps_what_was_picked_in_sight() {
         assert!(cards(&edge) > edge.len() / 2, "its end is not: {edge:?}");
         browser.value(&format!("{stage}.scrollTo(0, 0); scrollTo(0, 0)"));
 
-        // Each part and each link, wherever it is: of a link its label, or its end.
-        for (class, mark) in [
-            ("part", "picked"),
-            (
-                "edge",
-                "(label => label.textContent ? label : picked.querySelector('.head'))(picked.querySelector('text'))",
-            ),
-        ] {
-            let all = format!(
-                "[...document.querySelectorAll('[aria-label=\"graph connection\"] .{class}')]"
-            );
-            let count = browser.value(&format!("{all}.length")).as_u64().unwrap();
-            for number in 0..count {
-                browser.value(&format!(
-                    "{all}[{number}].dispatchEvent(new MouseEvent('click', {{bubbles: true}}))"
-                ));
-                browser.wait_for(&format!(
-                    "(() => {{ const picked = {all}[{number}], box = {mark}.getBoundingClientRect(); \
-                     const details = document.querySelector('#details'); \
-                     return !details.hidden && box.top >= 0 && box.left >= 0 && box.right <= innerWidth && \
-                     box.bottom <= details.getBoundingClientRect().top; }})()"
-                ));
-            }
-        }
+        // Each part and each link, wherever it is: of a link its label, or its end. Looked at in the same
+        // turn, before another census moves the page.
+        let hidden = "[...document.querySelectorAll('[aria-label=\"graph connection\"] :is(.part, .edge)')].filter((picked) => { \
+             picked.dispatchEvent(new MouseEvent('click', {bubbles: true})); \
+             const label = picked.querySelector('text'), is_link = picked.classList.contains('edge'); \
+             const mark = !is_link ? picked : label.textContent ? label : picked.querySelector('.head'); \
+             const box = mark.getBoundingClientRect(), details = document.querySelector('#details'); \
+             return details.hidden || box.top < 0 || box.left < 0 || box.right > innerWidth || box.bottom > details.getBoundingClientRect().top; \
+             }).map((picked) => picked.ariaLabel ?? picked.textContent)";
+        assert_eq!(browser.value(hidden), json!([]), "hidden parts and links");
         let wide = "document.documentElement.scrollWidth <= innerWidth";
         assert_eq!(
             browser.value(wide),

@@ -22,7 +22,6 @@ mod site;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-
 use options::{Command, Options};
 
 /// The reason of a failure.

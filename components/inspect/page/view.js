@@ -180,7 +180,8 @@ function keepInSight({ picture, stage }, kind, what) {
   const mark = edge ? (edge.label.textContent ? edge.label : edge.head) : picture.parts.get(what)?.g;
   if (!mark) return;
   const box = mark.getBoundingClientRect(), room = stage.getBoundingClientRect();
-  const lowest = narrow.matches ? find("details").getBoundingClientRect().top : innerHeight;
+  // The details may grow with the next census, up to this height (see view.css).
+  const lowest = narrow.matches ? innerHeight * 0.45 : innerHeight;
   if (box.left < room.left || box.right > room.right) stage.scrollBy({ left: (box.left + box.right - room.left - room.right) / 2 });
   if (box.top < 0 || box.bottom > lowest) scrollBy({ top: (box.top + box.bottom - lowest) / 2 });
 }
