@@ -173,7 +173,11 @@ fn a_phone_shows_that_there_is_more_and_keeps_what_was_picked_in_sight() {
         let is_card = |pixel: &Rgb<u8>| pixel.0 == [255, 255, 255];
         let cards = |edge: &[Rgb<u8>]| edge.iter().filter(|pixel| is_card(pixel)).count();
         let edge = right_edge(&mut browser);
-        assert_eq!(cards(&edge), 0, "its edge is shaded: {edge:?}");
+        // Labels have a border of the colour of the card.
+        assert!(
+            cards(&edge) < edge.len() / 10,
+            "its edge is shaded: {edge:?}"
+        );
         browser.value(&format!("{stage}.scrollBy(10000, 0)"));
         let edge = right_edge(&mut browser);
         assert!(cards(&edge) > edge.len() / 2, "its end is not: {edge:?}");

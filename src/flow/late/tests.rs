@@ -10,7 +10,7 @@ use crate::{
     Simulation, Sink, Source, Template, at_first_message,
 };
 
-/// What an instance is made of, and what becomes of it.
+/// What an instance is made of, and how it ends.
 #[derive(Clone, Default)]
 struct Seed {
     /// How many messages the source sends.
