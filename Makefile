@@ -62,13 +62,17 @@ conformance: needed
 
 bench: NEEDED += python3:python3 curl:curl openssl:openssl wrk:wrk nginx:nginx-light setpriv:util-linux apache2:apache2-bin lighttpd:lighttpd fcgiwrap:fcgiwrap haproxy:haproxy redis-server:redis-server mawk:mawk rg:ripgrep
 bench: needed python-venv sqlite-header
-	cargo build --profile dist --workspace --bins
+	@# Only what is measured: each program is optimised as a whole, which takes minutes.
+	cargo build --profile dist --workspace \
+		--bin bench --bin floor --bin hyper-peer --bin app-server --bin axum-peer \
+		--bin actix-peer --bin websocket-peer --bin spidey --bin kamea --bin thor \
+		--bin start_proxy --bin start_tracker --bin start_peer
 	target/dist/bench
 
 # The experiments, with those peers that are installed. Interrupted, it goes on when it is made again.
 LAB ?= lab-results
 lab:
-	cargo build --profile dist --bins
+	cargo build --profile dist --workspace --bin lab --bin thor --bin spidey
 	@# Samples that have failed are in the report.
 	target/dist/lab run $(LAB) || [ $$? = 1 ]
 	target/dist/lab report $(LAB)

@@ -55,7 +55,9 @@ fn restarts(count: u64) -> Result<f64, Error> {
     };
     let fail = graph.add("fail", fail);
     let messages = graph.feed(fail.inbox);
-    graph.supervise(move |_| Policy::Restart(Restart::new(u32::MAX, Duration::from_secs(1))));
+    let limit =
+        Restart::new(u32::MAX, Duration::from_secs(1)).pause(Duration::ZERO, Duration::ZERO);
+    graph.supervise(move |_| Policy::Restart(limit));
     let start = Instant::now();
     let running = scheduler.run(graph)?;
     for message in 0..count {

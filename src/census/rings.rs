@@ -182,10 +182,15 @@ fn waits(flow: &Record, plan: &Plan) -> Vec<Waits> {
     let mut waits = vec![Waits::default(); plan.components.len()];
     for (number, (planned, link)) in plan.links.iter().zip(&flow.links).enumerate() {
         let Some(link) = link.counted() else { continue };
-        if let Some(taker) = planned.taker
-            && link.reader_waits(flow.components[taker.component].polls.get())
-        {
-            waits[taker.component].messages.push(number);
+        // A thread that has been woken still counts as waiting until it runs. But a receiver that
+        // has messages goes on, and so does a sender whose messages have all been taken.
+        if link.queued() == 0 {
+            if let Some(taker) = planned.taker
+                && link.reader_waits(flow.components[taker.component].polls.get())
+            {
+                waits[taker.component].messages.push(number);
+            }
+            continue;
         }
         link.each_writer(&mut |feed, _| {
             let feed = planned.from.get(feed);

@@ -1,6 +1,7 @@
 //! Components that wait for each other for ever, and those that only seem to.
 
-use std::task::Poll;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 use super::*;
 use crate::{Outboxes, Simulation, SimulationError, filter, map, time};
@@ -164,6 +165,46 @@ fn a_ring_with_a_thread_in_it_is_found() {
     let ring = found(&scheduler, "diamond");
     let names: Vec<_> = ring.components.iter().map(|name| &**name).collect();
     assert_eq!(names, ["splitter", "zip", "sieve"]);
+}
+
+/// A thread that waits for space has been woken, because the other one has taken everything; but it
+/// does not run yet, as on a machine with much to do.
+#[test]
+fn a_thread_that_has_been_woken_and_does_not_run_yet_is_in_no_ring() {
+    let scheduler = Scheduler::with_workers(1);
+    let (waits, has_waited) = std::sync::mpsc::channel();
+    let (run, may_run) = std::sync::mpsc::channel::<()>();
+    let mut threads = Graph::new("threads");
+    let send = threads.add(
+        "send",
+        blocking(move |io: &mut Source<u32>| {
+            io.outbox.send_blocking(0)?;
+            let mut next = pin!(io.outbox.send(1));
+            let mut context = Context::from_waker(Waker::noop());
+            assert!(next.as_mut().poll(&mut context).is_pending());
+            waits.send(())?;
+            let _ = may_run.recv();
+            Ok(())
+        }),
+    );
+    let take = threads.add(
+        "take",
+        blocking(move |io: &mut Sink<u32>| {
+            has_waited.recv()?;
+            while io.inbox.next_blocking().is_some() {}
+            Ok(())
+        }),
+    );
+    threads.link(send.outbox, take.inbox).capacity(1);
+    let running = scheduler.run(threads).unwrap();
+    // A ring that is found shows that the worker has looked.
+    let (real, _pairs) = diamond(zip, Sieve::Component, 100, 4);
+    let _real = scheduler.run(real).unwrap();
+    found(&scheduler, "diamond");
+    let census = scheduler.census();
+    assert!(graph(&census, "threads").rings.is_empty(), "{census:?}");
+    run.send(()).unwrap();
+    running.wait().unwrap();
 }
 
 #[test]
