@@ -3,7 +3,7 @@
 # What is needed beside a Rust toolchain, as program:package. The tests speak with curl, put a real
 # cache in front of the server, look at its pages in a browser, and let gnuplot draw lab's reports.
 NEEDED = cc:gcc
-test: NEEDED += patch:patch python3:python3 update-mime-database:shared-mime-info curl:curl openssl:openssl varnishd:varnish chromium:chromium gnuplot:gnuplot-nox php-cgi:php-cgi redis-server:redis-server
+test: NEEDED += patch:patch python3:python3 update-mime-database:shared-mime-info curl:curl openssl:openssl varnishd:varnish chromium:chromium gnuplot:gnuplot-nox php-cgi:php-cgi redis-server:redis-server pebble:pebble
 # The garden of servers behind the proxy.
 test: NEEDED += nginx:nginx-light apache2:apache2-bin lighttpd:lighttpd node:nodejs
 

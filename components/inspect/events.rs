@@ -80,7 +80,19 @@ pub(super) fn tls_to_json(tls: &TlsCensus) -> Value {
     let certificates = certificates.iter().map(
         |certificate| json!({ "names": certificate.names(), "days_left": certificate.days_left() }),
     );
+    let renewals = tls.renewals();
+    let renewals = renewals.iter().map(|renewal| {
+        json!({
+            "name": renewal.name,
+            "state": renewal.state.to_string(),
+            "last_error": renewal.last_error,
+            "failures": renewal.failures,
+            "next_try": renewal.next_try,
+            "days_left": renewal.days_left,
+        })
+    });
     json!({
+        "renewals": renewals.collect::<Value>(),
         "waiting": handshakes.waiting,
         "full": handshakes.full,
         "resumed": handshakes.resumed,

@@ -14,8 +14,8 @@ use kamea::{Component, Graph, GraphError, PerSeed, Started, Template};
 use super::connection::{Opened, Service, next_bytes};
 use crate::net::{Admitted, Finish, Socket, WritePace, read_bytes, write_bytes};
 use crate::tls::{
-    DecryptPorts, EncryptPorts, Facts, ServerTls, Session, SharedSession, TlsError, accept_tls,
-    decrypt, encrypt,
+    ChallengeCertificates, DecryptPorts, EncryptPorts, Facts, ServerTls, Session, SharedSession,
+    TlsError, accept_tls, decrypt, encrypt,
 };
 use crate::web::{FilterPorts, Request, Response, Scheme};
 
@@ -145,6 +145,11 @@ pub(super) async fn greet(
             log::debug!("{peer} | {facts}");
             begun.end(Ok(facts.resumed));
             drop(made);
+            if facts.protocol.as_deref() == Some(ChallengeCertificates::PROTOCOL) {
+                // The authority has seen the certificate: nothing is served by this protocol.
+                farewell(socket, &session).await;
+                return None;
+            }
             Some(session)
         }
         (failure, _) => {

@@ -177,6 +177,8 @@ pub struct WebServer {
     /// Further folders of files, for some of the routes.
     folders: Vec<(PathBuf, FileOptions)>,
     filters: Vec<(String, Slot<Filtered>)>,
+    /// The filters before the redirect to TLS.
+    early_filters: Vec<(String, Slot<Filtered>)>,
     response_filters: Vec<(String, Slot<ResponseFilterPortsHandles>)>,
     records: Option<Sender<LogEntry>>,
     /// Which requests are explained, if this is enabled.
@@ -237,6 +239,7 @@ impl WebServer {
             routes: Vec::new(),
             folders: Vec::new(),
             filters: Vec::new(),
+            early_filters: Vec::new(),
             response_filters: Vec::new(),
             records: None,
             explanations: None,
@@ -424,11 +427,20 @@ impl WebServer {
         name: &str,
         component: impl Component<FilterPorts> + Clone + Send + Sync,
     ) -> Self {
-        let add: Slot<_> = Box::new(move |graph, name| Filtered {
-            requests: graph.add(name, component.clone()),
-            responses: None,
-        });
-        self.filters.push((name.to_owned(), add));
+        self.filters.push((name.to_owned(), filtered(component)));
+        self
+    }
+
+    /// Inserts a component before the other filters, and before the redirect to TLS: for what must
+    /// be answered without TLS, such as the challenge of a certificate authority.
+    #[must_use]
+    pub fn early_filter(
+        mut self,
+        name: &str,
+        component: impl Component<FilterPorts> + Clone + Send + Sync,
+    ) -> Self {
+        self.early_filters
+            .push((name.to_owned(), filtered(component)));
         self
     }
 
@@ -739,6 +751,13 @@ fn start(
         admission,
         processes,
         configurations,
+    })
+}
+
+fn filtered(component: impl Component<FilterPorts> + Clone + Send + Sync) -> Slot<Filtered> {
+    Box::new(move |graph, name| Filtered {
+        requests: graph.add(name, component.clone()),
+        responses: None,
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Certificate, TlsError};
+use super::{Certificate, Renewal, TlsError};
 
 /// What is counted of the handshakes of a server, on all workers. A clone is the same.
 ///
@@ -28,6 +28,7 @@ pub struct TlsCensus(Arc<Mutex<Counted>>);
 struct Counted {
     handshakes: Handshakes,
     certificates: Vec<Certificate>,
+    renewals: Vec<Renewal>,
 }
 
 /// How many handshakes there were, by how they ended.
@@ -103,6 +104,17 @@ impl TlsCensus {
         self.counted().certificates = certificates.to_vec();
     }
 
+    /// Notes the renewals by an authority.
+    pub fn note_renewals(&self, renewals: Vec<Renewal>) {
+        self.counted().renewals = renewals;
+    }
+
+    /// The renewals by an authority; empty if no certificate is renewed by this program.
+    #[must_use]
+    pub fn renewals(&self) -> Vec<Renewal> {
+        self.counted().renewals.clone()
+    }
+
     /// The handshakes.
     #[must_use]
     pub fn handshakes(&self) -> Handshakes {
@@ -173,8 +185,35 @@ impl TlsCensus {
             "Days that a certificate is still valid.",
             certificates,
         );
+        renewals(&mut text, &self.renewals());
         text
     }
+}
+
+/// Writes the metrics of the renewals, if there are any.
+fn renewals(text: &mut String, renewals: &[Renewal]) {
+    if renewals.is_empty() {
+        return;
+    }
+    let named = |renewal: &Renewal| format!("name=\"{}\"", escaped(&renewal.name));
+    family(
+        text,
+        "kamea_acme_failures",
+        "gauge",
+        "Failures to order or renew a certificate since the last success.",
+        renewals
+            .iter()
+            .map(|renewal| (named(renewal), i64::from(renewal.failures))),
+    );
+    family(
+        text,
+        "kamea_acme_next_try_timestamp_seconds",
+        "gauge",
+        "When the authority is asked again.",
+        renewals
+            .iter()
+            .map(|renewal| (named(renewal), renewal.next_try)),
+    );
 }
 
 /// Writes a metric and its series, by their labels.

@@ -95,15 +95,56 @@ impl Certificate {
     pub fn read(certificate: &Path, key: &Path) -> Result<Self, CertificateError> {
         let chain = read_chain(certificate)?;
         let bytes = read_file(key)?;
-        let found = PrivateKeyDer::pem_slice_iter(&bytes).next();
-        let Some(Ok(key)) = found else {
+        let Some(key_der) = key_of(&bytes) else {
             return Err(CertificateError::Pem {
                 path: key.to_owned(),
                 expected: "private key",
                 label: "PRIVATE KEY",
             });
         };
-        let certificate = Self::new(chain, Some(key.secret_der().to_vec().into()))?;
+        Self::pair(chain, key_der)
+    }
+
+    /// Reads a certificate, its chain after it, and its key, in PEM form. The key is checked to
+    /// match.
+    ///
+    /// # Errors
+    ///
+    /// [`CertificateError`] says what is wrong.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea_components::tls::{Certificate, self_signed};
+    ///
+    /// let made = self_signed(&["localhost"])?;
+    /// let key = made.key_to_pem().unwrap_or_default();
+    /// let read = Certificate::from_pem(made.to_pem().as_bytes(), key.as_bytes())?;
+    /// assert_eq!(read.fingerprint(), made.fingerprint());
+    /// assert!(Certificate::from_pem(b"", key.as_bytes()).is_err());
+    /// # Ok::<(), kamea_components::tls::CertificateError>(())
+    /// ```
+    pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, CertificateError> {
+        let wrong = |what: &str| CertificateError::Invalid(format!("no {what} in PEM form"));
+        let chain = chain_of(chain).ok_or_else(|| wrong("certificate"))?;
+        let key = key_of(key).ok_or_else(|| wrong("private key"))?;
+        Self::pair(chain, key)
+    }
+
+    /// Reads the certificate of a challenge and its key, made by
+    /// [`challenge_certificate`](crate::tls::challenge_certificate), from one file. They are not
+    /// checked to match.
+    ///
+    /// # Errors
+    ///
+    /// [`CertificateError`] says what is wrong.
+    pub fn read_challenge(file: &Path) -> Result<Self, CertificateError> {
+        let chain = read_chain(file)?;
+        Self::new(chain, key_of(&read_file(file)?))
+    }
+
+    fn pair(chain: Vec<Bytes>, key: Bytes) -> Result<Self, CertificateError> {
+        let certificate = Self::new(chain, Some(key))?;
         check_pair(&certificate)?;
         Ok(certificate)
     }
@@ -215,6 +256,14 @@ impl Certificate {
         &self.0.read.serial
     }
 
+    /// How its authority knows it, if it says so: the key identifier of the authority, and the
+    /// serial number, each without its header in DER (RFC 9773 section 4.1).
+    #[must_use]
+    pub fn renewal_identifier(&self) -> Option<(&[u8], &[u8])> {
+        let authority = self.0.read.authority_key.as_deref()?;
+        Some((authority, &self.0.read.serial_der))
+    }
+
     /// The end of its validity, in seconds since 1970.
     #[must_use]
     pub fn not_after(&self) -> i64 {
@@ -286,18 +335,24 @@ fn read_file(path: &Path) -> Result<Vec<u8>, CertificateError> {
 }
 
 fn read_chain(path: &Path) -> Result<Vec<Bytes>, CertificateError> {
-    let bytes = read_file(path)?;
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
-    let found = found.unwrap_or_default();
-    if found.is_empty() {
-        return Err(CertificateError::Pem {
-            path: path.to_owned(),
-            expected: "certificate",
-            label: "CERTIFICATE",
-        });
-    }
-    Ok(found
-        .into_iter()
-        .map(|der| Bytes::from(der.to_vec()))
-        .collect())
+    chain_of(&read_file(path)?).ok_or_else(|| CertificateError::Pem {
+        path: path.to_owned(),
+        expected: "certificate",
+        label: "CERTIFICATE",
+    })
+}
+
+/// The certificates in a text in PEM form; `None` if there are none, or one cannot be decoded.
+fn chain_of(pem: &[u8]) -> Option<Vec<Bytes>> {
+    let found = CertificateDer::pem_slice_iter(pem);
+    let found: Result<Vec<_>, _> = found
+        .map(|der| der.map(|der| Bytes::from(der.to_vec())))
+        .collect();
+    found.ok().filter(|found| !found.is_empty())
+}
+
+/// The first key in a text in PEM form.
+fn key_of(pem: &[u8]) -> Option<Bytes> {
+    let key = PrivateKeyDer::pem_slice_iter(pem).next()?.ok()?;
+    Some(key.secret_der().to_vec().into())
 }

@@ -19,6 +19,7 @@ mod engine;
 mod pace;
 mod part;
 mod records;
+mod renewal;
 mod self_signed;
 mod shared;
 mod stream;
@@ -31,12 +32,13 @@ pub use encrypt::{EncryptPorts, EncryptPortsHandles, encrypt};
 
 pub use encrypt_stream::{EncryptStreamPorts, EncryptStreamPortsHandles, encrypt_stream};
 pub use engine::{
-    ClientAuth, ClientTls, Facts, MinimalVersion, ServerTls, Session, TicketKeys, TlsError,
-    TlsOptions,
+    ChallengeCertificates, ClientAuth, ClientTls, Facts, MinimalVersion, ServerTls, Session,
+    TicketKeys, TlsError, TlsOptions,
 };
 pub(crate) use part::add_tls;
 pub use part::{tls_client, tls_server};
-pub use self_signed::self_signed;
+pub use renewal::{Renewal, RenewalState};
+pub use self_signed::{challenge_certificate, self_signed};
 pub use shared::SharedSession;
 pub use stream::connect_tls;
 

@@ -88,7 +88,7 @@ impl Options {
     }
 
     /// As which user the server runs, if not as the one that has started it.
-    fn server_user(&self) -> Result<Option<UserIds>, String> {
+    pub(crate) fn server_user(&self) -> Result<Option<UserIds>, String> {
         let needs_root = [
             ("--user", self.user.is_some()),
             ("--group", self.group.is_some()),
@@ -170,6 +170,9 @@ impl Options {
             "/proc/self/mountinfo",
         ] {
             ruleset = allow(ruleset, Path::new(path), read)?;
+        }
+        if let Some(folder) = self.acme_challenges() {
+            ruleset = allow(ruleset, &folder, read)?;
         }
         if self.proxy.iter().any(ProxiedPath::has_names) {
             for path in RESOLVER.map(Path::new) {

@@ -3,6 +3,7 @@
 //! `cargo run --release -- -v -d www` serves `www/` at <http://localhost:9234/>.
 
 mod access_log;
+mod acme;
 mod cgi;
 mod confine;
 mod connection;
@@ -97,6 +98,7 @@ fn run(arguments: Options) -> Result<(), Box<dyn Error>> {
     let (plain, secure) = options.addresses_by_security();
     let bound = Bound::new(&plain, listeners)?.tls(&secure)?;
     note_bound(&bound.addresses()[plain.len()..]);
+    let authority = options.prepare_acme()?;
     let tls = options.tls()?;
     // What is opened from here on, and by threads that start from here on, is opened with fewer rights.
     let mut in_force = options.confine()?;
@@ -115,6 +117,7 @@ fn run(arguments: Options) -> Result<(), Box<dyn Error>> {
     )?;
     let listening = Arc::new(server.run_on(&scheduler, bound)?);
     let _inspecting = options.inspect(&scheduler, explanations.clone())?;
+    let acme = options.keep_certificates(&scheduler, authority)?;
     let few = options.few_connections(listening.connections());
     options.say_what_is_in_force(in_force.into_iter().chain(few).collect());
     options.say_urls(listening.addresses());
@@ -126,6 +129,7 @@ fn run(arguments: Options) -> Result<(), Box<dyn Error>> {
         log: log.entries(),
         wsgi,
         explanations,
+        acme,
     };
     let reload = reload_on_hangup(reload, served);
     let reload = graph.add("reload", reload);
@@ -202,7 +206,7 @@ fn server(
     if let Some(tls) = tls {
         server = server.tls(tls);
     }
-    Ok(server)
+    Ok(options.with_challenges(server))
 }
 
 fn fail(line: &str, status: u8) -> ExitCode {

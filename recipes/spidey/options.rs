@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use clap::parser::ValueSource;
 use clap::{Arg, Command, CommandFactory as _, FromArgMatches as _, Parser};
+use kamea_acme::Name;
 use kamea_components::cgi::Setting;
 use kamea_components::documents::{CacheRule, CodingRule, Compression, Interpreter};
 use kamea_components::process::UserIds;
@@ -18,6 +19,7 @@ use kamea_components::server::{LogFormat, Site};
 use kamea_components::web::{ErrorRedirect, User};
 use kamea_recipes::{address, port, whole, wrong_usage};
 
+use super::acme::{Contact, DirectoryUrl};
 use super::cgi::{Limit, Unmeasured, Which, programs};
 use super::confine::user_ids;
 use super::file::File;
@@ -65,7 +67,7 @@ pub(crate) struct Options {
     pub(crate) verbose: bool,
     /// The port to listen on; 0 takes a free one [default: 9234]
     #[arg(short, long, value_name = "PORT", value_parser = port, help_heading = "Server")]
-    port: Option<u16>,
+    pub(crate) port: Option<u16>,
     /// The same as FOLDER
     #[arg(short, long, value_name = "FOLDER", help_heading = "Server")]
     docroot: Option<PathBuf>,
@@ -92,6 +94,30 @@ pub(crate) struct Options {
     /// Serve https with a certificate that this machine signs itself, for its own names
     #[arg(long, conflicts_with = "tls_cert", help_heading = "TLS")]
     pub(crate) tls_self_signed: bool,
+    /// Get a certificate for this name from an authority by ACME, and renew it; further ones are
+    /// for further names. Without --port and --tls-port, https is at port 443, and port 80
+    /// redirects to it
+    #[arg(
+        long,
+        value_name = "NAME",
+        conflicts_with_all = ["tls_cert", "tls_self_signed", "tls_ocsp"],
+        help_heading = "TLS"
+    )]
+    pub(crate) acme: Vec<Name>,
+    /// Where the authority can write to, such as ada@example.org
+    #[arg(long, value_name = "ADDRESS", requires = "acme", help_heading = "TLS")]
+    pub(crate) acme_contact: Vec<Contact>,
+    /// The directory of the authority, an https URL [default: Let's Encrypt]
+    #[arg(long, value_name = "URL", requires = "acme", help_heading = "TLS")]
+    pub(crate) acme_directory: Option<DirectoryUrl>,
+    /// The authority that the directory's own certificate must be from, a PEM file [default: those
+    /// of the system]
+    #[arg(long, value_name = "FILE", requires = "acme", help_heading = "TLS")]
+    pub(crate) acme_ca: Option<PathBuf>,
+    /// Where the account and the certificates are kept [default: ~/.local/share/spidey/acme; as
+    /// root /var/lib/spidey/acme]
+    #[arg(long, value_name = "FOLDER", requires = "acme", help_heading = "TLS")]
+    pub(crate) acme_state: Option<PathBuf>,
     /// The port of https; --port then serves http beside it [default: --port, and no http]
     #[arg(long, value_name = "PORT", value_parser = port, help_heading = "TLS")]
     pub(crate) tls_port: Option<u16>,
@@ -328,7 +354,7 @@ pub(crate) struct Options {
 }
 
 /// The options that `-h` shows.
-const BRIEF: [&str; 15] = [
+const BRIEF: [&str; 16] = [
     "folder",
     "config",
     "verbose",
@@ -336,6 +362,7 @@ const BRIEF: [&str; 15] = [
     "bind",
     "tls_cert",
     "tls_self_signed",
+    "acme",
     "qr",
     "writable",
     "index",
@@ -491,7 +518,10 @@ impl Options {
     }
 
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
-        let port = self.port.unwrap_or(9234);
+        let port = self.port.unwrap_or(match self.has_usual_ports() {
+            true => 80,
+            false => 9234,
+        });
         if !self.bind.is_empty() {
             let address = |bind: &Bind| SocketAddr::new(bind.ip, bind.port.unwrap_or(port));
             return self.bind.iter().map(address).collect();

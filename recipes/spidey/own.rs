@@ -44,6 +44,9 @@ impl Options {
         for file in self.tls_files() {
             own = own.file(file);
         }
+        if let Some(folder) = self.acme_folder() {
+            own = own.folder(folder);
+        }
         if self.wsgi.is_some() {
             own = own.code(self.wsgi_path.as_deref().unwrap_or(".".as_ref()));
         }

@@ -14,6 +14,7 @@ use kamea_components::process::{Hangup, run_unconfined};
 use kamea_components::server::{Explanations, Listening, LogEntry};
 use kamea_components::wsgi::WsgiPool;
 
+use super::acme::Acme;
 use super::options::Options;
 use super::server;
 use super::tls::Identity;
@@ -32,6 +33,8 @@ pub(crate) struct Reload {
     pub(crate) wsgi: Option<WsgiPool>,
     /// The inspector has the same.
     pub(crate) explanations: Option<Explanations>,
+    /// What keeps the certificates, if they are from an authority.
+    pub(crate) acme: Option<Acme>,
 }
 
 /// What is served: the options, the folder that their docroot led to, and the files of their
@@ -75,6 +78,7 @@ pub(crate) fn reload_on_hangup(
 ) -> impl Component<Sink<Hangup>> + Send {
     let mut served = served;
     async move |io: &mut Sink<Hangup>| {
+        reload.certificates_wanted(&served).await;
         loop {
             let hangup = async { Some(io.inbox.next().await) };
             let check = async {
@@ -103,16 +107,30 @@ impl Reload {
     async fn configuration(&self, served: &mut Served) {
         let arguments = self.arguments.clone();
         let options = run_unconfined(move || arguments.with_file()).await;
-        let outcome = match options {
+        let checked = options.and_then(|options| {
+            options.check_acme_of(&served.options)?;
+            Ok(options)
+        });
+        let outcome = match checked {
             Ok(options) => self.serve(Served::by(options)).await,
             Err(error) => Err(error),
         };
         match outcome {
             Ok(new) => {
                 *served = new;
+                self.certificates_wanted(served).await;
                 log::info!("Reloaded: new connections and requests are served as configured now");
             }
             Err(error) => log::error!("Not reloaded, all stays as it was: {error}"),
+        }
+    }
+
+    /// Says for which names certificates are to be kept.
+    async fn certificates_wanted(&self, served: &Served) {
+        if let Some(acme) = &self.acme {
+            let options = served.options.clone();
+            acme.want(run_unconfined(move || options.wanted()).await)
+                .await;
         }
     }
 

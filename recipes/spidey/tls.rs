@@ -17,6 +17,7 @@ use kamea_components::tls::{
 
 use rustix::fs::{Access, access};
 
+use super::acme::is_placeholder;
 use super::mode::Placement;
 use super::options::Options;
 
@@ -65,13 +66,19 @@ pub(crate) fn note_bound(secure: &[SocketAddr]) {
 impl Options {
     /// Whether anything is served over TLS.
     pub(crate) fn has_tls(&self) -> bool {
-        !self.tls_cert.is_empty() || self.tls_self_signed
+        !self.tls_cert.is_empty() || self.tls_self_signed || self.has_acme()
+    }
+
+    /// The port of https, if http has another one.
+    fn secure_port(&self) -> Option<u16> {
+        let usual = self.has_usual_ports().then_some(443);
+        self.tls_port.or(usual)
     }
 
     /// The addresses without TLS, and those with it.
     pub(crate) fn addresses_by_security(&self) -> (Vec<SocketAddr>, Vec<SocketAddr>) {
         let addresses = self.addresses();
-        match (self.has_tls(), self.tls_port) {
+        match (self.has_tls(), self.secure_port()) {
             (false, _) => (addresses, Vec::new()),
             (true, None) => (Vec::new(), addresses),
             (true, Some(port)) => {
@@ -92,7 +99,7 @@ impl Options {
         if !self.has_tls() {
             return self.without_tls().map_or(Ok(None), Err);
         }
-        if self.redirect_http && self.tls_port.is_none() {
+        if self.redirect_http && self.secure_port().is_none() {
             return Err(
                 "--redirect-http needs --tls-port: the port that requests are redirected to".into(),
             );
@@ -100,7 +107,7 @@ impl Options {
         if self.tls_port == Some(0) && self.placement() == Placement::Forking {
             return Err("in mode forking, --tls-port must name a port, not 0".into());
         }
-        let port = match self.tls_port {
+        let port = match self.secure_port() {
             Some(0) => CHOSEN.get().copied(),
             port => port,
         };
@@ -116,12 +123,13 @@ impl Options {
         if self.tls_min == Some(Version::Tls13) {
             options.minimal_version = MinimalVersion::Tls13;
         }
+        options.challenges = self.acme_challenge_certificates();
         let server = ServerTls::new(options).map_err(|error| error.to_string())?;
         let server = server.with_ticket_keys(&ticket_keys()?);
         let mut tls = Tls::new(server.counted_by(&CENSUS));
         tls.strict_transport = self.hsts.map(|age| Duration::from_secs(age.into()));
         tls.port = port;
-        tls.redirect = port.filter(|_| self.redirect_http);
+        tls.redirect = port.filter(|_| self.redirect_http || self.has_usual_ports());
         Ok(Some(tls))
     }
 
@@ -139,7 +147,7 @@ impl Options {
         ];
         let (name, _) = given.into_iter().find(|(_, is_given)| *is_given)?;
         Some(format!(
-            "{name} needs a certificate: --tls-cert FILE --tls-key FILE, or --tls-self-signed"
+            "{name} needs a certificate: --tls-cert FILE --tls-key FILE, --tls-self-signed, or --acme NAME"
         ))
     }
 
@@ -147,6 +155,9 @@ impl Options {
     fn certificates(&self) -> Result<Vec<Certificate>, String> {
         if self.tls_self_signed {
             return Ok(vec![own_certificate()?]);
+        }
+        if self.has_acme() {
+            return self.acme_certificates();
         }
         let (certificates, keys) = (self.tls_cert.len(), self.tls_key.len());
         if keys != 0 && keys != certificates {
@@ -190,7 +201,8 @@ impl Options {
     pub(crate) fn tls_files(&self) -> Vec<PathBuf> {
         let files = self.tls_cert.iter().chain(&self.tls_key);
         let files = files.chain(&self.tls_ocsp);
-        files.chain(&self.tls_client_ca).cloned().collect()
+        let files = files.chain(&self.tls_client_ca).cloned();
+        files.chain(self.acme_files()).collect()
     }
 
     /// What the files of certificates and keys are now: other programs renew them.
@@ -207,6 +219,8 @@ impl Options {
     /// In mode forking each process reads them: then nothing could be served.
     pub(crate) fn check_tls_files(&self) -> Result<Vec<String>, String> {
         let files = self.tls_files().into_iter();
+        // Those of ACME are made later.
+        let files = files.filter(|file| !self.has_acme() || file.exists());
         let unreadable = files.filter(|file| access(file, Access::READ_OK).is_err());
         let lines = unreadable.map(|file| {
             format!(
@@ -226,9 +240,11 @@ impl Options {
 
     /// What the user of the server should know about its certificates.
     pub(crate) fn tls_in_force(&self, tls: &Tls) -> Vec<String> {
-        let mut lines = Vec::new();
+        let mut lines = self.acme_in_force(tls);
         let now = time::UtcDateTime::now().unix_timestamp();
-        for certificate in tls.server.certificates() {
+        let certificates = tls.server.certificates().iter();
+        let is_shown = |it: &&Certificate| !(self.has_acme() && is_placeholder(it));
+        for certificate in certificates.filter(is_shown) {
             let names = certificate.names().join(", ");
             lines.push(match certificate.days_left() {
                 days if days < 0 => format!(
@@ -298,7 +314,7 @@ fn self_signed_lines(tls: &Tls) -> Vec<String> {
 }
 
 /// The folder of the self-signed certificate.
-fn own_folder() -> Option<PathBuf> {
+pub(super) fn own_folder() -> Option<PathBuf> {
     let data = env::var_os("XDG_DATA_HOME").filter(|folder| !folder.is_empty());
     let data = data.map(PathBuf::from).or_else(|| {
         let home = env::var_os("HOME").filter(|home| !home.is_empty());

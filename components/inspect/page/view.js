@@ -67,12 +67,13 @@ function show() {
 }
 
 /** The handshakes and certificates, if the server speaks TLS. */
-function showTls({ waiting, full, resumed, failures, certificates }) {
+function showTls({ waiting, full, resumed, failures, certificates, renewals }) {
   const count = (number) => number.toLocaleString("en");
   const failed = failures.map(({ ended_by: by, reason, count: number }) => `${count(number)} failed (${reason}, by the ${by})`);
   const ends = certificates.map(({ names, days_left: days }) => `${names[0] ?? "certificate"}: ${days < 0 ? "expired" : `${count(days)} days left`}`);
   find("tls").hidden = !certificates.length;
-  find("tls").textContent = `TLS handshakes: ${[`${count(full)} full`, `${count(resumed)} resumed`, `${count(waiting)} waiting`, ...failed].join(", ")}. ${ends.join("; ")}`;
+  const orders = renewals.map(({ name, state, last_error: error }) => `ACME: ${name} ${state}${error ? ` (${error})` : ""}`);
+  find("tls").textContent = `TLS handshakes: ${[`${count(full)} full`, `${count(resumed)} resumed`, `${count(waiting)} waiting`, ...failed].join(", ")}. ${[...ends, ...orders].join("; ")}`;
 }
 
 /** Opens what the address asks for: `#graph/component`, or `#explain`. */

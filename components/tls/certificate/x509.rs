@@ -11,6 +11,9 @@ use yasna::{ASN1Error, ASN1ErrorKind, ASN1Result, BERReader, BERReaderSeq, Tag, 
 /// The object identifier of the names of the subject (RFC 5280 section 4.2.1.6).
 const SUBJECT_ALTERNATIVE_NAMES: &[u64] = &[2, 5, 29, 17];
 
+/// The object identifier of the key that has signed it (RFC 5280 section 4.2.1.1).
+const AUTHORITY_KEY_IDENTIFIER: &[u64] = &[2, 5, 29, 35];
+
 /// The short names of attributes (RFC 4514 section 3), by the last number of their identifier.
 const ATTRIBUTES: [(&[u64], &str); 6] = [
     (&[2, 5, 4, 3], "CN"),
@@ -25,6 +28,10 @@ const ATTRIBUTES: [(&[u64], &str); 6] = [
 #[derive(Debug, Clone, Default)]
 pub(super) struct Read {
     pub(super) serial: String,
+    /// The serial number as it is encoded.
+    pub(super) serial_der: Vec<u8>,
+    /// The identifier of the key that has signed it.
+    pub(super) authority_key: Option<Vec<u8>>,
     pub(super) issuer: String,
     pub(super) subject: String,
     /// In seconds since 1970.
@@ -64,6 +71,9 @@ fn to_be_signed(fields: &mut BERReaderSeq<'_, '_>) -> ASN1Result<Read> {
     fields.read_optional(|version| version.read_tagged(Tag::context(0), |it| it.read_der()))?;
     let (serial, _) = fields.next().read_bigint_bytes()?;
     read.serial = hexadecimal(&serial, "");
+    // Where the first bit is set, a zero keeps the number positive (X.690 section 8.3).
+    let zero = serial.first().is_some_and(|first| first & 0x80 != 0);
+    read.serial_der = [&[0][..usize::from(zero)], &serial].concat();
     fields.next().read_der()?;
     read.issuer = fields.next().read_sequence_text()?;
     (read.not_before, read.not_after) = fields
@@ -81,17 +91,36 @@ fn to_be_signed(fields: &mut BERReaderSeq<'_, '_>) -> ASN1Result<Read> {
             extensions.collect_sequence_of(extension)
         })
     })?;
-    let names = extensions.into_iter().flatten().find_map(|(oid, value)| {
-        (oid.components().as_slice() == SUBJECT_ALTERNATIVE_NAMES).then_some(value)
-    });
-    if let Some(value) = names {
-        read.names = parse_der(&value, |names| {
+    let extensions = extensions.unwrap_or_default();
+    let find = |wanted: &[u64]| {
+        let mut extensions = extensions.iter();
+        let found = extensions.find(|(oid, _)| oid.components().as_slice() == wanted);
+        found.map(|(_, value)| value)
+    };
+    read.authority_key = find(AUTHORITY_KEY_IDENTIFIER).and_then(|value| key_identifier(value));
+    if let Some(value) = find(SUBJECT_ALTERNATIVE_NAMES) {
+        read.names = parse_der(value, |names| {
             let mut found = Names::default();
             names.read_sequence_of(|name| found.add(name))?;
             Ok(found)
         })?;
     }
     Ok(read)
+}
+
+/// The key identifier in the value of an extension; `None` if there is none.
+fn key_identifier(value: &[u8]) -> Option<Vec<u8>> {
+    let read = parse_der(value, |value| {
+        value.read_sequence(|parts| {
+            let key = parts.read_optional(|key| {
+                key.read_tagged_implicit(Tag::context(0), |it| it.read_bytes())
+            })?;
+            // The issuer and its serial number may follow.
+            while parts.read_optional(|more| more.read_der())?.is_some() {}
+            Ok(key)
+        })
+    });
+    read.ok().flatten()
 }
 
 /// The identifier and the value of an extension.

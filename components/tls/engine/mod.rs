@@ -1,11 +1,13 @@
 //! The TLS protocol, by rustls: the only folder that names it.
 
+mod challenge;
 mod client;
 mod error;
 mod server;
 mod session;
 mod tickets;
 
+pub use challenge::ChallengeCertificates;
 pub use client::ClientTls;
 pub use error::TlsError;
 pub(in crate::tls) use server::check_pair;

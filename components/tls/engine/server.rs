@@ -13,6 +13,7 @@ use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{RootCertStore, ServerConfig};
 
+use super::challenge::{ChallengeCertificates, is_challenge};
 use super::tickets::Tickets;
 use super::{TicketKeys, TlsError, provider};
 use crate::tls::{Certificate, CertificateError, TlsCensus};
@@ -64,6 +65,8 @@ pub struct TlsOptions {
     pub minimal_version: MinimalVersion,
     /// The application protocols, the preferred one first (RFC 7301).
     pub protocols: Vec<String>,
+    /// What answers the challenges of a certificate authority, if there is one.
+    pub challenges: Option<ChallengeCertificates>,
 }
 
 impl TlsOptions {
@@ -75,6 +78,7 @@ impl TlsOptions {
             client_auth: ClientAuth::default(),
             minimal_version: MinimalVersion::default(),
             protocols: vec!["http/1.1".to_owned()],
+            challenges: None,
         }
     }
 }
@@ -106,6 +110,7 @@ impl ServerTls {
         let resolver = Resolver {
             certificates: certificates.clone(),
             keys: keys.collect::<Result<_, TlsError>>()?,
+            challenges: options.challenges.clone(),
         };
         if resolver.keys.is_empty() {
             return Err(TlsError::Options("TLS needs a certificate".to_owned()));
@@ -132,9 +137,11 @@ impl ServerTls {
             ),
         };
         let mut config = builder.with_cert_resolver(Arc::new(resolver));
-        config.alpn_protocols = options
-            .protocols
-            .into_iter()
+        let challenge = options.challenges.map(|_| ChallengeCertificates::PROTOCOL);
+        let protocols = options.protocols.into_iter();
+        // The last one: a client that offers others too wants one of these.
+        config.alpn_protocols = protocols
+            .chain(challenge.map(str::to_owned))
             .map(String::into_bytes)
             .collect();
         // Tickets keep no state here.
@@ -246,19 +253,31 @@ fn verifier(roots: &[Certificate]) -> Result<rustls::server::ClientCertVerifierB
 
 /// The certificate and its key, checked to match.
 pub(super) fn certified_key(certificate: &Certificate) -> Result<Arc<CertifiedKey>, TlsError> {
-    let chain = certificate.chain();
-    let chain = chain
-        .iter()
-        .map(|der| CertificateDer::from(der.to_vec()))
-        .collect();
+    let (chain, key) = chain_and_key(certificate)?;
+    let mut certified = CertifiedKey::from_der(chain, key, &provider())?;
+    certified.ocsp = certificate.ocsp().map(<[u8]>::to_vec);
+    Ok(Arc::new(certified))
+}
+
+/// The certificate of a challenge and its key. They are not checked to match: that check refuses
+/// the extension that makes it one, because it is critical (RFC 8737 section 3).
+fn challenge_key(certificate: &Certificate) -> Result<Arc<CertifiedKey>, TlsError> {
+    let (chain, key) = chain_and_key(certificate)?;
+    let key = provider().key_provider.load_private_key(key)?;
+    Ok(Arc::new(CertifiedKey::new(chain, key)))
+}
+
+fn chain_and_key(
+    certificate: &Certificate,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
+    let chain = certificate.chain().iter();
+    let chain = chain.map(|der| CertificateDer::from(der.to_vec()));
     let Some(key) = certificate.key() else {
         return Err(TlsError::Options("a certificate has no key".to_owned()));
     };
     let key = PrivateKeyDer::try_from(key.to_vec())
         .map_err(|error| TlsError::Options(error.to_owned()))?;
-    let mut certified = CertifiedKey::from_der(chain, key, &provider())?;
-    certified.ocsp = certificate.ocsp().map(<[u8]>::to_vec);
-    Ok(Arc::new(certified))
+    Ok((chain.collect(), key))
 }
 
 /// Checks that a key belongs to its certificate.
@@ -276,6 +295,7 @@ struct Resolver {
     certificates: Arc<[Certificate]>,
     /// Each with its OCSP response, and without it.
     keys: Vec<(Arc<CertifiedKey>, Arc<CertifiedKey>)>,
+    challenges: Option<ChallengeCertificates>,
 }
 
 thread_local! {
@@ -291,6 +311,12 @@ pub(super) fn take_asked_name() -> Option<String> {
 impl ResolvesServerCert for Resolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         ASKED_NAME.set(hello.server_name().map(str::to_owned));
+        if let Some(challenges) = &self.challenges
+            && is_challenge(&hello)
+        {
+            let found = challenges.find(hello.server_name()?)?;
+            return challenge_key(&found).ok();
+        }
         let index = chosen(&self.certificates, hello.server_name());
         let (key, bare) = self.keys.get(index)?;
         // Clients refuse a response that is out of date; most do without one.

@@ -64,9 +64,10 @@ impl WebServer {
         outline.notices.push(parser.notices);
         let written = (encoder.written, parser.written);
         let requests = self.wire_records(&mut outline, parser.requests, written);
+        let requests = wire_filters(&self.early_filters, &mut outline, requests);
         let requests = self.wire_tls(&mut outline, requests);
         let requests = self.wire_explain(&mut outline, requests)?;
-        let requests = self.wire_filters(&mut outline, requests);
+        let requests = wire_filters(&self.filters, &mut outline, requests);
         self.wire_routes(&mut outline, requests);
 
         let notices = std::mem::take(&mut outline.notices);
@@ -108,7 +109,7 @@ impl WebServer {
     fn wire_explaining(&self) -> ConnectionGraph {
         let mut outline = Outline::new("explanation");
         let parser = outline.add("parser", Policy::Stop, explain::send_request);
-        let requests = self.wire_filters(&mut outline, parser.outbox);
+        let requests = wire_filters(&self.filters, &mut outline, parser.outbox);
         self.wire_routes(&mut outline, requests);
         self.wire_errors(&mut outline);
         let rules = outline.rules.clone();
@@ -168,25 +169,6 @@ impl WebServer {
         notes.passed
     }
 
-    fn wire_filters(
-        &self,
-        outline: &mut Outline,
-        mut requests: OutboxHandle<Request>,
-    ) -> OutboxHandle<Request> {
-        for (name, add) in &self.filters {
-            let Filtered {
-                requests: filter,
-                responses,
-            } = add(&mut outline.graph, name);
-            outline.graph.link(requests, filter.requests);
-            outline.halves.extend(responses);
-            outline.failures.push(filter.failures);
-            outline.responses.push(filter.responses);
-            requests = filter.passed;
-        }
-        requests
-    }
-
     /// The error component, the user's or the built-in one, and the guard that turns faults into
     /// failures. Without the last resort for errors no answer is possible.
     fn wire_errors(&self, outline: &mut Outline) {
@@ -239,6 +221,26 @@ struct Encoded {
     responses: InboxHandle<Response>,
     notices: InboxHandle<Notice>,
     written: OutboxHandle<Written>,
+}
+
+/// Lets the requests pass through filters.
+fn wire_filters(
+    filters: &[(String, Slot<Filtered>)],
+    outline: &mut Outline,
+    mut requests: OutboxHandle<Request>,
+) -> OutboxHandle<Request> {
+    for (name, add) in filters {
+        let Filtered {
+            requests: filter,
+            responses,
+        } = add(&mut outline.graph, name);
+        outline.graph.link(requests, filter.requests);
+        outline.halves.extend(responses);
+        outline.failures.push(filter.failures);
+        outline.responses.push(filter.responses);
+        requests = filter.passed;
+    }
+    requests
 }
 
 /// The encoder, and the writer after it. A component that changes the bytes, such as TLS, goes
