@@ -7,7 +7,7 @@ test: NEEDED += patch:patch python3:python3 update-mime-database:shared-mime-inf
 # The garden of servers behind the proxy.
 test: NEEDED += nginx:nginx-light apache2:apache2-bin lighttpd:lighttpd node:nodejs
 
-.PHONY: run demo test mutations drains sessions chats forwards websockets conformance bench lab deb book docs needed python-venv sqlite-header loom fuzz
+.PHONY: run demo test mutations drains sessions chats forwards websockets conformance multipart schemathesis bench lab deb book docs needed python-venv sqlite-header loom fuzz
 
 run:
 	cargo run --release -- -v -d www
@@ -59,6 +59,16 @@ conformance: NEEDED += python3:python3
 conformance: needed
 	cargo build --release -p kamea-recipes --example websocket_echo --example autobahn_client
 	python3 tests/autobahn/run.py --cases '$(CASES)'
+
+# The bodies of forms in the source distribution of python-multipart, in pieces of every size.
+multipart: python-venv
+	python3 tests/multipart/fetch.py target/multipart
+	KAMEA_MULTIPART=$(CURDIR)/target/multipart/cases.json \
+		cargo test -p kamea-app --test app_clients -- --ignored
+
+# Requests that schemathesis makes from the description of an application. EXAMPLES=1000 makes more.
+schemathesis: python-venv
+	tests/schemathesis.sh
 
 bench: NEEDED += python3:python3 curl:curl openssl:openssl wrk:wrk nginx:nginx-light setpriv:util-linux apache2:apache2-bin lighttpd:lighttpd fcgiwrap:fcgiwrap haproxy:haproxy redis-server:redis-server mawk:mawk rg:ripgrep
 bench: needed python-venv sqlite-header

@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use actix_web::web::{Data, Form, Json, Path, ServiceConfig, get, post};
 use actix_web::{App, HttpServer};
 use kamea_benches::http::{HELLO, Hello, announce, body};
+use kamea_benches::store::argument;
 
 /// What the handlers share.
 struct Shared {
@@ -60,8 +61,7 @@ fn routes(config: &mut ServiceConfig, others: u32) {
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut arguments = std::env::args().skip_while(|argument| argument != "--routes");
-    let others = arguments.nth(1).map_or(Ok(0), |number| number.parse())?;
+    let others = argument("--routes").map_or(Ok(0), |number| number.parse())?;
     let shared = Data::new(Shared {
         small: String::from_utf8(body())?.leak(),
         locked: Mutex::default(),

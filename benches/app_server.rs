@@ -1,9 +1,11 @@
 //! The web application of the rows, by `kamea-app`. `--routes N` declares so many further routes,
-//! and `--sessions` puts sessions around it.
+//! and `--sessions STORE` puts sessions around it: `signed` or `memory` (both in memory),
+//! `sqlite=PATH` or `redis=ADDRESS`.
 //!
 //! It listens on a free port of 127.0.0.1 and prints it.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -11,10 +13,13 @@ use http::StatusCode;
 use kamea::{Asker, Call as Question, Done, Graph, Scheduler, Sink};
 use kamea_app::{App, Call, Form, Json, Multipart, Problem, Reply, State};
 use kamea_benches::http::{HELLO, Hello, announce, body};
+use kamea_benches::store::{Store, argument, wanted_store};
 use kamea_session::{
-    Keys, MemoryOptions, Session, SessionOptions, Sessions, keep_in_memory, load_sessions,
-    save_sessions,
+    Keys, Lifetimes, MemoryOptions, Session, SessionOptions, Sessions, keep_in_memory,
+    load_sessions, save_sessions,
 };
+use kamea_session_redis::{RedisOptions, keep_in_redis};
+use kamea_session_sqlite::keep_in_sqlite;
 
 type Error = Box<dyn std::error::Error>;
 
@@ -73,6 +78,14 @@ async fn session(call: Call<(), (), Session>) -> Result<String, Problem> {
     Ok(name.unwrap_or_default())
 }
 
+/// Each request sets another value.
+async fn visit(call: Call<(), (), Session>) -> Result<String, Problem> {
+    static VISITS: AtomicU64 = AtomicU64::new(0);
+    let visit = VISITS.fetch_add(1, Ordering::Relaxed);
+    call.with.set("visit", &visit).await?;
+    Ok(visit.to_string())
+}
+
 async fn near(call: Call<(), (), State<Shared>>) -> Result<String, Problem> {
     Ok(call.with.near.ask(1).await?.to_string())
 }
@@ -110,9 +123,26 @@ fn app(shared: Shared, others: u32) -> App<Shared> {
     })
 }
 
+/// Adds sessions to a graph.
+fn add_sessions(graph: &mut Graph, store: Store) -> Result<Sessions, Error> {
+    let options = SessionOptions::default();
+    let memory = || keep_in_memory(MemoryOptions::default());
+    Ok(match store {
+        Store::Signed => Sessions::add(graph, memory(), options.signed(Keys::random()?)),
+        Store::Memory => Sessions::add(graph, memory(), options),
+        Store::Sqlite(path) => {
+            let store = keep_in_sqlite(&path, Lifetimes::default())?;
+            Sessions::add(graph, store, options)
+        }
+        Store::Redis(address) => {
+            let store = keep_in_redis([address], RedisOptions::default());
+            Sessions::add(graph, store, options)
+        }
+    })
+}
+
 fn main() -> Result<(), Error> {
-    let mut arguments = std::env::args().skip_while(|argument| argument != "--routes");
-    let others = arguments.nth(1).map_or(Ok(0), |number| number.parse())?;
+    let others = argument("--routes").map_or(Ok(0), |number| number.parse())?;
     let (here, elsewhere) = (Scheduler::with_workers(1), Scheduler::with_workers(1));
     let (mut beside, mut away) = (Graph::new("near"), Graph::new("far"));
     let shared = Shared {
@@ -121,22 +151,22 @@ fn main() -> Result<(), Error> {
         far: away.ask("count", count),
         locked: Mutex::default(),
     };
-    let options = SessionOptions::default().signed(Keys::random()?);
-    let sessions = Sessions::add(
-        &mut beside,
-        keep_in_memory(MemoryOptions::default()),
-        options,
-    );
+    let store = wanted_store()?;
+    let sessions = store.map(|store| add_sessions(&mut beside, store));
+    let sessions = sessions.transpose()?;
     here.run(beside)?;
     elsewhere.run(away)?;
     let app = app(shared, others);
-    let with_sessions = App::new().get("/begin", begin).get("/session", session);
-    let app = match std::env::args().any(|argument| argument == "--sessions") {
-        true => {
+    let with_sessions = App::new()
+        .get("/begin", begin)
+        .get("/session", session)
+        .get("/visit", visit);
+    let app = match sessions {
+        Some(sessions) => {
             app.nest("", with_sessions)
                 .around("sessions", load_sessions(sessions), save_sessions())
         }
-        false => app,
+        None => app,
     };
     let listening = app.server()?.run(&here, &["127.0.0.1:0".parse()?])?;
     announce(listening.addresses()[0]);

@@ -18,11 +18,11 @@ const AT_MOST: [Target; 2] = [
     Target::MostOf(1.0, "actix-web"),
 ];
 
-fn get(path: &'static str) -> Ask {
+pub(crate) fn get(path: &'static str) -> Ask {
     Ask { path, ..Ask::SMALL }
 }
 
-fn kind(framework: Framework) -> Kind {
+pub(crate) fn kind(framework: Framework) -> Kind {
     Kind::Application(Application::by(framework))
 }
 
@@ -157,32 +157,6 @@ fn send_upload(server: &Server) -> Result<(), Error> {
         return Ok(());
     }
     Err(format!("{}: {answer}", server.kind.name()).into())
-}
-
-/// A handler that reads a value of a signed session, and one of the same length without.
-pub(crate) fn session(setting: &Setting) -> Result<Vec<Row>, Error> {
-    let application = Application {
-        sessions: true,
-        ..Application::by(Framework::Kamea)
-    };
-    let with = Server::start(Kind::Application(application), &setting.data)?;
-    let without = Server::start(kind(Framework::Kamea), &setting.data)?;
-    let cookie = with.field("/begin", "set-cookie")?;
-    let ask = |path| Ask {
-        field: Some(format!("Cookie: {cookie}")),
-        ..get(path)
-    };
-    let asked = [
-        ("Kamea", &with, ask("/session")),
-        ("without", &without, ask("/plaintext")),
-        ("unused", &with, ask("/plaintext")),
-    ];
-    Ok(vec![Row {
-        what: "application, a signed session read",
-        unit: UNIT,
-        figures: cpu_of(setting, &asked, Reuse::KeepAlive)?,
-        targets: vec![Target::MostOf(1.15, "without")],
-    }])
 }
 
 /// Handlers that ask a component, and one with a lock.

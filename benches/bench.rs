@@ -26,6 +26,7 @@ mod python;
 mod requests;
 mod rest;
 mod server;
+mod sessions;
 mod table;
 mod texts;
 mod thor;
@@ -98,7 +99,8 @@ const SERVERS: &[(&str, Measure)] = &[
     ("app-routes", applications::routes),
     ("app-form", applications::form),
     ("app-upload", applications::upload),
-    ("app-session", applications::session),
+    ("app-session", sessions::signed),
+    ("app-stores", sessions::stores),
     ("app-asked", applications::asked),
     ("app-flask", applications::flask),
     ("idle", idle::idle),
@@ -235,6 +237,7 @@ fn check_tools() -> Result<(), Error> {
         ("curl", "-V", "curl"),
         ("mawk", "-Wv", "mawk"),
         ("rg", "-V", "ripgrep"),
+        ("redis-server", "-v", "redis-server"),
     ] {
         let mut command = Command::new(tool);
         let started = command

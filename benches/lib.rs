@@ -4,3 +4,4 @@
 //! compares with.
 
 pub mod http;
+pub mod store;

@@ -3,6 +3,7 @@
 mod applications;
 mod cgi_peers;
 mod proxies;
+mod redis;
 mod secure;
 mod websockets;
 
@@ -19,8 +20,9 @@ use kamea_components::net::testing::free_address;
 
 use crate::tls::SecureStream;
 use crate::{Error, process, python};
-pub(crate) use applications::{Application, Framework};
+pub(crate) use applications::{Application, Framework, Sessions};
 pub(crate) use proxies::start_backends;
+pub(crate) use redis::Redis;
 pub(crate) use websockets::{WebSockets, echo_once};
 
 /// The core that servers run on. The load comes from the other one.
@@ -121,7 +123,7 @@ impl Server {
             Kind::NginxTls => secure::start_nginx(data)?,
             Kind::HaproxyTls => secure::start_haproxy(data)?,
             Kind::Gunicorn | Kind::Granian | Kind::Flask => Self::start_python(kind, data)?,
-            Kind::Application(application) => applications::start(application)?,
+            Kind::Application(application) => applications::start(application, data)?,
             Kind::WebSockets(which) => websockets::start(which, data)?,
             Kind::Fcgiwrap => cgi_peers::start_fcgiwrap(data)?,
             Kind::Apache => cgi_peers::start_apache(data)?,

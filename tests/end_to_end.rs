@@ -4,6 +4,7 @@
 
 mod end_to_end {
     mod access_log;
+    mod app_inspect;
     mod app_recipes;
     mod archives;
     mod browser;

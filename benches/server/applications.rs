@@ -1,8 +1,12 @@
 //! Web applications: ours, and those of other frameworks.
 
 use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::path::Path;
 
-use super::{Kind, Server, pinned, program};
+use kamea_benches::store::Store;
+
+use super::{Kind, Server, pinned, program, run_folder};
 use crate::Error;
 
 /// What a web application is made with.
@@ -26,14 +30,27 @@ impl Framework {
     }
 }
 
+/// Where an application keeps sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sessions {
+    /// In memory, with signed cookies. Only ours has these.
+    Signed,
+    /// In memory.
+    Memory,
+    /// In an SQLite database.
+    Sqlite,
+    /// In Redis.
+    Redis(SocketAddr),
+}
+
 /// A web application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Application {
     pub(crate) framework: Framework,
     /// How many routes it has beside those of all applications.
     pub(crate) routes: u32,
-    /// Whether sessions are around it. Only ours has them.
-    pub(crate) sessions: bool,
+    /// The sessions around it. actix-web has none here.
+    pub(crate) sessions: Option<Sessions>,
 }
 
 impl Application {
@@ -42,12 +59,12 @@ impl Application {
         Self {
             framework,
             routes: 0,
-            sessions: false,
+            sessions: None,
         }
     }
 }
 
-pub(super) fn start(application: Application) -> Result<Server, Error> {
+pub(super) fn start(application: Application, data: &Path) -> Result<Server, Error> {
     let name = match application.framework {
         Framework::Kamea => "app-server",
         Framework::Axum => "axum-peer",
@@ -55,7 +72,15 @@ pub(super) fn start(application: Application) -> Result<Server, Error> {
     };
     let mut command = pinned(&program(name)?);
     command.args(["--routes", &application.routes.to_string()]);
-    command.args(application.sessions.then_some("--sessions"));
+    if let Some(sessions) = application.sessions {
+        let store = match sessions {
+            Sessions::Signed => Store::Signed,
+            Sessions::Memory => Store::Memory,
+            Sessions::Sqlite => Store::Sqlite(run_folder(data, name)?.join("sessions.sqlite")),
+            Sessions::Redis(address) => Store::Redis(address),
+        };
+        command.args(["--sessions", &store.to_string()]);
+    }
     Server::start_program(Kind::Application(application), command)
 }
 

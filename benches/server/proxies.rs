@@ -10,7 +10,7 @@ use super::{Kind, Server, drain, free_address, pinned, pinned_to, program, run_f
 use crate::Error;
 
 /// The core of the load, on which the backends run too.
-const OTHER_CORE: &str = "1";
+pub(super) const OTHER_CORE: &str = "1";
 
 /// Starts backends: floor servers, beside the load.
 pub(crate) fn start_backends(count: usize) -> Result<(Vec<Child>, Vec<SocketAddr>), Error> {

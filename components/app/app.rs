@@ -1,19 +1,20 @@
 //! The application: its routes, its layers and its state, while it is put together.
 
 use std::fmt;
+use std::panic::Location;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use http::Method;
 use kamea::Graph;
 use kamea_components::documents::Docroot;
-use kamea_components::web::Network;
+use kamea_components::web::{Network, RouteCensus};
 
 use crate::answer::folder_endpoint;
 use crate::filters::Filter;
 use crate::handler::{Endpoint, endpoint};
 use crate::layers::{AnyLayer, Layers, with_outer};
-use crate::routes::{Entry, Fallback, Table, join};
+use crate::routes::{Entry, Fallback, Table, handler_name, join};
 use crate::{
     Answer, Argument, Explained, Handler, Layer, OpenApi, RouteError, TrailingSlash, Urls,
 };
@@ -59,6 +60,7 @@ pub struct App<S = ()> {
     openapi: Option<OpenApi>,
     /// The path of the metrics.
     metrics: Option<Arc<str>>,
+    census: RouteCensus,
     /// The limit of any body, in bytes.
     upload_limit: u64,
     /// Found while it was put together.
@@ -100,6 +102,7 @@ impl<S: Send + Sync + 'static> App<S> {
             graphs: Vec::new(),
             openapi: None,
             metrics: None,
+            census: RouteCensus::default(),
             upload_limit: UPLOAD_LIMIT,
             mistakes: Vec::new(),
         }
@@ -109,6 +112,7 @@ impl<S: Send + Sync + 'static> App<S> {
     ///
     /// `{name}` captures a segment, and `{*name}` the rest of the path. The most specific route
     /// wins, in whatever order they are declared.
+    #[track_caller]
     pub fn get<A>(
         self,
         path: &str,
@@ -118,6 +122,7 @@ impl<S: Send + Sync + 'static> App<S> {
     }
 
     /// Answers POST at a path: see [`get`](Self::get).
+    #[track_caller]
     pub fn post<A>(
         self,
         path: &str,
@@ -127,6 +132,7 @@ impl<S: Send + Sync + 'static> App<S> {
     }
 
     /// Answers PUT at a path: see [`get`](Self::get).
+    #[track_caller]
     pub fn put<A>(
         self,
         path: &str,
@@ -136,6 +142,7 @@ impl<S: Send + Sync + 'static> App<S> {
     }
 
     /// Answers PATCH at a path: see [`get`](Self::get).
+    #[track_caller]
     pub fn patch<A>(
         self,
         path: &str,
@@ -145,6 +152,7 @@ impl<S: Send + Sync + 'static> App<S> {
     }
 
     /// Answers DELETE at a path: see [`get`](Self::get).
+    #[track_caller]
     pub fn delete<A>(
         self,
         path: &str,
@@ -154,6 +162,7 @@ impl<S: Send + Sync + 'static> App<S> {
     }
 
     /// Answers OPTIONS at a path, instead of the application: see [`get`](Self::get).
+    #[track_caller]
     pub fn options<A>(
         self,
         path: &str,
@@ -163,6 +172,7 @@ impl<S: Send + Sync + 'static> App<S> {
     }
 
     /// Answers every method that no other route of the path answers.
+    #[track_caller]
     pub fn any<A>(
         self,
         path: &str,
@@ -192,11 +202,24 @@ impl<S: Send + Sync + 'static> App<S> {
         self.add(methods.collect(), path, handler)
     }
 
+    #[track_caller]
     fn add<A>(
+        self,
+        methods: Vec<Method>,
+        path: &str,
+        handler: impl Handler<A, Input: Argument<S>, Output: Answer>,
+    ) -> Self {
+        let name = handler_name(handler.type_name(), Location::caller());
+        self.add_named(methods, path, handler, &name)
+    }
+
+    /// The same, with a name of the handler.
+    pub(crate) fn add_named<A>(
         mut self,
         methods: Vec<Method>,
         path: &str,
         handler: impl Handler<A, Input: Argument<S>, Output: Answer>,
+        handler_name: &str,
     ) -> Self {
         self.entries.push(Entry {
             methods,
@@ -204,6 +227,7 @@ impl<S: Send + Sync + 'static> App<S> {
             path: path.to_owned(),
             name: None,
             documentation: handler.documentation(),
+            handler: handler_name.into(),
             endpoint: endpoint(handler, self.state.clone()),
             layers: Layers::default(),
         });
@@ -214,6 +238,7 @@ impl<S: Send + Sync + 'static> App<S> {
         mut self,
         method: Method,
         path: &str,
+        handler: &str,
         endpoint: Endpoint,
         layers: Layers,
     ) -> Self {
@@ -223,6 +248,7 @@ impl<S: Send + Sync + 'static> App<S> {
             path: path.to_owned(),
             name: None,
             documentation: None,
+            handler: handler.into(),
             endpoint,
             layers,
         });
@@ -278,6 +304,7 @@ impl<S: Send + Sync + 'static> App<S> {
             }
         };
         let endpoint = folder_endpoint(opened);
+        let handler: Arc<str> = format!("the files of {}", folder.display()).into();
         let prefix = prefix.trim_end_matches('/');
         let own = (!prefix.is_empty()).then(|| prefix.to_owned());
         let below = ["/", "/{*file}"].map(|path| format!("{prefix}{path}"));
@@ -288,6 +315,7 @@ impl<S: Send + Sync + 'static> App<S> {
                 path,
                 name: None,
                 documentation: None,
+                handler: handler.clone(),
                 endpoint: endpoint.clone(),
                 layers: Layers::default(),
             });
@@ -451,6 +479,30 @@ impl<S: Send + Sync + 'static> App<S> {
 
     pub(crate) fn metrics_path(&self) -> Option<Arc<str>> {
         self.metrics.clone()
+    }
+
+    /// How its routes are used, once it is served: for an
+    /// [`Inspector`](kamea_components::inspect::Inspector) of your own. [`run`](Self::run) and
+    /// [`main`](Self::main) do it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea::Scheduler;
+    /// use kamea_app::App;
+    /// use kamea_components::inspect::Inspector;
+    ///
+    /// let app = App::new().get("/", async || "hello\n");
+    /// let scheduler = Scheduler::with_workers(1);
+    /// let inspector = Inspector::new("127.0.0.1:0".parse()?, None)?.routes(app.census());
+    /// let _inspecting = inspector.run(scheduler.workers())?;
+    /// app.server()?.run(&scheduler, &["127.0.0.1:0".parse()?])?;
+    /// assert_eq!(app.census().used()[0].pattern, "/");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn census(&self) -> RouteCensus {
+        self.census.clone()
     }
 
     pub(crate) fn memory_limit(&self) -> usize {

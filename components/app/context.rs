@@ -1,11 +1,12 @@
 //! One request on its way through an application: what layers see, and what extraction takes from.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use http::Method;
 use kamea_components::http::RequestHead;
-use kamea_components::web::{Content, ErrorForm, Request, Scheme};
+use kamea_components::web::{Content, ErrorForm, Remark, Request, Scheme};
 
 /// One request on its way through an application.
 ///
@@ -18,10 +19,14 @@ pub struct Context {
     pub(crate) pattern: Option<Arc<str>>,
     /// The limit of a body in memory, in bytes.
     pub(crate) body_limit: usize,
+    /// When the request had come.
+    pub(crate) since: Instant,
+    /// Where its routing is told, if it is to be explained.
+    pub(crate) explained: Option<Arc<OnceLock<Remark>>>,
 }
 
 impl Context {
-    pub(crate) fn new(mut request: Request, body_limit: usize) -> Self {
+    pub(crate) fn new(mut request: Request, body_limit: usize, since: Instant) -> Self {
         if prefers_json(&request) {
             request.exchange.error_form = ErrorForm::Json;
         }
@@ -30,6 +35,8 @@ impl Context {
             captures: Vec::new(),
             pattern: None,
             body_limit,
+            since,
+            explained: None,
         }
     }
 

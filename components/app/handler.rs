@@ -51,6 +51,11 @@ pub trait Handler<A>: Send + Sync + 'static {
     /// Calls the function.
     fn call(&self, input: Self::Input) -> impl Future<Output = Self::Output>;
 
+    /// The name of its type, which for a function is that of the function.
+    fn type_name(&self) -> &'static str {
+        std::any::type_name::<Self>()
+    }
+
     /// What its types say of it, if they are part of the description of the application: see
     /// [`documented`](crate::documented).
     fn documentation(&self) -> Option<Documentation> {

@@ -64,7 +64,7 @@ pub use owned::Owned;
 pub use problem::{Problem, WrongField};
 pub use reply::Reply;
 pub use routes::{Explained, RouteError, TrailingSlash};
-pub use serve::{AppError, answer_problems, serve_app};
+pub use serve::{AppError, AppPorts, AppPortsHandles, add_app, answer_problems, serve_app};
 pub use testing::{TestApp, TestRequest, TestResponse};
 pub use urls::{UrlError, Urls};
 pub use views::{

@@ -2,40 +2,68 @@
 
 mod listen;
 mod main_function;
+mod ports;
 mod problems;
 mod record;
+mod respond;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
-use futures_lite::StreamExt;
 use http::{Method, StatusCode};
 use kamea::time::now;
-use kamea::{Component, End, Sender, link};
-use kamea_components::gateway::Chunks;
-use kamea_components::http::{Chunk, ResponseHead, Target};
-use kamea_components::web::{Body, Exchange, Failure, HandlerPorts, Request, Response};
+use kamea::{Component, End, Outbox};
+use kamea_components::http::Target;
+use kamea_components::server::{ConnectionGraph, Opened, Served};
+use kamea_components::web::{CountedRoute, Exchange, HandlerPorts, Remark, Request};
 
 pub use listen::AppError;
+use ports::Answers;
+pub use ports::{AppPorts, AppPortsHandles};
 pub use problems::answer_problems;
-use record::{Answered, Latencies};
+use record::{Answered, log_request};
+use respond::respond;
 
 use crate::context::Context;
 use crate::handler::Endpoint;
 use crate::layers::{self, Layers};
-use crate::reply::ReplyContent;
 use crate::routes::{Found, Table};
 use crate::{App, Problem, Reply, RouteError, Urls};
 
-/// How many chunks of a stream may wait for the encoder.
-const CHUNKS: usize = 4;
-
 /// The parts of an application that every connection shares.
 #[derive(Clone)]
-struct Served {
+struct Shared {
     layers: Layers,
     dispatch: Endpoint,
     body_limit: usize,
-    latencies: Arc<Latencies>,
+    counted: Arc<[CountedRoute]>,
+}
+
+impl Shared {
+    fn of<S: Send + Sync + 'static>(app: &App<S>) -> Result<Self, RouteError> {
+        let mut table = app.table()?;
+        let census = app.census();
+        let counted = census.count(table.counted());
+        let (urls, table, of_routes) = (Urls::of(&table), Arc::new(table), counted.clone());
+        let metrics = app.metrics_path();
+        let dispatch: Endpoint = Arc::new(move |mut context| {
+            if !urls.is_empty() {
+                context.insert(urls.clone());
+            }
+            if metrics.as_deref() == Some(context.path()) {
+                let text = census.to_prometheus();
+                return Box::pin(async { Reply::text(text) });
+            }
+            let (table, counted) = (table.clone(), of_routes.clone());
+            Box::pin(async move { dispatch(&table, &counted, context).await })
+        });
+        Ok(Self {
+            layers: app.outer_layers(),
+            dispatch,
+            body_limit: app.memory_limit(),
+            counted,
+        })
+    }
 }
 
 /// Serves requests by an application, one after another on each connection.
@@ -61,49 +89,80 @@ struct Served {
 pub fn serve_app<S: Send + Sync + 'static>(
     app: &App<S>,
 ) -> Result<impl Component<HandlerPorts> + Clone + Send + Sync + use<S>, RouteError> {
-    let table = Arc::new(app.table()?);
-    let urls = Urls::of(&table);
-    let patterns = table
-        .resources
-        .iter()
-        .map(|resource| resource.pattern.clone());
-    let latencies = Arc::new(Latencies::new(patterns));
-    let shown = latencies.clone();
-    let metrics = app.metrics_path();
-    let served = Served {
-        layers: app.outer_layers(),
-        dispatch: Arc::new(move |mut context| {
-            let (table, shown) = (table.clone(), shown.clone());
-            if !urls.is_empty() {
-                context.insert(urls.clone());
-            }
-            let is_metrics = metrics.as_deref() == Some(context.path());
-            Box::pin(async move {
-                match is_metrics {
-                    true => Reply::text(shown.to_prometheus()),
-                    false => dispatch(&table, context).await,
-                }
-            })
-        }),
-        body_limit: app.memory_limit(),
-        latencies,
-    };
+    let shared = Shared::of(app)?;
     Ok(async move |io: &mut HandlerPorts| {
         while let Some(request) = io.requests.next().await {
+            let answers = Answers {
+                responses: &io.responses,
+                failures: &io.failures,
+            };
             // Boxed, so that connections that do not use it do not carry its size.
-            Box::pin(serve(io, &served, request)).await?;
+            Box::pin(serve(answers, &shared, request, None)).await?;
         }
         Ok(())
     })
 }
 
+/// The same, for [`WebServer::route_graph`](kamea_components::server::WebServer::route_graph):
+/// explanations of requests then say which route matched, and which almost did.
+///
+/// # Examples
+///
+/// ```
+/// use kamea_app::{App, add_app, answer_problems};
+/// use kamea_components::server::{Explanations, Site, WebServer};
+/// use kamea_components::web::Route;
+///
+/// let api = App::new().get("/api/hello", async || "hello\n");
+/// let server = WebServer::new(Site::new("."))
+///     .route_graph("api", Route::below("/api"), add_app(&api)?)
+///     .errors(answer_problems())
+///     .explain(Explanations::new());
+/// # server.check().unwrap();
+/// # Ok::<(), kamea_app::RouteError>(())
+/// ```
+///
+/// # Errors
+///
+/// [`RouteError`], if the routes conflict.
+pub fn add_app<S: Send + Sync + 'static>(
+    app: &App<S>,
+) -> Result<impl Fn(&mut ConnectionGraph, &str) -> Served + Send + Sync + use<S>, RouteError> {
+    let shared = Shared::of(app)?;
+    Ok(move |graph: &mut ConnectionGraph, name: &str| {
+        let shared = shared.clone();
+        let added = graph.add_seeded(name, move |connection: &mut Opened| {
+            let shared = shared.clone();
+            connection.until_gone(async move |io: &mut AppPorts| {
+                while let Some(request) = io.requests.next().await {
+                    let answers = Answers {
+                        responses: &io.responses,
+                        failures: &io.failures,
+                    };
+                    Box::pin(serve(answers, &shared, request, io.remarks.as_ref())).await?;
+                }
+                Ok(())
+            })
+        });
+        let mut served = Served::new(added.requests, vec![added.responses], vec![added.failures]);
+        served.remarks = vec![added.remarks];
+        served
+    })
+}
+
 /// Finds the route of a request, and answers by it.
-async fn dispatch(table: &Table, mut context: Context) -> Reply {
+async fn dispatch(table: &Table, counted: &[CountedRoute], mut context: Context) -> Reply {
     let found = table.find(context.head());
     if let Some(resource) = found.resource() {
         context.pattern = Some(resource.pattern.clone());
     }
-    let route = found.resource().map(|resource| resource.index);
+    if let Some(told) = context.explained.take() {
+        let remark = table.explain_request(context.head()).into_remark();
+        // It is told once.
+        let _ = told.set(remark);
+    }
+    let number = found.number().unwrap_or(counted.len() - 1);
+    let running = counted[number].begin(context.head().target.clone(), context.since);
     let reply = match found {
         Found::Handler {
             handler, captures, ..
@@ -126,153 +185,62 @@ async fn dispatch(table: &Table, mut context: Context) -> Reply {
         Found::Nothing(None) => Problem::not_found("there is nothing at this place").into(),
         Found::Invalid(why) => Problem::bad_request(why).into(),
     };
+    running.end(reply.status);
     Reply {
-        route: reply.route.or(route),
+        route: Some(number),
         ..reply
     }
 }
 
-/// What the record needs of a request, once the request itself is gone.
+/// What the log needs of a request, once the request itself is gone.
 struct Asked {
     method: Method,
     target: Target,
     exchange: Exchange,
+    since: Instant,
 }
 
-async fn serve(io: &HandlerPorts, served: &Served, request: Request) -> Result<(), End> {
-    let start = now();
-    let context = Context::new(request, served.body_limit);
+/// Answers a request; where requests are explained, also says how it was routed.
+async fn serve(
+    answers: Answers<'_>,
+    shared: &Shared,
+    request: Request,
+    remarks: Option<&Outbox<Remark>>,
+) -> Result<(), End> {
+    let mut context = Context::new(request, shared.body_limit, now());
     let asked = Asked {
         method: context.method().clone(),
         target: context.head().target.clone(),
         exchange: context.request.exchange,
+        since: context.since,
     };
-    let reply = layers::run(&served.layers, &served.dispatch, context).await;
+    let explained = remarks.map(|_| Arc::new(OnceLock::new()));
+    context.explained.clone_from(&explained);
+    let reply = layers::run(&shared.layers, &shared.dispatch, context).await;
+    if let (Some(remarks), Some(explained)) = (remarks, explained) {
+        let before = || Remark::new("answers by a layer, before the routes");
+        remarks
+            .send(explained.get().cloned().unwrap_or_else(before))
+            .await?;
+    }
     let (status, route) = (reply.status, reply.route);
+    if route.is_none()
+        && let Some(rest) = shared.counted.last()
+    {
+        let took = now().saturating_duration_since(asked.since);
+        rest.record(status, asked.target.path(), took);
+    }
     let id = reply.fields.get("x-request-id");
     let id = id.map(|id| String::from_utf8_lossy(id).into_owned());
-    let sent = respond(io, asked.exchange, reply).await;
-    served.latencies.record(&Answered {
+    let sent = respond(answers, asked.exchange, reply).await;
+    log_request(&Answered {
         method: &asked.method,
         path: asked.target.path(),
-        route,
+        pattern: route.map(|number| shared.counted[number].pattern()),
         status,
         bytes: sent.as_ref().copied().unwrap_or_default(),
-        elapsed: now().duration_since(start),
+        since: asked.since,
         id: id.as_deref(),
     });
     sent.map(drop)
-}
-
-/// Sends a reply as a response, or as a failure. Returns the length of the body, if it is known.
-async fn respond(io: &HandlerPorts, exchange: Exchange, reply: Reply) -> Result<u64, End> {
-    let Reply {
-        status,
-        fields,
-        content,
-        ..
-    } = reply;
-    let head = ResponseHead {
-        fields,
-        ..ResponseHead::new(status)
-    };
-    let (body, length) = match content {
-        ReplyContent::Bytes(bytes) if bytes.is_empty() => (Body::Empty, 0),
-        ReplyContent::Bytes(bytes) => {
-            let length = bytes.len() as u64;
-            (Body::Bytes(bytes), length)
-        }
-        ReplyContent::Body(body) => {
-            let length = length(&body);
-            (body, length)
-        }
-        ReplyContent::Stream(chunks) => {
-            let (sender, receiver) = link(CHUNKS);
-            let body = Body::Stream {
-                chunks: receiver,
-                length: None,
-            };
-            send(io, exchange, head, body).await?;
-            return Ok(pump(exchange, chunks, sender).await);
-        }
-        ReplyContent::File(_) => {
-            // A layer has answered with a file, and only a handler can.
-            let problem = Problem::internal("a layer cannot answer with a file");
-            return fail(io, exchange, head, problem).await;
-        }
-        ReplyContent::Problem(problem) => return fail(io, exchange, head, *problem).await,
-    };
-    send(io, exchange, head, body).await?;
-    Ok(length)
-}
-
-fn length(body: &Body) -> u64 {
-    match body {
-        Body::Bytes(bytes) => bytes.len() as u64,
-        Body::File(slice) => slice.length,
-        Body::Pieces(pieces) => pieces.iter().map(|piece| piece.length()).sum(),
-        _ => 0,
-    }
-}
-
-async fn fail(
-    io: &HandlerPorts,
-    exchange: Exchange,
-    head: ResponseHead,
-    mut problem: Problem,
-) -> Result<u64, End> {
-    if let Some(cause) = problem.cause.take() {
-        log::error!("{} | {cause}", exchange.peer);
-    }
-    let failure = Failure {
-        fields: head.fields,
-        status: head.status,
-        ..problem.into_failure(exchange)
-    };
-    io.failures.send(failure).await?;
-    Ok(0)
-}
-
-async fn send(
-    io: &HandlerPorts,
-    exchange: Exchange,
-    head: ResponseHead,
-    body: Body,
-) -> Result<(), End> {
-    let response = Response {
-        exchange,
-        head,
-        body,
-    };
-    Ok(io.responses.send(response).await?)
-}
-
-/// Sends the chunks of a stream while the peer wants them. If it fails, the end is missing, and the
-/// connection is cut. Returns how many bytes were sent.
-async fn pump(exchange: Exchange, mut chunks: Chunks, sender: Sender<Chunk>) -> u64 {
-    let mut bytes = 0;
-    loop {
-        let chunk = match sender.while_open(chunks.next()).await {
-            Ok(Some(Ok(chunk))) => chunk,
-            Ok(Some(Err(error))) => {
-                log::error!(
-                    "{} | the stream of a response has failed: {error}",
-                    exchange.peer
-                );
-                return bytes;
-            }
-            Ok(None) => {
-                // If nobody wants the end, nobody misses it.
-                let _ = sender.send(Chunk::END).await;
-                return bytes;
-            }
-            Err(_) => return bytes,
-        };
-        let length = chunk.len() as u64;
-        // An empty chunk would be the end of a chunked body.
-        if length > 0 && sender.send(Chunk::Data(chunk)).await.is_err() {
-            return bytes;
-        }
-        bytes += length;
-    }
 }

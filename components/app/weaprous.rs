@@ -3,11 +3,13 @@
 use std::fmt;
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
+use std::panic::Location;
 
 use http::Method;
 use kamea_components::http::Fields;
 use serde::Serialize;
 
+use crate::routes::handler_name;
 use crate::{Answer, App, AppError, Argument, Call, Handler, Json};
 
 /// A small application: a path and some methods lead to a function of the header fields and the
@@ -104,14 +106,17 @@ impl WeApRous {
     ///
     /// A call reads better than an attribute here: the function stays a plain function, and the
     /// routes stand together in `main`.
+    #[track_caller]
     pub fn route<H, R>(&mut self, path: &str, methods: &[&str], handler: H) -> &mut Self
     where
         H: AsyncFn(Fields, String) -> R + Send + Sync + 'static,
         R: Serialize,
     {
-        self.handle(path, methods, async move |call: Call<(), String>| {
+        let name = handler_name(std::any::type_name::<H>(), Location::caller());
+        let handler = async move |call: Call<(), String>| {
             Json(handler(call.head.fields.clone(), call.body).await)
-        })
+        };
+        self.add(path, methods, handler, &name)
     }
 
     /// Declares a route whose function is a handler of an [`App`]: it can take a typed body, the
@@ -133,7 +138,18 @@ impl WeApRous {
     /// app.handle("/half/", &["POST"], half);
     /// assert_eq!(app.routes()[0].to_string(), "POST         /half/");
     /// ```
+    #[track_caller]
     pub fn handle<A, H>(&mut self, path: &str, methods: &[&str], handler: H) -> &mut Self
+    where
+        H: Handler<A>,
+        H::Input: Argument<()>,
+        H::Output: Answer,
+    {
+        let name = handler_name(handler.type_name(), Location::caller());
+        self.add(path, methods, handler, &name)
+    }
+
+    fn add<A, H>(&mut self, path: &str, methods: &[&str], handler: H, name: &str) -> &mut Self
     where
         H: Handler<A>,
         H::Input: Argument<()>,
@@ -158,8 +174,10 @@ impl WeApRous {
             });
             return self;
         }
-        let names: Vec<_> = methods.iter().map(String::as_str).collect();
-        self.app = std::mem::take(&mut self.app).route(&names, path, handler);
+        let parsed = methods
+            .iter()
+            .flat_map(|method| Method::from_bytes(method.as_bytes()));
+        self.app = std::mem::take(&mut self.app).add_named(parsed.collect(), path, handler, name);
         self.routes.push(DeclaredRoute {
             path: path.to_owned(),
             methods,

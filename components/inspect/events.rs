@@ -17,7 +17,7 @@ use crate::gateway::Reply;
 use crate::http::redact;
 use crate::server::Explanations;
 use crate::tls::TlsCensus;
-use crate::web::Request;
+use crate::web::{Request, RouteCensus, UsedRoute};
 
 /// How often a page gets a census.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -29,6 +29,7 @@ pub(super) struct Watched {
     pub(super) sketches: watch::Receiver<Sketches>,
     pub(super) explanations: Option<Explanations>,
     pub(super) tls: TlsCensus,
+    pub(super) routes: RouteCensus,
 }
 
 /// Sends a census every second, and the drawings of programs whenever they have changed.
@@ -47,9 +48,9 @@ pub(super) async fn watch(watched: Watched) -> Reply {
     });
     let mut sketches = watched.sketches;
     sketches.mark_changed();
-    let tls = watched.tls;
+    let (tls, routes) = (watched.tls, watched.routes);
     let changes = stream::unfold((sketches, watched.workers, false), move |state| {
-        let tls = tls.clone();
+        let (tls, routes) = (tls.clone(), routes.clone());
         async move {
             let (mut sketches, workers, has_begun) = state;
             if sketches.has_changed().unwrap_or(false) {
@@ -64,7 +65,9 @@ pub(super) async fn watch(watched: Watched) -> Reply {
             }
             let census = workers.census().await.to_json();
             let tls = event("tls", &tls_to_json(&tls).to_string());
-            Some((event("census", &census) + &tls, (sketches, workers, true)))
+            let routes = event("routes", &routes_to_json(&routes).to_string());
+            let told = event("census", &census) + &tls + &routes;
+            Some((told, (sketches, workers, true)))
         }
     });
     reply(stream::once(event("hello", &hello.to_string())).chain(changes))
@@ -99,6 +102,11 @@ pub(super) fn tls_to_json(tls: &TlsCensus) -> Value {
         "failures": failures.collect::<Value>(),
         "certificates": certificates.collect::<Value>(),
     })
+}
+
+/// How the routes of an application were used.
+pub(super) fn routes_to_json(routes: &RouteCensus) -> Value {
+    routes.used().iter().map(UsedRoute::to_json).collect()
 }
 
 fn shown(sketched: &Sketched) -> Value {

@@ -11,13 +11,14 @@ const STYLE: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Path, media type, content.
-const PARTS: [(&str, &str, &str); 8] = [
+const PARTS: [(&str, &str, &str); 9] = [
     ("/", HTML, include_str!("page/page.html")),
     ("/view.css", STYLE, include_str!("page/view.css")),
     ("/view.js", SCRIPT, include_str!("page/view.js")),
     ("/rates.js", SCRIPT, include_str!("page/rates.js")),
     ("/picture.js", SCRIPT, include_str!("page/picture.js")),
     ("/details.js", SCRIPT, include_str!("page/details.js")),
+    ("/routes.js", SCRIPT, include_str!("page/routes.js")),
     ("/dagre.js", SCRIPT, include_str!("vendor/dagre.js")),
     (
         "/dagre.LICENSE",

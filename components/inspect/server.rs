@@ -23,7 +23,7 @@ use crate::gateway::{Reply, serve_handler};
 use crate::net::bind;
 use crate::server::{Explanations, Listening, Site, StartError, WebServer};
 use crate::tls::TlsCensus;
-use crate::web::{Request, Response, Route};
+use crate::web::{Request, Response, Route, RouteCensus};
 
 /// The connection limits of the inspector: in total, and per address.
 const CONNECTIONS: usize = 64;
@@ -53,6 +53,7 @@ pub struct Inspector {
     drawings: Vec<Drawing>,
     explanations: Option<Explanations>,
     tls: TlsCensus,
+    routes: RouteCensus,
 }
 
 /// Adds a component that draws something to a graph.
@@ -112,6 +113,7 @@ impl Inspector {
             drawings: Vec::new(),
             explanations: None,
             tls: TlsCensus::default(),
+            routes: RouteCensus::default(),
         })
     }
 
@@ -181,6 +183,13 @@ impl Inspector {
         Self { tls, ..self }
     }
 
+    /// Shows the routes of the application that counts in this census: how often each is used, and
+    /// how long its requests take.
+    #[must_use]
+    pub fn routes(self, routes: RouteCensus) -> Self {
+        Self { routes, ..self }
+    }
+
     /// Runs the inspector on a thread of its own; `observed` is the scheduler to show.
     ///
     /// # Errors
@@ -209,6 +218,7 @@ impl Inspector {
             sketches,
             explanations: self.explanations,
             tls: self.tls,
+            routes: self.routes,
         };
         let token = self.access.random_token().map(str::to_owned);
         let server = server(self.access, watched).expect("GET is a method");
@@ -230,10 +240,9 @@ fn server(access: Access, watched: Watched) -> Result<WebServer, InvalidMethod> 
     site.patience.head = PATIENCE;
     site.keep_alive = PATIENCE;
     site.fields = page::fields();
-    let workers = || watched.workers.clone();
+    let shown = watched.clone();
     let get = |path| Route::path(path).method("GET");
-    let (tapped, counted) = (workers(), workers());
-    let (explanations, tls) = (watched.explanations.clone(), watched.tls.clone());
+    let (tapped, explanations) = (watched.workers.clone(), watched.explanations.clone());
     Ok(WebServer::new(site)
         .filter("access", guard_inspector(access))
         .handle("events", get("/events")?, async move |_: Request| {
@@ -248,20 +257,30 @@ fn server(access: Access, watched: Watched) -> Result<WebServer, InvalidMethod> 
             async move |request: Request| events::explain(explanations.clone(), &request).await,
         )
         .files(serve_handler("page", async move |request: Request| {
-            show(&counted, &tls, request.head.target.path()).await
+            show(&shown, request.head.target.path()).await
         })))
 }
 
 /// The census in the form that the path asks for, or a part of the page.
-async fn show(workers: &Workers, tls: &TlsCensus, path: &str) -> Reply {
+async fn show(watched: &Watched, path: &str) -> Reply {
+    let Watched {
+        workers,
+        tls,
+        routes,
+        ..
+    } = watched;
     let (media_type, text) = match path {
         "/census" => ("application/json", workers.census().await.to_json()),
         "/census.dot" => ("text/vnd.graphviz", workers.census().await.to_dot()),
         "/metrics" => (
             "text/plain; version=0.0.4; charset=utf-8",
-            workers.census().await.to_prometheus() + &tls.to_prometheus(),
+            workers.census().await.to_prometheus() + &tls.to_prometheus() + &routes.to_prometheus(),
         ),
         "/tls" => ("application/json", events::tls_to_json(tls).to_string()),
+        "/routes" => (
+            "application/json",
+            events::routes_to_json(routes).to_string(),
+        ),
         _ => return page::part(path),
     };
     Response::typed(media_type, text).into()

@@ -34,7 +34,8 @@ mod trace;
 
 pub(crate) use access::is_cross_site;
 pub use access::{
-    Network, NetworkError, is_foreign_page, is_loopback_name, require_loopback_name, trust_proxies,
+    Network, NetworkError, forwarded_client, forwarded_scheme, is_foreign_page, is_loopback_name,
+    require_loopback_name, trust_proxies,
 };
 #[cfg(feature = "passwords")]
 pub use access::{User, ask_for_password};
@@ -62,7 +63,10 @@ pub use parse::{Notice, ParsePorts, ParsePortsHandles, Patience, Written, parse_
 pub(crate) use parse::{WINDOW, parse_requests_of};
 pub use rate::{Rate, RateTable};
 pub use read_slice::read_slice;
-pub use record::{Attempted, Forwarded, Record, RecordPorts, RecordPortsHandles, record_exchanges};
+pub use record::{
+    Attempted, CountedRoute, Forwarded, Record, RecordPorts, RecordPortsHandles, RouteCensus,
+    RunningRequest, SlowestRequest, UsedRoute, record_exchanges,
+};
 pub use refuse::{RefusePorts, RefusePortsHandles, refuse_requests};
 pub(crate) use route::file_route;
 pub use route::{Route, RoutePorts, RoutePortsHandles, route_requests};

@@ -7,6 +7,7 @@
 //! ```
 
 mod forwarded;
+mod routes;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::pending;
@@ -23,6 +24,7 @@ use super::parse::Written;
 use crate::http::RequestHead;
 
 pub use forwarded::{Attempted, Forwarded};
+pub use routes::{CountedRoute, RouteCensus, RunningRequest, SlowestRequest, UsedRoute};
 
 /// The ports of [`record_exchanges`].
 #[derive(Debug, Ports)]

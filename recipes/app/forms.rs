@@ -10,15 +10,18 @@ use kamea_session::{
 use serde::{Deserialize, Serialize};
 
 const PAGE: &str = r#"<!DOCTYPE html>
+<meta name="viewport" content="width=device-width">
 <title>Guest book</title>
 {% for message in messages %}<p><em>{{ message }}</em></p>
 {% endfor %}
 {% if user %}
 <p>You are {{ user }}.
-<form method="post" action="/entries"><input name="text" required><button>Sign</button></form>
+<form method="post" action="/entries"><label>Your entry
+<input name="text" required></label> <button>Sign</button></form>
 <form method="post" action="/logout"><button>Log out</button></form>
 {% else %}
-<form method="post" action="/login"><input name="name" required><button>Log in</button></form>
+<form method="post" action="/login"><label>Your name
+<input name="name" required></label> <button>Log in</button></form>
 {% endif %}
 <ul>{% for entry in entries %}<li>{{ entry }}</li>{% endfor %}</ul>
 "#;

@@ -10,15 +10,19 @@ use kamea::time::sleep;
 use kamea_app::{App, AppError, Call, Event, Events, Html, Multipart, Problem, State};
 
 const PAGE: &str = r#"<!DOCTYPE html>
+<meta name="viewport" content="width=device-width">
 <title>Upload</title>
-<input type="file" id="file"> <progress id="bar" max="100" value="0"></progress>
+<label>A file to upload: <input type="file" id="file"></label>
+<progress id="bar" max="100" value="0"></progress> <output id="said"></output>
 <script>
   file.onchange = () => {
     const id = Math.random().toString(36).slice(2), form = new FormData();
     form.append("file", file.files[0]);
     const events = new EventSource("/progress/" + id);
     events.onmessage = (event) => { bar.value = 100 * event.data / file.files[0].size; };
-    fetch("/upload/" + id, { method: "POST", body: form }).then(() => events.close());
+    fetch("/upload/" + id, { method: "POST", body: form })
+      .then((answer) => answer.text()).catch((error) => String(error))
+      .then((text) => { said.value = text; events.close(); });
   };
 </script>
 "#;

@@ -10,15 +10,23 @@ use super::cookbook::program;
 use super::sessions::{assert_shows, is_like, root, sessions};
 
 /// A recipe that runs in the root of the project.
-struct Recipe {
+pub(crate) struct Recipe {
     child: Child,
-    address: String,
+    pub(crate) address: String,
+    /// What it has printed after its address.
+    pub(crate) printed: Vec<String>,
 }
 
 impl Recipe {
     fn start(name: &str) -> Self {
+        Self::start_with(name, &[], 0)
+    }
+
+    /// Starts it with further arguments, about which it prints so many lines.
+    pub(crate) fn start_with(name: &str, arguments: &[&str], count: usize) -> Self {
         let mut child = Command::new(program(name))
             .arg("127.0.0.1:0")
+            .args(arguments)
             .current_dir(root())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -28,8 +36,13 @@ impl Recipe {
         let line = lines.next().unwrap().unwrap();
         let address = line.strip_prefix("Listening on http://").unwrap();
         let address = address.trim_end_matches('/').to_owned();
+        let printed = lines.by_ref().take(count).map(Result::unwrap).collect();
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-        Self { child, address }
+        Self {
+            child,
+            address,
+            printed,
+        }
     }
 }
 
@@ -41,7 +54,7 @@ impl Drop for Recipe {
 }
 
 /// The recipes are a package of their own, so that spidey does not build what they need.
-fn build() {
+pub(crate) fn build() {
     let built = Command::new(env!("CARGO"))
         .args([
             "build",

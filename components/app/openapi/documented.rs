@@ -57,6 +57,10 @@ where
         self.handler.call(input).await
     }
 
+    fn type_name(&self) -> &'static str {
+        self.handler.type_name()
+    }
+
     fn documentation(&self) -> Option<Documentation> {
         Some(Documentation {
             summary: self.summary,

@@ -100,6 +100,7 @@ fn entry(path: &str, reply: impl Fn() -> Reply + Send + Sync + 'static) -> Entry
         path: path.to_owned(),
         name: None,
         documentation: None,
+        handler: "OpenAPI".into(),
         endpoint,
         layers: Layers::default(),
     }

@@ -70,6 +70,8 @@ pub(crate) struct Resource {
     /// The names of its captures, in their order.
     pub(crate) captures: Vec<Arc<str>>,
     pub(crate) handlers: Vec<MethodHandler>,
+    /// Where requests are counted that none of them answers.
+    pub(crate) number: usize,
 }
 
 /// The handler of one method.
@@ -77,6 +79,10 @@ pub(crate) struct MethodHandler {
     /// `None`: any method.
     pub(crate) method: Option<Method>,
     pub(crate) name: Option<Arc<str>>,
+    /// What the function is called.
+    pub(crate) handler: Arc<str>,
+    /// Where its requests are counted.
+    pub(crate) number: usize,
     pub(crate) documentation: Option<Documentation>,
     pub(crate) endpoint: Endpoint,
     pub(crate) layers: Layers,
@@ -126,6 +132,7 @@ impl Table {
             host: entry.host.clone(),
             captures: captures(&entry.path),
             handlers: Vec::new(),
+            number: 0,
         };
         resource.add(&entry)?;
         self.resources.push(resource);
@@ -195,6 +202,8 @@ impl Resource {
             self.handlers.push(MethodHandler {
                 method,
                 name: entry.name.clone(),
+                handler: entry.handler.clone(),
+                number: 0,
                 documentation: entry.documentation,
                 endpoint: entry.endpoint.clone(),
                 layers: entry.layers.clone(),

@@ -21,6 +21,8 @@ pub(crate) struct Entry {
     pub(crate) name: Option<Arc<str>>,
     /// What the types of the handler say of it.
     pub(crate) documentation: Option<Documentation>,
+    /// What the handler is called.
+    pub(crate) handler: Arc<str>,
     pub(crate) endpoint: Endpoint,
     /// The layers around the handler, the outermost first.
     pub(crate) layers: Layers,

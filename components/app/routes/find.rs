@@ -49,6 +49,16 @@ impl<'t> Found<'t> {
     }
 }
 
+impl Found<'_> {
+    /// Where the request is counted; `None`: with those that have no resource.
+    pub(crate) fn number(&self) -> Option<usize> {
+        match self {
+            Self::Handler { handler, .. } => Some(handler.number),
+            found => found.resource().map(|resource| resource.number),
+        }
+    }
+}
+
 impl Table {
     /// Finds what answers a request.
     pub(crate) fn find(&self, head: &RequestHead) -> Found<'_> {

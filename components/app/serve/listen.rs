@@ -7,10 +7,10 @@ use std::time::Duration;
 use kamea::Scheduler;
 use kamea_components::inspect::Inspector;
 use kamea_components::net::parse_address;
-use kamea_components::server::{Site, StartError, WebServer};
+use kamea_components::server::{Explanations, Site, StartError, WebServer};
 use kamea_components::web::Route;
 
-use crate::{App, RouteError, answer_problems, serve_app};
+use crate::{App, RouteError, add_app, answer_problems};
 
 /// Why an application does not run.
 #[derive(thiserror::Error)]
@@ -53,7 +53,7 @@ impl<S: Send + Sync + 'static> App<S> {
         let mut site = Site::without_files();
         site.limits.body = self.largest_body();
         let server = WebServer::new(site);
-        let server = server.route("app", Route::any_path(), serve_app(self)?);
+        let server = server.route_graph("app", Route::any_path(), add_app(self)?);
         let filters = self.filters().iter();
         let server = filters.fold(server, |server, filter| (filter.to_server)(server));
         Ok(server.errors(answer_problems()))
@@ -78,25 +78,33 @@ impl<S: Send + Sync + 'static> App<S> {
         let at = parse(address)?;
         kamea::log_to_stderr();
         let scheduler = Scheduler::new();
-        let server = self.server()?;
+        let (mut server, explanations) = (self.server()?, Explanations::new());
+        if inspect.is_some() {
+            server = server.explain(explanations.clone());
+        }
         for graph in self.graphs_mut().drain(..) {
             scheduler.run(graph).map_err(StartError::Graph)?;
         }
         let listening = server.run(&scheduler, &[at])?;
         let inspector = inspect.map(|address| Inspector::new(address, None));
-        let inspecting = inspector.transpose().map_err(io::Error::other)?;
-        let inspecting = inspecting.map(|inspector| inspector.run(scheduler.workers()));
+        let inspector = inspector.transpose().map_err(io::Error::other)?;
+        let inspecting = inspector.map(|inspector| {
+            let inspector = inspector.explanations(explanations.clone());
+            inspector.routes(self.census()).run(scheduler.workers())
+        });
         let inspecting = inspecting.transpose().map_err(io::Error::other)?;
         let mut lines: Vec<_> = listening
             .addresses()
             .iter()
             .map(|address| format!("Listening on http://{address}/"))
             .collect();
-        lines.extend(
-            inspecting
-                .as_ref()
-                .map(|inspecting| format!("Inspect at {}", inspecting.url())),
-        );
+        if let Some(inspecting) = &inspecting {
+            lines.push(format!("Inspect at {}", inspecting.url()));
+            let secret = explanations.secret();
+            lines.push(format!(
+                "Requests with this field are explained: Kamea-Explain: {secret}"
+            ));
+        }
         let mut said = Ok(());
         let say = async {
             said = lines

@@ -330,11 +330,11 @@ fn times_are_shown_by_route() {
         app.get("/c").send().await;
         let text = app.get("/metrics").send().await.text();
         assert!(
-            text.contains("kamea_app_request_seconds_count{route=\"/a/{b}\"} 2"),
+            text.contains("kamea_app_request_seconds_count{route=\"/a/{b}\",method=\"GET\"} 2"),
             "{text}"
         );
         assert!(
-            text.contains("kamea_app_request_seconds_count{route=\"\"} 1"),
+            text.contains("kamea_app_request_seconds_count{route=\"\",method=\"\"} 1"),
             "{text}"
         );
     });

@@ -8,6 +8,7 @@ mod ready;
 mod store;
 
 use std::future::Future;
+use std::panic::Location;
 use std::sync::Arc;
 
 use http::Method;
@@ -21,6 +22,7 @@ pub use store::{Listing, Store};
 
 use crate::handler::Endpoint;
 use crate::layers::{Layer, Next};
+use crate::routes::handler_name;
 use crate::{Answer, App, Argument, Context, Reply};
 
 /// A struct that answers the methods of a path, each by a function of its own; the other methods
@@ -68,12 +70,13 @@ pub trait View<S>: Send + Sync + Sized + 'static {
 pub struct Methods<V, S> {
     view: Arc<V>,
     state: Arc<S>,
-    endpoints: Vec<(Method, Endpoint)>,
+    /// Each with the name of its function.
+    endpoints: Vec<(Method, String, Endpoint)>,
 }
 
 impl<V, S> std::fmt::Debug for Methods<V, S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let methods = self.endpoints.iter().map(|(method, _)| method);
+        let methods = self.endpoints.iter().map(|(method, ..)| method);
         f.debug_list().entries(methods).finish()
     }
 }
@@ -82,6 +85,7 @@ macro_rules! methods {
     ($($(#[$doc:meta])* $name:ident $method:ident)*) => {$(
         $(#[$doc])*
         #[must_use]
+        #[track_caller]
         pub fn $name<A, F>(self, function: F) -> Self
         where
             F: ViewMethod<V, A>,
@@ -107,6 +111,7 @@ impl<V: Send + Sync + 'static, S: Send + Sync + 'static> Methods<V, S> {
         delete DELETE
     }
 
+    #[track_caller]
     fn add<A, F>(mut self, method: Method, function: F) -> Self
     where
         F: ViewMethod<V, A>,
@@ -114,7 +119,8 @@ impl<V: Send + Sync + 'static, S: Send + Sync + 'static> Methods<V, S> {
         F::Output: Answer,
     {
         let endpoint = method::endpoint(self.view.clone(), self.state.clone(), function);
-        self.endpoints.push((method, endpoint));
+        let name = handler_name(std::any::type_name::<F>(), Location::caller());
+        self.endpoints.push((method, name, endpoint));
         self
     }
 }
@@ -139,8 +145,8 @@ impl<S: Send + Sync + 'static> App<S> {
         });
         let dispatch: Arc<dyn crate::layers::AnyLayer> =
             Arc::new(Dispatch::<V, S>(view, std::marker::PhantomData));
-        for (method, endpoint) in methods.endpoints {
-            self = self.add_endpoint(method, path, endpoint, [dispatch.clone()].into());
+        for (method, name, endpoint) in methods.endpoints {
+            self = self.add_endpoint(method, path, &name, endpoint, [dispatch.clone()].into());
         }
         self
     }

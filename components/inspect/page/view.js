@@ -2,6 +2,7 @@
 
 import * as details from "/details.js";
 import { colour, draw, fit } from "/picture.js";
+import { showRoutes } from "/routes.js";
 import { addRates, keyOf, make, short, span } from "/rates.js";
 
 const find = (id) => document.getElementById(id);
@@ -36,6 +37,7 @@ function connect() {
     show();
   });
   events.addEventListener("tls", ({ data }) => showTls(JSON.parse(data)));
+  events.addEventListener("routes", ({ data }) => showRoutes(find("routes"), JSON.parse(data)));
   events.addEventListener("sketches", ({ data }) => { sketches = JSON.parse(data); show(); });
   events.onerror = () => { document.body.classList.add("lost"); find("uptime").textContent = "no connection; trying again …"; };
 }

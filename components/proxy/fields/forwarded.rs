@@ -3,9 +3,9 @@
 //! From a trusted peer they are continued. From every other peer they are replaced, because a
 //! client could write there what it wants.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 
-use kamea_components::http::{Fields, FieldsBuilder};
+use kamea_components::http::FieldsBuilder;
 
 use super::Forwarding;
 
@@ -28,35 +28,6 @@ pub(super) fn is_about_client(name: &str) -> bool {
     let start = name.get(..PREFIX.len());
     start.is_some_and(|start| is_same_name(start, PREFIX))
         || OTHERS.iter().any(|other| is_same_name(name, other))
-}
-
-/// Returns the addresses in `X-Forwarded-For`; `None` for an entry that is none.
-pub(super) fn addresses(fields: &Fields) -> Vec<Option<IpAddr>> {
-    let lists = fields.get_all("x-forwarded-for");
-    let entries = lists.flat_map(|list| list.split(|b| *b == b','));
-    let entries = entries.map(<[u8]>::trim_ascii);
-    let entries = entries.filter(|entry| !entry.is_empty());
-    entries.map(address).collect()
-}
-
-/// `1.2.3.4`, `1.2.3.4:80`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80`
-fn address(entry: &[u8]) -> Option<IpAddr> {
-    let text = str::from_utf8(entry).ok()?;
-    let unbracketed = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
-    let address = unbracketed.unwrap_or(text).parse::<IpAddr>().ok();
-    let address = address.or_else(|| text.parse::<SocketAddr>().ok().map(|a| a.ip()));
-    address.map(|address| address.to_canonical())
-}
-
-/// Returns what `X-Forwarded-Proto` says, if it is one of two words.
-pub(super) fn scheme_of(fields: &Fields) -> Option<&'static str> {
-    // A client may have sent the first one. The proxy has added the last.
-    let value = fields.get_all("x-forwarded-proto").last()?;
-    let last = value.rsplit(|b| *b == b',').next()?.trim_ascii();
-    let known = ["http", "https"].into_iter();
-    known
-        .into_iter()
-        .find(|known| last.eq_ignore_ascii_case(known.as_bytes()))
 }
 
 impl Forwarding<'_> {

@@ -3,8 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 
 use kamea_components::http::Fields;
+use kamea_components::web::{Scheme, forwarded_client, forwarded_scheme};
 
-use super::forwarded::{addresses, scheme_of};
 use crate::plan::Network;
 
 /// How a request came in.
@@ -72,28 +72,16 @@ impl<'a> Inbound<'a> {
     /// could be invented.
     #[must_use]
     pub fn client(&self, fields: &Fields) -> IpAddr {
-        let peer = self.peer.ip().to_canonical();
-        if !self.trusts(peer) {
-            return peer;
-        }
-        let mut client = peer;
-        for address in addresses(fields).into_iter().rev() {
-            // Behind an entry that is no address, nothing can be known.
-            let Some(address) = address else { break };
-            client = address;
-            if !self.trusts(address) {
-                break;
-            }
-        }
-        client
+        let client = forwarded_client(self.peer, fields, |address| self.trusts(address));
+        client.ip().to_canonical()
     }
 
     /// Returns `http` or `https`: what the client used, as far as trusted peers say it.
     #[must_use]
     pub fn scheme(&self, fields: &Fields) -> &'static str {
-        let said = self.is_from_trusted().then(|| scheme_of(fields)).flatten();
+        let said = self.is_from_trusted().then(|| forwarded_scheme(fields));
         let own = if self.is_tls { "https" } else { "http" };
-        said.unwrap_or(own)
+        said.flatten().map_or(own, Scheme::as_str)
     }
 }
 

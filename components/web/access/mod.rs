@@ -13,4 +13,4 @@ pub use loopback::{is_loopback_name, require_loopback_name};
 pub use network::{Network, NetworkError};
 #[cfg(feature = "passwords")]
 pub use passwords::{User, ask_for_password};
-pub use proxies::trust_proxies;
+pub use proxies::{forwarded_client, forwarded_scheme, trust_proxies};

@@ -46,44 +46,79 @@ pub fn trust_proxies(
 /// Notes what a trusted proxy says of its client.
 fn note_client(exchange: &mut Exchange, fields: &Fields, proxies: &[Network]) {
     let is_trusted = |address: IpAddr| proxies.iter().any(|network| network.contains(address));
-    if !is_trusted(exchange.peer.ip()) {
-        return;
-    }
-    if let Some(proto) = last_entries(fields, "x-forwarded-proto").next() {
-        exchange.scheme = match proto {
-            _ if proto.eq_ignore_ascii_case("https") => Scheme::Https,
-            _ if proto.eq_ignore_ascii_case("http") => Scheme::Http,
-            _ => exchange.scheme,
-        };
-    }
-    // Each proxy adds its peer at the end. So an entry is true if all entries after it are trusted.
-    for entry in last_entries(fields, "x-forwarded-for") {
-        let Some(address) = parse_address(entry) else {
-            return;
-        };
-        exchange.peer = address;
-        if !is_trusted(address.ip()) {
-            return;
-        }
+    if is_trusted(exchange.peer.ip()) {
+        exchange.scheme = forwarded_scheme(fields).unwrap_or(exchange.scheme);
+        exchange.peer = forwarded_client(exchange.peer, fields, is_trusted);
     }
 }
 
-/// The entries of a field that is a list, the last one first. An entry that is not text is empty.
+/// The client of a request: its peer, unless that is trusted. Then it is the last address in
+/// `X-Forwarded-For` that is not trusted itself: a client could have sent those before it. The port
+/// is 0 if the field does not name it.
+///
+/// Each proxy adds its peer at the end. Behind an entry that is no address, and if the last entry
+/// is empty, nothing is known; other empty entries are ignored (RFC 9110 section 5.6.1.2).
+///
+/// # Examples
+///
+/// ```
+/// use std::net::IpAddr;
+/// use kamea_components::http::Fields;
+/// use kamea_components::web::forwarded_client;
+///
+/// let fields = Fields::new().with("X-Forwarded-For", "6.6.6.6, 192.0.2.7, 10.0.0.2");
+/// let is_trusted = |address: IpAddr| address.to_string().starts_with("10.");
+/// let client = forwarded_client("10.0.0.1:5555".parse()?, &fields, is_trusted);
+/// assert_eq!(client.ip().to_string(), "192.0.2.7");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn forwarded_client(
+    peer: SocketAddr,
+    fields: &Fields,
+    is_trusted: impl Fn(IpAddr) -> bool,
+) -> SocketAddr {
+    let mut client = peer;
+    for (place, entry) in last_entries(fields, "x-forwarded-for").enumerate() {
+        if !is_trusted(client.ip()) {
+            break;
+        }
+        match parse_address(entry) {
+            Some(address) => client = address,
+            None if entry.is_empty() && place > 0 => {}
+            None => break,
+        }
+    }
+    client
+}
+
+/// What `X-Forwarded-Proto` says, if it is `http` or `https`. A client may have sent the first
+/// entry; the last one is of the proxy. Use it only if that is trusted.
+#[must_use]
+pub fn forwarded_scheme(fields: &Fields) -> Option<Scheme> {
+    let last = last_entries(fields, "x-forwarded-proto").next()?;
+    let mut known = [Scheme::Http, Scheme::Https].into_iter();
+    known.find(|scheme| last.eq_ignore_ascii_case(scheme.as_str()))
+}
+
+/// The entries of a field that is a list, the last one first. An entry that is not text is `?`.
 fn last_entries<'f>(fields: &'f Fields, name: &'f str) -> impl Iterator<Item = &'f str> {
     let lines: Vec<_> = fields.get_all(name).collect();
     let entries = lines
         .into_iter()
         .rev()
         .flat_map(|line| line.rsplit(|&byte| byte == b','));
-    entries.map(|entry| str::from_utf8(entry).unwrap_or_default().trim())
+    entries.map(|entry| str::from_utf8(entry).unwrap_or("?").trim())
 }
 
-/// An address, perhaps with a port, perhaps in brackets.
+/// An address, perhaps with a port, perhaps in brackets. An IPv4 address in IPv6 is what it
+/// contains.
 fn parse_address(entry: &str) -> Option<SocketAddr> {
     let in_brackets = entry.strip_prefix('[').and_then(|e| e.strip_suffix(']'));
     let address = in_brackets.unwrap_or(entry).parse::<IpAddr>();
     let address = address.map(|address| SocketAddr::new(address, 0));
-    address.or_else(|_| entry.parse()).ok()
+    let mut address: SocketAddr = address.or_else(|_| entry.parse()).ok()?;
+    address.set_ip(address.ip().to_canonical());
+    Some(address)
 }
 
 #[cfg(test)]
@@ -166,6 +201,36 @@ mod tests {
                 Http,
             ),
             (near, "X-Forwarded-For: 6.6.6.6, ", near, Http),
+            (
+                near,
+                "X-Forwarded-For: 6.6.6.6|X-Forwarded-For:  ",
+                near,
+                Http,
+            ),
+            (
+                near,
+                "X-Forwarded-For: 6.6.6.6,, 198.51.100.1, ,10.1.2.3",
+                "198.51.100.1:0",
+                Http,
+            ),
+            (
+                near,
+                "X-Forwarded-For: 6.6.6.6, \u{e4}, 10.1.2.3",
+                "10.1.2.3:0",
+                Http,
+            ),
+            (
+                near,
+                "X-Forwarded-For: 198.51.100.1, ::ffff:10.1.2.3",
+                "198.51.100.1:0",
+                Http,
+            ),
+            (
+                near,
+                "X-Forwarded-For: ::ffff:198.51.100.1",
+                "198.51.100.1:0",
+                Http,
+            ),
             (
                 near,
                 "X-Forwarded-For: 198.51.100.1:4711",

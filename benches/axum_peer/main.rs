@@ -1,7 +1,12 @@
 //! The web application of the rows, by axum, on one thread. `--routes N` declares so many further
-//! routes.
+//! routes, and `--sessions STORE` puts the sessions of tower-sessions around it: `memory`,
+//! `sqlite=PATH` or `redis=ADDRESS`.
 //!
 //! It listens on a free port of 127.0.0.1 and prints it.
+
+mod redis;
+mod sessions;
+mod sqlite;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +17,7 @@ use axum::routing::{get, post};
 use axum::serve::ListenerExt;
 use axum::{Form, Json, Router};
 use kamea_benches::http::{HELLO, Hello, announce, body};
+use kamea_benches::store::{argument, wanted_store};
 
 /// What the handlers share.
 struct Shared {
@@ -70,8 +76,7 @@ fn app(shared: Shared, others: u32) -> Router {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut arguments = std::env::args().skip_while(|argument| argument != "--routes");
-    let others = arguments.nth(1).map_or(Ok(0), |number| number.parse())?;
+    let others = argument("--routes").map_or(Ok(0), |number| number.parse())?;
     let shared = Shared {
         small: String::from_utf8(body())?.leak(),
         locked: Mutex::default(),
@@ -79,5 +84,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     announce(listener.local_addr()?);
     let listener = listener.tap_io(|socket| drop(socket.set_nodelay(true)));
-    Ok(axum::serve(listener, app(shared, others)).await?)
+    let app = app(shared, others);
+    let app = match wanted_store()? {
+        Some(store) => sessions::around(app, store).await?,
+        None => app,
+    };
+    Ok(axum::serve(listener, app).await?)
 }
