@@ -135,16 +135,21 @@ pub(super) async fn greet(
         log::error!("{peer} | {fault}");
         return None;
     }
-    let mut made = session.lock();
-    if let Some(next) = socket.take_next() {
-        // A failure is in the session.
-        let _ = made.receive(&next.untaken);
-    }
-    match (made.failure(), made.facts()) {
-        (None, Some(facts)) => {
+    let made = {
+        let mut made = session.lock();
+        if let Some(next) = socket.take_next() {
+            // A failure is in the session.
+            let _ = made.receive(&next.untaken);
+        }
+        match (made.failure(), made.facts()) {
+            (None, Some(facts)) => Ok(facts),
+            (failure, _) => Err(failure.cloned().unwrap_or(TlsError::Left)),
+        }
+    };
+    match made {
+        Ok(facts) => {
             log::debug!("{peer} | {facts}");
             begun.end(Ok(facts.resumed));
-            drop(made);
             if facts.protocol.as_deref() == Some(ChallengeCertificates::PROTOCOL) {
                 // The authority has seen the certificate: nothing is served by this protocol.
                 farewell(socket, &session).await;
@@ -152,8 +157,7 @@ pub(super) async fn greet(
             }
             Some(session)
         }
-        (failure, _) => {
-            let failure = failure.cloned().unwrap_or(TlsError::Left);
+        Err(failure) => {
             log::debug!("{peer} | TLS handshake failed: {failure}");
             begun.end(Err(&failure));
             socket.finish(Finish::Linger);
