@@ -388,16 +388,18 @@ mod tests {
 
     #[test]
     fn quantiles_are_near_those_of_the_times() {
-        let near = |shown: Duration, exact: f64| {
+        let is_within = |shown: Duration, exact: f64, part: f64| {
             let shown = shown.as_secs_f64() * 1e6;
-            (shown - exact).abs() <= exact / 8.0
+            (shown - exact).abs() <= exact * part
         };
+        let near = |shown, exact| is_within(shown, exact, 0.05);
         let (_, used) = counted(1..=10_000);
         assert!(near(used.median, 5_000.0), "{used:?}");
         assert!(near(used.ninety_ninth, 9_900.0), "{used:?}");
         let (_, used) = counted((1..=990).map(|_| 70).chain([200_000_000; 10]));
-        assert!(near(used.median, 70.0), "{used:?}");
-        assert!(near(used.ninety_ninth, 70.0), "{used:?}");
+        // All of them are between 65 and 80.
+        assert!(is_within(used.median, 70.0, 0.2), "{used:?}");
+        assert!(is_within(used.ninety_ninth, 70.0, 0.2), "{used:?}");
         let (_, used) = counted([1]);
         assert!(used.ninety_ninth <= Duration::from_micros(1), "{used:?}");
         // All beyond the last bound.
