@@ -129,7 +129,11 @@ fn the_routing_of_a_request_is_explained() {
 
     let mut browser = Browser::open((1280, 900));
     browser.go(&url);
-    browser.wait_for("!document.querySelector('#explain').hidden");
+    browser.wait_for("document.querySelector('#routes tbody tr')");
+    assert_eq!(
+        browser.value("document.querySelector('#explain').hidden"),
+        false
+    );
     browser.value("document.querySelector('#explain').click()");
     browser.value("document.querySelector('#details form').requestSubmit()");
     // The question may reach the server after a request, so there are requests until it was answered.
