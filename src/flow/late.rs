@@ -16,12 +16,15 @@ use crate::graph::PlannedComponent;
 use crate::ports::{AnyLink, Direction, Wiring};
 use crate::supervision::{Failed, Fault, caught, drop_caught};
 
+/// Makes a component by its number, over its ports.
+type Make = Box<dyn FnMut(usize, &mut Wiring<'_>) -> Started>;
+
 /// The components of a flow that have not been made yet, and how they are made.
 pub(super) struct Late {
     /// A bit for each of them.
     unmade: u64,
     /// Makes a node of the plan: its functions come first.
-    make: Box<dyn FnMut(usize, &mut Wiring<'_>) -> Started>,
+    make: Make,
 }
 
 /// What the inboxes of such a component have for it.
