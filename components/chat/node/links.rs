@@ -201,21 +201,6 @@ impl Node {
         Ok(is_sent)
     }
 
-    /// Tells a peer what this one has of its messages, if that has changed.
-    pub(super) fn send_receipt(&mut self, number: u64, channel: ChannelId) -> Result<(), LogError> {
-        let Some(link) = self.links.get_mut(&number) else {
-            return Ok(());
-        };
-        let receipt = self.log.receipt_for(channel, link.up.key)?;
-        if receipt.held == 0 || link.receipts.get(&channel) == Some(&receipt) {
-            return Ok(());
-        }
-        if link.up.to.send(Frame::Receipt { channel, receipt }) {
-            link.receipts.insert(channel, receipt);
-        }
-        Ok(())
-    }
-
     /// Meets the peers that the tracker knows.
     pub(super) fn meet(&mut self, contacts: Vec<Contact>) -> Result<(), LogError> {
         let listed: BTreeSet<_> = contacts.iter().map(|contact| contact.key).collect();

@@ -9,12 +9,17 @@
 //! It never waits for a peer or a page: what does not fit into a queue is left out, and made up for
 //! later (see [`sync`]).
 
+mod accept;
+mod command;
 mod commands;
 mod events;
 mod keep;
 mod links;
 mod names;
 mod presence;
+mod pull;
+mod receipts;
+mod serve;
 mod sync;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,7 +30,7 @@ use kamea::time::{now, wall_clock};
 use kamea::{Sender, link};
 use serde_json::Value;
 
-pub use commands::Command;
+pub use command::Command;
 pub use keep::{NodePorts, NodePortsHandles, keep_node};
 
 use crate::link::{ToLink, Up};
@@ -35,7 +40,8 @@ use crate::{
 };
 use names::Names;
 use presence::Presence;
-use sync::{Pull, Serving};
+use pull::Pull;
+use serve::Serving;
 
 /// What comes to a node.
 #[derive(Debug)]
