@@ -6,9 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::Parser;
-use kamea_chat_recipes::tracker::{
-    Limits, TrackerOptions, TrustedProxies, draw_network, load_registrations,
-};
+use kamea_chat_recipes::tracker::{Limits, TrackerOptions, draw_network, load_registrations};
+use kamea_components::web::Network;
 use kamea_recipes::{Outcome, Stamp, address, ip, log_modules_to_stderr, parse, port, whole};
 use log::LevelFilter;
 
@@ -28,9 +27,10 @@ struct Options {
     /// The limit of names that one address may register
     #[arg(long, value_name = "COUNT", value_parser = whole::<usize>, default_value_t = 20)]
     registrations: usize,
-    /// A proxy in front of the tracker, whose X-Forwarded-For is believed; may be repeated
-    #[arg(long, value_name = "IP", value_parser = ip)]
-    trusted_proxy: Vec<IpAddr>,
+    /// A proxy in front of the tracker (an address, or a range such as 10.0.0.0/8) whose
+    /// X-Forwarded-For and X-Forwarded-Proto are believed; may be repeated
+    #[arg(long, value_name = "NETWORK")]
+    trusted_proxy: Vec<Network>,
     /// Believe peers that say they listen at another IP than the one that they come from
     #[arg(long)]
     trust_addresses: bool,
@@ -65,7 +65,7 @@ fn main() -> Outcome {
             names: limits.names.max(options.registrations),
             ..limits
         },
-        proxies: TrustedProxies::new(options.trusted_proxy),
+        proxies: options.trusted_proxy,
         trust_addresses: options.trust_addresses,
     };
     let (mut app, registry) = tracker.app(database);

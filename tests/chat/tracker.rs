@@ -290,6 +290,18 @@ fn one_address_registers_so_many_names_behind_a_trusted_proxy_too() {
     assert!(answer.body().contains("2 names"), "{answer:?}");
     assert_eq!(from(&peers[2], "198.51.100.2").status(), 200);
 
+    // A range of proxies, which also says whether the client uses TLS.
+    let tracker = Started::new(TRACKER, &["--trusted-proxy", "127.0.0.0/8"]);
+    for (proto, is_secure) in [("https", true), ("http", false)] {
+        let nonce = peers[0].nonce(&tracker);
+        let (key, signature) = (peers[0].key(), peers[0].sign(&nonce));
+        let body = json!({"name": "a", "key": key, "nonce": nonce, "signature": signature});
+        let fields = format!("X-Forwarded-Proto: {proto}\r\n");
+        let answer = post(&tracker, "/login/", &fields, &body);
+        let cookie = answer.field("set-cookie");
+        assert_eq!(cookie.contains("; Secure"), is_secure, "{answer:?}");
+    }
+
     // Without the option, nobody believes what a client writes.
     let tracker = Started::new(TRACKER, &["--registrations", "1"]);
     let from = |peer: &Peer, address: &str| {

@@ -10,8 +10,8 @@ use kamea::time::now;
 use kamea::{Asker, Graph};
 use kamea_app::{Call, Context, Json, Problem, RateLimit, Reply, TrailingSlash, WeApRous};
 use kamea_chat::from_hex;
-use kamea_components::http::Fields;
 use kamea_components::net::client_of;
+use kamea_components::web::Network;
 use kamea_session::{
     Lifetimes, MemoryOptions, Session, SessionOptions, Sessions, keep_in_memory, load_sessions,
     save_sessions,
@@ -24,7 +24,7 @@ use super::bodies::{AddList, Address, Challenge, Connect, Heartbeat, LogIn, OfCh
 use super::keep::to_json;
 use super::{
     Answer, ChallengeError, Challenges, Limits, ListChange, PeerName, Question, Refusal,
-    Registration, TrustedProxies, keep_in_sqlite, keep_registry,
+    Registration, keep_in_sqlite, keep_registry,
 };
 
 /// How a tracker behaves.
@@ -32,8 +32,8 @@ use super::{
 pub struct TrackerOptions {
     /// The limits of its registry.
     pub limits: Limits,
-    /// The proxies that say who their clients are.
-    pub proxies: TrustedProxies,
+    /// The proxies that say who their clients are: see [`kamea_app::App::trust_proxies`].
+    pub proxies: Vec<Network>,
     /// Believe peers that say they listen at another address than the one that they come from.
     pub trust_addresses: bool,
 }
@@ -97,7 +97,7 @@ impl TrackerOptions {
             keep_in_memory(memory),
             SessionOptions::default(),
         );
-        let limit = login_limit(&self);
+        let (limit, proxies) = (login_limit(&self), self.proxies.clone());
         let tracker = Tracker {
             registry: registry.clone(),
             challenges: Arc::new(Challenges::new(now())),
@@ -106,6 +106,10 @@ impl TrackerOptions {
         let mut app = WeApRous::new();
         tracker.add_routes(&mut app);
         app.configure(|app| {
+            let app = match proxies.is_empty() {
+                true => app,
+                false => app.trust_proxies(proxies),
+            };
             app.trailing_slash(TrailingSlash::Ignore)
                 .body_limit(LONGEST_BODY)
                 .upload_limit(1 << 20)
@@ -121,11 +125,9 @@ impl TrackerOptions {
 fn login_limit(options: &TrackerOptions) -> RateLimit {
     let each_minute = u32::try_from(options.limits.names_by_network.saturating_mul(6));
     let each_minute = each_minute.unwrap_or(u32::MAX).max(60);
-    let proxies = options.proxies.clone();
     RateLimit::new(each_minute, Duration::from_secs(60)).by_key(move |context: &Context| {
         let is_login = context.path().trim_end_matches('/') == "/login";
-        let client = || proxies.client(context.peer().ip(), &context.head().fields);
-        is_login.then(|| client_of(client()).to_string())
+        is_login.then(|| client_of(context.peer().ip()).to_string())
     })
 }
 
@@ -167,10 +169,6 @@ impl Tracker {
         );
     }
 
-    fn client(&self, peer: SocketAddr, fields: &Fields) -> IpAddr {
-        self.options.proxies.client(peer.ip(), fields)
-    }
-
     async fn log_in(&self, call: Call<(), Json<LogIn>, Session>) -> Result<Reply, Problem> {
         let Json(LogIn {
             name,
@@ -197,7 +195,7 @@ impl Tracker {
             .challenges
             .check(&nonce, &signature, &name, &key, now());
         let expires = checked.map_err(forbidden)?;
-        let network = client_of(self.client(call.peer, &call.head.fields));
+        let network = client_of(call.peer.ip());
         // Hexadecimal digits can be written in two ways.
         let nonce = nonce.to_ascii_lowercase();
         let question = Question::LogIn {
@@ -215,7 +213,7 @@ impl Tracker {
     async fn submit(&self, call: Call<(), Json<Submit>, Session>) -> Result<Reply, Problem> {
         let name = user(&call.with)?;
         let Json(Submit { addresses, links }) = call.body;
-        let seen = self.client(call.peer, &call.head.fields);
+        let seen = call.peer.ip().to_canonical();
         if links.len() > MOST_LINKS {
             return Err(Problem::invalid(
                 "links",
