@@ -22,6 +22,7 @@ mod chat {
     mod page;
     mod peers;
     mod processes;
+    mod relays;
     mod stand_in;
     mod tracker;
 }

@@ -3,10 +3,9 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,6 +14,7 @@ use kamea_components::net::testing::free_ports;
 use kamea_components::websocket::{Assembler, Decoder, Encoder, Event, Limits, Message, Role};
 use serde_json::{Value, json};
 
+use super::relays::{Relay, Wire};
 use crate::started::Started;
 
 const TRACKER: &str = env!("CARGO_BIN_EXE_start_tracker");
@@ -243,52 +243,6 @@ fn until<T>(what: &str, mut try_it: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Passes bytes to the tracker, and keeps a copy of all of them.
-struct Wire {
-    address: SocketAddr,
-    seen: Arc<Mutex<Vec<u8>>>,
-}
-
-impl Wire {
-    fn to(tracker: SocketAddr) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let copy = seen.clone();
-        thread::spawn(move || {
-            for client in listener.incoming() {
-                let (Ok(client), Ok(server)) = (client, TcpStream::connect(tracker)) else {
-                    continue;
-                };
-                let ends = [(&client, &server), (&server, &client)];
-                for (from, to) in ends {
-                    let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-                    let copy = copy.clone();
-                    thread::spawn(move || pass(from, to, &copy));
-                }
-            }
-        });
-        Self { address, seen }
-    }
-
-    fn has_seen(&self, text: &str) -> bool {
-        let seen = self.seen.lock().unwrap();
-        seen.windows(text.len())
-            .any(|bytes| bytes == text.as_bytes())
-    }
-}
-
-fn pass(mut from: TcpStream, mut to: TcpStream, copy: &Mutex<Vec<u8>>) {
-    let mut buffer = [0; 4096];
-    while let Ok(count @ 1..) = from.read(&mut buffer) {
-        copy.lock().unwrap().extend_from_slice(&buffer[..count]);
-        if to.write_all(&buffer[..count]).is_err() {
-            break;
-        }
-    }
-    let _ = to.shutdown(std::net::Shutdown::Write);
-}
-
 const NAMES: [&str; 10] = [
     "ada", "bob", "cleo", "dan", "eve", "fay", "gus", "hal", "ida", "joe",
 ];
@@ -301,7 +255,10 @@ struct Peers {
     folder: tempfile::TempDir,
     /// The first of their ports: each listens at the same one again.
     first_port: u16,
-    tracker: String,
+    /// The way of each half to the tracker.
+    wires: [Wire; 2],
+    /// What goes from one half to the other passes these.
+    relays: Vec<Relay>,
     running: Vec<Option<(Peer, Page)>>,
     channel: String,
     said: BTreeSet<String>,
@@ -309,10 +266,16 @@ struct Peers {
 
 impl Peers {
     fn new(tracker: SocketAddr) -> Self {
+        let first_port = free_ports(20).unwrap();
+        let pairs =
+            |half: std::ops::Range<u16>| half.map(|n| (first_port + n, first_port + 10 + n));
+        let relays = pairs(0..10).map(|(port, relay)| Relay::start(relay, port));
+        let others = [pairs(5..10), pairs(0..5)];
         Self {
             folder: tempfile::tempdir().unwrap(),
-            first_port: free_ports(10).unwrap(),
-            tracker: format!("http://{tracker}"),
+            first_port,
+            wires: others.map(|others| Wire::naming(tracker, others.collect())),
+            relays: relays.collect(),
             running: NAMES.map(|_| None).into(),
             channel: String::new(),
             said: BTreeSet::new(),
@@ -323,7 +286,8 @@ impl Peers {
         for number in numbers {
             let (name, port) = (NAMES[number], self.first_port + number as u16);
             let data = self.folder.path().join(name);
-            let arguments = ["--tracker", &self.tracker, "--port", &port.to_string()];
+            let tracker = format!("http://{}", self.wires[number / 5].address);
+            let arguments = ["--tracker", &tracker, "--port", &port.to_string()];
             let peer = Peer::start(name, &data, &arguments);
             let page = peer.live();
             self.running[number] = Some((peer, page));
@@ -352,6 +316,34 @@ impl Peers {
             until("the channel is known", || page.channel("tea"));
             page.ask(join).unwrap();
         }
+    }
+
+    /// Waits until the peers of a half have what they have said, and nothing of the other half.
+    fn agree_apart(&mut self, half: std::ops::Range<usize>, what: &str) {
+        let names = &NAMES[half.clone()];
+        let mine = |text: &str| {
+            names
+                .iter()
+                .any(|name| text.contains(&format!("by {name} ")))
+        };
+        let said: BTreeSet<_> = (self.said.iter())
+            .filter(|text| !text.contains(what) || mine(text))
+            .cloned()
+            .collect();
+        let (channel, running) = (&self.channel, &mut self.running[half]);
+        until(what, || {
+            let mut pages = running.iter_mut().flatten().map(|(_, page)| page);
+            let has_all = |page: &mut Page| {
+                let history = page.history(channel).into_iter();
+                let texts: BTreeSet<_> = history.map(|(_, text)| text).collect();
+                assert!(
+                    texts.is_subset(&said),
+                    "{what}: more than this half has said"
+                );
+                texts == said
+            };
+            pages.all(has_all).then_some(())
+        });
     }
 
     /// Each peer that runs says three things.
@@ -385,10 +377,9 @@ impl Peers {
 }
 
 #[test]
-fn ten_peers_that_are_killed_and_apart_and_without_a_tracker_lose_nothing() {
+fn ten_peers_that_are_killed_and_cut_off_and_without_a_tracker_lose_nothing() {
     let tracker = Started::new(TRACKER, &[]);
-    let wire = Wire::to(tracker.address);
-    let mut peers = Peers::new(wire.address);
+    let mut peers = Peers::new(tracker.address);
     peers.start(0..10);
     peers.join();
     peers.say("all are here");
@@ -410,7 +401,17 @@ fn ten_peers_that_are_killed_and_apart_and_without_a_tracker_lose_nothing() {
     peers.start(0..5);
     peers.say("together again");
     peers.agree("both halves have one history in one order");
-    assert!(wire.has_seen("cleo") && !wire.has_seen(MARKER));
+    // Nothing passes between the halves, and then it does again.
+    peers.relays.iter().for_each(Relay::cut);
+    peers.say("apart");
+    peers.agree_apart(0..5, "apart");
+    peers.agree_apart(5..10, "apart");
+    peers.relays.iter().for_each(Relay::heal);
+    peers.say("healed");
+    peers.agree("the halves have one history again");
+    for wire in &peers.wires {
+        assert!(wire.has_seen("cleo") && !wire.has_seen(MARKER));
+    }
 }
 
 #[test]
