@@ -125,6 +125,11 @@ pub(crate) fn tracker(setting: &Setting) -> Result<Vec<Row>, Error> {
         .map(|number| register(&tracker, number))
         .collect();
     let sessions = sessions?;
+    // The peers take turns, over all rounds: no lease ends.
+    let mut turns = sessions.iter().cycle();
+    for session in &sessions {
+        heartbeat(&tracker, session)?;
+    }
     for _ in 0..setting.rounds {
         let before = process::cpu_us(tracker.pid())?;
         let start = Instant::now();
@@ -133,7 +138,7 @@ pub(crate) fn tracker(setting: &Setting) -> Result<Vec<Row>, Error> {
         for number in 0..count {
             let due = start + Duration::from_secs(10) * number / PEERS;
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
-            let session = &sessions[number as usize % sessions.len()];
+            let session = turns.next().ok_or("there are no peers")?;
             heartbeat(&tracker, session)?;
         }
         let elapsed = start.elapsed().as_secs_f64() * 1e6;

@@ -339,6 +339,7 @@ impl Drop for Server {
                 | Kind::KameaProxy
                 | Kind::Application(_)
                 | Kind::KameaTls
+                | Kind::WebSockets(_)
                 | Kind::Floor { .. }
                 | Kind::Hyper => {
                     drop(child.kill());

@@ -9,6 +9,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use kamea_chat::system_random;
+use snow::params::{CipherChoice, DHChoice, HashChoice};
+use snow::resolvers::{CryptoResolver, DefaultResolver};
+use snow::types::{Cipher, Dh, Hash, Random};
 use snow::{Builder, HandshakeState, TransportState};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -129,9 +133,40 @@ async fn respond(stream: &mut TcpStream) -> Result<TransportState, Error> {
     }
 }
 
+/// snow is built without a source of random numbers, as kamea-chat uses it.
+struct Resolver;
+
+struct FromSystem;
+
+impl Random for FromSystem {
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), snow::Error> {
+        system_random(bytes);
+        Ok(())
+    }
+}
+
+impl CryptoResolver for Resolver {
+    fn resolve_rng(&self) -> Option<Box<dyn Random>> {
+        Some(Box::new(FromSystem))
+    }
+
+    fn resolve_dh(&self, choice: &DHChoice) -> Option<Box<dyn Dh>> {
+        DefaultResolver.resolve_dh(choice)
+    }
+
+    fn resolve_hash(&self, choice: &HashChoice) -> Option<Box<dyn Hash>> {
+        DefaultResolver.resolve_hash(choice)
+    }
+
+    fn resolve_cipher(&self, choice: &CipherChoice) -> Option<Box<dyn Cipher>> {
+        DefaultResolver.resolve_cipher(choice)
+    }
+}
+
 fn state(is_initiator: bool) -> Result<HandshakeState, Error> {
-    let secret = Builder::new(PATTERN.parse()?).generate_keypair()?.private;
-    let builder = Builder::new(PATTERN.parse()?).local_private_key(&secret)?;
+    let new = || Ok::<_, Error>(Builder::with_resolver(PATTERN.parse()?, Box::new(Resolver)));
+    let secret = new()?.generate_keypair()?.private;
+    let builder = new()?.local_private_key(&secret)?;
     Ok(match is_initiator {
         true => builder.build_initiator()?,
         false => builder.build_responder()?,
