@@ -28,7 +28,7 @@ pub use ask_authority::{AuthorityOptions, AuthorityPorts, AuthorityPortsHandles,
 pub use error::AcmeError;
 pub use graph::keep_certificates;
 pub use messages::{Challenge, Outcome, Reply, Task, Wanted, Window};
-pub use name::{InvalidName, Name};
+pub use name::{Name, NameError};
 pub use schedule_renewals::{RenewalPorts, RenewalPortsHandles, schedule_renewals};
 pub use store::Store;
 

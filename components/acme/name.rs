@@ -18,7 +18,7 @@ const LONGEST: usize = 253;
 /// assert_eq!(name.as_str(), "www.example.org");
 /// let error = "*.example.org".parse::<Name>().unwrap_err();
 /// assert!(error.to_string().contains("each name"));
-/// # Ok::<(), kamea_acme::InvalidName>(())
+/// # Ok::<(), kamea_acme::NameError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name(String);
@@ -26,7 +26,7 @@ pub struct Name(String);
 /// Why a text is not the name of a host that gets a certificate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum InvalidName {
+pub enum NameError {
     /// A wildcard.
     #[error("wildcards need the challenge dns-01, which is not supported: give each name")]
     Wildcard,
@@ -56,19 +56,19 @@ impl fmt::Display for Name {
 }
 
 impl FromStr for Name {
-    type Err = InvalidName;
+    type Err = NameError;
 
-    fn from_str(text: &str) -> Result<Self, InvalidName> {
+    fn from_str(text: &str) -> Result<Self, NameError> {
         let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
         if name.contains('*') {
-            return Err(InvalidName::Wildcard);
+            return Err(NameError::Wildcard);
         }
         let bare = name.trim_start_matches('[').trim_end_matches(']');
         if bare.parse::<IpAddr>().is_ok() {
-            return Err(InvalidName::Address);
+            return Err(NameError::Address);
         }
         if name.len() > LONGEST || !name.split('.').all(is_label) {
-            return Err(InvalidName::Syntax);
+            return Err(NameError::Syntax);
         }
         Ok(Self(name))
     }
@@ -92,19 +92,19 @@ mod tests {
             assert_eq!(right.parse::<Name>().unwrap().as_str(), right);
         }
         for (wrong, why) in [
-            ("*.example.org", InvalidName::Wildcard),
-            ("127.0.0.1", InvalidName::Address),
-            ("[::1]", InvalidName::Address),
-            ("", InvalidName::Syntax),
-            (".", InvalidName::Syntax),
-            ("..", InvalidName::Syntax),
-            ("../etc", InvalidName::Syntax),
-            ("a/b", InvalidName::Syntax),
-            ("a..b", InvalidName::Syntax),
-            ("-a.example", InvalidName::Syntax),
-            ("bücher.example", InvalidName::Syntax),
-            ("example.org:443", InvalidName::Syntax),
-            ("https://example.org", InvalidName::Syntax),
+            ("*.example.org", NameError::Wildcard),
+            ("127.0.0.1", NameError::Address),
+            ("[::1]", NameError::Address),
+            ("", NameError::Syntax),
+            (".", NameError::Syntax),
+            ("..", NameError::Syntax),
+            ("../etc", NameError::Syntax),
+            ("a/b", NameError::Syntax),
+            ("a..b", NameError::Syntax),
+            ("-a.example", NameError::Syntax),
+            ("bücher.example", NameError::Syntax),
+            ("example.org:443", NameError::Syntax),
+            ("https://example.org", NameError::Syntax),
         ] {
             assert_eq!(wrong.parse::<Name>(), Err(why), "{wrong}");
         }

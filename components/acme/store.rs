@@ -45,7 +45,7 @@ const OLD: Duration = Duration::from_secs(60 * 60);
 ///     store.certificate_file(&"example.org".parse()?).to_str(),
 ///     Some("/var/lib/spidey/acme-v02.api.letsencrypt.org-directory/example.org.pem"),
 /// );
-/// # Ok::<(), kamea_acme::InvalidName>(())
+/// # Ok::<(), kamea_acme::NameError>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Store {
