@@ -14,9 +14,12 @@ use crate::{Error, Setting};
 const FEW: u64 = 200;
 const MANY: u64 = 20_000;
 
+/// Nanoseconds for each of so many.
+type Cost = fn(u64) -> Result<f64, Error>;
+
 /// What costs a restart, a subscription and a message of a waiting sender, of few and of many.
 pub(crate) fn many(setting: &Setting) -> Result<Vec<Row>, Error> {
-    let row = |(what, cost): (&'static str, fn(u64) -> Result<f64, Error>)| {
+    let row = |(what, cost): (&'static str, Cost)| {
         let contenders = [("Kamea", MANY), ("of 200", FEW)].map(|(of, count)| {
             // So that both take about as long.
             let times = MANY / count;
@@ -34,10 +37,7 @@ pub(crate) fn many(setting: &Setting) -> Result<Vec<Row>, Error> {
         })
     };
     [
-        (
-            "a restart, of 20,000 of one component",
-            restarts as fn(u64) -> _,
-        ),
+        ("a restart, of 20,000 of one component", restarts as Cost),
         ("a subscription and its end, of 20,000", subscriptions),
         ("a message of one of 20,000 senders that wait", waiting),
     ]
