@@ -53,17 +53,13 @@ impl Drop for Recipe {
     }
 }
 
-/// The recipes are a package of their own, so that spidey does not build what they need.
+/// The recipes are a package of their own, so that spidey does not build what they need. All examples
+/// are built as tests/all.sh builds them: alone, these would need other features, and the components
+/// would be built once more.
 pub(crate) fn build() {
+    let arguments = "build --offline -q --workspace --exclude kamea-benches --bins --examples";
     let built = Command::new(env!("CARGO"))
-        .args([
-            "build",
-            "--offline",
-            "-q",
-            "-p",
-            "kamea-app-recipes",
-            "--examples",
-        ])
+        .args(arguments.split(' '))
         .current_dir(root())
         .status()
         .unwrap();
