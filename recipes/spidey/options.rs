@@ -354,7 +354,7 @@ pub(crate) struct Options {
 }
 
 /// The options that `-h` shows.
-const BRIEF: [&str; 16] = [
+const BRIEF: [&str; 15] = [
     "folder",
     "config",
     "verbose",
@@ -365,7 +365,6 @@ const BRIEF: [&str; 16] = [
     "acme",
     "qr",
     "writable",
-    "index",
     "cgi",
     "wsgi",
     "inspect",
