@@ -28,7 +28,8 @@ use crate::{AuthorityOptions, Challenge, Wanted, ask_authority, schedule_renewal
 /// let (graph, names) = keep_certificates(options, vec![Challenge::Http01], TlsCensus::default());
 /// let scheduler = Scheduler::with_workers(1);
 /// scheduler.run(graph)?;
-/// names.send_blocking(vec![Wanted::new("example.org".parse()?, &store)])?;
+/// let wanted = Wanted::new("example.org".parse()?, &store);
+/// assert!(names.send_blocking(vec![wanted]).is_ok());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn keep_certificates(
