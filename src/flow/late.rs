@@ -108,7 +108,11 @@ impl Flow {
                 Ok(true)
             }
             Err(cause) => {
-                self.end_unmade(component);
+                // Ports that were open have been dropped with it.
+                match wiring.has_opened() {
+                    true => self.forget_unmade(component),
+                    false => self.end_unmade(component),
+                }
                 self.supervise(component, Failed::for_good(cause))?;
                 Ok(false)
             }

@@ -155,6 +155,11 @@ impl<'a> Wiring<'a> {
         self.fuses.cloned()
     }
 
+    /// Whether its ports have been opened.
+    pub(crate) fn has_opened(&self) -> bool {
+        self.opened > 0
+    }
+
     pub(crate) fn open<P: Ports>(&mut self) -> P {
         P::open(self)
     }

@@ -190,6 +190,40 @@ fn a_panic_while_it_is_made_is_its_fault() {
     }
 }
 
+/// It opens its ports, and then it panics.
+#[derive(Clone)]
+struct Breaking;
+
+impl Component<Pipe<u32, u32>> for Breaking {
+    fn start(self, _ports: Pipe<u32, u32>) -> crate::Started {
+        panic!("not over these ports")
+    }
+}
+
+#[test]
+fn ports_that_a_panic_has_dropped_are_not_closed_once_more() {
+    let mut graph = Graph::template("merged");
+    let source = graph.add_seeded("source", count);
+    let breaking = graph.add_seeded("breaking", |_: &mut Seed| at_first_message(Breaking));
+    let other = graph.add_seeded("other", |_: &mut Seed| {
+        async |io: &mut Source<u32>| {
+            for number in 0..100 {
+                io.outbox.send(number).await?;
+            }
+            Ok(())
+        }
+    });
+    let keep = graph.add_seeded("keep", keep);
+    graph.link(source.outbox, breaking.inbox);
+    graph.merge([breaking.outbox, other.outbox], keep.inbox);
+    graph.supervise(|_| Policy::CarryOn);
+    let template = graph.into_template().unwrap();
+    let seed = Seed::of(1);
+    block_on(template.start(seed.clone())).unwrap();
+    let expected: Vec<_> = (0..100).chain([u32::MAX]).collect();
+    assert_eq!(seed.arrived.take(), expected);
+}
+
 #[test]
 fn it_is_restarted_like_any_other() {
     let mut graph = Graph::template("line");
