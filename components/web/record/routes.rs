@@ -11,9 +11,12 @@ use serde_json::{Value, json};
 
 use crate::http::Target;
 
-/// The upper bounds of the times that are counted, in microseconds: ten for each power of ten, from
-/// 10 us to 80 s.
-const BOUNDS: [u64; 70] = bounds();
+/// How many upper bounds there are: ten for each power of ten. A type is as long as this, not as
+/// `BOUNDS.len()`: rustc with optimisation takes that for a cycle (E0391).
+const BOUND_COUNT: usize = 70;
+
+/// The upper bounds of the times that are counted, in microseconds, from 10 us to 80 s.
+const BOUNDS: [u64; BOUND_COUNT] = bounds();
 
 /// The bounds that Prometheus gets.
 const SHOWN_BOUNDS: [u64; 13] = [
@@ -24,10 +27,10 @@ const SHOWN_BOUNDS: [u64; 13] = [
 /// How many bytes of the path of the slowest request are shown.
 const MOST_PATH: usize = 200;
 
-const fn bounds() -> [u64; 70] {
+const fn bounds() -> [u64; BOUND_COUNT] {
     const STEPS: [u64; 10] = [10, 12, 15, 20, 25, 30, 40, 50, 65, 80];
-    let (mut all, mut place, mut power) = ([0; 70], 0, 1);
-    while place < 70 {
+    let (mut all, mut place, mut power) = ([0; BOUND_COUNT], 0, 1);
+    while place < BOUND_COUNT {
         all[place] = STEPS[place % 10] * power;
         place += 1;
         if place.is_multiple_of(10) {
@@ -104,7 +107,7 @@ pub struct CountedRoute {
     pattern: String,
     handler: String,
     /// How many requests took at most as long as each bound, and those beyond.
-    counts: [AtomicU64; BOUNDS.len() + 1],
+    counts: [AtomicU64; BOUND_COUNT + 1],
     /// In microseconds.
     sum: AtomicU64,
     running: AtomicU64,
