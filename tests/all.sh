@@ -9,6 +9,7 @@ cd "$(dirname "$0")/.."
 names=(
     "format"
     "lints"
+    "the first command"
     "examples"
     "tests"
     "hostile clients"
@@ -21,6 +22,7 @@ names=(
 commands=(
     "cargo fmt --all --check"
     "cargo clippy --workspace --all-targets -- -D warnings"
+    "tests/first_command.sh"
     "cargo build --workspace --exclude kamea-benches --bins --examples"
     "cargo test --workspace --exclude kamea-benches --lib --bins --tests --no-fail-fast"
     "cargo test --workspace --exclude kamea-benches --test end_to_end -- --ignored --test-threads=1 hostile"

@@ -153,18 +153,21 @@ impl Encoder<'_> {
             {
                 return self.finish(finish).await;
             }
-            let mut response = match self.ready() {
-                Some(response) => response,
+            let mut response = self.ready();
+            if response.is_none() {
                 // Nothing more is ready: send the buffer as one piece.
-                None => {
-                    self.flush().await?;
-                    match self.wait().await? {
-                        Woken::Response(response) => response,
-                        Woken::Notice => continue,
-                        Woken::End => return self.finish_unanswered().await,
-                    }
+                self.flush().await?;
+                if !self.wait(&mut response).await? {
+                    return self.finish_unanswered().await;
                 }
+            }
+            let Some(mut response) = response else {
+                continue;
             };
+            if !self.is_due(&response) {
+                self.keep(response);
+                continue;
+            }
             // The notices that arrived earlier say whether this response is the last one.
             self.take_notices();
             if self.expects == Some(self.due) {
@@ -204,17 +207,21 @@ impl Encoder<'_> {
             return Some(response);
         }
         while let Some(response) = self.io.responses.try_next() {
-            let response = self.in_turn(response);
-            if response.is_some() {
-                return response;
+            if self.is_due(&response) {
+                return Some(response);
             }
+            self.keep(response);
         }
         None
     }
 
-    /// Waits for the next event.
-    async fn wait(&mut self) -> io::Result<Woken> {
-        let response = async { Ok(self.io.responses.next().await) };
+    /// Waits for the next event: a response, which it puts into `slot`, or a notice. Returns whether
+    /// there is one. A response is not returned, because it would be copied at each step.
+    async fn wait(&mut self, slot: &mut Option<Response>) -> io::Result<bool> {
+        let response = async {
+            *slot = self.io.responses.next().await;
+            Ok(slot.is_some())
+        };
         let notice = async {
             match self.io.notices.next().await {
                 Some(notice) => Err(notice),
@@ -223,39 +230,30 @@ impl Encoder<'_> {
         };
         let woken = self.io.pieces.while_open(or(response, notice)).await;
         match woken.map_err(|_| writer_gone())? {
-            Ok(None) => Ok(Woken::End),
-            Ok(Some(response)) => Ok(match self.in_turn(response) {
-                Some(response) => Woken::Response(response),
-                None => Woken::Notice,
-            }),
+            Ok(is_there) => Ok(is_there),
             Err(notice) => {
                 self.note(notice);
-                Ok(Woken::Notice)
+                Ok(true)
             }
         }
     }
 
-    /// Returns the response if it is its turn; keeps a later one.
-    fn in_turn(&mut self, mut response: Response) -> Option<Response> {
-        let number = &mut response.exchange.number;
-        if *number == Exchange::DUE {
-            *number = self.due;
+    /// Whether it is the turn of a response.
+    fn is_due(&self, response: &Response) -> bool {
+        [Exchange::DUE, self.due].contains(&response.exchange.number)
+    }
+
+    /// Keeps a response whose turn comes later.
+    fn keep(&mut self, response: Response) {
+        let number = response.exchange.number;
+        // Otherwise the exchange already has an answer: perhaps because a component failed.
+        if number > self.due {
+            debug_assert!(
+                (self.early.len() as u64) < WINDOW,
+                "the parser bounds what is on its way"
+            );
+            self.early.insert(number, response);
         }
-        match *number {
-            number if number == self.due => {
-                return Some(response);
-            }
-            // The exchange already has an answer: perhaps because a component failed.
-            number if number < self.due => {}
-            number => {
-                debug_assert!(
-                    (self.early.len() as u64) < WINDOW,
-                    "the parser bounds what is on its way"
-                );
-                self.early.insert(number, response);
-            }
-        }
-        None
     }
 
     /// Encodes a response; returns whether it is the last of the connection.
@@ -527,15 +525,6 @@ fn framing_of(body: &Body) -> BodyFraming {
         Body::Stream { length: None, .. } => BodyFraming::Chunked,
         Body::Upgrade(_) | Body::Verbatim(_) => BodyFraming::None,
     }
-}
-
-/// Why the encoder stopped waiting.
-enum Woken {
-    Response(Response),
-    /// A notice, or a response whose turn has not come.
-    Notice,
-    /// No more responses can arrive.
-    End,
 }
 
 fn writer_gone() -> io::Error {

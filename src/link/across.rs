@@ -209,8 +209,11 @@ impl<T> Sender<T> {
     /// let waited = sender.while_open(pending::<()>());
     /// assert!(kamea::testing::block_on(waited).is_err());
     /// ```
-    pub async fn while_open<F: Future>(&self, future: F) -> Result<F::Output, Closed<()>> {
-        unless(|| self.is_closed(), self.closed(), future).await
+    pub fn while_open<F: Future>(
+        &self,
+        future: F,
+    ) -> impl Future<Output = Result<F::Output, Closed<()>>> {
+        unless(|| self.is_closed(), self.closed(), future)
     }
 
     /// Returns whether the receiving end is gone.

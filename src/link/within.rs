@@ -44,8 +44,8 @@ struct State<T> {
     reader_polls: u64,
     /// Sends that wait for space, first come first served.
     writers: Line<Writer>,
-    /// Components that wait for the inbox to close.
-    watchers: Line<Waiter>,
+    /// The waits for the inbox to close. Rarely used.
+    watchers: Option<Box<Watchers>>,
     /// How many messages the first outbox has sent.
     sent: u64,
     /// How many messages the others have sent, if the link has several.
@@ -56,10 +56,22 @@ struct State<T> {
     /// send waits, nothing observes the message, and it is not a new maximum.
     quick: usize,
     /// With exactly this many messages in the queue, a receive needs extra work: the queue is full,
-    /// and a send may wait; or a [`CHUNK`] of messages must be counted.
+    /// and a send waits; or a [`CHUNK`] of messages must be counted. `usize::MAX` if neither can
+    /// be.
     mark: usize,
     /// The observers of each message. Rarely used.
     watch: Option<Box<Watch<T>>>,
+}
+
+/// The waits for the end of an inbox.
+#[derive(Default)]
+struct Watchers {
+    /// By outbox, the component of the flow that waits, or has waited: a component that goes on
+    /// leaves its number here, because most wait again at once. At worst it is polled once for
+    /// nothing.
+    components: Vec<Option<usize>>,
+    /// All other waits.
+    others: Line<Waiter>,
 }
 
 /// A send that waits for space.
@@ -86,12 +98,12 @@ impl<T> Queue<T> {
                 reader: None,
                 reader_polls: 0,
                 writers: Line::default(),
-                watchers: Line::default(),
+                watchers: None,
                 sent: 0,
                 sent_by_others: vec![0; settings.feeds.saturating_sub(1)].into(),
                 high_water: 0,
                 quick: 0,
-                mark: settings.capacity,
+                mark: usize::MAX,
                 watch: settings
                     .measure()
                     .map(|measure| Watch::measuring(measure).into()),
@@ -272,17 +284,20 @@ impl<T> Queue<T> {
         self.state.borrow().messages.len()
     }
 
-    /// Waits until the inbox is gone.
-    pub(crate) fn closed(&self) -> ClosedWait<'_, T> {
+    /// Waits until the inbox is gone. `feed` is the number of the outbox.
+    pub(crate) fn closed(&self, feed: usize) -> ClosedWait<'_, T> {
         ClosedWait {
             queue: self,
+            feed,
             ticket: None,
         }
     }
 
     #[cfg(test)]
     pub(super) fn count_watchers(&self) -> usize {
-        self.state.borrow().watchers.iter().count()
+        let state = self.state.borrow();
+        let watchers = state.watchers.iter();
+        watchers.map(|watchers| watchers.others.iter().count()).sum()
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -378,8 +393,10 @@ impl<T> State<T> {
         let is_awaited = len == self.capacity && !self.writers.is_empty();
         self.mark = if is_counting && len > CHUNK && !is_awaited {
             len - CHUNK
-        } else {
+        } else if is_counting || !self.writers.is_empty() {
             self.capacity
+        } else {
+            usize::MAX
         };
     }
 
@@ -406,7 +423,9 @@ impl<T> State<T> {
     /// All waits for space or for the end. Usually empty.
     fn take_waiting(&mut self) -> Vec<Waiter> {
         let writers = self.writers.drain().filter_map(|writer| writer.waiter);
-        writers.chain(self.watchers.drain()).collect()
+        let watchers = self.watchers.take().into_iter();
+        let watchers = watchers.flat_map(|mut watchers| watchers.drain());
+        writers.chain(watchers).collect()
     }
 
     /// The send to wake when there is space again. It keeps its place until it has sent.
@@ -424,10 +443,27 @@ impl<T> State<T> {
     }
 }
 
-/// A wait for the end of an inbox. A cancelled wait is removed.
+impl Watchers {
+    fn note(&mut self, feed: usize, component: usize) {
+        if feed >= self.components.len() {
+            self.components.resize(feed + 1, None);
+        }
+        self.components[feed] = Some(component);
+    }
+
+    fn drain(&mut self) -> Vec<Waiter> {
+        let components = self.components.drain(..).flatten().map(Waiter::Component);
+        components.chain(self.others.drain()).collect()
+    }
+}
+
+/// A wait for the end of an inbox. A cancelled wait leaves nothing behind but the number of its
+/// component.
 pub(crate) struct ClosedWait<'a, T> {
     queue: &'a Queue<T>,
-    /// The key of the wait, once it has been polled.
+    /// The number of the outbox that waits.
+    feed: usize,
+    /// The key of the wait, once it has been polled with a waker of its own.
     ticket: Option<Ticket>,
 }
 
@@ -440,17 +476,18 @@ impl<T> Future for ClosedWait<'_, T> {
             return Poll::Ready(());
         }
         let waiter = Waiter::of(cx, &self.queue.ready);
-        let Some(ticket) = self.ticket else {
-            let ticket = state.watchers.enter(waiter);
-            drop(state);
-            self.ticket = Some(ticket);
-            return Poll::Pending;
-        };
-        if let Some(known) = state.watchers.find(ticket) {
-            // A waker may own anything: it is dropped when nothing is borrowed.
-            let before = std::mem::replace(known, waiter);
-            drop(state);
-            drop(before);
+        let watchers = state.watchers.get_or_insert_default();
+        match (self.ticket, waiter) {
+            (None, Waiter::Component(component)) => watchers.note(self.feed, component),
+            (None, waiter) => self.ticket = Some(watchers.others.enter(waiter)),
+            (Some(ticket), waiter) => {
+                if let Some(known) = watchers.others.find(ticket) {
+                    // A waker may own anything: it is dropped when nothing is borrowed.
+                    let before = std::mem::replace(known, waiter);
+                    drop(state);
+                    drop(before);
+                }
+            }
         }
         Poll::Pending
     }
@@ -460,7 +497,8 @@ impl<T> Drop for ClosedWait<'_, T> {
     fn drop(&mut self) {
         let Some(ticket) = self.ticket else { return };
         let mut state = self.queue.state.borrow_mut();
-        let known = state.watchers.leave(ticket);
+        let watchers = state.watchers.as_mut();
+        let known = watchers.and_then(|watchers| watchers.others.leave(ticket));
         drop(state);
         drop(known);
     }

@@ -7,13 +7,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use pin_project_lite::pin_project;
+
 use super::{Across, Closed, Permit, TrySendError};
 use crate::flow::budget::{give_way, spend};
 use crate::flow::{aside, go_on, is_stopping_source};
 use crate::link::across::{Sender, WeakSender};
 use crate::link::circle::{CircleLink, CircleOutbox};
 use crate::link::line::Ticket;
-use crate::link::within::Queue;
+use crate::link::within::{ClosedWait, Queue};
 
 /// The end of a link into which a component sends its messages.
 ///
@@ -222,12 +224,13 @@ impl<T: 'static> Outbox<T> {
 
     /// Waits until the inbox at the other end is gone. Use it in a component that waits for outside
     /// events instead of space, and would otherwise notice too late.
-    pub async fn closed(&self) {
+    pub fn closed(&self) -> impl Future<Output = ()> {
         match &self.0 {
-            Sending::Within { queue, .. } => queue.closed().await,
-            Sending::Across(sender) => beside(sender.closed()).await,
-            Sending::Weak(weak) => beside(weak.closed()).await,
-            Sending::Circle(circle) => Box::pin(circle.outbox.closed()).await,
+            Sending::Within { queue, feed, .. } => UntilClosed::Within(queue.closed(*feed)),
+            _ => UntilClosed::Elsewhere {
+                outbox: self,
+                wait: None,
+            },
         }
     }
 
@@ -262,8 +265,11 @@ impl<T: 'static> Outbox<T> {
     /// # running.wait()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub async fn while_open<F: Future>(&self, future: F) -> Result<F::Output, Closed<()>> {
-        unless(|| self.is_closed(), self.closed(), future).await
+    pub fn while_open<F: Future>(
+        &self,
+        future: F,
+    ) -> impl Future<Output = Result<F::Output, Closed<()>>> {
+        unless(|| self.is_closed(), self.closed(), future)
     }
 
     /// Returns whether the inbox at the other end is gone.
@@ -279,22 +285,80 @@ impl<T: 'static> Outbox<T> {
 
 /// Waits for a future, as long as the end of the inbox has not come. A future that is ready costs
 /// no wait for that end.
-pub(crate) async fn unless<F: Future>(
+pub(crate) fn unless<F: Future>(
     is_closed: impl Fn() -> bool,
     closed: impl Future<Output = ()>,
     future: F,
-) -> Result<F::Output, Closed<()>> {
-    let (mut closed, mut future) = (pin!(closed), pin!(future));
-    poll_fn(|cx| {
-        if is_closed() {
+) -> impl Future<Output = Result<F::Output, Closed<()>>> {
+    Unless {
+        is_closed,
+        closed,
+        future,
+    }
+}
+
+pin_project! {
+    /// The future of [`unless`]. An async function would keep its arguments twice, and copy them.
+    struct Unless<I, C, F> {
+        is_closed: I,
+        #[pin]
+        closed: C,
+        #[pin]
+        future: F,
+    }
+}
+
+impl<I: Fn() -> bool, C: Future<Output = ()>, F: Future> Future for Unless<I, C, F> {
+    type Output = Result<F::Output, Closed<()>>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if (this.is_closed)() {
             return Poll::Ready(Err(Closed(())));
         }
-        match future.as_mut().poll(cx) {
+        match this.future.poll(cx) {
             Poll::Ready(output) => Poll::Ready(Ok(output)),
-            Poll::Pending => closed.as_mut().poll(cx).map(|()| Err(Closed(()))),
+            Poll::Pending => this.closed.poll(cx).map(|()| Err(Closed(()))),
         }
-    })
-    .await
+    }
+}
+
+/// The future of [`Outbox::closed`].
+enum UntilClosed<'a, T> {
+    Within(ClosedWait<'a, T>),
+    Elsewhere {
+        outbox: &'a Outbox<T>,
+        /// The wait, once it has begun.
+        wait: Option<Across<'a, ()>>,
+    },
+}
+
+impl<T: 'static> Future for UntilClosed<'_, T> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut *self {
+            Self::Within(wait) => Pin::new(wait).poll(cx),
+            Self::Elsewhere { outbox, wait } => {
+                let outbox = *outbox;
+                let wait = wait.get_or_insert_with(|| Box::pin(outbox.closed_elsewhere()));
+                wait.as_mut().poll(cx)
+            }
+        }
+    }
+}
+
+impl<T: 'static> Outbox<T> {
+    /// Waits for the end of an inbox that is not within this flow.
+    async fn closed_elsewhere(&self) {
+        match &self.0 {
+            Sending::Within { .. } => {}
+            Sending::Across(sender) => beside(sender.closed()).await,
+            Sending::Weak(weak) => beside(weak.closed()).await,
+            Sending::Circle(circle) => circle.outbox.closed().await,
+        }
+    }
 }
 
 /// Waits for the end of an inbox. This wait does not keep a circle open.
