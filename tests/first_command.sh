@@ -5,6 +5,8 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 cargo build --release --bin spidey || exit 1
 log=target/tests/first-command.log
+mkdir -p target/tests
+: >"$log"
 cargo run -q --release -- -v -b 127.0.0.1 -p 0 -d www >"$log" 2>&1 &
 server=$!
 trap 'kill "$server" 2>/dev/null' EXIT
@@ -20,7 +22,7 @@ ask() {
     fi
 }
 ask "" "Kamea"
-ask "cgi-bin/" "cgi-bin"
+ask "cgi-bin/env.sh" "SERVER_SOFTWARE"
 kill -INT "$server"
 wait "$server" || { echo "error: after Ctrl-C it exits with status $?"; failed=1; }
 [ "$failed" = 1 ] || echo "cargo run --release -- -v -d www serves its pages."
