@@ -215,8 +215,8 @@ impl Encoder<'_> {
         None
     }
 
-    /// Waits for the next event: a response, which it puts into `slot`, or a notice. Returns whether
-    /// there is one. A response is not returned, because it would be copied at each step.
+    /// Waits for the next event: a response, which it puts into `slot`, or a notice. Returns
+    /// whether there is one. A response is not returned, because each step would copy it.
     async fn wait(&mut self, slot: &mut Option<Response>) -> io::Result<bool> {
         let response = async {
             *slot = self.io.responses.next().await;

@@ -297,7 +297,9 @@ impl<T> Queue<T> {
     pub(super) fn count_watchers(&self) -> usize {
         let state = self.state.borrow();
         let watchers = state.watchers.iter();
-        watchers.map(|watchers| watchers.others.iter().count()).sum()
+        watchers
+            .map(|watchers| watchers.others.iter().count())
+            .sum()
     }
 
     pub(crate) fn is_closed(&self) -> bool {
