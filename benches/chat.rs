@@ -6,13 +6,11 @@ mod history;
 mod member;
 mod page;
 mod programs;
+mod registered;
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use kamea_chat::{Identity, to_hex};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::table::{Figure, Row, Target};
 use crate::{Error, Setting, process};
@@ -20,6 +18,7 @@ use bare::Bare;
 pub(crate) use history::history;
 use member::Members;
 use programs::{Peer, Tracker, fresh_folder};
+use registered::{Registered, list};
 
 /// How many messages a second the first two rows have.
 const RATE: u32 = 100;
@@ -36,8 +35,9 @@ pub(crate) fn message(setting: &Setting) -> Result<Vec<Row>, Error> {
     for _ in 0..setting.rounds {
         let folder = fresh_folder(setting)?;
         let tracker = Tracker::start(&[])?;
-        let [ada, bob] = ["ada", "bob"].map(|name| Peer::start(name, &folder, Some(&tracker)));
-        let (mut from, mut to) = (ada?.page()?, bob?.page()?);
+        let ada = Peer::start("ada", &folder, Some(&tracker))?;
+        let bob = Peer::start("bob", &folder, Some(&tracker))?;
+        let (mut from, mut to) = (ada.page()?, bob.page()?);
         from.event(|event| {
             let peer = match event["event"] == "hello" {
                 true => &event["peers"][0],
@@ -119,16 +119,16 @@ pub(crate) fn broadcast(setting: &Setting) -> Result<Vec<Row>, Error> {
 
 /// The CPU time of the tracker with the heartbeats of 1,000 peers, and the time of their list.
 pub(crate) fn tracker(setting: &Setting) -> Result<Vec<Row>, Error> {
-    let (mut cpu, mut list) = (Figure::new("Kamea"), Figure::new("Kamea"));
-    let tracker = Tracker::start(&["--registrations", "2000"])?;
-    let sessions: Result<Vec<_>, _> = (0..PEERS)
-        .map(|number| register(&tracker, number))
+    let (mut cpu, mut took) = (Figure::new("Kamea"), Figure::new("Kamea"));
+    let tracker = Tracker::start(&[])?;
+    let peers: Result<Vec<_>, _> = (0..PEERS)
+        .map(|number| Registered::new(&tracker, number))
         .collect();
-    let sessions = sessions?;
+    let mut peers = peers?;
     // The peers take turns, over all rounds: no lease ends.
-    let mut turns = sessions.iter().cycle();
-    for session in &sessions {
-        heartbeat(&tracker, session)?;
+    let mut turns = (0..peers.len()).cycle();
+    for peer in &mut peers {
+        peer.heartbeat()?;
     }
     for _ in 0..setting.rounds {
         let before = process::cpu_us(tracker.pid())?;
@@ -138,88 +138,31 @@ pub(crate) fn tracker(setting: &Setting) -> Result<Vec<Row>, Error> {
         for number in 0..count {
             let due = start + Duration::from_secs(10) * number / PEERS;
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
-            let session = turns.next().ok_or("there are no peers")?;
-            heartbeat(&tracker, session)?;
+            let turn = turns.next().ok_or("there are no peers")?;
+            peers[turn].heartbeat()?;
         }
         let elapsed = start.elapsed().as_secs_f64() * 1e6;
         let used = process::cpu_us(tracker.pid())? - before;
         cpu.rounds.push(used / elapsed * 100.0);
-        let mut took = Vec::new();
+        let mut times = Vec::new();
         for _ in 0..200 {
             let start = Instant::now();
-            let (answer, _) = request(&tracker, "GET", "/get-list/", "", None)?;
-            took.push(start.elapsed().as_secs_f64() * 1e3);
-            let listed = answer["peers"].as_array().map_or(0, Vec::len);
-            if listed != sessions.len() {
+            let listed = list(&tracker)?;
+            times.push(start.elapsed().as_secs_f64() * 1e3);
+            if listed != peers.len() {
                 return Err(format!("{listed} peers are listed").into());
             }
         }
-        took.sort_by(f64::total_cmp);
-        list.rounds.push(took[took.len() / 2]);
+        times.sort_by(f64::total_cmp);
+        took.rounds.push(times[times.len() / 2]);
     }
     Ok(vec![
         row("the heartbeats of 1,000 peers", "% of a core", cpu, 1.0),
         row(
             "the list of 1,000 peers, with its connection",
             "ms",
-            list,
+            took,
             1.0,
         ),
     ])
-}
-
-/// Logs in, as `start_peer` does. Returns the session.
-fn register(tracker: &Tracker, number: u32) -> Result<String, Error> {
-    let mut secret = [5; 32];
-    secret[..4].copy_from_slice(&number.to_be_bytes());
-    let identity = Identity::from_secret(secret);
-    let (name, key) = (format!("peer{number}"), identity.key().to_string());
-    let who = json!({"name": name, "key": key});
-    let (asked, _) = request(tracker, "POST", "/login/", "", Some(&who))?;
-    let nonce = asked["nonce"].as_str().unwrap_or_default();
-    let signed = format!("kamea-chat login 1\n{nonce}\n{name}\n{key}\n");
-    let signature = to_hex(&identity.sign(signed.as_bytes()));
-    let proof = json!({"name": name, "key": key, "nonce": nonce, "signature": signature});
-    let (_, session) = request(tracker, "POST", "/login/", "", Some(&proof))?;
-    heartbeat(tracker, &session)?;
-    request(tracker, "POST", "/add-list/", &session, Some(&json!({})))?;
-    Ok(session)
-}
-
-fn heartbeat(tracker: &Tracker, session: &str) -> Result<(), Error> {
-    let info = json!({"addresses": ["127.0.0.1:9101"], "links": ["peer1", "peer2"]});
-    request(tracker, "POST", "/submit-info/", session, Some(&info)).map(|_| ())
-}
-
-/// Sends a request, over a connection of its own, as peers do. Returns the body, and the session.
-fn request(
-    tracker: &Tracker,
-    method: &str,
-    path: &str,
-    session: &str,
-    body: Option<&Value>,
-) -> Result<(Value, String), Error> {
-    let body = body.map(Value::to_string).unwrap_or_default();
-    let length = body.len();
-    let request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nCookie: {session}\r\n\
-         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-    );
-    let mut stream = TcpStream::connect(tracker.address)?;
-    stream.write_all(request.as_bytes())?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let (head, body) = answer.split_once("\r\n\r\n").ok_or("half an answer")?;
-    if !head.starts_with("HTTP/1.1 200 ") {
-        return Err(format!("{path}: {answer}").into());
-    }
-    let lines = head.lines().filter_map(|line| line.split_once(": "));
-    let mut cookies = lines.filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
-    let session = cookies
-        .next()
-        .and_then(|(_, cookie)| cookie.split(';').next());
-    Ok((
-        serde_json::from_str(body)?,
-        session.unwrap_or_default().to_owned(),
-    ))
 }

@@ -1,19 +1,23 @@
 //! The live connection of a page.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::marker::PhantomData;
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use kamea_components::websocket::{Assembler, Decoder, Encoder, Event, Limits, Message, Role};
 use serde_json::{Value, json};
 
+use super::programs::Peer;
 use crate::Error;
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-pub(super) struct Page {
+/// The page of a peer, which ends with it: so a page cannot outlive its peer.
+pub(super) struct Page<'a> {
+    peer: PhantomData<&'a Peer>,
     stream: TcpStream,
     encoder: Encoder,
     decoder: Decoder,
@@ -23,8 +27,9 @@ pub(super) struct Page {
     next: u64,
 }
 
-impl Page {
-    pub(super) fn open(page: SocketAddr, token: &str) -> Result<Self, Error> {
+impl<'a> Page<'a> {
+    pub(super) fn open(peer: &'a Peer) -> Result<Self, Error> {
+        let (page, token) = (peer.page, &peer.token);
         let mut stream = TcpStream::connect(page)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
@@ -38,7 +43,11 @@ impl Page {
             stream.read_exact(&mut byte)?;
             head.push(byte[0]);
         }
+        if !head.starts_with(b"HTTP/1.1 101 ") {
+            return Err(String::from_utf8_lossy(&head).into());
+        }
         let mut page = Self {
+            peer: PhantomData,
             stream,
             encoder: Encoder::new(Role::Client, None),
             decoder: Decoder::new(Role::Client, Limits::default(), None),
@@ -53,16 +62,27 @@ impl Page {
     fn receive(&mut self) -> Result<Value, Error> {
         loop {
             while let Some(event) = self.decoder.next().map_err(|_| "an odd frame")? {
-                if let Event::Data {
-                    kind,
-                    bytes,
-                    is_last,
-                } = event
-                {
-                    let message = self.assembler.add(kind, bytes, is_last);
-                    if let Some(message) = message.map_err(|_| "an odd message")? {
-                        return Ok(serde_json::from_slice(message.payload())?);
+                match event {
+                    Event::Data {
+                        kind,
+                        bytes,
+                        is_last,
+                    } => {
+                        let message = self.assembler.add(kind, bytes, is_last);
+                        if let Some(message) = message.map_err(|_| "an odd message")? {
+                            return Ok(serde_json::from_slice(message.payload())?);
+                        }
                     }
+                    Event::Ping(payload) => {
+                        let mut pong = BytesMut::new();
+                        self.encoder.pong(&payload, &mut pong);
+                        self.stream.write_all(&pong)?;
+                    }
+                    Event::Close(close) => {
+                        let (code, reason) = (close.code.0, close.reason);
+                        return Err(format!("the peer closes its page: {code} {reason}").into());
+                    }
+                    Event::Pong(_) => {}
                 }
             }
             let mut buffer = [0; 16_384];

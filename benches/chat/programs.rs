@@ -85,8 +85,9 @@ pub(super) struct Peer {
     program: Program,
     /// Where it listens for peers.
     pub(super) address: SocketAddr,
-    page: SocketAddr,
-    token: String,
+    /// Where its page is, and what opens it.
+    pub(super) page: SocketAddr,
+    pub(super) token: String,
 }
 
 impl Peer {
@@ -118,8 +119,8 @@ impl Peer {
         })
     }
 
-    pub(super) fn page(&self) -> Result<Page, Error> {
-        Page::open(self.page, &self.token)
+    pub(super) fn page(&self) -> Result<Page<'_>, Error> {
+        Page::open(self)
     }
 
     pub(super) fn pid(&self) -> u32 {

@@ -328,7 +328,7 @@ impl Frame {
     ///
     /// # Errors
     ///
-    /// [`MessageError`], for the first message that is wrong.
+    /// [`MessageError`], if one of the messages is wrong.
     pub fn verify(self) -> Result<Frame<Message>, MessageError> {
         Ok(match self {
             Self::Announce(bytes) => Frame::Announce(Message::decode(bytes)?),
@@ -339,10 +339,7 @@ impl Frame {
                 next,
             } => Frame::Batch {
                 channel,
-                messages: messages
-                    .into_iter()
-                    .map(Message::decode)
-                    .collect::<Result<_, _>>()?,
+                messages: Message::decode_all(messages)?,
                 next,
             },
             Self::Hello { version, name } => Frame::Hello { version, name },

@@ -5,12 +5,13 @@ use std::io;
 use std::path::Path;
 use std::str::FromStr;
 
-use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use ed25519_dalek::{Signer, SigningKey};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::codec::{from_hex, to_hex};
 use crate::secret::load_or_create_secret;
+use crate::signature::{Claim, verify_all};
 
 /// Fills a slice with random bytes: [`system_random`], or [`simulated_random`] in a simulation.
 pub type Entropy = fn(&mut [u8]);
@@ -70,9 +71,11 @@ impl PeerKey {
     /// refused, so that every peer decides alike.
     #[must_use]
     pub fn verify(&self, bytes: &[u8], signature: &[u8; 64]) -> bool {
-        let signature = Signature::from_bytes(signature);
-        VerifyingKey::from_bytes(&self.0)
-            .is_ok_and(|key| key.verify_strict(bytes, &signature).is_ok())
+        verify_all(&[Claim {
+            key: *self,
+            text: [bytes, &[]],
+            signature,
+        }])
     }
 }
 

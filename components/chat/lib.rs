@@ -18,6 +18,7 @@ mod node;
 mod page;
 mod peer;
 mod secret;
+mod signature;
 #[cfg(test)]
 mod tests;
 mod tracker;

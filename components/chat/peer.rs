@@ -15,6 +15,7 @@ use kamea_components::net::{Accepted, serve_connections, serve_connections_of_ma
 use serde_json::Value;
 
 use crate::link::{Role, Speaker, peer_link};
+use crate::log::sync_history;
 use crate::node::{Input, Node, keep_node};
 use crate::{Entropy, Identity, Log, LogError, PeerName, dial_peers};
 
@@ -62,10 +63,13 @@ where
     } = options;
     let (dialer, news) = link(NEWS);
     let (inputs, queue) = link(INPUTS);
+    let disk = log.disk();
     let node = Node::new(identity.clone(), name.clone(), log, entropy, Some(dialer))?;
     let mut graph = Graph::new("chat_peer");
     let node = graph.add("node", keep_node(node));
     graph.feed_from(queue, node.inputs);
+    let disk = graph.add("disk", sync_history(disk));
+    graph.link(node.written, disk.inbox).capacity(1);
     let speaker = Speaker {
         name,
         node: inputs.clone(),

@@ -263,6 +263,9 @@ fn a_lost_connection_is_told_and_comes_back_with_what_was_typed() {
     let mut browser = open(&peer, "#c1");
     browser.wait_for(&format!("{LAST}?.endsWith('#9')"));
     browser.value("window.lost = []; new MutationObserver(() => { if (!document.querySelector('#lost').hidden) lost.push(document.querySelector('#lost').textContent) }).observe(document.querySelector('#lost'), {childList: true, attributes: true})");
+    // Meanwhile nobody says who is there.
+    let unknown = "document.querySelectorAll('#people .state.unknown').length";
+    browser.value(&format!("window.unknown = []; new MutationObserver(() => unknown.push({unknown})).observe(document.querySelector('#people'), {{childList: true, subtree: true}})"));
     say(&mut browser, "drop");
     browser.call("Input.insertText", json!({"text": "a draft"}));
     // What is shown follows in the next frame.
@@ -282,6 +285,9 @@ fn a_lost_connection_is_told_and_comes_back_with_what_was_typed() {
         browser.value("document.querySelector('#text').value"),
         "a draft"
     );
+    let people = "document.querySelectorAll('#people li').length";
+    assert_eq!(browser.value("Math.max(...unknown)"), browser.value(people));
+    browser.wait_for(&format!("{unknown} === 0"));
     browser.wait_for(&format!("{LAST} === 'drop'"));
     key(&mut browser, "Enter", 0);
     browser.wait_for(&format!("{LAST} === 'a draft'"));

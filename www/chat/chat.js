@@ -117,11 +117,12 @@ function show() {
   const directs = all.filter(({ policy }) => policy === "direct").sort(byTime);
   fill(find("directs"), directs, channelItem);
   find("direct-title").hidden = !directs.length;
-  const rank = { direct: 0, reconnecting: 1, away: 2 };
-  const present = [...people.values()].sort((a, b) => rank[a.state] - rank[b.state] || a.name.localeCompare(b.name));
+  const rank = { direct: 0, reconnecting: 1, away: 2, unknown: 3 };
+  const present = [...people.values()].map(seen).sort((a, b) => rank[a.state] - rank[b.state] || a.name.localeCompare(b.name));
   fill(find("people"), present, personItem);
   // Before the first connection nothing is known.
   find("nobody").hidden = present.length > 0 || !me;
+  find("no-channels").hidden = all.some(({ policy }) => policy !== "direct") || !me;
   for (const id of ["create", "find", "invite", "leave", "send"]) find(id).disabled = !isOpen;
   const invitations = [...offered.values()].filter(({ policy }) => policy === "invite").length;
   find("find").replaceChildren("Join", ...(invitations ? [" ", make("span", { class: "badge", title: "Invitations" }, `${invitations}`)] : []));
@@ -153,8 +154,11 @@ function channelItem(node, channel) {
   button.replaceChildren(make("span", { class: "kind", "aria-hidden": "true" }, kind), make("span", { class: "name", dir: "auto" }, shownName(channel)), ...(badge ? [badge] : []));
 }
 
-const STATES = { direct: "connected directly", reconnecting: "reconnecting", away: "away" };
+const STATES = { direct: "connected directly", reconnecting: "reconnecting", away: "away", unknown: "not known without your peer" };
 const SHORT = { reconnecting: "reconnects", away: "away" };
+
+/** A person, as far as it is known: nobody says who is there while the peer is gone. */
+function seen(person) { return link.isOpen ? person : { ...person, state: "unknown", queue: 0 }; }
 
 function personItem(node, person) {
   node.className = "row";
@@ -191,7 +195,7 @@ function showHead() {
   const isDirect = channel.policy === "direct";
   find("room-name").textContent = `${isDirect ? "" : "# "}${shownName(channel)}`;
   const members = Array.isArray(channel.members) ? channel.members.length : channel.members;
-  const other = isDirect ? [...people.values()].find(({ name }) => name === channel.name) : null;
+  const other = isDirect ? [...people.values()].map(seen).find(({ name }) => name === channel.name) : null;
   const facts = isDirect ? [other ? STATES[other.state] : "", other ? other.fingerprint : ""]
     : [dialogs.policyName(channel.policy), channel.owner ? `owner ${channel.owner}` : "", members ? `${members} ${members === 1 ? "member" : "members"}` : ""];
   find("room-facts").textContent = facts.filter(Boolean).join(" · ");

@@ -1,8 +1,10 @@
 //! The rules for new messages. Each depends only on the message and its predecessors, never on the
 //! order of arrival: so every peer decides alike.
 
-use rusqlite::{Connection, OptionalExtension, Transaction, named_params, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+use super::disk::LEFT_OUT;
+use super::keep::keep;
 use super::{Log, Result, TEXT};
 use crate::{Body, ChannelId, Draft, Message, MessageId, PeerKey, Policy};
 
@@ -60,14 +62,17 @@ pub enum Refusal {
 }
 
 /// A channel, as the rules need it.
-struct Rules {
-    number: i64,
+#[derive(Clone, Copy)]
+pub(super) struct Rules {
+    pub(super) number: i64,
     policy: Policy,
     owner: PeerKey,
 }
 
 /// A predecessor, as the rules need it.
+#[derive(Clone, Copy)]
 struct Before {
+    channel: i64,
     author: PeerKey,
     counter: u64,
     height: u64,
@@ -114,46 +119,90 @@ impl Log {
     pub fn accept_all(&mut self, messages: &[Message]) -> Result<Vec<Verdict>> {
         let me = self.me;
         let transaction = self.connection.transaction()?;
-        let verdicts = messages
-            .iter()
-            .map(|message| accept(&transaction, me, message));
+        let mut acceptance = Acceptance::new(&transaction, me);
+        let verdicts = messages.iter().map(|message| acceptance.accept(message));
         let verdicts = verdicts.collect::<Result<_>>()?;
         transaction.commit()?;
         Ok(verdicts)
     }
 }
 
-pub(super) fn accept(
-    transaction: &Transaction<'_>,
+/// Accepts messages in a transaction. What one message needs the next one often needs too: it is
+/// not read again.
+pub(super) struct Acceptance<'a> {
+    transaction: &'a Transaction<'a>,
     me: PeerKey,
-    message: &Message,
-) -> Result<Verdict> {
-    if is_known(transaction, message.id())? {
-        return Ok(Verdict::Known);
-    }
-    if let Body::Create { policy, title, .. } = &message.draft().body {
-        return create(transaction, me, message, *policy, title);
-    }
-    let Some(rules) = rules(transaction, message.channel())? else {
-        return Ok(Verdict::Refused(Refusal::UnknownChannel));
-    };
-    let draft = message.draft();
-    let (mut before, mut missing) = (Vec::new(), Vec::new());
-    for id in &draft.predecessors {
-        match find(transaction, rules.number, *id)? {
-            Some(found) => before.push(found),
-            None => missing.push(*id),
+    /// The channel of the last message.
+    channel: Option<(ChannelId, Rules)>,
+    /// The last message that was kept.
+    last: Option<(MessageId, Before)>,
+}
+
+impl<'a> Acceptance<'a> {
+    pub(super) fn new(transaction: &'a Transaction<'a>, me: PeerKey) -> Self {
+        Self {
+            transaction,
+            me,
+            channel: None,
+            last: None,
         }
     }
-    if !missing.is_empty() {
-        return Ok(Verdict::Missing(missing));
+
+    pub(super) fn accept(&mut self, message: &Message) -> Result<Verdict> {
+        if is_known(self.transaction, message.id())? {
+            return Ok(Verdict::Known);
+        }
+        if let Body::Create { policy, title, .. } = &message.draft().body {
+            return create(self.transaction, self.me, message, *policy, title);
+        }
+        let Some(rules) = self.rules(message.channel())? else {
+            return Ok(Verdict::Refused(Refusal::UnknownChannel));
+        };
+        let (mut before, mut missing) = (Vec::new(), Vec::new());
+        for id in &message.draft().predecessors {
+            match self.find(rules.number, *id)? {
+                Some(found) => before.push(found),
+                None => missing.push(*id),
+            }
+        }
+        if !missing.is_empty() {
+            return Ok(Verdict::Missing(missing));
+        }
+        let invites = |id: MessageId| invites(self.transaction, id, message.author());
+        if let Err(refusal) = check(&rules, message, &before, invites)? {
+            return Ok(Verdict::Refused(refusal));
+        }
+        let height = 1 + before.iter().map(|before| before.height).max().unwrap_or(0);
+        let verdict = keep(self.transaction, self.me, &rules, message, height)?;
+        let kept = Before {
+            channel: rules.number,
+            author: message.author(),
+            counter: message.draft().counter,
+            height,
+            kind: kind(&message.draft().body),
+        };
+        self.last = Some((message.id(), kept));
+        Ok(verdict)
     }
-    let invites = |id: MessageId| invites(transaction, id, message.author());
-    if let Err(refusal) = check(&rules, message, &before, invites)? {
-        return Ok(Verdict::Refused(refusal));
+
+    /// The rules of a channel that this peer keeps.
+    fn rules(&mut self, channel: ChannelId) -> Result<Option<Rules>> {
+        if let Some((id, rules)) = self.channel
+            && id == channel
+        {
+            return Ok(Some(rules));
+        }
+        let found = rules(self.transaction, channel)?;
+        self.channel = found.map(|rules| (channel, rules));
+        Ok(found)
     }
-    let height = 1 + before.iter().map(|before| before.height).max().unwrap_or(0);
-    keep(transaction, me, &rules, message, height)
+
+    fn find(&self, channel: i64, id: MessageId) -> Result<Option<Before>> {
+        match self.last {
+            Some((last, before)) if last == id && before.channel == channel => Ok(Some(before)),
+            _ => find(self.transaction, channel, id),
+        }
+    }
 }
 
 pub(super) fn is_known(connection: &Connection, id: MessageId) -> Result<bool> {
@@ -182,6 +231,7 @@ fn find(connection: &Connection, channel: i64, id: MessageId) -> Result<Option<B
     )?;
     let found = statement.query_row(params![id.0, channel], |row| {
         Ok(Before {
+            channel,
             author: PeerKey(row.get(0)?),
             counter: row.get(1)?,
             height: row.get(2)?,
@@ -213,7 +263,7 @@ fn check(
     let is_member = match (draft.counter, own) {
         (1, None) => false,
         (1, Some(_)) => return Ok(Err(Refusal::WrongPredecessor)),
-        (counter, Some(own)) if own.counter + 1 == counter => own.kind != kind(&Body::Leave),
+        (counter, Some(own)) if follows(counter, own.counter) => own.kind != kind(&Body::Leave),
         _ => return Ok(Err(Refusal::WrongPredecessor)),
     };
     let is_owner = author == rules.owner;
@@ -227,6 +277,12 @@ fn check(
         Body::Leave if is_owner => Err(Refusal::WrongPolicy),
         _ => Ok(()),
     })
+}
+
+/// Whether a counter may be the next one. After a power failure an author leaves out many, because
+/// others may have messages that it has lost; it never leaves out a few.
+fn follows(counter: u64, before: u64) -> bool {
+    counter == before + 1 || counter > before + LEFT_OUT
 }
 
 fn join(
@@ -348,123 +404,4 @@ fn has_enough_direct(transaction: &Transaction<'_>, me: PeerKey, owner: PeerKey)
     let (all, own): (i64, i64) =
         statement.query_row(params![owner.0, me.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(own >= MOST_DIRECT.0 || all >= MOST_DIRECT.1)
-}
-
-/// Writes an accepted message into the tables.
-fn keep(
-    transaction: &Transaction<'_>,
-    me: PeerKey,
-    rules: &Rules,
-    message: &Message,
-    height: u64,
-) -> Result<Verdict> {
-    let (draft, author) = (message.draft(), message.author());
-    let is_reused = is_reused(transaction, rules.number, message)?;
-    let lowest = reuse(transaction, rules.number, message, is_reused)?;
-    let is_hidden = lowest.is_some_and(|lowest| lowest <= draft.counter);
-    let text = match &draft.body {
-        Body::Text(text) => Some(text.as_str()),
-        _ => None,
-    };
-    let mut statement = transaction.prepare_cached(
-        "INSERT INTO message
-            (id, channel, author, name, counter, height, time, kind, text, hidden, unread, bytes)
-         VALUES (:id, :channel, :author, :name, :counter, :height, :time, :kind, :text, :hidden,
-            :unread, :bytes)",
-    )?;
-    statement.execute(named_params! {
-        ":id": message.id().0, ":channel": rules.number, ":author": author.0,
-        ":name": draft.name.as_str(), ":counter": draft.counter, ":height": height,
-        ":time": draft.time, ":kind": kind(&draft.body), ":text": text, ":hidden": is_hidden,
-        ":unread": text.is_some() && author != me && !is_hidden,
-        ":bytes": &message.bytes()[..],
-    })?;
-    if let Some(text) = text {
-        let mut statement =
-            transaction.prepare_cached("INSERT INTO words (rowid, text) VALUES (?, ?)")?;
-        statement.execute(params![transaction.last_insert_rowid(), text])?;
-    }
-    note(transaction, rules, message, height)?;
-    Ok(match is_reused {
-        true => Verdict::Reused,
-        false => Verdict::New,
-    })
-}
-
-/// Whether another message of the author has this counter.
-fn is_reused(transaction: &Transaction<'_>, channel: i64, message: &Message) -> Result<bool> {
-    let mut statement = transaction
-        .prepare_cached("SELECT 1 FROM message WHERE channel = ? AND author = ? AND counter = ?")?;
-    Ok(statement.exists(params![
-        channel,
-        message.author().0,
-        message.draft().counter
-    ])?)
-}
-
-/// Remembers a counter that was used twice, and hides what the author wrote from there on. Returns
-/// the lowest such counter of the author.
-fn reuse(
-    transaction: &Transaction<'_>,
-    channel: i64,
-    message: &Message,
-    is_reused: bool,
-) -> Result<Option<u64>> {
-    let (author, counter) = (message.author().0, message.draft().counter);
-    if is_reused {
-        transaction.execute(
-            "UPDATE author SET reused = min(coalesce(reused, ?1), ?1) WHERE channel = ? AND key = ?",
-            params![counter, channel, author],
-        )?;
-        transaction.execute(
-            "UPDATE message SET hidden = 1, unread = 0
-             WHERE channel = ? AND author = ? AND counter >= ?",
-            params![channel, author, counter],
-        )?;
-        log::warn!("{} has used the number {counter} twice", message.author());
-    }
-    let mut statement =
-        transaction.prepare_cached("SELECT reused FROM author WHERE channel = ? AND key = ?")?;
-    let found = statement.query_row(params![channel, author], |row| row.get(0));
-    Ok(found.optional()?.flatten())
-}
-
-/// Brings heads, authors and invitations up to date.
-fn note(
-    transaction: &Transaction<'_>,
-    rules: &Rules,
-    message: &Message,
-    height: u64,
-) -> Result<()> {
-    let (channel, draft) = (rules.number, message.draft());
-    let mut statement =
-        transaction.prepare_cached("DELETE FROM head WHERE channel = ? AND id = ?")?;
-    for id in &draft.predecessors {
-        statement.execute(params![channel, id.0])?;
-    }
-    let mut statement =
-        transaction.prepare_cached("INSERT INTO head (channel, id, height) VALUES (?, ?, ?)")?;
-    statement.execute(params![channel, message.id().0, height])?;
-    // An earlier message may come later, if a counter was used twice.
-    let mut statement = transaction.prepare_cached(
-        "INSERT INTO author (channel, key, name, counter, tip, joined) VALUES (?, ?, ?, ?, ?, ?)
-         ON CONFLICT (channel, key) DO UPDATE SET name = excluded.name,
-            counter = excluded.counter, tip = excluded.tip, joined = excluded.joined
-         WHERE excluded.counter > counter",
-    )?;
-    statement.execute(params![
-        channel,
-        message.author().0,
-        draft.name.as_str(),
-        draft.counter,
-        message.id().0,
-        draft.body != Body::Leave,
-    ])?;
-    if let Body::Invite { peer } = &draft.body {
-        let mut statement = transaction.prepare_cached(
-            "INSERT OR IGNORE INTO invited (channel, key, invitation) VALUES (?, ?, ?)",
-        )?;
-        statement.execute(params![channel, peer.0, message.id().0])?;
-    }
-    Ok(())
 }

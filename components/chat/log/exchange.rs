@@ -14,6 +14,15 @@ pub const MOST_TIPS: usize = 1_000;
 /// How many messages one batch looks at.
 const LOOKED_AT: usize = 1_000;
 
+/// The first message of an author after a counter. An index must find it.
+pub(super) const FIRST: &str = "SELECT seq FROM message
+    WHERE channel = ? AND author = ? AND counter > ? ORDER BY counter, seq LIMIT 1";
+
+/// The messages of a batch. An index must find them, in their order: other peers ask for batches as
+/// often as they like.
+pub(super) const BATCH: &str = "SELECT seq, author, counter, bytes FROM message
+    WHERE channel = ? AND seq >= ? ORDER BY seq LIMIT ?";
+
 /// The latest message of an author: the peer has all up to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tip {
@@ -145,17 +154,15 @@ impl Log {
         let mut authors = self
             .connection
             .prepare_cached("SELECT key, counter FROM author WHERE channel = ?")?;
-        let mut first = self.connection.prepare_cached(
-            "SELECT min(seq) FROM message WHERE channel = ? AND author = ? AND counter = ?",
-        )?;
+        let mut first = self.connection.prepare_cached(FIRST)?;
         let mut begin = None;
         let found = authors.query_map([number], |row| Ok((PeerKey(row.get(0)?), row.get(1)?)))?;
         for author in found {
             let (author, counter): (PeerKey, u64) = author?;
             let had = known(author);
             if counter > had {
-                let next = params![number, author.0, had + 1];
-                let seq: Option<u64> = first.query_row(next, |row| row.get(0))?;
+                let next = params![number, author.0, had];
+                let seq: Option<u64> = first.query_row(next, |row| row.get(0)).optional()?;
                 begin = begin.into_iter().chain(seq).min();
             }
         }
@@ -179,10 +186,7 @@ impl Log {
         else {
             return Ok(Batch::default());
         };
-        let mut statement = self.connection.prepare_cached(
-            "SELECT seq, author, counter, bytes FROM message WHERE channel = ? AND seq >= ?
-             ORDER BY seq LIMIT ?",
-        )?;
+        let mut statement = self.connection.prepare_cached(BATCH)?;
         let mut rows = statement.query(params![number, from, LOOKED_AT])?;
         let (mut batch, mut size, mut looked_at) = (Batch::default(), 0, 0);
         while let Some(row) = rows.next()? {

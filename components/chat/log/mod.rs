@@ -11,8 +11,10 @@
 
 mod accept;
 mod channels;
+mod disk;
 mod exchange;
 mod history;
+mod keep;
 #[cfg(test)]
 pub(crate) mod tests;
 mod write;
@@ -26,6 +28,7 @@ use crate::PeerKey;
 
 pub use accept::{Refusal, Verdict};
 pub use channels::Channel;
+pub(crate) use disk::{Disk, sync_history};
 pub use exchange::{Batch, MOST_TIPS, Receipt, Tip};
 pub use history::{Delivery, Entry, Page};
 pub use write::WriteError;
@@ -104,6 +107,9 @@ const TABLES: &str = "
     CREATE VIRTUAL TABLE words USING fts5(text, content='message', content_rowid='seq');
 ";
 
+/// The order of arrival in each channel, for batches. A database of an earlier version gets it here.
+const PLACES: &str = "CREATE INDEX IF NOT EXISTS message_place ON message (channel, seq)";
+
 /// The kind of a text in the database, as in [`Body`](crate::Body).
 const TEXT: u8 = 4;
 
@@ -149,6 +155,10 @@ type Result<T> = std::result::Result<T, LogError>;
 pub struct Log {
     connection: Connection,
     me: PeerKey,
+    /// Its file, if it has one.
+    disk: Option<Disk>,
+    /// How many texts of this peer were written without waiting for the disk.
+    written: u64,
 }
 
 impl Log {
@@ -159,7 +169,15 @@ impl Log {
     ///
     /// [`LogError`].
     pub fn open(path: &Path, me: PeerKey) -> Result<Self> {
-        Self::of(SCHEMA.open(path)?, me)
+        Self::open_at_boot(path, me, &disk::boot())
+    }
+
+    /// Opens the database of a peer, at a start of the machine.
+    pub(crate) fn open_at_boot(path: &Path, me: PeerKey, boot: &str) -> Result<Self> {
+        let mut log = Self::of(SCHEMA.open(path)?, me)?;
+        disk::note_boot(&mut log.connection, me, boot)?;
+        log.disk = Some(Disk::of(path));
+        Ok(log)
     }
 
     /// Makes a log that is gone with the program.
@@ -182,6 +200,11 @@ impl Log {
         connection.set_prepared_statement_cache_capacity(64);
         // In KiB. The memory of a peer that catches up is bounded.
         connection.pragma_update(None, "cache_size", -8_000)?;
+        // In pages, 16 MiB. Copying pages from the write-ahead log costs a wait for the disk: less
+        // often is faster, and a page that has changed several times is copied once.
+        connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
+        connection.execute_batch(PLACES)?;
+        connection.execute_batch(disk::TABLES)?;
         // The first peer that opens the database owns it.
         connection.execute(
             "INSERT INTO peer (key, name, met, addresses)
@@ -191,7 +214,12 @@ impl Log {
         let owner: [u8; 32] =
             connection.query_row("SELECT key FROM peer WHERE name = ''", [], |row| row.get(0))?;
         match owner == me.0 {
-            true => Ok(Self { connection, me }),
+            true => Ok(Self {
+                connection,
+                me,
+                disk: None,
+                written: 0,
+            }),
             false => Err(LogError::Foreign(PeerKey(owner))),
         }
     }

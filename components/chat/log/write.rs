@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
-use super::accept::{Refusal, Verdict, accept};
+use super::accept::{Acceptance, Refusal, Verdict};
+use super::disk::Disk;
 use super::{Log, LogError, Result};
 use crate::message::MOST_PREDECESSORS;
 use crate::{
@@ -36,8 +37,9 @@ impl From<rusqlite::Error> for WriteError {
 
 /// The latest message of this peer in a channel.
 struct Own {
-    counter: u64,
     tip: MessageId,
+    /// The next counter.
+    next: u64,
 }
 
 impl Log {
@@ -121,7 +123,7 @@ impl Log {
         let draft = Draft {
             channel: Some(channel),
             name: name.clone(),
-            counter: 1 + own.map_or(0, |own| own.counter),
+            counter: own.map_or(1, |own| own.next),
             time,
             predecessors,
             body,
@@ -143,24 +145,36 @@ impl Log {
         Ok(found.optional()?.map(MessageId))
     }
 
-    /// Keeps an own message, and makes sure that it survives a power failure: its counter must
-    /// never be used again.
+    /// Keeps an own message. A text reaches the disk later; any other message must survive a power
+    /// failure, because nothing else says that its counter is used.
     fn append(&mut self, message: Message) -> std::result::Result<Message, WriteError> {
-        let me = self.me;
-        self.connection.pragma_update(None, "synchronous", "FULL")?;
-        let behavior = TransactionBehavior::Immediate;
-        let transaction = self.connection.transaction_with_behavior(behavior)?;
-        let verdict = accept(&transaction, me, &message)?;
-        if verdict == Verdict::New {
-            transaction.commit()?;
-        } else {
-            drop(transaction);
+        let is_text = matches!(message.draft().body, Body::Text(_));
+        let has_room = |disk: &Disk| disk.has_room(self.written);
+        if is_text && self.disk.as_ref().is_none_or(has_room) {
+            self.keep(&message)?;
+            self.written += 1;
+            return Ok(message);
         }
+        self.connection.pragma_update(None, "synchronous", "FULL")?;
+        let kept = self.keep(&message);
         self.connection
             .pragma_update(None, "synchronous", "NORMAL")?;
+        kept?;
+        if let Some(disk) = &self.disk {
+            disk.note(self.written);
+        }
+        Ok(message)
+    }
+
+    fn keep(&mut self, message: &Message) -> std::result::Result<(), WriteError> {
+        let me = self.me;
+        let behavior = TransactionBehavior::Immediate;
+        let transaction = self.connection.transaction_with_behavior(behavior)?;
+        let verdict = Acceptance::new(&transaction, me).accept(message)?;
         match verdict {
+            Verdict::New => Ok(transaction.commit()?),
             Verdict::Refused(refusal) => Err(refusal.into()),
-            _ => Ok(message),
+            _ => Ok(()),
         }
     }
 }
@@ -172,12 +186,15 @@ pub(super) fn number(connection: &Connection, channel: ChannelId) -> Result<Opti
 }
 
 fn own(connection: &Connection, channel: i64, me: [u8; 32]) -> Result<Option<Own>> {
-    let mut statement = connection
-        .prepare_cached("SELECT counter, tip FROM author WHERE channel = ? AND key = ?")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT tip, 1 + max(counter, coalesce(
+                (SELECT counter FROM left_out WHERE left_out.channel = author.channel), 0))
+             FROM author WHERE channel = ? AND key = ?",
+    )?;
     let found = statement.query_row(params![channel, me], |row| {
         Ok(Own {
-            counter: row.get(0)?,
-            tip: MessageId(row.get(1)?),
+            tip: MessageId(row.get(0)?),
+            next: row.get(1)?,
         })
     });
     Ok(found.optional()?)

@@ -14,6 +14,8 @@ pub struct NodePorts {
     pub inputs: Inbox<Input>,
     /// Events for the pages.
     pub events: Outbox<Value>,
+    /// How many texts the user has written, for the component that brings them to the disk.
+    pub written: Outbox<u64>,
 }
 
 /// How many inputs are taken before the events are sent.
@@ -23,6 +25,7 @@ const TURN: usize = 64;
 /// closes all links.
 pub fn keep_node(node: Node) -> impl Component<NodePorts> + Send {
     let mut node = node;
+    let mut written = 0;
     async move |io: &mut NodePorts| {
         enum Next {
             Input(Option<Box<Input>>),
@@ -52,6 +55,11 @@ pub fn keep_node(node: Node) -> impl Component<NodePorts> + Send {
                         }
                     }
                 }
+            }
+            if node.log().written() > written {
+                written = node.log().written();
+                // If one waits already, these texts go to the disk with it.
+                let _ = io.written.try_send(written);
             }
             for event in node.take_events() {
                 // A node without pages goes on.

@@ -204,6 +204,7 @@ impl Node {
     /// Meets the peers that the tracker knows.
     pub(super) fn meet(&mut self, contacts: Vec<Contact>) -> Result<(), LogError> {
         let listed: BTreeSet<_> = contacts.iter().map(|contact| contact.key).collect();
+        let mut changed = BTreeSet::new();
         for contact in contacts {
             let key = contact.key;
             let is_known = self.contacts.get(&key) == Some(&contact);
@@ -216,11 +217,12 @@ impl Node {
             self.names.note(contact.name.as_str(), key);
             self.tell_dialer(DialNews::Contact(contact.clone()));
             self.contacts.insert(key, contact);
-            self.peer_event(key);
+            changed.insert(key);
         }
         let is_contact = |key: &PeerKey| self.contacts.contains_key(key);
         let expected = listed.into_iter().filter(is_contact).collect();
-        for key in self.presence.list(expected) {
+        changed.extend(self.presence.list(expected));
+        for key in changed {
             if self.contacts.contains_key(&key) {
                 self.peer_event(key);
             }

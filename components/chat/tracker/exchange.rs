@@ -1,4 +1,4 @@
-//! One request to the tracker, over a connection of its own.
+//! Requests to the tracker, one after another, over a connection that is kept between them.
 
 use std::io;
 use std::net::ToSocketAddrs;
@@ -10,7 +10,7 @@ use http::{Method, Version};
 use kamea::time::sleep;
 use kamea::unblock;
 use kamea_components::http::{
-    BodyKind, Fields, Limits, Reply, ResponseDecoder, Target, Url, encode_request,
+    BodyKind, Fields, Limits, Reply, ReplyBody, ResponseDecoder, Target, Url, encode_request,
 };
 use kamea_components::net::Socket;
 use serde_json::Value;
@@ -30,24 +30,43 @@ pub(super) struct Answered {
     pub(super) body: Value,
 }
 
-/// Sends a request, and reads the answer.
-pub(super) async fn exchange(
-    url: &Url,
-    method: &str,
-    path: &str,
-    cookie: Option<&str>,
-    body: Option<&Value>,
-) -> io::Result<Answered> {
+/// A connection to the tracker, between two requests.
+#[derive(Debug)]
+pub(super) struct Kept {
+    socket: Socket,
+    decoder: ResponseDecoder,
+}
+
+/// A request.
+pub(super) struct Asked<'a> {
+    pub(super) url: &'a Url,
+    pub(super) method: &'a str,
+    pub(super) path: &'a str,
+    pub(super) cookie: Option<&'a str>,
+    pub(super) body: Option<&'a Value>,
+}
+
+/// Sends a request, and reads the answer. The connection is that of the last request, if it is still
+/// there.
+pub(super) async fn exchange(kept: &mut Option<Kept>, asked: Asked<'_>) -> io::Result<Answered> {
     let wrong = |_| io::Error::other("the request is not a request");
-    let method = Method::from_bytes(method.as_bytes()).map_err(|_| wrong(()))?;
+    let method = Method::from_bytes(asked.method.as_bytes()).map_err(|_| wrong(()))?;
+    let request = encode(&asked, &method).map_err(wrong)?;
+    let late = async {
+        sleep(PATIENCE).await;
+        Err(io::ErrorKind::TimedOut.into())
+    };
+    or(converse(kept, asked.url, &method, &request), late).await
+}
+
+fn encode(asked: &Asked<'_>, method: &Method) -> Result<Vec<u8>, ()> {
     let mut fields = Fields::new()
-        .with("Host", url.authority())
-        .with("Accept", "application/json")
-        .with("Connection", "close");
-    if let Some(cookie) = cookie {
+        .with("Host", asked.url.authority())
+        .with("Accept", "application/json");
+    if let Some(cookie) = asked.cookie {
         fields = fields.with("Cookie", cookie);
     }
-    let body = body.map(Value::to_string);
+    let body = asked.body.map(Value::to_string);
     let kind = match &body {
         Some(body) => {
             fields = fields.with("Content-Type", "application/json");
@@ -55,78 +74,122 @@ pub(super) async fn exchange(
         }
         None => BodyKind::None,
     };
-    let mut head = url.request(method.clone(), Version::HTTP_11, fields);
+    let mut head = asked.url.request(method.clone(), Version::HTTP_11, fields);
     // The tracker may be below a path of a proxy.
-    let base = url.target().trim_end_matches('/');
-    let target = Target::parse(&method, format!("{base}{path}").into());
-    head.target = target.map_err(|_| wrong(()))?;
+    let base = asked.url.target().trim_end_matches('/');
+    let target = Target::parse(method, format!("{base}{}", asked.path).into());
+    head.target = target.map_err(|_| ())?;
     let mut request = Vec::new();
     encode_request(&mut request, &head, kind);
     request.extend_from_slice(body.unwrap_or_default().as_bytes());
-    let late = async {
-        sleep(PATIENCE).await;
-        Err(io::ErrorKind::TimedOut.into())
-    };
-    or(converse(url, &method, &request), late).await
+    Ok(request)
 }
 
-async fn converse(url: &Url, method: &Method, request: &[u8]) -> io::Result<Answered> {
-    let server = url.server();
-    let addresses = unblock(move || server.to_socket_addrs()).await?;
-    let mut connected = Err(io::ErrorKind::AddrNotAvailable.into());
-    for address in addresses {
-        connected = Socket::connect(address).await;
-        if connected.is_ok() {
-            break;
+async fn converse(
+    kept: &mut Option<Kept>,
+    url: &Url,
+    method: &Method,
+    request: &[u8],
+) -> io::Result<Answered> {
+    // The tracker closes a connection that it has not been asked on for long, or when it ends.
+    if let Some(connection) = kept.take().filter(|kept| !kept.socket.has_input())
+        && let Some(answered) = connection.ask(kept, method, request).await?
+    {
+        return Ok(answered);
+    }
+    let connection = Kept::open(url).await?;
+    let answered = connection.ask(kept, method, request).await?;
+    answered.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+}
+
+impl Kept {
+    async fn open(url: &Url) -> io::Result<Self> {
+        let server = url.server();
+        let addresses = unblock(move || server.to_socket_addrs()).await?;
+        let mut connected = Err(io::ErrorKind::AddrNotAvailable.into());
+        for address in addresses {
+            connected = Socket::connect(address).await;
+            if connected.is_ok() {
+                break;
+            }
         }
-    }
-    let socket = connected?;
-    let mut sent = 0;
-    while sent < request.len() {
-        sent += socket.write(&request[sent..], false).await?;
-    }
-    read(&socket, method).await
-}
-
-async fn read(socket: &Socket, method: &Method) -> io::Result<Answered> {
-    let limits = Limits {
-        body: LARGEST,
-        ..Limits::default()
-    };
-    let mut decoder = ResponseDecoder::new(limits);
-    decoder.expect(method);
-    let (mut answered, mut body, mut buffer) = (Answered::default(), Vec::new(), [0; 8192]);
-    let mut is_finished = false;
-    loop {
-        let reply = match is_finished {
-            false => decoder.next(),
-            true => decoder.finish(),
+        let limits = Limits {
+            body: LARGEST,
+            ..Limits::default()
         };
-        match reply.map_err(io::Error::other)? {
-            Some(Reply::Head(head, _)) => {
-                answered.status = head.status.as_u16();
-                let cookie = head.fields.get("set-cookie").map(String::from_utf8_lossy);
-                let pair = cookie
-                    .as_deref()
-                    .and_then(|cookie| cookie.split(';').next());
-                answered.cookie = pair.map(str::to_owned);
+        Ok(Self {
+            socket: connected?,
+            decoder: ResponseDecoder::new(limits),
+        })
+    }
+
+    /// Sends a request, and keeps the connection if the tracker does. Returns `None` if the
+    /// connection has ended before anything was answered: the request is to be sent again.
+    async fn ask(
+        mut self,
+        kept: &mut Option<Self>,
+        method: &Method,
+        request: &[u8],
+    ) -> io::Result<Option<Answered>> {
+        self.decoder.expect(method);
+        let mut sent = 0;
+        while sent < request.len() {
+            match self.socket.write(&request[sent..], false).await {
+                Ok(count) => sent += count,
+                Err(_) => return Ok(None),
             }
-            Some(Reply::Chunk(bytes)) => {
-                if (body.len() + bytes.len()) as u64 > LARGEST {
-                    return Err(io::Error::other("the answer is too long"));
+        }
+        let mut buffer = [0; 8192];
+        let first = match self.socket.read(&mut buffer).await {
+            Ok(0) | Err(_) => return Ok(None),
+            Ok(count) => count,
+        };
+        self.decoder.feed(Bytes::copy_from_slice(&buffer[..first]));
+        let (answered, is_persistent) = self.read().await?;
+        if is_persistent && self.decoder.unread() == 0 {
+            *kept = Some(self);
+        }
+        Ok(Some(answered))
+    }
+
+    /// Reads an answer. Returns whether another one can follow on this connection.
+    async fn read(&mut self) -> io::Result<(Answered, bool)> {
+        let (mut answered, mut body, mut buffer) = (Answered::default(), Vec::new(), [0; 8192]);
+        let (mut is_finished, mut is_persistent) = (false, false);
+        loop {
+            let reply = match is_finished {
+                false => self.decoder.next(),
+                true => self.decoder.finish(),
+            };
+            match reply.map_err(io::Error::other)? {
+                Some(Reply::Head(head, framing)) => {
+                    answered.status = head.status.as_u16();
+                    answered.cookie = cookie(&head.fields);
+                    is_persistent = head.is_persistent() && framing != ReplyBody::UntilClose;
                 }
-                body.extend_from_slice(&bytes);
+                Some(Reply::Chunk(bytes)) => {
+                    if (body.len() + bytes.len()) as u64 > LARGEST {
+                        return Err(io::Error::other("the answer is too long"));
+                    }
+                    body.extend_from_slice(&bytes);
+                }
+                Some(Reply::End(_)) => {
+                    answered.body = serde_json::from_slice(&body).unwrap_or_default();
+                    return Ok((answered, is_persistent));
+                }
+                Some(_) => {}
+                None if is_finished => return Err(io::ErrorKind::UnexpectedEof.into()),
+                None => match self.socket.read(&mut buffer).await? {
+                    0 => is_finished = true,
+                    count => self.decoder.feed(Bytes::copy_from_slice(&buffer[..count])),
+                },
             }
-            Some(Reply::End(_)) => {
-                answered.body = serde_json::from_slice(&body).unwrap_or_default();
-                return Ok(answered);
-            }
-            Some(_) => {}
-            None if is_finished => return Err(io::ErrorKind::UnexpectedEof.into()),
-            None => match socket.read(&mut buffer).await? {
-                0 => is_finished = true,
-                count => decoder.feed(Bytes::copy_from_slice(&buffer[..count])),
-            },
         }
     }
+}
+
+/// `name=value` of a cookie that is set.
+fn cookie(fields: &Fields) -> Option<String> {
+    let cookie = String::from_utf8_lossy(fields.get("set-cookie")?);
+    cookie.split(';').next().map(str::to_owned)
 }

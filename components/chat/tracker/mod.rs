@@ -26,7 +26,7 @@ use crate::codec::to_hex;
 use crate::node::{Command, Contact, Input, ask_node};
 use crate::{Identity, PeerName};
 
-use exchange::{Answered, exchange};
+use exchange::{Answered, Asked, Kept, exchange};
 
 /// What a peer tells its tracker.
 #[derive(Debug, Clone)]
@@ -113,6 +113,7 @@ pub fn track_peers(
         let mut tracker = Tracker {
             options: options.clone(),
             session: None,
+            connection: None,
             known: Known::new(),
             links: Vec::new(),
             last: String::new(),
@@ -189,6 +190,8 @@ struct Session {
 struct Tracker {
     options: TrackerOptions,
     session: Option<Session>,
+    /// The connection of the last request.
+    connection: Option<Kept>,
     known: Known,
     /// The names of the peers that this one is connected to: the tracker draws them.
     links: Vec<String>,
@@ -320,7 +323,14 @@ impl Tracker {
     ) -> Result<(Value, Option<String>), Trouble> {
         let url = &self.options.url;
         let cookie = self.session.as_ref().map(|session| session.cookie.as_str());
-        let answered = exchange(url, method, path, cookie, body).await;
+        let asked = Asked {
+            url,
+            method,
+            path,
+            cookie,
+            body,
+        };
+        let answered = exchange(&mut self.connection, asked).await;
         let Answered {
             status,
             cookie,

@@ -143,3 +143,59 @@ fn a_tracker_that_ends_every_session_is_not_asked_all_the_time() {
     let away = Err::<(), _>(Trouble::Away(String::new()));
     assert_eq!(after(&away, false), (false, AWAY));
 }
+
+/// A tracker that answers so many requests on each connection, and then closes it without a word.
+/// Returns its address, and the connection of each request.
+fn closing(after: usize) -> (SocketAddr, mpsc::Receiver<usize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (seen, asked) = mpsc::channel();
+    thread::spawn(move || {
+        for (number, stream) in listener.incoming().enumerate() {
+            let mut stream = stream.unwrap();
+            for _ in 0..after {
+                read(&mut stream);
+                let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+                stream.write_all(answer.as_bytes()).unwrap();
+                if seen.send(number).is_err() {
+                    return;
+                }
+            }
+        }
+    });
+    (address, asked)
+}
+
+/// Sends requests, one after another.
+fn ask(address: SocketAddr, count: usize) {
+    let url = format!("http://{address}").parse().unwrap();
+    kamea::testing::block_on(async {
+        let mut kept = None;
+        for _ in 0..count {
+            let asked = Asked {
+                url: &url,
+                method: "POST",
+                path: "/submit-info/",
+                cookie: None,
+                body: Some(&json!({})),
+            };
+            let answered = exchange(&mut kept, asked).await.unwrap();
+            assert_eq!((answered.status, answered.body), (200, json!({})));
+        }
+    });
+}
+
+#[test]
+fn requests_share_a_connection_as_long_as_the_tracker_keeps_it() {
+    for (after, expected) in [
+        (9, vec![0, 0, 0, 0, 0, 0]),
+        (3, vec![0, 0, 0, 1, 1, 1]),
+        (1, vec![0, 1, 2, 3, 4, 5]),
+    ] {
+        let (address, connections) = closing(after);
+        ask(address, expected.len());
+        let next = |_: &usize| connections.recv_timeout(PATIENCE).unwrap();
+        let seen: Vec<_> = expected.iter().map(next).collect();
+        assert_eq!(seen, expected, "{after} requests on a connection");
+    }
+}
