@@ -107,7 +107,8 @@ const TABLES: &str = "
     CREATE VIRTUAL TABLE words USING fts5(text, content='message', content_rowid='seq');
 ";
 
-/// The order of arrival in each channel, for batches. A database of an earlier version gets it here.
+/// The order of arrival in each channel, for batches. A database of an earlier version gets it
+/// here.
 const PLACES: &str = "CREATE INDEX IF NOT EXISTS message_place ON message (channel, seq)";
 
 /// The kind of a text in the database, as in [`Body`](crate::Body).

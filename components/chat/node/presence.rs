@@ -51,7 +51,32 @@ impl Presence {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::{Contact, Identity, Input, Log, Node, simulated_random};
+
+    #[test]
+    fn a_peer_of_the_list_is_expected_from_its_first_event_on() {
+        let identity = Identity::from_secret([1; 32]);
+        let log = Log::in_memory(identity.key()).unwrap();
+        let name = "ada".parse().unwrap();
+        let mut node = Node::new(identity, name, log, simulated_random, None).unwrap();
+        let bob = Contact {
+            key: Identity::from_secret([2; 32]).key(),
+            name: "bob".parse().unwrap(),
+            addresses: vec!["192.0.2.1:9101".parse().unwrap()],
+        };
+        let mut states = |listed: &[&Contact]| -> Value {
+            let listed = listed.iter().map(|contact| (*contact).clone()).collect();
+            node.take(Input::Contacts(listed)).unwrap();
+            let events = node.take_events();
+            events.iter().map(|event| event["state"].clone()).collect()
+        };
+        assert_eq!(states(&[&bob]), json!(["reconnecting"]));
+        assert_eq!(states(&[&bob]), json!([]));
+        assert_eq!(states(&[]), json!(["away"]));
+    }
 
     #[test]
     fn a_peer_is_expected_while_it_is_listed_or_was_just_here() {

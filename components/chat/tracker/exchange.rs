@@ -46,8 +46,8 @@ pub(super) struct Asked<'a> {
     pub(super) body: Option<&'a Value>,
 }
 
-/// Sends a request, and reads the answer. The connection is that of the last request, if it is still
-/// there.
+/// Sends a request, and reads the answer. The connection is that of the last request, if that is
+/// still there.
 pub(super) async fn exchange(kept: &mut Option<Kept>, asked: Asked<'_>) -> io::Result<Answered> {
     let wrong = |_| io::Error::other("the request is not a request");
     let method = Method::from_bytes(asked.method.as_bytes()).map_err(|_| wrong(()))?;
