@@ -38,7 +38,7 @@ pub(super) struct Kept {
 }
 
 /// A request.
-pub(super) struct Asked<'a> {
+pub(super) struct TrackerRequest<'a> {
     pub(super) url: &'a Url,
     pub(super) method: &'a str,
     pub(super) path: &'a str,
@@ -48,7 +48,10 @@ pub(super) struct Asked<'a> {
 
 /// Sends a request, and reads the answer. The connection is that of the last request, if that is
 /// still there.
-pub(super) async fn exchange(kept: &mut Option<Kept>, asked: Asked<'_>) -> io::Result<Answered> {
+pub(super) async fn exchange(
+    kept: &mut Option<Kept>,
+    asked: TrackerRequest<'_>,
+) -> io::Result<Answered> {
     let wrong = |_| io::Error::other("the request is not a request");
     let method = Method::from_bytes(asked.method.as_bytes()).map_err(|_| wrong(()))?;
     let request = encode(&asked, &method).map_err(wrong)?;
@@ -59,7 +62,7 @@ pub(super) async fn exchange(kept: &mut Option<Kept>, asked: Asked<'_>) -> io::R
     or(converse(kept, asked.url, &method, &request), late).await
 }
 
-fn encode(asked: &Asked<'_>, method: &Method) -> Result<Vec<u8>, ()> {
+fn encode(asked: &TrackerRequest<'_>, method: &Method) -> Result<Vec<u8>, ()> {
     let mut fields = Fields::new()
         .with("Host", asked.url.authority())
         .with("Accept", "application/json");

@@ -26,7 +26,7 @@ use crate::codec::to_hex;
 use crate::node::{Command, Contact, Input, ask_node};
 use crate::{Identity, PeerName};
 
-use exchange::{Answered, Asked, Kept, exchange};
+use exchange::{Answered, Kept, TrackerRequest, exchange};
 
 /// What a peer tells its tracker.
 #[derive(Debug, Clone)]
@@ -323,7 +323,7 @@ impl Tracker {
     ) -> Result<(Value, Option<String>), Trouble> {
         let url = &self.options.url;
         let cookie = self.session.as_ref().map(|session| session.cookie.as_str());
-        let asked = Asked {
+        let asked = TrackerRequest {
             url,
             method,
             path,

@@ -172,7 +172,7 @@ fn ask(address: SocketAddr, count: usize) {
     kamea::testing::block_on(async {
         let mut kept = None;
         for _ in 0..count {
-            let asked = Asked {
+            let asked = TrackerRequest {
                 url: &url,
                 method: "POST",
                 path: "/submit-info/",
