@@ -13,6 +13,7 @@
 //! the numbers `z` are short.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use curve25519_dalek::constants::ED25519_BASEPOINT_POINT;
 use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
@@ -52,11 +53,11 @@ pub(crate) fn verify_all(claims: &[Claim<'_>]) -> bool {
         let Some(equation) = equation(claim) else {
             return false;
         };
-        if !keys.contains_key(&claim.key) {
+        if let Entry::Vacant(place) = keys.entry(claim.key) {
             let Some(point) = point(&claim.key.0) else {
                 return false;
             };
-            keys.insert(claim.key, point);
+            place.insert(point);
         }
         equations.push(equation);
     }
