@@ -32,11 +32,17 @@ impl<P: Ports, C: Component<P>, G: Future<Output = ()> + 'static> Component<P> f
             let mut gone = pin!(gone);
             let signal = Arc::new(Signal::default());
             let waker = Waker::from(signal.clone());
+            // The waker of a component in a flow never changes: this compares it without a lock.
+            let mut component = Waker::noop().clone();
             poll_fn(|context| {
                 if let Poll::Ready(ended) = running.as_mut().poll(context) {
                     return Poll::Ready(ended);
                 }
-                if !signal.is_woken(context.waker()) {
+                if !component.will_wake(context.waker()) {
+                    component.clone_from(context.waker());
+                    signal.wakes(&component);
+                }
+                if !signal.is_woken() {
                     return Poll::Pending;
                 }
                 gone.as_mut().poll(&mut Context::from_waker(&waker)).map(Ok)
@@ -55,22 +61,18 @@ struct Signal {
 }
 
 impl Signal {
-    /// Whether the future was woken since the last call, or never polled. From now on it wakes the
-    /// component with this waker.
-    fn is_woken(&self, component: &Waker) -> bool {
-        {
-            let mut known = self
-                .component
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            if !known
-                .as_ref()
-                .is_some_and(|known| known.will_wake(component))
-            {
-                *known = Some(component.clone());
-            }
-        }
-        !self.is_quiet.swap(true, Ordering::AcqRel)
+    /// From now on the future wakes the component with this waker.
+    fn wakes(&self, component: &Waker) {
+        let mut known = self
+            .component
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *known = Some(component.clone());
+    }
+
+    /// Whether the future was woken since the last call, or never polled.
+    fn is_woken(&self) -> bool {
+        !self.is_quiet.load(Ordering::Acquire) && !self.is_quiet.swap(true, Ordering::AcqRel)
     }
 }
 
