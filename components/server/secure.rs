@@ -255,13 +255,11 @@ impl<C: Component<EncryptPorts>> Component<EncryptPorts> for Cutting<C> {
 /// Adds the [`Facts`] of the connection to its requests, for handlers: `Arc<Facts>` in their
 /// extensions, and their scheme is `https`. Refuses requests for a host that the certificate does
 /// not cover (421): a browser may use one connection for several hosts (RFC 9110 section 7.4).
-pub(super) fn note_tls(
-    session: &SharedSession,
-    tls: &ServerTls,
-) -> impl Component<FilterPorts> + use<> {
+pub(super) fn note_tls(session: &SharedSession) -> impl Component<FilterPorts> + use<> {
     let facts: Option<Arc<Facts>> = session.lock().facts().map(Arc::new);
     let asked = facts.as_ref().and_then(|facts| facts.server_name.clone());
-    let certificate = tls.certificate_for(asked.as_deref()).clone();
+    let certificate = facts.as_ref().and_then(|facts| facts.certificate.clone());
+    let covers = move |host: &str| certificate.as_ref().is_some_and(|own| own.covers(host));
     async move |io: &mut FilterPorts| {
         while let Some(mut request) = io.requests.next().await {
             let host = request.head.host();
@@ -270,7 +268,7 @@ pub(super) fn note_tls(
                 None => true,
                 // So does a request without a host, of HTTP/1.0.
                 Some(_) if host.is_empty() => true,
-                Some(asked) => *asked == host || certificate.covers(&host),
+                Some(asked) => *asked == host || covers(&host),
             };
             if !is_covered {
                 let why = "the certificate of this connection is not for this host";

@@ -85,6 +85,15 @@ impl fmt::Debug for Certificate {
     }
 }
 
+/// Two are equal if their chains are.
+impl PartialEq for Certificate {
+    fn eq(&self, other: &Self) -> bool {
+        self.chain() == other.chain()
+    }
+}
+
+impl Eq for Certificate {}
+
 impl Certificate {
     /// Reads a certificate, its chain after it, and its key. Both may stand in one file. The key is
     /// checked to match: a pair may be read while another program is replacing it.

@@ -224,6 +224,16 @@ fn sessions_are_resumed_on_every_worker_and_after_a_reload() {
     options.client_auth = ClientAuth::Optional(vec![certificate(&["friend"])]);
     let asking = ServerTls::new(options).unwrap().with_tickets_of(&tls);
     assert!(!resumes(&asking, &client));
+    // A replacement keeps the keys, and what clients must show counts.
+    let tls = server_of(&[&own]);
+    let client = ClientTls::trusting(&own).unwrap();
+    assert!(!resumes(&tls, &client));
+    tls.replace(TlsOptions::new(vec![own.clone()])).unwrap();
+    assert!(resumes(&tls, &client));
+    let mut options = TlsOptions::new(vec![own.clone()]);
+    options.client_auth = ClientAuth::Optional(vec![certificate(&["friend"])]);
+    tls.replace(options).unwrap();
+    assert!(!resumes(&tls, &client));
     // The keys are new.
     assert!(!resumes(&server_of(&[&own]), &client));
     let without = server_of(&[&own]).without_tickets();

@@ -151,10 +151,13 @@ export function explain(show) {
   return [make("form", { submit: ask }, path, make("button", {}, "Explain the next")), told, summary, hops];
 }
 
-function summaryOf({ request, response, seconds }) {
+function summaryOf({ request, response, seconds, tls }) {
+  const certificate = tls?.certificate;
   return list([
     ["request", make("code", {}, `${request.method} ${request.target}`)],
     ["from", request.peer],
+    ...tls ? [["TLS", tls.session]] : [],
+    ...certificate ? [["certificate", `${certificate.names.join(", ")}, by ${certificate.issuer}, ${certificate.days_left} days left`]] : [],
     ["response", `${response.status} ${response.reason}, ${response.length === null ? "of unknown length" : `${short(response.length)} bytes`}`],
     ["time", span(seconds)],
   ]);

@@ -1,5 +1,6 @@
 //! The explanation of a request, built from the hops of its messages.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
@@ -8,6 +9,7 @@ use serde_json::{Value, json};
 use super::Rules;
 use super::stamp::{Hop, What};
 use crate::http::RequestHead;
+use crate::tls::Facts;
 use crate::web::{Body, Exchange, Piece, Request, Response, Route};
 
 /// The path of one request through the components of its connection.
@@ -18,6 +20,8 @@ pub struct Explanation {
     pub request: Box<RequestHead>,
     /// The exchange, which names the peer.
     pub exchange: Exchange,
+    /// What both ends of the connection have agreed on, if it is over TLS.
+    pub tls: Option<Arc<Facts>>,
     /// The hops, in order.
     pub hops: Vec<ExplainedHop>,
     /// The status of the response.
@@ -49,9 +53,27 @@ pub struct ExplainedHop {
 impl Explanation {
     /// As JSON, with times in seconds: `{"request": {"method", "target", "peer"}, "hops":
     /// [{"component", "from", "to", "verdict", "rules", "seconds"}], "response": {"status",
-    /// "reason", "length"}, "seconds"}`.
+    /// "reason", "length"}, "seconds"}`; over TLS also `"tls": {"session", "certificate": {"names",
+    /// "issuer", "serial", "fingerprint", "days_left"}}`.
     #[must_use]
     pub fn to_json(&self) -> Value {
+        let mut json = self.to_json_without_tls();
+        if let Some(facts) = &self.tls {
+            json["tls"] = json!({
+                "session": facts.to_string(),
+                "certificate": facts.certificate.as_ref().map(|certificate| json!({
+                    "names": certificate.names(),
+                    "issuer": certificate.issuer(),
+                    "serial": certificate.serial(),
+                    "fingerprint": certificate.fingerprint(),
+                    "days_left": certificate.days_left(),
+                })),
+            });
+        }
+        json
+    }
+
+    fn to_json_without_tls(&self) -> Value {
         let rule = |(rule, verdict): &(String, String)| json!({"rule": rule, "verdict": verdict});
         let hop = |hop: &ExplainedHop| {
             json!({
@@ -85,6 +107,7 @@ impl Explanation {
 pub(super) struct Account {
     request: Box<RequestHead>,
     exchange: Exchange,
+    tls: Option<Arc<Facts>>,
     began: Instant,
     hops: Vec<Hop>,
 }
@@ -94,6 +117,7 @@ impl Account {
         Self {
             request: request.head.clone(),
             exchange: request.exchange,
+            tls: request.extensions.get().cloned(),
             began,
             hops: Vec::new(),
         }
@@ -143,6 +167,7 @@ impl Account {
         Explanation {
             request: self.request,
             exchange: self.exchange,
+            tls: self.tls,
             hops,
             status: response.head.status,
             length: length_of(&response.body),

@@ -11,7 +11,7 @@ use kamea::Scheduler;
 use super::*;
 use crate::cgi::CgiOptions;
 use crate::http::Chunk;
-use crate::server::{Bound, Listening, Site, WebServer};
+use crate::server::{Bound, Explanations, Listening, Site, WebServer};
 use crate::tls::{Certificate, ClientTls, TlsError, TlsOptions, self_signed};
 use crate::web::{HandlerPorts, Response, Route};
 
@@ -267,6 +267,58 @@ fn programs_learn_that_the_connection_is_secure() {
     let mut response = String::new();
     plain.read_to_string(&mut response).unwrap();
     assert!(response.contains("REQUEST_SCHEME=http\n") && !response.contains("HTTPS"));
+}
+
+#[test]
+fn an_explanation_names_the_certificate_of_the_connection() {
+    let serving = serve_with(|server| server.explain(Explanations::with_secret("secret")));
+    let asking = get("/hello.txt").replace("\r\n\r\n", "\r\nKamea-Explain: secret\r\n\r\n");
+    let response = serving.client().ask(&asking);
+    let (_, body) = response.split_once("\r\n\r\n").unwrap();
+    let explained: serde_json::Value = serde_json::from_str(body).unwrap();
+    let shown = &explained["tls"]["certificate"];
+    assert_eq!(shown["names"][0], "site.example", "{explained}");
+    let fingerprint = serving.certificate.fingerprint();
+    assert_eq!(shown["fingerprint"], fingerprint, "{explained}");
+    assert_eq!(shown["days_left"], 364, "{explained}");
+    let session = explained["tls"]["session"].as_str().unwrap();
+    assert!(session.starts_with("TLSv1.3 TLS_") && session.ends_with("for site.example"));
+    // Without TLS there is none.
+    let mut plain = serving.plain();
+    let more = "\r\nKamea-Explain: secret\r\nConnection: close\r\n\r\n";
+    let request = get("/hello.txt").replace("\r\n\r\n", more);
+    plain.write_all(request.as_bytes()).unwrap();
+    let mut response = String::new();
+    plain.read_to_string(&mut response).unwrap();
+    assert!(response.contains("\"hops\"") && !response.contains("\"tls\""));
+}
+
+#[test]
+fn the_certificates_of_a_server_can_be_replaced_while_connections_are_open() {
+    let certificate = self_signed(&["site.example", "old.example"]).unwrap();
+    let tls = ServerTls::new(TlsOptions::new(vec![certificate.clone()])).unwrap();
+    let served = Tls::new(tls.clone());
+    let serving = serve_all(|_, tls| *tls = served, |server| server);
+    let trusting = ClientTls::trusting(&certificate).unwrap();
+    let mut open = Client::over(serving.socket(), &trusting, "old.example");
+    let asked = get("/hello.txt").replace("site.example", "old.example");
+    assert!(open.ask(&asked).starts_with("HTTP/1.1 200 "));
+    let renewed = self_signed(&["site.example"]).unwrap();
+    tls.replace(TlsOptions::new(vec![renewed.clone()])).unwrap();
+    // The connection goes on, with the certificate of its handshake, which covers this host.
+    assert!(open.ask(&asked).starts_with("HTTP/1.1 200 "));
+    assert_eq!(tls.census().certificates(), [renewed.clone()]);
+    // Every new connection gets the new one, at once and on every worker.
+    let trusting = ClientTls::trusting(&renewed).unwrap();
+    for _ in 0..8 {
+        let mut client = Client::over(serving.socket(), &trusting, "site.example");
+        assert!(client.ask(&get("/hello.txt")).ends_with("hello\n"));
+        assert!(client.ask(&asked).starts_with("HTTP/1.1 421 "));
+    }
+    // Options that cannot be used change nothing.
+    assert!(tls.replace(TlsOptions::new(Vec::new())).is_err());
+    let mut client = Client::over(serving.socket(), &trusting, "site.example");
+    assert!(client.ask(&get("/hello.txt")).ends_with("hello\n"));
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! How a server speaks TLS.
 
 use std::cell::Cell;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use ring::digest;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{
     ClientHello, NoServerSessionStorage, ResolvesServerCert, UnbufferedServerConnection,
-    WebPkiClientVerifier,
+    VerifierBuilderError, WebPkiClientVerifier,
 };
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
@@ -85,12 +85,24 @@ impl TlsOptions {
 
 /// How a server speaks TLS. All its connections share it, on every worker, together with the keys
 /// of session tickets: a client may resume its session on another worker (RFC 8446 section 2.2).
+///
+/// A clone is the same: what [`replace`](Self::replace) changes, it changes for all.
 #[derive(Debug, Clone)]
 pub struct ServerTls {
+    /// What new handshakes use.
+    current: Arc<RwLock<Current>>,
+    census: TlsCensus,
+}
+
+/// What a handshake uses from its begin to its end.
+#[derive(Debug, Clone)]
+struct Current {
     config: Arc<ServerConfig>,
     certificates: Arc<[Certificate]>,
-    tickets: Arc<Tickets>,
-    census: TlsCensus,
+    /// What decides whether a session may be resumed.
+    context: Vec<u8>,
+    /// The keys of session tickets; `None` if there are no tickets.
+    keys: Option<TicketKeys>,
 }
 
 impl ServerTls {
@@ -100,100 +112,76 @@ impl ServerTls {
     ///
     /// If there is no certificate, or a key does not match its certificate.
     pub fn new(options: TlsOptions) -> Result<Self, TlsError> {
-        let certificates: Arc<[Certificate]> = options.certificates.into();
-        let keys = certificates.iter().map(|certificate| {
-            let key = certified_key(certificate)?;
-            let mut bare = CertifiedKey::clone(&key);
-            bare.ocsp = None;
-            Ok((key, Arc::new(bare)))
-        });
-        let resolver = Resolver {
-            certificates: certificates.clone(),
-            keys: keys.collect::<Result<_, TlsError>>()?,
-            challenges: options.challenges.clone(),
-        };
-        if resolver.keys.is_empty() {
-            return Err(TlsError::Options("TLS needs a certificate".to_owned()));
-        }
-        let versions: &[_] = match options.minimal_version {
-            MinimalVersion::Tls12 => &[&TLS13, &TLS12],
-            MinimalVersion::Tls13 => &[&TLS13],
-        };
-        let builder =
-            ServerConfig::builder_with_provider(provider()).with_protocol_versions(versions)?;
-        let context = context(&options.client_auth);
-        let builder = match options.client_auth {
-            ClientAuth::Off => builder.with_no_client_auth(),
-            ClientAuth::Optional(roots) => builder.with_client_cert_verifier(
-                verifier(&roots)?
-                    .allow_unauthenticated()
-                    .build()
-                    .map_err(|error| TlsError::Options(error.to_string()))?,
-            ),
-            ClientAuth::Required(roots) => builder.with_client_cert_verifier(
-                verifier(&roots)?
-                    .build()
-                    .map_err(|error| TlsError::Options(error.to_string()))?,
-            ),
-        };
-        let mut config = builder.with_cert_resolver(Arc::new(resolver));
-        let challenge = options.challenges.map(|_| ChallengeCertificates::PROTOCOL);
-        let protocols = options.protocols.into_iter();
-        // The last one: a client that offers others too wants one of these.
-        config.alpn_protocols = protocols
-            .chain(challenge.map(str::to_owned))
-            .map(String::into_bytes)
-            .collect();
-        // Tickets keep no state here.
-        config.session_storage = Arc::new(NoServerSessionStorage {});
-        let keys = TicketKeys::new()?;
-        let tickets = Arc::new(Tickets { keys, context });
-        config.ticketer = tickets.clone();
-        let config = Arc::new(config);
-        // Later sessions are made of the same options.
-        UnbufferedServerConnection::new(config.clone())?;
-        Ok(Self {
-            config,
-            certificates,
-            tickets,
+        Ok(Self::of(Current::new(options, Some(TicketKeys::new()?))?))
+    }
+
+    fn of(current: Current) -> Self {
+        Self {
+            current: Arc::new(RwLock::new(current)),
             census: TlsCensus::default(),
-        })
+        }
+    }
+
+    /// Uses other options from now on, in this value and in all its clones. Connections stay open,
+    /// and clients can resume their sessions, unless the options change which certificates they
+    /// must show.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new); the options that are in force then stay.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea_components::tls::{ServerTls, TlsOptions, self_signed};
+    ///
+    /// let tls = ServerTls::new(TlsOptions::new(vec![self_signed(&["old.example"])?]))?;
+    /// let served = tls.clone();
+    /// tls.replace(TlsOptions::new(vec![self_signed(&["new.example"])?]))?;
+    /// assert_eq!(served.certificates()[0].names(), ["new.example"]);
+    /// assert!(tls.replace(TlsOptions::new(Vec::new())).is_err());
+    /// assert_eq!(served.certificates()[0].names(), ["new.example"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn replace(&self, options: TlsOptions) -> Result<(), TlsError> {
+        let new = Current::new(options, self.current().keys)?;
+        self.census.note_certificates(&new.certificates);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = new;
+        Ok(())
     }
 
     /// The same, with the ticket keys of `other`: clients of both can resume their sessions after a
     /// reload, unless it has changed which certificates they must show.
     #[must_use]
     pub fn with_tickets_of(self, other: &Self) -> Self {
-        self.with_ticket_keys(&other.tickets.keys)
+        let keys = other.current().keys;
+        self.with_tickets(keys)
     }
 
     /// The same, with these ticket keys.
     #[must_use]
-    pub fn with_ticket_keys(mut self, keys: &TicketKeys) -> Self {
-        let mut config = ServerConfig::clone(&self.config);
-        self.tickets = Arc::new(Tickets {
-            keys: keys.clone(),
-            context: self.tickets.context.clone(),
-        });
-        config.ticketer = self.tickets.clone();
-        self.config = Arc::new(config);
-        self
+    pub fn with_ticket_keys(self, keys: &TicketKeys) -> Self {
+        self.with_tickets(Some(keys.clone()))
     }
 
     /// Without session tickets: every handshake is a full one.
     #[must_use]
-    pub fn without_tickets(mut self) -> Self {
-        let mut config = ServerConfig::clone(&self.config);
-        config.ticketer = Arc::new(NoTickets);
-        config.send_tls13_tickets = 0;
-        self.config = Arc::new(config);
-        self
+    pub fn without_tickets(self) -> Self {
+        self.with_tickets(None)
+    }
+
+    fn with_tickets(self, keys: Option<TicketKeys>) -> Self {
+        let current = self.current().with_tickets(keys);
+        Self {
+            current: Arc::new(RwLock::new(current)),
+            ..self
+        }
     }
 
     /// The certificates, in order.
     #[must_use]
-    pub fn certificates(&self) -> &[Certificate] {
-        &self.certificates
+    pub fn certificates(&self) -> Arc<[Certificate]> {
+        self.current().certificates
     }
 
     /// The same, and a web server counts its handshakes in this census.
@@ -213,12 +201,88 @@ impl ServerTls {
 
     /// The certificate that a client gets that asks for `name`.
     #[must_use]
-    pub fn certificate_for(&self, name: Option<&str>) -> &Certificate {
-        &self.certificates[chosen(&self.certificates, name)]
+    pub fn certificate_for(&self, name: Option<&str>) -> Certificate {
+        let certificates = self.certificates();
+        certificates[chosen(&certificates, name)].clone()
+    }
+
+    /// No operation under the lock can leave it half changed.
+    fn current(&self) -> Current {
+        let current = self.current.read();
+        current.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn config(&self) -> Arc<ServerConfig> {
-        self.config.clone()
+        let current = self.current.read();
+        let current = current.unwrap_or_else(PoisonError::into_inner);
+        current.config.clone()
+    }
+}
+
+impl Current {
+    fn new(options: TlsOptions, keys: Option<TicketKeys>) -> Result<Self, TlsError> {
+        let certificates: Arc<[Certificate]> = options.certificates.into();
+        let resolver = Resolver::new(certificates.clone(), options.challenges.clone())?;
+        let versions: &[_] = match options.minimal_version {
+            MinimalVersion::Tls12 => &[&TLS13, &TLS12],
+            MinimalVersion::Tls13 => &[&TLS13],
+        };
+        let builder =
+            ServerConfig::builder_with_provider(provider()).with_protocol_versions(versions)?;
+        let context = context(&options.client_auth);
+        let invalid = |error: VerifierBuilderError| TlsError::Options(error.to_string());
+        let builder = match options.client_auth {
+            ClientAuth::Off => builder.with_no_client_auth(),
+            ClientAuth::Optional(roots) => {
+                let verifier = verifier(&roots)?.allow_unauthenticated();
+                builder.with_client_cert_verifier(verifier.build().map_err(invalid)?)
+            }
+            ClientAuth::Required(roots) => {
+                let verifier = verifier(&roots)?;
+                builder.with_client_cert_verifier(verifier.build().map_err(invalid)?)
+            }
+        };
+        let mut config = builder.with_cert_resolver(Arc::new(resolver));
+        let challenge = options.challenges.map(|_| ChallengeCertificates::PROTOCOL);
+        let protocols = options.protocols.into_iter();
+        // The last one: a client that offers others too wants one of these.
+        config.alpn_protocols = protocols
+            .chain(challenge.map(str::to_owned))
+            .map(String::into_bytes)
+            .collect();
+        // Tickets keep no state here.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        let current = Self {
+            config: Arc::new(config),
+            certificates,
+            context,
+            keys: None,
+        };
+        let current = current.with_tickets(keys);
+        // Later sessions are made of the same options.
+        UnbufferedServerConnection::new(current.config.clone())?;
+        Ok(current)
+    }
+
+    fn with_tickets(self, keys: Option<TicketKeys>) -> Self {
+        let mut config = ServerConfig::clone(&self.config);
+        match &keys {
+            Some(keys) => {
+                config.ticketer = Arc::new(Tickets {
+                    keys: keys.clone(),
+                    context: self.context.clone(),
+                });
+            }
+            None => {
+                config.ticketer = Arc::new(NoTickets);
+                config.send_tls13_tickets = 0;
+            }
+        }
+        Self {
+            config: Arc::new(config),
+            keys,
+            ..self
+        }
     }
 }
 
@@ -298,29 +362,68 @@ struct Resolver {
     challenges: Option<ChallengeCertificates>,
 }
 
-thread_local! {
-    /// The name in the hello that this thread processes: rustls shows it to the resolver alone.
-    static ASKED_NAME: Cell<Option<String>> = const { Cell::new(None) };
+/// What the resolver has chosen: rustls shows the hello to it alone.
+#[derive(Debug)]
+pub(super) struct Chosen {
+    /// The name in the hello.
+    pub(super) name: Option<String>,
+    /// The certificate; `None` if that is the one of a challenge.
+    pub(super) certificate: Option<Certificate>,
 }
 
-/// Takes the name that the last client hello on this thread had.
-pub(super) fn take_asked_name() -> Option<String> {
-    ASKED_NAME.take()
+thread_local! {
+    /// For the hello that this thread processes.
+    static CHOSEN: Cell<Option<Chosen>> = const { Cell::new(None) };
+}
+
+/// Takes what was chosen for the last client hello on this thread.
+pub(super) fn take_chosen() -> Option<Chosen> {
+    CHOSEN.take()
+}
+
+impl Resolver {
+    fn new(
+        certificates: Arc<[Certificate]>,
+        challenges: Option<ChallengeCertificates>,
+    ) -> Result<Self, TlsError> {
+        let keys = certificates.iter().map(|certificate| {
+            let key = certified_key(certificate)?;
+            let mut bare = CertifiedKey::clone(&key);
+            bare.ocsp = None;
+            Ok((key, Arc::new(bare)))
+        });
+        let keys: Vec<_> = keys.collect::<Result<_, TlsError>>()?;
+        if keys.is_empty() {
+            return Err(TlsError::Options("TLS needs a certificate".to_owned()));
+        }
+        Ok(Self {
+            certificates,
+            keys,
+            challenges,
+        })
+    }
 }
 
 impl ResolvesServerCert for Resolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        ASKED_NAME.set(hello.server_name().map(str::to_owned));
+        let name = hello.server_name().map(str::to_owned);
         if let Some(challenges) = &self.challenges
             && is_challenge(&hello)
         {
+            let certificate = None;
+            CHOSEN.set(Some(Chosen { name, certificate }));
             let found = challenges.find(hello.server_name()?)?;
             return challenge_key(&found).ok();
         }
         let index = chosen(&self.certificates, hello.server_name());
+        let certificate = self.certificates.get(index);
+        CHOSEN.set(Some(Chosen {
+            name,
+            certificate: certificate.cloned(),
+        }));
         let (key, bare) = self.keys.get(index)?;
         // Clients refuse a response that is out of date; most do without one.
-        let is_current = self.certificates[index].is_ocsp_current_at(now());
+        let is_current = certificate?.is_ocsp_current_at(now());
         Some(if is_current { key } else { bare }.clone())
     }
 }

@@ -14,7 +14,7 @@ use rustls::unbuffered::{
 use rustls::{AlertDescription, HandshakeKind, ProtocolVersion};
 
 use super::error::{alert_name, last_alert};
-use super::server::take_asked_name;
+use super::server::{Chosen, take_chosen};
 use super::{ClientTls, ServerTls, TlsError};
 use crate::tls::Certificate;
 
@@ -37,6 +37,9 @@ pub struct Facts {
     pub key_exchange: String,
     /// The name that the client asked for (RFC 6066 section 3).
     pub server_name: Option<String>,
+    /// The certificate that the server has shown, or would have shown if no session had been
+    /// resumed; `None` on the side of the client.
+    pub certificate: Option<Certificate>,
     /// The application protocol (RFC 7301).
     pub protocol: Option<String>,
     /// Whether the session of an earlier connection was resumed.
@@ -101,8 +104,8 @@ pub struct Session {
     /// Whether anything of the protocol was sent.
     has_spoken: bool,
     failure: Option<TlsError>,
-    /// The name that the client asked for.
-    server_name: Option<String>,
+    /// The name that the client asked for, and the certificate for it.
+    chosen: Option<Box<Chosen>>,
     /// Whether the last bytes that were encrypted were many.
     has_momentum: bool,
 }
@@ -162,7 +165,7 @@ impl Session {
             has_peer_closed: false,
             has_spoken: false,
             failure: None,
-            server_name: None,
+            chosen: None,
             has_momentum: false,
         }
     }
@@ -308,7 +311,7 @@ impl Session {
     /// What both ends agreed on; `None` before the end of the handshake.
     pub fn facts(&self) -> Option<Facts> {
         match &self.side {
-            Side::Server(connection) => facts(connection, self.server_name.clone()),
+            Side::Server(connection) => facts(connection, self.chosen.as_deref()),
             Side::Client(connection) => facts(connection, None),
         }
     }
@@ -327,8 +330,8 @@ impl Session {
         match &mut self.side {
             Side::Server(connection) => {
                 let result = advance(&mut ***connection, buffers, write);
-                if let Some(name) = take_asked_name() {
-                    self.server_name = Some(name);
+                if let Some(chosen) = take_chosen() {
+                    self.chosen = Some(Box::new(chosen));
                 }
                 result
             }
@@ -339,7 +342,7 @@ impl Session {
 
 fn facts<Data>(
     connection: &UnbufferedConnectionCommon<Data>,
-    server_name: Option<String>,
+    chosen: Option<&Chosen>,
 ) -> Option<Facts> {
     let suite = connection.negotiated_cipher_suite()?.suite();
     let group = connection.negotiated_key_exchange_group();
@@ -352,7 +355,8 @@ fn facts<Data>(
         version,
         cipher: format!("{suite:?}").replacen("TLS13_", "TLS_", 1),
         key_exchange: group.map_or_else(String::new, |group| format!("{:?}", group.name())),
-        server_name,
+        server_name: chosen.and_then(|chosen| chosen.name.clone()),
+        certificate: chosen.and_then(|chosen| chosen.certificate.clone()),
         protocol: connection
             .alpn_protocol()
             .map(|protocol| String::from_utf8_lossy(protocol).into_owned()),

@@ -27,9 +27,8 @@ impl WebServer {
     ) -> OutboxHandle<Request> {
         let redirect = self.tls.as_ref().and_then(|tls| tls.redirect);
         let filter = match (&outline.tls, redirect) {
-            (Some(tls), _) => {
-                let server = tls.server.clone();
-                let make = move |connection: &mut Opened| note_tls(&session(connection), &server);
+            (Some(_), _) => {
+                let make = |connection: &mut Opened| note_tls(&session(connection));
                 outline.add("tls", Policy::CarryOn, make)
             }
             (None, Some(port)) => {
