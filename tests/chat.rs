@@ -19,6 +19,7 @@ mod server {
 
 mod chat {
     mod demo;
+    mod https;
     mod page;
     mod peers;
     mod processes;

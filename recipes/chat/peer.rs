@@ -16,6 +16,7 @@ use kamea_components::gateway::{Reply, serve_handler};
 use kamea_components::http::Url;
 use kamea_components::net::{accept, bind};
 use kamea_components::server::{Listening, Site, StartError};
+use kamea_components::tls::{Certificate, CertificateError, ClientTls, TlsError};
 use kamea_components::web::{Request, Response};
 
 const STYLE: &str = "text/css; charset=utf-8";
@@ -74,6 +75,9 @@ pub struct PeerSetup {
     pub page_port: u16,
     /// The tracker.
     pub tracker: Option<Url>,
+    /// The file of the authorities that the certificate of a tracker over https must be from;
+    /// `None` for those of the system.
+    pub tracker_ca: Option<PathBuf>,
 }
 
 /// A peer that runs.
@@ -119,6 +123,12 @@ pub enum PeerError {
         /// The reason.
         error: io::Error,
     },
+    /// The authorities of the tracker cannot be read.
+    #[error("--tracker-ca: {0}")]
+    Authorities(#[from] CertificateError),
+    /// A tracker over https cannot be trusted.
+    #[error("cannot trust a tracker over https: {0}")]
+    Tls(#[from] TlsError),
     /// The history cannot be read.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -136,12 +146,24 @@ fn make_private(folder: &Path) -> io::Result<()> {
 }
 
 impl PeerSetup {
+    /// Whom the peer trusts to be its tracker, if that speaks TLS.
+    fn tracker_tls(&self) -> Result<Option<ClientTls>, PeerError> {
+        let is_https = self.tracker.as_ref().is_some_and(Url::is_https);
+        let tls = match &self.tracker_ca {
+            _ if !is_https => return Ok(None),
+            Some(file) => ClientTls::trusting_all(&Certificate::read_authorities(file)?)?,
+            None => ClientTls::trusting_system()?,
+        };
+        Ok(Some(tls.protocols(&["http/1.1"])))
+    }
+
     /// Starts the peer.
     ///
     /// # Errors
     ///
     /// [`PeerError`]; nothing runs then.
     pub fn run(self, scheduler: &Scheduler) -> Result<RunningPeer, PeerError> {
+        let tracker_tls = self.tracker_tls()?;
         let folder = |error| PeerError::Folder {
             path: self.data.display().to_string(),
             error,
@@ -171,6 +193,7 @@ impl PeerSetup {
         if let Some(url) = self.tracker {
             let options = TrackerOptions {
                 url,
+                tls: tracker_tls,
                 addresses: vec![address],
                 identity: identity.clone(),
                 name: self.name,

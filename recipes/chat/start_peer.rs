@@ -23,9 +23,14 @@ struct Options {
     /// Your name: 1 to 32 of a-z, 0-9, -, _ and .
     #[arg(long, value_name = "NAME")]
     name: PeerName,
-    /// The tracker, where peers find each other, such as http://127.0.0.1:8001
+    /// The tracker, where peers find each other, such as http://127.0.0.1:8001 or
+    /// https://chat.example.org
     #[arg(long, value_name = "URL", value_parser = tracker_url)]
     tracker: Option<Url>,
+    /// The authorities that the certificate of an https tracker must be from, a PEM file [default:
+    /// those of the system]
+    #[arg(long, value_name = "FILE", requires = "tracker")]
+    tracker_ca: Option<PathBuf>,
     /// The address to listen on for peers
     #[arg(long, value_name = "IP", value_parser = ip, default_value_t = IpAddr::V4(Ipv4Addr::UNSPECIFIED))]
     ip: IpAddr,
@@ -72,6 +77,7 @@ fn main() -> Outcome {
         listen: SocketAddr::new(options.ip, options.port),
         page_port: options.page_port,
         tracker: options.tracker,
+        tracker_ca: options.tracker_ca,
     };
     let peer = setup.run(&scheduler)?;
     log::info!("Your fingerprint: {}", peer.identity.key().fingerprint());

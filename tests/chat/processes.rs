@@ -18,20 +18,20 @@ use super::relays::{Relay, Wire};
 use crate::started::Started;
 
 const TRACKER: &str = env!("CARGO_BIN_EXE_start_tracker");
-const PEER: &str = env!("CARGO_BIN_EXE_start_peer");
+pub(super) const PEER: &str = env!("CARGO_BIN_EXE_start_peer");
 
 /// How long anything may take on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A peer in a process of its own.
-struct Peer {
+pub(super) struct Peer {
     child: Child,
     page: SocketAddr,
     token: String,
 }
 
 impl Peer {
-    fn start(name: &str, data: &Path, arguments: &[&str]) -> Self {
+    pub(super) fn start(name: &str, data: &Path, arguments: &[&str]) -> Self {
         let mut child = Command::new(PEER)
             .args(["--name", name, "--ip", "127.0.0.1", "--data"])
             .arg(data)
@@ -77,7 +77,7 @@ impl Peer {
         (status, serde_json::from_str(body).unwrap_or_default())
     }
 
-    fn live(&self) -> Page {
+    pub(super) fn live(&self) -> Page {
         Page::open(self)
     }
 
@@ -96,7 +96,7 @@ impl Drop for Peer {
 }
 
 /// The live connection of a page.
-struct Page {
+pub(super) struct Page {
     stream: TcpStream,
     encoder: Encoder,
     decoder: Decoder,
@@ -185,7 +185,7 @@ impl Page {
     }
 
     /// Does a command. Events that come before its answer are kept.
-    fn ask(&mut self, mut command: Value) -> Result<Value, String> {
+    pub(super) fn ask(&mut self, mut command: Value) -> Result<Value, String> {
         self.next += 1;
         command["id"] = self.next.into();
         self.send(&command);
@@ -229,7 +229,7 @@ impl Page {
 }
 
 /// Waits for something that needs the network.
-fn until<T>(what: &str, mut try_it: impl FnMut() -> Option<T>) -> T {
+pub(super) fn until<T>(what: &str, mut try_it: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(found) = try_it() {

@@ -43,6 +43,7 @@ impl Started {
                 Some(address) => {
                     break address
                         .trim_start_matches("http://")
+                        .trim_start_matches("https://")
                         .trim_end_matches('/')
                         .parse()
                         .unwrap();

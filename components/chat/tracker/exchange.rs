@@ -13,6 +13,7 @@ use kamea_components::http::{
     BodyKind, Fields, Limits, Reply, ReplyBody, ResponseDecoder, Target, Url, encode_request,
 };
 use kamea_components::net::Socket;
+use kamea_components::tls::{ClientTls, connect_tls};
 use serde_json::Value;
 
 /// How long a request may take.
@@ -40,6 +41,8 @@ pub(super) struct Kept {
 /// A request.
 pub(super) struct TrackerRequest<'a> {
     pub(super) url: &'a Url,
+    /// Whom to trust, if the tracker speaks TLS.
+    pub(super) tls: Option<&'a ClientTls>,
     pub(super) method: &'a str,
     pub(super) path: &'a str,
     pub(super) cookie: Option<&'a str>,
@@ -59,7 +62,7 @@ pub(super) async fn exchange(
         sleep(PATIENCE).await;
         Err(io::ErrorKind::TimedOut.into())
     };
-    or(converse(kept, asked.url, &method, &request), late).await
+    or(converse(kept, &asked, &method, &request), late).await
 }
 
 fn encode(asked: &TrackerRequest<'_>, method: &Method) -> Result<Vec<u8>, ()> {
@@ -90,7 +93,7 @@ fn encode(asked: &TrackerRequest<'_>, method: &Method) -> Result<Vec<u8>, ()> {
 
 async fn converse(
     kept: &mut Option<Kept>,
-    url: &Url,
+    asked: &TrackerRequest<'_>,
     method: &Method,
     request: &[u8],
 ) -> io::Result<Answered> {
@@ -100,18 +103,22 @@ async fn converse(
     {
         return Ok(answered);
     }
-    let connection = Kept::open(url).await?;
+    let connection = Kept::open(asked.url, asked.tls).await?;
     let answered = connection.ask(kept, method, request).await?;
     answered.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
 }
 
 impl Kept {
-    async fn open(url: &Url) -> io::Result<Self> {
+    async fn open(url: &Url, tls: Option<&ClientTls>) -> io::Result<Self> {
         let server = url.server();
         let addresses = unblock(move || server.to_socket_addrs()).await?;
         let mut connected = Err(io::ErrorKind::AddrNotAvailable.into());
         for address in addresses {
-            connected = Socket::connect(address).await;
+            connected = match tls {
+                _ if !url.is_https() => Socket::connect(address).await,
+                Some(tls) => connect_tls(tls, url.host(), address).await,
+                None => Err(io::Error::other("nobody is trusted for TLS")),
+            };
             if connected.is_ok() {
                 break;
             }

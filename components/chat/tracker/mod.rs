@@ -20,6 +20,7 @@ use futures_lite::future::or;
 use kamea::time::sleep;
 use kamea::{Component, Outbox, Ports, Sender, heeds_stop, random, stopping};
 use kamea_components::http::Url;
+use kamea_components::tls::ClientTls;
 use serde_json::{Value, json};
 
 use crate::codec::to_hex;
@@ -31,8 +32,10 @@ use exchange::{Answered, Kept, TrackerRequest, exchange};
 /// What a peer tells its tracker.
 #[derive(Debug, Clone)]
 pub struct TrackerOptions {
-    /// Its address: `http://host:port`.
+    /// Its address: `http://host:port`, or `https://host:port`.
     pub url: Url,
+    /// Whom to trust, if the tracker speaks TLS.
+    pub tls: Option<ClientTls>,
     /// Where this peer listens.
     pub addresses: Vec<SocketAddr>,
     /// The key of this peer.
@@ -43,23 +46,27 @@ pub struct TrackerOptions {
 
 /// A text is not the address of a tracker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the address of a tracker is http://host:port, such as http://127.0.0.1:8001")]
+#[error(
+    "the address of a tracker is http://host:port or https://host:port, such as http://127.0.0.1:8001"
+)]
 pub struct TrackerUrlError;
 
 /// Reads the address of a tracker.
 ///
 /// # Errors
 ///
-/// [`TrackerUrlError`], if it is not `http://host:port`; a path may follow.
+/// [`TrackerUrlError`], if it is neither `http://host:port` nor `https://host:port`; a path may
+/// follow.
 ///
 /// # Examples
 ///
 /// ```
 /// assert!(kamea_chat::tracker_url("http://127.0.0.1:8001").is_ok());
+/// assert!(kamea_chat::tracker_url("https://chat.example.org").is_ok_and(|url| url.port() == 443));
 /// assert!(kamea_chat::tracker_url("127.0.0.1:8001").is_err());
 /// ```
 pub fn tracker_url(text: &str) -> Result<Url, TrackerUrlError> {
-    match text.starts_with("http://") {
+    match text.starts_with("http://") || text.starts_with("https://") {
         true => text.parse().map_err(|_| TrackerUrlError),
         false => Err(TrackerUrlError),
     }
@@ -325,6 +332,7 @@ impl Tracker {
         let cookie = self.session.as_ref().map(|session| session.cookie.as_str());
         let asked = TrackerRequest {
             url,
+            tls: self.options.tls.as_ref(),
             method,
             path,
             cookie,

@@ -70,6 +70,7 @@ fn requests(script: Vec<u16>, count: usize) -> Vec<Asked> {
     let (address, asked) = tracker(script);
     let options = TrackerOptions {
         url: format!("http://{address}").parse().unwrap(),
+        tls: None,
         addresses: vec!["127.0.0.1:9101".parse().unwrap()],
         identity: Identity::from_secret([1; 32]),
         name: "ada".parse().unwrap(),
