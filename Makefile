@@ -7,7 +7,7 @@ test: NEEDED += patch:patch python3:python3 update-mime-database:shared-mime-inf
 # The garden of servers behind the proxy.
 test: NEEDED += nginx:nginx-light apache2:apache2-bin lighttpd:lighttpd node:nodejs
 
-.PHONY: run demo test mutations drains sessions chats forwards websockets conformance multipart schemathesis bench lab deb book docs needed python-venv sqlite-header loom fuzz
+.PHONY: run demo test mutations drains sessions chats forwards websockets conformance multipart schemathesis scanners bench lab deb book docs needed python-venv sqlite-header loom fuzz
 
 run:
 	cargo run --release -- -v -d www
@@ -69,6 +69,12 @@ multipart: python-venv
 # Requests that schemathesis makes from the description of an application. EXAMPLES=1000 makes more.
 schemathesis: python-venv
 	tests/schemathesis.sh
+
+# What testssl, sslscan and sslyze say of https: docs/src/tls.md explains what they remark.
+scanners: NEEDED += testssl:testssl.sh sslscan:sslscan openssl:openssl
+scanners: python-venv
+	cargo build --release --bin spidey
+	python3 tests/scanners.py
 
 bench: NEEDED += python3:python3 curl:curl openssl:openssl wrk:wrk nginx:nginx-light setpriv:util-linux apache2:apache2-bin lighttpd:lighttpd fcgiwrap:fcgiwrap haproxy:haproxy redis-server:redis-server mawk:mawk rg:ripgrep
 bench: needed python-venv sqlite-header
