@@ -6,6 +6,7 @@ mod command_line;
 #[cfg(feature = "packaging")]
 mod packaging;
 mod program_log;
+mod tls_args;
 mod values;
 
 use std::error::Error;
@@ -25,6 +26,7 @@ pub use access_log::AccessLog;
 pub use command_line::{parse, parse_with, wrong_usage};
 pub use kamea_components::process::raise_file_limit;
 pub use program_log::{Stamp, log_modules_to_stderr, log_to_stderr};
+pub use tls_args::TlsArgs;
 pub use values::{Whole, address, ip, port, whole, within};
 
 /// The result of a recipe's `main`.
@@ -59,6 +61,15 @@ struct Options {
     arguments: Vec<String>,
     #[command(flatten)]
     inspect: InspectOptions,
+}
+
+/// The options of a recipe that is a web server.
+#[derive(Parser)]
+struct ServerOptions {
+    #[command(flatten)]
+    of_all: Options,
+    #[command(flatten)]
+    tls: TlsArgs,
 }
 
 /// The options of the inspector.
@@ -152,7 +163,14 @@ pub fn arguments() -> Vec<String> {
     parse::<Options>().arguments
 }
 
-/// Runs a server at the address from the command line (default: `127.0.0.1:8080`), until ctrl-c.
+/// Returns the arguments of a recipe that is a web server, without its options.
+#[must_use]
+pub fn server_arguments() -> Vec<String> {
+    parse::<ServerOptions>().of_all.arguments
+}
+
+/// Runs a server at the address from the command line (default: `127.0.0.1:8080`), until ctrl-c;
+/// over TLS, if its options say so.
 ///
 /// # Errors
 ///
@@ -171,17 +189,23 @@ pub fn serve_beside(graph: Graph, server: WebServer) -> Outcome {
 }
 
 fn serve_with(graph: Option<Graph>, server: WebServer) -> Outcome {
-    let options: Options = parse();
+    let ServerOptions {
+        of_all: Options { arguments, inspect },
+        tls,
+    } = parse();
     log_messages(LevelFilter::Warn);
-    let named = options.arguments.first();
+    let named = arguments.first();
     let address = address(named.map_or("127.0.0.1:8080", String::as_str))?;
-    let explanations = options.inspect.explanations();
+    let explanations = inspect.explanations();
+    let server = server.tls_settings(tls.settings);
     let server = match &explanations {
         Some(explanations) => server.explain(explanations.clone()),
         None => server,
     };
+    let census = server.tls_census();
     let scheduler = Scheduler::new();
-    let _inspecting = options.inspect.run(&scheduler, explanations)?;
+    let with_tls = |inspector: Inspector| inspector.tls(census);
+    let _inspecting = inspect.run_with(&scheduler, explanations, with_tls)?;
     let _beside = graph.map(|graph| scheduler.run(graph)).transpose()?;
     let listening = server.run(&scheduler, &[address])?;
     let addresses = listening.addresses().to_vec();

@@ -50,6 +50,7 @@ mod end_to_end {
     mod structure;
     mod thumbnails;
     mod tls;
+    mod tls_programs;
     mod trust_authority;
     mod trust_code;
     mod trust_files;

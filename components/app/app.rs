@@ -8,6 +8,7 @@ use std::sync::Arc;
 use http::Method;
 use kamea::Graph;
 use kamea_components::documents::Docroot;
+use kamea_components::server::TlsSettings;
 use kamea_components::web::{Network, RouteCensus};
 
 use crate::answer::folder_endpoint;
@@ -63,6 +64,8 @@ pub struct App<S = ()> {
     census: RouteCensus,
     /// The limit of any body, in bytes.
     upload_limit: u64,
+    /// How it speaks TLS when it runs by itself.
+    pub(crate) tls: TlsSettings,
     /// Found while it was put together.
     mistakes: Vec<RouteError>,
 }
@@ -104,6 +107,7 @@ impl<S: Send + Sync + 'static> App<S> {
             metrics: None,
             census: RouteCensus::default(),
             upload_limit: UPLOAD_LIMIT,
+            tls: TlsSettings::default(),
             mistakes: Vec::new(),
         }
     }
@@ -404,6 +408,27 @@ impl<S: Send + Sync + 'static> App<S> {
     pub fn upload_limit(self, bytes: u64) -> Self {
         Self {
             upload_limit: bytes,
+            ..self
+        }
+    }
+
+    /// Speaks TLS as these settings say, when the application [runs](Self::run) by itself. The
+    /// settings belong to the server, so a nested application has none.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea_app::App;
+    /// use kamea_components::server::TlsSettings;
+    ///
+    /// let mut settings = TlsSettings::default();
+    /// settings.self_signed = true;
+    /// let app = App::new().get("/", async || "over https\n").tls(settings);
+    /// # let _ = app;
+    /// ```
+    pub fn tls(self, settings: TlsSettings) -> Self {
+        Self {
+            tls: settings,
             ..self
         }
     }

@@ -9,7 +9,7 @@ use kamea::{Message, Outbox, Ports};
 mod address;
 
 pub(super) use address::look_up;
-pub use address::{AddressError, complete_address, parse_address};
+pub use address::{AddressError, complete_address, local_address, parse_address};
 
 /// The address of a server, and its limits. An address alone stands for the default limits.
 ///

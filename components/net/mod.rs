@@ -34,7 +34,8 @@ pub use dial::{
 pub use exchange::{ConnectionError, relay_over};
 pub use hand_over::{ChildHandle, LARGEST_TEXT, ParentWatch, TakenOver, hand_over, take_over};
 pub use listen::{
-    AddressError, Listen, ServerPorts, ServerPortsHandles, complete_address, parse_address,
+    AddressError, Listen, ServerPorts, ServerPortsHandles, complete_address, local_address,
+    parse_address,
 };
 pub use others::Others;
 pub use read::read_bytes;

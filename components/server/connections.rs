@@ -171,9 +171,18 @@ impl Secure {
         match self {
             Self::None => false,
             Self::All => true,
-            Self::Ports(ports) => socket
+            Self::Ports(_) => socket
                 .local()
-                .is_ok_and(|local| ports.contains(&local.port())),
+                .is_ok_and(|local| self.has_port(local.port())),
+        }
+    }
+
+    /// Whether connections to this port are over TLS.
+    pub(super) fn has_port(&self, port: u16) -> bool {
+        match self {
+            Self::None => false,
+            Self::All => true,
+            Self::Ports(ports) => ports.contains(&port),
         }
     }
 }

@@ -12,6 +12,7 @@ mod mount;
 mod preface;
 mod secure;
 mod site;
+mod tls_settings;
 mod until_gone;
 mod web_server;
 
@@ -23,4 +24,7 @@ pub use mode::Mode;
 pub use preface::Preface;
 pub use secure::{Greeting, SecureService, Tls};
 pub use site::Site;
+pub use tls_settings::{
+    FileIdentity, OptionValue, TlsNote, TlsOption, TlsSettings, own_certificate_folder,
+};
 pub use web_server::{Bound, ConnectionGraph, Listening, Served, StartError, WebServer};

@@ -11,6 +11,7 @@
 //! ```
 
 mod listening;
+mod secured;
 mod wiring;
 
 use std::io;
@@ -35,11 +36,12 @@ use super::limits::connections_that_fit;
 use super::preface::{Preface, ReadPreface};
 use super::secure::{SecureService, Tls, handshake};
 use super::until_gone::until_gone;
-use super::{Explanations, Mode, Site};
+use super::{Explanations, Mode, Site, TlsSettings};
 use crate::cgi::{Cgi, CgiOptions};
 use crate::documents::{Docroot, FileOptions, Files, Thumbnails, serve_files_until};
 use crate::gateway::Mount;
 use crate::net::{Admission, Limiter};
+use crate::tls::TlsCensus;
 use crate::web::{
     ErrorPorts, ErrorPortsHandles, Failure, FilterPorts, FilterPortsHandles, Forwarded,
     HandlerPorts, HandlerPortsHandles, NOTES, Notice, Remark, Request, RequestHalfPorts, Response,
@@ -187,6 +189,10 @@ pub struct WebServer {
     cgi: Option<Cgi>,
     /// How TLS is spoken, if it is.
     tls: Option<Tls>,
+    /// What says how TLS is spoken, once the server runs.
+    tls_settings: Option<TlsSettings>,
+    /// What counts the handshakes, if the settings say how TLS is spoken.
+    tls_census: TlsCensus,
     /// What comes before the protocol of a connection.
     preface: Option<ReadPreface>,
 }
@@ -219,6 +225,9 @@ pub enum StartError {
         /// The reason.
         error: io::Error,
     },
+    /// The settings of TLS are wrong, or what they name.
+    #[error("{0}")]
+    Tls(String),
     /// A running server cannot change its mode.
     #[error("the mode cannot change while the server runs: start it anew")]
     Mode,
@@ -245,6 +254,8 @@ impl WebServer {
             explanations: None,
             cgi: None,
             tls: None,
+            tls_settings: None,
+            tls_census: TlsCensus::default(),
             preface: None,
         }
     }
@@ -556,6 +567,25 @@ impl WebServer {
         }
     }
 
+    /// Speaks TLS as these settings say, if they name a certificate. [`run`](Self::run) and
+    /// [`run_on`](Self::run_on) read the certificates, and read them again at SIGHUP and when their
+    /// files change. For [`run`](Self::run), the settings also say which of its addresses are over
+    /// TLS.
+    #[must_use]
+    pub fn tls_settings(self, settings: TlsSettings) -> Self {
+        Self {
+            tls_settings: Some(settings),
+            ..self
+        }
+    }
+
+    /// The census of the handshakes and certificates of a server with
+    /// [settings of TLS](Self::tls_settings), for an inspector.
+    #[must_use]
+    pub fn tls_census(&self) -> TlsCensus {
+        self.tls_census.clone()
+    }
+
     /// Checks that the server could run, apart from its addresses. Returns the graph of a
     /// connection.
     ///
@@ -563,9 +593,10 @@ impl WebServer {
     ///
     /// [`StartError`] says what is wrong.
     pub fn check(self) -> Result<impl std::fmt::Display, StartError> {
-        drop(self.docroots()?);
-        self.wire(None)?.into_template()?;
-        Ok(self.wire(self.tls.as_ref())?)
+        let this = self.read_tls_settings()?;
+        drop(this.docroots()?);
+        this.wire(None)?.into_template()?;
+        Ok(this.wire(this.tls.as_ref())?)
     }
 
     /// Runs the server on every worker of `scheduler`, or on one of them if its [`Mode`] requires
@@ -579,6 +610,9 @@ impl WebServer {
         scheduler: &Scheduler,
         addresses: &[SocketAddr],
     ) -> Result<Listening, StartError> {
+        if let Some(settings) = self.tls_settings.clone() {
+            return self.run_secured(scheduler, addresses, settings);
+        }
         let configuration = self.into_configuration()?;
         let count = match configuration.mode {
             Mode::Single => 1,
@@ -598,6 +632,9 @@ impl WebServer {
     ///
     /// If the scheduler has fewer workers.
     pub fn run_on(self, scheduler: &Scheduler, bound: Bound) -> Result<Listening, StartError> {
+        if let Some(settings) = self.tls_settings.clone() {
+            return self.run_secured_on(scheduler, bound, settings);
+        }
         start(self.into_configuration()?, scheduler, bound)
     }
 
@@ -620,29 +657,30 @@ impl WebServer {
     }
 
     fn into_configuration(self) -> Result<Configuration, StartError> {
-        let tls = match &self.tls {
+        let this = self.read_tls_settings()?;
+        let tls = match &this.tls {
             Some(tls) => Some(SecureService {
                 tls: tls.clone(),
                 handshake: handshake(tls.handshake_timeout)?,
-                connection: self.wire(Some(tls))?.into_template()?,
+                connection: this.wire(Some(tls))?.into_template()?,
             }),
             None => None,
         };
-        let secure = self.tls.as_ref().map(|tls| tls.server.clone());
+        let secure = this.tls.as_ref().map(|tls| tls.server.clone());
         let configuration = Configuration {
             tls,
-            preface: self.preface.clone(),
-            docroots: self.docroots()?,
+            preface: this.preface.clone(),
+            docroots: this.docroots()?,
             thumbnails: Thumbnails::default(),
-            connection: self.wire(None)?.into_template()?,
-            refusal: self.wire_refusal().into_template()?,
-            mode: self.mode,
-            processes: Limiter::new(self.site.processes, self.site.connections),
-            site: Arc::new(self.site),
+            connection: this.wire(None)?.into_template()?,
+            refusal: this.wire_refusal().into_template()?,
+            mode: this.mode,
+            processes: Limiter::new(this.site.processes, this.site.connections),
+            site: Arc::new(this.site),
         };
         if let Some(secure) = secure {
             let census = secure.census();
-            census.note_certificates(secure.certificates());
+            census.note_certificates(&secure.certificates());
         }
         Ok(configuration)
     }
@@ -736,6 +774,10 @@ fn start(
     let admission = Admission::new(most, site.connections_per_client);
     let processes = configuration.processes.clone();
     let (secure, addresses) = (bound.secure(&configuration), bound.addresses());
+    let is_secure = addresses
+        .iter()
+        .map(|address| secure.has_port(address.port()));
+    let is_secure = is_secure.collect();
     let connections = Connections::new(admission.clone(), configuration, secure)?;
     let (mut running, mut configurations) = (Vec::new(), Vec::new());
     for worker in 0..bound.workers {
@@ -746,6 +788,7 @@ fn start(
     }
     Ok(Listening {
         addresses,
+        is_secure,
         mode,
         running,
         admission,

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use clap::Parser;
 use kamea_chat_recipes::tracker::{Limits, TrackerOptions, draw_network, load_registrations};
 use kamea_components::web::Network;
-use kamea_recipes::{Outcome, Stamp, address, ip, log_modules_to_stderr, parse, port, whole};
+use kamea_recipes::{
+    Outcome, Stamp, TlsArgs, address, ip, log_modules_to_stderr, parse, port, whole,
+};
 use log::LevelFilter;
 
 /// Tells the peers of a chat how to reach each other
@@ -43,6 +45,8 @@ struct Options {
     /// Show the running graphs on a page, such as 127.0.0.1:9235
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     inspect: Option<SocketAddr>,
+    #[command(flatten)]
+    tls: TlsArgs,
 }
 
 fn main() -> Outcome {
@@ -70,6 +74,7 @@ fn main() -> Outcome {
     };
     let (mut app, registry) = tracker.app(database);
     app.prepare_address(options.server_ip, options.server_port);
+    app.configure(|app| app.tls(options.tls.settings));
     if let Some(inspector) = options.topology {
         app.configure(|app| app.beside(draw_network(registry, inspector)));
     }

@@ -9,7 +9,7 @@ use kamea_components::server::{Site, WebServer};
 use kamea_components::stream::{LONGEST_LINE, lines};
 use kamea_components::web::{Request, Response, Route};
 use kamea_components::websocket::Message;
-use kamea_recipes::{Outcome, arguments, serve_beside};
+use kamea_recipes::{Outcome, serve_beside, server_arguments};
 
 const PAGE: &str = r#"<!DOCTYPE html>
 <html lang="en">
@@ -25,7 +25,7 @@ const PAGE: &str = r#"<!DOCTYPE html>
 "#;
 
 fn main() -> Outcome {
-    let arguments = arguments();
+    let arguments = server_arguments();
     let [_, file] = &arguments[..] else {
         return Err("usage: live_log ADDRESS FILE".into());
     };

@@ -5,7 +5,7 @@ use kamea_components::process::{Command, unix_process};
 use kamea_components::server::{Site, WebServer};
 use kamea_components::web::{Request, Response, Route, User, ask_for_password};
 use kamea_components::websocket::Message;
-use kamea_recipes::{Outcome, arguments, serve};
+use kamea_recipes::{Outcome, serve, server_arguments};
 
 const PAGE: &str = include_str!("web_terminal.html");
 
@@ -16,7 +16,7 @@ fn shell() -> Command {
 }
 
 fn main() -> Outcome {
-    let arguments = arguments();
+    let arguments = server_arguments();
     let [_, user] = &arguments[..] else {
         return Err("usage: web_terminal ADDRESS NAME:HASH (htpasswd -nB NAME makes one)".into());
     };

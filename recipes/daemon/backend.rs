@@ -8,7 +8,7 @@ use http::method::InvalidMethod;
 use kamea::Scheduler;
 use kamea_app::{RouteError, WeApRous, WeApRousError, answer_problems, serve_app};
 use kamea_components::documents::FileOptions;
-use kamea_components::server::{Site, StartError, WebServer};
+use kamea_components::server::{Site, StartError, TlsSettings, WebServer};
 use kamea_components::web::Route;
 
 use crate::{log_in, require_cookie, run};
@@ -56,6 +56,7 @@ pub struct Backend {
     folder: PathBuf,
     routes: WeApRous,
     is_controlled: bool,
+    tls: TlsSettings,
 }
 
 /// The folder of the daemon's own pages: with `www` and `static`.
@@ -98,6 +99,7 @@ impl Backend {
             folder: folder.into(),
             routes: WeApRous::new(),
             is_controlled: false,
+            tls: TlsSettings::default(),
         }
     }
 
@@ -116,6 +118,12 @@ impl Backend {
         }
     }
 
+    /// Speaks TLS as these settings say.
+    #[must_use]
+    pub fn tls(self, tls: TlsSettings) -> Self {
+        Self { tls, ..self }
+    }
+
     /// Makes the server.
     ///
     /// # Errors
@@ -124,6 +132,7 @@ impl Backend {
     pub fn server(self) -> Result<WebServer, BackendError> {
         let pages = folder(&self.folder, "www")?;
         let mut server = WebServer::new(Site::new(folder(&self.folder, "static")?));
+        server = server.tls_settings(self.tls);
         if self.is_controlled {
             let login = Route::path("/login").method("POST")?;
             server = server.filter("access", require_cookie()).handle(

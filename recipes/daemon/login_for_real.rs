@@ -12,7 +12,7 @@ use kamea::{Graph, Scheduler};
 use kamea_components::server::{Site, WebServer};
 use kamea_components::web::{Failure, Network, Request, Response, Route, trust_proxies};
 use kamea_daemon::{FormFields, own_folder, run};
-use kamea_recipes::{Outcome, ip, parse, port};
+use kamea_recipes::{Outcome, TlsArgs, ip, parse, port};
 use kamea_session::{
     Attempt, Keys, MemoryOptions, PasswordOptions, Passwords, RequireLogin, Session,
     SessionOptions, Sessions, Verdict, hash_password, keep_in_memory, load_sessions, local_target,
@@ -38,6 +38,8 @@ struct Options {
     /// All clients use TLS: Secure cookies. A proxy on this machine is trusted
     #[arg(long)]
     behind_tls: bool,
+    #[command(flatten)]
+    tls: TlsArgs,
 }
 
 fn main() -> Outcome {
@@ -62,7 +64,7 @@ fn main() -> Outcome {
     scheduler.run(graph)?;
     Ok(run(
         scheduler,
-        server(sessions, passwords, proxies)?,
+        server(sessions, passwords, proxies)?.tls_settings(options.tls.settings),
         options.server_ip,
         options.server_port,
     )?)

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use kamea_daemon::{Backend, own_folder};
-use kamea_recipes::{Outcome, ip, parse, port};
+use kamea_recipes::{Outcome, TlsArgs, ip, parse, port};
 
 /// Serves pages and files; pages require a login
 #[derive(Parser)]
@@ -25,11 +25,14 @@ struct Options {
     /// Require no login
     #[arg(long)]
     open: bool,
+    #[command(flatten)]
+    tls: TlsArgs,
 }
 
 fn main() -> Outcome {
     let options: Options = parse();
     let backend = Backend::new(options.site.unwrap_or_else(own_folder));
+    let backend = backend.tls(options.tls.settings);
     let backend = match options.open {
         true => backend,
         false => backend.control_access(),

@@ -17,7 +17,7 @@ use kamea_daemon::{ProxyFile, proxy_server, run_proxy_server};
 use kamea_proxy::config::ConfigError;
 use kamea_proxy::plan::Errors;
 use kamea_proxy::{Plan, Proxy, draw_proxy, status_server};
-use kamea_recipes::{AccessLog, InspectOptions, Shown, address, ip, parse, port, within};
+use kamea_recipes::{AccessLog, InspectOptions, Shown, TlsArgs, address, ip, parse, port, within};
 
 /// Forwards requests to backends, which a configuration file names for each host
 #[derive(Parser)]
@@ -41,7 +41,7 @@ struct Options {
     /// Reload the file when it changes, not only at SIGHUP
     #[arg(long)]
     watch: bool,
-    /// Only check the file, and print what it says
+    /// Only check the file and the certificates, and print what they say
     #[arg(long)]
     check: bool,
     /// Only say which host, route and backends a request gets, such as 'GET http://app1.local/'
@@ -60,6 +60,8 @@ struct Options {
     /// How a line of the log looks [default: forwarded]
     #[arg(long, value_name = "FORMAT", requires = "access_log")]
     log_format: Option<Format>,
+    #[command(flatten)]
+    tls: TlsArgs,
     #[command(flatten)]
     inspect: InspectOptions,
 }
@@ -113,7 +115,12 @@ fn start(options: Options) -> Result<ExitCode, Shown> {
         }
     };
     if options.check {
+        let settings = &options.tls.settings;
+        let tls = settings.read()?;
         write!(io::stdout(), "{plan}")?;
+        for note in tls.iter().flat_map(|tls| settings.notes(&tls.server)) {
+            writeln!(io::stdout(), "{note}")?;
+        }
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(asked) = options.explain {
@@ -143,14 +150,15 @@ fn serve(options: Options, file: ProxyFile, plan: Plan) -> Result<ExitCode, Show
         Some(path) => AccessLog::to(path, log_format(options.log_format))?,
     };
     let explanations = options.inspect.explanations();
-    let drawn = proxy.clone();
+    let mut server = proxy_server(&proxy).tls_settings(options.tls.settings.clone());
+    let (drawn, census) = (proxy.clone(), server.tls_census());
     let draw = |inspector: Inspector| {
+        let inspector = inspector.tls(census);
         inspector.drawing("proxy", move |sketches| draw_proxy(drawn, sketches))
     };
     let inspect = &options.inspect;
     let _inspecting = inspect.run_with(&scheduler, explanations.clone(), draw)?;
     scheduler.run(file.reloads(proxy.clone(), options.watch, log.entries()))?;
-    let mut server = proxy_server(&proxy);
     if let Some(explanations) = explanations {
         server = server.explain(explanations);
     }

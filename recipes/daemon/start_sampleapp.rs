@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use clap::Parser;
 use kamea_app::WeApRous;
 use kamea_components::http::Fields;
-use kamea_recipes::{Outcome, Stamp, ip, log_to_stderr, parse, port};
+use kamea_recipes::{Outcome, Stamp, TlsArgs, ip, log_to_stderr, parse, port};
 use serde_json::{Value, json};
 
 /// Answers /login and /hello in JSON
@@ -20,6 +20,8 @@ struct Options {
     /// The port to listen on
     #[arg(long, value_name = "PORT", value_parser = port, default_value_t = 8000)]
     server_port: u16,
+    #[command(flatten)]
+    tls: TlsArgs,
 }
 
 async fn login(headers: Fields, body: String) -> Value {
@@ -39,5 +41,6 @@ fn main() -> Outcome {
     app.route("/login", &["POST", "PUT"], login);
     app.route("/hello", &["GET", "POST"], hello);
     app.prepare_address(options.server_ip, options.server_port);
+    app.configure(|app| app.tls(options.tls.settings));
     Ok(app.run()?)
 }

@@ -15,12 +15,12 @@ use kamea_acme::{
     keep_certificates,
 };
 use kamea_components::http::Url;
-use kamea_components::server::{Tls, WebServer};
+use kamea_components::server::{Tls, WebServer, own_certificate_folder};
 use kamea_components::tls::{Certificate, ChallengeCertificates, ClientTls, self_signed};
 use rustix::process::geteuid;
 
 use super::options::Options;
-use super::tls::{own_folder, tls_census};
+use super::tls::tls_census;
 
 /// The graph that keeps the certificates: where names are sent that are wanted.
 #[derive(Clone)]
@@ -73,7 +73,7 @@ impl Options {
     /// Whether https is at its usual port, and http at its own redirects to it: what a public site
     /// wants, if nothing else is said.
     pub(crate) fn has_usual_ports(&self) -> bool {
-        self.has_acme() && self.port.is_none() && self.tls_port.is_none()
+        self.has_acme() && self.port.is_none() && self.tls.settings.port.is_none()
     }
 
     fn directory(&self) -> &str {
@@ -154,7 +154,7 @@ impl Options {
     pub(crate) fn acme_in_force(&self, tls: &Tls) -> Vec<String> {
         let names = self.acme.iter().filter(|name| {
             let certificate = tls.server.certificate_for(Some(name.as_str()));
-            is_placeholder(certificate)
+            is_placeholder(&certificate)
         });
         let line = |name: &Name| {
             format!(
@@ -294,7 +294,7 @@ fn state_folder() -> Option<PathBuf> {
     let folder = match of_systemd {
         Some(folder) => PathBuf::from(folder),
         None if geteuid().is_root() => "/var/lib/spidey".into(),
-        None => own_folder()?,
+        None => own_certificate_folder()?,
     };
     Some(folder.join("acme"))
 }

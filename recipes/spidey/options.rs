@@ -17,7 +17,7 @@ use kamea_components::documents::{CacheRule, CodingRule, Compression, Interprete
 use kamea_components::process::UserIds;
 use kamea_components::server::{LogFormat, Site};
 use kamea_components::web::{ErrorRedirect, User};
-use kamea_recipes::{address, port, whole, wrong_usage};
+use kamea_recipes::{TlsArgs, address, port, whole, wrong_usage};
 
 use super::acme::{Contact, DirectoryUrl};
 use super::cgi::{Limit, Unmeasured, Which, programs};
@@ -26,7 +26,6 @@ use super::file::File;
 use super::implicit::{self, Implicit};
 use super::mode::Placement;
 use super::proxy::ProxiedPath;
-use super::tls::Version;
 use super::values::{Bind, Compress, Format, Header, MediaType, Seconds, Secret, Switch};
 use super::wsgi::{MountPath, WsgiName};
 
@@ -75,32 +74,15 @@ pub(crate) struct Options {
     /// [default: 0.0.0.0 and ::]
     #[arg(short, long, value_name = "ADDRESS", help_heading = "Server")]
     bind: Vec<Bind>,
-    /// Serve https with this certificate and its chain, a PEM file; further ones are for further
-    /// names
-    #[arg(long, value_name = "FILE", help_heading = "TLS")]
-    pub(crate) tls_cert: Vec<PathBuf>,
-    /// The key of the certificate, a PEM file [default: the file of the certificate]
-    #[arg(long, value_name = "FILE", help_heading = "TLS")]
-    pub(crate) tls_key: Vec<PathBuf>,
-    /// The OCSP response for the certificate, a DER file, sent to clients while it is current;
-    /// further ones are for further certificates, in the same order
-    #[arg(
-        long,
-        value_name = "FILE",
-        conflicts_with = "tls_self_signed",
-        help_heading = "TLS"
-    )]
-    pub(crate) tls_ocsp: Vec<PathBuf>,
-    /// Serve https with a certificate that this machine signs itself, for its own names
-    #[arg(long, conflicts_with = "tls_cert", help_heading = "TLS")]
-    pub(crate) tls_self_signed: bool,
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs<false>,
     /// Get a certificate for this name from an authority by ACME, and renew it; further ones are
     /// for further names. Without --port and --tls-port, https is at port 443, and port 80
     /// redirects to it
     #[arg(
         long,
         value_name = "NAME",
-        conflicts_with_all = ["tls_cert", "tls_self_signed", "tls_ocsp"],
+        conflicts_with_all = ["tls-cert", "tls-self-signed", "tls-ocsp"],
         help_heading = "TLS"
     )]
     pub(crate) acme: Vec<Name>,
@@ -118,25 +100,6 @@ pub(crate) struct Options {
     /// root /var/lib/spidey/acme]
     #[arg(long, value_name = "FOLDER", requires = "acme", help_heading = "TLS")]
     pub(crate) acme_state: Option<PathBuf>,
-    /// The port of https; --port then serves http beside it [default: --port, and no http]
-    #[arg(long, value_name = "PORT", value_parser = port, help_heading = "TLS")]
-    pub(crate) tls_port: Option<u16>,
-    /// Redirect http to https; needs --tls-port
-    #[arg(long, help_heading = "TLS")]
-    pub(crate) redirect_http: bool,
-    /// Seconds for which browsers use only https for this site; 0 ends that
-    /// (Strict-Transport-Security)
-    #[arg(long, value_name = "SECONDS", value_parser = whole::<u32>, help_heading = "TLS")]
-    pub(crate) hsts: Option<u32>,
-    /// Clients must show a certificate that one of these has signed, a PEM file
-    #[arg(long, value_name = "FILE", help_heading = "TLS")]
-    pub(crate) tls_client_ca: Option<PathBuf>,
-    /// Serve clients without a certificate too; needs --tls-client-ca
-    #[arg(long, requires = "tls_client_ca", help_heading = "TLS")]
-    pub(crate) tls_client_optional: bool,
-    /// The lowest version of TLS [default: 1.2]
-    #[arg(long, value_name = "VERSION", help_heading = "TLS")]
-    pub(crate) tls_min: Option<Version>,
     /// Print the address in the local network as a QR code
     #[arg(long, help_heading = "Server")]
     pub(crate) qr: bool,
@@ -360,8 +323,8 @@ const BRIEF: [&str; 15] = [
     "verbose",
     "port",
     "bind",
-    "tls_cert",
-    "tls_self_signed",
+    "tls-cert",
+    "tls-self-signed",
     "acme",
     "qr",
     "writable",

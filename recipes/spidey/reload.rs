@@ -11,13 +11,12 @@ use futures_lite::future::or;
 use kamea::time::sleep;
 use kamea::{Component, Sender, Sink, unblock};
 use kamea_components::process::{Hangup, run_unconfined};
-use kamea_components::server::{Explanations, Listening, LogEntry};
+use kamea_components::server::{Explanations, FileIdentity, Listening, LogEntry};
 use kamea_components::wsgi::WsgiPool;
 
 use super::acme::Acme;
 use super::options::Options;
 use super::server;
-use super::tls::Identity;
 
 /// How often the docroot is checked. A new one must be served within a second.
 const BETWEEN_CHECKS: Duration = Duration::from_millis(500);
@@ -43,7 +42,7 @@ pub(crate) struct Reload {
 pub(crate) struct Served {
     options: Options,
     docroot: Option<FolderIdentity>,
-    certificates: Vec<Identity>,
+    certificates: Vec<FileIdentity>,
 }
 
 /// Device and inode of a folder.

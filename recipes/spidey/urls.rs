@@ -1,8 +1,9 @@
 //! The addresses of the server as a browser takes them, on stderr; also as a QR code, for a phone.
 
 use std::io::{self, Write as _};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use kamea_components::net::local_address;
 use qrcodegen::{QrCode, QrCodeEcc};
 
 use super::options::Options;
@@ -50,16 +51,6 @@ fn urls(scheme: &str, addresses: &[SocketAddr], local: Option<IpAddr>) -> Vec<St
         }
     }
     urls
-}
-
-/// The address of this machine in the local network: where packets to other networks would come
-/// from. None is sent.
-pub(crate) fn local_address() -> Option<IpAddr> {
-    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
-    // TEST-NET-1 of RFC 5737.
-    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
-    let address = socket.local_addr().ok()?.ip();
-    (!address.is_loopback() && !address.is_unspecified()).then_some(address)
 }
 
 /// A QR code of half blocks, dark on light, with the quiet zone that readers want.

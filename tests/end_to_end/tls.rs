@@ -15,23 +15,23 @@ use super::inspect::{get, inspected};
 use super::server::{PATIENCE, Server, built};
 
 /// A folder of certificates that OpenSSL has made.
-struct Made(TempDir);
+pub(crate) struct Made(TempDir);
 
 impl Made {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn text(&self, name: &str) -> String {
+    pub(crate) fn text(&self, name: &str) -> String {
         self.path(name).to_str().unwrap().to_owned()
     }
 
     /// Makes `NAME.pem` and `NAME.key`, signed by the authority `AUTHORITY.pem`.
-    fn signed(&self, name: &str, authority: &str) {
+    pub(crate) fn signed(&self, name: &str, authority: &str) {
         let path = |name: &str, end: &str| self.path(&format!("{name}.{end}"));
         let request = Command::new("openssl")
             .args([
@@ -99,7 +99,7 @@ impl Made {
     }
 
     /// Makes `NAME.pem` and `NAME.key` for a host.
-    fn certificate(&self, name: &str, host: &str) {
+    pub(crate) fn certificate(&self, name: &str, host: &str) {
         let output = Command::new("openssl")
             .args([
                 "req",

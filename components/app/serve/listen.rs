@@ -78,7 +78,9 @@ impl<S: Send + Sync + 'static> App<S> {
         let at = parse(address)?;
         kamea::log_to_stderr();
         let scheduler = Scheduler::new();
-        let (mut server, explanations) = (self.server()?, Explanations::new());
+        let (server, explanations) = (self.server()?, Explanations::new());
+        let mut server = server.tls_settings(std::mem::take(&mut self.tls));
+        let census = server.tls_census();
         if inspect.is_some() {
             server = server.explain(explanations.clone());
         }
@@ -89,15 +91,12 @@ impl<S: Send + Sync + 'static> App<S> {
         let inspector = inspect.map(|address| Inspector::new(address, None));
         let inspector = inspector.transpose().map_err(io::Error::other)?;
         let inspecting = inspector.map(|inspector| {
-            let inspector = inspector.explanations(explanations.clone());
+            let inspector = inspector.explanations(explanations.clone()).tls(census);
             inspector.routes(self.census()).run(scheduler.workers())
         });
         let inspecting = inspecting.transpose().map_err(io::Error::other)?;
-        let mut lines: Vec<_> = listening
-            .addresses()
-            .iter()
-            .map(|address| format!("Listening on http://{address}/"))
-            .collect();
+        let urls = listening.urls().into_iter();
+        let mut lines: Vec<_> = urls.map(|url| format!("Listening on {url}")).collect();
         if let Some(inspecting) = &inspecting {
             lines.push(format!("Inspect at {}", inspecting.url()));
             let secret = explanations.secret();

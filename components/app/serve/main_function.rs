@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process;
 
+use kamea_components::server::{OptionValue, TlsOption, TlsSettings};
 use kamea_components::web::Network;
 
 use super::AppError;
@@ -17,6 +18,7 @@ enum Wanted {
         address: String,
         inspect: Option<SocketAddr>,
         proxies: Vec<Network>,
+        tls: TlsSettings,
     },
     Routes,
     OpenApi,
@@ -27,7 +29,7 @@ enum Wanted {
     Help,
 }
 
-const USAGE: &str = "[ADDRESS] [--inspect ADDRESS] [--trusted-proxy NETWORK] | --routes | --openapi | --explain METHOD PATH";
+const USAGE: &str = "[ADDRESS] [--inspect ADDRESS] [--trusted-proxy NETWORK] [TLS OPTIONS] | --routes | --openapi | --explain METHOD PATH";
 
 const HELP: &str = "
 Serves a web application.
@@ -43,7 +45,32 @@ Serves a web application.
   --help                print this, and exit
 
 KAMEA_LOG=debug logs more, and KAMEA_LOG=warn less.
+
+TLS options:
+
 ";
+
+/// How wide the help of an option is, in columns.
+const WIDTH: usize = 78;
+
+/// The help of the options of TLS.
+fn tls_help() -> String {
+    let mut text = String::new();
+    for option in TlsSettings::OPTIONS {
+        let value = option.value.name().map(|name| format!(" {name}"));
+        text += &format!("  --{}{}\n", option.name, value.unwrap_or_default());
+        let mut line = " ".repeat(5);
+        for word in option.help.split(' ') {
+            if line.len() + 1 + word.len() > WIDTH {
+                text += &format!("{line}\n");
+                line = " ".repeat(5);
+            }
+            line += &format!(" {word}");
+        }
+        text += &format!("{line}\n");
+    }
+    text
+}
 
 impl<S: Send + Sync + 'static> App<S> {
     /// Does what the arguments of the program say: runs the application at an address, by default
@@ -71,10 +98,15 @@ impl<S: Send + Sync + 'static> App<S> {
                 address,
                 inspect,
                 proxies,
+                tls,
             }) => {
                 let app = match proxies.is_empty() {
                     true => self,
                     false => self.trust_proxies(proxies),
+                };
+                let app = match tls == TlsSettings::default() {
+                    true => app,
+                    false => app.tls(tls),
                 };
                 app.run_inspected(&address, inspect)
             }
@@ -96,7 +128,8 @@ impl<S: Send + Sync + 'static> App<S> {
             }
             Ok(Wanted::Help) => {
                 let name = program();
-                Ok(write!(io::stdout(), "Usage: {name} {USAGE}\n{HELP}")?)
+                let text = format!("Usage: {name} {USAGE}\n{HELP}{}", tls_help());
+                Ok(io::stdout().write_all(text.as_bytes())?)
             }
             Err(mistake) => {
                 // If standard error is closed, the status tells.
@@ -120,12 +153,22 @@ fn program() -> String {
 fn wanted(arguments: impl Iterator<Item = String>, address: &str) -> Result<Wanted, String> {
     let mut arguments = arguments.peekable();
     let (mut at, mut inspect, mut proxies) = (None, None, Vec::new());
+    let mut tls = TlsSettings::default();
     while let Some(argument) = arguments.next() {
         let mut value = || {
             arguments
                 .next()
                 .ok_or_else(|| format!("{argument} needs a value"))
         };
+        if let Some(option) = tls_option(&argument) {
+            let value = match option.value {
+                OptionValue::None => String::new(),
+                _ => value()?,
+            };
+            let taken = tls.set(option.name, value.as_ref());
+            taken.map_err(|wanted| format!("{argument} {value}: {wanted}"))?;
+            continue;
+        }
         match argument.as_str() {
             "--help" | "-h" => return Ok(Wanted::Help),
             "--routes" => return Ok(Wanted::Routes),
@@ -151,12 +194,21 @@ fn wanted(arguments: impl Iterator<Item = String>, address: &str) -> Result<Want
             }
         }
     }
+    tls.check()?;
     let address = at.unwrap_or_else(|| address.to_owned());
     Ok(Wanted::Run {
         address,
         inspect,
         proxies,
+        tls,
     })
+}
+
+/// The option of TLS that an argument is.
+fn tls_option(argument: &str) -> Option<&'static TlsOption> {
+    let name = argument.strip_prefix("--")?;
+    let mut options = TlsSettings::OPTIONS.iter();
+    options.find(|option| option.name == name)
 }
 
 #[cfg(test)]
@@ -175,6 +227,7 @@ mod tests {
                 address: address.to_owned(),
                 inspect,
                 proxies: Vec::new(),
+                tls: TlsSettings::default(),
             })
         };
         assert_eq!(read(""), run("127.0.0.1:8000", None));
@@ -190,6 +243,12 @@ mod tests {
         };
         let expected: [Network; 2] = ["::1", "10.0.0.0/8"].map(|text| text.parse().unwrap());
         assert_eq!(proxies, expected);
+        let line = "--tls-cert a.pem --tls-port 443 --tls-cert b.pem --redirect-http";
+        let Ok(Wanted::Run { tls, .. }) = read(line) else {
+            panic!("two certificates");
+        };
+        assert_eq!((tls.certificates.len(), tls.port), (2, Some(443)));
+        assert!(tls.redirect_http && !tls.self_signed);
         assert_eq!(read("--routes"), Ok(Wanted::Routes));
         assert_eq!(read("-h"), Ok(Wanted::Help));
         let explain = Wanted::Explain {
@@ -211,6 +270,17 @@ mod tests {
             ("localhost:80", "localhost:80 is not an address"),
             ("70000", "70000 is not an address"),
             ("80 81", "there are two addresses"),
+            ("--tls-cert", "--tls-cert needs a value"),
+            ("--tls-port x", "--tls-port x: a port is a number"),
+            (
+                "--tls-min 1.1",
+                "--tls-min 1.1: one of these is wanted: 1.2, 1.3",
+            ),
+            ("--hsts 60", "--hsts needs a certificate"),
+            (
+                "--tls-self-signed --redirect-http",
+                "--redirect-http needs --tls-port",
+            ),
         ] {
             assert!(read(line).unwrap_err().contains(said), "{line}");
         }

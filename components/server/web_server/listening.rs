@@ -30,6 +30,8 @@ use crate::server::limits::connections_that_fit;
 #[derive(Debug)]
 pub struct Listening {
     pub(super) addresses: Vec<SocketAddr>,
+    /// Whether each of them is over TLS.
+    pub(super) is_secure: Vec<bool>,
     /// Where connections run; it cannot change.
     pub(super) mode: Discriminant<Mode>,
     pub(super) running: Vec<Running>,
@@ -44,6 +46,29 @@ impl Listening {
     /// Returns the addresses, with the ports that the system chose for port 0.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Returns the addresses as URLs: `https://127.0.0.1:8443/`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kamea::Scheduler;
+    /// use kamea_components::server::{Site, WebServer};
+    ///
+    /// let scheduler = Scheduler::with_workers(1);
+    /// let listening = WebServer::new(Site::new(".")).run(&scheduler, &["127.0.0.1:0".parse()?])?;
+    /// assert!(listening.urls()[0].starts_with("http://127.0.0.1:"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn urls(&self) -> Vec<String> {
+        let addresses = self.addresses.iter().zip(&self.is_secure);
+        let url = |(address, is_secure): (&SocketAddr, &bool)| match is_secure {
+            true => format!("https://{address}/"),
+            false => format!("http://{address}/"),
+        };
+        addresses.map(url).collect()
     }
 
     /// Returns the limit of connections: [`Site::connections`](crate::server::Site::connections),
