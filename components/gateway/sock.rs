@@ -4,18 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_lite::future::or;
-use kamea::time::sleep;
-use kamea::{Component, Done, End};
+use kamea::{Component, Done};
 
+use super::WebSocket;
+use super::converse::converse;
 use super::websocket::{WebSocketRequest, accept};
-use crate::http::RequestHead;
 use crate::net::NextProtocol;
 use crate::web::HandlerPorts;
-use crate::websocket::{
-    Close, CloseCode, Message, Origins, WebSocketOptions, WebSocketPorts,
-    upgraded_websocket_with_close,
-};
+use crate::websocket::{Origins, WebSocketOptions};
 
 /// The routes of WebSockets that are plain async functions: for
 /// [`WebServer::sock`](crate::server::WebServer::sock).
@@ -103,6 +99,14 @@ impl Sock {
         self
     }
 
+    /// Sets the size of the receive buffer: how many bytes are read at once, at most. Default:
+    /// 64 KiB.
+    #[must_use]
+    pub fn receive_bytes(mut self, bytes: usize) -> Self {
+        self.options.receive_bytes = Some(bytes);
+        self
+    }
+
     /// Sets the subprotocols that the functions speak, best first.
     #[must_use]
     pub fn subprotocols<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
@@ -135,9 +139,9 @@ impl Sock {
         let route = move |path: &str, options| {
             let name = Arc::<str>::from(format!("websocket {path}"));
             let next: Next = Arc::new(move |options: &WebSocketOptions, deflate, request| {
-                let part = converse(handler.clone(), request);
-                let websocket = upgraded_websocket_with_close(options, deflate, part);
-                NextProtocol::new(name.clone(), websocket)
+                let handler = handler.clone();
+                let handler = async move |ws: &mut WebSocket<'_>| handler(ws).await;
+                converse(name.clone(), options, deflate, request, handler)
             });
             Accepting { options, next }
         };
@@ -152,160 +156,5 @@ impl Sock {
             let accepting = route(&path, options.clone());
             (path, accepting)
         })
-    }
-}
-
-/// One WebSocket, for the function that serves it.
-#[derive(Debug)]
-pub struct WebSocket<'a> {
-    io: &'a mut WebSocketPorts,
-    request: WebSocketRequest,
-    /// Why the connection has closed, once that is known.
-    closed: Option<ConnectionClosed>,
-}
-
-/// The connection has closed: nothing more can be received or sent.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the connection has closed: {} {message}", reason.0)]
-pub struct ConnectionClosed {
-    /// The close code of the peer, or of this end.
-    pub reason: CloseCode,
-    /// The reason in words; often empty.
-    pub message: String,
-}
-
-impl From<Close> for ConnectionClosed {
-    fn from(close: Close) -> Self {
-        Self {
-            reason: close.code,
-            message: close.reason.to_string(),
-        }
-    }
-}
-
-impl WebSocket<'_> {
-    /// Waits for the next message.
-    ///
-    /// # Errors
-    ///
-    /// [`ConnectionClosed`], when there are no more.
-    pub async fn receive(&mut self) -> Result<Message, ConnectionClosed> {
-        if let Some(closed) = &self.closed {
-            return Err(closed.clone());
-        }
-        match self.io.messages.next().await {
-            Some(message) => Ok(message),
-            None => Err(self.reason()),
-        }
-    }
-
-    /// Waits for the next message; returns `None` if none comes within this time.
-    ///
-    /// # Errors
-    ///
-    /// As [`receive`](Self::receive).
-    pub async fn receive_within(
-        &mut self,
-        timeout: Duration,
-    ) -> Result<Option<Message>, ConnectionClosed> {
-        let late = async {
-            sleep(timeout).await;
-            Ok(None)
-        };
-        or(async { self.receive().await.map(Some) }, late).await
-    }
-
-    /// Sends text or bytes. Waits while the peer is slow.
-    ///
-    /// # Errors
-    ///
-    /// [`ConnectionClosed`], if the connection has closed.
-    pub async fn send(&mut self, data: impl Into<Message>) -> Result<(), ConnectionClosed> {
-        if let Some(closed) = &self.closed {
-            return Err(closed.clone());
-        }
-        let sent = self.io.replies.send(data.into()).await;
-        sent.map_err(|_| self.reason())
-    }
-
-    /// Closes the connection, behind the messages that were sent. Later calls return
-    /// [`ConnectionClosed`].
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use kamea_components::gateway::{Sock, WebSocket};
-    /// use kamea_components::websocket::CloseCode;
-    ///
-    /// let sock = Sock::new().route("/guess", async |ws: &mut WebSocket| {
-    ///     while ws.receive().await?.as_text() != Some("42") {
-    ///         ws.send("no").await?;
-    ///     }
-    ///     ws.close(CloseCode::NORMAL, "that is it");
-    ///     Ok(())
-    /// });
-    /// # let _ = sock;
-    /// ```
-    pub fn close(&mut self, reason: CloseCode, message: &str) {
-        if self.closed.is_none() {
-            let close = Close::new(reason, message);
-            // A connection that has closed already is as good.
-            let _ = self.io.closes.try_send(close.clone());
-            self.closed = Some(close.into());
-        }
-    }
-
-    /// Whether messages can still be sent.
-    #[must_use]
-    pub fn connected(&self) -> bool {
-        self.closed.is_none() && !self.io.replies.is_closed()
-    }
-
-    /// The request that the WebSocket began with: its target, its header fields, its cookies.
-    #[must_use]
-    pub fn request(&self) -> &RequestHead {
-        &self.request.request.head
-    }
-
-    /// The address of the client.
-    #[must_use]
-    pub fn peer(&self) -> std::net::SocketAddr {
-        self.request.request.exchange.peer
-    }
-
-    /// The subprotocol that was agreed on.
-    #[must_use]
-    pub fn subprotocol(&self) -> Option<&str> {
-        self.request.protocol.as_deref()
-    }
-
-    /// Why the connection has closed.
-    fn reason(&mut self) -> ConnectionClosed {
-        let close = self.io.closed.try_next();
-        let unknown = || Close::new(CloseCode::ABNORMAL, "");
-        let closed = ConnectionClosed::from(close.unwrap_or_else(unknown));
-        self.closed.get_or_insert(closed).clone()
-    }
-}
-
-/// Serves one WebSocket by a function. The end of the connection is not a fault of the function.
-fn converse<H>(handler: Arc<H>, request: WebSocketRequest) -> impl Component<WebSocketPorts> + Send
-where
-    H: AsyncFn(&mut WebSocket<'_>) -> Done + Send + Sync + 'static,
-{
-    let mut request = Some(request);
-    async move |io: &mut WebSocketPorts| {
-        let Some(request) = request.take() else {
-            return Ok(());
-        };
-        let mut websocket = WebSocket {
-            io,
-            request,
-            closed: None,
-        };
-        match handler(&mut websocket).await {
-            Err(End::Error(error)) if error.is::<ConnectionClosed>() => Ok(()),
-            done => done,
-        }
     }
 }

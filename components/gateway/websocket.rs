@@ -8,10 +8,11 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::StatusCode;
-use kamea::{Component, Done, Part, Pipe, is_stopping};
+use kamea::{Component, Composite, Done, Part, Pipe, is_stopping};
 
-use crate::http::{Fields, ResponseHead};
+use crate::http::ResponseHead;
 use crate::net::NextProtocol;
 use crate::web::{Body, Failure, HandlerPorts, Request, Response};
 use crate::websocket::{
@@ -63,8 +64,21 @@ where
     let name = Arc::<str>::from(name);
     accept(options, move |options, deflate, request| {
         let websocket = upgraded_websocket(options, deflate, part(request));
-        NextProtocol::new(name.clone(), websocket)
+        continue_with(name.clone(), options, websocket)
     })
+}
+
+/// A WebSocket as the protocol that a connection continues with.
+pub(super) fn continue_with(
+    name: Arc<str>,
+    options: &WebSocketOptions,
+    websocket: Composite<Pipe<Bytes, Bytes>>,
+) -> NextProtocol {
+    let next = NextProtocol::new(name, websocket);
+    match options.receive_bytes {
+        Some(bytes) => next.receive_bytes(bytes),
+        None => next,
+    }
 }
 
 /// Accepts WebSockets that continue with the protocol that `next` makes.
@@ -78,46 +92,42 @@ pub(super) fn accept(
 ) -> impl Component<HandlerPorts> + Clone + Send + Sync {
     async move |io: &mut HandlerPorts| {
         while let Some(request) = io.requests.next().await {
-            let exchange = request.exchange;
             match check(&request, &options.handshake) {
                 Ok(handshake) => {
                     let response = switch(request, handshake, &options, &next);
                     io.responses.send(response).await?;
                 }
-                Err((status, why, fields)) => {
-                    // Boxed, so that connections that are not refused do not carry its size.
-                    let failure = Failure::new(exchange, status, why);
-                    Box::pin(refuse(io, request, Failure { fields, ..failure })).await?;
-                }
+                // Boxed, so that connections that are not refused do not carry its size.
+                Err(failure) => Box::pin(refuse(io, request, failure)).await?,
             }
         }
         Ok(())
     }
 }
 
-/// Why a request is refused: the status, the reason, and fields of the response.
-type Refused = (StatusCode, &'static str, Fields);
-
-fn check(request: &Request, options: &HandshakeOptions) -> Result<Handshake, Refused> {
+/// Checks the handshake of a request.
+pub(super) fn check(request: &Request, options: &HandshakeOptions) -> Result<Handshake, Failure> {
     if is_stopping() {
-        let why = "the server stops";
-        return Err((StatusCode::SERVICE_UNAVAILABLE, why, Fields::new()));
+        return Err(request.refuse(StatusCode::SERVICE_UNAVAILABLE, "the server stops"));
     }
-    let handshake = check_handshake(&request.head, options)
-        .map_err(|refusal| (refusal.status, refusal.why, refusal.fields))?;
+    let handshake = check_handshake(&request.head, options).map_err(|refusal| Failure {
+        fields: refusal.fields,
+        ..request.refuse(refusal.status, refusal.why)
+    })?;
     let why = match request.exchange.closes {
         true => "a connection that is to close cannot become a WebSocket",
         false if request.content.is_some() => "a handshake of a WebSocket has no body",
         false => return Ok(handshake),
     };
-    Err((StatusCode::BAD_REQUEST, why, Fields::new()))
+    Err(request.refuse(StatusCode::BAD_REQUEST, why))
 }
 
-fn switch(
+/// The response 101, and the protocol that follows it.
+pub(super) fn switch(
     request: Request,
     handshake: Handshake,
     options: &WebSocketOptions,
-    next: &impl Fn(&WebSocketOptions, Option<Deflate>, WebSocketRequest) -> NextProtocol,
+    next: impl FnOnce(&WebSocketOptions, Option<Deflate>, WebSocketRequest) -> NextProtocol,
 ) -> Response {
     let exchange = request.exchange;
     log::debug!("{} | Handle WebSocket", exchange.peer);

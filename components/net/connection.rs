@@ -67,29 +67,21 @@ impl From<Transport> for Connection {
 }
 
 impl Connection {
-    /// Returns the bytes that have arrived, at least one; `None` at the end of the stream.
+    /// Returns the bytes that have arrived, at least one; empty at the end of the stream.
     pub(super) async fn read(&self) -> io::Result<Bytes> {
-        poll_fn(|cx| self.poll_read(cx)).await
+        self.read_some(usize::MAX).await
     }
 
-    fn poll_read(&self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+    /// The same, with at most `most` bytes, at least one.
+    pub(super) async fn read_some(&self, most: usize) -> io::Result<Bytes> {
+        poll_fn(|cx| self.poll_read(cx, most.max(1))).await
+    }
+
+    fn poll_read(&self, cx: &mut Context<'_>, most: usize) -> Poll<io::Result<Bytes>> {
         loop {
-            let read = read_into_buffer(|buffer| match &*self.0 {
-                Stream::System { .. } => {
-                    let socket = self.watched()?;
-                    let mut short = None;
-                    let read = socket.try_io(Interest::READABLE, || {
-                        let count = recv(socket, &mut *buffer, RecvFlags::empty())?.0;
-                        if (1..buffer.len()).contains(&count) {
-                            // A second call to find out that it would block is not needed.
-                            short = Some(count);
-                            return Err(io::ErrorKind::WouldBlock.into());
-                        }
-                        Ok(count)
-                    });
-                    short.map_or(read, Ok)
-                }
-                Stream::Other(stream) => stream.read(buffer),
+            let read = read_into_buffer(|buffer| {
+                let most = most.min(buffer.len());
+                self.try_read(&mut buffer[..most])
             });
             match read {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => match &*self.0 {
@@ -99,6 +91,26 @@ impl Connection {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 read => return Poll::Ready(read),
             }
+        }
+    }
+
+    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &*self.0 {
+            Stream::System { .. } => {
+                let socket = self.watched()?;
+                let mut short = None;
+                let read = socket.try_io(Interest::READABLE, || {
+                    let count = recv(socket, &mut *buffer, RecvFlags::empty())?.0;
+                    if (1..buffer.len()).contains(&count) {
+                        // A second call to find out that it would block is not needed.
+                        short = Some(count);
+                        return Err(io::ErrorKind::WouldBlock.into());
+                    }
+                    Ok(count)
+                });
+                short.map_or(read, Ok)
+            }
+            Stream::Other(stream) => stream.read(buffer),
         }
     }
 

@@ -226,15 +226,21 @@ where
         log::error!("{peer} | {fault}");
         Policy::Stop
     });
-    let reader = read(connection.clone(), peer, Bytes::new());
+    let reader = read(connection.clone(), peer, Bytes::new(), usize::MAX);
     Pipeline::start(&mut graph, "reader", reader)
         .then("protocol", protocol)
         .then("writer", write(connection, peer, stall, guard));
     graph
 }
 
-/// Reads until the peer has finished, or nobody takes its bytes any more. `first` was read before.
-fn read(connection: Connection, peer: Peer, first: Bytes) -> impl Component<Source<Bytes>> + Send {
+/// Reads until the peer has finished, or nobody takes its bytes any more: at most so many bytes at
+/// once. `first` was read before.
+fn read(
+    connection: Connection,
+    peer: Peer,
+    first: Bytes,
+    at_once: usize,
+) -> impl Component<Source<Bytes>> + Send {
     let mut first = Some(first);
     async move |io: &mut Source<Bytes>| {
         if let Some(first) = first.take().filter(|first| !first.is_empty()) {
@@ -242,7 +248,7 @@ fn read(connection: Connection, peer: Peer, first: Bytes) -> impl Component<Sour
             let _ = io.outbox.send(first).await;
         }
         loop {
-            match io.outbox.while_open(connection.read()).await {
+            match io.outbox.while_open(connection.read_some(at_once)).await {
                 Ok(Ok(bytes)) if bytes.is_empty() => return Ok(()),
                 Ok(Ok(bytes)) => {
                     // If nobody takes it, the next round notices.

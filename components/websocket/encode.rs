@@ -7,7 +7,7 @@ use super::mask::apply_mask;
 use super::message::frame;
 use super::{Close, Deflate, DeflateOptions, FrameHead, Message, Opcode, Role};
 
-/// Turns messages into the bytes of frames, one frame each.
+/// Turns messages, or pieces of them, into the bytes of frames, one frame each.
 ///
 /// # Examples
 ///
@@ -24,6 +24,8 @@ use super::{Close, Deflate, DeflateOptions, FrameHead, Message, Opcode, Role};
 pub struct Encoder {
     role: Role,
     deflater: Option<Deflater>,
+    /// Whether the last message was not finished.
+    continues: bool,
 }
 
 /// From this size on, a payload is sent where it lies instead of being copied behind its head.
@@ -34,13 +36,20 @@ impl Encoder {
     #[must_use]
     pub fn new(role: Role, deflate: Option<(Deflate, DeflateOptions)>) -> Self {
         let deflater = deflate.map(|(agreed, options)| Deflater::new(&agreed, options, role));
-        Self { role, deflater }
+        Self {
+            role,
+            deflater,
+            continues: false,
+        }
     }
 
     /// Encodes a message: appends to `to`, and returns bytes that follow it, if there are many, so
     /// that they are not copied.
     pub fn message(&mut self, message: &Message, to: &mut BytesMut) -> Option<Bytes> {
+        let continues = std::mem::replace(&mut self.continues, !message.is_last());
+        let is_whole = message.is_last() && !continues;
         if self.role == Role::Server
+            && is_whole
             && let Some(frames) = message.frames()
         {
             return Some(self.shared_frame(message, frames));
@@ -49,11 +58,15 @@ impl Encoder {
         let compressed = self
             .deflater
             .as_mut()
+            .filter(|_| is_whole)
             .and_then(|deflater| deflater.compress(payload));
         let head = FrameHead {
-            is_last: true,
+            is_last: message.is_last(),
             is_compressed: compressed.is_some(),
-            opcode: kind.opcode(),
+            opcode: match continues {
+                true => Opcode::Continuation,
+                false => kind.opcode(),
+            },
             mask: None,
             length: 0,
         };

@@ -42,6 +42,7 @@ impl Kind {
 pub struct Message {
     content: Content,
     frames: Option<Arc<Frames>>,
+    is_last: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,19 +58,24 @@ pub(super) struct Frames {
     pub(super) compressed: OnceLock<Bytes>,
 }
 
-/// `Text("...")` or `Binary(b"...")`.
+/// `Text("...")` or `Binary(b"...")`; `Text("...", ..)` if more follows.
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.content {
-            Content::Text(text) => f.debug_tuple("Text").field(&&**text).finish(),
-            Content::Binary(bytes) => f.debug_tuple("Binary").field(bytes).finish(),
+        let (name, content): (_, &dyn fmt::Debug) = match &self.content {
+            Content::Text(text) => ("Text", &&**text),
+            Content::Binary(bytes) => ("Binary", bytes),
+        };
+        let mut tuple = f.debug_tuple(name);
+        match tuple.field(content) {
+            tuple if self.is_last => tuple.finish(),
+            tuple => tuple.finish_non_exhaustive(),
         }
     }
 }
 
 impl PartialEq for Message {
     fn eq(&self, other: &Self) -> bool {
-        self.content == other.content
+        self.content == other.content && self.is_last == other.is_last
     }
 }
 
@@ -82,6 +88,7 @@ impl Message {
         Self {
             content: Content::Text(text.into()),
             frames: None,
+            is_last: true,
         }
     }
 
@@ -91,6 +98,7 @@ impl Message {
         Self {
             content: Content::Binary(bytes.into()),
             frames: None,
+            is_last: true,
         }
     }
 
@@ -110,6 +118,36 @@ impl Message {
     pub fn shared(mut self) -> Self {
         self.frames.get_or_insert_default();
         self
+    }
+
+    /// A piece of a message: the next one that is sent continues it, whatever its kind is. Pieces
+    /// are sent as they come, without compression, so that a message of any length takes little
+    /// memory.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytes::BytesMut;
+    /// use kamea_components::websocket::{Encoder, Message, Role};
+    ///
+    /// let (mut encoder, mut bytes) = (Encoder::new(Role::Server, None), BytesMut::new());
+    /// encoder.message(&Message::text("Hel").unfinished(), &mut bytes);
+    /// encoder.message(&Message::text("lo"), &mut bytes);
+    /// assert_eq!(bytes, b"\x01\x03Hel\x80\x02lo"[..]);
+    /// ```
+    #[must_use]
+    pub fn unfinished(self) -> Self {
+        Self {
+            is_last: false,
+            ..self
+        }
+    }
+
+    /// Whether it is whole, or the last piece of a message. Only
+    /// [`Delivery::Pieces`](super::Delivery::Pieces) makes others.
+    #[must_use]
+    pub fn is_last(&self) -> bool {
+        self.is_last
     }
 
     /// Whether it is text or binary.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! bytes ──▶ Decoder ──▶ Data, Ping, Pong, Close        (unmask, inflate, check UTF-8)
-//!                         └──▶ Assembler ──▶ Message
+//!                         └──▶ Assembler ──▶ Message    (or its pieces as they come: Delivery)
 //! bytes ◀── Encoder ◀── Message, Ping, Pong, Close     (deflate, mask)
 //! ```
 //!
@@ -14,6 +14,7 @@ mod close;
 mod connect;
 mod decode;
 mod deflate;
+mod delivery;
 mod encode;
 mod frame;
 mod handshake;
@@ -34,6 +35,7 @@ pub use close::{Close, CloseCode};
 pub use connect::{DisconnectError, connect_websocket};
 pub use decode::{Decoder, Event};
 pub use deflate::{Deflate, DeflateOptions, negotiate_deflate};
+pub use delivery::Delivery;
 pub use encode::Encoder;
 pub use frame::{FrameHead, Opcode};
 pub use handshake::{Handshake, HandshakeOptions, Origins, Refusal, accept_key, check_handshake};

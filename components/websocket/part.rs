@@ -15,8 +15,8 @@ use kamea::{
 };
 
 use super::{
-    Close, Deflate, HandshakeOptions, Limits, Message, Patience, ReceivePortsHandles, Role,
-    SendPortsHandles, accept_opening, receive_messages, send_messages,
+    Close, Deflate, Delivery, HandshakeOptions, Limits, Message, Patience, ReceivePortsHandles,
+    Role, SendPortsHandles, accept_opening, receive_messages, send_messages,
 };
 use crate::tls::ClientTls;
 
@@ -39,6 +39,11 @@ pub struct WebSocketOptions {
     pub limits: Limits,
     /// How long a silent peer is waited for.
     pub patience: Patience,
+    /// Whether messages are passed on whole, or in pieces.
+    pub delivery: Delivery,
+    /// How many bytes a web server reads from the socket at once, at most. Less saves memory where
+    /// parts are slow, and costs more calls. Default: 64 KiB.
+    pub receive_bytes: Option<usize>,
     /// Which servers a client trusts over `wss`. Default: those whose certificate an authority of
     /// the system has signed.
     pub tls: Option<ClientTls>,
@@ -141,14 +146,8 @@ pub(super) fn add_halves(
     options: &WebSocketOptions,
     agreed: Option<Deflate>,
 ) -> (ReceivePortsHandles, SendPortsHandles) {
-    let WebSocketOptions {
-        handshake,
-        limits,
-        patience,
-        ..
-    } = options;
-    let receive = receive_messages(role, *limits, agreed, *patience);
-    let send = send_messages(role, agreed, handshake.deflate.unwrap_or_default());
+    let receive = receive_messages(role, agreed, options);
+    let send = send_messages(role, agreed, options.handshake.deflate.unwrap_or_default());
     (graph.add("receive", receive), graph.add("send", send))
 }
 

@@ -13,9 +13,10 @@ use futures_lite::future::or;
 use kamea::time::{Timer, sleep, turn};
 use kamea::{Component, Done, End, Inbox, Outbox, Ports, stopping};
 
+use super::delivery::Gatherer;
 use super::send::CLOSE_WITHIN;
 use super::{
-    Assembler, Close, CloseCode, Decoder, Deflate, Event, Limits, Message, Role, Violation,
+    Close, CloseCode, Decoder, Deflate, Event, Message, Role, Violation, WebSocketOptions,
 };
 
 /// What [`send_messages`](super::send_messages) must send beside messages. It is never behind them.
@@ -39,8 +40,8 @@ pub struct ReceivePorts {
     pub bytes: Inbox<Bytes>,
     /// If linked: what the handshake agreed to. Nothing is received before.
     pub agreed: Option<Inbox<Option<Deflate>>>,
-    /// If linked: whole messages. They end before the connection does, so that what makes the
-    /// answers ends too.
+    /// If linked: messages, whole or in pieces. They end before the connection does, so that what
+    /// makes the answers ends too.
     pub messages: Option<Outbox<Message>>,
     /// If linked: why the messages have ended, before their end.
     pub closed: Option<Outbox<Close>>,
@@ -77,10 +78,10 @@ impl Default for Patience {
 ///
 /// ```
 /// use kamea::Graph;
-/// use kamea_components::websocket::{Control, Limits, Message, Patience, Role, receive_messages};
+/// use kamea_components::websocket::{Control, Message, Role, WebSocketOptions, receive_messages};
 ///
 /// let mut graph = Graph::new("receiver alone");
-/// let receive = receive_messages(Role::Server, Limits::default(), None, Patience::default());
+/// let receive = receive_messages(Role::Server, None, &WebSocketOptions::default());
 /// let receive = graph.add("receive", receive);
 /// let (bytes, mut messages) = (graph.feed(receive.bytes), graph.take(receive.messages));
 /// let mut controls = graph.take(receive.controls);
@@ -93,10 +94,15 @@ impl Default for Patience {
 /// ```
 pub fn receive_messages(
     role: Role,
-    limits: Limits,
     deflate: Option<Deflate>,
-    patience: Patience,
-) -> impl Component<ReceivePorts> {
+    options: &WebSocketOptions,
+) -> impl Component<ReceivePorts> + use<> {
+    let WebSocketOptions {
+        limits,
+        patience,
+        delivery,
+        ..
+    } = *options;
     async move |io: &mut ReceivePorts| {
         let deflate = match &mut io.agreed {
             None => deflate,
@@ -109,7 +115,7 @@ pub fn receive_messages(
             io,
             role,
             decoder: Decoder::new(role, limits, deflate),
-            assembler: Assembler::default(),
+            gatherer: Gatherer::new(delivery),
             patience,
             timer: Timer::new(),
             has_asked: false,
@@ -123,7 +129,7 @@ struct Receiver<'a> {
     io: &'a mut ReceivePorts,
     role: Role,
     decoder: Decoder,
-    assembler: Assembler,
+    gatherer: Gatherer,
     patience: Patience,
     timer: Timer,
     /// Whether the peer has been sent a ping since it sent its last bytes.
@@ -185,7 +191,7 @@ impl Receiver<'_> {
                 kind,
                 bytes,
                 is_last,
-            } => match self.assembler.add(kind, bytes, is_last) {
+            } => match self.gatherer.add(kind, bytes, is_last) {
                 Ok(Some(message)) => {
                     // Nobody may want it any more, while the close frame is still to come.
                     if let Some(messages) = &self.io.messages {

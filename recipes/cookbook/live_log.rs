@@ -13,14 +13,25 @@ use kamea_recipes::{Outcome, serve_beside, server_arguments};
 
 const PAGE: &str = r#"<!DOCTYPE html>
 <html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
 <title>Log</title>
+<link rel="icon" href="data:,">
+<style>
+  pre { white-space: pre-wrap; overflow-wrap: anywhere; }
+</style>
 <pre id="log"></pre>
+<p id="state">Waiting for lines…</p>
 <script>
-  const log = document.getElementById("log");
-  new WebSocket(`ws://${location.host}/lines`).onmessage = ({ data }) => {
+  const [log, state] = ["log", "state"].map((id) => document.getElementById(id));
+  const url = `${location.protocol.replace("http", "ws")}//${location.host}/lines`;
+  const socket = new WebSocket(url);
+  socket.onmessage = ({ data }) => {
+    state.textContent = "";
     log.append(data + "\n");
     scrollTo(0, document.body.scrollHeight);
   };
+  socket.onclose = () => state.textContent = "The connection has closed. Reload the page.";
 </script>
 "#;
 

@@ -11,29 +11,7 @@ use kamea_components::web::{Request, Response, Route};
 use kamea_components::websocket::{CloseCode, Message};
 use kamea_recipes::{Outcome, serve_beside};
 
-const PAGE: &str = r#"<!DOCTYPE html>
-<html lang="en">
-<title>Drawing</title>
-<style>canvas { border: 1px solid; touch-action: none }</style>
-<canvas width="800" height="500"></canvas>
-<script>
-  const canvas = document.querySelector("canvas"), pen = canvas.getContext("2d");
-  const socket = new WebSocket(`ws://${location.host}/strokes`);
-  let last;
-  socket.onmessage = ({ data }) => {
-    const [x, y, toX, toY] = data.split(" ").map(Number);
-    pen.beginPath();
-    pen.moveTo(x, y);
-    pen.lineTo(toX, toY);
-    pen.stroke();
-  };
-  canvas.onpointermove = ({ buttons, offsetX, offsetY }) => {
-    const here = [Math.round(offsetX), Math.round(offsetY)];
-    if (buttons && last) socket.send([...last, ...here].join(" "));
-    last = buttons ? here : undefined;
-  };
-</script>
-"#;
+const PAGE: &str = include_str!("shared_drawing.html");
 
 /// The most strokes that are kept; the oldest go first.
 const STROKES: usize = 10_000;

@@ -3,7 +3,8 @@
     run.py [--cases 1.*,2.*] [--only server|client] [--programs FOLDER]
 
 The suite is from PyPI and needs a Python 2.7, which is no longer in distributions: it is looked for as `python2.7`, in the path and in
-pyenv. The suite itself is installed into target/autobahn. All cases must be OK or informational.
+pyenv; PYTHON27 names another one. The suite itself is installed into target/autobahn, and nothing elsewhere. All cases must be OK or
+informational.
 """
 
 import argparse
@@ -20,8 +21,8 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FOLDER = os.path.join(ROOT, "target", "autobahn")
 NO_PYTHON = (
-    "error: the Autobahn suite needs a Python 2.7, and there is no python2.7 in the path or in pyenv."
-    " `pyenv install 2.7.18` builds one."
+    "error: the Autobahn suite needs a Python 2.7, and no python2.7 in the path or in pyenv runs."
+    " `pyenv install 2.7.18` builds one; PYTHON27=/path/to/python2.7 names one that is elsewhere."
 )
 SECTIONS = {
     "1": "framing", "2": "pings and pongs", "3": "reserved bits", "4": "opcodes", "5": "fragments", "6": "UTF-8", "7": "closing",
@@ -29,10 +30,18 @@ SECTIONS = {
 }
 
 
+def is_python(program):
+    """Whether it is a Python 2.7 that runs: pyenv has a `python2.7` in the path that may not."""
+    ask = [program, "-c", "import sys; sys.exit(sys.version_info[:2] != (2, 7))"]
+    return subprocess.run(ask, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+
+
 def python():
-    found = [shutil.which("python2.7"), *sorted(glob.glob(os.path.expanduser("~/.pyenv/versions/2.7*/bin/python2.7")))]
-    for program in filter(None, found):
-        return program
+    pyenv = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
+    found = [os.environ.get("PYTHON27"), "python2.7", *sorted(glob.glob(os.path.join(pyenv, "versions/2.7*/bin/python2.7")))]
+    for program in map(shutil.which, filter(None, found)):
+        if program and is_python(program):
+            return program
     sys.exit(NO_PYTHON)
 
 
@@ -40,12 +49,18 @@ def suite():
     """The program of the suite, which is installed once."""
     program = os.path.join(FOLDER, "python", "bin", "wstest")
     if not os.path.exists(program):
-        os.makedirs(FOLDER, exist_ok=True)
-        home = os.path.join(FOLDER, "python")
-        subprocess.run([python(), "-m", "pip", "install", "-q", "--user", "virtualenv"], check=True)
-        subprocess.run([python(), "-m", "virtualenv", "-q", home], check=True)
-        subprocess.run([os.path.join(home, "bin", "pip"), "install", "-q", "autobahntestsuite"], check=True)
+        home, tools, python27 = os.path.join(FOLDER, "python"), os.path.join(FOLDER, "tools"), python()
+        print(f"The Autobahn suite is installed into {home}, for {python27}.", flush=True)
+        install(python27, "-m", "pip", "install", "-q", "--target", tools, "virtualenv<20.22")
+        install(python27, "-m", "virtualenv", "-q", home, env={**os.environ, "PYTHONPATH": tools})
+        install(os.path.join(home, "bin", "pip"), "install", "-q", "autobahntestsuite")
     return program
+
+
+def install(*command, env=None):
+    environment = {**(env or os.environ), "PIP_NO_PYTHON_VERSION_WARNING": "1"}
+    if subprocess.run(command, env=environment).returncode != 0:
+        sys.exit(f"error: the Autobahn suite is not installed: `{' '.join(command)}` has failed")
 
 
 def free_port():
@@ -72,7 +87,8 @@ def test_server(programs, cases):
         wait_for(port)
         outdir = os.path.join(FOLDER, "server")
         servers = [{"agent": "kamea", "url": f"ws://127.0.0.1:{port}/echo"}]
-        run("fuzzingclient", {"outdir": outdir, "servers": servers, "cases": cases, "exclude-cases": []}).wait()
+        specification = {"outdir": outdir, "servers": servers, "cases": cases, "exclude-cases": []}
+        run("fuzzingclient", specification).wait()
     finally:
         server.terminate()
         server.wait()
@@ -99,11 +115,18 @@ def run(mode, specification):
     with open(path, "w") as file:
         json.dump(specification, file)
     shutil.rmtree(specification["outdir"], ignore_errors=True)
-    return subprocess.Popen([suite(), "-m", mode, "-s", path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    log = os.path.join(FOLDER, f"{mode}.log")
+    print(f"Running the cases; {log} says which one runs.", flush=True)
+    with open(log, "w") as file:
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        return subprocess.Popen([suite(), "-m", mode, "-s", path], env=environment, stdout=file, stderr=subprocess.STDOUT)
 
 
 def results(outdir):
-    with open(os.path.join(outdir, "index.json")) as file:
+    index = os.path.join(outdir, "index.json")
+    if not os.path.exists(index):
+        sys.exit(f"error: the suite has not written {index}: its log in {FOLDER} says why")
+    with open(index) as file:
         return json.load(file)["kamea"]
 
 
@@ -129,6 +152,9 @@ def main():
     parser.add_argument("--only", choices=["server", "client"])
     parser.add_argument("--programs", default=os.path.join(ROOT, "target", "release", "examples"))
     options = parser.parse_args()
+    for program in ("websocket_echo", "autobahn_client"):
+        if not os.path.exists(os.path.join(options.programs, program)):
+            sys.exit(f"error: there is no program {program} in {options.programs}: `make conformance` builds it")
     suite()
     cases, bad = options.cases.split(","), []
     for name, test in (("server", test_server), ("client", test_client)):

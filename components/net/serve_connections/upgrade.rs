@@ -31,6 +31,8 @@ pub struct NextProtocol {
     name: Arc<str>,
     wire: Wire,
     around: Option<Around>,
+    /// How many bytes are read at once, at most.
+    at_once: usize,
 }
 
 /// Adds the protocol to a graph, between these ends.
@@ -66,7 +68,15 @@ impl NextProtocol {
             name: name.into(),
             wire: Box::new(wire),
             around: None,
+            at_once: usize::MAX,
         }
+    }
+
+    /// Sets how many bytes are read from the socket at once, at most. Default: 64 KiB.
+    #[must_use]
+    pub fn receive_bytes(self, bytes: usize) -> Self {
+        let at_once = bytes;
+        Self { at_once, ..self }
     }
 
     /// The same protocol inside another one, such as TLS: `around` adds the components between the
@@ -92,7 +102,8 @@ impl NextProtocol {
             Policy::Stop
         });
         let connection = socket.into_connection()?;
-        let reader = graph.add("reader", read(connection.clone(), peer, first));
+        let reader = read(connection.clone(), peer, first, self.at_once);
+        let reader = graph.add("reader", reader);
         let writer = graph.add("writer", write(connection, peer, stall, ()));
         let mut ends = PipeHandles {
             inbox: writer.inbox,

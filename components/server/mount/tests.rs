@@ -16,7 +16,8 @@ use crate::stream::echo;
 use crate::tls::{ClientTls, ServerTls, TlsOptions, self_signed};
 use crate::web::{Failure, FilterPorts};
 use crate::websocket::{
-    Assembler, Close, CloseCode, Decoder, Encoder, Event, Limits, Origins, Role, websocket_client,
+    Assembler, Close, CloseCode, Decoder, Delivery, Encoder, Event, Limits, Origins, Role,
+    websocket_client,
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -481,7 +482,7 @@ fn a_plain_function_receives_and_sends() {
             }
         })
         .route("/who", async |ws| {
-            let cookie = ws.request().fields.get("cookie").unwrap_or_default();
+            let cookie = ws.request().head.fields.get("cookie").unwrap_or_default();
             let cookie = String::from_utf8_lossy(cookie).into_owned();
             let protocol = ws.subprotocol().unwrap_or("none").to_owned();
             ws.send(format!("{cookie} {protocol}")).await?;
@@ -527,6 +528,34 @@ fn a_plain_function_receives_and_sends() {
     client.send("here I am");
     assert_eq!(client.next(), text("here I am"));
     assert_eq!(client.next().unwrap_err().code, CloseCode::NORMAL);
+}
+
+#[test]
+fn the_receive_buffer_bounds_what_is_read_at_once() {
+    let options = WebSocketOptions {
+        delivery: Delivery::Pieces,
+        ..WebSocketOptions::default()
+    };
+    let sock = Sock::new().options(options).receive_bytes(100);
+    let sock = sock.route("/sizes", async |ws: &mut WebSocket<'_>| {
+        loop {
+            let piece = ws.receive().await?;
+            ws.send(piece.payload().len().to_string()).await?;
+        }
+    });
+    let (_scheduler, _listening, address) = run(WebServer::new(Site::new(".")).sock(sock));
+    let mut client = Client::open(address, "/sizes");
+    // What comes at once may have been read with the handshake.
+    client.send(vec![7]);
+    assert_eq!(client.next(), text("1"));
+    client.send(vec![7; 5000]);
+    let mut left = 5000;
+    while left > 0 {
+        let size = client.next().unwrap();
+        let size: usize = size.as_text().unwrap().parse().unwrap();
+        assert!((1..=100).contains(&size), "{size}");
+        left -= size;
+    }
 }
 
 /// The function learns how the connection has closed.
