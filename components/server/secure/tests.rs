@@ -307,7 +307,7 @@ fn the_certificates_of_a_server_can_be_replaced_while_connections_are_open() {
     tls.replace(TlsOptions::new(vec![renewed.clone()])).unwrap();
     // The connection goes on, with the certificate of its handshake, which covers this host.
     assert!(open.ask(&asked).starts_with("HTTP/1.1 200 "));
-    assert_eq!(tls.census().certificates(), [renewed.clone()]);
+    assert_eq!(tls.census().certificates().first(), Some(&renewed));
     // Every new connection gets the new one, at once and on every worker.
     let trusting = ClientTls::trusting(&renewed).unwrap();
     for _ in 0..8 {
