@@ -175,6 +175,7 @@ fn ask(address: SocketAddr, count: usize) {
         for _ in 0..count {
             let asked = TrackerRequest {
                 url: &url,
+                tls: None,
                 method: "POST",
                 path: "/submit-info/",
                 cookie: None,
