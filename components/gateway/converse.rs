@@ -167,7 +167,7 @@ impl WebSocket<'_> {
 /// use kamea_components::web::{Failure, Request, Response, Route};
 /// use kamea_components::websocket::WebSocketOptions;
 ///
-/// async fn greet(request: Request) -> Result<Response, Failure> {
+/// async fn greet(request: Request) -> Result<Response<()>, Failure> {
 ///     let Some(name) = request.head.target.query().map(str::to_owned) else {
 ///         return Err(request.refuse(StatusCode::BAD_REQUEST, "write your name behind a ?"));
 ///     };
@@ -184,7 +184,7 @@ pub fn answer_websocket<H>(
     name: &str,
     options: &WebSocketOptions,
     handler: H,
-) -> Result<Response, Failure>
+) -> Result<Response<()>, Failure>
 where
     H: AsyncFnOnce(&mut WebSocket<'_>) -> Done + Send + 'static,
 {
@@ -192,7 +192,13 @@ where
     let next = |options: &WebSocketOptions, deflate, request| {
         converse(name.into(), options, deflate, request, handler)
     };
-    Ok(switch(request, handshake, options, next))
+    let Response { head, body, .. } = switch(request, handshake, options, next);
+    let exchange = ();
+    Ok(Response {
+        exchange,
+        head,
+        body,
+    })
 }
 
 /// The protocol of a connection whose WebSocket is served by a function. The end of the connection
