@@ -51,7 +51,7 @@ pub use body::{
 };
 pub use call::{Call, Params};
 pub use context::Context;
-pub use extract::{Extract, Header, HeaderName, Peer, State};
+pub use extract::{Extract, Header, HeaderName, Peer, State, WebSocketUpgrade};
 pub use handler::{Argument, Handler};
 pub use layers::{
     BodyLimit, Compress, ConcurrencyLimit, Cors, EntityTags, Layer, MethodOverride, Next,

@@ -1,11 +1,11 @@
-//! Whatever a client sends, and however it is cut, the decoder of WebSockets says the same; and it reads the same
-//! messages as tungstenite.
+//! Whatever a client sends, and however it is cut, the decoder of WebSockets says the same, with compression and
+//! without; and without, it reads the same messages as tungstenite.
 
 #![no_main]
 
 use std::io::{self, Cursor, Read, Write};
 
-use kamea_components::websocket::{Assembler, Decoder, Event, Limits, Message, Role};
+use kamea_components::websocket::{Assembler, Decoder, Deflate, Event, Limits, Message, Role};
 use libfuzzer_sys::fuzz_target;
 use tungstenite::protocol::{Role as TheirRole, WebSocket, WebSocketConfig};
 
@@ -29,9 +29,9 @@ impl Write for Stream<'_> {
 }
 
 /// The messages up to the end, a close frame or a violation, and whether there was one of the latter.
-fn ours<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Message>, bool) {
+fn ours<'a>(pieces: impl Iterator<Item = &'a [u8]>, deflate: Option<Deflate>) -> (Vec<Message>, bool) {
     let limits = Limits { fragments: u32::MAX, ..Limits::default() };
-    let (mut decoder, mut assembler) = (Decoder::new(Role::Server, limits, None), Assembler::default());
+    let (mut decoder, mut assembler) = (Decoder::new(Role::Server, limits, deflate), Assembler::default());
     let mut messages = Vec::new();
     for piece in pieces {
         decoder.feed(bytes::Bytes::copy_from_slice(piece));
@@ -65,10 +65,17 @@ fn theirs(data: &[u8]) -> Vec<Message> {
     }
 }
 
+/// The verdict on all bytes at once, which every cut must give.
+fn any_cut(data: &[u8], deflate: Option<Deflate>) -> (Vec<Message>, bool) {
+    let whole = ours([data].into_iter(), deflate);
+    assert_eq!(ours(data.chunks(1), deflate), whole, "by one byte");
+    assert_eq!(ours(data.chunks(data.len() / 3 + 1), deflate), whole, "in thirds");
+    whole
+}
+
 fuzz_target!(|data: &[u8]| {
-    let (messages, is_violation) = ours([data].into_iter());
-    assert_eq!(ours(data.chunks(1)), (messages.clone(), is_violation), "by one byte");
-    assert_eq!(ours(data.chunks(data.len() / 3 + 1)), (messages.clone(), is_violation), "in thirds");
+    any_cut(data, Some(Deflate::default()));
+    let (messages, is_violation) = any_cut(data, None);
     let theirs = theirs(data);
     // We notice some violations earlier: within a frame, and in close codes. Until then both read the same.
     let common = messages.len().min(theirs.len());

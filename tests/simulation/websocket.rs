@@ -14,7 +14,8 @@ use kamea_components::server::{Site, WebServer};
 use kamea_components::simulated::{Conditions, Network};
 use kamea_components::stream::echo;
 use kamea_components::websocket::{
-    Assembler, Close, CloseCode, Decoder, Encoder, Event, Limits, Message, Role,
+    Assembler, Close, CloseCode, Decoder, Delivery, Encoder, Event, Limits, Message, Role,
+    WebSocketOptions,
 };
 
 const REQUEST: &[u8] = b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
@@ -77,7 +78,12 @@ async fn talk(socket: &Socket, messages: &[Message]) {
 /// Reads until the server closes.
 async fn listen(socket: &Socket, seen: &mut Seen) {
     let (mut head, mut buffer) = (Vec::new(), [0; 700]);
-    let mut decoder = Decoder::new(Role::Client, Limits::default(), None);
+    // What the server passes on in pieces comes back in as many frames.
+    let limits = Limits {
+        fragments: u32::MAX,
+        ..Limits::default()
+    };
+    let mut decoder = Decoder::new(Role::Client, limits, None);
     let mut assembler = Assembler::default();
     loop {
         let count = match socket.read(&mut buffer).await {
@@ -129,7 +135,12 @@ fn serve(mut simulation: Simulation, stop: f64) -> Result<(), Box<dyn Error>> {
         false => Conditions::drawn(),
     });
     let address = "192.0.2.1:80".parse()?;
-    let server = WebServer::new(Site::new(".")).websocket("/echo", || echo);
+    let mut options = WebSocketOptions::default();
+    if random::chance(0.3) {
+        options.delivery = Delivery::Pieces;
+    }
+    let server = WebServer::new(Site::new("."));
+    let server = server.websocket_with("/echo", options, |_| echo);
     let server = server.over(network.accept(address))?;
     let clients = Arc::new(Mutex::new(Vec::<Client>::new()));
     for _ in 0..1 + random::usize(..3) {

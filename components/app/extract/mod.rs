@@ -4,6 +4,7 @@ mod header;
 mod session;
 mod state;
 mod tuples;
+mod websocket;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 pub use header::{Header, HeaderName};
 pub use state::State;
+pub use websocket::WebSocketUpgrade;
 
 use crate::Problem;
 use crate::context::Context;

@@ -8,3 +8,4 @@ mod layers;
 mod sessions;
 mod simulation;
 mod views;
+mod websockets;

@@ -10,11 +10,11 @@ use http::StatusCode;
 use kamea::{Done, End, Handle, Scheduler, link, pipeline};
 
 use super::*;
-use crate::gateway::{ConnectionClosed, WebSocket};
+use crate::gateway::{ConnectionClosed, WebSocket, answer_websocket};
 use crate::server::{Explanations, Listening, LogEntry, Site, Tls};
 use crate::stream::echo;
 use crate::tls::{ClientTls, ServerTls, TlsOptions, self_signed};
-use crate::web::{Failure, FilterPorts};
+use crate::web::{Failure, FilterPorts, Request, Response};
 use crate::websocket::{
     Assembler, Close, CloseCode, Decoder, Delivery, Encoder, Event, Limits, Origins, Role,
     websocket_client,
@@ -528,6 +528,40 @@ fn a_plain_function_receives_and_sends() {
     client.send("here I am");
     assert_eq!(client.next(), text("here I am"));
     assert_eq!(client.next().unwrap_err().code, CloseCode::NORMAL);
+}
+
+/// A handler may look at its request, and answer with a WebSocket or with anything else.
+#[test]
+fn a_handler_answers_with_a_websocket() {
+    async fn greet(request: Request) -> Result<Response<()>, Failure> {
+        let Some(name) = request.head.target.query().map(str::to_owned) else {
+            return Err(request.refuse(StatusCode::BAD_REQUEST, "a name is missing"));
+        };
+        let options = WebSocketOptions::default();
+        let greet = async move |ws: &mut WebSocket<'_>| {
+            let host = ws.request().head.fields.get("host").unwrap_or_default();
+            let host = String::from_utf8_lossy(host).into_owned();
+            Ok(ws.send(format!("hello {name} at {host}")).await?)
+        };
+        answer_websocket(request, "greetings", &options, greet)
+    }
+    let server = WebServer::new(Site::new("."));
+    let server = server.handle("greet", Route::path("/greet"), greet);
+    let (_scheduler, _listening, address) = run(server);
+    let mut client = Client::open(address, "/greet?ada");
+    assert_eq!(client.next(), text("hello ada at a"));
+    assert_eq!(client.next().unwrap_err().code, CloseCode::NORMAL);
+    for (target, lines, status) in [
+        ("/greet", "", "400 "),
+        ("/greet?eve", "Origin: http://evil.example\r\n", "403 "),
+    ] {
+        let head = Client::connect(address).ask(&request(target, lines));
+        assert!(head.starts_with(&format!("HTTP/1.1 {status}")), "{head}");
+    }
+    let plain = "GET /greet?ada HTTP/1.1\r\nHost: a\r\n\r\n";
+    let head = Client::connect(address).ask(plain);
+    assert!(head.starts_with("HTTP/1.1 426 "), "{head}");
+    assert!(head.contains("\r\nUpgrade: websocket\r\n"), "{head}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-use super::server::certified_key;
+use super::keys::certified_key;
 use super::{TlsError, provider};
 use crate::tls::Certificate;
 

@@ -3,6 +3,8 @@
 mod challenge;
 mod client;
 mod error;
+mod keys;
+mod resolver;
 mod server;
 mod session;
 mod tickets;
@@ -10,7 +12,7 @@ mod tickets;
 pub use challenge::ChallengeCertificates;
 pub use client::ClientTls;
 pub use error::TlsError;
-pub(in crate::tls) use server::check_pair;
+pub(in crate::tls) use keys::check_pair;
 pub use server::{ClientAuth, MinimalVersion, ServerTls, TlsOptions};
 pub use session::{Facts, Session};
 pub use tickets::TicketKeys;

@@ -1,22 +1,20 @@
 //! How a server speaks TLS.
 
-use std::cell::Cell;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ring::digest;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::CertificateDer;
 use rustls::server::{
-    ClientHello, NoServerSessionStorage, ResolvesServerCert, UnbufferedServerConnection,
-    VerifierBuilderError, WebPkiClientVerifier,
+    NoServerSessionStorage, UnbufferedServerConnection, VerifierBuilderError, WebPkiClientVerifier,
 };
-use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{RootCertStore, ServerConfig};
 
-use super::challenge::{ChallengeCertificates, is_challenge};
+use super::challenge::ChallengeCertificates;
+use super::resolver::Resolver;
 use super::tickets::Tickets;
 use super::{TicketKeys, TlsError, provider};
-use crate::tls::{Certificate, CertificateError, TlsCensus};
+use crate::tls::{Certificate, TlsCensus};
 
 /// Whether clients must show a certificate (mutual TLS).
 #[derive(Debug, Clone, Default)]
@@ -313,137 +311,6 @@ fn verifier(roots: &[Certificate]) -> Result<rustls::server::ClientCertVerifierB
         Arc::new(store),
         provider(),
     ))
-}
-
-/// The certificate and its key, checked to match.
-pub(super) fn certified_key(certificate: &Certificate) -> Result<Arc<CertifiedKey>, TlsError> {
-    let (chain, key) = chain_and_key(certificate)?;
-    let mut certified = CertifiedKey::from_der(chain, key, &provider())?;
-    certified.ocsp = certificate.ocsp().map(<[u8]>::to_vec);
-    Ok(Arc::new(certified))
-}
-
-/// The certificate of a challenge and its key. They are not checked to match: that check refuses
-/// the extension that makes it one, because it is critical (RFC 8737 section 3).
-fn challenge_key(certificate: &Certificate) -> Result<Arc<CertifiedKey>, TlsError> {
-    let (chain, key) = chain_and_key(certificate)?;
-    let key = provider().key_provider.load_private_key(key)?;
-    Ok(Arc::new(CertifiedKey::new(chain, key)))
-}
-
-fn chain_and_key(
-    certificate: &Certificate,
-) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
-    let chain = certificate.chain().iter();
-    let chain = chain.map(|der| CertificateDer::from(der.to_vec()));
-    let Some(key) = certificate.key() else {
-        return Err(TlsError::Options("a certificate has no key".to_owned()));
-    };
-    let key = PrivateKeyDer::try_from(key.to_vec())
-        .map_err(|error| TlsError::Options(error.to_owned()))?;
-    Ok((chain.collect(), key))
-}
-
-/// Checks that a key belongs to its certificate.
-pub(in crate::tls) fn check_pair(certificate: &Certificate) -> Result<(), CertificateError> {
-    match certified_key(certificate) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(CertificateError::Pair(error.to_string())),
-    }
-}
-
-/// Chooses the certificate for a name. Its dates are checked at each use, and not by a timer: a
-/// valid one is preferred.
-#[derive(Debug)]
-struct Resolver {
-    certificates: Arc<[Certificate]>,
-    /// Each with its OCSP response, and without it.
-    keys: Vec<(Arc<CertifiedKey>, Arc<CertifiedKey>)>,
-    challenges: Option<ChallengeCertificates>,
-}
-
-/// What the resolver has chosen: rustls shows the hello to it alone.
-#[derive(Debug)]
-pub(super) struct Chosen {
-    /// The name in the hello.
-    pub(super) name: Option<String>,
-    /// The certificate; `None` if that is the one of a challenge.
-    pub(super) certificate: Option<Certificate>,
-}
-
-thread_local! {
-    /// For the hello that this thread processes.
-    static CHOSEN: Cell<Option<Chosen>> = const { Cell::new(None) };
-}
-
-/// Takes what was chosen for the last client hello on this thread.
-pub(super) fn take_chosen() -> Option<Chosen> {
-    CHOSEN.take()
-}
-
-impl Resolver {
-    fn new(
-        certificates: Arc<[Certificate]>,
-        challenges: Option<ChallengeCertificates>,
-    ) -> Result<Self, TlsError> {
-        let keys = certificates.iter().map(|certificate| {
-            let key = certified_key(certificate)?;
-            let mut bare = CertifiedKey::clone(&key);
-            bare.ocsp = None;
-            Ok((key, Arc::new(bare)))
-        });
-        let keys: Vec<_> = keys.collect::<Result<_, TlsError>>()?;
-        if keys.is_empty() {
-            return Err(TlsError::Options("TLS needs a certificate".to_owned()));
-        }
-        Ok(Self {
-            certificates,
-            keys,
-            challenges,
-        })
-    }
-}
-
-impl ResolvesServerCert for Resolver {
-    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let name = hello.server_name().map(str::to_owned);
-        if let Some(challenges) = &self.challenges
-            && is_challenge(&hello)
-        {
-            let certificate = None;
-            CHOSEN.set(Some(Chosen { name, certificate }));
-            let found = challenges.find(hello.server_name()?)?;
-            return challenge_key(&found).ok();
-        }
-        let index = chosen(&self.certificates, hello.server_name());
-        let certificate = self.certificates.get(index);
-        CHOSEN.set(Some(Chosen {
-            name,
-            certificate: certificate.cloned(),
-        }));
-        let (key, bare) = self.keys.get(index)?;
-        // Clients refuse a response that is out of date; most do without one.
-        let is_current = certificate?.is_ocsp_current_at(now());
-        Some(if is_current { key } else { bare }.clone())
-    }
-}
-
-/// The index of the certificate for a name: the first valid one that covers it, then the first one
-/// that covers it, then the first one.
-fn chosen(certificates: &[Certificate], name: Option<&str>) -> usize {
-    let Some(name) = name else { return 0 };
-    let now = now();
-    let covers = |certificate: &&Certificate| certificate.covers(name);
-    let covering = || certificates.iter().enumerate().filter(|(_, it)| covers(it));
-    covering()
-        .find(|(_, certificate)| certificate.is_valid_at(now))
-        .or_else(|| covering().next())
-        .map_or(0, |(index, _)| index)
-}
-
-/// In seconds since 1970.
-fn now() -> i64 {
-    time::UtcDateTime::now().unix_timestamp()
 }
 
 /// Makes no tickets, and accepts none.

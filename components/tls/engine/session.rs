@@ -14,7 +14,7 @@ use rustls::unbuffered::{
 use rustls::{AlertDescription, HandshakeKind, ProtocolVersion};
 
 use super::error::{alert_name, last_alert};
-use super::server::{Chosen, take_chosen};
+use super::resolver::{Chosen, take_chosen};
 use super::{ClientTls, ServerTls, TlsError};
 use crate::tls::Certificate;
 
