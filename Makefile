@@ -57,7 +57,7 @@ chats: sqlite-header
 CASES ?= *
 conformance: NEEDED += python3:python3
 conformance: needed
-	cargo build --release -p kamea-recipes --example websocket_echo --example autobahn_client
+	cargo build --release --example websocket_echo --example autobahn_client
 	python3 tests/autobahn/run.py --cases '$(CASES)'
 
 # The bodies of forms in the source distribution of python-multipart, in pieces of every size.

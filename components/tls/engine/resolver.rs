@@ -89,7 +89,7 @@ impl ResolvesServerCert for Resolver {
 
 /// The index of the certificate for a name: the first valid one that covers it, then the first one
 /// that covers it, then the first one.
-fn chosen(certificates: &[Certificate], name: Option<&str>) -> usize {
+pub(super) fn chosen(certificates: &[Certificate], name: Option<&str>) -> usize {
     let Some(name) = name else { return 0 };
     let now = now();
     let covers = |certificate: &&Certificate| certificate.covers(name);

@@ -11,7 +11,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{RootCertStore, ServerConfig};
 
 use super::challenge::ChallengeCertificates;
-use super::resolver::Resolver;
+use super::resolver::{Resolver, chosen};
 use super::tickets::Tickets;
 use super::{TicketKeys, TlsError, provider};
 use crate::tls::{Certificate, TlsCensus};
