@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -27,6 +27,10 @@ impl Seen {
         found.map_or("", |(_, value)| value)
     }
 
+    fn path(&self) -> &str {
+        self.line.split(' ').nth(1).unwrap_or_default()
+    }
+
     fn has_cookie(&self, name: &str) -> bool {
         let mut pairs = self.field("cookie").split("; ");
         pairs.any(|pair| pair.split('=').next() == Some(name))
@@ -47,7 +51,7 @@ fn serve(answer: impl Fn(&Seen) -> String + Send + Sync + 'static) -> (u16, mpsc
             thread::spawn(move || {
                 if let Some(request) = read(&stream) {
                     let response = answer(&request);
-                    // Before the answer, so that all is known once the browser has ended.
+                    // The test may have seen enough.
                     let _ = sender.send(request);
                     let _ = (&stream).write_all(response.as_bytes());
                 }
@@ -94,32 +98,37 @@ fn response(lines: &[String], page: &str) -> String {
     )
 }
 
-/// Loads a page, and returns its document once its scripts have run.
-fn load(url: &str) -> String {
+/// Opens a page in a browser. Returns what the browser sends, up to the request for `last`.
+fn browse(url: &str, requests: &mpsc::Receiver<Seen>, last: &str) -> Vec<Seen> {
     let profile = tempfile::tempdir().unwrap();
-    let output = Command::new("timeout")
-        .arg(AGES.as_secs().to_string())
-        .args([
-            "chromium",
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--no-first-run",
-        ])
-        .args([
-            "--disable-background-networking",
-            "--virtual-time-budget=8000",
-            "--dump-dom",
-        ])
+    // With a port for debuggers it stays open. What it does is seen by its requests: how long its
+    // scripts take is not known.
+    let mut browser = Command::new("chromium")
+        .args(["--headless", "--no-sandbox", "--disable-gpu"])
+        .args(["--no-first-run", "--disable-background-networking"])
+        .arg("--remote-debugging-port=0")
         .arg(format!("--user-data-dir={}", profile.path().display()))
         .arg(url)
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "make test installs chromium: {output:?}"
-    );
-    String::from_utf8(output.stdout).unwrap()
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("make test installs chromium");
+    let mut seen = Vec::new();
+    while let Ok(request) = requests.recv_timeout(AGES) {
+        seen.push(request);
+        if seen.last().is_some_and(|request| request.path() == last) {
+            break;
+        }
+    }
+    browser.kill().unwrap();
+    browser.wait().unwrap();
+    seen
+}
+
+/// The request for a path.
+fn of<'a>(seen: &'a [Seen], path: &str) -> &'a Seen {
+    let found = seen.iter().find(|request| request.path() == path);
+    found.unwrap_or_else(|| panic!("{path} is missing: {seen:?}"))
 }
 
 /// What `set_cookie` says of a line.
@@ -162,11 +171,8 @@ fn chromium_takes_what_set_cookie_sends_and_ignores_what_it_refuses() {
         true => response(&all, "<script>location = '/second'</script>"),
         false => response(&[], ""),
     });
-    load(&format!("http://localhost:{port}/"));
-    let second = requests
-        .try_iter()
-        .find(|seen| seen.line.starts_with("GET /second "));
-    let second = second.expect("the second page");
+    let seen = browse(&format!("http://localhost:{port}/"), &requests, "/second");
+    let second = of(&seen, "/second");
     for (line, is_sent) in lines {
         let name = line.split('=').next().unwrap();
         assert_eq!(second.has_cookie(name), is_sent, "{line}: {second:?}");
@@ -178,9 +184,8 @@ fn chromium_takes_what_set_cookie_sends_and_ignores_what_it_refuses() {
 fn pages_of_other_sites_do_not_send_the_cookie_and_say_where_they_are_from() {
     let lines = ["lax=1; SameSite=Lax", "none=1; SameSite=None; Secure"].map(str::to_owned);
     let (port, requests) = serve(move |seen| {
-        let path = seen.line.split(' ').nth(1).unwrap_or_default();
         let port = seen.field("host").rsplit(':').next().unwrap_or_default();
-        match path {
+        match seen.path() {
             "/" => {
                 let target = format!("http://127.0.0.1:{port}/evil");
                 response(&lines, &format!("<script>location = '{target}'</script>"))
@@ -197,16 +202,9 @@ fn pages_of_other_sites_do_not_send_the_cookie_and_say_where_they_are_from() {
             _ => response(&[], ""),
         }
     });
-    load(&format!("http://localhost:{port}/"));
-    let seen: Vec<_> = requests.try_iter().collect();
-    let of = |path: &str| {
-        let found = seen
-            .iter()
-            .find(|seen| seen.line.split(' ').nth(1) == Some(path));
-        found.unwrap_or_else(|| panic!("{path}: {seen:?}"))
-    };
+    let seen = browse(&format!("http://localhost:{port}/"), &requests, "/own");
     for path in ["/fetch", "/form"] {
-        let foreign = of(path);
+        let foreign = of(&seen, path);
         assert!(!foreign.has_cookie("lax"), "{foreign:?}");
         assert_eq!(foreign.field("sec-fetch-site"), "cross-site", "{foreign:?}");
         assert!(
@@ -214,8 +212,9 @@ fn pages_of_other_sites_do_not_send_the_cookie_and_say_where_they_are_from() {
             "{foreign:?}"
         );
     }
-    assert!(of("/form").has_cookie("none"), "{:?}", of("/form"));
-    let own = of("/own");
+    let form = of(&seen, "/form");
+    assert!(form.has_cookie("none"), "{form:?}");
+    let own = of(&seen, "/own");
     assert!(own.has_cookie("lax"), "{own:?}");
     assert_eq!(own.field("sec-fetch-site"), "same-origin");
     assert_eq!(own.field("origin"), format!("http://localhost:{port}"));

@@ -23,7 +23,7 @@ async fn log_in(call: Call<(), Form<String>, Session>) -> Result<(), Problem> {
     Ok(call.with.log_in(&call.body.0).await?)
 }
 
-/// A room, for those who have logged in. It counts the messages of a session.
+/// A room for users who have logged in. It counts the messages of a session.
 async fn enter(call: Call<String, (), (Session, WebSocketUpgrade)>) -> Result<Reply, Problem> {
     let ((session, upgrade), room) = (call.with, call.params);
     let Some(user) = session.user() else {
