@@ -10,132 +10,45 @@
 //!                 └─failures──┴──────────┴──────▶ errors ────────┘
 //! ```
 
+mod bound;
 mod listening;
 mod secured;
+mod slots;
 mod wiring;
 
 use std::io;
-use std::mem::discriminant;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use http::method::InvalidMethod;
-use kamea::{
-    Component, Graph, GraphError, InboxHandle, Message, OutboxHandle, PerSeed, Placement,
-    Scheduler, Sender,
-};
+use kamea::{Component, GraphError, Message, Scheduler, Sender};
 
+pub use bound::Bound;
 pub use listening::Listening;
+pub use slots::{ConnectionGraph, Served};
+
+use bound::start;
+use slots::{Filtered, Slot, buffered, files_of, filtered, slot};
 
 use super::LogEntry;
 use super::connection::Opened;
-use super::connections::{Configuration, Connections, Docroots, Secure, listeners, server_graph};
-use super::limits::connections_that_fit;
+use super::connections::{Configuration, Docroots};
 use super::preface::{Preface, ReadPreface};
 use super::secure::{SecureService, Tls, handshake};
 use super::until_gone::until_gone;
 use super::{Explanations, Mode, Site, TlsSettings};
 use crate::cgi::{Cgi, CgiOptions};
-use crate::documents::{Docroot, FileOptions, Files, Thumbnails, serve_files_until};
+use crate::documents::{Docroot, FileOptions, Thumbnails};
 use crate::gateway::Mount;
-use crate::net::{Admission, Limiter};
+use crate::net::Limiter;
 use crate::tls::TlsCensus;
 use crate::web::{
-    ErrorPorts, ErrorPortsHandles, Failure, FilterPorts, FilterPortsHandles, Forwarded,
-    HandlerPorts, HandlerPortsHandles, NOTES, Notice, Remark, Request, RequestHalfPorts, Response,
-    ResponseFilterPorts, ResponseFilterPortsHandles, ResponseHalfPorts, Route, RoutePorts,
-    RoutePortsHandles, buffer_bodies, spool_responses_until,
+    ErrorPorts, ErrorPortsHandles, FilterPorts, FilterPortsHandles, HandlerPorts,
+    HandlerPortsHandles, NOTES, RequestHalfPorts, ResponseFilterPorts, ResponseFilterPortsHandles,
+    ResponseHalfPorts, Route, RoutePorts, RoutePortsHandles,
 };
 use crate::wsgi::{WsgiPool, serve_wsgi};
-
-/// The graph of one connection while it is wired. Its seed is the connection.
-pub type ConnectionGraph = Graph<PerSeed<Opened>>;
-
-/// Adds a component to a graph of a connection, under the name of its slot.
-type Slot<Handles> = Box<dyn Fn(&mut ConnectionGraph, &str) -> Handles + Send + Sync>;
-
-/// What serves the requests of a route: the ends of one component or of several.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Served {
-    /// Where the requests go.
-    pub requests: InboxHandle<Request>,
-    /// Where the responses come from.
-    pub responses: Vec<OutboxHandle<Response>>,
-    /// Where the failures come from.
-    pub failures: Vec<OutboxHandle<Failure>>,
-    /// Where notices to the encoder come from, if there are any. This outbox and those below must
-    /// be optional ports: not every graph links them. An explanation takes remarks alone.
-    pub notices: Vec<OutboxHandle<Notice>>,
-    /// Where the access log learns how requests were forwarded.
-    pub forwarded: Vec<OutboxHandle<Forwarded>>,
-    /// Where remarks for explanations come from.
-    pub remarks: Vec<OutboxHandle<Remark>>,
-}
-
-impl Served {
-    /// The ends that every handler has.
-    #[must_use]
-    pub const fn new(
-        requests: InboxHandle<Request>,
-        responses: Vec<OutboxHandle<Response>>,
-        failures: Vec<OutboxHandle<Failure>>,
-    ) -> Self {
-        Self {
-            requests,
-            responses,
-            failures,
-            notices: Vec::new(),
-            forwarded: Vec::new(),
-            remarks: Vec::new(),
-        }
-    }
-}
-
-/// The ends of a filter of requests, and of its second half, if it has one.
-struct Filtered {
-    requests: FilterPortsHandles,
-    responses: Option<ResponseFilterPortsHandles>,
-}
-
-impl From<HandlerPortsHandles> for Served {
-    fn from(handles: HandlerPortsHandles) -> Self {
-        let (responses, failures) = (vec![handles.responses], vec![handles.failures]);
-        Self::new(handles.requests, responses, failures)
-    }
-}
-
-/// A handler between two buffers: a slow client occupies it in neither direction.
-fn buffered(graph: &mut ConnectionGraph, name: &str, handler: HandlerPortsHandles) -> Served {
-    let buffer = graph.add(&format!("{name} buffer"), buffer_bodies());
-    let spool = add_spool(graph, &format!("{name} spool"));
-    graph.link(buffer.passed, handler.requests);
-    graph.link(handler.responses, spool.responses);
-    let failures = vec![buffer.failures, handler.failures];
-    Served::new(buffer.requests, vec![spool.passed], failures)
-}
-
-/// The handler of the files of one folder.
-fn files_of(connection: &Opened, files: Rc<Files>) -> impl Component<HandlerPorts> + use<> {
-    let socket = connection.socket.clone();
-    serve_files_until(files, move || {
-        let socket = socket.clone();
-        async move { socket.found_gone().await }
-    })
-}
-
-/// A spool whose responses end with their peer.
-fn add_spool(graph: &mut ConnectionGraph, name: &str) -> ResponseFilterPortsHandles {
-    graph.add_seeded(name, |connection: &mut Opened| {
-        let socket = connection.socket.clone();
-        spool_responses_until(move || {
-            let socket = socket.clone();
-            async move { socket.found_gone().await }
-        })
-    })
-}
 
 /// A web server: configure it, then run it.
 ///
@@ -684,128 +597,6 @@ impl WebServer {
         }
         Ok(configuration)
     }
-}
-
-/// Sockets that listen before the serving threads exist: a server needs privileges to bind low
-/// ports, and drops them afterwards.
-///
-/// # Examples
-///
-/// ```
-/// use kamea::Scheduler;
-/// use kamea_components::server::{Bound, Site, WebServer};
-///
-/// let bound = Bound::new(&["127.0.0.1:0".parse()?], 1)?;
-/// let scheduler = Scheduler::with_workers(1);
-/// let listening = WebServer::new(Site::new(".")).run_on(&scheduler, bound)?;
-/// assert_ne!(listening.addresses()[0].port(), 0);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Debug)]
-pub struct Bound {
-    /// For each address, a socket for each worker.
-    listeners: Vec<Vec<TcpListener>>,
-    workers: usize,
-    /// How many of the last addresses are for TLS; `None` if nobody has said so.
-    secure: Option<usize>,
-}
-
-impl Bound {
-    /// Binds each address for this many workers.
-    ///
-    /// # Errors
-    ///
-    /// [`StartError::Bind`] names the address that is not available.
-    pub fn new(addresses: &[SocketAddr], workers: usize) -> Result<Self, StartError> {
-        let bind = |&address| {
-            let bound = listeners(address, workers);
-            bound.map_err(|error| StartError::Bind { address, error })
-        };
-        let listeners = addresses.iter().map(bind).collect::<Result<_, _>>()?;
-        Ok(Self {
-            listeners,
-            workers,
-            secure: None,
-        })
-    }
-
-    /// Binds further addresses, for connections over TLS; those before them are for connections
-    /// without it.
-    ///
-    /// # Errors
-    ///
-    /// Like [`new`](Self::new).
-    pub fn tls(mut self, addresses: &[SocketAddr]) -> Result<Self, StartError> {
-        let more = Self::new(addresses, self.workers)?;
-        self.secure = Some(self.secure.unwrap_or(0) + more.listeners.len());
-        self.listeners.extend(more.listeners);
-        Ok(self)
-    }
-
-    /// The addresses, with the ports that the system has chosen for port 0.
-    #[must_use]
-    pub fn addresses(&self) -> Vec<SocketAddr> {
-        let first = self.listeners.iter().filter_map(|all| all.first());
-        first
-            .filter_map(|listener| listener.local_addr().ok())
-            .collect()
-    }
-
-    /// Which connections are over TLS, if TLS is configured.
-    fn secure(&self, configuration: &Configuration) -> Secure {
-        let (Some(_), Some(count)) = (&configuration.tls, self.secure) else {
-            return configuration.secure();
-        };
-        let addresses = self.addresses();
-        let secure = &addresses[addresses.len().saturating_sub(count)..];
-        Secure::Ports(secure.iter().map(SocketAddr::port).collect())
-    }
-}
-
-fn start(
-    configuration: Configuration,
-    scheduler: &Scheduler,
-    mut bound: Bound,
-) -> Result<Listening, StartError> {
-    let workers = scheduler.workers();
-    let mode = discriminant(&configuration.mode);
-    let site = &configuration.site;
-    let most = connections_that_fit(site.connections);
-    let admission = Admission::new(most, site.connections_per_client);
-    let processes = configuration.processes.clone();
-    let (secure, addresses) = (bound.secure(&configuration), bound.addresses());
-    let is_secure = addresses
-        .iter()
-        .map(|address| secure.has_port(address.port()));
-    let is_secure = is_secure.collect();
-    let connections = Connections::new(admission.clone(), configuration, secure)?;
-    let (mut running, mut configurations) = (Vec::new(), Vec::new());
-    for worker in 0..bound.workers {
-        let listeners = bound.listeners.iter_mut().filter_map(Vec::pop).collect();
-        let (graph, configuration) = server_graph(listeners, connections.clone());
-        running.push(workers.run(Placement::Worker(worker), graph)?);
-        configurations.push(configuration);
-    }
-    Ok(Listening {
-        addresses,
-        is_secure,
-        mode,
-        running,
-        admission,
-        processes,
-        configurations,
-    })
-}
-
-fn filtered(component: impl Component<FilterPorts> + Clone + Send + Sync) -> Slot<Filtered> {
-    Box::new(move |graph, name| Filtered {
-        requests: graph.add(name, component.clone()),
-        responses: None,
-    })
-}
-
-fn slot<P: kamea::Ports>(component: impl Component<P> + Clone + Send + Sync) -> Slot<P::Handles> {
-    Box::new(move |graph, name| graph.add(name, component.clone()))
 }
 
 #[cfg(test)]

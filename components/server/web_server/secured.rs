@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use kamea::{Placement, Scheduler};
 
-use super::{Bound, Listening, StartError, WebServer, start};
+use super::bound::{Bound, start};
+use super::{Listening, StartError, WebServer};
 use crate::server::tls_settings::reload_graph;
 use crate::server::{Mode, Tls, TlsSettings};
 

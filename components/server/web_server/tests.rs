@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use super::*;
+use crate::web::Request;
 
 fn ask(address: SocketAddr, method: &str) -> String {
     ask_for(address, method, "/")

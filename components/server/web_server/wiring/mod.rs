@@ -9,7 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use kamea::{GraphError, InboxHandle, OutboxHandle, Policy};
 
-use super::{ConnectionGraph, Filtered, Slot, WebServer, slot};
+use super::WebServer;
+use super::slots::{ConnectionGraph, Filtered, Slot, slot};
 use crate::net::{WritePace, read_bytes, write_bytes};
 use crate::server::Tls;
 use crate::server::connection::Opened;

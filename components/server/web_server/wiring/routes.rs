@@ -12,7 +12,8 @@ use crate::documents::{
     serve_thumbnails_until,
 };
 use crate::server::connection::Opened;
-use crate::server::web_server::{Served, Slot, WebServer, add_spool, files_of};
+use crate::server::web_server::WebServer;
+use crate::server::web_server::slots::{Served, Slot, add_spool, files_of};
 use crate::web::{HandlerPorts, HandlerPortsHandles, Request, Route, file_route, route_requests};
 
 /// The ports of the CGI handler that are not linked yet.
